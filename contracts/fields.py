@@ -1,0 +1,227 @@
+"""Declarative field kinds. Each checks a value (`read`), names its rules and describes itself as JSON Schema.
+
+A field is data: its name, limits with their sources, and the wording of each refusal. The fake's
+validation, the client's local check, the OpenAPI document and the strategies all come from here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+from urllib.parse import urlsplit
+
+from contracts.rules import (
+    EMPTY,
+    NOT_TEXT,
+    TOO_LONG,
+    WRONG_TYPE,
+    WRONG_VALUE,
+    Reading,
+    Rule,
+    Wording,
+    is_text,
+)
+from contracts.vocabulary import (
+    ASSUMED,
+    Fact,
+    Source,
+)
+
+JSON = Mapping[str, object]
+# Only the three kinds of value that can be a default on the wire.
+Default = str | int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field(ABC):
+    """A named value in a request body."""
+
+    name: str
+    doc: str
+    source: Source
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    default: Default = None
+
+    json_type = "string"
+
+    @cached_property
+    def missing(self) -> Rule:
+        return self._rule("required", "must be given", EMPTY, self.source)
+
+    @cached_property
+    def wrong_type(self) -> Rule:
+        article = "an" if self.json_type[0] in "aeiou" else "a"
+        sentence = f"must be {article} {self.json_type}"
+        return self._rule("type", sentence, WRONG_TYPE, self.source, self.json_type)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule that `read` can find broken, in the order it looks."""
+        return (self.missing, self.wrong_type) if self.required else (self.wrong_type,)
+
+    @abstractmethod
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        """Check a present value, note violations in `reading`; return it normalised (None if useless)."""
+
+    @abstractmethod
+    def schema(self) -> JSON:
+        """JSON Schema of a given value (not of null or of the empty string, which mean absence)."""
+
+    def _rule(self, name: str, sentence: str, wording: Wording, source: Source, limit: object = "") -> Rule:
+        return Rule(
+            id=f"{self.name}.{name}",
+            sentence=f"{self.name} {sentence}",
+            source=source,
+            wording=wording,
+            limit=str(limit),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """Unicode text; nothing is stripped or normalised. `maximum` counts code points."""
+
+    maximum: Fact[int] | None = None
+
+    @cached_property
+    def too_long(self) -> Rule | None:
+        if self.maximum is None:
+            return None
+        limit = self.maximum.value
+        return self._rule(
+            "max_length", f"has at most {limit} characters", TOO_LONG, self.maximum.source, limit
+        )
+
+    @cached_property
+    def not_text(self) -> Rule:
+        return self._rule("unicode", "must be valid Unicode text", NOT_TEXT, ASSUMED)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        mine = (self.too_long,) if self.too_long else ()
+        return (*super().rules, self.not_text, *mine)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, str):
+            return reading.violate(self.wrong_type, path, value)
+        if not is_text(value):
+            return reading.violate(self.not_text, path, value)
+        if self.too_long and self.maximum and len(value) > self.maximum.value:
+            return reading.violate(self.too_long, path, value)
+        return value
+
+    def schema(self) -> JSON:
+        return {"type": "string"} | ({"maxLength": self.maximum.value} if self.maximum else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Field):
+    """One of a closed set of strings, matched exactly."""
+
+    options: Fact[tuple[str, ...]]
+    wording: Wording = WRONG_VALUE
+
+    @cached_property
+    def unknown(self) -> Rule:
+        listed = ", ".join(self.options.value)
+        return self._rule("enum", f"is one of {listed}", self.wording, self.options.source, listed)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.unknown)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, str):
+            return reading.violate(self.wrong_type, path, value)
+        if value not in self.options.value:
+            return reading.violate(self.unknown, path, value)
+        return value
+
+    def schema(self) -> JSON:
+        return {"type": "string", "enum": list(self.options.value)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer(Field):
+    """A whole number. As in JSON Schema, 2.0 is one; true, "1" and 1.5 are not."""
+
+    minimum: Fact[int]
+    maximum: Fact[int]
+
+    json_type = "integer"
+
+    @cached_property
+    def too_small(self) -> Rule:
+        limit = self.minimum.value
+        return self._rule("minimum", f"is at least {limit}", WRONG_VALUE, self.minimum.source, limit)
+
+    @cached_property
+    def too_large(self) -> Rule:
+        limit = self.maximum.value
+        return self._rule("maximum", f"is at most {limit}", WRONG_VALUE, self.maximum.source, limit)
+
+    @cached_property
+    def fractional(self) -> Rule:
+        return self._rule("integer", "is a whole number", WRONG_VALUE, self.source)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.fractional, self.too_small, self.too_large)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return reading.violate(self.wrong_type, path, value)
+        if isinstance(value, float) and (not math.isfinite(value) or not value.is_integer()):
+            return reading.violate(self.fractional, path, value)
+        if value < self.minimum.value:
+            return reading.violate(self.too_small, path, value)
+        if value > self.maximum.value:
+            return reading.violate(self.too_large, path, value)
+        return int(value)
+
+    def schema(self) -> JSON:
+        return {"type": "integer", "minimum": self.minimum.value, "maximum": self.maximum.value}
+
+
+# `[^\s/?#]` after the slashes: a host has to follow.
+URL_PATTERN: Final = r"^[hH][tT][tT][pP][sS]?://[^\s/?#]"
+LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
+
+
+def is_web_url(text: str) -> bool:
+    """Whether text is an absolute http(s) URL with a host."""
+    if not LOOKS_WEB.match(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (parts.port is None or parts.port >= 0)
+    except ValueError:  # a port that is no number, a broken IPv6 host
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackUrl(Text):
+    """An absolute http(s) URL."""
+
+    @cached_property
+    def not_url(self) -> Rule:
+        return self._rule("url", "is an absolute http(s) URL", WRONG_VALUE, ASSUMED)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.not_url)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        text = super().read(value, path, reading)
+        if isinstance(text, str) and not is_web_url(text):
+            return reading.violate(self.not_url, path, text)
+        return text
+
+    def schema(self) -> JSON:
+        return {"type": "string", "format": "uri", "pattern": URL_PATTERN}

@@ -1,0 +1,250 @@
+"""The operations as tables: which fields a body has. A sibling route is one more table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, cast
+
+from contracts.fields import CallbackUrl, Choice, Field, Integer, Text
+from contracts.picture_fields import Picture, PictureList
+from contracts.rules import MODEL_UNKNOWN, NOT_TEXT, WRONG_TYPE, Reading, Rule, Violation, is_text
+from contracts.vocabulary import (
+    ASPECT_RATIOS,
+    ASSUMED,
+    DEFAULT_ASPECT_RATIO,
+    DEFAULT_IMAGES,
+    IMAGES_MAXIMUM,
+    IMAGES_MINIMUM,
+    MODEL_V2,
+    MODEL_V2_1,
+    PROMPT_MAXIMUM,
+    SEED,
+    SUBJECTS_MAXIMUM,
+    SUBJECTS_MINIMUM,
+    SUBJECTS_MINIMUM_KLING,
+    UNITS_PER_IMAGE,
+    Fact,
+    Source,
+)
+
+BODY_TYPE: Final = Rule(
+    id="body.type",
+    sentence="the request body is a JSON object",
+    source=SEED,
+    wording=WRONG_TYPE,
+    limit="object",
+)
+BODY_UNICODE: Final = Rule(
+    id="body.unicode",
+    sentence="every string in the body is valid Unicode text",
+    source=ASSUMED,
+    wording=NOT_TEXT,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What one kind of task is asked for with.
+
+    `tail` is the official last part of its path; a gateway may offer it elsewhere too. `selector` names
+    the body key whose presence picks this operation where several share a path.
+    """
+
+    name: str
+    title: str
+    doc: str
+    tail: str
+    fields: tuple[Field, ...]
+    source: Source
+    selector: str | None = None
+    units_per_image: Fact[int] = UNITS_PER_IMAGE
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Every key of the body that means something."""
+        return frozenset(key for field in self.fields for key in (field.name, *field.aliases))
+
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        """Every rule by its id, in order of declaration."""
+        found = (BODY_TYPE, *(rule for field in self.fields for rule in field.rules), BODY_UNICODE)
+        return {rule.id: rule for rule in found}
+
+    @cached_property
+    def defaults(self) -> Mapping[str, object]:
+        """What the service takes for fields that were not given."""
+        return {field.name: field.default for field in self.fields if field.default is not None}
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+    def read(self, body: object, *, null_is_absent: bool = True) -> Reading:
+        """Read a decoded JSON body: normalised values, pictures, all violations, notes. Pure."""
+        reading = Reading(null_is_absent=null_is_absent)
+        if not isinstance(body, dict):
+            reading.violate(BODY_TYPE, "request body", body)
+            return reading
+        given = cast("dict[str, object]", body)
+        for field in self.fields:
+            _read_field(field, given, reading)
+        if not given.keys() <= self.keys:
+            self._read_unknown(given, reading)
+        return reading
+
+    def _read_unknown(self, given: Mapping[str, object], reading: Reading) -> None:
+        for key, value in given.items():
+            if key in self.keys:
+                continue
+            reading.notes.append(f"unknown field ignored: {key[:60]!a}")
+            if not (is_text(key) and _all_text(value)):
+                reading.violate(BODY_UNICODE, ascii(key[:60]), value)
+
+
+def _read_field(field: Field, given: Mapping[str, object], reading: Reading) -> None:
+    name = field.name
+    value = given.get(name)
+    for alias in field.aliases:
+        if alias not in given:
+            continue
+        if reading.absent(value) or name not in given:
+            name, value = alias, given[alias]
+            reading.notes.append(f"{alias} taken for {field.name}")
+        else:
+            reading.notes.append(f"{alias} ignored beside {field.name}")
+    if name not in given or reading.absent(value):
+        if field.required:
+            reading.violate(field.missing, name, value)
+        return
+    read = field.read(value, name, reading)
+    if read is not None:
+        reading.values[field.name] = read
+
+
+def _all_text(value: object) -> bool:
+    """Whether no string in a JSON value holds a lone surrogate. Iterative: depth comes from outside."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        match value:
+            case str() if not is_text(value):
+                return False
+            case list():
+                pending += cast("list[object]", value)
+            case dict():
+                for pair in cast("dict[str, object]", value).items():
+                    pending += pair
+            case _:
+                pass
+    return True
+
+
+_SUBJECT: Final = Picture(
+    name="subject_image",
+    doc="A subject: an http(s) URL, or raw base64 without a `data:` prefix. PNG or JPEG.",
+    source=SEED,
+    required=True,
+)
+
+MULTI_IMAGE: Final = Operation(
+    name="multi-image",
+    title="Multi-Image to Image",
+    doc="Generate pictures from two to four subject pictures, a prompt, a scene and a style.",
+    tail="images/generations",
+    source=SEED,
+    selector="subject_image_list",
+    fields=(
+        PictureList(
+            name="subject_image_list",
+            doc="The subject pictures. Equal pictures count separately.",
+            source=SEED,
+            required=True,
+            item=_SUBJECT,
+            minimum=SUBJECTS_MINIMUM,
+            maximum=SUBJECTS_MAXIMUM,
+        ),
+        Choice(
+            name="model_name",
+            doc="The model.",
+            source=SEED,
+            options=Fact((MODEL_V2.value,), SEED),
+            default=MODEL_V2.value,
+            wording=MODEL_UNKNOWN,
+        ),
+        Text(
+            name="prompt",
+            doc="What to draw. Counted in Unicode code points; nothing is stripped.",
+            source=SEED,
+            maximum=PROMPT_MAXIMUM,
+        ),
+        Picture(
+            name="scence_image",  # spelled so by the page this project implements
+            doc="A scene picture. The spelling is the service's; `scene_image` is taken as well.",
+            source=SEED,
+            aliases=("scene_image",),
+        ),
+        Picture(name="style_image", doc="A style picture.", source=SEED),
+        Integer(
+            name="n",
+            doc="How many pictures to draw.",
+            source=SEED,
+            minimum=IMAGES_MINIMUM,
+            maximum=IMAGES_MAXIMUM,
+            default=DEFAULT_IMAGES.value,
+        ),
+        Choice(
+            name="aspect_ratio",
+            doc="Width to height of the pictures drawn.",
+            source=SEED,
+            options=ASPECT_RATIOS,
+            default=DEFAULT_ASPECT_RATIO.value,
+        ),
+        CallbackUrl(
+            name="callback_url",
+            doc="Where the service posts the task whenever its status changes.",
+            source=SEED,
+        ),
+        Text(
+            name="external_task_id",
+            doc="An id of the caller's own, unique within the account.",
+            source=SEED,
+        ),
+    ),
+)
+
+
+def _with(operation: Operation, **fields: Field) -> tuple[Field, ...]:
+    return tuple(fields.get(field.name, field) for field in operation.fields)
+
+
+MULTI_IMAGE2IMAGE: Final = replace(
+    MULTI_IMAGE,
+    name="multi-image2image",
+    doc="Generate pictures from one to four subject pictures, a prompt, a scene and a style.",
+    tail="images/multi-image2image",
+    selector=None,
+    fields=_with(
+        MULTI_IMAGE,
+        subject_image_list=replace(
+            cast("PictureList", MULTI_IMAGE.field("subject_image_list")), minimum=SUBJECTS_MINIMUM_KLING
+        ),
+        model_name=replace(
+            cast("Choice", MULTI_IMAGE.field("model_name")),
+            options=Fact((MODEL_V2.value, MODEL_V2_1.value), MODEL_V2_1.source),
+        ),
+    ),
+)
+
+OPERATIONS: Final = (MULTI_IMAGE, MULTI_IMAGE2IMAGE)
+
+
+def validate(
+    body: object, operation: Operation = MULTI_IMAGE, *, null_is_absent: bool = True
+) -> tuple[Violation, ...]:
+    """All violations of a decoded JSON body, in order of declaration; empty when it is valid.
+
+    Pure; never raises, whatever the body. Shapes and limits are the page's (seed), the wordings mostly
+    captured; each violation's rule names its own source.
+    """
+    return tuple(operation.read(body, null_is_absent=null_is_absent).violations)

@@ -1,0 +1,209 @@
+"""The field kinds that hold pictures: one picture, and a list of objects with one each."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, cast
+
+from contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
+from contracts.pictures import read_header
+from contracts.rules import (
+    FILE_TOO_LARGE,
+    NOT_BASE64,
+    WRONG_SIZE,
+    WRONG_TYPE,
+    WRONG_VALUE,
+    Effect,
+    InputPicture,
+    Reading,
+    Rule,
+    Wording,
+    is_text,
+)
+from contracts.vocabulary import (
+    ASSUMED,
+    INPUT_BYTES_MAXIMUM,
+    INPUT_RATIO_MAXIMUM,
+    INPUT_SIDE_MINIMUM,
+    KLING_LIVE,
+    KLING_PAGE,
+    MEGABYTE,
+    PIXELS_INVALID,
+    SHAPE_INVALID,
+    Fact,
+    Source,
+)
+
+BASE64_PATTERN: Final = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
+
+
+def decode_base64(text: str) -> bytes | None:
+    """The bytes of strict RFC 4648 base64 (padding required, no white space), or None."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:  # binascii.Error is one; so is a character outside ASCII
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture(Field):
+    """A picture: an http(s) URL, or raw base64 without a `data:` prefix. PNG or JPEG.
+
+    Text that is neither is refused. Bytes that are no picture, or one too small or too long, are
+    accepted and make the task fail, as captured from the live service.
+    """
+
+    @cached_property
+    def not_base64(self) -> Rule:
+        return self._rule("base64", "is a URL or raw base64", NOT_BASE64, KLING_LIVE)
+
+    @cached_property
+    def not_url(self) -> Rule:
+        return self._rule("url", "names a host where it is a URL", WRONG_VALUE, ASSUMED)
+
+    @cached_property
+    def too_large(self) -> Rule:
+        limit = f"{INPUT_BYTES_MAXIMUM.value // MEGABYTE} MB"
+        source = INPUT_BYTES_MAXIMUM.source
+        return self._rule("max_bytes", f"has at most {limit}", FILE_TOO_LARGE, source, limit)
+
+    @cached_property
+    def no_picture(self) -> Rule:
+        return self._failing("format", "is a PNG or JPEG", PIXELS_INVALID, KLING_PAGE)
+
+    @cached_property
+    def too_small(self) -> Rule:
+        sentence = f"is at least {INPUT_SIDE_MINIMUM.value} pixels wide and high"
+        return self._failing("min_side", sentence, PIXELS_INVALID, INPUT_SIDE_MINIMUM.source)
+
+    @cached_property
+    def too_oblong(self) -> Rule:
+        limit = INPUT_RATIO_MAXIMUM.value
+        sentence = f"has sides between 1:{limit} and {limit}:1"
+        return self._failing("shape", sentence, SHAPE_INVALID, INPUT_RATIO_MAXIMUM.source)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        inline = (self.not_base64, self.too_large, self.no_picture, self.too_small, self.too_oblong)
+        return (*super().rules, self.not_url, *inline)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, str):
+            return reading.violate(self.wrong_type, path, value)
+        if LOOKS_WEB.match(value):
+            if not (is_text(value) and is_web_url(value)):
+                return reading.violate(self.not_url, path, value)
+            reading.pictures.append(InputPicture(path, value, None, None))
+        else:
+            self._read_inline(value, path, reading)
+        return value
+
+    def _read_inline(self, value: str, path: str, reading: Reading) -> None:
+        # The size is known before decoding; nobody decodes 90 MB to refuse them.
+        if len(value) // 4 * 3 - value[-2:].count("=") > INPUT_BYTES_MAXIMUM.value:
+            return reading.violate(self.too_large, path, value)
+        data = decode_base64(value)
+        if data is None:
+            return reading.violate(self.not_base64, path, value)
+        header = read_header(data)
+        reading.pictures.append(InputPicture(path, None, data, header))
+        if header is None:
+            return reading.violate(self.no_picture, path, value)
+        short, long = sorted((header.width, header.height))
+        if short < INPUT_SIDE_MINIMUM.value:
+            return reading.violate(self.too_small, path, value)
+        if long > short * INPUT_RATIO_MAXIMUM.value:
+            return reading.violate(self.too_oblong, path, value)
+        return None
+
+    def schema(self) -> JSON:
+        longest = -(-INPUT_BYTES_MAXIMUM.value // 3) * 4
+        return {
+            "type": "string",
+            "anyOf": [
+                {"format": "uri", "pattern": URL_PATTERN},
+                {"contentEncoding": "base64", "pattern": BASE64_PATTERN, "maxLength": longest},
+            ],
+        }
+
+    def _failing(self, name: str, sentence: str, text: Fact[str], source: Source) -> Rule:
+        return Rule(
+            id=f"{self.name}.{name}",
+            sentence=f"{self.name} {sentence}",
+            source=source,
+            wording=Wording(text.value, text.source),
+            effect=Effect.FAILS,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureList(Field):
+    """A list of objects that hold one picture each: `[{"subject_image": ...}, ...]`."""
+
+    item: Picture
+    minimum: Fact[int]
+    maximum: Fact[int]
+
+    json_type = "array"
+
+    @cached_property
+    def too_few(self) -> Rule:
+        sentence = f"has at least {self.minimum.value} images"
+        return self._rule("min_items", sentence, WRONG_SIZE, self.minimum.source, self._range)
+
+    @cached_property
+    def too_many(self) -> Rule:
+        sentence = f"has at most {self.maximum.value} images"
+        return self._rule("max_items", sentence, WRONG_SIZE, self.maximum.source, self._range)
+
+    @cached_property
+    def no_object(self) -> Rule:
+        sentence = f"holds objects with {self.item.name}"
+        return self._rule("item_type", sentence, WRONG_TYPE, self.source, "object")
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.too_few, self.too_many, self.no_object, *self.item.rules)
+
+    @property
+    def _range(self) -> str:
+        return f"{self.minimum.value} and {self.maximum.value}"
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, list):
+            return reading.violate(self.wrong_type, path, value)
+        items = cast("list[object]", value)
+        if not items:
+            return reading.violate(self.missing, path, items)
+        if len(items) < self.minimum.value:
+            reading.violate(self.too_few, path, items)
+        elif len(items) > self.maximum.value:
+            reading.violate(self.too_many, path, items)
+        # Elements beyond the limit are refused already: reading a million of them would help nobody.
+        for index, item in enumerate(items[: self.maximum.value]):
+            self._read_item(item, f"{path}[{index}]", reading)
+        return len(items)
+
+    def _read_item(self, item: object, path: str, reading: Reading) -> None:
+        if not isinstance(item, dict):
+            return reading.violate(self.no_object, path, item)
+        picture = cast("dict[str, object]", item).get(self.item.name)
+        path = f"{path}.{self.item.name}"
+        if reading.absent(picture):
+            return reading.violate(self.item.missing, path, picture)
+        self.item.read(picture, path, reading)
+        return None
+
+    def schema(self) -> JSON:
+        return {
+            "type": "array",
+            "minItems": self.minimum.value,
+            "maxItems": self.maximum.value,
+            "items": {
+                "type": "object",
+                "required": [self.item.name],
+                "properties": {self.item.name: {"description": self.item.doc, **self.item.schema()}},
+            },
+        }

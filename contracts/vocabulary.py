@@ -1,0 +1,207 @@
+"""The words of the API and where each is known from: statuses, ratios, limits, models, error codes.
+
+Every value stands here once. A `Fact` pairs it with its `Source`, so that documents, error headers and
+reports can always say whether a rule is published, was captured from the live service, or is assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Origin(StrEnum):
+    """What kind of evidence stands behind a fact."""
+
+    SEED = "seed"  # CometAPI's page of the endpoint, the document this project implements
+    OFFICIAL = "official"  # Kling's own documentation
+    RESELLER = "reseller"  # documentation of CometAPI (other pages) or of another reseller
+    CAPTURED = "captured"  # seen in a live answer that somebody published
+    ASSUMED = "assumed"  # no source settles it; chosen by us
+
+
+class Confidence(StrEnum):
+    """How likely the live service agrees."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+_CONFIDENCE: Final = {
+    Origin.SEED: Confidence.HIGH,
+    Origin.OFFICIAL: Confidence.HIGH,
+    Origin.CAPTURED: Confidence.HIGH,
+    Origin.RESELLER: Confidence.MEDIUM,
+    Origin.ASSUMED: Confidence.LOW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact comes from: the kind of evidence and, in words, the document."""
+
+    origin: Origin
+    reference: str
+
+    @property
+    def confidence(self) -> Confidence:
+        return _CONFIDENCE[self.origin]
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reference}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    """A value of the contract together with its source."""
+
+    value: T
+    source: Source
+
+
+SEED: Final = Source(Origin.SEED, "CometAPI, Multi-Image to Image")
+COMET_QUERY: Final = Source(Origin.RESELLER, "CometAPI, Individual Queries")
+COMET_ERRORS: Final = Source(Origin.RESELLER, "CometAPI, error pages")
+COMET_LATER: Final = Source(Origin.RESELLER, "CometAPI, later page of Multi-Image to Image")
+COMET_LIVE: Final = Source(Origin.CAPTURED, "CometAPI answers, 2026")
+KLING_PAGE: Final = Source(Origin.OFFICIAL, "Kling, Multi-Image to Image")
+KLING_ERRORS: Final = Source(Origin.OFFICIAL, "Kling, error codes")
+KLING_CALLBACK: Final = Source(Origin.OFFICIAL, "Kling, callback protocol")
+KLING_SLOTS: Final = Source(Origin.OFFICIAL, "Kling, concurrency rules")
+KLING_UPDATES: Final = Source(Origin.OFFICIAL, "Kling, API change log")
+KLING_LIVE: Final = Source(Origin.CAPTURED, "Kling answers, 2025-2026")
+ASSUMED: Final = Source(Origin.ASSUMED, "no source settles it")
+
+
+class TaskStatus(StrEnum):
+    """The four states of a task. Note the spelling `succeed`; newer Kling APIs say `succeeded`."""
+
+    SUBMITTED = "submitted"
+    PROCESSING = "processing"
+    SUCCEED = "succeed"
+    FAILED = "failed"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL: Final = frozenset({TaskStatus.SUCCEED, TaskStatus.FAILED})
+
+ASPECT_RATIOS: Final[Fact[tuple[str, ...]]] = Fact(
+    ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9"), SEED
+)
+DEFAULT_ASPECT_RATIO: Final = Fact("16:9", SEED)
+
+# No source states output sizes: 1K-class sides that are multiples of 8 and give each ratio exactly.
+RESULT_PIXELS: Final = Fact(
+    MappingProxyType(
+        {
+            "16:9": (1280, 720),
+            "9:16": (720, 1280),
+            "1:1": (1024, 1024),
+            "4:3": (1152, 864),
+            "3:4": (864, 1152),
+            "3:2": (1248, 832),
+            "2:3": (832, 1248),
+            "21:9": (1344, 576),
+        }
+    ),
+    ASSUMED,
+)
+
+SUBJECTS_MINIMUM: Final = Fact(2, SEED)
+SUBJECTS_MINIMUM_KLING: Final = Fact(1, KLING_PAGE)
+SUBJECTS_MAXIMUM: Final = Fact(4, SEED)
+PROMPT_MAXIMUM: Final = Fact(2500, SEED)  # counted in Unicode code points: assumed
+IMAGES_MINIMUM: Final = Fact(1, KLING_PAGE)
+IMAGES_MAXIMUM: Final = Fact(9, KLING_PAGE)
+DEFAULT_IMAGES: Final = Fact(1, SEED)
+
+MODEL_V2: Final = Fact("kling-v2", SEED)
+MODEL_V2_1: Final = Fact("kling-v2-1", KLING_PAGE)
+
+MEGABYTE: Final = 1024 * 1024
+INPUT_BYTES_MAXIMUM: Final = Fact(10 * MEGABYTE, KLING_PAGE)  # binary megabytes, decoded: assumed
+INPUT_SIDE_MINIMUM: Final = Fact(300, KLING_PAGE)
+INPUT_RATIO_MAXIMUM: Final = Fact(2.5, KLING_PAGE)  # 1:2.5 to 2.5:1, ends included: assumed
+
+UNITS_PER_IMAGE: Final = Fact(16, KLING_UPDATES)
+RETENTION_DAYS: Final = Fact(30, KLING_PAGE)
+# Four subjects, a scene and a style of 10 MB each are legal: 80 MB of base64. Room for those.
+BODY_MAXIMUM: Final = Fact(96 * MEGABYTE, ASSUMED)
+
+SUCCESS_CODE: Final = 0
+SUCCESS_MESSAGE: Final = Fact("SUCCEED", KLING_LIVE)
+
+# Texts of `task_status_msg`, captured from failed tasks.
+PIXELS_INVALID: Final = Fact("Image pixel is invalid", KLING_LIVE)
+SHAPE_INVALID: Final = Fact(
+    "The resolution or aspect ratio of the input image is invalid. "
+    "Please ensure it meets the required specifications.",
+    KLING_LIVE,
+)
+RISK_CONTROL: Final = Fact("Failure to pass the risk control system", KLING_LIVE)
+
+# `task_id` is a snowflake: its bits above the 22nd are milliseconds since this instant.
+# Derived from eight captured pairs of id and `created_at`.
+SNOWFLAKE_EPOCH_MS: Final = Fact(1_568_028_518_780, KLING_LIVE)
+SNOWFLAKE_LOW_BITS: Final = 22
+
+API_KEY_VARIABLE: Final = "COMETAPI_KEY"
+BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One row of Kling's error table.
+
+    `wording` is a `message` of that code as it was seen; `source` tells where the wording is from (the
+    code and its HTTP status are always official).
+    """
+
+    code: int
+    status: int
+    meaning: str
+    wording: str
+    source: Source
+
+
+def _table(*rows: ErrorCode) -> MappingProxyType[int, ErrorCode]:
+    return MappingProxyType({row.code: row for row in rows})
+
+
+ERRORS: Final = _table(
+    ErrorCode(1000, 401, "authentication failed", "Authentication failed", ASSUMED),
+    ErrorCode(1001, 401, "Authorization header empty", "Authorization is empty", ASSUMED),
+    ErrorCode(
+        1002,
+        401,
+        "Authorization value invalid",
+        "The token was expected to have 3 parts, but got 0",
+        KLING_LIVE,
+    ),
+    ErrorCode(1003, 401, "token not yet valid", "The token is not yet valid", ASSUMED),
+    ErrorCode(1004, 401, "token expired", "The token has expired", ASSUMED),
+    ErrorCode(1100, 429, "account abnormal", "Account exception", ASSUMED),
+    ErrorCode(1101, 429, "account in arrears", "Account in arrears", ASSUMED),
+    ErrorCode(1102, 429, "resource pack used up", "Account balance not enough", KLING_LIVE),
+    ErrorCode(1103, 403, "no permission for the resource", "No permission", ASSUMED),
+    ErrorCode(1200, 400, "parameters invalid", "Request parameters are invalid", ASSUMED),
+    ErrorCode(1201, 400, "wrong key or illegal value", "Parameter value is invalid", ASSUMED),
+    ErrorCode(1202, 404, "HTTP method invalid", "The requested method is invalid", ASSUMED),
+    ErrorCode(1203, 404, "resource does not exist", "The requested resource does not exist", ASSUMED),
+    ErrorCode(1300, 400, "blocked by platform policy", "Blocked by platform policy", ASSUMED),
+    ErrorCode(1301, 400, "content-security policy", RISK_CONTROL.value, ASSUMED),
+    ErrorCode(1302, 429, "too many requests", "Too many requests", ASSUMED),
+    ErrorCode(1303, 429, "concurrency limit", "parallel task over resource pack limit", KLING_SLOTS),
+    ErrorCode(1304, 429, "IP allow-list policy", "IP is not in the allow list", ASSUMED),
+    ErrorCode(5000, 500, "server error", "Internal server error", ASSUMED),
+    ErrorCode(5001, 503, "unavailable", "Service temporarily unavailable", ASSUMED),
+    ErrorCode(5002, 504, "internal timeout", "Internal timeout", ASSUMED),
+)
