@@ -38,7 +38,6 @@ class Situation(StrEnum):
     NO_BALANCE = "account.balance"
     NO_SLOTS = "account.slots"
     UNKNOWN_TASK = "task.exists"
-    SCRIPTED = "script.refuses"
     INTERNAL = "internal"
 
 
@@ -127,6 +126,18 @@ def _kling(
     return Refusal(status or row.status, Shape.KLING, code, message or row.wording, source or row.source)
 
 
+# What a refused request may look like instead, on any gateway: which of the three CometAPI uses on this
+# route is not captured. The page itself describes Kling's envelope.
+VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
+    {
+        "kling": Refusal(400, Shape.KLING, 1201, "{message}", SEED),
+        "task": Refusal(400, Shape.TASK, "fail_to_fetch_task", "{message}", ASSUMED),
+        "comet": Refusal(
+            400, Shape.COMET, "invalid_request", "{message} (request id: {request_id})", ASSUMED
+        ),
+    }
+)
+
 _SUFFIX: Final = " (request id: {request_id})"
 
 COMETAPI: Final = Gateway(
@@ -161,17 +172,25 @@ COMETAPI: Final = Gateway(
                 "no available channel for group default and model {model} (distributor)" + _SUFFIX,
                 COMET_LIVE,
             ),
-            Situation.INVALID: _kling(1201, "{message}", source=KLING_LIVE),
+            Situation.INVALID: VALIDATION_SHAPES["kling"],
             Situation.DUPLICATE_ID: _kling(1201, "External_task_id {id} already exists", source=KLING_LIVE),
             Situation.NO_BALANCE: Refusal(
                 403, Shape.TASK, "insufficient_user_quota", "user quota is not enough", ASSUMED
             ),
             Situation.NO_SLOTS: _kling(1303),
             Situation.UNKNOWN_TASK: Refusal(400, Shape.TASK, "task_not_exist", "task_not_exist", COMET_LIVE),
-            Situation.SCRIPTED: _kling(5000, "{message}"),
             Situation.INTERNAL: _kling(5000, status=500),
         }
     ),
 )
 
 GATEWAYS: Final = (COMETAPI,)
+
+# Every host of the service, on either gateway, and the one its pictures come from.
+INTERCEPTED_HOSTS: Final = (
+    "api.cometapi.com",
+    "api.klingai.com",
+    "api-singapore.klingai.com",
+    "api-beijing.klingai.com",
+    "cdn.klingai.com",
+)

@@ -1,0 +1,120 @@
+"""The clock that drives everything: states, callbacks and their retries, slots, expiry."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import time as system_time
+from typing import NamedTuple
+
+# Instants before this one would give task ids that no real task has ever had.
+EARLIEST = 1_577_836_800.0  # 2020-01-01
+
+
+class _Course(NamedTuple):
+    """From `since` (system time) on, the clock runs from `reading` at `speed` seconds per second."""
+
+    since: float
+    reading: float
+    speed: float
+
+    def at(self, system: float) -> float:
+        return self.reading + (system - self.since) * self.speed
+
+
+class Clock:
+    """System time plus an offset. It can be advanced, frozen and sped up, and never goes backwards.
+
+    >>> clock = Clock()
+    >>> before = clock.now()
+    >>> clock.advance(days=30)
+    >>> clock.now() - before >= 30 * 86_400
+    True
+
+    `now()` is in Unix seconds; the milliseconds on the wire are its floor. Libraries that replace
+    `time.time` (freezegun, time-machine) move this clock too.
+    """
+
+    def __init__(self) -> None:
+        start = system_time()
+        self._course = _Course(start, start, 1.0)
+        self._latest = start
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def now(self) -> float:
+        """The present, in Unix seconds."""
+        reading = self._course.at(system_time())
+        if reading < self._latest:  # the system clock was set back
+            return self._latest
+        self._latest = reading
+        return reading
+
+    def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
+        """Move forward at once. Raises ValueError for a negative or infinite sum."""
+        total = seconds + 60 * minutes + 3600 * hours + 86_400 * days
+        if not 0 <= total < float("inf"):
+            raise ValueError(f"a clock cannot be advanced by {total} seconds: time never goes backwards")
+        self._steer(total)
+
+    def freeze(self) -> None:
+        """Stand still until `resume()` or `advance()`; advancing leaves the clock frozen."""
+        self.speed = 0.0
+
+    def resume(self) -> None:
+        """Run at the pace of system time again."""
+        self.speed = 1.0
+
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock per second of system time."""
+        return self._course.speed
+
+    @speed.setter
+    def speed(self, value: float) -> None:
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"speed {value} is not a finite number from 0 on")
+        self._steer(0, speed=value)
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of course, so that what has become due can be done."""
+        self._listeners.append(listener)
+
+    def _steer(self, forward: float, speed: float | None = None) -> None:
+        with self._lock:
+            reading = self.now() + forward
+            course = self._course
+            self._course = _Course(system_time(), reading, course.speed if speed is None else speed)
+            self._latest = reading
+        for listener in self._listeners:
+            listener()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} now={self.now():.3f} speed={self.speed:g}>"
+
+
+class ManualClock(Clock):
+    """A clock that stands still until it is advanced: for tests that compare instants.
+
+    `start` is in Unix seconds, 2020 or later. Raises ValueError for an earlier one.
+    """
+
+    def __init__(self, start: float = 1_767_225_600.0) -> None:
+        super().__init__()
+        if not EARLIEST <= start < float("inf"):
+            raise ValueError(f"start {start} lies before 2020: give Unix seconds (not milliseconds)")
+        self._course = _Course(system_time(), float(start), 0.0)
+        self._latest = float(start)
+
+    def resume(self) -> None:
+        """Refused: a manual clock moves by `advance()` only. Use Clock() for one that can run."""
+        raise ValueError("a ManualClock moves by advance() only; use Clock() for one that runs")
+
+    @property
+    def speed(self) -> float:
+        return 0.0
+
+    @speed.setter
+    def speed(self, value: float) -> None:
+        if value:
+            self.resume()

@@ -1,0 +1,102 @@
+"""The ASGI door: a bare callable. Small requests are answered in the loop, heavy ones beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
+
+from kling_mock.pictures import locate
+from kling_mock.replies import Headers, Reply, Request
+
+if TYPE_CHECKING:
+    from kling_mock.fake import Fake
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Above this, decoding JSON and base64 would hold up everybody else in the loop.
+INLINE_BYTES: Final = 256 * 1024
+# A body over the cap is read on and dropped, so that the client gets to read the refusal; but not for ever.
+DRAINED_CAPS: Final = 4
+
+
+class ASGIApp:
+    """`app(scope, receive, send)` for one fake; `fake` may be changed between requests."""
+
+    def __init__(self, fake: Fake) -> None:
+        self.fake = fake
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "lifespan":
+                await _lifespan(receive, send)
+            case _:  # websocket: the service has none
+                await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fake = self.fake
+        received = await _read_body(receive, fake.settings.body_cap)
+        if received is None:  # the client has gone
+            return
+        request = _request(scope, *received)
+        reply = await self._answer(fake, request)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        body = b"" if request.method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, fake: Fake, request: Request) -> Reply:
+        if request.size <= INLINE_BYTES and locate(request.path) is None:
+            return fake.handle(request)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="kling-mock")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, fake.handle, request)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _read_body(receive: Receive, cap: int) -> tuple[bytes, int] | None:
+    """The body and its size; an empty body if it is over the cap, None if the client left."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = cast("bytes", message.get("body", b""))
+        size += len(chunk)
+        if size <= cap:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        if not message.get("more_body") or size > cap * DRAINED_CAPS:
+            return b"".join(chunks), size
+
+
+def _request(scope: Scope, body: bytes, size: int) -> Request:
+    headers: Headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    )
+    raw_path = cast("bytes | None", scope.get("raw_path"))
+    path = quote(scope["path"]) if raw_path is None else raw_path.decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    host = next((value for name, value in headers if name == "host"), None)
+    if host is None:
+        server = scope.get("server") or ("127.0.0.1", None)
+        host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
+    return Request(scope["method"], path, query, headers, body, f"{scope['scheme']}://{host}", size)

@@ -1,0 +1,145 @@
+"""The socket door: uvicorn on a socket that is bound before anybody is told its address."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+import uvicorn
+
+BACKLOG: Final = 2048
+STOP_SECONDS: Final = 5
+
+
+class AddressRefused(OSError):
+    """The socket could not be bound; the text names the reason and the way out."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. Raises AddressRefused with what to do about it."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # Without the protocol named, asyncio does not switch Nagle's algorithm off: 46 ms a request.
+        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+        except OSError:
+            listening.close()
+            raise
+    except (OSError, OverflowError) as error:
+        raise AddressRefused(_advice(host, port, error)) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _advice(host: str, port: int, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use: stop what listens there, or take another (0: any free one)"
+    if number == errno.EACCES:
+        return f"port {port} needs more rights than you have: take one from 1024 on"
+    if isinstance(error, OverflowError):
+        return f"{port} is no port: take one from 0 to 65535"
+    return f"cannot listen on {host!r}, port {port}: {error}"
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 -- every interface: name one that a client here can use
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def uvicorn_config(app: Callable[..., Any]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
+
+
+class _Announcing(uvicorn.Server):
+    """A uvicorn that says when it answers, so that nobody has to sleep and look."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+
+class Server:
+    """A server in a thread: a context manager, or `start()` and `stop()`."""
+
+    def __init__(self, app: Callable[..., Any], host: str = "127.0.0.1", port: int = 0) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._server: _Announcing | None = None
+        self._thread: threading.Thread | None = None
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port. Raises RuntimeError unless the server has been started."""
+        if self._url is None:
+            raise RuntimeError("the server is not started: use `with fake.serve() as server:`")
+        return self._url
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread it runs in, while it runs."""
+        return self._thread
+
+    def start(self) -> Self:
+        """Bind, then serve. Raises AddressRefused."""
+        if self._thread is not None:
+            raise RuntimeError("the server is started already")
+        listening = bind(self._host, self._port)
+        self._url = url_of(listening)
+        server = _Announcing(uvicorn_config(self._app))
+
+        def run() -> None:
+            try:
+                with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                    runner.run(server.serve([listening]))
+            finally:
+                listening.close()
+                server.answering.set()
+
+        self._server = server
+        self._thread = threading.Thread(target=run, name="kling-mock-server", daemon=True)
+        self._thread.start()
+        server.answering.wait()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; harmless when it has been stopped."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(STOP_SECONDS)
+        self._server = self._thread = self._url = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

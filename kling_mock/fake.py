@@ -1,0 +1,156 @@
+"""The fake itself: one `handle(request) -> reply`, the doors to it, and what a test says to it."""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from contracts.gateways import COMETAPI, Situation
+from kling_mock.accounts import without_secrets
+from kling_mock.callbacks import Courier
+from kling_mock.chance import draw_uuid
+from kling_mock.clock import Clock
+from kling_mock.commands import understand
+from kling_mock.pictures import Sheet
+from kling_mock.records import CallRecord
+from kling_mock.replies import Reply, Request, json_reply, picture_reply
+from kling_mock.service import Decision, decide
+from kling_mock.settings import Settings
+from kling_mock.stores.memory import MemoryStore
+from kling_mock.views import View
+
+if TYPE_CHECKING:
+    from kling_mock.doors.asgi import ASGIApp
+    from kling_mock.doors.httpx_transport import FakeTransport
+    from kling_mock.doors.respx_router import Interception
+    from kling_mock.doors.server import Server
+
+DAY = 86_400.0
+PICTURES_CACHED = 64
+
+
+class Fake(View):
+    """A fake of the service, complete with accounts, tasks, clock, journal and outbox.
+
+    Takes the switches of `Settings` by name, and a clock:
+
+    >>> from kling_mock import Fake, ManualClock
+    >>> fake = Fake(pace="polls:3", keys=["sk-one"], clock=ManualClock())
+
+    It is safe to use from several threads. What it does is repeatable: the same seed, clock and calls
+    give the same ids, instants and bytes.
+    """
+
+    def __init__(self, *, clock: Clock | None = None, **switches: object) -> None:
+        settings = Settings.of(switches)
+        self.clock = clock or Clock()
+        self._problems: list[Exception] = []
+        store = MemoryStore(
+            self.clock.now, retention=settings.retention_days * DAY, journal=settings.journal_size
+        )
+        courier = Courier(store, settings, self._problems.append)
+        super().__init__(store, settings, courier, itertools.count())
+        self._replies = itertools.count()
+        self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
+        self.clock.subscribe(courier.settle)
+
+    @property
+    def settings(self) -> Settings:
+        """The switches it was made with."""
+        return self._settings
+
+    def account(self, key: str) -> View:
+        """The same view, of the account with this key alone."""
+        return View(self._store, self._settings, self._courier, self._numbers, key)
+
+    # -- answering
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request. Never raises: a bug of ours is a 500, kept for `check()`."""
+        try:
+            return self._answer(request)
+        except Exception as bug:  # noqa: BLE001 -- a door must get a reply; check() raises the bug again
+            self._problems.append(bug)
+            refusal = COMETAPI.refusals[Situation.INTERNAL]
+            return json_reply(refusal.status, refusal.body(self._request_id()))
+
+    def check(self) -> None:
+        """Raise what went wrong behind a reply: a bug in the fake, an exception of a callback receiver."""
+        problems, self._problems[:] = list(self._problems), []
+        if problems:
+            raise ExceptionGroup("while the fake was answering", problems)
+
+    def _answer(self, request: Request) -> Reply:
+        command = understand(request, self._settings)
+        request_id = self._request_id()
+        while True:
+            now = self._store.now()
+            decision = decide(self._store, command, self._settings, now, request_id)
+            entry = _entry(request, decision, now)
+            if self._store.commit((*decision.change, entry)) is None:
+                break
+        self._courier.settle()
+        reply = decision.reply
+        return reply if reply.picture is None else picture_reply(request, *self._draw(reply.picture))
+
+    def _request_id(self) -> str:
+        return draw_uuid(self._settings.seed, "request", next(self._replies))
+
+    # -- doors
+
+    def transport(self) -> FakeTransport:
+        """A transport for `httpx.Client` and `httpx.AsyncClient` alike: every request is answered here."""
+        from kling_mock.doors.httpx_transport import FakeTransport
+
+        return FakeTransport(self.handle)
+
+    def intercept(self, *, only: bool = False) -> Interception:
+        """A context manager in which every httpx client's calls to the service are answered here.
+
+        Other hosts are left to a respx router of your own if one is active, and else pass; with `only`
+        they are refused. While it is active the names of the service's hosts cannot be resolved, so no
+        other HTTP library can reach the paid service by accident.
+        """
+        from kling_mock.doors.respx_router import Interception
+
+        return Interception(self.handle, only=only)
+
+    def asgi(self) -> ASGIApp:
+        """An ASGI application."""
+        from kling_mock.doors.asgi import ASGIApp
+
+        return ASGIApp(self)
+
+    def serve(self, host: str = "127.0.0.1", port: int = 0) -> Server:
+        """A context manager: serves on a socket from a thread, `.url` says where (port 0: any free one)."""
+        from kling_mock.doors.server import Server
+
+        return Server(self.asgi(), host, port)
+
+
+def _draw(sheet: Sheet) -> tuple[bytes, str]:
+    """A picture and its entity tag. The drawing library is loaded when the first picture is wanted."""
+    from kling_mock.drawing import draw_sheet
+
+    png = draw_sheet(sheet)
+    return png, f'"{sha256(png).hexdigest()[:32]}"'
+
+
+def _entry(request: Request, decision: Decision, now: float) -> CallRecord:
+    told = decision.told
+    return CallRecord(
+        now,
+        told.account,
+        request.method,
+        request.path,
+        without_secrets(request.headers),
+        told.request,
+        decision.reply.status,
+        told.task_id,
+        told.shown,
+        told.rule,
+        told.script,
+        told.notes,
+    )

@@ -1,0 +1,69 @@
+"""Result pictures as facts: their URLs, sizes, lifetime and what stands on them. Drawing is `drawing`'s."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
+from kling_mock.chance import draw_bits
+from kling_mock.records import PictureRecord, TaskRecord
+
+# The host and path of a picture that the real service answered with.
+RESULT_ORIGIN: Final = "https://cdn.klingai.com"
+_PATH: Final = "/bs2/upload-kling-api/{bucket:010d}/image/{task_id}-{index}_raw_image_0.png"
+_PLACE: Final = re.compile(r"/bs2/upload-kling-api/\d{10}/image/(\d{1,20})-(\d{1,4})_raw_image_0\.png")
+
+
+class Place(NamedTuple):
+    """What picture the path of a result URL means."""
+
+    task_id: str
+    number: int
+    path: str
+
+
+class Sheet(NamedTuple):
+    """All that a result picture shows. Equal sheets give equal bytes."""
+
+    task_id: str
+    number: int
+    of: int
+    width: int
+    height: int
+    aspect_ratio: str
+    model_name: str
+    prompt: str
+    pictures: tuple[PictureRecord, ...]
+
+
+def result_url(record: TaskRecord, index: int, seed: int) -> str:
+    return record.origin + result_path(record, index, seed)
+
+
+def result_path(record: TaskRecord, index: int, seed: int) -> str:
+    bucket = draw_bits(seed, record.account, "bucket") % 10**10
+    return _PATH.format(bucket=bucket, task_id=record.id, index=index)
+
+
+def locate(path: str) -> Place | None:
+    """What picture a path means, if it means one."""
+    found = _PLACE.fullmatch(path)
+    return None if found is None else Place(found[1], int(found[2]), path)
+
+
+def sheet_of(record: TaskRecord, index: int) -> Sheet:
+    request = record.request
+    sizes = RESULT_PIXELS.value
+    width, height = sizes.get(request.aspect_ratio, sizes[DEFAULT_ASPECT_RATIO.value])
+    return Sheet(
+        record.id,
+        index,
+        request.n,
+        width,
+        height,
+        request.aspect_ratio,
+        request.model_name,
+        request.prompt,
+        request.pictures,
+    )

@@ -1,0 +1,161 @@
+"""The records a store keeps. A change is a tuple of them; each kind states the precondition of its writing.
+
+A store writes a change as a whole or not at all: if one record's precondition does not hold, it names
+that precondition, and the core decides again on what is true by then. So one core runs over a lock, a
+transaction or a script without knowing which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from contracts.gateways import Refusal
+from contracts.vocabulary import TaskStatus
+from kling_mock.plan import Pace, Plan
+
+
+class PictureRecord(NamedTuple):
+    """A picture given with a request: its field, URL or size, and SHA-256. No inline bytes are kept."""
+
+    field: str
+    url: str | None
+    size: int
+    sha256: str
+
+
+class TaskRequest(NamedTuple):
+    """What a task was asked for with, defaults filled in."""
+
+    prompt: str
+    n: int
+    aspect_ratio: str
+    model_name: str
+    callback_url: str | None
+    external_task_id: str | None
+    pictures: tuple[PictureRecord, ...]
+
+    @property
+    def subjects(self) -> tuple[PictureRecord, ...]:
+        """The subject pictures, in order."""
+        return tuple(each for each in self.pictures if each.field.startswith("subject_image_list"))
+
+
+class TaskRecord(NamedTuple):
+    """A task. Written once.
+
+    Precondition: `number` follows the account's last, and neither its id nor its external id is taken.
+    `number` counts the account's creates from 1. That one precondition also guards slots and balance,
+    since both can only be used up by a create. `origin` begins its result URLs.
+    """
+
+    id: str
+    account: str
+    number: int
+    operation: str
+    request: TaskRequest
+    created: float
+    origin: str
+    units: int
+
+
+class PlanRecord(NamedTuple):
+    """The plan a task has from now on. Precondition: the present plan is `replaces` (None: it has none)."""
+
+    task_id: str
+    plan: Plan
+    replaces: Plan | None
+
+
+class PollRecord(NamedTuple):
+    """A counted query. Precondition: `number` follows the task's last.
+
+    Its instant is kept only where the plan needs it.
+    """
+
+    task_id: str
+    number: int
+    at: float
+    keep: bool
+
+
+class Polls(NamedTuple):
+    """How often a task was queried, and the instants of the first queries if its plan counts them."""
+
+    total: int
+    times: tuple[float, ...]
+
+
+NO_POLLS = Polls(0, ())
+
+
+class RuleRecord(NamedTuple):
+    """A scripted outcome: for the next creates, or for those that match the criteria. Precondition: none.
+
+    `uses_left` is None for any number of times. `refusal` is the answer to a refused create.
+    `failure` with `decides` says how the task ends; without `decides` it ends by its request.
+    """
+
+    id: int
+    account: str | None
+    criteria: Mapping[str, object] | None
+    uses_left: int | None
+    pace: Pace | None = None
+    decides: bool = False
+    failure: str | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def is_next(self) -> bool:
+        """Whether it is for the next creates, whatever they ask for."""
+        return self.criteria is None
+
+
+class RuleUse(NamedTuple):
+    """A rule was applied. Precondition: it has `uses_left` uses left (None: any number)."""
+
+    rule_id: int
+    uses_left: int | None
+
+
+class AttemptRecord(NamedTuple):
+    """An attempt to deliver a callback. Precondition: it is the `number`-th for that change of the task.
+
+    `position` is the place of the change in the task's history; `error` says why the attempt failed.
+    """
+
+    task_id: str
+    position: int
+    number: int
+    at: float
+    status: int | None
+    error: str | None
+
+    @property
+    def delivered(self) -> bool:
+        return self.error is None
+
+
+class CallRecord(NamedTuple):
+    """A request as it was answered. Appended to the journal; precondition: none.
+
+    `headers` come without credentials; `shown` is the task status that the answer told; `rule` is what
+    refused the request; `script` the id of the scripted rule that applied.
+    """
+
+    at: float
+    account: str | None
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    request: TaskRequest | None
+    status: int
+    task_id: str | None
+    shown: TaskStatus | None
+    rule: str | None
+    script: int | None
+    notes: tuple[str, ...]
+
+
+Record = TaskRecord | PlanRecord | PollRecord | RuleRecord | RuleUse | AttemptRecord | CallRecord
+Change = tuple[Record, ...]

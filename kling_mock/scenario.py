@@ -1,0 +1,157 @@
+"""Scripting outcomes: which rule a create meets, and the verbs that users write such rules with."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final, Self
+
+from contracts.gateways import Refusal, Shape
+from contracts.vocabulary import ERRORS
+from kling_mock.plan import Pace
+from kling_mock.records import RuleRecord, TaskRequest
+
+CRITERIA: Final = (
+    "prompt",
+    "n",
+    "aspect_ratio",
+    "model_name",
+    "callback_url",
+    "external_task_id",
+    "subjects",
+)
+
+
+def matching_rule(rules: Sequence[RuleRecord], account: str, asked: TaskRequest) -> RuleRecord | None:
+    """The rule that a create meets: the oldest `next` with uses left, else the newest `when` that fits.
+
+    So `next` is a queue, and a test can override a rule that its fixture made.
+    """
+    mine = [rule for rule in rules if rule.account in (None, account)]
+    for rule in mine:
+        if rule.is_next:
+            return rule
+    return next((rule for rule in reversed(mine) if not mismatches(rule, asked)), None)
+
+
+def mismatches(rule: RuleRecord, asked: TaskRequest) -> Mapping[str, tuple[object, object]]:
+    """The criteria that a request does not meet: what was wanted and what came."""
+    missed: dict[str, tuple[object, object]] = {}
+    for name, wanted in (rule.criteria or {}).items():
+        came = len(asked.subjects) if name == "subjects" else getattr(asked, name)
+        if not _fits(wanted, came):
+            missed[name] = (wanted, came)
+    return missed
+
+
+def check_criteria(names: Iterable[str]) -> None:
+    """Raise TypeError for a name that a create cannot be matched by."""
+    for name in names:
+        if name not in CRITERIA:
+            near = difflib.get_close_matches(name, CRITERIA) or CRITERIA
+            raise TypeError(f"a create has no {name!r} to match; did you mean {', '.join(near)}?")
+
+
+def _fits(wanted: object, came: object) -> bool:
+    if isinstance(wanted, str) and isinstance(came, str):
+        return fnmatchcase(came, wanted)
+    return wanted == came
+
+
+class Script:
+    """A rule in the making. Every verb refines the same rule and gives it back, so verbs can be chained.
+
+    >>> from kling_mock import Fake, Pace
+    >>> fake = Fake()
+    >>> fake.next.fails("Image pixel is invalid").pace(Pace.polls(4))
+    <Script #0: next create fails 'Image pixel is invalid', pace polls:4, once>
+    >>> fake.when(prompt="*cat*").refuses(1303).times(2)
+    <Script #1: creates with prompt='*cat*' are refused with 1303, 2 times>
+
+    Nothing is scripted before the first verb. A refused create consumes no `next` (but for the one that
+    refuses it).
+    """
+
+    def __init__(
+        self,
+        write: Callable[[RuleRecord], None],
+        numbers: itertools.count[int],
+        account: str | None,
+        criteria: Mapping[str, object] | None,
+    ) -> None:
+        check_criteria(criteria or ())
+        self._write = write
+        self._numbers = numbers
+        self._rule = RuleRecord(-1, account, criteria, 1 if criteria is None else None)
+
+    def succeeds(self) -> Self:
+        """The task ends `succeed`, even if its pictures would have made it fail."""
+        return self._refine(decides=True, failure=None)
+
+    def fails(self, message: str) -> Self:
+        """The task ends `failed`, with `message` as its `task_status_msg`."""
+        if not message:
+            raise ValueError("a failed task says why: give a message")
+        return self._refine(decides=True, failure=message)
+
+    def refuses(self, code: int, message: str | None = None) -> Self:
+        """The create is refused with a code of Kling's error table; nothing is created."""
+        row = ERRORS.get(code)
+        if row is None:
+            known = ", ".join(map(str, ERRORS))
+            raise ValueError(f"there is no error code {code!r}; the table has {known}")
+        text = (message or row.wording).replace("{", "{{").replace("}", "}}")
+        return self._refine(refusal=Refusal(row.status, Shape.KLING, code, text, row.source))
+
+    def pace(self, pace: Pace | str) -> Self:
+        """The task goes at this pace, whatever the fake's own is."""
+        return self._refine(pace=Pace.parse(pace) if isinstance(pace, str) else pace)
+
+    def holds(self, at: str = "processing") -> Self:
+        """The task stays `submitted` or `processing` until it is released."""
+        return self._refine(pace=Pace.held(at))
+
+    def times(self, n: int) -> Self:
+        """Apply to so many creates: without it, `next` applies to one and `when` to any number."""
+        if n < 1:
+            raise ValueError(f"a rule applies at least once, not {n} times")
+        return self._refine(uses_left=n)
+
+    def _refine(self, **parts: Any) -> Self:
+        if self._rule.id < 0:
+            self._rule = self._rule._replace(id=next(self._numbers))
+        self._rule = self._rule._replace(**parts)
+        self._write(self._rule)
+        return self
+
+    def __repr__(self) -> str:
+        if self._rule.id < 0:
+            return "<Script: nothing said yet>"
+        return f"<Script #{self._rule.id}: {describe(self._rule)}>"
+
+
+def describe(rule: RuleRecord) -> str:
+    """A rule in words."""
+    if rule.criteria is None:
+        who = "next create"
+    else:
+        who = "creates with " + ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
+    parts: list[str] = []
+    if rule.refusal is not None:
+        parts.append(f"{'are' if rule.criteria is not None else 'is'} refused with {rule.refusal.code}")
+    elif rule.decides:
+        parts.append("fails " + repr(rule.failure) if rule.failure is not None else "succeeds")
+    if rule.pace is not None:
+        parts.append(f"pace {rule.pace}")
+    match rule.uses_left:
+        case None:
+            parts.append("always")
+        case 0:
+            parts.append("used up")
+        case 1:
+            parts.append("once")
+        case n:
+            parts.append(f"{n} times")
+    return f"{who} {', '.join(parts)}"

@@ -1,0 +1,228 @@
+"""The decisions: `decide(view, command, now) -> (reply, change)`. Pure; nothing is written here.
+
+A decision reads the view and says what the answer is and which records make it true. If the store
+cannot write them because something it relied on has changed, the core asks again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts.gateways import Refusal, Situation
+from contracts.messages import Envelope
+from contracts.rules import shorten
+from contracts.vocabulary import SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, TaskStatus
+from kling_mock import __version__
+from kling_mock.chance import draw_bits
+from kling_mock.commands import CheckHealth, Command, Create, FetchPicture, Query, Refused
+from kling_mock.messages import milliseconds, task_message
+from kling_mock.pictures import RESULT_ORIGIN, result_path, sheet_of
+from kling_mock.plan import Plan, Transition
+from kling_mock.records import (
+    Change,
+    PlanRecord,
+    PollRecord,
+    RuleRecord,
+    RuleUse,
+    TaskRecord,
+    TaskRequest,
+)
+from kling_mock.replies import RULE_HEADER, Reply, json_reply, refusal_reply
+from kling_mock.scenario import matching_rule
+from kling_mock.settings import Settings
+from kling_mock.stores import View
+
+
+class Told(NamedTuple):
+    """What the journal says of an answer beside its status."""
+
+    account: str | None = None
+    request: TaskRequest | None = None
+    task_id: str | None = None
+    shown: TaskStatus | None = None
+    rule: str | None = None
+    script: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Decision(NamedTuple):
+    """An answer, the records that make it true, and what the journal tells of it."""
+
+    reply: Reply
+    change: Change
+    told: Told
+
+
+def decide(view: View, command: Command, settings: Settings, now: float, request_id: str) -> Decision:
+    """The answer to a command at `now`."""
+    match command:
+        case Create():
+            return _create(view, command, settings, now, request_id)
+        case Query():
+            return _query(view, command, settings, now, request_id)
+        case FetchPicture():
+            return _fetch(view, command, settings, now)
+        case CheckHealth():
+            reply = json_reply(200, {"status": "ok", "server": "kling-mock", "version": __version__})
+            return Decision(reply, (), Told())
+        case Refused():
+            return _refuse(command, request_id)
+
+
+def _refuse(refused: Refused, request_id: str) -> Decision:
+    reply = refusal_reply(
+        refused.refusal,
+        refused.refusal.body(request_id, **dict(refused.values)),
+        rule=refused.rule,
+        source=refused.source,
+        relax=refused.relax,
+    )
+    if refused.allow is not None:
+        reply = reply._replace(headers=(*reply.headers, ("allow", refused.allow)))
+    return Decision(reply, (), Told(refused.account, rule=refused.rule, notes=refused.notes))
+
+
+def _refuse_for(
+    command: Create | Query,
+    situation: Situation,
+    request_id: str,
+    *,
+    relax: str | None = None,
+    **values: object,
+) -> Decision:
+    refusal = command.gateway.refusals[situation]
+    notes = command.notes if isinstance(command, Create) else ()
+    refused = Refused(
+        refusal, situation.value, refusal.source, relax, command.account, tuple(values.items()), None, notes
+    )
+    return _refuse(refused, request_id)
+
+
+# -- create
+
+
+def _create(view: View, command: Create, settings: Settings, now: float, request_id: str) -> Decision:
+    asked, account = command.request, command.account
+    external_id = asked.external_task_id
+    if external_id and view.external(account, external_id) is not None:
+        return _refuse_for(command, Situation.DUPLICATE_ID, request_id, id=external_id)
+    short_of = _shortage(view, command, settings, now)
+    if short_of is not None:
+        situation, relax = short_of
+        return _refuse_for(command, situation, request_id, relax=relax)
+    rule = matching_rule(view.rules(), account, asked)
+    used: Change = () if rule is None else (RuleUse(rule.id, rule.uses_left),)
+    if rule is not None and rule.refusal is not None:
+        return _scripted_refusal(command, rule, rule.refusal, used, request_id)
+    record, plan = _new_task(view, command, settings, now, rule)
+    message = task_message(record, plan, Transition(TaskStatus.SUBMITTED, now), settings.seed)
+    envelope = Envelope.success(message.to_wire(with_result=False), request_id)
+    told = Told(
+        account, asked, record.id, TaskStatus.SUBMITTED, None, rule.id if rule else None, command.notes
+    )
+    change = (record, PlanRecord(record.id, plan, None), *used)
+    return Decision(json_reply(200, envelope.to_wire()), change, told)
+
+
+def _shortage(view: View, command: Create, settings: Settings, now: float) -> tuple[Situation, str] | None:
+    """What the account has too little of for a further task, with the setting that says how much."""
+    if settings.slots is None and settings.balance is None:
+        return None
+    busy = spent = 0
+    for record in view.tasks(command.account):
+        status = state_of(view, record, now).status
+        busy += 0 if status.terminal else record.request.n
+        spent += 0 if status is TaskStatus.FAILED else record.units
+    if settings.balance is not None and spent + command.units > settings.balance:
+        return Situation.NO_BALANCE, "balance"
+    if settings.slots is not None and busy + command.request.n > settings.slots:
+        return Situation.NO_SLOTS, "slots"
+    return None
+
+
+def _new_task(
+    view: View, command: Create, settings: Settings, now: float, rule: RuleRecord | None
+) -> tuple[TaskRecord, Plan]:
+    account = command.account
+    number = view.created_count(account) + 1
+    record = TaskRecord(
+        id=_free_id(view, settings.seed, account, number, now),
+        account=account,
+        number=number,
+        operation=command.operation.name,
+        request=command.request,
+        created=now,
+        origin=command.origin or RESULT_ORIGIN,
+        units=command.units,
+    )
+    failure = rule.failure if rule and rule.decides else command.failure
+    pace = rule.pace if rule and rule.pace else settings.pace
+    return record, pace.plan(now, failure, seed=settings.seed, what=(account, number))
+
+
+def _free_id(view: View, seed: int, account: str, number: int, now: float) -> str:
+    """A snowflake: milliseconds since its epoch, then bits that would be worker and sequence."""
+    high = (milliseconds(now) - SNOWFLAKE_EPOCH_MS.value) << SNOWFLAKE_LOW_BITS
+    low = draw_bits(seed, account, number, "id")
+    mask = (1 << SNOWFLAKE_LOW_BITS) - 1
+    # The same low bits within one millisecond are rare; the next ones are as good.
+    while view.task(str(high | (low & mask))) is not None:
+        low += 1
+    return str(high | (low & mask))
+
+
+def _scripted_refusal(
+    command: Create, rule: RuleRecord, refusal: Refusal, used: Change, request_id: str
+) -> Decision:
+    refused = Refused(
+        refusal, "script.refuses", refusal.source, None, command.account, (), None, command.notes
+    )
+    decision = _refuse(refused, request_id)
+    return Decision(decision.reply, used, decision.told._replace(request=command.request, script=rule.id))
+
+
+# -- query
+
+
+def state_of(view: View, record: TaskRecord, now: float) -> Transition:
+    """The state of a task at `now`."""
+    return view.plan(record.id).state(record.created, view.polls(record.id).times, now)
+
+
+def _query(view: View, command: Query, settings: Settings, now: float, request_id: str) -> Decision:
+    record = view.task(command.id)
+    if record is None and command.gateway.finds_external_ids:
+        record = view.external(command.account, command.id)
+    if record is None or record.account != command.account:
+        return _refuse_for(command, Situation.UNKNOWN_TASK, request_id, id=shorten(command.id))
+    plan, polls = view.plan(record.id), view.polls(record.id)
+    # Two threads may read the clock in one order and write in the other: instants never go back.
+    at = max(now, polls.times[-1]) if polls.times else now
+    number = polls.total + 1
+    keep = plan.counted and number <= plan.ends
+    times = (*polls.times, at) if keep else polls.times
+    state = plan.state(record.created, times, at)
+    message = task_message(record, plan, state, settings.seed)
+    reply = json_reply(200, Envelope.success(message.to_wire(), request_id).to_wire())
+    told = Told(command.account, None, record.id, state.status)
+    return Decision(reply, (PollRecord(record.id, number, at, keep),), told)
+
+
+# -- result pictures
+
+
+def _fetch(view: View, command: FetchPicture, settings: Settings, now: float) -> Decision:
+    record = view.task(command.task_id)
+    if record is None or command.index >= record.request.n:
+        return _no_picture("there is no such picture (or it has expired)")
+    status, _ = state_of(view, record, now)
+    if status is not TaskStatus.SUCCEED:
+        return _no_picture(f"the task is {status}")
+    if result_path(record, command.index, settings.seed) != command.path:
+        return _no_picture("the URL was altered")
+    return Decision(Reply(200, (), b"", sheet_of(record, command.index)), (), Told(task_id=record.id))
+
+
+def _no_picture(why: str) -> Decision:
+    headers = (("content-type", "text/plain; charset=utf-8"), (RULE_HEADER, f"result.url; {why}"))
+    return Decision(Reply(404, headers, b"404 page not found\n"), (), Told(rule="result.url"))

@@ -1,0 +1,150 @@
+"""Every switch of the fake, declared once. Flags, marker arguments and documents are made from here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, Self, cast, get_args
+
+from contracts.gateways import VALIDATION_SHAPES
+from contracts.operations import OPERATIONS
+from contracts.vocabulary import BODY_MAXIMUM, RETENTION_DAYS
+from kling_mock.plan import Pace
+
+# Limits can be lifted; what a value has to be at all (its type, text, base64, n) cannot.
+RELAXABLE: Final = frozenset(
+    {"max_length", "enum", "min_items", "max_items", "url", "max_bytes", "format", "min_side", "shape"}
+)
+
+ErrorShape = Literal["kling", "task", "comet"]
+
+
+def relaxable(rule: str) -> bool:
+    """Whether `Settings.ignore` may name a rule of the contract."""
+    return rule.rpartition(".")[2] in RELAXABLE
+
+
+def _switch(doc: str) -> dict[str, str]:
+    return {"doc": doc}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All switches of one fake. Raises ValueError that names the switch and what it takes."""
+
+    keys: tuple[str, ...] = field(
+        default=(),
+        metadata=_switch(
+            "accepted API keys, each its own account; `x*` takes all that begin so; none: any key"
+        ),
+    )
+    pace: Pace = field(
+        default=Pace.polls(2),
+        metadata=_switch("how fast tasks go: instant, polls:N, seconds:A,B, realistic[:SPEED], held[:STATE]"),
+    )
+    seed: int = field(
+        default=0,
+        metadata=_switch("what ids, durations and pictures are drawn from; the same seed repeats them"),
+    )
+    base_url: str | None = field(
+        default=None,
+        metadata=_switch("what result URLs begin with; default: where the create request was sent"),
+    )
+    validation_errors: ErrorShape = field(
+        default="kling",
+        metadata=_switch(
+            "body of a refused request: kling (the page's envelope), task or comet (gateway shapes)"
+        ),
+    )
+    ignore: frozenset[str] = field(
+        default=frozenset(),
+        metadata=_switch("ids of request rules that are not enforced, such as prompt.max_length"),
+    )
+    models: tuple[str, ...] = field(
+        default=(), metadata=_switch("model names accepted besides those of the contract")
+    )
+    null_is_absent: bool = field(
+        default=True, metadata=_switch("whether null for an optional field counts as not given")
+    )
+    slots: int | None = field(
+        default=None,
+        metadata=_switch("how many images an account may have unfinished at once; none: any number"),
+    )
+    balance: int | None = field(
+        default=None,
+        metadata=_switch("units an account may spend (16 an image, failed tasks are free); none: no limit"),
+    )
+    retention_days: float = field(
+        default=float(RETENTION_DAYS.value),
+        metadata=_switch("how long tasks, external ids and result pictures are kept"),
+    )
+    body_cap: int = field(
+        default=BODY_MAXIMUM.value, metadata=_switch("bytes of the largest request body that is read")
+    )
+    callback_retries: tuple[float, ...] = field(
+        default=(10.0, 60.0, 600.0),
+        metadata=_switch("seconds before each further attempt to deliver a callback that was not taken"),
+    )
+    journal_size: int = field(
+        default=10_000, metadata=_switch("how many calls the journal keeps; the oldest go first")
+    )
+
+    def __post_init__(self) -> None:
+        # Lists and a pace's spelling are taken too: markers and files have nothing else.
+        self._set("keys", _texts("keys", self.keys))
+        self._set("models", _texts("models", self.models))
+        self._set("ignore", frozenset(_texts("ignore", self.ignore)))
+        self._set("callback_retries", tuple(float(pause) for pause in self.callback_retries))
+        if isinstance(cast("object", self.pace), str):
+            self._set("pace", Pace.parse(cast("str", self.pace)))
+        self._check()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
+        if "" in self.keys:
+            raise ValueError("keys: an empty key cannot be sent; leave it out")
+        known = {rule for each in OPERATIONS for rule in each.rules if relaxable(rule)}
+        for rule in self.ignore - known:
+            near = difflib.get_close_matches(rule, known) or sorted(known)
+            raise ValueError(
+                f"ignore: there is no rule {rule!r} that can be ignored; did you mean {', '.join(near)}?"
+            )
+        if self.validation_errors not in VALIDATION_SHAPES:
+            shapes = ", ".join(get_args(ErrorShape))
+            raise ValueError(f"validation_errors: {self.validation_errors!r} is none of {shapes}")
+        for name in ("slots", "balance"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 0:
+                raise ValueError(f"{name}: {limit} is negative; use None for no limit")
+        for name in ("retention_days", "body_cap", "journal_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not positive")
+
+    def accepts(self, key: str) -> bool:
+        """Whether a key is good."""
+        return not self.keys or any(
+            key.startswith(known[:-1]) if known.endswith("*") else key == known for known in self.keys
+        )
+
+    @classmethod
+    def of(cls, switches: Mapping[str, Any]) -> Self:
+        """Settings from switches by name. Raises TypeError for a name that is none, with the nearest ones."""
+        known = [each.name for each in fields(cls)]
+        for name in switches:
+            if name not in known:
+                near = difflib.get_close_matches(name, known) or known
+                raise TypeError(f"there is no setting {name!r}; did you mean {', '.join(near)}?")
+        return cls(**switches)
+
+
+def _texts(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}: give a list of texts, not {values!r}")  # noqa: TRY004 -- one kind of error for all switches
+    texts = tuple(cast("Iterable[object]", values))
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"{name}: {text!r} is no text")  # noqa: TRY004
+    return cast("tuple[str, ...]", texts)
