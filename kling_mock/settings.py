@@ -25,8 +25,9 @@ def relaxable(rule: str) -> bool:
     return rule.rpartition(".")[2] in RELAXABLE
 
 
-def _switch(doc: str) -> dict[str, str]:
-    return {"doc": doc}
+def _switch(doc: str, flag: str | None = None) -> dict[str, str | None]:
+    """`flag` is how the server's command line spells the switch; None: it has no effect there."""
+    return {"doc": doc, "flag": flag}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,51 +37,64 @@ class Settings:
     keys: tuple[str, ...] = field(
         default=(),
         metadata=_switch(
-            "accepted API keys, each its own account; `x*` takes all that begin so; none: any key"
+            "accepted API keys, each its own account; `x*` takes all that begin so; none: any key", "--keys"
         ),
     )
     pace: Pace = field(
         default=Pace.polls(2),
-        metadata=_switch("how fast tasks go: instant, polls:N, seconds:A,B, realistic[:SPEED], held[:STATE]"),
+        metadata=_switch(
+            "how fast tasks go: instant, polls:N, seconds:A,B, realistic[:SPEED], held[:STATE]", "--pace"
+        ),
     )
     seed: int = field(
         default=0,
-        metadata=_switch("what ids, durations and pictures are drawn from; the same seed repeats them"),
+        metadata=_switch(
+            "what ids, durations and pictures are drawn from; the same seed repeats them", "--seed"
+        ),
     )
     base_url: str | None = field(
         default=None,
-        metadata=_switch("what result URLs begin with; default: where the create request was sent"),
+        metadata=_switch(
+            "what result URLs begin with; default: where the create request was sent", "--public-url"
+        ),
     )
     validation_errors: ErrorShape = field(
         default="kling",
         metadata=_switch(
-            "body of a refused request: kling (the page's envelope), task or comet (gateway shapes)"
+            "body of a refused request: kling (the page's envelope), task or comet (gateway shapes)",
+            "--validation-errors",
         ),
     )
     ignore: frozenset[str] = field(
         default=frozenset(),
-        metadata=_switch("ids of request rules that are not enforced, such as prompt.max_length"),
+        metadata=_switch("ids of request rules that are not enforced, such as prompt.max_length", "--ignore"),
     )
     models: tuple[str, ...] = field(
-        default=(), metadata=_switch("model names accepted besides those of the contract")
+        default=(), metadata=_switch("model names accepted besides those of the contract", "--models")
     )
     null_is_absent: bool = field(
-        default=True, metadata=_switch("whether null for an optional field counts as not given")
+        default=True,
+        metadata=_switch("whether null for an optional field counts as not given", "--null-is-absent"),
     )
     slots: int | None = field(
         default=None,
-        metadata=_switch("how many images an account may have unfinished at once; none: any number"),
+        metadata=_switch(
+            "how many images an account may have unfinished at once; none: any number", "--slots"
+        ),
     )
     balance: int | None = field(
         default=None,
-        metadata=_switch("units an account may spend (16 an image, failed tasks are free); none: no limit"),
+        metadata=_switch(
+            "units an account may spend (16 an image, failed tasks are free); none: no limit", "--balance"
+        ),
     )
     retention_days: float = field(
         default=float(RETENTION_DAYS.value),
-        metadata=_switch("how long tasks, external ids and result pictures are kept"),
+        metadata=_switch("how long tasks, external ids and result pictures are kept", "--retention-days"),
     )
     body_cap: int = field(
-        default=BODY_MAXIMUM.value, metadata=_switch("bytes of the largest request body that is read")
+        default=BODY_MAXIMUM.value,
+        metadata=_switch("bytes of the largest request body that is read", "--body-cap"),
     )
     callback_retries: tuple[float, ...] = field(
         default=(10.0, 60.0, 600.0),
@@ -132,12 +146,37 @@ class Settings:
     @classmethod
     def of(cls, switches: Mapping[str, Any]) -> Self:
         """Settings from switches by name. Raises TypeError for a name that is none, with the nearest ones."""
-        known = [each.name for each in fields(cls)]
-        for name in switches:
-            if name not in known:
-                near = difflib.get_close_matches(name, known) or known
-                raise TypeError(f"there is no setting {name!r}; did you mean {', '.join(near)}?")
+        _check_names(switches)
         return cls(**switches)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    known = [each.name for each in fields(Settings)]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known) or known
+            raise TypeError(f"there is no setting {name!r}; did you mean {', '.join(near)}?")
+
+
+def read_switch(name: str, text: str) -> object:
+    """The value of a switch from its spelling in a flag or an ini file; lists are separated by commas.
+
+    Raises ValueError that names the switch, TypeError for a name that is none.
+    """
+    _check_names([name])
+    kind = next(str(each.type) for each in fields(Settings) if each.name == name)
+    try:
+        if kind.endswith("| None") and text.lower() == "none":
+            return None
+        if kind.startswith(("tuple", "frozenset")):
+            items = [item.strip() for item in text.split(",") if item.strip()]
+            return tuple(map(float, items)) if "float" in kind else tuple(items)
+        if kind == "bool":
+            return {"true": True, "false": False}[text.lower()]
+        reader = {"int": int, "float": float}.get(kind.removesuffix(" | None"), str)
+        return reader(text)
+    except (ValueError, KeyError):
+        raise ValueError(f"{name}: {text!r} is not a {kind.replace('|', 'or')}") from None
 
 
 def _texts(name: str, values: object) -> tuple[str, ...]:

@@ -47,14 +47,15 @@ class ASGIApp:
         if received is None:  # the client has gone
             return
         request = _request(scope, *received)
-        reply = await self._answer(fake, request)
+        reply = await self.answer(fake, request)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
         headers.append((b"content-length", b"%d" % len(reply.body)))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         body = b"" if request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, fake: Fake, request: Request) -> Reply:
+    async def answer(self, fake: Fake, request: Request) -> Reply:
+        """The fake's reply, from the loop or from a thread beside it."""
         if request.size <= INLINE_BYTES and locate(request.path) is None:
             return fake.handle(request)
         if self._pool is None:

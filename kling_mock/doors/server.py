@@ -72,13 +72,26 @@ def uvicorn_config(app: Callable[..., Any]) -> uvicorn.Config:
 class _Announcing(uvicorn.Server):
     """A uvicorn that says when it answers, so that nobody has to sleep and look."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self.answering = threading.Event()
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.answering.set()
+        self._announce()
+
+
+def serve_until_interrupted(
+    app: Callable[..., Any], listening: socket.socket, announce: Callable[[], None]
+) -> None:
+    """Serve in this thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
+    server = _Announcing(uvicorn_config(app), announce)
+    try:
+        server.run([listening])
+    except KeyboardInterrupt:  # uvicorn has stopped cleanly and raises the signal again
+        pass
+    finally:
+        listening.close()
 
 
 class Server:
@@ -110,7 +123,8 @@ class Server:
             raise RuntimeError("the server is started already")
         listening = bind(self._host, self._port)
         self._url = url_of(listening)
-        server = _Announcing(uvicorn_config(self._app))
+        answering = threading.Event()
+        server = _Announcing(uvicorn_config(self._app), answering.set)
 
         def run() -> None:
             try:
@@ -118,12 +132,12 @@ class Server:
                     runner.run(server.serve([listening]))
             finally:
                 listening.close()
-                server.answering.set()
+                answering.set()
 
         self._server = server
         self._thread = threading.Thread(target=run, name="kling-mock-server", daemon=True)
         self._thread.start()
-        server.answering.wait()
+        answering.wait()
         return self
 
     def stop(self) -> None:

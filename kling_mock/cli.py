@@ -1,0 +1,118 @@
+"""The command `kling-mock`: `serve` a fake on a local port, or see the whole of it in a `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, Final, cast
+
+from kling_mock import __version__
+from kling_mock.settings import Settings, read_switch
+
+USAGE_ERROR: Final = 2
+# What `serve` takes other than the settings say: nobody waits for `polls` in a browser, and a local
+# server should not take a real key by mistake.
+SERVE_DEFAULTS: Final = {"pace": "realistic", "keys": "sk-mock,sk-mock-*"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Gives the exit status: 0 done, 1 failed, 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    try:
+        match options.command:
+            case "serve":
+                return _serve(options)
+            case "demo":
+                from kling_mock.demo import run_demo
+
+                return run_demo(options.images, options.out, speed=options.speed)
+            case _:
+                parser.print_help()
+                return USAGE_ERROR
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"kling-mock: {error}\n")
+        return USAGE_ERROR if isinstance(error, ValueError) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kling-mock",
+        description="A faithful offline fake of Kling's Multi-Image to Image API.",
+    )
+    parser.add_argument("--version", action="version", version=f"kling-mock {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the fake on a local port until Ctrl-C")
+    serve.add_argument("--host", default="127.0.0.1", help="interface to listen on (default: %(default)s)")
+    serve.add_argument(
+        "--port", type=int, default=8000, help="port, 0 for any free one (default: %(default)s)"
+    )
+    serve.add_argument(
+        "--ready-file", type=Path, metavar="F", help="write JSON with url, keys and pid there once it answers"
+    )
+    serve.add_argument("--quiet", action="store_true", help="do not print a line for each call")
+    for switch in _switches():
+        flag, doc = switch.metadata["flag"], switch.metadata["doc"]
+        default = SERVE_DEFAULTS.get(switch.name, _spelling(switch.default))
+        serve.add_argument(
+            flag,
+            dest=switch.name,
+            metavar=flag.removeprefix("--").upper(),
+            help=f"{doc} (default: {default})".replace("%", "%%"),
+        )
+    demo = commands.add_parser("demo", help="see a task from two pictures to a finished PNG, offline")
+    demo.add_argument("images", nargs="*", type=Path, help="2 to 4 PNG or JPEG files (default: two samples)")
+    demo.add_argument(
+        "--out", type=Path, default=Path("demo-out"), help="folder for the result (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--speed", type=float, default=10.0, help="times as fast as the real service (default: 10)"
+    )
+    return parser
+
+
+def _switches() -> list[Field[Any]]:
+    return [each for each in fields(Settings) if each.metadata["flag"] is not None]
+
+
+def _spelling(default: object) -> str:
+    if isinstance(default, tuple | frozenset):
+        return ",".join(map(str, cast("Iterable[object]", default))) or "none"
+    return str(default).lower() if default is None or isinstance(default, bool) else str(default)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from kling_mock.console import Console
+    from kling_mock.doors.server import bind, serve_until_interrupted, url_of
+    from kling_mock.fake import Fake
+
+    spelled = {switch.name: getattr(options, switch.name) for switch in _switches()}
+    given = SERVE_DEFAULTS | {name: text for name, text in spelled.items() if text is not None}
+    switches: dict[str, Any] = {name: read_switch(name, text) for name, text in given.items()}
+    fake = Fake(**switches)
+    listening = bind(options.host, options.port)
+    url = url_of(listening)
+    console = Console(fake, quiet=options.quiet)
+
+    def announce() -> None:
+        if options.ready_file is not None:
+            keys = list(fake.settings.keys)
+            _write_whole(options.ready_file, json.dumps({"url": url, "keys": keys, "pid": os.getpid()}))
+        console.greet(url)
+
+    serve_until_interrupted(console.app(), listening, announce)
+    console.farewell()
+    return 0
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that whoever waits for it never reads half of it."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as part:
+        part.write(text + "\n")
+    Path(part.name).replace(path)

@@ -1,0 +1,89 @@
+"""The demo: the real server on a free port, the real client with two picture files, a finished PNG.
+
+The one module of this package that uses the client: it shows both at work together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
+from kling_client import Client, InvalidRequest, Poll, Task
+from kling_mock.console import COLOURS
+from kling_mock.fake import Fake
+from kling_mock.plan import Pace
+
+KEY: Final = "sk-mock"
+PROMPT: Final = "the two of them at sea, watercolour"
+RATIO: Final = "3:2"
+# Closer together than a client of the real service should ask: the demo is in a hurry.
+POLL: Final = Poll(first=0.1, factor=1.3, cap=0.5)
+SAMPLES: Final = ("cat.png", "boat.png")
+
+
+def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
+    """Create a task from the pictures, watch it, save its result in `out`. Gives an exit status."""
+    terminal = Console(highlight=False)
+    fake = Fake(pace=Pace.realistic(speed), keys=[KEY])
+    with fake.serve() as server, Client(KEY, base_url=server.url, poll=POLL) as client:
+        terminal.print(
+            f"kling-mock serves [bold cyan]{server.url}[/], {speed:g} times as fast as the real thing"
+        )
+        try:
+            task = _create(client, images, terminal)
+        except InvalidRequest as error:
+            terminal.print(f"[red]the contract refuses these pictures:[/] {escape(str(error))}")
+            return 2
+        paths = _watch(task, terminal).save(out, overwrite=True)
+    for path in paths:
+        terminal.print(f"saved [bold]{escape(str(path))}[/] ({path.stat().st_size:,} bytes)", soft_wrap=True)
+    terminal.print(_NEXT, soft_wrap=True)
+    return 0
+
+
+def _create(client: Client, images: Sequence[Path], terminal: Console) -> Task:
+    if images:
+        names = ", ".join(image.name for image in images)
+        terminal.print(f"creating a task from {escape(names)}: [italic]{PROMPT}[/], {RATIO}")
+        return client.generate(images, PROMPT, aspect_ratio=RATIO)
+    folder = files("kling_mock") / "samples"
+    with as_file(folder / SAMPLES[0]) as first, as_file(folder / SAMPLES[1]) as second:
+        return _create(client, (first, second), terminal)
+
+
+def _watch(task: Task, terminal: Console) -> Task:
+    began = time.monotonic()
+
+    def show(seen: Task) -> None:
+        terminal.print(_line(seen, time.monotonic() - began))
+
+    terminal.print(f"task {task.id}")
+    show(task)
+    with terminal.status("waiting for the task", spinner="dots"):
+        for seen in task.updates():
+            if seen.status != task.status:
+                show(seen)
+            task = seen
+    return task
+
+
+def _line(task: Task, seconds: float) -> str:
+    known = isinstance(task.status, TaskStatus)
+    colour = COLOURS[TaskStatus(task.status)] if known and task.status is not None else "white"
+    return f"  {seconds:5.1f} s  [{colour}]{task.status}[/]"
+
+
+_NEXT: Final = f"""
+What next:
+  kling-mock serve              a local stub server for your own code, run with
+                                {BASE_URL_VARIABLE}=http://127.0.0.1:8000
+                                {API_KEY_VARIABLE}=sk-mock
+  def test_it(kling): ...       the same in a test, without a socket (README.md)
+  kling-mock demo a.png b.png   with pictures of your own"""
