@@ -4,7 +4,8 @@
 >>> fake = Fake()
 
 `fake.transport()`, `fake.intercept()`, `fake.asgi()` and `fake.serve()` are its doors. Importing the
-package loads nothing; names arrive when they are first used.
+package loads nothing; names arrive when they are first used. Not even `contracts` is looked for before:
+pytest loads our plugin into every run, and who has a package of that name and no use for us keeps theirs.
 """
 
 from importlib import import_module
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kling_mock.replies import Reply as Reply
     from kling_mock.replies import Request as Request
     from kling_mock.settings import Settings as Settings
+    from kling_mock.testimony import read_picture as read_picture
 
 _HOMES = {
     "Clock": "clock",
@@ -31,13 +33,27 @@ _HOMES = {
     "Request": "replies",
     "Settings": "settings",
     "TaskHandle": "handles",
+    "read_picture": "testimony",
 }
 
-__all__ = ["Clock", "Fake", "ManualClock", "Pace", "Reply", "Request", "Settings", "TaskHandle"]
+__all__ = [
+    "Clock",
+    "Fake",
+    "ManualClock",
+    "Pace",
+    "Reply",
+    "Request",
+    "Settings",
+    "TaskHandle",
+    "read_picture",
+]
 
 
-def _check_contracts() -> None:
-    """Refuse a `contracts` that is not ours: a user's own package of that name may come first on the path."""
+def check_contracts() -> None:
+    """Refuse a `contracts` that is not ours: a user's own package of that name may come first on the path.
+
+    Called before a name of ours is used. Raises ImportError.
+    """
     contracts = import_module("contracts")
     if getattr(contracts, "__distribution__", None) != "kling-mock":
         where = getattr(contracts, "__file__", None) or list(contracts.__path__)
@@ -48,12 +64,10 @@ def _check_contracts() -> None:
         )
 
 
-_check_contracts()
-
-
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_contracts()
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

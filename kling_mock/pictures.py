@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
@@ -23,12 +24,13 @@ class Place(NamedTuple):
     path: str
 
 
-class Sheet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sheet:
     """All that a result picture shows. Equal sheets give equal bytes."""
 
     task_id: str
-    number: int
-    of: int
+    index: int
+    count: int
     width: int
     height: int
     aspect_ratio: str

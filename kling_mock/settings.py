@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
 
+from contracts.fields import is_web_url
 from contracts.gateways import VALIDATION_SHAPES
 from contracts.operations import OPERATIONS
 from contracts.vocabulary import BODY_MAXIMUM, RETENTION_DAYS
@@ -16,6 +17,18 @@ from kling_mock.plan import Pace
 RELAXABLE: Final = frozenset(
     {"max_length", "enum", "min_items", "max_items", "url", "max_bytes", "format", "min_side", "shape"}
 )
+
+# What the values of plain switches have to be; the exact type, since True is an int as well.
+_KINDS: Final = {
+    "pace": (Pace,),
+    "seed": (int,),
+    "null_is_absent": (bool,),
+    "slots": (int, type(None)),
+    "balance": (int, type(None)),
+    "retention_days": (int, float),
+    "body_cap": (int,),
+    "journal_size": (int,),
+}
 
 ErrorShape = Literal["kling", "task", "comet"]
 
@@ -109,15 +122,26 @@ class Settings:
         self._set("keys", _texts("keys", self.keys))
         self._set("models", _texts("models", self.models))
         self._set("ignore", frozenset(_texts("ignore", self.ignore)))
-        self._set("callback_retries", tuple(float(pause) for pause in self.callback_retries))
+        self._set("callback_retries", _pauses("callback_retries", self.callback_retries))
         if isinstance(cast("object", self.pace), str):
             self._set("pace", Pace.parse(cast("str", self.pace)))
+        if self.base_url is not None:
+            self._set("base_url", _origin("base_url", self.base_url))
+        self._check_kinds()
         self._check()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
+    def _check_kinds(self) -> None:
+        for name, kinds in _KINDS.items():
+            if type(getattr(self, name)) not in kinds:
+                expected = " or ".join(kind.__name__ for kind in kinds)
+                raise ValueError(f"{name}: {getattr(self, name)!r} is no {expected}")
+
     def _check(self) -> None:
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
         if "" in self.keys:
             raise ValueError("keys: an empty key cannot be sent; leave it out")
         known = {rule for each in OPERATIONS for rule in each.rules if relaxable(rule)}
@@ -166,8 +190,10 @@ def read_switch(name: str, text: str) -> object:
     _check_names([name])
     kind = next(str(each.type) for each in fields(Settings) if each.name == name)
     try:
-        if kind.endswith("| None") and text.lower() == "none":
+        if text.lower() == "none" and kind.endswith("| None"):
             return None
+        if text.lower() == "none" and kind.startswith(("tuple", "frozenset")):
+            return ()
         if kind.startswith(("tuple", "frozenset")):
             items = [item.strip() for item in text.split(",") if item.strip()]
             return tuple(map(float, items)) if "float" in kind else tuple(items)
@@ -176,7 +202,7 @@ def read_switch(name: str, text: str) -> object:
         reader = {"int": int, "float": float}.get(kind.removesuffix(" | None"), str)
         return reader(text)
     except (ValueError, KeyError):
-        raise ValueError(f"{name}: {text!r} is not a {kind.replace('|', 'or')}") from None
+        raise ValueError(f"{name}: {text!r} is not of type {kind.replace('|', 'or')}") from None
 
 
 def _texts(name: str, values: object) -> tuple[str, ...]:
@@ -187,3 +213,21 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
         if not isinstance(text, str):
             raise ValueError(f"{name}: {text!r} is no text")  # noqa: TRY004
     return cast("tuple[str, ...]", texts)
+
+
+def _pauses(name: str, values: object) -> tuple[float, ...]:
+    try:
+        pauses = tuple(float(value) for value in cast("Iterable[float]", values))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: give a list of seconds, not {values!r}") from None
+    for pause in pauses:
+        if not 0 <= pause < float("inf"):
+            raise ValueError(f"{name}: {pause} seconds is not a pause")
+    return pauses
+
+
+def _origin(name: str, url: object) -> str:
+    """What paths can be appended to."""
+    if not isinstance(url, str) or not is_web_url(url):
+        raise ValueError(f"{name}: {url!r} is not an absolute http(s) URL")
+    return url.rstrip("/")

@@ -1,0 +1,180 @@
+"""The commands as a user meets them: in processes of their own, with good and with bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from kling_mock.cli import main
+
+SERVE = (sys.executable, "-u", "-m", "kling_mock", "serve", "--port", "0")
+
+
+class Served:
+    """A `kling-mock serve` in a process of its own, once it says that it serves."""
+
+    def __init__(self, ready: Path, *flags: str) -> None:
+        self.process = subprocess.Popen(
+            [*SERVE, "--ready-file", str(ready), *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"COLUMNS": "120"},
+        )
+        assert self.process.stdout is not None
+        self.greeting = self.process.stdout.readline()
+        self.ready = json.loads(ready.read_text(encoding="utf-8")) if ready.exists() else {}
+
+    def call(self, method: str, path: str, body: object = None, key: str = "sk-mock") -> Any:
+        request = urllib.request.Request(
+            self.ready["url"] + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> tuple[str, str]:
+        self.process.send_signal(how)
+        return self.process.communicate(timeout=20)
+
+
+@pytest.fixture
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    server = Served(tmp_path / "ready.json", *getattr(request, "param", ()))
+    yield server
+    if server.process.poll() is None:
+        server.stop(signal.SIGKILL)
+
+
+BODY = {"subject_image_list": [{"subject_image": "https://example.com/a.png"}] * 2}
+CREATE = "/kling/v1/images/generations"
+
+
+@pytest.mark.parametrize("served", [("--pace", "polls:2", "--seed", "7")], indirect=True)
+def test_serve_answers_tells_and_stops(served: Served) -> None:
+    """It greets, writes the ready file, plays a task, prints a line for each call, and ends with status 0."""
+    assert served.ready["pid"] == served.process.pid
+    assert served.ready["keys"] == ["sk-mock", "sk-mock-*"]
+    assert served.ready["url"] in served.greeting
+    assert served.call("GET", "/_mock/health")["status"] == "ok"
+    task_id = served.call("POST", CREATE, BODY)["data"]["task_id"]
+    states = [served.call("GET", f"{CREATE}/{task_id}", key="sk-mock")["data"]["task_status"] for _ in "ab"]
+    assert states == ["processing", "succeed"]
+    assert served.call("POST", CREATE, BODY, key="sk-mock-another")["code"] == 0
+    assert "invalid token" in served.call("POST", CREATE, BODY, key="sk-real")["error"]["message"]
+    out, errors = served.stop()
+    assert served.process.returncode == 0
+    assert errors == ""
+    assert f"POST {CREATE} 200  submitted  task {task_id}" in out
+    assert f"POST {CREATE} 401  refused by auth.key" in out
+    assert "stopped: 2 tasks, 1 of them finished" in out
+    assert "\x1b" not in served.greeting + out  # no colours: this is no terminal
+
+
+@pytest.mark.parametrize(
+    "served", [("--quiet", "--keys", "one,two", "--public-url", "https://me")], indirect=True
+)
+def test_serve_takes_settings(served: Served) -> None:
+    assert served.ready["keys"] == ["one", "two"]
+    assert served.call("POST", CREATE, BODY, key="two")["code"] == 0
+    out, _ = served.stop()
+    assert "POST /kling/v1/images/generations 200" not in out
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    try:
+        status = main(words)
+    except SystemExit as exit_:
+        status = int(str(exit_.code))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_a_port_in_use_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, _, error = run(capsys, "serve", "--port", str(port))
+    assert status == 1
+    assert f"port {port} on 127.0.0.1 is in use" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("serve", "--pace", "fast"), "instant, polls:N, seconds:A,B"),
+        (("serve", "--pace", "polls:0"), "from 1 on"),
+        (("serve", "--seed", "x"), "seed: 'x' is not of type int"),
+        (("serve", "--ignore", "prompt.length"), "did you mean"),
+        (("serve", "--validation-errors", "json"), "kling, task, comet"),
+        (("serve", "--slots", "-1"), "negative"),
+        (("serve", "--port", "x"), "invalid int value"),
+        (("serve", "--nope"), "unrecognized arguments"),
+        (("demo", "--speed", "0"), "positive"),
+        (("walk",), "invalid choice"),
+    ],
+)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str) -> None:
+    """Wrong words end with status 2 and say what would be right."""
+    status, _, error = run(capsys, *words)
+    assert status == 2
+    assert says in error
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys)
+    assert status == 2
+    assert "serve" in out
+
+
+def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(capsys, "serve", "--port", "70000")[2]
+        == "kling-mock: 70000 is no port: take one from 0 to 65535\n"
+    )
+
+
+def test_the_demo_ends_with_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """From two picture files to a named PNG of the asked ratio, every state shown."""
+    status, out, _ = run(capsys, "demo", "--speed", "500", "--out", str(tmp_path))
+    assert status == 0
+    assert "cat.png, boat.png" in out
+    assert out.index("submitted") < out.index("succeed") < out.index("saved")
+    (saved,) = tmp_path.iterdir()
+    assert saved.name in out
+    with Image.open(saved) as picture:
+        assert picture.size == (1248, 832)
+
+
+def test_the_demo_with_pictures_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name, side in (("good.png", 300), ("small.png", 200)):
+        Image.new("RGB", (side, side)).save(tmp_path / name)
+    good, small, none = (str(tmp_path / name) for name in ("good.png", "small.png", "none.png"))
+    out = str(tmp_path / "out")
+    assert run(capsys, "demo", good, good, "--speed", "500", "--out", out)[0] == 0
+    status, shown, _ = run(capsys, "demo", good, small, "--speed", "500", "--out", out)
+    assert status == 2
+    assert "300 pixels" in shown
+    status, _, error = run(capsys, "demo", good, none, "--out", out)
+    assert status == 1
+    assert "none.png" in error

@@ -1,0 +1,119 @@
+"""The client behind every door of the fake, blocking and awaitable, under one face."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from kling_client import AsyncClient, Client, Task
+from kling_mock import Fake, ManualClock
+from kling_mock.served import Stage
+
+KEY = "sk-together"
+LINES = (
+    "transport, sync",
+    "transport, async",
+    "intercept, sync",
+    "intercept, async",
+    "asgi, async",
+    "socket, sync",
+    "socket, async",
+)
+
+
+class Awaited:
+    """A blocking client, or a task of its, whose calls can be awaited: so one script serves both clients."""
+
+    CALLS = ("generate", "get", "wait", "refresh", "save")
+
+    def __init__(self, blocking: Client | Task) -> None:
+        self._blocking = blocking
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._blocking, name)
+        if name == "task" and isinstance(self._blocking, Client):
+            return lambda task_id: Awaited(value(task_id))
+        if name not in self.CALLS:
+            return value
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            result = value(*arguments, **named)
+            return Awaited(result) if isinstance(result, Task) else result
+
+        return call
+
+
+@dataclass
+class Line:
+    """One way from a client to a fake. `run` gives a script a fresh fake, with a client at its door."""
+
+    name: str
+    stage: Stage
+
+    def run(
+        self,
+        script: Callable[[Fake, Any], Coroutine[Any, Any, Any]],
+        **switches: object,
+    ) -> Any:
+        with ExitStack() as stack:
+            switches.setdefault("keys", [KEY])
+            clock = ManualClock()
+            if self.name.startswith("socket"):
+                fake: Fake = stack.enter_context(self.stage.play(clock=clock, **switches))
+                base_url: str | None = self.stage.server.url
+            else:
+                fake, base_url = Fake(clock=clock, **switches), None
+            if self.name.startswith("intercept"):
+                stack.enter_context(fake.intercept())
+            result = asyncio.run(self._talk(fake, base_url, script))
+            fake.check()
+            return result
+
+    async def _talk(
+        self, fake: Fake, base_url: str | None, script: Callable[[Fake, Any], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        clock = fake.clock
+        if self.name.endswith("async"):
+
+            async def skip(seconds: float) -> None:
+                clock.advance(seconds)
+
+            async with httpx.AsyncClient(transport=self._async_transport(fake)) as http:
+                client = AsyncClient(KEY, base_url=base_url, http_client=http, sleep=skip, clock=clock.now)
+                return await script(fake, client)
+        with httpx.Client(transport=self._transport(fake)) as blocking:
+            return await script(
+                fake,
+                Awaited(
+                    Client(KEY, base_url=base_url, http_client=blocking, sleep=clock.advance, clock=clock.now)
+                ),
+            )
+
+    def _transport(self, fake: Fake) -> httpx.BaseTransport:
+        # verify=False: loading certificates takes 30 ms, and nothing here is encrypted.
+        return fake.transport() if "transport" in self.name else httpx.HTTPTransport(verify=False)
+
+    def _async_transport(self, fake: Fake) -> httpx.AsyncBaseTransport:
+        if "transport" in self.name:
+            return fake.transport()
+        if "asgi" in self.name:
+            return httpx.ASGITransport(fake.asgi())
+        return httpx.AsyncHTTPTransport(verify=False)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    with Stage() as playing:
+        yield playing
+
+
+@pytest.fixture(params=LINES)
+def line(request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.delenv("KLING_BASE_URL", raising=False)
+    return Line(request.param, stage)
