@@ -104,10 +104,9 @@ def _letters(picture: Image.Image, at: tuple[int, int], text: str, size: int, ra
     mask = Image.new("L", (round(length) + 2, round(size * 1.4)))
     ImageDraw.Draw(mask).text((0, 0), text, fill=255, font=font(size))
     steps = len(ramp) - 1
-    picture.paste(
-        mask.point([ramp[round(value / 255 * steps)] for value in range(256)], "L").convert("L"),
-        at,  # pyright: ignore[reportUnknownMemberType] -- Pillow names a type of numpy
-    )
+    table = [ramp[round(value / 255 * steps)] for value in range(256)]
+    smooth = mask.point(table, "L")  # pyright: ignore[reportUnknownMemberType] -- Pillow names a type of numpy
+    picture.paste(smooth, at)
     return length
 
 
