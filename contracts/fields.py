@@ -189,14 +189,20 @@ class Integer(Field):
         return {"type": "integer", "minimum": self.minimum.value, "maximum": self.maximum.value}
 
 
-# `[^\s/?#]` after the slashes: a host has to follow.
-URL_PATTERN: Final = r"^[hH][tT][tT][pP][sS]?://[^\s/?#]"
+# After the slashes: perhaps a user, a name or a bracketed address, perhaps a port. Where the host ends, the
+# rest may be anything. `(?!\n)$` because Python's `$` also matches before a last newline, ECMA's does not.
+URL_PATTERN: Final = (
+    r"^[hH][tT][tT][pP][sS]?://(?:[^\s/?#]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)"
+    r"(?::[0-9]*)?(?:[/?#]|(?!\n)$)"
+)
 LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
+# `urlsplit` drops tabs and newlines silently and takes blanks in a host for part of its name.
+_BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
 
 
 def is_web_url(text: str) -> bool:
-    """Whether text is an absolute http(s) URL with a host."""
-    if not LOOKS_WEB.match(text):
+    """Whether text is an absolute http(s) URL with a host. What follows the host is not looked at."""
+    if not LOOKS_WEB.match(text) or _BLANK_IN_HOST.match(text):
         return False
     try:
         parts = urlsplit(text)

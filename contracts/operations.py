@@ -9,10 +9,9 @@ from typing import Final, cast
 
 from contracts.fields import CallbackUrl, Choice, Field, Integer, Text
 from contracts.picture_fields import Picture, PictureList
-from contracts.rules import MODEL_UNKNOWN, NOT_TEXT, WRONG_TYPE, Reading, Rule, Violation, is_text
+from contracts.rules import BODY_UNICODE, MODEL_UNKNOWN, WRONG_TYPE, Reading, Rule, Violation
 from contracts.vocabulary import (
     ASPECT_RATIOS,
-    ASSUMED,
     DEFAULT_ASPECT_RATIO,
     DEFAULT_IMAGES,
     IMAGES_MAXIMUM,
@@ -35,12 +34,6 @@ BODY_TYPE: Final = Rule(
     source=SEED,
     wording=WRONG_TYPE,
     limit="object",
-)
-BODY_UNICODE: Final = Rule(
-    id="body.unicode",
-    sentence="every string in the body is valid Unicode text",
-    source=ASSUMED,
-    wording=NOT_TEXT,
 )
 
 
@@ -91,15 +84,14 @@ class Operation:
             _read_field(field, given, reading)
         if not given.keys() <= self.keys:
             self._read_unknown(given, reading)
+        reading.finish()
         return reading
 
     def _read_unknown(self, given: Mapping[str, object], reading: Reading) -> None:
         for key, value in given.items():
-            if key in self.keys:
-                continue
-            reading.notes.append(f"unknown field ignored: {key[:60]!a}")
-            if not (is_text(key) and _all_text(value)):
-                reading.violate(BODY_UNICODE, ascii(key[:60]), value)
+            if key not in self.keys:
+                path = ascii(key[:60])
+                reading.ignore(path, key, value, f"unknown field ignored: {path}")
 
 
 def _read_field(field: Field, given: Mapping[str, object], reading: Reading) -> None:
@@ -112,7 +104,7 @@ def _read_field(field: Field, given: Mapping[str, object], reading: Reading) -> 
             name, value = alias, given[alias]
             reading.notes.append(f"{alias} taken for {field.name}")
         else:
-            reading.notes.append(f"{alias} ignored beside {field.name}")
+            reading.ignore(alias, alias, given[alias], f"{alias} ignored beside {field.name}")
     if name not in given or reading.absent(value):
         if field.required:
             reading.violate(field.missing, name, value)
@@ -120,24 +112,6 @@ def _read_field(field: Field, given: Mapping[str, object], reading: Reading) -> 
     read = field.read(value, name, reading)
     if read is not None:
         reading.values[field.name] = read
-
-
-def _all_text(value: object) -> bool:
-    """Whether no string in a JSON value holds a lone surrogate. Iterative: depth comes from outside."""
-    pending = [value]
-    while pending:
-        value = pending.pop()
-        match value:
-            case str() if not is_text(value):
-                return False
-            case list():
-                pending += cast("list[object]", value)
-            case dict():
-                for pair in cast("dict[str, object]", value).items():
-                    pending += pair
-            case _:
-                pass
-    return True
 
 
 _SUBJECT: Final = Picture(

@@ -36,15 +36,33 @@ from contracts.vocabulary import (
     Source,
 )
 
-BASE64_PATTERN: Final = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
+_GROUPS: Final = r"^(?:[A-Za-z0-9+/]{4})*"
+_PADDED: Final = r"[A-Za-z0-9+/]{2}=="
+# `(?!\n)$`: in Python, unlike ECMA, a bare `$` would let a last newline pass.
+BASE64_PATTERN: Final = rf"{_GROUPS}(?:{_PADDED}|[A-Za-z0-9+/]{{3}}=|[A-Za-z0-9+/]{{4}})(?!\n)$"
 
 
 def decode_base64(text: str) -> bytes | None:
     """The bytes of strict RFC 4648 base64 (padding required, no white space), or None."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError:  # binascii.Error is one; so is a character outside ASCII
         return None
+    # Some Pythons let superfluous padding pass: "AAAA=", "AAAA====".
+    return data if len(text) == -(-len(data) // 3) * 4 else None
+
+
+def _base64_schemas(maximum: int) -> list[JSON]:
+    """What says "at most so many bytes, in base64": the last four characters may be partly padding."""
+    groups, rest = divmod(maximum, 3)
+    schemas: list[JSON] = [
+        {"contentEncoding": "base64", "pattern": BASE64_PATTERN, "maxLength": groups * 4},
+    ]
+    if rest:
+        last = _PADDED if rest == 1 else rf"(?:{_PADDED}|[A-Za-z0-9+/]{{3}}=)"
+        pattern = rf"{_GROUPS}{last}(?!\n)$"
+        schemas.append({"contentEncoding": "base64", "pattern": pattern, "maxLength": (groups + 1) * 4})
+    return schemas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +137,9 @@ class Picture(Field):
         return None
 
     def schema(self) -> JSON:
-        longest = -(-INPUT_BYTES_MAXIMUM.value // 3) * 4
         return {
             "type": "string",
-            "anyOf": [
-                {"format": "uri", "pattern": URL_PATTERN},
-                {"contentEncoding": "base64", "pattern": BASE64_PATTERN, "maxLength": longest},
-            ],
+            "anyOf": [{"format": "uri", "pattern": URL_PATTERN}, *_base64_schemas(INPUT_BYTES_MAXIMUM.value)],
         }
 
     def _failing(self, name: str, sentence: str, text: Fact[str], source: Source) -> Rule:
@@ -165,7 +179,9 @@ class PictureList(Field):
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return (*super().rules, self.too_few, self.too_many, self.no_object, *self.item.rules)
+        # An empty list is already "missing": a minimum of one is a rule that nothing can break.
+        counts = (self.too_few, self.too_many) if self.minimum.value > 1 else (self.too_many,)
+        return (*super().rules, *counts, self.no_object, *self.item.rules)
 
     @property
     def _range(self) -> str:
@@ -189,12 +205,21 @@ class PictureList(Field):
     def _read_item(self, item: object, path: str, reading: Reading) -> None:
         if not isinstance(item, dict):
             return reading.violate(self.no_object, path, item)
-        picture = cast("dict[str, object]", item).get(self.item.name)
+        given = cast("dict[str, object]", item)
+        if len(given) > 1:
+            self._read_unknown(given, path, reading)
+        picture = given.get(self.item.name)
         path = f"{path}.{self.item.name}"
         if reading.absent(picture):
             return reading.violate(self.item.missing, path, picture)
         self.item.read(picture, path, reading)
         return None
+
+    def _read_unknown(self, given: dict[str, object], path: str, reading: Reading) -> None:
+        for key, value in given.items():
+            if key != self.item.name:
+                place = f"{path}[{key[:60]!a}]"
+                reading.ignore(place, key, value, f"unknown field ignored: {place}")
 
     def schema(self) -> JSON:
         return {

@@ -49,5 +49,8 @@ def _read_jpeg(data: bytes) -> PictureHeader | None:
             width = int.from_bytes(data[position + 7 : position + 9])
             return PictureHeader("jpeg", width, height) if len(data) >= position + 9 else None
         else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4])
+            length = int.from_bytes(data[position + 2 : position + 4])
+            if length < 2:  # it counts itself: such bytes are no JPEG, and would keep us stepping for long
+                return None
+            position += 2 + length
     return None

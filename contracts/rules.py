@@ -58,6 +58,14 @@ class Rule:
     code: int = 1201
 
 
+BODY_UNICODE: Final = Rule(
+    id="body.unicode",
+    sentence="every string in the body is valid Unicode text",
+    source=ASSUMED,
+    wording=NOT_TEXT,
+)
+
+
 class Violation(NamedTuple):
     """A rule broken by one value of a request.
 
@@ -105,7 +113,7 @@ class Reading:
     float is an int, null and the empty string are absent. `notes` tell what was ignored.
     """
 
-    __slots__ = ("notes", "null_is_absent", "pictures", "values", "violations")
+    __slots__ = ("ignored", "notes", "null_is_absent", "pictures", "values", "violations")
 
     def __init__(self, *, null_is_absent: bool = True) -> None:
         self.null_is_absent = null_is_absent
@@ -113,6 +121,7 @@ class Reading:
         self.pictures: list[InputPicture] = []
         self.violations: list[Violation] = []
         self.notes: list[str] = []
+        self.ignored: list[tuple[str, str, object]] = []
 
     def absent(self, value: object) -> bool:
         """Whether the value means that an optional field was not given."""
@@ -123,6 +132,17 @@ class Reading:
         message = rule.wording.template.format(path=path, value=shown, limit=rule.limit)
         self.violations.append(Violation(path, rule, shown, message))
 
+    def ignore(self, path: str, key: str, value: object, note: str) -> None:
+        """Note a key and its value as meaning nothing. Even so they have to be Unicode text."""
+        self.notes.append(note)
+        self.ignored.append((path, key, value))
+
+    def finish(self) -> None:
+        """What is asked of the ignored parts; last, as the rule is declared last."""
+        for path, key, value in self.ignored:
+            if not (is_text(key) and all_text(value)):
+                self.violate(BODY_UNICODE, path, value)
+
 
 def is_text(value: str) -> bool:
     """Whether a string is Unicode text, that is, free of lone surrogates (it can be written as UTF-8)."""
@@ -132,6 +152,24 @@ def is_text(value: str) -> bool:
         value.encode()
     except UnicodeEncodeError:
         return False
+    return True
+
+
+def all_text(value: object) -> bool:
+    """Whether no string in a JSON value holds a lone surrogate. Iterative: depth comes from outside."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        match value:
+            case str() if not is_text(value):
+                return False
+            case list():
+                pending += cast("list[object]", value)
+            case dict():
+                for pair in cast("dict[str, object]", value).items():
+                    pending += pair
+            case _:
+                pass
     return True
 
 

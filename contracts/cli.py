@@ -1,0 +1,32 @@
+"""The command `kling-contracts`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from contracts.openapi import build, render
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status. Usage errors exit with 2, as argparse does."""
+    parser = argparse.ArgumentParser(
+        prog="kling-contracts", description="The contract of Kling's Multi-Image to Image."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("openapi", help="print the OpenAPI 3.1 document", description="Print the document.")
+    parser.parse_args(argv)
+    return _write(render(build()))
+
+
+def _write(text: str) -> int:
+    """Write UTF-8 with plain newlines, whatever the locale and the system, so that a redirect is the file."""
+    try:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. Without this the interpreter would try to flush again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,118 @@
+"""The JSON Schema of a create request, and example bodies, from the fields of an operation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.fields import Field
+from contracts.operations import Operation
+from contracts.rules import Effect, Rule
+from contracts.sample_pictures import encoded, jpeg
+from contracts.vocabulary import INPUT_SIDE_MINIMUM, Source
+
+Document = dict[str, object]
+
+# The page's own example repeats this address four times.
+_PAGE_URL: Final = "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"
+
+
+def provenance(source: Source) -> Document:
+    """Where something is known from: kind of evidence, document, how likely the service agrees."""
+    return {
+        "origin": source.origin.value,
+        "reference": source.reference,
+        "confidence": source.confidence.value,
+    }
+
+
+def request_schema(operation: Operation) -> Document:
+    """The schema of a body. null and the empty string mean that an optional field is not given."""
+    properties: Document = {}
+    conditions: list[Document] = []
+    for field in operation.fields:
+        properties[field.name] = _property(field)
+        for alias in field.aliases:
+            properties[alias] = {
+                "description": f"Taken for `{field.name}` where that is not given, ignored beside it.",
+                "x-alias-of": field.name,
+            }
+            conditions.append(_alias(field, alias))
+    schema: Document = {
+        "title": operation.title,
+        "description": f"{operation.doc} Unknown fields are ignored.",
+        "type": "object",
+        "required": [field.name for field in operation.fields if field.required],
+        "properties": properties,
+    }
+    if conditions:
+        schema["allOf"] = conditions
+    return schema
+
+
+def request_examples(operation: Operation) -> Document:
+    """Bodies that the schema accepts: the page's own, every field, pictures inline, nothing optional."""
+    urls = [f"https://example.com/{name}.png" for name in ("anna", "boat", "lamp", "tree")]
+    # A JPEG: unlike a compressed PNG it comes out the same whatever zlib is installed.
+    inline = encoded(jpeg(INPUT_SIDE_MINIMUM.value, INPUT_SIDE_MINIMUM.value))
+    optional = [field for field in operation.fields if not field.required]
+    full = {"subject_image_list": _subjects(urls[:2])} | {
+        "model_name": "kling-v2",
+        "prompt": "Anna in her boat at sea, la soirée, 夕焼け 🌅",
+        "scence_image": urls[2],
+        "style_image": urls[3],
+        "n": 2,
+        "aspect_ratio": "3:2",
+        "callback_url": "https://example.com/hooks/kling",
+        "external_task_id": "poster-42",
+    }
+    return {
+        "page": _example("The example of the page: equal pictures count", _subjects([_PAGE_URL] * 4)),
+        "full": {"summary": "Every field", "value": full},
+        "inline": _example("Pictures as raw base64", _subjects([inline, inline])),
+        "empty": {
+            "summary": "null and the empty string mean absence",
+            "value": {"subject_image_list": _subjects(urls[:2])}
+            | {field.name: None if at % 2 else "" for at, field in enumerate(optional)},
+        },
+    }
+
+
+def _property(field: Field) -> Document:
+    schema: Document = {"description": field.doc}
+    if field.required:
+        schema.update(field.schema())
+    else:
+        schema["anyOf"] = _or_absent(field)
+    if field.default is not None:
+        schema["default"] = field.default
+    schema["x-rules"] = [_rule(rule) for rule in field.rules]
+    schema["x-source"] = provenance(field.source)
+    return schema
+
+
+def _or_absent(field: Field) -> list[Document]:
+    return [dict(field.schema()), {"type": "null"}, {"const": ""}]
+
+
+def _alias(field: Field, alias: str) -> Document:
+    """The alias is looked at only where the name itself is not given."""
+    named = {"not": {"enum": [None, ""]}}
+    return {
+        "if": {"required": [field.name], "properties": {field.name: named}},
+        "else": {"properties": {alias: {"anyOf": _or_absent(field)}}},
+    }
+
+
+def _rule(rule: Rule) -> Document:
+    entry: Document = {"id": rule.id, "sentence": rule.sentence, "effect": rule.effect.value}
+    if rule.effect is Effect.FAILS:
+        entry["task_status_msg"] = rule.wording.template
+    return entry | {"x-source": provenance(rule.source)}
+
+
+def _subjects(pictures: list[str]) -> list[Document]:
+    return [{"subject_image": picture} for picture in pictures]
+
+
+def _example(summary: str, subjects: list[Document]) -> Document:
+    return {"summary": summary, "value": {"subject_image_list": subjects}}

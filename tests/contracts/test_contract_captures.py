@@ -1,0 +1,104 @@
+"""Golden bodies: what the service has really shown can be read, judged, and fits the published schemas."""
+
+import copy
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
+
+from contracts.captures import Capture, MessageKind, captures
+from contracts.lifecycle import judge
+from contracts.messages import Envelope, MalformedMessage, TaskMessage
+from contracts.openapi import build
+from contracts.vocabulary import ERRORS, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, Origin
+
+EVERY = captures()
+TASKS = [capture for capture in EVERY if capture.kind is not MessageKind.ERROR]
+ERROR_BODIES = [capture for capture in EVERY if capture.kind is MessageKind.ERROR]
+# What stands for the parts that a source masks.
+STAND_INS: dict[str, object] = {
+    "message": "SUCCEED",
+    "data.task_id": "masked",
+    "data.task_info": {},
+    "data.created_at": 1789950930124,
+    "data.updated_at": 1789950954124,
+    "data.task_result": {"images": [{"url": "https://example.com/masked.png"}]},
+    "data.task_result.images[0].url": "https://example.com/masked.png",
+}
+
+
+def name_of(capture: Capture) -> str:
+    return capture.name
+
+
+def completed(capture: Capture) -> dict[str, object]:
+    """The body with stand-ins for what is masked."""
+    body = copy.deepcopy(capture.body)
+    for path in capture.omitted:
+        if path not in STAND_INS:
+            assert path == "request_id"
+            continue
+        *parents, last = path.replace("[0]", ".0").split(".")
+        place = body
+        for step in parents:
+            place = place[int(step) if step.isdigit() else step]  # type: ignore[assignment,index]  # decoded JSON
+        assert last not in place, f"{path} is given after all"
+        place[last] = STAND_INS[path]
+    return body
+
+
+def test_enough_was_captured() -> None:
+    """Every kind of message, both outcomes, and three kinds of evidence are there."""
+    assert len(EVERY) == 12
+    assert {capture.kind for capture in EVERY} == set(MessageKind)
+    assert {capture.origin for capture in EVERY} == {Origin.CAPTURED, Origin.OFFICIAL, Origin.RESELLER}
+    statuses = {TaskMessage.from_wire(completed(capture)["data"]).task_status for capture in TASKS}
+    assert statuses == {"submitted", "processing", "succeed", "failed"}
+
+
+@pytest.mark.parametrize("capture", TASKS, ids=name_of)
+def test_answers_can_be_read_and_judged(capture: Capture) -> None:
+    """Our readers take each answer, and the judge finds nothing in it."""
+    envelope = Envelope.from_wire(completed(capture))
+    assert (capture.status, envelope.code) == (200, 0)
+    assert judge([TaskMessage.from_wire(envelope.data)]) == ()
+
+
+@pytest.mark.parametrize("capture", TASKS, ids=name_of)
+def test_what_is_masked_is_missed(capture: Capture) -> None:
+    """A body is stored as its source shows it: without the masked id it cannot be read."""
+    if {"data.task_id", "data.task_result.images[0].url"} & set(capture.omitted):
+        with pytest.raises(MalformedMessage):
+            TaskMessage.from_wire(capture.body["data"])
+    else:
+        TaskMessage.from_wire(capture.body["data"])
+
+
+@pytest.mark.parametrize("capture", EVERY, ids=name_of)
+def test_answers_fit_the_document(capture: Capture) -> None:
+    """The published schemas accept what the real service has shown."""
+    kinds = {"created": "TaskCreated", "state": "TaskState", "error": "KlingError"}
+    schema = {"$ref": f"#/components/schemas/{kinds[capture.kind]}"} | build()
+    Draft202012Validator(schema).validate(completed(capture))
+
+
+@pytest.mark.parametrize("capture", ERROR_BODIES, ids=name_of)
+def test_errors_are_in_the_table(capture: Capture) -> None:
+    """Status and code go together as in the official table; there is no data."""
+    envelope = Envelope.from_wire(capture.body)
+    assert envelope.data is None
+    assert ERRORS[envelope.code].status == capture.status
+
+
+def test_ids_tell_their_time() -> None:
+    """The 18-digit ids are snowflakes of one epoch: within 50 ms of `created_at`."""
+    pairs = []
+    for capture in TASKS:
+        data = capture.body["data"]
+        assert isinstance(data, dict)
+        if str(data.get("task_id")).isdigit() and "created_at" in data:
+            pairs.append((int(data["task_id"]), data["created_at"]))
+    assert len(pairs) == 5
+    for task_id, created_at in pairs:
+        assert len(str(task_id)) == 18
+        assert abs((task_id >> SNOWFLAKE_LOW_BITS) + SNOWFLAKE_EPOCH_MS.value - created_at) <= 50
+    assert (SNOWFLAKE_LOW_BITS, SNOWFLAKE_EPOCH_MS.value) == (22, 1568028518780)

@@ -1,0 +1,88 @@
+"""Every rule says what it demands, how it is told, and where it is known from."""
+
+import pytest
+
+from contracts.gateways import GATEWAYS, Gateway, Shape, Situation
+from contracts.operations import OPERATIONS, Operation
+from contracts.rules import Effect
+from contracts.vocabulary import ERRORS, Confidence, Origin
+
+operations = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
+gateways = pytest.mark.parametrize("gateway", GATEWAYS, ids=[each.name for each in GATEWAYS])
+
+
+@operations
+def test_rule_ids_are_unique(operation: Operation) -> None:
+    """No two rules of an operation share an id, and every id begins with what it is about."""
+    ids = [rule.id for field in operation.fields for rule in field.rules]
+    assert len(set(ids)) == len(ids)
+    assert len(operation.rules) == len(ids) + 2  # and two about the body
+    names = {field.name for field in operation.fields} | {"subject_image", "body"}
+    assert {rule_id.split(".")[0] for rule_id in operation.rules} <= names
+
+
+@operations
+def test_rules_are_complete(operation: Operation) -> None:
+    """Every rule has a sentence, a source, a wording with a source, and a code of the error table."""
+    for rule_id, rule in operation.rules.items():
+        assert rule.id == rule_id
+        assert rule.sentence
+        assert rule.source.reference
+        assert rule.wording.template
+        assert rule.wording.source.reference
+        assert ERRORS[rule.code].status == rule.status == 400
+        assert rule.effect in Effect
+
+
+@operations
+def test_fields_are_complete(operation: Operation) -> None:
+    """Every field is described and has a source; names and aliases never clash; defaults are valid."""
+    names = [name for field in operation.fields for name in (field.name, *field.aliases)]
+    assert len(set(names)) == len(names)
+    assert operation.keys == set(names)
+    for field in operation.fields:
+        assert field.doc
+        assert field.source.reference
+        assert not (field.required and field.default is not None)
+    assert operation.defaults == {"model_name": "kling-v2", "n": 1, "aspect_ratio": "16:9"}
+
+
+def test_the_page_is_covered() -> None:
+    """The fields are those of the page, in its order and spelling."""
+    assert [field.name for field in OPERATIONS[0].fields] == [
+        "subject_image_list",
+        "model_name",
+        "prompt",
+        "scence_image",
+        "style_image",
+        "n",
+        "aspect_ratio",
+        "callback_url",
+        "external_task_id",
+    ]
+    assert [field.name for field in OPERATIONS[0].fields if field.required] == ["subject_image_list"]
+
+
+@gateways
+def test_gateways_answer_every_situation(gateway: Gateway) -> None:
+    """Each situation has a refusal, whose body has the keys of its shape."""
+    assert list(gateway.refusals) == list(Situation)
+    keys = {
+        Shape.KLING: {"code", "message", "request_id"},
+        Shape.TASK: {"code", "message", "data"},
+        Shape.COMET: {"error"},
+    }
+    for refusal in gateway.refusals.values():
+        body = refusal.body("rid", message="m", id="{i}", model="{m}", method="PUT", path="/{p}")
+        assert set(body) == keys[refusal.shape]
+        assert refusal.status >= 400
+        assert refusal.source.reference
+
+
+def test_confidence_follows_from_the_origin() -> None:
+    """An assumption is never more than a low confidence."""
+    for operation in OPERATIONS:
+        for rule in operation.rules.values():
+            assumed = rule.source.origin is Origin.ASSUMED
+            assert (rule.source.confidence is Confidence.LOW) == assumed
+            assert str(rule.source).startswith(rule.source.origin)

@@ -1,0 +1,107 @@
+"""A second opinion: jsonschema, run on the published document, is of one mind with the validator."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
+
+from contracts.openapi import build
+from contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
+from contracts.rules import Effect, Violation
+from contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
+
+Tagged = BoundaryRequest | InvalidRequest | FailingRequest
+REPEATABLE = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
+)
+URL = "https://example.com/a.png"
+SCHEMAS = {
+    operation.name: Draft202012Validator(cast("Any", build())["components"]["schemas"][name])
+    for operation, name in zip(OPERATIONS, ("MultiImageRequest", "MultiImage2imageRequest"), strict=True)
+}
+# What the schema cannot say, and is therefore not asked:
+BEYOND_SCHEMA: tuple[Callable[[Violation], object], ...] = (
+    # lone surrogates: JSON Schema has no word for them
+    lambda violation: violation.rule.id.endswith(".unicode"),
+    # ports above 65535 (a pattern that counts would hide what it means), and surrogates inside a URL
+    lambda violation: violation.rule.id.endswith(".url") and re.search(r":\d{5}|\\u[dD]", violation.value),
+)
+
+
+def agree(body: object, operation: Operation = MULTI_IMAGE) -> bool:
+    """Schema accepts <=> nothing is refused, but for what the schema cannot say."""
+    refused = [each for each in validate(body, operation) if each.effect is Effect.REFUSED]
+    if refused and all(any(beyond(each) for beyond in BEYOND_SCHEMA) for each in refused):
+        return True
+    return bool(SCHEMAS[operation.name].is_valid(body)) == (not refused)
+
+
+def test_every_class_of_requests(sample: list[Tagged]) -> None:
+    """On a limit, just beyond it, failing later: more than a thousand requests, one verdict each."""
+    # Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_contract_boundaries.
+    light = [case for case in sample if not case.rule_id.endswith("max_bytes")]
+    assert len(light) > 1000
+    assert [case for case in light if not agree(case.body)] == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
+def test_valid_requests(operation: Operation) -> None:
+    """The schema accepts what is valid."""
+
+    @settings(REPEATABLE, max_examples=80)
+    @given(valid_requests(operation))
+    def check(body: object) -> None:
+        assert agree(body, operation)
+
+    check()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just(URL),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def hostile_bodies(operation: Operation) -> st.SearchStrategy[object]:
+    """Bodies in which every field may be anything, also something good."""
+    fields: dict[str, st.SearchStrategy[object]] = {}
+    items = st.dictionaries(
+        st.sampled_from(("subject_image", "note")), json_values | st.just(URL), max_size=2
+    )
+    good = {
+        "subject_image_list": st.lists(items, max_size=6),
+        "model_name": st.sampled_from(("kling-v2", "kling-v2-1")),
+        "n": st.integers(-1, 11),
+        "aspect_ratio": st.sampled_from(("1:1", "9:21")),
+    }
+    for name in [*sorted(operation.keys), "note"]:
+        fields[name] = json_values | st.just(URL) | cast("Any", good.get(name, st.just("")))
+    return json_values | st.fixed_dictionaries({}, optional=fields)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
+def test_hostile_bodies(operation: Operation) -> None:
+    """Anything anywhere: both opinions refuse, or none."""
+
+    @REPEATABLE
+    @given(hostile_bodies(operation))
+    def check(body: object) -> None:
+        assert agree(body, operation)
+
+    check()
+
+
+def test_infinite_numbers() -> None:
+    """What Python reads from `1e400` and `NaN` is no whole number to either opinion."""
+    for number in (math.inf, -math.inf, math.nan):
+        assert agree({"subject_image_list": [{"subject_image": URL}] * 2, "n": number})

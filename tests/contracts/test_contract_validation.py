@@ -1,0 +1,245 @@
+"""Validation as a whole: it tells every fault, in order, is pure, never fails; a second opinion agrees."""
+
+import copy
+import itertools
+import json
+import re
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.fields import URL_PATTERN, is_web_url
+from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
+from contracts.picture_fields import BASE64_PATTERN, decode_base64
+from contracts.rules import Violation
+from contracts.strategies import (
+    BoundaryRequest,
+    boundary_classes,
+    boundary_requests,
+    valid_requests,
+)
+
+REPEATABLE = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
+)
+URL = "https://example.com/a.png"
+# Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_contract_boundaries.
+BULKY = {"subject_image.max_bytes", "scence_image.max_bytes", "style_image.max_bytes"}
+
+
+def on_limits(operation: Operation) -> list[str]:
+    return sorted({label.partition(":")[0] for label in boundary_classes(operation)} - BULKY)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.just("\ud800")
+    | st.just(URL),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.text(max_size=2) | st.just("\ud800"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def hostile_bodies(operation: Operation) -> st.SearchStrategy[object]:
+    """Bodies in which every field may be anything, also something good."""
+    fields: dict[str, st.SearchStrategy[object]] = {}
+    items = st.dictionaries(
+        st.sampled_from(("subject_image", "note")), json_values | st.just(URL), max_size=2
+    )
+    good = {
+        "subject_image_list": st.lists(items, max_size=6),
+        "model_name": st.sampled_from(("kling-v2", "kling-v2-1")),
+        "n": st.integers(-1, 11),
+        "aspect_ratio": st.sampled_from(("1:1", "9:21")),
+    }
+    for name in [*sorted(operation.keys), "note"]:
+        fields[name] = json_values | st.just(URL) | cast("Any", good.get(name, st.just("")))
+    return json_values | st.fixed_dictionaries({}, optional=fields)
+
+
+def seen(violations: tuple[Violation, ...]) -> list[tuple[str, str, str]]:
+    return [(violation.field, violation.rule.id, violation.message) for violation in violations]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
+def test_never_fails_and_is_pure(operation: Operation) -> None:
+    """Any JSON value gets a verdict, the same one twice, and is left as it was."""
+
+    @REPEATABLE
+    @given(hostile_bodies(operation), st.booleans())
+    def check(body: object, null_is_absent: bool) -> None:
+        before = repr(body)
+        first = validate(body, operation, null_is_absent=null_is_absent)
+        again = validate(body, operation, null_is_absent=null_is_absent)
+        assert seen(first) == seen(again)
+        assert repr(body) == before
+        assert {violation.rule.id for violation in first} <= set(operation.rules)
+        for violation in first:
+            violation.message.encode()
+
+    check()
+
+
+def test_all_faults_are_told_in_order() -> None:
+    """One request with everything wrong: each fault once, in the order of the page, ignored parts last."""
+    body = {
+        "note": "\ud800",
+        "external_task_id": 1,
+        "callback_url": "x",
+        "aspect_ratio": "5:4",
+        "n": 10,
+        "style_image": "AAAA",
+        "scene_image": "data:,",
+        "prompt": "a" * 2501,
+        "model_name": "kling-v9",
+        "subject_image_list": [
+            1,
+            {},
+            {"subject_image": 2},
+            {"subject_image": "http://"},
+            {"subject_image": "?"},
+        ],
+    }
+    assert [(violation.field, violation.rule.id) for violation in validate(body)] == [
+        ("subject_image_list", "subject_image_list.max_items"),
+        ("subject_image_list[0]", "subject_image_list.item_type"),
+        ("subject_image_list[1].subject_image", "subject_image.required"),
+        ("subject_image_list[2].subject_image", "subject_image.type"),
+        ("subject_image_list[3].subject_image", "subject_image.url"),
+        ("model_name", "model_name.enum"),
+        ("prompt", "prompt.max_length"),
+        ("scene_image", "scence_image.base64"),
+        ("style_image", "style_image.format"),
+        ("n", "n.maximum"),
+        ("aspect_ratio", "aspect_ratio.enum"),
+        ("callback_url", "callback_url.url"),
+        ("external_task_id", "external_task_id.type"),
+        ("'note'", "body.unicode"),
+    ]
+
+
+def test_faults_add_up() -> None:
+    """Two faults in two fields are told exactly as each alone is."""
+    faults: dict[str, object] = {
+        "model_name": 1,
+        "prompt": [],
+        "scence_image": "?",
+        "style_image": True,
+        "n": 0,
+        "aspect_ratio": "1:9",
+        "callback_url": "/",
+        "external_task_id": {},
+    }
+    good = {"subject_image_list": [{"subject_image": URL}, {"subject_image": URL}]}
+    for one, other in itertools.combinations(faults, 2):
+        alone = [seen(validate(good | {name: faults[name]})) for name in (one, other)]
+        assert seen(validate(good | {one: faults[one], other: faults[other]})) == alone[0] + alone[1]
+        assert seen(validate({other: faults[other], one: faults[one]} | good)) == alone[0] + alone[1]
+
+
+@REPEATABLE
+@given(valid_requests(), st.data())
+def test_monotony(body: dict[str, object], data: st.DataObject) -> None:
+    """Dropping any optional field of a valid request, or shuffling its keys or subjects, keeps it valid."""
+    kept = data.draw(st.sets(st.sampled_from(sorted(body))))
+    smaller = {key: value for key, value in body.items() if key in kept or key == "subject_image_list"}
+    assert validate(smaller) == ()
+    assert validate(dict(data.draw(st.permutations(list(body.items()))))) == ()
+    subjects = cast("list[object]", body["subject_image_list"])
+    assert validate(body | {"subject_image_list": data.draw(st.permutations(subjects))}) == ()
+
+
+@REPEATABLE
+@given(boundary_requests(rules=on_limits(MULTI_IMAGE)))
+def test_json_makes_no_difference(case: BoundaryRequest) -> None:
+    """Escaped or raw, a request gets the same verdict after a trip through JSON."""
+    body = case.body
+    for ascii_only in (True, False):
+        assert validate(json.loads(json.dumps(body, ensure_ascii=ascii_only))) == ()
+
+
+def test_null_can_be_a_value() -> None:
+    """Where null does not mean absence, it is a value of the wrong type."""
+    good = {"subject_image_list": [{"subject_image": URL}, {"subject_image": URL}]}
+    names = ["model_name", "prompt", "scence_image", "style_image", "n", "aspect_ratio", "callback_url"]
+    for name in [*names, "external_task_id"]:
+        assert validate(good | {name: None}) == ()
+        (violation,) = validate(good | {name: None}, null_is_absent=False)
+        assert violation.rule.id == f"{name}.type"
+    assert (
+        validate({"subject_image_list": None}, null_is_absent=False)[0].rule.id == "subject_image_list.type"
+    )
+
+
+def test_official_route_differs_in_two_limits() -> None:
+    """One subject and the newer model are legal there, nothing else changes."""
+    one = {"subject_image_list": [{"subject_image": URL}]}
+    assert validate(one, MULTI_IMAGE2IMAGE) == ()
+    assert validate(one | {"model_name": "kling-v2-1"}, MULTI_IMAGE2IMAGE) == ()
+    assert [each.rule.id for each in validate({"subject_image_list": []}, MULTI_IMAGE2IMAGE)] == [
+        "subject_image_list.required"
+    ]
+    assert set(MULTI_IMAGE.rules) - set(MULTI_IMAGE2IMAGE.rules) == {"subject_image_list.min_items"}
+
+
+def test_reading_normalises() -> None:
+    """What is read is named, numbered and defaulted as declared; what is ignored is noted."""
+    body = {
+        "subject_image_list": [{"subject_image": URL, "id": 3}] * 2,
+        "n": 2.0,
+        "scene_image": URL,
+        "prompt": "",
+    }
+    reading = MULTI_IMAGE.read(body | {"seed": 1})
+    assert reading.values == {"subject_image_list": 2, "scence_image": URL, "n": 2}
+    assert isinstance(reading.values["n"], int)
+    assert [picture.field for picture in reading.pictures] == [
+        "subject_image_list[0].subject_image",
+        "subject_image_list[1].subject_image",
+        "scene_image",
+    ]
+    assert reading.notes == [
+        "unknown field ignored: subject_image_list[0]['id']",
+        "unknown field ignored: subject_image_list[1]['id']",
+        "scene_image taken for scence_image",
+        "unknown field ignored: 'seed'",
+    ]
+
+
+def test_base64_against_a_pattern() -> None:
+    """All short texts over a nasty alphabet: decoding and the published pattern agree on each."""
+    for length in range(1, 9):
+        for letters in itertools.product("A/=\n -_" if length < 6 else "A+=", repeat=length):
+            text = "".join(letters)
+            assert (decode_base64(text) is not None) == bool(re.search(BASE64_PATTERN, text)), text
+
+
+def test_urls_against_a_pattern() -> None:
+    """All short authorities over a nasty alphabet: parsing and the published pattern agree on each."""
+    for length in range(5):
+        for letters in itertools.product("a/@: ?#\n9\\", repeat=length):
+            url = "http://" + "".join(letters)
+            assert is_web_url(url) == bool(re.search(URL_PATTERN, url)), url
+
+
+def test_bodies_are_not_kept() -> None:
+    """A reading shares nothing that a later change of the body could reach."""
+    body: dict[str, Any] = {"subject_image_list": [{"subject_image": URL}] * 2, "prompt": "x"}
+    reading = MULTI_IMAGE.read(body)
+    before = copy.deepcopy(reading.values)
+    body["subject_image_list"].append(1)
+    body["prompt"] = "y"
+    assert reading.values == before
