@@ -1,0 +1,226 @@
+"""Fetch the pictures of a task, as a flow: streamed, capped, without the key, whole files or none."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from contracts.fields import is_web_url
+from contracts.pictures import read_header
+from kling_client.config import Config
+from kling_client.errors import ConfigError, DownloadError
+from kling_client.flows import USER_AGENT
+from kling_client.retry import read_retry_after
+from kling_client.snapshot import TaskSnapshot
+from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, sleep
+
+OnBytes = Callable[[int, int | None], object]
+
+REDIRECTS: Final = 5
+# A server that drips a byte now and then never runs into the timeout of a single read.
+SECONDS_PER_PICTURE: Final = 600.0
+
+_PICTURE_TYPES: Final[Mapping[str, str]] = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+}
+_FORMATS: Final[Mapping[str, str]] = {"png": ".png", "jpeg": ".jpg"}
+# Enough for the header of a PNG, and of a JPEG that does not start with a profile.
+_HEADER_BYTES: Final = 64
+_NO_PICTURE: Final = ("text/", "application/json", "application/xml")
+_SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,5}")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]|^\.+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where the pictures go, and how they are named."""
+
+    folder: Path
+    name: str
+    overwrite: bool
+    on_bytes: OnBytes | None
+
+    def path(self, task_id: str, index: int, ext: str) -> Path:
+        """The file for a picture: always directly in the folder, whatever a server calls its tasks."""
+        safe_id = _UNSAFE.sub("_", task_id)[:100]
+        try:
+            name = self.name.format(task_id=safe_id, index=index, ext=ext)
+        except (LookupError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"name {self.name!r} may use {{task_id}}, {{index}}, {{ext}}: {error}"
+            ) from error
+        if name in ("", ".", "..") or Path(name).name != name or "\0" in name:
+            raise ConfigError(f"name {self.name!r} does not give a plain file name, but {name!r}")
+        return self.folder / name
+
+    def refuse_existing(self, path: Path) -> None:
+        if not self.overwrite and path.exists():
+            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+
+
+class _Broken(Exception):
+    """A transfer that may be tried again. `error` is what it comes to if it may not."""
+
+    def __init__(self, error: DownloadError, retry_after: float = 0.0) -> None:
+        super().__init__()
+        self.error, self.retry_after = error, retry_after
+
+
+def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[list[Path]]:
+    """Fetch every picture of a succeeded task."""
+    if not task.images:
+        raise DownloadError("", 0, f"task {task.id!r} has no pictures (its status is {task.status})")
+    destination.folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for index, url in _numbered(task):
+        transfer = _Transfer(config, destination, url)
+
+        def name(ext: str, index: int = index) -> Path:
+            path = destination.path(task.id, index, ext)
+            if path in paths:
+                raise ConfigError(f"name {destination.name!r} gives two pictures the same file {path.name!r}")
+            return path
+
+        paths.append((yield from transfer.persist(name)))
+    return paths
+
+
+def _numbered(task: TaskSnapshot) -> Iterator[tuple[int, str]]:
+    """Index and URL of each picture. Indices that are no numbering are replaced by the positions."""
+    sound = sorted(image.index for image in task.images) == list(range(len(task.images)))
+    for position, image in enumerate(task.images):
+        yield (image.index if sound else position), image.url
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """One picture on its way from its address to a file."""
+
+    config: Config
+    destination: Destination
+    url: str
+    received: int = 0
+
+    def persist(self, name: Callable[[str], Path]) -> Flow[Path]:
+        """Fetch the picture, from its beginning again where that may help."""
+        pauses = self.config.retry.pauses()
+        while True:
+            self.received = 0
+            try:
+                head, start = yield from self._open()
+                path = name(_extension(head, start, self.url))
+                yield from self._store(path, head, start)
+            except _Broken as broken:
+                pause = next(pauses, None)
+                if pause is None or broken.retry_after > self.config.retry.max_retry_after:
+                    raise broken.error from broken.error.__cause__
+                yield from sleep(max(pause, broken.retry_after))
+            else:
+                return path
+
+    def _open(self) -> Flow[tuple[Head, bytes]]:
+        """Head and first bytes of the picture, behind redirects."""
+        at = self.url
+        for _ in range(REDIRECTS + 1):
+            if not is_web_url(at):
+                raise self._error("not an http(s) address")
+            head = yield from send(self._call(at))
+            if isinstance(head, Failure):
+                raise self._failed(head)
+            if head.status in (301, 302, 303, 307, 308) and head.headers.get("location"):
+                at = self._redirected(at, head.headers["location"])
+                continue
+            self._require_picture(head)
+            start = b""
+            while len(start) < _HEADER_BYTES and (chunk := (yield from self._read())):
+                start += chunk
+            if not start:
+                raise _Broken(self._error("the answer is empty"))
+            return head, start
+        raise self._error(f"more than {REDIRECTS} redirects")
+
+    def _redirected(self, at: str, location: str) -> str:
+        try:
+            return urljoin(at, location)
+        except ValueError as error:
+            raise self._error("a redirect to no address") from error
+
+    def _require_picture(self, head: Head) -> None:
+        if head.status == 429 or head.status >= 500:
+            raise _Broken(self._error(f"HTTP {head.status}"), read_retry_after(head.headers) or 0.0)
+        if head.status != 200:
+            expired = " (result addresses expire)" if head.status in (403, 404, 410) else ""
+            raise self._error(f"HTTP {head.status}{expired}")
+        if head.encoding:
+            raise self._error(f"compressed with {head.encoding[:40]!r}, which was not asked for")
+        kind = head.headers.get("content-type", "").strip().lower()
+        if kind.startswith(_NO_PICTURE):
+            raise self._error(f"not a picture, but {kind[:60]!r}")
+        if (head.length or 0) > self.config.max_image_bytes:
+            raise self._error(f"{head.length} bytes are more than max_image_bytes allows")
+
+    def _store(self, path: Path, head: Head, chunk: bytes) -> Flow[None]:
+        """Write the picture beside its final name, and move it there when it is complete."""
+        self.destination.refuse_existing(path)
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        late = self.config.clock() + SECONDS_PER_PICTURE
+        try:
+            with part.open("xb") as file:
+                while chunk:
+                    self._count(len(chunk), head.length, late)
+                    file.write(chunk)
+                    chunk = yield from self._read()
+                if head.length is not None and self.received != head.length:
+                    raise _Broken(self._error(f"{head.length} bytes were announced"))
+                file.flush()
+                os.fsync(file.fileno())
+            self.destination.refuse_existing(path)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _count(self, size: int, total: int | None, late: float) -> None:
+        self.received += size
+        if self.received > self.config.max_image_bytes:
+            raise self._error("more than max_image_bytes allows")
+        if self.config.clock() > late:
+            raise self._error(f"not complete after {SECONDS_PER_PICTURE:g} s")
+        if self.destination.on_bytes is not None:
+            self.destination.on_bytes(self.received, total)
+
+    def _read(self) -> Flow[bytes]:
+        chunk = yield from read()
+        if isinstance(chunk, Failure):
+            raise self._failed(chunk)
+        return chunk
+
+    def _failed(self, failure: Failure) -> Exception:
+        error = self._error(self.config.redact(failure.reason))
+        error.__cause__ = failure.error
+        return error if failure.stage is Stage.IMPOSSIBLE else _Broken(error)
+
+    def _error(self, reason: str) -> DownloadError:
+        return DownloadError(self.url, self.received, reason)
+
+    def _call(self, url: str) -> Call:
+        # The host of a result is a stranger: it gets neither the key nor anything else of ours.
+        headers = {"Accept": "image/*, */*", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+        return Call(method="GET", url=url, headers=headers, timeout=self.config.timeout, private=False)
+
+
+def _extension(head: Head, start: bytes, url: str) -> str:
+    """The extension that fits the bytes, else the Content-Type, else the address."""
+    picture = read_header(start)
+    if picture is not None:
+        return _FORMATS[picture.format]
+    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    suffix = Path(urlsplit(url).path).suffix
+    return _PICTURE_TYPES.get(kind) or (suffix.lower() if _SUFFIX.fullmatch(suffix) else "")

@@ -1,0 +1,161 @@
+"""From the bytes of an answer to a task, or to the error they stand for: nothing else comes out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, cast
+
+from contracts.messages import Envelope, MalformedMessage, TaskMessage
+from contracts.vocabulary import ERRORS
+from kling_client.errors import (
+    ApiError,
+    AuthError,
+    Conflict,
+    KlingError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    UnexpectedReply,
+    printable,
+)
+from kling_client.retry import read_retry_after
+from kling_client.steps import Head
+
+Redact = Callable[[str], str]
+
+BODY_SHOWN: Final = 2048
+_MESSAGE_SHOWN: Final = 500
+
+# Two refusals that CometAPI sends as 5xx although nothing was accepted (captured): another try is
+# pointless, and there is nothing uncertain about them.
+REFUSED_WORDS: Final = frozenset({"model_not_found", "invalid_request"})
+# Answered with 429, but waiting helps neither an account in arrears nor a blocked address.
+LASTING_CODES: Final = frozenset({1100, 1101, 1102, 1304})
+
+_AUTH_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1004, 1103})
+_MISSING_CODES: Final = frozenset({1202, 1203, "task_not_exist"})
+_MISSING_TEXT: Final = re.compile(r"task not found\b", re.IGNORECASE)
+_TAKEN_TEXT: Final = re.compile(r"external_task_id .* already exists", re.IGNORECASE | re.DOTALL)
+_GATEWAY_REQUEST_ID: Final = re.compile(r"\(request id: ([^()]{1,100})\)")
+
+
+class Snapshot(NamedTuple):
+    """A task as one answer showed it; `raw` is the object it was read from."""
+
+    message: TaskMessage
+    request_id: str | None
+    raw: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer. `fault` says why its body was not read, if it was not."""
+
+    head: Head
+    body: bytes = b""
+    fault: str = ""
+
+
+class _Refusal(NamedTuple):
+    code: int | str
+    message: str
+    request_id: str | None
+
+
+def read_task(reply: Reply, redact: Redact) -> Snapshot:
+    """The task in an answer of success. Raises ApiError or UnexpectedReply for any other."""
+    status = reply.head.status
+    wire = decode(reply.body)
+    refusal = _read_refusal(wire)
+    if refusal is not None:
+        raise _api_error(refusal, reply.head, redact)
+    fault = reply.fault or ("not JSON" if wire is None else "not a message of this API")
+    if status == 429 or status >= 500:
+        # The status alone says enough: such answers often come from a proxy, as HTML or empty.
+        kind = RateLimited if status == 429 else ServerError
+        raise kind(status, None, fault, retry_after=read_retry_after(reply.head.headers))
+    if 300 <= status < 400:
+        fault = f"a redirect to {redact(reply.head.headers.get('location', 'nowhere'))[:200]!r}, not followed"
+    if reply.fault or not 200 <= status < 300:
+        raise UnexpectedReply(status, _shown(reply, redact), fault)
+    try:
+        envelope = Envelope.from_wire(wire)
+        message = TaskMessage.from_wire(envelope.data)
+    except MalformedMessage as error:
+        reason = fault if wire is None else str(error)
+        raise UnexpectedReply(status, _shown(reply, redact), reason) from error
+    return Snapshot(message, envelope.request_id, cast("Mapping[str, object]", envelope.data))
+
+
+def _shown(reply: Reply, redact: Redact) -> str:
+    return redact(reply.body.decode("utf-8", "replace"))[:BODY_SHOWN]
+
+
+def decode(body: bytes | str) -> object:
+    """The JSON value in a body, or None: not JSON, not UTF-8, nested without end, numbers without end."""
+    try:
+        return cast("object", json.loads(body))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_refusal(wire: object) -> _Refusal | None:
+    if not isinstance(wire, dict):
+        return None
+    body = cast("Mapping[str, object]", wire)
+    code, message, error = body.get("code"), body.get("message"), body.get("error")
+    if isinstance(code, int) and not isinstance(code, bool):
+        envelope = Envelope.from_wire(body)
+        return _Refusal(code, envelope.message, envelope.request_id) if code else None
+    if isinstance(error, dict):
+        inner = cast("Mapping[str, object]", error)
+        word, message = inner.get("code"), inner.get("message")
+        if isinstance(message, str):
+            return _with_request_id(word if isinstance(word, str) else "", message)
+    elif isinstance(code, str) and code and isinstance(message, str) and body.get("data") is None:
+        return _with_request_id(code, message)
+    return None
+
+
+def _with_request_id(code: str, message: str) -> _Refusal:
+    # Gateways put the id of the request into the text.
+    found = _GATEWAY_REQUEST_ID.search(message)
+    return _Refusal(code, message, found.group(1) if found else None)
+
+
+def _api_error(refusal: _Refusal, head: Head, redact: Redact) -> ApiError:
+    code, text, request_id = refusal
+    # A refusal may come as HTTP 200; then Kling's table has the status that belongs to its code.
+    row = ERRORS.get(code) if isinstance(code, int) else None
+    status = row.status if row is not None and 200 <= head.status < 300 else head.status
+    return _kind(status, code, text)(
+        head.status,
+        redact(code)[:100] if isinstance(code, str) else code,
+        printable(redact(text), _MESSAGE_SHOWN),
+        printable(redact(request_id)) if request_id else None,
+        retry_after=read_retry_after(head.headers),
+    )
+
+
+def _kind(status: int, code: int | str, text: str) -> type[ApiError]:
+    if code in REFUSED_WORDS:
+        return ApiError
+    if code in _MISSING_CODES or status == 404 or (code == 1201 and _MISSING_TEXT.match(text)):
+        return NotFound
+    if status == 409 or (code == 1201 and _TAKEN_TEXT.match(text)):
+        return Conflict
+    if status == 401 or code in _AUTH_CODES:
+        return AuthError
+    if status == 429:
+        return RateLimited
+    return ServerError if status >= 500 else ApiError
+
+
+def is_transient(error: KlingError) -> bool:
+    """Whether the same question may be answered differently a little later."""
+    if isinstance(error, RateLimited):
+        return error.code not in LASTING_CODES
+    return isinstance(error, ServerError)

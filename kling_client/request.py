@@ -1,0 +1,73 @@
+"""The body of a create: exactly the arguments given, checked against the contract before they are sent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from contracts.operations import MULTI_IMAGE, validate
+from kling_client.errors import ConfigError, InvalidRequest
+from kling_client.images import Image, ImageLike, to_wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRequest:
+    """The arguments of `generate`. None means: not given, so not sent, so the server's default."""
+
+    images: Sequence[ImageLike]
+    prompt: str | None = None
+    aspect_ratio: str | None = None
+    n: int | None = None
+    scene: ImageLike | None = None
+    style: ImageLike | None = None
+    model: str | None = None
+    callback_url: str | None = None
+    external_task_id: str | None = None
+    extra: Mapping[str, object] | None = None
+
+    def to_wire(self) -> dict[str, object]:
+        """The body. A field in `extra` replaces the argument of that name."""
+        if isinstance(self.images, str | bytes | os.PathLike | Image):
+            raise ConfigError(f"images must be a list of pictures, not one {type(self.images).__name__}")
+        pictures = [{"subject_image": to_wire(image)} for image in self.images]
+        given = {
+            "subject_image_list": pictures,
+            "model_name": self.model,
+            "prompt": self.prompt,
+            "scence_image": None if self.scene is None else to_wire(self.scene),  # spelled so by the service
+            "style_image": None if self.style is None else to_wire(self.style),
+            "n": self.n,
+            "aspect_ratio": self.aspect_ratio,
+            "callback_url": self.callback_url,
+            "external_task_id": self.external_task_id,
+        }
+        return {name: value for name, value in given.items() if value is not None} | dict(self.extra or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A create that is ready to go: its JSON, and the caller's own id for the case that no answer comes."""
+
+    content: bytes
+    external_task_id: str | None
+
+
+def write(request: CreateRequest, *, check: bool) -> Draft:
+    """Encode a request. Raises ConfigError if JSON cannot hold it, InvalidRequest for what `check` finds."""
+    body = request.to_wire()
+    try:
+        # ASCII escapes carry what `check=False` lets through and UTF-8 could not: lone surrogates.
+        content = json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"the request cannot be written as JSON: {error}") from error
+    if check:
+        # What JSON made of it is what the service will see: tuples are arrays, keys are text.
+        seen = cast("object", json.loads(content)) if request.extra else body
+        violations = validate(seen, MULTI_IMAGE)
+        if violations:
+            raise InvalidRequest(violations)
+    external_id = body.get("external_task_id")
+    return Draft(content, external_id if isinstance(external_id, str) and external_id else None)

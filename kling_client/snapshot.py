@@ -1,0 +1,79 @@
+"""What one answer said about a task, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+from contracts.messages import ResultImage
+from contracts.vocabulary import TaskStatus
+from kling_client.replies import Snapshot
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    if milliseconds is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:  # beyond the year 9999: nonsense, but no reason to lose the task
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TaskSnapshot:
+    """What one answer said about a task. Values never change; a newer state is a new object.
+
+    `status` is one of TaskStatus, any other word as it came, or None as long as nobody asked. `failure` is
+    the service's reason for a failed task. `raw` is the object of the wire, unknown fields included.
+    Snapshots compare by what they say, and pickle without their connection to a client.
+    """
+
+    id: str
+    status: TaskStatus | str | None = None
+    images: tuple[ResultImage, ...] = field(default=(), hash=False)
+    failure: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    external_id: str | None = None
+    request_id: str | None = field(default=None, compare=False)
+    raw: Mapping[str, object] = field(default_factory=dict[str, object], compare=False)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the task has ended. An unknown status is taken for one that goes on."""
+        return isinstance(self.status, TaskStatus) and self.status.terminal
+
+    def seen(self, snapshot: Snapshot) -> Self:
+        """The same handle with what a newer answer says."""
+        message = snapshot.message
+        return replace(
+            self,
+            id=message.task_id,
+            status=message.task_status,
+            images=message.images,
+            failure=message.task_status_msg if message.task_status == TaskStatus.FAILED else None,
+            created_at=_instant(message.created_at),
+            updated_at=_instant(message.updated_at),
+            external_id=message.external_task_id,
+            request_id=snapshot.request_id,
+            raw=snapshot.raw,
+        )
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{type(self).__name__}({self.id!r}, status={None if self.status is None else str(self.status)!r}"
+        )
+        if self.images:
+            shown += f", images={len(self.images)}"
+        return shown + (f", failure={self.failure[:200]!r})" if self.failure else ")")
+
+    def __getstate__(self) -> dict[str, object]:
+        # The driver holds connections and the key.
+        return {**self.__dict__, "driver": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)

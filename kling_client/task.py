@@ -1,0 +1,147 @@
+"""The handles of a task: a snapshot that can be asked for newer ones, blocking or awaitable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from os import PathLike
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+from contracts.vocabulary import TaskStatus
+from kling_client import download, flows
+from kling_client.drive import AsyncDriver, Driver
+from kling_client.errors import ConfigError, TaskFailed
+from kling_client.snapshot import TaskSnapshot
+
+DEADLINE: Final = 600.0
+FILE_NAME: Final = "{task_id}-{index}{ext}"
+
+S = TypeVar("S", bound=TaskSnapshot)
+D = TypeVar("D", Driver, AsyncDriver)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Task(TaskSnapshot):
+    """A task of a `Client`."""
+
+    driver: Driver | None = field(default=None, compare=False)
+
+    def refresh(self) -> Task:
+        """Ask once and return the new state. A failed task is shown like any other."""
+        driver = _attached(self, self.driver)
+        return driver.run(flows.query(driver.config, self))
+
+    def updates(self, *, deadline: float = DEADLINE) -> Iterator[Task]:
+        """Ask until the task ends; yield the state found first and each change of status or `updated_at`.
+
+        The terminal state is the last one yielded, `failed` included. Raises WaitTimeout when `deadline`
+        seconds have passed since the iteration began.
+        """
+        driver = _attached(self, self.driver)
+        return cast("Iterator[Task]", driver.iterate(flows.watch(driver.config, self, deadline, _change)))
+
+    def wait(self, *, deadline: float = DEADLINE, on_update: Callable[[Task], object] | None = None) -> Task:
+        """Ask until the task has succeeded, and return it. Asks at once, then sleeps between the polls.
+
+        A task that is known to have ended is not asked for again. `on_update` is called with the state
+        found first and then at each change of status, the terminal one included. Raises TaskFailed;
+        WaitTimeout after `deadline` seconds (at most one request timeout later); and what a poll
+        answers that no later one can make good, such as NotFound.
+        """
+        driver = _attached(self, self.driver)
+        last = self
+        for state in driver.iterate(flows.watch(driver.config, self, deadline, _status)):
+            last = cast("Task", state)
+            if on_update is not None:
+                on_update(last)
+        return _succeeded(last)
+
+    def save(
+        self,
+        directory: str | PathLike[str],
+        *,
+        name: str = FILE_NAME,
+        overwrite: bool = False,
+        on_bytes: Callable[[int, int | None], object] | None = None,
+    ) -> list[Path]:
+        """Download the pictures of a succeeded task into a directory (made if missing); return the paths.
+
+        `name` may use `{task_id}`, `{index}` and `{ext}`. Files appear whole or not at all. `on_bytes` is
+        called with the bytes received of the current picture, and its size if that is known. Raises
+        DownloadError; FileExistsError unless `overwrite`; any OSError of the file system.
+        """
+        driver = _attached(self, self.driver)
+        into = download.Destination(folder=Path(directory), name=name, overwrite=overwrite, on_bytes=on_bytes)
+        return driver.run(download.save(driver.config, self, into))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AsyncTask(TaskSnapshot):
+    """A task of an `AsyncClient`: `Task` with awaitable methods."""
+
+    driver: AsyncDriver | None = field(default=None, compare=False)
+
+    async def refresh(self) -> AsyncTask:
+        """See `Task.refresh`."""
+        driver = _attached(self, self.driver)
+        return await driver.run(flows.query(driver.config, self))
+
+    def updates(self, *, deadline: float = DEADLINE) -> AsyncIterator[AsyncTask]:
+        """See `Task.updates`; iterate with `async for`."""
+        driver = _attached(self, self.driver)
+        return cast(
+            "AsyncIterator[AsyncTask]", driver.iterate(flows.watch(driver.config, self, deadline, _change))
+        )
+
+    async def wait(
+        self,
+        *,
+        deadline: float = DEADLINE,
+        on_update: Callable[[AsyncTask], object | Awaitable[object]] | None = None,
+    ) -> AsyncTask:
+        """See `Task.wait`. What `on_update` returns is awaited, if it can be."""
+        driver = _attached(self, self.driver)
+        last = self
+        async with aclosing(driver.iterate(flows.watch(driver.config, self, deadline, _status))) as states:
+            async for state in states:
+                last = cast("AsyncTask", state)
+                told = None if on_update is None else on_update(last)
+                if isawaitable(told):
+                    await told
+        return _succeeded(last)
+
+    async def save(
+        self,
+        directory: str | PathLike[str],
+        *,
+        name: str = FILE_NAME,
+        overwrite: bool = False,
+        on_bytes: Callable[[int, int | None], object] | None = None,
+    ) -> list[Path]:
+        """See `Task.save`. Chunks are written without a thread."""
+        driver = _attached(self, self.driver)
+        into = download.Destination(folder=Path(directory), name=name, overwrite=overwrite, on_bytes=on_bytes)
+        return await driver.run(download.save(driver.config, self, into))
+
+
+def _attached(task: TaskSnapshot, driver: D | None) -> D:
+    if driver is None:
+        raise ConfigError(f"this task came without a client (pickled?): use client.task({task.id!r})")
+    return driver
+
+
+def _succeeded(task: S) -> S:
+    if task.status == TaskStatus.FAILED:
+        raise TaskFailed(task)
+    return task
+
+
+def _status(task: TaskSnapshot) -> object:
+    return (task.status,)
+
+
+def _change(task: TaskSnapshot) -> object:
+    return task.status, task.updated_at

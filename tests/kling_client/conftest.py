@@ -1,0 +1,197 @@
+"""A scripted service behind `httpx.MockTransport`, virtual time, and one test body for both clients."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, settings
+
+from kling_client import AsyncClient, AsyncTask, Client
+
+# The same examples everywhere, and no verdict that depends on how busy the machine is.
+REPEATABLE = settings(
+    derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+KEY = "sk-secret-0123456789"
+TASK_ID = "867283741759111202"
+CREATED = 1774805076166
+
+Answer: TypeAlias = "httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]"
+
+
+class FakeTime:
+    """A clock that only sleeping (or a test) moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.sleeps: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    async def asleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body in chunks, as from a socket: not read in advance, may break off; tells whether it was closed."""
+
+    def __init__(self, *chunks: bytes, error: BaseException | None = None) -> None:
+        self.chunks, self.error = chunks, error
+        self.sent, self.closed = 0, False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.chunks:
+            self.sent += len(chunk)
+            yield chunk
+        if self.error is not None:
+            raise self.error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Service:
+    """Answers requests from a list; the last answer repeats. Keeps what was asked, and when."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.time = FakeTime()
+        self.answers: list[Answer] = []
+        self.requests: list[httpx.Request] = []
+        self.times: list[float] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        self.times.append(self.time.now)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if not isinstance(answer, httpx.Response):
+            return answer(request)
+        if not answer.is_stream_consumed or isinstance(answer.stream, Body):
+            return answer
+        # An answer that was built from content may be given many times, and to both kinds of client.
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    def will(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+
+    @property
+    def calls(self) -> list[str]:
+        return [f"{request.method} {request.url.raw_path.decode()}" for request in self.requests]
+
+    def client(self, **options: Any) -> Any:
+        """A client of the kind under test whose methods block."""
+        options = {"api_key": KEY, "clock": self.time.clock, **options}
+        transport = httpx.MockTransport(self)
+        if self.kind == "sync":
+            http = options.pop("http_client", None) or httpx.Client(transport=transport)
+            options = {"sleep": self.time.sleep, "http_client": http, **options}
+            return Client(**options)
+        ahttp = options.pop("http_client", None) or httpx.AsyncClient(transport=transport)
+        options = {"sleep": self.time.asleep, "http_client": ahttp, **options}
+        return Blocking(AsyncClient(**options))
+
+    def http(self, **options: Any) -> Any:
+        """An HTTP client to inject."""
+        transport = httpx.MockTransport(self)
+        if self.kind == "sync":
+            return httpx.Client(transport=transport, **options)
+        return httpx.AsyncClient(transport=transport, **options)
+
+
+class Blocking:
+    """An AsyncClient or AsyncTask, called as if it blocked."""
+
+    def __init__(self, inner: AsyncClient | AsyncTask) -> None:
+        self.inner = inner
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.inner, name)
+        if not callable(value):
+            return value
+
+        def call(*args: Any, **named: Any) -> Any:
+            result = value(*args, **named)
+            if inspect.iscoroutine(result):
+                result = asyncio.run(result)
+            if inspect.isasyncgen(result):
+                return _drained(result)
+            return Blocking(result) if isinstance(result, AsyncTask) else result
+
+        return call
+
+
+def _drained(results: AsyncIterator[Any]) -> Iterator[Any]:
+    """What an asynchronous iterator yields, and then what it raises."""
+    found: list[Any] = []
+
+    async def drain() -> None:
+        async for result in results:
+            found.append(result)  # noqa: PERF401 -- what came before an error must survive it
+
+    try:
+        asyncio.run(drain())
+    finally:
+        yield from found
+
+
+def picture(width: int = 300, height: int = 300, size: int = 100) -> bytes:
+    """The beginning of a PNG: all that anybody here looks at."""
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
+    return header.ljust(size, b"\0")
+
+
+def task(status: str = "submitted", *, urls: Sequence[str] = (), **fields: Any) -> dict[str, object]:
+    wire: dict[str, object] = {
+        "task_id": TASK_ID,
+        "task_status": status,
+        "task_info": {},
+        "created_at": CREATED,
+        "updated_at": CREATED,
+    }
+    if urls:
+        wire["task_result"] = {"images": [{"index": at, "url": url} for at, url in enumerate(urls)]}
+    return wire | fields
+
+
+def shown(status: str = "submitted", *, urls: Sequence[str] = (), **fields: Any) -> httpx.Response:
+    """An answer of success."""
+    envelope = {
+        "code": 0,
+        "message": "SUCCEED",
+        "request_id": "c0656403-1e6e-4b7e-b8f8-2cdd2595f2b9",
+        "data": task(status, urls=urls, **fields),
+    }
+    return httpx.Response(200, content=json.dumps(envelope))
+
+
+@pytest.fixture(params=["sync", "async"])
+def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The scripted service, once for `Client` and once for `AsyncClient`."""
+    monkeypatch.delenv("COMETAPI_KEY", raising=False)
+    monkeypatch.delenv("KLING_BASE_URL", raising=False)
+    return Service(request.param)

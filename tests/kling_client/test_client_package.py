@@ -1,0 +1,76 @@
+"""What importing `kling_client` does, and does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kling_client
+
+ROOT = Path(kling_client.__file__).parent.parent
+
+
+def python(code: str, *path: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a new interpreter whose search path begins with the given directories."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(each) for each in (*path, ROOT))}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT.anchor,
+    )
+
+
+@pytest.mark.parametrize("shape", ["contracts/__init__.py", "contracts.py"])
+def test_a_package_of_the_users_own_called_contracts_is_named_with_the_ways_out(
+    tmp_path: Path, shape: str
+) -> None:
+    shadow = tmp_path / shape
+    shadow.parent.mkdir(exist_ok=True)
+    shadow.write_text("")
+    result = python("import kling_client", tmp_path)
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert str(shadow) in last
+    assert "rename" in last
+    assert "--import-mode=importlib" in last
+
+
+def test_importing_is_lazy() -> None:
+    """Neither httpx nor anything else heavy is loaded before it is used."""
+    heavy = ["httpx", "asyncio", "ssl", "kling_client.client", "contracts.operations"]
+    result = python(f"import sys, kling_client; print([name for name in {heavy} if name in sys.modules])")
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_the_client_needs_httpx_and_the_contract_only() -> None:
+    """None of the server's libraries (httpx itself loads rich where it finds it), and nothing of the mock."""
+    foreign = [
+        "kling_mock",
+        "respx",
+        "hypothesis",
+        "jsonschema",
+        "PIL",
+        "uvicorn",
+        "starlette",
+        "pytest",
+    ]
+    code = f"import sys; from kling_client import *; print([n for n in {foreign} if n in sys.modules])"
+    result = python(code)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_every_promised_name_is_there() -> None:
+    assert kling_client.__all__ == sorted(kling_client.__all__)
+    for name in kling_client.__all__:
+        assert getattr(kling_client, name).__module__.startswith(("kling_client.", "typing", "types"))
+    assert dir(kling_client) == kling_client.__all__
+    with pytest.raises(AttributeError, match="nope"):
+        kling_client.nope  # noqa: B018 -- the access is the test

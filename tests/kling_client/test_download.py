@@ -1,0 +1,358 @@
+"""Downloads: whole files or none, without the key, capped, nowhere but in the directory."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kling_client import ConfigError, DownloadError, Retry
+from kling_client.download import Destination, save
+from kling_client.steps import Call, Head, Send
+from tests.kling_client.conftest import KEY, REPEATABLE, TASK_ID, Body, Service, picture, shown
+from tests.kling_client.test_flows import Run, config
+
+URL = "https://cdn.klingai.com/bs2/0_raw_image_0.png?ksSecret=1"
+PNG = picture(640, 480, size=1000)
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0001108012c012c03011100").ljust(100, b"\0")
+
+
+def sent(content: bytes = PNG, status: int = 200, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, headers={"content-length": str(len(content))} | named, stream=Body(content))
+
+
+def done(service: Service, *urls: str, **options: Any) -> Any:
+    """A succeeded task; the next answers are those of its pictures."""
+    service.will(shown("succeed", urls=urls or [URL]))
+    found = service.client(**options).get(TASK_ID)
+    service.requests.clear()
+    return found
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_pictures_are_saved_under_task_and_index(service: Service, tmp_path: Path) -> None:
+    """Into a directory that is made, with the permissions that any new file gets."""
+    task = done(service, URL, "https://h/1")
+    service.will(sent(), sent(JPEG))
+    paths = task.save(tmp_path / "new" / "out")
+    assert [path.name for path in paths] == [f"{TASK_ID}-0.png", f"{TASK_ID}-1.jpg"]
+    assert [path.read_bytes() for path in paths] == [PNG, JPEG]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert paths[0].stat().st_mode & 0o777 == 0o666 & ~umask
+    assert files(tmp_path / "new" / "out") == [path.name for path in paths]
+
+
+def test_the_host_of_a_picture_gets_no_key_and_nothing_else_of_ours(service: Service, tmp_path: Path) -> None:
+    """Not even what an injected HTTP client adds to every request, and not after a redirect."""
+    http = service.http(
+        headers={"Authorization": f"Bearer {KEY}", "X-Org": "secret"},
+        auth=("user", KEY),
+        cookies={"session": "secret"},
+        params={"token": "secret"},
+        follow_redirects=True,
+    )
+    task = done(service, http_client=http)
+    service.will(httpx.Response(302, headers={"location": "//mirror.example/x.png"}), sent())
+    task.save(tmp_path)
+    assert [str(request.url) for request in service.requests] == [URL, "https://mirror.example/x.png"]
+    for request in service.requests:
+        assert sorted(request.headers) == ["accept", "accept-encoding", "host", "user-agent"]
+        assert request.headers["accept-encoding"] == "identity"
+
+
+def test_progress_is_told_in_bytes(service: Service, tmp_path: Path) -> None:
+    task = done(service, URL, "https://h/1.png")
+    told: list[tuple[int, int | None]] = []
+    service.will(
+        httpx.Response(
+            200, headers={"content-length": "1000"}, stream=Body(PNG[:100], PNG[100:400], PNG[400:])
+        ),
+        httpx.Response(200, stream=Body(PNG[:10], PNG[10:70], PNG[70:])),
+    )
+    task.save(tmp_path, on_bytes=lambda received, total: told.append((received, total)))
+    assert told == [(100, 1000), (400, 1000), (1000, 1000), (70, None), (1000, None)]
+
+
+def test_an_existing_file_is_replaced_only_when_told_to(service: Service, tmp_path: Path) -> None:
+    task = done(service)
+    target = tmp_path / f"{TASK_ID}-0.png"
+    target.write_bytes(b"precious")
+    service.will(lambda _: sent())
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        task.save(tmp_path)
+    assert target.read_bytes() == b"precious"
+    assert task.save(tmp_path, overwrite=True) == [target]
+    assert target.read_bytes() == PNG
+    assert files(tmp_path) == [target.name]
+
+
+RESET = httpx.ReadError("reset")
+
+TROUBLE: list[tuple[str, Any, str, int]] = [
+    ("cut", lambda: sent(content_length="2000"), "2000 bytes were announced", 4),
+    ("too much", lambda: sent(content_length="999"), "999 bytes were announced", 4),
+    ("broken", lambda: httpx.Response(200, stream=Body(PNG, error=RESET)), "ReadError: reset", 4),
+    ("late", lambda: httpx.ReadTimeout("late"), "ReadTimeout", 4),
+    ("unreachable", lambda: httpx.ConnectError("refused"), "ConnectError", 4),
+    ("empty", lambda: sent(b""), "empty", 4),
+    ("server error", lambda: sent(status=502), "HTTP 502", 4),
+    ("busy", lambda: sent(status=429), "HTTP 429", 4),
+    ("busy for long", lambda: sent(status=503, retry_after="3600"), "HTTP 503", 1),
+    ("gone", lambda: sent(status=404), "result addresses expire", 1),
+    ("partial", lambda: sent(status=206), "HTTP 206", 1),
+    ("loop", lambda: httpx.Response(302, headers={"location": URL}), "redirects", 6),
+    ("elsewhere", lambda: httpx.Response(302, headers={"location": "file:///etc/passwd"}), "not an http", 1),
+    ("nowhere", lambda: httpx.Response(302, headers={"location": "https://[::1"}), "location", 4),
+    ("no location", lambda: httpx.Response(302), "HTTP 302", 1),
+    ("page", lambda: sent(b"<html>", content_type="text/html; charset=utf-8"), "not a picture", 1),
+    ("json", lambda: sent(b"{}", content_type="application/json"), "not a picture", 1),
+    ("bomb", lambda: sent(gzip.compress(bytes(10**6)), content_encoding="gzip"), "gzip", 1),
+    ("announced too large", lambda: sent(content_length="5001"), "max_image_bytes", 1),
+    ("too large", lambda: httpx.Response(200, stream=Body(*[PNG] * 6)), "max_image_bytes", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "reason", "requests"), [row[1:] for row in TROUBLE], ids=[row[0] for row in TROUBLE]
+)
+def test_a_picture_that_does_not_arrive_whole_leaves_no_file(
+    service: Service, tmp_path: Path, make: Any, reason: str, requests: int
+) -> None:
+    """What may pass is tried again, from the beginning; the rest is an error at once."""
+    task = done(service, max_image_bytes=5000)
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        made = make()
+        if isinstance(made, Exception):
+            raise made
+        assert isinstance(made, httpx.Response)
+        return made
+
+    service.will(answer)
+    with pytest.raises(DownloadError, match=reason) as caught:
+        task.save(tmp_path)
+    assert caught.value.url == URL
+    assert "ksSecret" not in str(caught.value), "a signature is not for logs"
+    assert len(service.requests) == requests
+    assert files(tmp_path) == []
+
+
+def test_a_second_attempt_starts_a_new_file(service: Service, tmp_path: Path) -> None:
+    task = done(service)
+    service.will(httpx.Response(200, stream=Body(PNG[:500], error=httpx.ReadError("reset"))), sent())
+    (path,) = task.save(tmp_path)
+    assert path.read_bytes() == PNG
+    assert service.time.sleeps == [0.5]
+
+
+def test_retry_after_is_honoured_by_downloads(service: Service, tmp_path: Path) -> None:
+    task = done(service)
+    service.will(sent(status=503, retry_after="7"), sent())
+    task.save(tmp_path)
+    assert service.time.sleeps == [7]
+
+
+def test_one_attempt_is_one_attempt(service: Service, tmp_path: Path) -> None:
+    task = done(service, retry=Retry(attempts=1))
+    service.will(httpx.ConnectError("refused"), sent())
+    with pytest.raises(DownloadError) as caught:
+        task.save(tmp_path)
+    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interruption_leaves_no_file_and_no_open_answer(
+    service: Service, tmp_path: Path, error: type[BaseException]
+) -> None:
+    """Not even a partial one under another name."""
+    task = done(service)
+    body = Body(PNG[:100], PNG[100:])
+    service.will(httpx.Response(200, stream=body))
+
+    def interrupt(_received: int, _total: int | None) -> None:
+        assert len(files(tmp_path)) == 1
+        raise error
+
+    with pytest.raises(error):
+        task.save(tmp_path, on_bytes=interrupt)
+    assert files(tmp_path) == []
+    assert body.closed
+
+
+def test_an_interruption_between_two_reads_leaves_no_file_either(service: Service, tmp_path: Path) -> None:
+    """Ctrl-C mostly comes while waiting for the network. Its traceback keeps everything alive."""
+    task = done(service)
+    body = Body(PNG[:100], error=KeyboardInterrupt())
+    service.will(httpx.Response(200, stream=body))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        task.save(tmp_path)
+    assert files(tmp_path) == []
+    assert body.closed
+    assert caught.tb is not None
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        seen.append([Path(name).suffix for name in files(tmp_path)])
+        fsync(descriptor)
+
+    task = done(service)
+    service.will(sent())
+    monkeypatch.setattr("os.fsync", watched)
+    task.save(tmp_path)
+    assert seen == [[".part"]]
+
+
+def drip(flow: Any, run: Run, seconds: float) -> None:
+    for _ in range(100):
+        run.time.now += seconds
+        flow.send(bytes(64))
+
+
+def test_a_download_that_drips_is_given_up(tmp_path: Path) -> None:
+    """Each read is in time, but there is no end."""
+    run = Run()
+    into = Destination(folder=tmp_path, name="x", overwrite=True, on_bytes=None)
+    flow = save(config(run), _succeeded([URL]), into)
+    next(flow)
+    flow.send(Head(200, {}))
+    with pytest.raises(DownloadError, match="not complete after 600 s"):
+        drip(flow, run, 20)
+    assert files(tmp_path) == []
+
+
+def test_a_redirect_to_no_address_is_a_download_error(tmp_path: Path) -> None:
+    """Should the HTTP library let it through."""
+    into = Destination(folder=tmp_path, name="x", overwrite=True, on_bytes=None)
+    flow = save(config(Run()), _succeeded([URL]), into)
+    next(flow)
+    with pytest.raises(DownloadError, match="redirect to no address"):
+        flow.send(Head(302, {"location": "https://[::1"}))
+
+
+def _succeeded(urls: list[str]) -> Any:
+    service = Service("sync")
+    service.will(shown("succeed", urls=urls))
+    return service.client().get(TASK_ID)
+
+
+@pytest.mark.parametrize("status", ["submitted", "failed", "succeed"])
+def test_a_task_without_pictures_has_nothing_to_save(service: Service, tmp_path: Path, status: str) -> None:
+    service.will(shown(status))
+    found = service.client().get(TASK_ID)
+    with pytest.raises(DownloadError, match=f"no pictures .*{status}"):
+        found.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "url", "ext"),
+    [
+        (PNG, "image/jpeg", "https://h/a.gif", ".png"),
+        (JPEG, "", "https://h/a", ".jpg"),
+        (b"RIFFxxxxWEBP", "Image/WebP; q=1", "https://h/a.png", ".webp"),
+        (b"unknown", "application/octet-stream", "https://h/a.PNG?x=.gif", ".png"),
+        (b"unknown", "", "https://h/a.b/c", ""),
+        (b"unknown", "", "https://h/a.much-too-long", ""),
+    ],
+)
+def test_the_extension_fits_the_bytes_then_the_type_then_the_address(
+    service: Service, tmp_path: Path, *, content: bytes, kind: str, url: str, ext: str
+) -> None:
+    task = done(service, url)
+    service.will(sent(content, content_type=kind))
+    (path,) = task.save(tmp_path)
+    assert path.name == f"{TASK_ID}-0{ext}"
+
+
+@REPEATABLE
+@given(task_id=st.text(min_size=1) | st.sampled_from(["../../x", "..", "/etc/passwd", "a\\b", "C:\\x", "\0"]))
+def test_no_task_id_leads_out_of_the_directory(task_id: str) -> None:
+    folder = Path("/folder")
+    path = Destination(folder=folder, name="{task_id}{ext}", overwrite=False, on_bytes=None).path(
+        task_id, 0, ".png"
+    )
+    assert path.parent == folder
+    assert path.name.removesuffix(".png").strip(".")
+    assert set(path.name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    assert len(path.name) <= 104
+
+
+@pytest.mark.parametrize(
+    "name", ["../{index}.png", "{task_id}/{index}.png", "/x", "", ".", "{nope}", "{0}", "{", "a\0b"]
+)
+def test_a_name_that_gives_no_plain_file_name_is_refused(service: Service, tmp_path: Path, name: str) -> None:
+    task = done(service)
+    service.will(sent())
+    with pytest.raises(ConfigError):
+        task.save(tmp_path / "out", name=name)
+    assert files(tmp_path / "out") == []
+
+
+def test_a_name_without_the_index_does_not_lose_a_picture(service: Service, tmp_path: Path) -> None:
+    """Even if overwriting was allowed."""
+    task = done(service, URL, "https://h/1.png")
+    service.will(lambda _: sent())
+    with pytest.raises(ConfigError, match="two pictures the same file"):
+        task.save(tmp_path, name="{task_id}{ext}", overwrite=True)
+
+
+@pytest.mark.parametrize("indices", [[0, 0], [5, 7], [-1, 0]])
+def test_indices_that_are_no_numbering_give_way_to_positions(
+    service: Service, tmp_path: Path, indices: list[int]
+) -> None:
+    images = [{"index": index, "url": f"https://h/{at}.png"} for at, index in enumerate(indices)]
+    service.will(shown("succeed", task_result={"images": images}))
+    task = service.client().get(TASK_ID)
+    service.will(lambda _: sent())
+    assert [path.name for path in task.save(tmp_path)] == [f"{TASK_ID}-0.png", f"{TASK_ID}-1.png"]
+
+
+@pytest.mark.parametrize(
+    "url", ["data:image/png;base64,xx", "file:///etc/passwd", "/relative.png", "https://"]
+)
+def test_what_is_no_web_address_is_not_fetched(service: Service, tmp_path: Path, url: str) -> None:
+    task = done(service, url)
+    with pytest.raises(DownloadError, match="not an http"):
+        task.save(tmp_path)
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("url", ["https://h/\ud800", "https://h/\x00", "https://xn--/a.png"])
+def test_an_address_that_cannot_be_asked_is_a_download_error(
+    service: Service, tmp_path: Path, url: str
+) -> None:
+    task = done(service, url)
+    service.will(httpx.ConnectError("no such host"))
+    with pytest.raises(DownloadError):
+        task.save(tmp_path)
+
+
+def test_a_download_is_a_call_that_does_not_take_part_in_the_session() -> None:
+    """The flow itself marks it so; the one module that knows httpx acts on it."""
+    run = Run()
+    folder = Destination(folder=Path(), name="x", overwrite=True, on_bytes=None)
+    flow = save(config(run), _succeeded([URL]), folder)
+    step = next(flow)
+    assert isinstance(step, Send)
+    assert isinstance(step.call, Call)
+    assert not step.call.private
+    assert KEY not in str(dict(step.call.headers))
+    with pytest.raises(DownloadError, match="compressed"):
+        flow.send(Head(200, {"content-encoding": "br"}))
