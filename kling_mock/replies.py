@@ -49,7 +49,7 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An HTTP answer. Doors set the content length from the body, and keep the body back from HEAD.
+    """An HTTP answer. Doors send `framed_headers`, and keep the body back from HEAD.
 
     A decision names the `picture` that the body is to be; the fake draws it before a door gets the reply.
     """
@@ -62,6 +62,13 @@ class Reply(NamedTuple):
     @property
     def content_type(self) -> str | None:
         return next((value for name, value in self.headers if name == "content-type"), None)
+
+    @property
+    def framed_headers(self) -> Headers:
+        """The headers with the content length. A 304 has none: it would be that of the body left out."""
+        return (
+            self.headers if self.status == 304 else (*self.headers, ("content-length", str(len(self.body))))
+        )
 
     def json(self) -> object:
         """The decoded body. Raises ValueError when it is no JSON."""
@@ -76,8 +83,13 @@ def refusal_reply(
     refusal: Refusal, body: Mapping[str, object], *, rule: str, source: Source, relax: str | None
 ) -> Reply:
     """A faithful error body; beside it, a header says which rule of the fake refused and how to relax it."""
+    return json_reply(refusal.status, body, (rule_header(rule, source, relax),))
+
+
+def rule_header(rule: str, source: Source, relax: str | None) -> tuple[str, str]:
+    """The header that tells a user which rule refused, on what evidence, and what setting relaxes it."""
     why = f"{rule}; source={source.origin} ({source.reference}); relax={relax or 'none'}"
-    return json_reply(refusal.status, body, ((RULE_HEADER, why.encode("ascii", "replace").decode()),))
+    return RULE_HEADER, why.encode("ascii", "replace").decode()
 
 
 def picture_reply(request: Request, png: bytes, etag: str) -> Reply:

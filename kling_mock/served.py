@@ -41,7 +41,7 @@ class Stage:
 
     @contextmanager
     def play(self, *, clock: Clock | None = None, **switches: object) -> Generator[ServedFake]:
-        """Put a fresh fake behind the socket for a while. `keys` has to be among the switches."""
+        """Put a fresh fake behind the socket for a while. The switches have to name one key or more."""
         empty = self._app.fake
         fake = ServedFake(self.server.url, clock=clock, **switches)
         self._app.fake = fake

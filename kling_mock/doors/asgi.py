@@ -48,8 +48,7 @@ class ASGIApp:
             return
         request = _request(scope, *received)
         reply = await self.answer(fake, request)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-        headers.append((b"content-length", b"%d" % len(reply.body)))
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         body = b"" if request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
@@ -96,8 +95,13 @@ def _request(scope: Scope, body: bytes, size: int) -> Request:
     raw_path = cast("bytes | None", scope.get("raw_path"))
     path = quote(scope["path"]) if raw_path is None else raw_path.decode("latin-1")
     query = scope["query_string"].decode("latin-1")
-    host = next((value for name, value in headers if name == "host"), None)
-    if host is None:
-        server = scope.get("server") or ("127.0.0.1", None)
-        host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
+    host = next((value.strip() for name, value in headers if name == "host"), "") or _address(scope)
     return Request(scope["method"], path, query, headers, body, f"{scope['scheme']}://{host}", size)
+
+
+def _address(scope: Scope) -> str:
+    """Where the server listens, for a client that does not say whom it has called."""
+    host, port = scope.get("server") or ("127.0.0.1", None)
+    if port is None:  # a path in the file system, or a server that does not tell
+        return "127.0.0.1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -32,8 +32,8 @@ def request_from_httpx(request: httpx.Request) -> Request:
 
 
 def response_for_httpx(reply: Reply, request: httpx.Request) -> httpx.Response:
-    headers = [*reply.headers, ("content-length", str(len(reply.body)))]
     body = b"" if request.method == "HEAD" else reply.body
+    headers = list(reply.framed_headers)
     return httpx.Response(reply.status, headers=headers, stream=ReplyStream(body), request=request)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import threading
@@ -12,8 +11,13 @@ from typing import Any, Final, Self
 
 import uvicorn
 
+from kling_mock.sleeping import RealTimeThread
+
 BACKLOG: Final = 2048
 STOP_SECONDS: Final = 5
+# Many clients poll every 5 s, and 5 s is when uvicorn by itself hangs up on an idle connection: a poll
+# could meet the hanging up half-way.
+KEEP_ALIVE_SECONDS: Final = 75
 
 
 class AddressRefused(OSError):
@@ -22,6 +26,8 @@ class AddressRefused(OSError):
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening TCP socket. Raises AddressRefused with what to do about it."""
+    if not 0 <= port <= 65535:  # the resolver would take 70000 for 4464
+        raise AddressRefused(f"{port} is no port: take one from 0 to 65535")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # Without the protocol named, asyncio does not switch Nagle's algorithm off: 46 ms a request.
@@ -33,7 +39,7 @@ def bind(host: str, port: int) -> socket.socket:
         except OSError:
             listening.close()
             raise
-    except (OSError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:  # the latter: no name could ever look like this
         raise AddressRefused(_advice(host, port, error)) from error
     listening.setblocking(False)
     return listening
@@ -45,8 +51,6 @@ def _advice(host: str, port: int, error: Exception) -> str:
         return f"port {port} on {host} is in use: stop what listens there, or take another (0: any free one)"
     if number == errno.EACCES:
         return f"port {port} needs more rights than you have: take one from 1024 on"
-    if isinstance(error, OverflowError):
-        return f"{port} is no port: take one from 0 to 65535"
     return f"cannot listen on {host!r}, port {port}: {error}"
 
 
@@ -65,6 +69,8 @@ def uvicorn_config(app: Callable[..., Any]) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="off",
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
 
@@ -112,11 +118,6 @@ class Server:
             raise RuntimeError("the server is not started: use `with fake.serve() as server:`")
         return self._url
 
-    @property
-    def thread(self) -> threading.Thread | None:
-        """The thread it runs in, while it runs."""
-        return self._thread
-
     def start(self) -> Self:
         """Bind, then serve. Raises AddressRefused."""
         if self._thread is not None:
@@ -125,19 +126,26 @@ class Server:
         self._url = url_of(listening)
         answering = threading.Event()
         server = _Announcing(uvicorn_config(self._app), answering.set)
+        problems: list[BaseException] = []
 
         def run() -> None:
             try:
-                with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                    runner.run(server.serve([listening]))
+                server.run([listening])
+            except BaseException as problem:
+                if server.started:
+                    raise
+                problems.append(problem)  # start() is waiting to tell of it
             finally:
                 listening.close()
                 answering.set()
 
         self._server = server
-        self._thread = threading.Thread(target=run, name="kling-mock-server", daemon=True)
+        self._thread = RealTimeThread(target=run, name="kling-mock-server", daemon=True)
         self._thread.start()
         answering.wait()
+        if not server.started:
+            self.stop()
+            raise RuntimeError("the server could not be started") from next(iter(problems), None)
         return self
 
     def stop(self) -> None:

@@ -1,0 +1,267 @@
+"""The socket door: starting, stopping, what is refused, and what makes it fast."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import httpx
+import pytest
+import uvicorn
+
+from kling_mock import Fake
+from kling_mock.doors.server import AddressRefused, Server, bind, url_of, uvicorn_config
+from kling_mock.sleeping import RealTimeThread
+
+HEALTH = "/_mock/health"
+
+
+def _port(url: str) -> int:
+    port = httpx.URL(url).port
+    assert port is not None
+    return port
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(verify=False, trust_env=False) as client:
+        yield client
+
+
+def test_it_answers_from_the_moment_it_has_a_url(client: httpx.Client) -> None:
+    """Bound first, told afterwards; gone when the block is left."""
+    server = Fake().serve()
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = server.url
+    with server as entered:
+        assert entered is server
+        url = server.url
+        assert url.startswith("http://127.0.0.1:")
+        assert client.get(url + HEALTH).status_code == 200
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = server.url
+    with pytest.raises(httpx.ConnectError):
+        client.get(url + HEALTH)
+
+
+def test_stopping_frees_the_port_and_is_idempotent(client: httpx.Client) -> None:
+    """The same port can be taken at once, also by the same server."""
+    server = Fake().serve().start()
+    port = _port(server.url)
+    assert client.get(server.url + HEALTH).status_code == 200
+    server.stop()
+    server.stop()
+    with closing(bind("127.0.0.1", port)):
+        pass
+    server.start()
+    try:
+        assert client.get(server.url + HEALTH).status_code == 200
+        with pytest.raises(RuntimeError, match="started already"):
+            server.start()
+    finally:
+        server.stop()
+    Fake().serve().stop()  # never started
+
+
+def test_its_thread_ends_with_it() -> None:
+    with Fake().serve() as server:
+        thread = server._thread
+        assert thread is not None
+        assert thread.is_alive()
+        assert thread.daemon
+    assert not thread.is_alive()
+
+
+def test_two_servers_are_two_worlds(client: httpx.Client, good_body: bytes) -> None:
+    first, second = Fake(), Fake()
+    with first.serve() as one, second.serve() as two:
+        assert one.url != two.url
+        headers = {"authorization": "Bearer k"}
+        client.post(f"{one.url}/kling/v1/images/generations", headers=headers, content=good_body)
+    assert (len(first.tasks), len(second.tasks)) == (1, 0)
+
+
+def test_a_port_in_use_is_explained() -> None:
+    with closing(bind("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressRefused) as refused:
+            Fake().serve(port=port).start()
+    message = str(refused.value)
+    assert f"port {port} on 127.0.0.1 is in use" in message
+    assert "take another (0: any free one)" in message
+    assert isinstance(refused.value, OSError)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70000, 10**20])
+def test_a_number_that_is_no_port_is_refused(port: int) -> None:
+    """A resolver would take 70000 for 4464."""
+    with pytest.raises(AddressRefused, match=f"^{port} is no port: take one from 0 to 65535$"):
+        bind("127.0.0.1", port)
+
+
+def test_a_port_that_needs_more_rights_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who runs tests may have these rights, so the system's answer is given here."""
+
+    class Forbidding(socket.socket):
+        def bind(self, address: object, /) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Forbidding)
+    with pytest.raises(
+        AddressRefused, match="port 80 needs more rights than you have: take one from 1024 on"
+    ):
+        bind("127.0.0.1", 80)
+
+
+@pytest.mark.parametrize("host", ["", "a" * 64, "a..b", "a\0b", "no.such.host"])
+def test_a_host_that_is_none_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the host and the reason; nobody is asked over a network here."""
+    real = socket.getaddrinfo
+
+    def offline(name: str, *args: object, **kwargs: object) -> object:
+        if name == "no.such.host":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", offline)
+    with pytest.raises(AddressRefused) as refused:
+        bind(host, 0)
+    assert str(refused.value).startswith(f"cannot listen on {host!r}, port 0: ")
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    """192.0.2.1 is reserved for documentation: nobody has it."""
+    with pytest.raises(AddressRefused, match=r"cannot listen on '192\.0\.2\.1', port 0: "):
+        bind("192.0.2.1", 0)
+
+
+def _has_ipv6() -> bool:
+    try:
+        with closing(bind("::1", 0)):
+            return True
+    except AddressRefused:
+        return False
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+def test_ipv6_addresses_are_served(client: httpx.Client, good_body: bytes) -> None:
+    """In brackets, in the URL of the server and in result URLs."""
+    fake = Fake(pace="instant")
+    with fake.serve("::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        response = client.post(
+            f"{server.url}/kling/v1/images/generations",
+            headers={"authorization": "Bearer k"},
+            content=good_body,
+        )
+        assert response.status_code == 200
+        assert fake.task.images[0].startswith(f"{server.url}/bs2/")
+        assert client.get(fake.task.images[0]).content.startswith(b"\x89PNG")
+
+
+def test_every_interface_is_named_by_one_that_a_client_can_use() -> None:
+    with closing(bind("0.0.0.0", 0)) as listening:
+        assert url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_nagles_algorithm_is_off_on_accepted_connections(
+    loop: str, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs 46 ms a request. asyncio switches it off only where the listening socket names TCP."""
+    if loop == "asyncio":
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    with Fake().serve() as server:
+        client.get(server.url + HEALTH)
+        assert server._server is not None
+        (connection,) = server._server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+def test_connections_are_kept(client: httpx.Client) -> None:
+    """One for many requests, and for longer than the five seconds many clients let pass between polls."""
+    with Fake().serve() as server:
+        ports = set()
+        for _ in range(5):
+            response = client.get(server.url + HEALTH)
+            ports.add(response.extensions["network_stream"].get_extra_info("client_addr"))
+        assert len(ports) == 1
+        assert server._server is not None
+        assert len(server._server.server_state.connections) == 1
+    assert uvicorn_config(Fake().asgi()).timeout_keep_alive > 60
+
+
+def test_an_idle_connection_does_not_hold_up_stopping() -> None:
+    """Whoever still has one learns that it is closed."""
+    server = Fake().serve().start()
+    connection = http.client.HTTPConnection("127.0.0.1", _port(server.url), timeout=10)
+    with closing(connection):
+        connection.request("GET", HEALTH)
+        assert connection.getresponse().read()
+        server.stop()
+        assert connection.sock.recv(1) == b""
+
+
+def test_twenty_threads_at_once(client: httpx.Client, good_body: bytes) -> None:
+    """Every create gets a task of its own, every query its answer."""
+    fake = Fake(pace="polls:1")
+    together = threading.Barrier(20)
+    seen: list[str] = []
+
+    def work(url: str) -> None:
+        together.wait(10)
+        headers = {"authorization": "Bearer k"}
+        created = client.post(f"{url}/kling/v1/images/generations", headers=headers, content=good_body)
+        task = created.json()["data"]["task_id"]
+        polled = client.get(f"{url}/kling/v1/images/generations/{task}", headers=headers)
+        assert polled.json()["data"]["task_id"] == task
+        seen.append(polled.json()["data"]["task_status"])
+
+    with fake.serve() as server:
+        threads = [threading.Thread(target=work, args=(server.url,)) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert seen == ["succeed"] * 20
+    assert len({task.id for task in fake.tasks}) == 20
+    fake.check()
+
+
+def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the thread that wanted it, not in one that nobody looks at."""
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(uvicorn.Server, "startup", fail)
+    server = Fake().serve()
+    with pytest.raises(RuntimeError, match="could not be started") as told:
+        server.start()
+    assert isinstance(told.value.__cause__, ZeroDivisionError)
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = server.url
+
+
+def test_it_serves_any_application() -> None:
+    """The dashboard's or a test's own, from a thread whose sleeps are left alone."""
+    threads: list[threading.Thread] = []
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        threads.append(threading.current_thread())
+        await send({"type": "http.response.start", "status": 204, "headers": []})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
+
+    with ExitStack() as stack:
+        server = stack.enter_context(Server(app))
+        connection = stack.enter_context(
+            closing(http.client.HTTPConnection("127.0.0.1", _port(server.url), timeout=10))
+        )
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 204
+    assert isinstance(threads[0], RealTimeThread)

@@ -1,0 +1,68 @@
+"""Users' suites, written into a folder of their own and run with the plugin as it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+# pytester forgets what a run inside this process has imported. What is here already, it leaves alone:
+# otherwise each of these tests would load the server, httpx and ourselves anew.
+import kling_mock.doors.respx_router
+import kling_mock.served
+import kling_mock.sleeping  # noqa: F401
+
+# What a user would have: code that knows the service and nothing of us.
+POSTER = """
+import asyncio, os, time
+import httpx
+
+KEY = {"Authorization": "Bearer " + os.environ.get("COMETAPI_KEY", "sk-real")}
+PATH = "/kling/v1/images/generations"
+PICTURES = [{"subject_image": "https://h.test/a.png"}, {"subject_image": "https://h.test/b.png"}]
+
+def address():
+    return os.environ.get("KLING_BASE_URL", "https://api.cometapi.com") + PATH
+
+def headers():
+    return {"Authorization": "Bearer " + os.environ["COMETAPI_KEY"]}
+
+def make(client, **fields):
+    body = {"subject_image_list": PICTURES, **fields}
+    answer = client.post(address(), json=body, headers=headers())
+    answer.raise_for_status()
+    return answer.json()["data"]["task_id"]
+
+def look(client, task):
+    answer = client.get(f"{address()}/{task}", headers=headers())
+    answer.raise_for_status()
+    return answer.json()["data"]
+
+def poster(**fields):
+    with httpx.Client(verify=False, trust_env=False) as client:
+        task = make(client, **fields)
+        while (data := look(client, task))["task_status"] not in ("succeed", "failed"):
+            time.sleep(3)
+    if data["task_status"] == "failed":
+        raise RuntimeError(data["task_status_msg"])
+    return data["task_result"]["images"]
+"""
+
+# Plugins of others that happen to be installed here: loading them takes longer than most of these tests.
+OTHERS_OFF = "-p no:hypothesispytest -p no:faker -p no:anyio -p no:cacheprovider"
+
+Suite = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> Suite:
+    """Run a user's suite: `suite(tests, *arguments, ini=..., apart=...)`; apart: in a process of its own."""
+
+    def run(tests: str, *arguments: str, ini: str = "", apart: bool = False) -> pytest.RunResult:
+        pytester.makepyfile(poster=POSTER, test_users=tests)
+        pytester.makeini(f"[pytest]\naddopts = {OTHERS_OFF}\n{ini}")
+        pytester.syspathinsert()
+        launch = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
+        return launch("-W", "error", *arguments)
+
+    return run

@@ -1,0 +1,112 @@
+"""What the plugin loads into every pytest run of every user, and whose `contracts` it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Suite = Callable[..., pytest.RunResult]
+
+OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio")
+WAY_OUT = "comes first on sys.path*--import-mode=importlib*"
+
+
+def test_the_plugin_loads_nothing_before_a_fixture_is_used() -> None:
+    """Neither ours nor others': only itself, its package, and pytest."""
+    code = """
+import sys, pytest
+before = set(sys.modules)
+import kling_mock.pytest_plugin
+print(sorted(name for name in set(sys.modules) - before))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['kling_mock', 'kling_mock.pytest_plugin']"
+
+
+def test_a_run_without_our_fixtures_loads_nothing_of_ours(suite: Suite) -> None:
+    result = suite(
+        """
+        import sys
+
+        def test_it():
+            ours = {"kling_mock", "contracts", "kling_client"}
+            loaded = sorted(name for name in sys.modules if name.partition(".")[0] in ours)
+            assert loaded == ["kling_mock", "kling_mock.pytest_plugin"]
+            assert not {"uvicorn", "PIL", "uvloop"} & set(sys.modules)
+        """,
+        apart=True,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.fixture
+def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
+    """A user's own package of that name at the root of their repository."""
+    package = pytester.mkpydir("contracts")
+    (package / "tenancy.py").write_text("RENT = 1200\n")
+    return package
+
+
+@pytest.mark.usefixtures("contracts_of_theirs")
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+@pytest.mark.parametrize("launch", ["pytest", "python -m pytest"])
+def test_users_with_contracts_of_their_own_keep_them(
+    pytester: pytest.Pytester, launch: str, mode: str
+) -> None:
+    """That we are installed must not be noticed where we are not used."""
+    pytester.makepyfile("from contracts.tenancy import RENT\ndef test_it(): assert RENT == 1200")
+    path = ["-o", "pythonpath=."] if mode != "prepend" else []
+    arguments = [f"--import-mode={mode}", *path, *OTHERS_OFF]
+    if launch == "pytest":
+        result = pytester.runpytest_subprocess(*arguments)
+    else:
+        result = pytester.run(sys.executable, "-m", "pytest", *arguments)
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "first"), [("kling", ""), ("kling", "import contracts.tenancy"), ("kling_server", "")]
+)
+def test_contracts_that_shadow_ours_are_named_with_the_way_out(
+    suite: Suite, contracts_of_theirs: Path, fixture: str, first: str
+) -> None:
+    """Only where a fixture of ours is used, whether theirs has been imported before or not."""
+    result = suite(
+        f"""
+        {first}
+
+        def test_it({fixture}): pass
+        def test_other(): pass
+        """,
+        "--import-mode=prepend",
+        apart=True,
+    )
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [f"E *ImportError: kling_mock needs its own package 'contracts', but {contracts_of_theirs}*{WAY_OUT}"]
+    )
+
+
+@pytest.mark.usefixtures("contracts_of_theirs")
+@pytest.mark.parametrize(
+    "arguments", [["-c", "from kling_mock import Fake"], ["-m", "kling_mock", "--version"]]
+)
+def test_contracts_that_shadow_ours_are_named_outside_of_pytest_too(
+    pytester: pytest.Pytester, arguments: list[str]
+) -> None:
+    """`python -m` and `python -c` put the working directory first."""
+    result = pytester.run(sys.executable, *arguments)
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(
+        ["ImportError: kling_mock needs its own package 'contracts', but *contracts*"]
+    )
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    code = "import sys, kling_mock; print({'contracts', 'httpx'} & set(sys.modules)); kling_mock.Fake()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -1,0 +1,198 @@
+"""Marker and ini: what goes before what, and what is said about mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from kling_mock import Settings
+
+Suite = Callable[..., pytest.RunResult]
+
+
+def test_function_goes_before_class_before_module_before_ini(suite: Suite) -> None:
+    """Each may say a part; the nearest one that says something about a setting counts."""
+    suite(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.kling(seed=2, slots=2, balance=2)
+
+        def told(fake):
+            settings = fake.settings
+            return settings.seed, settings.slots, settings.balance, settings.journal_size
+
+        def test_module(kling):
+            assert told(kling) == (2, 2, 2, 1)
+
+        @pytest.mark.kling(slots=3, balance=3)
+        class TestClass:
+            def test_class(self, kling):
+                assert told(kling) == (2, 3, 3, 1)
+
+            @pytest.mark.kling(balance=4)
+            def test_function(self, kling, kling_server):
+                assert told(kling) == told(kling_server) == (2, 3, 4, 1)
+
+            @pytest.mark.kling(balance=4)
+            @pytest.mark.kling(balance=5, seed=5)
+            def test_two_on_one_function(self, kling):
+                assert (kling.settings.seed, kling.settings.balance) == (5, 5)  # nearest to the function
+        """,
+        ini="kling =\n    seed = 1\n    slots = 1\n    balance = 1\n    journal_size = 1",
+    ).assert_outcomes(passed=4)
+
+
+VALUES: dict[str, tuple[object, str]] = {
+    "keys": (["sk-a", "sk-b"], "sk-a, sk-b"),
+    "pace": ("seconds:1,10", "seconds:1,10"),
+    "seed": (7, "7"),
+    "base_url": ("https://pictures.test", "https://pictures.test"),
+    "validation_errors": ("comet", "comet"),
+    "ignore": (["prompt.max_length"], "prompt.max_length"),
+    "models": (["kling-v9"], "kling-v9"),
+    "null_is_absent": (False, "false"),
+    "slots": (3, "3"),
+    "balance": (64, "64"),
+    "retention_days": (1.5, "1.5"),
+    "body_cap": (1000, "1000"),
+    "callback_retries": ([1.0, 2.0], "1, 2"),
+    "journal_size": (5, "5"),
+}
+
+
+def test_there_is_a_value_for_every_setting_here() -> None:
+    """So that a new setting is tried below."""
+    assert VALUES.keys() == {each.name for each in fields(Settings)}
+
+
+def test_every_setting_can_be_given_by_marker_and_by_ini(suite: Suite) -> None:
+    marker = {name: value for name, (value, _) in VALUES.items()}
+    lines = "".join(f"\n    {name} = {text}" for name, (_, text) in VALUES.items())
+    suite(
+        f"""
+        import pytest
+        from kling_mock import Settings
+
+        expected = Settings(**{marker!r})
+
+        def test_ini(kling, kling_server):
+            assert kling.settings == kling_server.settings == expected
+        """,
+        ini=f"kling ={lines}",
+    ).assert_outcomes(passed=1)
+    suite(
+        f"""
+        import pytest
+        from kling_mock import Settings
+
+        @pytest.mark.kling(**{marker!r})
+        def test_marker(kling, kling_server):
+            assert kling.settings == kling_server.settings == Settings(**{marker!r})
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_sleep_clock_and_only_can_be_given_by_ini(suite: Suite) -> None:
+    """They are no settings of a fake, but of its fixtures."""
+    suite(
+        """
+        import time
+        import httpx, pytest
+        from kling_mock import ManualClock
+
+        def test_it(kling):
+            assert isinstance(kling.clock, ManualClock)
+            before = kling.clock.now()
+            time.sleep(3600)
+            assert kling.clock.now() == before + 3600
+            with pytest.raises(AssertionError, match="leave `only` out"):
+                httpx.get("https://mine.test/", verify=False)
+
+        @pytest.mark.kling(only=False, sleep=None, clock=None)
+        def test_marker_goes_before(kling):
+            assert not isinstance(kling.clock, ManualClock)
+        """,
+        ini="kling =\n    clock = ManualClock\n    sleep = advance\n    only = true",
+    ).assert_outcomes(passed=2)
+
+
+MISTAKES = {
+    "pase='instant'": "*UsageError: kling: there is no setting 'pase'; did you mean pace*",
+    "pace='fast'": "*UsageError: kling: pace 'fast': no such spelling. Use instant, polls:N*",
+    "pace=3": "*UsageError: kling: pace: 3 is no Pace*",
+    "pace='polls:0'": "*UsageError: kling: pace 'polls:0': polls needs a whole number from 1 on*",
+    "seed='x'": "*UsageError: kling: seed: 'x' is no* int*",
+    "keys='sk-one'": "*UsageError: kling: keys: give a list of texts, not 'sk-one'*",
+    "ignore=['promt.max_length']": "*UsageError: kling: ignore:*did you mean prompt.max_length*",
+    "slots=-1": "*UsageError: kling: slots: -1 is negative*",
+    "sleep='skip'": "*UsageError: kling: sleep='skip' is unknown; leave it out or use 'advance'*",
+    "only='no'": "*UsageError: kling: only='no' is neither True nor False*",
+    "clock=1767225600": "*UsageError: kling: clock=1767225600 cannot be called; give a class, such as*",
+    "'instant'": "*UsageError: mark kling takes arguments by name only, not ('instant',)*",
+}
+
+
+@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+def test_mistakes_in_a_marker_are_explained(suite: Suite, fixture: str) -> None:
+    """As a usage error of that test, before anything of it has run."""
+    tests = "".join(
+        f"""
+        @pytest.mark.kling({mistake})
+        def test_{number}({fixture}):
+            raise AssertionError
+        """
+        for number, mistake in enumerate(MISTAKES)
+    )
+    result = suite(f"\n        import pytest\n{tests}")
+    result.assert_outcomes(errors=len(MISTAKES))
+    result.stdout.fnmatch_lines([f"E {text}".replace("[", "[[]") for text in MISTAKES.values()])
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("pace", "*UsageError: ini option kling: 'pace' is not of the form name=value*"),
+        ("pase = instant", "*UsageError: ini option kling: there is no setting 'pase'; did you mean pace*"),
+        ("pace = fast", "*UsageError: kling: pace 'fast': no such spelling*"),
+        ("seed = x", "*UsageError: ini option kling: seed: 'x' is not *int*"),
+        ("only = 1", "*UsageError: ini option kling: only: '1' is none of true, false*"),
+        ("clock = Sundial", "*UsageError: ini option kling: clock: 'Sundial' is none of Clock, ManualClock*"),
+        ("sleep = skip", "*UsageError: kling: sleep='skip' is unknown*"),
+    ],
+)
+def test_mistakes_in_the_ini_file_are_explained(suite: Suite, line: str, text: str) -> None:
+    """To those who use a fixture; other tests run."""
+    result = suite("def test_it(kling): pass\ndef test_other(): pass", ini=f"kling =\n    {line}")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines([f"E {text}"])
+
+
+def test_no_keys_still_means_a_key_of_its_own_for_the_server(suite: Suite) -> None:
+    """In process any key is good then; behind a socket callers of other tests have to be told apart."""
+    suite(
+        """
+        import pytest
+
+        @pytest.mark.kling(keys=[])
+        def test_it(kling, kling_server):
+            assert kling.settings.keys == ()
+            assert kling_server.settings.keys == (kling_server.api_key,)
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_strict_markers_know_ours(suite: Suite) -> None:
+    suite(
+        """
+        import pytest
+
+        @pytest.mark.kling(seed=1)
+        def test_it(kling):
+            assert kling.settings.seed == 1
+        """,
+        "--strict-markers",
+        "--strict-config",
+    ).assert_outcomes(passed=1)

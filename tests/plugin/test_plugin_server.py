@@ -1,0 +1,135 @@
+"""`kling_server`: one socket for a worker, a fresh fake and a fresh key for each test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+Suite = Callable[..., pytest.RunResult]
+
+TWO_TESTS = """
+import httpx, pytest
+
+def path(server):
+    return server.url + "/kling/v1/images/generations/1"
+
+def status(server, key):
+    with httpx.Client(verify=False, trust_env=False) as client:
+        return client.get(path(server), headers={"Authorization": f"Bearer {key}"}).status_code
+
+seen = []
+
+@pytest.mark.parametrize("number", range(3))
+def test_it(kling_server, number):
+    assert status(kling_server, kling_server.api_key) == 400
+    for _, key in seen:
+        assert status(kling_server, key) == 401
+    assert len(kling_server.calls) == 1 + len(seen)
+    seen.append((kling_server.url, kling_server.api_key))
+
+def test_one_socket_and_three_keys():
+    assert len({url for url, _ in seen}) == 1
+    assert len({key for _, key in seen}) == 3
+"""
+
+
+def test_one_socket_serves_all_tests_and_late_callers_are_turned_away(suite: Suite) -> None:
+    """A key is good for one test: what comes late from another one gets a 401, and no task of this one."""
+    suite(TWO_TESTS).assert_outcomes(passed=4)
+
+
+def test_between_two_tests_nobody_has_a_good_key(suite: Suite) -> None:
+    suite(
+        """
+        import httpx
+
+        left = []
+
+        def test_first(kling_server):
+            left.append((kling_server.url, kling_server.api_key))
+
+        def test_second(_kling_stage):
+            url, key = left[0]
+            for late in (key, "sk-mock", "between-two-tests-"):
+                headers = {"Authorization": f"Bearer {late}"}
+                with httpx.Client(verify=False, trust_env=False) as client:
+                    assert client.get(f"{url}/kling/v1/x", headers=headers).status_code == 401
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_other_http_libraries_and_threads_are_served(suite: Suite) -> None:
+    """urllib.request from eight threads at once, with the variables that users' code reads anyway."""
+    suite(
+        """
+        import json, os, threading, urllib.request
+
+        def call(path, body=None):
+            request = urllib.request.Request(
+                os.environ["KLING_BASE_URL"] + "/kling/v1/images/generations" + path,
+                data=None if body is None else json.dumps(body).encode(),
+                headers={"Authorization": "Bearer " + os.environ["COMETAPI_KEY"]},
+            )
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(request, timeout=30) as answer:
+                return json.load(answer)["data"]
+
+        def test_it(kling_server):
+            pictures = [{"subject_image": f"https://h.test/{name}.png"} for name in "ab"]
+            ended = []
+
+            def work():
+                task = call("", {"subject_image_list": pictures})["task_id"]
+                while (data := call("/" + task))["task_status"] == "processing":
+                    pass
+                url = data["task_result"]["images"][0]["url"]
+                assert url.startswith(kling_server.url)
+                ended.append(data["task_status"])
+
+            threads = [threading.Thread(target=work) for _ in range(8)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            assert ended == ["succeed"] * 8
+            assert len(kling_server.tasks) == 8
+            assert {task.polls for task in kling_server.tasks} == {2}
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_every_xdist_worker_has_a_socket_of_its_own(suite: Suite, pytester: pytest.Pytester) -> None:
+    """Same URL for all tests of a worker, another one for the other worker; no coordination needed."""
+    result = suite(
+        """
+        import os, pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_it(kling_server, number, record_property):
+            with open(f"{os.environ['PYTEST_XDIST_WORKER']}-{number}.url", "w") as note:
+                note.write(kling_server.url)
+        """,
+        "-n",
+        "2",
+        "--dist",
+        "each",
+        apart=True,
+    )
+    result.assert_outcomes(passed=12)
+    notes: dict[str, set[str]] = {}
+    for file in sorted(pytester.path.glob("*.url")):
+        notes.setdefault(file.name.partition("-")[0], set()).add(file.read_text())
+    assert len(notes) == 2
+    assert all(len(urls) == 1 for urls in notes.values())
+    assert len(set.union(*notes.values())) == 2
+
+
+def test_keys_do_not_depend_on_the_machine(suite: Suite) -> None:
+    """The same run gives the same keys, so that a failure can be repeated."""
+    tests = """
+    def test_it(kling_server):
+        print("key", kling_server.api_key)
+    """
+    keys = [re.findall(r"^key (\S+)$", suite(tests, "-s", "-q").stdout.str(), re.MULTILINE) for _ in range(2)]
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 1
