@@ -196,12 +196,16 @@ URL_PATTERN: Final = (
     r"(?::[0-9]*)?(?:[/?#]|(?!\n)$)"
 )
 LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
+# What nearly every URL looks like; the rest is looked at with more care.
+_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/\S*)?")
 # `urlsplit` drops tabs and newlines silently and takes blanks in a host for part of its name.
 _BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
 
 
 def is_web_url(text: str) -> bool:
     """Whether text is an absolute http(s) URL with a host. What follows the host is not looked at."""
+    if _PLAIN_URL.fullmatch(text):
+        return True
     if not LOOKS_WEB.match(text) or _BLANK_IN_HOST.match(text):
         return False
     try:
@@ -209,6 +213,41 @@ def is_web_url(text: str) -> bool:
         return bool(parts.hostname) and (parts.port is None or parts.port >= 0)
     except ValueError:  # a port that is no number, a broken IPv6 host
         return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Field):
+    """A number between two others, both included. true and "0.5" are none."""
+
+    minimum: Fact[float]
+    maximum: Fact[float]
+
+    json_type = "number"
+
+    @cached_property
+    def out_of_range(self) -> Rule:
+        low, high = self.minimum.value, self.maximum.value
+        return self._rule(
+            "range",
+            f"is between {low:g} and {high:g}",
+            WRONG_VALUE,
+            self.maximum.source,
+            f"{low:g} to {high:g}",
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.out_of_range)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return reading.violate(self.wrong_type, path, value)
+        if not self.minimum.value <= value <= self.maximum.value:  # NaN is in no range
+            return reading.violate(self.out_of_range, path, value)
+        return value
+
+    def schema(self) -> JSON:
+        return {"type": "number", "minimum": self.minimum.value, "maximum": self.maximum.value}
 
 
 @dataclass(frozen=True, kw_only=True)

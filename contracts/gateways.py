@@ -5,19 +5,30 @@ What differs between CometAPI and Kling itself stands here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
+from contracts.fields import Integer
 from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
+from contracts.rules import MODEL_UNKNOWN
+from contracts.text_to_image import TEXT_TO_IMAGE
 from contracts.vocabulary import (
     ASSUMED,
     COMET_ERRORS,
     COMET_LIVE,
+    DEFAULT_PAGE_SIZE,
     ERRORS,
+    KLING_GENERATION,
     KLING_LIVE,
+    KLING_PAGE,
+    PAGE_FIRST,
+    PAGE_LAST,
+    PAGE_SIZE_MAXIMUM,
+    PAGE_SIZE_MINIMUM,
     SEED,
     Source,
 )
@@ -27,7 +38,11 @@ class Situation(StrEnum):
     """Why a request can be refused. The order of declaration is the order of the checks."""
 
     NO_KEY = "auth.missing"
+    MALFORMED_KEY = "auth.malformed"
     BAD_KEY = "auth.key"
+    BAD_TOKEN = "auth.token"
+    EARLY_TOKEN = "auth.not_before"
+    EXPIRED_TOKEN = "auth.expired"
     NO_ROUTE = "route.path"
     WRONG_METHOD = "route.method"
     TOO_LARGE = "body.max_bytes"
@@ -39,6 +54,10 @@ class Situation(StrEnum):
     NO_SLOTS = "account.slots"
     UNKNOWN_TASK = "task.exists"
     INTERNAL = "internal"
+
+
+# Only where a bearer may be a signed token.
+TOKEN_SITUATIONS: Final = (Situation.BAD_TOKEN, Situation.EARLY_TOKEN, Situation.EXPIRED_TOKEN)
 
 
 class Shape(StrEnum):
@@ -78,19 +97,23 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of a gateway. The body picks among `operations` by their selector; the first is the default."""
+    """A path of a gateway, and the operations that share it; `optional` ones have to be switched on.
+
+    The body picks by selector, then the one that has none, then the first.
+    """
 
     tail: str
     operations: tuple[Operation, ...]
     source: Source
+    optional: tuple[Operation, ...] = ()
 
-    def operation(self, body: object) -> Operation:
+    def operation(self, body: object, enabled: Collection[str] = ()) -> Operation:
         """The operation that a decoded body asks for."""
-        if isinstance(body, dict):
-            for operation in self.operations:
-                if operation.selector is not None and operation.selector in body:
-                    return operation
-        return self.operations[0]
+        offered = (*self.operations, *(each for each in self.optional if each.name in enabled))
+        keys = cast("dict[str, object]", body).keys() if isinstance(body, dict) else ()
+        plain = [each for each in offered if each.selector is None]
+        chosen = [each for each in offered if each.selector in keys]
+        return (*chosen, *plain, *offered)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +126,23 @@ class Gateway:
     prefix: str
     routes: tuple[Route, ...]
     refusals: Mapping[Situation, Refusal]
-    finds_external_ids: bool
     source: Source
-    create_path: str = field(init=False)
+    # Whether a task is found by its external id, whether GET on a create path lists tasks, whether a
+    # bearer may be a signed token (JWT), and whether the model is looked for before all other checks.
+    finds_external_ids: bool
+    lists: bool
+    takes_tokens: bool
+    looks_for_model_first: bool
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "create_path", self.path(self.routes[0]))
+    @cached_property
+    def create_path(self) -> str:
+        """The path of this gateway's first operation."""
+        return self.path(self.routes[0])
+
+    @cached_property
+    def costs_path(self) -> str:
+        """Where an account asks for its resource packs; many clients use it to see if a key is good."""
+        return f"{self.prefix}/account/costs"
 
     @property
     def base_url(self) -> str:
@@ -140,6 +174,8 @@ VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
 
 _SUFFIX: Final = " (request id: {request_id})"
 
+_INVALID_TOKEN: Final = Refusal(401, Shape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS)
+
 COMETAPI: Final = Gateway(
     name="cometapi",
     title="CometAPI",
@@ -147,14 +183,18 @@ COMETAPI: Final = Gateway(
     prefix="/kling",
     source=SEED,
     finds_external_ids=False,
+    lists=False,
+    takes_tokens=False,
+    looks_for_model_first=True,
     routes=(
-        Route("images/generations", (MULTI_IMAGE,), SEED),
+        Route("images/generations", (MULTI_IMAGE,), SEED, optional=(TEXT_TO_IMAGE,)),
         Route("images/multi-image2image", (MULTI_IMAGE2IMAGE,), KLING_LIVE),
     ),
     refusals=MappingProxyType(
         {
-            Situation.NO_KEY: Refusal(401, Shape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS),
-            Situation.BAD_KEY: Refusal(401, Shape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS),
+            Situation.NO_KEY: _INVALID_TOKEN,
+            Situation.MALFORMED_KEY: _INVALID_TOKEN,
+            Situation.BAD_KEY: _INVALID_TOKEN,
             Situation.NO_ROUTE: Refusal(
                 404, Shape.COMET, "", "Invalid URL ({method} {path})" + _SUFFIX, ASSUMED
             ),
@@ -184,13 +224,83 @@ COMETAPI: Final = Gateway(
     ),
 )
 
-GATEWAYS: Final = (COMETAPI,)
-
-# Every host of the service, on either gateway, and the one its pictures come from.
-INTERCEPTED_HOSTS: Final = (
-    "api.cometapi.com",
-    "api.klingai.com",
-    "api-singapore.klingai.com",
-    "api-beijing.klingai.com",
-    "cdn.klingai.com",
+KLING: Final = Gateway(
+    name="kling",
+    title="Kling",
+    hosts=("api-singapore.klingai.com", "api.klingai.com", "api-beijing.klingai.com"),
+    prefix="",
+    source=KLING_PAGE,
+    finds_external_ids=True,
+    lists=True,
+    takes_tokens=True,
+    looks_for_model_first=False,
+    routes=(
+        Route("images/multi-image2image", (MULTI_IMAGE2IMAGE,), KLING_PAGE),
+        Route("images/generations", (TEXT_TO_IMAGE,), KLING_GENERATION),
+    ),
+    refusals=MappingProxyType(
+        {
+            Situation.NO_KEY: _kling(1001),
+            Situation.MALFORMED_KEY: _kling(1002, "The token was expected to have 3 parts, but got {parts}"),
+            Situation.BAD_KEY: _kling(1002, "Authorization is invalid", source=ASSUMED),
+            Situation.BAD_TOKEN: _kling(1000),
+            Situation.EARLY_TOKEN: _kling(1003),
+            Situation.EXPIRED_TOKEN: _kling(1004),
+            Situation.NO_ROUTE: _kling(1203),
+            # The table says 404 for a wrong method; 405 with Allow tells a caller more.
+            Situation.WRONG_METHOD: _kling(1202, status=405),
+            Situation.TOO_LARGE: _kling(1201, "request body too large", status=413, source=ASSUMED),
+            Situation.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
+            Situation.UNKNOWN_MODEL: _kling(1201, MODEL_UNKNOWN.template, source=KLING_LIVE),
+            Situation.INVALID: VALIDATION_SHAPES["kling"],
+            Situation.DUPLICATE_ID: _kling(1201, "External_task_id {id} already exists", source=KLING_LIVE),
+            Situation.NO_BALANCE: _kling(1102),
+            Situation.NO_SLOTS: _kling(1303),
+            Situation.UNKNOWN_TASK: _kling(1201, "Task not found by id/external id: {id}", source=KLING_LIVE),
+            Situation.INTERNAL: _kling(5000),
+        }
+    ),
 )
+
+# What is not under CometAPI's prefix is Kling's own: the empty prefix comes last.
+GATEWAYS: Final = (COMETAPI, KLING)
+
+# How a list is paged, in its query string.
+PAGING: Final = (
+    Integer(
+        name="pageNum",
+        doc="Which page, from 1 on.",
+        source=KLING_PAGE,
+        minimum=PAGE_FIRST,
+        maximum=PAGE_LAST,
+        default=PAGE_FIRST.value,
+    ),
+    Integer(
+        name="pageSize",
+        doc="How many tasks a page has, newest first.",
+        source=KLING_PAGE,
+        minimum=PAGE_SIZE_MINIMUM,
+        maximum=PAGE_SIZE_MAXIMUM,
+        default=DEFAULT_PAGE_SIZE.value,
+    ),
+)
+
+# Every host of the service, and the one its pictures come from.
+RESULT_HOST: Final = "cdn.klingai.com"
+INTERCEPTED_HOSTS: Final = (*(host for gateway in GATEWAYS for host in gateway.hosts), RESULT_HOST)
+
+
+def gateway_of(path: str, host: str) -> Gateway:
+    """The gateway that a request is for: by its host if that is one of the service's, else by its path."""
+    for gateway in GATEWAYS:
+        if host in gateway.hosts:
+            return gateway
+    return next(
+        gateway for gateway in GATEWAYS if path.startswith(f"{gateway.prefix}/") or not gateway.prefix
+    )
+
+
+def every_operation() -> tuple[Operation, ...]:
+    """Every operation that some gateway offers or can offer, each once."""
+    routes = [route for gateway in GATEWAYS for route in gateway.routes]
+    return tuple(dict.fromkeys(each for route in routes for each in (*route.operations, *route.optional)))

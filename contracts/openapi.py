@@ -8,7 +8,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Final
 
-from contracts.gateways import COMETAPI, Gateway, Route, Situation
+from contracts.gateways import COMETAPI, TOKEN_SITUATIONS, Gateway, Route, Situation
 from contracts.operations import Operation
 from contracts.request_schemas import Document, provenance, request_examples, request_schema
 from contracts.response_schemas import (
@@ -32,12 +32,21 @@ _ABOUT: Final = (
 )
 _NOT_WHEN_CREATING: Final = frozenset({Situation.NO_ROUTE, Situation.WRONG_METHOD, Situation.UNKNOWN_TASK})
 _WHEN_QUERYING: Final = frozenset(
-    {Situation.NO_KEY, Situation.BAD_KEY, Situation.NO_ROUTE, Situation.UNKNOWN_TASK, Situation.INTERNAL}
+    {
+        Situation.NO_KEY,
+        Situation.MALFORMED_KEY,
+        Situation.BAD_KEY,
+        *TOKEN_SITUATIONS,
+        Situation.NO_ROUTE,
+        Situation.UNKNOWN_TASK,
+        Situation.INTERNAL,
+    }
 )
 # What fills the templates of refusals in examples.
 _FILLINGS: Final = {
     "id": "poster-42",
     "model": "kling-v9",
+    "parts": "0",
     "method": "DELETE",
     "path": "/kling/v1/images/elsewhere",
 }

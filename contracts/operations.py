@@ -81,7 +81,8 @@ class Operation:
             return reading
         given = cast("dict[str, object]", body)
         for field in self.fields:
-            _read_field(field, given, reading)
+            if field.name in given or field.required or field.aliases:
+                _read_field(field, given, reading)
         if not given.keys() <= self.keys:
             self._read_unknown(given, reading)
         reading.finish()

@@ -70,6 +70,8 @@ COMET_ERRORS: Final = Source(Origin.RESELLER, "CometAPI, error pages")
 COMET_LATER: Final = Source(Origin.RESELLER, "CometAPI, later page of Multi-Image to Image")
 COMET_LIVE: Final = Source(Origin.CAPTURED, "CometAPI answers, 2026")
 KLING_PAGE: Final = Source(Origin.OFFICIAL, "Kling, Multi-Image to Image")
+KLING_GENERATION: Final = Source(Origin.OFFICIAL, "Kling, Image Generation")
+KLING_AUTH: Final = Source(Origin.OFFICIAL, "Kling, authentication")
 KLING_ERRORS: Final = Source(Origin.OFFICIAL, "Kling, error codes")
 KLING_CALLBACK: Final = Source(Origin.OFFICIAL, "Kling, callback protocol")
 KLING_SLOTS: Final = Source(Origin.OFFICIAL, "Kling, concurrency rules")
@@ -126,12 +128,27 @@ DEFAULT_IMAGES: Final = Fact(1, SEED)
 MODEL_V2: Final = Fact("kling-v2", SEED)
 MODEL_V2_1: Final = Fact("kling-v2-1", KLING_PAGE)
 
+MODEL_V3: Final = Fact("kling-v3", KLING_GENERATION)
+MODELS_PLAIN: Final[Fact[tuple[str, ...]]] = Fact((MODEL_V2_1.value, MODEL_V3.value), KLING_GENERATION)
+IMAGE_REFERENCES: Final[Fact[tuple[str, ...]]] = Fact(("subject", "face"), KLING_GENERATION)
+RESOLUTIONS: Final[Fact[tuple[str, ...]]] = Fact(("1k", "2k"), KLING_GENERATION)
+FIDELITY_MINIMUM: Final = Fact(0.0, KLING_GENERATION)
+FIDELITY_MAXIMUM: Final = Fact(1.0, KLING_GENERATION)
+
+# Pages of a list: the first and last number of a page, how many entries one may have.
+PAGE_FIRST: Final = Fact(1, KLING_PAGE)
+PAGE_LAST: Final = Fact(1000, KLING_PAGE)
+PAGE_SIZE_MINIMUM: Final = Fact(1, KLING_PAGE)
+PAGE_SIZE_MAXIMUM: Final = Fact(500, KLING_PAGE)
+DEFAULT_PAGE_SIZE: Final = Fact(30, KLING_PAGE)
+
 MEGABYTE: Final = 1024 * 1024
 INPUT_BYTES_MAXIMUM: Final = Fact(10 * MEGABYTE, KLING_PAGE)  # binary megabytes, decoded: assumed
 INPUT_SIDE_MINIMUM: Final = Fact(300, KLING_PAGE)
 INPUT_RATIO_MAXIMUM: Final = Fact(2.5, KLING_PAGE)  # 1:2.5 to 2.5:1, ends included: assumed
 
 UNITS_PER_IMAGE: Final = Fact(16, KLING_UPDATES)
+UNITS_PER_PLAIN_IMAGE: Final = Fact(8, KLING_LIVE)
 RETENTION_DAYS: Final = Fact(30, KLING_PAGE)
 # Four subjects, a scene and a style of 10 MB each are legal: 80 MB of base64. Room for those.
 BODY_MAXIMUM: Final = Fact(96 * MEGABYTE, ASSUMED)
@@ -154,6 +171,10 @@ SNOWFLAKE_EPOCH_MS: Final = Fact(1_568_028_518_780, KLING_LIVE)
 SNOWFLAKE_LOW_BITS: Final = 22
 
 API_KEY_VARIABLE: Final = "COMETAPI_KEY"
+# What published clients of Kling itself read: access key and secret, or a plain key.
+ACCESS_KEY_VARIABLE: Final = "KLING_ACCESS_KEY"
+SECRET_KEY_VARIABLE: Final = "KLING_SECRET_KEY"
+KLING_API_KEY_VARIABLE: Final = "KLING_API_KEY"
 BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
 
 

@@ -169,12 +169,20 @@ class Courier:
         status: int | None = None
         error: str | None = None
         try:
-            status = receiver(callback)
+            status = _status(receiver(callback))
         except Exception as problem:  # noqa: BLE001 -- whatever a receiver raises is its answer
             error = repr(problem)
             self._report(problem)
-        status = 200 if status is None and error is None else status
         if status is not None and not 200 <= status < 300:
             error = f"the receiver answered {status}"
         # The instant is when the attempt was due: a jump of the clock passes through all retries.
         return AttemptRecord(callback.task_id, callback.position, number, due, status, error)
+
+
+def _status(answer: object) -> int:
+    """The HTTP status that a receiver's answer means. Raises TypeError for an answer that means none."""
+    if answer is None:
+        return 200
+    if isinstance(answer, bool) or not isinstance(answer, int):
+        raise TypeError(f"a callback receiver answers with an HTTP status or None, not with {answer!r}")
+    return answer

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from hashlib import blake2b
+
+
+def _digest(seed: int, what: tuple[object, ...], size: int) -> bytes:
+    spelling = "\x1f".join(map(str, (seed, *what)))
+    return blake2b(spelling.encode(), digest_size=size).digest()
 
 
 def draw_bits(seed: int, *what: object) -> int:
     """64 bits that depend on the seed and on `what` alone (its parts must have stable spellings)."""
-    digest = blake2b("\x1f".join(map(str, what)).encode(), digest_size=8, key=str(seed).encode())
-    return int.from_bytes(digest.digest())
+    return int.from_bytes(_digest(seed, what, 8))
 
 
 def draw(seed: int, *what: object) -> float:
@@ -19,5 +22,6 @@ def draw(seed: int, *what: object) -> float:
 
 def draw_uuid(seed: int, *what: object) -> str:
     """A UUID of version 4 in its usual spelling."""
-    digest = blake2b("\x1f".join(map(str, what)).encode(), digest_size=16, key=str(seed).encode())
-    return str(uuid.UUID(bytes=digest.digest(), version=4))
+    digits = _digest(seed, what, 16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from time import time as system_time
 from typing import NamedTuple
 
 # Instants before this one would give task ids that no real task has ever had.
 EARLIEST = 1_577_836_800.0  # 2020-01-01
+# In Unix seconds this is the year 2286: whoever starts later has given milliseconds.
+LATEST = 10_000_000_000.0
+JUMPS_KEPT = 1_000
 
 
 class _Course(NamedTuple):
@@ -20,6 +24,13 @@ class _Course(NamedTuple):
 
     def at(self, system: float) -> float:
         return self.reading + (system - self.since) * self.speed
+
+
+class Jump(NamedTuple):
+    """The clock was advanced: when it stood at `at` (Unix seconds), by so many seconds."""
+
+    at: float
+    seconds: float
 
 
 class Clock:
@@ -41,6 +52,7 @@ class Clock:
         self._latest = start
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
+        self._jumps: deque[Jump] = deque(maxlen=JUMPS_KEPT)
 
     def now(self) -> float:
         """The present, in Unix seconds."""
@@ -56,6 +68,12 @@ class Clock:
         if not 0 <= total < float("inf"):
             raise ValueError(f"a clock cannot be advanced by {total} seconds: time never goes backwards")
         self._steer(total)
+
+    @property
+    def jumps(self) -> Sequence[Jump]:
+        """How it was advanced so far, oldest first: the last thousand times."""
+        with self._lock:
+            return tuple(self._jumps)
 
     def freeze(self) -> None:
         """Stand still until `resume()` or `advance()`; advancing leaves the clock frozen."""
@@ -82,10 +100,14 @@ class Clock:
 
     def _steer(self, forward: float, speed: float | None = None) -> None:
         with self._lock:
-            reading = self.now() + forward
+            now = self.now()
+            # To the microsecond, so that ten steps of 0.1 s are one second, to the bit.
+            reading = max(now, round(now + forward, 6))
             course = self._course
             self._course = _Course(system_time(), reading, course.speed if speed is None else speed)
             self._latest = reading
+            if forward:
+                self._jumps.append(Jump(now, forward))
         for listener in self._listeners:
             listener()
 
@@ -101,8 +123,8 @@ class ManualClock(Clock):
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
         super().__init__()
-        if not EARLIEST <= start < float("inf"):
-            raise ValueError(f"start {start} lies before 2020: give Unix seconds (not milliseconds)")
+        if not EARLIEST <= start < LATEST:
+            raise ValueError(f"start {start} is not in 2020 or later: give Unix seconds (not milliseconds)")
         self._course = _Course(system_time(), float(start), 0.0)
         self._latest = float(start)
 

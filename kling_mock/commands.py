@@ -7,33 +7,37 @@ the store (unknown tasks, duplicate ids, slots) is decided in `service`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
 from hashlib import sha256
-from typing import Final, NoReturn, cast
-from urllib.parse import unquote_to_bytes
+from typing import Final, NamedTuple, NoReturn, cast
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from contracts.gateways import (
-    GATEWAYS,
+    PAGING,
     VALIDATION_SHAPES,
     Gateway,
     Refusal,
     Route,
     Situation,
+    gateway_of,
 )
 from contracts.operations import Operation
 from contracts.rules import Effect, InputPicture, Reading, Violation, shorten
 from contracts.vocabulary import Source
-from kling_mock.accounts import account_of
+from kling_mock.accounts import Denied, Token, credential_of
 from kling_mock.pictures import locate
 from kling_mock.records import PictureRecord, TaskRequest
 from kling_mock.replies import Request
 from kling_mock.settings import Settings, relaxable
 
+HEALTH_PATH: Final = "/_mock/health"
 MODEL_RULE: Final = Situation.UNKNOWN_MODEL.value
+_WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(NamedTuple):
+    """A task is asked for, by a body that the operation accepts."""
+
     gateway: Gateway
     operation: Operation
     account: str
@@ -48,29 +52,42 @@ class Create:
         return self.request.n * self.operation.units_per_image.value
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
+    """One task is asked about, by its id or external id."""
+
     gateway: Gateway
     account: str
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class FetchPicture:
+class List(NamedTuple):
+    """A page of the tasks of one route, newest first."""
+
+    account: str
+    operations: frozenset[str]
+    page: int
+    size: int
+
+
+class ShowCosts(NamedTuple):
+    """What an account has left."""
+
+    account: str
+
+
+class FetchPicture(NamedTuple):
     """Result pictures need no key: whoever has the URL may look, as with the real service."""
 
     task_id: str
-    index: int
+    number: int
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckHealth:
-    pass
+class CheckHealth(NamedTuple):
+    """Anybody may ask whether this is a fake, and alive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A request that is refused without a look at the store."""
 
     refusal: Refusal
@@ -84,39 +101,70 @@ class Refused:
 
 
 Named = tuple[tuple[str, object], ...]
-Command = Create | Query | FetchPicture | CheckHealth | Refused
+Command = Create | Query | List | ShowCosts | FetchPicture | CheckHealth | Refused
 
 
-def understand(request: Request, settings: Settings) -> Command:
-    """What a request asks for. Pure."""
+def understand(request: Request, settings: Settings, system: float) -> tuple[Command, Token | None]:
+    """What a request asks for, and the token it came with, if any. `system` is system time. Pure."""
     path = request.path
-    if path == "/_mock/health":
-        return CheckHealth()
+    gateway = gateway_of(path, request.header("host") or "")
+    open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(path)
+    if open_to_all is not None:
+        if request.method in ("GET", "HEAD"):
+            return open_to_all, None
+        named: Named = (("method", shorten(request.method)),)
+        return _refused(gateway, Situation.WRONG_METHOD, None, named, allow="GET, HEAD"), None
+    credential = credential_of(request, settings, gateway, system)
+    if isinstance(credential, Denied):
+        situation, parts = credential
+        relax = "keys" if settings.keys and situation is not Situation.NO_KEY else None
+        return _refused(gateway, situation, None, (("parts", parts),), relax=relax), None
+    return _read_route(request, settings, gateway, credential.account), credential.token
+
+
+def _picture(path: str) -> FetchPicture | None:
     place = locate(path)
-    if place is not None:
-        return FetchPicture(*place)
-    gateway = _gateway(path)
-    account = account_of(request, settings)
-    if isinstance(account, Situation):
-        return _refused(gateway, account, relax="keys")
+    return None if place is None else FetchPicture(*place)
+
+
+def _read_route(request: Request, settings: Settings, gateway: Gateway, account: str) -> Command:
+    path, method = request.path, request.method
+    costs = path == gateway.costs_path
     route, tail = _route(gateway, path)
-    if route is None:
-        named: Named = (("method", shorten(request.method)), ("path", shorten(path)))
+    if route is None and not costs:
+        named: Named = (("method", shorten(method)), ("path", shorten(path)))
         return _refused(gateway, Situation.NO_ROUTE, account, named)
-    allowed = "POST" if tail is None else "GET"
-    if request.method != allowed:
-        named = (("method", shorten(request.method)),)
-        return _refused(gateway, Situation.WRONG_METHOD, account, named, allow=allowed)
+    creates = route is not None and tail is None
+    allowed = (["GET"] if not creates or gateway.lists else []) + (["POST"] if creates else [])
+    if method not in allowed:
+        named = (("method", shorten(method)),)
+        return _refused(gateway, Situation.WRONG_METHOD, account, named, allow=", ".join(allowed))
+    if route is None:
+        return ShowCosts(account)
     if tail is not None:
         return Query(gateway, account, tail)
+    if method == "GET":
+        return _read_list(request, settings, gateway, route, account)
     return _read_create(request, settings, gateway, route, account)
 
 
-def _gateway(path: str) -> Gateway:
-    for gateway in GATEWAYS:
-        if path.startswith(f"{gateway.prefix}/"):
-            return gateway
-    return GATEWAYS[0]
+def _read_list(
+    request: Request, settings: Settings, gateway: Gateway, route: Route, account: str
+) -> List | Refused:
+    """A page is asked for in the query string, where every value is text."""
+    given = parse_qs(request.query, keep_blank_values=True)
+    reading = Reading()
+    numbers: list[int] = []
+    for parameter in PAGING:
+        # A parameter that comes twice has no meaning, and its values no number in common.
+        text = ",".join(given.get(parameter.name, []))
+        value: object = int(text) if _WHOLE.fullmatch(text) else text
+        read = parameter.default if text == "" else parameter.read(value, parameter.name, reading)
+        numbers.append(cast("int", read or 0))
+    if reading.violations:
+        return _refused_by(reading.violations[0], settings, gateway, account, ())
+    operations = frozenset(each.name for each in (*route.operations, *route.optional))
+    return List(account, operations, numbers[0], numbers[1])
 
 
 def _route(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
@@ -155,10 +203,10 @@ def _read_create(
         body = decode(request.body, repeated)
     except ValueError as error:
         return _refused(gateway, Situation.BAD_JSON, account, (("message", str(error)),))
-    operation = route.operation(body)
+    operation = route.operation(body, settings.operations)
     reading = operation.read(body, null_is_absent=settings.null_is_absent)
     reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
-    refused, failure = _verdict(reading, body, settings)
+    refused, failure = _verdict(reading, body, settings, gateway)
     if refused is not None:
         return _refused_by(refused, settings, gateway, account, tuple(reading.notes))
     return Create(
@@ -202,7 +250,9 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
 
-def _verdict(reading: Reading, body: object, settings: Settings) -> tuple[Violation | None, str | None]:
+def _verdict(
+    reading: Reading, body: object, settings: Settings, gateway: Gateway
+) -> tuple[Violation | None, str | None]:
     """The violation that refuses the request, if any, and else the text the task is to fail with."""
     failure: str | None = None
     refused: Violation | None = None
@@ -215,8 +265,7 @@ def _verdict(reading: Reading, body: object, settings: Settings) -> tuple[Violat
                 reading.values[field] = value
         elif violation.effect is Effect.FAILS:
             failure = failure or violation.message
-        elif refused is None or violation.rule.id == MODEL_RULE:
-            # A gateway looks for a channel that serves the model before anybody reads the rest.
+        elif refused is None or (violation.rule.id == MODEL_RULE and gateway.looks_for_model_first):
             refused = violation
     return refused, failure
 
@@ -253,6 +302,7 @@ def _task_request(operation: Operation, reading: Reading) -> TaskRequest:
 
 
 def _picture_record(picture: InputPicture) -> PictureRecord:
-    content = picture.data if picture.data is not None else (picture.url or "").encode()
-    size = 0 if picture.data is None else len(content)
-    return PictureRecord(picture.field, picture.url, size, sha256(content).hexdigest())
+    data = picture.data
+    if data is None:
+        return PictureRecord(picture.field, picture.url)
+    return PictureRecord(picture.field, None, len(data), sha256(data).hexdigest())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from functools import lru_cache
 from hashlib import sha256
+from time import time as system_time
 from typing import TYPE_CHECKING
 
 from contracts.gateways import COMETAPI, Situation
-from kling_mock.accounts import without_secrets
+from kling_mock.accounts import account_name, without_secrets
 from kling_mock.callbacks import Courier
 from kling_mock.chance import draw_uuid
 from kling_mock.clock import Clock
@@ -16,10 +17,11 @@ from kling_mock.commands import understand
 from kling_mock.pictures import Sheet
 from kling_mock.records import CallRecord
 from kling_mock.replies import Reply, Request, json_reply, picture_reply
-from kling_mock.service import Decision, decide
+from kling_mock.service import Told, decide
 from kling_mock.settings import Settings
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.views import View
+from kling_mock.waiting import Watch
 
 if TYPE_CHECKING:
     from kling_mock.doors.asgi import ASGIApp
@@ -45,16 +47,14 @@ class Fake(View):
 
     def __init__(self, *, clock: Clock | None = None, **switches: object) -> None:
         settings = Settings.of(switches)
-        self.clock = clock or Clock()
+        clock = clock or Clock()
         self._problems: list[Exception] = []
-        store = MemoryStore(
-            self.clock.now, retention=settings.retention_days * DAY, journal=settings.journal_size
-        )
+        store = MemoryStore(clock.now, retention=settings.retention_days * DAY, journal=settings.journal_size)
         courier = Courier(store, settings, self._problems.append)
-        super().__init__(store, settings, courier, itertools.count())
+        watch = Watch(clock, courier.settle)
+        super().__init__(store, settings, courier, watch, itertools.count())
         self._replies = itertools.count()
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
-        self.clock.subscribe(courier.settle)
 
     @property
     def settings(self) -> Settings:
@@ -63,7 +63,8 @@ class Fake(View):
 
     def account(self, key: str) -> View:
         """The same view, of the account with this key alone."""
-        return View(self._store, self._settings, self._courier, self._numbers, key)
+        name = account_name(key)
+        return View(self._store, self._settings, self._courier, self._watch, self._numbers, name)
 
     # -- answering
 
@@ -83,17 +84,21 @@ class Fake(View):
             raise ExceptionGroup("while the fake was answering", problems)
 
     def _answer(self, request: Request) -> Reply:
-        command = understand(request, self._settings)
+        asked = understand(request, self._settings, system_time())
         request_id = self._request_id()
         while True:
             now = self._store.now()
-            decision = decide(self._store, command, self._settings, now, request_id)
-            entry = _entry(request, decision, now)
-            if self._store.commit((*decision.change, entry)) is None:
+            decision = decide(self._store, asked, self._settings, now, request_id)
+            reply = decision.reply
+            if reply.picture is not None:
+                reply = picture_reply(request, *self._draw(reply.picture))
+            if (
+                self._store.commit((*decision.change, _entry(request, reply.status, decision.told, now)))
+                is None
+            ):
                 break
-        self._courier.settle()
-        reply = decision.reply
-        return reply if reply.picture is None else picture_reply(request, *self._draw(reply.picture))
+        self._watch.tell()
+        return reply
 
     def _request_id(self) -> str:
         return draw_uuid(self._settings.seed, "request", next(self._replies))
@@ -138,8 +143,7 @@ def _draw(sheet: Sheet) -> tuple[bytes, str]:
     return png, f'"{sha256(png).hexdigest()[:32]}"'
 
 
-def _entry(request: Request, decision: Decision, now: float) -> CallRecord:
-    told = decision.told
+def _entry(request: Request, status: int, told: Told, now: float) -> CallRecord:
     return CallRecord(
         now,
         told.account,
@@ -147,7 +151,7 @@ def _entry(request: Request, decision: Decision, now: float) -> CallRecord:
         request.path,
         without_secrets(request.headers),
         told.request,
-        decision.reply.status,
+        status,
         told.task_id,
         told.shown,
         told.rule,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 
 from contracts.vocabulary import TaskStatus
+from kling_mock.journal import SHOWN, elapsed, line
 from kling_mock.pictures import result_url
-from kling_mock.plan import Transition
+from kling_mock.plan import NEVER, Transition
 from kling_mock.records import PlanRecord, TaskRecord, TaskRequest
 from kling_mock.service import state_of
 from kling_mock.settings import Settings
 from kling_mock.stores import Store
+from kling_mock.waiting import Watch
 
 
 class TaskOver(AssertionError):
@@ -20,13 +23,11 @@ class TaskOver(AssertionError):
 class TaskHandle:
     """One task of a fake."""
 
-    def __init__(
-        self, record: TaskRecord, store: Store, settings: Settings, settle: Callable[[], None]
-    ) -> None:
+    def __init__(self, record: TaskRecord, store: Store, settings: Settings, watch: Watch) -> None:
         self._record = record
         self._store = store
         self._settings = settings
-        self._settle = settle
+        self._watch = watch
 
     @property
     def id(self) -> str:
@@ -68,6 +69,54 @@ class TaskHandle:
         count = range(self.request.n)
         return tuple(result_url(self._record, index, self._settings.seed) for index in count)
 
+    def assert_status(self, status: TaskStatus | str, *, within: float | None = None) -> None:
+        """Assert that the task has this status.
+
+        With `within`, wait so many seconds of real time for other threads, and for the clock if it runs,
+        to bring it there. A task that has ended otherwise is not waited for.
+        """
+        wanted = _known(status)
+        self._watch.wait(lambda: self.status.terminal or self.status is wanted, within, self._next_change)
+        came = self.status
+        if came is not wanted:
+            failure = f" ({self.failure})" if came is TaskStatus.FAILED else ""
+            raise AssertionError(self._explain(f"to be {wanted}, but it is {came}{failure}"))
+
+    def assert_polled(
+        self, times: int | None = None, *, at_most: int | None = None, within: float | None = None
+    ) -> None:
+        """Assert that the task was queried: exactly `times` times, once to `at_most` times, or at all.
+
+        With `within`, wait so many seconds of real time for other threads to query it as often as that.
+        """
+        if times is not None and at_most is not None:
+            raise TypeError("give either times, an exact number, or at_most")
+        least = 1 if times is None else times
+        most = at_most if times is None else times
+        self._watch.wait(lambda: self.polls >= least, within)
+        came = self.polls
+        if came < least or (most is not None and came > most):
+            number = "at least once" if most is None else f"1 to {most} times"
+            number = number if times is None else f"exactly {times} times"
+            raise AssertionError(self._explain(f"to be polled {number}, but it was polled {came} times"))
+
+    def _next_change(self) -> float:
+        instants = self._store.plan(self.id).instants(self._store.polls(self.id).times)
+        now = self._store.now()
+        return min((instant for instant in instants if instant > now), default=NEVER)
+
+    def _explain(self, expectation: str) -> str:
+        """An expectation that was not met, the task's history, and the queries that came."""
+        start = self._record.created
+        history = ", ".join(f"{change.status} {elapsed(start, change.at)}" for change in self.history)
+        lines = [f"expected task {self.id} {expectation}", f"  history: {history}", "  queries that came:"]
+        calls = self._store.calls()
+        came = [call for call in calls if call.task_id == self.id and call.method == "GET" and call.shown]
+        if len(came) > SHOWN:
+            lines.append(f"    {len(came) - SHOWN} before these")
+        lines += [f"    {elapsed(start, call.at)} {line(call)}" for call in came[-SHOWN:]]
+        return "\n".join(lines if came else [*lines[:-1], "  no query came"])
+
     def release(self) -> None:
         """End the task now, the way it was going to end. Raises TaskOver if it has ended."""
         self._finish(lambda planned: planned)
@@ -84,14 +133,14 @@ class TaskHandle:
 
     def _finish(self, failure: Callable[[str | None], str | None]) -> None:
         while True:
-            plan, times, now = self._store.plan(self.id), self._store.polls(self.id).times, self._store.now()
-            state = plan.state(self._record.created, times, now)
+            plan, polls, now = self._store.plan(self.id), self._store.polls(self.id), self._store.now()
+            state = plan.state(self._record.created, polls.times, now)
             if state.status.terminal:
                 raise TaskOver(f"task {self.id} has already ended: {state.status} at {state.at:.3f}")
-            finished = plan.finished(times, now, failure(plan.failure))
-            if self._store.commit((PlanRecord(self.id, finished, plan),)) is None:
+            finished = plan.finished(polls.times, now, failure(plan.failure))
+            if self._store.commit((PlanRecord(self.id, finished, plan, polls.total),)) is None:
                 break
-        self._settle()
+        self._watch.tell()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskHandle) and other._record == self._record
@@ -103,3 +152,11 @@ class TaskHandle:
         prompt = self.request.prompt
         shown = prompt if len(prompt) <= 30 else prompt[:27] + "..."
         return f"<task {self.id} {self.status}, {self.polls} polls, prompt {shown!r}>"
+
+
+def _known(status: str) -> TaskStatus:
+    try:
+        return TaskStatus(status)
+    except ValueError:
+        near = difflib.get_close_matches(status, list(TaskStatus)) or list(TaskStatus)
+        raise ValueError(f"there is no status {status!r}; did you mean {', '.join(near)}?") from None

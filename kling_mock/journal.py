@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import check_criteria, mismatches
+from kling_mock.waiting import Watch
 
 SHOWN = 5
 
@@ -14,8 +15,9 @@ SHOWN = 5
 class Calls(Sequence[CallRecord]):
     """Calls, oldest first. Filters give calls again; credentials are never kept."""
 
-    def __init__(self, read: Callable[[], Sequence[CallRecord]]) -> None:
+    def __init__(self, read: Callable[[], Sequence[CallRecord]], watch: Watch) -> None:
         self._read = read
+        self._watch = watch
 
     @property
     def creates(self) -> Calls:
@@ -33,33 +35,34 @@ class Calls(Sequence[CallRecord]):
         return self._only(lambda call: call.rule is not None)
 
     def _only(self, fits: Callable[[CallRecord], bool]) -> Calls:
-        return Calls(lambda: [call for call in self._read() if fits(call)])
+        return Calls(lambda: [call for call in self._read() if fits(call)], self._watch)
 
-    def assert_created(self, times: int | None = None, **criteria: object) -> None:
+    def assert_created(
+        self, times: int | None = None, *, within: float | None = None, **criteria: object
+    ) -> None:
         """Assert that a task was created (exactly `times` tasks, if given) by a request that fits.
 
         Criteria are those of `Fake.when`: `prompt="*cat*"`, `aspect_ratio="1:1"`, `n=2`, `subjects=3`.
+        With `within`, wait so many seconds of real time for other threads to create as many.
         """
         check_criteria(criteria)
         wanted = RuleRecord(0, None, criteria, None)
+        enough = 1 if times is None else times
+        self._watch.wait(lambda: self._count(wanted) >= enough, within)
+        found = self._count(wanted)
+        if found != times and (times is not None or not found):
+            raise AssertionError(self._explain(wanted, times, found))
+
+    def _count(self, wanted: RuleRecord) -> int:
         created = [call for call in self._read() if call.method == "POST" and call.task_id is not None]
-        fitting = [call for call in created if call.request and not mismatches(wanted, call.request)]
-        if len(fitting) == times or (times is None and fitting):
-            return
-        raise AssertionError(self._explain(wanted, times, len(fitting)))
+        return sum(call.request is not None and not mismatches(wanted, call.request) for call in created)
 
     def _explain(self, wanted: RuleRecord, times: int | None, found: int) -> str:
         criteria = ", ".join(f"{name}={value!r}" for name, value in (wanted.criteria or {}).items())
         what = f"task created with {criteria}" if criteria else "task created"
         number = "at least one" if times is None else f"exactly {times}"
-        creates = sorted(self.creates, key=lambda call: _distance(wanted, call))
         lines = [f"expected {number} {what}, found {found}. Creates that came, nearest first:"]
-        lines += [line for call in creates[:SHOWN] for line in _compare(wanted, call)]
-        if not creates:
-            lines.append("  none")
-        if len(creates) > SHOWN:
-            lines.append(f"  and {len(creates) - SHOWN} more")
-        return "\n".join(lines)
+        return "\n".join([*lines, *nearest(wanted, self.creates, compare)])
 
     @overload
     def __getitem__(self, index: int) -> CallRecord: ...
@@ -86,11 +89,27 @@ def line(call: CallRecord) -> str:
     return f"{call.method} {call.path} -> {call.status}{end}{task}{rule}"
 
 
+def nearest(
+    wanted: RuleRecord,
+    creates: Iterable[CallRecord],
+    explain: Callable[[RuleRecord, CallRecord], Iterable[str]],
+) -> Iterator[str]:
+    """How creates compare with what was wanted: the nearest ones first, and five at most."""
+    ordered = sorted(creates, key=lambda call: _distance(wanted, call))
+    for call in ordered[:SHOWN]:
+        yield from explain(wanted, call)
+    if not ordered:
+        yield "  none"
+    if len(ordered) > SHOWN:
+        yield f"  and {len(ordered) - SHOWN} more"
+
+
 def _distance(wanted: RuleRecord, call: CallRecord) -> int:
     return len(wanted.criteria or ()) + 1 if call.request is None else len(mismatches(wanted, call.request))
 
 
-def _compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
+def compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
+    """A create on one line, then a line for each criterion: whether it fits, else what came."""
     yield f"  {line(call)}"
     if call.request is None:
         return
@@ -101,3 +120,8 @@ def _compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
             if name in missed
             else f"    {name}: fits"
         )
+
+
+def elapsed(start: float, at: float) -> str:
+    """An instant as the seconds since another one."""
+    return f"+{at - start:.3f}s"

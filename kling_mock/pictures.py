@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from contracts.gateways import RESULT_HOST
 from contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
 from kling_mock.chance import draw_bits
 from kling_mock.records import PictureRecord, TaskRecord
 
 # The host and path of a picture that the real service answered with.
-RESULT_ORIGIN: Final = "https://cdn.klingai.com"
+RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _PATH: Final = "/bs2/upload-kling-api/{bucket:010d}/image/{task_id}-{index}_raw_image_0.png"
 _PLACE: Final = re.compile(r"/bs2/upload-kling-api/\d{10}/image/(\d{1,20})-(\d{1,4})_raw_image_0\.png")
 

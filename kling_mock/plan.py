@@ -154,8 +154,10 @@ class Pace:
             case "polls":
                 return Plan(1, self.numbers[0], counted=True, failure=failure)
             case "seconds":
-                starts = created + self.numbers[0]
-                return Plan(starts, starts + self.numbers[1], counted=False, failure=failure)
+                submitted, processing = self.numbers
+                # Added up first: then the end is the very instant that the clock gets to by that sum.
+                ends = created + (submitted + processing)
+                return Plan(created + submitted, ends, counted=False, failure=failure)
             case "realistic":
                 return self._realistic(created, failure, seed, what)
             case "held":
@@ -174,7 +176,8 @@ class Pace:
     def __str__(self) -> str:
         if self.kind == "held":
             return f"held:{self.at}"
-        return ":".join(filter(None, (self.kind, ",".join(f"{number:g}" for number in self.numbers))))
+        numbers = ",".join(repr(number).removesuffix(".0") for number in self.numbers)
+        return f"{self.kind}:{numbers}" if numbers else self.kind
 
 
 def _duration(value: float) -> float:

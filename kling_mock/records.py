@@ -8,6 +8,7 @@ transaction or a script without knowing which.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 from contracts.gateways import Refusal
@@ -16,12 +17,20 @@ from kling_mock.plan import Pace, Plan
 
 
 class PictureRecord(NamedTuple):
-    """A picture given with a request: its field, URL or size, and SHA-256. No inline bytes are kept."""
+    """A picture given with a request: its field, and its URL or the size and digest of its bytes.
+
+    No inline bytes are kept.
+    """
 
     field: str
     url: str | None
-    size: int
-    sha256: str
+    size: int = 0
+    digest: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes given inline, or of the URL, in hexadecimal."""
+        return self.digest or sha256((self.url or "").encode()).hexdigest()
 
 
 class TaskRequest(NamedTuple):
@@ -60,15 +69,20 @@ class TaskRecord(NamedTuple):
 
 
 class PlanRecord(NamedTuple):
-    """The plan a task has from now on. Precondition: the present plan is `replaces` (None: it has none)."""
+    """The plan a task has from now on.
+
+    Precondition: the present plan is `replaces` (None: it has none), and the task has been queried `polls`
+    times: nobody was told of an end in the meantime.
+    """
 
     task_id: str
     plan: Plan
     replaces: Plan | None
+    polls: int
 
 
 class PollRecord(NamedTuple):
-    """A counted query. Precondition: `number` follows the task's last.
+    """A counted query. Precondition: `number` follows the task's last, and `plan` is the task's plan.
 
     Its instant is kept only where the plan needs it.
     """
@@ -77,6 +91,7 @@ class PollRecord(NamedTuple):
     number: int
     at: float
     keep: bool
+    plan: Plan
 
 
 class Polls(NamedTuple):
@@ -136,6 +151,16 @@ class AttemptRecord(NamedTuple):
         return self.error is None
 
 
+class TokenRecord(NamedTuple):
+    """A signed bearer was seen for the first time. Precondition: none; a second writing changes nothing.
+
+    From here on its life runs on the fake's clock, until `expires` (Unix seconds).
+    """
+
+    digest: str
+    expires: float
+
+
 class CallRecord(NamedTuple):
     """A request as it was answered. Appended to the journal; precondition: none.
 
@@ -157,5 +182,7 @@ class CallRecord(NamedTuple):
     notes: tuple[str, ...]
 
 
-Record = TaskRecord | PlanRecord | PollRecord | RuleRecord | RuleUse | AttemptRecord | CallRecord
+Record = (
+    TaskRecord | PlanRecord | PollRecord | RuleRecord | RuleUse | AttemptRecord | TokenRecord | CallRecord
+)
 Change = tuple[Record, ...]

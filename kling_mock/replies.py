@@ -100,10 +100,11 @@ def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
         ("accept-ranges", "bytes"),
         ("cache-control", "public, max-age=86400"),
     )
-    if request.header("if-none-match") == etag:
+    known = {tag.strip().removeprefix("W/") for tag in (request.header("if-none-match") or "").split(",")}
+    if known & {etag, "*"}:
         return Reply(304, headers, b"")
     wanted = _RANGE.fullmatch(request.header("range") or "")
-    if wanted is None:
+    if wanted is None or (wanted[2] and int(wanted[2]) < int(wanted[1])):  # what is no range is ignored
         return Reply(200, headers, png)
     total = len(png)
     first, last = _span(wanted, total)
@@ -117,5 +118,5 @@ def _span(wanted: re.Match[str], total: int) -> tuple[int, int]:
     """First and last byte of a range; the first lies behind the last where nothing is there."""
     begin, end, suffix = wanted.groups()
     if suffix is not None:
-        return max(total - int(suffix), 0) if int(suffix) else total, total - 1
+        return max(total - int(suffix), 0), total - 1
     return int(begin), min(int(end), total - 1) if end else total - 1

@@ -115,8 +115,8 @@ class Script:
 
     def times(self, n: int) -> Self:
         """Apply to so many creates: without it, `next` applies to one and `when` to any number."""
-        if n < 1:
-            raise ValueError(f"a rule applies at least once, not {n} times")
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+            raise ValueError(f"a rule applies a whole number of times from 1 on, not {n!r} times")
         return self._refine(uses_left=n)
 
     def _refine(self, **parts: Any) -> Self:

@@ -11,10 +11,20 @@ from typing import NamedTuple
 from contracts.gateways import Refusal, Situation
 from contracts.messages import Envelope
 from contracts.rules import shorten
-from contracts.vocabulary import SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, TaskStatus
+from contracts.vocabulary import ASSUMED, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, SUCCESS_MESSAGE, TaskStatus
 from kling_mock import __version__
+from kling_mock.accounts import Token
 from kling_mock.chance import draw_bits
-from kling_mock.commands import CheckHealth, Command, Create, FetchPicture, Query, Refused
+from kling_mock.commands import (
+    CheckHealth,
+    Command,
+    Create,
+    FetchPicture,
+    List,
+    Query,
+    Refused,
+    ShowCosts,
+)
 from kling_mock.messages import milliseconds, task_message
 from kling_mock.pictures import RESULT_ORIGIN, result_path, sheet_of
 from kling_mock.plan import Plan, Transition
@@ -26,8 +36,9 @@ from kling_mock.records import (
     RuleUse,
     TaskRecord,
     TaskRequest,
+    TokenRecord,
 )
-from kling_mock.replies import RULE_HEADER, Reply, json_reply, refusal_reply
+from kling_mock.replies import Reply, json_reply, refusal_reply, rule_header
 from kling_mock.scenario import matching_rule
 from kling_mock.settings import Settings
 from kling_mock.stores import View
@@ -53,13 +64,43 @@ class Decision(NamedTuple):
     told: Told
 
 
-def decide(view: View, command: Command, settings: Settings, now: float, request_id: str) -> Decision:
-    """The answer to a command at `now`."""
+def decide(
+    view: View, asked: tuple[Command, Token | None], settings: Settings, now: float, request_id: str
+) -> Decision:
+    """The answer at `now` to a command that came with a token or without one.
+
+    A token is judged against system time when it is first seen, since it was made by somebody else's
+    clock; from then on its remaining life runs on this one.
+    """
+    command, token = asked
+    if token is None:
+        return _decide(view, command, settings, now, request_id)
+    known = view.token(token.digest)
+    expires = now + token.left if known is None else known
+    if known is None and token.early:
+        return _refuse_token(token, Situation.EARLY_TOKEN, request_id)
+    if now >= expires:
+        return _refuse_token(token, Situation.EXPIRED_TOKEN, request_id)
+    decision = _decide(view, command, settings, now, request_id)
+    seen: Change = () if known is not None else (TokenRecord(token.digest, expires),)
+    return decision._replace(change=(*seen, *decision.change))
+
+
+def _refuse_token(token: Token, situation: Situation, request_id: str) -> Decision:
+    refusal = token.gateway.refusals[situation]
+    return _refuse(Refused(refusal, situation.value, refusal.source, None), request_id)
+
+
+def _decide(view: View, command: Command, settings: Settings, now: float, request_id: str) -> Decision:
     match command:
         case Create():
             return _create(view, command, settings, now, request_id)
         case Query():
             return _query(view, command, settings, now, request_id)
+        case List():
+            return _list(view, command, settings, now, request_id)
+        case ShowCosts():
+            return _costs(view, command, settings, now, request_id)
         case FetchPicture():
             return _fetch(view, command, settings, now)
         case CheckHealth():
@@ -103,6 +144,8 @@ def _refuse_for(
 
 def _create(view: View, command: Create, settings: Settings, now: float, request_id: str) -> Decision:
     asked, account = command.request, command.account
+    # Before anything else is read: whoever creates a task in the meantime takes this number.
+    number = view.created_count(account) + 1
     external_id = asked.external_task_id
     if external_id and view.external(account, external_id) is not None:
         return _refuse_for(command, Situation.DUPLICATE_ID, request_id, id=external_id)
@@ -114,37 +157,47 @@ def _create(view: View, command: Create, settings: Settings, now: float, request
     used: Change = () if rule is None else (RuleUse(rule.id, rule.uses_left),)
     if rule is not None and rule.refusal is not None:
         return _scripted_refusal(command, rule, rule.refusal, used, request_id)
-    record, plan = _new_task(view, command, settings, now, rule)
+    record, plan = _new_task(view, command, settings, now, number, rule)
     message = task_message(record, plan, Transition(TaskStatus.SUBMITTED, now), settings.seed)
-    envelope = Envelope.success(message.to_wire(with_result=False), request_id)
     told = Told(
         account, asked, record.id, TaskStatus.SUBMITTED, None, rule.id if rule else None, command.notes
     )
-    change = (record, PlanRecord(record.id, plan, None), *used)
-    return Decision(json_reply(200, envelope.to_wire()), change, told)
+    change = (record, PlanRecord(record.id, plan, None, 0), *used)
+    return Decision(_success(message.to_wire(with_result=False), request_id), change, told)
 
 
 def _shortage(view: View, command: Create, settings: Settings, now: float) -> tuple[Situation, str] | None:
     """What the account has too little of for a further task, with the setting that says how much."""
     if settings.slots is None and settings.balance is None:
         return None
-    busy = spent = 0
-    for record in view.tasks(command.account):
-        status = state_of(view, record, now).status
-        busy += 0 if status.terminal else record.request.n
-        spent += 0 if status is TaskStatus.FAILED else record.units
-    if settings.balance is not None and spent + command.units > settings.balance:
+    used = _usage(view, command.account, now)
+    if settings.balance is not None and used.units + command.units > settings.balance:
         return Situation.NO_BALANCE, "balance"
-    if settings.slots is not None and busy + command.request.n > settings.slots:
+    if settings.slots is not None and used.slots + command.request.n > settings.slots:
         return Situation.NO_SLOTS, "slots"
     return None
 
 
-def _new_task(
-    view: View, command: Create, settings: Settings, now: float, rule: RuleRecord | None
+class _Usage(NamedTuple):
+    """The images an account has unfinished, and the units it has spent; failed tasks are free."""
+
+    slots: int
+    units: int
+
+
+def _usage(view: View, account: str, now: float) -> _Usage:
+    slots = units = 0
+    for record in view.tasks(account):
+        status = state_of(view, record, now).status
+        slots += 0 if status.terminal else record.request.n
+        units += 0 if status is TaskStatus.FAILED else record.units
+    return _Usage(slots, units)
+
+
+def _new_task(  # noqa: PLR0913, PLR0917 -- all that a task is made from
+    view: View, command: Create, settings: Settings, now: float, number: int, rule: RuleRecord | None
 ) -> tuple[TaskRecord, Plan]:
     account = command.account
-    number = view.created_count(account) + 1
     record = TaskRecord(
         id=_free_id(view, settings.seed, account, number, now),
         account=account,
@@ -203,9 +256,43 @@ def _query(view: View, command: Query, settings: Settings, now: float, request_i
     times = (*polls.times, at) if keep else polls.times
     state = plan.state(record.created, times, at)
     message = task_message(record, plan, state, settings.seed)
-    reply = json_reply(200, Envelope.success(message.to_wire(), request_id).to_wire())
+    reply = _success(message.to_wire(), request_id)
     told = Told(command.account, None, record.id, state.status)
-    return Decision(reply, (PollRecord(record.id, number, at, keep),), told)
+    return Decision(reply, (PollRecord(record.id, number, at, keep, plan),), told)
+
+
+def _list(view: View, command: List, settings: Settings, now: float, request_id: str) -> Decision:
+    mine = [record for record in view.tasks(command.account) if record.operation in command.operations]
+    mine.reverse()
+    first = (command.page - 1) * command.size
+    shown = [
+        task_message(record, view.plan(record.id), state_of(view, record, now), settings.seed).to_wire()
+        for record in mine[first : first + command.size]
+    ]
+    return Decision(_success(shown, request_id), (), Told(command.account))
+
+
+def _costs(view: View, command: ShowCosts, settings: Settings, now: float, request_id: str) -> Decision:
+    """An account with a balance has one resource pack of that size; any other pays as it goes."""
+    packs: list[dict[str, object]] = []
+    if settings.balance is not None:
+        left = max(settings.balance - _usage(view, command.account, now).units, 0)
+        packs.append(
+            {
+                "resource_pack_name": "kling-mock",
+                "resource_pack_id": "kling-mock",
+                "resource_pack_type": "decreasing_total",
+                "total_quantity": settings.balance,
+                "remaining_quantity": left,
+                "status": "online" if left else "runOut",
+            }
+        )
+    data = {"code": 0, "msg": SUCCESS_MESSAGE.value, "resource_pack_subscribe_infos": packs}
+    return Decision(_success(data, request_id), (), Told(command.account))
+
+
+def _success(data: object, request_id: str) -> Reply:
+    return json_reply(200, Envelope.success(data, request_id).to_wire())
 
 
 # -- result pictures
@@ -213,16 +300,17 @@ def _query(view: View, command: Query, settings: Settings, now: float, request_i
 
 def _fetch(view: View, command: FetchPicture, settings: Settings, now: float) -> Decision:
     record = view.task(command.task_id)
-    if record is None or command.index >= record.request.n:
-        return _no_picture("there is no such picture (or it has expired)")
+    if record is None or command.number >= record.request.n:
+        return _no_picture("there is no such picture (or it has expired)", relax="retention_days")
     status, _ = state_of(view, record, now)
     if status is not TaskStatus.SUCCEED:
         return _no_picture(f"the task is {status}")
-    if result_path(record, command.index, settings.seed) != command.path:
+    if result_path(record, command.number, settings.seed) != command.path:
         return _no_picture("the URL was altered")
-    return Decision(Reply(200, (), b"", sheet_of(record, command.index)), (), Told(task_id=record.id))
+    return Decision(Reply(200, (), b"", sheet_of(record, command.number)), (), Told(task_id=record.id))
 
 
-def _no_picture(why: str) -> Decision:
-    headers = (("content-type", "text/plain; charset=utf-8"), (RULE_HEADER, f"result.url; {why}"))
+def _no_picture(why: str, relax: str | None = None) -> Decision:
+    rule = rule_header("result.url", ASSUMED, relax)
+    headers = (("content-type", "text/plain; charset=utf-8"), (rule[0], f"{rule[1]}; {why}"))
     return Decision(Reply(404, headers, b"404 page not found\n"), (), Told(rule="result.url"))

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
 
 from contracts.fields import is_web_url
-from contracts.gateways import VALIDATION_SHAPES
-from contracts.operations import OPERATIONS
+from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, every_operation
 from contracts.vocabulary import BODY_MAXIMUM, RETENTION_DAYS
 from kling_mock.plan import Pace
 
@@ -50,7 +49,8 @@ class Settings:
     keys: tuple[str, ...] = field(
         default=(),
         metadata=_switch(
-            "accepted API keys, each its own account; `x*` takes all that begin so; none: any key", "--keys"
+            "accepted keys, each an account: plain, ACCESS:SECRET, or `x*` for all that begin so; none: any",
+            "--keys",
         ),
     )
     pace: Pace = field(
@@ -69,6 +69,12 @@ class Settings:
         default=None,
         metadata=_switch(
             "what result URLs begin with; default: where the create request was sent", "--public-url"
+        ),
+    )
+    operations: tuple[str, ...] = field(
+        default=(),
+        metadata=_switch(
+            "optional operations to switch on: text-to-image, on CometAPI's path of this API", "--operations"
         ),
     )
     validation_errors: ErrorShape = field(
@@ -121,6 +127,7 @@ class Settings:
         # Lists and a pace's spelling are taken too: markers and files have nothing else.
         self._set("keys", _texts("keys", self.keys))
         self._set("models", _texts("models", self.models))
+        self._set("operations", _texts("operations", self.operations))
         self._set("ignore", frozenset(_texts("ignore", self.ignore)))
         self._set("callback_retries", _pauses("callback_retries", self.callback_retries))
         if isinstance(cast("object", self.pace), str):
@@ -142,9 +149,11 @@ class Settings:
     def _check(self) -> None:
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
-        if "" in self.keys:
-            raise ValueError("keys: an empty key cannot be sent; leave it out")
-        known = {rule for each in OPERATIONS for rule in each.rules if relaxable(rule)}
+        self._check_keys()
+        optional = {each.name for gate in GATEWAYS for route in gate.routes for each in route.optional}
+        for name in set(self.operations) - optional:
+            raise ValueError(f"operations: {name!r} is none that can be switched on ({', '.join(optional)})")
+        known = {rule for each in every_operation() for rule in each.rules if relaxable(rule)}
         for rule in self.ignore - known:
             near = difflib.get_close_matches(rule, known) or sorted(known)
             raise ValueError(
@@ -161,11 +170,24 @@ class Settings:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not positive")
 
-    def accepts(self, key: str) -> bool:
-        """Whether a key is good."""
-        return not self.keys or any(
-            key.startswith(known[:-1]) if known.endswith("*") else key == known for known in self.keys
-        )
+    def _check_keys(self) -> None:
+        if "" in self.keys:
+            raise ValueError("keys: an empty key cannot be sent; leave it out")
+        for key in self.keys:
+            access, colon, secret = key.partition(":")
+            if colon and not (access and secret):
+                raise ValueError("keys: an access key and its secret are written ACCESS:SECRET")
+
+    @property
+    def plain_keys(self) -> tuple[str, ...]:
+        """The accepted keys that are sent as they are."""
+        return tuple(key for key in self.keys if ":" not in key)
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The secrets of the access keys, for tokens."""
+        pairs = (key.partition(":") for key in self.keys if ":" in key)
+        return {access: secret for access, _, secret in pairs}
 
     @classmethod
     def of(cls, switches: Mapping[str, Any]) -> Self:

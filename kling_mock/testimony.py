@@ -17,7 +17,11 @@ _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 def testify(sheet: Sheet) -> str:
     """A sheet as the text that its picture carries."""
-    facts = asdict(sheet) | {"pictures": [picture._asdict() for picture in sheet.pictures]}
+    pictures = [
+        {"field": each.field, "url": each.url, "size": each.size, "sha256": each.sha256}
+        for each in sheet.pictures
+    ]
+    facts = asdict(sheet) | {"pictures": pictures}
     return json.dumps(facts, ensure_ascii=False)
 
 
@@ -38,7 +42,12 @@ def read_picture(data: bytes) -> Sheet:
 
 
 def _sheet(facts: dict[str, Any]) -> Sheet:
-    facts["pictures"] = tuple(PictureRecord(**picture) for picture in facts["pictures"])
+    facts["pictures"] = tuple(
+        PictureRecord(
+            each["field"], each["url"], each["size"], each["sha256"] if each["url"] is None else None
+        )
+        for each in facts["pictures"]
+    )
     return Sheet(**facts)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from kling_mock.accounts import label
 from kling_mock.callbacks import Courier, Outbox
 from kling_mock.handles import TaskHandle
 from kling_mock.journal import Calls
@@ -13,6 +12,7 @@ from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import Script
 from kling_mock.settings import Settings
 from kling_mock.stores import Store
+from kling_mock.waiting import Watch
 
 
 class NotOneTask(AssertionError):
@@ -22,26 +22,28 @@ class NotOneTask(AssertionError):
 class View:
     """The view of one account (`fake.account(key)`); a `Fake` is the view of all of them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- all that the views of one fake share
         self,
         store: Store,
         settings: Settings,
         courier: Courier,
+        watch: Watch,
         numbers: itertools.count[int],
         account: str | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._courier = courier
+        self._watch = watch
+        self.clock = watch.clock
         self._numbers = numbers
         self._account = account
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
         """Every task, oldest first."""
-        settle: Callable[[], None] = self._courier.settle
         records = self._store.tasks(self._account)
-        return tuple(TaskHandle(record, self._store, self._settings, settle) for record in records)
+        return tuple(TaskHandle(record, self._store, self._settings, self._watch) for record in records)
 
     @property
     def task(self) -> TaskHandle:
@@ -57,7 +59,7 @@ class View:
     @property
     def calls(self) -> Calls:
         """The journal."""
-        return Calls(self._read_calls)
+        return Calls(self._read_calls, self._watch)
 
     def _read_calls(self) -> Sequence[CallRecord]:
         calls = self._store.calls()
@@ -72,6 +74,13 @@ class View:
     def next(self) -> Script:
         """Script the next create that is accepted; several queue up."""
         return self._script(None)
+
+    @property
+    def scripts(self) -> Sequence[RuleRecord]:
+        """Every rule that was scripted here, oldest first, used up or not."""
+        rules = (*self._store.spent_rules(), *self._store.rules())
+        mine = [rule for rule in rules if self._account is None or rule.account in (None, self._account)]
+        return sorted(mine, key=lambda rule: rule.id)
 
     def when(self, **criteria: object) -> Script:
         """Script every create that fits; the newest rule that fits applies.
@@ -88,5 +97,5 @@ class View:
         self._store.commit((rule,))
 
     def __repr__(self) -> str:
-        who = "all accounts" if self._account is None else f"account {label(self._account)}"
+        who = self._account or "all accounts"
         return f"<{type(self).__name__} of {who}: {len(self.tasks)} tasks, {len(self.calls)} calls>"

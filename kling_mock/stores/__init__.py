@@ -42,6 +42,10 @@ class View(Protocol):
 
     def attempts(self, task_id: str, position: int) -> Sequence[AttemptRecord]: ...
 
+    def token(self, digest: str) -> float | None:
+        """When a signed bearer expires on this clock; None if it was never seen."""
+        ...
+
     def calls(self) -> Sequence[CallRecord]:
         """The journal, oldest first; the oldest entries go when it is full."""
         ...

@@ -21,6 +21,7 @@ from kling_mock.records import (
     RuleRecord,
     RuleUse,
     TaskRecord,
+    TokenRecord,
 )
 
 
@@ -49,6 +50,7 @@ class MemoryStore:
         self._accounts: dict[str, _Account] = {}
         self._rules: dict[int, RuleRecord] = {}
         self._attempts: dict[tuple[str, int], tuple[AttemptRecord, ...]] = {}
+        self._tokens: dict[str, float] = {}
         self._calls: deque[CallRecord] = deque(maxlen=journal)
 
     # -- reading
@@ -58,13 +60,20 @@ class MemoryStore:
         return None if kept is None or self._expired(kept.record) else kept.record
 
     def plan(self, task_id: str) -> Plan:
-        plan = self._tasks[task_id].plan
+        with self._lock:  # a task that is just being written gets its plan in the same change
+            plan = self._kept(task_id).plan
         if plan is None:
             raise LookupError(f"task {task_id} was written without a plan")
         return plan
 
     def polls(self, task_id: str) -> Polls:
-        return self._tasks[task_id].polls
+        return self._kept(task_id).polls
+
+    def _kept(self, task_id: str) -> _Task:
+        kept = self._tasks.get(task_id)
+        if kept is None:
+            raise LookupError(f"task {task_id} is no longer kept: its retention is over")
+        return kept
 
     def created_count(self, account: str) -> int:
         known = self._accounts.get(account)
@@ -94,6 +103,9 @@ class MemoryStore:
 
     def attempts(self, task_id: str, position: int) -> Sequence[AttemptRecord]:
         return self._attempts.get((task_id, position), ())
+
+    def token(self, digest: str) -> float | None:
+        return self._tokens.get(digest)
 
     def calls(self) -> Sequence[CallRecord]:
         with self._lock:
@@ -128,12 +140,16 @@ class MemoryStore:
 
     def check_plan(self, record: PlanRecord) -> str | None:
         kept = self._tasks.get(record.task_id)
-        present = None if kept is None else kept.plan
-        return None if present == record.replaces else "task.plan_unchanged"
+        present, polls = (None, 0) if kept is None else (kept.plan, kept.polls.total)
+        if present != record.replaces:
+            return "task.plan_unchanged"
+        return None if polls == record.polls else "task.no_poll_since"
 
     def check_poll(self, record: PollRecord) -> str | None:
         kept = self._tasks.get(record.task_id)
-        return None if kept and kept.polls.total == record.number - 1 else "task.next_poll"
+        if kept is None or kept.polls.total != record.number - 1:
+            return "task.next_poll"
+        return None if kept.plan == record.plan else "task.plan_unchanged"
 
     def check_use(self, record: RuleUse) -> str | None:
         rule = self._rules.get(record.rule_id)
@@ -171,6 +187,12 @@ class MemoryStore:
     def write_attempt(self, record: AttemptRecord) -> None:
         key = (record.task_id, record.position)
         self._attempts[key] = (*self._attempts.get(key, ()), record)
+
+    def write_token(self, record: TokenRecord) -> None:
+        # They lie in the order in which they came: those that are long expired are first.
+        while self._tokens and next(iter(self._tokens.values())) + self._retention <= self.now():
+            del self._tokens[next(iter(self._tokens))]
+        self._tokens.setdefault(record.digest, record.expires)
 
     def write_call(self, record: CallRecord) -> None:
         self._calls.append(record)
@@ -214,6 +236,7 @@ _WRITES: Final = cast(
         RuleRecord: MemoryStore.write_rule,
         RuleUse: MemoryStore.write_use,
         AttemptRecord: MemoryStore.write_attempt,
+        TokenRecord: MemoryStore.write_token,
         CallRecord: MemoryStore.write_call,
     },
 )

@@ -175,7 +175,7 @@ ODD_PATHS = [
     CREATE.upper(),
     CREATE.replace("/v1/", "%2Fv1%2F"),
     CREATE.replace("generations", "%67enerations"),
-    "/v1/images/generations",
+    "/v1/images/generation",
     f"/{'a' * 20_000}",
     "/%00",
     "/%ff%fe",

@@ -68,8 +68,8 @@ def script(
     call(get(f"{CREATE}/a%20b%2Fc?x=1&y=%00"))
     call(get(CREATE))
     call(get(f"{CREATE}/"))
-    call(get("/"))
-    call(get("/v1/images/nothing"))
+    call(get("/kling/"))
+    call(get("/kling/v1/images/nothing"))
     call(get("/_mock/health"))
     for method in ("PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
         call(get(CREATE, method=method))

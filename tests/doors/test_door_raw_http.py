@@ -87,7 +87,7 @@ def test_odd_methods_that_http_knows_are_a_405(talk: Talk, method: str) -> None:
 
 def test_options_of_everything_is_a_404(talk: Talk) -> None:
     status, _, body = talk(b"OPTIONS * HTTP/1.1\r\n%b\r\n" % HEAD)
-    assert (status, json.loads(body)["error"]["type"]) == (404, "comet_api_error")
+    assert (status, json.loads(body)["code"]) == (404, 1203)
 
 
 def test_an_absolute_target_is_its_path(talk: Talk, fake: Fake) -> None:

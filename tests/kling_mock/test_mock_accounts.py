@@ -1,0 +1,168 @@
+"""Each key is an account: what it owns, what it cannot see, and which keys are good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from kling_mock import Fake, ManualClock, Reply, Request
+
+if TYPE_CHECKING:
+    from tests.kling_mock.conftest import Caller, Start
+
+PATH = "/kling/v1/images/generations"
+UNKNOWN = {"code": "task_not_exist", "message": "task_not_exist", "data": None}
+
+
+def knock(fake: Fake, *authorization: str) -> Reply:
+    """Query a task that there is not: 400 with a good key, 401 without."""
+    headers = tuple(("authorization", value) for value in authorization)
+    return fake.handle(Request("GET", f"{PATH}/1", "", headers))
+
+
+# -- keys
+
+
+@pytest.mark.parametrize("key", ["sk-anything", "x", "AK:SECRET", "a.b.c", "with blank inside"])
+def test_in_process_any_bearer_that_is_not_empty_is_good(key: str, caller: Caller) -> None:
+    assert knock(caller.fake, f"Bearer {key}").status == 400
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_the_scheme_is_taken_in_any_case(scheme: str, start: Start) -> None:
+    assert knock(start(keys=["sk-one"]).fake, f"{scheme} sk-one").status == 400
+
+
+def test_blanks_around_the_key_do_not_count(start: Start) -> None:
+    assert knock(start(keys=["sk-one"]).fake, "  Bearer   sk-one  ").status == 400
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        (),
+        ("",),
+        ("   ",),
+        ("Bearer",),
+        ("Bearer ",),
+        ("sk-one",),
+        ("Basic sk-one",),
+        ("Token sk-one",),
+        ("Bearer sk-on",),
+        ("Bearer sk-one1",),
+        ("Bearer SK-ONE",),
+        ("Bearer sk-one", "Bearer sk-one"),
+        ("Bearer sk-one", ""),
+        ("Bearer sk-two, Bearer sk-one",),
+    ],
+)
+def test_other_credentials_are_refused_in_the_shape_of_the_gateway(
+    authorization: tuple[str, ...], start: Start
+) -> None:
+    caller = start(keys=["sk-one"])
+    reply = knock(caller.fake, *authorization)
+    body = cast("dict[str, Any]", reply.json())
+    assert reply.status == 401
+    assert body.keys() == {"error"}
+    assert body["error"]["type"] == "comet_api_error"
+    assert body["error"]["message"].startswith("invalid token (request id: ")
+    assert caller.fake.calls.refused[0].rule in ("auth.missing", "auth.malformed", "auth.key")
+
+
+def test_keys_are_exact_unless_they_end_in_a_star(start: Start) -> None:
+    fake = start(keys=["sk-mock", "sk-mock-*"]).fake
+    good = ["sk-mock", "sk-mock-", "sk-mock-1", "sk-mock-anything at all"]
+    bad = ["sk-moc", "sk-mock1", "sk-other", "*", "xsk-mock-1"]
+    assert [knock(fake, f"Bearer {key}").status for key in good] == [400] * len(good)
+    assert [knock(fake, f"Bearer {key}").status for key in bad] == [401] * len(bad)
+
+
+# -- accounts
+
+
+def test_a_foreign_task_is_unknown_in_the_same_words_as_one_that_is_not(caller: Caller) -> None:
+    task_id = caller.create()["task_id"]
+    stranger = caller.account("sk-mock-b")
+    for path in (f"{PATH}/{task_id}", f"{PATH}/1", f"{PATH}/no%20number"):
+        reply = stranger.get(path)
+        assert (reply.status, reply.json()) == (400, UNKNOWN)
+    assert caller.status(task_id) == "processing"
+
+
+def test_a_task_is_found_under_both_tails(caller: Caller) -> None:
+    task_id = caller.create()["task_id"]
+    other = caller.get(f"/kling/v1/images/multi-image2image/{task_id}")
+    assert caller.data(other)["task_id"] == task_id
+
+
+def test_two_accounts_count_and_own_apart(start: Start) -> None:
+    """Slots, balance and external ids of one account are nothing to the other."""
+    one = start(slots=1, balance=16)
+    two = one.account("sk-mock-b")
+    assert [one.ask(external_task_id="x").status, two.ask(external_task_id="x").status] == [200, 200]
+    assert [one.ask().status, two.ask().status] == [403, 403]
+
+
+def test_a_view_of_an_account_shows_what_is_its_own(caller: Caller) -> None:
+    other = caller.account("sk-secret")
+    caller.create(prompt="mine", callback_url="https://app.test/a")
+    other.create(prompt="theirs", callback_url="https://app.test/b")
+    other.create()
+    mine, theirs = caller.fake.account(caller.key), caller.fake.account("sk-secret")
+    assert mine.task.request.prompt == "mine"
+    assert [task.request.prompt for task in theirs.tasks] == ["theirs", ""]
+    assert len(caller.fake.tasks) == 3
+    assert [callback.url for callback in theirs.callbacks] == ["https://app.test/b"]
+    assert [len(view.calls) for view in (mine, theirs, caller.fake)] == [1, 2, 3]
+    assert caller.fake.account("sk-never-seen").tasks == ()
+
+
+def test_a_script_of_an_account_is_for_that_account(caller: Caller) -> None:
+    caller.fake.account("sk-mock-b").next.fails("theirs")
+    caller.fake.account("sk-mock-b").when(prompt="*").pace("instant")
+    assert caller.status(caller.make().id) == "processing"
+    other = caller.account("sk-mock-b")
+    first, second = other.make(), other.make()
+    other.status(first.id)
+    assert [other.query(first.id)["task_status"], second.status] == ["failed", "succeed"]
+
+
+def test_a_view_says_whose_it_is_without_giving_the_key_away(caller: Caller) -> None:
+    caller.account("sk-secret-0123456789").create()
+    assert repr(caller.fake) == "<Fake of all accounts: 1 tasks, 1 calls>"
+    assert repr(caller.fake.account("sk-mock-b")) == "<View of sk-mock-b: 0 tasks, 0 calls>"
+    shown = repr(caller.fake.account("sk-secret-0123456789"))
+    assert shown.startswith("<View of account-")
+    assert shown.endswith(": 1 tasks, 1 calls>")
+    assert "sk-secret" not in shown
+
+
+# -- ids
+
+
+def test_ids_are_unique_over_5000_creates_at_one_instant_and_over_accounts(start: Start) -> None:
+    caller = start()
+    other = caller.account("sk-mock-b")
+    ids = [each.create()["task_id"] for _ in range(2500) for each in (caller, other)]
+    assert len(set(ids)) == 5000
+    assert all(task_id.isdecimal() and len(task_id) == 18 for task_id in ids)
+
+
+@pytest.mark.parametrize("start_at", [1_577_836_800.0, 1_767_225_600.5, 1_767_225_600.123456, 4e9])
+def test_the_time_part_of_an_id_is_created_at(start_at: float, start: Start) -> None:
+    """`(id >> 22) + epoch == created_at`, with the epoch derived from captured pairs."""
+    data = start(clock=ManualClock(start_at)).create()
+    assert (int(data["task_id"]) >> 22) + 1_568_028_518_780 == data["created_at"] == int(start_at * 1000)
+    assert data["updated_at"] == data["created_at"]
+
+
+def test_a_request_id_is_a_new_v4_uuid_on_each_reply(caller: Caller) -> None:
+    import uuid
+
+    task_id = caller.create()["task_id"]
+    replies = [caller.get(f"{PATH}/{task_id}") for _ in range(50)] + [caller.ask(n=0) for _ in range(50)]
+    found = [cast("dict[str, str]", reply.json())["request_id"] for reply in replies]
+    assert len(set(found)) == 100
+    assert {uuid.UUID(each).version for each in found} == {4}
+    assert all(str(uuid.UUID(each)) == each for each in found)

@@ -1,0 +1,338 @@
+"""Callbacks: due at every change, in order, again and again until they are taken or given up."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kling_mock.callbacks import Callback
+
+if TYPE_CHECKING:
+    from tests.kling_mock.conftest import Caller, Start
+
+HOOK = "https://app.test/hook"
+BORN = 1_767_225_600.0
+
+
+class Inbox:
+    """A receiver: keeps what comes, answers from a list, then with None."""
+
+    def __init__(self, *answers: int | Exception | None) -> None:
+        self.answers = list(answers)
+        self.came: list[Callback] = []
+
+    def __call__(self, callback: Callback) -> int | None:
+        self.came.append(callback)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def statuses(self) -> list[str]:
+        return [callback.status.value for callback in self.came]
+
+
+def due(caller: Caller) -> list[tuple[str, float]]:
+    return [(callback.status.value, callback.due - BORN) for callback in caller.fake.callbacks]
+
+
+# -- when they are due
+
+
+def test_a_callback_is_due_at_every_change(start: Start) -> None:
+    caller = start(pace="seconds:2,3")
+    caller.create(callback_url=HOOK)
+    assert due(caller) == [("submitted", 0)]
+    caller.clock.advance(2)
+    assert due(caller) == [("submitted", 0), ("processing", 2)]
+    caller.clock.advance(100)
+    assert due(caller) == [("submitted", 0), ("processing", 2), ("succeed", 5)]
+
+
+def test_under_polls_it_is_due_at_the_query_that_changed_the_state(start: Start) -> None:
+    caller = start(pace="polls:3")
+    task_id = caller.create(callback_url=HOOK)["task_id"]
+    caller.clock.advance(100)
+    assert due(caller) == [("submitted", 0)]
+    for _ in range(4):
+        caller.clock.advance(10)
+        caller.query(task_id)
+    assert due(caller) == [("submitted", 0), ("processing", 110), ("succeed", 130)]
+
+
+@pytest.mark.parametrize(("verb", "end"), [("release", "succeed"), ("fail", "failed")])
+def test_a_verb_makes_its_callback_due(verb: str, end: str, start: Start) -> None:
+    caller = start(pace="held")
+    inbox = Inbox()
+    caller.fake.callbacks.deliver_to(inbox)
+    task = caller.make(callback_url=HOOK)
+    caller.clock.advance(9)
+    task.fail("stopped") if verb == "fail" else task.release()
+    assert inbox.statuses == ["submitted", "processing", end]
+    assert due(caller)[-1] == (end, 9)
+
+
+@pytest.mark.parametrize("url", [None, ""])
+def test_without_a_callback_url_there_is_none(url: str | None, start: Start) -> None:
+    caller = start(pace="instant")
+    inbox = Inbox()
+    caller.fake.callbacks.deliver_to(inbox)
+    caller.create(callback_url=url)
+    caller.create()
+    assert (len(caller.fake.callbacks), inbox.came) == (0, [])
+
+
+@pytest.mark.parametrize("failure", [None, "no such luck"])
+def test_the_body_is_what_a_query_tells_at_that_instant(failure: str | None, start: Start) -> None:
+    caller = start(pace="seconds:2,3")
+    if failure:
+        caller.fake.next.fails(failure)
+    task_id = caller.create(callback_url=HOOK, external_task_id="mine", n=3)["task_id"]
+    told = []
+    for step in (0, 2, 3):
+        caller.clock.advance(step)
+        told.append(caller.query(task_id))
+    callbacks = caller.fake.callbacks
+    assert [callback.body for callback in callbacks] == told
+    assert [json.loads(callback.content) for callback in callbacks] == told
+    assert {callback.headers["content-type"] for callback in callbacks} == {"application/json; charset=utf-8"}
+    assert {callback.url for callback in callbacks} == {HOOK}
+    assert {callback.task_id for callback in callbacks} == {task_id}
+
+
+def test_callbacks_of_several_tasks_are_in_the_order_they_are_due(start: Start) -> None:
+    caller = start(pace="seconds:2,3")
+    inbox = Inbox()
+    first = caller.create(callback_url=HOOK)["task_id"]
+    caller.clock.advance(1)
+    second = caller.create(callback_url=HOOK)["task_id"]
+    caller.clock.advance(10)
+    caller.fake.callbacks.deliver_to(inbox)
+    expected = [(first, 0), (second, 1), (first, 2), (second, 3), (first, 5), (second, 6)]
+    assert [(callback.task_id, callback.due - BORN) for callback in inbox.came] == expected
+    assert [(callback.task_id, callback.due - BORN) for callback in caller.fake.callbacks] == expected
+
+
+# -- delivery
+
+
+def test_they_are_delivered_after_each_call_advance_and_verb(start: Start) -> None:
+    caller = start(pace="polls:2")
+    inbox = Inbox()
+    caller.fake.callbacks.deliver_to(inbox)
+    task = caller.make(callback_url=HOOK)
+    assert inbox.statuses == ["submitted"]
+    caller.query(task.id)
+    assert inbox.statuses == ["submitted", "processing"]
+    task.succeed()
+    assert inbox.statuses == ["submitted", "processing", "succeed"]
+    caller.clock.advance(days=1)
+    caller.query(task.id)
+    assert len(inbox.came) == 3
+
+
+@pytest.mark.parametrize("answer", [None, 200, 201, 204, 299])
+def test_an_answer_below_300_or_none_takes_it(answer: int | None, start: Start) -> None:
+    caller = start(pace="held:submitted")
+    inbox = Inbox(answer)
+    caller.fake.callbacks.deliver_to(inbox)
+    caller.create(callback_url=HOOK)
+    caller.clock.advance(days=1)
+    assert len(inbox.came) == 1
+    callback = caller.fake.callbacks[0]
+    assert callback.delivered
+    assert [(each.status, each.error) for each in callback.attempts] == [(answer or 200, None)]
+    caller.fake.check()
+
+
+@pytest.mark.parametrize("answer", [199, 301, 404, 500, 503])
+def test_another_answer_is_a_failed_attempt_and_comes_again(answer: int, start: Start) -> None:
+    caller = start(pace="held:submitted")
+    inbox = Inbox(answer, answer)
+    caller.fake.callbacks.deliver_to(inbox)
+    caller.create(callback_url=HOOK)
+    caller.clock.advance(9.5)
+    assert len(inbox.came) == 1
+    caller.clock.advance(0.5)
+    caller.clock.advance(60)
+    assert [len(callback.attempts) for callback in inbox.came] == [0, 1, 2]
+    attempts = caller.fake.callbacks[0].attempts
+    error = f"the receiver answered {answer}"
+    assert [(each.number, each.at - BORN, each.status, each.error) for each in attempts] == [
+        (1, 0, answer, error),
+        (2, 10, answer, error),
+        (3, 70, 200, None),
+    ]
+    caller.fake.check()
+
+
+@pytest.mark.parametrize(
+    ("switches", "times"),
+    [
+        ({}, [0, 10, 70, 670]),
+        ({"callback_retries": [1, 2]}, [0, 1, 3]),
+        ({"callback_retries": []}, [0]),
+    ],
+)
+def test_a_receiver_that_never_takes_it_is_given_up(
+    switches: dict[str, Any], times: list[float], start: Start
+) -> None:
+    caller = start(pace="held:submitted", **switches)
+    caller.fake.callbacks.deliver_to(Inbox(*[500] * 100))
+    caller.create(callback_url=HOOK)
+    for _ in range(20):
+        caller.clock.advance(100)
+    callback = caller.fake.callbacks[0]
+    assert [attempt.at - BORN for attempt in callback.attempts] == times
+    assert not callback.delivered
+
+
+def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> None:
+    """Neither the call that made it due nor the clock's advance is broken by it."""
+    caller = start(pace="held:submitted")
+    inbox = Inbox(RuntimeError("the app is down"))
+    caller.fake.callbacks.deliver_to(inbox)
+    assert caller.ask(callback_url=HOOK).status == 200
+    caller.clock.advance(10)
+    attempts = caller.fake.callbacks[0].attempts
+    assert [(each.status, each.error) for each in attempts] == [
+        (None, "RuntimeError('the app is down')"),
+        (200, None),
+    ]
+    with pytest.raises(ExceptionGroup) as caught:
+        caller.fake.check()
+    assert [str(each) for each in caught.value.exceptions] == ["the app is down"]
+
+
+@pytest.mark.parametrize("answer", ["200", True, object(), [200]])
+def test_an_answer_that_is_no_status_is_an_error_of_the_receiver(answer: Any, start: Start) -> None:
+    """A receiver that gives its HTTP library's response by mistake is told so, and breaks nothing."""
+    caller = start(pace="held:submitted", callback_retries=[])
+    caller.fake.callbacks.deliver_to(lambda _: answer)
+    assert caller.ask(callback_url=HOOK).status == 200
+    assert caller.ask().status == 200
+    with pytest.raises(ExceptionGroup) as caught:
+        caller.fake.check()
+    (problem,) = caught.value.exceptions
+    assert isinstance(problem, TypeError)
+    assert "answers with an HTTP status or None, not with" in str(problem)
+
+
+@pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,2"])
+def test_delivery_failure_never_changes_the_task(pace: str, start: Start) -> None:
+    seen = []
+    for receiver in (None, Inbox(*[500] * 99), Inbox(*[OSError("gone")] * 99)):
+        caller = start(pace=pace)
+        caller.fake.callbacks.deliver_to(receiver)
+        task_id = caller.create(callback_url=HOOK)["task_id"]
+        course = []
+        for _ in range(3):
+            caller.clock.advance(1)
+            course.append(caller.query(task_id))
+        seen.append(course)
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_receiver_may_call_the_fake_and_sees_the_task(start: Start) -> None:
+    """At receipt the task can be queried, and tells the state that the callback tells."""
+    caller = start(pace="seconds:2,3")
+    seen: list[tuple[str, str]] = []
+
+    def receiver(callback: Callback) -> None:
+        seen.append((callback.status.value, caller.status(callback.task_id)))
+
+    caller.fake.callbacks.deliver_to(receiver)
+    caller.create(callback_url=HOOK)
+    caller.clock.advance(2)
+    caller.clock.advance(3)
+    assert seen == [(status, status) for status in ("submitted", "processing", "succeed")]
+    caller.fake.check()
+
+
+def test_a_receiver_may_create_the_next_task_and_end_another(start: Start) -> None:
+    """What a receiver makes due comes after what is being delivered, and each of it once."""
+    caller = start(pace="held")
+    order: list[str] = []
+
+    def receiver(callback: Callback) -> None:
+        order.append(callback.status.value)
+        task = next(task for task in caller.fake.tasks if task.id == callback.task_id)
+        if callback.status == "processing":
+            task.release()
+        if callback.status == "succeed" and len(caller.fake.tasks) < 2:
+            caller.create(callback_url=HOOK)
+
+    caller.fake.callbacks.deliver_to(receiver)
+    caller.create(callback_url=HOOK)
+    assert order == ["submitted", "processing", "succeed"] * 2
+    assert all(callback.delivered for callback in caller.fake.callbacks)
+    assert [len(callback.attempts) for callback in caller.fake.callbacks] == [1] * 6
+    caller.fake.check()
+
+
+def test_a_receiver_may_advance_the_clock(start: Start) -> None:
+    caller = start(pace="seconds:2,3")
+    inbox: list[str] = []
+
+    def receiver(callback: Callback) -> None:
+        inbox.append(callback.status.value)
+        caller.clock.advance(5)
+
+    caller.fake.callbacks.deliver_to(receiver)
+    caller.create(callback_url=HOOK)
+    assert inbox == ["submitted", "processing", "succeed"]
+
+
+def test_none_stops_delivery_and_a_late_receiver_gets_what_was_due(start: Start) -> None:
+    caller = start(pace="seconds:2,3")
+    first, second = Inbox(), Inbox()
+    caller.fake.callbacks.deliver_to(first)
+    caller.create(callback_url=HOOK)
+    caller.fake.callbacks.deliver_to(None)
+    caller.clock.advance(10)
+    assert first.statuses == ["submitted"]
+    caller.fake.callbacks.deliver_to(second)
+    assert second.statuses == ["processing", "succeed"]
+
+
+def test_the_outbox_is_a_sequence_that_says_what_became_of_each(start: Start) -> None:
+    caller = start(pace="seconds:1,1")
+    task_id = caller.create(callback_url=HOOK)["task_id"]
+    caller.fake.callbacks.deliver_to(Inbox(200, 500))
+    caller.clock.advance(1)
+    caller.fake.callbacks.deliver_to(None)
+    caller.clock.advance(1)
+    assert repr(caller.fake.callbacks) == (
+        "<callbacks>\n"
+        f"  {task_id} submitted to {HOOK}, delivered\n"
+        f"  {task_id} processing to {HOOK}, 1 failed attempts\n"
+        f"  {task_id} succeed to {HOOK}, not tried"
+    )
+    assert len(caller.fake.callbacks[1:]) == 2
+    assert [callback.position for callback in caller.fake.callbacks] == [0, 1, 2]
+
+
+def test_no_key_is_in_a_callback(start: Start) -> None:
+    caller = start(pace="instant").account("sk-secret-0123456789")
+    caller.create(callback_url=HOOK)
+    shown = [f"{each!r} {each.content!r} {each.headers}" for each in caller.fake.callbacks]
+    assert len(shown) == 3
+    assert not any("sk-secret" in each for each in shown)
+
+
+def test_callbacks_end_with_the_retention_of_their_task(caller: Caller) -> None:
+    inbox = Inbox()
+    caller.create(callback_url=HOOK)
+    caller.clock.advance(days=30)
+    caller.fake.callbacks.deliver_to(inbox)
+    assert (len(caller.fake.callbacks), inbox.came) == (0, [])
+
+
+def test_a_text_outside_ascii_is_sent_as_utf8(start: Start) -> None:
+    caller = start(pace="instant")
+    caller.fake.next.fails("Bild ungültig 图")
+    caller.create(callback_url=HOOK)
+    assert "Bild ungültig 图".encode() in caller.fake.callbacks[-1].content

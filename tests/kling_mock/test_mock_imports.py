@@ -1,0 +1,230 @@
+"""The import table: who may import what, at module level and inside functions."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import contracts
+import kling_client
+import kling_mock
+
+PACKAGES = {
+    name: Path(str(package.__file__)).parent
+    for name, package in (
+        ("contracts", contracts),
+        ("kling_mock", kling_mock),
+        ("kling_client", kling_client),
+    )
+}
+OURS = frozenset(PACKAGES)
+
+# What the contract itself is: what is derived from it with other people's libraries is not listed.
+CONTRACT_CORE = (
+    "contracts",
+    *(
+        f"contracts.{name}"
+        for name in (
+            "captures", "fields", "gateways", "lifecycle", "messages", "openapi", "operations",
+            "picture_fields", "pictures", "request_schemas", "response_schemas", "rules",
+            "sample_pictures", "vocabulary",
+        )
+    ),
+)  # fmt: skip
+
+# Every module of kling_mock that may import other people's libraries, and which. All others: none.
+LIBRARIES = {
+    "kling_mock.console": {"rich"},
+    "kling_mock.demo": {"rich"},
+    "kling_mock.doors.httpx_transport": {"httpx"},
+    "kling_mock.doors.respx_router": {"httpx", "respx"},
+    "kling_mock.doors.server": {"uvicorn"},
+    "kling_mock.drawing": {"PIL"},
+    "kling_mock.lettering": {"PIL"},  # the letters of drawing, which alone imports it
+    "kling_mock.pytest_plugin": {"pytest"},
+    "kling_mock.tokens": {"jwt"},  # read when the first token comes
+    "kling_mock.faker": {"faker"},  # read by whoever wants the provider
+}
+
+# Who may import doors, and whether only inside functions: those are the lazy ways in.
+DOORS = {
+    "kling_mock.fake": ("lazy", {"httpx_transport", "respx_router", "asgi", "server"}),
+    "kling_mock.cli": ("lazy", {"server"}),
+    "kling_mock.console": ("eager", {"asgi"}),
+    "kling_mock.served": ("eager", {"asgi", "server"}),
+    "kling_mock.doors.respx_router": ("eager", {"httpx_transport"}),
+}
+
+# Who may import what draws pictures: the fake, when the first one is wanted.
+DRAWERS = {"kling_mock.fake": "lazy", "kling_mock.drawing": "eager"}
+
+# What has side effects, and is what users start; nothing of the core may know it.
+OUTSIDE = frozenset(
+    f"kling_mock.{name}"
+    for name in ("__main__", "cli", "console", "demo", "pytest_plugin", "served", "sleeping")
+)
+
+
+class Import(NamedTuple):
+    """That `module` imports `name`: when it is imported itself (`eager`), in a function, or for types."""
+
+    module: str
+    name: str
+    kind: str
+
+
+def _modules() -> dict[str, ast.Module]:
+    found: dict[str, ast.Module] = {}
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            name = ".".join((package, *parts)).removesuffix(".__init__")
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(module: str, node: ast.AST, kind: str = "eager") -> Iterator[Import]:
+    match node:
+        case ast.Import(names=names):
+            yield from (Import(module, alias.name, kind) for alias in names)
+        case ast.ImportFrom():
+            yield from (Import(module, name, kind) for name in _sources(module, node))
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            yield from _of_all(module, node.body, "types")
+            yield from _of_all(module, node.orelse, kind)
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            yield from _of_all(module, ast.iter_child_nodes(node), "lazy")
+        case _:
+            yield from _of_all(module, ast.iter_child_nodes(node), kind)
+
+
+def _of_all(module: str, nodes: Iterable[ast.AST], kind: str) -> Iterator[Import]:
+    for node in nodes:
+        yield from _imports(module, node, kind)
+
+
+def _sources(module: str, node: ast.ImportFrom) -> Iterator[str]:
+    """`from package import module` imports the module."""
+    assert node.level == 0, f"{module} has a relative import in line {node.lineno}"
+    for alias in node.names:
+        inner = f"{node.module}.{alias.name}"
+        yield inner if inner in MODULES else str(node.module)
+
+
+IMPORTS = [
+    found for module, tree in MODULES.items() for found in _imports(module, tree) if found.kind != "types"
+]
+
+
+def libraries_of(module: str) -> set[str]:
+    """Top-level packages of others that a module imports, in whatever place."""
+    tops = {each.name.partition(".")[0] for each in IMPORTS if each.module == module}
+    return tops - OURS - set(sys.stdlib_module_names)
+
+
+def test_the_table_sees_the_whole_of_it() -> None:
+    """Witness: imports of all three kinds are found where we know them to be."""
+    assert set(CONTRACT_CORE) <= set(MODULES)
+    assert set(LIBRARIES) | set(DOORS) | OUTSIDE <= set(MODULES)
+    assert Import("kling_mock.doors.server", "uvicorn", "eager") in IMPORTS
+    assert Import("kling_mock.fake", "kling_mock.doors.server", "lazy") in IMPORTS
+    assert all(each.module != "kling_mock.doors.asgi" or each.name != "kling_mock.fake" for each in IMPORTS)
+    assert len(IMPORTS) > 200
+
+
+@pytest.mark.parametrize("module", CONTRACT_CORE)
+def test_the_contract_itself_imports_nobody(module: str) -> None:
+    assert libraries_of(module) == set()
+
+
+def test_the_contract_imports_nothing_of_ours() -> None:
+    tops = {each.name.partition(".")[0] for each in IMPORTS if each.module.startswith("contracts")}
+    assert not tops & {"kling_mock", "kling_client"}
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith("kling_mock")))
+def test_the_fake_imports_the_libraries_of_its_row_and_no_others(module: str) -> None:
+    """No httpx, respx, uvicorn, starlette, faker or PIL in the core, not even inside a function."""
+    assert libraries_of(module) == LIBRARIES.get(module, set())
+
+
+def test_doors_are_opened_only_by_those_who_may() -> None:
+    """Not by each other, but for respx, which speaks httpx; by the fake and the command when asked to."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for each in IMPORTS:
+        if each.name.startswith("kling_mock.doors."):
+            door = each.name.removeprefix("kling_mock.doors.")
+            found.setdefault(each.module, set()).add((each.kind, door))
+    allowed = {
+        module: {(kind, door) for door in doors} for module, (kind, doors) in DOORS.items() if module in found
+    }
+    assert {module: doors - allowed.get(module, set()) for module, doors in found.items()} == {
+        module: set() for module in found
+    }
+
+
+def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
+    drawing = {"kling_mock.drawing", "kling_mock.lettering"}
+    found = {each.module: each.kind for each in IMPORTS if each.name in drawing}
+    assert found == DRAWERS
+
+
+def test_tokens_are_read_only_when_one_comes() -> None:
+    found = {(each.module, each.kind) for each in IMPORTS if each.name == "kling_mock.tokens"}
+    assert found == {("kling_mock.accounts", "lazy")}
+
+
+def test_the_core_knows_nothing_of_what_users_start() -> None:
+    core = {name for name in MODULES if name.startswith("kling_mock")} - OUTSIDE
+    guilty = {
+        each for each in IMPORTS if each.module in core and each.name in OUTSIDE and each.kind == "eager"
+    }
+    # The server's thread keeps real time while a test skips its sleep.
+    assert {(each.module, each.name) for each in guilty} <= {
+        ("kling_mock.doors.server", "kling_mock.sleeping")
+    }
+
+
+def test_fake_and_client_never_meet_but_in_the_demo() -> None:
+    meetings = {
+        each.module
+        for each in IMPORTS
+        if {each.module.partition(".")[0], each.name.partition(".")[0]} == {"kling_mock", "kling_client"}
+    }
+    assert meetings <= {"kling_mock.demo"}
+
+
+def test_no_module_level_import_goes_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for each in IMPORTS:
+        if each.kind == "eager" and each.name in MODULES:
+            graph.setdefault(each.module, set()).add(each.name)
+    assert len(graph) > 30
+    # A package's own module imports none of its parts, so that importing one of them costs nothing else.
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports in a circle: {' -> '.join(error.args[1])}")
+
+
+def test_importing_the_fake_loads_nobody() -> None:
+    """In a fresh interpreter: neither the package nor a fake that answers needs a library."""
+    code = (
+        "import sys, kling_mock\n"
+        "first = set(sys.modules)\n"
+        "kling_mock.Fake().handle(kling_mock.Request('GET', '/kling/v1/images/generations/1'))\n"
+        "heavy = {'httpx', 'respx', 'PIL', 'uvicorn', 'starlette', 'faker', 'rich', 'jwt', 'asyncio'}\n"
+        "print(heavy & set(sys.modules), 'kling_mock.fake' in first)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set() False\n"

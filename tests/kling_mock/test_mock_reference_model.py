@@ -1,0 +1,282 @@
+"""The fake against an independent model of the life cycle, over any course of events Hypothesis thinks of."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from kling_mock import Fake, ManualClock, Pace
+from kling_mock.handles import TaskHandle, TaskOver
+from kling_mock.plan import Plan, Transition
+from kling_mock.records import Polls
+from kling_mock.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.kling_mock.conftest import Caller
+    from tests.kling_mock.reference_model import ModelTask
+
+HERE = Path(__file__)
+
+
+def _load(name: str) -> ModuleType:
+    """A neighbour of this file: under importlib mode test folders are no packages."""
+    spec = spec_from_file_location(f"kling_tests_{name}", HERE.with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_make_model: Callable[..., ModelTask] = _load("reference_model").ModelTask
+_make_caller: Callable[..., Caller] = _load("conftest").Caller
+
+PACES: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("instant", ()),
+    ("polls", (1,)),
+    ("polls", (2,)),
+    ("polls", (4,)),
+    ("seconds", (2, 3)),
+    ("seconds", (0, 4)),
+    ("held", ()),
+)
+KEYS = ("sk-mock-a", "sk-mock-b")
+
+bounded = settings(
+    derandomize=True, database=None, deadline=None, max_examples=50, stateful_step_count=20, print_blob=False
+)
+
+
+def _spelled(pace: tuple[str, tuple[int, ...]]) -> str:
+    name, numbers = pace
+    return f"{name}:{','.join(map(str, numbers))}" if numbers else name
+
+
+class Pair:
+    """A task of the fake, and the model's idea of it."""
+
+    def __init__(self, caller: Caller, task_id: str, model: ModelTask) -> None:
+        self.caller, self.id, self.model = caller, task_id, model
+
+    @property
+    def handle(self) -> TaskHandle:
+        return next(task for task in self.caller.fake.tasks if task.id == self.id)
+
+
+class LifeCycle(RuleBasedStateMachine):
+    """Two accounts create, query and wait; a test scripts and ends; the model must always agree."""
+
+    @initialize(pace=st.sampled_from(PACES))
+    def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
+        """Three tasks from the start, so that few steps are spent on having something to look at."""
+        self.pace = pace
+        self.fake = Fake(pace=_spelled(pace), clock=ManualClock(), keys=list(KEYS))
+        self.callers = [_make_caller(self.fake, key) for key in KEYS]
+        self.pairs: list[Pair] = []
+        self.script: list[tuple[str | None, tuple[str, tuple[int, ...]] | None, bool]] = []
+        self.externals: set[tuple[str, str]] = set()
+        self.queries = 0
+        for who in (0, 0, 1):
+            self.create(who, None)
+
+    @property
+    def now(self) -> float:
+        return self.fake.clock.now()
+
+    # -- creating
+
+    @rule(who=st.sampled_from((0, 1)), external=st.none() | st.sampled_from(("mine", "yours")))
+    def create(self, who: int, external: str | None) -> None:
+        caller = self.callers[who]
+        reply = caller.ask(external_task_id=external)
+        if external is not None and (caller.key, external) in self.externals:
+            assert reply.status == 400
+            assert "already exists" in reply.body.decode()
+            return
+        failure, pace, refused = self.script.pop(0) if self.script else (None, None, False)
+        if refused:
+            assert reply.status == 429
+            return
+        data = caller.data(reply)
+        assert data["task_status"] == "submitted"
+        assert data["created_at"] == int(self.now * 1000)
+        if external is not None:
+            self.externals.add((caller.key, external))
+        model = _make_model(*(pace or self.pace), self.now, failure)
+        self.pairs.append(Pair(caller, data["task_id"], model))
+
+    @rule(who=st.sampled_from((0, 1)), bad=st.sampled_from(({"n": 0}, {"prompt": "x" * 2501}, {"n": "1"})))
+    def create_invalid(self, who: int, bad: dict[str, Any]) -> None:
+        assert self.callers[who].ask(**bad).status == 400
+
+    # -- scripting
+
+    @rule(failure=st.none() | st.just("no such luck"), pace=st.none() | st.sampled_from(PACES))
+    def script_next(self, failure: str | None, pace: tuple[str, tuple[int, ...]] | None) -> None:
+        script = self.fake.next.succeeds() if failure is None else self.fake.next.fails(failure)
+        if pace is not None:
+            script.pace(_spelled(pace))
+        self.script.append((failure, pace, False))
+
+    @rule()
+    def script_refusal(self) -> None:
+        self.fake.next.refuses(1302)
+        self.script.append((None, None, True))
+
+    # -- waiting and looking
+
+    @rule(seconds=st.integers(0, 6))
+    def advance(self, seconds: int) -> None:
+        self.fake.clock.advance(seconds)
+
+    @rule(which=st.integers(0, 9))
+    def query(self, which: int) -> None:
+        pair = self.pairs[which % len(self.pairs)]
+        seen = pair.caller.query(pair.id)
+        self.queries += 1
+        status, since = pair.model.poll(self.now)
+        assert (seen["task_status"], seen["updated_at"]) == (status, int(since * 1000))
+        assert seen["created_at"] == int(pair.model.born * 1000)
+        assert bool(seen["task_result"]) == (status == "succeed")
+        assert seen.get("task_status_msg") == (pair.model.failure if status == "failed" else None)
+
+    @rule(seconds=st.integers(1, 3), which=st.integers(0, 9))
+    def wait_and_query(self, seconds: int, which: int) -> None:
+        self.advance(seconds)
+        self.query(which)
+
+    @rule(which=st.integers(0, 9))
+    def query_as_stranger(self, which: int) -> None:
+        pair = self.pairs[which % len(self.pairs)]
+        stranger = self.callers[pair.caller is self.callers[0]]
+        assert stranger.get(f"/kling/v1/images/generations/{pair.id}").status == 400
+
+    # -- ending
+
+    @rule(which=st.integers(0, 9), verb=st.sampled_from(("release", "fail", "succeed")))
+    def finish(self, which: int, verb: str) -> None:
+        pair = self.pairs[which % len(self.pairs)]
+        status, _ = pair.model.look(self.now)
+        failures = {"release": pair.model.failure, "fail": "stopped", "succeed": None}
+        arguments = ("stopped",) if verb == "fail" else ()
+        if status in ("succeed", "failed"):
+            with pytest.raises(TaskOver):
+                getattr(pair.handle, verb)(*arguments)
+            return
+        getattr(pair.handle, verb)(*arguments)
+        pair.model.finish(self.now, failures[verb])
+
+    @invariant()
+    def handles_agree(self) -> None:
+        for pair in getattr(self, "pairs", ()):
+            seen = pair.handle.history[-1]
+            assert (seen.status, seen.at) == pair.model.look(self.now)
+            assert pair.handle.status == seen.status
+            assert pair.handle.polls == pair.model.polls
+
+    def teardown(self) -> None:
+        if hasattr(self, "fake"):
+            assert len(self.fake.tasks) == len(self.pairs)
+            assert len(self.fake.calls.polls) == self.queries
+            self.fake.check()
+
+
+def test_the_fake_agrees_with_the_model() -> None:
+    """Over create, invalid and duplicate create, query, advance, script and verbs, for two accounts."""
+    run_machine(LifeCycle, settings=bounded)
+
+
+# -- witnesses: the same machine catches small faults
+
+
+def _never_starts(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    starts, ends = plan.instants(polls)
+    if now >= ends:
+        return Transition(plan.terminal, ends)
+    return Transition(_SOUND(plan, created, polls, created).status, min(starts, created))
+
+
+def _wraps(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    state = _SOUND(plan, created, polls, now)
+    return _SOUND(plan, created, (), created) if state.status.terminal and now > state.at + 4 else state
+
+
+def _stamps_the_look(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    return _SOUND(plan, created, polls, now)._replace(at=now)
+
+
+def _late(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    return _SOUND(plan, created, polls, max(created, now - 0.001))
+
+
+_SOUND = Plan.state
+
+
+@pytest.mark.parametrize("fault", [_never_starts, _wraps, _stamps_the_look, _late])
+def test_the_machine_catches_a_faulty_plan(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plan, "state", fault)
+    _expect_caught()
+
+
+def test_the_machine_catches_a_poll_counter_that_all_tasks_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shared(store: MemoryStore, task_id: str) -> Polls:
+        every = [store._kept(record.id).polls for record in store.tasks()]
+        times = itertools.chain.from_iterable(polls.times for polls in every)
+        return Polls(store._kept(task_id).polls.total, tuple(sorted(times)))
+
+    monkeypatch.setattr(MemoryStore, "polls", shared)
+    _expect_caught()
+
+
+def test_the_machine_catches_accounts_that_share_external_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = MemoryStore.external
+
+    def shared(store: MemoryStore, account: str, external_id: str) -> object:
+        found: Iterator[object] = (sound(store, key, external_id) for key in KEYS)
+        return next((record for record in found if record is not None), None)
+
+    monkeypatch.setattr(MemoryStore, "external", shared)
+    _expect_caught()
+
+
+def test_the_machine_catches_verbs_that_come_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reopening(plan: Plan, polls: Sequence[float], now: float, failure: str | None) -> Plan:
+        return Plan(now, now + 1, counted=False, failure=failure)
+
+    monkeypatch.setattr(Plan, "finished", reopening)
+    _expect_caught()
+
+
+def _expect_caught() -> None:
+    """The machine finds a difference. It is not made small: that would only take time."""
+    quick = settings(bounded, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises(AssertionError):
+        run_machine(LifeCycle, settings=quick)
+
+
+def test_the_model_knows_nothing_of_the_fake() -> None:
+    """An opinion of its own: forty lines at most, and no import."""
+    text = HERE.with_name("reference_model.py").read_text(encoding="utf-8")
+    code = [line for line in text.partition("class ")[2].splitlines() if line.strip()]
+    assert len(code) <= 40
+    assert [line for line in text.splitlines() if "import" in line] == ["from __future__ import annotations"]
+    assert "kling" not in text
+    assert "reference_model" not in sys.modules
+
+
+def test_the_model_speaks_of_the_paces_there_are() -> None:
+    """All but `realistic`, whose durations nobody outside can know."""
+    assert {name for name, _ in PACES} | {"realistic"} == set(get_args(get_type_hints(Pace)["kind"]))

@@ -1,0 +1,248 @@
+"""Scripted outcomes: `next`, `when` and their verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from contracts.vocabulary import ERRORS
+from kling_mock import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.kling_mock.conftest import Caller, Start
+
+# Typed by hand from the official table: code and HTTP status.
+TABLE = {
+    1000: 401, 1001: 401, 1002: 401, 1003: 401, 1004: 401,
+    1100: 429, 1101: 429, 1102: 429, 1103: 403,
+    1200: 400, 1201: 400, 1202: 404, 1203: 404,
+    1300: 400, 1301: 400, 1302: 429, 1303: 429, 1304: 429,
+    5000: 500, 5001: 503, 5002: 504,
+}  # fmt: skip
+
+
+@pytest.fixture
+def caller(start: Start) -> Caller:
+    """Every task is over at once, so that its outcome shows."""
+    return start(pace="instant")
+
+
+def outcome(caller: Caller, **fields: Any) -> str:
+    """`succeed`, the text of a failure, or the HTTP status of a refusal."""
+    reply = caller.ask(**fields)
+    if reply.status != 200:
+        return str(reply.status)
+    data = caller.query(caller.data(reply)["task_id"])
+    return str(data.get("task_status_msg", data["task_status"]))
+
+
+# -- next
+
+
+def test_next_is_for_one_create(caller: Caller) -> None:
+    caller.fake.next.fails("no such luck")
+    assert [outcome(caller) for _ in range(3)] == ["no such luck", "succeed", "succeed"]
+
+
+def test_next_is_a_queue(caller: Caller) -> None:
+    caller.fake.next.fails("one")
+    caller.fake.next.succeeds()
+    caller.fake.next.refuses(1302).times(2)
+    caller.fake.next.fails("five")
+    assert [outcome(caller) for _ in range(6)] == ["one", "succeed", "429", "429", "five", "succeed"]
+
+
+def test_a_refused_request_consumes_no_next(caller: Caller) -> None:
+    caller.fake.next.fails("no such luck")
+    assert [outcome(caller, n=0), outcome(caller, model_name="x")] == ["400", "503"]
+    assert caller.account("").ask().status == 401
+    assert outcome(caller) == "no such luck"
+
+
+def test_nothing_is_scripted_before_the_first_verb(caller: Caller) -> None:
+    script = caller.fake.next
+    caller.fake.when(prompt="*")
+    assert repr(script) == "<Script: nothing said yet>"
+    assert outcome(caller) == "succeed"
+    script.fails("no such luck")
+    assert outcome(caller) == "no such luck"
+
+
+# -- when
+
+
+def test_when_applies_to_every_create_that_fits(caller: Caller) -> None:
+    caller.fake.when(prompt="*cat*").fails("no cats")
+    prompts = ["a cat", "a dog", "concatenate", "CAT", "cat"]
+    assert [outcome(caller, prompt=prompt) for prompt in prompts] == [
+        "no cats", "succeed", "no cats", "succeed", "no cats",
+    ]  # fmt: skip
+
+
+def test_the_newest_when_that_fits_applies(caller: Caller) -> None:
+    """So a test overrides what its fixture has scripted."""
+    caller.fake.when().fails("old")
+    caller.fake.when(n=2).fails("new")
+    assert [outcome(caller), outcome(caller, n=2)] == ["old", "new"]
+    caller.fake.when().succeeds()
+    assert [outcome(caller), outcome(caller, n=2)] == ["succeed", "succeed"]
+
+
+def test_next_goes_before_when(caller: Caller) -> None:
+    caller.fake.next.fails("next")
+    caller.fake.when().fails("when")
+    assert [outcome(caller), outcome(caller)] == ["next", "when"]
+
+
+def test_a_when_that_is_used_up_leaves_the_older_one(caller: Caller) -> None:
+    caller.fake.when().fails("older")
+    caller.fake.when().fails("newer").times(2)
+    assert [outcome(caller) for _ in range(3)] == ["newer", "newer", "older"]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "fields"),
+    [
+        ({"prompt": "exactly this"}, {"prompt": "exactly this"}),
+        ({"prompt": ""}, {}),
+        ({"n": 3}, {"n": 3}),
+        ({"aspect_ratio": "1:1"}, {"aspect_ratio": "1:1"}),
+        ({"aspect_ratio": "16:9"}, {}),
+        ({"model_name": "kling-*"}, {}),
+        ({"callback_url": "https://app.test/*"}, {"callback_url": "https://app.test/hook"}),
+        ({"callback_url": None}, {}),
+        ({"external_task_id": "poster-[0-9]"}, {"external_task_id": "poster-7"}),
+        ({"subjects": 2}, {}),
+        ({"subjects": 2, "n": 1, "prompt": "*"}, {}),
+    ],
+)
+def test_each_criterion_fits_what_was_asked_defaults_filled_in(
+    criteria: dict[str, object], fields: dict[str, Any], caller: Caller
+) -> None:
+    caller.fake.when(**criteria).fails("fits")
+    assert outcome(caller, **fields) == "fits"
+    misfit = {"prompt": "other", "n": 2, "aspect_ratio": "3:2", "external_task_id": "other"}
+    other = {**misfit, "callback_url": "http://else.test"}
+    if set(criteria) - {"model_name", "subjects"}:
+        assert outcome(caller, **other) == "succeed"
+
+
+def test_subjects_counts_pictures(caller: Caller) -> None:
+    caller.fake.when(subjects=3).fails("three")
+    three = [{"subject_image": "https://pictures.test/a.png"}] * 3
+    reply = caller.post({"subject_image_list": three, "style_image": "https://pictures.test/s.png"})
+    assert caller.query(caller.data(reply)["task_id"])["task_status_msg"] == "three"
+    assert outcome(caller, style_image="https://pictures.test/s.png") == "succeed"
+
+
+# -- verbs
+
+
+def test_succeeds_overrides_a_bad_picture(caller: Caller, png_head: Callable[[int, int], str]) -> None:
+    bad = [{"subject_image": png_head(10, 10)}] * 2
+    caller.fake.next.succeeds()
+    first, second = (caller.data(caller.post({"subject_image_list": bad})) for _ in range(2))
+    assert caller.query(first["task_id"])["task_status"] == "succeed"
+    assert caller.query(second["task_id"])["task_status_msg"] == "Image pixel is invalid"
+
+
+def test_a_pace_alone_leaves_the_outcome_to_the_request(
+    caller: Caller, png_head: Callable[[int, int], str]
+) -> None:
+    caller.fake.next.pace("polls:2")
+    bad = [{"subject_image": png_head(10, 10)}] * 2
+    task_id = caller.data(caller.post({"subject_image_list": bad}))["task_id"]
+    assert [caller.status(task_id) for _ in range(2)] == ["processing", "failed"]
+
+
+@pytest.mark.parametrize("pace", ["polls:3", Pace.polls(3)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_verbs_chain_in_any_order(pace: str | Pace, backwards: bool, caller: Caller) -> None:
+    if backwards:
+        script = caller.fake.next.times(2).pace(pace).fails("no such luck")
+    else:
+        script = caller.fake.next.fails("no such luck").pace(pace).times(2)
+    assert repr(script) == "<Script #0: next create fails 'no such luck', pace polls:3, 2 times>"
+    for _ in range(2):
+        task = caller.make()
+        assert [caller.status(task.id) for _ in range(3)] == ["processing", "processing", "failed"]
+        assert task.failure == "no such luck"
+    assert outcome(caller) == "succeed"
+
+
+@pytest.mark.parametrize("at", ["submitted", "processing"])
+def test_holds_keeps_a_task_where_it_is_told(at: str, caller: Caller) -> None:
+    caller.fake.next.holds(at)
+    task = caller.make()
+    caller.clock.advance(days=1)
+    assert caller.status(task.id) == at
+    task.release()
+    assert task.status == "succeed"
+
+
+@pytest.mark.parametrize(("code", "status"), TABLE.items())
+def test_refuses_gives_the_tables_status_and_envelope(code: int, status: int, caller: Caller) -> None:
+    caller.fake.next.refuses(code)
+    reply = caller.ask(external_task_id="mine")
+    body = cast("dict[str, Any]", reply.json())
+    assert reply.status == status
+    assert body.keys() == {"code", "message", "request_id"}
+    assert body["code"] == code
+    assert body["message"]
+    assert not caller.fake.tasks
+    assert caller.ask(external_task_id="mine").status == 200
+
+
+def test_the_hand_typed_table_is_whole() -> None:
+    assert set(TABLE) == set(ERRORS)
+
+
+def test_refuses_can_word_its_message(caller: Caller) -> None:
+    caller.fake.next.refuses(1302, "slow {down} 100%")
+    assert cast("dict[str, Any]", caller.ask().json())["message"] == "slow {down} 100%"
+
+
+def test_a_script_says_what_it_does(caller: Caller) -> None:
+    fake = caller.fake
+    assert repr(fake.next.succeeds()) == "<Script #0: next create succeeds, once>"
+    shown = repr(fake.when(prompt="*cat*", n=2).refuses(1303).times(2))
+    assert shown == "<Script #1: creates with prompt='*cat*', n=2 are refused with 1303, 2 times>"
+    assert repr(fake.next.holds()) == "<Script #2: next create pace held:processing, once>"
+
+
+# -- mistakes
+
+
+def test_an_unknown_criterion_is_told_the_nearest(caller: Caller) -> None:
+    with pytest.raises(TypeError, match=r"no 'promt' to match; did you mean prompt\?"):
+        caller.fake.when(promt="*cat*")
+    with pytest.raises(TypeError, match="prompt, n, aspect_ratio, model_name, callback_url"):
+        caller.fake.when(zzz=1)
+
+
+def test_an_unknown_code_is_told_the_table(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="no error code 1305; the table has 1000, 1001") as caught:
+        caller.fake.next.refuses(1305)
+    assert all(str(code) in str(caught.value) for code in TABLE)
+    assert outcome(caller) == "succeed"
+
+
+def test_a_failure_has_to_say_why(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="give a message"):
+        caller.fake.next.fails("")
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True, "2"])
+def test_times_takes_whole_numbers_from_one_on(n: Any, caller: Caller) -> None:
+    with pytest.raises(ValueError, match="whole number of times from 1 on"):
+        caller.fake.next.fails("no such luck").times(n)
+
+
+def test_a_bad_pace_or_state_is_told_the_good_ones(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="Use instant, polls:N"):
+        caller.fake.next.pace("fast")
+    with pytest.raises(ValueError, match="held at 'submitted' or 'processing'"):
+        caller.fake.next.holds("succeed")

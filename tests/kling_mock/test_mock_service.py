@@ -1,0 +1,402 @@
+"""What an account may have: external ids, slots, balance; and the order in which a create is checked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from contracts.gateways import Situation
+from kling_mock import Fake, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kling_mock import Reply
+    from tests.kling_mock.conftest import Caller, Start
+
+PATH = "/kling/v1/images/generations"
+SUBJECTS = [{"subject_image": "https://pictures.test/a.png"}] * 2
+
+
+def body_of(reply: Reply) -> dict[str, Any]:
+    return cast("dict[str, Any]", reply.json())
+
+
+# -- the answers themselves
+
+
+def test_the_answers_to_a_create_and_its_queries_are_the_documented_ones(caller: Caller) -> None:
+    reply = caller.ask(external_task_id="mine", n=2)
+    created = body_of(reply)
+    assert (reply.status, reply.content_type) == (200, "application/json")
+    assert {key: created[key] for key in ("code", "message")} == {"code": 0, "message": "SUCCEED"}
+    data = created["data"]
+    assert data == {
+        "task_id": data["task_id"],
+        "task_status": "submitted",
+        "task_info": {"external_task_id": "mine"},
+        "created_at": 1_767_225_600_000,
+        "updated_at": 1_767_225_600_000,
+    }
+    assert caller.query(data["task_id"]) == {**data, "task_status": "processing", "task_result": {}}
+    end = caller.query(data["task_id"])
+    assert [image["index"] for image in end["task_result"]["images"]] == [0, 1]
+    assert end["final_unit_deduction"] == "32"
+    assert end["task_status"] == "succeed"
+    assert "task_status_msg" not in end
+
+
+def test_a_failed_task_is_http_200_code_0_and_says_why(caller: Caller) -> None:
+    caller.fake.next.fails("Image pixel is invalid").pace("instant")
+    data = caller.query(caller.create()["task_id"])
+    assert (data["task_status"], data["task_status_msg"]) == ("failed", "Image pixel is invalid")
+    assert data["task_result"] == {}
+    assert data["task_info"] == {}
+    assert "final_unit_deduction" not in data
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        ((299, 300), "Image pixel is invalid"),
+        ((300, 751), "The resolution or aspect ratio of the input image is invalid."),
+    ],
+)
+def test_a_bad_picture_is_accepted_and_makes_the_task_fail(
+    pixels: tuple[int, int], message: str, caller: Caller, png_head: Callable[[int, int], str]
+) -> None:
+    bad = [*SUBJECTS, {"subject_image": png_head(*pixels)}]
+    data = caller.data(caller.post({"subject_image_list": bad}))
+    assert data["task_status"] == "submitted"
+    caller.query(data["task_id"])
+    assert caller.query(data["task_id"])["task_status_msg"].startswith(message)
+
+
+# -- external ids
+
+
+def test_a_taken_external_id_is_refused_and_nothing_is_created(caller: Caller) -> None:
+    caller.create(external_task_id="poster-7")
+    for _ in range(2):
+        reply = caller.ask(external_task_id="poster-7")
+        answer = body_of(reply)
+        assert reply.status == 400
+        assert (answer["code"], answer["message"]) == (1201, "External_task_id poster-7 already exists")
+        assert "data" not in answer
+    assert len(caller.fake.tasks) == 1
+
+
+@pytest.mark.parametrize("end", ["running", "succeed", "failed"])
+def test_an_external_id_stays_taken_whatever_becomes_of_its_task(end: str, caller: Caller) -> None:
+    task = caller.make(external_task_id="mine")
+    if end != "running":
+        task.succeed() if end == "succeed" else task.fail("no such luck")
+    assert caller.ask(external_task_id="mine").status == 400
+
+
+def test_an_external_id_is_one_over_both_tails_and_exact(caller: Caller) -> None:
+    caller.create(external_task_id="mine")
+    assert caller.ask(path="/kling/v1/images/multi-image2image", external_task_id="mine").status == 400
+    for other in ("Mine", "mine ", " mine", "min\u0435"):
+        assert caller.ask(external_task_id=other).status == 200
+
+
+def test_an_external_id_is_free_again_after_30_days_to_the_millisecond(caller: Caller) -> None:
+    caller.create(external_task_id="mine")
+    caller.clock.advance(days=30, seconds=-0.001)
+    assert caller.ask(external_task_id="mine").status == 400
+    caller.clock.advance(0.001)
+    assert caller.ask(external_task_id="mine").status == 200
+    assert caller.ask(external_task_id="mine").status == 400
+
+
+def test_a_task_is_unknown_after_30_days_to_the_millisecond(caller: Caller) -> None:
+    task_id = caller.create()["task_id"]
+    caller.clock.advance(days=30, seconds=-0.001)
+    assert caller.status(task_id) == "processing"
+    caller.clock.advance(0.001)
+    assert caller.get(f"{PATH}/{task_id}").status == 400
+    assert len(caller.fake.tasks) == 0
+
+
+def test_an_external_id_cannot_be_queried_on_cometapi(caller: Caller) -> None:
+    caller.create(external_task_id="mine")
+    assert body_of(caller.get(f"{PATH}/mine"))["code"] == "task_not_exist"
+
+
+@pytest.mark.parametrize("absent", ["", None])
+def test_an_absent_external_id_is_never_taken(absent: str | None, caller: Caller) -> None:
+    assert [caller.ask(external_task_id=absent).status for _ in range(3)] == [200] * 3
+    assert caller.fake.tasks[0].request.external_task_id is None
+
+
+def test_a_refused_request_reserves_nothing(start: Start) -> None:
+    """Neither external id nor slot nor balance nor a scripted outcome."""
+    caller = start(slots=1, balance=16)
+    caller.fake.next.fails("no such luck")
+    assert caller.ask(external_task_id="mine", n=0).status == 400
+    assert caller.ask(external_task_id="mine", model_name="kling-v9").status == 503
+    assert caller.ask(external_task_id="mine", n=2).status == 403
+    assert len(caller.fake.tasks) == 0
+    task = caller.make(external_task_id="mine")
+    caller.query(task.id)
+    assert caller.query(task.id)["task_status_msg"] == "no such luck"
+
+
+# -- slots and balance
+
+
+def test_slots_count_images_until_their_task_ends(start: Start) -> None:
+    caller = start(slots=3, pace="held")
+    first, _ = caller.make(n=2), caller.make()
+    reply = caller.ask()
+    assert (reply.status, body_of(reply)["code"]) == (429, 1303)
+    assert body_of(reply)["message"] == "parallel task over resource pack limit"
+    assert len(caller.fake.tasks) == 2
+    first.succeed()
+    assert caller.ask(n=3).status == 429
+    assert caller.ask(n=2).status == 200
+    assert caller.ask().status == 429
+
+
+@pytest.mark.parametrize("end", ["succeed", "failed"])
+def test_a_slot_is_freed_by_either_end_at_its_instant(end: str, start: Start) -> None:
+    caller = start(slots=1, pace="seconds:1,1")
+    if end == "failed":
+        caller.fake.next.fails("no such luck")
+    caller.create()
+    caller.clock.advance(1.999)
+    assert caller.ask().status == 429
+    caller.clock.advance(0.001)
+    assert caller.ask().status == 200
+
+
+def test_no_slots_at_all_refuse_everything(start: Start) -> None:
+    caller = start(slots=0)
+    assert caller.ask().status == 429
+    assert not caller.fake.tasks
+
+
+def test_balance_is_spent_by_the_image_and_failed_tasks_are_free(start: Start) -> None:
+    caller = start(balance=48, pace="held")
+    first = caller.make(n=2)
+    refused = caller.ask(n=2)
+    assert refused.status == 403
+    assert body_of(refused)["code"] == "insufficient_user_quota"
+    assert len(caller.fake.tasks) == 1
+    first.fail("no such luck")
+    second = caller.make(n=3)
+    second.succeed()
+    assert caller.ask().status == 403
+
+
+def test_a_refusal_by_script_costs_nothing(start: Start) -> None:
+    caller = start(balance=16)
+    caller.fake.next.refuses(1302)
+    assert [caller.ask().status, caller.ask().status, caller.ask().status] == [429, 200, 403]
+
+
+# -- the order of the checks
+
+
+class Broken:
+    """A create request, sound until it is broken in some ways. The later check's flaw is made first."""
+
+    def __init__(self) -> None:
+        self.method = "POST"
+        self.path = PATH
+        self.key = "Bearer sk-one"
+        self.fields: dict[str, object] = {"subject_image_list": SUBJECTS}
+        self.content: bytes | None = None
+        self.length: int | None = None
+
+    def send(self, fake: Fake) -> Reply:
+        content = json.dumps(self.fields).encode() if self.content is None else self.content
+        headers = (("authorization", self.key),)
+        return fake.handle(Request(self.method, self.path, "", headers, content, None, self.length))
+
+
+def _bad_key(request: Broken) -> None:
+    request.key = "Bearer sk-two"
+
+
+def _no_route(request: Broken) -> None:
+    request.path = "/kling/v1/images/nothing"
+
+
+def _method(request: Broken) -> None:
+    request.method = "PUT"
+
+
+def _too_large(request: Broken) -> None:
+    request.length = 100_001
+
+
+def _bad_json(request: Broken) -> None:
+    request.content = b"{"
+
+
+def _unknown_model(request: Broken) -> None:
+    request.fields["model_name"] = "kling-v9"
+
+
+def _violation(request: Broken) -> None:
+    request.fields["n"] = 0
+
+
+def _duplicate(request: Broken) -> None:
+    request.fields["external_task_id"] = "taken"
+
+
+def _balance(request: Broken) -> None:
+    request.fields["prompt"] = "too dear"
+    request.fields["n"] = 9
+
+
+def _slots(request: Broken) -> None:
+    request.fields["prompt"] = "too many"
+    request.fields["n"] = 4
+
+
+def _script(request: Broken) -> None:
+    request.fields["aspect_ratio"] = "21:9"
+
+
+CHECKS = (
+    (_bad_key, Situation.BAD_KEY),
+    (_no_route, Situation.NO_ROUTE),
+    (_method, Situation.WRONG_METHOD),
+    (_too_large, Situation.TOO_LARGE),
+    (_bad_json, Situation.BAD_JSON),
+    (_unknown_model, Situation.UNKNOWN_MODEL),
+    (_violation, "n.minimum"),
+    (_duplicate, Situation.DUPLICATE_ID),
+    (_balance, Situation.NO_BALANCE),
+    (_slots, Situation.NO_SLOTS),
+    (_script, "script.refuses"),
+)
+
+
+def scene(start: Start) -> Caller:
+    """One account with 5 images' worth of units left, 3 slots, a taken id and a script for 21:9."""
+    caller = start(keys=["sk-one"], pace="held", slots=4, balance=6 * 16, body_cap=100_000)
+    caller = caller.account("sk-one")
+    caller.create(external_task_id="taken")
+    caller.fake.when(aspect_ratio="21:9").refuses(1301)
+    return caller
+
+
+@pytest.mark.parametrize(("flaw", "rule"), CHECKS)
+def test_each_flaw_alone_is_refused_by_its_own_check(
+    flaw: Callable[[Broken], None], rule: str, start: Start
+) -> None:
+    caller, request = scene(start), Broken()
+    flaw(request)
+    assert request.send(caller.fake).status >= 400
+    assert caller.fake.calls[-1].rule == rule
+    assert len(caller.fake.tasks) == 1
+
+
+# A wrong path has no methods, so those two cannot be broken at once; nor can duplicate flaws of one field.
+PAIRS = [
+    (earlier, later)
+    for at, earlier in enumerate(CHECKS)
+    for later in CHECKS[at + 1 :]
+    if (earlier[0], later[0]) not in ((_violation, _balance), (_violation, _slots), (_balance, _slots))
+]
+
+
+@pytest.mark.parametrize(("earlier", "later"), PAIRS)
+def test_of_two_flaws_the_earlier_check_answers(
+    earlier: tuple[Callable[[Broken], None], str],
+    later: tuple[Callable[[Broken], None], str],
+    start: Start,
+) -> None:
+    """Key, route, method, size, JSON, model, violations, duplicate id, balance, slots, script."""
+    caller, request = scene(start), Broken()
+    later[0](request)
+    earlier[0](request)
+    request.send(caller.fake)
+    assert caller.fake.calls[-1].rule == earlier[1]
+
+
+def test_balance_is_looked_at_before_slots(start: Start) -> None:
+    caller, request = scene(start), Broken()
+    request.fields["n"] = 9  # needs 9 images' worth of 5, and 9 slots of 3
+    assert request.send(caller.fake).status == 403
+
+
+def test_the_first_violation_in_order_of_declaration_answers(caller: Caller) -> None:
+    reply = caller.post({"aspect_ratio": "5:4", "n": 0, "prompt": 1, "subject_image_list": []})
+    assert body_of(reply)["message"] == "subject_image_list cannot be empty"
+
+
+def test_an_unknown_model_answers_before_any_violation(caller: Caller) -> None:
+    """Even one that is declared before it: a gateway looks for a channel first."""
+    reply = caller.post({"subject_image_list": [], "model_name": "kling-v9", "n": 0})
+    assert (reply.status, body_of(reply)["error"]["code"]) == (503, "model_not_found")
+
+
+def test_a_bad_model_that_is_no_string_is_a_plain_violation(caller: Caller) -> None:
+    reply = caller.ask(model_name=2)
+    assert (reply.status, body_of(reply)["code"]) == (400, 1201)
+    unknown = caller.ask(model_name="kling-v9")
+    assert (unknown.status, body_of(unknown)["error"]["code"]) == (503, "model_not_found")
+    assert "model kling-v9 " in body_of(unknown)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", PATH, "POST"),
+        ("DELETE", PATH, "POST"),
+        ("POST", f"{PATH}/1", "GET"),
+        ("HEAD", f"{PATH}/1", "GET"),
+        ("GET", "/kling/v1/images/multi-image2image", "POST"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allow: str, caller: Caller) -> None:
+    reply = caller.send(method, path)
+    assert reply.status == 405
+    assert ("allow", allow) in reply.headers
+    assert body_of(reply)["error"]["message"].startswith(f"Method {method} is not allowed here (request id: ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/kling/", "/kling/v1/images", "/kling/v2/images/generations", f"{PATH}/", f"{PATH}/1/2"]
+)
+def test_an_unknown_path_is_404_in_the_shape_of_the_gateway(path: str, caller: Caller) -> None:
+    reply = caller.get(path)
+    assert reply.status == 404
+    assert body_of(reply)["error"]["message"].startswith(f"Invalid URL (GET {path}) (request id: ")
+
+
+def test_health_needs_no_key_and_counts_as_a_call(caller: Caller) -> None:
+    reply = caller.fake.handle(Request("GET", "/_mock/health"))
+    assert (reply.status, body_of(reply)["status"]) == (200, "ok")
+    assert len(caller.fake.calls) == 1
+
+
+# -- a bug of ours
+
+
+def test_a_bug_inside_is_a_500_and_check_raises_it(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A door always gets a reply; the test hears of the bug at its end, once."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kling_mock.fake.decide", broken)
+        replies = [caller.ask(), caller.ask()]
+    for reply in replies:
+        assert reply.status == 500
+        assert body_of(reply)["code"] == 5000
+        assert "ZeroDivisionError" not in reply.body.decode()
+    with pytest.raises(ExceptionGroup) as caught:
+        caller.fake.check()
+    assert [type(each) for each in caught.value.exceptions] == [ZeroDivisionError] * 2
+    caller.fake.check()
+    assert caller.ask().status == 200

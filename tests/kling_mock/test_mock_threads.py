@@ -1,0 +1,246 @@
+"""Many threads at once: what must happen once happens once, and no state goes backwards."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from kling_mock import Clock
+from kling_mock.handles import TaskOver
+from kling_mock.records import PlanRecord, TaskRecord
+from kling_mock.stores import memory
+from kling_mock.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kling_mock.callbacks import Callback
+    from tests.kling_mock.conftest import Caller, Start
+
+T = TypeVar("T")
+THREADS = 50
+ORDER = ("submitted", "processing", "succeed")
+
+
+@pytest.fixture(autouse=True)
+def _eager_switching() -> Iterator[None]:
+    """Let threads take turns every few microseconds, so that races have a chance to show."""
+    import sys
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def together(act: Callable[[int], T]) -> list[T]:
+    """Do it in fifty threads that begin at the same moment."""
+    gate = Barrier(THREADS)
+
+    def run(number: int) -> T:
+        gate.wait()
+        return act(number)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(run, range(THREADS)))
+
+
+def test_of_fifty_creates_with_one_external_id_exactly_one_wins(start: Start) -> None:
+    caller = start(clock=Clock())
+    replies = together(lambda _: caller.ask(external_task_id="mine"))
+    assert sorted(reply.status for reply in replies) == [200] + [400] * (THREADS - 1)
+    assert len(caller.fake.tasks) == 1
+    assert len(caller.fake.calls) == THREADS
+    caller.fake.check()
+
+
+def test_fifty_accounts_may_all_have_it(start: Start) -> None:
+    caller = start(clock=Clock())
+    replies = together(lambda number: caller.account(f"sk-mock-{number}").ask(external_task_id="mine"))
+    assert {reply.status for reply in replies} == {200}
+    assert len({task.id for task in caller.fake.tasks}) == THREADS
+
+
+def test_slots_and_balance_are_never_overdrawn(start: Start) -> None:
+    for switches, status in (({"slots": 7}, 429), ({"balance": 7 * 16}, 403)):
+        caller = start(clock=Clock(), pace="held", **switches)
+        replies = together(lambda _, caller=caller: caller.ask())  # type: ignore[misc]
+        assert sorted(reply.status for reply in replies) == [200] * 7 + [status] * (THREADS - 7)
+        assert len(caller.fake.tasks) == 7
+
+
+def test_a_next_is_used_once(start: Start) -> None:
+    caller = start(clock=Clock())
+    caller.fake.next.refuses(1302).times(20)
+    replies = together(lambda _: caller.ask())
+    assert sorted(reply.status for reply in replies) == [200] * 30 + [429] * 20
+
+
+@pytest.mark.parametrize("n", [1, 25, 200])
+def test_fifty_pollers_of_one_task_are_counted_exactly(n: int, start: Start) -> None:
+    """Of 200 queries the first n - 1 see `processing`; nobody sees a state go back."""
+    caller = start(clock=Clock(), pace=f"polls:{n}")
+    task = caller.make()
+    traces = together(lambda _: [caller.query(task.id) for _ in range(4)])
+    assert task.polls == THREADS * 4
+    seen = [data["task_status"] for trace in traces for data in trace]
+    assert seen.count("processing") == n - 1
+    assert seen.count("succeed") == 200 - (n - 1)
+    for trace in traces:
+        states = [ORDER.index(data["task_status"]) for data in trace]
+        assert states == sorted(states)
+        stamps = [data["updated_at"] for data in trace]
+        assert stamps == sorted(stamps)
+    ends = {data["updated_at"] for trace in traces for data in trace if data["task_status"] == "succeed"}
+    assert len(ends) == 1
+    caller.fake.check()
+
+
+def test_one_verb_of_fifty_ends_a_task(start: Start) -> None:
+    caller = start(clock=Clock(), pace="held")
+    task = caller.make()
+
+    def end(number: int) -> str:
+        try:
+            task.fail(f"thread {number}")
+        except AssertionError:
+            return "late"
+        return f"thread {number}"
+
+    ends = together(end)
+    assert ends.count("late") == THREADS - 1
+    assert task.failure in ends
+
+
+def test_each_callback_is_delivered_once_and_one_at_a_time(start: Start) -> None:
+    caller = start(clock=Clock(), pace="instant")
+    came: list[tuple[str, int]] = []
+    inside: list[int] = []
+
+    def receiver(callback: Callback) -> None:
+        inside.append(1)
+        assert len(inside) == 1
+        came.append((callback.task_id, callback.position))
+        inside.pop()
+
+    caller.fake.callbacks.deliver_to(receiver)
+    together(lambda _: caller.ask(callback_url="https://app.test/hook"))
+    caller.fake.callbacks.deliver_to(receiver)
+    caller.fake.check()
+    assert len(came) == len(set(came)) == THREADS * 3
+
+
+def test_a_clock_is_advanced_by_every_thread(start: Start) -> None:
+    caller = start()
+    before = caller.clock.now()
+    together(lambda _: [caller.clock.advance(0.1) for _ in range(10)])
+    assert caller.clock.now() - before == 50
+
+
+# -- the same, made to happen in one thread at the worst moment
+
+
+def _meanwhile(caller: Caller, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Let something happen just before the next commit, as another thread could."""
+    store: Any = caller.fake._store
+    commit = store.commit
+
+    def interrupted(change: Any) -> Any:
+        monkeypatch.setattr(store, "commit", commit, raising=False)
+        act()
+        return commit(change)
+
+    monkeypatch.setattr(store, "commit", interrupted, raising=False)
+
+
+def test_a_verb_cannot_undo_an_end_that_a_query_has_told(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that comes between a verb's look and its writing, and sees the end, has the last word."""
+    task = caller.make()
+    caller.query(task.id)
+    seen: list[str] = []
+    _meanwhile(caller, monkeypatch, lambda: seen.append(caller.status(task.id)))
+    with pytest.raises(TaskOver):
+        task.fail("stopped")
+    assert seen == ["succeed"]
+    assert caller.status(task.id) == "succeed"
+
+
+def test_a_query_cannot_tell_an_end_that_a_verb_has_prevented(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = caller.make()
+    caller.query(task.id)
+    _meanwhile(caller, monkeypatch, lambda: task.fail("stopped"))
+    assert caller.status(task.id) == "failed"
+    assert caller.status(task.id) == "failed"
+    assert task.polls == 3
+
+
+def test_a_create_cannot_overdraw_slots_that_another_has_just_taken(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last slot goes to whoever writes first, not to whoever has counted."""
+    caller = start(slots=1, pace="held")
+    store: Any = caller.fake._store
+    tasks = store.tasks
+    others: list[int] = []
+
+    def counted(account: str | None = None) -> Iterator[TaskRecord]:
+        yield from tasks(account)
+        if not others:
+            others.append(0)
+            others[0] = caller.ask().status
+
+    monkeypatch.setattr(store, "tasks", counted, raising=False)
+    assert caller.ask().status == 429
+    assert others == [200]
+    assert len(list(tasks())) == 1
+
+
+def test_a_query_that_read_the_clock_early_and_writes_late_sees_no_state_go_back(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = start(pace="polls:3")
+    task = caller.make()
+    store: Any = caller.fake._store
+    now = store.now
+    others: list[str] = []
+
+    def early() -> float:
+        reading: float = now()
+        if not others:
+            others.append("")
+            caller.clock.advance(10)
+            others[0] = caller.status(task.id)
+        return reading
+
+    monkeypatch.setattr(store, "now", early, raising=False)
+    seen = caller.query(task.id)
+    assert [*others, seen["task_status"]] == ["processing", "processing"]
+    assert seen["updated_at"] - seen["created_at"] == 10_000
+    assert caller.status(task.id) == "succeed"
+
+
+def test_a_task_is_never_seen_without_its_plan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lists tasks while one is being written waits for the whole of it."""
+    caller = start()
+    seen: list[str] = []
+    looking: list[Thread] = []
+
+    def slowly(store: MemoryStore, record: PlanRecord) -> None:
+        look = Thread(target=lambda: seen.extend(task.status for task in caller.fake.tasks))
+        looking.append(look)
+        look.start()
+        look.join(0.05)
+        assert seen == []
+        MemoryStore.write_plan(store, record)
+
+    monkeypatch.setitem(memory._WRITES, PlanRecord, slowly)
+    caller.create()
+    looking[0].join()
+    assert seen == ["submitted"]
