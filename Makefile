@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SOURCES := contracts kling_mock kling_client tests
+SOURCES := contracts kling_mock kling_client tests benchmarks docs
 
-.PHONY: demo test lint types format openapi clean
+.PHONY: demo test lint types format openapi docs bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -29,6 +29,13 @@ format: $(VENV)/.dev
 openapi: $(VENV)/.dev
 	$(BIN)/kling-contracts openapi > contracts/openapi.json.new
 	mv contracts/openapi.json.new contracts/openapi.json
+
+# So are two pages of the documentation.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench
 
 clean:
 	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -198,21 +198,26 @@ class PictureList(Field):
         elif len(items) > self.maximum.value:
             reading.violate(self.too_many, path, items)
         # Elements beyond the limit are refused already: reading a million of them would help nobody.
-        for index, item in enumerate(items[: self.maximum.value]):
-            self._read_item(item, f"{path}[{index}]", reading)
+        for item, (item_path, picture_path) in zip(items, self.paths, strict=False):
+            self._read_item(item, item_path, picture_path, reading)
         return len(items)
 
-    def _read_item(self, item: object, path: str, reading: Reading) -> None:
+    @cached_property
+    def paths(self) -> tuple[tuple[str, str], ...]:
+        """The paths of each element and of the picture in it: made once, and shared by all that name them."""
+        elements = (f"{self.name}[{index}]" for index in range(self.maximum.value))
+        return tuple((element, f"{element}.{self.item.name}") for element in elements)
+
+    def _read_item(self, item: object, path: str, picture_path: str, reading: Reading) -> None:
         if not isinstance(item, dict):
             return reading.violate(self.no_object, path, item)
         given = cast("dict[str, object]", item)
         if len(given) > 1:
             self._read_unknown(given, path, reading)
         picture = given.get(self.item.name)
-        path = f"{path}.{self.item.name}"
         if reading.absent(picture):
-            return reading.violate(self.item.missing, path, picture)
-        self.item.read(picture, path, reading)
+            return reading.violate(self.item.missing, picture_path, picture)
+        self.item.read(picture, picture_path, reading)
         return None
 
     def _read_unknown(self, given: dict[str, object], path: str, reading: Reading) -> None:

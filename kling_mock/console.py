@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console as Terminal
-from rich.table import Table
-from rich.text import Text
+import os
+import sys
+from collections.abc import Iterator
 
-from contracts.gateways import COMETAPI
+from contracts.gateways import GATEWAYS
 from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
 from kling_mock.doors.asgi import ASGIApp
@@ -20,6 +20,9 @@ COLOURS = {
     TaskStatus.SUCCEED: "green",
     TaskStatus.FAILED: "red",
 }
+
+# A piece of a line, and how it looks where there are colours.
+Segment = tuple[str, str]
 
 
 class _ToldApp(ASGIApp):
@@ -41,47 +44,60 @@ class Console:
     def __init__(self, fake: Fake, *, quiet: bool) -> None:
         self._fake = fake
         self._quiet = quiet
-        self._terminal = Terminal(highlight=False)
+        self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def app(self) -> ASGIApp:
         return ASGIApp(self._fake) if self._quiet else _ToldApp(self._fake, self)
 
     def greet(self, url: str) -> None:
         settings = self._fake.settings
-        key = settings.keys[0] if settings.keys else "any"
-        self._terminal.print(f"[bold]kling-mock {__version__}[/] serves [bold cyan]{url}[/]", soft_wrap=True)
-        facts = Table.grid(padding=(0, 2))
-        keys = Text(", ".join(settings.keys) or "any")
-        if "sk-mock-*" in settings.keys:
-            keys.append("   (each key is an account of its own)", style="dim")
-        facts.add_row("  keys", keys)
-        facts.add_row("  pace", Text(str(settings.pace)))
-        facts.add_row("  your code", Text(f"{BASE_URL_VARIABLE}={url} {API_KEY_VARIABLE}={key}"))
-        facts.add_row("  create", Text(f"POST {COMETAPI.create_path}"))
-        facts.add_row("  query", Text(f"GET {COMETAPI.create_path}/<task_id>"))
-        facts.add_row("  stop", Text("Ctrl-C"))
-        self._terminal.print(facts)
-        self._terminal.print()
+        key = next(iter(settings.plain_keys), "any")
+        # A secret is for the one who set it, not for whoever looks over a shoulder or reads a log.
+        keys = ", ".join(
+            each if ":" not in each else f"{each.partition(':')[0]}:..." for each in settings.keys
+        )
+        self._say(("kling-mock ", "bold"), (__version__, "bold"), (" serves ", ""), (url, "bold cyan"))
+        own = "   (each key is an account of its own)" if "sk-mock-*" in settings.keys else ""
+        self._fact("keys", keys or "any", own)
+        self._fact("pace", str(settings.pace))
+        self._fact("your code", f"{BASE_URL_VARIABLE}={url} {API_KEY_VARIABLE}={key}")
+        for gateway in GATEWAYS:
+            self._fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
+        self._fact("stop", "Ctrl-C")
+        self._say()
 
     def tell(self, request: Request, reply: Reply, fake: Fake) -> None:
         calls = fake.calls
         call = calls[-1] if calls else None
-        line = Text(f"{request.method:<4} {request.path[:100]} ", no_wrap=True)
-        line.append(str(reply.status), style="green" if reply.status < 400 else "red")
-        if call is not None and call.path == request.path and call.status == reply.status:
-            line.append_text(_detail(call))
-        self._terminal.print(line, soft_wrap=True)
+        good = "green" if reply.status < 400 else "red"
+        mine = call is not None and (call.path, call.status) == (request.path, reply.status)
+        line = f"{request.method:<4} {request.path[:100]} "
+        self._say((line, ""), (str(reply.status), good), *(_details(call) if call and mine else ()))
 
     def farewell(self) -> None:
         tasks = self._fake.tasks
         done = sum(task.status.terminal for task in tasks)
-        self._terminal.print(f"\nstopped: {len(tasks)} tasks, {done} of them finished")
+        self._say((f"\nstopped: {len(tasks)} tasks, {done} of them finished", ""))
+
+    def _fact(self, name: str, value: str, remark: str = "") -> None:
+        self._say((f"  {name:<10} ", ""), (value, ""), (remark, "dim"))
+
+    def _say(self, *segments: Segment) -> None:
+        if not self._coloured:
+            sys.stdout.write("".join(text for text, _ in segments) + "\n")
+            sys.stdout.flush()
+            return
+        # Loaded on terminals only: a server that a test or a script starts should answer soon.
+        from rich import print as show
+        from rich.text import Text
+
+        show(Text.assemble(*segments, no_wrap=True, overflow="ignore"))
 
 
-def _detail(call: CallRecord) -> Text:
+def _details(call: CallRecord) -> Iterator[Segment]:
     if call.rule is not None:
-        return Text(f"  refused by {call.rule}", style="yellow")
-    if call.shown is None:
-        return Text("")
-    text = Text(f"  {call.shown}", style=COLOURS[call.shown])
-    return text.append(f"  task {call.task_id}", style="dim") if call.method == "POST" else text
+        yield f"  refused by {call.rule}", "yellow"
+    elif call.shown is not None:
+        yield f"  {call.shown}", COLOURS[call.shown]
+        if call.method == "POST":
+            yield f"  task {call.task_id}", "dim"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contracts.gateways import RESULT_HOST
@@ -45,8 +46,13 @@ def result_url(record: TaskRecord, index: int, seed: int) -> str:
 
 
 def result_path(record: TaskRecord, index: int, seed: int) -> str:
-    bucket = draw_bits(seed, record.account, "bucket") % 10**10
-    return _PATH.format(bucket=bucket, task_id=record.id, index=index)
+    return _PATH.format(bucket=_bucket(seed, record.account), task_id=record.id, index=index)
+
+
+@lru_cache(maxsize=256)
+def _bucket(seed: int, account: str) -> int:
+    """The ten digits that stand for an account in its URLs."""
+    return draw_bits(seed, account, "bucket") % 10**10
 
 
 def locate(path: str) -> Place | None:

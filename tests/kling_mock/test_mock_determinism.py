@@ -97,7 +97,7 @@ def test_a_short_script_gives_the_bytes_it_has_always_given(start: Start) -> Non
         '"data":{"task_id":"835493114549978297","task_status":"submitted",'
         '"task_info":{"external_task_id":"x"},"created_at":1767225600000,"updated_at":1767225600000}}'
     )
-    golden = "1a70901fafa75093bdbce815fa428ed92701942f65efbb08cae49af20c4be8b2"
+    golden = "240e7f539ecd2c8fc39d691e551285da4bb34138defa1f7f73d64c9863a0836d"
     assert digest([reply.body for reply in replies]) == golden
 
 

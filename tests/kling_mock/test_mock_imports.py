@@ -68,7 +68,7 @@ DRAWERS = {"kling_mock.fake": "lazy", "kling_mock.drawing": "eager"}
 # What has side effects, and is what users start; nothing of the core may know it.
 OUTSIDE = frozenset(
     f"kling_mock.{name}"
-    for name in ("__main__", "cli", "console", "demo", "pytest_plugin", "served", "sleeping")
+    for name in ("__main__", "cli", "console", "demo", "faker", "pytest_plugin", "served", "sleeping")
 )
 
 
