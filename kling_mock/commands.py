@@ -24,7 +24,8 @@ from contracts.gateways import (
 from contracts.operations import Operation
 from contracts.rules import Effect, InputPicture, Reading, Violation, shorten
 from contracts.vocabulary import Source
-from kling_mock.accounts import Denied, Token, credential_of
+from kling_mock.accounts import Denied, Token
+from kling_mock.authentication import credential_of
 from kling_mock.pictures import locate
 from kling_mock.records import PictureRecord, TaskRequest
 from kling_mock.replies import Request

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contracts.gateways import GATEWAYS
 from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
-from kling_mock.doors.asgi import ASGIApp
+from kling_mock.doors.asgi import Answering, ASGIApp
 from kling_mock.fake import Fake
 from kling_mock.records import CallRecord
 from kling_mock.replies import Reply, Request
@@ -32,9 +32,9 @@ class _ToldApp(ASGIApp):
         super().__init__(fake)
         self._console = console
 
-    async def answer(self, fake: Fake, request: Request) -> Reply:
+    async def answer(self, fake: Answering, request: Request) -> Reply:
         reply = await super().answer(fake, request)
-        self._console.tell(request, reply, fake)
+        self._console.tell(request, reply)
         return reply
 
 
@@ -66,8 +66,8 @@ class Console:
         self._fact("stop", "Ctrl-C")
         self._say()
 
-    def tell(self, request: Request, reply: Reply, fake: Fake) -> None:
-        calls = fake.calls
+    def tell(self, request: Request, reply: Reply) -> None:
+        calls = self._fake.calls
         call = calls[-1] if calls else None
         good = "green" if reply.status < 400 else "red"
         mine = call is not None and (call.path, call.status) == (request.path, reply.status)

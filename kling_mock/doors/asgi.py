@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
 
 from kling_mock.pictures import locate
 from kling_mock.replies import Headers, Reply, Request
-
-if TYPE_CHECKING:
-    from kling_mock.fake import Fake
+from kling_mock.settings import Settings
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,10 +23,19 @@ INLINE_BYTES: Final = 256 * 1024
 DRAINED_CAPS: Final = 4
 
 
+class Answering(Protocol):
+    """What stands behind the door: a `Fake`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def handle(self, request: Request) -> Reply: ...
+
+
 class ASGIApp:
     """`app(scope, receive, send)` for one fake; `fake` may be changed between requests."""
 
-    def __init__(self, fake: Fake) -> None:
+    def __init__(self, fake: Answering) -> None:
         self.fake = fake
         self._pool: ThreadPoolExecutor | None = None
 
@@ -53,7 +60,7 @@ class ASGIApp:
         body = b"" if request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
 
-    async def answer(self, fake: Fake, request: Request) -> Reply:
+    async def answer(self, fake: Answering, request: Request) -> Reply:
         """The fake's reply, from the loop or from a thread beside it."""
         if request.size <= INLINE_BYTES and locate(request.path) is None:
             return fake.handle(request)

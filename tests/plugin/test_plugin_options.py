@@ -50,6 +50,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "pace": ("seconds:1,10", "seconds:1,10"),
     "seed": (7, "7"),
     "base_url": ("https://pictures.test", "https://pictures.test"),
+    "operations": (["text-to-image"], "text-to-image"),
     "validation_errors": ("comet", "comet"),
     "ignore": (["prompt.max_length"], "prompt.max_length"),
     "models": (["kling-v9"], "kling-v9"),
