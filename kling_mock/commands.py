@@ -214,7 +214,7 @@ def _read_create(
         gateway,
         operation,
         account,
-        _task_request(operation, reading),
+        _task_request(operation, reading, settings),
         failure,
         tuple(reading.notes),
         settings.base_url or request.origin,
@@ -289,7 +289,7 @@ def _refused_by(
     return Refused(refusal, rule.id, rule.source, relax, account, values, None, notes)
 
 
-def _task_request(operation: Operation, reading: Reading) -> TaskRequest:
+def _task_request(operation: Operation, reading: Reading, settings: Settings) -> TaskRequest:
     values = {**operation.defaults, **reading.values}
     return TaskRequest(
         prompt=cast("str", values.get("prompt", "")),
@@ -298,12 +298,17 @@ def _task_request(operation: Operation, reading: Reading) -> TaskRequest:
         model_name=cast("str", values["model_name"]),
         callback_url=cast("str | None", values.get("callback_url")),
         external_task_id=cast("str | None", values.get("external_task_id")),
-        pictures=tuple(_picture_record(picture) for picture in reading.pictures),
+        pictures=tuple(_picture_record(picture, settings) for picture in reading.pictures),
     )
 
 
-def _picture_record(picture: InputPicture) -> PictureRecord:
+def _picture_record(picture: InputPicture, settings: Settings) -> PictureRecord:
     data = picture.data
     if data is None:
         return PictureRecord(picture.field, picture.url)
-    return PictureRecord(picture.field, None, len(data), sha256(data).hexdigest())
+    thumbnail: bytes | None = None
+    if settings.thumbnails and picture.header is not None:
+        from kling_mock.thumbnails import make_thumbnail
+
+        thumbnail = make_thumbnail(data, picture.header)
+    return PictureRecord(picture.field, None, len(data), sha256(data).hexdigest(), thumbnail)

@@ -31,7 +31,7 @@ SAMPLES: Final = ("cat.png", "boat.png")
 def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     """Create a task from the pictures, watch it, save its result in `out`. Gives an exit status."""
     terminal = Console(highlight=False)
-    fake = Fake(pace=Pace.realistic(speed), keys=[KEY])
+    fake = Fake(pace=Pace.realistic(speed), keys=[KEY], thumbnails=True)
     with fake.serve() as server, Client(KEY, base_url=server.url, poll=POLL) as client:
         terminal.print(
             f"kling-mock serves [bold cyan]{server.url}[/], {speed:g} times as fast as the real thing"

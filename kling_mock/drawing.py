@@ -16,6 +16,7 @@ from kling_mock.lettering import Ramp, set_line, wrap
 from kling_mock.pictures import Sheet
 from kling_mock.records import PictureRecord
 from kling_mock.testimony import KEYWORD, testify
+from kling_mock.thumbnails import open_thumbnail
 
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]
@@ -106,12 +107,30 @@ def _draw_card(image: Image.Image, palette: _Palette, box: Box, picture: Picture
     pen = ImageDraw.Draw(image)
     label, colour = _role(picture.field)
     pen.rectangle(box, fill=palette.place(colour))
-    _draw_pattern(pen, palette, (left, top, right, bottom - STRIP), bytes.fromhex(picture.sha256))
+    inner = (left, top, right, bottom - STRIP)
+    if picture.thumbnail is None:
+        _draw_pattern(pen, palette, inner, bytes.fromhex(picture.sha256))
+    else:
+        _paste_thumbnail(image, palette, inner, picture.thumbnail)
     baseline = bottom - STRIP + 8
     used = set_line(image, (left + 12, baseline), label, 20, palette.ramp(colour, INK))
     digest = picture.sha256[:8]
     if right - left > used + 130:
         set_line(image, (right - 96, baseline + 3), digest, 17, palette.ramp(colour, FAINT))
+
+
+def _paste_thumbnail(image: Image.Image, palette: _Palette, box: Box, data: bytes) -> None:
+    """The picture itself, as large as fits, in the middle of a dark ground."""
+    left, top, right, bottom = box
+    wide, high = right - left + 1, bottom - top + 1
+    small, colours = open_thumbnail(data)
+    factor = min(wide / small.width, high / small.height)
+    size = (max(round(small.width * factor), 1), max(round(small.height * factor), 1))
+    places = [palette.place(colour) for colour in colours]
+    table = [places[min(value, len(places) - 1)] for value in range(256)]
+    shown = small.resize(size, Image.Resampling.NEAREST).point(table, "L")  # pyright: ignore[reportUnknownMemberType] -- Pillow names a type of numpy
+    ImageDraw.Draw(image).rectangle(box, fill=palette.place(GROUND))
+    image.paste(shown, (left + (wide - size[0]) // 2, top + (high - size[1]) // 2))
 
 
 def _role(field: str) -> tuple[str, Colour]:

@@ -19,13 +19,14 @@ from kling_mock.plan import Pace, Plan
 class PictureRecord(NamedTuple):
     """A picture given with a request: its field, and its URL or the size and digest of its bytes.
 
-    No inline bytes are kept.
+    No inline bytes are kept, but for a thumbnail (a small PNG) if the settings want one.
     """
 
     field: str
     url: str | None
     size: int = 0
     digest: str | None = None
+    thumbnail: bytes | None = None
 
     @property
     def sha256(self) -> str:

@@ -107,6 +107,12 @@ class Settings:
             "units an account may spend (16 an image, failed tasks are free); none: no limit", "--balance"
         ),
     )
+    thumbnails: bool = field(
+        default=False,
+        metadata=_switch(
+            "whether result pictures show inline pictures themselves, not a pattern", "--thumbnails"
+        ),
+    )
     retention_days: float = field(
         default=float(RETENTION_DAYS.value),
         metadata=_switch("how long tasks, external ids and result pictures are kept", "--retention-days"),

@@ -49,6 +49,7 @@ LIBRARIES = {
     "kling_mock.drawing": {"PIL"},
     "kling_mock.lettering": {"PIL"},  # the letters of drawing, which alone imports it
     "kling_mock.pytest_plugin": {"pytest"},
+    "kling_mock.thumbnails": {"PIL"},  # made at creation, if the settings want them
     "kling_mock.tokens": {"jwt"},  # read when the first token comes
     "kling_mock.faker": {"faker"},  # read by whoever wants the provider
 }

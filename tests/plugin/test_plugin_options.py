@@ -57,6 +57,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "null_is_absent": (False, "false"),
     "slots": (3, "3"),
     "balance": (64, "64"),
+    "thumbnails": (True, "true"),
     "retention_days": (1.5, "1.5"),
     "body_cap": (1000, "1000"),
     "callback_retries": ([1.0, 2.0], "1, 2"),

@@ -1,0 +1,88 @@
+"""Real thumbnails of inline pictures, where the settings want them."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from contracts.pictures import PictureHeader, read_header
+from kling_mock.drawing import draw_sheet
+from kling_mock.pictures import Sheet
+from kling_mock.records import PictureRecord
+from kling_mock.thumbnails import make_thumbnail
+
+FIELDS = [
+    *(f"subject_image_list[{index}].subject_image" for index in range(4)),
+    "scence_image",
+    "style_image",
+]
+
+
+def picture(seed: int, kind: str = "PNG", size: tuple[int, int] = (640, 400)) -> bytes:
+    """A picture with far more colours than a palette holds."""
+    red, green = Image.linear_gradient("L"), Image.radial_gradient("L")
+    blue = Image.new("L", red.size, seed * 40 % 256)
+    written = io.BytesIO()
+    Image.merge("RGB", (red, green, blue)).rotate(seed * 30).resize(size).save(written, kind)
+    return written.getvalue()
+
+
+def thumbnail_of(data: bytes) -> bytes:
+    header = read_header(data)
+    assert header is not None
+    made = make_thumbnail(data, header)
+    assert made is not None
+    return made
+
+
+def sheet(*thumbnails: bytes | None) -> Sheet:
+    pictures = tuple(
+        PictureRecord(field, None, 1, f"{number:064x}", thumbnail)
+        for number, (field, thumbnail) in enumerate(zip(FIELDS, thumbnails, strict=False))
+    )
+    return Sheet("835493114549978297", 0, 1, 1024, 1024, "1:1", "kling-v2", "all of them \u4e00", pictures)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_thumbnail_is_small_and_like_its_picture(kind: str) -> None:
+    data = picture(1, kind, (2000, 1000))
+    with Image.open(io.BytesIO(thumbnail_of(data))) as small, Image.open(io.BytesIO(data)) as whole:
+        assert small.size == (480, 240)
+        mine = small.convert("RGB").resize((4, 2), Image.Resampling.BOX)
+        theirs = whole.convert("RGB").resize((4, 2), Image.Resampling.BOX)
+        pairs = zip(mine.tobytes(), theirs.tobytes(), strict=True)
+        assert max(abs(one - other) for one, other in pairs) < 24
+
+
+def test_the_sheet_shows_the_picture() -> None:
+    """Its average colour is where its tile is; without a thumbnail another pattern is there."""
+    red = io.BytesIO()
+    Image.new("RGB", (400, 400), (250, 10, 10)).save(red, "PNG")
+    with Image.open(io.BytesIO(draw_sheet(sheet(thumbnail_of(red.getvalue()), None)))) as drawn:
+        colours = drawn.convert("RGB")
+        assert colours.getpixel((256, 300)) == (250, 10, 10)
+        assert colours.getpixel((768, 300)) != (250, 10, 10)
+
+
+def test_six_colourful_pictures_fit_into_one_palette() -> None:
+    full = sheet(*(thumbnail_of(picture(seed)) for seed in range(6)))
+    drawn = draw_sheet(full)
+    with Image.open(io.BytesIO(drawn)) as opened:
+        assert (opened.mode, opened.size) == ("P", (1024, 1024))
+        assert len(opened.getcolors() or []) > 150
+    assert drawn == draw_sheet(full)
+
+
+@pytest.mark.parametrize(
+    ("data", "header"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, PictureHeader("png", 300, 300)),
+        (picture(1)[:-400], PictureHeader("png", 640, 400)),
+        (picture(1), PictureHeader("png", 60_000, 60_000)),
+    ],
+    ids=["no picture behind the header", "cut short", "billions of pixels"],
+)
+def test_what_cannot_be_decoded_has_no_thumbnail(data: bytes, header: PictureHeader) -> None:
+    assert make_thumbnail(data, header) is None
