@@ -22,6 +22,7 @@ _KINDS: Final = {
     "pace": (Pace,),
     "seed": (int,),
     "null_is_absent": (bool,),
+    "thumbnails": (bool,),
     "slots": (int, type(None)),
     "balance": (int, type(None)),
     "retention_days": (int, float),
