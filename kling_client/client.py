@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from contracts.messages import MalformedMessage, TaskMessage
+from contracts.vocabulary import DEFAULT_PAGE_SIZE
 from kling_client import flows, http
-from kling_client.config import DEFAULT_MAX_IMAGE_BYTES, Config, resolve_base_url, resolve_key
+from kling_client.config import (
+    DEFAULT_GATEWAY,
+    DEFAULT_MAX_IMAGE_BYTES,
+    DEFAULT_POLL,
+    DEFAULT_RETRY,
+    DEFAULT_TIMEOUT,
+    Config,
+    configure,
+)
 from kling_client.drive import AsyncDriver, AwaitableSleep, BlockingSleep, Driver, asleep, sleep
 from kling_client.errors import ConfigError, UnexpectedReply
 from kling_client.images import ImageLike
@@ -17,9 +26,6 @@ from kling_client.request import CreateRequest, write
 from kling_client.retry import Clock, Poll, Retry, monotonic
 from kling_client.task import AsyncTask, Task
 
-_RETRY = Retry()
-_POLL = Poll()
-
 
 class _Base:
     """What both clients have: a checked configuration that is never shown or stored whole."""
@@ -27,7 +33,8 @@ class _Base:
     _config: Config
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._config.base_url!r})"
+        config = self._config
+        return f"{type(self).__name__}(gateway={config.gateway.name!r}, base_url={config.base_url!r})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError(f"a {type(self).__name__} holds a key and connections; store task ids instead")
@@ -36,9 +43,12 @@ class _Base:
 class Client(_Base):
     """A blocking client. Threads may share one.
 
-    `api_key` comes from COMETAPI_KEY and `base_url` from KLING_BASE_URL where they are not given. `timeout`
-    is in seconds, for each of connecting, sending and receiving. An `http_client` that is passed in stays
-    open when this client closes. `clock` (seconds, monotonic) and `sleep` can be replaced for tests.
+    `gateway` is "cometapi" or "kling", and decides paths, rules and keys: CometAPI takes `api_key`
+    (COMETAPI_KEY where it is not given); Kling itself `access_key` with `secret_key` (KLING_ACCESS_KEY,
+    KLING_SECRET_KEY), of which tokens are made and renewed, or `api_key` (KLING_API_KEY). `base_url` is
+    KLING_BASE_URL where it is not given, else the gateway's own. `timeout` is in seconds, for each of
+    connecting, sending and receiving. An `http_client` that is passed in stays open when this client
+    closes. `clock` (seconds, monotonic) and `sleep` can be replaced for tests.
     Raises ConfigError.
     """
 
@@ -46,18 +56,24 @@ class Client(_Base):
         self,
         api_key: str | None = None,
         *,
+        gateway: str = DEFAULT_GATEWAY,
+        access_key: str | None = None,
+        secret_key: str | None = None,
         base_url: str | None = None,
-        timeout: float = 30.0,
-        retry: Retry = _RETRY,
-        poll: Poll = _POLL,
+        timeout: float = DEFAULT_TIMEOUT,
+        retry: Retry = DEFAULT_RETRY,
+        poll: Poll = DEFAULT_POLL,
         max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES,
         http_client: http.SyncHTTP | None = None,
         clock: Clock = monotonic,
         sleep: BlockingSleep = sleep,
     ) -> None:
-        self._config = Config(
-            api_key=resolve_key(api_key),
-            base_url=resolve_base_url(base_url),
+        self._config = configure(
+            gateway=gateway,
+            api_key=api_key,
+            access_key=access_key,
+            secret_key=secret_key,
+            base_url=base_url,
             timeout=timeout,
             retry=retry,
             poll=poll,
@@ -104,16 +120,33 @@ class Client(_Base):
             external_task_id=external_task_id,
             extra=extra,
         )
+        draft = write(request, self._config.operation, check=check)
         blank = Task(id="", driver=self._driver)
-        return self._driver.run(flows.submit(self._config, write(request, check=check), blank))
+        return self._driver.run(flows.submit(self._config, draft, blank))
 
     def get(self, task_id: str) -> Task:
-        """The task as it is now. Raises NotFound, other ApiErrors, TransportError, UnexpectedReply."""
+        """The task as it is now. Raises NotFound, other ApiErrors, TransportError, UnexpectedReply.
+
+        On Kling itself `task_id` may be an external id; what is returned has the id of the service.
+        """
         return self.task(task_id).refresh()
 
     def task(self, task_id: str) -> Task:
-        """A handle from an id. Makes no request: `status` is None in it, but not in what it returns."""
+        """A handle from an id. Makes no request: `status` is None in it, but not in what it returns.
+
+        On Kling itself `task_id` may be an external id; what the handle returns has the id of the service.
+        """
         return Task(id=_require_id(task_id), driver=self._driver)
+
+    def list(self, *, page_size: int = DEFAULT_PAGE_SIZE.value) -> Iterator[Task]:
+        """The tasks of the account, newest first, as far back as the service goes (1000 pages).
+
+        A page (1-500 tasks) is asked for when the iterator gets there. A task is given once, also if
+        others are created meanwhile. Raises ConfigError at once on a gateway that does not list, and what
+        `get` raises while iterating.
+        """
+        flow = flows.listing(self._config, Task(id="", driver=self._driver), page_size)
+        return cast("Iterator[Task]", self._driver.iterate(flow))
 
     def close(self) -> None:
         """Close the connections, unless they belong to an `http_client` that was passed in."""
@@ -139,18 +172,24 @@ class AsyncClient(_Base):
         self,
         api_key: str | None = None,
         *,
+        gateway: str = DEFAULT_GATEWAY,
+        access_key: str | None = None,
+        secret_key: str | None = None,
         base_url: str | None = None,
-        timeout: float = 30.0,
-        retry: Retry = _RETRY,
-        poll: Poll = _POLL,
+        timeout: float = DEFAULT_TIMEOUT,
+        retry: Retry = DEFAULT_RETRY,
+        poll: Poll = DEFAULT_POLL,
         max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES,
         http_client: http.AsyncHTTP | None = None,
         clock: Clock = monotonic,
         sleep: AwaitableSleep = asleep,
     ) -> None:
-        self._config = Config(
-            api_key=resolve_key(api_key),
-            base_url=resolve_base_url(base_url),
+        self._config = configure(
+            gateway=gateway,
+            api_key=api_key,
+            access_key=access_key,
+            secret_key=secret_key,
+            base_url=base_url,
             timeout=timeout,
             retry=retry,
             poll=poll,
@@ -188,8 +227,9 @@ class AsyncClient(_Base):
             external_task_id=external_task_id,
             extra=extra,
         )
+        draft = write(request, self._config.operation, check=check)
         blank = AsyncTask(id="", driver=self._driver)
-        return await self._driver.run(flows.submit(self._config, write(request, check=check), blank))
+        return await self._driver.run(flows.submit(self._config, draft, blank))
 
     async def get(self, task_id: str) -> AsyncTask:
         """See `Client.get`."""
@@ -198,6 +238,11 @@ class AsyncClient(_Base):
     def task(self, task_id: str) -> AsyncTask:
         """See `Client.task`."""
         return AsyncTask(id=_require_id(task_id), driver=self._driver)
+
+    def list(self, *, page_size: int = DEFAULT_PAGE_SIZE.value) -> AsyncIterator[AsyncTask]:
+        """See `Client.list`; iterate with `async for`."""
+        flow = flows.listing(self._config, AsyncTask(id="", driver=self._driver), page_size)
+        return cast("AsyncIterator[AsyncTask]", self._driver.iterate(flow))
 
     async def close(self) -> None:
         """See `Client.close`."""

@@ -1,4 +1,4 @@
-"""Where the service is and with which key: explicit argument, then environment, then default."""
+"""Which gateway, where it is, and with what: explicit argument, then environment, then default."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
-from contracts.gateways import COMETAPI
-from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, MEGABYTE
+from contracts.gateways import COMETAPI, GATEWAYS, PAGING, Gateway
+from contracts.operations import Operation
+from contracts.vocabulary import BASE_URL_VARIABLE, MEGABYTE
+from kling_client.credentials import Credentials, resolve_credentials
 from kling_client.errors import ConfigError
-from kling_client.retry import Clock, Poll, Retry, require_seconds
+from kling_client.retry import Clock, Poll, Retry, monotonic, require_seconds
 
-HIDDEN: Final = "[key]"
-SHORTEST_SECRET: Final = 6
-
-_PASTED_SCHEME: Final = re.compile(r"^bearer(\s+|$)", re.IGNORECASE)
-_KEY: Final = re.compile(r"[\x21-\x7e]+")
-# Ends that the client adds by itself. Other SDKs take base URLs that end so, and people paste them.
-_ADDED: Final = re.compile(r"(/kling)?(/v1(/images(/[\w-]+)?)?)?$")
+DEFAULT_GATEWAY: Final = COMETAPI.name
+DEFAULT_TIMEOUT: Final = 30.0
+DEFAULT_RETRY: Final = Retry()
+DEFAULT_POLL: Final = Poll()
+DEFAULT_MAX_IMAGE_BYTES: Final = 100 * MEGABYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything a client was told, checked. The key is in no repr."""
 
-    api_key: str = field(repr=False)
+    gateway: Gateway
+    credentials: Credentials = field(repr=False)
     base_url: str
-    timeout: float
-    retry: Retry
-    poll: Poll
-    max_image_bytes: int
-    clock: Clock
+    timeout: float = DEFAULT_TIMEOUT
+    retry: Retry = DEFAULT_RETRY
+    poll: Poll = DEFAULT_POLL
+    max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES
+    clock: Clock = monotonic
 
     def __post_init__(self) -> None:
         require_seconds("timeout", self.timeout, above=True)
@@ -40,8 +41,13 @@ class Config:
             raise ConfigError(f"max_image_bytes must be at least 1, not {self.max_image_bytes}")
 
     @property
+    def operation(self) -> Operation:
+        """What `generate` asks for: the main operation of the gateway."""
+        return self.gateway.routes[0].operations[0]
+
+    @property
     def create_url(self) -> str:
-        return self.base_url + COMETAPI.create_path
+        return self.base_url + self.gateway.create_path
 
     def task_url(self, task_id: str) -> str:
         """Where a task is queried. The id is one path segment, whatever is in it."""
@@ -50,38 +56,58 @@ class Config:
             segment = segment.replace(".", "%2E")
         return f"{self.create_url}/{segment}"
 
+    def page_url(self, number: int, size: int) -> str:
+        """Where a page of the list of tasks is."""
+        names = [parameter.name for parameter in PAGING]
+        return f"{self.create_url}?{urlencode(dict(zip(names, (number, size), strict=True)))}"
+
     def redact(self, text: str) -> str:
         """Text from outside without the key, should anybody have echoed it."""
-        # A key of a few letters is a test's, and would hit ordinary words.
-        return text.replace(self.api_key, HIDDEN) if len(self.api_key) >= SHORTEST_SECRET else text
+        return self.credentials.redact(text)
 
 
-DEFAULT_MAX_IMAGE_BYTES: Final = 100 * MEGABYTE
+def configure(  # noqa: PLR0913 -- options, all by keyword
+    *,
+    gateway: str = DEFAULT_GATEWAY,
+    api_key: str | None = None,
+    access_key: str | None = None,
+    secret_key: str | None = None,
+    base_url: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    retry: Retry = DEFAULT_RETRY,
+    poll: Poll = DEFAULT_POLL,
+    max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES,
+    clock: Clock = monotonic,
+) -> Config:
+    """The configuration for the arguments of a client. Raises ConfigError."""
+    found = find_gateway(gateway)
+    return Config(
+        gateway=found,
+        credentials=resolve_credentials(found, api_key, access_key, secret_key),
+        base_url=resolve_base_url(found, base_url),
+        timeout=timeout,
+        retry=retry,
+        poll=poll,
+        max_image_bytes=max_image_bytes,
+        clock=clock,
+    )
 
 
-def resolve_key(explicit: str | None) -> str:
-    """The key, without white space around it or a pasted `Bearer` in front. Raises ConfigError."""
-    given = os.environ.get(API_KEY_VARIABLE, "") if explicit is None else explicit
-    key = _PASTED_SCHEME.sub("", given.strip())
-    if not key and explicit is None:
-        raise ConfigError(f"no API key: set {API_KEY_VARIABLE} or pass api_key")
-    if not key:
-        raise ConfigError(f"api_key is blank: leave it out to use {API_KEY_VARIABLE}")
-    if not _KEY.fullmatch(key):
-        raise ConfigError(
-            "the API key holds white space, control or non-ASCII characters (it is not shown here)"
-        )
-    return key
+def find_gateway(name: str) -> Gateway:
+    """The gateway of a name. Raises ConfigError that lists them."""
+    for gateway in GATEWAYS:
+        if gateway.name == name:
+            return gateway
+    known = " and ".join(repr(gateway.name) for gateway in GATEWAYS)
+    raise ConfigError(f"there is no gateway {name!r}: there are {known}")
 
 
-def resolve_base_url(explicit: str | None) -> str:
+def resolve_base_url(gateway: Gateway, explicit: str | None) -> str:
     """The origin of the service and any path it is mounted under, without a slash at the end."""
     given = os.environ.get(BASE_URL_VARIABLE, "").strip() if explicit is None else explicit.strip()
     if not given and explicit is not None:
-        raise ConfigError(
-            f"base_url is blank: leave it out to use {BASE_URL_VARIABLE} or {COMETAPI.base_url}"
-        )
-    url = (given or COMETAPI.base_url).rstrip("/")
+        raise ConfigError(f"base_url is blank: leave it out to use {BASE_URL_VARIABLE} or {gateway.base_url}")
+    url = (given or gateway.base_url).rstrip("/")
     try:
         parts = urlsplit(url)
         usable = (
@@ -95,7 +121,8 @@ def resolve_base_url(explicit: str | None) -> str:
         )
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise ConfigError(f"the base URL must be an absolute http(s) URL without query, not {given!r}")
-    added = _ADDED.search(parts.path)
+    # Ends that the client adds by itself. Other SDKs take base URLs that end so, and people paste them.
+    added = re.search(rf"({re.escape(gateway.prefix)})?(/v1(/images(/[\w-]+)?)?)?$", parts.path)
     if added and added.group():
         way_out = url[: len(url) - len(added.group())]
         raise ConfigError(

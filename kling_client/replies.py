@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from contracts.messages import Envelope, MalformedMessage, TaskMessage
 from contracts.vocabulary import ERRORS
@@ -23,6 +23,8 @@ from kling_client.errors import (
 )
 from kling_client.retry import read_retry_after
 from kling_client.steps import Head
+
+T = TypeVar("T")
 
 Redact = Callable[[str], str]
 
@@ -67,6 +69,31 @@ class _Refusal(NamedTuple):
 
 def read_task(reply: Reply, redact: Redact) -> Snapshot:
     """The task in an answer of success. Raises ApiError or UnexpectedReply for any other."""
+    return _read(reply, redact, _one)
+
+
+def read_tasks(reply: Reply, redact: Redact) -> list[Snapshot]:
+    """The tasks in a page of a list, in its order. Raises ApiError or UnexpectedReply."""
+    return _read(reply, redact, _many)
+
+
+def _one(envelope: Envelope) -> Snapshot:
+    return _snapshot(envelope.data, envelope)
+
+
+def _many(envelope: Envelope) -> list[Snapshot]:
+    data = envelope.data
+    if not isinstance(data, list):
+        raise MalformedMessage("data is no list")
+    return [_snapshot(each, envelope) for each in cast("list[object]", data)]
+
+
+def _snapshot(data: object, envelope: Envelope) -> Snapshot:
+    message = TaskMessage.from_wire(data)
+    return Snapshot(message, envelope.request_id, cast("Mapping[str, object]", data))
+
+
+def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
     status = reply.head.status
     wire = decode(reply.body)
     refusal = _read_refusal(wire)
@@ -82,12 +109,10 @@ def read_task(reply: Reply, redact: Redact) -> Snapshot:
     if reply.fault or not 200 <= status < 300:
         raise UnexpectedReply(status, _shown(reply, redact), fault)
     try:
-        envelope = Envelope.from_wire(wire)
-        message = TaskMessage.from_wire(envelope.data)
+        return parse(Envelope.from_wire(wire))
     except MalformedMessage as error:
         reason = fault if wire is None else str(error)
         raise UnexpectedReply(status, _shown(reply, redact), reason) from error
-    return Snapshot(message, envelope.request_id, cast("Mapping[str, object]", envelope.data))
 
 
 def _shown(reply: Reply, redact: Redact) -> str:

@@ -6,11 +6,26 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
-from contracts.operations import MULTI_IMAGE, validate
+from contracts.operations import MULTI_IMAGE, Operation, validate
 from kling_client.errors import ConfigError, InvalidRequest
 from kling_client.images import Image, ImageLike, to_wire
+
+# The page of one operation spells it so; everybody else, Kling itself included, has `scene_image`.
+_SCENES: Final = {MULTI_IMAGE.name: "scence_image"}
+_SCENE: Final = "scene_image"
+SUBJECT: Final = "subject_image"
+STYLE: Final = "style_image"
+
+
+def picture_keys(operation: Operation) -> frozenset[str]:
+    """The keys in a body of the operation whose values are pictures."""
+    return frozenset({SUBJECT, STYLE, _scene(operation)})
+
+
+def _scene(operation: Operation) -> str:
+    return _SCENES.get(operation.name, _SCENE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +43,17 @@ class CreateRequest:
     external_task_id: str | None = None
     extra: Mapping[str, object] | None = None
 
-    def to_wire(self) -> dict[str, object]:
-        """The body. A field in `extra` replaces the argument of that name."""
+    def to_wire(self, operation: Operation) -> dict[str, object]:
+        """The body for an operation. A field in `extra` replaces the argument of that name."""
         if isinstance(self.images, str | bytes | os.PathLike | Image):
             raise ConfigError(f"images must be a list of pictures, not one {type(self.images).__name__}")
-        pictures = [{"subject_image": to_wire(image)} for image in self.images]
+        pictures = [{SUBJECT: to_wire(image)} for image in self.images]
         given = {
             "subject_image_list": pictures,
             "model_name": self.model,
             "prompt": self.prompt,
-            "scence_image": None if self.scene is None else to_wire(self.scene),  # spelled so by the service
-            "style_image": None if self.style is None else to_wire(self.style),
+            _scene(operation): None if self.scene is None else to_wire(self.scene),
+            STYLE: None if self.style is None else to_wire(self.style),
             "n": self.n,
             "aspect_ratio": self.aspect_ratio,
             "callback_url": self.callback_url,
@@ -55,9 +70,12 @@ class Draft:
     external_task_id: str | None
 
 
-def write(request: CreateRequest, *, check: bool) -> Draft:
-    """Encode a request. Raises ConfigError if JSON cannot hold it, InvalidRequest for what `check` finds."""
-    body = request.to_wire()
+def write(request: CreateRequest, operation: Operation, *, check: bool) -> Draft:
+    """Encode a request for an operation.
+
+    Raises ConfigError if JSON cannot hold it, InvalidRequest for what `check` finds.
+    """
+    body = request.to_wire(operation)
     try:
         # ASCII escapes carry what `check=False` lets through and UTF-8 could not: lone surrogates.
         content = json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
@@ -66,7 +84,7 @@ def write(request: CreateRequest, *, check: bool) -> Draft:
     if check:
         # What JSON made of it is what the service will see: tuples are arrays, keys are text.
         seen = cast("object", json.loads(content)) if request.extra else body
-        violations = validate(seen, MULTI_IMAGE)
+        violations = validate(seen, operation)
         if violations:
             raise InvalidRequest(violations)
     external_id = body.get("external_task_id")

@@ -189,9 +189,17 @@ def shown(status: str = "submitted", *, urls: Sequence[str] = (), **fields: Any)
     return httpx.Response(200, content=json.dumps(envelope))
 
 
+VARIABLES = ("COMETAPI_KEY", "KLING_BASE_URL", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_API_KEY")
+
+
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the person who runs the tests."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(params=["sync", "async"])
 def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The scripted service, once for `Client` and once for `AsyncClient`."""
-    monkeypatch.delenv("COMETAPI_KEY", raising=False)
-    monkeypatch.delenv("KLING_BASE_URL", raising=False)
+    no_environment(monkeypatch)
     return Service(request.param)

@@ -1,68 +1,25 @@
-"""Key and address: explicit, then environment, then default."""
+"""Gateway and address: explicit, then environment, then default."""
 
 from __future__ import annotations
 
 import pytest
 
-from contracts.gateways import COMETAPI
-from kling_client.config import Config, resolve_base_url, resolve_key
+from contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
+from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
+from kling_client.config import Config, configure, find_gateway, resolve_base_url
+from kling_client.credentials import PlainKey
 from kling_client.errors import ConfigError
 from kling_client.retry import Poll, Retry
-
-
-def test_an_explicit_key_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", "sk-environment")
-    assert resolve_key("sk-explicit") == "sk-explicit"
-    assert resolve_key(None) == "sk-environment"
-
-
-@pytest.mark.parametrize("value", [None, "", "  \n"])
-def test_a_missing_or_blank_variable_is_a_missing_key(
-    monkeypatch: pytest.MonkeyPatch, value: str | None
-) -> None:
-    """The error names the variable to set."""
-    monkeypatch.delenv("COMETAPI_KEY", raising=False)
-    if value is not None:
-        monkeypatch.setenv("COMETAPI_KEY", value)
-    with pytest.raises(ConfigError, match="COMETAPI_KEY"):
-        resolve_key(None)
-
-
-@pytest.mark.parametrize("blank", ["", "   ", "Bearer", "bearer  "])
-def test_a_blank_explicit_key_is_an_error_even_if_the_environment_has_one(
-    monkeypatch: pytest.MonkeyPatch, blank: str
-) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", "sk-environment")
-    with pytest.raises(ConfigError, match="blank"):
-        resolve_key(blank)
-
-
-@pytest.mark.parametrize("pasted", [" sk-1234\n", "Bearer sk-1234", "bearer  sk-1234 ", "BEARER\tsk-1234"])
-def test_what_people_paste_around_a_key_is_taken_off(pasted: str) -> None:
-    assert resolve_key(pasted) == "sk-1234"
-
-
-def test_a_key_that_only_begins_like_the_scheme_is_left_alone() -> None:
-    assert resolve_key("bearer-1234") == "bearer-1234"
-
-
-@pytest.mark.parametrize(
-    "bad", ["sk-12\r\nX-Evil: 1", "sk-12 34", "sk-12\x00", "sk-schlüssel", "sk-\u200b12"]
-)
-def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(bad: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        resolve_key(bad)
-    assert "sk-" not in str(caught.value) + repr(caught.value)
 
 
 def test_the_base_url_is_explicit_then_environment_then_the_services_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KLING_BASE_URL", "http://127.0.0.1:8000/")
-    assert resolve_base_url("http://other:1") == "http://other:1"
-    assert resolve_base_url(None) == "http://127.0.0.1:8000"
+    assert resolve_base_url(COMETAPI, "http://other:1") == "http://other:1"
+    assert resolve_base_url(COMETAPI, None) == "http://127.0.0.1:8000"
     monkeypatch.setenv("KLING_BASE_URL", " ")
-    assert resolve_base_url(None) == COMETAPI.base_url == "https://api.cometapi.com"
+    assert resolve_base_url(COMETAPI, None) == COMETAPI.base_url == "https://api.cometapi.com"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +34,7 @@ def test_the_base_url_is_explicit_then_environment_then_the_services_own(
     ],
 )
 def test_a_gateway_may_be_mounted_under_a_path(given: str, kept: str) -> None:
-    assert resolve_base_url(given) == kept
+    assert resolve_base_url(COMETAPI, given) == kept
 
 
 @pytest.mark.parametrize(
@@ -93,7 +50,7 @@ def test_a_gateway_may_be_mounted_under_a_path(given: str, kept: str) -> None:
 )
 def test_an_end_that_the_client_adds_itself_is_refused_with_the_way_out(given: str, way_out: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        resolve_base_url(given)
+        resolve_base_url(COMETAPI, given)
     assert str(caught.value).endswith(f"use {way_out}")
 
 
@@ -104,18 +61,19 @@ def test_an_end_that_the_client_adds_itself_is_refused_with_the_way_out(given: s
 )  # fmt: skip
 def test_what_is_no_base_url_is_refused(bad: str) -> None:
     with pytest.raises(ConfigError):
-        resolve_base_url(bad)
+        resolve_base_url(COMETAPI, bad)
 
 
 def test_credentials_in_the_base_url_are_refused_and_not_shown() -> None:
     with pytest.raises(ConfigError) as caught:
-        resolve_base_url("https://me:hunter2@h")
+        resolve_base_url(COMETAPI, "https://me:hunter2@h")
     assert "hunter2" not in str(caught.value)
 
 
 def _config(**changes: object) -> Config:
     values: dict[str, object] = {
-        "api_key": "sk-1234567",
+        "gateway": COMETAPI,
+        "credentials": PlainKey("sk-1234567"),
         "base_url": "https://h",
         "timeout": 30.0,
         "retry": Retry(),
@@ -146,7 +104,45 @@ def test_a_task_id_stays_one_segment_of_the_path(task_id: str, segment: str) -> 
     assert _config().task_url(task_id) == f"https://h/kling/v1/images/generations/{segment}"
 
 
-def test_the_key_is_redacted_from_text_and_absent_from_the_repr() -> None:
-    assert _config().redact("no sk-1234567 here") == "no [key] here"
+def test_the_key_is_absent_from_the_repr() -> None:
     assert "sk-1234567" not in repr(_config())
-    assert _config(api_key="k").redact("kling") == "kling", "a short key is no secret, but part of words"
+
+
+# --- the gateway ------------------------------------------------------------------------------------------
+
+
+def test_a_gateway_is_found_by_its_name_and_otherwise_all_are_listed() -> None:
+    assert [find_gateway("cometapi"), find_gateway("kling")] == [COMETAPI, KLING]
+    for name in ("Kling", "", "comet"):
+        with pytest.raises(ConfigError, match="'cometapi' and 'kling'"):
+            find_gateway(name)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "host", "path"),
+    [
+        (COMETAPI, "https://api.cometapi.com", "/kling/v1/images/generations"),
+        (KLING, "https://api-singapore.klingai.com", "/v1/images/multi-image2image"),
+    ],
+)
+def test_the_gateway_decides_where_things_are(
+    monkeypatch: pytest.MonkeyPatch, gateway: Gateway, host: str, path: str
+) -> None:
+    monkeypatch.delenv("KLING_BASE_URL", raising=False)
+    config = configure(gateway=gateway.name, api_key="sk-1")
+    assert config.create_url == host + path
+    assert config.task_url("1") == f"{host}{path}/1"
+    assert config.page_url(2, 30) == f"{host}{path}?pageNum=2&pageSize=30"
+    monkeypatch.setenv("KLING_BASE_URL", "http://127.0.0.1:8000")
+    assert configure(gateway=gateway.name, api_key="sk-1").create_url == "http://127.0.0.1:8000" + path
+
+
+def test_the_gateway_decides_what_is_valid() -> None:
+    found = [configure(gateway=gateway.name, api_key="sk-1").operation for gateway in GATEWAYS]
+    assert found == [MULTI_IMAGE, MULTI_IMAGE2IMAGE]
+
+
+def test_only_what_a_gateway_adds_is_refused_at_the_end_of_the_base_url() -> None:
+    assert resolve_base_url(KLING, "https://proxy/kling") == "https://proxy/kling"
+    with pytest.raises(ConfigError, match=r"use https://proxy/kling$"):
+        resolve_base_url(KLING, "https://proxy/kling/v1/images/multi-image2image")

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.gateways import COMETAPI
 from contracts.vocabulary import TaskStatus
 from kling_client import errors
 from kling_client.config import Config
+from kling_client.credentials import PlainKey
 from kling_client.flows import JSON_LIMIT, query, submit, watch
 from kling_client.request import Draft
 from kling_client.retry import LAST_POLL_SECONDS, Poll, Retry
@@ -63,7 +65,8 @@ class Run:
 
 def config(run: Run, **changes: Any) -> Config:
     values: dict[str, Any] = {
-        "api_key": KEY,
+        "gateway": COMETAPI,
+        "credentials": PlainKey(KEY),
         "base_url": "https://h",
         "timeout": 30.0,
         "retry": Retry(),

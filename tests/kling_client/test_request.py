@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.operations import validate
+from contracts.operations import MULTI_IMAGE, validate
 from kling_client import ConfigError, Image, InvalidRequest
 from kling_client.request import CreateRequest, write
 from tests.kling_client.conftest import REPEATABLE, picture
@@ -20,7 +20,7 @@ A, B = "https://h/a.png", "https://h/b.png"
 
 def body(*, check: bool = True, **arguments: Any) -> dict[str, object]:
     request = CreateRequest(**{"images": [A, B]} | arguments)
-    return cast("dict[str, object]", json.loads(write(request, check=check).content))
+    return cast("dict[str, object]", json.loads(write(request, MULTI_IMAGE, check=check).content))
 
 
 def test_only_what_is_given_is_sent() -> None:
@@ -194,5 +194,8 @@ def test_tuples_are_judged_as_the_arrays_they_become() -> None:
 
 def test_the_draft_keeps_the_callers_own_id_for_the_case_that_no_answer_comes() -> None:
     request = CreateRequest(images=[A, B], external_task_id="mine")
-    assert write(request, check=True).external_task_id == "mine"
-    assert write(CreateRequest(images=[A, B], external_task_id=""), check=True).external_task_id is None
+    assert write(request, MULTI_IMAGE, check=True).external_task_id == "mine"
+    assert (
+        write(CreateRequest(images=[A, B], external_task_id=""), MULTI_IMAGE, check=True).external_task_id
+        is None
+    )

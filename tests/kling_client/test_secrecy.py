@@ -16,7 +16,14 @@ import pytest
 from kling_client import KlingError
 from tests.kling_client.conftest import KEY, TASK_ID, Service, picture, shown
 
-SECRETS = (KEY, base64.b64encode(KEY.encode()).decode(), base64.b64encode(f":{KEY}".encode()).decode())
+ACCESS, SECRET = "ak-0123456789abcdef0123456789abcd", "sc-fedcba9876543210fedcba9876543"
+SECRETS = (
+    ACCESS,
+    SECRET,
+    KEY,
+    base64.b64encode(KEY.encode()).decode(),
+    base64.b64encode(f":{KEY}".encode()).decode(),
+)
 ECHO = f"no access for {KEY} (request id: {KEY})"
 
 TROUBLE: list[Any] = [
@@ -69,6 +76,46 @@ def test_no_error_and_no_log_shows_the_key(
         assert not leaks("".join(traceback.format_exception_only(error)))
     ours = [record for record in caplog.records if record.name.startswith("kling_client")]
     assert not leaks(*(record.getMessage() for record in ours), repr([vars(record) for record in ours]))
+
+
+@pytest.mark.parametrize("answer", range(len(TROUBLE)))
+def test_no_error_and_no_log_shows_access_key_secret_or_token(
+    service: Service, answer: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same for tokens: the service says aloud what it was sent, whole and in parts."""
+    caplog.set_level(logging.DEBUG)
+    tokens: set[str] = set()
+
+    def echo(request: httpx.Request) -> httpx.Response:
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        tokens.add(token)
+        told = f"{token} {token.rpartition('.')[0]} {token.split('.')[1]} {ACCESS} {SECRET}"
+        given = TROUBLE[answer]
+        if isinstance(given, Exception):
+            raise type(given)(told)
+        headers = {name: value.replace(KEY, told) for name, value in given.headers.items()}
+        headers.pop("content-length", None)
+        content = given.content.replace(KEY.encode(), told.encode())
+        return httpx.Response(given.status_code, headers=headers, content=content)
+
+    kling = service.client(gateway="kling", api_key=None, access_key=ACCESS, secret_key=SECRET)
+    service.will(echo)
+    shown: list[str] = [repr(kling)]
+    for act in (
+        lambda: kling.get(TASK_ID),
+        lambda: kling.generate(["https://h/a", "https://h/b"]),
+        lambda: kling.task(TASK_ID).wait(deadline=3),
+        lambda: list(kling.list()),
+    ):
+        error = error_of(act)
+        shown += [str(error), repr(error), repr(vars(error) if error else None)]
+        shown.append(pickle.dumps(error).decode("latin-1"))
+    ours = [record for record in caplog.records if record.name.startswith("kling_client")]
+    shown += [record.getMessage() for record in ours]
+    assert tokens
+    parts = {part for token in tokens for part in (token, token.split(".")[1])}
+    assert not leaks(*shown)
+    assert not any(part in text for part in parts for text in shown)
 
 
 def test_no_client_task_or_file_shows_the_key(

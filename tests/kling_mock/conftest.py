@@ -39,7 +39,7 @@ class Caller:
         **parts: Any,
     ) -> Reply:
         authorization = ("authorization", f"Bearer {self.key}")
-        return self.fake.handle(Request(method, path, "", (authorization, *headers), body, **parts))
+        return self.fake.handle(Request(method, path, headers=(authorization, *headers), body=body, **parts))
 
     def post(self, body: object, path: str = PATH, **parts: Any) -> Reply:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

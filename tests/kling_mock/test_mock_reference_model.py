@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
@@ -54,6 +55,8 @@ PACES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("held", ()),
 )
 KEYS = ("sk-mock-a", "sk-mock-b")
+COMET_PATH = "/kling/v1/images/generations"
+KLING_PATH = "/v1/images/multi-image2image"
 
 bounded = settings(
     derandomize=True, database=None, deadline=None, max_examples=50, stateful_step_count=20, print_blob=False
@@ -72,50 +75,65 @@ class Pair:
         self.caller, self.id, self.model = caller, task_id, model
 
     @property
+    def now(self) -> float:
+        return self.caller.fake.clock.now()
+
+    @property
     def handle(self) -> TaskHandle:
         return next(task for task in self.caller.fake.tasks if task.id == self.id)
 
 
 class LifeCycle(RuleBasedStateMachine):
-    """Two accounts create, query and wait; a test scripts and ends; the model must always agree."""
+    """Two accounts create, query, list and wait; a test scripts and ends; the model must always agree.
+
+    A second fake in the same process, with the same seed and a key that both have, goes its own way: its
+    clock stands elsewhere, it hears of no script, and its tasks are in nobody's list.
+    """
 
     @initialize(pace=st.sampled_from(PACES))
     def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
         """Three tasks from the start, so that few steps are spent on having something to look at."""
         self.pace = pace
         self.fake = Fake(pace=_spelled(pace), clock=ManualClock(), keys=list(KEYS))
+        self.bystander = Fake(pace=_spelled(pace), clock=ManualClock(1_600_000_000), keys=list(KEYS))
         self.callers = [_make_caller(self.fake, key) for key in KEYS]
+        self.callers.append(_make_caller(self.bystander, KEYS[0]))
         self.pairs: list[Pair] = []
         self.script: list[tuple[str | None, tuple[str, tuple[int, ...]] | None, bool]] = []
-        self.externals: set[tuple[str, str]] = set()
+        self.externals: set[tuple[int, str]] = set()
+        self.listed: dict[int, list[str]] = {0: [], 1: [], 2: []}
         self.queries = 0
-        for who in (0, 0, 1):
-            self.create(who, None)
-
-    @property
-    def now(self) -> float:
-        return self.fake.clock.now()
+        for who in (0, 0, 1, 2):
+            self.create(who, None, COMET_PATH)
 
     # -- creating
 
-    @rule(who=st.sampled_from((0, 1)), external=st.none() | st.sampled_from(("mine", "yours")))
-    def create(self, who: int, external: str | None) -> None:
+    @rule(
+        who=st.sampled_from((0, 1, 2)),
+        external=st.none() | st.sampled_from(("mine", "yours")),
+        path=st.sampled_from((COMET_PATH, KLING_PATH)),
+    )
+    def create(self, who: int, external: str | None, path: str) -> None:
         caller = self.callers[who]
-        reply = caller.ask(external_task_id=external)
-        if external is not None and (caller.key, external) in self.externals:
+        reply = caller.ask(path=path, external_task_id=external)
+        if external is not None and (who, external) in self.externals:
             assert reply.status == 400
             assert "already exists" in reply.body.decode()
             return
-        failure, pace, refused = self.script.pop(0) if self.script else (None, None, False)
+        scripted = self.script.pop(0) if self.script and who < 2 else (None, None, False)
+        failure, pace, refused = scripted
         if refused:
             assert reply.status == 429
             return
         data = caller.data(reply)
+        now = caller.fake.clock.now()
         assert data["task_status"] == "submitted"
-        assert data["created_at"] == int(self.now * 1000)
+        assert data["created_at"] == int(now * 1000)
         if external is not None:
-            self.externals.add((caller.key, external))
-        model = _make_model(*(pace or self.pace), self.now, failure)
+            self.externals.add((who, external))
+        if path == KLING_PATH:
+            self.listed[who].insert(0, data["task_id"])
+        model = _make_model(*(pace or self.pace), now, failure)
         self.pairs.append(Pair(caller, data["task_id"], model))
 
     @rule(who=st.sampled_from((0, 1)), bad=st.sampled_from(({"n": 0}, {"prompt": "x" * 2501}, {"n": "1"})))
@@ -138,16 +156,34 @@ class LifeCycle(RuleBasedStateMachine):
 
     # -- waiting and looking
 
-    @rule(seconds=st.integers(0, 6))
-    def advance(self, seconds: int) -> None:
-        self.fake.clock.advance(seconds)
+    @rule(seconds=st.integers(0, 6), other=st.booleans())
+    def advance(self, seconds: int, *, other: bool) -> None:
+        (self.bystander if other else self.fake).clock.advance(seconds)
+
+    @rule()
+    def freeze(self) -> None:
+        """What stands still already stays where it is."""
+        before = self.fake.clock.now()
+        self.fake.clock.freeze()
+        assert self.fake.clock.now() == before
+
+    @rule(who=st.sampled_from((0, 1, 2)), size=st.integers(1, 4), page=st.integers(1, 3))
+    def list_tasks(self, who: int, size: int, page: int) -> None:
+        """A page shows this account's tasks of the route, newest first, as they stand; it counts no poll."""
+        reply = self.callers[who].send("GET", KLING_PATH, query=f"pageNum={page}&pageSize={size}")
+        shown = json.loads(reply.body)["data"]
+        assert [task["task_id"] for task in shown] == self.listed[who][(page - 1) * size : page * size]
+        models = {pair.id: pair for pair in self.pairs if pair.caller is self.callers[who]}
+        for task in shown:
+            pair = models[task["task_id"]]
+            assert task["task_status"] == pair.model.look(pair.now)[0]
 
     @rule(which=st.integers(0, 9))
     def query(self, which: int) -> None:
         pair = self.pairs[which % len(self.pairs)]
         seen = pair.caller.query(pair.id)
         self.queries += 1
-        status, since = pair.model.poll(self.now)
+        status, since = pair.model.poll(pair.now)
         assert (seen["task_status"], seen["updated_at"]) == (status, int(since * 1000))
         assert seen["created_at"] == int(pair.model.born * 1000)
         assert bool(seen["task_result"]) == (status == "succeed")
@@ -155,13 +191,13 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 3), which=st.integers(0, 9))
     def wait_and_query(self, seconds: int, which: int) -> None:
-        self.advance(seconds)
+        self.advance(seconds, other=False)
         self.query(which)
 
     @rule(which=st.integers(0, 9))
     def query_as_stranger(self, which: int) -> None:
         pair = self.pairs[which % len(self.pairs)]
-        stranger = self.callers[pair.caller is self.callers[0]]
+        stranger = self.callers[1 if pair.caller is not self.callers[1] else 0]
         assert stranger.get(f"/kling/v1/images/generations/{pair.id}").status == 400
 
     # -- ending
@@ -169,7 +205,7 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), verb=st.sampled_from(("release", "fail", "succeed")))
     def finish(self, which: int, verb: str) -> None:
         pair = self.pairs[which % len(self.pairs)]
-        status, _ = pair.model.look(self.now)
+        status, _ = pair.model.look(pair.now)
         failures = {"release": pair.model.failure, "fail": "stopped", "succeed": None}
         arguments = ("stopped",) if verb == "fail" else ()
         if status in ("succeed", "failed"):
@@ -177,25 +213,27 @@ class LifeCycle(RuleBasedStateMachine):
                 getattr(pair.handle, verb)(*arguments)
             return
         getattr(pair.handle, verb)(*arguments)
-        pair.model.finish(self.now, failures[verb])
+        pair.model.finish(pair.now, failures[verb])
 
     @invariant()
     def handles_agree(self) -> None:
         for pair in getattr(self, "pairs", ()):
             seen = pair.handle.history[-1]
-            assert (seen.status, seen.at) == pair.model.look(self.now)
+            assert (seen.status, seen.at) == pair.model.look(pair.now)
             assert pair.handle.status == seen.status
             assert pair.handle.polls == pair.model.polls
 
     def teardown(self) -> None:
         if hasattr(self, "fake"):
-            assert len(self.fake.tasks) == len(self.pairs)
-            assert len(self.fake.calls.polls) == self.queries
-            self.fake.check()
+            fakes = (self.fake, self.bystander)
+            assert sum(len(fake.tasks) for fake in fakes) == len(self.pairs)
+            assert sum(len(fake.calls.polls) for fake in fakes) == self.queries
+            for fake in fakes:
+                fake.check()
 
 
 def test_the_fake_agrees_with_the_model() -> None:
-    """Over create, invalid and duplicate create, query, advance, script and verbs, for two accounts."""
+    """Over creates of every kind, queries, lists, clocks, scripts and verbs: two accounts, two fakes."""
     run_machine(LifeCycle, settings=bounded)
 
 

@@ -1,0 +1,282 @@
+"""The commands of `kling-client`: each ends with an exit status, and with a report whatever happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from contracts.vocabulary import PAGE_SIZE_MAXIMUM, TaskStatus
+from kling_client.client import Client
+from kling_client.config import DEFAULT_GATEWAY, configure
+from kling_client.console import PROGRAM, Console, result_json, task_json
+from kling_client.errors import ConfigError, InvalidRequest, KlingError, TaskFailed, WaitTimeout, printable
+from kling_client.images import Image
+from kling_client.preview import preview
+from kling_client.request import CreateRequest, write
+from kling_client.snapshot import TaskSnapshot
+from kling_client.task import Task
+
+
+class Exit(IntEnum):
+    """The exit statuses, which scripts rely on."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    TIMED_OUT = 3
+    ERROR = 4
+    INTERRUPTED = 130
+
+
+class Run:
+    """One run of the command: what is known so far, so that any end can report it."""
+
+    def __init__(self, options: Namespace) -> None:
+        self.options = options
+        self.console = Console(as_json=options.json)
+        self.task: TaskSnapshot | None = None
+        self.files: list[Path] = []
+        self.creating = self.saving = False
+        self.waiting_since: float | None = None
+
+    def execute(self) -> Exit:
+        """Carry the command out. Raises nothing but BrokenPipeError: nobody reads on."""
+        try:
+            return _COMMANDS[self.options.command](self)
+        except InvalidRequest as error:
+            lines = [str(violation) for violation in error.violations]
+            return self._end(Exit.USAGE, error, "the request is invalid; nothing was sent", lines)
+        except ConfigError as error:
+            return self._end(Exit.ERROR if self.task else Exit.USAGE, error)
+        except TaskFailed as error:
+            self.task = error.task
+            return self._end(Exit.FAILED, error)
+        except WaitTimeout as error:
+            self.task = error.task
+            return self._end(Exit.TIMED_OUT, error, _timed_out(error))
+        except BrokenPipeError:
+            raise
+        except (KlingError, OSError) as error:
+            return self._end(Exit.ERROR, error)
+        except KeyboardInterrupt as error:
+            message = "interrupted"
+            if self.creating:
+                message += " before the answer came: a task may have been created, and will be billed"
+            elif self.task is not None:
+                message += "; the task goes on"
+            return self._end(Exit.INTERRUPTED, error, message)
+
+    def generate(self) -> Exit:
+        options = self.options
+        request = self._request()
+        if options.dry_run:
+            return self._preview(request)
+        with self._client() as kling:
+            if not options.no_wait:
+                _prepare(options.out)
+            self.creating = True
+            task = kling.generate(
+                request.images,
+                request.prompt,
+                aspect_ratio=request.aspect_ratio,
+                n=request.n,
+                scene=request.scene,
+                style=request.style,
+                model=request.model,
+                callback_url=request.callback_url,
+                external_task_id=request.external_task_id,
+            )
+            self.creating = False
+            self._show_id(task)
+            if options.no_wait:
+                return self._end(Exit.OK)
+            return self._finish(task)
+
+    def get(self) -> Exit:
+        with self._client() as kling:
+            self.task = kling.get(self.options.task_id)
+        self._show_id(self.task)
+        return self._end(Exit.FAILED if self.task.status == TaskStatus.FAILED else Exit.OK)
+
+    def wait(self) -> Exit:
+        with self._client() as kling:
+            if self.options.out is not None:
+                _prepare(self.options.out)
+            task = kling.task(self.options.task_id)
+            self._show_id(task)
+            return self._finish(task)
+
+    def list_tasks(self) -> Exit:
+        limit = self.options.limit
+        found: list[dict[str, object]] = []
+        with self._client() as kling:
+            for task in islice(kling.list(page_size=min(limit, PAGE_SIZE_MAXIMUM.value)), limit):
+                if self.console.as_json:
+                    found.append(task_json(task))
+                else:
+                    self.console.row(task)
+        if self.console.as_json:
+            self.console.value({"tasks": found})
+        return Exit.OK
+
+    def _client(self) -> Client:
+        options = self.options
+        return Client(gateway=options.gateway, base_url=options.base_url, timeout=options.timeout)
+
+    def _request(self) -> CreateRequest:
+        options = self.options
+        given = [*options.images, options.scene, options.style]
+        *subjects, scene, style = _pictures(given)
+        return CreateRequest(
+            images=[each for each in subjects if each is not None],
+            prompt=options.prompt,
+            aspect_ratio=options.aspect_ratio,
+            n=options.n,
+            scene=scene,
+            style=style,
+            model=options.model,
+            callback_url=options.callback_url,
+            external_task_id=options.external_id,
+        )
+
+    def _preview(self, request: CreateRequest) -> Exit:
+        options = self.options
+        config = configure(gateway=options.gateway, base_url=options.base_url, timeout=options.timeout)
+        shown = preview(config, write(request, config.operation, check=True))
+        if self.console.as_json:
+            self.console.value(shown.to_json())
+        else:
+            self.console.text(str(shown))
+            self.console.say("nothing was sent")
+        return Exit.OK
+
+    def _show_id(self, task: TaskSnapshot) -> None:
+        """The id comes before everything else: with it, nothing that is paid for is lost."""
+        self.task = task
+        self.console.fact("task", printable(task.id))
+        if self.console.as_json:
+            self.console.say(f"task {task.id}")
+
+    def _finish(self, task: Task) -> Exit:
+        options = self.options
+        self.waiting_since = time.monotonic()
+        with self.console.progress() as progress:
+
+            def tell(state: TaskSnapshot) -> None:
+                self.task = state
+                progress.status(state)
+
+            done = task.wait(deadline=options.deadline, on_update=tell)
+            self.task = done
+            if options.out is not None:
+                self.saving = True
+                self.files = done.save(options.out, overwrite=options.overwrite, on_bytes=progress.received)
+        return self._end(Exit.OK)
+
+    def _end(
+        self,
+        code: Exit,
+        error: BaseException | None = None,
+        message: str | None = None,
+        more: list[str] | None = None,
+    ) -> Exit:
+        """Report what is known: facts on stdout, what is wrong and how to go on on stderr."""
+        told = message or (None if error is None else printable(str(error)))
+        resume = self._resume(code)
+        if self.console.as_json:
+            waited = None if self.waiting_since is None else time.monotonic() - self.waiting_since
+            wrong = None if error is None else _error_json(error, told or "", more)
+            shown = result_json(self.task, files=self.files, waited=waited, error=wrong, resume=resume)
+            self.console.value(shown)
+        else:
+            self._show_facts(told_failure=error is not None)
+        if told is not None:
+            self.console.error(told, more or ())
+        if resume is not None:
+            self.console.resume(resume)
+        return code
+
+    def _show_facts(self, *, told_failure: bool) -> None:
+        task = self.task
+        if task is None or task.status is None:
+            return
+        self.console.fact("status", printable(str(task.status)))
+        if task.failure and not told_failure:
+            self.console.fact("failure", printable(task.failure))
+        for path in self.files:
+            self.console.fact("file", path)
+        if not self.files:
+            for image in task.images:
+                self.console.fact("image", printable(image.url))
+
+    def _resume(self, code: Exit) -> list[str] | None:
+        """The command that goes on where this one ended, if there is anything to go on with."""
+        options, task = self.options, self.task
+        waits = code in (Exit.TIMED_OUT, Exit.ERROR, Exit.INTERRUPTED)
+        if task is None or not waits or (code is Exit.ERROR and task.status is None):
+            return None
+        words = [PROGRAM, "wait", task.id]
+        if options.gateway != DEFAULT_GATEWAY:
+            words += ["--gateway", options.gateway]
+        if options.base_url is not None:
+            words += ["--base-url", options.base_url]
+        if getattr(options, "out", None) is not None:
+            words += ["--out", str(options.out)]
+        if self.saving or getattr(options, "overwrite", False):
+            words += ["--overwrite"]  # what was saved of this task before is the same
+        return words
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Run], Exit]]] = {
+    "generate": Run.generate,
+    "get": Run.get,
+    "wait": Run.wait,
+    "list": Run.list_tasks,
+}
+
+
+def _pictures(given: list[str | None]) -> list[Image | None]:
+    """Pictures by URL or path, in order. Raises ConfigError that names all that cannot be read."""
+    found: list[Image | None] = []
+    wrong: list[str] = []
+    for text in given:
+        try:
+            found.append(None if text is None else _picture(text))
+        except OSError as error:
+            wrong.append(f"{text}: {error.strerror}")
+        except ValueError as error:  # a NUL in the name; ConfigError: far too large
+            wrong.append(f"{text}: {error}")
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+    return found
+
+
+def _picture(text: str) -> Image:
+    is_url = text.lower().startswith(("http://", "https://"))
+    return Image.from_url(text) if is_url else Image.from_path(text)
+
+
+def _prepare(folder: Path) -> None:
+    """Make sure, before anything is paid for, that pictures can be saved there. Raises ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out: {error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out: {folder} is not writable")
+
+
+def _timed_out(error: WaitTimeout) -> str:
+    message = f"task {error.task.id} is still {error.task.status or 'unseen'} after {error.waited:.1f} s"
+    cause = error.__cause__
+    return printable(message if cause is None else f"{message} (the last query: {cause})")
+
+
+def _error_json(error: BaseException, message: str, more: list[str] | None) -> dict[str, object]:
+    return {"kind": type(error).__name__, "message": message, "violations": more or []}

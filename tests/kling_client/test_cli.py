@@ -1,0 +1,543 @@
+"""The command `kling-client`: what it prints where, how it exits, and what it never does."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.sample_pictures import png
+from kling_client import cli, console
+from kling_client.cli import main
+from kling_mock import Fake, ManualClock
+from tests.kling_client.conftest import no_environment
+
+KEY = "sk-mock-of-this-test"
+KEYS = {
+    "task_id", "external_task_id", "status", "images", "failure", "request_id", "timings", "files", "error",
+    "resume",
+}  # fmt: skip
+KLING = ["--gateway", "kling", "--base-url", "https://api-singapore.klingai.com"]
+AT_ONCE = pytest.mark.kling(pace="polls:3", sleep="advance", clock=ManualClock)
+
+pytestmark = AT_ONCE
+
+
+@pytest.fixture(autouse=True)
+def _desk(kling: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with two pictures, and a fake that answers in process."""
+    del kling
+    no_environment(monkeypatch)
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        Path(name).write_bytes(png(400, 400))
+
+
+def lines(text: str) -> list[list[str]]:
+    return [line.split(" ", 1) for line in text.splitlines()]
+
+
+def create(*more: str) -> list[str]:
+    return ["generate", "a.png", "b.png", "--prompt", "the two at sea", *more]
+
+
+# --- generate ---------------------------------------------------------------------------------------------
+
+
+def test_generate_waits_and_saves(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    """Facts on stdout, one a line; what goes on, on stderr."""
+    assert main(create("--aspect-ratio", "3:2", "--n", "2", "--out", "dir")) == 0
+    out, err = capsys.readouterr()
+    names = [f"dir/{kling.task.id}-{index}.png" for index in range(2)]
+    assert lines(out) == [["task", kling.task.id], ["status", "succeed"], *(["file", name] for name in names)]
+    assert [line.split(" after ")[0] for line in err.splitlines()] == ["processing", "succeed"]
+    assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in names)
+    assert (kling.task.request.aspect_ratio, kling.task.request.prompt) == ("3:2", "the two at sea")
+
+
+def test_every_option_arrives(kling: Fake) -> None:
+    wishes = "--scene a.png --style https://h/s.png --model kling-v2 --n 1 --callback-url https://h/cb"
+    assert main(create(*wishes.split(), "--external-id", "mine", "--no-wait", "--timeout", "9")) == 0
+    request = kling.task.request
+    assert [each.field for each in request.pictures][2:] == ["scence_image", "style_image"]
+    assert (request.callback_url, request.external_task_id, request.n) == ("https://h/cb", "mine", 1)
+
+
+def test_the_id_is_shown_before_the_first_wait(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def sleep(_: float) -> None:
+        seen.append(capsys.readouterr().out)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert main(create("--deadline", "5")) == 0
+    assert re.fullmatch(r"task \d+\n", seen[0])
+
+
+def test_no_wait_shows_the_id_and_asks_nothing(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(create("--no-wait")) == 0
+    assert capsys.readouterr().out == f"task {kling.task.id}\nstatus submitted\n"
+    assert len(kling.calls) == 1
+
+
+def test_a_failed_task_is_status_1_with_the_reason(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    kling.next.fails("Image pixel is invalid")
+    assert main(create()) == 1
+    out, err = capsys.readouterr()
+    assert lines(out)[1:] == [["status", "failed"]]
+    assert f"kling-client: task {kling.task.id} failed: Image pixel is invalid" in err
+    assert "resume" not in err
+
+
+@pytest.mark.parametrize("more", [[], ["--out", "my dir"]])
+def test_a_timeout_is_status_3_and_its_resume_command_works(
+    kling: Fake, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    kling.next.holds()
+    assert main(create("--deadline", "5", *more)) == 3
+    out, err = capsys.readouterr()
+    assert lines(out)[-1] == ["status", "processing"]
+    assert f"task {kling.task.id} is still processing after 5.0 s" in err
+    command = shlex.split(err.splitlines()[-1])
+    assert command[:3] == ["kling-client", "wait", kling.task.id]
+    kling.task.release()
+    assert main(command[1:]) == 0
+    assert lines(capsys.readouterr().out)[-1][0] == "file"
+    assert len(kling.tasks) == 1
+
+
+def test_an_invalid_request_is_status_2_with_all_violations(
+    kling: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", "a.png", "--n", "10", "--aspect-ratio", "5:4"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.partition(":")[0].strip() for line in err.splitlines()] == [
+        "kling-client", "subject_image_list", "n", "aspect_ratio"
+    ]  # fmt: skip
+    assert not kling.calls
+
+
+def test_all_files_that_cannot_be_read_are_named(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "a.png", "no.png", "--scene", "nowhere.png", "--style", "nul\0.png"]) == 2
+    err = capsys.readouterr().err
+    assert all(name in err for name in ("no.png: No such file", "nowhere.png", "nul"))
+    assert not kling.calls
+
+
+@pytest.mark.parametrize("command", [["generate", "a.png", "b.png"], ["wait", "1"]])
+def test_a_folder_that_cannot_be_used_is_found_out_before_anything_is_paid_for(
+    kling: Fake, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main([*command, "--out", "a.png"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert not kling.calls
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--deadline", "-1"], ["--deadline", "nan"], ["--timeout", "x"], ["--gateway", "x"], ["--n", "two"],
+        ["--api-key", "sk-1"], ["--limit", "0"],
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_status_2_before_anything_is_sent(
+    kling: Fake, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(create(*wrong))
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: kling-client ")
+    assert not kling.calls
+
+
+def test_a_timeout_of_zero_and_a_missing_key_are_status_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(create("--timeout", "0")) == 2
+    monkeypatch.delenv("COMETAPI_KEY")
+    assert main(create()) == 2
+    assert "set COMETAPI_KEY" in capsys.readouterr().err
+
+
+def test_without_a_command_there_is_help_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage: kling-client" in capsys.readouterr().err
+
+
+def test_a_refusal_of_the_service_is_status_4(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "1"]) == 4
+    assert main(["wait", "1"]) == 4
+    kling.next.refuses(1102)
+    assert main(create()) == 4
+    out, err = capsys.readouterr()
+    assert out == "task 1\n"
+    assert "code 1102" in err
+    assert "resume" not in err
+
+
+def test_no_connection_is_status_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise httpx.ReadTimeout("late")
+
+    monkeypatch.setattr(httpx.Client, "send", refuse)
+    assert main(create()) == 4
+    assert "may have been accepted and billed" in capsys.readouterr().err
+
+
+def test_a_file_that_exists_is_status_4_and_the_resume_command_replaces_it(
+    kling: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(create("--out", "dir")) == 0
+    assert main(["wait", kling.task.id, "--out", "dir"]) == 4
+    command = shlex.split(capsys.readouterr().err.splitlines()[-1])
+    assert command[-1] == "--overwrite"
+    assert main(command[1:]) == 0
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_during_a_wait_is_status_130_with_the_resume_command(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", _interrupt)
+    assert main(create("--overwrite")) == 130
+    err = capsys.readouterr().err
+    assert "interrupted; the task goes on" in err
+    assert err.splitlines()[-1].strip() == f"kling-client wait {kling.task.id} --out . --overwrite"
+
+
+def test_ctrl_c_during_a_create_says_what_nobody_knows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httpx.Client, "send", _interrupt)
+    assert main(create()) == 130
+    assert "may have been created, and will be billed" in capsys.readouterr().err
+
+
+# --- get, wait, list --------------------------------------------------------------------------------------
+
+
+def test_get_is_one_query(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(create()) == 0
+    capsys.readouterr()
+    assert main(["get", kling.task.id]) == 0
+    first, second, third = lines(capsys.readouterr().out)
+    assert [first, second, third[0]] == [["task", kling.task.id], ["status", "succeed"], "image"]
+    assert third[1].startswith("https://cdn.klingai.com/")
+    kling.next.fails("Image pixel is invalid")
+    assert main(create("--no-wait")) == 0
+    last = kling.tasks[-1]
+    last.fail("Image pixel is invalid")
+    capsys.readouterr()
+    assert main(["get", last.id]) == 1
+    assert lines(capsys.readouterr().out)[1:] == [["status", "failed"], ["failure", "Image pixel is invalid"]]
+
+
+def test_wait_without_a_folder_shows_the_addresses(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(create("--no-wait")) == 0
+    capsys.readouterr()
+    assert main(["wait", kling.task.id]) == 0
+    assert [fact[0] for fact in lines(capsys.readouterr().out)] == ["task", "status", "image"]
+    assert list(Path().glob("*-0.png")) == []
+
+
+def test_kling_itself_with_access_key_and_secret(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One subject will do, and the external id finds the task."""
+    monkeypatch.setenv("KLING_ACCESS_KEY", "ak-1234567")
+    monkeypatch.setenv("KLING_SECRET_KEY", "x" * 32)
+    assert main(["generate", "a.png", "--external-id", "mine", "--no-wait", *KLING]) == 0
+    assert main(["wait", "mine", "--deadline", "0", *KLING]) == 3
+    err = capsys.readouterr().err
+    command = f"kling-client wait {kling.task.id} {shlex.join(KLING)}"
+    assert err.splitlines()[-1].strip() == command, "with the id of the service, and the way to it"
+
+
+def test_list_has_a_task_a_line_with_tabs_between_its_columns(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KLING_API_KEY", KEY)
+    for number in range(3):
+        assert main(create("--no-wait", "--external-id", f"mine-{number}", *KLING)) == 0
+    capsys.readouterr()
+    assert main(["list", "--limit", "2", *KLING]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [[row[0], row[3]] for row in rows] == [
+        [kling.tasks[2].id, "mine-2"], [kling.tasks[1].id, "mine-1"]
+    ]  # fmt: skip
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row[2]) for row in rows)
+    assert main(["list", "--json", *KLING]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [each["external_task_id"] for each in shown["tasks"]] == ["mine-2", "mine-1", "mine-0"]
+
+
+def test_list_where_nothing_can_be_listed_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 2
+    assert "CometAPI lists no tasks" in capsys.readouterr().err
+
+
+# --- JSON -------------------------------------------------------------------------------------------------
+
+
+def result(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The one object on stdout, which always has the same keys."""
+    (line,) = capsys.readouterr().out.splitlines()
+    shown: dict[str, Any] = json.loads(line)
+    assert shown.keys() == KEYS
+    assert shown["timings"].keys() == {"created_at", "updated_at", "waited_seconds"}
+    return shown
+
+
+def test_json_of_a_success(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(create("--json", "--out", "dir")) == 0
+    shown = result(capsys)
+    assert (shown["task_id"], shown["status"], shown["error"]) == (kling.task.id, "succeed", None)
+    assert shown["files"] == [f"dir/{kling.task.id}-0.png"]
+    assert shown["images"][0]["index"] == 0
+    assert shown["images"][0]["url"].startswith("https://")
+    assert shown["timings"]["waited_seconds"] >= 1
+
+
+def test_json_of_every_other_end(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kling.next.fails("Image pixel is invalid")
+    assert main(create("--json")) == 1
+    shown = result(capsys)
+    assert (shown["failure"], shown["error"]["kind"]) == ("Image pixel is invalid", "TaskFailed")
+    assert main(["generate", "a.png", "--n", "10", "--json"]) == 2
+    shown = result(capsys)
+    assert (shown["task_id"], len(shown["error"]["violations"])) == (None, 2)
+    kling.next.holds()
+    assert main(create("--json", "--deadline", "3")) == 3
+    shown = result(capsys)
+    assert (shown["status"], shown["error"]["kind"]) == ("processing", "WaitTimeout")
+    assert shown["resume"] == f"kling-client wait {shown['task_id']} --out ."
+    assert main(["get", "1", "--json"]) == 4
+    assert result(capsys)["error"]["kind"] == "NotFound"
+    monkeypatch.setattr("time.sleep", _interrupt)
+    assert main(create("--json")) == 130
+    assert "kling-client wait" in result(capsys)["resume"]
+
+
+# --- dry run ----------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_the_request_and_sends_nothing(
+    kling: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(create("--style", "https://h/s.png", "--dry-run", "--out", "new")) == 0
+    out, err = capsys.readouterr()
+    head, _, body = out.partition("\n\n")
+    assert head.splitlines()[0] == "POST https://api.cometapi.com/kling/v1/images/generations"
+    assert "Authorization: Bearer [key]" in head.splitlines()
+    shown = json.loads(body)
+    assert re.fullmatch(r"<image \d+ B sha256:[0-9a-f]{16}>", shown["subject_image_list"][0]["subject_image"])
+    assert (shown["style_image"], shown["prompt"]) == ("https://h/s.png", "the two at sea")
+    assert KEY not in out + err
+    assert not kling.calls
+    assert not Path("new").exists()
+    assert main(create("--dry-run", "--json")) == 0
+    assert json.loads(capsys.readouterr().out).keys() == {"method", "url", "headers", "body"}
+
+
+def test_a_dry_run_refuses_what_would_be_refused(kling: Fake) -> None:
+    assert main(["generate", "a.png", "--dry-run"]) == 2
+    assert not kling.calls
+
+
+def test_a_dry_run_shows_no_token(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KLING_ACCESS_KEY", "ak-1234567")
+    monkeypatch.setenv("KLING_SECRET_KEY", "x" * 32)
+    assert main(["generate", "a.png", "--scene", "b.png", "--dry-run", *KLING]) == 0
+    out = capsys.readouterr().out
+    assert "Bearer [key]" in out
+    assert "eyJ" not in out
+    assert '"scene_image": "<image ' in out
+    assert not kling.calls
+
+
+# --- terminals --------------------------------------------------------------------------------------------
+
+
+class Tty(io.StringIO):
+    encoding = "utf-8"  # a StringIO has none
+
+    def isatty(self) -> bool:
+        return True
+
+
+def sit_at(monkeypatch: pytest.MonkeyPatch) -> tuple[Tty, Tty]:
+    """Both streams as a terminal. No fixture: between set-up and test, pytest replaces them itself."""
+    out, err = Tty(), Tty()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    return out, err
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def test_a_terminal_gets_a_line_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    tty = sit_at(monkeypatch)
+    assert main(create()) == 0
+    out, err = (each.getvalue() for each in tty)
+    assert "waiting" in err
+    assert "\x1b[" in err
+    assert "after" not in err
+    assert [fact[0] for fact in lines(out)] == ["task", "status", "file"], "stdout is as ever"
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    tty = sit_at(monkeypatch)
+    assert main(create()) == 0
+    assert COLOUR.search(tty[1].getvalue())
+    monkeypatch.setenv("NO_COLOR", "1")
+    tty = sit_at(monkeypatch)
+    assert main(create()) == 0
+    assert not COLOUR.search(tty[1].getvalue())
+
+
+def test_a_terminal_that_cannot_move_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    tty = sit_at(monkeypatch)
+    assert main(create()) == 0
+    assert "\x1b" not in tty[1].getvalue()
+    assert "processing after" in tty[1].getvalue()
+
+
+@pytest.mark.parametrize("force", ["FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"])
+def test_a_pipe_gets_no_escapes_whatever_is_forced(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, force: str
+) -> None:
+    monkeypatch.setenv(force, "1")
+    assert main(create()) == 0
+    assert "\x1b" not in "".join(capsys.readouterr())
+
+
+def test_a_narrow_terminal_breaks_between_words_and_commands_can_be_copied(
+    kling: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_width", lambda _: 40)
+    tty = sit_at(monkeypatch)
+    kling.next.holds()
+    assert main(create("--deadline", "3", "--out", "my dir")) == 3
+    told = tty[1].getvalue().partition("kling-client: ")[2]
+    assert all(len(line) <= 40 for line in told.splitlines())
+    command = shlex.split(told.partition("resume with:\n")[2].replace("\\\n", " "))
+    assert command == ["kling-client", "wait", kling.task.id, "--out", "my dir"]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_list_on_a_terminal_has_columns_that_fit(
+    kling: Fake, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("KLING_API_KEY", KEY)
+    monkeypatch.setattr(console, "_width", lambda _: width)
+    assert main(create("--no-wait", "--external-id", "x" * 100, *KLING)) == 0
+    tty = sit_at(monkeypatch)
+    assert main(["list", *KLING]) == 0
+    shown = tty[0].getvalue().strip()
+    assert shown.split()[:2] == [kling.task.id, "submitted"]
+    assert len(shown) <= width
+
+
+@pytest.mark.parametrize("columns", ["40", "120"])
+@pytest.mark.parametrize("command", [[], ["generate"], ["get"], ["wait"], ["list"]])
+def test_help_fits_any_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, command: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= int(columns) for line in out.splitlines())
+
+
+def test_the_help_says_how_it_exits_and_where_keys_come_from(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for said in (
+        "COMETAPI_KEY",
+        "KLING_ACCESS_KEY",
+        "KLING_SECRET_KEY",
+        "KLING_BASE_URL",
+        "environment only",
+    ):
+        assert said in out
+    for status in (
+        "0 done",
+        "1 the task failed",
+        "2 wrong usage",
+        "3 the deadline",
+        "4 refused",
+        "130 inter",
+    ):
+        assert f"  {status}" in out
+
+
+def test_text_that_an_encoding_lacks_is_escaped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del capsys
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    assert main(["generate", "a.png", "b.png", "--prompt", "é 🙂", "--dry-run"]) == 0
+    stream.seek(0)
+    assert r"\xe9 \U0001f642" in stream.read()
+
+
+def test_a_reader_who_goes_away_is_no_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Gone(io.StringIO):
+        encoding = "utf-8"  # a StringIO has none
+
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+        def fileno(self) -> int:
+            return descriptor
+
+    descriptor = os.open(tmp_path / "stdout", os.O_CREAT | os.O_WRONLY)
+    monkeypatch.setattr("sys.stdout", Gone())
+    try:
+        assert main(create("--dry-run")) == cli.READER_GONE
+    finally:
+        os.close(descriptor)
+
+
+def test_the_package_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kling_client", "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("usage: kling-client")

@@ -1,0 +1,282 @@
+"""The timeline: what happened, line by line, in the order of the fake's clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kling_mock import Pace
+from kling_mock.callbacks import Callback
+from kling_mock.timeline import FIRST, LAST, timeline
+
+if TYPE_CHECKING:
+    from kling_mock.views import View
+    from tests.kling_mock.conftest import Caller, Start
+
+PATH = "/kling/v1/images/generations"
+HOOK = "https://me.test/hook"
+
+
+def lines(view: View) -> list[str]:
+    return timeline(view).splitlines()
+
+
+def test_it_tells_everything_in_the_order_of_the_clock(caller: Caller) -> None:
+    """Requests, states, clock, callbacks and the script that answered; times since the first event."""
+    caller.fake.next.fails("Image pixel is invalid")
+    caller.fake.callbacks.deliver_to(lambda _: None)
+    task = caller.make(callback_url=HOOK).id
+    caller.clock.advance(2)
+    caller.query(task)
+    caller.clock.advance(minutes=1.5)
+    caller.query(task)
+    script = "[script #0: next create fails 'Image pixel is invalid', used up]"
+    assert lines(caller.fake) == [
+        f" +0.000s  call      POST {PATH} -> 200 submitted task {task} {script}",
+        f" +0.000s  callback  task {task} submitted to {HOOK} delivered",
+        " +0.000s  clock     advanced by 2 s",
+        f" +2.000s  call      GET {PATH}/{task} -> 200 processing task {task}",
+        f" +2.000s  state     task {task} processing",
+        f" +2.000s  callback  task {task} processing to {HOOK} delivered",
+        " +2.000s  clock     advanced by 90 s",
+        f"+92.000s  call      GET {PATH}/{task} -> 200 failed task {task}",
+        f"+92.000s  state     task {task} failed: Image pixel is invalid",
+        f"+92.000s  callback  task {task} failed to {HOOK} delivered",
+    ]
+
+
+def test_states_stand_at_their_instants_though_nobody_looked(start: Start) -> None:
+    caller = start(pace="seconds:2,10")
+    task = caller.make().id
+    caller.clock.advance(60)
+    assert lines(caller.fake)[1:] == [
+        " +0.000s  clock     advanced by 60 s",
+        f" +2.000s  state     task {task} processing",
+        f"+12.000s  state     task {task} succeed",
+    ]
+
+
+def test_a_refusal_names_its_rule_and_what_was_ignored(caller: Caller) -> None:
+    caller.ask(n=0, quality="high")
+    assert lines(caller.fake) == [
+        f"+0.000s  call      POST {PATH} -> 400 (refused by n.minimum); unknown field ignored: 'quality'"
+    ]
+
+
+def test_a_scripted_refusal_names_its_script(caller: Caller) -> None:
+    caller.fake.when(n=2).refuses(1303)
+    caller.ask(n=2)
+    (line,) = lines(caller.fake)
+    assert line.endswith(
+        "-> 429 (refused by script.refuses) [script #0: creates with n=2 are refused with 1303, always]"
+    )
+
+
+def test_callbacks_that_nobody_takes_are_due(start: Start) -> None:
+    caller = start(pace="instant")
+    task = caller.make(callback_url=HOOK).id
+    assert [line for line in lines(caller.fake) if "callback" in line] == [
+        f"+0.000s  callback  task {task} {status} to {HOOK} is due, not delivered"
+        for status in ("submitted", "processing", "succeed")
+    ]
+
+
+def test_failed_attempts_stand_at_their_instants_with_the_reason(start: Start) -> None:
+    caller = start(callback_retries=[10, 60])
+    answers = iter([500, 404, None])
+
+    def receive(_: Callback) -> int | None:
+        return next(answers)
+
+    caller.fake.callbacks.deliver_to(receive)
+    task = caller.make(callback_url=HOOK).id
+    caller.clock.advance(3600)
+    what = f"task {task} submitted to {HOOK}"
+    assert lines(caller.fake)[1:] == [
+        f" +0.000s  callback  {what} attempt 1 failed: the receiver answered 500",
+        " +0.000s  clock     advanced by 3600 s",
+        f"+10.000s  callback  {what} attempt 2 failed: the receiver answered 404",
+        f"+70.000s  callback  {what} delivered",
+    ]
+
+
+def test_nothing_came() -> None:
+    from kling_mock import Fake
+
+    assert timeline(Fake()) == "no call came"
+
+
+def test_looking_changes_nothing(caller: Caller) -> None:
+    caller.make(callback_url=HOOK)
+    assert timeline(caller.fake) == timeline(caller.fake)
+    assert (caller.fake.task.polls, len(caller.fake.calls)) == (0, 1)
+
+
+def test_a_long_story_is_shortened_in_the_middle(start: Start) -> None:
+    caller = start(pace="held")
+    task = caller.make().id
+    for _ in range(100):
+        caller.clock.advance(1)
+        caller.query(task)
+    told = lines(caller.fake)
+    assert len(told) == FIRST + 1 + LAST
+    events = 1 + 1 + 100 + 100  # the create, a state, and jumps and queries by turns
+    assert told[FIRST] == f"... {events - FIRST - LAST} more ..."
+    assert "POST" in told[0]
+    assert told[-1].startswith("+100.000s  call")
+
+
+def test_a_story_that_just_fits_is_not_shortened(start: Start) -> None:
+    caller = start(pace="seconds:1000,1")
+    task = caller.make().id
+    for _ in range(FIRST + LAST - 1):
+        caller.query(task)
+    assert len(lines(caller.fake)) == FIRST + LAST
+    caller.query(task)
+    assert lines(caller.fake)[FIRST] == "... 1 more ..."
+
+
+def test_several_accounts_are_told_apart(caller: Caller) -> None:
+    """Whose call it was; a view of one account has that one's alone, and its tasks."""
+    other = caller.account("sk-secret-and-dear")
+    caller.make()
+    other.make()
+    caller.get("/nowhere")
+    told = lines(caller.fake)
+    mine, theirs, lost = (line.split()[2] for line in told)
+    assert (mine, lost) == ("sk-mock-a:", "sk-mock-a:")
+    assert theirs.startswith("account-")
+    assert "dear" not in timeline(caller.fake)
+    assert len(lines(caller.fake.account("sk-secret-and-dear"))) == 1
+    assert "nobody" not in told[0]
+
+
+def test_a_call_without_a_key_is_nobodys(caller: Caller) -> None:
+    from kling_mock import Request
+
+    caller.make()
+    caller.account("sk-mock-b").make()
+    caller.fake.handle(Request("GET", f"{PATH}/1"))
+    assert "nobody: GET" in lines(caller.fake)[-1]
+
+
+def test_what_the_journal_has_lost_the_states_still_tell(start: Start) -> None:
+    caller = start(journal_size=1, pace="instant")
+    first, second = caller.make().id, caller.make().id
+    told = timeline(caller.fake)
+    assert f"state     task {first} submitted" in told
+    assert f"state     task {second} submitted" not in told
+    assert f"state     task {first} succeed" in told
+
+
+def test_tasks_past_their_retention_do_no_harm(caller: Caller) -> None:
+    caller.make(callback_url=HOOK)
+    caller.clock.advance(days=31)
+    caller.ask()
+    assert lines(caller.fake)[-1].startswith("+2678400.000s  call")
+
+
+# -- scripts that were not used
+
+
+def unused(view: View) -> list[str]:
+    """What stands below the first empty line."""
+    told = lines(view)
+    return told[told.index("") + 1 :]
+
+
+def test_an_unused_script_says_which_criterion_did_not_match(caller: Caller) -> None:
+    """For each create that came, nearest first, what was wanted and what came."""
+    caller.fake.when(prompt="*cat*", n=2).fails("no")
+    far = caller.make(prompt="a dog").id
+    near = caller.make(prompt="a cat").id
+    caller.ask(n=0)
+    assert unused(caller.fake) == [
+        "not used: script #0: creates with prompt='*cat*', n=2 fails 'no', always. Creates that came:",
+        f"  POST {PATH} -> 200 submitted task {near}",
+        "    prompt: fits",
+        "    n: wanted 2, came 1",
+        f"  POST {PATH} -> 200 submitted task {far}",
+        "    prompt: wanted '*cat*', came 'a dog'",
+        "    n: wanted 2, came 1",
+        f"  POST {PATH} -> 400 (refused by n.minimum)",
+    ]
+
+
+def test_an_unused_next_says_that_no_create_came(caller: Caller) -> None:
+    caller.fake.next.holds()
+    caller.get("/nowhere")
+    assert unused(caller.fake) == [
+        "not used: script #0: next create pace held:processing, once. Creates that came:",
+        "  none",
+    ]
+
+
+def test_an_unused_script_without_any_event_is_told_too(caller: Caller) -> None:
+    caller.fake.next.succeeds()
+    assert lines(caller.fake)[:2] == ["no call came", ""]
+    assert "script #0" in unused(caller.fake)[0]
+
+
+def test_a_script_that_fits_but_lost_to_another_says_so(caller: Caller) -> None:
+    caller.fake.when(prompt="*").succeeds()
+    caller.fake.when(prompt="*").fails("newer")
+    caller.make()
+    assert unused(caller.fake)[-2:] == ["    prompt: fits", "    script #1 answered it"]
+
+
+def test_a_script_that_came_too_late_says_so(caller: Caller) -> None:
+    caller.make()
+    caller.fake.next.fails("too late")
+    assert unused(caller.fake)[-1] == "    came before the script was written"
+
+
+def test_a_script_of_another_account_says_so(caller: Caller) -> None:
+    caller.fake.account("sk-mock-b").next.fails("no")
+    caller.make()
+    assert unused(caller.fake)[-1] == "    another account: wanted 'sk-mock-b', came 'sk-mock-a'"
+    assert timeline(caller.fake.account("sk-mock-a")).count("\n") == 0, "not this account's"
+
+
+def test_a_script_with_uses_left_is_not_used_up(caller: Caller) -> None:
+    caller.fake.next.pace(Pace.instant()).times(3)
+    caller.make()
+    assert unused(caller.fake) == [
+        "not used up: script #0: next create pace instant, 2 times. Creates that came:",
+        "  none",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["next", "when"])
+def test_scripts_that_did_their_work_are_not_listed(kind: str, caller: Caller) -> None:
+    script = caller.fake.next if kind == "next" else caller.fake.when(n=1)
+    script.succeeds()
+    caller.make()
+    assert "" not in lines(caller.fake)
+
+
+def test_five_creates_at_most_are_compared(caller: Caller) -> None:
+    caller.fake.when(n=9).succeeds()
+    for _ in range(7):
+        caller.make()
+    assert unused(caller.fake)[-1] == "  and 2 more"
+    assert sum("wanted 9" in line for line in unused(caller.fake)) == 5
+
+
+def test_scripts_can_be_listed_and_never_counted_twice(caller: Caller) -> None:
+    """The property behind it: all of a view, used up or not, in the order they were written."""
+    caller.fake.next.succeeds()
+    caller.fake.account("sk-mock-b").next.succeeds()
+    caller.fake.when(n=2).succeeds()
+    caller.make()
+    assert [(rule.id, rule.uses_left) for rule in caller.fake.scripts] == [(0, 0), (1, 1), (2, None)]
+    assert [rule.id for rule in caller.fake.account("sk-mock-a").scripts] == [0, 2]
+
+
+def test_the_clock_keeps_its_last_thousand_jumps(caller: Caller) -> None:
+    for _ in range(1001):
+        caller.clock.advance(1)
+    caller.clock.advance(0)
+    assert len(caller.clock.jumps) == 1000
+    assert [tuple(jump) for jump in caller.clock.jumps][-1] == (caller.clock.now() - 1, 1)
