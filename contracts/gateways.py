@@ -164,7 +164,7 @@ def _kling(
 # route is not captured. The page itself describes Kling's envelope.
 VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
     {
-        "kling": Refusal(400, Shape.KLING, 1201, "{message}", SEED),
+        "kling": Refusal(400, Shape.KLING, 1201, "{message}", ASSUMED),
         "task": Refusal(400, Shape.TASK, "fail_to_fetch_task", "{message}", ASSUMED),
         "comet": Refusal(
             400, Shape.COMET, "invalid_request", "{message} (request id: {request_id})", ASSUMED

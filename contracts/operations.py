@@ -16,6 +16,7 @@ from contracts.vocabulary import (
     DEFAULT_IMAGES,
     IMAGES_MAXIMUM,
     IMAGES_MINIMUM,
+    KLING_PAGE,
     MODEL_V2,
     MODEL_V2_1,
     PROMPT_MAXIMUM,
@@ -203,6 +204,14 @@ MULTI_IMAGE2IMAGE: Final = replace(
         MULTI_IMAGE,
         subject_image_list=replace(
             cast("PictureList", MULTI_IMAGE.field("subject_image_list")), minimum=SUBJECTS_MINIMUM_KLING
+        ),
+        # Kling spells it rightly, and knows nothing of the other spelling: taken as an alias, for our users.
+        scence_image=replace(
+            cast("Picture", MULTI_IMAGE.field("scence_image")),
+            name="scene_image",
+            aliases=("scence_image",),
+            doc="A scene picture. CometAPI's spelling `scence_image` is taken as well.",
+            source=KLING_PAGE,
         ),
         model_name=replace(
             cast("Choice", MULTI_IMAGE.field("model_name")),

@@ -77,9 +77,9 @@ class FailingRequest:
 def valid_requests(operation: Operation = MULTI_IMAGE, *, run: str = "run") -> st.SearchStrategy[Body]:
     """Requests that break no rule. Shrunk: the fewest subjects by URL, and no optional field.
 
-    Each external id is new: `run` and a running number. Give every run against a lasting server its own.
+    Each external id is new: `run`, the kind of strategy, a number. Give every run against a lasting server its own.
     """
-    return _objects(_fresh(_bodies(operation, _plain(operation, run))))
+    return _objects(_fresh(_bodies(operation, _plain(operation, f"{run}-valid"))))
 
 
 def boundary_requests(
@@ -118,7 +118,7 @@ def boundary_classes(
         _label(rule.id, tag): st.builds(
             BoundaryRequest, body=_objects(_fresh(bodies)), rule_id=st.just(rule.id), tag=st.just(tag)
         )
-        for rule, tag, bodies in _edges(operation, _plain(operation, run))
+        for rule, tag, bodies in _edges(operation, _plain(operation, f"{run}-edge"))
     }
 
 
@@ -127,7 +127,7 @@ def invalid_classes(
 ) -> dict[str, st.SearchStrategy[InvalidRequest]]:
     """What `invalid_requests` chooses from, by `label`."""
     classes: dict[str, st.SearchStrategy[InvalidRequest]] = {}
-    for rule, tag, bodies in _faults(operation, _plain(operation, run), Effect.REFUSED):
+    for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-refused"), Effect.REFUSED):
         due = refusal_for(rule, gateway)
         classes[_label(rule.id, tag)] = st.builds(
             InvalidRequest,
@@ -152,7 +152,7 @@ def failing_classes(
             tag=st.just(tag),
             message=st.just(rule.wording.template),
         )
-        for rule, tag, bodies in _faults(operation, _plain(operation, run), Effect.FAILS)
+        for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-failing"), Effect.FAILS)
     }
 
 

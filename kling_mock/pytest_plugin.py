@@ -5,8 +5,8 @@ Every pytest run of every user imports this file, so it imports nothing of ours 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +23,7 @@ MARKER = (
     "sleeping move the fake's clock instead of taking time; clock is called to make one; only=True (kling "
     "alone) refuses calls to other hosts."
 )
+_FAKES = pytest.StashKey["dict[str, Fake]"]()  # those of a test, by the name of their fixture
 INI_HELP = "settings for the fixtures kling and kling_server, one name=value a line; the marker goes before"
 
 
@@ -34,20 +35,52 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the fakes of a failed test saw. Tests that use none cost one look into a dictionary."""
+    report = yield
+    fakes = item.stash.get(_FAKES, None)
+    if fakes and call.when == "call" and report.failed:
+        for fixture, fake in fakes.items():
+            report.sections.append((f"{fixture}: what the fake saw", _tell(fake)))
+    return report
+
+
+@contextmanager
+def _witness(item: pytest.Item, fixture: str, fake: Fake) -> Generator[None]:
+    """Let the report of a test know its fake, for as long as the test runs: pytest keeps all tests."""
+    fakes = item.stash.setdefault(_FAKES, {})
+    fakes[fixture] = fake
+    yield
+    del fakes[fixture]
+
+
+def _tell(fake: Fake) -> str:
+    try:
+        from kling_mock.timeline import timeline
+
+        return timeline(fake)
+    except Exception as bug:  # noqa: BLE001 -- pytest would end the whole run, with the failure untold
+        return f"this cannot be told: {bug!r}"
+
+
 @pytest.fixture
 def kling(
-    _kling_options: _Options, _kling_sleep: SkippedSleep | None, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    _kling_options: _Options,
+    _kling_sleep: SkippedSleep | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Fake]:
     """A fresh fake that answers every httpx call to the service, in process, for the time of the test."""
-    from contracts.gateways import COMETAPI
     from kling_mock.fake import Fake
 
     fake = Fake(clock=_kling_options.clock(), **_kling_options.switches)
-    keys = fake.settings.keys
-    _set_environment(monkeypatch, keys[0] if keys else "sk-mock", COMETAPI.base_url)
+    _set_environment(monkeypatch, fake, None)
     if _kling_sleep is not None:
         _kling_sleep.clocks.append(fake.clock)
-    with fake.intercept(only=_kling_options.only):
+    with _witness(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
         yield fake
     fake.check()
 
@@ -65,10 +98,11 @@ def kling_server(
     # Without keys a fake takes any, so that a late caller of another test would be let in.
     switches["keys"] = switches.get("keys") or (_kling_stage.fresh_key(request.node.nodeid),)
     with _kling_stage.play(clock=_kling_options.clock(), **switches) as fake:
-        _set_environment(monkeypatch, fake.api_key, fake.url)
+        _set_environment(monkeypatch, fake, fake.url)
         if _kling_sleep is not None:
             _kling_sleep.clocks.append(fake.clock)
-        yield fake
+        with _witness(request.node, "kling_server", fake):
+            yield fake
     fake.check()
 
 
@@ -169,8 +203,24 @@ def _read_value(name: str, text: str) -> object:
     return meanings[text]
 
 
-def _set_environment(monkeypatch: pytest.MonkeyPatch, key: str, base_url: str) -> None:
-    from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE
+def _set_environment(monkeypatch: pytest.MonkeyPatch, fake: Fake, base_url: str | None) -> None:
+    """No real key is in play: every variable of one holds a fake key, or nothing.
 
-    monkeypatch.setenv(API_KEY_VARIABLE, key)
-    monkeypatch.setenv(BASE_URL_VARIABLE, base_url)
+    Without a base URL each gateway has its own address, and both are intercepted.
+    """
+    from contracts import vocabulary as names
+
+    key = next(iter(fake.settings.plain_keys), "sk-mock")
+    access, secret = next(iter(fake.settings.secrets.items()), (None, None))
+    given = {
+        names.API_KEY_VARIABLE: key,
+        names.ACCESS_KEY_VARIABLE: access,
+        names.SECRET_KEY_VARIABLE: secret,
+        names.KLING_API_KEY_VARIABLE: key if access is None else None,
+        names.BASE_URL_VARIABLE: base_url,
+    }
+    for name, value in given.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)

@@ -24,7 +24,7 @@ class ServedFake(Fake):
     def __init__(self, url: str, *, clock: Clock | None = None, **switches: object) -> None:
         super().__init__(clock=clock, **switches)
         self.url = url
-        self.api_key = self.settings.keys[0]
+        self.api_key = next(iter(self.settings.plain_keys), self.settings.keys[0])
 
 
 class Stage:

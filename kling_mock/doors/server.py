@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -90,7 +91,9 @@ class _Announcing(uvicorn.Server):
 def serve_until_interrupted(
     app: Callable[..., Any], listening: socket.socket, announce: Callable[[], None]
 ) -> None:
-    """Serve in this thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
+    """Serve in this (the main) thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
+    # uvicorn stops on either and then raises the signal again, for whoever had it before.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = _Announcing(uvicorn_config(app), announce)
     try:
         server.run([listening])

@@ -192,7 +192,21 @@ def test_official_route_differs_in_two_limits() -> None:
     assert [each.rule.id for each in validate({"subject_image_list": []}, MULTI_IMAGE2IMAGE)] == [
         "subject_image_list.required"
     ]
-    assert set(MULTI_IMAGE.rules) - set(MULTI_IMAGE2IMAGE.rules) == {"subject_image_list.min_items"}
+    gone = set(MULTI_IMAGE.rules) - set(MULTI_IMAGE2IMAGE.rules)
+    assert {rule for rule in gone if not rule.startswith("scence_image")} == {"subject_image_list.min_items"}
+
+
+def test_each_route_spells_the_scene_its_own_way() -> None:
+    """The page's misspelling on CometAPI, the right word on Kling's route; each takes the other."""
+    for operation, name, other in (
+        (MULTI_IMAGE, "scence_image", "scene_image"),
+        (MULTI_IMAGE2IMAGE, "scene_image", "scence_image"),
+    ):
+        for key in (name, other):
+            body = {"subject_image_list": [{"subject_image": URL}] * 2, key: URL}
+            assert operation.read(body).values[name] == URL
+            (broken,) = validate(body | {key: "data:image/png;base64,AAAA"}, operation)
+            assert (broken.field, broken.rule.id) == (key, f"{name}.base64")
 
 
 def test_reading_normalises() -> None:

@@ -282,6 +282,9 @@ def breaking(rule: str, png_head: Callable[[int, int], str]) -> dict[str, Any]:
             raise LookupError(rule)
 
 
+PATHS = {
+    rule: f"/kling/v1/{operation.tail}" for operation in reversed(OPERATIONS) for rule in operation.rules
+}
 RULES = sorted({rule for operation in OPERATIONS for rule in operation.rules if relaxable(rule)})
 EFFECTS = {rule.id: rule.effect for operation in OPERATIONS for rule in operation.rules.values()}
 
@@ -293,7 +296,7 @@ def test_ignore_lifts_exactly_the_rule_it_names(
     """The header of the refusal names `ignore` and the rule; with that, the same body is taken."""
     body = {"subject_image_list": SUBJECTS, **breaking(rule, png_head)}
     strict = start(pace="instant")
-    reply = strict.post(body)
+    reply = strict.post(body, PATHS[rule])
     if EFFECTS[rule] is Effect.FAILS:
         assert strict.query(strict.data(reply)["task_id"])["task_status"] == "failed"
     else:
@@ -301,7 +304,7 @@ def test_ignore_lifts_exactly_the_rule_it_names(
         assert told["rule"] == rule
         assert told["relax"] in (f"ignore {rule}", f"models, or ignore {rule}")
     relaxed = start(pace="instant", ignore=[rule])
-    task_id = relaxed.data(relaxed.post(body))["task_id"]
+    task_id = relaxed.data(relaxed.post(body, PATHS[rule]))["task_id"]
     assert relaxed.query(task_id)["task_status"] == "succeed"
     other = next(each for each in RULES if each != rule)
     still = start(pace="instant", ignore=[other])

@@ -61,6 +61,8 @@ def test_a_real_key_is_never_in_play(suite: Suite, fixture: str, monkeypatch: py
     """It is replaced for the time of a test and back afterwards, and is not even in the output."""
     monkeypatch.setenv("COMETAPI_KEY", "sk-real-and-dear")
     monkeypatch.setenv("KLING_BASE_URL", "https://proxy.test")
+    monkeypatch.setenv("KLING_ACCESS_KEY", "access-real-and-dear")
+    monkeypatch.setenv("KLING_SECRET_KEY", "secret-real-and-dear")
     result = suite(
         f"""
         import os
@@ -69,8 +71,9 @@ def test_a_real_key_is_never_in_play(suite: Suite, fixture: str, monkeypatch: py
 
         def test_inside({fixture}):
             assert os.environ["COMETAPI_KEY"].startswith("sk-mock")
-            assert os.environ["KLING_BASE_URL"] == getattr(
-                {fixture}, "url", "https://api.cometapi.com")
+            assert os.environ.get("KLING_BASE_URL") == getattr({fixture}, "url", None)
+            assert os.environ["KLING_API_KEY"] == os.environ["COMETAPI_KEY"]
+            assert "KLING_ACCESS_KEY" not in os.environ and "KLING_SECRET_KEY" not in os.environ
             with httpx.Client(verify=False, trust_env=False) as client:
                 make(client)
             assert len({fixture}.account(os.environ["COMETAPI_KEY"]).tasks) == 1
@@ -79,12 +82,47 @@ def test_a_real_key_is_never_in_play(suite: Suite, fixture: str, monkeypatch: py
         def test_afterwards():
             assert os.environ["COMETAPI_KEY"] == "sk-real-and-dear"
             assert os.environ["KLING_BASE_URL"] == "https://proxy.test"
+            assert os.environ["KLING_ACCESS_KEY"] == "access-real-and-dear"
         """,
         "-s",
     )
     result.assert_outcomes(passed=2)
     assert "dear" not in result.stdout.str()
     assert os.environ["COMETAPI_KEY"] == "sk-real-and-dear"
+
+
+def test_the_client_works_on_both_gateways_under_either_fixture(suite: Suite) -> None:
+    """With a plain key by default; with a token where the marker gives an access key and its secret."""
+    suite(
+        """
+        import pytest
+        from kling_client import Client
+
+        def both(fake):
+            for gateway in ("cometapi", "kling"):
+                with Client(gateway=gateway) as client:
+                    made = client.generate(["https://a.test/1.png", "https://a.test/2.png"])
+                    assert made.wait().status == "succeed"
+            assert len(fake.tasks) == 2
+
+        PAIR = pytest.mark.kling(keys=["sk-mock", "access:" + "s" * 32])
+        skipped = pytest.mark.kling(sleep="advance")
+
+        @skipped
+        def test_in_process(kling): both(kling)
+
+        @skipped
+        @PAIR
+        def test_in_process_with_tokens(kling): both(kling)
+
+        @skipped
+        def test_on_a_socket(kling_server): both(kling_server)
+
+        @skipped
+        @PAIR
+        def test_on_a_socket_with_tokens(kling_server): both(kling_server)
+        """
+    ).assert_outcomes(passed=4)
 
 
 def test_variables_that_were_not_set_are_gone_again(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,357 @@
+# ruff: noqa: E501, INP001 -- lines of Markdown; a script in a folder of documents
+"""Writes `faithful.md` and `settings.md` from the declarations: `python docs/generate.py [--check]`.
+
+What the service demands and answers is data in `contracts`, each piece with its source; what the fake can
+be told is data in `kling_mock.settings`. These two pages are that data as tables, under a few paragraphs
+that no table holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from contracts import vocabulary
+from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, Refusal, Situation, every_operation
+from contracts.rules import Effect, Rule
+from contracts.vocabulary import ERRORS, Fact, Origin, Source
+from kling_mock.cli import SERVE_DEFAULTS
+from kling_mock.settings import Settings, relaxable
+
+HERE: Final = Path(__file__).parent
+NOTICE: Final = "<!-- Written by docs/generate.py from the declarations: change those, then run it again. -->"
+
+# Which setting changes what a situation or a fact is about. A test compares them with what the fake says.
+SETTING_OF_SITUATION: Final[Mapping[Situation, str]] = {
+    Situation.MALFORMED_KEY: "keys",
+    Situation.BAD_KEY: "keys",
+    Situation.BAD_TOKEN: "keys",
+    Situation.TOO_LARGE: "body_cap",
+    Situation.UNKNOWN_MODEL: "models",
+    Situation.INVALID: "validation_errors",
+    Situation.NO_BALANCE: "balance",
+    Situation.NO_SLOTS: "slots",
+}
+SETTING_OF_FACT: Final[Mapping[str, str]] = {
+    "BODY_MAXIMUM": "body_cap",
+    "MODELS_PLAIN": "models",
+    "MODEL_V2": "models",
+    "MODEL_V2_1": "models",
+    "RETENTION_DAYS": "retention_days",
+}
+
+FAITHFUL_HEAD: Final = """\
+# How faithful is it?
+
+Whether the fake says what the service would say depends on how well that is known. So every rule, limit,
+text and code of the contract carries its origin, and this page is a list of them.
+
+{origins}
+
+A fact can be well known and still have gone out of date; no origin says "was true this morning". Where an origin is
+`captured`, the wording may come from another route of the same service.
+
+Three things in the program tell the same as this page. Every refusal carries the header `x-kling-mock-rule`:
+rule, source, and the setting that relaxes it. `kling-contracts openapi` prints the contract with `x-source`
+at every field. And in Python a `Violation` has its `rule`, a `Rule` its `source`.
+
+## What was decided, where no table says it
+
+- **Order of checks**: {order}. Then scripts: a refused request uses up no script and reserves nothing. Within a body
+  the first violation in order of declaration is answered (below, from top to bottom), except that CometAPI looks
+  for the model first.
+- **A violation is refused, or the task fails.** What cannot be read as a request is refused at once. A picture
+  that can be decoded but is no PNG or JPEG, too small or too oblong makes a task that ends `failed`, as captured.
+- **Ids.** `task_id` is a decimal string whose upper bits are its creation time; treat it as opaque. `request_id` is a
+  new UUID on every reply. An external id is unique per account until its task is dropped.
+- **Times** are integer milliseconds. `updated_at` is the instant of the last change, equal to `created_at` at first.
+- **States.** A create always answers `submitted`. `succeed` and `failed` are never left. A failed task is HTTP 200 with
+  `code` 0 and `task_status_msg`; nothing fails at random.
+- **Unfinished tasks** have `task_result: {{}}`, and `task_info: {{}}` or the external id.
+- **Result URLs** are absolute, distinct per picture and stable, need no key, and are gone with their task.
+- **Absence.** For an optional field the empty string and null mean: not given. Unknown fields are ignored, with a note
+  in the journal; of duplicate keys the last one counts.
+- **Callbacks** are a bare task object on every change, repeated until taken. The body is official; the repeats are
+  assumed.
+- **Slots and balance**: a task uses `n` slots until it ends; failed tasks cost nothing. No limit unless set.
+
+## Rules of a request
+
+Broken rules are answered with the status and code of their gateway's row `body.valid` (`model_name.enum` has a row of
+its own). *Text* is the answer's message; in a task that fails, its `task_status_msg`.
+"""
+
+SETTINGS_HEAD: Final = """\
+# Settings
+
+Everything that can be switched has one name. It is an argument of `Fake(...)`, an argument of the marker
+`@pytest.mark.kling(...)`, a line of the ini option `kling`, and, where the table has one, a flag of `kling-mock serve`.
+
+```python
+from kling_mock import Fake
+
+fake = Fake(slots=4, ignore=["prompt.max_length"])
+print(fake.settings.slots)
+```
+
+```text
+4
+```
+
+```ini
+[pytest]
+kling =
+    slots=4
+    ignore=prompt.max_length
+```
+
+```sh
+kling-mock serve --slots 4 --ignore prompt.max_length
+```
+
+In flags and ini lines lists are separated by commas, `none` means no value, and switches are `true` or `false`. A name
+or a value that does not exist is refused with the nearest ones that do. The marker goes before the ini file.
+
+The settings as a whole are a frozen `Settings`, at `fake.settings`. Its `plain_keys` and `secrets` are the two kinds
+of `keys`; `Settings.of(mapping)` makes one from names.
+"""
+
+SETTINGS_TAIL: Final = """\
+Marker and ini option take three more, which are about the fixtures: `sleep` (`"advance"`, see [clock](clock.md)), `clock`
+(what makes the clock: `Clock`, `ManualClock` or any callable; in the ini file one of the two names) and `only` (true
+refuses calls to hosts other than the service's).
+
+## Rules that `ignore` takes
+
+Limits can be lifted. What a value has to be at all (its type, text, base64, the range of `n`) cannot. To ignore the rule
+of a picture that would make the task fail lets the task succeed.
+
+{rules}
+
+## Environment variables
+
+{variables}
+"""
+
+MEANING_OF_VARIABLE: Final[Mapping[str, str]] = {
+    "COMETAPI_KEY": "the API key of `kling_client` for CometAPI; the fixtures set it to a fake one",
+    "KLING_ACCESS_KEY": "the access key of `kling_client` for Kling itself, with its secret; the fixtures replace both",
+    "KLING_SECRET_KEY": "that secret",
+    "KLING_API_KEY": "a key for Kling itself that is sent as it is, instead of those two; the fixtures set it to a fake one",
+    "KLING_BASE_URL": "where `kling_client` finds the service; `kling_server` sets it, `kling` takes it away",
+}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines).replace("| --- ", "|---")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def code(text: object) -> str:
+    """Text as code, or nothing."""
+    return f"`{text}`" if str(text) else ""
+
+
+def evidence(source: Source) -> list[str]:
+    return [f"{source.origin}: {source.reference}", str(source.confidence)]
+
+
+# -- faithful.md
+
+
+def faithful() -> str:
+    """The page of facts and their origins."""
+    head = FAITHFUL_HEAD.format(
+        origins=_origins(), order=", ".join(code(each.value) for each in Situation if each != "internal")
+    )
+    parts = [NOTICE, head.rstrip(), _rules()]
+    for gateway in GATEWAYS:
+        parts += [f"## Refusals of {gateway.title}", _about(gateway), _refusals(gateway.refusals)]
+    parts += [
+        "## Shapes of a validation error",
+        "What `body.valid` may look like instead; the setting `validation_errors` takes the name of one.",
+        table(
+            ("`validation_errors`", "status", "code", "text", "known from", "confidence"),
+            ([code(name), *_answer(each)] for name, each in VALIDATION_SHAPES.items()),
+        ),
+        "## Error codes",
+        "`Script.refuses(code)` answers with any of them. Codes and statuses are official; the last columns are about the wording.",
+        table(
+            ("code", "status", "meaning", "wording", "wording known from", "confidence"),
+            (
+                [code(row.code), str(row.status), row.meaning, row.wording, *evidence(row.source)]
+                for row in ERRORS.values()
+            ),
+        ),
+        "## Values",
+        "Names are those of `contracts.vocabulary`.",
+        table(("name", "value", "known from", "confidence", "setting"), _facts()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _origins() -> str:
+    meanings = {
+        Origin.SEED: "CometAPI's page of this endpoint, which this project implements",
+        Origin.OFFICIAL: "Kling's own documentation",
+        Origin.CAPTURED: "a live answer that somebody published",
+        Origin.RESELLER: "other pages of CometAPI, or of another reseller",
+        Origin.ASSUMED: "nothing settles it; chosen by us",
+    }
+    rows = ([code(each), meanings[each], str(Source(each, "").confidence)] for each in Origin)
+    return table(("origin", "what stands behind it", "confidence"), rows)
+
+
+def _rules() -> str:
+    everywhere = every_operation()
+    where: dict[Rule, list[str]] = {}
+    for operation in everywhere:
+        for rule in operation.rules.values():
+            where.setdefault(rule, []).append(operation.name)
+    rows = (
+        [
+            code(rule.id),
+            rule.sentence,
+            "all" if len(names) == len(everywhere) else ", ".join(names),
+            "task fails" if rule.effect is Effect.FAILS else "refused",
+            *evidence(rule.source),
+            f"{_template(rule)} ({rule.wording.source.origin})",
+            _setting(rule),
+        ]
+        for rule, names in where.items()
+    )
+    head = ("rule", "demand", "operations", "if broken", "known from", "confidence", "text", "setting")
+    return table(head, rows)
+
+
+def _template(rule: Rule) -> str:
+    """The text of a refusal, with its limit filled in."""
+    return (
+        rule.wording.template.replace("{limit}", rule.limit)
+        .replace("{path}", "*field*")
+        .replace("{value}", "*value*")
+    )
+
+
+def _setting(rule: Rule) -> str:
+    if rule.id == Situation.UNKNOWN_MODEL.value:
+        return "`models`, `ignore`"
+    return "`ignore`" if relaxable(rule.id) else ""
+
+
+def _about(gateway: Gateway) -> str:
+    paths = ", ".join(code(f"POST {gateway.path(route)}") for route in gateway.routes)
+    hosts = ", ".join(map(code, gateway.hosts))
+    about = f"Hosts: {hosts}. Creates: {paths}."
+    if gateway.takes_tokens:
+        about += " Where the code is a number, *known from* is about the text: codes are official, and so are statuses but 405 and 413."
+    return about
+
+
+def _refusals(refusals: Mapping[Situation, Refusal]) -> str:
+    return table(
+        ("situation", "status", "code", "text", "known from", "confidence", "setting"),
+        (
+            [code(situation.value), *_answer(refusal), code(SETTING_OF_SITUATION.get(situation, ""))]
+            for situation, refusal in refusals.items()
+        ),
+    )
+
+
+def _answer(refusal: Refusal) -> list[str]:
+    text = refusal.message.replace("{", "*").replace("}", "*").replace("request_id", "request id")
+    return [str(refusal.status), code(refusal.code), text, *evidence(refusal.source)]
+
+
+def _facts() -> Iterable[list[str]]:
+    for name, fact in vars(vocabulary).items():
+        if isinstance(fact, Fact):
+            setting = code(SETTING_OF_FACT.get(name, ""))
+            yield [code(name), _value(fact.value), *evidence(fact.source), setting]
+
+
+def _value(value: object) -> str:
+    match value:
+        case Mapping():
+            return "; ".join(f"{key}: {_value(each)}" for key, each in value.items())
+        case (int(width), int(height)):
+            return f"{width} x {height}"
+        case tuple():
+            return ", ".join(map(str, value))
+        case int() if value >= 10_000:
+            return f"{value:,}"
+        case _:
+            return str(value)
+
+
+# -- settings.md
+
+
+def settings() -> str:
+    """The page of all switches."""
+    rows = (
+        [
+            code(each.name),
+            code(each.metadata["flag"] or ""),
+            code(_spelling(each.default)),
+            f"{each.metadata['doc']}"
+            + (f" (`serve`: `{SERVE_DEFAULTS[each.name]}`)" if each.name in SERVE_DEFAULTS else ""),
+        ]
+        for each in fields(Settings)
+    )
+    names = [value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")]
+    ignorable = {rule: None for each in every_operation() for rule in each.rules if relaxable(rule)}
+    tail = SETTINGS_TAIL.format(
+        rules=", ".join(map(code, ignorable)) + ".",
+        variables=table(("variable", "meaning"), ([code(name), MEANING_OF_VARIABLE[name]] for name in names)),
+    )
+    listed = table(("name", "flag of `serve`", "default", "meaning"), rows)
+    return f"{NOTICE}\n\n{SETTINGS_HEAD.rstrip()}\n\n{listed}\n\n{tail}"
+
+
+def _spelling(value: object) -> str:
+    match value:
+        case None | () | frozenset():
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+PAGES: Final = {"faithful.md": faithful, "settings.md": settings}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the pages, or tell whether they are as they would be written. Gives the exit status."""
+    parser = argparse.ArgumentParser(description="Write the generated pages of docs/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
+    check = parser.parse_args(argv).check
+    stale: list[str] = []
+    for name, render in PAGES.items():
+        path, text = HERE / name, render()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    for name in stale:
+        sys.stdout.write(f"docs/{name} {'is out of date: run docs/generate.py' if check else 'written'}\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

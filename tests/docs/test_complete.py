@@ -1,0 +1,148 @@
+"""Whatever users can name is in the documents: public names, flags, settings, markers, variables."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import contracts
+import kling_client
+import kling_mock
+from contracts import vocabulary
+from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task
+from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
+from kling_mock import cli as mock_cli
+from kling_mock.callbacks import Callback, Outbox
+from kling_mock.journal import Calls
+from kling_mock.records import CallRecord, TaskRequest
+from kling_mock.scenario import CRITERIA, Script
+from kling_mock.served import ServedFake
+from kling_mock.views import View
+
+ROOT = Path(__file__).parents[2]
+OURS = ("kling_mock", "kling_client", "contracts")
+CLASSES = (
+    *(AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task),
+    *(Callback, Calls, Clock, Fake, ManualClock, Outbox, Pace, Script, ServedFake, TaskHandle, View),
+    *(CallRecord, TaskRequest),
+)
+
+
+def documented() -> frozenset[str]:
+    """Every word that stands as code somewhere, with the dashes of a flag."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    return frozenset(re.findall(r"--[\w-]+|\w+", "\n".join((*fenced, *spans))))
+
+
+def attributes(kind: type) -> Iterator[str]:
+    """What we define in a class and its ancestors, private and inherited things apart."""
+    for home in kind.__mro__:
+        if home.__module__.partition(".")[0] in OURS:
+            named = {*vars(home), *getattr(home, "__annotations__", {})}
+            yield from (name for name in named if not name.startswith("_"))
+
+
+def missing(names: Iterator[str] | list[str]) -> list[str]:
+    words = documented()
+    return sorted({name for name in names if name not in words})
+
+
+def test_what_is_missing_is_found() -> None:
+    assert missing(["Fake", "--port", "NeverWritten", "--never-written"]) == [
+        "--never-written",
+        "NeverWritten",
+    ]
+
+
+@pytest.mark.parametrize("package", [kling_mock, kling_client, contracts], ids=lambda each: each.__name__)
+def test_public_names_are_documented(package: object) -> None:
+    assert missing(list(getattr(package, "__all__"))) == []  # noqa: B009 -- a module, of three
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda each: each.__name__)
+def test_attributes_are_documented(kind: type) -> None:
+    assert missing(attributes(kind)) == []
+
+
+@pytest.mark.parametrize("method", [Client.generate, Task.wait, Task.updates, Task.save, Client.__init__])
+def test_arguments_of_the_client_are_documented(method: object) -> None:
+    assert callable(method)
+    assert missing([name for name in inspect.signature(method).parameters if name != "self"]) == []
+
+
+def flags(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Every flag and sub-command of a parser."""
+    for action in parser._actions:
+        yield from (flag for flag in action.option_strings if flag.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield name
+                yield from flags(command)
+
+
+def test_flags_of_kling_mock_are_documented() -> None:
+    assert missing(flags(mock_cli._parser())) == []
+
+
+@pytest.mark.parametrize("name", ["kling_client.cli", "contracts.cli"])
+def test_flags_of_the_other_commands_are_documented(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their parsers are made in `main`: each one that parses is looked at, instead."""
+    if find_spec(name) is None:
+        pytest.skip(f"there is no {name} yet")
+    main = __import__(name, fromlist=["main"]).main
+    seen: list[argparse.ArgumentParser] = []
+
+    def look(parser: argparse.ArgumentParser, *_: object) -> None:
+        seen.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", look)
+    with pytest.raises(SystemExit):
+        main([])
+    assert missing(flags(seen[0])) == []
+
+
+def test_settings_and_arguments_of_the_marker_are_documented() -> None:
+    named = re.findall(r"(\w+)=", pytest_plugin.MARKER)
+    assert {"sleep", "clock", "only"} <= set(named)
+    assert missing([*(each.name for each in fields(Settings)), *named]) == []
+
+
+def test_criteria_are_documented() -> None:
+    assert missing(list(CRITERIA)) == []
+
+
+def test_environment_variables_and_ini_options_are_documented() -> None:
+    variables = [value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")]
+    options = re.findall(r'addini\("(\w+)"', inspect.getsource(pytest_plugin))
+    assert len(variables) >= 2
+    assert options == ["kling"]
+    assert missing([*variables, *options]) == []
+
+
+def test_variables_are_named_nowhere_else() -> None:
+    """What is spelled like a variable of ours is a constant of the vocabulary, and used by that name."""
+    pattern = re.compile(r"""["']((?:KLING|COMET)\w*_\w+)["']""")
+    for package in OURS:
+        for path in (ROOT / package).rglob("*.py"):
+            if path != Path(vocabulary.__file__):
+                assert pattern.findall(path.read_text(encoding="utf-8")) == [], path
+
+
+def test_the_faker_provider_is_documented() -> None:
+    """Its names come with the extra, so they are read without importing it."""
+    source = ROOT / "kling_mock" / "faker.py"
+    if not source.exists():
+        pytest.skip("there is no kling_mock.faker yet")
+    names = re.findall(r"^    def (kling_\w+)", source.read_text(encoding="utf-8"), re.MULTILINE)
+    assert missing(["KlingProvider", *names]) == []

@@ -1,0 +1,113 @@
+"""The generated pages are what the declarations give, and read well."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from contracts.vocabulary import ERRORS
+from kling_mock import Fake
+
+DOCS = Path(__file__).parents[2] / "docs"
+GOOD = b'{"subject_image_list": [{"subject_image": "https://h/a.png"}, {"subject_image": "https://h/b.png"}]}'
+SECRET = "s" * 32
+WRONG_TOKEN = jwt.encode({"iss": "access", "exp": 2**32}, "x" * 32, algorithm="HS256")
+ENDLESS_TOKEN = jwt.encode({"iss": "access"}, SECRET, algorithm="HS256")
+
+
+@pytest.fixture(scope="module")
+def generate() -> dict[str, Any]:
+    return runpy.run_path(str(DOCS / "generate.py"))
+
+
+@pytest.mark.parametrize("name", ["faithful.md", "settings.md"])
+def test_the_page_is_up_to_date(generate: dict[str, Any], name: str) -> None:
+    """On failure: python docs/generate.py."""
+    assert (DOCS / name).read_text(encoding="utf-8") == generate["PAGES"][name]()
+
+
+def test_check_writes_nothing_and_tells(
+    generate: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an empty folder `--check` finds both pages missing; after a run it is content."""
+    main = generate["main"]
+    main.__globals__["HERE"] = tmp_path
+    try:
+        assert main(["--check"]) == 1
+        assert list(tmp_path.iterdir()) == []
+        assert capsys.readouterr().out.count("is out of date") == 2
+        assert main([]) == 0
+        assert main(["--check"]) == 0
+    finally:
+        main.__globals__["HERE"] = DOCS
+
+
+@pytest.mark.parametrize("name", ["faithful.md", "settings.md"])
+def test_the_lines_read_well(generate: dict[str, Any], name: str) -> None:
+    """No traces of Python objects, no holes in templates, and tables whose rows have all their cells."""
+    text = generate["PAGES"][name]()
+    for noise in ("<class", "object at", "mappingproxy", "frozenset", "Fact(", "Source(", "Origin.", "None"):
+        assert noise not in text, noise
+    width = 0
+    for line in text.splitlines():
+        cells = line.replace("\\|", "").count("|")
+        width = 0 if not line.startswith("|") else width or cells
+        assert not line.startswith("|") or cells == width, line
+
+
+def test_every_rule_situation_code_and_fact_is_listed(generate: dict[str, Any]) -> None:
+    text = generate["faithful"]()
+    rules = {rule for each in generate["every_operation"]() for rule in each.rules}
+    facts = {
+        name for name, value in vars(generate["vocabulary"]).items() if isinstance(value, generate["Fact"])
+    }
+    for name in (*rules, *facts, *Situation, *map(str, ERRORS)):
+        assert f"\n| `{name}` |" in text, name
+
+
+# What brings a situation about: a request that differs from a good one, or a setting. Not here: duplicates,
+# the times of tokens, what an operation demands, and our bugs.
+CAUSES: dict[Situation, dict[str, Any]] = {
+    Situation.NO_KEY: {"headers": {}},
+    Situation.MALFORMED_KEY: {"headers": {"Authorization": "sk-mock"}},
+    Situation.BAD_KEY: {"headers": {"Authorization": f"Bearer {WRONG_TOKEN}"}},
+    Situation.BAD_TOKEN: {"headers": {"Authorization": f"Bearer {ENDLESS_TOKEN}"}},
+    Situation.NO_ROUTE: {"tail": "/a/b"},
+    Situation.WRONG_METHOD: {"method": "DELETE"},
+    Situation.TOO_LARGE: {"content": b" " * 3000},
+    Situation.BAD_JSON: {"content": b"{"},
+    Situation.UNKNOWN_MODEL: {"content": GOOD[:-1] + b', "model_name": "other"}'},
+    Situation.NO_BALANCE: {"balance": 0},
+    Situation.NO_SLOTS: {"slots": 0},
+    Situation.UNKNOWN_TASK: {"tail": "/1", "method": "GET"},
+}
+
+
+def refuse(gateway: Gateway, *, method: str = "POST", tail: str = "", **cause: Any) -> httpx.Response:
+    """The answer of a fake to a request that is good but for one thing."""
+    headers = cause.pop("headers", {"Authorization": "Bearer sk-mock"})
+    content = cause.pop("content", GOOD)
+    fake = Fake(keys=["sk-mock", f"access:{SECRET}"], body_cap=2000, **cause)
+    with httpx.Client(transport=fake.transport(), base_url=gateway.base_url, headers=headers) as http:
+        return http.request(method, gateway.create_path + tail, content=content)
+
+
+@pytest.mark.parametrize("situation", CAUSES, ids=str)
+@pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda each: each.name)
+def test_the_setting_is_the_one_that_the_fake_names(
+    generate: dict[str, Any], gateway: Gateway, situation: Situation
+) -> None:
+    """The page's column `setting` and the header of the refusal agree."""
+    if situation is Situation.BAD_TOKEN and not gateway.takes_tokens:
+        situation = Situation.BAD_KEY
+    reply = refuse(gateway, **CAUSES[situation])
+    rule, _, relax = reply.headers["x-kling-mock-rule"].split("; ")
+    assert rule == situation.value
+    named = relax.removeprefix("relax=").partition(",")[0].replace("none", "")
+    assert named == generate["SETTING_OF_SITUATION"].get(situation, "")

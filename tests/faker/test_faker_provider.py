@@ -1,0 +1,322 @@
+"""The provider for Faker: seeded, and held against the contract it imitates."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import random
+import subprocess
+import sys
+import time
+import tomllib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from faker import Faker
+
+import kling_mock.faker
+from contracts import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation, TaskMessage, TaskStatus, judge, validate
+from contracts.fields import Choice, Field
+from contracts.picture_fields import PictureList
+from contracts.text_to_image import TEXT_TO_IMAGE
+from contracts.vocabulary import ASPECT_RATIOS, PROMPT_MAXIMUM, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS
+from kling_mock import Fake, ManualClock, Request
+from kling_mock.faker import KlingProvider
+
+PATH = "/kling/v1/images/generations"
+MANY = 300
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+METHODS: dict[str, Callable[[KlingProvider], object]] = {
+    "kling_task_id": KlingProvider.kling_task_id,
+    "kling_request_id": KlingProvider.kling_request_id,
+    "kling_prompt": KlingProvider.kling_prompt,
+    "kling_image_url": KlingProvider.kling_image_url,
+    "kling_aspect_ratio": KlingProvider.kling_aspect_ratio,
+    "kling_external_task_id": KlingProvider.kling_external_task_id,
+    "kling_request": KlingProvider.kling_request,
+    "kling_task": KlingProvider.kling_task,
+    "kling_callback": KlingProvider.kling_callback,
+}
+
+
+@pytest.fixture
+def fake() -> KlingProvider:
+    return provider(seed=1)
+
+
+def provider(seed: int) -> KlingProvider:
+    """A provider of its own generator: parallel tests cannot disturb its seed."""
+    generator = Faker()
+    generator.seed_instance(seed)
+    return KlingProvider(generator)
+
+
+def test_every_method_is_tried_here() -> None:
+    public = {name for name in vars(KlingProvider) if not name.startswith("_")}
+    assert public == METHODS.keys()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_same_seed_gives_the_same_and_another_seed_gives_another(name: str) -> None:
+    def draw(seed: int) -> list[object]:
+        mine = provider(seed)
+        return [METHODS[name](mine) for _ in range(20)]
+
+    assert draw(7) == draw(7)
+    assert draw(7) != draw(8)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_everything_comes_from_the_generators_own_random(name: str) -> None:
+    """Neither the random module nor the present time has a say in it."""
+    mine = provider(3)
+    before = random.getstate()
+    first = METHODS[name](mine)
+    assert random.getstate() == before
+    random.seed(99)
+    try:
+        assert METHODS[name](provider(3)) == first
+    finally:
+        random.setstate(before)
+
+
+def test_it_is_used_as_any_provider_and_seeded_with_faker() -> None:
+    """As in the documentation: added to a Faker, by class, and repeatable by `seed_instance`."""
+
+    def draw() -> object:
+        fake = Faker()
+        fake.add_provider(KlingProvider)
+        fake.seed_instance(11)
+        return [fake.kling_request(), fake.kling_task(status="failed"), fake.unique.kling_task_id()]
+
+    assert draw() == draw()
+
+
+def test_faker_seed_repeats_it_in_a_process_of_its_own() -> None:
+    """`Faker.seed` is for all of a process."""
+    code = (
+        "from faker import Faker\n"
+        "from kling_mock.faker import KlingProvider\n"
+        "fake = Faker(); fake.add_provider(KlingProvider)\n"
+        "Faker.seed(5); first = fake.kling_request()\n"
+        "Faker.seed(5); assert fake.kling_request() == first\n"
+        "print(fake.kling_task_id())\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert runs[0].stdout == runs[1].stdout != ""
+
+
+def test_it_is_added_to_the_fixture_that_faker_gives_pytest(faker: Faker) -> None:
+    """Faker's own plugin is loaded into every run of this suite, beside ours."""
+    faker.add_provider(KlingProvider)
+    assert validate(faker.kling_request()) == ()
+
+
+def test_the_extra_brings_it_and_nothing_else_does() -> None:
+    """Its pytest plugin costs every run of a user's suite: nobody gets it unasked."""
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert [name for name, needs in extras.items() if any("faker>" in need for need in needs)] == ["faker"]
+    assert "faker" in extras["all"][0]
+    assert not any("faker" in need for need in project["dependencies"])
+
+
+def test_the_example_of_its_documentation_is_right() -> None:
+    assert doctest.testmod(kling_mock.faker) == (0, 6)
+
+
+def test_each_method_is_documented_and_typed() -> None:
+    for method in METHODS.values():
+        assert method.__doc__
+        assert "return" in method.__annotations__
+
+
+# -- single values
+
+
+def test_task_ids_are_snowflakes_of_eighteen_digits_from_the_past(fake: KlingProvider) -> None:
+    for _ in range(MANY):
+        task_id = fake.kling_task_id()
+        assert len(task_id) == 18
+        assert task_id.isdecimal()
+        assert task_id.isascii()
+        born = (int(task_id) >> SNOWFLAKE_LOW_BITS) + SNOWFLAKE_EPOCH_MS.value
+        assert 1_577_836_800_000 < born < time.time() * 1000
+    assert len({fake.kling_task_id() for _ in range(MANY)}) == MANY
+
+
+def test_request_ids_are_uuids_of_version_four(fake: KlingProvider) -> None:
+    for _ in range(MANY):
+        text = fake.kling_request_id()
+        assert str(uuid.UUID(text)) == text
+        assert (uuid.UUID(text).version, uuid.UUID(text).variant) == (4, uuid.RFC_4122)
+
+
+@pytest.mark.parametrize("max_length", [1, 2, 7, 40, PROMPT_MAXIMUM.value])
+def test_prompts_keep_their_limit_and_are_never_blank(max_length: int, fake: KlingProvider) -> None:
+    for _ in range(MANY):
+        prompt = fake.kling_prompt(max_length=max_length)
+        assert 1 <= len(prompt) <= max_length
+        assert prompt == prompt.strip()
+
+
+def test_prompts_go_beyond_ascii_now_and_then(fake: KlingProvider) -> None:
+    ascii_only = {fake.kling_prompt().isascii() for _ in range(MANY)}
+    assert ascii_only == {True, False}
+
+
+@pytest.mark.parametrize("max_length", [0, -1])
+def test_a_prompt_of_no_length_is_refused(max_length: int, fake: KlingProvider) -> None:
+    with pytest.raises(ValueError, match=f"not max_length={max_length}"):
+        fake.kling_prompt(max_length)
+
+
+def test_image_urls_lead_to_a_host_that_nobody_has(fake: KlingProvider) -> None:
+    for _ in range(MANY):
+        url = fake.kling_image_url()
+        assert url.startswith("https://pictures.example.com/")
+        assert url.endswith((".png", ".jpg"))
+
+
+def test_all_aspect_ratios_come(fake: KlingProvider) -> None:
+    assert {fake.kling_aspect_ratio() for _ in range(MANY)} == set(ASPECT_RATIOS.value)
+
+
+def test_external_ids_do_not_repeat(fake: KlingProvider) -> None:
+    assert len({fake.kling_external_task_id() for _ in range(MANY)}) == MANY
+
+
+# -- requests
+
+
+@pytest.mark.parametrize("operation", [MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE], ids=lambda it: it.name)
+def test_requests_break_no_rule_of_the_contract(operation: Operation, fake: KlingProvider) -> None:
+    bodies = [fake.kling_request(operation) for _ in range(MANY)]
+    for body in bodies:
+        assert validate(json.loads(json.dumps(body)), operation) == ()
+    for field in operation.fields:
+        given = {any(name in body for name in (field.name, *field.aliases)) for body in bodies}
+        assert given == ({True} if field.required else {True, False}), field.name
+    assert {name for body in bodies for name in body} == operation.keys
+
+
+def test_requests_have_two_to_four_subjects_some_of_them_inline(fake: KlingProvider) -> None:
+    lists = [json.loads(json.dumps(fake.kling_request()["subject_image_list"])) for _ in range(MANY)]
+    assert {len(subjects) for subjects in lists} == {2, 3, 4}
+    kinds = {item["subject_image"].startswith("https://") for subjects in lists for item in subjects}
+    assert kinds == {True, False}
+
+
+def test_the_fake_accepts_them_and_their_tasks_succeed(fake: KlingProvider) -> None:
+    """Another opinion than the contract's: the service, as we imitate it, and its result."""
+    service = Fake(clock=ManualClock(), pace="instant")
+    for _ in range(60):
+        body = json.dumps(fake.kling_request()).encode()
+        bearer = ("authorization", "Bearer sk-mock")
+        assert service.handle(Request("POST", PATH, "", (bearer,), body)).status == 200
+    assert {task.status for task in service.tasks} == {"succeed"}
+
+
+def test_fixed_fields_stay_as_they_are_given(fake: KlingProvider) -> None:
+    for _ in range(50):
+        body = fake.kling_request(prompt="a cat", n=0, scene_image="https://a.test/s.png")
+        assert (body["prompt"], body["n"], body["scene_image"]) == ("a cat", 0, "https://a.test/s.png")
+        assert "scence_image" not in body, "one spelling of a field is enough"
+    assert [violation.rule.id for violation in validate(body)] == ["n.minimum"]
+
+
+def test_a_fixed_field_that_there_is_not_is_an_error(fake: KlingProvider) -> None:
+    with pytest.raises(TypeError, match="no field 'aspect_ration'; did you mean aspect_ratio"):
+        fake.kling_request(aspect_ration="1:1")
+    with pytest.raises(TypeError, match="text-to-image has no field 'scence_image'"):
+        fake.kling_request(TEXT_TO_IMAGE, scence_image="https://a.test/s.png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Riddle(Field):
+    """A kind of field that the contract does not have."""
+
+    def read(self, value: object, path: str, reading: object) -> object:
+        return value
+
+    def schema(self) -> dict[str, object]:
+        return {}
+
+
+def test_a_new_kind_of_field_asks_for_values(fake: KlingProvider) -> None:
+    riddle = Riddle(name="riddle", doc="", source=MULTI_IMAGE.source, required=True)
+    operation = replace(MULTI_IMAGE, fields=(riddle,))
+    with pytest.raises(TypeError, match="no values are known for fields like riddle: Riddle"):
+        fake.kling_request(operation)
+
+
+def test_limits_come_from_the_declaration(fake: KlingProvider) -> None:
+    """A changed contract changes what is drawn: no limit is written twice."""
+    subjects, model = MULTI_IMAGE.field("subject_image_list"), MULTI_IMAGE.field("model_name")
+    assert isinstance(subjects, PictureList)
+    assert isinstance(model, Choice)
+    five = replace(
+        subjects, minimum=replace(subjects.minimum, value=5), maximum=replace(subjects.maximum, value=5)
+    )
+    future = replace(model, options=replace(model.options, value=("kling-v9",)), required=True)
+    body = fake.kling_request(replace(MULTI_IMAGE, fields=(five, future)))
+    assert len(json.loads(json.dumps(body["subject_image_list"]))) == 5
+    assert body["model_name"] == "kling-v9"
+
+
+# -- tasks and callbacks
+
+
+@pytest.mark.parametrize("status", [*TaskStatus, None])
+def test_tasks_are_legal_and_of_the_status_asked_for(status: TaskStatus | None, fake: KlingProvider) -> None:
+    seen: set[str] = set()
+    for _ in range(100):
+        wire = json.loads(json.dumps(fake.kling_task(status)))
+        message = TaskMessage.from_wire(wire)
+        n = len(message.images) or None
+        assert judge([message], n=n) == ()
+        assert message.to_wire() == wire, "nothing in it that a task does not have"
+        assert (int(message.task_id) >> SNOWFLAKE_LOW_BITS) + SNOWFLAKE_EPOCH_MS.value == message.created_at
+        seen.add(message.task_status)
+    assert seen == (set(TaskStatus) if status is None else {status})
+
+
+def test_a_status_may_be_a_plain_word_but_no_unknown_one(fake: KlingProvider) -> None:
+    assert fake.kling_task("succeed")["task_status"] == "succeed"
+    with pytest.raises(ValueError, match="'succeeded' is not a valid TaskStatus"):
+        fake.kling_task("succeeded")
+
+
+def test_a_succeeded_task_costs_what_its_images_cost(fake: KlingProvider) -> None:
+    message = TaskMessage.from_wire(fake.kling_task("succeed"))
+    assert message.final_unit_deduction == str(16 * len(message.images))
+
+
+@pytest.mark.parametrize("status", TaskStatus)
+def test_callbacks_are_sent_like_those_of_the_fake(status: TaskStatus, fake: KlingProvider) -> None:
+    """Held against what the fake posts: the same members, headers and place in the history."""
+    callback = fake.kling_callback(status)
+    service = Fake(clock=ManualClock(), pace="seconds:1,1")
+    if status is TaskStatus.FAILED:
+        service.next.fails("no").pace("realistic")
+    body = {**fake.kling_request(), "callback_url": callback.url}
+    service.handle(
+        Request("POST", PATH, "", (("authorization", "Bearer sk-mock"),), json.dumps(body).encode())
+    )
+    service.clock.advance(60)
+    real = next(each for each in service.callbacks if each.status is status)
+    assert (callback.status, callback.url, callback.position) == (real.status, real.url, real.position)
+    assert callback.body.keys() == real.body.keys()
+    assert callback.headers == real.headers
+    assert json.loads(callback.content) == callback.body
+    updated = TaskMessage.from_wire(callback.body).updated_at
+    assert updated is not None
+    assert callback.due == updated / 1000
+    assert (callback.task_id, callback.attempts) == (callback.body["task_id"], ())

@@ -1,0 +1,223 @@
+"""What the report of a failed test shows: one timeline of what its fake saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Suite = Callable[..., pytest.RunResult]
+
+TITLE = "* kling: what the fake saw *"
+TITLE_SERVER = "* kling_server: what the fake saw *"
+
+FAILING = """
+import pytest
+from poster import poster
+
+@pytest.mark.kling(sleep="advance", clock=__import__("kling_mock").ManualClock)
+def test_poster(kling):
+    kling.when(prompt="*cat*").succeeds()
+    kling.next.fails("Image pixel is invalid")
+    kling.callbacks.deliver_to(lambda callback: None)
+    poster(prompt="a dog", callback_url="https://me.test/hook")
+"""
+
+
+def test_a_failed_test_shows_one_readable_timeline(suite: Suite) -> None:
+    """Requests, states, clock, callbacks, the script that answered, and the one that was not used."""
+    result = suite(FAILING)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E * RuntimeError: Image pixel is invalid",
+            TITLE,
+            "+0.000s  call      POST * -> 200 submitted task * [[]script #1: next create fails*",
+            "+0.000s  call      GET */images/generations/* -> 200 processing task *",
+            "+0.000s  state     task * processing",
+            "+0.000s  callback  task * submitted to https://me.test/hook delivered",
+            "+0.000s  callback  task * processing to https://me.test/hook delivered",
+            "+0.000s  clock     advanced by 3 s",
+            "+3.000s  call      GET */images/generations/* -> 200 failed task *",
+            "+3.000s  state     task * failed: Image pixel is invalid",
+            "+3.000s  callback  task * failed to https://me.test/hook delivered",
+            "",
+            "not used: script #0: creates with prompt='[*]cat[*]' succeeds, always. Creates that came:",
+            "  POST */images/generations -> 200 submitted task *",
+            "    prompt: wanted '[*]cat[*]', came 'a dog'",
+        ],
+        consecutive=False,
+    )
+
+
+def test_it_is_shown_from_the_workers_of_xdist_as_well(suite: Suite) -> None:
+    result = suite(FAILING, "-n", "1", apart=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([TITLE, "+0.000s  call      POST *", "not used: script #0: *"])
+
+
+def test_the_server_shows_what_it_saw(suite: Suite) -> None:
+    """Of this test alone; who calls from another thread is waited for, and seen."""
+    result = suite(
+        """
+        import threading
+        import httpx
+        from poster import make
+
+        def call(**fields):
+            with httpx.Client(verify=False, trust_env=False) as client:
+                make(client, **fields)
+
+        def test_before(kling_server):
+            call(prompt="an earlier one", callback_url="https://me.test/earlier")
+
+        def test_it(kling_server):
+            thread = threading.Thread(target=call, kwargs={"callback_url": "https://me.test/hook"})
+            thread.start()
+            kling_server.calls.assert_created(within=30)
+            thread.join()
+            kling_server.task.assert_polled(within=0.01)
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E * AssertionError: expected task * to be polled at least once, but it was polled 0 times",
+            TITLE_SERVER,
+            "+0.000s  call      POST *",
+            "+0.000s  callback  task * submitted to https://me.test/hook is due, not delivered",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*https://me.test/earlier*")
+
+
+def test_each_of_two_fakes_tells_its_own(suite: Suite) -> None:
+    result = suite("def test_it(kling, kling_server): assert kling is kling_server")
+    result.stdout.fnmatch_lines([TITLE, "no call came", TITLE_SERVER, "no call came"])
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_it(kling): get()",
+        "@pytest.mark.xfail\ndef test_it(kling): get(), 1 / 0",
+        "def test_it(kling): get(), pytest.skip('later')",
+        "def test_it(kling, broken): pass",
+        "def test_it(kling, leaving): pass",
+    ],
+    ids=["passed", "expected to fail", "skipped", "failed before", "failed after"],
+)
+def test_nothing_is_shown_unless_the_test_itself_failed(test: str, suite: Suite) -> None:
+    result = suite(
+        """
+import httpx, pytest
+
+def get():
+    assert httpx.get("https://api.cometapi.com/", verify=False).status_code == 401
+
+@pytest.fixture
+def broken():
+    raise ZeroDivisionError
+
+@pytest.fixture
+def leaving():
+    yield
+    raise ZeroDivisionError
+
+"""
+        + test,
+        "-rA",
+    )
+    assert "what the fake saw" not in result.stdout.str()
+
+
+def test_a_strict_expectation_to_fail_that_passes_is_a_failure(suite: Suite) -> None:
+    result = suite("import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it(kling): pass")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([TITLE])
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_it(request): request.getfixturevalue('kling'); assert False",
+        "@pytest.fixture\ndef mine(kling): return 1\ndef test_it(mine): assert not mine",
+        "@pytest.fixture\ndef kling(kling): return None\ndef test_it(kling): assert kling",
+        "@pytest.mark.usefixtures('kling')\nclass Test(unittest.TestCase):\n  def test(self): self.fail()",
+    ],
+    ids=["asked for by name", "in a fixture of theirs", "replaced by theirs", "unittest"],
+)
+def test_it_is_shown_however_the_fixture_was_come_by(test: str, suite: Suite) -> None:
+    result = suite("import pytest, unittest\n\n" + test)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([TITLE, "no call came"])
+
+
+def test_a_failed_test_that_has_no_fake_loads_nothing_of_ours(
+    suite: Suite, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(
+        """
+        import sys
+
+        def pytest_sessionfinish():
+            ours = {"kling_mock", "contracts", "kling_client"}
+            print("loaded:", sorted(name for name in sys.modules if name.partition(".")[0] in ours))
+        """
+    )
+    result = suite("def test_it(): assert False", "-s", apart=True)
+    result.assert_outcomes(failed=1)
+    assert "what the fake saw" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["*loaded: [[]'kling_mock', 'kling_mock.pytest_plugin'[]]"])
+
+
+def test_a_key_is_never_in_it(suite: Suite) -> None:
+    result = suite(
+        """
+        import httpx
+        from poster import PATH
+
+        def test_it(kling):
+            key = {"Authorization": "Bearer sk-real-and-" + "dear"}
+            url = "https://api.cometapi.com" + PATH
+            httpx.get(url, headers=key, verify=False)
+            httpx.get(url + "/1", verify=False)
+            assert len(kling.tasks) == 1
+        """
+    )
+    result.stdout.fnmatch_lines([TITLE, "+0.000s  call      GET *"])
+    assert "sk-real-and-dear" not in result.stdout.str()
+
+
+def test_a_timeline_that_cannot_be_told_leaves_the_failure_as_it_is(suite: Suite) -> None:
+    result = suite(
+        """
+        def test_it(kling):
+            kling._store = None
+            assert False, "the reason"
+
+        def test_next(kling): pass
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["E * AssertionError: the reason", TITLE, "this cannot be told: AttributeError*"]
+    )
+
+
+def test_fakes_go_when_their_tests_are_over(suite: Suite) -> None:
+    """pytest keeps every test to the end of the run; it would keep their tasks and journals too."""
+    suite(
+        """
+        import gc, weakref
+
+        fakes = []
+
+        def test_it(kling, kling_server):
+            fakes.extend((weakref.ref(kling), weakref.ref(kling_server)))
+
+        def test_afterwards():
+            gc.collect()
+            assert [fake() for fake in fakes] == [None, None]
+        """
+    ).assert_outcomes(passed=2)

@@ -1,0 +1,73 @@
+"""Programs as users of the contract write them, and the types they are owed. Nobody runs it."""
+
+# pyright: strict
+from __future__ import annotations
+
+from typing import assert_type
+
+from hypothesis import given
+from hypothesis.strategies import SearchStrategy
+
+from contracts import (
+    COMETAPI,
+    GATEWAYS,
+    MULTI_IMAGE,
+    MULTI_IMAGE2IMAGE,
+    Effect,
+    Envelope,
+    Gateway,
+    Operation,
+    ResultImage,
+    Rule,
+    TaskMessage,
+    TaskStatus,
+    Violation,
+    judge,
+    validate,
+)
+from contracts.lifecycle import Misconduct
+from contracts.strategies import (
+    BoundaryRequest,
+    FailingRequest,
+    InvalidRequest,
+    boundary_requests,
+    failing_requests,
+    invalid_requests,
+    valid_requests,
+)
+
+
+def requests(body: object) -> None:
+    assert_type(validate(body), tuple[Violation, ...])
+    assert_type(validate({"n": 1}, MULTI_IMAGE2IMAGE, null_is_absent=False), tuple[Violation, ...])
+    for violation in validate(None):
+        assert_type(violation.rule, Rule)
+        assert_type(violation.message, str)
+        assert_type(violation.effect, Effect)
+    assert_type(MULTI_IMAGE, Operation)
+    assert_type(COMETAPI, Gateway)
+    assert_type(GATEWAYS[0], Gateway)
+
+
+def messages(wire: object) -> None:
+    task = TaskMessage.from_wire(wire)
+    assert_type(task.task_status, TaskStatus | str)
+    assert_type(task.images, tuple[ResultImage, ...])
+    assert_type(task.images[0].url, str)
+    assert_type(task.to_wire(with_result=False), dict[str, object])
+    assert_type(judge([task, task], n=2, complete=True), tuple[Misconduct, ...])
+    assert_type(Envelope.from_wire(wire).code, int)
+    assert_type(TaskStatus.SUCCEED.terminal, bool)
+
+
+def strategies() -> None:
+    assert_type(valid_requests(), SearchStrategy[dict[str, object]])
+    assert_type(boundary_requests(MULTI_IMAGE, run="mine"), SearchStrategy[BoundaryRequest])
+    assert_type(invalid_requests(rules=["n.minimum"], gateway=COMETAPI), SearchStrategy[InvalidRequest])
+    assert_type(failing_requests(MULTI_IMAGE2IMAGE), SearchStrategy[FailingRequest])
+
+
+@given(request=invalid_requests())
+def test_refusals(request: InvalidRequest) -> None:
+    assert_type(request.status, int)
+    assert_type(request.label, str)

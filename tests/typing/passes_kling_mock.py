@@ -1,0 +1,156 @@
+"""Tests as users of the fake write them, and the types they are owed. Nobody runs it."""
+
+# pyright: strict
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import assert_type
+
+import httpx
+import pytest
+from faker import Faker
+
+from contracts import MULTI_IMAGE2IMAGE, TaskStatus
+from kling_mock import Clock, Fake, ManualClock, Pace, Reply, Request, Settings, TaskHandle, read_picture
+from kling_mock.callbacks import Callback, Outbox
+from kling_mock.faker import KlingProvider
+from kling_mock.journal import Calls
+from kling_mock.pictures import Sheet
+from kling_mock.plan import Transition
+from kling_mock.records import CallRecord, RuleRecord, TaskRequest
+from kling_mock.scenario import Script
+from kling_mock.served import ServedFake
+from kling_mock.timeline import timeline
+from kling_mock.views import View
+
+
+def making_one() -> None:
+    assert_type(Fake(), Fake)
+    fake = Fake(clock=ManualClock(1_767_225_600), pace="polls:3", keys=["sk-one"], seed=7)
+    Fake(pace=Pace.seconds(1, 2.5), base_url=None)
+    assert_type(fake.settings, Settings)
+    assert_type(fake.clock, Clock)
+    assert_type(fake.account("sk-one"), View)
+
+
+def its_doors(fake: Fake) -> None:
+    assert_type(fake.handle(Request("GET", "/", headers=(("accept", "*/*"),))), Reply)
+    with httpx.Client(transport=fake.transport()) as client:
+        client.get("https://api.cometapi.com")
+    httpx.AsyncClient(transport=fake.transport())
+    with fake.intercept(), fake.intercept(only=True):
+        pass
+    with fake.serve() as server, fake.serve("::1", port=0):
+        assert_type(server.url, str)
+    fake.asgi()
+    assert_type(read_picture(b""), Sheet)
+
+
+async def its_async_doors(fake: Fake) -> None:
+    async with httpx.AsyncClient(transport=fake.transport()) as client:
+        await client.get("https://api.cometapi.com")
+
+
+def its_clock(clock: Clock) -> None:
+    assert_type(clock.now(), float)
+    clock.advance(1)
+    clock.advance(minutes=1, hours=2.5, days=30)
+    clock.speed = 10
+    clock.freeze()
+    clock.resume()
+    for jump in clock.jumps:
+        assert_type(jump.seconds, float)
+
+
+def paces() -> Sequence[Pace]:
+    return [
+        assert_type(Pace.instant(), Pace),
+        assert_type(Pace.polls(2), Pace),
+        assert_type(Pace.seconds(1, 10), Pace),
+        assert_type(Pace.realistic(speed=10), Pace),
+        assert_type(Pace.held(at="submitted"), Pace),
+        assert_type(Pace.parse("polls:2"), Pace),
+    ]
+
+
+def scripts(fake: Fake) -> None:
+    assert_type(fake.next, Script)
+    assert_type(fake.next.fails("Image pixel is invalid").pace(Pace.polls(4)), Script)
+    assert_type(fake.when(prompt="*cat*", aspect_ratio="1:1", n=2, subjects=3), Script)
+    fake.when(prompt="*").succeeds().pace("instant").times(2)
+    fake.account("sk-one").next.refuses(1303)
+    fake.next.refuses(1303, "too many").times(3)
+    fake.next.holds()
+    fake.next.holds(at="submitted")
+    assert_type(fake.scripts, Sequence[RuleRecord])
+
+
+def tasks(fake: Fake) -> None:
+    assert_type(fake.tasks, Sequence[TaskHandle])
+    task = fake.task
+    assert_type(task, TaskHandle)
+    assert_type(task.id, str)
+    assert_type(task.status, TaskStatus)
+    assert_type(task.failure, str | None)
+    assert_type(task.polls, int)
+    assert_type(task.request, TaskRequest)
+    assert_type(task.request.prompt, str)
+    assert_type(task.images, tuple[str, ...])
+    assert_type(task.history, tuple[Transition, ...])
+    task.release()
+    task.succeed()
+    task.fail("stopped")
+    task.assert_status("succeed")
+    task.assert_status(TaskStatus.FAILED, within=2)
+    task.assert_polled()
+    task.assert_polled(3, within=0.5)
+    task.assert_polled(at_most=5)
+
+
+def calls(fake: Fake) -> None:
+    assert_type(fake.calls, Calls)
+    assert_type(fake.calls.creates.refused, Calls)
+    assert_type(fake.calls.polls[0], CallRecord)
+    assert_type(fake.calls[-1].rule, str | None)
+    fake.calls.assert_created()
+    fake.calls.assert_created(2, within=2.0, prompt="*cat*", n=1)
+    assert_type(timeline(fake), str)
+    assert_type(timeline(fake.account("sk-one")), str)
+
+
+def callbacks(fake: Fake) -> None:
+    assert_type(fake.callbacks, Outbox)
+    assert_type(fake.callbacks[0], Callback)
+    received: list[Callback] = []
+    fake.callbacks.deliver_to(received.append)
+    fake.callbacks.deliver_to(lambda callback: 200 if callback.delivered else 500)
+    fake.callbacks.deliver_to(None)
+    assert_type(received[0].content, bytes)
+    assert_type(received[0].status, TaskStatus)
+
+
+@pytest.mark.kling(pace="polls:2", sleep="advance")
+def test_with_fixtures(kling: Fake, kling_server: ServedFake) -> None:
+    assert_type(kling_server.url, str)
+    assert_type(kling_server.api_key, str)
+    assert_type(kling_server.task, TaskHandle)
+    either: list[Fake] = [kling, kling_server]
+    assert either
+
+
+def made_up(faker: Faker) -> None:
+    faker.add_provider(KlingProvider)
+    provider = KlingProvider(faker)
+    assert_type(provider.kling_task_id(), str)
+    assert_type(provider.kling_request_id(), str)
+    assert_type(provider.kling_prompt(max_length=40), str)
+    assert_type(provider.kling_image_url(), str)
+    assert_type(provider.kling_aspect_ratio(), str)
+    assert_type(provider.kling_external_task_id(), str)
+    assert_type(provider.kling_request(), dict[str, object])
+    assert_type(provider.kling_request(MULTI_IMAGE2IMAGE, prompt="a cat", n=2), dict[str, object])
+    assert_type(provider.kling_task(), dict[str, object])
+    assert_type(provider.kling_task(status=TaskStatus.FAILED), dict[str, object])
+    assert_type(provider.kling_callback("succeed").headers, dict[str, str])
+    body: Mapping[str, object] = provider.kling_callback().body
+    assert body
