@@ -77,7 +77,7 @@ class FailingRequest:
 def valid_requests(operation: Operation = MULTI_IMAGE, *, run: str = "run") -> st.SearchStrategy[Body]:
     """Requests that break no rule. Shrunk: the fewest subjects by URL, and no optional field.
 
-    Each external id is new: `run`, the kind of strategy, a number. Give a lasting server a new `run` each time.
+    External ids are new: `run`, the kind of strategy and a number. Vary `run` for a server that lasts.
     """
     return _objects(_fresh(_bodies(operation, _plain(operation, f"{run}-valid"))))
 
