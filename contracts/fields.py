@@ -128,6 +128,10 @@ class Choice(Field):
     wording: Wording = WRONG_VALUE
 
     @cached_property
+    def _known(self) -> dict[str, str]:
+        return {option: option for option in self.options.value}
+
+    @cached_property
     def unknown(self) -> Rule:
         listed = ", ".join(self.options.value)
         return self._rule("enum", f"is one of {listed}", self.wording, self.options.source, listed)
@@ -139,9 +143,8 @@ class Choice(Field):
     def read(self, value: object, path: str, reading: Reading) -> object:
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
-        if value not in self.options.value:
-            return reading.violate(self.unknown, path, value)
-        return value
+        known = self._known.get(value)  # the option itself, which all tasks share
+        return reading.violate(self.unknown, path, value) if known is None else known
 
     def schema(self) -> JSON:
         return {"type": "string", "enum": list(self.options.value)}
@@ -197,14 +200,14 @@ URL_PATTERN: Final = (
 )
 LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
 # What nearly every URL looks like; the rest is looked at with more care.
-_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/\S*)?")
+PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
 # `urlsplit` drops tabs and newlines silently and takes blanks in a host for part of its name.
 _BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
 
 
 def is_web_url(text: str) -> bool:
     """Whether text is an absolute http(s) URL with a host. What follows the host is not looked at."""
-    if _PLAIN_URL.fullmatch(text):
+    if PLAIN_URL.fullmatch(text):
         return True
     if not LOOKS_WEB.match(text) or _BLANK_IN_HOST.match(text):
         return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, cast
 
-from contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
+from contracts.fields import JSON, LOOKS_WEB, PLAIN_URL, URL_PATTERN, Field, is_web_url
 from contracts.pictures import read_header
 from contracts.rules import (
     FILE_TOO_LARGE,
@@ -111,7 +111,7 @@ class Picture(Field):
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
         if LOOKS_WEB.match(value):
-            if not (is_text(value) and is_web_url(value)):
+            if not PLAIN_URL.fullmatch(value) and not (is_text(value) and is_web_url(value)):
                 return reading.violate(self.not_url, path, value)
             reading.pictures.append(InputPicture(path, value, None, None))
         else:
