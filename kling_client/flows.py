@@ -26,10 +26,10 @@ from kling_client.errors import (
     UnreadableReceipt,
     WaitTimeout,
 )
-from kling_client.replies import Redact, Reply, Snapshot, is_transient, read_task, read_tasks
+from kling_client.replies import Redact, Reply, is_transient, read_task, read_tasks
 from kling_client.request import Draft
 from kling_client.retry import Timer, read_retry_after
-from kling_client.snapshot import TaskSnapshot
+from kling_client.snapshot import Snapshot, TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, show, sleep
 
 T = TypeVar("T")

@@ -22,6 +22,7 @@ from kling_client.errors import (
     printable,
 )
 from kling_client.retry import read_retry_after
+from kling_client.snapshot import Snapshot
 from kling_client.steps import Head
 
 T = TypeVar("T")
@@ -42,14 +43,6 @@ _MISSING_CODES: Final = frozenset({1202, 1203, "task_not_exist"})
 _MISSING_TEXT: Final = re.compile(r"task not found\b", re.IGNORECASE)
 _TAKEN_TEXT: Final = re.compile(r"external_task_id .* already exists", re.IGNORECASE | re.DOTALL)
 _GATEWAY_REQUEST_ID: Final = re.compile(r"\(request id: ([^()]{1,100})\)")
-
-
-class Snapshot(NamedTuple):
-    """A task as one answer showed it; `raw` is the object it was read from."""
-
-    message: TaskMessage
-    request_id: str | None
-    raw: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
-from contracts.messages import ResultImage
+from contracts.messages import ResultImage, TaskMessage
 from contracts.vocabulary import TaskStatus
-from kling_client.replies import Snapshot
+
+
+class Snapshot(NamedTuple):
+    """A task as one answer showed it; `raw` is the object it was read from."""
+
+    message: TaskMessage
+    request_id: str | None
+    raw: Mapping[str, object]
+
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from contracts.gateways import COMETAPI, Situation
 from contracts.vocabulary import ERRORS, TaskStatus
 from kling_client import errors
-from kling_client.replies import Reply, Snapshot, is_transient, read_task
+from kling_client.replies import Reply, is_transient, read_task
+from kling_client.snapshot import Snapshot
 from kling_client.steps import Head
 from tests.kling_client.conftest import REPEATABLE, task
 

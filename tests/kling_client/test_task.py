@@ -11,8 +11,7 @@ import pytest
 
 from contracts.messages import TaskMessage
 from kling_client import AsyncTask, ConfigError, Task
-from kling_client.replies import Snapshot
-from kling_client.snapshot import TaskSnapshot
+from kling_client.snapshot import Snapshot, TaskSnapshot
 from tests.kling_client.conftest import CREATED, TASK_ID, Service, shown, task
 
 
