@@ -13,10 +13,10 @@ from kling_mock.accounts import account_name, without_secrets
 from kling_mock.callbacks import Courier
 from kling_mock.chance import draw_uuid
 from kling_mock.clock import Clock
-from kling_mock.commands import understand
 from kling_mock.pictures import Sheet
 from kling_mock.records import CallRecord
 from kling_mock.replies import Reply, Request, json_reply, picture_reply
+from kling_mock.routing import understand
 from kling_mock.service import Told, decide
 from kling_mock.settings import Settings
 from kling_mock.stores.memory import MemoryStore
