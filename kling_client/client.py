@@ -258,6 +258,8 @@ class AsyncClient(_Base):
 
 
 def _require_id(task_id: str) -> str:
+    if not isinstance(task_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass numbers
+        raise ConfigError(f"a task id is text, not {task_id!r}")
     if not task_id:
         raise ConfigError("the task id is empty")
     return task_id

@@ -156,7 +156,7 @@ def resolve_credentials(
 def _key_environment() -> Credentials:
     key = _variable(API_KEY_VARIABLE)
     if not key:
-        raise ConfigError(f"no API key: set {API_KEY_VARIABLE} or pass api_key")
+        raise ConfigError(f"no API key: set {API_KEY_VARIABLE} (in Python, or pass api_key)")
     return PlainKey(key)
 
 

@@ -63,7 +63,9 @@ class Destination:
 
     def refuse_existing(self, path: Path) -> None:
         if not self.overwrite and path.exists():
-            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+            raise FileExistsError(
+                f"{path} exists; overwrite=True (on the command line --overwrite) replaces it"
+            )
 
 
 class _Broken(Exception):
@@ -77,7 +79,8 @@ class _Broken(Exception):
 def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[list[Path]]:
     """Fetch every picture of a succeeded task."""
     if not task.images:
-        raise DownloadError("", 0, f"task {task.id!r} has no pictures (its status is {task.status})")
+        hint = "" if task.terminal else "; wait() and refresh() return the newer task: save that one"
+        raise DownloadError("", 0, f"task {task.id!r} has no pictures (its status is {task.status}{hint})")
     destination.folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for index, url in _numbered(task):

@@ -58,5 +58,7 @@ def to_wire(image: ImageLike) -> str:
             return image
         case bytes():
             return Image.from_bytes(image).wire
-        case _:
+        case os.PathLike():
             return Image.from_path(image).wire
+        case _:
+            raise ConfigError(f"{image!r} is no picture: give a Path, bytes, an Image, a URL or base64")

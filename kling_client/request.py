@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -45,7 +45,8 @@ class CreateRequest:
 
     def to_wire(self, operation: Operation) -> dict[str, object]:
         """The body for an operation. A field in `extra` replaces the argument of that name."""
-        if isinstance(self.images, str | bytes | os.PathLike | Image):
+        one = isinstance(self.images, str | bytes | os.PathLike | Image)
+        if one or not isinstance(self.images, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass None
             raise ConfigError(f"images must be a list of pictures, not one {type(self.images).__name__}")
         pictures = [{SUBJECT: to_wire(image)} for image in self.images]
         given = {

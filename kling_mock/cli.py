@@ -97,8 +97,13 @@ def _serve(options: argparse.Namespace) -> int:
 
     spelled = {switch.name: getattr(options, switch.name) for switch in _switches()}
     given = SERVE_DEFAULTS | {name: text for name, text in spelled.items() if text is not None}
-    switches: dict[str, Any] = {name: read_switch(name, text) for name, text in given.items()}
-    fake = Fake(**switches)
+    try:
+        switches: dict[str, Any] = {name: read_switch(name, text) for name, text in given.items()}
+        fake = Fake(**switches)
+    except ValueError as error:
+        raise ValueError(_in_flags(str(error))) from None
+    if options.ready_file is not None and not options.ready_file.parent.is_dir():
+        raise ValueError(f"--ready-file: there is no folder {options.ready_file.parent}")
     listening = bind(options.host, options.port)
     url = url_of(listening)
     console = Console(fake, quiet=options.quiet)
@@ -112,6 +117,13 @@ def _serve(options: argparse.Namespace) -> int:
     serve_until_interrupted(console.app(), listening, announce)
     console.farewell()
     return 0
+
+
+def _in_flags(message: str) -> str:
+    """A message that begins with the name of a switch, with its flag in place of that."""
+    name, colon, rest = message.partition(":")
+    flags = {switch.name: switch.metadata["flag"] for switch in _switches()}
+    return f"{flags[name]}:{rest}" if colon and name in flags else message
 
 
 def _write_whole(path: Path, text: str) -> None:

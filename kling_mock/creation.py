@@ -14,6 +14,8 @@ from kling_mock.records import PictureRecord, TaskRequest
 from kling_mock.replies import Request
 from kling_mock.settings import Settings, relaxable
 
+# More than any decoder takes for a number that means something.
+DIGITS_MAXIMUM: Final = 1000
 MODEL_RULE: Final = Situation.UNKNOWN_MODEL.value
 
 
@@ -63,11 +65,23 @@ def decode(body: bytes, repeated: list[str]) -> object:
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8") from error
     try:
-        return cast("object", json.loads(text, object_pairs_hook=members, parse_constant=_no_constant))
+        return cast(
+            "object",
+            json.loads(text, object_pairs_hook=members, parse_constant=_no_constant, parse_int=_read_int),
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} at character {error.pos}") from error
+        what = "it begins with a byte order mark" if text.startswith("\ufeff") else error.msg
+        raise ValueError(f"{what} at character {error.pos}") from error
+    except OverflowError as error:
+        raise ValueError("a number is out of range") from error
+
+
+def _read_int(digits: str) -> int:
+    if len(digits) > DIGITS_MAXIMUM:  # Python has a limit of its own, which its settings move
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
 
 
 def _no_constant(word: str) -> NoReturn:

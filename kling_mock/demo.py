@@ -31,6 +31,8 @@ SAMPLES: Final = ("cat.png", "boat.png")
 def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     """Create a task from the pictures, watch it, save its result in `out`. Gives an exit status."""
     terminal = Console(highlight=False)
+    for image in images:
+        image.stat()  # a file that is not there should be said before anything is begun
     fake = Fake(pace=Pace.realistic(speed), keys=[KEY], thumbnails=True)
     with fake.serve() as server, Client(KEY, base_url=server.url, poll=POLL) as client:
         terminal.print(

@@ -46,6 +46,8 @@ class Fake(View):
     """
 
     def __init__(self, *, clock: Clock | None = None, **switches: object) -> None:
+        if clock is not None and not isinstance(clock, Clock):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+            raise TypeError(f"clock: {clock!r} is no Clock; use Clock() or ManualClock()")
         settings = Settings.of(switches)
         clock = clock or Clock()
         self._problems: list[Exception] = []

@@ -10,6 +10,7 @@ from kling_mock.journal import SHOWN, elapsed, line
 from kling_mock.pictures import result_url
 from kling_mock.plan import NEVER, Transition
 from kling_mock.records import PlanRecord, TaskRecord, TaskRequest
+from kling_mock.scenario import check_message
 from kling_mock.service import state_of
 from kling_mock.settings import Settings
 from kling_mock.stores import Store
@@ -127,8 +128,7 @@ class TaskHandle:
 
     def fail(self, message: str) -> None:
         """End the task now, failed with this `task_status_msg`. Raises TaskOver if it has ended."""
-        if not message:
-            raise ValueError("a failed task says why: give a message")
+        check_message(message)
         self._finish(lambda _: message)
 
     def _finish(self, failure: Callable[[str | None], str | None]) -> None:

@@ -59,7 +59,8 @@ class Calls(Sequence[CallRecord]):
 
     def _explain(self, wanted: RuleRecord, times: int | None, found: int) -> str:
         criteria = ", ".join(f"{name}={value!r}" for name, value in (wanted.criteria or {}).items())
-        what = f"task created with {criteria}" if criteria else "task created"
+        tasks = "tasks" if times not in (None, 1) else "task"
+        what = f"{tasks} created with {criteria}" if criteria else f"{tasks} created"
         number = "at least one" if times is None else f"exactly {times}"
         lines = [f"expected {number} {what}, found {found}. Creates that came, nearest first:"]
         return "\n".join([*lines, *nearest(wanted, self.creates, compare)])

@@ -15,6 +15,8 @@ from kling_mock.records import PictureRecord, TaskRecord
 # The host and path of a picture that the real service answered with.
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _PATH: Final = "/bs2/upload-kling-api/{bucket:010d}/image/{task_id}-{index}_raw_image_0.png"
+_RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
+PIXELS: Final = 1_000_000
 _PLACE: Final = re.compile(r"/bs2/upload-kling-api/\d{10}/image/(\d{1,20})-(\d{1,4})_raw_image_0\.png")
 
 
@@ -63,8 +65,7 @@ def locate(path: str) -> Place | None:
 
 def sheet_of(record: TaskRecord, index: int) -> Sheet:
     request = record.request
-    sizes = RESULT_PIXELS.value
-    width, height = sizes.get(request.aspect_ratio, sizes[DEFAULT_ASPECT_RATIO.value])
+    width, height = _size(request.aspect_ratio)
     return Sheet(
         record.id,
         index,
@@ -76,3 +77,13 @@ def sheet_of(record: TaskRecord, index: int) -> Sheet:
         request.prompt,
         request.pictures,
     )
+
+
+def _size(ratio: str) -> tuple[int, int]:
+    """The size for a ratio: the contract's, or, where the settings let others pass, about as many pixels."""
+    sizes = RESULT_PIXELS.value
+    asked = _RATIO.fullmatch(ratio)
+    if ratio in sizes or asked is None:
+        return sizes.get(ratio, sizes[DEFAULT_ASPECT_RATIO.value])
+    shape = min(max(int(asked[1]) / int(asked[2]), 1 / 4), 4)
+    return round((PIXELS * shape) ** 0.5 / 8) * 8, round((PIXELS / shape) ** 0.5 / 8) * 8

@@ -14,7 +14,7 @@ from kling_mock.pictures import Sheet
 Headers = tuple[tuple[str, str], ...]
 
 JSON_TYPE: Final = ("content-type", "application/json")
-_RANGE: Final = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
+_RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 RULE_HEADER: Final = "x-kling-mock-rule"
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -104,6 +104,8 @@ def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
     if known & {etag, "*"}:
         return Reply(304, headers, b"")
     wanted = _RANGE.fullmatch(request.header("range") or "")
+    if request.header("if-range") not in (None, etag):  # a part of another picture would not fit
+        wanted = None
     if wanted is None or (wanted[2] and int(wanted[2]) < int(wanted[1])):  # what is no range is ignored
         return Reply(200, headers, png)
     total = len(png)

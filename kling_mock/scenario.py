@@ -54,6 +54,13 @@ def check_criteria(names: Iterable[str]) -> None:
             raise TypeError(f"a create has no {name!r} to match; did you mean {', '.join(near)}?")
 
 
+def check_message(message: str) -> str:
+    """The message of a failed task or a refusal. Raises ValueError unless it is text, and not empty."""
+    if not isinstance(message, str) or not message:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        raise ValueError(f"a failure says why: give a message (text), not {message!r}")
+    return message
+
+
 def _fits(wanted: object, came: object) -> bool:
     if isinstance(wanted, str) and isinstance(came, str):
         return fnmatchcase(came, wanted)
@@ -92,22 +99,25 @@ class Script:
 
     def fails(self, message: str) -> Self:
         """The task ends `failed`, with `message` as its `task_status_msg`."""
-        if not message:
-            raise ValueError("a failed task says why: give a message")
-        return self._refine(decides=True, failure=message)
+        return self._refine(decides=True, failure=check_message(message))
 
     def refuses(self, code: int, message: str | None = None) -> Self:
         """The create is refused with a code of Kling's error table; nothing is created."""
-        row = ERRORS.get(code)
+        row = ERRORS.get(code) if isinstance(code, int) else None  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
         if row is None:
             known = ", ".join(map(str, ERRORS))
             raise ValueError(f"there is no error code {code!r}; the table has {known}")
+        if message is not None:
+            check_message(message)
         text = (message or row.wording).replace("{", "{{").replace("}", "}}")
         return self._refine(refusal=Refusal(row.status, Shape.KLING, code, text, row.source))
 
     def pace(self, pace: Pace | str) -> Self:
         """The task goes at this pace, whatever the fake's own is."""
-        return self._refine(pace=Pace.parse(pace) if isinstance(pace, str) else pace)
+        chosen = Pace.parse(pace) if isinstance(pace, str) else pace
+        if not isinstance(chosen, Pace):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+            raise TypeError(f"{pace!r} is no pace: use Pace.polls(3), for example, or its spelling 'polls:3'")
+        return self._refine(pace=chosen)
 
     def holds(self, at: str = "processing") -> Self:
         """The task stays `submitted` or `processing` until it is released."""

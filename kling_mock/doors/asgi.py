@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, cast
@@ -19,6 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 # Above this, decoding JSON and base64 would hold up everybody else in the loop.
 INLINE_BYTES: Final = 256 * 1024
+_HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 # A body over the cap is read on and dropped, so that the client gets to read the refusal; but not for ever.
 DRAINED_CAPS: Final = 4
 
@@ -50,12 +52,14 @@ class ASGIApp:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         fake = self.fake
-        received = await _read_body(receive, fake.settings.body_cap)
+        received = await _read_body(receive, fake.settings.body_cap, _declared_length(scope))
         if received is None:  # the client has gone
             return
         request = _request(scope, *received)
         reply = await self.answer(fake, request)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers]
+        if request.size > fake.settings.body_cap * DRAINED_CAPS:  # what was not read cannot be kept apart
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         body = b"" if request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
@@ -77,8 +81,15 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-async def _read_body(receive: Receive, cap: int) -> tuple[bytes, int] | None:
+def _declared_length(scope: Scope) -> int:
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return int(declared) if declared.isdigit() and len(declared) < 19 else 0
+
+
+async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytes, int] | None:
     """The body and its size; an empty body if it is over the cap, None if the client left."""
+    if declared > cap * DRAINED_CAPS:  # nobody waits for that
+        return b"", declared
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -102,7 +113,9 @@ def _request(scope: Scope, body: bytes, size: int) -> Request:
     raw_path = cast("bytes | None", scope.get("raw_path"))
     path = quote(scope["path"]) if raw_path is None else raw_path.decode("latin-1")
     query = scope["query_string"].decode("latin-1")
-    host = next((value.strip() for name, value in headers if name == "host"), "") or _address(scope)
+    host = next((value.strip() for name, value in headers if name == "host"), "")
+    if not _HOST.fullmatch(host):  # it becomes part of result URLs
+        host = _address(scope)
     return Request(scope["method"], path, query, headers, body, f"{scope['scheme']}://{host}", size)
 
 

@@ -66,7 +66,7 @@ def uvicorn_config(app: Callable[..., Any]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what a client does wrong is no news for whoever runs the server
         access_log=False,
         server_header=False,
         lifespan="off",

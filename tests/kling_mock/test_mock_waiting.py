@@ -78,9 +78,9 @@ def test_assert_created_waits_until_there_are_as_many(caller: Caller, meanwhile:
 def test_assert_created_does_not_wait_once_there_are_too_many(caller: Caller) -> None:
     for _ in range(3):
         caller.ask()
-    with pytest.raises(AssertionError, match="exactly 2 task created, found 3"):
+    with pytest.raises(AssertionError, match="exactly 2 tasks created, found 3"):
         caller.fake.calls.assert_created(2, within=LONG)
-    with pytest.raises(AssertionError, match="exactly 0 task created, found 3"):
+    with pytest.raises(AssertionError, match="exactly 0 tasks created, found 3"):
         caller.fake.calls.assert_created(0, within=LONG)
 
 
@@ -150,7 +150,7 @@ def test_in_vain_it_ends_with_the_message_of_the_assertion(within: float | None,
         task.assert_status("succeed", within=within)
     with pytest.raises(AssertionError, match="to be polled at least once, but it was polled 0 times"):
         task.assert_polled(within=within)
-    with pytest.raises(AssertionError, match="expected exactly 2 task created, found 1"):
+    with pytest.raises(AssertionError, match="expected exactly 2 tasks created, found 1"):
         caller.fake.calls.assert_created(2, within=within)
 
 
