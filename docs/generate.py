@@ -1,4 +1,3 @@
-# ruff: noqa: E501, INP001 -- lines of Markdown; a script in a folder of documents
 """Writes `faithful.md` and `settings.md` from the declarations: `python docs/generate.py [--check]`.
 
 What the service demands and answers is data in `contracts`, each piece with its source; what the fake can

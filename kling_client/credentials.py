@@ -190,6 +190,8 @@ def _variable(name: str) -> str:
 
 def _clean(name: str, given: str) -> str:
     """A key without white space around it or a pasted `Bearer` in front. Raises ConfigError."""
+    if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        raise ConfigError(f"{name} must be text, not {type(given).__name__}")
     key = _PASTED_SCHEME.sub("", given.strip())
     if not key:
         raise ConfigError(f"{name} is blank: leave it out to use the environment, or give a key")

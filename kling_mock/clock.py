@@ -123,6 +123,8 @@ class ManualClock(Clock):
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
         super().__init__()
+        if isinstance(start, bool) or not isinstance(start, int | float):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+            raise TypeError(f"start: {start!r} is no number of Unix seconds")
         if not EARLIEST <= start < LATEST:
             raise ValueError(f"start {start} is not in 2020 or later: give Unix seconds (not milliseconds)")
         self._course = _Course(system_time(), float(start), 0.0)

@@ -134,7 +134,7 @@ class _Guarded:
             return self.original(*args, **kwargs)
 
         # A plain function, since methods have to bind; that it takes attributes its type does not say.
-        setattr(resolve, "guarded", self)  # noqa: B010
+        setattr(resolve, "guarded", self)  # noqa: B010 -- an assignment would not type
         return resolve
 
 

@@ -57,8 +57,8 @@ def _advice(host: str, port: int, error: Exception) -> str:
 
 def url_of(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 -- every interface: name one that a client here can use
-        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    # An address of every interface is none to call: name the one that a client on this machine can use.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host) or str(host)  # noqa: S104 -- nothing is bound here
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -1,9 +1,13 @@
 """A sample of requests of every class, shared by the tests that judge validators with it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.operations import Operation
 from contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
@@ -43,3 +47,26 @@ def sample() -> list[Tagged]:
         bulky += [each for label, each in classes.items() if "max_bytes" in label]
     draw(bulky, 2)
     return found
+
+
+URL = "https://example.com/cat.png"
+HostileBodies = Callable[[Operation, "st.SearchStrategy[Any]"], "st.SearchStrategy[object]"]
+
+
+@pytest.fixture(scope="session")
+def hostile_bodies() -> HostileBodies:
+    """Bodies in which every field may be any of the values given, also something good."""
+
+    def bodies(operation: Operation, values: st.SearchStrategy[Any]) -> st.SearchStrategy[object]:
+        items = st.dictionaries(st.sampled_from(("subject_image", "note")), values | st.just(URL), max_size=2)
+        good: dict[str, st.SearchStrategy[Any]] = {
+            "subject_image_list": st.lists(items, max_size=6),
+            "model_name": st.sampled_from(("kling-v2", "kling-v2-1")),
+            "n": st.integers(-1, 11),
+            "aspect_ratio": st.sampled_from(("1:1", "9:21")),
+        }
+        names = [*sorted(operation.keys), "note"]
+        fields = {name: values | st.just(URL) | good.get(name, st.just("")) for name in names}
+        return values | st.fixed_dictionaries({}, optional=fields)
+
+    return bodies

@@ -1,9 +1,11 @@
 """A second opinion: jsonschema, run on the published document, is of one mind with the validator."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,10 @@ from contracts.openapi import build
 from contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
 from contracts.rules import Effect, Violation
 from contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
+
+if TYPE_CHECKING:
+    from tests.contracts.conftest import HostileBodies
+
 
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
 REPEATABLE = settings(
@@ -72,29 +78,12 @@ json_values = st.recursive(
 )
 
 
-def hostile_bodies(operation: Operation) -> st.SearchStrategy[object]:
-    """Bodies in which every field may be anything, also something good."""
-    fields: dict[str, st.SearchStrategy[object]] = {}
-    items = st.dictionaries(
-        st.sampled_from(("subject_image", "note")), json_values | st.just(URL), max_size=2
-    )
-    good = {
-        "subject_image_list": st.lists(items, max_size=6),
-        "model_name": st.sampled_from(("kling-v2", "kling-v2-1")),
-        "n": st.integers(-1, 11),
-        "aspect_ratio": st.sampled_from(("1:1", "9:21")),
-    }
-    for name in [*sorted(operation.keys), "note"]:
-        fields[name] = json_values | st.just(URL) | cast("Any", good.get(name, st.just("")))
-    return json_values | st.fixed_dictionaries({}, optional=fields)
-
-
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
-def test_hostile_bodies(operation: Operation) -> None:
+def test_hostile_bodies(operation: Operation, hostile_bodies: HostileBodies) -> None:
     """Anything anywhere: both opinions refuse, or none."""
 
     @REPEATABLE
-    @given(hostile_bodies(operation))
+    @given(hostile_bodies(operation, json_values))
     def check(body: object) -> None:
         assert agree(body, operation)
 

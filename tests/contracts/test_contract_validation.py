@@ -1,10 +1,12 @@
 """Validation as a whole: it tells every fault, in order, is pure, never fails; a second opinion agrees."""
 
+from __future__ import annotations
+
 import copy
 import itertools
 import json
 import re
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +22,10 @@ from contracts.strategies import (
     boundary_requests,
     valid_requests,
 )
+
+if TYPE_CHECKING:
+    from tests.contracts.conftest import HostileBodies
+
 
 REPEATABLE = settings(
     derandomize=True,
@@ -53,33 +59,16 @@ json_values = st.recursive(
 )
 
 
-def hostile_bodies(operation: Operation) -> st.SearchStrategy[object]:
-    """Bodies in which every field may be anything, also something good."""
-    fields: dict[str, st.SearchStrategy[object]] = {}
-    items = st.dictionaries(
-        st.sampled_from(("subject_image", "note")), json_values | st.just(URL), max_size=2
-    )
-    good = {
-        "subject_image_list": st.lists(items, max_size=6),
-        "model_name": st.sampled_from(("kling-v2", "kling-v2-1")),
-        "n": st.integers(-1, 11),
-        "aspect_ratio": st.sampled_from(("1:1", "9:21")),
-    }
-    for name in [*sorted(operation.keys), "note"]:
-        fields[name] = json_values | st.just(URL) | cast("Any", good.get(name, st.just("")))
-    return json_values | st.fixed_dictionaries({}, optional=fields)
-
-
 def seen(violations: tuple[Violation, ...]) -> list[tuple[str, str, str]]:
     return [(violation.field, violation.rule.id, violation.message) for violation in violations]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
-def test_never_fails_and_is_pure(operation: Operation) -> None:
+def test_never_fails_and_is_pure(operation: Operation, hostile_bodies: HostileBodies) -> None:
     """Any JSON value gets a verdict, the same one twice, and is left as it was."""
 
     @REPEATABLE
-    @given(hostile_bodies(operation), st.booleans())
+    @given(hostile_bodies(operation, json_values), st.booleans())
     def check(body: object, null_is_absent: bool) -> None:
         before = repr(body)
         first = validate(body, operation, null_is_absent=null_is_absent)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from PIL import Image
 
-from kling_mock import Fake
+from kling_mock import Fake, ManualClock
 from kling_mock.creation import decode
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         (lambda fake: fake.next.refuses([]), ValueError, "the table has 1000"),
         (lambda fake: fake.next.refuses(1303, 5), ValueError, "give a message"),
         (lambda fake: type(fake)(clock=5), TypeError, "5 is no Clock"),
+        (lambda _: ManualClock(cast("Any", "x")), TypeError, "'x' is no number of Unix seconds"),
     ],
 )
 def test_misuse_is_told_at_once(misuse: Callable[[Any], object], error: type[Exception], says: str) -> None:
