@@ -6,12 +6,22 @@ text never comes near a limit of 2500 characters, and never mixes up code points
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from hypothesis import strategies as st
 
+from contracts.field_values import (
+    ALPHABETS,
+    NO_ITEMS,
+    NO_WEB_URLS,
+    SURROGATES,
+    WEB_URLS,
+    hollow_items,
+    near_misses,
+    other_types,
+    text_of,
+)
 from contracts.fields import CallbackUrl, Choice, Field, Integer, Text
 from contracts.picture_fields import Picture, PictureList
 from contracts.picture_strategies import picture_edges, picture_faults, pictures
@@ -19,47 +29,9 @@ from contracts.rules import Rule
 
 Values = st.SearchStrategy[object]
 
-# One unit of text each; repeated and cut they give any length. What a length is mistaken for differs:
-# bytes, UTF-16 units, user-perceived characters, the length after trimming or normalisation.
-ALPHABETS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "ascii": "a",
-        "space": " ",
-        "accented": "é",
-        "han": "漢",
-        "astral": "😀",
-        "combining": "e\u0301",
-        "joined": "👩\u200d🎨",
-    }
-)
 # Nothing real is lost between a value at the limit and one a few dozen beyond it.
 _BEYOND: Final = 40
-_SURROGATES: Final = st.sampled_from(("\ud800", "\udfff", "\udc00\ud800", "a\ud83d", "\ude00z"))
-_WEB_URLS: Final = MappingProxyType(
-    {
-        "upper-case scheme": "HTTPS://example.com/hook",
-        "port": "http://127.0.0.1:65535/hook",
-        "address": "http://[::1]:8000/hook",
-        "user": "https://user:word@example.com/hook",
-        "bare host": "https://example.com",
-        "query": "https://example.com?task=1#part",
-        "international": "https://müller.example/häkchen",
-    }
-)
-_NO_WEB_URLS: Final = MappingProxyType(
-    {
-        "scheme": ("ftp://example.com/hook", "mailto:someone@example.com", "httpss://example.com/hook"),
-        "relative": ("/hook", "example.com/hook", "//example.com/hook", "hook"),
-        "host": ("http://", "https:///hook", "http://?hook", "http://:8000/hook", "http://user@/hook"),
-        "blank": (" https://example.com/hook", "http://exam ple.com/hook", "http://\nexample.com/hook"),
-        "slashes": ("http:/example.com/hook", "https:example.com/hook"),
-        "port": ("http://example.com:port/hook", "http://example.com:65536/hook"),
-    }
-)
-
 _NOTHING: Final[list[object]] = []
-_EMPTY: Final[dict[str, object]] = {}
-_NO_ITEMS: Final = ("https://example.com/1.png", None, True, 1, _NOTHING, [_EMPTY])
 
 
 class Case(NamedTuple):
@@ -75,11 +47,6 @@ def samples(*values: object) -> Values:
     return st.sampled_from(values)
 
 
-def text_of(unit: str, length: int) -> str:
-    """Text of exactly `length` code points that repeats `unit`."""
-    return (unit * -(-length // len(unit)))[:length]
-
-
 def valid_values(field: Field) -> Values:
     """Given values that break no rule; small ones when shrunk. Not for `external_task_id` on a server."""
     match field:
@@ -93,7 +60,7 @@ def valid_values(field: Field) -> Values:
         case Choice():
             return samples(*field.options.value)
         case CallbackUrl():
-            return samples(*_WEB_URLS.values())
+            return samples(*WEB_URLS.values())
         case Text():
             return _texts(field)
         case _:
@@ -113,7 +80,7 @@ def edge_values(field: Field) -> Iterator[Case]:
             for option in field.options.value:
                 yield Case(field.unknown, option, samples(option))
         case CallbackUrl():
-            for tag, url in _WEB_URLS.items():
+            for tag, url in WEB_URLS.items():
                 yield Case(field.not_url, tag, samples(url))
         case Text():
             yield from _text_edges(field)
@@ -126,8 +93,8 @@ def edge_values(field: Field) -> Iterator[Case]:
 
 def fault_values(field: Field) -> Iterator[Case]:
     """Values that break exactly one rule of the field (the caller leaves a required one out himself)."""
-    for tag, values in _other_types(field.json_type).items():
-        yield Case(field.wrong_type, tag, values)
+    for tag, values in other_types(field.json_type).items():
+        yield Case(field.wrong_type, tag, samples(*values))
     match field:
         case PictureList():
             yield from _list_faults(field)
@@ -136,41 +103,12 @@ def fault_values(field: Field) -> Iterator[Case]:
         case Integer():
             yield from _number_faults(field)
         case Choice():
-            yield from _near_misses(field)
+            for tag, texts in near_misses(field).items():
+                yield Case(field.unknown, tag, samples(*texts))
         case Text():
             yield from _text_faults(field)
         case _:
             pass
-
-
-def _other_types(json_type: str) -> dict[str, Values]:
-    kinds: dict[str, Values] = {
-        "boolean": samples(True, False),
-        "number": samples(0, 1, -1, 2.5, 10**30),
-        "string": samples("1", "x", "[]", "null"),
-        "array": samples(_NOTHING, ["x"], [_NOTHING], [None]),
-        "object": samples(_EMPTY, {"0": "x"}, {"url": "https://example.com/a.png"}),
-    }
-    own = "number" if json_type == "integer" else json_type
-    return {tag: values for tag, values in kinds.items() if tag != own}
-
-
-def _near_misses(field: Choice) -> Iterator[Case]:
-    """What is nearly an option: with blanks, longer or shorter, mirrored, in other letters or signs."""
-    options = field.options.value
-    ways: dict[str, list[str]] = {
-        "blanks": [
-            text for it in options for text in (it + " ", " " + it, it + "\n", it.replace(":", " : "))
-        ],
-        "length": [text for it in options for text in (it[:-1], it + it[-1], it + "-1", it + "\0", "0" + it)],
-        "mirrored": [":".join(reversed(it.split(":"))) for it in options],
-        "letters": [text for it in options for text in (it.upper(), it.title(), it.replace("-", "_"))],
-        "signs": [it.replace(":", sign) for it in options for sign in ("\uff1a", "x", "/", ".")],
-    }
-    for tag, texts in ways.items():
-        misses = [text for text in dict.fromkeys(texts) if text and text not in options]
-        if misses:
-            yield Case(field.unknown, tag, samples(*misses))
 
 
 def _texts(field: Text) -> Values:
@@ -189,13 +127,13 @@ def _text_edges(field: Text) -> Iterator[Case]:
 
 
 def _text_faults(field: Text) -> Iterator[Case]:
-    yield Case(field.not_text, "surrogate", _SURROGATES)
+    yield Case(field.not_text, "surrogate", samples(*SURROGATES))
     if field.too_long and field.maximum:
         lengths = st.integers(field.maximum.value + 1, field.maximum.value + _BEYOND)
         for tag, unit in ALPHABETS.items():
             yield Case(field.too_long, tag, lengths.map(_repeat(unit)))
     if isinstance(field, CallbackUrl):
-        for tag, urls in _NO_WEB_URLS.items():
+        for tag, urls in NO_WEB_URLS.items():
             yield Case(field.not_url, tag, samples(*urls))
 
 
@@ -265,10 +203,9 @@ def _list_faults(field: PictureList) -> Iterator[Case]:
     yield Case(field.too_many, "long", _lists(field, high + 1, high + 3))
     yield Case(field.too_many, "equal", pictures().map(_equal_items(field, high + 1)))
     yield Case(field.too_many, "very long", pictures().map(_equal_items(field, 50)))
-    yield Case(field.no_object, "item", _with_item(field, samples(*_NO_ITEMS)))
-    hollow = samples(_EMPTY, {name: None}, {name: ""}, {"image": "https://example.com/1.png"})
-    yield Case(field.item.missing, "item", _with_item(field, hollow))
-    for tag, values in _other_types(field.item.json_type).items():
-        yield Case(field.item.wrong_type, tag, _with_item(field, _items(field, values)))
+    yield Case(field.no_object, "item", _with_item(field, samples(*NO_ITEMS)))
+    yield Case(field.item.missing, "item", _with_item(field, samples(*hollow_items(name))))
+    for tag, wrong in other_types(field.item.json_type).items():
+        yield Case(field.item.wrong_type, tag, _with_item(field, _items(field, samples(*wrong))))
     for rule, tag, values in picture_faults(field.item):
         yield Case(rule, tag, _with_item(field, _items(field, values)))

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from contracts.fields import Integer
 from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
-from contracts.rules import MODEL_UNKNOWN
+from contracts.rules import MODEL_UNKNOWN, Rule
 from contracts.text_to_image import TEXT_TO_IMAGE
 from contracts.vocabulary import (
     ASSUMED,
@@ -151,6 +151,11 @@ class Gateway:
 
     def path(self, route: Route) -> str:
         return f"{self.prefix}/v1/{route.tail}"
+
+    def refusal_for(self, rule: Rule) -> Refusal:
+        """What is answered where the rule is broken: the table may know a rule by name (the model)."""
+        named = [situation for situation in self.refusals if situation.value == rule.id]
+        return self.refusals[named[0] if named else Situation.INVALID]
 
 
 def _kling(

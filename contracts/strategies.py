@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from contracts.field_strategies import Case, Values, edge_values, fault_values, samples, valid_values
 from contracts.fields import Field
-from contracts.gateways import COMETAPI, Gateway, Refusal, Situation
+from contracts.gateways import COMETAPI, Gateway
 from contracts.operations import BODY_TYPE, MULTI_IMAGE, Operation
 from contracts.picture_fields import PictureList
-from contracts.rules import BODY_UNICODE, Effect, Rule
+from contracts.rules import BODY_UNICODE, Effect
 
 T = TypeVar("T")
 Body = dict[str, object]
@@ -128,7 +128,7 @@ def invalid_classes(
     """What `invalid_requests` chooses from, by `label`."""
     classes: dict[str, st.SearchStrategy[InvalidRequest]] = {}
     for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-refused"), Effect.REFUSED):
-        due = refusal_for(rule, gateway)
+        due = gateway.refusal_for(rule)
         classes[_label(rule.id, tag)] = st.builds(
             InvalidRequest,
             body=_fresh(bodies),
@@ -154,12 +154,6 @@ def failing_classes(
         )
         for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-failing"), Effect.FAILS)
     }
-
-
-def refusal_for(rule: Rule, gateway: Gateway = COMETAPI) -> Refusal:
-    """What the gateway answers where the rule is broken: its table may know a rule by name (the model)."""
-    named = [situation for situation in gateway.refusals if situation.value == rule.id]
-    return gateway.refusals[named[0] if named else Situation.INVALID]
 
 
 def _external_ids(run: str) -> Values:

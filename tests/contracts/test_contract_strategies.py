@@ -24,7 +24,6 @@ from contracts.strategies import (
     failing_requests,
     invalid_classes,
     invalid_requests,
-    refusal_for,
     valid_requests,
 )
 
@@ -120,8 +119,8 @@ def test_status_and_code_are_due() -> None:
         assert (case.status, case.code) == expected
 
     check()
-    assert refusal_for(MULTI_IMAGE.rules["model_name.enum"]).source.origin == "captured"
-    assert refusal_for(MULTI_IMAGE.rules["n.type"], COMETAPI).code == 1201
+    assert COMETAPI.refusal_for(MULTI_IMAGE.rules["model_name.enum"]).source.origin == "captured"
+    assert COMETAPI.refusal_for(MULTI_IMAGE.rules["n.type"]).code == 1201
 
 
 def test_failing_requests_know_their_message() -> None:
