@@ -116,9 +116,9 @@ class Route:
         return (*chosen, *plain, *offered)[0]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Gateway:
-    """One way to reach the service."""
+    """One way to reach the service. There is one of each; they are told apart by identity."""
 
     name: str
     title: str

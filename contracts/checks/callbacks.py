@@ -1,0 +1,289 @@
+"""Callbacks: each change, the bare task, in order, again after a failure, and never the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from contracts.checks.valid_requests import FAILING, PLAIN, REFUSED, STUBBORN
+from contracts.gateways import Gateway
+from contracts.messages import TaskMessage
+from contracts.verify.check import Check, Hearing, Need
+from contracts.verify.evidence import Evidence, Trace
+from contracts.verify.exchange import MARKS, Delivery, read_task
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
+
+# How long after the tasks have ended callbacks may still come, and what is given to a second attempt.
+_PATIENCE: Final = 20.0
+_PAUSE: Final = 0.1
+_ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+    return (
+        Check(
+            id="callbacks.each_change",
+            sentence="each change of the status is posted to callback_url",
+            source=SEED,
+            judge=_judge_changes,
+            catches=("none at all", "the end only", "none for failed tasks"),
+        ),
+        Check(
+            id="callbacks.bare",
+            sentence="the body of a callback is the bare task, in JSON",
+            source=KLING_CALLBACK,
+            judge=_judge_bare,
+            catches=("the envelope of an answer around it", "a form"),
+        ),
+        Check(
+            id="callbacks.body",
+            sentence="a callback says what a query says",
+            source=KLING_CALLBACK,
+            judge=_judge_body,
+            catches=("other stamps", "no images", "another task's body"),
+        ),
+        Check(
+            id="callbacks.order",
+            sentence="callbacks of a task come in the order of its changes",
+            source=ASSUMED,
+            judge=_judge_order,
+            catches=("the end before processing",),
+        ),
+        Check(
+            id="callbacks.retry",
+            sentence="a callback that was answered with 500 comes again",
+            source=ASSUMED,
+            judge=_judge_retry,
+            catches=("one attempt only",),
+        ),
+        Check(
+            id="callbacks.content_type",
+            sentence="a callback says that it is JSON",
+            source=KLING_CALLBACK,
+            judge=_judge_type,
+            catches=("no content type",),
+        ),
+        Check(
+            id="callbacks.no_key",
+            sentence="no callback holds the key",
+            source=ASSUMED,
+            judge=_judge_key,
+            catches=("the caller's headers are passed on",),
+        ),
+        Check(
+            id="refused.calls_nobody",
+            sentence="a refused request is followed by no callback",
+            source=ASSUMED,
+            judge=_judge_refused,
+            catches=("the callback is set up before validation",),
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+    return (
+        Step(
+            name="callbacks",
+            stage=Stage.ENDING,
+            does="waits for the callbacks of three tasks, one of which is answered with 500 at first",
+            run=_wait,
+            requests=0,
+            feeds=("callbacks.*", "refused.calls_nobody"),
+            needs=frozenset({Need.RECEIVER}),
+        ),
+    )
+
+
+def _wait(session: Session) -> None:
+    until = session.waiter.now() + min(_PATIENCE, max(session.time_left, 0))
+    while True:
+        session.collect()
+        if _all_came(session.evidence) or session.waiter.now() >= until:
+            return
+        session.waiter.sleep(_PAUSE)
+
+
+def _all_came(evidence: Evidence) -> bool:
+    for token, trace in _called(evidence).items():
+        came = _came(evidence, token)
+        if not _due(trace) <= {task.task_status for _, task in came}:
+            return False
+        if token == STUBBORN and not _repeated(came):
+            return False
+    return True
+
+
+def _called(evidence: Evidence) -> dict[str, Trace]:
+    """The tasks that gave a URL of ours, by its token."""
+    found: dict[str, Trace] = {}
+    for trace in evidence.traces():
+        url = trace.created.asked_object.get("callback_url")
+        token = url.rpartition("/")[2] if isinstance(url, str) else ""
+        if token in (PLAIN, STUBBORN, FAILING):
+            found[token] = trace
+    return found
+
+
+def _came(evidence: Evidence, token: str) -> list[tuple[Delivery, TaskMessage]]:
+    return [
+        (each, each.task) for each in evidence.deliveries if each.token == token and each.task is not None
+    ]
+
+
+def _due(trace: Trace) -> set[TaskStatus | str]:
+    """The changes that somebody saw; that a task is submitted need not be told."""
+    return {each.task.task_status for each in trace.reads} - {TaskStatus.SUBMITTED}
+
+
+def _repeated(came: Sequence[tuple[Delivery, TaskMessage]]) -> bool:
+    refused = [(at, task) for at, (each, task) in enumerate(came) if each.replied >= 500]
+    return bool(refused) and any(
+        task.task_status == refused[0][1].task_status for _, task in came[refused[0][0] + 1 :]
+    )
+
+
+def _judge_changes(evidence: Evidence, hearing: Hearing) -> None:
+    if not _waited(evidence):
+        return
+    for token, trace in _called(evidence).items():
+        came = _came(evidence, token)
+        told = {task.task_status for _, task in came}
+        # What came in another shape is another finding.
+        if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not _due(trace):
+            continue
+        missing = _due(trace) - told
+        hearing.expect(
+            not missing,
+            f"no callback told that the task was {', '.join(sorted(missing))}",
+            expected=", ".join(sorted(_due(trace))),
+            actual=", ".join(str(task.task_status) for _, task in came) or "no callback",
+            shown=(trace.created, *(each for each, _ in came)),
+        )
+
+
+def _waited(evidence: Evidence) -> bool:
+    """Whether a receiver was there: then requests gave its URL."""
+    return any("callback_url" in each.asked_object for each in evidence.of("refuse")) or bool(
+        _called(evidence)
+    )
+
+
+def _judge_bare(evidence: Evidence, hearing: Hearing) -> None:
+    for delivery in evidence.deliveries:
+        hearing.expect(
+            delivery.task is not None,
+            "the body of a callback is no bare task",
+            expected='{"task_id", "task_status", ...}',
+            actual=delivery.shown,
+            shown=(delivery,),
+        )
+
+
+def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, Trace]]:
+    for token, trace in _called(evidence).items():
+        for delivery, task in _came(evidence, token):
+            yield delivery, task, trace
+
+
+def _judge_body(evidence: Evidence, hearing: Hearing) -> None:
+    for delivery, task, trace in _tasks(evidence):
+        same = [each for each in trace.sightings if each.task.task_status == task.task_status]
+        if not same and task.task_id == trace.id:
+            continue  # a state that no query saw
+        seen = same[-1] if same else trace.sightings[0]
+        hearing.expect(
+            task.task_id == trace.id and _told(task) == _told(seen.task),
+            "a callback says something else than a query",
+            expected=str(seen.task.to_wire())[:200],
+            actual=delivery.shown,
+            shown=(trace.created, delivery, seen.shown),
+        )
+
+
+def _told(task: TaskMessage) -> tuple[object, ...]:
+    """What both have to say: older callbacks leave out task_info and what was deducted."""
+    return (task.created_at, task.updated_at, task.images, task.task_status_msg)
+
+
+def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
+    for token in _called(evidence):
+        first = dict.fromkeys(str(task.task_status) for _, task in _came(evidence, token))
+        ranks = [_ORDER.index(TaskStatus(word)) for word in first if word in set(_ORDER)]
+        if len(ranks) > 1:
+            hearing.expect(
+                ranks == sorted(ranks),
+                "callbacks came in another order than the changes",
+                expected="submitted, processing, the end",
+                actual=", ".join(first),
+                shown=[each for each, _ in _came(evidence, token)],
+            )
+
+
+def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
+    if STUBBORN not in _called(evidence):
+        return
+    came = _came(evidence, STUBBORN)
+    if came and came[0][0].replied >= 500:
+        hearing.expect(
+            _repeated(came),
+            f"a callback answered with 500 did not come again within {_PATIENCE:.0f} seconds",
+            expected="the same callback again",
+            actual=", ".join(str(task.task_status) for _, task in came),
+            shown=[each for each, _ in came],
+        )
+
+
+def _each(
+    holds: Callable[[Delivery], bool], sentence: str, expected: str
+) -> Callable[[Evidence, Hearing], None]:
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        for delivery in evidence.deliveries:
+            hearing.expect(
+                holds(delivery), sentence, expected=expected, actual=delivery.shown, shown=(delivery,)
+            )
+
+    return judge
+
+
+def _says_json(delivery: Delivery) -> bool:
+    return (delivery.header("content-type") or "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _keyless(delivery: Delivery) -> bool:
+    texts = [delivery.body.decode("utf-8", "replace"), *(value for _, value in delivery.headers)]
+    marked = any(mark in text for mark in MARKS for text in texts)
+    return not marked and delivery.header("authorization") is None
+
+
+_judge_type = _each(_says_json, "a callback does not say that it is JSON", "application/json")
+_judge_key = _each(_keyless, "a callback holds the key", "no key, no Authorization")
+
+
+def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
+    refused = [
+        each for each in evidence.of("refuse") if not each.accepted and "callback_url" in each.asked_object
+    ]
+    if not refused or not _called(evidence):
+        return
+    # The id of a refused request is used again by a valid one, whose URL is another.
+    strays = [
+        each
+        for each in evidence.deliveries
+        if each.token == REFUSED and not _accepted_elsewhere(evidence, read_task(each.json))
+    ]
+    hearing.expect(
+        not strays,
+        "a refused request was followed by a callback",
+        expected="none",
+        actual=strays[0].shown if strays else "none",
+        shown=(refused[0], *strays[:1]),
+    )
+
+
+def _accepted_elsewhere(evidence: Evidence, task: TaskMessage | None) -> bool:
+    return task is not None and any(
+        each.accepted and each.task is not None and each.task.task_id == task.task_id
+        for each in evidence.of("refuse")
+    )

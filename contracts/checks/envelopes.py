@@ -1,0 +1,287 @@
+"""What holds for every answer: it comes, it is JSON in the envelope, it gives nothing away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from contracts.checks.errors import any_validation_shape, error_check
+from contracts.gateways import Gateway, Shape, Situation
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import MARKS, Exchange, Probe
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED
+
+METHOD: Final = "method"
+PATH: Final = "path"
+# Not part of the API: the fake's own pages, and pictures.
+NO_API: Final = frozenset({"health", "picture", "picture again"})
+_INTERNALS: Final = re.compile(
+    rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$]+\(', re.MULTILINE
+)
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="answers.always",
+            sentence="every request is answered",
+            source=SEED,
+            judge=_judge_always,
+            catches=("dropped connections", "answers that are no HTTP"),
+        ),
+        Check(
+            id="answers.no_server_error",
+            sentence="no request of a caller makes the server fail",
+            source=KLING_ERRORS,
+            judge=_each(_no_server_error, "the server failed", "no 5xx"),
+            catches=("bad input that nobody looked at", "lone surrogates, deep nesting, huge numbers"),
+        ),
+        Check(
+            id="answers.json",
+            sentence="every answer is a JSON object, and says so",
+            source=SEED,
+            judge=_each(_is_json, "an answer is no JSON object", "application/json and an object"),
+            catches=("HTML error pages", "empty bodies", "a wrong content type"),
+        ),
+        Check(
+            id="answers.success",
+            sentence="a success is HTTP 200 with code 0, a message and data",
+            source=SEED,
+            judge=_each(_is_success, "a success lacks its envelope", "200, code 0 (a number), message, data"),
+            catches=("201 or 202", 'code "0"', "no message", "data missing"),
+        ),
+        Check(
+            id="answers.error_status",
+            sentence="an error has an HTTP status of its own, 400 or above",
+            source=KLING_ERRORS,
+            judge=_each(_error_status, "an error came with a status of success", "4xx with an error code"),
+            catches=("200 with a code that is not 0",),
+        ),
+        Check(
+            id="answers.request_id",
+            sentence="answers in Kling's envelope have a request_id",
+            source=SEED,
+            judge=_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
+            catches=("no request_id in errors",),
+        ),
+        Check(
+            id="answers.request_id_unique",
+            sentence="no two answers share a request_id",
+            source=KLING_PAGE,
+            judge=_judge_unique,
+            catches=("a constant request_id", "one for each task"),
+        ),
+        Check(
+            id="answers.no_key",
+            sentence="no answer holds the key that the request came with",
+            source=ASSUMED,
+            judge=_each(_no_key, "an answer holds the key", "no key in headers or body"),
+            catches=("keys in error texts",),
+        ),
+        Check(
+            id="answers.no_internals",
+            sentence="no answer shows the inside of the server",
+            source=ASSUMED,
+            judge=_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
+            catches=("tracebacks in errors",),
+        ),
+        error_check(
+            "errors.validation",
+            "a request that breaks a rule is refused with the error due",
+            gateway,
+            [Situation.INVALID],
+            _refusals(unknown_model=False),
+            also=any_validation_shape(gateway),
+        ),
+        error_check(
+            "errors.unknown_model",
+            "an unknown model is refused with the error due",
+            gateway,
+            [Situation.UNKNOWN_MODEL],
+            _refusals(unknown_model=True),
+        ),
+        error_check(
+            "errors.duplicate_id",
+            "a duplicate external id is refused with the error due",
+            gateway,
+            [Situation.DUPLICATE_ID],
+            lambda evidence: evidence.of("duplicate"),
+        ),
+        Check(
+            id="errors.wrong_method",
+            sentence="a wrong method is refused with 405 or 404; 405 says in Allow what is right",
+            source=gateway.refusals[Situation.WRONG_METHOD].source,
+            judge=_judge_method,
+            catches=("DELETE that seems to work", "405 without Allow"),
+        ),
+        Check(
+            id="errors.unknown_path",
+            sentence="an unknown path is refused with 404",
+            source=gateway.refusals[Situation.NO_ROUTE].source,
+            judge=_judge_path,
+            catches=("200 for anything",),
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+    return (
+        Step(
+            name="methods and paths",
+            stage=Stage.READING,
+            does="methods and paths that do not exist",
+            run=_stray,
+            requests=7,
+            feeds=("errors.wrong_method", "errors.unknown_path", "answers.*"),
+        ),
+    )
+
+
+def _stray(session: Session) -> None:
+    create = session.create_path
+    one = f"{create}/kc-{session.evidence.run}-nobody"
+    for method, target in (
+        ("DELETE", create),
+        ("PUT", create),
+        ("PATCH", create),
+        ("DELETE", one),
+        ("PUT", one),
+    ):
+        session.send(Probe(METHOD, "task" if target == one else "create", method), method, target)
+    session.send(
+        Probe(PATH, "", "unknown"), "GET", f"{session.evidence.gateway.prefix}/v1/images/nowhere/{'1' * 18}"
+    )
+    session.send(Probe(PATH, "", "deeper"), "GET", f"{one}/deeper")
+
+
+def _api(evidence: Evidence) -> Iterator[Exchange]:
+    return (exchange for exchange in evidence.answered if exchange.probe.kind not in NO_API)
+
+
+def _each(
+    holds: Callable[[Exchange], bool | None], sentence: str, expected: str
+) -> Callable[[Evidence, Hearing], None]:
+    """A judge of every answer by itself; None: the premise does not hold."""
+
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        for exchange in _api(evidence):
+            held = holds(exchange)
+            if held is not None:
+                hearing.expect(
+                    held,
+                    f"{sentence} ({exchange.probe})",
+                    expected=expected,
+                    actual=exchange.shown,
+                    shown=(exchange,),
+                )
+
+    return judge
+
+
+def _judge_always(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.exchanges:
+        if exchange.probe.kind not in NO_API:
+            hearing.expect(
+                exchange.answered,
+                f"a request got no answer ({exchange.probe})",
+                expected="an answer",
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+
+def _no_server_error(exchange: Exchange) -> bool:
+    named = exchange.status == 503 and exchange.error_code == "model_not_found"
+    return exchange.status < 500 or named
+
+
+def _is_json(exchange: Exchange) -> bool | None:
+    if exchange.status >= 500 and exchange.error_code != "model_not_found":
+        return None
+    return exchange.content_type == "application/json" and isinstance(exchange.json, dict)
+
+
+def _is_success(exchange: Exchange) -> bool | None:
+    if not 200 <= exchange.status < 300 or exchange.error_shape is not None:
+        return None
+    body = exchange.json_object
+    code, message = body.get("code"), body.get("message")
+    typed = type(code) is int and code == 0 and isinstance(message, str) and bool(message)
+    return exchange.status == 200 and typed and isinstance(body.get("data"), dict | list)
+
+
+def _error_status(exchange: Exchange) -> bool | None:
+    return None if exchange.error_shape is None else exchange.status >= 400
+
+
+def _has_request_id(exchange: Exchange) -> bool | None:
+    if exchange.error_shape not in (None, Shape.KLING) or not isinstance(exchange.json, dict):
+        return None
+    if exchange.error_shape is None and exchange.status >= 300:
+        return None
+    request_id = exchange.json_object.get("request_id")
+    return isinstance(request_id, str) and bool(request_id)
+
+
+def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
+    seen: dict[str, Exchange] = {}
+    for exchange in _api(evidence):
+        request_id = exchange.json_object.get("request_id")
+        if isinstance(request_id, str) and request_id:
+            first = seen.setdefault(request_id, exchange)
+            hearing.expect(
+                first is exchange,
+                "two answers have one request_id",
+                expected="a new one each time",
+                actual=request_id,
+                shown=(first, exchange),
+            )
+
+
+def _no_key(exchange: Exchange) -> bool:
+    texts = [exchange.answer.decode("utf-8", "replace"), *(value for _, value in exchange.answer_headers)]
+    return not any(mark in text for mark in MARKS for text in texts)
+
+
+def _no_internals(exchange: Exchange) -> bool | None:
+    return None if exchange.status < 400 else _INTERNALS.search(exchange.answer) is None
+
+
+def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:
+    named = Situation.UNKNOWN_MODEL.value
+
+    def pick(evidence: Evidence) -> Iterator[Exchange]:
+        return (each for each in evidence.of("refuse") if (each.probe.about == named) is unknown_model)
+
+    return pick
+
+
+def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(METHOD):
+        right = "POST" if exchange.probe.about == "create" else "GET"
+        allowed = exchange.header("allow") or ""
+        told = exchange.status == 404 or (exchange.status == 405 and right in allowed)
+        hearing.expect(
+            told,
+            f"{exchange.probe.tag} was not refused rightly",
+            expected=f"404, or 405 with Allow: {right}",
+            actual=f"{exchange.shown}; Allow: {allowed or 'none'}",
+            shown=(exchange,),
+        )
+
+
+def _judge_path(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(PATH):
+        # Behind an id there may be a router that takes the whole rest for an id.
+        right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
+        hearing.expect(
+            exchange.status in right,
+            "an unknown path was not refused",
+            expected="404",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )

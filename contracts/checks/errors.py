@@ -1,0 +1,84 @@
+"""How a gateway says no: what is due in each situation, and whether an answer is that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+from contracts.gateways import VALIDATION_SHAPES, Gateway, Refusal, Shape, Situation
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Exchange
+
+Pick = Callable[[Evidence], Iterable[Exchange]]
+
+
+def error_check(  # noqa: PLR0913 -- what there is to say of an error
+    check_id: str,
+    sentence: str,
+    gateway: Gateway,
+    situations: Iterable[Situation],
+    pick: Pick,
+    *,
+    also: Iterable[Refusal] = (),
+) -> Check:
+    """A check that refusals in one of these situations have the status, the shape and the code due."""
+    due = [gateway.refusals[situation] for situation in situations]
+    return Check(
+        id=check_id,
+        sentence=sentence,
+        source=due[0].source,
+        judge=_judge(pick, (*due, *also)),
+        catches=("another status", "another shape", "another code", "no message"),
+    )
+
+
+def any_validation_shape(gateway: Gateway) -> Iterable[Refusal]:
+    """How else a violation may be answered: which shape CometAPI uses is not known, Kling's is."""
+    return () if gateway.refusals[Situation.BAD_KEY].shape is Shape.KLING else VALIDATION_SHAPES.values()
+
+
+def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing], None]:
+    expected = " or ".join(dict.fromkeys(_told(refusal) for refusal in due))
+
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        for exchange in pick(evidence):
+            # An acceptance is another finding, and so is a failure of the server.
+            if exchange.accepted or (
+                exchange.status >= 500 and exchange.status not in {d.status for d in due}
+            ):
+                continue
+            hearing.expect(
+                any(_fits(exchange, refusal) for refusal in due),
+                f"a refusal is not what is due ({exchange.probe})",
+                expected=expected,
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+    return judge
+
+
+def _told(refusal: Refusal) -> str:
+    match refusal.shape:
+        case Shape.KLING:
+            return f'{refusal.status} {{"code": {refusal.code}, "message", "request_id"}}'
+        case Shape.TASK:
+            return f'{refusal.status} {{"code": "{refusal.code}", "message", "data": null}}'
+        case Shape.COMET:
+            return f'{refusal.status} {{"error": {{"message", "type", "code": "{refusal.code}"}}}}'
+
+
+def _fits(exchange: Exchange, refusal: Refusal) -> bool:
+    if (exchange.status, exchange.error_shape) != (refusal.status, refusal.shape):
+        return False
+    code = exchange.error_code
+    return code == refusal.code and type(code) is type(refusal.code) and bool(error_message(exchange))
+
+
+def error_message(exchange: Exchange) -> str:
+    """The text of an error, wherever its shape has it; empty if there is none."""
+    body = exchange.json_object
+    error = body.get("error")
+    message = cast("dict[str, object]", error if isinstance(error, dict) else body).get("message")
+    return message if isinstance(message, str) else ""

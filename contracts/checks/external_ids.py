@@ -1,0 +1,184 @@
+"""External ids: unique within an account, also when two come at once; a refusal uses none up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from contracts.checks.accepting import WHOLE, judge_feature
+from contracts.checks.valid_requests import FIRST, NOT_BURNT, REFUSED, requests_of
+from contracts.gateways import Gateway
+from contracts.verify.bodies import minimal
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED
+
+DUPLICATE: Final = "duplicate"
+BY_EXTERNAL_ID: Final = "by external id"
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    found = [
+        Check(
+            id="external_ids.unique",
+            sentence="a second create with an external id of the account is refused",
+            source=SEED,
+            judge=_judge_unique,
+            catches=("duplicates accepted", "an id is free again when its task has ended"),
+        ),
+        Check(
+            id="external_ids.race",
+            sentence="of creates that come at once with one external id, exactly one is accepted",
+            source=SEED,
+            judge=_judge_race,
+            catches=("check, then insert, without a lock",),
+        ),
+        Check(
+            id=NOT_BURNT,
+            sentence="a refused request leaves its external id free",
+            source=KLING_LIVE,
+            judge=judge_feature(NOT_BURNT),
+            catches=("the id is reserved before the request is validated",),
+        ),
+        Check(
+            id="external_ids.echoed",
+            sentence="where task_info shows an external id, it is the one that was given",
+            source=KLING_PAGE,
+            judge=_judge_echo,
+            catches=("the task id is shown instead", "ids are trimmed or lower-cased"),
+        ),
+    ]
+    if gateway.finds_external_ids:
+        found.append(
+            Check(
+                id="external_ids.query",
+                sentence="a task is found by its external id as by its own",
+                source=KLING_PAGE,
+                judge=_judge_query,
+                catches=("external ids are not looked up",),
+            )
+        )
+    return tuple(found)
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    found = [
+        Step(
+            name="external ids: a duplicate while the task runs",
+            stage=Stage.RUNNING,
+            does="creates with external ids that running tasks have",
+            run=_duplicate("running", FIRST, REFUSED),
+            requests=2,
+            reserves=1,
+            feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+        ),
+        Step(
+            name="external ids: a duplicate when the task has ended",
+            stage=Stage.ENDED,
+            does="a create with the external id of an ended task",
+            run=_duplicate("ended", FIRST),
+            requests=1,
+            reserves=1,
+            feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+        ),
+    ]
+    if gateway.finds_external_ids:
+        found.append(
+            Step(
+                name="external ids: a query",
+                stage=Stage.ENDED,
+                does="queries by external id",
+                run=_query,
+                requests=2,
+                feeds=("external_ids.query", "answers.*"),
+            )
+        )
+    return tuple(found)
+
+
+def _duplicate(when: str, *names: str) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        taken = {_external_id(exchange) for exchange in session.evidence.creates if exchange.accepted}
+        for name in names:
+            external_id = session.external_id(name)
+            if external_id in taken:
+                body = minimal(session.operation) | {"external_task_id": external_id}
+                if session.create(Probe(DUPLICATE, name, when), body).accepted:
+                    return
+
+    return run
+
+
+def _query(session: Session) -> None:
+    for trace in session.evidence.traces():
+        external_id = _external_id(trace.created)
+        if trace.created.who == "first" and external_id in (
+            session.external_id(FIRST),
+            session.external_id(REFUSED),
+        ):
+            target = f"{session.create_path}/{external_id}"
+            session.send(Probe(BY_EXTERNAL_ID, trace.id, external_id), "GET", target)
+
+
+def _external_id(exchange: Exchange) -> str:
+    given = exchange.asked_object.get("external_task_id")
+    return given if isinstance(given, str) else ""
+
+
+def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(DUPLICATE):
+        external_id = _external_id(exchange)
+        first = next(each for each in evidence.creates if each.accepted and _external_id(each) == external_id)
+        hearing.expect(
+            not exchange.accepted,
+            f"a second task was created with one external id ({exchange.probe.tag})",
+            expected="a refusal",
+            actual=exchange.shown,
+            shown=(first, exchange),
+        )
+
+
+def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
+    raced = [request.name for request in requests_of(evidence.gateway) if request.racers > 1]
+    racers = [exchange for name in raced for exchange in evidence.of(WHOLE, name)]
+    if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
+        return
+    winners = [exchange for exchange in racers if exchange.accepted]
+    if not winners:  # then something else is wrong with the request
+        return
+    hearing.expect(
+        len(winners) == 1,
+        f"{len(winners)} of {len(racers)} creates that came at once with one external id were accepted",
+        expected="exactly one is accepted",
+        actual=f"{len(winners)} accepted",
+        shown=racers,
+    )
+
+
+def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
+    for trace in evidence.traces():
+        given = _external_id(trace.created)
+        for sighting in trace.sightings:
+            shown = sighting.task.external_task_id
+            if shown is not None and not hearing.expect(
+                shown == given,
+                "task_info shows another external id than the one given",
+                expected=given or "none",
+                actual=shown,
+                shown=(trace.created, sighting.shown),
+            ):
+                break
+
+
+def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(BY_EXTERNAL_ID):
+        hearing.expect(
+            exchange.task is not None and exchange.task.task_id == exchange.probe.about,
+            "a query by external id did not show the task",
+            expected=f"the task {exchange.probe.about}",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )

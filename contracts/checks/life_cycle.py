@@ -1,0 +1,407 @@
+"""The life of a task, as its answers tell it: order of states, stamps, results, and that it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, cast
+
+from contracts.checks.valid_requests import FAILING, UNWATCHED
+from contracts.gateways import Gateway
+from contracts.lifecycle import Misconduct, judge
+from contracts.messages import TaskMessage
+from contracts.verify.bodies import TOO_SMALL, minimal, picture, subject_list, subjects
+from contracts.verify.check import Check, Hearing, Shown
+from contracts.verify.evidence import Evidence, Trace
+from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.keys import Credential
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import ASSUMED, COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
+
+POLL: Final = "poll"
+AGAIN: Final = "again"
+ATTEMPT: Final = "attempt"
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+_AGAIN_ROUNDS: Final = 3
+# A task is stuck when it is so many times as old as the slowest that has ended, and this old at least.
+_STUCK_FACTOR: Final = 10
+_STUCK_AGE: Final = 20.0
+_SKEW: Final = 600.0
+
+# The judge's rules: what they say, where from, what they catch.
+RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
+    "status.word": ("every status is one of the four words", SEED, ("succeeded", "SUCCEED", "pending")),
+    "time.unit": ("created_at and updated_at are integers of milliseconds", SEED, ("seconds", "texts")),
+    "time.order": ("updated_at is not before created_at", SEED, ("swapped stamps",)),
+    "time.created": ("created_at never changes", SEED, ("created_at is the time of the answer",)),
+    "time.decreasing": ("updated_at never goes back", SEED, ("stamps from several clocks",)),
+    "time.unchanged": ("updated_at stays while the status stays", KLING_LIVE, ("the time of the answer",)),
+    "images.presence": (
+        "there are images exactly when the task has succeeded",
+        KLING_PAGE,
+        ("images early",),
+    ),
+    "images.count": ("there are as many images as were asked for", KLING_PAGE, ("always one", "one too few")),
+    "images.index": ("indices count from 0", KLING_PAGE, ("from 1", "all 0")),
+    "images.distinct": ("every image has a URL of its own", KLING_PAGE, ("one URL for all",)),
+    "images.absolute": ("result URLs are absolute", KLING_PAGE, ("a path alone",)),
+    "failed.message": ("a failed task says why", KLING_LIVE, ("no task_status_msg",)),
+    "succeed.message": ("a task that has succeeded has no failure text", KLING_LIVE, ("texts left over",)),
+    "state.absorbing": ("a task that has ended stays as it ended", SEED, ("states wrap round",)),
+    "state.order": ("a status never goes back", SEED, ("processing, then submitted",)),
+    "state.stable": ("the answer about an ended task never changes", SEED, ("new URLs at each query",)),
+}
+# What the judge can also say and a run cannot show: the id is checked by itself, and polls may miss a state.
+_ELSEWHERE: Final = frozenset({"task.id", "state.skipped"})
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+    judged = (
+        Check(
+            id=f"life_cycle.{rule}",
+            sentence=sentence,
+            source=source,
+            judge=_judge_rule(rule),
+            catches=catches,
+        )
+        for rule, (sentence, source, catches) in RULES.items()
+    )
+    return (
+        Check(
+            id="life_cycle.created",
+            sentence="a create is answered with a task that is submitted, created and updated at one instant",
+            source=SEED,
+            judge=_judge_created,
+            catches=("processing at once", "stamps that differ"),
+        ),
+        Check(
+            id="life_cycle.shape",
+            sentence="the parts of a task have the types of the contract",
+            source=SEED,
+            judge=_judge_shape,
+            catches=("task_id as a number", "images as an object", "index as a text"),
+        ),
+        Check(
+            id="life_cycle.clock",
+            sentence="a task is created at the time at which it was asked for",
+            source=ASSUMED,
+            judge=_judge_clock,
+            catches=("another time zone", "a constant stamp"),
+        ),
+        Check(
+            id="life_cycle.ids_unique",
+            sentence="every task has an id of its own",
+            source=SEED,
+            judge=_judge_ids,
+            catches=("ids used twice", "the external id as task id"),
+        ),
+        Check(
+            id="life_cycle.at_once",
+            sentence="a task can be queried as soon as it is created",
+            source=COMET_QUERY,
+            judge=_judge_at_once,
+            catches=("unknown for a while",),
+        ),
+        Check(
+            id="life_cycle.own_task",
+            sentence="a query shows the task that it asked for",
+            source=SEED,
+            judge=_judge_own,
+            catches=("the latest task is shown to everybody",),
+        ),
+        *judged,
+        Check(
+            id="life_cycle.ends",
+            sentence="every task ends",
+            source=SEED,
+            judge=_judge_ends,
+            catches=("processing for ever",),
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+    feeds = (
+        "life_cycle.*",
+        "looking.*",
+        "pictures.*",
+        "callbacks.*",
+        "lists.*",
+        "external_ids.echoed",
+        "answers.*",
+    )
+    return (
+        Step(
+            name="a task that fails",
+            stage=Stage.CREATING,
+            does=f"a create with a picture of {TOO_SMALL}x{TOO_SMALL} pixels, which makes tasks fail",
+            run=_send_failing,
+            requests=1,
+            reserves=1,
+            keeps=1,
+            feeds=("life_cycle.failed.message", "callbacks.*", "answers.*"),
+        ),
+        Step(
+            name="tasks: until they end",
+            stage=Stage.ENDING,
+            does="queries for all tasks in turn, but one that nobody watches",
+            run=_poll,
+            requests=100,
+            feeds=feeds,
+        ),
+        Step(
+            name="tasks: after their end",
+            stage=Stage.ENDED,
+            does="queries for all tasks, long after they have ended",
+            run=_poll_again,
+            requests=_AGAIN_ROUNDS * 11,
+            feeds=("life_cycle.*", "answers.*"),
+        ),
+    )
+
+
+def _send_failing(session: Session) -> None:
+    listed = subject_list(session.operation)
+    body = minimal(session.operation)
+    small = picture(TOO_SMALL, TOO_SMALL)
+    body[listed.name] = subjects(session.operation, picture(), small)
+    if session.inbox is not None:
+        body["callback_url"] = session.inbox.url(FAILING)
+    session.create(Probe(ATTEMPT, "min_side"), body)
+
+
+def is_unwatched(trace: Trace) -> bool:
+    return trace.created.probe.about == UNWATCHED
+
+
+def key_of(session: Session, trace: Trace) -> Credential | None:
+    """The credential that a task was created with."""
+    return session.keys.second if trace.created.who == "second" else session.keys.first
+
+
+def ended(trace: Trace) -> bool:
+    return trace.end is not None
+
+
+def lasted(trace: Trace) -> float:
+    """How long a task took to its end, by the stamps of the server, in seconds."""
+    if trace.end is None:
+        return 0.0
+    task = trace.end.task
+    return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
+
+
+def _poll(session: Session) -> None:
+    pause = _FIRST_PAUSE
+    while session.time_left > 0:
+        traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]
+        waiting = [trace for trace in traces if not ended(trace) and not _hopeless(trace)]
+        slowest = max(map(lasted, traces), default=0.0)
+        patience = max(slowest * _STUCK_FACTOR, _STUCK_AGE)
+        now = session.waiter.now()
+        stuck = [trace for trace in waiting if slowest and now - trace.created.received_at > patience]
+        if len(waiting) == len(stuck):
+            return
+        for trace in waiting:
+            session.query(POLL, trace.id, key=key_of(session, trace))
+        session.waiter.sleep(min(pause, max(session.time_left, 0)))
+        pause = min(pause * 1.25, _LONGEST_PAUSE)
+
+
+def _hopeless(trace: Trace) -> bool:
+    """Whether nothing more can be learnt: a status that is no word of the API may never end."""
+    words = {str(each.task.task_status) for each in trace.reads}
+    return len(trace.reads) > 20 and not words & {status.value for status in TaskStatus}
+
+
+def _poll_again(session: Session) -> None:
+    for _ in range(_AGAIN_ROUNDS):
+        for trace in session.evidence.traces():
+            if ended(trace):
+                session.query(AGAIN, trace.id, key=key_of(session, trace))
+        session.waiter.sleep(min(0.2, max(session.time_left, 0)))
+
+
+def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
+    def judge_rule(evidence: Evidence, hearing: Hearing) -> None:
+        for trace in evidence.traces():
+            if not _premise(rule, trace):
+                continue
+            broken = next((each for each in _misconduct(trace) if each.rule == rule), None)
+            hearing.expect(
+                broken is None,
+                broken.sentence if broken else "",
+                expected=RULES[rule][0],
+                actual=broken.sentence if broken else "",
+                shown=_around(trace, broken) if broken else (),
+            )
+
+    return judge_rule
+
+
+def _premise(rule: str, trace: Trace) -> bool:
+    """Whether a trace can show a rule broken: one needs images, another a failure, a third two looks."""
+    statuses = [each.task.task_status for each in trace.reads]
+    if rule.startswith("images.") and rule != "images.presence":
+        return TaskStatus.SUCCEED in statuses
+    if rule.startswith("failed."):
+        return TaskStatus.FAILED in statuses
+    if rule.startswith("succeed."):
+        return TaskStatus.SUCCEED in statuses
+    if rule in ("state.absorbing", "state.stable"):
+        return trace.end is not None and trace.end is not trace.reads[-1]
+    return bool(statuses)
+
+
+def _misconduct(trace: Trace) -> Sequence[Misconduct]:
+    return judge([each.task for each in trace.sightings], n=trace.images)
+
+
+def _around(trace: Trace, broken: Misconduct) -> tuple[Shown, ...]:
+    """The create, the look before, and the look at which it was seen."""
+    at = (0, max(broken.at - 1, 0), broken.at)
+    return tuple(dict.fromkeys(trace.sightings[position].shown for position in at))
+
+
+def _judge_created(evidence: Evidence, hearing: Hearing) -> None:
+    for trace in evidence.traces():
+        task = cast("TaskMessage", trace.created.task)
+        hearing.expect(
+            task.task_status == TaskStatus.SUBMITTED and task.created_at == task.updated_at,
+            "a create was answered with a task that is no new one",
+            expected="submitted, created_at = updated_at",
+            actual=trace.created.shown,
+            shown=(trace.created,),
+        )
+
+
+def _judge_clock(evidence: Evidence, hearing: Hearing) -> None:
+    for trace in evidence.traces():
+        created = cast("TaskMessage", trace.created.task).created_at
+        if created is None or not 10**12 <= created < 10**13:
+            continue  # the unit is wrong, which is another finding
+        off = created / 1000 - trace.created.received_at
+        hearing.expect(
+            abs(off) <= _SKEW,
+            f"a task was created {off:+.0f} seconds from now",
+            expected=f"within {_SKEW:.0f} seconds",
+            actual=trace.created.shown,
+            shown=(trace.created,),
+        )
+
+
+def _judge_ids(evidence: Evidence, hearing: Hearing) -> None:
+    first: dict[str, Exchange] = {}
+    for exchange in evidence.creates:
+        task = exchange.task
+        if task is None or not exchange.accepted:
+            continue
+        earlier = first.setdefault(task.task_id, exchange)
+        mine = exchange.asked_object.get("external_task_id")
+        hearing.expect(
+            earlier is exchange and task.task_id != mine,
+            "two tasks have one id" if earlier is not exchange else "a task id is the external id",
+            expected="an id of its own",
+            actual=task.task_id,
+            shown=(earlier,) if earlier is exchange else (earlier, exchange),
+        )
+
+
+def _queries(evidence: Evidence) -> Iterator[Exchange]:
+    for kind in (POLL, AGAIN, "look", "first look", "query"):
+        yield from evidence.of(kind)
+
+
+def _judge_at_once(evidence: Evidence, hearing: Hearing) -> None:
+    seen: set[str] = set()
+    for exchange in evidence.of(POLL):
+        if exchange.probe.about in seen or exchange.status >= 500:
+            continue
+        seen.add(exchange.probe.about)
+        hearing.expect(
+            exchange.status == 200,
+            "a task was not found right after it was created",
+            expected="200 and the task",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_own(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in _queries(evidence):
+        if exchange.task is not None:
+            hearing.expect(
+                exchange.task.task_id == exchange.probe.about,
+                "a query showed another task",
+                expected=exchange.probe.about,
+                actual=exchange.task.task_id,
+                shown=(exchange,),
+            )
+
+
+def _judge_shape(evidence: Evidence, hearing: Hearing) -> None:
+    created = [each for each in evidence.creates if each.accepted]
+    for exchange in (*created, *_queries(evidence)):
+        if exchange.status != 200 or exchange.error_shape is not None:
+            continue
+        problem = shape_problem(exchange.json_object.get("data"))
+        hearing.expect(
+            problem is None,
+            f"a part of a task has the wrong type: {problem}",
+            expected="the types of the contract",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_ends(evidence: Evidence, hearing: Hearing) -> None:
+    traces = [trace for trace in evidence.traces() if not is_unwatched(trace) and trace.reads]
+    slowest = max(map(lasted, traces), default=0.0)
+    patience = max(slowest * _STUCK_FACTOR, _STUCK_AGE)
+    for trace in traces:
+        age = trace.reads[-1].at - trace.created.received_at
+        if ended(trace) or (slowest and age > patience):
+            hearing.expect(
+                ended(trace),
+                f"a task has not ended after {age:.0f} seconds, the others took {slowest:.1f}",
+                expected="succeed or failed",
+                actual=str(trace.reads[-1].task.task_status),
+                shown=(trace.created, trace.reads[-1].shown),
+            )
+
+
+def shape_problem(data: object) -> str | None:
+    """What is wrong with the types of a task object, stamps apart; None if nothing is."""
+    if not isinstance(data, dict):
+        return "data is no object"
+    task = cast("dict[str, object]", data)
+    for name in ("task_id", "task_status"):
+        if not (isinstance(task.get(name), str) and task[name]):
+            return f"{name} is no text"
+    for name in ("task_status_msg", "final_unit_deduction"):
+        if not isinstance(task.get(name), str | None):
+            return f"{name} is no text"
+    for name in ("task_info", "task_result"):
+        if not isinstance(task.get(name), dict | None):
+            return f"{name} is no object"
+    result = cast("dict[str, object]", task.get("task_result") or {})
+    images = result.get("images", [])
+    if not isinstance(images, list | None):
+        return "task_result.images is no array"
+    return next((it for it in map(_image_problem, cast("list[object]", images or [])) if it), None)
+
+
+def _image_problem(image: object) -> str | None:
+    if not isinstance(image, dict):
+        return "an image is no object"
+    entry = cast("dict[str, object]", image)
+    if not isinstance(entry.get("url"), str):
+        return "the url of an image is no text"
+    index = entry.get("index", 0)
+    return (
+        None
+        if isinstance(index, int) and not isinstance(index, bool)
+        else "the index of an image is no integer"
+    )

@@ -1,0 +1,284 @@
+"""Lists: pages and their bounds, the newest first, and entries that say what a query says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from contracts.checks.errors import error_check
+from contracts.fields import Integer
+from contracts.gateways import PAGING, Gateway, Situation
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Probe
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import ASSUMED, KLING_PAGE
+
+BOUND: Final = "page"
+BAD_BOUND: Final = "bad page"
+WHOLE: Final = "list"
+PAGES: Final = "pages"
+BEYOND: Final = "page beyond the end"
+BEFORE: Final = "list before"
+AFTER: Final = "list after"
+LISTED: Final = "query"
+# Sizes that do and do not divide the number of tasks; so many pages are asked for at most.
+_SIZES: Final = (2, 3, 500)
+_MOST_PAGES: Final = 12
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Check(
+            id="lists.accepts_bounds",
+            sentence="pages within the bounds are answered with an array",
+            source=KLING_PAGE,
+            judge=_judge_bounds,
+            catches=("a limit off by one", "data is no array"),
+        ),
+        Check(
+            id="lists.refuses_beyond",
+            sentence="pages out of bounds are refused",
+            source=KLING_PAGE,
+            judge=_judge_refused,
+            catches=("a negative page", "pages of any size", "letters for numbers"),
+        ),
+        error_check(
+            "errors.paging",
+            "a page out of bounds is refused with the error due",
+            gateway,
+            [Situation.INVALID],
+            lambda evidence: (each for each in evidence.of(BAD_BOUND) if each.status >= 400),
+        ),
+        Check(
+            id="lists.newest_first",
+            sentence="a list begins with the newest task",
+            source=ASSUMED,
+            judge=_judge_order,
+            catches=("the oldest first", "no order"),
+        ),
+        Check(
+            id="lists.pages",
+            sentence="the pages of any size, one after another, are the whole list",
+            source=KLING_PAGE,
+            judge=_judge_pages,
+            catches=("repeats", "gaps", "a page size that is ignored", "page 2 is page 1"),
+        ),
+        Check(
+            id="lists.complete",
+            sentence="a list has every task that was created",
+            source=KLING_PAGE,
+            judge=_judge_complete,
+            catches=("failed tasks left out", "tasks of one status only"),
+        ),
+        Check(
+            id="lists.entry_is_query",
+            sentence="an entry of a list is what a query for that task answers",
+            source=KLING_PAGE,
+            judge=_judge_entries,
+            catches=("stale entries", "entries without results"),
+        ),
+        Check(
+            id="refused.creates_nothing",
+            sentence="a refused request creates no task",
+            source=ASSUMED,
+            judge=_judge_nothing,
+            catches=("the task is stored before it is validated",),
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Step(
+            name="lists: bounds",
+            stage=Stage.READING,
+            does="pages on the bounds and beyond them",
+            run=_send_bounds,
+            requests=len(list(_good())) + len(list(_bad())),
+            feeds=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "answers.*"),
+        ),
+        Step(
+            name="lists: before the refusals",
+            stage=Stage.READING,
+            does="the list before anything is created",
+            run=_list(BEFORE),
+            requests=1,
+            feeds=("refused.creates_nothing", "answers.*"),
+        ),
+        Step(
+            name="lists: after the refusals",
+            stage=Stage.CREATING,
+            does="the list when all those were refused",
+            run=_list(AFTER),
+            requests=1,
+            feeds=("refused.creates_nothing", "answers.*"),
+        ),
+        Step(
+            name="lists: pages",
+            stage=Stage.ENDED,
+            does="the whole list in pages of several sizes, and a query for each entry",
+            run=_send_pages,
+            requests=2 * _MOST_PAGES + 20,
+            feeds=("lists.*", "answers.*"),
+        ),
+    )
+
+
+def _good() -> Iterator[str]:
+    for parameter in _integers():
+        for value in (parameter.minimum.value, parameter.maximum.value):
+            yield f"{parameter.name}={value}"
+    yield ""
+
+
+def _bad() -> Iterator[str]:
+    for parameter in _integers():
+        low, high = parameter.minimum.value, parameter.maximum.value
+        for value in (low - 1, -1, high + 1, "x", "1.5", "1e1", "%EF%BC%91"):
+            yield f"{parameter.name}={value}"
+
+
+def _integers() -> Iterator[Integer]:
+    return (parameter for parameter in PAGING if isinstance(parameter, Integer))  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def _send_bounds(session: Session) -> None:
+    for kind, queries in ((BOUND, _good()), (BAD_BOUND, _bad())):
+        for query in queries:
+            target = f"{session.create_path}?{query}" if query else session.create_path
+            session.send(Probe(kind, "list", query), "GET", target)
+
+
+def _list(kind: str) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        session.send(Probe(kind, "list"), "GET", _page(session, 1, 500))
+
+    return run
+
+
+def _page(session: Session, number: int, size: int) -> str:
+    return f"{session.create_path}?pageNum={number}&pageSize={size}"
+
+
+def _send_pages(session: Session) -> None:
+    for size in _SIZES:
+        for number in range(1, _MOST_PAGES + 1):
+            if not session.send(Probe(PAGES, "list", f"{size}"), "GET", _page(session, number, size)).listed:
+                break
+    whole = session.send(Probe(WHOLE, "list"), "GET", _page(session, 1, 500))
+    if len(whole.listed) < 500:
+        session.send(Probe(BEYOND, "list"), "GET", _page(session, 2, 500))
+    mine = {trace.id for trace in session.evidence.traces()}
+    for task in whole.listed:
+        if task.task_id in mine:
+            session.query(LISTED, task.task_id)
+
+
+def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in (*evidence.of(BOUND), *evidence.of(WHOLE), *evidence.of(BEYOND)):
+        hearing.expect(
+            exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
+            f"a page within the bounds was not answered ({exchange.probe})",
+            expected="200 and an array in data",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(BAD_BOUND):
+        if exchange.status < 500:
+            hearing.expect(
+                exchange.status >= 400 or exchange.error_shape is not None,
+                f"a page out of bounds was answered: {exchange.probe.tag}",
+                expected="a refusal",
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+
+def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(WHOLE):
+        created = [task.created_at or 0 for task in exchange.listed]
+        if len(set(created)) > 1:
+            hearing.expect(
+                created == sorted(created, reverse=True),
+                "the list does not begin with the newest task",
+                expected="created_at falls",
+                actual=", ".join(map(str, created[:6])),
+                shown=(exchange,),
+            )
+
+
+def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
+    whole = next(evidence.of(WHOLE), None)
+    if whole is None or len(whole.listed) < 2:
+        return
+    ids = [task.task_id for task in whole.listed]
+    for size in _SIZES:
+        pages = [each for each in evidence.of(PAGES) if each.probe.tag == str(size)]
+        joined = [task.task_id for page in pages for task in page.listed]
+        # A long list is compared as far as its pages were asked for.
+        hearing.expect(
+            joined == ids[: len(joined)] and len(joined) >= min(len(ids), size * _MOST_PAGES),
+            f"the pages of size {size} are not the whole list",
+            expected=f"{len(ids)} tasks in {-(-len(ids) // size)} pages",
+            actual=" + ".join(str(len(page.listed)) for page in pages) or "none",
+            shown=(whole, *pages[:3]),
+        )
+
+
+def _judge_complete(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(WHOLE):
+        if len(exchange.listed) >= 500:
+            continue
+        listed = {task.task_id for task in exchange.listed}
+        for trace in evidence.traces():
+            if trace.created.who == "first" and trace.created.number < exchange.number:
+                hearing.expect(
+                    trace.id in listed,
+                    "a task that was created is not in the list",
+                    expected=trace.id,
+                    actual=f"{len(listed)} others",
+                    shown=(trace.created, exchange),
+                )
+
+
+def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
+    whole = next(evidence.of(WHOLE), None)
+    if whole is None:
+        return
+    entries = {task.task_id: task for task in whole.listed}
+    for exchange in evidence.of(LISTED):
+        task, entry = exchange.task, entries.get(exchange.probe.about)
+        if task is None or entry is None or not getattr(entry.task_status, "terminal", False):
+            continue
+        hearing.expect(
+            entry == task,
+            "an entry of the list is not what a query answers",
+            expected=exchange.shown,
+            actual=str(entry.to_wire())[:160],
+            shown=(whole, exchange),
+        )
+
+
+def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
+    before, after = next(evidence.of(BEFORE), None), next(evidence.of(AFTER), None)
+    refused = [exchange for exchange in evidence.of("refuse") if not exchange.accepted]
+    if before is None or after is None or not refused or len(after.listed) >= 500:
+        return
+    known = {task.task_id for task in before.listed} | {trace.id for trace in evidence.traces()}
+    new = [task.task_id for task in after.listed if task.task_id not in known]
+    hearing.expect(
+        not new,
+        f"{len(new)} tasks were created by requests that were refused",
+        expected="no new task",
+        actual=", ".join(new[:3]) or "none",
+        shown=(before, refused[0], after),
+    )

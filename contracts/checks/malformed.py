@@ -1,0 +1,87 @@
+"""Bodies that are no JSON object: refused with an error like any other, whatever they are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.checks.errors import any_validation_shape, error_check
+from contracts.gateways import Gateway, Situation
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Probe
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import ASSUMED
+
+KIND: Final = "malformed"
+
+# None of these could create anything, even if it were read with leniency: there are no subjects in it.
+BODIES: Final[dict[str, bytes]] = {
+    "nothing": b"",
+    "an open brace": b"{",
+    "words": b"prompt=a+boat",
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"prompt"',
+    "a number": b"1",
+    "true": b"true",
+    "something after the end": b'{"n": 1} x',
+    "two objects": b'{"n": 1}{"n": 1}',
+    "single quotes": b"{'n': 1}",
+    "a comma too much": b'{"n": 1,}',
+    "NaN": b'{"n": NaN}',
+    "no UTF-8": b'{"prompt": "\xff\xfe"}',
+    "UTF-16": '{"n": 1}'.encode("utf-16"),
+    "deep nesting": b"[" * 50_000,
+    "a number of 5000 digits": b"1" * 5000,
+}
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="malformed.refused",
+            sentence="a body that is no JSON object is refused",
+            source=ASSUMED,
+            judge=_judge,
+            catches=tuple(BODIES),
+        ),
+        error_check(
+            "errors.bad_json",
+            "a body that is no JSON object is refused with the error due",
+            gateway,
+            [Situation.BAD_JSON],
+            lambda evidence: evidence.of(KIND),
+            also=any_validation_shape(gateway),
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+    return (
+        Step(
+            name="malformed bodies",
+            stage=Stage.READING,
+            does="create requests whose body is no JSON object",
+            run=_send,
+            requests=len(BODIES),
+            feeds=("malformed.*", "errors.bad_json", "answers.*"),
+        ),
+    )
+
+
+def _send(session: Session) -> None:
+    for tag, body in BODIES.items():
+        if session.send(Probe(KIND, "body", tag), "POST", session.create_path, body=body).accepted:
+            return
+
+
+def _judge(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(KIND):
+        hearing.expect(
+            not exchange.accepted,
+            f"a body was accepted: {exchange.probe.tag}",
+            expected="a refusal",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )

@@ -1,0 +1,115 @@
+"""Requests that break one rule are refused, every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import groupby
+
+from contracts.checks.valid_requests import REFUSED
+from contracts.gateways import Gateway
+from contracts.verify.bodies import Fault, faults
+from contracts.verify.budget import images_in
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Probe
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+
+KIND = "refuse"
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return tuple(
+        Check(
+            id=f"refuses.{family[0].rule.id}",
+            sentence=f"a request is refused unless {family[0].rule.sentence}",
+            source=family[0].rule.source,
+            judge=_judge_family(family[0].rule.id),
+            catches=tuple(dict.fromkeys(fault.tag for fault in family)),
+        )
+        for family in _families(gateway)
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (
+        *(
+            Step(
+                name=f"refused: {family[0].rule.id}",
+                stage=Stage.REFUSED,
+                does=f"create requests that break {family[0].rule.id}, until one is accepted",
+                run=_send_family(family),
+                requests=len(family),
+                reserves=max(images_in(fault.body) for fault in family),
+                feeds=(f"refuses.{family[0].rule.id}", "errors.validation", "errors.unknown_model", *_FEEDS),
+            )
+            for family in _families(gateway)
+        ),
+        Step(
+            name="refused: once more",
+            stage=Stage.REFUSED,
+            does="the first of each of these again: the verdict may not depend on what came before",
+            run=_send_again(gateway),
+            requests=len(_families(gateway)),
+            reserves=max(images_in(family[0].body) for family in _families(gateway)),
+            feeds=("refuses.*", *_FEEDS),
+        ),
+    )
+
+
+_FEEDS = ("answers.*", "refused.*", "external_ids.not_burnt")
+
+
+@cache
+def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
+    """The faults by rule: a family stops at its first unexpected acceptance."""
+    ordered = sorted(faults(gateway.routes[0].operations[0]), key=lambda fault: fault.rule.id)
+    return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
+
+
+def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        for fault in family:
+            if session.create(_probe(fault), _marked(session, fault)).accepted:
+                return
+
+    return run
+
+
+def _send_again(gateway: Gateway) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        broken = {each.probe.about for each in session.evidence.of(KIND) if each.accepted}
+        families = [family for family in _families(gateway) if family[0].rule.id not in broken]
+        again = [family[0] for family in families if not family[0].rule.id.endswith("max_bytes")]
+        session.random.shuffle(again)
+        for fault in again:
+            session.create(_probe(fault), _marked(session, fault))
+
+    return run
+
+
+def _probe(fault: Fault) -> Probe:
+    return Probe(KIND, fault.rule.id, fault.tag)
+
+
+def _marked(session: Session, fault: Fault) -> dict[str, object]:
+    """The body with an id and a URL for callbacks besides, to see that a refusal leaves nothing behind."""
+    marks: dict[str, object] = {"external_task_id": session.external_id(REFUSED)}
+    if session.inbox is not None:
+        marks["callback_url"] = session.inbox.url(REFUSED)
+    return marks | fault.body
+
+
+def _judge_family(rule_id: str) -> Callable[[Evidence, Hearing], None]:
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        for exchange in evidence.of(KIND, rule_id):
+            hearing.expect(
+                not exchange.accepted,
+                f"a request with {exchange.probe.tag} was accepted",
+                expected="a refusal",
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+    return judge

@@ -1,0 +1,82 @@
+"""Ids that no task has, in every shape."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.checks.errors import error_check
+from contracts.gateways import Gateway, Situation
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Probe
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import KLING_LIVE
+
+KIND: Final = "unknown"
+ODD: Final = "odd id"
+
+_PLAIN: Final = ("878106242831892487", "0", "-1", "1" * 40, "no-such-task", "CjMT7WdSwWcAAAAAALvB3g")
+_ODD: Final = (
+    "%20",
+    "%00",
+    "%2F",
+    "..%2F..",
+    "%F0%9F%98%80",
+    "%FF",
+    "%27%20OR%20%271%27%3D%271",
+    "a%0D%0Ab",
+    "9" * 2000,
+)
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="unknown_ids.refused",
+            sentence="a query for a task that does not exist is refused",
+            source=KLING_LIVE,
+            judge=_judge,
+            catches=("200 with empty data", "a task made up"),
+        ),
+        error_check(
+            "errors.unknown_task",
+            "a query for a task that does not exist is refused with the error due",
+            gateway,
+            [Situation.UNKNOWN_TASK],
+            lambda evidence: evidence.of(KIND),
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+    return (
+        Step(
+            name="unknown ids",
+            stage=Stage.READING,
+            does="queries for ids that no task has",
+            run=_send,
+            requests=len(_PLAIN) + len(_ODD),
+            feeds=("unknown_ids.*", "errors.unknown_task", "answers.*"),
+        ),
+    )
+
+
+def _send(session: Session) -> None:
+    for task_id in _PLAIN:
+        session.query(KIND, task_id)
+    for task_id in _ODD:
+        session.send(Probe(ODD, "id", task_id[:40]), "GET", f"{session.create_path}/{task_id}")
+
+
+def _judge(evidence: Evidence, hearing: Hearing) -> None:
+    for kind in (KIND, ODD):
+        for exchange in evidence.of(kind):
+            if exchange.status < 500:
+                hearing.expect(
+                    exchange.status >= 400 or exchange.error_shape is not None,
+                    "a task that does not exist was shown",
+                    expected="a refusal",
+                    actual=exchange.shown,
+                    shown=(exchange,),
+                )

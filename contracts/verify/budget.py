@@ -1,0 +1,75 @@
+"""What may be spent, in images: each is reserved before the request that could cost it is sent."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping
+from typing import cast
+
+_DOUBTFUL = 1
+
+
+class OverBudget(Exception):
+    """A request was not sent: it could cost more images than are left."""
+
+    def __init__(self, wanted: int, left: int) -> None:
+        super().__init__(f"{wanted} images would be reserved, {left} are left")
+
+
+class Budget:
+    """A number of images; None is no limit. Safe to use from several threads."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.spent = 0
+        self._reserved = 0
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> float:
+        """How many images may still be reserved."""
+        return math.inf if self.limit is None else self.limit - self.spent - self._reserved
+
+    def reserve(self, images: int) -> None:
+        """Set images aside. Raises OverBudget."""
+        with self._lock:
+            if images > self.left:
+                raise OverBudget(images, int(self.left))
+            self._reserved += images
+
+    def settle(self, images: int, *, kept: bool) -> None:
+        """End a reservation: spent, or returned because nothing was created."""
+        with self._lock:
+            self._reserved -= images
+            self.spent += images if kept else 0
+
+
+def images_of(body: bytes) -> int:
+    """How many images a server could make of a request body: 0 if it is no JSON object."""
+    try:
+        decoded = cast("object", json.loads(body, parse_constant=_no_json))
+    except (ValueError, RecursionError):
+        return 0
+    return images_in(cast("Mapping[str, object]", decoded)) if isinstance(decoded, dict) else 0
+
+
+def images_in(asked: Mapping[str, object]) -> int:
+    """How many images a server could make of a request.
+
+    A doubtful `n` counts as what a lenient server might read in it: "3" as 3, 1.5 as 2, true as 1.
+    """
+    wanted = asked.get("n")
+    if isinstance(wanted, str):
+        try:
+            wanted = float(wanted)
+        except ValueError:
+            return _DOUBTFUL
+    if isinstance(wanted, int | float) and (isinstance(wanted, int) or math.isfinite(wanted)):
+        return max(math.ceil(wanted), _DOUBTFUL)
+    return _DOUBTFUL
+
+
+def _no_json(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")

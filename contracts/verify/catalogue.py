@@ -1,0 +1,53 @@
+"""Every check and every step, in order. Which there are depends on what a gateway offers."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from contracts.checks import (
+    accepting,
+    accounts,
+    authentication,
+    callbacks,
+    envelopes,
+    external_ids,
+    life_cycle,
+    lists,
+    looking,
+    malformed,
+    pictures,
+    refusing,
+    unknown_ids,
+)
+from contracts.gateways import Gateway
+from contracts.verify.check import Check
+from contracts.verify.step import Step
+
+_GROUPS = (
+    envelopes,
+    authentication,
+    malformed,
+    unknown_ids,
+    lists,
+    refusing,
+    external_ids,
+    accepting,
+    accounts,
+    life_cycle,
+    looking,
+    pictures,
+    callbacks,
+)
+
+
+@cache
+def checks_of(gateway: Gateway) -> tuple[Check, ...]:
+    """The checks that apply to a gateway, by group."""
+    return tuple(check for group in _GROUPS for check in group.checks(gateway))
+
+
+@cache
+def steps_of(gateway: Gateway) -> tuple[Step, ...]:
+    """What a run does, in order: what is free comes first, what costs most last."""
+    steps = [step for group in _GROUPS for step in group.steps(gateway)]
+    return tuple(sorted(steps, key=lambda step: step.stage))

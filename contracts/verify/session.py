@@ -1,0 +1,216 @@
+"""What the steps of a campaign send through: every request is counted, budgeted, scrubbed and kept."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, cast
+
+from contracts.operations import Operation
+from contracts.verify.budget import Budget, images_in, images_of
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Delivery, Exchange, Headers, Probe
+from contracts.verify.keys import NOBODY, Credential, Keys
+from contracts.verify.receiver import Inbox
+from contracts.verify.wire import Wire
+
+JSON_TYPE: Final = ("content-type", "application/json")
+# Pictures of megabytes are kept by their beginning and their length: a recording is to be read.
+KEPT_BYTES: Final = 256 * 1024
+_KEPT_TEXT: Final = 4096
+
+
+class Waiter(Protocol):
+    """The time that a run goes by; tests bring one that does not really wait."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemWaiter:
+    """System time."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class Session:
+    """One run against one server. Raises OverBudget instead of sending what could cost too much."""
+
+    def __init__(  # noqa: PLR0913 -- all that a run goes by
+        self,
+        *,
+        wire: Wire,
+        keys: Keys,
+        budget: Budget,
+        evidence: Evidence,
+        waiter: Waiter,
+        deadline: float,
+        inbox: Inbox | None = None,
+        sent: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.keys = keys
+        self.budget = budget
+        self.evidence = evidence
+        self.waiter = waiter
+        self.inbox = inbox
+        self.random = random.Random(evidence.seed)  # noqa: S311 -- choices that a seed repeats
+        self._wire = wire
+        self._until = waiter.now() + deadline
+        self._sent = sent
+        self._lock = threading.Lock()
+
+    @property
+    def operation(self) -> Operation:
+        return self.evidence.operation
+
+    @property
+    def create_path(self) -> str:
+        return self.evidence.gateway.create_path
+
+    @property
+    def time_left(self) -> float:
+        return self._until - self.waiter.now()
+
+    def external_id(self, tag: str) -> str:
+        """An external id that no other run uses."""
+        return f"kc-{self.evidence.run}-{tag}"
+
+    def create(self, probe: Probe, body: Mapping[str, object], key: Credential | None = None) -> Exchange:
+        """Send a create request. Lone surrogates go out as JSON escapes."""
+        credential = self.keys.first if key is None else key
+        return self._send(probe, "POST", self.create_path, encode(body), credential, (), images_in(body))
+
+    def query(self, kind: str, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
+        """Ask for a task. The probe is about the id."""
+        return self.send(Probe(kind, task_id, tag), "GET", f"{self.create_path}/{task_id}", key=key)
+
+    def send(  # noqa: PLR0913 -- a request has that many parts
+        self,
+        probe: Probe,
+        method: str,
+        target: str,
+        *,
+        body: bytes | None = None,
+        key: Credential | None = None,
+        headers: Headers = (),
+    ) -> Exchange:
+        """Send a request with the first key, or another credential. Raises OverBudget."""
+        credential = self.keys.first if key is None else key
+        images = images_of(body or b"") if method == "POST" else 0
+        return self._send(probe, method, target, body, credential, headers, images)
+
+    def _send(  # noqa: PLR0913, PLR0917 -- a request has that many parts
+        self,
+        probe: Probe,
+        method: str,
+        target: str,
+        body: bytes | None,
+        credential: Credential,
+        headers: Headers,
+        images: int,
+    ) -> Exchange:
+        at_stake = images if credential.good else 0
+        self.budget.reserve(at_stake)
+        kept = True
+        try:
+            exchange, arrived = self._exchange(probe, method, target, body, credential, headers)
+            kept = arrived and not exchange.proves_refusal
+        finally:
+            self.budget.settle(at_stake, kept=kept)
+        return exchange
+
+    def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
+        """Get a result picture, without a key, and all its bytes."""
+        answers: list[bytes] = []
+        exchange, _ = self._exchange(probe, "GET", url, None, NOBODY, headers, answers.append)
+        return exchange, answers[0]
+
+    def collect(self) -> None:
+        """Take over the callbacks that have come."""
+        if self.inbox is None:
+            return
+        raw = self.inbox.taken()
+        with self._lock:
+            known = len(self.evidence.deliveries)
+            for number, each in enumerate(raw[known:], start=known):
+                self.evidence.deliveries.append(
+                    Delivery(
+                        number=number,
+                        token=each.token,
+                        headers=self.keys.scrub_headers(each.headers),
+                        body=self.keys.scrub_bytes(each.body),
+                        received_at=each.received_at,
+                        replied=each.replied,
+                    )
+                )
+
+    def _exchange(  # noqa: PLR0913, PLR0917 -- a request has that many parts
+        self,
+        probe: Probe,
+        method: str,
+        target: str,
+        body: bytes | None,
+        credential: Credential,
+        headers: Headers,
+        whole: Callable[[bytes], None] | None = None,
+    ) -> tuple[Exchange, bool]:
+        typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
+        sent = (*credential.headers, *typed)
+        sent_at = self.waiter.now()
+        answer = self._wire.send(method, target, sent, body)
+        received_at = self.waiter.now()
+        if whole is not None:
+            whole(answer.body)
+        with self._lock:
+            exchange = Exchange(
+                number=len(self.evidence.exchanges),
+                probe=probe,
+                who=credential.who,
+                method=method,
+                target=self.keys.scrub(target),
+                headers=self.keys.scrub_headers(sent),
+                body=self.keys.scrub_bytes(_compact(body or b"")),
+                sent_at=sent_at,
+                received_at=received_at,
+                status=answer.status,
+                answer_headers=self.keys.scrub_headers(answer.headers),
+                answer=self.keys.scrub_bytes(answer.body if whole is None else answer.body[:KEPT_BYTES]),
+                failure=self.keys.scrub(answer.failure),
+            )
+            self.evidence.exchanges.append(exchange)
+        if self._sent is not None:
+            self._sent(exchange)
+        return exchange, answer.arrived
+
+
+def encode(body: object) -> bytes:
+    """JSON as it is sent, in ASCII: lone surrogates survive as escapes."""
+    return json.dumps(body).encode()
+
+
+def _typed(headers: Headers) -> bool:
+    return any(name.lower() == "content-type" for name, _ in headers)
+
+
+def _compact(body: bytes) -> bytes:
+    """A large body with the long strings in it cut short."""
+    return body if len(body) <= KEPT_BYTES else encode(_cut(json.loads(body)))
+
+
+def _cut(value: object) -> object:
+    match value:
+        case str() if len(value) > _KEPT_TEXT:
+            return f"{value[:32]}... ({len(value)} characters)"
+        case list():
+            return [_cut(item) for item in cast("list[object]", value)]
+        case dict():
+            return {key: _cut(item) for key, item in cast("dict[str, object]", value).items()}
+        case _:
+            return value

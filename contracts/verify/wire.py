@@ -1,0 +1,78 @@
+"""All contact with HTTP: one request out, one answer or the reason why there was none."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from contracts.verify.exchange import Headers
+
+TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+# What a result picture may have at most; more is not read.
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+_AGENT: Final = ("user-agent", "kling-contracts")
+
+
+class Answer(NamedTuple):
+    """`status` 0 and `failure` where nothing came. `arrived`: the request may have reached the server."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    failure: str = ""
+    arrived: bool = True
+
+
+class Wire:
+    """A connection to one server. Paths go out byte for byte as given; redirects are not followed."""
+
+    def __init__(self, base_url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._base = httpx.URL(base_url.rstrip("/"))
+        # Loopback is no business of a proxy.
+        local = is_loopback(base_url)
+        self._client = httpx.Client(
+            transport=transport, timeout=TIMEOUT, trust_env=not local, follow_redirects=False
+        )
+
+    def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
+        """Send a request. `target` is path and query as they go on the wire, or a whole URL."""
+        url = target if target.startswith(("http://", "https://")) else self._url(target)
+        try:
+            raw = [(name.encode(), value.encode("utf-8")) for name, value in (*headers, _AGENT)]
+            request = self._client.build_request(method, url, headers=raw, content=body)
+            response = self._client.send(request, stream=True)
+            try:
+                received = _read(response)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            early = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
+            return Answer(0, failure=f"{type(error).__name__}: {error}", arrived=not isinstance(error, early))
+        answered = tuple((name.lower(), value) for name, value in response.headers.multi_items())
+        return Answer(response.status_code, answered, received)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _url(self, target: str) -> httpx.URL:
+        prefix = self._base.raw_path.rstrip(b"/")
+        return self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+
+
+def _read(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise httpx.DecodingError(f"the answer has more than {LARGEST_ANSWER} bytes")
+    return b"".join(chunks)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine: `localhost`, 127.0.0.0/8 or ::1. Nothing is resolved."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
