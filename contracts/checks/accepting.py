@@ -48,6 +48,7 @@ _ALLOWED: Final[dict[str, tuple[str, Source]]] = {
     "empty_text": ("the empty string means that an optional field is not given", KLING_PAGE),
     "null": ("null means that an optional field is not given", ASSUMED),
     "unknown_fields": ("unknown fields are ignored", ASSUMED),
+    "prompt.characters": ("every character that JSON can hold may stand in a prompt", ASSUMED),
     "picture_forms": ("a picture is given by URL or as raw base64, PNG or JPEG", KLING_PAGE),
     "equal_pictures": ("equal subject pictures count separately", SEED),
     "subject_image_list.items": ("every number of subjects within the limits is accepted", SEED),
@@ -98,28 +99,32 @@ def _send(request: ValidRequest) -> Callable[[Session], None]:
         body = _body(session, parts)
         with ThreadPoolExecutor(request.racers) as pool:
             probe = Probe(WHOLE, request.name)
-            sent = [pool.submit(session.create, probe, body) for _ in range(request.racers)]
+            sent = [
+                pool.submit(session.create, probe, body, escaped=request.escaped)
+                for _ in range(request.racers)
+            ]
             wholes = [each.result() for each in sent]
         if all(whole.answered and not whole.accepted for whole in wholes):
-            _find_guilty(session, parts)
+            _find_guilty(session, parts, escaped=request.escaped)
 
     return run
 
 
-def _find_guilty(session: Session, parts: tuple[Feature, ...]) -> None:
+def _find_guilty(session: Session, parts: tuple[Feature, ...], *, escaped: bool) -> None:
     for guilty in parts:
-        rest = [part for part in parts if part is not guilty]
-        if session.create(Probe(WITHOUT, guilty.about, guilty.tag), _body(session, rest)).accepted:
-            _alone(session, guilty)
+        probe = Probe(WITHOUT, guilty.about, guilty.tag)
+        rest = _body(session, [part for part in parts if part is not guilty])
+        if session.create(probe, rest, escaped=escaped).accepted:
+            _alone(session, guilty, escaped=escaped)
             return
     # More than one is guilty, or all of them are innocent and the server refuses everything.
     if session.create(Probe(ONLY, VALID, "the smallest body"), _body(session, ())).accepted:
         for part in parts:
-            _alone(session, part)
+            _alone(session, part, escaped=escaped)
 
 
-def _alone(session: Session, part: Feature) -> None:
-    session.create(Probe(ONLY, part.about, part.tag), _body(session, (part,)))
+def _alone(session: Session, part: Feature, *, escaped: bool) -> None:
+    session.create(Probe(ONLY, part.about, part.tag), _body(session, (part,)), escaped=escaped)
 
 
 def _body(session: Session, parts: Iterable[Feature]) -> Body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -16,8 +17,10 @@ from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 
 # How long after the tasks have ended callbacks may still come, and what is given to a second attempt.
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 15.0
 _PAUSE: Final = 0.1
+# At least once is not for ever.
+_REPEATS: Final = 4
 _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
 
 
@@ -57,6 +60,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups
             source=ASSUMED,
             judge=_judge_retry,
             catches=("one attempt only",),
+        ),
+        Check(
+            id="callbacks.stops",
+            sentence="a callback that was taken does not come again and again",
+            source=ASSUMED,
+            judge=_judge_stops,
+            catches=("the answer of the receiver is not looked at",),
         ),
         Check(
             id="callbacks.content_type",
@@ -233,6 +243,20 @@ def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
             actual=", ".join(str(task.task_status) for _, task in came),
             shown=[each for each, _ in came],
         )
+
+
+def _judge_stops(evidence: Evidence, hearing: Hearing) -> None:
+    for token in _called(evidence):
+        taken = [(each, task) for each, task in _came(evidence, token) if each.replied < 300]
+        times = Counter(str(task.task_status) for _, task in taken)
+        if times:
+            hearing.expect(
+                max(times.values()) <= _REPEATS,
+                "a callback came again and again, although it was taken",
+                expected=f"at most {_REPEATS} times",
+                actual=", ".join(f"{word} {count} times" for word, count in times.items()),
+                shown=[each for each, _ in taken[: _REPEATS + 1]],
+            )
 
 
 def _each(

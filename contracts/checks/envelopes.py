@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from contracts.checks.errors import any_validation_shape, error_check
 from contracts.gateways import Gateway, Shape, Situation
@@ -17,6 +17,8 @@ from contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED
 
 METHOD: Final = "method"
 PATH: Final = "path"
+# So much of a text of the request in an error is more than a hint.
+_ECHO: Final = 500
 # Not part of the API: the fake's own pages, and pictures.
 NO_API: Final = frozenset({"health", "picture", "picture again"})
 _INTERNALS: Final = re.compile(
@@ -88,6 +90,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             source=ASSUMED,
             judge=_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
             catches=("tracebacks in errors",),
+        ),
+        Check(
+            id="answers.no_echo",
+            sentence="an error does not give back the whole request",
+            source=ASSUMED,
+            judge=_each(_no_echo, "an error repeats the request at length", "a short message"),
+            catches=("the prompt or a picture in the error text",),
         ),
         error_check(
             "errors.validation",
@@ -249,6 +258,28 @@ def _no_key(exchange: Exchange) -> bool:
 
 def _no_internals(exchange: Exchange) -> bool | None:
     return None if exchange.status < 400 else _INTERNALS.search(exchange.answer) is None
+
+
+def _no_echo(exchange: Exchange) -> bool | None:
+    if exchange.status < 400 or len(exchange.body) < _ECHO:
+        return None
+    answer = exchange.answer.decode("utf-8", "replace")
+    texts = [text for text in _texts(exchange.asked) if len(text) >= _ECHO]
+    return not any(text[-_ECHO:] in answer or text[:_ECHO] in answer for text in texts)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in cast("list[object]", value):
+                yield from _texts(item)
+        case dict():
+            for item in cast("dict[str, object]", value).values():
+                yield from _texts(item)
+        case _:
+            pass
 
 
 def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:

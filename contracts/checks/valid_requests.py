@@ -61,6 +61,8 @@ class ValidRequest:
     images: int = 1
     # How many times it is sent at once, with one external id: one of them has to win.
     racers: int = 1
+    # Whether it is sent in ASCII, with escapes, rather than in UTF-8.
+    escaped: bool = False
     must: bool = True
 
     @property
@@ -108,7 +110,7 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
     requests = (
         ValidRequest(
             name="equal pictures",
-            features=(Feature("equal_pictures", "the same picture twice", same.fields),),
+            features=(Feature("equal_pictures", "the same picture twice", same.fields), _odd_characters()),
             external=FIRST,
             callback=PLAIN,
             racers=RACERS,
@@ -143,9 +145,10 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
         ValidRequest(
             name="unknown fields",
             features=(
-                Feature("unknown_fields", "fields nobody knows", {"x_unknown": {"x": [1]}, "lang": "en"}),
+                _unknown_fields(operation),
                 prompt_feature(operation, "combining"),
             ),
+            escaped=True,
         ),
     )
     models = cycle(cast("Choice", operation.field("model_name")).options.value)
@@ -159,12 +162,25 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
             external=request.external,
             callback=request.callback,
             racers=request.racers,
+            escaped=request.escaped,
         )
 
 
 def _scene_and_style(operation: Operation) -> Feature:
     scene = next(f.name for f in operation.fields if isinstance(f, Picture) and f.aliases)
     return Feature("picture_forms", "a scene and a style", {scene: picture(), "style_image": photograph()})
+
+
+def _odd_characters() -> Feature:
+    """Characters that some programs cannot bear; JSON and Unicode have nothing against them."""
+    return Feature("prompt.characters", "control characters", {"prompt": "a\x00b\t\n\x7f\u200f\ufeff\uffff"})
+
+
+def _unknown_fields(operation: Operation) -> Feature:
+    listed = subject_list(operation)
+    items = [item | {"x_note": "two of them"} for item in subjects(operation, *[picture()] * 2)]
+    fields: dict[str, object] = {listed.name: items, "x_unknown": {"x": [1]}, "lang": "en"}
+    return Feature("unknown_fields", "fields nobody knows", fields)
 
 
 def _extra(operation: Operation) -> Iterable[ValidRequest]:

@@ -140,7 +140,7 @@ def _text_faults(field: Text) -> Iterator[tuple[Rule, str, object]]:
 
 def _integer_faults(field: Integer) -> Iterator[tuple[Rule, str, object]]:
     low, high = field.minimum.value, field.maximum.value
-    for value in (low - 1, -1, float(low - 1)):
+    for value in (low - 1, -1, float(low - 1), -(10**30)):
         yield field.too_small, f"{value}", value
     for value in (high + 1, float(high + 1)):
         yield field.too_large, f"{value}", value

@@ -82,10 +82,18 @@ class Session:
         """An external id that no other run uses."""
         return f"kc-{self.evidence.run}-{tag}"
 
-    def create(self, probe: Probe, body: Mapping[str, object], key: Credential | None = None) -> Exchange:
-        """Send a create request. Lone surrogates go out as JSON escapes."""
+    def create(
+        self,
+        probe: Probe,
+        body: Mapping[str, object],
+        key: Credential | None = None,
+        *,
+        escaped: bool = False,
+    ) -> Exchange:
+        """Send a create request: in UTF-8, or in ASCII with escapes, as a half of all clients does."""
         credential = self.keys.first if key is None else key
-        return self._send(probe, "POST", self.create_path, encode(body), credential, (), images_in(body))
+        content = encode(body, escaped=escaped)
+        return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body))
 
     def query(self, kind: str, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
         """Ask for a task. The probe is about the id."""
@@ -190,8 +198,13 @@ class Session:
         return exchange, answer.arrived
 
 
-def encode(body: object) -> bytes:
-    """JSON as it is sent, in ASCII: lone surrogates survive as escapes."""
+def encode(body: object, *, escaped: bool = False) -> bytes:
+    """JSON as it is sent. Lone surrogates can be sent as escapes only."""
+    if not escaped:
+        try:
+            return json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            pass
     return json.dumps(body).encode()
 
 
