@@ -86,7 +86,8 @@ def _switches() -> list[Field[Any]]:
 
 def _spelling(default: object) -> str:
     if isinstance(default, tuple | frozenset):
-        return ",".join(map(str, cast("Iterable[object]", default))) or "none"
+        items = cast("Iterable[object]", default)
+        return ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in items) or "none"
     return str(default).lower() if default is None or isinstance(default, bool) else str(default)
 
 
@@ -114,7 +115,7 @@ def _serve(options: argparse.Namespace) -> int:
             _write_whole(options.ready_file, json.dumps({"url": url, "keys": keys, "pid": os.getpid()}))
         console.greet(url)
 
-    serve_until_interrupted(console.app(), listening, announce)
+    serve_until_interrupted(console.app(), listening, announce, console.sender().run)
     console.farewell()
     return 0
 

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contracts.gateways import GATEWAYS
 from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
+from kling_mock.callbacks import Callback
 from kling_mock.doors.asgi import Answering, ASGIApp
+from kling_mock.doors.callback_sender import CallbackSender
 from kling_mock.fake import Fake
-from kling_mock.records import CallRecord
+from kling_mock.receivers import in_ascii, without_secrets
+from kling_mock.records import AttemptRecord, CallRecord
 from kling_mock.replies import Reply, Request
 
 COLOURS = {
@@ -49,6 +52,9 @@ class Console:
     def app(self) -> ASGIApp:
         return ASGIApp(self._fake) if self._quiet else _ToldApp(self._fake, self)
 
+    def sender(self) -> CallbackSender:
+        return self._fake.sender(None if self._quiet else self.tell_callback)
+
     def greet(self, url: str) -> None:
         settings = self._fake.settings
         key = next(iter(settings.plain_keys), "any")
@@ -73,6 +79,22 @@ class Console:
         mine = call is not None and (call.path, call.status) == (request.path, reply.status)
         line = f"{request.method:<4} {request.path[:100]} "
         self._say((line, ""), (str(reply.status), good), *(_details(call) if call and mine else ()))
+
+    def tell_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
+        """A line for an attempt to deliver; None: the receiver is not called."""
+        line = f"  -> POST {without_secrets(callback.url)[:100]} "
+        told = (f"  {callback.status}", COLOURS[callback.status])
+        task = (f"  task {callback.task_id}", "dim")
+        if attempt is None:
+            self._say((line, ""), ("not sent", "yellow"), (f"  {callback.refused}", "yellow"), task)
+            return
+        result = "failed" if attempt.status is None else str(attempt.status)
+        why = f"  {in_ascii(str(attempt.error))}" if attempt.status is None else ""
+        made = callback._replace(attempts=(*callback.attempts, attempt))
+        due = made.next_attempt(self._fake.settings.callback_retries)
+        pause = "given up" if due is None else f"again in {due - attempt.at:g} s"
+        rest = () if attempt.delivered else ((f"{why}  {pause}", "yellow"),)
+        self._say((line, ""), (result, "green" if attempt.delivered else "red"), told, task, *rest)
 
     def farewell(self) -> None:
         tasks = self._fake.tasks

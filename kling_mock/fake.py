@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from contracts.gateways import COMETAPI, Situation
 from kling_mock.accounts import account_name, without_secrets
-from kling_mock.callbacks import Courier
 from kling_mock.chance import draw_uuid
 from kling_mock.clock import Clock
+from kling_mock.courier import Courier, Tell
 from kling_mock.pictures import Sheet
 from kling_mock.records import CallRecord
 from kling_mock.replies import Reply, Request, json_reply, picture_reply
@@ -25,6 +25,7 @@ from kling_mock.waiting import Watch
 
 if TYPE_CHECKING:
     from kling_mock.doors.asgi import ASGIApp
+    from kling_mock.doors.callback_sender import CallbackSender
     from kling_mock.doors.httpx_transport import FakeTransport
     from kling_mock.doors.respx_router import Interception
     from kling_mock.doors.server import Server
@@ -53,7 +54,7 @@ class Fake(View):
         self._problems: list[Exception] = []
         store = MemoryStore(clock.now, retention=settings.retention_days * DAY, journal=settings.journal_size)
         courier = Courier(store, settings, self._problems.append)
-        watch = Watch(clock, courier.settle)
+        watch = Watch(clock, courier.settle, courier.wake)
         super().__init__(store, settings, courier, watch, itertools.count())
         self._replies = itertools.count()
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
@@ -99,7 +100,7 @@ class Fake(View):
                 is None
             ):
                 break
-        self._watch.tell()
+        self._watch.tell(decision.told.task_id)
         return reply
 
     def _request_id(self) -> str:
@@ -131,10 +132,22 @@ class Fake(View):
         return ASGIApp(self)
 
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> Server:
-        """A context manager: serves on a socket from a thread, `.url` says where (port 0: any free one)."""
+        """A context manager: serves on a socket from a thread, `.url` says where (port 0: any free one).
+
+        While it serves, it sends callbacks to the receivers that the setting `callbacks` lets it call.
+        """
         from kling_mock.doors.server import Server
 
-        return Server(self.asgi(), host, port)
+        return Server(self.asgi(), host, port, beside=self.sender().run)
+
+    def sender(self, tell: Tell | None = None) -> CallbackSender:
+        """What sends callbacks over HTTP: `run()` is a coroutine for the event loop of a server.
+
+        `tell` is called with each callback and the attempt that was made, or None if it is not sent.
+        """
+        from kling_mock.doors.callback_sender import CallbackSender
+
+        return CallbackSender(self._courier, self._watch, tell)
 
 
 def _draw(sheet: Sheet) -> tuple[bytes, str]:

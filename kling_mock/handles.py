@@ -140,7 +140,7 @@ class TaskHandle:
             finished = plan.finished(polls.times, now, failure(plan.failure))
             if self._store.commit((PlanRecord(self.id, finished, plan, polls.total),)) is None:
                 break
-        self._watch.tell()
+        self._watch.tell(self.id)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskHandle) and other._record == self._record

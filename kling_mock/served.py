@@ -44,11 +44,13 @@ class Stage:
         """Put a fresh fake behind the socket for a while. The switches have to name one key or more."""
         empty = self._app.fake
         fake = ServedFake(self.server.url, clock=clock, **switches)
-        self._app.fake = fake
-        try:
-            yield fake
-        finally:
-            self._app.fake = empty
+        # What is on its way when the test ends is not sent to the end: it would come in another test.
+        with self.server.beside(fake.sender().run):
+            self._app.fake = fake
+            try:
+                yield fake
+            finally:
+                self._app.fake = empty
 
     def __enter__(self) -> Self:
         self.server.start()

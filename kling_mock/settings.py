@@ -11,6 +11,7 @@ from contracts.fields import is_web_url
 from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, every_operation
 from contracts.vocabulary import BODY_MAXIMUM, RETENTION_DAYS
 from kling_mock.plan import Pace
+from kling_mock.receivers import Reach
 
 # Limits can be lifted; what a value has to be at all (its type, text, base64, n) cannot.
 RELAXABLE: Final = frozenset(
@@ -122,9 +123,19 @@ class Settings:
         default=BODY_MAXIMUM.value,
         metadata=_switch("bytes of the largest request body that is read", "--body-cap"),
     )
+    callbacks: Reach = field(
+        default="loopback",
+        metadata=_switch(
+            "whom a server sends callbacks: off (nobody), loopback (receivers on this machine) or any",
+            "--callbacks",
+        ),
+    )
     callback_retries: tuple[float, ...] = field(
-        default=(10.0, 60.0, 600.0),
-        metadata=_switch("seconds before each further attempt to deliver a callback that was not taken"),
+        default=(1.0, 10.0, 60.0, 600.0),
+        metadata=_switch(
+            "seconds before each further attempt to deliver a callback that was not taken",
+            "--callback-retries",
+        ),
     )
     journal_size: int = field(
         default=10_000, metadata=_switch("how many calls the journal keeps; the oldest go first")
@@ -169,6 +180,8 @@ class Settings:
         if self.validation_errors not in VALIDATION_SHAPES:
             shapes = ", ".join(get_args(ErrorShape))
             raise ValueError(f"validation_errors: {self.validation_errors!r} is none of {shapes}")
+        if self.callbacks not in get_args(Reach):
+            raise ValueError(f"callbacks: {self.callbacks!r} is none of {', '.join(get_args(Reach))}")
         for name in ("slots", "balance"):
             limit = getattr(self, name)
             if limit is not None and limit < 0:

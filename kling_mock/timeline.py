@@ -69,7 +69,8 @@ def _states(task: TaskHandle, *, skip_first: bool) -> Iterator[_Event]:
 def _deliveries(callback: Callback) -> Iterator[_Event]:
     what = f"task {callback.task_id} {callback.status} to {callback.url}"
     if not callback.attempts:
-        yield _Event(callback.due, "callback", f"{what} is due, not delivered")
+        why = "not delivered" if callback.refused is None else f"not sent: {callback.refused}"
+        yield _Event(callback.due, "callback", f"{what} is due, {why}")
     for attempt in callback.attempts:
         fate = "delivered" if attempt.delivered else f"attempt {attempt.number} failed: {attempt.error}"
         yield _Event(attempt.at, "callback", f"{what} {fate}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from kling_mock.callbacks import Courier, Outbox
+from kling_mock.callbacks import Outbox
+from kling_mock.courier import Courier
 from kling_mock.handles import TaskHandle
 from kling_mock.journal import Calls
 from kling_mock.records import CallRecord, RuleRecord

@@ -16,18 +16,23 @@ SHORTEST: Final = 0.001
 class Watch:
     """What a fake tells of each change: an answer, another course of its clock, a verb of a script.
 
-    `settle` does what has become due. Telling costs nothing while nobody waits.
+    `settle` does what has become due; `steered` is told first of another course of the clock. Telling
+    costs nothing while nobody waits.
     """
 
-    def __init__(self, clock: Clock, settle: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Clock, settle: Callable[[str | None], None], steered: Callable[[], None]
+    ) -> None:
         self.clock = clock
         self._settle = settle
         self._changed = threading.Condition()
         self._waiting = 0
+        clock.subscribe(steered)
         clock.subscribe(self.tell)
 
-    def tell(self) -> None:
-        self._settle()
+    def tell(self, task_id: str | None = None) -> None:
+        """Something happened: to this task, if it was to one."""
+        self._settle(task_id)
         # Whoever begins to wait after this look sees by itself what has just been written.
         if self._waiting:
             with self._changed:
@@ -50,14 +55,14 @@ class Watch:
             try:
                 # Slices are subtracted, and no clock is read: tests replace those of the time module.
                 while left > 0:
-                    slice_ = min(left, max(self._seconds_to(due()), SHORTEST))
+                    slice_ = min(left, self.seconds_to(due()))
                     if self._changed.wait_for(over, slice_):
                         return
                     left -= slice_
             finally:
                 self._waiting -= 1
 
-    def _seconds_to(self, instant: float) -> float:
-        """How long the fake's clock takes to get there, in seconds of real time."""
+    def seconds_to(self, instant: float) -> float:
+        """How long the fake's clock takes to get there, in seconds of real time; at least SHORTEST."""
         speed = self.clock.speed
-        return (instant - self.clock.now()) / speed if speed else math.inf
+        return max((instant - self.clock.now()) / speed, SHORTEST) if speed else math.inf

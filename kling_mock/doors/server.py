@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -19,6 +21,10 @@ STOP_SECONDS: Final = 5
 # Many clients poll every 5 s, and 5 s is when uvicorn by itself hangs up on an idle connection: a poll
 # could meet the hanging up half-way.
 KEEP_ALIVE_SECONDS: Final = 75
+
+
+# What runs in the loop beside the server, until it is cancelled.
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class AddressRefused(OSError):
@@ -77,24 +83,55 @@ def uvicorn_config(app: Callable[..., Any]) -> uvicorn.Config:
 
 
 class _Announcing(uvicorn.Server):
-    """A uvicorn that says when it answers, so that nobody has to sleep and look."""
+    """A uvicorn that says when it answers, so that nobody has to sleep and look; with work beside it."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, announce: Callable[[], None], beside: Work | None = None
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._first = beside
+        self._beside: set[asyncio.Task[None]] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
+        if self._first is not None:
+            await self.begin(self._first)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            for task in tuple(self._beside):
+                await self.end(task)
+        finally:
+            await super().shutdown(sockets)
+
+    async def begin(self, work: Work) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work())
+        self._beside.add(task)
+        return task
+
+    async def end(self, task: asyncio.Task[None]) -> None:
+        """Cancel a work and wait until it is over. Raises what it ended with, if it did so by itself."""
+        self._beside.discard(task)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
 
 
 def serve_until_interrupted(
-    app: Callable[..., Any], listening: socket.socket, announce: Callable[[], None]
+    app: Callable[..., Any],
+    listening: socket.socket,
+    announce: Callable[[], None],
+    beside: Work | None = None,
 ) -> None:
     """Serve in this (the main) thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
     # uvicorn stops on either and then raises the signal again, for whoever had it before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = _Announcing(uvicorn_config(app), announce)
+    server = _Announcing(uvicorn_config(app), announce, beside)
     try:
         server.run([listening])
     except KeyboardInterrupt:  # uvicorn has stopped cleanly and raises the signal again
@@ -106,8 +143,16 @@ def serve_until_interrupted(
 class Server:
     """A server in a thread: a context manager, or `start()` and `stop()`."""
 
-    def __init__(self, app: Callable[..., Any], host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        beside: Work | None = None,
+    ) -> None:
         self._app = app
+        self._work = beside
         self._host = host
         self._port = port
         self._server: _Announcing | None = None
@@ -128,7 +173,7 @@ class Server:
         listening = bind(self._host, self._port)
         self._url = url_of(listening)
         answering = threading.Event()
-        server = _Announcing(uvicorn_config(self._app), answering.set)
+        server = _Announcing(uvicorn_config(self._app), answering.set, self._work)
         problems: list[BaseException] = []
 
         def run() -> None:
@@ -157,6 +202,19 @@ class Server:
             self._server.should_exit = True
             self._thread.join(STOP_SECONDS)
         self._server = self._thread = self._url = None
+
+    @contextmanager
+    def beside(self, work: Work) -> Generator[None]:
+        """Run a work in the loop of the server for the time of the block, whose end waits for its end."""
+        server = self._server
+        if server is None or server.loop is None:
+            raise RuntimeError("the server is not started")
+        task = asyncio.run_coroutine_threadsafe(server.begin(work), server.loop).result(STOP_SECONDS)
+        try:
+            yield
+        finally:
+            if self._server is server:  # else it was stopped, and its work before it
+                asyncio.run_coroutine_threadsafe(server.end(task), server.loop).result(STOP_SECONDS)
 
     def __enter__(self) -> Self:
         return self.start()

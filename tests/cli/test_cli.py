@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -99,6 +101,52 @@ def test_serve_takes_settings(served: Served) -> None:
     assert "POST /kling/v1/images/generations 200" not in out
 
 
+class _Receiver(BaseHTTPRequestHandler):
+    statuses: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(self.statuses.pop(0))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "served", [("--pace", "instant", "--callback-retries", "0")], indirect=True, ids=["callbacks"]
+)
+def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served) -> None:
+    """With the fate of each; a receiver elsewhere is not called, and the line says what would call it."""
+    assert served.process.stdout is not None
+    _Receiver.statuses[:] = [204, 500, 503, 200]
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
+        receiving = threading.Thread(target=receiver.serve_forever, args=(0.01,))
+        receiving.start()
+        hook = f"http://127.0.0.1:{receiver.server_port}/hook"
+        signed = f"{hook.replace('//', '//me:word@')}?token=word"
+        task = served.call("POST", CREATE, BODY | {"callback_url": signed})["data"]["task_id"]
+        lines: list[str] = []
+        while len(lines) < 4:
+            line = served.process.stdout.readline()
+            lines += [line.rstrip()] if line.startswith("  -> ") else []
+        receiver.shutdown()
+        receiving.join()
+    assert lines == [
+        f"  -> POST {hook} 204  submitted  task {task}",
+        f"  -> POST {hook} 500  processing  task {task}  again in 0 s",
+        f"  -> POST {hook} 503  processing  task {task}  given up",
+        f"  -> POST {hook} 200  succeed  task {task}",
+    ]
+    other = served.call("POST", CREATE, BODY | {"callback_url": "https://my.example/hook?token=word"})
+    while "my.example" not in (line := served.process.stdout.readline()):
+        pass
+    assert line.startswith("  -> POST https://my.example/hook not sent  its host is not this machine's own")
+    assert line.endswith(f"--callbacks any sends to it  task {other['data']['task_id']}\n")
+    out, errors = served.stop()
+    assert (served.process.returncode, errors) == (0, "")
+    assert "word" not in "".join(lines) + line + out
+
+
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     try:
         status = main(words)
@@ -128,6 +176,8 @@ def test_a_port_in_use_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (("serve", "--ignore", "prompt.length"), "did you mean"),
         (("serve", "--validation-errors", "json"), "kling, task, comet"),
         (("serve", "--slots", "-1"), "negative"),
+        (("serve", "--callbacks", "all"), "--callbacks: 'all' is none of off, loopback, any"),
+        (("serve", "--callback-retries", "soon"), "--callback-retries: 'soon' is not of type"),
         (("serve", "--port", "x"), "invalid int value"),
         (("serve", "--nope"), "unrecognized arguments"),
         (("demo", "--speed", "0"), "positive"),

@@ -29,6 +29,7 @@ from typing import Any
 import pytest
 
 # pytester forgets what a run inside this process has imported; what is here already, it leaves alone.
+import kling_mock.doors.callback_sender
 import kling_mock.doors.respx_router
 import kling_mock.served
 import kling_mock.sleeping  # noqa: F401

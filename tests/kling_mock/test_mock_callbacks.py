@@ -150,7 +150,7 @@ def test_an_answer_below_300_or_none_takes_it(answer: int | None, start: Start) 
 
 @pytest.mark.parametrize("answer", [199, 301, 404, 500, 503])
 def test_another_answer_is_a_failed_attempt_and_comes_again(answer: int, start: Start) -> None:
-    caller = start(pace="held:submitted")
+    caller = start(pace="held:submitted", callback_retries=[10, 60])
     inbox = Inbox(answer, answer)
     caller.fake.callbacks.deliver_to(inbox)
     caller.create(callback_url=HOOK)
@@ -172,7 +172,7 @@ def test_another_answer_is_a_failed_attempt_and_comes_again(answer: int, start: 
 @pytest.mark.parametrize(
     ("switches", "times"),
     [
-        ({}, [0, 10, 70, 670]),
+        ({}, [0, 1, 11, 71, 671]),
         ({"callback_retries": [1, 2]}, [0, 1, 3]),
         ({"callback_retries": []}, [0]),
     ],

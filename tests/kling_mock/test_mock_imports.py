@@ -43,6 +43,7 @@ CONTRACT_CORE = (
 LIBRARIES = {
     "kling_mock.console": {"rich"},
     "kling_mock.demo": {"rich"},
+    "kling_mock.doors.callback_sender": {"httpx"},  # when the first callback is sent
     "kling_mock.doors.httpx_transport": {"httpx"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.server": {"uvicorn"},
@@ -56,9 +57,9 @@ LIBRARIES = {
 
 # Who may import doors, and whether only inside functions: those are the lazy ways in.
 DOORS = {
-    "kling_mock.fake": ("lazy", {"httpx_transport", "respx_router", "asgi", "server"}),
+    "kling_mock.fake": ("lazy", {"httpx_transport", "respx_router", "asgi", "server", "callback_sender"}),
     "kling_mock.cli": ("lazy", {"server"}),
-    "kling_mock.console": ("eager", {"asgi"}),
+    "kling_mock.console": ("eager", {"asgi", "callback_sender"}),
     "kling_mock.served": ("eager", {"asgi", "server"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx_transport"}),
 }

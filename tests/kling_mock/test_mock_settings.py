@@ -59,6 +59,7 @@ BAD: dict[str, tuple[object, ...]] = {
     "balance": (-1, "3", 1.5, True),
     "retention_days": (0, -1, float("nan"), "30", None),
     "body_cap": (0, -1, 1.5, "1", None),
+    "callbacks": ("all", "", 5, True, None),
     "callback_retries": (5, "soon", ["soon"], [-1], [float("inf")], [float("nan")], None),
     "journal_size": (0, -1, 1.5, None),
 }
@@ -117,6 +118,7 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "balance": (("160", 160), ("none", None)),
     "retention_days": (("0.5", 0.5), ("7", 7.0)),
     "body_cap": (("1000", 1000),),
+    "callbacks": (("off", "off"), ("loopback", "loopback"), ("any", "any")),
     "callback_retries": (("1, 2.5", (1.0, 2.5)), ("none", ())),
     "journal_size": (("10", 10),),
 }

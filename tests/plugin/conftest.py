@@ -8,6 +8,7 @@ import pytest
 
 # pytester forgets what a run inside this process has imported. What is here already, it leaves alone:
 # otherwise each of these tests would load the server, httpx and ourselves anew.
+import kling_mock.doors.callback_sender
 import kling_mock.doors.respx_router
 import kling_mock.served
 import kling_mock.sleeping  # noqa: F401

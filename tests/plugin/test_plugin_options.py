@@ -60,6 +60,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "thumbnails": (True, "true"),
     "retention_days": (1.5, "1.5"),
     "body_cap": (1000, "1000"),
+    "callbacks": ("off", "off"),
     "callback_retries": ([1.0, 2.0], "1, 2"),
     "journal_size": (5, "5"),
 }

@@ -85,7 +85,7 @@ def test_the_server_shows_what_it_saw(suite: Suite) -> None:
             "E * AssertionError: expected task * to be polled at least once, but it was polled 0 times",
             TITLE_SERVER,
             "+0.000s  call      POST *",
-            "+0.000s  callback  task * submitted to https://me.test/hook is due, not delivered",
+            "+0.000s  callback  task * submitted to https://me.test/hook is due, not sent: *--callbacks any*",
         ]
     )
     result.stdout.no_fnmatch_line("*https://me.test/earlier*")

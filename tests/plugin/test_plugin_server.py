@@ -133,3 +133,74 @@ def test_keys_do_not_depend_on_the_machine(suite: Suite) -> None:
     keys = [re.findall(r"^key (\S+)$", suite(tests, "-s", "-q").stdout.str(), re.MULTILINE) for _ in range(2)]
     assert keys[0] == keys[1]
     assert len(keys[0]) == 1
+
+
+CALLED_BACK = """
+import http.server, json, queue, threading
+import httpx, pytest
+from kling_mock import ManualClock
+from poster import make
+
+came = queue.Queue()
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        came.put(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+@pytest.fixture(scope="module")
+def hook():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+        server.shutdown()
+        thread.join()
+
+def create(url):
+    with httpx.Client(verify=False, trust_env=False) as client:
+        return make(client, callback_url=url)
+
+left = []
+
+pytestmark = pytest.mark.kling(pace="seconds:2,30", clock=ManualClock)
+
+def test_first(kling_server, hook):
+    task = create(hook)
+    assert came.get(timeout=30)["task_status"] == "submitted"
+    left.append(kling_server)
+
+def test_second(kling_server, hook):
+    left[0].clock.advance(minutes=1)
+    task = create(hook)
+    kling_server.clock.advance(minutes=1)
+    told = [came.get(timeout=30) for _ in range(3)]
+    assert [each["task_status"] for each in told] == ["submitted", "processing", "succeed"]
+    assert {each["task_id"] for each in told} == {task}
+
+def test_in_process_receivers_go_first(kling, kling_server, hook):
+    heard = []
+    kling_server.callbacks.deliver_to(lambda callback: heard.append(callback.status.value))
+    create(hook)
+    kling_server.clock.advance(minutes=1)
+    assert heard == ["submitted", "processing", "succeed"]
+    assert came.empty()
+
+def test_beside_the_fixture_kling_as_well(kling, kling_server, hook):
+    create(hook)
+    assert came.get(timeout=30)["task_status"] == "submitted"
+
+@pytest.mark.kling(callbacks="off")
+def test_off(kling_server, hook):
+    create(hook)
+    assert "callbacks are off" in kling_server.callbacks[0].refused
+    assert came.empty()
+"""
+
+
+def test_it_calls_back_and_nothing_of_a_test_comes_in_another(suite: Suite) -> None:
+    suite(CALLED_BACK).assert_outcomes(passed=5)
