@@ -1,4 +1,7 @@
-"""The door outwards: sends callbacks over HTTP with httpx, from the event loop of a server."""
+"""The door outwards: sends callbacks over HTTP with httpx, from the event loop of a server.
+
+httpx is loaded when the first callback is sent: a server should answer soon.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -70,6 +72,8 @@ class _Post:
 
 
 def _open_client(*, secure: bool) -> httpx.AsyncClient:
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
     import httpx
 
     return httpx.AsyncClient(

@@ -118,7 +118,7 @@ class _Receiver(BaseHTTPRequestHandler):
 def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served) -> None:
     """With the fate of each; a receiver elsewhere is not called, and the line says what would call it."""
     assert served.process.stdout is not None
-    _Receiver.statuses[:] = [204, 500, 503, 200]
+    _Receiver.statuses[:] = [204, 500, 200, 503]
     with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
         receiving = threading.Thread(target=receiver.serve_forever, args=(0.01,))
         receiving.start()
@@ -134,8 +134,8 @@ def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served)
     assert lines == [
         f"  -> POST {hook} 204  submitted  task {task}",
         f"  -> POST {hook} 500  processing  task {task}  again in 0 s",
-        f"  -> POST {hook} 503  processing  task {task}  given up",
         f"  -> POST {hook} 200  succeed  task {task}",
+        f"  -> POST {hook} 503  processing  task {task}  given up",
     ]
     other = served.call("POST", CREATE, BODY | {"callback_url": "https://my.example/hook?token=word"})
     while "my.example" not in (line := served.process.stdout.readline()):
