@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import socket
@@ -20,6 +21,7 @@ from contracts.gateways import COMETAPI
 from kling_mock import Clock, Fake, ManualClock, __version__
 from kling_mock.callbacks import Callback
 from kling_mock.doors import callback_sender
+from kling_mock.doors.callback_sender import CallbackSender
 from kling_mock.doors.server import Server
 from kling_mock.plan import NEVER
 from kling_mock.records import AttemptRecord
@@ -236,6 +238,33 @@ def test_time_alone_is_enough(hook: MakeHook, serve: Serve) -> None:
     scene.all_delivered(1)
     clock.speed = 20_000
     assert inbox.statuses(2) == ["processing", "succeed"]
+
+
+def test_a_jump_of_the_clock_alone_wakes_the_sender(
+    hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else happens once it sleeps: no call, and no delivery that ends."""
+    asleep = threading.Event()
+    sleep = CallbackSender._sleep
+
+    async def told_sleep(self: CallbackSender, changed: asyncio.Event) -> None:
+        for _ in range(5):  # what was about to wake it does so now
+            await asyncio.sleep(0)
+        busy = [task for task in asyncio.all_tasks() if "_deliver" in repr(task)]
+        if self._courier.next_due() and not busy and not changed.is_set():
+            asleep.set()
+        await sleep(self, changed)
+
+    monkeypatch.setattr(CallbackSender, "_sleep", told_sleep)
+    inbox, scene = hook(), serve(pace="seconds:20,30")
+    scene.create(inbox.url)
+    assert inbox.next().status == "submitted"
+    scene.all_delivered(1)
+    asleep.clear()
+    scene.fake._courier.wake()  # it looks once more, finds nothing to do, and sleeps
+    assert asleep.wait(LONG)
+    scene.fake.clock.advance(20)
+    assert inbox.next().status == "processing"
 
 
 def test_a_clock_that_stands_still_is_waited_for(hook: MakeHook, serve: Serve) -> None:
