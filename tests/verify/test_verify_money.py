@@ -1,0 +1,208 @@
+"""Money is safe: whatever the server does, no more images are asked for than the budget allows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.gateways import COMETAPI, KLING, Gateway
+from contracts.verify.budget import Budget, OverBudget, images_of
+from contracts.verify.check import Need, Verdict
+from contracts.verify.runner import Options, Report, plan, verify
+
+KEY = "sk-good-0123456789"
+BASE = "http://gateway.test"
+
+
+class StillTime:
+    """Time that passes only when somebody waits, and a little with every look."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def now(self) -> float:
+        self.seconds += 0.001
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Till:
+    """A server that answers creates in one way, and counts what they would have cost."""
+
+    def __init__(self, answer: Callable[[int], httpx.Response]) -> None:
+        self.answer = answer
+        self.creates: list[dict[str, object]] = []
+        self.images = 0
+        self.bad_posts = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method != "POST" or request.headers.get("authorization") != f"Bearer {KEY}":
+            return httpx.Response(400, json={"code": "task_not_exist", "message": "no", "data": None})
+        cost = images_of(request.content)
+        if cost:
+            self.creates.append(json.loads(request.content))
+            self.images += cost
+        return self.answer(len(self.creates))
+
+
+def accept(number: int) -> httpx.Response:
+    data = {"task_id": f"t{number}", "task_status": "submitted", "created_at": 1, "updated_at": 1}
+    return httpx.Response(200, json={"code": 0, "message": "SUCCEED", "request_id": "r", "data": data})
+
+
+def fail(number: int) -> httpx.Response:
+    return httpx.Response(502, text=f"<html>{number}</html>")
+
+
+def drop(number: int) -> httpx.Response:
+    raise httpx.ReadTimeout(f"nothing came, {number}")
+
+
+def run(till: Till, max_tasks: int | None, gateway: Gateway = COMETAPI, deadline: float = 30) -> Report:
+    options = Options(base_url=BASE, api_key=KEY, gateway=gateway, max_tasks=max_tasks, deadline=deadline)
+    return verify(options, transport=httpx.MockTransport(till), waiter=StillTime(), run="test")
+
+
+@pytest.mark.parametrize("answer", [accept, fail, drop])
+@pytest.mark.parametrize("budget", [0, 1, 3, 20])
+def test_no_more_is_asked_for_than_the_budget_allows(
+    answer: Callable[[int], httpx.Response], budget: int
+) -> None:
+    """Also where the server takes everything, fails after it may have begun, or never answers."""
+    till = Till(answer)
+    report = run(till, budget)
+    assert till.images == report.images <= budget
+    assert bool(till.creates) is (budget > 0)
+
+
+@pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
+def test_the_default_is_to_spend_nothing(gateway: Gateway) -> None:
+    """Reads, bad keys and bodies that are no JSON: a server that is no proven kling-mock gets no more."""
+    till = Till(accept)
+    report = run(till, None, gateway)
+    assert (report.limit, report.images, till.creates) == (0, 0, [])
+    left_out = [each for each in report.plan if each.missing is Need.BUDGET]
+    assert left_out
+    assert all(each.step.reserves for each in left_out)
+
+
+def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
+    """Loopback proves nothing: a local gateway may have a paid upstream."""
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/_mock/health":
+            return httpx.Response(200, json={"status": "ok", "server": "another"})
+        return till(request)
+
+    till = Till(accept)
+    options = Options(base_url="http://127.0.0.1:9", api_key=KEY)
+    report = verify(options, transport=httpx.MockTransport(gateway), waiter=StillTime(), inbox=None)
+    assert (report.mock, report.limit, till.creates) == (False, 0, [])
+
+
+def test_a_refusal_gives_its_images_back() -> None:
+    """All creates are refused: hundreds fit into a budget of ten."""
+    till = Till(lambda _: httpx.Response(400, json={"code": 1201, "message": "no", "request_id": "r"}))
+    report = run(till, 10)
+    assert len(till.creates) > 150
+    assert report.images == 0
+
+
+def test_a_family_stops_at_its_first_acceptance() -> None:
+    till = Till(accept)
+    run(till, 10_000)
+    subjects = [body.get("subject_image_list") for body in till.creates]
+    assert len([each for each in subjects if isinstance(each, list) and len(each) > 4]) == 1
+
+
+@pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
+def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
+    """By the plan, and exactly: with one image less something would be left out."""
+    options = Options(
+        base_url=BASE, api_key="ak-1234567:sk-1234567", second_api_key="sk-2", gateway=gateway, max_tasks=20
+    )
+    planned = plan(options, receiver=True)
+    assert not [
+        each.step.name for each in planned if each.step.must and each.missing not in (None, Need.SIGNER)
+    ]
+    spent = max(each.spent_before + each.step.reserves for each in planned if each.missing is None)
+    assert spent <= 20
+    tighter = plan(Options(**(options.__dict__ | {"max_tasks": 18})), receiver=True)
+    assert [each.step.name for each in tighter if each.step.must and each.missing is Need.BUDGET]
+
+
+def test_what_is_no_must_leaves_enough_for_the_musts() -> None:
+    """Whatever the budget, the musts that run are those that would if there were nothing else."""
+    for budget in range(40):
+        planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), receiver=True)
+        spent, alone = 0, []
+        for step in (each.step for each in planned if each.step.must and each.missing in (None, Need.BUDGET)):
+            if step.reserves == 0 or spent + step.reserves <= budget:
+                alone.append(step.name)
+                spent += step.keeps
+        assert alone == [each.step.name for each in planned if each.step.must and each.missing is None], (
+            budget
+        )
+
+
+def test_checks_without_budget_say_so() -> None:
+    report = run(Till(accept), 0)
+    verdicts = {result.check.id: (result.verdict, result.reason) for result in report.results}
+    assert verdicts["refuses.prompt.max_length"] == (Verdict.NOT_RUN, "needs budget")
+    assert verdicts["life_cycle.ends"] == (Verdict.NOT_RUN, "needs budget")
+    assert verdicts["malformed.refused"][0] is Verdict.FAIL  # this server takes everything
+
+
+@given(limit=st.integers(0, 30), wanted=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=20))
+@settings(max_examples=50)
+def test_a_budget_never_gives_more_than_it_has(limit: int, wanted: list[tuple[int, bool]]) -> None:
+    budget = Budget(limit)
+    kept = 0
+    for images, keeps in wanted:
+        if images > limit - kept:
+            with pytest.raises(OverBudget, match=f"{limit - kept} are left"):
+                budget.reserve(images)
+            continue
+        budget.reserve(images)
+        budget.settle(images, kept=keeps)
+        kept += images if keeps else 0
+        assert budget.spent == kept <= limit
+
+
+@pytest.mark.parametrize(
+    ("body", "images"),
+    [
+        (b"{}", 1),
+        (b'{"n": 1}', 1),
+        (b'{"n": 9}', 9),
+        (b'{"n": 10}', 10),
+        (b'{"n": 0}', 1),
+        (b'{"n": -5}', 1),
+        (b'{"n": 2.0}', 2),
+        (b'{"n": 1.5}', 2),
+        (b'{"n": "3"}', 3),
+        (b'{"n": "many"}', 1),
+        (b'{"n": true}', 1),
+        (b'{"n": null}', 1),
+        (b'{"n": [7]}', 1),
+        (b'{"n": 1e400}', 1),
+        (b'{"n": 1, "n": 7}', 7),
+        (b'{"n": NaN}', 0),
+        (b"[]", 0),
+        (b"null", 0),
+        (b"", 0),
+        (b"{", 0),
+        (b"[" * 100_000, 0),
+        (b"\xff{}", 0),
+    ],
+)
+def test_what_a_body_could_cost(body: bytes, images: int) -> None:
+    """What a lenient server might make of it; nothing, where it is no JSON object."""
+    assert images_of(body) == images
