@@ -70,8 +70,6 @@ class Evidence:
     seed: int = 0
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
-    # What an accepted create was refused with first, and which of its parts were guilty: see `accepting`.
-    host_clock_known: bool = True
 
     @property
     def operation(self) -> Operation:
