@@ -1,0 +1,281 @@
+"""Properties of what a client reads: every answer that the contract allows, and every refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, cast
+
+from hypothesis import strategies as st
+
+from contracts.captures import MessageKind, captures
+from contracts.client_suite.bench import Attempt, Bench, Property, fault
+from contracts.client_suite.scripts import answer, created, refused, shown, task
+from contracts.client_suite.sending import smallest_body
+from contracts.client_suite.stand_in import Manner, Reply
+from contracts.gateways import Gateway, Situation
+from contracts.messages import Envelope, TaskMessage
+from contracts.response_schemas import REQUEST_ID, TASK_ID
+from contracts.vocabulary import COMET_QUERY, KLING_ERRORS, KLING_LIVE, KLING_PAGE, SEED, TaskStatus
+
+Wire = dict[str, object]
+
+_REFUSED_CREATES: Final = (
+    Situation.BAD_KEY,
+    Situation.UNKNOWN_MODEL,
+    Situation.INVALID,
+    Situation.DUPLICATE_ID,
+    Situation.NO_BALANCE,
+    Situation.NO_SLOTS,
+    Situation.INTERNAL,
+)
+# What no published answer has: a client must not stumble over it.
+_UNKNOWN: Final = st.dictionaries(
+    st.sampled_from(("watermark_url", "seed", "final_balance_deduction", "queue", "zz_new")),
+    st.none() | st.booleans() | st.integers(0, 9) | st.just("x") | st.just([1, {"a": None}]) | st.just({}),
+    min_size=1,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way in which a legal answer differs from the usual one."""
+
+    message: TaskMessage
+    reply: Reply
+    note: str = ""
+
+
+def reading(gateway: Gateway) -> Iterator[Property]:
+    """The properties of answers and refusals."""
+    variants = {
+        "plain": ("each of the four states is read as it is shown", KLING_PAGE, _plain),
+        "unknown-field": ("fields that are new, anywhere, do no harm", KLING_PAGE, _unknown_fields),
+        "unknown-status": ("a status that is new is neither an end nor an error", KLING_PAGE, _unknown_status),
+        "missing-optional": ("what may be absent may be absent", KLING_LIVE, _missing),
+        "null": ("what may be null may be null", COMET_QUERY, _null),
+        "missing-index": ("pictures are read without `index`: some published answers lack it", KLING_LIVE,
+                          _missing_index),
+        "captured": ("every captured answer is read", KLING_LIVE, _captured),
+        "transport": ("chunks, closed connections, escapes and header case do no harm", SEED, _transport),
+    }  # fmt: skip
+    for name, (sentence, source, make) in variants.items():
+        yield Property(
+            id=f"client.reads[{name}]", sentence=sentence, source=source, check=partial(_reads, make())
+        )
+    for name, (sentence, replies) in _created().items():
+        yield Property(
+            id=f"client.reads_created[{name}]",
+            sentence=sentence,
+            source=SEED,
+            check=partial(_reads_created, replies),
+        )
+    for situation in _REFUSED_CREATES:
+        yield Property(
+            id=f"client.reports_refusal[{situation.value}]",
+            sentence="a create that the service refuses is an error to the caller",
+            source=gateway.refusals[situation].source,
+            check=partial(_reports_refusal, situation),
+        )
+    yield Property(
+        id=f"client.reports_refusal[{Situation.UNKNOWN_TASK.value}]",
+        sentence="a query for a task that is not there is an error to the caller",
+        source=KLING_ERRORS,
+        check=_reports_unknown_task,
+    )
+
+
+def _wire(message: TaskMessage) -> Wire:
+    return Envelope.success(message.to_wire(), REQUEST_ID).to_wire()
+
+
+def _plain() -> st.SearchStrategy[Variant]:
+    return _each([Variant(message, shown(message)) for message in _messages()])
+
+
+def _messages() -> list[TaskMessage]:
+    return [task(status, pictures="https://cdn.example") for status in TaskStatus]
+
+
+def _each(variants: list[Variant]) -> st.SearchStrategy[Variant]:
+    return st.sampled_from(variants)
+
+
+def _unknown_fields() -> st.SearchStrategy[Variant]:
+    def build(message: TaskMessage, extra: Mapping[str, object], place: str) -> Variant:
+        wire = _wire(message)
+        data = cast("Wire", wire["data"])
+        homes: dict[str, list[Wire]] = {
+            "envelope": [wire],
+            "task": [data],
+            "task_info": [cast("Wire", data["task_info"])],
+            "task_result": [cast("Wire", data["task_result"])],
+            "image": cast("list[Wire]", cast("Wire", data["task_result"]).get("images", [])),
+        }
+        for home in homes[place]:
+            home |= extra
+        return Variant(message, answer(wire), f"{place}: {', '.join(sorted(extra))}")
+
+    places = st.sampled_from(("task", "envelope", "task_info", "task_result", "image"))
+    return st.builds(build, st.sampled_from(_messages()), _UNKNOWN, places)
+
+
+def _unknown_status() -> st.SearchStrategy[Variant]:
+    words = st.sampled_from(("queued", "moderating", "succeeded", "SUCCESS", "cancelled"))
+    return words.map(lambda word: Variant(task(word), shown(task(word)), word))
+
+
+def _missing() -> st.SearchStrategy[Variant]:
+    def build(message: TaskMessage, names: set[str]) -> Variant:
+        wire = _wire(message)
+        data = cast("Wire", wire["data"])
+        if message.task_status == TaskStatus.SUCCEED:
+            names = names - {"task_result"}
+        wire = {name: value for name, value in wire.items() if name not in names}
+        wire["data"] = {name: value for name, value in data.items() if name not in names}
+        return Variant(message, answer(wire), f"without {', '.join(sorted(names))}")
+
+    optional = ("request_id", "task_info", "task_result", "final_unit_deduction")
+    return st.builds(build, st.sampled_from(_messages()), st.sets(st.sampled_from(optional), min_size=1))
+
+
+def _null() -> st.SearchStrategy[Variant]:
+    def build(message: TaskMessage, names: set[str]) -> Variant:
+        wire = _wire(message)
+        data = cast("Wire", wire["data"])
+        ended = message.task_status
+        for name in names:
+            if name == "external_task_id":
+                data["task_info"] = {name: None}
+            elif (name, ended) not in {
+                ("task_result", TaskStatus.SUCCEED),
+                ("task_status_msg", TaskStatus.FAILED),
+            }:
+                data[name] = None
+        return Variant(message, answer(wire), f"null: {', '.join(sorted(names))}")
+
+    nullable = ("task_result", "task_status_msg", "external_task_id", "final_unit_deduction")
+    return st.builds(build, st.sampled_from(_messages()), st.sets(st.sampled_from(nullable), min_size=1))
+
+
+def _missing_index() -> st.SearchStrategy[Variant]:
+    message = task(TaskStatus.SUCCEED, pictures="https://cdn.example")
+    wire = _wire(message)
+    for image in cast("list[Wire]", cast("Wire", cast("Wire", wire["data"])["task_result"])["images"]):
+        del image["index"]
+    return st.just(Variant(message, answer(wire), "images without index"))
+
+
+def _captured() -> st.SearchStrategy[Variant]:
+    """Captured answers, with what their source masks filled in."""
+    found: list[Variant] = []
+    for capture in captures():
+        if capture.kind is not MessageKind.STATE or "data" not in capture.body:
+            continue
+        body = cast("Wire", json.loads(json.dumps(capture.body)))
+        data = cast("Wire", body["data"])
+        data.setdefault("task_id", TASK_ID)
+        result = data.get("task_result")
+        images = cast("Wire", result).get("images") if isinstance(result, dict) else None
+        for position, image in enumerate(cast("list[Wire]", images or [])):
+            image.setdefault("url", f"https://cdn.example/{position}.png")
+        try:
+            message = TaskMessage.from_wire(data)
+        except ValueError:
+            continue  # masked so much that nothing can be said about it
+        if message.images or message.task_status != TaskStatus.SUCCEED:
+            found.append(Variant(message, answer(body), capture.name))
+    return _each(found)
+
+
+def _transport() -> st.SearchStrategy[Variant]:
+    message = replace(task(TaskStatus.SUCCEED, pictures="https://cdn.example"), external_task_id="é漢😀")
+    wire = _wire(message)
+    raw = json.dumps(wire, ensure_ascii=False, indent=1).encode()
+    escaped = json.dumps(wire).encode()
+    kinds = ("application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8")
+    replies = [
+        Reply(body=body, manner=manner, headers=((name, kind),))
+        for body in (raw, escaped)
+        for manner in (Manner.WHOLE, Manner.CHUNKED, Manner.CLOSING)
+        for name, kind in zip(("Content-Type", "content-type", "CONTENT-TYPE"), kinds, strict=True)
+    ]
+    return _each([Variant(message, reply, f"{reply.manner.value}, {reply.headers[0]}") for reply in replies])
+
+
+def _reads(variants: st.SearchStrategy[Variant], bench: Bench) -> None:
+    def judge(variant: Variant) -> None:
+        bench.play(queries=[variant.reply])
+        judge_outcome(bench.query(variant.message.task_id), variant.message, variant.note)
+
+    bench.for_all(variants, judge)
+
+
+def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> None:
+    """Check that the client says what the answer said. A failed task may be told by an exception."""
+    status = message.task_status
+    if attempt.error is not None and not (
+        status == TaskStatus.FAILED and attempt.says(message.task_status_msg or "")
+    ):
+        fault(f"a task in status {str(status)!r}", attempt, tag=note)
+    if attempt.outcome is None:
+        return
+    if not isinstance(status, TaskStatus):
+        if attempt.status in set(TaskStatus) - {TaskStatus.SUBMITTED, TaskStatus.PROCESSING}:
+            fault(f"no end of the task at status {str(status)!r}", attempt, tag=note)
+        return
+    if attempt.status != status:
+        fault(f"status {str(status)!r}", attempt, tag=note)
+    urls = [image.url for image in message.images]
+    if list(attempt.outcome.images) != urls:
+        fault(f"the pictures {urls}", attempt, tag=note)
+    if status is TaskStatus.FAILED and not attempt.says(message.task_status_msg or ""):
+        fault(f"why it failed ({message.task_status_msg!r})", attempt, tag=note)
+
+
+def _created() -> dict[str, tuple[str, list[Reply]]]:
+    message = task(TaskStatus.SUBMITTED)
+    usual = Envelope.success(message.to_wire(with_result=False), REQUEST_ID).to_wire()
+    data = cast("Wire", usual["data"])
+    bare = {name: value for name, value in data.items() if name != "task_info"}
+    bodies: list[Wire] = [usual | {"zz_new": 1}, usual | {"data": data | {"zz_new": {"a": [None]}}}]
+    absent: list[Wire] = [
+        {name: value for name, value in usual.items() if name != "request_id"},
+        usual | {"data": bare},
+    ]
+    null: list[Wire] = [
+        usual | {"data": data | {"task_info": {"external_task_id": None}, "task_status_msg": None}},
+        usual | {"data": data | {"task_result": None}},
+    ]
+    return {
+        "plain": ("the id of the answer is given to the caller", [created(message)]),
+        "unknown-field": ("fields that are new do no harm", [answer(body) for body in bodies]),
+        "missing-optional": ("what may be absent may be absent", [answer(body) for body in absent]),
+        "null": ("what may be null may be null", [answer(body) for body in null]),
+    }
+
+
+def _reads_created(replies: list[Reply], bench: Bench) -> None:
+    for reply in replies:
+        bench.play(creates=[reply])
+        attempt = bench.submit(smallest_body(bench))
+        if attempt.value != TASK_ID:
+            fault(f"the id {TASK_ID!r}", attempt, tag=reply.body.decode())
+
+
+def _reports_refusal(situation: Situation, bench: Bench) -> None:
+    reply = refused(bench.gateway, situation)
+    bench.play(creates=[reply], accepts=False)
+    attempt = bench.submit(smallest_body(bench))
+    if attempt.error is None or attempt.overdue:
+        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")
+
+
+def _reports_unknown_task(bench: Bench) -> None:
+    reply = refused(bench.gateway, Situation.UNKNOWN_TASK)
+    bench.play(queries=[reply])
+    attempt = bench.query(TASK_ID)
+    if attempt.error is None or attempt.overdue:
+        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")

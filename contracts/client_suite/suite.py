@@ -1,0 +1,130 @@
+"""From an adapter to a parametrised pytest test: one item for each property."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from contracts.client_suite.adapter import ClientAdapter
+from contracts.client_suite.bench import KEY, Bench, Broken, Property
+from contracts.client_suite.paying import paying
+from contracts.client_suite.reading import reading
+from contracts.client_suite.secrecy import secrecy
+from contracts.client_suite.sending import sending
+from contracts.client_suite.waiting import waiting
+from contracts.gateways import COMETAPI, Gateway
+
+DEFAULT_EXAMPLES = 20
+_SHOWN = 1500
+
+Test = Callable[[Property, pytest.FixtureRequest], None]
+
+
+def client_suite(
+    adapter: ClientAdapter,
+    *,
+    gateway: Gateway = COMETAPI,
+    skip: Mapping[str, str] | None = None,
+    examples: int = DEFAULT_EXAMPLES,
+) -> Test:
+    """A test to assign to a name that begins with `test_`; it has one item for each property.
+
+    `skip` says why properties do not apply, by id, or by what is before the bracket for all of a name.
+    `examples` is how many values are tried where a property is about many. Raises ValueError for ids that
+    there are not, and for `fields` that the contract does not have.
+    """
+    reasons = dict(skip or {})
+    cases = list(properties(adapter, gateway))
+    known = {each.id for each in cases} | {each.name for each in cases}
+    unknown = sorted(reasons.keys() - known)
+    if unknown:
+        raise ValueError(f"there is no property {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    if examples < 1:
+        raise ValueError(f"examples must be at least 1, not {examples}")
+
+    def test(client_property: Property, request: pytest.FixtureRequest) -> None:
+        judge(client_property, adapter, gateway, request, examples=examples)
+
+    marked = [
+        pytest.param(
+            each,
+            id=each.id,
+            marks=[pytest.mark.skip(reason=reason)] if (reason := _reason(each, reasons)) else [],
+        )
+        for each in cases
+    ]
+    return pytest.mark.parametrize("client_property", marked)(test)
+
+
+def properties(adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Iterator[Property]:
+    """All properties that apply to a client, in the order of a task's life. Raises ValueError."""
+    _check_fields(adapter, gateway)
+    yield from sending(adapter, gateway)
+    yield from reading(gateway)
+    yield from waiting(adapter)
+    yield from paying(adapter)
+    yield from secrecy(adapter)
+
+
+def judge(
+    wanted: Property,
+    adapter: ClientAdapter,
+    gateway: Gateway,
+    request: pytest.FixtureRequest,
+    *,
+    examples: int = DEFAULT_EXAMPLES,
+) -> None:
+    """Check one property; fails the running test with a report."""
+    try:
+        with Bench(adapter=adapter, gateway=gateway, examples=examples, request=request) as bench:
+            wanted.check(bench)
+    except Broken as broken:
+        report = render(wanted, broken)
+    else:
+        return
+    pytest.fail(report, pytrace=False)
+
+
+def render(wanted: Property, broken: Broken) -> str:
+    """What is wrong, for somebody who has not read the suite."""
+    rule = broken.rule
+    source = rule.source if rule is not None else wanted.source
+    rows = {
+        "expected": broken.expected,
+        "seen": broken.seen,
+        "given": "" if broken.given is None else _shown(broken.given),
+        "case": broken.tag,
+        "rule": "" if rule is None else f"{rule.id}: {rule.sentence}",
+        "source": f"{source} ({source.confidence} confidence)",
+    }
+    lines = [f"{wanted.id}: {wanted.sentence}"]
+    lines += [f"  {name:<9} {_indented(text)}" for name, text in rows.items() if text]
+    return "\n".join(lines).replace(KEY, "<the key>")
+
+
+def _reason(wanted: Property, reasons: Mapping[str, str]) -> str:
+    return reasons.get(wanted.id) or reasons.get(wanted.name) or wanted.skip
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text, " " * 12).strip()
+
+
+def _check_fields(adapter: ClientAdapter, gateway: Gateway) -> None:
+    if adapter.fields is None:
+        return
+    operation = gateway.routes[0].operations[0]
+    names = [field.name for field in operation.fields]
+    unknown = sorted(set(adapter.fields) - set(names))
+    if unknown:
+        raise ValueError(f"no such field: {', '.join(unknown)}; {gateway.title} has {', '.join(names)}")
+    missing = [each.name for each in operation.fields if each.required and each.name not in adapter.fields]
+    if missing:
+        raise ValueError(f"fields lacks {', '.join(missing)}, without which there is no request")
