@@ -46,11 +46,16 @@ class Broken(Exception):
         self.expected, self.seen, self.given, self.rule, self.tag = expected, seen, given, rule, tag
 
 
+class Inconclusive(Exception):
+    """A property could not be looked at: something that it stands on is broken, and told elsewhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One call of the adapter: what it returned or raised, what was sent meanwhile, and how long it took.
 
-    `seconds` are virtual where the client lives in virtual time. `overdue` tells that the suite ended it.
+    `seconds` are virtual where the client lives in virtual time. `overdue` tells that the suite ended it,
+    `late` counts the requests that came after it.
     """
 
     value: object = None
@@ -58,6 +63,7 @@ class Attempt:
     requests: tuple[Received, ...] = ()
     seconds: float = 0.0
     overdue: bool = False
+    late: int = 0
 
     @property
     def creates(self) -> list[Received]:
@@ -105,6 +111,7 @@ class Bench:
     request: pytest.FixtureRequest
     timeout: float = TIMEOUT
     clock: VirtualTime = field(default_factory=VirtualTime)
+    creates: int = 0
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -153,7 +160,7 @@ class Bench:
         return _require_outcome(self._call(lambda: self.adapter.query(self.service, task_id)), "query")
 
     def wait(self, task_id: str, timeout: float) -> Attempt:
-        call = self._call(lambda: self.adapter.wait(self.service, task_id, timeout), limit=10 * timeout)
+        call = self._call(lambda: self.adapter.wait(self.service, task_id, timeout), limit=2 * timeout + 60)
         return _require_outcome(call, "wait")
 
     def fetch(self, url: str) -> Attempt:
@@ -218,15 +225,18 @@ class Bench:
         except (Exception, SystemExit, OutOfTime) as raised:  # noqa: BLE001 -- judged, whatever it is
             error = raised
         seconds = self._now() - began
-        self._watch_aftermath(threads)
         if error is not None:
             self.stand_in.settle()
+        requests = tuple(self.stand_in.requests)
+        self.creates += sum(request.method == "POST" for request in requests)
+        self._watch_aftermath(threads)
         return Attempt(
             value=value,
             error=error,
-            requests=tuple(self.stand_in.requests),
+            requests=requests,
             seconds=seconds,
             overdue=clock.overdue,
+            late=len(self.stand_in.requests) - len(requests),
         )
 
     def _now(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, cast
@@ -11,14 +11,14 @@ from typing import Final, cast
 from hypothesis import strategies as st
 
 from contracts.captures import MessageKind, captures
-from contracts.client_suite.bench import Attempt, Bench, Property, fault
+from contracts.client_suite.bench import Attempt, Bench, Inconclusive, Property, fault
 from contracts.client_suite.scripts import answer, created, refused, shown, task
 from contracts.client_suite.sending import smallest_body
 from contracts.client_suite.stand_in import Manner, Reply
 from contracts.gateways import Gateway, Situation
 from contracts.messages import Envelope, TaskMessage
 from contracts.response_schemas import REQUEST_ID, TASK_ID
-from contracts.vocabulary import COMET_QUERY, KLING_ERRORS, KLING_LIVE, KLING_PAGE, SEED, TaskStatus
+from contracts.vocabulary import COMET_QUERY, KLING_ERRORS, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
 Wire = dict[str, object]
 
@@ -48,29 +48,40 @@ class Variant:
     note: str = ""
 
 
+# A few, all of which are tried; or very many, of which some are.
+Variants = list[Variant] | st.SearchStrategy[Variant]
+
+
 def reading(gateway: Gateway) -> Iterator[Property]:
     """The properties of answers and refusals."""
-    variants = {
-        "plain": ("each of the four states is read as it is shown", KLING_PAGE, _plain),
-        "unknown-field": ("fields that are new, anywhere, do no harm", KLING_PAGE, _unknown_fields),
-        "unknown-status": ("a status that is new is neither an end nor an error", KLING_PAGE, _unknown_status),
-        "missing-optional": ("what may be absent may be absent", KLING_LIVE, _missing),
-        "null": ("what may be null may be null", COMET_QUERY, _null),
-        "missing-index": ("pictures are read without `index`: some published answers lack it", KLING_LIVE,
-                          _missing_index),
-        "captured": ("every captured answer is read", KLING_LIVE, _captured),
-        "transport": ("chunks, closed connections, escapes and header case do no harm", SEED, _transport),
-    }  # fmt: skip
-    for name, (sentence, source, make) in variants.items():
-        yield Property(
-            id=f"client.reads[{name}]", sentence=sentence, source=source, check=partial(_reads, make())
-        )
-    for name, (sentence, replies) in _created().items():
+    checks: dict[str, tuple[str, Source, Callable[[Bench], None]]] = {
+        "plain": ("each of the four states is read as it is shown", KLING_PAGE, _reads_plain),
+        "unknown-status": ("a status that is new is no end and no error", KLING_PAGE, _reads_unknown_status),
+    }
+    variants: dict[str, tuple[str, Source, Variants]] = {
+        "unknown-field": ("fields that are new, anywhere, do no harm", KLING_PAGE, _unknown_fields()),
+        "missing-optional": ("what may be absent may be absent", KLING_LIVE, _missing()),
+        "null": ("what may be null may be null", COMET_QUERY, _null()),
+        "missing-index": ("pictures may lack `index`, as in some captures", KLING_LIVE, _missing_index()),
+        "captured": ("every captured answer is read", KLING_LIVE, _captured()),
+        "transport": ("chunks, closing, escapes and the case of headers do no harm", SEED, _transport()),
+    }
+    for name, (sentence, source, replies) in variants.items():
+        checks[name] = (sentence, source, partial(_reads, replies))
+    for name, (sentence, source, check) in checks.items():
+        yield Property(id=f"client.reads[{name}]", sentence=sentence, source=source, check=check)
+    yield Property(
+        id="client.reads_created[plain]",
+        sentence="the id in the answer to a create is given to the caller",
+        source=SEED,
+        check=_gives_the_id,
+    )
+    for name, (sentence, bodies) in _created().items():
         yield Property(
             id=f"client.reads_created[{name}]",
-            sentence=sentence,
+            sentence=f"in the answer to a create, {sentence}",
             source=SEED,
-            check=partial(_reads_created, replies),
+            check=partial(_reads_created, bodies),
         )
     for situation in _REFUSED_CREATES:
         yield Property(
@@ -91,19 +102,11 @@ def _wire(message: TaskMessage) -> Wire:
     return Envelope.success(message.to_wire(), REQUEST_ID).to_wire()
 
 
-def _plain() -> st.SearchStrategy[Variant]:
-    return _each([Variant(message, shown(message)) for message in _messages()])
-
-
 def _messages() -> list[TaskMessage]:
     return [task(status, pictures="https://cdn.example") for status in TaskStatus]
 
 
-def _each(variants: list[Variant]) -> st.SearchStrategy[Variant]:
-    return st.sampled_from(variants)
-
-
-def _unknown_fields() -> st.SearchStrategy[Variant]:
+def _unknown_fields() -> Variants:
     def build(message: TaskMessage, extra: Mapping[str, object], place: str) -> Variant:
         wire = _wire(message)
         data = cast("Wire", wire["data"])
@@ -122,12 +125,7 @@ def _unknown_fields() -> st.SearchStrategy[Variant]:
     return st.builds(build, st.sampled_from(_messages()), _UNKNOWN, places)
 
 
-def _unknown_status() -> st.SearchStrategy[Variant]:
-    words = st.sampled_from(("queued", "moderating", "succeeded", "SUCCESS", "cancelled"))
-    return words.map(lambda word: Variant(task(word), shown(task(word)), word))
-
-
-def _missing() -> st.SearchStrategy[Variant]:
+def _missing() -> Variants:
     def build(message: TaskMessage, names: set[str]) -> Variant:
         wire = _wire(message)
         data = cast("Wire", wire["data"])
@@ -141,7 +139,7 @@ def _missing() -> st.SearchStrategy[Variant]:
     return st.builds(build, st.sampled_from(_messages()), st.sets(st.sampled_from(optional), min_size=1))
 
 
-def _null() -> st.SearchStrategy[Variant]:
+def _null() -> Variants:
     def build(message: TaskMessage, names: set[str]) -> Variant:
         wire = _wire(message)
         data = cast("Wire", wire["data"])
@@ -160,15 +158,15 @@ def _null() -> st.SearchStrategy[Variant]:
     return st.builds(build, st.sampled_from(_messages()), st.sets(st.sampled_from(nullable), min_size=1))
 
 
-def _missing_index() -> st.SearchStrategy[Variant]:
+def _missing_index() -> Variants:
     message = task(TaskStatus.SUCCEED, pictures="https://cdn.example")
     wire = _wire(message)
     for image in cast("list[Wire]", cast("Wire", cast("Wire", wire["data"])["task_result"])["images"]):
         del image["index"]
-    return st.just(Variant(message, answer(wire), "images without index"))
+    return [Variant(message, answer(wire), "images without index")]
 
 
-def _captured() -> st.SearchStrategy[Variant]:
+def _captured() -> Variants:
     """Captured answers, with what their source masks filled in."""
     found: list[Variant] = []
     for capture in captures():
@@ -187,10 +185,10 @@ def _captured() -> st.SearchStrategy[Variant]:
             continue  # masked so much that nothing can be said about it
         if message.images or message.task_status != TaskStatus.SUCCEED:
             found.append(Variant(message, answer(body), capture.name))
-    return _each(found)
+    return found
 
 
-def _transport() -> st.SearchStrategy[Variant]:
+def _transport() -> Variants:
     message = replace(task(TaskStatus.SUCCEED, pictures="https://cdn.example"), external_task_id="é漢😀")
     wire = _wire(message)
     raw = json.dumps(wire, ensure_ascii=False, indent=1).encode()
@@ -202,15 +200,53 @@ def _transport() -> st.SearchStrategy[Variant]:
         for manner in (Manner.WHOLE, Manner.CHUNKED, Manner.CLOSING)
         for name, kind in zip(("Content-Type", "content-type", "CONTENT-TYPE"), kinds, strict=True)
     ]
-    return _each([Variant(message, reply, f"{reply.manner.value}, {reply.headers[0]}") for reply in replies])
+    return [Variant(message, reply, f"{reply.manner.value}, {reply.headers[0]}") for reply in replies]
 
 
-def _reads(variants: st.SearchStrategy[Variant], bench: Bench) -> None:
+def _reads_plain(bench: Bench) -> None:
+    for message in _messages():
+        judge_outcome(_look(bench, message, shown(message)), message)
+
+
+def _reads_unknown_status(bench: Bench) -> None:
+    for word in ("queued", "moderating", "succeeded", "SUCCESS", "cancelled"):
+        judge_outcome(_look(bench, task(word), shown(task(word))), task(word), word)
+
+
+def _look(bench: Bench, message: TaskMessage, reply: Reply) -> Attempt:
+    bench.play(queries=[reply])
+    return bench.query(message.task_id)
+
+
+def _reads(variants: Variants, bench: Bench) -> None:
+    """What is made of a variant is what is made of the usual answer that says the same."""
+    usual: dict[str, Attempt] = {}
+
     def judge(variant: Variant) -> None:
-        bench.play(queries=[variant.reply])
-        judge_outcome(bench.query(variant.message.task_id), variant.message, variant.note)
+        message = variant.message
+        known = repr(message)
+        if known not in usual:
+            usual[known] = _look(bench, message, shown(message))
+        attempt = _look(bench, message, variant.reply)
+        wanted, got = _gist(usual[known], message), _gist(attempt, message)
+        if wanted is None:
+            raise Inconclusive("the usual answer is not read: see client.reads[plain]")
+        if wanted != got:
+            fault(f"the same as for the usual answer, {usual[known]}", attempt, tag=variant.note)
 
-    bench.for_all(variants, judge)
+    if isinstance(variants, list):
+        for variant in variants:
+            judge(variant)
+    else:
+        bench.for_all(variants, judge)
+
+
+def _gist(attempt: Attempt, message: TaskMessage) -> object:
+    """What is comparable in what a client makes of an answer; None if it makes nothing of it."""
+    if attempt.outcome is not None:
+        return attempt.status, tuple(attempt.outcome.images), attempt.outcome.message or None
+    told = message.task_status == TaskStatus.FAILED and attempt.says(message.task_status_msg or "")
+    return type(attempt.error) if told else None
 
 
 def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> None:
@@ -235,7 +271,7 @@ def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> Non
         fault(f"why it failed ({message.task_status_msg!r})", attempt, tag=note)
 
 
-def _created() -> dict[str, tuple[str, list[Reply]]]:
+def _created() -> dict[str, tuple[str, list[Wire]]]:
     message = task(TaskStatus.SUBMITTED)
     usual = Envelope.success(message.to_wire(with_result=False), REQUEST_ID).to_wire()
     data = cast("Wire", usual["data"])
@@ -250,19 +286,31 @@ def _created() -> dict[str, tuple[str, list[Reply]]]:
         usual | {"data": data | {"task_result": None}},
     ]
     return {
-        "plain": ("the id of the answer is given to the caller", [created(message)]),
-        "unknown-field": ("fields that are new do no harm", [answer(body) for body in bodies]),
-        "missing-optional": ("what may be absent may be absent", [answer(body) for body in absent]),
-        "null": ("what may be null may be null", [answer(body) for body in null]),
+        "unknown-field": ("fields that are new do no harm", bodies),
+        "missing-optional": ("what may be absent may be absent", absent),
+        "null": ("what may be null may be null", null),
     }
 
 
-def _reads_created(replies: list[Reply], bench: Bench) -> None:
-    for reply in replies:
-        bench.play(creates=[reply])
-        attempt = bench.submit(smallest_body(bench))
-        if attempt.value != TASK_ID:
-            fault(f"the id {TASK_ID!r}", attempt, tag=reply.body.decode())
+def _gives_the_id(bench: Bench) -> None:
+    attempt = _create(bench, created(task(TaskStatus.SUBMITTED)))
+    if attempt.value != TASK_ID:
+        fault(f"the id {TASK_ID!r}", attempt)
+
+
+def _create(bench: Bench, reply: Reply) -> Attempt:
+    bench.play(creates=[reply])
+    return bench.submit(smallest_body(bench))
+
+
+def _reads_created(bodies: list[Wire], bench: Bench) -> None:
+    usual = _create(bench, created(task(TaskStatus.SUBMITTED)))
+    if usual.error is not None:
+        raise Inconclusive("the usual answer is not read: see client.reads_created[plain]")
+    for body in bodies:
+        attempt = _create(bench, answer(body))
+        if attempt.error is not None or attempt.value != usual.value:
+            fault(f"the same as for the usual answer, {usual}", attempt, tag=json.dumps(body))
 
 
 def _reports_refusal(situation: Situation, bench: Bench) -> None:

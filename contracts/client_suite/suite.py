@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from contracts.client_suite.adapter import ClientAdapter
-from contracts.client_suite.bench import KEY, Bench, Broken, Property
+from contracts.client_suite.bench import KEY, Bench, Broken, Inconclusive, Property
 from contracts.client_suite.paying import paying
 from contracts.client_suite.reading import reading
 from contracts.client_suite.secrecy import secrecy
@@ -45,7 +45,12 @@ def client_suite(
         raise ValueError(f"examples must be at least 1, not {examples}")
 
     def test(client_property: Property, request: pytest.FixtureRequest) -> None:
-        judge(client_property, adapter, gateway, request, examples=examples)
+        try:
+            report = judge(client_property, adapter, gateway, request, examples=examples)
+        except Inconclusive as inconclusive:
+            pytest.skip(str(inconclusive))
+        if report:
+            pytest.fail(report, pytrace=False)
 
     marked = [
         pytest.param(
@@ -75,16 +80,14 @@ def judge(
     request: pytest.FixtureRequest,
     *,
     examples: int = DEFAULT_EXAMPLES,
-) -> None:
-    """Check one property; fails the running test with a report."""
+) -> str:
+    """What is wrong where a property does not hold, nothing where it does. Raises Inconclusive."""
     try:
         with Bench(adapter=adapter, gateway=gateway, examples=examples, request=request) as bench:
             wanted.check(bench)
     except Broken as broken:
-        report = render(wanted, broken)
-    else:
-        return
-    pytest.fail(report, pytrace=False)
+        return render(wanted, broken)
+    return ""
 
 
 def render(wanted: Property, broken: Broken) -> str:
