@@ -68,8 +68,8 @@ class ClientAdapter(ABC):
         """Ask once."""
 
     @abstractmethod
-    def wait(self, service: Service, task_id: str, timeout: float) -> Outcome | Awaitable[Outcome]:
-        """Ask until the task has ended, or raise once `timeout` seconds are over."""
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome | Awaitable[Outcome]:
+        """Ask until the task has ended, or raise once `deadline` seconds are over."""
 
     def fetch(self, service: Service, url: str) -> bytes | Awaitable[bytes]:
         """Download a picture. Optional: where it is left out, its properties are skipped."""

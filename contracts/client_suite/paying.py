@@ -9,8 +9,8 @@ from typing import Final
 
 from contracts.client_suite.adapter import ClientAdapter
 from contracts.client_suite.bench import TIMEOUT, Bench, Property, fault
+from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.scripts import answer, created, out_of_order, shown, task
-from contracts.client_suite.sending import smallest_body
 from contracts.client_suite.stand_in import Manner, Reply
 from contracts.response_schemas import TASK_ID
 from contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus

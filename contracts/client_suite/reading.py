@@ -1,4 +1,4 @@
-"""Properties of what a client reads: every answer that the contract allows, and every refusal."""
+"""Properties of reading a query: every answer that the contract allows."""
 
 from __future__ import annotations
 
@@ -12,29 +12,19 @@ from hypothesis import strategies as st
 
 from contracts.captures import MessageKind, captures
 from contracts.client_suite.bench import Attempt, Bench, Inconclusive, Property, fault
-from contracts.client_suite.scripts import answer, created, refused, shown, task
-from contracts.client_suite.sending import smallest_body
+from contracts.client_suite.scripts import answer, shown, task
 from contracts.client_suite.stand_in import Manner, Reply
-from contracts.gateways import Gateway, Situation
 from contracts.messages import Envelope, TaskMessage
 from contracts.response_schemas import REQUEST_ID, TASK_ID
-from contracts.vocabulary import COMET_QUERY, KLING_ERRORS, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
+from contracts.vocabulary import COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
 Wire = dict[str, object]
 
-_REFUSED_CREATES: Final = (
-    Situation.BAD_KEY,
-    Situation.UNKNOWN_MODEL,
-    Situation.INVALID,
-    Situation.DUPLICATE_ID,
-    Situation.NO_BALANCE,
-    Situation.NO_SLOTS,
-    Situation.INTERNAL,
-)
 # What no published answer has: a client must not stumble over it.
+_VALUES: Final[tuple[object, ...]] = (None, True, 0, 7, "x", [1, {"a": None}], dict[str, object]())
 _UNKNOWN: Final = st.dictionaries(
     st.sampled_from(("watermark_url", "seed", "final_balance_deduction", "queue", "zz_new")),
-    st.none() | st.booleans() | st.integers(0, 9) | st.just("x") | st.just([1, {"a": None}]) | st.just({}),
+    st.sampled_from(_VALUES),
     min_size=1,
 )
 
@@ -52,8 +42,8 @@ class Variant:
 Variants = list[Variant] | st.SearchStrategy[Variant]
 
 
-def reading(gateway: Gateway) -> Iterator[Property]:
-    """The properties of answers and refusals."""
+def reading() -> Iterator[Property]:
+    """The properties of answers to queries."""
     checks: dict[str, tuple[str, Source, Callable[[Bench], None]]] = {
         "plain": ("each of the four states is read as it is shown", KLING_PAGE, _reads_plain),
         "unknown-status": ("a status that is new is no end and no error", KLING_PAGE, _reads_unknown_status),
@@ -70,32 +60,6 @@ def reading(gateway: Gateway) -> Iterator[Property]:
         checks[name] = (sentence, source, partial(_reads, replies))
     for name, (sentence, source, check) in checks.items():
         yield Property(id=f"client.reads[{name}]", sentence=sentence, source=source, check=check)
-    yield Property(
-        id="client.reads_created[plain]",
-        sentence="the id in the answer to a create is given to the caller",
-        source=SEED,
-        check=_gives_the_id,
-    )
-    for name, (sentence, bodies) in _created().items():
-        yield Property(
-            id=f"client.reads_created[{name}]",
-            sentence=f"in the answer to a create, {sentence}",
-            source=SEED,
-            check=partial(_reads_created, bodies),
-        )
-    for situation in _REFUSED_CREATES:
-        yield Property(
-            id=f"client.reports_refusal[{situation.value}]",
-            sentence="a create that the service refuses is an error to the caller",
-            source=gateway.refusals[situation].source,
-            check=partial(_reports_refusal, situation),
-        )
-    yield Property(
-        id=f"client.reports_refusal[{Situation.UNKNOWN_TASK.value}]",
-        sentence="a query for a task that is not there is an error to the caller",
-        source=KLING_ERRORS,
-        check=_reports_unknown_task,
-    )
 
 
 def _wire(message: TaskMessage) -> Wire:
@@ -118,7 +82,7 @@ def _unknown_fields() -> Variants:
             "image": cast("list[Wire]", cast("Wire", data["task_result"]).get("images", [])),
         }
         for home in homes[place]:
-            home |= extra
+            home.update(extra)
         return Variant(message, answer(wire), f"{place}: {', '.join(sorted(extra))}")
 
     places = st.sampled_from(("task", "envelope", "task_info", "task_result", "image"))
@@ -269,61 +233,3 @@ def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> Non
         fault(f"the pictures {urls}", attempt, tag=note)
     if status is TaskStatus.FAILED and not attempt.says(message.task_status_msg or ""):
         fault(f"why it failed ({message.task_status_msg!r})", attempt, tag=note)
-
-
-def _created() -> dict[str, tuple[str, list[Wire]]]:
-    message = task(TaskStatus.SUBMITTED)
-    usual = Envelope.success(message.to_wire(with_result=False), REQUEST_ID).to_wire()
-    data = cast("Wire", usual["data"])
-    bare = {name: value for name, value in data.items() if name != "task_info"}
-    bodies: list[Wire] = [usual | {"zz_new": 1}, usual | {"data": data | {"zz_new": {"a": [None]}}}]
-    absent: list[Wire] = [
-        {name: value for name, value in usual.items() if name != "request_id"},
-        usual | {"data": bare},
-    ]
-    null: list[Wire] = [
-        usual | {"data": data | {"task_info": {"external_task_id": None}, "task_status_msg": None}},
-        usual | {"data": data | {"task_result": None}},
-    ]
-    return {
-        "unknown-field": ("fields that are new do no harm", bodies),
-        "missing-optional": ("what may be absent may be absent", absent),
-        "null": ("what may be null may be null", null),
-    }
-
-
-def _gives_the_id(bench: Bench) -> None:
-    attempt = _create(bench, created(task(TaskStatus.SUBMITTED)))
-    if attempt.value != TASK_ID:
-        fault(f"the id {TASK_ID!r}", attempt)
-
-
-def _create(bench: Bench, reply: Reply) -> Attempt:
-    bench.play(creates=[reply])
-    return bench.submit(smallest_body(bench))
-
-
-def _reads_created(bodies: list[Wire], bench: Bench) -> None:
-    usual = _create(bench, created(task(TaskStatus.SUBMITTED)))
-    if usual.error is not None:
-        raise Inconclusive("the usual answer is not read: see client.reads_created[plain]")
-    for body in bodies:
-        attempt = _create(bench, answer(body))
-        if attempt.error is not None or attempt.value != usual.value:
-            fault(f"the same as for the usual answer, {usual}", attempt, tag=json.dumps(body))
-
-
-def _reports_refusal(situation: Situation, bench: Bench) -> None:
-    reply = refused(bench.gateway, situation)
-    bench.play(creates=[reply], accepts=False)
-    attempt = bench.submit(smallest_body(bench))
-    if attempt.error is None or attempt.overdue:
-        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")
-
-
-def _reports_unknown_task(bench: Bench) -> None:
-    reply = refused(bench.gateway, Situation.UNKNOWN_TASK)
-    bench.play(queries=[reply])
-    attempt = bench.query(TASK_ID)
-    if attempt.error is None or attempt.overdue:
-        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")

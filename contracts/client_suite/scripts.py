@@ -29,8 +29,8 @@ _FILLING: Final = {
 
 def task(status: TaskStatus | str, *, pictures: str = "", task_id: str = TASK_ID) -> TaskMessage:
     """A task in a status, also in one that is no word of this API; `pictures` is where its pictures are."""
-    known = isinstance(status, TaskStatus)
-    shown = replace(task_in(status if known else TaskStatus.PROCESSING), task_id=task_id)
+    like = status if isinstance(status, TaskStatus) else TaskStatus.PROCESSING
+    shown = replace(task_in(like), task_id=task_id)
     if status == TaskStatus.SUCCEED:
         urls = [f"{pictures}{PICTURES}{task_id}-{index}.png" for index in range(2)]
         images = tuple(ResultImage(index=index, url=url) for index, url in enumerate(urls))

@@ -9,9 +9,9 @@ from typing import Final
 
 from contracts.client_suite.adapter import ClientAdapter
 from contracts.client_suite.bench import KEY, Attempt, Bench, Property, fault
+from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.paying import ACCIDENTS
 from contracts.client_suite.scripts import PICTURES, created, refused, shown, task
-from contracts.client_suite.sending import smallest_body
 from contracts.client_suite.stand_in import Manner, Received, Reply
 from contracts.gateways import Situation
 from contracts.response_schemas import TASK_ID
@@ -145,11 +145,7 @@ def _judge_request(request: Received, name: str) -> None:
     places = {
         "the URL": request.target,
         "the body": request.body.decode("utf-8", "replace"),
-        **{
-            f"the header {key}": value
-            for key, value in request.headers
-            if key.lower() != "authorization"
-        },
+        **{f"the header {key}": value for key, value in request.headers if key.lower() != "authorization"},
     }
     for place, text in places.items():
         if _leaks(text):
@@ -165,4 +161,3 @@ def _pictures(bench: Bench) -> None:
         for key, value in (("URL", request.target), *request.headers):
             if _leaks(value):
                 fault("a request for the picture without the key", f"{key}: {_hidden(value)}")
-

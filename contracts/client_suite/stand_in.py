@@ -108,7 +108,7 @@ class StandIn:
         self._listener.close()
 
     def settle(self) -> None:
-        """Wait until all that was sent here so far has been read: a client that gave up may be ahead of us."""
+        """Wait until what was sent so far has been read: a client that gave up may be ahead of us."""
         late = time.perf_counter() + SETTLE_SECONDS
         while time.perf_counter() < late:
             with self._lock:

@@ -9,10 +9,12 @@ import pytest
 
 from contracts.client_suite.adapter import ClientAdapter
 from contracts.client_suite.bench import KEY, Bench, Broken, Inconclusive, Property
+from contracts.client_suite.encoding import encoding
 from contracts.client_suite.paying import paying
 from contracts.client_suite.reading import reading
+from contracts.client_suite.receipts import receipts
 from contracts.client_suite.secrecy import secrecy
-from contracts.client_suite.sending import sending
+from contracts.client_suite.validity import validity
 from contracts.client_suite.waiting import waiting
 from contracts.gateways import COMETAPI, Gateway
 
@@ -66,8 +68,10 @@ def client_suite(
 def properties(adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Iterator[Property]:
     """All properties that apply to a client, in the order of a task's life. Raises ValueError."""
     _check_fields(adapter, gateway)
-    yield from sending(adapter, gateway)
-    yield from reading(gateway)
+    yield from validity(adapter, gateway)
+    yield from encoding(adapter, gateway)
+    yield from receipts(gateway)
+    yield from reading()
     yield from waiting(adapter)
     yield from paying(adapter)
     yield from secrecy(adapter)

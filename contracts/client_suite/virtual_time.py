@@ -119,7 +119,5 @@ def _modules_of_others() -> list[ModuleType]:
     """Everybody's modules but those of Python and of the test itself."""
     found = list(sys.modules.items())
     return [
-        module
-        for name, module in found
-        if name.partition(".")[0] not in _REAL and type(module) is ModuleType
+        module for name, module in found if name.partition(".")[0] not in _REAL and type(module) is ModuleType
     ]

@@ -105,7 +105,8 @@ def _roads(bench: Bench) -> tuple[tuple[TaskStatus, ...], ...]:
 def _goes_on(status: TaskStatus | str, bench: Bench) -> None:
     """What it makes of the end is asked elsewhere: here it only has to look once more."""
     looks = 3 if bench.adapter.virtual_time else 1
-    bench.play(queries=[*[shown(task(status))] * looks, shown(task(TaskStatus.SUCCEED, pictures=bench.pictures))])
+    end = shown(task(TaskStatus.SUCCEED, pictures=bench.pictures))
+    bench.play(queries=[*[shown(task(status))] * looks, end])
     attempt = bench.wait(TASK_ID, _patience(bench))
     if len(attempt.queries) <= looks:
         fault(

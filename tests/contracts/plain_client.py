@@ -34,15 +34,15 @@ class PlainClient(ClientAdapter):
     def query(self, service: Service, task_id: str) -> Outcome:
         return self.read(self.ask(service, task_id))
 
-    def wait(self, service: Service, task_id: str, timeout: float) -> Outcome:
-        deadline = time.monotonic() + timeout
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        end = time.monotonic() + deadline
         while True:
             outcome = self.look(service, task_id)
             if self.ended(outcome):
                 return self.conclude(service, task_id, outcome)
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= end:
                 raise TimeoutError(f"task {task_id} is still running")
-            time.sleep(min(self.pause, max(deadline - time.monotonic(), 0.01)))
+            time.sleep(min(self.pause, max(end - time.monotonic(), 0.01)))
 
     def fetch(self, service: Service, url: str) -> bytes:
         return self.exchange(url, "GET", headers={}, timeout=service.timeout)[1]
@@ -93,7 +93,13 @@ class PlainClient(ClientAdapter):
         return cast("Data", json.loads(body)["data"])
 
     def exchange(
-        self, url: str, method: str, *, headers: Mapping[str, str], timeout: float, content: bytes | None = None
+        self,
+        url: str,
+        method: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        content: bytes | None = None,
     ) -> tuple[int, bytes]:
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)

@@ -10,13 +10,31 @@ import pytest
 import contracts
 
 FOLDER = Path(contracts.__file__).parent
-MODULES = sorted(FOLDER.glob("*.py"))
+MODULES = sorted(FOLDER.rglob("*.py"))
 # What may be imported besides the standard library and the contract itself.
 FOREIGN = {
     "strategies": {"hypothesis"},
     "field_strategies": {"hypothesis"},
     "picture_strategies": {"hypothesis"},
+    "client_suite.bench": {"hypothesis", "pytest"},
+    "client_suite.bodies": {"hypothesis"},
+    "client_suite.encoding": {"hypothesis"},
+    "client_suite.reading": {"hypothesis"},
+    "client_suite.suite": {"pytest"},
+    "client_suite.validity": {"hypothesis"},
+    "client_suite.waiting": {"hypothesis"},
 }
+# What is derived with the help of Hypothesis and pytest: nothing else may import it.
+DERIVED = ("strategies", "field_strategies", "picture_strategies", "client_suite")
+
+
+def dotted(module: Path) -> str:
+    """The name of a module within the package."""
+    return ".".join(module.relative_to(FOLDER).with_suffix("").parts).removesuffix(".__init__")
+
+
+def is_core(module: Path) -> bool:
+    return dotted(module).partition(".")[0] not in DERIVED
 
 
 def imported(module: Path) -> set[str]:
@@ -31,24 +49,25 @@ def imported(module: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("module", MODULES, ids=[module.stem for module in MODULES])
+@pytest.mark.parametrize("module", MODULES, ids=map(dotted, MODULES))
 def test_imports(module: Path) -> None:
     """Every module imports the standard library and the contract, a few one library each."""
     tops = {name.partition(".")[0] for name in imported(module)}
-    assert tops <= sys.stdlib_module_names | {"contracts"} | FOREIGN.get(module.stem, set())
+    foreign = tops - sys.stdlib_module_names - {"contracts"}
+    assert foreign == FOREIGN.get(dotted(module), set())
 
 
 def test_core_leaves_the_strategies_alone() -> None:
-    """Only the strategies import the strategies, so that nothing else needs Hypothesis."""
-    strategies = {f"contracts.{name}" for name in FOREIGN}
-    for module in MODULES:
-        if module.stem not in FOREIGN:
-            assert not imported(module) & strategies
+    """Only what is derived imports what is derived, so that nothing else needs Hypothesis."""
+    derived = {f"contracts.{dotted(module)}" for module in MODULES if not is_core(module)}
+    assert {"contracts.strategies", "contracts.client_suite", "contracts.client_suite.bench"} <= derived
+    for module in filter(is_core, MODULES):
+        assert not imported(module) & derived
 
 
 def test_importing_loads_nothing_heavy() -> None:
     """The package and all its core modules load none of the heavy libraries, nor our other packages."""
-    core = [module.stem for module in MODULES if module.stem not in {*FOREIGN, "__init__", "__main__"}]
+    core = [dotted(module) for module in MODULES if is_core(module) and not module.stem.startswith("__")]
     script = f"""
 import sys
 import contracts

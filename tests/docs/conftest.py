@@ -188,6 +188,8 @@ class Player:
                     self._client(arguments)
                 case ["curl", *_]:
                     self._curl(words)
+                case ["pytest", *arguments]:
+                    self._pytest(arguments)
                 case _:
                     pytest.fail(f"{self.page.name}, line {block.line}: nobody can run {line!r}")
 
@@ -234,6 +236,18 @@ class Player:
         self.output = output
         found = re.search(r'"?task(?:_id)?"?[: ]"?(\d+)', output)
         self.task = found[1] if found else self.task
+
+    def _pytest(self, arguments: list[str]) -> None:
+        """Run tests of the page as they are by now; they may fail, as what comes after it shows."""
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", *_OPTIONS, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.pytester.path,
+        )
+        assert run.returncode in (0, 1), run.stdout + run.stderr
+        self.output = run.stdout
 
     def _curl(self, words: list[str]) -> None:
         """Send what curl would send, to the server of this page."""

@@ -15,7 +15,8 @@ import pytest
 import contracts
 import kling_client
 import kling_mock
-from contracts import vocabulary
+from contracts import client_suite, vocabulary
+from contracts.client_suite import ClientAdapter, Outcome, Service
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
 from kling_mock import cli as mock_cli
@@ -31,7 +32,7 @@ OURS = ("kling_mock", "kling_client", "contracts")
 CLASSES = (
     *(AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task),
     *(Callback, Calls, Clock, Fake, ManualClock, Outbox, Pace, Script, ServedFake, TaskHandle, View),
-    *(CallRecord, TaskRequest),
+    *(CallRecord, TaskRequest, ClientAdapter, Outcome, Service),
 )
 
 
@@ -64,7 +65,9 @@ def test_what_is_missing_is_found() -> None:
     ]
 
 
-@pytest.mark.parametrize("package", [kling_mock, kling_client, contracts], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "package", [kling_mock, kling_client, contracts, client_suite], ids=lambda each: each.__name__
+)
 def test_public_names_are_documented(package: object) -> None:
     assert missing(list(getattr(package, "__all__"))) == []  # noqa: B009 -- a module, of three
 
@@ -72,6 +75,20 @@ def test_public_names_are_documented(package: object) -> None:
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda each: each.__name__)
 def test_attributes_are_documented(kind: type) -> None:
     assert missing(attributes(kind)) == []
+
+
+def test_properties_of_clients_are_documented() -> None:
+    """By name, and by what may stand in the brackets: for both kinds of clients."""
+
+    class Mine(ClientAdapter):
+        submit = query = wait = Client.get
+
+    text = (ROOT / "docs" / "client-suite.md").read_text(encoding="utf-8")
+    for validates in (True, False):
+        Mine.validates_locally = validates
+        names = {each.name for each in client_suite.properties(Mine())}
+        assert len(names) > 10
+        assert [name for name in sorted(names) if f"`{name}" not in text] == []
 
 
 @pytest.mark.parametrize("method", [Client.generate, Task.wait, Task.updates, Task.save, Client.__init__])

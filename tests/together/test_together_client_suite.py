@@ -2,81 +2,123 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 
+from contracts import MULTI_IMAGE, ResultImage, TaskStatus
 from contracts.client_suite import ClientAdapter, Outcome, Service, client_suite
 from contracts.gateways import KLING
-from kling_client import AsyncClient, Client, DownloadError, TaskFailed
+from kling_client import AsyncClient, Client
 from kling_client.snapshot import TaskSnapshot
 
-# The arguments of `generate`, by the fields they become.
-ARGUMENTS = {
-    "model_name": "model",
-    "scence_image": "scene",
-    "scene_image": "scene",
-    "style_image": "style",
-    **{name: name for name in ("prompt", "n", "aspect_ratio", "callback_url", "external_task_id")},
-}
+SCENES = ("scence_image", "scene_image")
 
 
 def arguments(service: Service, request: Mapping[str, object]) -> dict[str, Any]:
-    """The call of `generate` that means a body; what no argument is for goes into `extra`."""
-    scene = service.gateway.routes[0].operations[0].fields[3].name
-    names = {name: word for name, word in ARGUMENTS.items() if word != "scene" or name == scene}
+    """The call of `generate` that means a body; what there is no argument for goes into `extra`."""
+    scene = SCENES[0] if service.gateway.routes[0].operations[0] is MULTI_IMAGE else SCENES[1]
+    names = {"model_name": "model", scene: "scene", "style_image": "style"}
+    names |= {each: each for each in ("prompt", "n", "aspect_ratio", "callback_url", "external_task_id")}
     extra = {name: value for name, value in request.items() if name not in names}
-    items = cast("Any", extra.get("subject_image_list"))
-    plain = isinstance(items, list) and all(
-        isinstance(item, dict) and list(item) == ["subject_image"] and isinstance(item["subject_image"], str)
-        for item in items
-    )
-    images = [item["subject_image"] for item in extra.pop("subject_image_list")] if plain else []  # type: ignore[attr-defined]
-    return {
-        "images": images,
-        "extra": extra,
-        **{
-            name: request[field]
-            for field, name in names.items()
-            if field in request
-        },
-    }
+    given = {names[name]: value for name, value in request.items() if name in names}
+    images = plain_pictures(extra.get("subject_image_list"))
+    if images is not None:
+        del extra["subject_image_list"]
+    return {"images": images or [], "extra": extra, **given}
+
+
+def plain_pictures(items: object) -> list[str] | None:
+    """The pictures of a list that `images` can say; what is odd about a list goes by `extra`."""
+    if not isinstance(items, list) or any(list(item) != ["subject_image"] for item in map(keys, items)):
+        return None
+    pictures = [item["subject_image"] for item in items]
+    return pictures if all(isinstance(picture, str) for picture in pictures) else None
+
+
+def keys(item: object) -> list[object]:
+    return list(item) if isinstance(item, dict) else []
 
 
 def outcome(task: TaskSnapshot) -> Outcome:
     return Outcome(str(task.status), [image.url for image in task.images], task.failure)
 
 
-class Blocking(ClientAdapter):
-    """`Client`, whose `generate` has arguments for the fields of the contract."""
+def options(service: Service) -> dict[str, Any]:
+    return {
+        "api_key": service.api_key,
+        "gateway": service.gateway.name,
+        "base_url": service.base_url,
+        "timeout": service.timeout,
+    }
 
-    def _client(self, service: Service, http: httpx.Client) -> Client:
-        return Client(
-            service.api_key,
-            gateway=service.gateway.name,
-            base_url=service.base_url,
-            timeout=service.timeout,
-            http_client=http,
-        )
+
+class Blocking(ClientAdapter):
+    """`Client`, a new one for every call."""
 
     def submit(self, service: Service, request: dict[str, object]) -> str:
-        with http() as opened:
-            return self._client(service, opened).generate(**arguments(service, request)).id
+        with opened() as http, Client(**options(service), http_client=http) as client:
+            return client.generate(**arguments(service, request)).id
 
     def query(self, service: Service, task_id: str) -> Outcome:
-        with http() as opened:
-            return outcome(self._client(service, opened).get(task_id))
+        with opened() as http, Client(**options(service), http_client=http) as client:
+            return outcome(client.get(task_id))
 
-    def wait(self, service: Service, task_id: str, timeout: float) -> Outcome:
-        with http() as opened:
-            return outcome(self._client(service, opened).task(task_id).wait(deadline=timeout))
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        with opened() as http, Client(**options(service), http_client=http) as client:
+            return outcome(client.task(task_id).wait(deadline=deadline))
+
+    def fetch(self, service: Service, url: str) -> bytes:
+        image = ResultImage(index=0, url=url)
+        with opened() as http, Client(**options(service), http_client=http) as client, folder() as into:
+            task = replace(client.task("1"), status=TaskStatus.SUCCEED, images=(image,))
+            return task.save(into)[0].read_bytes()
 
 
-def http() -> httpx.Client:
-    # verify=False: loading certificates takes 30 ms, and nothing here is encrypted.
+class Awaited(ClientAdapter):
+    """`AsyncClient`, whose methods the suite awaits."""
+
+    async def submit(self, service: Service, request: dict[str, object]) -> str:
+        async with opened_async() as http, AsyncClient(**options(service), http_client=http) as client:
+            return (await client.generate(**arguments(service, request))).id
+
+    async def query(self, service: Service, task_id: str) -> Outcome:
+        async with opened_async() as http, AsyncClient(**options(service), http_client=http) as client:
+            return outcome(await client.get(task_id))
+
+    async def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        async with opened_async() as http, AsyncClient(**options(service), http_client=http) as client:
+            return outcome(await client.task(task_id).wait(deadline=deadline))
+
+    async def fetch(self, service: Service, url: str) -> bytes:
+        image = ResultImage(index=0, url=url)
+        async with opened_async() as http, AsyncClient(**options(service), http_client=http) as client:
+            task = replace(client.task("1"), status=TaskStatus.SUCCEED, images=(image,))
+            with folder() as into:
+                (path,) = await task.save(into)
+                return await asyncio.to_thread(path.read_bytes)
+
+
+def folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="client-suite-")
+
+
+# verify=False: loading certificates takes 30 ms, and nothing here is encrypted.
+
+
+def opened() -> httpx.Client:
     return httpx.Client(transport=httpx.HTTPTransport(verify=False))
+
+
+def opened_async() -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
 
 
 test_client = client_suite(Blocking())
 test_client_at_kling = client_suite(Blocking(), gateway=KLING)
+test_async_client = client_suite(Awaited())
+test_async_client_at_kling = client_suite(Awaited(), gateway=KLING)

@@ -25,6 +25,7 @@ from contracts import (
     judge,
     validate,
 )
+from contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
 from contracts.lifecycle import Misconduct
 from contracts.strategies import (
     BoundaryRequest,
@@ -71,3 +72,29 @@ def strategies() -> None:
 def test_refusals(request: InvalidRequest) -> None:
     assert_type(request.status, int)
     assert_type(request.label, str)
+
+
+class Mine(ClientAdapter):
+    fields = ("subject_image_list", "prompt")
+    virtual_time = False
+
+    def submit(self, service: Service, request: dict[str, object]) -> str:
+        assert_type(service.create_url, str)
+        assert_type(service.gateway, Gateway)
+        assert_type(service.timeout, float)
+        return service.base_url + service.api_key
+
+    async def query(self, service: Service, task_id: str) -> Outcome:
+        return Outcome(service.task_url(task_id), ["https://example.com/0.png"], None)
+
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        return Outcome("failed", message="no")
+
+    async def fetch(self, service: Service, url: str) -> bytes:
+        return url.encode()
+
+
+test_mine = client_suite(Mine(), gateway=COMETAPI, skip={"client.pauses": "why"}, examples=5)
+for each in properties(Mine()):
+    assert_type(each.id, str)
+    assert_type(each.sentence, str)

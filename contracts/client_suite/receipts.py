@@ -1,0 +1,117 @@
+"""Properties of receipts and refusals: the id gets to the caller, and so does a no."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Final, cast
+
+from contracts.client_suite.bench import Attempt, Bench, Inconclusive, Property, fault
+from contracts.client_suite.bodies import smallest_body
+from contracts.client_suite.scripts import answer, created, refused, task
+from contracts.client_suite.stand_in import Reply
+from contracts.gateways import Gateway, Situation
+from contracts.messages import Envelope
+from contracts.response_schemas import REQUEST_ID, TASK_ID
+from contracts.vocabulary import KLING_ERRORS, SEED, TaskStatus
+
+Wire = dict[str, object]
+
+_REFUSED_CREATES: Final = (
+    Situation.BAD_KEY,
+    Situation.UNKNOWN_MODEL,
+    Situation.INVALID,
+    Situation.DUPLICATE_ID,
+    Situation.NO_BALANCE,
+    Situation.NO_SLOTS,
+    Situation.INTERNAL,
+)
+
+
+def receipts(gateway: Gateway) -> Iterator[Property]:
+    """The properties of answers to creates, and of refusals."""
+    yield Property(
+        id="client.reads_created[plain]",
+        sentence="the id in the answer to a create is given to the caller",
+        source=SEED,
+        check=_gives_the_id,
+    )
+    for name, (sentence, bodies) in _created().items():
+        yield Property(
+            id=f"client.reads_created[{name}]",
+            sentence=f"in the answer to a create, {sentence}",
+            source=SEED,
+            check=partial(_reads_created, bodies),
+        )
+    for situation in _REFUSED_CREATES:
+        yield Property(
+            id=f"client.reports_refusal[{situation.value}]",
+            sentence="a create that the service refuses is an error to the caller",
+            source=gateway.refusals[situation].source,
+            check=partial(_reports_refusal, situation),
+        )
+    yield Property(
+        id=f"client.reports_refusal[{Situation.UNKNOWN_TASK.value}]",
+        sentence="a query for a task that is not there is an error to the caller",
+        source=KLING_ERRORS,
+        check=_reports_unknown_task,
+    )
+
+
+def _created() -> dict[str, tuple[str, list[Wire]]]:
+    message = task(TaskStatus.SUBMITTED)
+    usual = Envelope.success(message.to_wire(with_result=False), REQUEST_ID).to_wire()
+    data = cast("Wire", usual["data"])
+    bare = {name: value for name, value in data.items() if name != "task_info"}
+    bodies: list[Wire] = [usual | {"zz_new": 1}, usual | {"data": data | {"zz_new": {"a": [None]}}}]
+    absent: list[Wire] = [
+        {name: value for name, value in usual.items() if name != "request_id"},
+        usual | {"data": bare},
+    ]
+    null: list[Wire] = [
+        usual | {"data": data | {"task_info": {"external_task_id": None}, "task_status_msg": None}},
+        usual | {"data": data | {"task_result": None}},
+    ]
+    return {
+        "unknown-field": ("fields that are new do no harm", bodies),
+        "missing-optional": ("what may be absent may be absent", absent),
+        "null": ("what may be null may be null", null),
+    }
+
+
+def _gives_the_id(bench: Bench) -> None:
+    attempt = _create(bench, created(task(TaskStatus.SUBMITTED)))
+    if attempt.value != TASK_ID:
+        fault(f"the id {TASK_ID!r}", attempt)
+
+
+def _create(bench: Bench, reply: Reply) -> Attempt:
+    bench.play(creates=[reply])
+    return bench.submit(smallest_body(bench))
+
+
+def _reads_created(bodies: list[Wire], bench: Bench) -> None:
+    usual = _create(bench, created(task(TaskStatus.SUBMITTED)))
+    if usual.error is not None:
+        raise Inconclusive("the usual answer is not read: see client.reads_created[plain]")
+    for body in bodies:
+        attempt = _create(bench, answer(body))
+        if attempt.error is not None or attempt.value != usual.value:
+            fault(f"the same as for the usual answer, {usual}", attempt, tag=json.dumps(body))
+
+
+def _reports_refusal(situation: Situation, bench: Bench) -> None:
+    reply = refused(bench.gateway, situation)
+    bench.play(creates=[reply], accepts=False)
+    attempt = bench.submit(smallest_body(bench))
+    if attempt.error is None or attempt.overdue:
+        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")
+
+
+def _reports_unknown_task(bench: Bench) -> None:
+    reply = refused(bench.gateway, Situation.UNKNOWN_TASK)
+    bench.play(queries=[reply])
+    attempt = bench.query(TASK_ID)
+    if attempt.error is None or attempt.overdue:
+        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")

@@ -1,0 +1,223 @@
+"""What the suite for clients stands on: the scripted stand-in, and time that passes by being slept."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from contracts.client_suite.scripts import Script, created, shown, task
+from contracts.client_suite.stand_in import Manner, Received, Reply, StandIn
+from contracts.client_suite.virtual_time import OutOfTime, RealTimeThread, VirtualTime
+from contracts.gateways import COMETAPI, KLING, Gateway
+from contracts.vocabulary import TaskStatus
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    with StandIn(lambda _: Reply(body="é".encode())) as running:
+        yield running
+
+
+def talk(stand_in: StandIn, sent: bytes) -> bytes:
+    """All that comes back on one connection."""
+    with socket.create_connection(("127.0.0.1", stand_in.port)) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+@pytest.mark.parametrize(
+    ("sent", "body"),
+    [
+        (b"POST /a?b=c HTTP/1.1\r\nContent-Length: 3\r\n\r\n{1}", b"{1}"),
+        (b"POST /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{1\r\n1;x=y\r\n}\r\n0\r\nT: 1\r\n\r\n",
+         b"{1}"),
+        (b"GET /a?b=c HTTP/1.1\r\nX-Key: one\r\nx-key: two\r\n\r\n", b""),
+    ],
+    ids=["length", "chunks", "none"],
+)  # fmt: skip
+def test_requests_are_kept_as_they_came(stand_in: StandIn, sent: bytes, body: bytes) -> None:
+    talk(stand_in, sent)
+    (received,) = stand_in.requests
+    assert (received.target, received.path, received.body) == ("/a?b=c", "/a", body)
+    assert received.header("x-key") == ("one, two" if not body else "")
+
+
+def test_a_connection_is_kept_and_an_interim_answer_given(stand_in: StandIn) -> None:
+    """As curl and others ask for it before a large body."""
+    one = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n1"
+    back = talk(stand_in, one)
+    assert back.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+    connection = http.client.HTTPConnection("127.0.0.1", stand_in.port)
+    for _ in range(2):
+        connection.request("GET", "/")
+        assert connection.getresponse().read().decode() == "é"
+        assert connection.sock is not None
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("manner", "end"),
+    [
+        (Manner.WHOLE, b"\r\nContent-Length: 2\r\n\r\n\xc3\xa9"),
+        (Manner.CLOSING, b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n\xc3\xa9"),
+        (Manner.CHUNKED, b"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\xc3\r\n1\r\n\xa9\r\n0\r\n\r\n"),
+        (Manner.CUT, b"\r\nContent-Length: 2\r\n\r\n\xc3"),
+        (Manner.DROPPED, b""),
+    ],
+)
+def test_replies_come_in_their_manner(stand_in: StandIn, manner: Manner, end: bytes) -> None:
+    stand_in.answer = lambda _: Reply(body="é".encode(), manner=manner)
+    back = talk(stand_in, b"GET / HTTP/1.1\r\n\r\n")
+    assert back.endswith(end)
+    assert bool(back) is bool(end)
+    assert len(stand_in.requests) == 1
+
+
+def test_a_stalled_reply_ends_with_the_client(stand_in: StandIn) -> None:
+    """It is not waited for: whoever hangs up is let go."""
+    stand_in.answer = lambda _: Reply(manner=Manner.STALLED)
+    assert talk(stand_in, b"GET / HTTP/1.1\r\n\r\n") == b""
+
+
+def test_what_was_sent_and_given_up_is_seen(stand_in: StandIn) -> None:
+    connection = socket.create_connection(("127.0.0.1", stand_in.port))
+    connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    connection.close()
+    stand_in.settle()
+    assert len(stand_in.requests) == 1
+
+
+def test_a_mistake_of_a_script_is_not_hidden(stand_in: StandIn) -> None:
+    stand_in.answer = lambda _: Reply(status=[][0])
+    talk(stand_in, b"GET / HTTP/1.1\r\n\r\n")
+    assert isinstance(stand_in.failure, IndexError)
+
+
+def asked(method: str, target: str = "/x", body: bytes = b"") -> Received:
+    return Received(method=method, target=target, headers=(), body=body)
+
+
+@pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda each: each.name)
+def test_a_script_counts_what_it_accepts(gateway: Gateway) -> None:
+    """A taken external id is refused as the contract says, and accepts nothing."""
+    first, second = created(task(TaskStatus.SUBMITTED)), created(task("other"))
+    script = Script(gateway, creates=[first, second])
+    body = b'{"external_task_id": "mine"}'
+    assert [script(asked("POST", body=body)), script(asked("POST", body=b"no JSON"))] == [first, second]
+    duplicate = script(asked("POST", body=body))
+    assert (duplicate.status, b"External_task_id mine already exists" in duplicate.body) == (400, True)
+    assert script(asked("POST", body=b"[]")) == second
+    assert script.accepted == 3
+
+
+def test_a_script_lists_where_the_gateway_does() -> None:
+    """So a client may look whether its create arrived."""
+    script = Script(KLING, creates=[created(task(TaskStatus.SUBMITTED))], queries=[Reply(status=418)])
+    empty = script(asked("GET", "/v1?pageNum=1"))
+    script(asked("POST"))
+    full = script(asked("GET", "/v1?pageNum=1"))
+    assert (b"task_id" in empty.body, b"task_id" in full.body) == (False, True)
+    assert Script(COMETAPI, queries=[Reply(status=418)])(asked("GET", "/v1?pageNum=1")).status == 418
+
+
+def test_the_last_query_is_repeated_and_without_one_there_is_no_task() -> None:
+    replies = [shown(task(status)) for status in (TaskStatus.SUBMITTED, TaskStatus.SUCCEED)]
+    script = Script(COMETAPI, queries=replies)
+    assert [script(asked("GET")) for _ in range(3)] == [*replies, replies[1]]
+    assert b"task_not_exist" in Script(COMETAPI)(asked("GET")).body
+
+
+# -- time
+
+
+def test_sleep_takes_no_time_and_moves_the_clocks() -> None:
+    began = time.perf_counter()
+    with VirtualTime() as clock:
+        before = time.monotonic(), time.time(), time.monotonic_ns(), time.time_ns()
+        time.sleep(3600)
+        after = time.monotonic(), time.time(), time.monotonic_ns(), time.time_ns()
+    assert [round(b - a, -1) for a, b in zip(before[:2], after[:2], strict=True)] == [3600, 3600]
+    assert [(b - a) // 10**10 for a, b in zip(before[2:], after[2:], strict=True)] == [360, 360]
+    assert clock.elapsed == 3600
+    assert time.perf_counter() - began < 60
+
+
+def test_asynchronous_sleeps_pass_side_by_side() -> None:
+    order: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        order.append(seconds)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(nap(seconds) for seconds in (30, 10, 20)))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.sleep(10)
+
+    with VirtualTime() as clock:
+        asyncio.run(all_of_them())
+    assert order == [10, 20, 30]
+    assert 35 <= clock.elapsed <= 40
+
+
+def test_a_function_imported_by_name_is_reached_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for those of Python itself and of pytest, on which the test runs."""
+    real = time.sleep
+    theirs, pythons = ModuleType("their_client"), ModuleType("threading.copy")
+    for module in (theirs, pythons):
+        module.__dict__["nap"] = real
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    with VirtualTime() as clock:
+        theirs.nap(50)
+        assert pythons.nap is real
+    assert clock.elapsed == 50
+    assert theirs.nap is real
+
+
+def test_threads_from_before_and_those_of_the_stand_in_live_in_real_time() -> None:
+    seen: dict[str, bool] = {}
+    go = threading.Event()
+
+    def look(name: str) -> None:
+        go.wait()
+        seen[name] = time.monotonic() - time.perf_counter() > 5000 + offset
+
+    offset = time.monotonic() - time.perf_counter()
+    before = threading.Thread(target=look, args=("before",))
+    before.start()
+    with VirtualTime():
+        time.sleep(10_000)
+        others = [threading.Thread(target=look, args=("after",)), RealTimeThread(target=look, args=("ours",))]
+        for thread in others:
+            thread.start()
+        go.set()
+        for thread in (before, *others):
+            thread.join()
+    assert seen == {"before": False, "after": True, "ours": False}
+
+
+def test_whoever_sleeps_past_the_limit_is_ended() -> None:
+    """Also by a client that catches every Exception."""
+
+    def stubborn() -> None:
+        while True:
+            try:
+                time.sleep(1)
+            except Exception:  # noqa: BLE001 -- that is what is stubborn about it
+                continue
+
+    clock = VirtualTime()
+    clock.limit = 100
+    with clock, pytest.raises(OutOfTime, match="after 101 seconds"):
+        stubborn()
+    assert clock.overdue
