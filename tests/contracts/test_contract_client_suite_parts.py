@@ -19,6 +19,10 @@ from contracts.client_suite.virtual_time import OutOfTime, RealTimeThread, Virtu
 from contracts.gateways import COMETAPI, KLING, Gateway
 from contracts.vocabulary import TaskStatus
 
+CHUNKED = (
+    b"POST /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{1\r\n1;x=y\r\n}\r\n0\r\nT: 1\r\n\r\n"
+)
+
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
@@ -38,12 +42,11 @@ def talk(stand_in: StandIn, sent: bytes) -> bytes:
     ("sent", "body"),
     [
         (b"POST /a?b=c HTTP/1.1\r\nContent-Length: 3\r\n\r\n{1}", b"{1}"),
-        (b"POST /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{1\r\n1;x=y\r\n}\r\n0\r\nT: 1\r\n\r\n",
-         b"{1}"),
+        (CHUNKED, b"{1}"),
         (b"GET /a?b=c HTTP/1.1\r\nX-Key: one\r\nx-key: two\r\n\r\n", b""),
     ],
     ids=["length", "chunks", "none"],
-)  # fmt: skip
+)
 def test_requests_are_kept_as_they_came(stand_in: StandIn, sent: bytes, body: bytes) -> None:
     talk(stand_in, sent)
     (received,) = stand_in.requests
@@ -97,9 +100,10 @@ def test_what_was_sent_and_given_up_is_seen(stand_in: StandIn) -> None:
 
 
 def test_a_mistake_of_a_script_is_not_hidden(stand_in: StandIn) -> None:
-    stand_in.answer = lambda _: Reply(status=[][0])
+    statuses: dict[str, int] = {}
+    stand_in.answer = lambda _: Reply(status=statuses["none"])
     talk(stand_in, b"GET / HTTP/1.1\r\n\r\n")
-    assert isinstance(stand_in.failure, IndexError)
+    assert isinstance(stand_in.failure, KeyError)
 
 
 def asked(method: str, target: str = "/x", body: bytes = b"") -> Received:

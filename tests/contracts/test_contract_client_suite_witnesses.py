@@ -271,7 +271,7 @@ class DoesNotSayWhy(PlainClient):
 
 class EndsAtProcessing(PlainClient):
     def ended(self, outcome: Outcome) -> bool:
-        return outcome.status != "submitted" and outcome.status != "queued"
+        return outcome.status not in ("submitted", "queued")
 
 
 class EndsAtSubmitted(PlainClient):
@@ -442,7 +442,7 @@ class LogsHeaders(PlainClient):
 class PrintsHeaders(PlainClient):
     def headers(self, service: Service) -> dict[str, str]:
         headers = super().headers(service)
-        print(headers, file=sys.stderr)
+        sys.stderr.write(str(headers))
         return headers
 
 
