@@ -119,6 +119,6 @@ def opened_async() -> httpx.AsyncClient:
 
 
 test_client = client_suite(Blocking())
-test_client_at_kling = client_suite(Blocking(), gateway=KLING)
+test_client_at_kling = client_suite(Blocking(), gateway=KLING, examples=5)
 test_async_client = client_suite(Awaited())
-test_async_client_at_kling = client_suite(Awaited(), gateway=KLING)
+test_async_client_at_kling = client_suite(Awaited(), gateway=KLING, examples=5)
