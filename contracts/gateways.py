@@ -109,7 +109,11 @@ class Route:
 
     def operation(self, body: object, enabled: Collection[str] = ()) -> Operation:
         """The operation that a decoded body asks for."""
-        offered = (*self.operations, *(each for each in self.optional if each.name in enabled))
+        offered = self.operations
+        if self.optional and enabled:
+            offered = (*offered, *(each for each in self.optional if each.name in enabled))
+        if len(offered) == 1:
+            return offered[0]
         keys = cast("dict[str, object]", body).keys() if isinstance(body, dict) else ()
         plain = [each for each in offered if each.selector is None]
         chosen = [each for each in offered if each.selector in keys]
@@ -138,6 +142,11 @@ class Gateway:
     def create_path(self) -> str:
         """The path of this gateway's first operation."""
         return self.path(self.routes[0])
+
+    @cached_property
+    def create_paths(self) -> Mapping[str, Route]:
+        """Every path that tasks are created at."""
+        return {self.path(route): route for route in self.routes}
 
     @cached_property
     def costs_path(self) -> str:

@@ -47,6 +47,51 @@ def known_status(word: str) -> TaskStatus | str:
         return word
 
 
+# The objects of the wire from their parts, for whoever writes many and needs no message for it.
+
+
+def image_object(index: int, url: str) -> dict[str, object]:
+    return {"index": index, "url": url}
+
+
+def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
+    task_id: str,
+    status: TaskStatus | str,
+    created_at: int | None,
+    updated_at: int | None,
+    *,
+    failure: str | None = None,
+    external_id: str | None = None,
+    images: Sequence[JSONObject] = (),
+    units: str | None = None,
+    with_result: bool = True,
+) -> dict[str, object]:
+    """A task as the service shows it; see `TaskMessage`."""
+    wire: dict[str, object] = {"task_id": task_id, "task_status": status}
+    if failure is not None:
+        wire["task_status_msg"] = failure
+    wire["task_info"] = {} if external_id is None else {"external_task_id": external_id}
+    wire["created_at"] = created_at
+    wire["updated_at"] = updated_at
+    if with_result:
+        wire["task_result"] = {"images": images} if images else {}
+    if units is not None:
+        wire["final_unit_deduction"] = units
+    return wire
+
+
+def envelope_object(code: int, message: str, request_id: str | None, data: object) -> dict[str, object]:
+    wire: dict[str, object] = {"code": code, "message": message, "request_id": request_id}
+    if data is not None:
+        wire["data"] = data
+    return wire
+
+
+def success_object(data: object, request_id: str | None) -> dict[str, object]:
+    """The envelope of a success around its data."""
+    return envelope_object(SUCCESS_CODE, SUCCESS_MESSAGE.value, request_id, data)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultImage:
     """One picture of a finished task: its position (from 0) and absolute URL.
@@ -59,7 +104,7 @@ class ResultImage:
     extra: JSONObject = field(default_factory=dict[str, object])
 
     def to_wire(self) -> dict[str, object]:
-        return {"index": self.index, "url": self.url, **self.extra}
+        return {**image_object(self.index, self.url), **self.extra}
 
     @classmethod
     def from_wire(cls, wire: object, position: int) -> ResultImage:
@@ -109,18 +154,17 @@ class TaskMessage:
 
     def to_wire(self, *, with_result: bool = True) -> dict[str, object]:
         """The JSON object; a create answer leaves `task_result` out (`with_result=False`)."""
-        wire: dict[str, object] = {"task_id": self.task_id, "task_status": self.task_status}
-        if self.task_status_msg is not None:
-            wire["task_status_msg"] = self.task_status_msg
-        known_id = self.external_task_id
-        wire["task_info"] = {} if known_id is None else {"external_task_id": known_id}
-        wire["created_at"] = self.created_at
-        wire["updated_at"] = self.updated_at
-        if with_result:
-            images = [image.to_wire() for image in self.images]
-            wire["task_result"] = {"images": images} if images else {}
-        if self.final_unit_deduction is not None:
-            wire["final_unit_deduction"] = self.final_unit_deduction
+        wire = task_object(
+            self.task_id,
+            self.task_status,
+            self.created_at,
+            self.updated_at,
+            failure=self.task_status_msg,
+            external_id=self.external_task_id,
+            images=[image.to_wire() for image in self.images],
+            units=self.final_unit_deduction,
+            with_result=with_result,
+        )
         return {**wire, **self.extra} if self.extra else wire
 
     @classmethod
@@ -159,11 +203,7 @@ class Envelope:
         return cls(code=SUCCESS_CODE, message=SUCCESS_MESSAGE.value, request_id=request_id, data=data)
 
     def to_wire(self) -> dict[str, object]:
-        wire: dict[str, object] = {"code": self.code, "message": self.message}
-        wire["request_id"] = self.request_id
-        if self.data is not None:
-            wire["data"] = self.data
-        return wire
+        return envelope_object(self.code, self.message, self.request_id, self.data)
 
     @classmethod
     def from_wire(cls, wire: object) -> Envelope:

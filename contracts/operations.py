@@ -86,7 +86,8 @@ class Operation:
                 _read_field(field, given, reading)
         if not given.keys() <= self.keys:
             self._read_unknown(given, reading)
-        reading.finish()
+        if reading.ignored:
+            reading.finish()
         return reading
 
     def _read_unknown(self, given: Mapping[str, object], reading: Reading) -> None:
@@ -107,7 +108,8 @@ def _read_field(field: Field, given: Mapping[str, object], reading: Reading) -> 
             reading.notes.append(f"{alias} taken for {field.name}")
         else:
             reading.ignore(alias, alias, given[alias], f"{alias} ignored beside {field.name}")
-    if name not in given or reading.absent(value):
+    # Only what is false can mean absence: most values need no further look.
+    if not value and (name not in given or reading.absent(value)):
         if field.required:
             reading.violate(field.missing, name, value)
         return

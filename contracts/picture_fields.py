@@ -110,8 +110,10 @@ class Picture(Field):
     def read(self, value: object, path: str, reading: Reading) -> object:
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
-        if LOOKS_WEB.match(value):
-            if not PLAIN_URL.fullmatch(value) and not (is_text(value) and is_web_url(value)):
+        if PLAIN_URL.fullmatch(value):
+            reading.pictures.append(InputPicture(path, value, None, None))
+        elif LOOKS_WEB.match(value):
+            if not (is_text(value) and is_web_url(value)):
                 return reading.violate(self.not_url, path, value)
             reading.pictures.append(InputPicture(path, value, None, None))
         else:
@@ -215,7 +217,7 @@ class PictureList(Field):
         if len(given) > 1:
             self._read_unknown(given, path, reading)
         picture = given.get(self.item.name)
-        if reading.absent(picture):
+        if not picture and reading.absent(picture):
             return reading.violate(self.item.missing, picture_path, picture)
         self.item.read(picture, picture_path, reading)
         return None

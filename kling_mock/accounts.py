@@ -6,13 +6,15 @@ import sys
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from contracts.gateways import Gateway, Situation
 from kling_mock.replies import Headers
 
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
-class Token(NamedTuple):
+class Token(Struct, frozen=True):
     """A token with a good signature: what system time says of it on its arrival.
 
     `early`: it is not valid yet. `left`: the seconds until it expires, negative once it has.
@@ -24,7 +26,7 @@ class Token(NamedTuple):
     left: float
 
 
-class Credential(NamedTuple):
+class Credential(Struct, frozen=True):
     """The account that a request speaks for."""
 
     account: str
@@ -49,4 +51,4 @@ def account_name(key: str) -> str:
 
 
 def without_secrets(headers: Headers) -> Headers:
-    return tuple(header for header in headers if header[0] not in SECRET_HEADERS)
+    return tuple([header for header in headers if header[0] not in SECRET_HEADERS])

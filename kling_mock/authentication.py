@@ -23,9 +23,10 @@ def credential_of(
     they read, so neither counts. `system` is system time in Unix seconds.
     """
     given = [value for name, value in request.headers if name == "authorization"]
-    if not given or not given[0].strip():
+    bearer = given[0].strip() if given else ""
+    if not bearer:
         return Denied(Situation.NO_KEY)
-    scheme, _, key = given[0].strip().partition(" ")
+    scheme, _, key = bearer.partition(" ")
     key = key.strip()
     if len(given) > 1 or scheme.lower() != "bearer" or not key:
         return Denied(Situation.MALFORMED_KEY)

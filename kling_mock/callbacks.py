@@ -147,6 +147,6 @@ def callback_of(
         change.status,
         change.at,
         position,
-        task_message(record, store.plan(record.id), change, settings.seed).to_wire(),
+        task_message(record, store.plan(record.id), change, settings.seed),
         tuple(store.attempts(record.id, position)),
     )

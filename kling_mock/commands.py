@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from contracts.gateways import Gateway, Refusal, Situation
 from contracts.operations import Operation
@@ -10,7 +10,7 @@ from contracts.vocabulary import Source
 from kling_mock.records import TaskRequest
 
 
-class Create(NamedTuple):
+class Create(Struct, frozen=True):
     """A task is asked for, by a body that the operation accepts."""
 
     gateway: Gateway
@@ -27,7 +27,7 @@ class Create(NamedTuple):
         return self.request.n * self.operation.units_per_image.value
 
 
-class Query(NamedTuple):
+class Query(Struct, frozen=True):
     """One task is asked about, by its id or external id."""
 
     gateway: Gateway
@@ -35,7 +35,7 @@ class Query(NamedTuple):
     id: str
 
 
-class List(NamedTuple):
+class List(Struct, frozen=True):
     """A page of the tasks of one route, newest first."""
 
     account: str
@@ -44,13 +44,13 @@ class List(NamedTuple):
     size: int
 
 
-class ShowCosts(NamedTuple):
+class ShowCosts(Struct, frozen=True):
     """What an account has left."""
 
     account: str
 
 
-class FetchPicture(NamedTuple):
+class FetchPicture(Struct, frozen=True):
     """Result pictures need no key: whoever has the URL may look, as with the real service."""
 
     task_id: str
@@ -58,11 +58,11 @@ class FetchPicture(NamedTuple):
     path: str
 
 
-class CheckHealth(NamedTuple):
+class CheckHealth(Struct, frozen=True):
     """Anybody may ask whether this is a fake, and alive."""
 
 
-class Refused(NamedTuple):
+class Refused(Struct, frozen=True):
     """A request that is refused without a look at the store."""
 
     refusal: Refusal

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
-from typing import Final, NoReturn, cast
+from typing import Any, Final, cast
 
 from contracts.gateways import VALIDATION_SHAPES, Gateway, Route, Situation
 from contracts.operations import Operation
 from contracts.rules import Effect, InputPicture, Reading, Violation
 from kling_mock.commands import Create, Refused, refused
+from kling_mock.decoding import decode
 from kling_mock.records import PictureRecord, TaskRequest
 from kling_mock.replies import Request
 from kling_mock.settings import Settings, relaxable
 
-# More than any decoder takes for a number that means something.
-DIGITS_MAXIMUM: Final = 1000
 MODEL_RULE: Final = Situation.UNKNOWN_MODEL.value
 
 
@@ -31,7 +29,8 @@ def read_create(
         return refused(gateway, Situation.BAD_JSON, account, (("message", str(error)),))
     operation = route.operation(body, settings.operations)
     reading = operation.read(body, null_is_absent=settings.null_is_absent)
-    reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
+    if repeated:
+        reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
     fatal, failure = _verdict(reading, body, settings, gateway)
     if fatal is not None:
         return refused_by(fatal, settings, gateway, account, tuple(reading.notes))
@@ -44,48 +43,6 @@ def read_create(
         tuple(reading.notes),
         settings.base_url or request.origin,
     )
-
-
-def decode(body: bytes, repeated: list[str]) -> object:
-    """Decode JSON as the service would; collect keys that an object has twice. Raises ValueError.
-
-    NaN and infinities are no JSON. A byte order mark, other encodings, absurd depth and integers of
-    thousands of digits are refused too.
-    """
-
-    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            seen: set[str] = set()
-            repeated.extend(key for key, _ in pairs if key in seen or seen.add(key))
-        return found
-
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError("it is not UTF-8") from error
-    try:
-        return cast(
-            "object",
-            json.loads(text, object_pairs_hook=members, parse_constant=_no_constant, parse_int=_read_int),
-        )
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    except json.JSONDecodeError as error:
-        what = "it begins with a byte order mark" if text.startswith("\ufeff") else error.msg
-        raise ValueError(f"{what} at character {error.pos}") from error
-    except OverflowError as error:
-        raise ValueError("a number is out of range") from error
-
-
-def _read_int(digits: str) -> int:
-    if len(digits) > DIGITS_MAXIMUM:  # Python has a limit of its own, which its settings move
-        raise ValueError(f"a number has {len(digits)} digits")
-    return int(digits)
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
 
 
 def _verdict(
@@ -127,15 +84,15 @@ def refused_by(
 
 
 def _task_request(operation: Operation, reading: Reading, settings: Settings) -> TaskRequest:
-    values = {**operation.defaults, **reading.values}
+    values: dict[str, Any] = {**operation.defaults, **reading.values}
     return TaskRequest(
-        prompt=cast("str", values.get("prompt", "")),
-        n=cast("int", values["n"]),
-        aspect_ratio=cast("str", values["aspect_ratio"]),
-        model_name=cast("str", values["model_name"]),
-        callback_url=cast("str | None", values.get("callback_url")),
-        external_task_id=cast("str | None", values.get("external_task_id")),
-        pictures=tuple(_picture_record(picture, settings) for picture in reading.pictures),
+        prompt=values.get("prompt", ""),
+        n=values["n"],
+        aspect_ratio=values["aspect_ratio"],
+        model_name=values["model_name"],
+        callback_url=values.get("callback_url"),
+        external_task_id=values.get("external_task_id"),
+        pictures=tuple([_picture_record(picture, settings) for picture in reading.pictures]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.messages import ResultImage, TaskMessage
+from contracts.messages import image_object, task_object
 from contracts.vocabulary import TaskStatus
 from kling_mock.pictures import result_url
 from kling_mock.plan import Plan, Transition
@@ -13,20 +13,27 @@ def milliseconds(instant: float) -> int:
     return int(instant * 1000)
 
 
-def task_message(record: TaskRecord, plan: Plan, state: Transition, seed: int) -> TaskMessage:
-    """What a query tells while the task is in `state`; a callback about that change tells the same."""
+def task_message(
+    record: TaskRecord, plan: Plan, state: Transition, seed: int, *, with_result: bool = True
+) -> dict[str, object]:
+    """What a query tells while the task is in `state`; a callback about that change tells the same.
+
+    The reply to a create leaves the result out.
+    """
     status, at = state
-    succeed = status is TaskStatus.SUCCEED
-    return TaskMessage(
-        task_id=record.id,
-        task_status=status,
-        task_status_msg=plan.failure if status is TaskStatus.FAILED else None,
-        external_task_id=record.request.external_task_id,
-        created_at=milliseconds(record.created),
-        updated_at=milliseconds(at),
-        images=tuple(
-            ResultImage(index=index, url=result_url(record, index, seed))
-            for index in range(record.request.n if succeed else 0)
-        ),
-        final_unit_deduction=str(record.units) if succeed else None,
+    images: list[dict[str, object]] = []
+    units: str | None = None
+    if status is TaskStatus.SUCCEED:
+        images = [image_object(index, result_url(record, index, seed)) for index in range(record.request.n)]
+        units = str(record.units)
+    return task_object(
+        record.id,
+        status,
+        milliseconds(record.created),
+        milliseconds(at),
+        failure=plan.failure if status is TaskStatus.FAILED else None,
+        external_id=record.request.external_task_id,
+        images=images,
+        units=units,
+        with_result=with_result,
     )

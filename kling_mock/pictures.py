@@ -14,7 +14,6 @@ from kling_mock.records import PictureRecord, TaskRecord
 
 # The host and path of a picture that the real service answered with.
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
-_PATH: Final = "/bs2/upload-kling-api/{bucket:010d}/image/{task_id}-{index}_raw_image_0.png"
 _RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 PIXELS: Final = 1_000_000
 _PLACE: Final = re.compile(r"/bs2/upload-kling-api/\d{10}/image/(\d{1,20})-(\d{1,4})_raw_image_0\.png")
@@ -48,7 +47,8 @@ def result_url(record: TaskRecord, index: int, seed: int) -> str:
 
 
 def result_path(record: TaskRecord, index: int, seed: int) -> str:
-    return _PATH.format(bucket=_bucket(seed, record.account), task_id=record.id, index=index)
+    bucket = _bucket(seed, record.account)
+    return f"/bs2/upload-kling-api/{bucket:010d}/image/{record.id}-{index}_raw_image_0.png"
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Self
 
+from msgspec import Struct
+
 from contracts.vocabulary import TaskStatus
 from kling_mock.chance import draw
 
@@ -25,7 +27,7 @@ class Transition(NamedTuple):
     at: float
 
 
-class Plan(NamedTuple):
+class Plan(Struct, frozen=True, gc=False):
     """When a task starts, when and how it ends. Drawn once, at creation; read ever after.
 
     `starts` and `ends` are instants in Unix seconds, or, if `counted`, numbers of counted queries

@@ -3,20 +3,24 @@
 A store writes a change as a whole or not at all: if one record's precondition does not hold, it names
 that precondition, and the core decides again on what is true by then. So one core runs over a lock, a
 transaction or a script without knowing which.
+
+Records are plain frozen values. Most hold nothing that could refer back to them, so the garbage collector
+need not look at them (`gc=False`), however many a store keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from contracts.gateways import Refusal
 from contracts.vocabulary import TaskStatus
 from kling_mock.plan import Pace, Plan
 
 
-class PictureRecord(NamedTuple):
+class PictureRecord(Struct, frozen=True, gc=False):
     """A picture given with a request: its field, and its URL or the size and digest of its bytes.
 
     No inline bytes are kept, but for a thumbnail (a small PNG) if the settings want one.
@@ -34,7 +38,7 @@ class PictureRecord(NamedTuple):
         return self.digest or sha256((self.url or "").encode()).hexdigest()
 
 
-class TaskRequest(NamedTuple):
+class TaskRequest(Struct, frozen=True, gc=False):
     """What a task was asked for with, defaults filled in."""
 
     prompt: str
@@ -51,7 +55,7 @@ class TaskRequest(NamedTuple):
         return tuple(each for each in self.pictures if each.field.startswith("subject_image_list"))
 
 
-class TaskRecord(NamedTuple):
+class TaskRecord(Struct, frozen=True, gc=False):
     """A task. Written once.
 
     Precondition: `number` follows the account's last, and neither its id nor its external id is taken.
@@ -69,7 +73,7 @@ class TaskRecord(NamedTuple):
     units: int
 
 
-class PlanRecord(NamedTuple):
+class PlanRecord(Struct, frozen=True, gc=False):
     """The plan a task has from now on.
 
     Precondition: the present plan is `replaces` (None: it has none), and the task has been queried `polls`
@@ -82,7 +86,7 @@ class PlanRecord(NamedTuple):
     polls: int
 
 
-class PollRecord(NamedTuple):
+class PollRecord(Struct, frozen=True, gc=False):
     """A counted query. Precondition: `number` follows the task's last, and `plan` is the task's plan.
 
     Its instant is kept only where the plan needs it.
@@ -95,7 +99,7 @@ class PollRecord(NamedTuple):
     plan: Plan
 
 
-class Polls(NamedTuple):
+class Polls(Struct, frozen=True, gc=False):
     """How often a task was queried, and the instants of the first queries if its plan counts them."""
 
     total: int
@@ -105,7 +109,7 @@ class Polls(NamedTuple):
 NO_POLLS = Polls(0, ())
 
 
-class RuleRecord(NamedTuple):
+class RuleRecord(Struct, frozen=True):
     """A scripted outcome: for the next creates, or for those that match the criteria. Precondition: none.
 
     `uses_left` is None for any number of times. `refusal` is the answer to a refused create.
@@ -127,14 +131,14 @@ class RuleRecord(NamedTuple):
         return self.criteria is None
 
 
-class RuleUse(NamedTuple):
+class RuleUse(Struct, frozen=True, gc=False):
     """A rule was applied. Precondition: it has `uses_left` uses left (None: any number)."""
 
     rule_id: int
     uses_left: int | None
 
 
-class AttemptRecord(NamedTuple):
+class AttemptRecord(Struct, frozen=True, gc=False):
     """An attempt to deliver a callback. Precondition: it is the `number`-th for that change of the task.
 
     `position` is the place of the change in the task's history; `error` says why the attempt failed.
@@ -152,7 +156,7 @@ class AttemptRecord(NamedTuple):
         return self.error is None
 
 
-class TokenRecord(NamedTuple):
+class TokenRecord(Struct, frozen=True, gc=False):
     """A signed bearer was seen for the first time. Precondition: none; a second writing changes nothing.
 
     From here on its life runs on the fake's clock, until `expires` (Unix seconds).
@@ -162,7 +166,7 @@ class TokenRecord(NamedTuple):
     expires: float
 
 
-class CallRecord(NamedTuple):
+class CallRecord(Struct, frozen=True, gc=False):
     """A request as it was answered. Appended to the journal; precondition: none.
 
     `headers` come without credentials; `shown` is the task status that the answer told; `rule` is what

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.json import Encoder
 
 from contracts.gateways import Refusal
 from contracts.vocabulary import Source
@@ -17,10 +20,10 @@ JSON_TYPE: Final = ("content-type", "application/json")
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 RULE_HEADER: Final = "x-kling-mock-rule"
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode: Final = Encoder().encode
 
 
-class Request(NamedTuple):
+class Request(Struct, frozen=True):
     """An HTTP request as a door saw it.
 
     `path` is as sent (percent-encoded, without the query); header names are in lower case. `origin` is
@@ -48,7 +51,7 @@ class Request(NamedTuple):
         return len(self.body) if self.length is None else self.length
 
 
-class Reply(NamedTuple):
+class Reply(Struct, frozen=True):
     """An HTTP answer. Doors send `framed_headers`, and keep the body back from HEAD.
 
     A decision names the `picture` that the body is to be; the fake draws it before a door gets the reply.
@@ -76,7 +79,7 @@ class Reply(NamedTuple):
 
 
 def json_reply(status: int, body: Mapping[str, object], headers: Headers = ()) -> Reply:
-    return Reply(status, (JSON_TYPE, *headers), _encode(body).encode())
+    return Reply(status, (JSON_TYPE, *headers), _encode(body))
 
 
 def refusal_reply(

@@ -99,12 +99,11 @@ def _read_list(
 
 def _route(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
     """The route of a path and the id behind it, if there is one."""
-    for route in gateway.routes:
-        create = gateway.path(route)
-        if path == create:
-            return route, None
-        if path.startswith(create + "/"):
-            segment = path[len(create) + 1 :]
-            if segment and "/" not in segment:
-                return route, unquote_to_bytes(segment).decode("utf-8", "replace")
-    return None, None
+    route = gateway.create_paths.get(path)
+    if route is not None:
+        return route, None
+    create, _, segment = path.rpartition("/")
+    route = gateway.create_paths.get(create)
+    if route is None or not segment:
+        return None, None
+    return route, unquote_to_bytes(segment).decode("utf-8", "replace")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, Self
 
+from msgspec.structs import replace
+
 from contracts.gateways import Refusal, Shape
 from contracts.vocabulary import ERRORS
 from kling_mock.plan import Pace
@@ -29,6 +31,8 @@ def matching_rule(rules: Sequence[RuleRecord], account: str, asked: TaskRequest)
 
     So `next` is a queue, and a test can override a rule that its fixture made.
     """
+    if not rules:
+        return None
     mine = [rule for rule in rules if rule.account in (None, account)]
     for rule in mine:
         if rule.is_next:
@@ -131,8 +135,8 @@ class Script:
 
     def _refine(self, **parts: Any) -> Self:
         if self._rule.id < 0:
-            self._rule = self._rule._replace(id=next(self._numbers))
-        self._rule = self._rule._replace(**parts)
+            self._rule = replace(self._rule, id=next(self._numbers))
+        self._rule = replace(self._rule, **parts)
         self._write(self._rule)
         return self
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from contracts.gateways import Refusal, Situation
-from contracts.messages import Envelope
+from contracts.messages import success_object
 from contracts.rules import shorten
 from contracts.vocabulary import ASSUMED, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, SUCCESS_MESSAGE, TaskStatus
 from kling_mock import __version__
@@ -44,7 +47,7 @@ from kling_mock.settings import Settings
 from kling_mock.stores import View
 
 
-class Told(NamedTuple):
+class Told(Struct, frozen=True):
     """What the journal says of an answer beside its status."""
 
     account: str | None = None
@@ -56,7 +59,7 @@ class Told(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Decision(NamedTuple):
+class Decision(Struct, frozen=True):
     """An answer, the records that make it true, and what the journal tells of it."""
 
     reply: Reply
@@ -83,7 +86,7 @@ def decide(
         return _refuse_token(token, Situation.EXPIRED_TOKEN, request_id)
     decision = _decide(view, command, settings, now, request_id)
     seen: Change = () if known is not None else (TokenRecord(token.digest, expires),)
-    return decision._replace(change=(*seen, *decision.change))
+    return replace(decision, change=(*seen, *decision.change))
 
 
 def _refuse_token(token: Token, situation: Situation, request_id: str) -> Decision:
@@ -119,7 +122,7 @@ def _refuse(refused: Refused, request_id: str) -> Decision:
         relax=refused.relax,
     )
     if refused.allow is not None:
-        reply = reply._replace(headers=(*reply.headers, ("allow", refused.allow)))
+        reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
     return Decision(reply, (), Told(refused.account, rule=refused.rule, notes=refused.notes))
 
 
@@ -158,12 +161,13 @@ def _create(view: View, command: Create, settings: Settings, now: float, request
     if rule is not None and rule.refusal is not None:
         return _scripted_refusal(command, rule, rule.refusal, used, request_id)
     record, plan = _new_task(view, command, settings, now, number, rule)
-    message = task_message(record, plan, Transition(TaskStatus.SUBMITTED, now), settings.seed)
+    state = Transition(TaskStatus.SUBMITTED, now)
+    message = task_message(record, plan, state, settings.seed, with_result=False)
     told = Told(
         account, asked, record.id, TaskStatus.SUBMITTED, None, rule.id if rule else None, command.notes
     )
     change = (record, PlanRecord(record.id, plan, None, 0), *used)
-    return Decision(_success(message.to_wire(with_result=False), request_id), change, told)
+    return Decision(_success(message, request_id), change, told)
 
 
 def _shortage(view: View, command: Create, settings: Settings, now: float) -> tuple[Situation, str] | None:
@@ -231,7 +235,7 @@ def _scripted_refusal(
         refusal, "script.refuses", refusal.source, None, command.account, (), None, command.notes
     )
     decision = _refuse(refused, request_id)
-    return Decision(decision.reply, used, decision.told._replace(request=command.request, script=rule.id))
+    return Decision(decision.reply, used, replace(decision.told, request=command.request, script=rule.id))
 
 
 # -- query
@@ -256,7 +260,7 @@ def _query(view: View, command: Query, settings: Settings, now: float, request_i
     times = (*polls.times, at) if keep else polls.times
     state = plan.state(record.created, times, at)
     message = task_message(record, plan, state, settings.seed)
-    reply = _success(message.to_wire(), request_id)
+    reply = _success(message, request_id)
     told = Told(command.account, None, record.id, state.status)
     return Decision(reply, (PollRecord(record.id, number, at, keep, plan),), told)
 
@@ -266,7 +270,7 @@ def _list(view: View, command: List, settings: Settings, now: float, request_id:
     mine.reverse()
     first = (command.page - 1) * command.size
     shown = [
-        task_message(record, view.plan(record.id), state_of(view, record, now), settings.seed).to_wire()
+        task_message(record, view.plan(record.id), state_of(view, record, now), settings.seed)
         for record in mine[first : first + command.size]
     ]
     return Decision(_success(shown, request_id), (), Told(command.account))
@@ -292,7 +296,7 @@ def _costs(view: View, command: ShowCosts, settings: Settings, now: float, reque
 
 
 def _success(data: object, request_id: str) -> Reply:
-    return json_reply(200, Envelope.success(data, request_id).to_wire())
+    return json_reply(200, success_object(data, request_id))
 
 
 # -- result pictures

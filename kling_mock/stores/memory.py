@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from kling_mock.plan import Plan
 from kling_mock.records import (
     NO_POLLS,
@@ -25,8 +28,7 @@ from kling_mock.records import (
 )
 
 
-@dataclass(slots=True)
-class _Task:
+class _Task(Struct, gc=False):
     record: TaskRecord
     plan: Plan | None = None
     polls: Polls = NO_POLLS
@@ -162,7 +164,9 @@ class MemoryStore:
     def write_task(self, record: TaskRecord) -> None:
         self._drop_expired()
         self._tasks[record.id] = _Task(record)
-        account = self._accounts.setdefault(record.account, _Account())
+        account = self._accounts.get(record.account)
+        if account is None:
+            account = self._accounts[record.account] = _Account()
         account.count = record.number
         account.tasks.append(record.id)
         if record.request.external_task_id:
@@ -182,7 +186,7 @@ class MemoryStore:
     def write_use(self, record: RuleUse) -> None:
         if record.uses_left is not None:
             rule = self._rules[record.rule_id]
-            self._rules[record.rule_id] = rule._replace(uses_left=record.uses_left - 1)
+            self._rules[record.rule_id] = replace(rule, uses_left=record.uses_left - 1)
 
     def write_attempt(self, record: AttemptRecord) -> None:
         key = (record.task_id, record.position)

@@ -41,6 +41,21 @@ CONTRACT_CORE = (
 
 # Every module of kling_mock that may import other people's libraries, and which. All others: none.
 LIBRARIES = {
+    # Values and JSON; it brings nothing along.
+    **{
+        f"kling_mock.{name}": {"msgspec"}
+        for name in (
+            "accounts",
+            "commands",
+            "decoding",
+            "plan",
+            "records",
+            "replies",
+            "scenario",
+            "service",
+            "stores.memory",
+        )
+    },
     "kling_mock.console": {"rich"},
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.callback_sender": {"httpx"},  # when the first callback is sent
