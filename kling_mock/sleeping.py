@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, Self
-from unittest import mock
 
 from kling_mock.clock import Clock
 
@@ -27,6 +26,8 @@ class SkippedSleep:
     """
 
     def __init__(self, *clocks: Clock) -> None:
+        from unittest import mock  # heavy, and a server needs only the thread below
+
         self.clocks = list(clocks)
         self._skipped = 0.0
         self._lock = threading.Lock()
