@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from contracts.gateways import COMETAPI, GATEWAYS
 from contracts.openapi import build, render
 
 
@@ -16,9 +17,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="kling-contracts", description="The contract of Kling's Multi-Image to Image."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("openapi", help="print the OpenAPI 3.1 document", description="Print the document.")
-    parser.parse_args(argv)
-    return _write(render(build()))
+    openapi = commands.add_parser(
+        "openapi", help="print the OpenAPI 3.1 document", description="Print the document of a gateway."
+    )
+    gateways = {gateway.name: gateway for gateway in GATEWAYS}
+    openapi.add_argument(
+        "--gateway", choices=gateways, default=COMETAPI.name, help="whose document: %(default)s if not given"
+    )
+    options = parser.parse_args(argv)
+    return _write(render(build(gateways[options.gateway])))
 
 
 def _write(text: str) -> int:

@@ -117,7 +117,9 @@ class Text(Field):
         return value
 
     def schema(self) -> JSON:
-        return {"type": "string"} | ({"maxLength": self.maximum.value} if self.maximum else {})
+        # The empty string is what is not given, so a required text has a character.
+        shortest = {"minLength": 1} if self.required else {}
+        return {"type": "string"} | shortest | ({"maxLength": self.maximum.value} if self.maximum else {})
 
 
 @dataclass(frozen=True, kw_only=True)

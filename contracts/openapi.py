@@ -8,7 +8,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Final
 
-from contracts.gateways import COMETAPI, TOKEN_SITUATIONS, Gateway, Route, Situation
+from contracts.gateways import COMETAPI, PAGING, TOKEN_SITUATIONS, Gateway, Route, Situation
 from contracts.operations import Operation
 from contracts.request_schemas import Document, provenance, request_examples, request_schema
 from contracts.response_schemas import (
@@ -16,10 +16,13 @@ from contracts.response_schemas import (
     SCHEMA_OF_SHAPE,
     TASK_ID,
     callback_examples,
+    costs_examples,
     created_example,
+    list_examples,
     response_schemas,
     state_examples,
 )
+from contracts.vocabulary import ASSUMED
 
 # Moves when the contract does, apart from the releases of the package.
 CONTRACT_VERSION: Final = "1.0.0"
@@ -31,25 +34,19 @@ _ABOUT: Final = (
     "known from and how likely the live service agrees."
 )
 _NOT_WHEN_CREATING: Final = frozenset({Situation.NO_ROUTE, Situation.WRONG_METHOD, Situation.UNKNOWN_TASK})
-_WHEN_QUERYING: Final = frozenset(
+_ALWAYS: Final = frozenset(
     {
         Situation.NO_KEY,
         Situation.MALFORMED_KEY,
         Situation.BAD_KEY,
         *TOKEN_SITUATIONS,
-        Situation.NO_ROUTE,
-        Situation.UNKNOWN_TASK,
         Situation.INTERNAL,
     }
 )
+_WHEN_QUERYING: Final = _ALWAYS | {Situation.NO_ROUTE, Situation.UNKNOWN_TASK}
+_WHEN_LISTING: Final = _ALWAYS | {Situation.INVALID}
 # What fills the templates of refusals in examples.
-_FILLINGS: Final = {
-    "id": "poster-42",
-    "model": "kling-v9",
-    "parts": "0",
-    "method": "DELETE",
-    "path": "/kling/v1/images/elsewhere",
-}
+_FILLINGS: Final = {"id": "poster-42", "model": "kling-v9", "parts": "0", "method": "DELETE"}
 _MESSAGES: Final = {
     Situation.BAD_JSON: "Expecting value: line 1 column 1 (char 0)",
     Situation.INVALID: "aspect_ratio value '5:4' is invalid",
@@ -68,11 +65,10 @@ def build(gateway: Gateway = COMETAPI) -> Document:
         },
         "servers": [{"url": gateway.base_url, "description": gateway.title}],
         "security": [{"bearer": []}],
-        "paths": {path: item for route in gateway.routes for path, item in _paths(gateway, route).items()},
+        "paths": {path: item for route in gateway.routes for path, item in _paths(gateway, route).items()}
+        | {gateway.costs_path: {"get": _costs(gateway), "x-source": provenance(ASSUMED)}},
         "components": {
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": f"A {gateway.title} key."}
-            },
+            "securitySchemes": {"bearer": _bearer(gateway)},
             "schemas": {_schema_name(operation): request_schema(operation) for operation in operations}
             | response_schemas(gateway),
             # Those of no operation are here as well: any other path, any other method.
@@ -88,18 +84,30 @@ def render(document: Document) -> str:
 
 def _paths(gateway: Gateway, route: Route) -> Document:
     path = gateway.path(route)
+    either = ", or the `external_task_id` of the request" if gateway.finds_external_ids else ""
     parameter: Document = {
         "name": "task_id",
         "in": "path",
         "required": True,
-        "description": "`data.task_id` of the create answer. A task is found under every route.",
+        "description": f"`data.task_id` of the create answer{either}. A task is found under every route.",
         "schema": {"type": "string", "minLength": 1},
         "example": TASK_ID,
     }
+    listing = {"get": _list(gateway, route)} if gateway.lists else {}
     return {
-        path: {"post": _create(gateway, route), "x-source": provenance(route.source)},
+        path: {"post": _create(gateway, route)} | listing | {"x-source": provenance(route.source)},
         f"{path}/{{task_id}}": {"parameters": [parameter], "get": _query(gateway, route)},
     }
+
+
+def _bearer(gateway: Gateway) -> Document:
+    text = f"A {gateway.title} key"
+    if gateway.takes_tokens:
+        text += (
+            ", or a token (JWT, HS256) signed with the secret of an access key: `iss` is the access key, "
+            "`exp` and `nbf` say when it is good"
+        )
+    return {"type": "http", "scheme": "bearer", "description": f"{text}."}
 
 
 def _create(gateway: Gateway, route: Route) -> Document:
@@ -114,6 +122,12 @@ def _create(gateway: Gateway, route: Route) -> Document:
             "description": "The id of the task is what it is queried by.",
         }
     }
+    if gateway.finds_external_ids:
+        links["queryByExternalId"] = {
+            "operationId": _operation_id("query", route),
+            "parameters": {"task_id": "$request.body#/external_task_id"},
+            "description": "The caller's own id, where one was given, does as well.",
+        }
     created = _success(
         "TaskCreated", {"submitted": {"value": created_example()}}, links, "The task is created."
     )
@@ -153,6 +167,39 @@ def _query(gateway: Gateway, route: Route) -> Document:
     }
 
 
+def _list(gateway: Gateway, route: Route) -> Document:
+    parameters: list[Document] = [
+        {
+            "name": field.name,
+            "in": "query",
+            "description": field.doc,
+            # In a query string the empty string is what null is in a body.
+            "schema": {"anyOf": [dict(field.schema()), {"const": ""}], "default": field.default},
+            "x-source": provenance(field.source),
+        }
+        for field in PAGING
+    ]
+    return {
+        "operationId": _operation_id("list", route),
+        "summary": "The tasks of the account",
+        "description": "Those that were created on this route, newest first, as queries show them.",
+        "parameters": parameters,
+        "responses": {"200": _success("TaskList", list_examples(), {}, "One page of the list.")}
+        | _refused(gateway, _WHEN_LISTING),
+    }
+
+
+def _costs(gateway: Gateway) -> Document:
+    """Taken for a look whether a key is good. What real clients put in the query string has no effect."""
+    return {
+        "operationId": "showAccountCosts",
+        "summary": "What the account has left",
+        "description": "Its resource packs, none if it pays as it goes. The query string is ignored.",
+        "responses": {"200": _success("AccountCosts", costs_examples(), {}, "The resource packs.")}
+        | _refused(gateway, _ALWAYS),
+    }
+
+
 def _callback() -> Document:
     return {
         "operationId": "taskChanged",
@@ -171,7 +218,8 @@ def _callback() -> Document:
 
 def _success(schema: str, examples: Document, links: Document, text: str) -> Document:
     content = {"application/json": {"schema": _ref("schemas", schema), "examples": examples}}
-    return {"description": text, "content": content, "links": links}
+    answer: Document = {"description": text, "content": content}
+    return answer | ({"links": links} if links else {})
 
 
 def _refused(gateway: Gateway, situations: Iterable[Situation]) -> Document:
@@ -195,7 +243,8 @@ def _response(situations: list[Situation], gateway: Gateway) -> Document:
     schemas = [_ref("schemas", name) for name in names]
     examples: Document = {}
     for situation, refusal in zip(situations, refusals, strict=True):
-        fillings = _FILLINGS | {"message": _MESSAGES.get(situation, "")}
+        elsewhere = f"{gateway.prefix}/v1/images/elsewhere"
+        fillings = _FILLINGS | {"path": elsewhere, "message": _MESSAGES.get(situation, "")}
         examples[situation.value] = {
             "value": refusal.body(REQUEST_ID, **fillings),
             "x-source": provenance(refusal.source),

@@ -14,6 +14,25 @@ Document = dict[str, object]
 
 # The page's own example repeats this address four times.
 _PAGE_URL: Final = "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"
+_LIST: Final = "subject_image_list"
+# A value of every field there is; which of them an example has, its operation says.
+_VALUES: Final[Document] = {
+    _LIST: [{"subject_image": f"https://example.com/{name}.png"} for name in ("anna", "boat")],
+    "prompt": "Anna in her boat at sea, la soirée, 夕焼け 🌅",
+    "negative_prompt": "rain",
+    "scence_image": "https://example.com/lamp.png",
+    "scene_image": "https://example.com/lamp.png",
+    "style_image": "https://example.com/tree.png",
+    "image": "https://example.com/anna.png",
+    "image_reference": "face",
+    "image_fidelity": 0.5,
+    "human_fidelity": 0.45,
+    "resolution": "2k",
+    "n": 2,
+    "aspect_ratio": "3:2",
+    "callback_url": "https://example.com/hooks/kling",
+    "external_task_id": "poster-42",
+}
 
 
 def provenance(source: Source) -> Document:
@@ -51,29 +70,24 @@ def request_schema(operation: Operation) -> Document:
 
 def request_examples(operation: Operation) -> Document:
     """Bodies that the schema accepts: the page's own, every field, pictures inline, nothing optional."""
-    urls = [f"https://example.com/{name}.png" for name in ("anna", "boat", "lamp", "tree")]
+    listed = any(field.name == _LIST for field in operation.fields)
     # A JPEG: unlike a compressed PNG it comes out the same whatever zlib is installed.
     inline = encoded(jpeg(INPUT_SIDE_MINIMUM.value, INPUT_SIDE_MINIMUM.value))
+    values = _VALUES | {"model_name": operation.defaults["model_name"]}
+    full = {field.name: values[field.name] for field in operation.fields}
+    required = {field.name: values[field.name] for field in operation.fields if field.required}
     optional = [field for field in operation.fields if not field.required]
-    full = {"subject_image_list": _subjects(urls[:2])} | {
-        "model_name": "kling-v2",
-        "prompt": "Anna in her boat at sea, la soirée, 夕焼け 🌅",
-        "scence_image": urls[2],
-        "style_image": urls[3],
-        "n": 2,
-        "aspect_ratio": "3:2",
-        "callback_url": "https://example.com/hooks/kling",
-        "external_task_id": "poster-42",
-    }
-    return {
-        "page": _example("The example of the page: equal pictures count", _subjects([_PAGE_URL] * 4)),
-        "full": {"summary": "Every field", "value": full},
-        "inline": _example("Pictures as raw base64", _subjects([inline, inline])),
-        "empty": {
-            "summary": "null and the empty string mean absence",
-            "value": {"subject_image_list": _subjects(urls[:2])}
-            | {field.name: None if at % 2 else "" for at, field in enumerate(optional)},
-        },
+    page: Document = {}
+    if listed:
+        page["page"] = _example("The example of the page: equal pictures count", _subjects([_PAGE_URL] * 4))
+    pictures = _subjects([inline, inline]) if listed else {"image": inline}
+    return page | {
+        "full": _example("Every field", full),
+        "inline": _example("Pictures as raw base64", required | pictures),
+        "empty": _example(
+            "null and the empty string mean absence",
+            required | {field.name: None if at % 2 else "" for at, field in enumerate(optional)},
+        ),
     }
 
 
@@ -110,9 +124,9 @@ def _rule(rule: Rule) -> Document:
     return entry | {"x-source": provenance(rule.source)}
 
 
-def _subjects(pictures: list[str]) -> list[Document]:
-    return [{"subject_image": picture} for picture in pictures]
+def _subjects(pictures: list[str]) -> Document:
+    return {_LIST: [{"subject_image": picture} for picture in pictures]}
 
 
-def _example(summary: str, subjects: list[Document]) -> Document:
-    return {"summary": summary, "value": {"subject_image_list": subjects}}
+def _example(summary: str, body: Document) -> Document:
+    return {"summary": summary, "value": body}

@@ -9,6 +9,7 @@ from contracts.gateways import Gateway, Shape
 from contracts.messages import Envelope, ResultImage, TaskMessage
 from contracts.request_schemas import Document, provenance
 from contracts.vocabulary import (
+    ASSUMED,
     COMET_ERRORS,
     ERRORS,
     KLING_CALLBACK,
@@ -32,15 +33,33 @@ _MILLISECONDS: Final[Document] = {"type": "integer", "minimum": 10**12, "exclusi
 
 def response_schemas(gateway: Gateway) -> Document:
     """The components that answers and callbacks are made of."""
-    return {
+    task: Document = {"$ref": "#/components/schemas/Task"}
+    created: Document = {
+        "allOf": [task],
+        "properties": {"task_status": {"const": TaskStatus.SUBMITTED.value}},
+    }
+    page: Document = {"type": "array", "items": task}
+    schemas: Document = {
         "Task": _task(),
         "ResultImage": _result_image(),
-        "TaskCreated": _envelope("The answer to a create request. The task is `submitted`.", created=True),
-        "TaskState": _envelope("The answer to a query; HTTP 200 and code 0 for failed tasks too."),
-        "KlingError": _kling_error(),
-        "TaskError": _task_error(gateway),
-        "CometError": _comet_error(),
+        "TaskCreated": _envelope(
+            "The answer to a create request. The task is `submitted`.", created, "The task."
+        ),
+        "TaskState": _envelope(
+            "The answer to a query; HTTP 200 and code 0 for failed tasks too.", task, "The task."
+        ),
     }
+    if gateway.lists:
+        text = "The answer to a list: tasks as queries show them."
+        schemas["TaskList"] = _envelope(text, page, "The tasks.", KLING_PAGE)
+    schemas["AccountCosts"] = _envelope("What an account has left.", _costs(), "The packs.", ASSUMED)
+    errors = {
+        Shape.KLING: _kling_error(),
+        Shape.TASK: _task_error(gateway),
+        Shape.COMET: _comet_error(),
+    }
+    used = {refusal.shape for refusal in gateway.refusals.values()}
+    return schemas | {SCHEMA_OF_SHAPE[shape]: schema for shape, schema in errors.items() if shape in used}
 
 
 def created_example() -> Document:
@@ -58,6 +77,36 @@ def state_examples() -> Document:
         }
         for status in TaskStatus
     }
+
+
+def list_examples() -> Document:
+    """Two tasks, and the page behind the last one."""
+    tasks = [task_in(status).to_wire() for status in (TaskStatus.PROCESSING, TaskStatus.SUCCEED)]
+    return {
+        "page": {"value": Envelope.success(tasks, REQUEST_ID).to_wire()},
+        "empty": {
+            "summary": "There are no more tasks",
+            "value": Envelope.success([], REQUEST_ID).to_wire(),
+        },
+    }
+
+
+def costs_examples() -> Document:
+    """An account with a resource pack, and one that pays as it goes."""
+    pack: Document = {
+        "resource_pack_name": "pack",
+        "resource_pack_id": "1",
+        "resource_pack_type": "decreasing_total",
+        "total_quantity": 1600,
+        "remaining_quantity": 1568,
+        "status": "online",
+    }
+    return {name: {"value": _costs_example(packs)} for name, packs in (("pack", [pack]), ("none", []))}
+
+
+def _costs_example(packs: list[Document]) -> Document:
+    data = {"code": SUCCESS_CODE, "msg": SUCCESS_MESSAGE.value, "resource_pack_subscribe_infos": packs}
+    return Envelope.success(data, REQUEST_ID).to_wire()
 
 
 def callback_examples() -> Document:
@@ -143,15 +192,34 @@ def _result_image() -> Document:
     return _object(properties, "url")
 
 
-def _envelope(text: str, *, created: bool = False) -> Document:
-    task: Document = {"$ref": "#/components/schemas/Task"}
-    if created:
-        task = {"allOf": [task], "properties": {"task_status": {"const": TaskStatus.SUBMITTED.value}}}
+def _costs() -> Document:
+    quantity: Document = {"type": "number", "minimum": 0}
+    pack: Document = {
+        "resource_pack_name": _text("Its name.", ASSUMED),
+        "resource_pack_id": _text("Its id.", ASSUMED),
+        "resource_pack_type": _text("How it is used up.", ASSUMED),
+        "total_quantity": _described(quantity, "Units it had at first.", ASSUMED),
+        "remaining_quantity": _described(quantity, "Units it has left.", ASSUMED),
+        "status": _text("Whether it can be used: `online`, `runOut`, ...", ASSUMED),
+    }
+    packs: Document = {
+        "type": "array",
+        "items": _object(pack, "total_quantity", "remaining_quantity", "status"),
+    }
+    properties: Document = {
+        "code": _described({"type": "integer"}, "0 means success.", ASSUMED),
+        "msg": _text("What `code` means.", ASSUMED),
+        "resource_pack_subscribe_infos": _described(packs, "The resource packs.", ASSUMED),
+    }
+    return _object(properties, "code", "msg", "resource_pack_subscribe_infos")
+
+
+def _envelope(text: str, data: Document, about: str, source: Source = SEED) -> Document:
     properties: Document = {
         "code": _described({"type": "integer", "const": SUCCESS_CODE}, "0 means accepted.", SEED),
         "message": _text(f"`{SUCCESS_MESSAGE.value}`, usually.", SEED),
         "request_id": _text("Names this call in talks with support. Some published answers lack it.", SEED),
-        "data": _described(task, "The task.", SEED),
+        "data": _described(data, about, source),
     }
     return {"description": text} | _object(properties, "code", "message", "data")
 

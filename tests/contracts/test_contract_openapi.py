@@ -14,19 +14,26 @@ from openapi_spec_validator import validate as validate_document
 
 import contracts
 from contracts.cli import main
-from contracts.gateways import COMETAPI, TOKEN_SITUATIONS, Situation
+from contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_SITUATIONS, Gateway, Situation
 from contracts.openapi import build, render
-from contracts.operations import MULTI_IMAGE, OPERATIONS, validate
+from contracts.operations import MULTI_IMAGE, validate
 
 FOLDER = Path(contracts.__file__).parent
-DOCUMENT = cast("dict[str, Any]", build())
+FILES = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "openapi-kling.json"}
+DOCUMENTS = {gateway.name: cast("dict[str, Any]", build(gateway)) for gateway in GATEWAYS}
+DOCUMENT, KLING_DOCUMENT = DOCUMENTS[COMETAPI.name], DOCUMENTS[KLING.name]
 CREATE = "/kling/v1/images/generations"
 QUERY = "/kling/v1/images/generations/{task_id}"
+KLING_CREATE = "/v1/images/multi-image2image"
 
 
-def test_file_is_the_derivation() -> None:
-    """After a change of declarations: `python -m contracts openapi > contracts/openapi.json`."""
-    assert (FOLDER / "openapi.json").read_bytes() == render(build()).encode()
+every_gateway = pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
+
+
+@every_gateway
+def test_file_is_the_derivation(gateway: Gateway) -> None:
+    """After a change of declarations: `make openapi`."""
+    assert FILES[gateway.name].read_bytes() == render(build(gateway)).encode()
 
 
 def test_rendering_is_stable() -> None:
@@ -40,14 +47,16 @@ def test_rendering_is_stable() -> None:
     assert json.loads(text) == DOCUMENT
 
 
-def test_document_is_valid() -> None:
+@every_gateway
+def test_document_is_valid(gateway: Gateway) -> None:
     """openapi-spec-validator accepts it."""
-    validate_document(json.loads(render(build())))
+    validate_document(json.loads(render(build(gateway))))
 
 
-def test_schemas_are_schemas() -> None:
+@every_gateway
+def test_schemas_are_schemas(gateway: Gateway) -> None:
     """Every schema of the document is one, by the meta-schema of JSON Schema 2020-12."""
-    for schema in DOCUMENT["components"]["schemas"].values():
+    for schema in DOCUMENTS[gateway.name]["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
@@ -61,25 +70,34 @@ def media(part: object, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 EXAMPLES = [
-    (f"{path}/{name}", content["schema"], example["value"])
-    for path, content in media(DOCUMENT)
+    (f"{gateway}{path}/{name}", gateway, content["schema"], example["value"])
+    for gateway, document in DOCUMENTS.items()
+    for path, content in media(document)
     for name, example in content["examples"].items()
 ]
 
 
-@pytest.mark.parametrize(("path", "schema", "value"), EXAMPLES, ids=[path for path, _, _ in EXAMPLES])
-def test_examples_are_true(path: str, schema: dict[str, Any], value: object) -> None:
+@pytest.mark.parametrize(
+    ("path", "gateway", "schema", "value"), EXAMPLES, ids=[path for path, *_ in EXAMPLES]
+)
+def test_examples_are_true(path: str, gateway: str, schema: dict[str, Any], value: object) -> None:
     """Every example fits the schema beside it."""
-    Draft202012Validator(schema | {"components": DOCUMENT["components"]}).validate(value)
+    components = DOCUMENTS[gateway]["components"]
+    Draft202012Validator(schema | {"components": components}).validate(value)
 
 
-def test_request_examples_are_valid_requests() -> None:
-    """Every example of a request breaks no rule, by the contract itself too."""
-    for operation, path in zip(OPERATIONS, (CREATE, "/kling/v1/images/multi-image2image"), strict=True):
-        content = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]
-        assert set(content["examples"]) == {"page", "full", "inline", "empty"}
-        for example in content["examples"].values():
+@every_gateway
+def test_request_examples_are_valid_requests(gateway: Gateway) -> None:
+    """Every example breaks no rule, by the contract itself too; the one with every field has every field."""
+    for route in gateway.routes:
+        (operation,) = route.operations
+        post = DOCUMENTS[gateway.name]["paths"][gateway.path(route)]["post"]
+        examples = post["requestBody"]["content"]["application/json"]["examples"]
+        page = set[str]() if operation.name == "text-to-image" else {"page"}
+        assert set(examples) == {"full", "inline", "empty"} | page
+        for example in examples.values():
             assert validate(example["value"], operation) == ()
+        assert list(examples["full"]["value"]) == [field.name for field in operation.fields]
 
 
 def test_page_example() -> None:
@@ -89,12 +107,6 @@ def test_page_example() -> None:
     assert content["examples"]["page"]["value"] == {"subject_image_list": [item] * 4}
 
 
-def test_full_example_is_full() -> None:
-    """The example with every field has every field."""
-    content = DOCUMENT["paths"][CREATE]["post"]["requestBody"]["content"]["application/json"]
-    assert set(content["examples"]["full"]["value"]) == {field.name for field in MULTI_IMAGE.fields}
-
-
 def test_operations() -> None:
     """Each route can be created on and queried, by bearer key, and ids are unique."""
     assert list(DOCUMENT["paths"]) == [
@@ -102,6 +114,7 @@ def test_operations() -> None:
         QUERY,
         "/kling/v1/images/multi-image2image",
         "/kling/v1/images/multi-image2image/{task_id}",
+        "/kling/account/costs",
     ]
     assert DOCUMENT["security"] == [{"bearer": []}]
     assert DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
@@ -111,14 +124,51 @@ def test_operations() -> None:
         for method in ("post", "get")
         if method in item
     ]
-    assert ids == ["createMultiImage", "queryMultiImage", "createMultiImage2image", "queryMultiImage2image"]
+    assert ids == [
+        *("createMultiImage", "queryMultiImage", "createMultiImage2image", "queryMultiImage2image"),
+        "showAccountCosts",
+    ]
+
+
+def test_kling_lists_finds_external_ids_and_takes_tokens() -> None:
+    """What only Kling has is in its document only, and what only CometAPI has is not."""
+    create, query = KLING_CREATE, KLING_CREATE + "/{task_id}"
+    listing = KLING_DOCUMENT["paths"][create]["get"]
+    assert [each["name"] for each in listing["parameters"]] == ["pageNum", "pageSize"]
+    assert listing["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/TaskList")
+    assert KLING_DOCUMENT["components"]["schemas"]["TaskList"]["properties"]["data"]["type"] == "array"
+    (parameter,) = KLING_DOCUMENT["paths"][query]["parameters"]
+    assert "external_task_id" in parameter["description"]
+    links = KLING_DOCUMENT["paths"][create]["post"]["responses"]["200"]["links"]
+    assert links["queryByExternalId"]["parameters"] == {"task_id": "$request.body#/external_task_id"}
+    assert "JWT" in KLING_DOCUMENT["components"]["securitySchemes"]["bearer"]["description"]
+    refused = KLING_DOCUMENT["paths"][query]["get"]["responses"]["401"]
+    assert "auth.expired" in refused["content"]["application/json"]["examples"]
+    assert "get" in KLING_DOCUMENT["paths"]["/account/costs"]
+    assert "CometError" not in json.dumps(KLING_DOCUMENT)
+    assert not [path for path in KLING_DOCUMENT["paths"] if path.startswith("/kling/")]
+    for word in ("TaskList", "pageNum", "JWT", "queryByExternalId", "auth.expired"):
+        assert word not in json.dumps(DOCUMENT)
+
+
+def test_a_page_number_may_be_left_blank() -> None:
+    """`?pageNum=` is the first page, as the empty string in a body is an absent field."""
+    for parameter in KLING_DOCUMENT["paths"][KLING_CREATE]["get"]["parameters"]:
+        assert Draft202012Validator(parameter["schema"]).is_valid("")
+        assert not Draft202012Validator(parameter["schema"]).is_valid(0)
+
+
+def test_a_required_text_is_not_empty() -> None:
+    """The empty string is what is not given: text-to-image needs a prompt."""
+    schema = Draft202012Validator(KLING_DOCUMENT["components"]["schemas"]["TextToImageRequest"])
+    assert [schema.is_valid({"prompt": prompt}) for prompt in ("", "a")] == [False, True]
 
 
 def test_links_lead_to_the_query() -> None:
     """A created task is queried by the id in the answer, and may be queried again."""
     for path, item in DOCUMENT["paths"].items():
         for operation in (item.get("post"), item.get("get")):
-            if operation is None:
+            if operation is None or path.endswith("/costs"):
                 continue
             (link,) = operation["responses"]["200"]["links"].values()
             query = DOCUMENT["paths"][path.removesuffix("/{task_id}") + "/{task_id}"]["get"]
@@ -157,9 +207,10 @@ def test_page_fields_of_the_answer() -> None:
     assert {"task_id", "task_status", "created_at", "updated_at"} <= set(schemas["Task"]["properties"])
 
 
-def test_every_field_tells_its_source() -> None:
+@every_gateway
+def test_every_field_tells_its_source(gateway: Gateway) -> None:
     """Every property of a request and an answer says where it is known from; an alias names its field."""
-    for name, schema in DOCUMENT["components"]["schemas"].items():
+    for name, schema in DOCUMENTS[gateway.name]["components"]["schemas"].items():
         for field, part in schema["properties"].items():
             if name != "CometError":
                 assert "x-alias-of" in part or set(part["x-source"]) == {
@@ -167,20 +218,24 @@ def test_every_field_tells_its_source() -> None:
                     "reference",
                     "confidence",
                 }, field
+
+
+def test_every_rule_is_in_the_document() -> None:
     request = DOCUMENT["components"]["schemas"]["MultiImageRequest"]
     rules = [rule["id"] for part in request["properties"].values() for rule in part.get("x-rules", [])]
     assert rules == [rule for rule in MULTI_IMAGE.rules if not rule.startswith("body.")]
 
 
-def test_command_prints_the_file(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """`kling-contracts openapi` prints the file, byte for byte."""
-    assert main(["openapi"]) == 0
+@pytest.mark.parametrize("flags", [[], ["--gateway", "cometapi"], ["--gateway", "kling"]])
+def test_command_prints_the_file(flags: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """`kling-contracts openapi` prints the file of the gateway, byte for byte."""
+    assert main(["openapi", *flags]) == 0
     out, err = capfdbinary.readouterr()
-    assert out == (FOLDER / "openapi.json").read_bytes()
+    assert out == FILES[flags[1] if flags else "cometapi"].read_bytes()
     assert err == b""
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["openapi", "extra"], ["--gateway", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["openapi", "extra"], ["openapi", "--gateway", "x"]])
 def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 2 and a hint, no traceback."""
     with pytest.raises(SystemExit) as caught:

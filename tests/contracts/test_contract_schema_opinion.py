@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
+from contracts.gateways import GATEWAYS
 from contracts.openapi import build
 from contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
 from contracts.rules import Effect, Violation
 from contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
+from contracts.text_to_image import TEXT_TO_IMAGE
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import HostileBodies
@@ -30,9 +32,17 @@ REPEATABLE = settings(
     suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
 )
 URL = "https://example.com/a.png"
+JUDGED = (*OPERATIONS, TEXT_TO_IMAGE)
+_PUBLISHED = {
+    name: schema
+    for gateway in GATEWAYS
+    for name, schema in cast("Any", build(gateway))["components"]["schemas"].items()
+}
 SCHEMAS = {
-    operation.name: Draft202012Validator(cast("Any", build())["components"]["schemas"][name])
-    for operation, name in zip(OPERATIONS, ("MultiImageRequest", "MultiImage2imageRequest"), strict=True)
+    operation.name: Draft202012Validator(_PUBLISHED[name])
+    for operation, name in zip(
+        JUDGED, ("MultiImageRequest", "MultiImage2imageRequest", "TextToImageRequest"), strict=True
+    )
 }
 # What the schema cannot say, and is therefore not asked:
 BEYOND_SCHEMA: tuple[Callable[[Violation], object], ...] = (
@@ -78,7 +88,7 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
+@pytest.mark.parametrize("operation", JUDGED, ids=[each.name for each in JUDGED])
 def test_hostile_bodies(operation: Operation, hostile_bodies: HostileBodies) -> None:
     """Anything anywhere: both opinions refuse, or none."""
 
