@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks docs
 
-.PHONY: demo test lint types format openapi docs bench clean
+.PHONY: demo test lint types format openapi docs schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -25,20 +25,26 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-# The published document is derived; a test fails while it is not up to date.
+# The published documents are derived; a test fails while they are not up to date.
 openapi: $(VENV)/.dev
 	$(BIN)/kling-contracts openapi > contracts/openapi.json.new
 	mv contracts/openapi.json.new contracts/openapi.json
+	$(BIN)/kling-contracts openapi --gateway kling > contracts/openapi-kling.json.new
+	mv contracts/openapi-kling.json.new contracts/openapi-kling.json
 
 # So are two pages of the documentation.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 
+# Other people's opinion of the documents and the fake, at full strength; tells the seed that repeats it.
+schemathesis: $(VENV)/.dev
+	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_together_schemathesis.py
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench
 
 clean:
-	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -26,9 +26,10 @@ FOREIGN = {
     "verify.keys": {"jwt"},
     "verify.runner": {"httpx"},
     "verify.wire": {"httpx"},
+    "schemathesis_hooks": {"schemathesis"},
 }
 # What is derived with the help of Hypothesis and pytest: nothing else may import it.
-TESTING = ("strategies", "field_strategies", "picture_strategies", "client_suite")
+TESTING = ("strategies", "field_strategies", "picture_strategies", "client_suite", "schemathesis_hooks")
 # What else is no core.
 DERIVED = (*TESTING, "checks", "verify")
 

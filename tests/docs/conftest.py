@@ -162,7 +162,8 @@ class Player:
     def run_tests(self) -> None:
         if not self.test_files:
             return
-        run = self.pytester.runpytest_inprocess(*_OPTIONS, *self.test_files)
+        others = () if "schema.parametrize" in self.page.text else ("-p", "no:schemathesis")
+        run = self.pytester.runpytest_inprocess(*_OPTIONS, *others, *self.test_files)
         assert run.ret == 0, run.stdout.str()
 
     def _ini(self, block: Block) -> None:

@@ -50,7 +50,7 @@ def poster(**fields):
 """
 
 # Plugins of others that happen to be installed here: loading them takes longer than most of these tests.
-OTHERS_OFF = "-p no:hypothesispytest -p no:faker -p no:anyio -p no:cacheprovider"
+OTHERS_OFF = "-p no:hypothesispytest -p no:faker -p no:anyio -p no:cacheprovider -p no:schemathesis"
 
 Suite = Callable[..., pytest.RunResult]
 

@@ -11,7 +11,7 @@ import pytest
 
 Suite = Callable[..., pytest.RunResult]
 
-OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio")
+OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio", "-p", "no:schemathesis")
 WAY_OUT = "comes first on sys.path*--import-mode=importlib*"
 
 
