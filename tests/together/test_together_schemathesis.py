@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from msgspec.structs import replace
 from schemathesis.checks import CHECKS
 from schemathesis.engine import Status, events, from_schema
 
@@ -188,7 +189,7 @@ class Bent:
 
 def with_body(reply: Reply, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Reply:
     body = json.loads(reply.body)
-    return reply._replace(body=json.dumps(change(body)).encode())
+    return replace(reply, body=json.dumps(change(body)).encode())
 
 
 def three_faults(fake: Fake, request: Request) -> Reply:
@@ -198,7 +199,7 @@ def three_faults(fake: Fake, request: Request) -> Reply:
         return reply
     reply = with_body(reply, lambda body: body | {"code": "0"})
     prompt = json.loads(request.body).get("prompt")
-    return reply._replace(status=500) if isinstance(prompt, str) and len(prompt) == 2500 else reply
+    return replace(reply, status=500) if isinstance(prompt, str) and len(prompt) == 2500 else reply
 
 
 def packs_are_bare(fake: Fake, request: Request) -> Reply:
@@ -218,12 +219,12 @@ def known_model_is_missing(fake: Fake, request: Request) -> Reply:
     if request.method == "GET" or reply.status != 200:
         return reply
     error = {"message": "none", "type": "comet_api_error", "code": "model_not_found"}
-    return with_body(reply._replace(status=503), lambda _: {"error": error})
+    return with_body(replace(reply, status=503), lambda _: {"error": error})
 
 
 def wrong_method_is_not_found(fake: Fake, request: Request) -> Reply:
     reply = fake.handle(request)
-    return reply._replace(status=404) if reply.status == 405 else reply
+    return replace(reply, status=404) if reply.status == 405 else reply
 
 
 @pytest.mark.parametrize(
