@@ -215,9 +215,10 @@ def is_web_url(text: str) -> bool:
         return False
     try:
         parts = urlsplit(text)
-        return bool(parts.hostname) and (parts.port is None or parts.port >= 0)
+        _, host = parts.port, parts.hostname
     except ValueError:  # a port that is no number, a broken IPv6 host
         return False
+    return bool(host)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,8 @@ def _judge_pair(before: TaskMessage, after: TaskMessage, at: int, *, complete: b
         yield Misconduct("task.id", at, f"task {before.task_id} became {after.task_id}")
     if before.created_at != after.created_at:
         yield Misconduct("time.created", at, "created_at changed")
-    if (before.updated_at or 0) > (after.updated_at or 0):
+    # A stamp that is missing is told by itself.
+    if before.updated_at and after.updated_at and before.updated_at > after.updated_at:
         yield Misconduct("time.decreasing", at, "updated_at went back")
     if not (isinstance(old, TaskStatus) and isinstance(new, TaskStatus)):
         return

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.operations import Operation
@@ -16,14 +16,9 @@ from contracts.strategies import (
     failing_classes,
     invalid_classes,
 )
+from tests.profiles import CI
 
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
-REPEATABLE = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
-)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +27,7 @@ def sample() -> list[Tagged]:
     found: list[Tagged] = []
 
     def draw(classes: list[st.SearchStrategy[Tagged]], examples: int) -> None:
-        @settings(REPEATABLE, max_examples=examples)
+        @settings(CI, max_examples=examples)
         @given(st.tuples(*classes))
         def collect(cases: tuple[Tagged, ...]) -> None:
             found.extend(cases)

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # s
 
 from contracts.openapi import build
 from contracts.operations import validate
+from contracts.rules import shorten
 
 PAGE_URL = "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"
 SUBJECTS = [{"subject_image": PAGE_URL}, {"subject_image": "https://example.com/b.png"}]
@@ -571,11 +572,58 @@ def test_schema_counts_bytes() -> None:
             ),
         ),
         ([], "request body value type is invalid, expected object"),
+        (subjects(PAGE_URL, 1), "subject_image_list[1].subject_image value type is invalid, expected string"),
+        (
+            {"subject_image_list": [1, *SUBJECTS]},
+            "subject_image_list[0] value type is invalid, expected object",
+        ),
+        (good(style_image=TOO_LARGE), "style_image file size exceeds 10 MB"),
+        (good(prompt="\ud83d"), "prompt value '\\ud83d' is not valid Unicode text"),
+        (good(prompt=1), "prompt value type is invalid, expected string"),
+        (good(callback_url="/x"), "callback_url value '/x' is invalid"),
     ],
 )
 def test_wording(body: object, text: str) -> None:
     """The texts follow the patterns seen on the live service."""
     assert [violation.message for violation in validate(body)] == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("=" * 13_981_020, "style_image.max_bytes"),  # 10 MiB and 5 bytes, would it be base64
+        ("A" * 13_981_016 + "==", "style_image.base64"),  # a group begun adds no byte
+        ("?" * 13_981_014 + "==", "style_image.base64"),
+    ],
+)
+def test_size_is_looked_at_before_the_letters(text: str, rule: str) -> None:
+    assert [violation.rule.id for violation in validate(good(style_image=text))] == [rule]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        (1.5, "1.5"),
+        ([1, 2], "array of 2"),
+        ({"a": 1}, "object of 1"),
+        (b"", "bytes"),
+        (10**38, "1" + "0" * 38),
+        (-(10**38), "-1" + "0" * 38),
+        (10**39, "integer of about 40 digits"),
+        (10**5000, "integer of about 5001 digits"),
+        ("x" * 40, "x" * 40),
+        ("x" * 41, "x" * 40 + "..."),
+        ("x" * 10**6, "x" * 40 + "..."),
+        ("a\nb", "a\\x0ab"),
+        ("\ud800", "\\ud800"),
+    ],
+    ids=range(16),
+)
+def test_how_values_are_shown(value: object, shown: str) -> None:
+    assert shorten(value) == shown
 
 
 def test_shown_values_are_short_and_printable() -> None:

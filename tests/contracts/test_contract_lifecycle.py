@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from inspect import getsource
 from itertools import product
 
@@ -52,6 +52,9 @@ LEGAL = {
     "failure at once": [seen("submitted"), seen("failed", 1650), seen("failed", 1650)],
     "change within the millisecond": [seen("submitted"), seen("processing"), seen("succeed")],
     "first seen at its end": [seen("succeed", 9000), seen("succeed", 9000)],
+    "result over plain http": [seen("succeed", 9000, images=(image(0, "http://a/0.png"),))],
+    "the first millisecond of 13 digits": [seen("processing", created_at=10**12, updated_at=10**12)],
+    "the last one": [seen("processing", created_at=10**13 - 1, updated_at=10**13 - 1)],
 }
 MISSED = {
     "processing missed": [seen("submitted"), seen("succeed", 9000)],
@@ -119,6 +122,7 @@ def test_every_rule_has_a_witness() -> None:
         ("time.unit", seen("submitted", updated_at=None)),
         ("time.unit", seen("submitted", created_at=10**12 - 1)),
         ("time.unit", seen("submitted", updated_at=BORN * 1000)),
+        ("time.unit", seen("submitted", updated_at=10**13)),
         ("images.presence", seen("submitted", images=TWO)),
         ("images.presence", seen("processing", 9, images=TWO[:1])),
         ("images.presence", seen("failed", 9, images=TWO[:1])),
@@ -130,6 +134,69 @@ def test_every_rule_has_a_witness() -> None:
 def test_single_observations(rule: str, observation: TaskMessage) -> None:
     """What a single look can show to be wrong."""
     assert rule in {misconduct.rule for misconduct in judge([observation])}
+
+
+# One observation or two, and the whole of what is said about them.
+SAID = {
+    "status 'succeeded' is not a word of this API": [seen("succeeded", 9)],
+    "created_at 1777385361 is not in Unix milliseconds": [seen("processing", created_at=1777385361)],
+    "updated_at None is not in Unix milliseconds": [seen("processing", updated_at=None)],
+    "updated_at lies before created_at": [seen("processing", -1)],
+    "1 images in status submitted": [seen("submitted", images=TWO[:1])],
+    "a failed task does not say why": [seen("failed", 9, task_status_msg=None)],
+    "a succeeded task has a failure text": [seen("succeed", 9, task_status_msg="oh", images=TWO)],
+    "1 images where 2 were asked for": [seen("succeed", 9)],
+    "indices [1, 0]": [seen("succeed", 9, images=TWO[::-1])],
+    "two images share one URL": [seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))],
+    "URL '/1.png' is not absolute": [seen("succeed", 9, images=(TWO[0], image(1, "/1.png")))],
+    "task 878106242831892487 became 2": [seen("submitted"), seen("submitted", task_id="2")],
+    "created_at changed": [seen("processing", 9), seen("processing", 9, created_at=BORN + 1)],
+    "updated_at went back": [seen("submitted", 20), seen("processing", 19)],
+    "updated_at moved while the task stayed processing": [seen("processing", 9), seen("processing", 10)],
+    "succeed was left for failed": [seen("succeed", 9, images=TWO), seen("failed", 10)],
+    "submitted after processing": [seen("processing", 9), seen("submitted", 10)],
+    "succeed straight after submitted": [seen("submitted"), seen("succeed", 9, images=TWO)],
+    "a finished task changed": [seen("failed", 9), seen("failed", 9, task_status_msg="other")],
+}
+
+
+@pytest.mark.parametrize("sentence", SAID)
+def test_what_the_judge_says(sentence: str) -> None:
+    """Two images were asked for; each life has one fault, told in one sentence."""
+    assert [each.sentence for each in judge(SAID[sentence], n=2, complete=True)] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("rules", "life", "n"),
+    [
+        (["images.count"], [seen("succeed", 9, images=TWO)], 1),
+        (["images.count"], [seen("succeed", 9, images=TWO)], 3),
+        (["images.index"], [seen("succeed", 9, images=(TWO[0], image(0, "https://a/1.png")))], 2),
+        (["images.index"], [seen("succeed", 9, images=(TWO[0], image(2, "https://a/1.png")))], 2),
+        (["task.id"], [seen("submitted", task_id="1"), seen("submitted", task_id="2")], None),
+        (["task.id"], [seen("submitted", task_id="2"), seen("submitted", task_id="1")], None),
+        (["time.created"], [seen("processing", 9), seen("processing", 9, created_at=BORN - 1)], None),
+        (["time.decreasing", "time.unchanged"], [seen("processing", 9), seen("processing", 8)], None),
+        # A stamp that comes or goes is missing once, and has not moved back.
+        (["time.unit"], [seen("processing", updated_at=None), seen("succeed", 9)], None),
+        (["time.unit"], [seen("processing", 9), seen("failed", updated_at=None)], None),
+        # Of a status that nobody knows nothing else is asked, before it or after.
+        (["status.word"], [seen("succeeded", 9, created_at=None, images=TWO)], None),
+        (["status.word"], [seen("submitted"), seen("queued", 9)], None),
+        (["status.word"], [seen("queued"), seen("succeed", 9)], None),
+        (["status.word", "status.word"], [seen("queued"), seen("queued", 9)], None),
+    ],
+)
+def test_either_way(rules: list[str], life: list[TaskMessage], n: int | None) -> None:
+    """Too many is as wrong as too few, later as wrong as earlier."""
+    assert [each.rule for each in judge(life, n=n)] == rules
+
+
+def test_misconduct_is_a_value() -> None:
+    (one,) = judge([seen("succeeded")])
+    with pytest.raises(FrozenInstanceError):
+        one.rule = "other"  # type: ignore[misc]  # the mistake
+    assert str(one) == "observation 0: status 'succeeded' is not a word of this API (status.word)"
 
 
 def test_several_faults_are_all_told() -> None:

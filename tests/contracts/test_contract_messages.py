@@ -4,13 +4,12 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage
 from contracts.vocabulary import TaskStatus
-
-REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=60)
+from tests.profiles import share
 
 words = st.text(min_size=1, max_size=20)
 stamps = st.integers(10**12, 10**13 - 1)
@@ -36,7 +35,7 @@ tasks = st.builds(
 )
 
 
-@REPEATABLE
+@share(0.6)
 @given(tasks)
 def test_task_round_trip(task: TaskMessage) -> None:
     """A task written, sent as JSON and read again is the same task."""
@@ -44,7 +43,7 @@ def test_task_round_trip(task: TaskMessage) -> None:
     assert TaskMessage.from_wire(wire) == task
 
 
-@REPEATABLE
+@share(0.6)
 @given(tasks)
 def test_create_answers_have_no_result(task: TaskMessage) -> None:
     """Without its result a task lacks that key and differs in nothing else."""
@@ -52,7 +51,7 @@ def test_create_answers_have_no_result(task: TaskMessage) -> None:
     assert {key: value for key, value in whole.items() if key != "task_result"} == bare
 
 
-@REPEATABLE
+@share(0.6)
 @given(
     st.builds(
         Envelope, code=st.integers(), message=st.text(max_size=9), request_id=st.none() | words, data=plain
@@ -63,7 +62,7 @@ def test_envelope_round_trip(envelope: Envelope) -> None:
     assert Envelope.from_wire(json.loads(json.dumps(envelope.to_wire()))) == envelope
 
 
-@REPEATABLE
+@share(0.6)
 @given(plain)
 def test_reading_anything(wire: object) -> None:
     """Whatever JSON comes, it is read or refused as malformed; no other error."""

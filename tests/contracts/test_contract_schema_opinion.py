@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
@@ -18,19 +18,13 @@ from contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
 from contracts.rules import Effect, Violation
 from contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
 from contracts.text_to_image import TEXT_TO_IMAGE
+from tests.profiles import share
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import HostileBodies
 
 
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
-REPEATABLE = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=150,
-    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
-)
 URL = "https://example.com/a.png"
 JUDGED = (*OPERATIONS, TEXT_TO_IMAGE)
 _PUBLISHED = {
@@ -73,7 +67,7 @@ def test_every_class_of_requests(sample: list[Tagged]) -> None:
 def test_valid_requests(operation: Operation) -> None:
     """The schema accepts what is valid."""
 
-    @settings(REPEATABLE, max_examples=80)
+    @share(0.8)
     @given(valid_requests(operation))
     def check(body: object) -> None:
         assert agree(body, operation)
@@ -92,7 +86,7 @@ json_values = st.recursive(
 def test_hostile_bodies(operation: Operation, hostile_bodies: HostileBodies) -> None:
     """Anything anywhere: both opinions refuse, or none."""
 
-    @REPEATABLE
+    @share(1.5)
     @given(hostile_bodies(operation, json_values))
     def check(body: object) -> None:
         assert agree(body, operation)

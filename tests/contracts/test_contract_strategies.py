@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -26,14 +26,8 @@ from contracts.strategies import (
     invalid_requests,
     valid_requests,
 )
+from tests.profiles import CI, share
 
-REPEATABLE = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=80,
-    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
-)
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
 operations = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
 
@@ -47,7 +41,7 @@ def test_valid_requests_are_valid(operation: Operation) -> None:
     """A valid request breaks no rule, and now and then has every field."""
     keys: Counter[str] = Counter()
 
-    @settings(REPEATABLE, max_examples=150)
+    @settings(CI, max_examples=150)
     @given(valid_requests(operation))
     def check(body: dict[str, object]) -> None:
         keys.update(body.keys())
@@ -82,7 +76,7 @@ def test_every_class_occurs(sample: list[Tagged]) -> None:
 def test_requests_of_another_operation(strategy: Callable[..., st.SearchStrategy[Tagged]]) -> None:
     """The same holds for another table of fields, with nothing written for it."""
 
-    @REPEATABLE
+    @share(0.8)
     @given(strategy(MULTI_IMAGE2IMAGE))
     def check(case: Tagged) -> None:
         assert rules_broken(case.body, MULTI_IMAGE2IMAGE) == due(case)
@@ -112,7 +106,7 @@ def test_every_alphabet_is_used() -> None:
 def test_status_and_code_are_due() -> None:
     """An unknown model is the gateway's own matter, the rest goes in Kling's envelope."""
 
-    @REPEATABLE
+    @share(0.8)
     @given(invalid_requests())
     def check(case: InvalidRequest) -> None:
         expected = (503, "model_not_found") if case.rule_id == "model_name.enum" else (400, 1201)
@@ -126,7 +120,7 @@ def test_status_and_code_are_due() -> None:
 def test_failing_requests_know_their_message() -> None:
     """The text that is due as `task_status_msg` comes with the request."""
 
-    @REPEATABLE
+    @share(0.8)
     @given(failing_requests())
     def check(case: Any) -> None:
         (violation,) = validate(case.body)
@@ -149,7 +143,7 @@ def test_external_ids_are_new() -> None:
     """No id comes twice, and each begins with the name of the run."""
     seen: list[str] = []
 
-    @REPEATABLE
+    @settings(CI, max_examples=80)
     @given(valid_requests(run="r7"))
     def check(body: dict[str, object]) -> None:
         if "external_task_id" in body:
@@ -164,7 +158,7 @@ def test_external_ids_are_new() -> None:
 def test_requests_share_nothing() -> None:
     """A test that spoils its request does not spoil the next."""
 
-    @REPEATABLE
+    @share(0.8)
     @given(invalid_requests())
     def check(case: InvalidRequest) -> None:
         assert "spoilt" not in repr(case.body)[:100_000]
@@ -190,7 +184,7 @@ def test_bulky_requests_print_shortly(sample: list[Tagged]) -> None:
 # --- shrinking
 
 
-QUICK = settings(REPEATABLE, phases=[Phase.generate, Phase.shrink])
+QUICK = settings(CI, max_examples=80, phases=[Phase.generate, Phase.shrink])
 
 
 def minimal(strategy: st.SearchStrategy[Any], condition: Callable[[Any], bool] = lambda _: True) -> Any:
@@ -329,6 +323,6 @@ def test_plain_text_catches_nothing() -> None:
         find(
             st.text(max_size=3000),
             lambda text: (len(utf16(text)) > 2500) != (len(text) > 2500),
-            settings=settings(REPEATABLE, max_examples=300),
+            settings=settings(CI, max_examples=300),
             random=Random(0),
         )

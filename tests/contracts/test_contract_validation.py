@@ -6,34 +6,30 @@ import copy
 import itertools
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.fields import URL_PATTERN, is_web_url
 from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
 from contracts.picture_fields import BASE64_PATTERN, decode_base64
 from contracts.rules import Violation
+from contracts.sample_pictures import encoded, png
 from contracts.strategies import (
     BoundaryRequest,
     boundary_classes,
     boundary_requests,
     valid_requests,
 )
+from tests.profiles import share
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import HostileBodies
 
 
-REPEATABLE = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=80,
-    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
-)
 URL = "https://example.com/a.png"
 # Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_contract_boundaries.
 BULKY = {"subject_image.max_bytes", "scence_image.max_bytes", "style_image.max_bytes"}
@@ -67,7 +63,7 @@ def seen(violations: tuple[Violation, ...]) -> list[tuple[str, str, str]]:
 def test_never_fails_and_is_pure(operation: Operation, hostile_bodies: HostileBodies) -> None:
     """Any JSON value gets a verdict, the same one twice, and is left as it was."""
 
-    @REPEATABLE
+    @share(0.8)
     @given(hostile_bodies(operation, json_values), st.booleans())
     def check(body: object, null_is_absent: bool) -> None:
         before = repr(body)
@@ -139,7 +135,7 @@ def test_faults_add_up() -> None:
         assert seen(validate({other: faults[other], one: faults[one]} | good)) == alone[0] + alone[1]
 
 
-@REPEATABLE
+@share(0.8)
 @given(valid_requests(), st.data())
 def test_monotony(body: dict[str, object], data: st.DataObject) -> None:
     """Dropping any optional field of a valid request, or shuffling its keys or subjects, keeps it valid."""
@@ -151,7 +147,7 @@ def test_monotony(body: dict[str, object], data: st.DataObject) -> None:
     assert validate(body | {"subject_image_list": data.draw(st.permutations(subjects))}) == ()
 
 
-@REPEATABLE
+@share(0.8)
 @given(boundary_requests(rules=on_limits(MULTI_IMAGE)))
 def test_json_makes_no_difference(case: BoundaryRequest) -> None:
     """Escaped or raw, a request gets the same verdict after a trip through JSON."""
@@ -219,6 +215,61 @@ def test_reading_normalises() -> None:
         "unknown field ignored: subject_image_list[1]['id']",
         "scene_image taken for scence_image",
         "unknown field ignored: 'seed'",
+    ]
+
+
+def test_what_is_ignored_is_noted_wherever_it_is() -> None:
+    """Beside every known key, before and after the name in the alphabet, and cut after 60 characters."""
+    full: dict[str, object] = dict.fromkeys(MULTI_IMAGE.keys)
+    long = "k" * 61
+    subject: dict[str, object] = {"subject_image": URL, "a": 1, "zoom": 2, long: 3}
+    full["subject_image_list"] = [{"subject_image": URL}, subject]
+    assert MULTI_IMAGE.read(full | {"zoom": 1, long: 2}).notes == [
+        "unknown field ignored: subject_image_list[1]['a']",
+        "unknown field ignored: subject_image_list[1]['zoom']",
+        f"unknown field ignored: subject_image_list[1]['{'k' * 60}']",
+        "scene_image taken for scence_image",
+        "unknown field ignored: 'zoom'",
+        f"unknown field ignored: '{'k' * 60}'",
+    ]
+
+
+def test_a_reading_keeps_pictures_with_what_their_headers_tell() -> None:
+    data = png(300, 400)
+    reading = MULTI_IMAGE.read(
+        {"subject_image_list": [{"subject_image": URL}, {"subject_image": encoded(data)}]}
+    )
+    assert [tuple(picture) for picture in reading.pictures] == [
+        ("subject_image_list[0].subject_image", URL, None, None),
+        ("subject_image_list[1].subject_image", None, data, ("png", 300, 400)),
+    ]
+
+
+def test_a_reading_keeps_what_was_given_as_it_is() -> None:
+    given: dict[str, object] = {
+        "model_name": "kling-v2",
+        "prompt": " at sea ",
+        "scence_image": URL,
+        "style_image": URL,
+        "n": 3,
+        "aspect_ratio": "3:2",
+        "callback_url": "https://example.com/hook",
+        "external_task_id": "mine",
+    }
+    subjects = [{"subject_image": URL}, {"subject_image": URL}]
+    reading = MULTI_IMAGE.read({"subject_image_list": subjects, **given})
+    assert reading.values == {"subject_image_list": 2, **given}
+    assert MULTI_IMAGE.read({"subject_image_list": subjects, "n": None}).violations == []
+
+
+def test_a_field_may_have_several_aliases() -> None:
+    """The first that is given stands for the name, wherever it comes in the list."""
+    name = replace(MULTI_IMAGE.field("external_task_id"), aliases=("one", "two"))
+    operation = replace(MULTI_IMAGE2IMAGE, selector=None, fields=(name,))
+    assert operation.read({"two": "x"}).values == {"external_task_id": "x"}
+    assert operation.read({"one": "x", "two": "y"}).values == {"external_task_id": "x"}
+    assert operation.read({"external_task_id": "x", "two": "y"}).notes == [
+        "two ignored beside external_task_id",
     ]
 
 

@@ -11,14 +11,8 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
 
 from kling_client import AsyncClient, AsyncTask, Client
-
-# The same examples everywhere, and no verdict that depends on how busy the machine is.
-REPEATABLE = settings(
-    derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 KEY = "sk-secret-0123456789"
 TASK_ID = "867283741759111202"

@@ -21,7 +21,7 @@ from kling_client.request import Draft
 from kling_client.retry import LAST_POLL_SECONDS, Poll, Retry
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Outcome, Read, Send, Show, Sleep, Stage
-from tests.kling_client.conftest import KEY, REPEATABLE, TASK_ID, FakeTime, task
+from tests.kling_client.conftest import KEY, TASK_ID, FakeTime, task
 
 # An answer is what a call leads to: a failure, or a head and the pieces of a body (or a failure amid them).
 Answer = Failure | tuple[Head, list["bytes | Failure"]]
@@ -240,7 +240,6 @@ def times_paid(flow: Flow[Any], run: Run, script: list[Answer]) -> int:
     return sum(accepts(outcome) for outcome in [*script, BAD_KEY][: len(run.calls)])
 
 
-@REPEATABLE
 @given(script=st.lists(st.sampled_from([outcome for outcome, _, _ in POST]), max_size=6))
 def test_a_create_is_never_paid_for_twice(script: list[Answer]) -> None:
     """Whatever comes in whatever order, at most one of the requests may have been accepted: the last."""
@@ -477,7 +476,6 @@ polls = st.builds(
 )
 
 
-@REPEATABLE
 @given(
     script=st.lists(
         st.sampled_from([seen("submitted"), seen("processing"), seen("odd"), LATE, UNSENT, BUSY, DOWN])

@@ -22,7 +22,7 @@ import kling_client
 from kling_client import ApiError, ConfigError, TransportError, UnexpectedReply
 from kling_client.http import AsyncExchange, AsyncSession, Exchange
 from kling_client.steps import Call, Failure, Head, Read, Send, Stage
-from tests.kling_client.conftest import REPEATABLE, TASK_ID, Body, Service, shown
+from tests.kling_client.conftest import TASK_ID, Body, Service, shown
 
 CALL = Call(method="GET", url="https://h/x", headers={"X-A": "1"}, timeout=7.0, private=True)
 
@@ -249,7 +249,6 @@ def test_a_body_without_end_is_not_read_to_its_end(service: Service) -> None:
     assert body.closed
 
 
-@REPEATABLE
 @given(
     status=st.integers(100, 599),
     body=st.binary(max_size=200) | st.just(shown("succeed").content),

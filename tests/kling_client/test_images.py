@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from contracts.vocabulary import BODY_MAXIMUM
 from kling_client import ConfigError, Image
 from kling_client.images import to_wire
-from tests.kling_client.conftest import REPEATABLE
 
 
-@REPEATABLE
 @given(st.binary(max_size=300))
 def test_bytes_become_raw_base64_without_a_prefix(data: bytes) -> None:
     text = to_wire(data)

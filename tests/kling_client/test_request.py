@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contracts.operations import MULTI_IMAGE, validate
 from kling_client import ConfigError, Image, InvalidRequest
 from kling_client.request import CreateRequest, write
-from tests.kling_client.conftest import REPEATABLE, picture
+from tests.kling_client.conftest import picture
 
 A, B = "https://h/a.png", "https://h/b.png"
 
@@ -75,7 +75,6 @@ pictures = st.lists(
 )
 
 
-@REPEATABLE
 @given(images=pictures, given_arguments=arguments)
 def test_exactly_the_given_fields_are_encoded(images: list[Any], given_arguments: dict[str, Any]) -> None:
     names = {"scene": "scence_image", "style": "style_image", "model": "model_name"}
@@ -90,7 +89,6 @@ def test_exactly_the_given_fields_are_encoded(images: list[Any], given_arguments
     assert {name: wire[name] for name in extra} == extra
 
 
-@REPEATABLE
 @given(images=pictures, given_arguments=arguments)
 def test_what_the_contract_refuses_is_never_sent_and_what_it_allows_always_is(
     images: list[Any], given_arguments: dict[str, Any]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from kling_client import ConfigError, Poll, Retry
 from kling_client.retry import LAST_POLL_SECONDS, Timer, monotonic, read_retry_after
-from tests.kling_client.conftest import REPEATABLE
 
 
 def test_the_default_pauses() -> None:
@@ -23,7 +22,6 @@ def test_one_attempt_means_no_pause() -> None:
     assert list(Retry(attempts=1).pauses()) == []
 
 
-@REPEATABLE
 @given(
     first=st.floats(0.01, 10),
     factor=st.floats(1, 1e300),
@@ -92,7 +90,6 @@ def test_retry_after_as_a_date_counts_from_our_clock_without_the_servers(
     assert read_retry_after({"retry-after": "Sun, 22 Nov 2026 10:00:12 GMT"}) == 12
 
 
-@REPEATABLE
 @given(st.text())
 def test_no_retry_after_header_is_ever_an_error(text: str) -> None:
     seconds = read_retry_after({"retry-after": text, "date": text})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_mock.chance import draw, draw_uuid
+from tests.profiles import share
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
@@ -101,7 +102,7 @@ def test_a_short_script_gives_the_bytes_it_has_always_given(start: Start) -> Non
     assert digest([reply.body for reply in replies]) == golden
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=50)
+@share(0.5)
 @given(seed=st.integers(-(2**63), 2**63 - 1), what=st.lists(st.text(max_size=5) | st.integers(), max_size=3))
 def test_draws_depend_on_seed_and_subject_alone(seed: int, what: list[object]) -> None:
     assert draw(seed, *what) == draw(seed, *what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.lifecycle import judge
@@ -13,13 +13,13 @@ from contracts.messages import TaskMessage
 from contracts.vocabulary import TaskStatus
 from kling_mock.callbacks import Callback
 from kling_mock.plan import Plan, Transition
+from tests.profiles import share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.kling_mock.conftest import Caller, Start
 
-offline = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 
 PACES = ("instant", "polls:1", "polls:3", "seconds:2,5", "realistic", "held", "held:submitted")
 paces = st.sampled_from(PACES)
@@ -115,7 +115,7 @@ def _course(caller: Caller, moves: Sequence[tuple[float, bool]]) -> list[object]
     return [seen, heard, [each._replace(attempts=()) for each in caller.fake.callbacks]]
 
 
-@offline
+@share(0.6)
 @given(pace=paces, moves=st.lists(st.tuples(steps, st.booleans()), max_size=8), data=st.data())
 def test_advancing_in_two_steps_is_advancing_by_their_sum(
     pace: str, moves: list[tuple[float, bool]], data: st.DataObject, start: Start
@@ -138,7 +138,7 @@ def test_the_split_time_law_is_not_empty(start: Start) -> None:
 # -- non-interference
 
 
-@offline
+@share(0.6)
 @given(pace=paces, turns=st.lists(st.tuples(st.booleans(), steps), max_size=10))
 def test_two_tasks_polled_in_turn_do_not_influence_each_other(
     pace: str, turns: list[tuple[bool, float]], start: Start
@@ -163,7 +163,7 @@ def test_two_tasks_polled_in_turn_do_not_influence_each_other(
 # -- every trace is legal
 
 
-@offline
+@share(0.6)
 @given(
     pace=paces,
     n=st.integers(1, 9),

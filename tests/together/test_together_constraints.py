@@ -11,12 +11,13 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
 
 from contracts.strategies import failing_requests, invalid_requests, valid_requests
 from kling_client import ApiError, InvalidRequest, TaskFailed
 from kling_mock import Fake
+from tests.profiles import share
 
 URL = "https://example.com/cat.png"
 RATIOS = ["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9"]
@@ -31,17 +32,7 @@ ALPHABETS = {
 }
 
 # One line at a time, few examples each: seven lines, sync and async, make many.
-few = settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-    ],
-)
+few = share(0.12, without=(HealthCheck.function_scoped_fixture, HealthCheck.data_too_large))
 
 
 async def verdict(client: Any, *, check: bool, **arguments: Any) -> str:

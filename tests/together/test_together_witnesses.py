@@ -13,6 +13,7 @@ from contracts.strategies import invalid_requests
 from kling_client import ApiError, Client
 from kling_client import InvalidRequest as RefusedLocally
 from kling_mock import Fake
+from tests.profiles import CI
 
 
 def agree(fake: Fake, client: Client, body: Any) -> bool:
@@ -54,11 +55,9 @@ def disagreement(fake: Fake, client: Client, rule: str) -> bool:
             invalid_requests(rules=[rule]),
             lambda request: not agree(fake, client, request.body),
             settings=settings(
+                CI,
                 max_examples=20,
                 phases=[Phase.generate],
-                derandomize=True,
-                database=None,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

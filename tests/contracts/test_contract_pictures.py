@@ -1,0 +1,79 @@
+"""Headers of pictures, byte by byte: every marker of a JPEG, the shortest that are enough, one byte less."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.pictures import read_header
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+FRAME = b"\x00\x0b\x08\x01\x2c\x01\x90"  # its length, 8 bits a sample, 300 high, 400 wide
+SIZED = ("jpeg", 400, 300)
+# ITU T.81, table B.1
+FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+BARE = {0x01, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8}
+
+
+def png(chunk: bytes, width: int, height: int) -> bytes:
+    return SIGNATURE + b"\x00\x00\x00\x0d" + chunk + width.to_bytes(4) + height.to_bytes(4)
+
+
+def jpeg(before: bytes) -> bytes:
+    """What lies between the start and the frame may be anything; the first byte of it is 0xFF."""
+    return b"\xff\xd8" + before + b"\xff\xc0" + FRAME
+
+
+def test_the_shortest_png_ends_with_its_height() -> None:
+    shortest = png(b"IHDR", 400, 300)
+    assert len(shortest) == 24
+    assert read_header(shortest) == ("png", 400, 300)
+    assert read_header(shortest[:-1]) is None
+
+
+@pytest.mark.parametrize("chunk", [b"IDAT", b"tEXt", b"IHDS", b"ihdr"])
+def test_the_first_chunk_of_a_png_is_its_header(chunk: bytes) -> None:
+    assert read_header(png(chunk, 400, 300)) is None
+
+
+def test_sides_of_a_png_have_four_bytes() -> None:
+    assert read_header(png(b"IHDR", 0x01020304, 0x05060708)) == ("png", 0x01020304, 0x05060708)
+
+
+def test_sides_of_a_jpeg_have_two_bytes() -> None:
+    data = b"\xff\xd8\xff\xc0\x00\x0b\x08\x01\x02\x03\x04"
+    assert read_header(data) == ("jpeg", 0x0304, 0x0102)
+
+
+@pytest.mark.parametrize("marker", range(0x01, 0xFF))
+def test_every_marker_of_a_jpeg(marker: int) -> None:
+    """A frame tells the size, a bare marker has no length, all others have one and are skipped."""
+    here = b"\xff" + bytes([marker])
+    expected = ("jpeg", 200, 100) if marker in FRAMES else SIZED
+    if marker in BARE:
+        assert read_header(jpeg(b"\xff\xe0\x00\x02" + here)) == SIZED
+        return
+    # Skipped by its length, this lands on the true frame; read as a frame, it says 100 by 200.
+    segment = here + b"\x00\x0b\x08\x00\x64\x00\xc8\x00\x00\x00\x00"
+    assert read_header(jpeg(b"\xff\xe0\x00\x02" + segment)) == expected
+
+
+@pytest.mark.parametrize("fill", range(4))
+def test_markers_may_have_fill_bytes_before_them(fill: int) -> None:
+    assert read_header(jpeg(b"\xff\xe0\x00\x02" + b"\xff" * fill)) == SIZED
+
+
+@pytest.mark.parametrize(("length", "expected"), [(0, None), (1, None), (2, SIZED)])
+def test_a_length_counts_itself(length: int, expected: object) -> None:
+    """So two is an empty segment, and less is no JPEG."""
+    assert read_header(jpeg(b"\xff\xe0\x00" + bytes([length]))) == expected
+
+
+def test_a_jpeg_ends_at_the_earliest_with_its_width() -> None:
+    whole = jpeg(b"\xff\xe0\x00\x02")
+    assert read_header(whole) == SIZED
+    assert [read_header(whole[:length]) for length in range(3, len(whole))] == [None] * (len(whole) - 3)
+
+
+def test_what_is_no_marker_is_no_jpeg() -> None:
+    assert read_header(b"\xff\xd8\xff\xe0\x00\x02" + b"\xfe\xc0" + FRAME) is None
+    assert read_header(b"\xff\xd8\xff\xe0\x00\x02" + b"\x00\xc0" + FRAME) is None

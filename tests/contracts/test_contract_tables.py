@@ -1,0 +1,375 @@
+"""The tables that are no fields, a second time and typed by hand: gateways, errors, words and figures."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+
+import pytest
+
+from contracts.gateways import (
+    COMETAPI,
+    GATEWAYS,
+    INTERCEPTED_HOSTS,
+    KLING,
+    PAGING,
+    VALIDATION_SHAPES,
+    Gateway,
+    Refusal,
+    every_operation,
+    gateway_of,
+)
+from contracts.rules import EMPTY, Reading, Rule, Violation
+from contracts.vocabulary import ASSUMED, ERRORS, RESULT_PIXELS, Fact, Origin, Source, TaskStatus
+
+MODULES = (
+    "vocabulary",
+    "rules",
+    "fields",
+    "picture_fields",
+    "operations",
+    "gateways",
+    "lifecycle",
+    "messages",
+)
+
+# status, message, and whether the message was seen on the live service (or, once, is on a page)
+CODES = {
+    1000: (401, "Authentication failed"),
+    1001: (401, "Authorization is empty"),
+    1002: (401, "The token was expected to have 3 parts, but got 0"),
+    1003: (401, "The token is not yet valid"),
+    1004: (401, "The token has expired"),
+    1100: (429, "Account exception"),
+    1101: (429, "Account in arrears"),
+    1102: (429, "Account balance not enough"),
+    1103: (403, "No permission"),
+    1200: (400, "Request parameters are invalid"),
+    1201: (400, "Parameter value is invalid"),
+    1202: (404, "The requested method is invalid"),
+    1203: (404, "The requested resource does not exist"),
+    1300: (400, "Blocked by platform policy"),
+    1301: (400, "Failure to pass the risk control system"),
+    1302: (429, "Too many requests"),
+    1303: (429, "parallel task over resource pack limit"),
+    1304: (429, "IP is not in the allow list"),
+    5000: (500, "Internal server error"),
+    5001: (503, "Service temporarily unavailable"),
+    5002: (504, "Internal timeout"),
+}
+REQUEST_ID = " (request id: {request_id})"
+COMET_TOKEN = (401, "comet", "", "invalid token (request id: {request_id})")
+SHARED = {
+    "body.json": (400, "kling", 1201, "request body is not valid JSON: {message}"),
+    "body.valid": (400, "kling", 1201, "{message}"),
+    "external_task_id.unique": (400, "kling", 1201, "External_task_id {id} already exists"),
+    "account.slots": (429, "kling", 1303, "parallel task over resource pack limit"),
+    "internal": (500, "kling", 5000, "Internal server error"),
+}
+REFUSALS = {
+    "cometapi": {
+        **SHARED,
+        "auth.missing": COMET_TOKEN,
+        "auth.malformed": COMET_TOKEN,
+        "auth.key": COMET_TOKEN,
+        "route.path": (404, "comet", "", "Invalid URL ({method} {path}) (request id: {request_id})"),
+        "route.method": (405, "comet", "", "Method {method} is not allowed here (request id: {request_id})"),
+        "body.max_bytes": (413, "task", "read_request_body_failed", "request body too large"),
+        "model_name.enum": (
+            503,
+            "comet",
+            "model_not_found",
+            f"no available channel for group default and model {{model}} (distributor){REQUEST_ID}",
+        ),
+        "account.balance": (403, "task", "insufficient_user_quota", "user quota is not enough"),
+        "task.exists": (400, "task", "task_not_exist", "task_not_exist"),
+    },
+    "kling": {
+        **SHARED,
+        "auth.missing": (401, "kling", 1001, "Authorization is empty"),
+        "auth.malformed": (401, "kling", 1002, "The token was expected to have 3 parts, but got {parts}"),
+        "auth.key": (401, "kling", 1002, "Authorization is invalid"),
+        "auth.token": (401, "kling", 1000, "Authentication failed"),
+        "auth.not_before": (401, "kling", 1003, "The token is not yet valid"),
+        "auth.expired": (401, "kling", 1004, "The token has expired"),
+        "route.path": (404, "kling", 1203, "The requested resource does not exist"),
+        "route.method": (405, "kling", 1202, "The requested method is invalid"),
+        "body.max_bytes": (413, "kling", 1201, "request body too large"),
+        "model_name.enum": (400, "kling", 1201, "model is not supported"),
+        "account.balance": (429, "kling", 1102, "Account balance not enough"),
+        "task.exists": (400, "kling", 1201, "Task not found by id/external id: {id}"),
+    },
+}
+
+
+def told(refusal: Refusal) -> tuple[int, str, int | str, str]:
+    return refusal.status, refusal.shape.value, refusal.code, refusal.message
+
+
+def test_the_error_table_is_as_typed_here() -> None:
+    assert {code: (row.status, row.wording) for code, row in ERRORS.items()} == CODES
+    assert all(row.code == code and row.meaning for code, row in ERRORS.items())
+    seen = {code for code, row in ERRORS.items() if row.source.origin is not Origin.ASSUMED}
+    assert seen == {1002, 1102, 1303}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda each: each.name)
+def test_refusals_are_as_typed_here(gateway: Gateway) -> None:
+    assert {at.value: told(refusal) for at, refusal in gateway.refusals.items()} == REFUSALS[gateway.name]
+
+
+def test_refusals_that_were_seen() -> None:
+    """What is not assumed: captured, or on a page."""
+    found = {
+        gateway.name: {at.value: each.source.origin.value for at, each in gateway.refusals.items()}
+        for gateway in GATEWAYS
+    }
+    sure = {
+        name: {at: word for at, word in rows.items() if word != "assumed"} for name, rows in found.items()
+    }
+    assert sure == {
+        "cometapi": {
+            "auth.missing": "reseller",
+            "auth.malformed": "reseller",
+            "auth.key": "reseller",
+            "model_name.enum": "captured",
+            "external_task_id.unique": "captured",
+            "account.slots": "official",
+            "task.exists": "captured",
+        },
+        "kling": {
+            "auth.malformed": "captured",
+            "model_name.enum": "captured",
+            "external_task_id.unique": "captured",
+            "account.balance": "captured",
+            "account.slots": "official",
+            "task.exists": "captured",
+        },
+    }
+
+
+def test_shapes_of_a_refused_request_are_as_typed_here() -> None:
+    """The three that a setting chooses from, as whole bodies."""
+    bodies = {name: each.body("r-1", message="m") for name, each in VALIDATION_SHAPES.items()}
+    assert bodies == {
+        "kling": {"code": 1201, "message": "m", "request_id": "r-1"},
+        "task": {"code": "fail_to_fetch_task", "message": "m", "data": None},
+        "comet": {
+            "error": {
+                "message": "m (request id: r-1)",
+                "type": "comet_api_error",
+                "param": "",
+                "code": "invalid_request",
+            }
+        },
+    }
+    assert {each.status for each in VALIDATION_SHAPES.values()} == {400}
+
+
+def test_gateways_are_as_typed_here() -> None:
+    """Name, prefix, hosts, create path, costs path, base URL, and the four ways in which they differ."""
+    assert [
+        (
+            *(each.name, each.prefix, each.hosts, each.create_path, each.costs_path, each.base_url),
+            *(each.finds_external_ids, each.lists, each.takes_tokens, each.looks_for_model_first),
+        )
+        for each in GATEWAYS
+    ] == [
+        (
+            *("cometapi", "/kling", ("api.cometapi.com",)),
+            *("/kling/v1/images/generations", "/kling/account/costs", "https://api.cometapi.com"),
+            *(False, False, False, True),
+        ),
+        (
+            *("kling", "", ("api-singapore.klingai.com", "api.klingai.com", "api-beijing.klingai.com")),
+            *("/v1/images/multi-image2image", "/account/costs", "https://api-singapore.klingai.com"),
+            *(True, True, True, False),
+        ),
+    ]
+    assert (
+        *("api.cometapi.com", "api-singapore.klingai.com", "api.klingai.com", "api-beijing.klingai.com"),
+        "cdn.klingai.com",
+    ) == INTERCEPTED_HOSTS
+
+
+def test_routes_are_as_typed_here() -> None:
+    """Path, the operations that share it, those that can be switched on, and the kind of evidence."""
+    assert [
+        (
+            gateway.path(route),
+            [each.name for each in route.operations],
+            [each.name for each in route.optional],
+            route.source.origin.value,
+        )
+        for gateway in GATEWAYS
+        for route in gateway.routes
+    ] == [
+        ("/kling/v1/images/generations", ["multi-image"], ["text-to-image"], "seed"),
+        ("/kling/v1/images/multi-image2image", ["multi-image2image"], [], "captured"),
+        ("/v1/images/multi-image2image", ["multi-image2image"], [], "official"),
+        ("/v1/images/generations", ["text-to-image"], [], "official"),
+    ]
+    assert [each.name for each in every_operation()] == ["multi-image", "text-to-image", "multi-image2image"]
+
+
+@pytest.mark.parametrize(
+    ("body", "enabled", "name"),
+    [
+        ({"subject_image_list": []}, (), "multi-image"),
+        ({"subject_image_list": None, "prompt": "a"}, ("text-to-image",), "multi-image"),
+        ({"prompt": "a"}, (), "multi-image"),
+        ({"prompt": "a"}, ("text-to-image",), "text-to-image"),
+        ({"prompt": "a"}, ("image-to-text",), "multi-image"),
+        ({}, ("text-to-image",), "text-to-image"),
+        (["subject_image_list"], (), "multi-image"),
+        (["subject_image_list"], ("text-to-image",), "text-to-image"),
+        (None, (), "multi-image"),
+    ],
+)
+def test_the_body_picks_its_operation(body: object, enabled: tuple[str, ...], name: str) -> None:
+    assert COMETAPI.routes[0].operation(body, enabled).name == name
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "gateway"),
+    [
+        ("/kling/v1/images/generations", "localhost", COMETAPI),
+        ("/kling/", "localhost", COMETAPI),
+        ("/kling", "localhost", KLING),
+        ("/klingon/v1", "localhost", KLING),
+        ("/v1/kling/images", "localhost", KLING),
+        ("/v1/images/generations", "localhost", KLING),
+        ("", "", KLING),
+        ("/v1/images/generations", "api.cometapi.com", COMETAPI),
+        ("/kling/v1/images/generations", "api.klingai.com", KLING),
+        ("/kling/v1/images/generations", "api-beijing.klingai.com", KLING),
+        ("/kling/v1/images/generations", "cdn.klingai.com", COMETAPI),
+    ],
+)
+def test_the_host_picks_the_gateway_and_then_the_path(path: str, host: str, gateway: Gateway) -> None:
+    assert gateway_of(path, host).name == gateway.name
+
+
+def test_pages_are_as_typed_here() -> None:
+    """First and last number of a page, fewest and most tasks of one; 30 unless told."""
+    assert [(each.name, each.minimum.value, each.maximum.value, each.default) for each in PAGING] == [
+        ("pageNum", 1, 1000, 1),
+        ("pageSize", 1, 500, 30),
+    ]
+
+
+def test_figures_are_as_typed_here() -> None:
+    """Every figure and text of the vocabulary, in its own module's words."""
+    vocabulary = import_module("contracts.vocabulary")
+    facts = {name: each.value for name, each in vars(vocabulary).items() if isinstance(each, Fact)}
+    assert {name: value for name, value in facts.items() if isinstance(value, int | float)} == {
+        "SUBJECTS_MINIMUM": 2,
+        "SUBJECTS_MINIMUM_KLING": 1,
+        "SUBJECTS_MAXIMUM": 4,
+        "PROMPT_MAXIMUM": 2500,
+        "IMAGES_MINIMUM": 1,
+        "IMAGES_MAXIMUM": 9,
+        "DEFAULT_IMAGES": 1,
+        "FIDELITY_MINIMUM": 0.0,
+        "FIDELITY_MAXIMUM": 1.0,
+        "PAGE_FIRST": 1,
+        "PAGE_LAST": 1000,
+        "PAGE_SIZE_MINIMUM": 1,
+        "PAGE_SIZE_MAXIMUM": 500,
+        "DEFAULT_PAGE_SIZE": 30,
+        "INPUT_BYTES_MAXIMUM": 10_485_760,
+        "INPUT_SIDE_MINIMUM": 300,
+        "INPUT_RATIO_MAXIMUM": 2.5,
+        "UNITS_PER_IMAGE": 16,
+        "UNITS_PER_PLAIN_IMAGE": 8,
+        "RETENTION_DAYS": 30,
+        "BODY_MAXIMUM": 100_663_296,
+        "SNOWFLAKE_EPOCH_MS": 1_568_028_518_780,
+    }
+    assert {name: value for name, value in facts.items() if isinstance(value, str)} == {
+        "DEFAULT_ASPECT_RATIO": "16:9",
+        "MODEL_V2": "kling-v2",
+        "MODEL_V2_1": "kling-v2-1",
+        "MODEL_V3": "kling-v3",
+        "SUCCESS_MESSAGE": "SUCCEED",
+        "PIXELS_INVALID": "Image pixel is invalid",
+        "SHAPE_INVALID": "The resolution or aspect ratio of the input image is invalid. "
+        "Please ensure it meets the required specifications.",
+        "RISK_CONTROL": "Failure to pass the risk control system",
+    }
+    variables = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
+    assert variables == {
+        *("COMETAPI_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_API_KEY", "KLING_BASE_URL"),
+    }
+    assert (vocabulary.SUCCESS_CODE, vocabulary.SNOWFLAKE_LOW_BITS) == (0, 22)
+
+
+def test_result_sizes_have_their_ratios_exactly() -> None:
+    """Sides are multiples of eight, about a million pixels, and the quotient is the ratio."""
+    for ratio, (width, height) in RESULT_PIXELS.value.items():
+        across, down = map(int, ratio.split(":"))
+        assert width * down == height * across
+        assert width % 8 == height % 8 == 0
+    assert [width * height for width, height in RESULT_PIXELS.value.values()] == [
+        *(921_600, 921_600, 1_048_576, 995_328, 995_328, 1_038_336, 1_038_336, 774_144),
+    ]
+
+
+def test_evidence_has_its_confidence() -> None:
+    found = {origin.value: Source(origin, "x").confidence.value for origin in Origin}
+    assert found == {
+        "seed": "high",
+        "official": "high",
+        "captured": "high",
+        "reseller": "medium",
+        "assumed": "low",
+    }
+    assert str(Source(Origin.SEED, "a page")) == "seed: a page"
+
+
+def test_the_two_ends_are_final() -> None:
+    assert {status.value: status.terminal for status in TaskStatus} == {
+        "submitted": False,
+        "processing": False,
+        "succeed": True,
+        "failed": True,
+    }
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_declarations_cannot_be_changed(name: str) -> None:
+    """A fake that changes the contract for one test would change it for all."""
+    module = import_module(f"contracts.{name}")
+    own = [
+        kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__
+    ]
+    loose = [kind.__name__ for kind in own if is_dataclass(kind) and not _frozen(kind)]
+    assert loose == []
+
+
+def _frozen(kind: type) -> bool:
+    return bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]  # the only record of it
+
+
+def test_the_witness_is_loose() -> None:
+    """What is looked for above is found where it is."""
+
+    @dataclass
+    class Loose:
+        value: int
+
+    assert not _frozen(Loose)
+
+
+def test_a_violation_tells_what_came_of_it() -> None:
+    rule = Rule(id="n.minimum", sentence="n is at least 1", source=ASSUMED, wording=EMPTY)
+    broken = Violation("n", rule, "0", "n cannot be empty")
+    assert (broken.status, broken.code) == (400, 1201)
+    assert str(broken) == "n: n is at least 1 (got 0)"
+
+
+def test_a_reading_takes_null_for_absent_unless_told() -> None:
+    values: tuple[object, ...] = (None, "", 0, False)
+    assert [Reading().absent(value) for value in values] == [True, True, False, False]
+    assert [Reading(null_is_absent=False).absent(value) for value in values[:2]] == [False, True]
