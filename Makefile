@@ -3,15 +3,28 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SOURCES := contracts kling_mock kling_client tests benchmarks docs
+SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
 .PHONY: demo test lint types format openapi docs schemathesis bench clean
+.PHONY: demo test nightly mutants lint types format openapi docs bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
 
+# The same examples every time: what passes here passes there.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=ci
+
+# Other examples every night, and many: the modules that have properties. SEED=... repeats a night.
+SEED ?= $(shell date +%Y%m%d%H%M%S)
+PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
+nightly: $(VENV)/.dev
+	@echo "make nightly SEED=$(SEED) draws the same again"
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
+
+# Faults put into copies of the contract and of the state function: which does no test see?
+mutants: $(VENV)/.mutants
+	nice -n 19 $(BIN)/python -m mutants $(MODULES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(SOURCES)
@@ -58,3 +71,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing kling-mock and its tools into $(VENV)"
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.base
+
+$(VENV)/.mutants: $(VENV)/.dev
+	@echo "installing cosmic-ray into $(VENV)"
+	@$(INSTALL) --editable '.[dev,mutants]'
+	@touch $@

@@ -28,6 +28,7 @@ def test_the_shortest_png_ends_with_its_height() -> None:
     assert len(shortest) == 24
     assert read_header(shortest) == ("png", 400, 300)
     assert read_header(shortest[:-1]) is None
+    assert read_header(shortest + b"\x08\x02\x00\x00\x00") == ("png", 400, 300)
 
 
 @pytest.mark.parametrize("chunk", [b"IDAT", b"tEXt", b"IHDS", b"ihdr"])

@@ -26,6 +26,7 @@ from contracts.strategies import (
     invalid_requests,
     valid_requests,
 )
+from tests.intent import saw
 from tests.profiles import CI, share
 
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
@@ -79,6 +80,7 @@ def test_requests_of_another_operation(strategy: Callable[..., st.SearchStrategy
     @share(0.8)
     @given(strategy(MULTI_IMAGE2IMAGE))
     def check(case: Tagged) -> None:
+        saw("class", case.label)
         assert rules_broken(case.body, MULTI_IMAGE2IMAGE) == due(case)
 
     check()
@@ -109,6 +111,7 @@ def test_status_and_code_are_due() -> None:
     @share(0.8)
     @given(invalid_requests())
     def check(case: InvalidRequest) -> None:
+        saw("rule", case.rule_id)
         expected = (503, "model_not_found") if case.rule_id == "model_name.enum" else (400, 1201)
         assert (case.status, case.code) == expected
 
@@ -123,6 +126,7 @@ def test_failing_requests_know_their_message() -> None:
     @share(0.8)
     @given(failing_requests())
     def check(case: Any) -> None:
+        saw("rule", case.rule_id)
         (violation,) = validate(case.body)
         assert (violation.message, violation.status, violation.code) == (case.message, 200, 0)
 

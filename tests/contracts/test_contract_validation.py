@@ -24,6 +24,7 @@ from contracts.strategies import (
     boundary_requests,
     valid_requests,
 )
+from tests.intent import saw
 from tests.profiles import share
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def test_monotony(body: dict[str, object], data: st.DataObject) -> None:
 @given(boundary_requests(rules=on_limits(MULTI_IMAGE)))
 def test_json_makes_no_difference(case: BoundaryRequest) -> None:
     """Escaped or raw, a request gets the same verdict after a trip through JSON."""
+    saw("class", case.label)
     body = case.body
     for ascii_only in (True, False):
         assert validate(json.loads(json.dumps(body, ensure_ascii=ascii_only))) == ()

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
+from contracts.lifecycle import REACHABLE
+from contracts.vocabulary import TaskStatus
 from kling_mock import Fake, ManualClock, Pace
 from kling_mock.handles import TaskHandle, TaskOver
 from kling_mock.plan import Plan, Transition
 from kling_mock.records import Polls
 from kling_mock.stores.memory import MemoryStore
+from tests.intent import census, missing, saw
 from tests.profiles import CI, share
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ PACES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("polls", (2,)),
     ("polls", (4,)),
     ("seconds", (2, 3)),
+    ("seconds", (9, 3)),
     ("seconds", (0, 4)),
     ("held", ()),
 )
@@ -60,7 +64,7 @@ COMET_PATH = "/kling/v1/images/generations"
 KLING_PATH = "/v1/images/multi-image2image"
 
 # The witnesses draw the same whatever profile was chosen.
-FIXED = settings(CI, max_examples=50, stateful_step_count=20)
+FIXED = CI
 
 
 def _spelled(pace: tuple[str, tuple[int, ...]]) -> str:
@@ -73,6 +77,7 @@ class Pair:
 
     def __init__(self, caller: Caller, task_id: str, model: ModelTask) -> None:
         self.caller, self.id, self.model = caller, task_id, model
+        self.looked = "submitted"  # what the create reply said
 
     @property
     def now(self) -> float:
@@ -90,6 +95,8 @@ class LifeCycle(RuleBasedStateMachine):
     clock stands elsewhere, it hears of no script, and its tasks are in nobody's list.
     """
 
+    mishap: str | None = "no such luck"  # of the first task
+
     @initialize(pace=st.sampled_from(PACES))
     def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
         """Three tasks from the start, so that few steps are spent on having something to look at."""
@@ -103,8 +110,12 @@ class LifeCycle(RuleBasedStateMachine):
         self.externals: set[tuple[int, str]] = set()
         self.listed: dict[int, list[str]] = {0: [], 1: [], 2: []}
         self.queries = 0
-        for who in (0, 0, 1, 2):
-            self.create(who, None, COMET_PATH)
+        saw("pace", pace[0])
+        if self.mishap is not None:
+            self.fake.next.fails(self.mishap)
+            self.script.append((self.mishap, None, False))
+        for who, path in ((0, KLING_PATH), (0, COMET_PATH), (1, COMET_PATH), (2, KLING_PATH)):
+            self.create(who, None, path)
 
     # -- creating
 
@@ -119,11 +130,13 @@ class LifeCycle(RuleBasedStateMachine):
         if external is not None and (who, external) in self.externals:
             assert reply.status == 400
             assert "already exists" in reply.body.decode()
+            saw("create", "id is taken")
             return
         scripted = self.script.pop(0) if self.script and who < 2 else (None, None, False)
         failure, pace, refused = scripted
         if refused:
             assert reply.status == 429
+            saw("create", "refused by script")
             return
         data = caller.data(reply)
         now = caller.fake.clock.now()
@@ -133,12 +146,14 @@ class LifeCycle(RuleBasedStateMachine):
             self.externals.add((who, external))
         if path == KLING_PATH:
             self.listed[who].insert(0, data["task_id"])
+        saw("create", "accepted")
         model = _make_model(*(pace or self.pace), now, failure)
         self.pairs.append(Pair(caller, data["task_id"], model))
 
     @rule(who=st.sampled_from((0, 1)), bad=st.sampled_from(({"n": 0}, {"prompt": "x" * 2501}, {"n": "1"})))
     def create_invalid(self, who: int, bad: dict[str, Any]) -> None:
         assert self.callers[who].ask(**bad).status == 400
+        saw("create", "invalid")
 
     # -- scripting
 
@@ -172,6 +187,7 @@ class LifeCycle(RuleBasedStateMachine):
         """A page shows this account's tasks of the route, newest first, as they stand; it counts no poll."""
         reply = self.callers[who].send("GET", KLING_PATH, query=f"pageNum={page}&pageSize={size}")
         shown = json.loads(reply.body)["data"]
+        saw("page", "empty" if not shown else "full" if len(shown) == size else "last")
         assert [task["task_id"] for task in shown] == self.listed[who][(page - 1) * size : page * size]
         models = {pair.id: pair for pair in self.pairs if pair.caller is self.callers[who]}
         for task in shown:
@@ -182,6 +198,9 @@ class LifeCycle(RuleBasedStateMachine):
     def query(self, which: int) -> None:
         pair = self.pairs[which % len(self.pairs)]
         seen = pair.caller.query(pair.id)
+        saw("status", seen["task_status"])
+        saw("step", f"{pair.looked} -> {seen['task_status']}")
+        pair.looked = seen["task_status"]
         self.queries += 1
         status, since = pair.model.poll(pair.now)
         assert (seen["task_status"], seen["updated_at"]) == (status, int(since * 1000))
@@ -190,8 +209,11 @@ class LifeCycle(RuleBasedStateMachine):
         assert seen.get("task_status_msg") == (pair.model.failure if status == "failed" else None)
 
     @rule(seconds=st.integers(1, 3), which=st.integers(0, 9))
-    def wait_and_query(self, seconds: int, which: int) -> None:
-        self.advance(seconds, other=False)
+    def watch(self, seconds: int, which: int) -> None:
+        """Three looks at one task: what follows what is not left to luck."""
+        for _ in range(2):
+            self.query(which)
+            self.advance(seconds, other=False)
         self.query(which)
 
     @rule(which=st.integers(0, 9))
@@ -211,7 +233,9 @@ class LifeCycle(RuleBasedStateMachine):
         if status in ("succeed", "failed"):
             with pytest.raises(TaskOver):
                 getattr(pair.handle, verb)(*arguments)
+            saw("verb", f"{verb}, too late")
             return
+        saw("verb", verb)
         getattr(pair.handle, verb)(*arguments)
         pair.model.finish(pair.now, failures[verb])
 
@@ -235,6 +259,51 @@ class LifeCycle(RuleBasedStateMachine):
 def test_the_fake_agrees_with_the_model() -> None:
     """Over creates of every kind, queries, lists, clocks, scripts and verbs: two accounts, two fakes."""
     run_machine(LifeCycle, settings=share(0.3))
+
+
+def _heard(machine: type[LifeCycle]) -> set[tuple[str, str]]:
+    with census() as heard:
+        run_machine(machine, settings=settings(FIXED, max_examples=60, phases=[Phase.generate]))
+    return heard
+
+
+def _due() -> dict[str, set[str]]:
+    """What a course of events can have in it, as it is declared elsewhere."""
+    verbs = {"release", "fail", "succeed"}
+    return {
+        "status": {status.value for status in TaskStatus},
+        # Two looks at one task may be far apart: whatever can be reached, not only the next.
+        "step": {f"{old.value} -> {new.value}" for old in TaskStatus for new in REACHABLE[old]},
+        "pace": {name for name, _ in PACES},
+        "verb": verbs | {f"{verb}, too late" for verb in verbs},
+        "create": {"accepted", "invalid", "id is taken", "refused by script"},
+        "page": {"empty", "full", "last"},
+    }
+
+
+def test_the_machine_meets_every_status_and_every_step_between_two_looks() -> None:
+    heard = _heard(LifeCycle)
+    assert {kind: missing(due, heard, kind) for kind, due in _due().items()} == {kind: [] for kind in _due()}
+
+
+def test_what_a_machine_no_longer_meets_is_named() -> None:
+    """Witness: nobody scripts a failure or stops a task, so none fails."""
+
+    class Tame(LifeCycle):
+        mishap = None
+
+        @rule()
+        def script_next(self) -> None:
+            pass
+
+        @rule()
+        def finish(self) -> None:
+            pass
+
+    heard = _heard(Tame)
+    assert missing(_due()["status"], heard, "status") == ["failed"]
+    assert "submitted -> failed" in missing(_due()["step"], heard, "step")
+    assert "release" in missing(_due()["verb"], heard, "verb")
 
 
 # -- witnesses: the same machine catches small faults

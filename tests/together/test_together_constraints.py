@@ -11,12 +11,13 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from contracts.strategies import failing_requests, invalid_requests, valid_requests
 from kling_client import ApiError, InvalidRequest, TaskFailed
 from kling_mock import Fake
+from tests.intent import saw
 from tests.profiles import share
 
 URL = "https://example.com/cat.png"
@@ -191,7 +192,7 @@ def test_client_and_service_agree(line: Any, body: Any) -> None:
     """What the client lets through is accepted; what it refuses would have been refused, or failed."""
     sent = getattr(body, "body", body)
     if not isinstance(sent, dict):
-        event("no object")  # the client cannot send one
+        saw("body", "no object")  # the client cannot send one
         return
 
     async def script(_: Fake, client: Any) -> tuple[str, str]:
@@ -202,7 +203,8 @@ def test_client_and_service_agree(line: Any, body: Any) -> None:
         return local, remote
 
     local, remote = line.run(script)
-    event(f"{local}, {remote}")
+    saw("verdicts", f"{local}, {remote}")
+    saw("rule", getattr(body, "rule_id", "none"))
     assert (local, remote) in {
         ("succeed", "succeed"),
         ("refused locally", "refused"),

@@ -1,0 +1,188 @@
+"""Trying faults: each in a process of its own, on a copy of the project, with a limit of time.
+
+A process is forked from one that has loaded pytest and the libraries already, which saves most of its time.
+Nothing is ever written in the project itself, so nothing has to be undone, however a run ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import NoReturn
+
+from mutants.kinds import Fault
+
+PARTS = ("contracts", "kling_mock", "kling_client", "tests", "pyproject.toml", "README.md")
+# Plugins are named, as looking for them takes as long as many a test: ours, Hypothesis's, and none else.
+AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+OPTIONS = (
+    *("-p", "_hypothesis_pytestplugin", "-p", "kling_mock.pytest_plugin"),
+    *("-x", "-q", "--tb=short", "-p", "no:cacheprovider"),
+    "--hypothesis-profile=ci",
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # libraries are loaded before pytest begins
+)
+LOOK: float = 0.01
+
+
+class Verdict(StrEnum):
+    KILLED = "killed"
+    SURVIVED = "survived"
+    TIMED_OUT = "timed out"
+
+
+@dataclass
+class Copy:
+    """A copy of the project, and the trial that goes on in it, if any."""
+
+    root: Path
+    process: int = 0
+    until: float = 0.0
+    fault: Fault | None = None
+    original: bytes = b""
+    left: list[str] = field(default_factory=list[str])
+
+    @classmethod
+    def of(cls, project: Path, root: Path) -> Copy:
+        ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+        for part in PARTS:
+            if (project / part).is_dir():
+                shutil.copytree(project / part, root / part, ignore=ignored)
+            else:
+                shutil.copy(project / part, root / part)
+        return cls(root)
+
+    def start(self, tests: Sequence[str], limit: float) -> None:
+        """Run the files of tests one after the other, each in a new process, for `limit` seconds in all."""
+        self.until = time.monotonic() + limit
+        self.left = list(tests)
+        self._next()
+
+    def _next(self) -> None:
+        test = self.left.pop(0)
+        self.process = os.fork()
+        if not self.process:
+            _run(self.root, test)
+
+    def ended(self) -> int | None:
+        """The exit status of the first file that fails, 0 if none does, or None while one runs."""
+        done, status = os.waitpid(self.process, os.WNOHANG)
+        if not done:
+            return None
+        self.process = 0
+        if status or not self.left:
+            return os.waitstatus_to_exitcode(status)
+        self._next()
+        return None
+
+    def stop(self) -> None:
+        """End the process and all that it has started."""
+        if self.process:
+            os.killpg(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+            self.process = 0
+
+    @property
+    def output(self) -> str:
+        return (self.root / "output").read_text(encoding="utf-8", errors="replace")
+
+
+def _run(root: Path, test: str) -> NoReturn:
+    """In the new process: become a pytest that was started in the copy."""
+    status = 70
+    try:
+        os.setsid()
+        with (root / "output").open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            for stream, number in ((nothing, 0), (output, 1), (output, 2)):
+                os.dup2(stream.fileno(), number)
+        os.chdir(root)
+        os.environ[AUTOLOAD] = "1"
+        os.environ.pop("HYPOTHESIS_PROFILE", None)
+        sys.path[0] = str(root)
+        import pytest
+
+        import contracts
+
+        if Path(contracts.__file__).parent.parent != root.resolve():
+            raise RuntimeError(f"the tests would run on {contracts.__file__}")  # noqa: TRY301 -- seen in the output
+        status = int(pytest.main([*OPTIONS, f"tests/{test}"]))
+    except BaseException:  # noqa: BLE001 -- nothing may get back into the loop that forked
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+@dataclass
+class Trials:
+    """The faults of one module, tried on all copies at once."""
+
+    copies: list[Copy]
+    module: str
+    tests: Sequence[str]
+    limit: float = field(default=120.0)
+
+    def rehearse(self) -> float:
+        """Run the tests without a fault on every copy; the seconds it took. RuntimeError if they fail."""
+        sys.dont_write_bytecode = False
+        took = 0.0
+        for copy in self.copies:
+            begun = time.monotonic()
+            copy.start(self.tests, self.limit)
+            while (status := copy.ended()) is None:
+                time.sleep(LOOK)
+            if status:
+                raise RuntimeError(f"the tests of {self.module} fail without any fault:\n{copy.output}")
+            took = time.monotonic() - begun
+        sys.dont_write_bytecode = True
+        # Busy neighbours may slow a run down a few times; what takes longer goes in circles.
+        self.limit = 10 + 5 * took
+        return took
+
+    def run(self, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Verdict]]:
+        """Try each fault; the verdicts come as they are known."""
+        pending = iter(faults)
+        free, busy = list(self.copies), list[Copy]()
+        while True:
+            while free and (fault := next(pending, None)) is not None:
+                copy = free.pop()
+                self._start(copy, fault)
+                busy.append(copy)
+            if not busy:
+                return
+            for copy in list(busy):
+                verdict = _verdict(copy)
+                if verdict is not None and copy.fault is not None:
+                    busy.remove(copy)
+                    free.append(copy)
+                    (copy.root / self.module).write_bytes(copy.original)
+                    yield copy.fault, verdict
+            time.sleep(LOOK)
+
+    def _start(self, copy: Copy, fault: Fault) -> None:
+        path = copy.root / self.module
+        copy.original, copy.fault = path.read_bytes(), fault
+        path.write_text(fault.text, encoding="utf-8")
+        # Python tells stale byte code by the second and the size: too coarse for us.
+        for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+            stale.unlink()
+        copy.start(self.tests, self.limit)
+
+
+def _verdict(copy: Copy) -> Verdict | None:
+    status = copy.ended()
+    if status is None:
+        if time.monotonic() < copy.until:
+            return None
+        copy.stop()
+        return Verdict.TIMED_OUT
+    return Verdict.KILLED if status else Verdict.SURVIVED
