@@ -69,6 +69,10 @@ def test_a_length_counts_itself(length: int, expected: object) -> None:
     assert read_header(jpeg(b"\xff\xe0\x00" + bytes([length]))) == expected
 
 
+def test_a_length_has_two_bytes() -> None:
+    assert read_header(jpeg(b"\xff\xe0\x01\x04" + bytes(0x0102))) == SIZED
+
+
 def test_a_jpeg_ends_at_the_earliest_with_its_width() -> None:
     whole = jpeg(b"\xff\xe0\x00\x02")
     assert read_header(whole) == SIZED
