@@ -17,9 +17,11 @@ from contracts.gateways import (
     VALIDATION_SHAPES,
     Gateway,
     Refusal,
+    Situation,
     every_operation,
     gateway_of,
 )
+from contracts.operations import MULTI_IMAGE
 from contracts.rules import EMPTY, Reading, Rule, Violation
 from contracts.vocabulary import ASSUMED, ERRORS, RESULT_PIXELS, Fact, Origin, Source, TaskStatus
 
@@ -249,6 +251,24 @@ def test_the_body_picks_its_operation(body: object, enabled: tuple[str, ...], na
 )
 def test_the_host_picks_the_gateway_and_then_the_path(path: str, host: str, gateway: Gateway) -> None:
     assert gateway_of(path, host).name == gateway.name
+
+
+@pytest.mark.parametrize(
+    ("gateway", "rule", "told"),
+    [
+        (COMETAPI, "model_name.enum", (503, "model_not_found")),
+        (KLING, "model_name.enum", (400, 1201)),
+        (COMETAPI, "model_name.type", (400, 1201)),
+        (COMETAPI, "body.type", (400, 1201)),
+        (COMETAPI, "subject_image.url", (400, 1201)),
+    ],
+)
+def test_what_a_broken_rule_is_refused_with(gateway: Gateway, rule: str, told: tuple[int, int | str]) -> None:
+    """In the gateway's own way where its table names the rule, else as any request that breaks one."""
+    refusal = gateway.refusal_for(MULTI_IMAGE.rules[rule])
+    assert (refusal.status, refusal.code) == told
+    named = rule == "model_name.enum"
+    assert refusal is gateway.refusals[Situation.UNKNOWN_MODEL if named else Situation.INVALID]
 
 
 def test_pages_are_as_typed_here() -> None:

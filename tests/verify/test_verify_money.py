@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.gateways import COMETAPI, KLING, Gateway
 from contracts.verify.budget import Budget, OverBudget, images_of
 from contracts.verify.check import Need, Verdict
 from contracts.verify.runner import Options, Report, plan, verify
+from tests.profiles import share
 
 KEY = "sk-good-0123456789"
 BASE = "http://gateway.test"
@@ -161,7 +162,7 @@ def test_checks_without_budget_say_so() -> None:
 
 
 @given(limit=st.integers(0, 30), wanted=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=20))
-@settings(max_examples=50)
+@share(0.5)
 def test_a_budget_never_gives_more_than_it_has(limit: int, wanted: list[tuple[int, bool]]) -> None:
     budget = Budget(limit)
     kept = 0
