@@ -217,6 +217,8 @@ def test_plain_generation(row: Row) -> None:
 
 def test_plain_generation_needs_a_prompt() -> None:
     assert [violation.message for violation in validate({}, TEXT_TO_IMAGE)] == ["prompt cannot be empty"]
+    unknown = {"prompt": "a", "model_name": "kling-v1"}
+    assert [each.message for each in validate(unknown, TEXT_TO_IMAGE)] == ["model is not supported"]
 
 
 # -- what fields say about themselves in JSON Schema
