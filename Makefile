@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test lint types format openapi docs schemathesis bench clean
-.PHONY: demo test nightly mutants lint types format openapi docs bench clean
+.PHONY: demo test nightly mutants lint types format openapi docs schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo

@@ -252,7 +252,7 @@ def test_schemas_of_fields_are_as_typed_here() -> None:
     assert found == {
         "subject_image_list": {"type": "array", "minItems": 2, "maxItems": 4},
         "model_name": {"type": "string", "enum": ["kling-v2-1", "kling-v3"]},
-        "prompt": {"type": "string", "maxLength": 2500},
+        "prompt": {"type": "string", "minLength": 1, "maxLength": 2500},  # it is required there
         "negative_prompt": {"type": "string", "maxLength": 2500},
         "image": {"type": "string"},
         "image_reference": {"type": "string", "enum": ["subject", "face"]},

@@ -6,14 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kling_mock import decoding
 from kling_mock.decoding import DIGITS_MAXIMUM, QUICK_BYTES, decode
 from kling_mock.replies import json_reply
-
-offline = settings(derandomize=True, database=None, deadline=None, max_examples=60)
+from tests.profiles import share
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -59,7 +58,7 @@ def check(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> None:
     assert repeated == twice(tree)
 
 
-@offline
+@share(0.6)
 @given(tree=trees, blanks=spellings, escaped=st.booleans())
 @example(tree=(("a", 1), ("a", 1)), blanks=(",", ":"), escaped=False)
 @example(tree=(("a", (("b", 1), ("b", 2))), ("a", ":")), blanks=(", ", ": "), escaped=False)
@@ -133,7 +132,7 @@ bodies = st.dictionaries(
 )
 
 
-@offline
+@share(0.6)
 @given(body=bodies)
 @example(body={"a": "".join(map(chr, range(0x80)))})
 def test_replies_are_spelled_as_the_standard_library_does(body: dict[str, object]) -> None:
