@@ -158,3 +158,8 @@ def test_pictures_without_position_take_their_place() -> None:
     result = {"images": [{"url": "https://a/0"}, {"url": "https://a/1", "index": 1}, {"url": "https://a/2"}]}
     task = TaskMessage.from_wire({"task_id": "1", "task_status": "succeed", "task_result": result})
     assert [image.index for image in task.images] == [0, 1, 2]
+
+
+def test_a_success_has_the_code_the_word_and_the_data() -> None:
+    told = Envelope.success({"task_id": "1"}, "r-1").to_wire()
+    assert told == {"code": 0, "message": "SUCCEED", "request_id": "r-1", "data": {"task_id": "1"}}
