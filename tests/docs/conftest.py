@@ -162,8 +162,11 @@ class Player:
     def run_tests(self) -> None:
         if not self.test_files:
             return
-        others = () if "schema.parametrize" in self.page.text else ("-p", "no:schemathesis")
-        run = self.pytester.runpytest_inprocess(*_OPTIONS, *others, *self.test_files)
+        if "schema.parametrize" in self.page.text:
+            # Its hooks are registered for a whole process, which other tests have to live in.
+            run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
+        else:
+            run = self.pytester.runpytest_inprocess(*_OPTIONS, "-p", "no:schemathesis", *self.test_files)
         assert run.ret == 0, run.stdout.str()
 
     def _ini(self, block: Block) -> None:
