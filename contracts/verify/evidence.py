@@ -70,6 +70,10 @@ class Evidence:
     seed: int = 0
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
+    # What is derived from the first so many exchanges: the list only grows.
+    _kinds: dict[str, list[Exchange]] = field(default_factory=dict[str, list[Exchange]], repr=False)
+    _indexed: int = field(default=0, repr=False)
+    _traces: tuple[int, Sequence[Trace]] = field(default=(-1, ()), repr=False)
 
     @property
     def operation(self) -> Operation:
@@ -78,9 +82,12 @@ class Evidence:
 
     def of(self, kind: str, about: str | None = None) -> Iterator[Exchange]:
         """The exchanges of one kind of probe that were answered."""
-        for exchange in self.exchanges:
-            probe = exchange.probe
-            if probe.kind == kind and about in (None, probe.about) and exchange.answered:
+        while self._indexed < len(self.exchanges):
+            exchange = self.exchanges[self._indexed]
+            self._kinds.setdefault(exchange.probe.kind, []).append(exchange)
+            self._indexed += 1
+        for exchange in self._kinds.get(kind, ()):
+            if about in (None, exchange.probe.about) and exchange.answered:
                 yield exchange
 
     @property
@@ -96,10 +103,17 @@ class Evidence:
 
     def traces(self) -> Sequence[Trace]:
         """Every task that was created, with all that was seen of it."""
+        seen = len(self.exchanges)
+        if self._traces[0] != seen:
+            self._traces = seen, self._read_traces()
+        return self._traces[1]
+
+    def _read_traces(self) -> Sequence[Trace]:
         reads: dict[str, list[Sighting]] = {}
         for exchange in self.answered:
             asked_for = asked_task(exchange)
-            if asked_for is not None and exchange.task is not None:
+            # Where another task is shown, that is the finding; nothing is known of the one asked for.
+            if asked_for is not None and exchange.task is not None and exchange.task.task_id == asked_for:
                 reads.setdefault(asked_for, []).append(Sighting(exchange.task, exchange))
         traces: dict[str, Trace] = {}
         for exchange in self.answered:

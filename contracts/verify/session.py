@@ -93,7 +93,8 @@ class Session:
         """Send a create request: in UTF-8, or in ASCII with escapes, as a half of all clients does."""
         credential = self.keys.first if key is None else key
         content = encode(body, escaped=escaped)
-        return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body))
+        kept = content if len(content) <= KEPT_BYTES else encode(_cut(body))
+        return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body), kept)
 
     def query(self, kind: str, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
         """Ask for a task. The probe is about the id."""
@@ -112,7 +113,7 @@ class Session:
         """Send a request with the first key, or another credential. Raises OverBudget."""
         credential = self.keys.first if key is None else key
         images = images_of(body or b"") if method == "POST" else 0
-        return self._send(probe, method, target, body, credential, headers, images)
+        return self._send(probe, method, target, body, credential, headers, images, body or b"")
 
     def _send(  # noqa: PLR0913, PLR0917 -- a request has that many parts
         self,
@@ -123,12 +124,15 @@ class Session:
         credential: Credential,
         headers: Headers,
         images: int,
+        kept_body: bytes,
     ) -> Exchange:
         at_stake = images if credential.good else 0
         self.budget.reserve(at_stake)
         kept = True
         try:
-            exchange, arrived = self._exchange(probe, method, target, body, credential, headers)
+            exchange, arrived = self._exchange(
+                probe, method, target, body, credential, headers, kept_body=kept_body
+            )
             kept = arrived and not exchange.proves_refusal
         finally:
             self.budget.settle(at_stake, kept=kept)
@@ -168,6 +172,7 @@ class Session:
         credential: Credential,
         headers: Headers,
         whole: Callable[[bytes], None] | None = None,
+        kept_body: bytes = b"",
     ) -> tuple[Exchange, bool]:
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
@@ -184,7 +189,7 @@ class Session:
                 method=method,
                 target=self.keys.scrub(target),
                 headers=self.keys.scrub_headers(sent),
-                body=self.keys.scrub_bytes(_compact(body or b"")),
+                body=self.keys.scrub_bytes(kept_body),
                 sent_at=sent_at,
                 received_at=received_at,
                 status=answer.status,
@@ -212,12 +217,8 @@ def _typed(headers: Headers) -> bool:
     return any(name.lower() == "content-type" for name, _ in headers)
 
 
-def _compact(body: bytes) -> bytes:
-    """A large body with the long strings in it cut short."""
-    return body if len(body) <= KEPT_BYTES else encode(_cut(json.loads(body)))
-
-
 def _cut(value: object) -> object:
+    """A large body with the long strings in it cut short."""
     match value:
         case str() if len(value) > _KEPT_TEXT:
             return f"{value[:32]}... ({len(value)} characters)"
