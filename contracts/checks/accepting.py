@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from contracts.checks.valid_requests import (
+    EXTERNAL_ID,
     NOT_BURNT,
     STUBBORN,
     ValidRequest,
@@ -155,6 +156,8 @@ def judge_feature(about: str) -> Callable[[Evidence, Hearing], None]:
     """Whether what a feature is about was accepted wherever it was sent, alone or with others."""
 
     def judge(evidence: Evidence, hearing: Hearing) -> None:
+        if about == NOT_BURNT and any(not each.accepted for each in evidence.of(ONLY, EXTERNAL_ID)):
+            return  # external ids are refused in general
         for request in requests_of(evidence.gateway):
             # Of those that race for one external id, one speaks for all.
             wholes = sorted(evidence.of(WHOLE, request.name), key=lambda whole: not whole.accepted)

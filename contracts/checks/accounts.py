@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.checks.accepting import CREATE_FEEDS
+from contracts.checks.accepting import CREATE_FEEDS, ONLY, VALID
 from contracts.checks.valid_requests import FIRST
 from contracts.gateways import Gateway
 from contracts.verify.bodies import minimal
@@ -99,7 +99,7 @@ def _judge_separate(evidence: Evidence, hearing: Hearing) -> None:
                 exchange.status == nowhere.status and exchange.error_code == nowhere.error_code
             )
             hearing.expect(
-                exchange.task is None and exchange.status >= 400 and same,
+                exchange.task is None and (exchange.status >= 400 or exchange.is_error) and same,
                 "a task of another account was not treated as unknown",
                 expected=nowhere.shown if nowhere else "a refusal",
                 actual=exchange.shown,
@@ -108,7 +108,16 @@ def _judge_separate(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_same_id(evidence: Evidence, hearing: Hearing) -> None:
+    if any(not each.accepted for each in evidence.of(ONLY, VALID)):
+        return  # the smallest body is refused in any account
     for exchange in evidence.of(SAME_ID):
+        given = exchange.asked_object.get("external_task_id")
+        if not any(
+            each.accepted and each.asked_object.get("external_task_id") == given
+            for each in evidence.creates
+            if each.who == "first"
+        ):
+            continue  # it is no good in one account either
         hearing.expect(
             exchange.accepted,
             "an external id of another account could not be used",

@@ -21,8 +21,11 @@ PATH: Final = "path"
 _ECHO: Final = 500
 # Not part of the API: the fake's own pages, and pictures.
 NO_API: Final = frozenset({"health", "picture", "picture again"})
+# Tracebacks of Python, JavaScript, Java and Go, places in sources, errors of databases as they come.
 _INTERNALS: Final = re.compile(
-    rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$]+\(', re.MULTILINE
+    rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$<>]+ ?\(|goroutine \d+ \[|panic: '
+    rb"|[\w-]\.(?:py|js|ts|go|java|rb|php):\d+|SQLSTATE|(?:sqlite3|psycopg2?|pymysql|sqlalchemy)\.",
+    re.MULTILINE,
 )
 
 
@@ -215,7 +218,7 @@ def _is_json(exchange: Exchange) -> bool | None:
 
 
 def _is_success(exchange: Exchange) -> bool | None:
-    if not 200 <= exchange.status < 300 or exchange.error_shape is not None:
+    if not 200 <= exchange.status < 300 or exchange.is_error:
         return None
     body = exchange.json_object
     code, message = body.get("code"), body.get("message")
@@ -224,13 +227,13 @@ def _is_success(exchange: Exchange) -> bool | None:
 
 
 def _error_status(exchange: Exchange) -> bool | None:
-    return None if exchange.error_shape is None else exchange.status >= 400
+    return exchange.status >= 400 if exchange.is_error else None
 
 
 def _has_request_id(exchange: Exchange) -> bool | None:
     if exchange.error_shape not in (None, Shape.KLING) or not isinstance(exchange.json, dict):
         return None
-    if exchange.error_shape is None and exchange.status >= 300:
+    if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
         return None
     request_id = exchange.json_object.get("request_id")
     return isinstance(request_id, str) and bool(request_id)
@@ -256,8 +259,8 @@ def _no_key(exchange: Exchange) -> bool:
     return not any(mark in text for mark in MARKS for text in texts)
 
 
-def _no_internals(exchange: Exchange) -> bool | None:
-    return None if exchange.status < 400 else _INTERNALS.search(exchange.answer) is None
+def _no_internals(exchange: Exchange) -> bool:
+    return _INTERNALS.search(exchange.answer.replace(b"\\n", b"\n").replace(b'\\"', b'"')) is None
 
 
 def _no_echo(exchange: Exchange) -> bool | None:

@@ -43,10 +43,10 @@ def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing]
 
     def judge(evidence: Evidence, hearing: Hearing) -> None:
         for exchange in pick(evidence):
-            # An acceptance is another finding, and so is a failure of the server.
-            if exchange.accepted or (
-                exchange.status >= 500 and exchange.status not in {d.status for d in due}
-            ):
+            # An acceptance is another finding; so are a failure, what is no JSON, an error that says 200.
+            failed = exchange.status >= 500 and exchange.status not in {each.status for each in due}
+            silent = not exchange.json_object or (exchange.is_error and exchange.status < 300)
+            if exchange.accepted or failed or silent:
                 continue
             hearing.expect(
                 any(_fits(exchange, refusal) for refusal in due),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.checks.accepting import WHOLE, judge_feature
-from contracts.checks.valid_requests import FIRST, NOT_BURNT, REFUSED, requests_of
+from contracts.checks.valid_requests import FIRST, NOT_BURNT, refused_id, requests_of
 from contracts.gateways import Gateway
 from contracts.verify.bodies import minimal
 from contracts.verify.check import Check, Hearing
@@ -70,7 +70,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="external ids: a duplicate while the task runs",
             stage=Stage.RUNNING,
             does="creates with external ids that running tasks have",
-            run=_duplicate("running", FIRST, REFUSED),
+            run=_duplicate("running", refused=True),
             requests=2,
             reserves=1,
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
@@ -79,7 +79,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="external ids: a duplicate when the task has ended",
             stage=Stage.ENDED,
             does="a create with the external id of an ended task",
-            run=_duplicate("ended", FIRST),
+            run=_duplicate("ended", refused=False),
             requests=1,
             reserves=1,
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
@@ -99,14 +99,14 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _duplicate(when: str, *names: str) -> Callable[[Session], None]:
+def _duplicate(when: str, *, refused: bool) -> Callable[[Session], None]:
     def run(session: Session) -> None:
+        ids = (session.external_id(FIRST), *((refused_id(session),) if refused else ()))
         taken = {_external_id(exchange) for exchange in session.evidence.creates if exchange.accepted}
-        for name in names:
-            external_id = session.external_id(name)
+        for external_id in ids:
             if external_id in taken:
                 body = minimal(session.operation) | {"external_task_id": external_id}
-                if session.create(Probe(DUPLICATE, name, when), body).accepted:
+                if session.create(Probe(DUPLICATE, "external_task_id", when), body).accepted:
                     return
 
     return run
@@ -117,7 +117,7 @@ def _query(session: Session) -> None:
         external_id = _external_id(trace.created)
         if trace.created.who == "first" and external_id in (
             session.external_id(FIRST),
-            session.external_id(REFUSED),
+            refused_id(session),
         ):
             target = f"{session.create_path}/{external_id}"
             session.send(Probe(BY_EXTERNAL_ID, trace.id, external_id), "GET", target)
@@ -146,7 +146,8 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
     racers = [exchange for name in raced for exchange in evidence.of(WHOLE, name)]
     if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
         return
-    winners = [exchange for exchange in racers if exchange.accepted]
+    # One task shown to all of them is one task: that is a duplicate accepted, another finding.
+    winners = {exchange.task.task_id for exchange in racers if exchange.accepted and exchange.task}
     if not winners:  # then something else is wrong with the request
         return
     hearing.expect(
@@ -161,6 +162,8 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
     for trace in evidence.traces():
         given = _external_id(trace.created)
+        if trace.created.probe.kind == "refuse":
+            continue  # what was given there was no valid id, perhaps
         for sighting in trace.sightings:
             shown = sighting.task.external_task_id
             if shown is not None and not hearing.expect(
@@ -174,9 +177,13 @@ def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
+    if any(each.task is not None and each.task.task_id != each.probe.about for each in evidence.of("poll")):
+        return  # queries show other tasks in general
     for exchange in evidence.of(BY_EXTERNAL_ID):
+        # More than one if a duplicate was accepted, which is another finding.
+        mine = {trace.id for trace in evidence.traces() if _external_id(trace.created) == exchange.probe.tag}
         hearing.expect(
-            exchange.task is not None and exchange.task.task_id == exchange.probe.about,
+            exchange.task is not None and exchange.task.task_id in mine,
             "a query by external id did not show the task",
             expected=f"the task {exchange.probe.about}",
             actual=exchange.shown,

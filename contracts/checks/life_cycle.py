@@ -12,7 +12,7 @@ from contracts.lifecycle import Misconduct, judge
 from contracts.messages import TaskMessage
 from contracts.verify.bodies import TOO_SMALL, minimal, picture, subject_list, subjects
 from contracts.verify.check import Check, Hearing, Shown
-from contracts.verify.evidence import Evidence, Trace
+from contracts.verify.evidence import Evidence, Sighting, Trace
 from contracts.verify.exchange import Exchange, Probe
 from contracts.verify.keys import Credential
 from contracts.verify.session import Session
@@ -205,6 +205,8 @@ def _poll(session: Session) -> None:
         now = session.waiter.now()
         stuck = [trace for trace in waiting if slowest and now - trace.created.received_at > patience]
         if len(waiting) == len(stuck):
+            for trace in stuck:  # a last look at the age at which they count as stuck
+                session.query(POLL, trace.id, key=key_of(session, trace))
             return
         for trace in waiting:
             session.query(POLL, trace.id, key=key_of(session, trace))
@@ -251,8 +253,12 @@ def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
 def _premise(rule: str, trace: Trace) -> bool:
     """Whether a trace can show a rule broken: one needs images, another a failure, a third two looks."""
     statuses = [each.task.task_status for each in trace.reads]
+    if rule == "images.count" and trace.created.probe.kind == "refuse":
+        return False  # what should have been refused asks for no number of images
     if rule.startswith("images.") and rule != "images.presence":
-        return TaskStatus.SUCCEED in statuses
+        return any(each.task.images for each in trace.reads)
+    if rule == "time.decreasing" and any(each.rule == "time.order" for each in _misconduct(trace)):
+        return False  # stamps before the beginning are one finding
     if rule.startswith("failed."):
         return TaskStatus.FAILED in statuses
     if rule.startswith("succeed."):
@@ -263,20 +269,34 @@ def _premise(rule: str, trace: Trace) -> bool:
 
 
 def _misconduct(trace: Trace) -> Sequence[Misconduct]:
-    return judge([each.task for each in trace.sightings], n=trace.images)
+    return judge([each.task for each in _judged(trace)], n=trace.images)
+
+
+def _judged(trace: Trace) -> Sequence[Sighting]:
+    """What a trace is judged by: without the answer to its create, if that was wrong by itself."""
+    return trace.sightings if _is_new(trace.created) else trace.reads
+
+
+def _is_new(created: Exchange) -> bool:
+    task = cast("TaskMessage", created.task)
+    return task.task_status == TaskStatus.SUBMITTED and task.created_at == task.updated_at
+
+
+def is_steady(trace: Trace) -> bool:
+    """Whether nothing of its order or its stamps is wrong: else that is the finding, and nothing compares."""
+    return not any(each.rule.startswith(("state.", "time.")) for each in _misconduct(trace))
 
 
 def _around(trace: Trace, broken: Misconduct) -> tuple[Shown, ...]:
     """The create, the look before, and the look at which it was seen."""
     at = (0, max(broken.at - 1, 0), broken.at)
-    return tuple(dict.fromkeys(trace.sightings[position].shown for position in at))
+    return tuple(dict.fromkeys(_judged(trace)[position].shown for position in at))
 
 
 def _judge_created(evidence: Evidence, hearing: Hearing) -> None:
     for trace in evidence.traces():
-        task = cast("TaskMessage", trace.created.task)
         hearing.expect(
-            task.task_status == TaskStatus.SUBMITTED and task.created_at == task.updated_at,
+            _is_new(trace.created),
             "a create was answered with a task that is no new one",
             expected="submitted, created_at = updated_at",
             actual=trace.created.shown,
@@ -307,6 +327,8 @@ def _judge_ids(evidence: Evidence, hearing: Hearing) -> None:
             continue
         earlier = first.setdefault(task.task_id, exchange)
         mine = exchange.asked_object.get("external_task_id")
+        if mine and earlier is not exchange and earlier.asked_object.get("external_task_id") == mine:
+            continue  # a duplicate was answered with the task that is there, which is another finding
         hearing.expect(
             earlier is exchange and task.task_id != mine,
             "two tasks have one id" if earlier is not exchange else "a task id is the external id",
@@ -351,7 +373,7 @@ def _judge_own(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_shape(evidence: Evidence, hearing: Hearing) -> None:
     created = [each for each in evidence.creates if each.accepted]
     for exchange in (*created, *_queries(evidence)):
-        if exchange.status != 200 or exchange.error_shape is not None:
+        if exchange.status != 200 or exchange.is_error or "data" not in exchange.json_object:
             continue
         problem = shape_problem(exchange.json_object.get("data"))
         hearing.expect(
@@ -369,6 +391,8 @@ def _judge_ends(evidence: Evidence, hearing: Hearing) -> None:
     patience = max(slowest * _STUCK_FACTOR, _STUCK_AGE)
     for trace in traces:
         age = trace.reads[-1].at - trace.created.received_at
+        if not isinstance(trace.reads[-1].task.task_status, TaskStatus):
+            continue  # a status that is no word of the API, which is another finding
         if ended(trace) or (slowest and age > patience):
             hearing.expect(
                 ended(trace),

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from contracts.checks.errors import error_check
+from contracts.checks.life_cycle import is_steady
 from contracts.fields import Integer
 from contracts.gateways import PAGING, Gateway, Situation
-from contracts.verify.check import Check, Hearing
+from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Probe
 from contracts.verify.session import Session
@@ -225,8 +226,9 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
         pages = [each for each in evidence.of(PAGES) if each.probe.tag == str(size)]
         joined = [task.task_id for page in pages for task in page.listed]
         # A long list is compared as far as its pages were asked for.
+        fits = all(len(page.listed) <= size for page in pages)
         hearing.expect(
-            joined == ids[: len(joined)] and len(joined) >= min(len(ids), size * _MOST_PAGES),
+            fits and joined == ids[: len(joined)] and len(joined) >= min(len(ids), size * _MOST_PAGES),
             f"the pages of size {size} are not the whole list",
             expected=f"{len(ids)} tasks in {-(-len(ids) // size)} pages",
             actual=" + ".join(str(len(page.listed)) for page in pages) or "none",
@@ -255,9 +257,14 @@ def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
     if whole is None:
         return
     entries = {task.task_id: task for task in whole.listed}
+    # Tasks whose end was seen before the list was asked for.
+    ended = {trace.id for trace in evidence.traces() if trace.end and _number(trace.end.shown) < whole.number}
+    steady = {trace.id for trace in evidence.traces() if is_steady(trace)}
     for exchange in evidence.of(LISTED):
         task, entry = exchange.task, entries.get(exchange.probe.about)
-        if task is None or entry is None or not getattr(entry.task_status, "terminal", False):
+        if task is None or entry is None or entry.task_id not in steady or task.task_id != entry.task_id:
+            continue
+        if entry.task_id not in ended and not getattr(entry.task_status, "terminal", False):
             continue
         hearing.expect(
             entry == task,
@@ -266,6 +273,10 @@ def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
             actual=str(entry.to_wire())[:160],
             shown=(whole, exchange),
         )
+
+
+def _number(shown: Shown) -> int:
+    return shown.number
 
 
 def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.checks.life_cycle import POLL, ended, is_unwatched, key_of, lasted
+from contracts.checks.life_cycle import POLL, ended, is_steady, is_unwatched, key_of, lasted
 from contracts.gateways import Gateway
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence, Trace
@@ -84,7 +84,7 @@ def _look(session: Session) -> None:
 
 def _judge_pace(evidence: Evidence, hearing: Hearing) -> None:
     trace = _unwatched(evidence)
-    if trace is None or not _slowest(evidence):
+    if trace is None or not _slowest(evidence) or not is_steady(trace):
         return
     looks = [each for each in trace.reads if each.shown.probe.kind in (FIRST_LOOK, LOOK)]  # type: ignore[union-attr]
     if not looks:

@@ -6,16 +6,18 @@ from typing import Final
 
 from contracts.checks.errors import any_validation_shape, error_check
 from contracts.gateways import Gateway, Situation
+from contracts.operations import Operation
+from contracts.verify.bodies import minimal
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Probe
-from contracts.verify.session import Session
+from contracts.verify.session import Session, encode
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED
 
 KIND: Final = "malformed"
 
-# None of these could create anything, even if it were read with leniency: there are no subjects in it.
+# None of these could create anything, even if it were read with leniency: there are no subjects in them.
 BODIES: Final[dict[str, bytes]] = {
     "nothing": b"",
     "an open brace": b"{",
@@ -35,6 +37,22 @@ BODIES: Final[dict[str, bytes]] = {
     "deep nesting": b"[" * 50_000,
     "a number of 5000 digits": b"1" * 5000,
 }
+
+
+def spoilt_bodies(operation: Operation) -> dict[str, bytes]:
+    """A valid request with one thing in it that is no JSON: a lenient reader would create a task."""
+    good = encode(minimal(operation))
+    return {
+        "a request and more": good + b" x",
+        "a request twice": good + good,
+        "a request with a comma too much": good[:-1] + b",}",
+        "a request with NaN": good[:-1] + b', "x_unknown": NaN}',
+        "a request that is not closed": good[:-1],
+        "a request in a list": b"[" + good + b"]",
+        "a request in a text": encode(good.decode()),
+        "a request with a comment": good[:-1] + b" /* all */}",
+        "a request that is no UTF-8": good[:-1] + b', "prompt": "\xff\xfe"}',
+    }
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -64,14 +82,15 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups a
             stage=Stage.READING,
             does="create requests whose body is no JSON object",
             run=_send,
-            requests=len(BODIES),
+            requests=len(BODIES) + 9,
+            reserves=1,
             feeds=("malformed.*", "errors.bad_json", "answers.*"),
         ),
     )
 
 
 def _send(session: Session) -> None:
-    for tag, body in BODIES.items():
+    for tag, body in {**BODIES, **spoilt_bodies(session.operation)}.items():
         if session.send(Probe(KIND, "body", tag), "POST", session.create_path, body=body).accepted:
             return
 

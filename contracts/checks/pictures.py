@@ -10,13 +10,15 @@ from contracts.pictures import read_header
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.session import Session
+from contracts.verify.session import KEPT_BYTES, Session
 from contracts.verify.step import Stage, Step
-from contracts.vocabulary import ASSUMED, DEFAULT_ASPECT_RATIO, KLING_PAGE, SEED
+from contracts.vocabulary import ASSUMED, DEFAULT_ASPECT_RATIO, KLING_PAGE, SEED, TaskStatus
 
 PICTURE: Final = "picture"
 PICTURE_AGAIN: Final = "picture again"
 _TOLERANCE: Final = 0.03
+# Some write notes behind the end of a picture.
+_TAIL: Final = 4096
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
@@ -69,7 +71,11 @@ def _fetch(session: Session) -> None:
     urls = [
         (image.url, trace)
         for trace in session.evidence.traces()
-        if ended(trace) and trace.end and trace.created.who == "first"
+        if ended(trace)
+        and trace.end
+        and trace.created.who == "first"
+        and trace.created.probe.kind != "refuse"
+        if trace.end.task.task_status == TaskStatus.SUCCEED
         for image in trace.end.task.images
         if image.url.startswith(("http://", "https://"))
     ]
@@ -88,7 +94,7 @@ def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.exchanges:
         if exchange.probe.kind == PICTURE:
             hearing.expect(
-                exchange.status == 200 and read_header(exchange.answer) is not None,
+                exchange.status == 200 and _is_whole(exchange.answer),
                 "a result URL does not give a picture",
                 expected="200 and a PNG or JPEG",
                 actual=_shown(exchange),
@@ -127,14 +133,23 @@ def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_stable(evidence: Evidence, hearing: Hearing) -> None:
     for again in evidence.of(PICTURE_AGAIN):
         first = next((each for each in evidence.of(PICTURE) if each.target == again.target), None)
-        if first is not None and first.status == again.status == 200:
+        if first is not None and first.status == 200:
             hearing.expect(
-                first.answer == again.answer,
+                again.status == 200 and first.answer == again.answer,
                 "a result URL gave other bytes the second time",
                 expected="the same bytes",
                 actual=f"{len(first.answer)} and {len(again.answer)} bytes",
                 shown=(first, again),
             )
+
+
+def _is_whole(picture: bytes) -> bool:
+    """Whether bytes are a picture with an end; of a large one the evidence has the beginning only."""
+    header = read_header(picture)
+    if header is None:
+        return False
+    end = b"IEND" if header.format == "png" else b"\xff\xd9"
+    return len(picture) >= KEPT_BYTES or end in picture[-_TAIL:]
 
 
 def _shown(exchange: Exchange) -> str:

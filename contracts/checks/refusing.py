@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import groupby
 
-from contracts.checks.valid_requests import REFUSED
+from contracts.checks.valid_requests import REFUSED, refused_id
 from contracts.gateways import Gateway
 from contracts.verify.bodies import Fault, faults
 from contracts.verify.budget import images_in
@@ -95,7 +95,7 @@ def _probe(fault: Fault) -> Probe:
 
 def _marked(session: Session, fault: Fault) -> dict[str, object]:
     """The body with an id and a URL for callbacks besides, to see that a refusal leaves nothing behind."""
-    marks: dict[str, object] = {"external_task_id": session.external_id(REFUSED)}
+    marks: dict[str, object] = {"external_task_id": refused_id(session)}
     if session.inbox is not None:
         marks["callback_url"] = session.inbox.url(REFUSED)
     return marks | fault.body

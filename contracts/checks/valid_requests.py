@@ -23,6 +23,7 @@ from contracts.verify.bodies import (
     bulky,
     choice_feature,
     count_feature,
+    distinct,
     photograph,
     picture,
     prompt_feature,
@@ -78,11 +79,18 @@ class ValidRequest:
         parts = list(self.features)
         if self.external:
             about = NOT_BURNT if self.external == REFUSED else EXTERNAL_ID
-            given = {"external_task_id": session.external_id(self.external)}
+            burnt = self.external == REFUSED
+            given = {"external_task_id": refused_id(session) if burnt else session.external_id(self.external)}
             parts.append(Feature(about, f"external id {self.external!r}", given))
         if self.callback and session.inbox is not None:
             parts.append(Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)}))
         return tuple(parts)
+
+
+def refused_id(session: Session) -> str:
+    """The external id that refused requests bring: a new one when such a request was accepted after all."""
+    taken = sum(1 for exchange in session.evidence.of("refuse") if exchange.accepted)
+    return session.external_id(f"{REFUSED}{taken or ''}")
 
 
 @cache
@@ -100,7 +108,7 @@ def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
 def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
     listed = subject_list(operation)
     low, high = listed.minimum.value, listed.maximum.value
-    counts = [count_feature(operation, count, picture(), photograph()) for count in range(low, high + 1)]
+    counts = [count_feature(operation, count, *distinct(high)) for count in range(low, high + 1)]
     lowest = cast("Integer", operation.field("n")).minimum.value
     optional = [field.name for field in operation.fields if not field.required]
     silent = dict.fromkeys(name for name in optional if name != "aspect_ratio")
@@ -178,7 +186,7 @@ def _odd_characters() -> Feature:
 
 def _unknown_fields(operation: Operation) -> Feature:
     listed = subject_list(operation)
-    items = [item | {"x_note": "two of them"} for item in subjects(operation, *[picture()] * 2)]
+    items = [item | {"x_note": "two of them"} for item in subjects(operation, *distinct(2))]
     fields: dict[str, object] = {listed.name: items, "x_unknown": {"x": [1]}, "lang": "en"}
     return Feature("unknown_fields", "fields nobody knows", fields)
 

@@ -88,7 +88,12 @@ def subject_list(operation: Operation) -> PictureList:
 def minimal(operation: Operation) -> Body:
     """The smallest valid request, with pictures of its own."""
     field = subject_list(operation)
-    return {field.name: subjects(operation, *[picture()] * field.minimum.value)}
+    return {field.name: subjects(operation, *distinct(field.minimum.value))}
+
+
+def distinct(count: int) -> list[str]:
+    """So many pictures, no two alike: whether equal ones count is a question of its own."""
+    return [(picture if at % 2 == 0 else photograph)(_SIDE + at // 2, _SIDE) for at in range(count)]
 
 
 def faults(operation: Operation) -> Iterator[Fault]:
@@ -172,11 +177,11 @@ def _list_faults(field: PictureList, operation: Operation) -> Iterator[tuple[Rul
     yield field.missing, "empty list", []
     yield field.missing, "null", None
     if field.too_few in field.rules:
-        yield field.too_few, f"{low - 1} picture", subjects(operation, *[picture()] * (low - 1))
+        yield field.too_few, f"{low - 1} picture", subjects(operation, *distinct(low - 1))
     for count in (high + 1, high + 2, 50):
         yield field.too_many, f"{count} pictures", subjects(operation, *[WEB_PICTURE] * count)
     # Each position: a server that looks at the first element only is the classic.
-    full = subjects(operation, *[picture()] * high)
+    full = subjects(operation, *distinct(high))
     for at in range(high):
         for item in NO_ITEMS[: None if at == 0 else 1]:
             yield field.no_object, f"element {at} {item!r}"[:40], _with(full, at, item)

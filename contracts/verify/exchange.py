@@ -133,6 +133,13 @@ class Exchange:
         return Shape.KLING if isinstance(code, int) and not isinstance(code, bool) and code else None
 
     @property
+    def is_error(self) -> bool:
+        """Whether the answer is one that says no. With a task or a list in it, only its code is wrong."""
+        data = self.json_object.get("data")
+        shows = isinstance(data, list) or data not in (None, "", {})
+        return self.error_shape is not None and not (200 <= self.status < 300 and shows)
+
+    @property
     def error_code(self) -> object:
         """`code` of the answer, wherever its shape has it."""
         body = self.json_object
