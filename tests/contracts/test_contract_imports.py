@@ -27,11 +27,13 @@ FOREIGN = {
     "verify.runner": {"httpx"},
     "verify.wire": {"httpx"},
     "schemathesis_hooks": {"schemathesis"},
+    "witnesses.failing": {"httpx"},
+    "witnesses.witness": {"httpx"},
 }
 # What is derived with the help of Hypothesis and pytest: nothing else may import it.
 TESTING = ("strategies", "field_strategies", "picture_strategies", "client_suite", "schemathesis_hooks")
 # What else is no core.
-DERIVED = (*TESTING, "checks", "verify")
+DERIVED = (*TESTING, "checks", "verify", "witnesses")
 
 
 def dotted(module: Path) -> str:

@@ -1,0 +1,48 @@
+"""Every witness, in the order of what it spoils."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.witnesses import (
+    answering,
+    calling,
+    careless,
+    careless_pictures,
+    careless_words,
+    drawing,
+    erring,
+    failing,
+    imaging,
+    keyed,
+    lenient,
+    listing,
+    living,
+    owning,
+    stamping,
+    strict,
+)
+from contracts.witnesses.witness import Witness
+
+_MODULES: Final = (
+    failing,
+    answering,
+    erring,
+    keyed,
+    owning,
+    lenient,
+    careless,
+    careless_words,
+    careless_pictures,
+    strict,
+    living,
+    stamping,
+    imaging,
+    listing,
+    drawing,
+    calling,
+)
+
+WITNESSES: Final[tuple[Witness, ...]] = tuple(
+    witness for module in _MODULES for witness in module.group.witnesses
+)
