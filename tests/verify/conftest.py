@@ -1,0 +1,142 @@
+"""A campaign in process: a fake on a clock that only waiting and requests move, callbacks without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import httpx
+import pytest
+
+import kling_mock.drawing
+from contracts.gateways import KLING, Gateway
+from contracts.sample_pictures import png
+from contracts.verify.check import Need, Verdict
+from contracts.verify.receiver import Letters
+from contracts.verify.runner import Options, Report, verify
+from contracts.witnesses.message import Callback
+from contracts.witnesses.witness import Faulty, Witness, WitnessTransport
+from kling_mock import Fake, ManualClock
+from kling_mock.callbacks import Callback as FakeCallback
+from kling_mock.pictures import Sheet
+
+SERVER = "http://127.0.0.1:9"
+PLAIN_KEY = "sk-one-0000"
+SIGNING_KEY = "ak-one-0000:secret-0000-0000-0000-0000-0000-00"
+SECOND_KEY = "sk-two-0000"
+SOUND = Witness(name="sound", catches="", says="Nothing is wrong.", make=Faulty)
+
+
+class Inbox(Letters):
+    """A receiver that is no socket."""
+
+    def url(self, token: str) -> str:
+        return f"{SERVER}/callback/{token}"
+
+
+class Wait:
+    """The time of a run: that of the fake's clock."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.now = clock.now
+        self.sleep: Callable[[float], None] = clock.advance
+
+
+class Ticking(httpx.BaseTransport):
+    """Each request takes some of the fake's time, half before it is answered and half after."""
+
+    def __init__(self, inner: httpx.BaseTransport, clock: ManualClock, seconds: float) -> None:
+        self._inner, self._clock, self._seconds = inner, clock, seconds
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._clock.advance(self._seconds / 2)
+        response = self._inner.handle_request(request)
+        self._clock.advance(self._seconds / 2)
+        return response
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    report: Report
+
+    @property
+    def found(self) -> set[str]:
+        """The ids of the checks that failed."""
+        return {result.check.id for result in self.report.findings}
+
+    @property
+    def told(self) -> str:
+        """The findings in words, for whoever reads a failed test."""
+        return "\n".join(
+            f"{result.check.id}: {example.sentence}; expected {example.expected}; actual {example.actual}"
+            for result in self.report.findings
+            for example in result.examples[:2]
+        )
+
+    @property
+    def silent(self) -> set[str]:
+        """Checks that said nothing, although neither budget nor a signing key was missing."""
+        told = (f"needs {Need.BUDGET}", f"needs {Need.SIGNER}")
+        quiet = self.report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+        return {result.check.id for result in quiet if result.reason not in told}
+
+
+Campaign = Callable[..., Outcome]
+
+
+@cache
+def _white(width: int, height: int) -> bytes:
+    return png(width, height)
+
+
+def _draw_white(sheet: Sheet) -> bytes:
+    return _white(sheet.width, sheet.height)
+
+
+@pytest.fixture
+def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """Runs campaigns. Pictures are white: drawing real ones would take most of the time."""
+    monkeypatch.setattr(kling_mock.drawing, "draw_sheet", _draw_white)
+    return run_campaign
+
+
+def run_campaign(
+    gateway: Gateway,
+    witness: Witness = SOUND,
+    *,
+    images: int | None = 20,
+    signed: bool = False,
+    pace: str = "seconds:0.3,0.5",
+    latency: float = 0.004,
+) -> Outcome:
+    """A whole run against a fake behind a witness, as a user with two keys runs it.
+
+    `signed`: the first key signs tokens, where the gateway takes such.
+    """
+    first = SIGNING_KEY if signed and gateway is KLING else PLAIN_KEY
+    clock = ManualClock()
+    fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace)
+    inbox = Inbox()
+    transport = WitnessTransport(witness, gateway, fake.transport(), clock.now)
+
+    def deliver(callback: FakeCallback) -> int:
+        status = 200
+        sent = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
+        for each in transport.deliver(sent):
+            token = each.url.rpartition("/")[2]
+            status = inbox.take(token, each.headers, each.content, clock.now())
+        return status
+
+    fake.callbacks.deliver_to(deliver)
+    report = verify(
+        Options(base_url=SERVER, api_key=first, second_api_key=SECOND_KEY, gateway=gateway, max_tasks=images),
+        transport=Ticking(transport, clock, latency),
+        waiter=Wait(clock),
+        inbox=inbox,
+        run="r1",
+    )
+    fake.check()
+    return Outcome(report)

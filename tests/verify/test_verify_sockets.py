@@ -1,0 +1,30 @@
+"""The verifier over a real socket, in real time: requests, pictures and callbacks on their true way."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.gateways import GATEWAYS, KLING, Gateway
+from contracts.verify.check import Verdict
+from contracts.verify.runner import Options, verify
+from kling_mock import Fake
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
+def test_clean_over_a_socket(gateway: Gateway) -> None:
+    """A served fake has no finding; without callbacks of its own the receiver hears nothing and says so."""
+    first = "ak-one-0000:secret-0000-0000-0000-0000-0000-00" if gateway is KLING else "sk-one-0000"
+    fake = Fake(keys=[first, "sk-two-0000"], pace="seconds:0.2,0.3")
+    with fake.serve() as server:
+        report = verify(
+            Options(
+                base_url=server.url,
+                api_key=first,
+                second_api_key="sk-two-0000",
+                gateway=gateway,
+                max_tasks=20,
+            )
+        )
+    assert {result.check.id: result.examples[0].sentence for result in report.findings} == {}
+    assert len(report.having(Verdict.PASS)) > 100
+    fake.check()

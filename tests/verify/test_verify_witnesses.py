@@ -1,0 +1,64 @@
+"""The verifier finds what it should: each witness by its own check, and nothing where nothing is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts.gateways import GATEWAYS, Gateway
+from contracts.verify.catalogue import checks_of
+from contracts.witnesses.catalogue import WITNESSES
+from contracts.witnesses.witness import Witness
+
+if TYPE_CHECKING:
+    from tests.verify.conftest import Campaign
+
+# The first witness of a check is shown on every gateway, each further one on one of them.
+FIRST = {witness.catches: witness for witness in reversed(WITNESSES) if not witness.also}
+
+
+def _runs() -> list[tuple[Witness, Gateway]]:
+    runs: list[tuple[Witness, Gateway]] = []
+    for at, witness in enumerate(WITNESSES):
+        everywhere = FIRST.get(witness.catches) is witness
+        gateways = witness.gateways if everywhere else witness.gateways[at % len(witness.gateways) :][:1]
+        runs += [(witness, gateway) for gateway in gateways]
+    return runs
+
+
+RUNS = _runs()
+
+
+@pytest.mark.parametrize(
+    ("witness", "gateway"), RUNS, ids=[f"{gateway.name}-{witness}" for witness, gateway in RUNS]
+)
+def test_found(witness: Witness, gateway: Gateway, campaign: Campaign) -> None:
+    """A run finds the fault, and says it once: without that check nothing would fail."""
+    signed = witness.catches.startswith("auth.")
+    outcome = campaign(gateway, witness, images=witness.images, signed=signed)
+    assert outcome.found == {witness.catches} | witness.also, outcome.told
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
+def test_every_check_has_a_witness_of_its_own(gateway: Gateway) -> None:
+    """Of every check there is a fault that it alone finds: without the check it would pass."""
+    alone = {witness.catches for witness, where in RUNS if where is gateway and not witness.also}
+    assert alone == {check.id for check in checks_of(gateway)}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
+@pytest.mark.parametrize("images", [20, None], ids=["tight budget", "no limit"])
+def test_clean(gateway: Gateway, images: int | None, campaign: Campaign) -> None:
+    """Against a server that is right every check passes; a tight budget leaves out a named few."""
+    outcome = campaign(gateway, images=images, signed=True)
+    assert outcome.told == ""
+    assert outcome.silent == set()
+    if images is None:
+        assert all(result.verdict == "pass" for result in outcome.report.results)
+
+
+def test_names_are_unique() -> None:
+    """A witness is known by its check and its name."""
+    assert len({str(witness) for witness in WITNESSES}) == len(WITNESSES)
+    assert all(witness.says.endswith(".") for witness in WITNESSES)
