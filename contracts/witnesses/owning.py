@@ -80,6 +80,9 @@ class _Renaming(Faulty):
         return True
 
     def serve(self, ask: Ask) -> Answer:
+        known = self.names.get((ask.headers.get("authorization", ""), ask.task_id))
+        if known:
+            ask.path = f"{self.gateway.create_path}/{known}"
         given = ask.peek.get("external_task_id") if ask.creates else None
         if isinstance(given, str) and given:
             whose = (ask.headers.get("authorization", ""), given)
