@@ -13,6 +13,7 @@ from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
 from contracts.verify.keys import NOBODY, Credential, Keys
 from contracts.verify.session import Session, encode
+from contracts.verify.spoilt import spoilt_keys
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
 
@@ -139,21 +140,12 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 def _spoilt(keys: Keys, *, mock: bool) -> Iterator[Credential]:
     """Credentials that are nearly right."""
     bearer = keys.bearer()
-    swapped = bearer.swapcase()
-    last = "A" if bearer[-1] != "A" else "B"
-    near = {
-        "another key": "sk-" + "0" * 40,
-        "the first half of the key": bearer[: max(len(bearer) // 2, 1)],
-        "all but the last letter": bearer[:-1],
-        "one letter more": bearer + "x",
-        "another last letter": bearer[:-1] + last,
-        "letters in the other case": swapped,
-    }
-    for who, key in near.items():
+    for spoilt, key in spoilt_keys(bearer):
         # A kling-mock takes all keys that begin so; elsewhere such a key is as wrong as any.
         family = mock and key.startswith("sk-mock-")
-        if key and key != bearer and not family:
-            yield Credential(who, (f"Bearer {key}",))
+        if not family:
+            keys.keep_spoilt(key, spoilt.mark)
+            yield Credential(spoilt.who, (f"Bearer {key}",))
     yield Credential("another scheme", (f"Basic {bearer}",))
     yield Credential("no scheme", (bearer,))
     yield Credential("a scheme alone", ("Bearer",))

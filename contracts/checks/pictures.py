@@ -10,15 +10,13 @@ from contracts.pictures import read_header
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.session import KEPT_BYTES, Session
+from contracts.verify.session import KEPT_END, Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, DEFAULT_ASPECT_RATIO, KLING_PAGE, SEED, TaskStatus
 
 PICTURE: Final = "picture"
 PICTURE_AGAIN: Final = "picture again"
 _TOLERANCE: Final = 0.03
-# Some write notes behind the end of a picture.
-_TAIL: Final = 4096
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
@@ -135,22 +133,22 @@ def _judge_stable(evidence: Evidence, hearing: Hearing) -> None:
         first = next((each for each in evidence.of(PICTURE) if each.target == again.target), None)
         if first is not None and first.status == 200:
             hearing.expect(
-                again.status == 200 and first.answer == again.answer,
+                again.status == 200 and first.digest == again.digest,
                 "a result URL gave other bytes the second time",
                 expected="the same bytes",
-                actual=f"{len(first.answer)} and {len(again.answer)} bytes",
+                actual=f"{first.size} and {again.size} bytes",
                 shown=(first, again),
             )
 
 
 def _is_whole(picture: bytes) -> bool:
-    """Whether bytes are a picture with an end; of a large one the evidence has the beginning only."""
+    """Whether bytes are a picture with an end, which evidence keeps however large the picture is."""
     header = read_header(picture)
     if header is None:
         return False
     end = b"IEND" if header.format == "png" else b"\xff\xd9"
-    return len(picture) >= KEPT_BYTES or end in picture[-_TAIL:]
+    return end in picture[-KEPT_END:]
 
 
 def _shown(exchange: Exchange) -> str:
-    return f"{exchange.status} {exchange.content_type or 'no content type'}, {len(exchange.answer)} bytes"
+    return f"{exchange.status} {exchange.content_type or 'no content type'}, {exchange.size} bytes"

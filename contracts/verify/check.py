@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Delivery, Exchange
@@ -30,6 +31,10 @@ class Need(StrEnum):
     RECEIVER = "receiver"
     TIME = "time"
     CHOSEN = "chosen"  # left out by --only
+
+
+# What the user decided on: it changes nothing about the exit status.
+OWN_CHOICE: Final = frozenset({Need.BUDGET, Need.SECOND_KEY, Need.SIGNER, Need.RECEIVER, Need.CHOSEN})
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,11 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The verdict on one check; `reason` says why it is no plain pass or fail."""
+    """The verdict on one check; `reason` says why it is no plain pass or fail, `need` what was missing."""
 
     check: Check
     verdict: Verdict
     examined: int = 0
     examples: tuple[Example, ...] = ()
+    need: Need | None = None
     reason: str = ""

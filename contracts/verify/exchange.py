@@ -46,6 +46,7 @@ class Exchange:
     """A request and what came back. Times are Unix seconds; `status` 0 and `failure`: nothing came.
 
     `target` is path and query as sent, or a whole URL where the request went elsewhere (a picture).
+    Of a picture `answer` is the beginning; `size` and `digest` (SHA-256) are those of the whole.
     `who` names the credential: `first`, `second`, `none`, or in words how a key was spoilt.
     """
 
@@ -62,6 +63,8 @@ class Exchange:
     answer_headers: Headers = ()
     answer: bytes = b""
     failure: str = ""
+    size: int = 0
+    digest: str = ""
 
     @cached_property
     def asked(self) -> object:

@@ -97,6 +97,11 @@ class Keys:
     def scrub_headers(self, headers: Headers) -> Headers:
         return tuple((name, self.scrub(value)) for name, value in headers)
 
+    def keep_spoilt(self, key: str, mark: str) -> None:
+        """Keep a key that is nearly right out of sight as well: it shows most of the right one."""
+        if len(key) >= _SHORTEST_SECRET:
+            self._remember({key: mark})
+
     def _bearer(self, key: str, mark: str, claims: Mapping[str, object] | None = None) -> str:
         access, colon, secret = key.partition(":")
         if not (colon and self.takes_tokens):
@@ -110,5 +115,9 @@ class Keys:
         parts = {secret}
         if self.takes_tokens and ":" in secret:
             parts.add(secret.partition(":")[2])
-        kept = self._secrets | {part: mark for part in parts if len(part) >= _SHORTEST_SECRET}
+        self._remember({part: mark for part in parts if len(part) >= _SHORTEST_SECRET})
+
+    def _remember(self, secrets: Mapping[str, str]) -> None:
+        # What is kept already keeps its mark: a spoilt key may be the second one.
+        kept = dict(secrets) | self._secrets
         self._secrets = dict(sorted(kept.items(), key=lambda item: -len(item[0])))

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from contracts.operations import Operation
+from contracts.pictures import read_header
+from contracts.verify.answer import Sender
 from contracts.verify.budget import Budget, images_in, images_of
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Delivery, Exchange, Headers, Probe
 from contracts.verify.keys import NOBODY, Credential, Keys
 from contracts.verify.receiver import Inbox
-from contracts.verify.wire import Wire
+from contracts.verify.shorthand import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
-# Pictures of megabytes are kept by their beginning and their length: a recording is to be read.
+# Larger bodies are kept in short, and of pictures what tells their size and the end: a recording is to be read.
 KEPT_BYTES: Final = 256 * 1024
+KEPT_END: Final = 4096
 _KEPT_TEXT: Final = 4096
 
 
@@ -46,7 +50,7 @@ class Session:
     def __init__(  # noqa: PLR0913 -- all that a run goes by
         self,
         *,
-        wire: Wire,
+        wire: Sender,
         keys: Keys,
         budget: Budget,
         evidence: Evidence,
@@ -194,8 +198,10 @@ class Session:
                 received_at=received_at,
                 status=answer.status,
                 answer_headers=self.keys.scrub_headers(answer.headers),
-                answer=self.keys.scrub_bytes(answer.body if whole is None else answer.body[:KEPT_BYTES]),
+                answer=self.keys.scrub_bytes(answer.body if whole is None else _abridged(answer.body)),
                 failure=self.keys.scrub(answer.failure),
+                size=0 if whole is None else len(answer.body),
+                digest="" if whole is None else hashlib.sha256(answer.body).hexdigest(),
             )
             self.evidence.exchanges.append(exchange)
         if self._sent is not None:
@@ -217,14 +223,15 @@ def _typed(headers: Headers) -> bool:
     return any(name.lower() == "content-type" for name, _ in headers)
 
 
-def _cut(value: object) -> object:
-    """A large body with the long strings in it cut short."""
-    match value:
-        case str() if len(value) > _KEPT_TEXT:
-            return f"{value[:32]}... ({len(value)} characters)"
-        case list():
-            return [_cut(item) for item in cast("list[object]", value)]
-        case dict():
-            return {key: _cut(item) for key, item in cast("dict[str, object]", value).items()}
-        case _:
-            return value
+def _cut(body: object) -> object:
+    """A large body with the long texts in it told in short."""
+    return in_texts(body, lambda text: shorten(text) if len(text) > _KEPT_TEXT else text)
+
+
+def _abridged(picture: bytes) -> bytes:
+    """As much of the beginning of a picture as tells its size, and its end."""
+    header = read_header(picture)
+    for size in (1024, 1 << 16):
+        if len(picture) > size + KEPT_END and read_header(picture[:size]) == header:
+            return picture[:size] + picture[-KEPT_END:]
+    return picture

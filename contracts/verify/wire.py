@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
 
 import httpx
 
+from contracts.verify.addresses import is_loopback
+from contracts.verify.answer import Answer
 from contracts.verify.exchange import Headers
 
 TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 # What a result picture may have at most; more is not read.
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _AGENT: Final = ("user-agent", "kling-contracts")
-
-
-class Answer(NamedTuple):
-    """`status` 0 and `failure` where nothing came. `arrived`: the request may have reached the server."""
-
-    status: int
-    headers: Headers = ()
-    body: bytes = b""
-    failure: str = ""
-    arrived: bool = True
 
 
 class Wire:
@@ -70,9 +61,3 @@ def _read(response: httpx.Response) -> bytes:
         if size > LARGEST_ANSWER:
             raise httpx.DecodingError(f"the answer has more than {LARGEST_ANSWER} bytes")
     return b"".join(chunks)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine: `localhost`, 127.0.0.0/8 or ::1. Nothing is resolved."""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())

@@ -13,6 +13,7 @@ import pytest
 from contracts.checks.life_cycle import RULES, shape_problem
 from contracts.gateways import COMETAPI, KLING, Gateway
 from contracts.lifecycle import judge
+from contracts.verify.addresses import is_loopback
 from contracts.verify.bodies import faults, minimal
 from contracts.verify.catalogue import checks_of, steps_of
 from contracts.verify.check import Hearing, Verdict
@@ -23,7 +24,7 @@ from contracts.verify.known import BadDeviations, Deviation, read_deviations
 from contracts.verify.receiver import Receiver
 from contracts.verify.runner import Options, Unreachable, verify
 from contracts.verify.session import encode
-from contracts.verify.wire import Wire, is_loopback
+from contracts.verify.wire import Wire
 
 GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
 TODAY = date(2026, 11, 22)

@@ -1,0 +1,81 @@
+"""The report on some evidence: what each check says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from contracts.verify.catalogue import checks_of
+from contracts.verify.check import Check, Hearing, Need, Result, Verdict
+from contracts.verify.evidence import Evidence
+from contracts.verify.known import Deviation, unused
+from contracts.verify.planning import Options, Planned, asked_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a run has shown.
+
+    `images` were spent of `limit` (None: no limit); `seconds` is how long it took.
+    """
+
+    options: Options
+    results: tuple[Result, ...]
+    evidence: Evidence
+    images: int
+    limit: int | None
+    mock: bool
+    started: float
+    seconds: float
+    plan: tuple[Planned, ...]
+    interrupted: bool = False
+    unused_known: tuple[Deviation, ...] = ()
+
+    def having(self, *verdicts: Verdict) -> tuple[Result, ...]:
+        return tuple(result for result in self.results if result.verdict in verdicts)
+
+    @property
+    def findings(self) -> tuple[Result, ...]:
+        """The checks that failed."""
+        return self.having(Verdict.FAIL)
+
+
+def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], **about: object) -> Report:
+    """The report on some evidence; `about` are the fields of `Report` that tell of the run."""
+    results = tuple(_judge(check, evidence, planned, options.known) for check in checks_of(options.gateway))
+    chosen = tuple(result for result in results if asked_for(result.check, options))
+    return Report(
+        options=options,
+        results=chosen,
+        evidence=evidence,
+        plan=planned,
+        unused_known=unused(options.known, results),
+        **about,  # type: ignore[arg-type]
+    )
+
+
+def _judge(
+    check: Check, evidence: Evidence, planned: Iterable[Planned], known: Sequence[Deviation]
+) -> Result:
+    hearing = Hearing()
+    check.judge(evidence, hearing)
+    if hearing.examples:
+        deviation = next((each for each in known if each.covers(check.id)), None)
+        verdict = Verdict.FAIL if deviation is None else Verdict.KNOWN
+        reason = "" if deviation is None else deviation.reason
+        return Result(
+            check=check,
+            verdict=verdict,
+            examined=hearing.examined,
+            examples=tuple(hearing.examples),
+            reason=reason,
+        )
+    if hearing.examined:
+        return Result(check=check, verdict=Verdict.PASS, examined=hearing.examined)
+    feeding = [each.missing for each in planned if each.step.serves(check.id)]
+    missing = [need for need in feeding if need]
+    if missing:
+        # Where some of it ran, it is time that was lacking for the rest, whatever else was left out.
+        need = Need.TIME if Need.TIME in missing and None in feeding else missing[0]
+        return Result(check=check, verdict=Verdict.NOT_RUN, need=need, reason=f"needs {need}")
+    return Result(check=check, verdict=Verdict.INCONCLUSIVE, reason="its premise never held")

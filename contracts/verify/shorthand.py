@@ -1,0 +1,87 @@
+"""Long texts in short: what repeats is told by how often, `"a" * 2501`, which is Python as well."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, cast
+
+# A unit of up to eight signs that comes 32 times or more; shorter runs read better as they are.
+_RUN: Final = re.compile(r"(.{1,8}?)\1{31,}", re.DOTALL)
+_STRIDE: Final = 4096
+_OPEN, _CLOSE = "\u27ea", "\u27eb"
+_PART: Final = re.compile(r"'((?:[^'\\]|\\.)*)'(?: \* (\d{1,9}))?(?: \+ |$)")
+
+
+def expression(text: str) -> str:
+    """A Python expression for a text, as short as its repetitions allow."""
+    parts: list[str] = []
+    at = 0
+    for start, end in _long_runs(text):
+        parts += [*_parts(text[at:start]), f"{_quoted(text[start])} * {end - start}"]
+        at = end
+    return " + ".join((*parts, *_parts(text[at:]))) or "''"
+
+
+def _long_runs(text: str) -> Iterator[tuple[int, int]]:
+    """Where one sign fills megabytes, which an expression would take seconds to find."""
+    at = 0
+    while at < len(text):
+        sign = text[at]
+        if text[at : at + _STRIDE] == sign * _STRIDE:
+            start, end = len(text[:at].rstrip(sign)), len(text) - len(text[at:].lstrip(sign))
+            yield start, end
+            at = end
+        at += _STRIDE
+
+
+def _parts(text: str) -> Iterator[str]:
+    at = 0
+    for run in _RUN.finditer(text):
+        if run.start() > at:
+            yield _quoted(text[at : run.start()])
+        yield f"{_quoted(run[1])} * {len(run[0]) // len(run[1])}"
+        at = run.end()
+    if at < len(text):
+        yield _quoted(text[at:])
+
+
+def shorten(text: str) -> str:
+    """A long text as its expression between brackets, which `lengthen` reads."""
+    return f"{_OPEN}{expression(text)}{_CLOSE}"
+
+
+def lengthen(text: str) -> str:
+    """The text again, if it was shortened; any other comes back as it is."""
+    if not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
+        return text
+    inside = text[1:-1]
+    parts: list[str] = []
+    at = 0
+    while at < len(inside):
+        part = _PART.match(inside, at)
+        if part is None:
+            return text
+        parts.append(cast("str", ast.literal_eval(f"'{part[1]}'")) * int(part[2] or 1))
+        at = part.end()
+    return "".join(parts)
+
+
+def in_texts(value: object, change: Callable[[str], str]) -> object:
+    """A JSON value with each of its texts changed."""
+    match value:
+        case str():
+            return change(value)
+        case list():
+            return [in_texts(item, change) for item in cast("list[object]", value)]
+        case dict():
+            return {key: in_texts(item, change) for key, item in cast("dict[str, object]", value).items()}
+        case _:
+            return value
+
+
+def _quoted(text: str) -> str:
+    """A literal between single quotes, in ASCII."""
+    plain = ascii(text)
+    return plain if plain.startswith("'") else "'" + plain[1:-1].replace("'", "\\'") + "'"

@@ -1,0 +1,53 @@
+"""Keys that are nearly right, and how to write them down without giving the right one away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+
+class Spoilt(NamedTuple):
+    """A way to spoil a key. `shell` and `python` make it of the right one, `$KLING_API_KEY` and `key`."""
+
+    who: str
+    make: Callable[[str], str]
+    shell: str
+    python: str
+
+    @property
+    def mark(self) -> str:
+        """What stands for it in evidence."""
+        return f"<{self.who}>"
+
+
+def _another_end(key: str) -> str:
+    return key[:-1] + ("A" if key[-1:] != "A" else "B")
+
+
+SPOILT: Final = (
+    Spoilt("another key", lambda _: "sk-" + "0" * 40, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
+    Spoilt(
+        "the first half of the key",
+        lambda key: key[: max(len(key) // 2, 1)],
+        '$(printf %s "$KLING_API_KEY" | head -c $((${#KLING_API_KEY} / 2)))',
+        "key[: len(key) // 2]",
+    ),
+    Spoilt("all but the last letter", lambda key: key[:-1], "${KLING_API_KEY%?}", "key[:-1]"),
+    Spoilt("one letter more", lambda key: key + "x", "${KLING_API_KEY}x", 'key + "x"'),
+    Spoilt("another last letter", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
+    Spoilt(
+        "letters in the other case",
+        str.swapcase,
+        '$(printf %s "$KLING_API_KEY" | tr A-Za-z a-zA-Z)',
+        "key.swapcase()",
+    ),
+)
+BY_MARK: Final = {spoilt.mark: spoilt for spoilt in SPOILT}
+
+
+def spoilt_keys(key: str) -> Iterator[tuple[Spoilt, str]]:
+    """Every way in which a key can be spoilt that gives another one."""
+    for spoilt in SPOILT:
+        made = spoilt.make(key)
+        if made and made != key:
+            yield spoilt, made
