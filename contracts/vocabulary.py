@@ -175,6 +175,8 @@ API_KEY_VARIABLE: Final = "COMETAPI_KEY"
 ACCESS_KEY_VARIABLE: Final = "KLING_ACCESS_KEY"
 SECRET_KEY_VARIABLE: Final = "KLING_SECRET_KEY"
 KLING_API_KEY_VARIABLE: Final = "KLING_API_KEY"
+# Ours: the key of another account, to see that two accounts know nothing of each other.
+SECOND_API_KEY_VARIABLE: Final = "KLING_SECOND_API_KEY"
 BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
 
 

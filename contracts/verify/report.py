@@ -72,10 +72,11 @@ def _judge(
         )
     if hearing.examined:
         return Result(check=check, verdict=Verdict.PASS, examined=hearing.examined)
-    feeding = [each.missing for each in planned if each.step.serves(check.id)]
-    missing = [need for need in feeding if need]
+    feeding = [each for each in planned if each.step.serves(check.id)]
+    missing = [each.missing for each in feeding if each.missing]
     if missing:
-        # Where some of it ran, it is time that was lacking for the rest, whatever else was left out.
-        need = Need.TIME if Need.TIME in missing and None in feeding else missing[0]
+        # Where some of its tasks were created, it is time that was lacking, whatever else was left out.
+        begun = any(each.step.keeps and each.missing is None for each in feeding)
+        need = Need.TIME if begun and Need.TIME in missing else missing[0]
         return Result(check=check, verdict=Verdict.NOT_RUN, need=need, reason=f"needs {need}")
     return Result(check=check, verdict=Verdict.INCONCLUSIVE, reason="its premise never held")

@@ -52,6 +52,11 @@ def shorten(text: str) -> str:
     return f"{_OPEN}{expression(text)}{_CLOSE}"
 
 
+def is_shortened(body: bytes) -> bool:
+    """Whether there is a shortened text in a body."""
+    return _OPEN.encode() in body
+
+
 def lengthen(text: str) -> str:
     """The text again, if it was shortened; any other comes back as it is."""
     if not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
