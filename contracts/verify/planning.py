@@ -100,3 +100,14 @@ def _chosen(step: Step, options: Options) -> bool:
 def asked_for(check: Check, options: Options) -> bool:
     """Whether a check is among those chosen."""
     return not options.only or any(fnmatchcase(check.id, pattern) for pattern in options.only)
+
+
+def totals_of(planned: Sequence[Planned]) -> tuple[int, int, int]:
+    """Requests, images that a right server creates, and the most that are spent and set aside at any time."""
+    running = [each for each in planned if each.missing is None]
+    most = max((each.spent_before + each.step.reserves for each in running), default=0)
+    return (
+        sum(each.step.requests for each in running),
+        sum(each.step.keeps for each in running),
+        most,
+    )

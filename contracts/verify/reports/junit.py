@@ -18,10 +18,10 @@ _EXAMPLES = 3
 def render(report: Report) -> str:
     """The document. Valid XML whatever the server sent."""
     ordered = sorted(report.results, key=lambda result: group_of(result.check.id))
-    root = ET.Element("testsuites", name="kling-contracts", **_counts(ordered))
+    root = ET.Element("testsuites", {"name": "kling-contracts", **_counts(ordered)})
     for group, results in groupby(ordered, key=lambda result: group_of(result.check.id)):
         members = list(results)
-        suite = ET.SubElement(root, "testsuite", name=group, **_counts(members))
+        suite = ET.SubElement(root, "testsuite", {"name": group, **_counts(members)})
         for result in members:
             _add(suite, result, report)
     ET.indent(root)

@@ -15,7 +15,7 @@ from rich.text import Text
 from contracts.verify.check import Need, Result, Verdict
 from contracts.verify.exchange import Exchange
 from contracts.verify.exit_codes import ExitCode, exit_code
-from contracts.verify.planning import Planned
+from contracts.verify.planning import Planned, totals_of
 from contracts.verify.printable import printable
 from contracts.verify.report import Report
 from contracts.verify.reports.wording import (
@@ -163,7 +163,7 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
         step = each.step
         table.add_row(step.name, str(step.requests), str(step.reserves or "-"), str(step.keeps or "-"))
     out.print(table)
-    requests, kept, most = plan_totals(planned)
+    requests, kept, most = totals_of(planned)
     allowed = "no limit" if limit is None else f"--max-tasks {limit}"
     out.print()
     out.print(
@@ -177,14 +177,3 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
         if names:
             out.print(Text(f"left out ({len(names)}): {SUPPLY[need]}", style="yellow"))
             out.print(Text("  " + ", ".join(names), style="dim"))
-
-
-def plan_totals(planned: Sequence[Planned]) -> tuple[int, int, int]:
-    """Requests, images that a right server creates, and the most that are spent and set aside at any time."""
-    running = [each for each in planned if each.missing is None]
-    most = max((each.spent_before + each.step.reserves for each in running), default=0)
-    return (
-        sum(each.step.requests for each in running),
-        sum(each.step.keeps for each in running),
-        most,
-    )

@@ -1,0 +1,73 @@
+"""How the HTML report looks, and what its script adds: a filter, and buttons that copy. Without it all is there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6470; --page: #fff; --card: #f6f7f9; --line: #d9dde3;
+  --bad: #b42318; --warn: #8a5a00; --good: #1a7f37; --code: #eef0f3; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #9aa4b1; --page: #14171a; --card: #1c2126;
+  --line: #333a42; --bad: #ff7b72; --warn: #e3b341; --good: #56d364; --code: #0d1013; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 62rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
+  background: var(--page); overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; font-weight: 500; margin: .5rem 0; }
+h1 b { text-transform: capitalize; }
+.code-0 h1 b { color: var(--good); } .code-1 h1 b { color: var(--bad); } .code-4 h1 b { color: var(--warn); }
+h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; } h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
+small, header p, .rule, footer, dt { color: var(--soft); } small { font-weight: 400; }
+header p { font-size: .9rem; margin: .25rem 0 .75rem; }
+.bar { display: flex; flex-wrap: wrap; gap: 3px; }
+.bar a { flex-basis: auto; padding: .15rem .6rem; border-radius: 4px; background: var(--card); color: var(--ink);
+  text-decoration: none; font-size: .9rem; white-space: nowrap; border-bottom: 3px solid var(--soft); }
+.bar .finding { border-color: var(--bad); } .bar .pass { border-color: var(--good); }
+.bar .known, .bar .inconclusive, .bar .not-run { border-color: var(--warn); }
+input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--line); border-radius: 4px;
+  background: var(--card); color: var(--ink); } input { width: min(22rem, 100%); }
+details.check, details.group { background: var(--card); border: 1px solid var(--line); border-left-width: 4px;
+  border-radius: 6px; margin: .5rem 0; padding: .5rem .8rem; }
+.finding { border-left-color: var(--bad) !important; } .pass { border-left-color: var(--good) !important; }
+.known, .inconclusive, .not-run { border-left-color: var(--warn) !important; }
+summary { cursor: pointer; } summary code { font-weight: 600; margin-right: .4rem; }
+.rule { font-size: .9rem; margin: .4rem 0; }
+article { border-top: 1px solid var(--line); margin-top: .6rem; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem; margin: .3rem 0; } dd { margin: 0; }
+code, pre { font: .85rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
+.code { position: relative; }
+pre { background: var(--code); border-radius: 4px; padding: .6rem .8rem; margin: .4rem 0; max-height: 20rem;
+  overflow: auto; white-space: pre-wrap; }
+.code button { position: absolute; top: .3rem; right: .3rem; font-size: .75rem; padding: .1rem .5rem; }
+ul { padding-left: 1.2rem; margin: .5rem 0; } li { margin: .2rem 0; }
+footer { font-size: .85rem; margin: 2rem 0; border-top: 1px solid var(--line); padding-top: .8rem; }
+@media (max-width: 34rem) { dl { display: block; } dt { margin-top: .3rem; font-size: .85rem; } }
+@media print { body { max-width: none; } .tools, .code button { display: none !important; }
+  pre { max-height: none; } details.check, details.group { break-inside: avoid-page; } }
+"""
+
+SCRIPT: Final = """
+const tools = document.querySelector(".tools"), filter = document.getElementById("filter");
+const boxes = [...document.querySelectorAll("main details.check, main details.group")];
+tools.hidden = false;
+filter.addEventListener("input", () => {
+  const wanted = filter.value.toLowerCase();
+  const fits = (it) => it.textContent.toLowerCase().includes(wanted);
+  for (const row of document.querySelectorAll("main .check")) row.hidden = !fits(row);
+  for (const box of document.querySelectorAll("main details.group")) {
+    box.hidden = !box.querySelector("li:not([hidden])");
+    box.open = wanted !== "";
+  }
+});
+document.getElementById("all").addEventListener("click", () => boxes.forEach((box) => { box.open = true; }));
+addEventListener("beforeprint", () => boxes.forEach((box) => { box.open = true; }));
+for (const code of document.querySelectorAll(".code")) {
+  const button = document.createElement("button");
+  button.textContent = "copy";
+  button.addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(code.querySelector("code").textContent); button.textContent = "copied"; }
+    catch { getSelection().selectAllChildren(code.querySelector("pre")); button.textContent = "selected"; }
+    setTimeout(() => { button.textContent = "copy"; }, 1500);
+  });
+  code.append(button);
+}
+"""
