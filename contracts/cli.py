@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
-from contracts.gateways import COMETAPI, GATEWAYS
-from contracts.openapi import build, render
+from contracts.commands import explain, judge, openapi, verify
+from contracts.commands.options import UsageError
+from contracts.commands.output import PROGRAM, complain, reader_gone
+
+USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status. Usage errors exit with 2, as argparse does."""
     parser = argparse.ArgumentParser(
-        prog="kling-contracts", description="The contract of Kling's Multi-Image to Image."
+        prog=PROGRAM, description="The contract of Kling's Multi-Image to Image."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    openapi = commands.add_parser(
-        "openapi", help="print the OpenAPI 3.1 document", description="Print the document of a gateway."
-    )
-    gateways = {gateway.name: gateway for gateway in GATEWAYS}
-    openapi.add_argument(
-        "--gateway", choices=gateways, default=COMETAPI.name, help="whose document: %(default)s if not given"
-    )
-    options = parser.parse_args(argv)
-    return _write(render(build(gateways[options.gateway])))
-
-
-def _write(text: str) -> int:
-    """Write UTF-8 with plain newlines, whatever the locale and the system, so that a redirect is the file."""
+    for command in (verify, judge, explain, openapi):
+        command.add(commands)
+    given = parser.parse_args(argv)
     try:
-        sys.stdout.buffer.write(text.encode())
+        status = int(given.run(given))
         sys.stdout.flush()
+    except UsageError as error:
+        complain(str(error))
+        return USAGE_ERROR
     except BrokenPipeError:
-        # The reader has seen enough. Without this the interpreter would try to flush again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        reader_gone()
+        return 0
+    return status

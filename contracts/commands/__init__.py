@@ -1,1 +1,1 @@
-"""The commands of `kling-contracts`, a module each: `add` declares one, and what it loads is loaded when it runs."""
+"""The commands of `kling-contracts`, a module each: `add` declares it; the rest is loaded when it runs."""

@@ -20,8 +20,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "explain",
         help="explain a check",
-        description="Tell what a check is about, where its rule is known from, how to run it by itself, and which "
-        "faults it finds; without an id, list all checks.",
+        description="Tell what a check is about, where its rule is known from, how to run it by itself, and "
+        "which faults it finds; without an id, list all checks.",
     )
     parser.add_argument("id", nargs="?", help="the id of a check")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")

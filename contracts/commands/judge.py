@@ -15,8 +15,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "judge",
         help="judge a recording again",
-        description="Judge what `verify --record` has written; nothing is sent. Reports and exit status are those of "
-        "verify.",
+        description="Judge what `verify --record` has written; nothing is sent. Reports and exit status are "
+        "those of verify.",
     )
     parser.add_argument("recording", type=Path, help="the file")
     add_reports(parser)

@@ -22,13 +22,13 @@ def write(text: str) -> None:
 
 
 def reader_gone() -> None:
-    """The reader of standard output has seen enough. Without this the interpreter would flush again at its end."""
+    """The reader has seen enough. Without this the interpreter would flush again at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    print(f"{PROGRAM}: {message}", file=sys.stderr)
+    sys.stderr.write(f"{PROGRAM}: {message}\n")
 
 
 def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool, require_all: bool) -> int:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _EPILOG: Final = f"""\
 keys on a command line can be seen by others, so they may come from the environment: {API_KEY_VARIABLE}, for \
---gateway kling {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE}; the second key from \
-{SECOND_API_KEY_VARIABLE}.
+--gateway kling {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE}; the second key \
+from {SECOND_API_KEY_VARIABLE}.
 
-exit status: 0 all that was seen holds; 1 something is broken; 2 wrong usage, nothing was sent; 3 the server does \
-not answer or refuses the key; 4 inconclusive, out of time or interrupted.
+exit status: 0 all that was seen holds; 1 something is broken; 2 wrong usage, nothing was sent; 3 the server \
+does not answer or refuses the key; 4 inconclusive, out of time or interrupted.
 """
 
 
@@ -43,8 +43,9 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "verify",
         help="verify a server",
-        description="Send requests to a server and judge its answers. Without --max-tasks nothing is created, but at "
-        "a kling-mock, which costs nothing. A gateway on this machine may have a paid service behind it.",
+        description="Send requests to a server and judge its answers. Without --max-tasks nothing is "
+        "created, but at a kling-mock, which costs nothing. A gateway on this machine may have a paid "
+        "service behind it.",
         epilog=_EPILOG,
     )
     parser.add_argument("--base-url", required=True, metavar="URL", help="where the server is")

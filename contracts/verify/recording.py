@@ -177,10 +177,10 @@ def _read(path: Path) -> Iterator[_Line]:
 def _add(line: _Line, evidence: Evidence) -> None:
     try:
         match line.content:
-            case {"exchange": dict() as seen}:
-                evidence.exchanges.append(_exchange(cast("dict[str, Any]", seen)))
-            case {"callback": dict() as seen}:
-                evidence.deliveries.append(_delivery(cast("dict[str, Any]", seen)))
+            case {"exchange": seen}:
+                evidence.exchanges.append(_exchange(seen))
+            case {"callback": seen}:
+                evidence.deliveries.append(_delivery(seen))
             case _:
                 raise line.wrong("it is neither an exchange nor a callback")
     except (KeyError, TypeError, ValueError) as error:
@@ -225,4 +225,4 @@ def _headers(pairs: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _content(value: Any) -> bytes:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else str(value).encode()
+    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])

@@ -20,20 +20,36 @@ class Spoilt(NamedTuple):
         return f"<{self.who}>"
 
 
+def _nobodys(key: str) -> str:  # noqa: ARG001 -- all ways to spoil a key are called alike
+    return "sk-" + "0" * 40
+
+
+def _first_half(key: str) -> str:
+    return key[: max(len(key) // 2, 1)]
+
+
+def _shorter(key: str) -> str:
+    return key[:-1]
+
+
+def _longer(key: str) -> str:
+    return key + "x"
+
+
 def _another_end(key: str) -> str:
     return key[:-1] + ("A" if key[-1:] != "A" else "B")
 
 
 SPOILT: Final = (
-    Spoilt("another key", lambda _: "sk-" + "0" * 40, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
+    Spoilt("another key", _nobodys, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
     Spoilt(
         "the first half of the key",
-        lambda key: key[: max(len(key) // 2, 1)],
+        _first_half,
         '$(printf %s "$KLING_API_KEY" | head -c $((${#KLING_API_KEY} / 2)))',
         "key[: len(key) // 2]",
     ),
-    Spoilt("all but the last letter", lambda key: key[:-1], "${KLING_API_KEY%?}", "key[:-1]"),
-    Spoilt("one letter more", lambda key: key + "x", "${KLING_API_KEY}x", 'key + "x"'),
+    Spoilt("all but the last letter", _shorter, "${KLING_API_KEY%?}", "key[:-1]"),
+    Spoilt("one letter more", _longer, "${KLING_API_KEY}x", 'key + "x"'),
     Spoilt("another last letter", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
     Spoilt(
         "letters in the other case",

@@ -69,8 +69,8 @@ script-src 'unsafe-inline'">
 {sections}
 </main>
 <footer>In the commands <code>$KLING_API_KEY</code> is the key (for tokens: one signed with it) and
-<code>$KLING_SECOND_API_KEY</code> that of another account. <code>kling-contracts explain ID</code> tells more of a
-property.</footer>
+<code>$KLING_SECOND_API_KEY</code> that of another account. <code>kling-contracts explain ID</code> tells more
+of a property.</footer>
 <script>{SCRIPT}</script>
 </body>
 </html>
@@ -102,7 +102,8 @@ def _section(verdict: Verdict, report: Report) -> str:
         if verdict in (Verdict.FAIL, Verdict.KNOWN)
         else "".join(_groups(results, verdict))
     )
-    return f'<section id="{_WORDS[verdict]}"><h2>{_TITLES[verdict]} <small>{len(results)}</small></h2>{body}</section>\n'
+    title = f"<h2>{_TITLES[verdict]} <small>{len(results)}</small></h2>"
+    return f'<section id="{_WORDS[verdict]}">{title}{body}</section>\n'
 
 
 def _finding(result: Result, report: Report, *, opened: bool) -> str:
@@ -146,6 +147,6 @@ def _groups(results: Iterable[Result], verdict: Verdict) -> Iterator[str]:
             for each in members
         )
         yield (
-            f'<details class="group {_WORDS[verdict]}"><summary>{_text(name)} <small>{len(members)}</small></summary>'
-            f"<ul>{rows}</ul></details>"
+            f'<details class="group {_WORDS[verdict]}"><summary>{_text(name)} '
+            f"<small>{len(members)}</small></summary><ul>{rows}</ul></details>"
         )

@@ -1,17 +1,17 @@
-"""How the HTML report looks, and what its script adds: a filter, and buttons that copy. Without it all is there."""
+"""How the HTML report looks, and what its script adds: a filter, buttons that copy. All is there without."""
 
 from __future__ import annotations
 
 from typing import Final
 
 STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6470; --page: #fff; --card: #f6f7f9; --line: #d9dde3;
-  --bad: #b42318; --warn: #8a5a00; --good: #1a7f37; --code: #eef0f3; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #9aa4b1; --page: #14171a; --card: #1c2126;
-  --line: #333a42; --bad: #ff7b72; --warn: #e3b341; --good: #56d364; --code: #0d1013; } }
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6470; --page: #fff; --card: #f6f7f9;
+  --line: #d9dde3; --bad: #b42318; --warn: #8a5a00; --good: #1a7f37; --code: #eef0f3; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #9aa4b1; --page: #14171a;
+  --card: #1c2126; --line: #333a42; --bad: #ff7b72; --warn: #e3b341; --good: #56d364; --code: #0d1013; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 62rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
-  background: var(--page); overflow-wrap: anywhere; }
+body { margin: 0 auto; padding: 1rem; max-width: 62rem; font: 16px/1.5 system-ui, sans-serif;
+  color: var(--ink); background: var(--page); overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; font-weight: 500; margin: .5rem 0; }
 h1 b { text-transform: capitalize; }
 .code-0 h1 b { color: var(--good); } .code-1 h1 b { color: var(--bad); } .code-4 h1 b { color: var(--warn); }
@@ -19,8 +19,9 @@ h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; } h3 { font-size: 1rem; margin: 1
 small, header p, .rule, footer, dt { color: var(--soft); } small { font-weight: 400; }
 header p { font-size: .9rem; margin: .25rem 0 .75rem; }
 .bar { display: flex; flex-wrap: wrap; gap: 3px; }
-.bar a { flex-basis: auto; padding: .15rem .6rem; border-radius: 4px; background: var(--card); color: var(--ink);
-  text-decoration: none; font-size: .9rem; white-space: nowrap; border-bottom: 3px solid var(--soft); }
+.bar a { flex-basis: auto; padding: .15rem .6rem; border-radius: 4px; background: var(--card);
+  color: var(--ink); text-decoration: none; font-size: .9rem; white-space: nowrap;
+  border-bottom: 3px solid var(--soft); }
 .bar .finding { border-color: var(--bad); } .bar .pass { border-color: var(--good); }
 .bar .known, .bar .inconclusive, .bar .not-run { border-color: var(--warn); }
 input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--line); border-radius: 4px;
@@ -64,7 +65,8 @@ for (const code of document.querySelectorAll(".code")) {
   const button = document.createElement("button");
   button.textContent = "copy";
   button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(code.querySelector("code").textContent); button.textContent = "copied"; }
+    try { await navigator.clipboard.writeText(code.querySelector("code").textContent);
+      button.textContent = "copied"; }
     catch { getSelection().selectAllChildren(code.querySelector("pre")); button.textContent = "selected"; }
     setTimeout(() => { button.textContent = "copy"; }, 1500);
   });
