@@ -81,7 +81,7 @@ def in_shell(text: str, names: Names) -> str:
 def in_python(text: str, names: Names) -> str:
     """An expression of Python."""
     return (
-        " + ".join(expression(part) if name is None else name[1] for part, name in names.split(text)) or "''"
+        " + ".join(expression(part) if name is None else name[1] for part, name in names.split(text)) or '""'
     )
 
 
@@ -90,7 +90,11 @@ def literal(value: object, names: Names, run: str) -> str:
     match value:
         case dict():
             pairs = cast("dict[str, object]", value).items()
-            return "{" + ", ".join(f"{key!r}: {literal(item, names, run)}" for key, item in pairs) + "}"
+            return (
+                "{"
+                + ", ".join(f"{expression(key)}: {literal(item, names, run)}" for key, item in pairs)
+                + "}"
+            )
         case list():
             return "[" + ", ".join(literal(item, names, run) for item in cast("list[object]", value)) + "]"
         case str() if len(value) < 200:  # what repeats is looked for in long texts only
@@ -100,7 +104,7 @@ def literal(value: object, names: Names, run: str) -> str:
                     expression(part) if name is None else (run if name[1] == RUN else name[1])
                     for part, name in parts
                 )
-                or "''"
+                or '""'
             )
         case str():
             return expression(value)

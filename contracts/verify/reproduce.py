@@ -47,7 +47,7 @@ def reproduce(example: Example, evidence: Evidence, base_url: str) -> Reproducti
     return Reproduction(
         printable("\n".join(_curl(requests, called, names))),
         printable("\n".join(_httpx(requests, called, names, base_url.rstrip("/")))),
-        next((found for each in example.shown if (found := lengths(each))), ""),
+        lengths(example.shown[0]) if len(example.shown) == 1 else "",
     )
 
 
@@ -223,7 +223,7 @@ def _httpx(
     if any(len(group) > 1 for group in groups):
         yield "from concurrent.futures import ThreadPoolExecutor"
     yield from names.in_python_before(calls)
-    yield f"http = httpx.Client(base_url={base_url!r}, timeout=60)"
+    yield f"http = httpx.Client(base_url={expression(base_url)}, timeout=60)"
     for at, (group, call) in enumerate(zip(groups, calls, strict=True)):
         if at and pauses[at - 1]:
             yield f"time.sleep({pauses[at - 1]})"
@@ -242,7 +242,7 @@ def _httpx(
 def _call(request: _Request) -> str:
     exchange, names = request.exchange, request.names
     target = exchange.target
-    words = [repr(exchange.method), in_python(target, names)]
+    words = [expression(exchange.method), in_python(target, names)]
     headers = list(request.headers)
     if request.has_body:
         escapes = exchange.body.isascii()
@@ -254,7 +254,7 @@ def _call(request: _Request) -> str:
             words.append(f"json={literal(request.value, names, RUN)}")
             headers = [(name, value) for name, value in headers if value != _JSON_TYPE]
     if headers:
-        shown = ", ".join(f"({name!r}, {in_python(value, names)})" for name, value in headers)
+        shown = ", ".join(f"({expression(name)}, {in_python(value, names)})" for name, value in headers)
         words.insert(2, f"headers=[{shown}]")
     return f"http.request({', '.join(words)})"
 

@@ -9,9 +9,10 @@ from typing import Final, cast
 
 # A unit of up to eight signs that comes 32 times or more; shorter runs read better as they are.
 _RUN: Final = re.compile(r"(.{1,8}?)\1{31,}", re.DOTALL)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _STRIDE: Final = 4096
 _OPEN, _CLOSE = "\u27ea", "\u27eb"
-_PART: Final = re.compile(r"'((?:[^'\\]|\\.)*)'(?: \* (\d{1,9}))?(?: \+ |$)")
+_PART: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?: \* (\d{1,9}))?(?: \+ |$)')
 
 
 def expression(text: str) -> str:
@@ -21,7 +22,7 @@ def expression(text: str) -> str:
     for start, end in _long_runs(text):
         parts += [*_parts(text[at:start]), f"{_quoted(text[start])} * {end - start}"]
         at = end
-    return " + ".join((*parts, *_parts(text[at:]))) or "''"
+    return " + ".join((*parts, *_parts(text[at:]))) or '""'
 
 
 def _long_runs(text: str) -> Iterator[tuple[int, int]]:
@@ -68,7 +69,7 @@ def lengthen(text: str) -> str:
         part = _PART.match(inside, at)
         if part is None:
             return text
-        parts.append(cast("str", ast.literal_eval(f"'{part[1]}'")) * int(part[2] or 1))
+        parts.append(cast("str", ast.literal_eval(f'"{part[1]}"')) * int(part[2] or 1))
         at = part.end()
     return "".join(parts)
 
@@ -87,6 +88,6 @@ def in_texts(value: object, change: Callable[[str], str]) -> object:
 
 
 def _quoted(text: str) -> str:
-    """A literal between single quotes, in ASCII."""
-    plain = ascii(text)
-    return plain if plain.startswith("'") else "'" + plain[1:-1].replace("'", "\\'") + "'"
+    """A literal between double quotes, in ASCII: a shell can hold it between single ones."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "backslashreplace").decode()
+    return '"' + _CONTROL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", escaped) + '"'

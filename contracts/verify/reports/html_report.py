@@ -86,7 +86,7 @@ def _bar(report: Report) -> str:
     counts = {verdict: len(report.having(verdict)) for verdict in _TITLES}
     parts = [
         f'<a class="{_WORDS[verdict]}" href="#{_WORDS[verdict]}" style="flex-grow:{count}">{count} '
-        f"{_WORDS[verdict].replace('-', ' ')}</a>"
+        f"{_WORDS[verdict].replace('-', ' ')}{'s' if verdict is Verdict.FAIL and count > 1 else ''}</a>"
         for verdict, count in counts.items()
         if count
     ]
@@ -108,7 +108,9 @@ def _section(verdict: Verdict, report: Report) -> str:
 
 def _finding(result: Result, report: Report, *, opened: bool) -> str:
     check = result.check
-    shown = "".join(_example(each, report) for each in result.examples[:_EXAMPLES])
+    first, *rest = (_example(each, report) for each in result.examples[:_EXAMPLES])
+    folded = f"<details><summary>{len(rest)} more examples</summary>{''.join(rest)}</details>" if rest else ""
+    shown = first + folded
     left = len(result.examples) - _EXAMPLES
     more = f"<p>and {left} more, which the JSON report has</p>" if left > 0 else ""
     reason = f"<p><b>accepted:</b> {_text(result.reason)}</p>" if result.reason else ""

@@ -110,13 +110,13 @@ def _show_finding(out: Console, result: Result, report: Report) -> None:
     ]
     out.print()
     out.print(Text.assemble((check.id, "bold red"), "  ", printable(example.sentence)))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
     for name, text in rows:
         if text:
-            table.add_row(f"  {name}", Text(printable(text)))
-    out.print(table)
+            table = Table.grid(padding=(0, 1), pad_edge=True)
+            table.add_column(style="dim", no_wrap=True, width=9)
+            table.add_column(overflow="fold")
+            table.add_row(name, Text(printable(text)))
+            out.print(table if out.is_terminal else Text(f"  {name:8} {printable(text)}"))
     for line in pasted.curl.split("\n"):
         # Not broken by us: a terminal joins again what it has wrapped itself.
         out.print(Text(line, style="cyan"), soft_wrap=True)

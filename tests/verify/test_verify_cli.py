@@ -1,0 +1,242 @@
+"""The command against a server on a socket: its reports, recordings and refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.cli import main
+from contracts.gateways import COMETAPI, GATEWAYS, Gateway
+from contracts.verify.catalogue import checks_of
+from contracts.verify.check import Check, Example, Result, Verdict
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.planning import Options, plan
+from contracts.verify.recording import judge_recording, write_recording
+from contracts.verify.report import Report
+from contracts.verify.reports import html_report, json_report, junit
+from contracts.verify.runner import verify
+from contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
+from kling_mock import Fake
+
+KEY, SECOND = "sk-one-secret-0001", "sk-two-secret-0002"
+HOSTILE = "<script>alert(1)</script>\x1b[31m\x00\ud800]]>"
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Fake(keys=[KEY, SECOND], pace="seconds:0.1,0.1").serve() as served:
+        yield served.url
+
+
+@pytest.fixture(scope="module")
+def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    options = Options(base_url=url, api_key=KEY, only=("answers.*", "refuses.prompt.*", "malformed.*"))
+    report = verify(options, run="r1")
+    path = tmp_path_factory.mktemp("recording") / "run.jsonl"
+    write_recording(report, path)
+    return report, path
+
+
+def test_a_right_server_holds_and_the_key_is_nowhere(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, KEY)
+    flags = [f"--report={kind}={tmp_path / kind}" for kind in ("json", "junit", "html")]
+    flags += ["--record", str(tmp_path / "record"), "--only", "refuses.prompt.*", "auth.*"]
+    assert main(["verify", "--base-url", url, *flags]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("holds: ")
+    assert "\x1b" not in shown.out
+    assert shown.err == ""
+    texts = [shown.out, *(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())]
+    assert len(texts) == 5
+    for part in (KEY, KEY[:-1], KEY.swapcase(), KEY[: len(KEY) // 2]):
+        assert not [text for text in texts if part in text]
+
+
+def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> None:
+    report, path = recorded
+    judged = judge_recording(path)
+    assert judged.results == report.results
+    assert judged.evidence == report.evidence
+    assert (judged.images, judged.mock, judged.plan != ()) == (report.images, report.mock, True)
+
+
+def test_judging_needs_no_http(recorded: tuple[Report, Path]) -> None:
+    code = f"""import sys
+from contracts.cli import main
+main(["judge", {str(recorded[1])!r}, "--json"])
+print([name for name in ("httpx", "rich") if name in sys.modules], file=sys.stderr)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert json.loads(done.stdout)["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda lines: [*lines[:4], lines[4][:30], *lines[5:]], "line 5: it is cut off or damaged"),
+        (lambda lines: lines[:-1], "the recording breaks off"),
+        (lambda lines: [*lines[:3], *lines[4:]], "lines are missing"),
+        (lambda lines: ["hello"], "line 1: this is no recording"),
+        (lambda lines: ["{}"], "line 1: this is no recording"),
+        (lambda lines: [], "line 1: this is no recording"),
+        (lambda lines: [lines[0].replace('"version": 1', '"version": 2'), *lines[1:]], "version 2"),
+        (lambda lines: [lines[0], '{"exchange": {}}', lines[-1]], "line 2: something in it is missing"),
+        (lambda lines: [lines[0], '{"other": {}}', lines[-1]], "line 2: it is neither"),
+    ],
+)
+def test_a_damaged_recording_is_refused(
+    spoil: object,
+    says: str,
+    recorded: tuple[Report, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert callable(spoil)
+    damaged = tmp_path / "damaged"
+    lines: list[str] = spoil(recorded[1].read_text(encoding="utf-8").splitlines())
+    damaged.write_text("\n".join(lines), encoding="utf-8")
+    assert main(["judge", str(damaged)]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--base-url", "127.0.0.1:8000"], "begins with http"),
+        (["--base-url", "http://me:word@127.0.0.1"], "a password"),
+        (["--base-url", "http://127.0.0.1/?a=1"], "ends before ?"),
+        (["--report", "pdf=x"], "json=FILE, junit=FILE, html=FILE"),
+        (["--report", "json=/nowhere/at/all"], "cannot be written"),
+        (["--record", "/nowhere/at/all"], "cannot be written"),
+        (["--only", "refuses.prompt.maxlength"], "did you mean refuses.prompt.max_length"),
+        (["--max-tasks", "-1"], "0 or more"),
+        (["--deadline", "0"], "above 0"),
+        (["--known", "/nowhere"], "--known /nowhere"),
+        (["--api-key", ""], API_KEY_VARIABLE),
+        (["--second-api-key", KEY], "another account"),
+    ],
+)
+def test_wrong_usage_is_told_and_nothing_is_sent(
+    flags: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing listens at this address: a request would give status 3."""
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY, *flags]) == 2
+    shown = capsys.readouterr()
+    assert says in shown.err
+    assert shown.out == ""
+
+
+def test_no_server_and_a_refused_key_are_status_3(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY]) == 3
+    assert main(["verify", "--base-url", url, "--api-key", "sk-nobody-0000"]) == 3
+    assert "the key is refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda each: each.name)
+def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
+    options = Options(
+        base_url="http://127.0.0.1:9",
+        api_key="access:secret",
+        second_api_key=SECOND,
+        gateway=gateway,
+        max_tasks=20,
+    )
+    planned = plan(options)
+    lacking = {each.missing for each in planned if each.step.must and each.missing}
+    assert len(planned) > 40
+    assert lacking <= ({"access and secret key"} if not gateway.takes_tokens else set())
+
+
+def test_a_plan_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan", "--json", "--max-tasks", "20"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["totals"]["creates"] <= told["totals"]["reserves"] <= 20
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan"]) == 0
+    assert "--max-tasks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("check_id", sorted({check.id for each in GATEWAYS for check in checks_of(each)}))
+def test_every_check_is_explained(check_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", check_id]) == 0
+    shown = capsys.readouterr().out
+    assert f"--only {check_id}" in shown
+    assert "known from" in shown
+
+
+def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    assert all(check.id in capsys.readouterr().out for check in checks_of(COMETAPI)[:1])
+    assert main(["explain", "life_cycle.state"]) == 2
+    assert "did you mean" in capsys.readouterr().err
+
+
+def hostile() -> Report:
+    exchange = Exchange(
+        number=0,
+        probe=Probe("refuse", "prompt.max_length", HOSTILE),
+        who="first",
+        method="POST",
+        target="/kling/v1/images/generations",
+        headers=(("authorization", "Bearer $KLING_API_KEY"),),
+        body=json.dumps({"prompt": HOSTILE}).encode(),
+        sent_at=0.0,
+        received_at=0.0,
+        status=200,
+        answer=HOSTILE.encode("utf-8", "surrogatepass"),
+    )
+    check = Check(id="a.b", sentence="s", source=SEED, judge=lambda *_: None)
+    example = Example(HOSTILE, HOSTILE, HOSTILE, (exchange,))
+    return Report(
+        options=Options(base_url="http://127.0.0.1:9", api_key=KEY),
+        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, examples=(example,)),),
+        evidence=Evidence(exchanges=[exchange]),
+        images=0,
+        limit=0,
+        mock=False,
+        started=0.0,
+        seconds=0.0,
+        plan=(),
+    )
+
+
+def test_reports_stay_whole_whatever_a_server_says() -> None:
+    page = html_report.render(hostile())
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert not re.findall(r"https?://(?!127\.0\.0\.1:9)|\bsrc=|<link|@import|url\(", page)
+    suite = ET.fromstring(junit.render(hostile()))
+    assert suite.attrib["failures"] == "1"
+    assert json.loads(json_report.render(hostile()))["checks"][0]["examples"][0]["sentence"] == HOSTILE
+    for text in (page, junit.render(hostile())):
+        assert not {"\x1b", "\x00", "\ud800"} & set(text)
+
+
+def test_keys_are_not_in_the_repr() -> None:
+    assert KEY not in repr(hostile().options)
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "contracts", "explain"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,73 @@
+"""What a run ends with, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.verify.check import Check, Need, Result, Verdict
+from contracts.verify.evidence import Evidence
+from contracts.verify.exit_codes import exit_code
+from contracts.verify.planning import Options
+from contracts.verify.report import Report
+from contracts.vocabulary import SEED
+
+PASS, FAIL, KNOWN, OPEN, NOT_RUN = (
+    Verdict.PASS,
+    Verdict.FAIL,
+    Verdict.KNOWN,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_RUN,
+)
+Row = tuple[Verdict, Need | None, bool]
+
+
+def result(verdict: Verdict, need: Need | None = None, must: bool = True) -> Result:
+    check = Check(id="a.b", sentence="", source=SEED, judge=lambda *_: None, must=must)
+    return Result(check=check, verdict=verdict, need=need)
+
+
+def report(*results: Result, interrupted: bool = False) -> Report:
+    return Report(
+        options=Options(base_url="http://127.0.0.1:9", api_key="sk"),
+        results=results,
+        evidence=Evidence(),
+        images=0,
+        limit=0,
+        mock=False,
+        started=0.0,
+        seconds=0.0,
+        plan=(),
+        interrupted=interrupted,
+    )
+
+
+HELD = result(PASS)
+
+
+@pytest.mark.parametrize(
+    ("results", "code", "all_required"),
+    [
+        ([HELD], 0, 0),
+        ([HELD, result(KNOWN)], 0, 0),
+        ([HELD, result(FAIL)], 1, 1),
+        ([HELD, result(FAIL), result(OPEN)], 1, 1),
+        ([HELD, result(OPEN)], 4, 4),
+        ([HELD, result(OPEN, must=False)], 0, 4),
+        ([HELD, result(NOT_RUN, Need.TIME)], 4, 4),
+        ([HELD, result(NOT_RUN, Need.TIME, must=False)], 0, 4),
+        *(
+            ([HELD, result(NOT_RUN, need)], 0, 4)
+            for need in (Need.BUDGET, Need.SECOND_KEY, Need.SIGNER, Need.RECEIVER, Need.CHOSEN)
+        ),
+        # Where nothing was seen, nothing holds.
+        ([result(NOT_RUN, Need.BUDGET)], 4, 4),
+        ([], 4, 4),
+    ],
+)
+def test_exit_codes(results: list[Result], code: int, all_required: int) -> None:
+    assert exit_code(report(*results)) == code
+    assert exit_code(report(*results), require_all=True) == all_required
+
+
+def test_an_interrupted_run_is_inconclusive_whatever_was_found() -> None:
+    assert exit_code(report(HELD, result(FAIL), interrupted=True)) == 4

@@ -1,0 +1,200 @@
+"""What a report gives to paste sends what the run had sent: curl in a shell, and httpx."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from contracts.gateways import COMETAPI
+from contracts.verify.bodies import bulky, minimal, subjects
+from contracts.verify.check import Example
+from contracts.verify.evidence import Evidence
+from contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
+from contracts.verify.reproduce import Reproduction, lengths, reproduce
+from contracts.verify.session import _compact, encode
+from contracts.verify.spoilt import SPOILT
+from contracts.vocabulary import KLING_API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
+from kling_mock import Fake
+
+KEY, SECOND = "sk-One-secret", "sk-two-secret"
+OPERATION = COMETAPI.routes[0].operations[0]
+CREATE = COMETAPI.create_path
+
+
+class Heard(NamedTuple):
+    method: str
+    path: str
+    key: str | None
+    body: bytes
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[tuple[str, list[Heard]]]:
+    heard: list[Heard] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            heard.append(Heard(self.command, self.path, self.headers.get("authorization"), body))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        do_POST = do_DELETE = do_GET
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", heard
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(KLING_API_KEY_VARIABLE, KEY)
+    monkeypatch.setenv(SECOND_API_KEY_VARIABLE, SECOND)
+    monkeypatch.chdir(tmp_path)
+
+
+def exchange(
+    method: str, target: str, body: bytes = b"", key: str | None = f"Bearer {KEY_MARK}", about: str = ""
+) -> Exchange:
+    headers = () if key is None else (("authorization", key),)
+    return Exchange(
+        number=0,
+        probe=Probe("refuse", about),
+        who="first",
+        method=method,
+        target=target,
+        headers=(*headers, ("content-type", "application/json")) if method == "POST" else headers,
+        body=_compact(body),
+        sent_at=0.0,
+        received_at=0.0,
+        status=400,
+    )
+
+
+def pasted(shown: Exchange, base_url: str) -> Reproduction:
+    return reproduce(Example("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url)
+
+
+def in_python(code: str) -> str:
+    with redirect_stdout(StringIO()) as printed:
+        exec(code, {})
+    return printed.getvalue()
+
+
+def in_shell(lines: str) -> str:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    done = subprocess.run(["sh", "-euc", lines], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+BODIES = {
+    "long prompt": encode(minimal(OPERATION) | {"prompt": "a" * 2501}),
+    "quotes": encode({"prompt": 'it\'s "$HOME" `ls` \\ !'}),
+    "astral": encode({"prompt": "🚀" * 9}),
+    "escapes": encode({"prompt": "🚀é"}, escaped=True),
+    "surrogate": encode({"prompt": "\ud800"}),
+    "10 MB": encode({"subject_image_list": subjects(OPERATION, bulky(10_485_761))}),
+    "no UTF-8": b'{"prompt": "\xff\x00"}',
+    "nesting": b"[" * 50_000,
+    "nothing": b"",
+    "words": b"@file=a+boat",
+}
+
+
+@pytest.mark.parametrize("tag", BODIES)
+def test_bodies_are_sent_as_they_were(tag: str, listener: tuple[str, list[Heard]]) -> None:
+    base_url, heard = listener
+    both = pasted(exchange("POST", CREATE, BODIES[tag]), base_url)
+    for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
+        heard.clear()
+        run(code)
+        ((method, path, key, body),) = heard
+        assert (method, path, key) == ("POST", CREATE, f"Bearer {KEY}")
+        # httpx writes JSON with other blanks.
+        assert body == BODIES[tag] or (run is in_python and json.loads(body) == json.loads(BODIES[tag]))
+
+
+TARGETS = (f"{CREATE}/..%2F..", f"{CREATE}/a%0D%0Ab", f"{CREATE}?pageNum=1&pageSize=2", f"{CREATE}/%27%20OR")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_targets_are_asked_for_as_they_were(
+    method: str, target: str, listener: tuple[str, list[Heard]]
+) -> None:
+    base_url, heard = listener
+    both = pasted(exchange(method, target), base_url)
+    for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
+        heard.clear()
+        run(code)
+        assert [each[:2] for each in heard] == [(method, target)]
+
+
+KEYS = {
+    "none": (None, None),
+    "empty": ("", ""),
+    "no scheme": (KEY_MARK, KEY),
+    "second": (f"Bearer {SECOND_KEY_MARK}", f"Bearer {SECOND}"),
+    **{spoilt.who: (f"Bearer {spoilt.mark}", f"Bearer {spoilt.make(KEY)}") for spoilt in SPOILT},
+}
+
+
+@pytest.mark.parametrize("who", KEYS)
+def test_keys_are_made_from_the_right_one(who: str, listener: tuple[str, list[Heard]]) -> None:
+    base_url, heard = listener
+    mark, sent = KEYS[who]
+    both = pasted(exchange("GET", f"{CREATE}/1", key=mark), base_url)
+    for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
+        assert KEY not in code
+        heard.clear()
+        run(code)
+        assert [each.key for each in heard] == [sent]
+
+
+def test_a_sequence_makes_its_own_task() -> None:
+    """The create is repeated, under another external id, and its task is queried."""
+    body = encode(minimal(OPERATION) | {"external_task_id": "kc-r1-first"})
+    created = exchange("POST", CREATE, body)
+    answer = json.dumps({"data": {"task_id": "1", "task_status": "submitted"}}).encode()
+    created = Exchange(**(vars_of(created) | {"status": 200, "answer": answer}))
+    query = Exchange(**(vars_of(exchange("GET", f"{CREATE}/1")) | {"number": 1, "sent_at": 0.15}))
+    evidence = Evidence(run="r1", exchanges=[created, query])
+    with Fake(keys=[KEY], pace="instant").serve() as served:
+        both = reproduce(Example("", "", "", (query,)), evidence, served.url)
+        for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
+            assert "0.2" in code
+            assert '"task_status":"succeed"' in run(code)
+
+
+def vars_of(shown: Exchange) -> dict[str, object]:
+    return {name: getattr(shown, name) for name in shown.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        ("a", "prompt: 1 code points, 1 UTF-16 units, 1 bytes of UTF-8"),
+        ("🚀", "prompt: 1 code points, 2 UTF-16 units, 4 bytes of UTF-8"),
+        ("é" * 2501, "prompt: 2501 code points, 2501 UTF-16 units, 5002 bytes of UTF-8"),
+    ],
+)
+def test_lengths_are_told_in_three_ways(prompt: str, says: str) -> None:
+    assert lengths(exchange("POST", CREATE, encode({"prompt": prompt}), about="prompt.max_length")) == says
