@@ -42,7 +42,7 @@ class Names:
         pieces |= {mark: (f'"{spoilt.shell}"', f"({spoilt.python})") for mark, spoilt in BY_MARK.items()}
         tasks: dict[int, str] = {}
         for trace in evidence.traces():
-            later = [each for each in exchanges if trace.id in each.target]
+            later = [each for each in exchanges if trace.id in re.split("[/?]", each.target)]
             if later and trace.created in exchanges:
                 tasks[trace.created.number] = name = f"task{len(tasks) + 1}" if tasks else "task"
                 pieces[trace.id] = (f'"${name}"', name)
@@ -54,10 +54,17 @@ class Names:
 
     def split(self, text: str) -> Iterator[tuple[str, tuple[str, str] | None]]:
         """The parts of a text; None for what stands as it is."""
-        pattern = "|".join(map(re.escape, sorted(self.pieces, key=len, reverse=True)))
-        for part in re.split(f"({pattern})", text):
+        ordered = sorted(self.pieces, key=len, reverse=True)
+        for part in re.split(f"({'|'.join(map(self._pattern, ordered))})", text):
             if part:
                 yield part, self.pieces.get(part)
+
+    def _pattern(self, piece: str) -> str:
+        """Where a piece is meant: an id may be as short as "1", so it counts as a whole part of a path only."""
+        if piece[0] in "$<":
+            return re.escape(piece)
+        before, after = ("kc-", "-") if self.pieces[piece][1] == RUN else ("/", "(?:[/?]|$)")
+        return f"(?<={before}){re.escape(piece)}(?={after})"
 
     def in_python_before(self, calls: Iterable[str]) -> Iterator[str]:
         """The lines that bring keys and the mark of the run."""

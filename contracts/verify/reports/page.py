@@ -36,8 +36,8 @@ article { border-top: 1px solid var(--line); margin-top: .6rem; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem; margin: .3rem 0; } dd { margin: 0; }
 code, pre { font: .85rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
 .code { position: relative; }
-pre { background: var(--code); border-radius: 4px; padding: .6rem 4.5rem .6rem .8rem; margin: .4rem 0; max-height: 20rem;
-  overflow: auto; white-space: pre-wrap; }
+pre { background: var(--code); border-radius: 4px; padding: .6rem 4.5rem .6rem .8rem; margin: .4rem 0;
+  max-height: 20rem; overflow: auto; white-space: pre-wrap; }
 .code button { position: absolute; top: .3rem; right: .3rem; font-size: .75rem; padding: .1rem .5rem; }
 ul { padding-left: 1.2rem; margin: .5rem 0; } li { margin: .2rem 0; }
 footer { font-size: .85rem; margin: 2rem 0; border-top: 1px solid var(--line); padding-top: .8rem; }
