@@ -141,6 +141,7 @@ MEANING_OF_VARIABLE: Final[Mapping[str, str]] = {
     "KLING_ACCESS_KEY": "the access key of `kling_client` for Kling itself, with its secret; the fixtures replace both",
     "KLING_SECRET_KEY": "that secret",
     "KLING_API_KEY": "a key for Kling itself that is sent as it is, instead of those two; the fixtures set it to a fake one",
+    "KLING_SECOND_API_KEY": "the key of another account, for `kling-contracts verify`",
     "KLING_BASE_URL": "where `kling_client` finds the service; `kling_server` sets it, `kling` takes it away",
 }
 

@@ -35,6 +35,9 @@ VALID: Final = "valid"
 
 # What else a created task is evidence for.
 CREATE_FEEDS: Final = (
+    "accounts.*",
+    "errors.duplicate_id",
+    "refused.calls_nobody",
     "answers.*",
     "callbacks.*",
     "external_ids.*",

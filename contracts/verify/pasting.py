@@ -60,7 +60,7 @@ class Names:
                 yield part, self.pieces.get(part)
 
     def _pattern(self, piece: str) -> str:
-        """Where a piece is meant: an id may be as short as "1", so it counts as a whole part of a path only."""
+        """Where a piece is meant: an id may be short, so it counts as a whole part of a path only."""
         if piece[0] in "$<":
             return re.escape(piece)
         before, after = ("kc-", "-") if self.pieces[piece][1] == RUN else ("/", "(?:[/?]|$)")

@@ -24,6 +24,7 @@ FOREIGN = {
     "client_suite.validity": {"hypothesis"},
     "client_suite.waiting": {"hypothesis"},
     "verify.keys": {"jwt"},
+    "verify.reports.terminal": {"rich"},
     "verify.runner": {"httpx"},
     "verify.wire": {"httpx"},
     "schemathesis_hooks": {"schemathesis"},

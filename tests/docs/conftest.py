@@ -35,7 +35,7 @@ import kling_mock.served
 import kling_mock.sleeping  # noqa: F401
 from contracts import cli as contracts_cli
 from contracts import vocabulary
-from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE
+from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake, Settings
 from kling_mock import cli as mock_cli
 from kling_mock.settings import read_switch
@@ -124,6 +124,7 @@ class Player:
             "json": self._json,
             "text": self._text,
             "ini": self._ini,
+            "toml": self._toml,
         }
         if block.language not in plays:
             pytest.fail(f"{self.page.name}, line {block.line}: nobody can run {block.language!r}")
@@ -172,6 +173,13 @@ class Player:
     def _ini(self, block: Block) -> None:
         (self.pytester.path / "pytest.ini").write_text(block.text, encoding="utf-8")
 
+    def _toml(self, block: Block) -> None:
+        named = _FILE.match(block.text)
+        assert named is not None, (
+            f"{self.page.name}, line {block.line}: a file needs its name in the first line"
+        )
+        (self.pytester.path / named[1]).write_text(block.text, encoding="utf-8")
+
     # -- shells
 
     def _shell(self, block: Block) -> None:
@@ -186,7 +194,7 @@ class Player:
                     assert {each.partition("=")[0] for each in assignments} <= VARIABLES
                 case ["kling-mock", "serve", *_]:
                     self._serve(words[1:])
-                case ["kling-contracts", *arguments, ">", _]:
+                case ["kling-contracts", *arguments]:
                     self._contracts(arguments)
                 case ["kling-client", *arguments]:
                     self._client(arguments)
@@ -212,9 +220,18 @@ class Player:
         self.namespace["served"] = fake
 
     def _contracts(self, arguments: list[str]) -> None:
+        """Run the command, with the server of this page for the one shown; whatever is shown ends well."""
+        here = [word.replace(SHOWN_URL, self.url or SHOWN_URL) for word in arguments]
+        if ">" in here:
+            here = here[: here.index(">")]
         run = subprocess.run(
-            [sys.executable, "-m", "contracts", *arguments], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "contracts", *here],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {API_KEY_VARIABLE: "sk-mock", SECOND_API_KEY_VARIABLE: "sk-mock-2"},
         )
+        assert run.returncode == 0, run.stdout + run.stderr
         self.output = run.stdout
 
     def _client(self, arguments: list[str]) -> None:

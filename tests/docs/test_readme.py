@@ -46,6 +46,15 @@ def test_the_client_example_runs(readme: Page, player: Play, kling: Fake, pytest
     assert [path.name for path in (pytester.path / "out").iterdir()] == [f"{kling.task.id}-0.png"]
 
 
+def test_the_verifier_says_that_the_fake_is_right(readme: Page, player: Play) -> None:
+    """The command of use 4, with a server as use 2 starts it."""
+    playing = player(ROOT / "README.md")
+    playing._serve(["serve", "--port", "8000"])
+    playing.play_block(readme.block("sh", "kling-contracts verify"))
+    assert playing.output is not None
+    assert playing.output.startswith("holds: ")
+
+
 def test_the_make_targets_exist(readme: Page) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", readme.text, re.MULTILINE):
@@ -54,4 +63,4 @@ def test_the_make_targets_exist(readme: Page) -> None:
 
 def test_every_block_is_accounted_for(readme: Page) -> None:
     """A new block needs a test: these are the ones that are run above or are output."""
-    assert Counter(block.language for block in readme.blocks) == {"python": 2, "sh": 2, "json": 1, "": 3}
+    assert Counter(block.language for block in readme.blocks) == {"python": 2, "sh": 3, "json": 1, "": 3}

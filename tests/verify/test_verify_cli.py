@@ -143,6 +143,12 @@ def test_wrong_usage_is_told_and_nothing_is_sent(
     assert shown.out == ""
 
 
+def test_what_needs_tasks_creates_them_when_it_runs_by_itself(url: str) -> None:
+    only = ("errors.duplicate_id", "accounts.separate", "accounts.external_ids", "refused.calls_nobody")
+    report = verify(Options(base_url=url, api_key=KEY, second_api_key=SECOND, max_tasks=20, only=only))
+    assert {result.check.id: result.verdict for result in report.results} == dict.fromkeys(only, Verdict.PASS)
+
+
 def test_no_server_and_a_refused_key_are_status_3(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY]) == 3
     assert main(["verify", "--base-url", url, "--api-key", "sk-nobody-0000"]) == 3

@@ -51,7 +51,7 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
         case _:
             left = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
             held = f"holds: {len(report.having(Verdict.PASS))} of {total} properties were seen to hold"
-            return f"{held}, {left} were left out" if left else held
+            return f"{held}, {left} {'was' if left == 1 else 'were'} left out" if left else held
 
 
 def circumstances(report: Report) -> str:
