@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test nightly mutants lint types format openapi docs schemathesis bench clean
+.PHONY: demo test nightly witnesses mutants lint types format openapi docs schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -20,6 +20,10 @@ PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
 nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) draws the same again"
 	$(BIN)/python -m pytest -n auto --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
+
+# Every faulty server, on every gateway that it is for; `make test` runs one for each check.
+witnesses: $(VENV)/.dev
+	WITNESSES=all $(BIN)/python -m pytest -n auto tests/verify/test_verify_witnesses.py
 
 # Faults put into copies of the contract and of the state function: which does no test see?
 mutants: $(VENV)/.mutants

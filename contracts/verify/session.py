@@ -113,10 +113,14 @@ class Session:
         body: bytes | None = None,
         key: Credential | None = None,
         headers: Headers = (),
+        images: int = 0,
     ) -> Exchange:
-        """Send a request with the first key, or another credential. Raises OverBudget."""
+        """Send a request with the first key, or another credential. Raises OverBudget.
+
+        What a JSON object could cost is known; `images` says it of a body that only a lenient server reads.
+        """
         credential = self.keys.first if key is None else key
-        images = images_of(body or b"") if method == "POST" else 0
+        images = max(images, images_of(body or b"")) if method == "POST" else 0
         return self._send(probe, method, target, body, credential, headers, images, body or b"")
 
     def _send(  # noqa: PLR0913, PLR0917 -- a request has that many parts

@@ -79,7 +79,8 @@ def test_no_more_is_asked_for_than_the_budget_allows(
     """Also where the server takes everything, fails after it may have begun, or never answers."""
     till = Till(answer)
     report = run(till, budget)
-    assert till.images == report.images <= budget
+    # What no JSON parser reads may cost something as well: it is counted, though not by this server.
+    assert till.images <= report.images <= budget
     assert bool(till.creates) is (budget > 0)
 
 
