@@ -106,6 +106,17 @@ def _lines(check: Check, gateways: list[Gateway]) -> Iterator[str]:
     if check.catches:
         yield "finds       " + check.catches[0]
         yield from (f"            {each}" for each in check.catches[1:])
+    shown = _witnesses(check)
+    if shown:
+        yield "shown by    " + shown[0]
+        yield from (f"            {each}" for each in shown[1:])
+
+
+def _witnesses(check: Check) -> list[str]:
+    """The faulty servers by which the tests of the verifier show that the check finds something."""
+    from contracts.witnesses.catalogue import WITNESSES
+
+    return [witness.says for witness in WITNESSES if witness.catches == check.id]
 
 
 def _told(check: Check, gateways: list[Gateway]) -> dict[str, object]:
@@ -118,4 +129,5 @@ def _told(check: Check, gateways: list[Gateway]) -> dict[str, object]:
         "must": check.must,
         "command": _command(check, gateways),
         "catches": list(check.catches),
+        "witnesses": _witnesses(check),
     }

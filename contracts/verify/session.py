@@ -21,8 +21,9 @@ from contracts.verify.receiver import Inbox
 from contracts.verify.shorthand import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
-# Larger bodies are kept in short, and of pictures what tells their size and the end: a recording is to be read.
+# Larger bodies are kept in short, of pictures what tells their size and the end: a recording is to be read.
 KEPT_BYTES: Final = 256 * 1024
+# Some write notes behind the end of a picture.
 KEPT_END: Final = 4096
 _KEPT_TEXT: Final = 4096
 

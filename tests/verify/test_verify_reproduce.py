@@ -12,7 +12,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -22,7 +22,7 @@ from contracts.verify.check import Example
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
 from contracts.verify.reproduce import Reproduction, lengths, reproduce
-from contracts.verify.session import _compact, encode
+from contracts.verify.session import KEPT_BYTES, _cut, encode
 from contracts.verify.spoilt import SPOILT
 from contracts.vocabulary import KLING_API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake
@@ -81,7 +81,7 @@ def exchange(
         method=method,
         target=target,
         headers=(*headers, ("content-type", "application/json")) if method == "POST" else headers,
-        body=_compact(body),
+        body=body if len(body) <= KEPT_BYTES else encode(_cut(json.loads(body))),
         sent_at=0.0,
         received_at=0.0,
         status=400,
@@ -94,7 +94,9 @@ def pasted(shown: Exchange, base_url: str) -> Reproduction:
 
 def in_python(code: str) -> str:
     with redirect_stdout(StringIO()) as printed:
-        exec(code, {})
+        scope: dict[str, Any] = {}
+        exec(code, scope)
+        scope["http"].close()  # which who pastes it leaves to the end of the process
     return printed.getvalue()
 
 
