@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -226,7 +227,7 @@ def _judge_body(evidence: Evidence, hearing: Hearing) -> None:
         hearing.expect(
             task.task_id == trace.id and _told(task) == _told(seen.task),
             "a callback says something else than a query",
-            expected=str(seen.task.to_wire())[:200],
+            expected=json.dumps(seen.task.to_wire())[:200],
             actual=delivery.shown,
             shown=(trace.created, delivery, seen.shown),
         )

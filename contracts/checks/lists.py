@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -270,7 +271,7 @@ def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
             entry == task,
             "an entry of the list is not what a query answers",
             expected=exchange.shown,
-            actual=str(entry.to_wire())[:160],
+            actual=json.dumps(entry.to_wire())[:160],
             shown=(whole, exchange),
         )
 
