@@ -64,7 +64,7 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     external_id: str | None = None,
     images: Sequence[JSONObject] = (),
     units: str | None = None,
-    with_result: bool = True,
+    with_result: bool,
 ) -> dict[str, object]:
     """A task as the service shows it; see `TaskMessage`."""
     wire: dict[str, object] = {"task_id": task_id, "task_status": status}

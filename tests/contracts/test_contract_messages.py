@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage
+from contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage, success_object
 from contracts.vocabulary import TaskStatus
 from tests.profiles import share
 
@@ -163,3 +163,4 @@ def test_pictures_without_position_take_their_place() -> None:
 def test_a_success_has_the_code_the_word_and_the_data() -> None:
     told = Envelope.success({"task_id": "1"}, "r-1").to_wire()
     assert told == {"code": 0, "message": "SUCCEED", "request_id": "r-1", "data": {"task_id": "1"}}
+    assert success_object({"task_id": "1"}, "r-1") == told

@@ -154,6 +154,15 @@ def test_what_was_ignored_is_noted(caller: Caller) -> None:
     }
 
 
+def test_a_long_key_is_noted_by_its_beginning(caller: Caller) -> None:
+    """Absent fields are what the page says, and 60 characters of a key are enough to find it."""
+    key = b"k" * 59 + b"yz"
+    content = b'{"subject_image_list": [{"subject_image": "https://a.test/1"}, {"subject_image": "https://a.test/2"}]'
+    assert caller.post(content + b', "' + key + b'": 1, "' + key + b'": 2}').status == 200
+    assert f"duplicate key, the last one wins: '{'k' * 59}y'" in caller.fake.calls[0].notes
+    assert caller.fake.task.request.prompt == ""
+
+
 def test_the_alias_beside_the_name_is_ignored_and_noted(caller: Caller) -> None:
     caller.create(scence_image="https://a.test/1", scene_image="https://a.test/2")
     call = caller.fake.calls[0]

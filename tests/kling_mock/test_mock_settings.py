@@ -181,6 +181,13 @@ def test_the_shapes_of_the_contract_are_all_offered() -> None:
     assert set(VALIDATION_SHAPES) == {"kling", "task", "comet"}
 
 
+@pytest.mark.parametrize(("field", "rule"), [("aspect_ratio", "aspect_ratio.enum"), ("n", "n.type")])
+def test_models_are_models_only(field: str, rule: str, start: Start) -> None:
+    """The name of a further model is not taken for anything else."""
+    reply = start(models=["5:4"]).ask(**{field: "5:4"})
+    assert (reply.status, header(reply)["rule"]) == (400, rule)
+
+
 def test_models_adds_to_those_of_the_contract(start: Start) -> None:
     caller = start(models=["kling-v3"])
     statuses = [caller.ask(model_name=name).status for name in ("kling-v3", "kling-v2", "kling-v4")]
