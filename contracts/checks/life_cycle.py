@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
 
-from contracts.checks.valid_requests import FAILING, UNWATCHED
+from contracts.checks.following import AGAIN, POLL, ended, is_unwatched, patience_with
+from contracts.checks.task_shape import shape_problem
 from contracts.gateways import Gateway
 from contracts.lifecycle import Misconduct, judge
 from contracts.messages import TaskMessage
-from contracts.verify.bodies import TOO_SMALL, minimal, picture, subject_list, subjects
 from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence, Sighting, Trace
-from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.keys import Credential
-from contracts.verify.session import Session
-from contracts.verify.step import Stage, Step
+from contracts.verify.exchange import Exchange
+from contracts.verify.step import Step
 from contracts.vocabulary import ASSUMED, COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
-POLL: Final = "poll"
-AGAIN: Final = "again"
-ATTEMPT: Final = "attempt"
-
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
-_AGAIN_ROUNDS: Final = 3
-_PARALLEL: Final = 6
-# A task is stuck when it is so many times as old as the slowest that has ended, and this old at least.
-_STUCK_FACTOR: Final = 10
-_STUCK_AGE: Final = 10.0
 _SKEW: Final = 600.0
 
 # The judge's rules: what they say, where from, what they catch.
@@ -55,8 +41,6 @@ RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
     "state.order": ("a status never goes back", SEED, ("processing, then submitted",)),
     "state.stable": ("the answer about an ended task never changes", SEED, ("new URLs at each query",)),
 }
-# What the judge can also say and a run cannot show: the id is checked by itself, and polls may miss a state.
-_ELSEWHERE: Final = frozenset({"task.id", "state.skipped"})
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
@@ -125,112 +109,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
-    feeds = (
-        "life_cycle.*",
-        "looking.*",
-        "pictures.*",
-        "callbacks.*",
-        "lists.*",
-        "external_ids.echoed",
-        "answers.*",
-    )
-    return (
-        Step(
-            name="a task that fails",
-            stage=Stage.CREATING,
-            does=f"a create with a picture of {TOO_SMALL}x{TOO_SMALL} pixels, which makes tasks fail",
-            run=_send_failing,
-            requests=1,
-            reserves=1,
-            keeps=1,
-            feeds=("life_cycle.failed.message", "callbacks.*", "answers.*"),
-        ),
-        Step(
-            name="tasks: until they end",
-            stage=Stage.ENDING,
-            does="queries for all tasks in turn, but one that nobody watches",
-            run=_poll,
-            requests=100,
-            feeds=feeds,
-        ),
-        Step(
-            name="tasks: after their end",
-            stage=Stage.ENDED,
-            does="queries for all tasks, long after they have ended",
-            run=_poll_again,
-            requests=(_AGAIN_ROUNDS + 1) * 11,
-            feeds=("life_cycle.*", "answers.*"),
-        ),
-    )
-
-
-def _send_failing(session: Session) -> None:
-    listed = subject_list(session.operation)
-    body = minimal(session.operation)
-    small = picture(TOO_SMALL, TOO_SMALL)
-    body[listed.name] = subjects(session.operation, picture(), small)
-    if session.inbox is not None:
-        body["callback_url"] = session.inbox.url(FAILING)
-    session.create(Probe(ATTEMPT, "min_side"), body)
-
-
-def is_unwatched(trace: Trace) -> bool:
-    return trace.created.probe.about == UNWATCHED
-
-
-def key_of(session: Session, trace: Trace) -> Credential | None:
-    """The credential that a task was created with."""
-    return session.keys.second if trace.created.who == "second" else session.keys.first
-
-
-def ended(trace: Trace) -> bool:
-    return trace.end is not None
-
-
-def lasted(trace: Trace) -> float:
-    """How long a task took to its end, by the stamps of the server, in seconds."""
-    if trace.end is None:
-        return 0.0
-    task = trace.end.task
-    return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
-
-
-def _poll(session: Session) -> None:
-    pause = _FIRST_PAUSE
-    while session.time_left > 0:
-        traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]
-        waiting = [trace for trace in traces if not ended(trace) and not _hopeless(trace)]
-        slowest = max(map(lasted, traces), default=0.0)
-        patience = max(slowest * _STUCK_FACTOR, _STUCK_AGE)
-        now = session.waiter.now()
-        stuck = [trace for trace in waiting if slowest and now - trace.created.received_at > patience]
-        if len(waiting) == len(stuck):
-            for trace in stuck:  # a last look at the age at which they count as stuck
-                session.query(POLL, trace.id, key=key_of(session, trace))
-            return
-        for trace in waiting:
-            session.query(POLL, trace.id, key=key_of(session, trace))
-        session.waiter.sleep(min(pause, max(session.time_left, 0)))
-        pause = min(pause * 1.25, _LONGEST_PAUSE)
-
-
-def _hopeless(trace: Trace) -> bool:
-    """Whether nothing more can be learnt: a status that is no word of the API may never end."""
-    words = {str(each.task.task_status) for each in trace.reads}
-    return len(trace.reads) > 20 and not words & {status.value for status in TaskStatus}
-
-
-def _poll_again(session: Session) -> None:
-    """One after another, three times, then all at once: answers must not get mixed up."""
-    for _ in range(_AGAIN_ROUNDS):
-        for trace in session.evidence.traces():
-            if ended(trace):
-                session.query(AGAIN, trace.id, key=key_of(session, trace))
-        session.waiter.sleep(min(0.2, max(session.time_left, 0)))
-    done = [trace for trace in session.evidence.traces() if ended(trace)]
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        for trace in done:
-            pool.submit(session.query, AGAIN, trace.id, "at once", key_of(session, trace))
+    return ()
 
 
 def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
@@ -387,13 +266,12 @@ def _judge_shape(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_ends(evidence: Evidence, hearing: Hearing) -> None:
     traces = [trace for trace in evidence.traces() if not is_unwatched(trace) and trace.reads]
-    slowest = max(map(lasted, traces), default=0.0)
-    patience = max(slowest * _STUCK_FACTOR, _STUCK_AGE)
+    slowest, patience = patience_with(traces)
     for trace in traces:
         age = trace.reads[-1].at - trace.created.received_at
         if not isinstance(trace.reads[-1].task.task_status, TaskStatus):
             continue  # a status that is no word of the API, which is another finding
-        if ended(trace) or (slowest and age > patience):
+        if ended(trace) or age > patience:
             hearing.expect(
                 ended(trace),
                 f"a task has not ended after {age:.0f} seconds, the others took {slowest:.1f}",
@@ -401,38 +279,3 @@ def _judge_ends(evidence: Evidence, hearing: Hearing) -> None:
                 actual=str(trace.reads[-1].task.task_status),
                 shown=(trace.created, trace.reads[-1].shown),
             )
-
-
-def shape_problem(data: object) -> str | None:
-    """What is wrong with the types of a task object, stamps apart; None if nothing is."""
-    if not isinstance(data, dict):
-        return "data is no object"
-    task = cast("dict[str, object]", data)
-    for name in ("task_id", "task_status"):
-        if not (isinstance(task.get(name), str) and task[name]):
-            return f"{name} is no text"
-    for name in ("task_status_msg", "final_unit_deduction"):
-        if not isinstance(task.get(name), str | None):
-            return f"{name} is no text"
-    for name in ("task_info", "task_result"):
-        if not isinstance(task.get(name), dict | None):
-            return f"{name} is no object"
-    result = cast("dict[str, object]", task.get("task_result") or {})
-    images = result.get("images", [])
-    if not isinstance(images, list | None):
-        return "task_result.images is no array"
-    return next((it for it in map(_image_problem, cast("list[object]", images or [])) if it), None)
-
-
-def _image_problem(image: object) -> str | None:
-    if not isinstance(image, dict):
-        return "an image is no object"
-    entry = cast("dict[str, object]", image)
-    if not isinstance(entry.get("url"), str):
-        return "the url of an image is no text"
-    index = entry.get("index", 0)
-    return (
-        None
-        if isinstance(index, int) and not isinstance(index, bool)
-        else "the index of an image is no integer"
-    )

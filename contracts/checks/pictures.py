@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.checks.life_cycle import ended
+from contracts.checks.following import ended
 from contracts.gateways import Gateway
 from contracts.pictures import read_header
 from contracts.verify.check import Check, Hearing

@@ -10,7 +10,8 @@ import httpx
 import jwt
 import pytest
 
-from contracts.checks.life_cycle import RULES, shape_problem
+from contracts.checks.life_cycle import RULES
+from contracts.checks.task_shape import shape_problem
 from contracts.gateways import COMETAPI, KLING, Gateway
 from contracts.lifecycle import judge
 from contracts.verify.addresses import is_loopback

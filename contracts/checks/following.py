@@ -1,0 +1,152 @@
+"""Following tasks: a create that fails, queries until all have ended, and queries long after that.
+
+What the steps see here is judged by the checks of `life_cycle`, and by others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from contracts.checks.valid_requests import FAILING, UNWATCHED
+from contracts.gateways import Gateway
+from contracts.verify.bodies import TOO_SMALL, minimal, picture, subject_list, subjects
+from contracts.verify.check import Check
+from contracts.verify.evidence import Trace
+from contracts.verify.exchange import Probe
+from contracts.verify.keys import Credential
+from contracts.verify.session import Session
+from contracts.verify.step import Stage, Step
+from contracts.vocabulary import TaskStatus
+
+POLL: Final = "poll"
+AGAIN: Final = "again"
+ATTEMPT: Final = "attempt"
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+_AGAIN_ROUNDS: Final = 3
+_PARALLEL: Final = 6
+# A task is stuck when it is so many times as old as the slowest that has ended, and this old at least.
+_STUCK_FACTOR: Final = 10
+_STUCK_AGE: Final = 10.0
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+    return ()
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+    feeds = (
+        "life_cycle.*",
+        "looking.*",
+        "pictures.*",
+        "callbacks.*",
+        "lists.*",
+        "external_ids.echoed",
+        "answers.*",
+    )
+    return (
+        Step(
+            name="a task that fails",
+            stage=Stage.CREATING,
+            does=f"a create with a picture of {TOO_SMALL}x{TOO_SMALL} pixels, which makes tasks fail",
+            run=_send_failing,
+            requests=1,
+            reserves=1,
+            keeps=1,
+            feeds=("life_cycle.failed.message", "callbacks.*", "answers.*"),
+        ),
+        Step(
+            name="tasks: until they end",
+            stage=Stage.ENDING,
+            does="queries for all tasks in turn, but one that nobody watches",
+            run=_poll,
+            requests=100,
+            feeds=feeds,
+        ),
+        Step(
+            name="tasks: after their end",
+            stage=Stage.ENDED,
+            does="queries for all tasks, long after they have ended",
+            run=_poll_again,
+            requests=(_AGAIN_ROUNDS + 1) * 11,
+            feeds=("life_cycle.*", "answers.*"),
+        ),
+    )
+
+
+def _send_failing(session: Session) -> None:
+    listed = subject_list(session.operation)
+    body = minimal(session.operation)
+    small = picture(TOO_SMALL, TOO_SMALL)
+    body[listed.name] = subjects(session.operation, picture(), small)
+    if session.inbox is not None:
+        body["callback_url"] = session.inbox.url(FAILING)
+    session.create(Probe(ATTEMPT, "min_side"), body)
+
+
+def is_unwatched(trace: Trace) -> bool:
+    return trace.created.probe.about == UNWATCHED
+
+
+def key_of(session: Session, trace: Trace) -> Credential | None:
+    """The credential that a task was created with."""
+    return session.keys.second if trace.created.who == "second" else session.keys.first
+
+
+def ended(trace: Trace) -> bool:
+    return trace.end is not None
+
+
+def lasted(trace: Trace) -> float:
+    """How long a task took to its end, by the stamps of the server, in seconds."""
+    if trace.end is None:
+        return 0.0
+    task = trace.end.task
+    return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
+
+
+def patience_with(traces: Sequence[Trace]) -> tuple[float, float]:
+    """How long the slowest took that has ended, and the age in seconds at which others count as stuck."""
+    done = [lasted(trace) for trace in traces if ended(trace)]
+    return (max(done), max(max(done) * _STUCK_FACTOR, _STUCK_AGE)) if done else (0.0, math.inf)
+
+
+def _poll(session: Session) -> None:
+    pause = _FIRST_PAUSE
+    while session.time_left > 0:
+        traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]
+        waiting = [trace for trace in traces if not ended(trace) and not _hopeless(trace)]
+        _, patience = patience_with(traces)
+        now = session.waiter.now()
+        stuck = [trace for trace in waiting if now - trace.created.received_at > patience]
+        if len(waiting) == len(stuck):
+            for trace in stuck:  # a last look at the age at which they count as stuck
+                session.query(POLL, trace.id, key=key_of(session, trace))
+            return
+        for trace in waiting:
+            session.query(POLL, trace.id, key=key_of(session, trace))
+        session.waiter.sleep(min(pause, max(session.time_left, 0)))
+        pause = min(pause * 1.25, _LONGEST_PAUSE)
+
+
+def _hopeless(trace: Trace) -> bool:
+    """Whether nothing more can be learnt: a status that is no word of the API may never end."""
+    words = {str(each.task.task_status) for each in trace.reads}
+    return len(trace.reads) > 20 and not words & {status.value for status in TaskStatus}
+
+
+def _poll_again(session: Session) -> None:
+    """One after another, three times, then all at once: answers must not get mixed up."""
+    for _ in range(_AGAIN_ROUNDS):
+        for trace in session.evidence.traces():
+            if ended(trace):
+                session.query(AGAIN, trace.id, key=key_of(session, trace))
+        session.waiter.sleep(min(0.2, max(session.time_left, 0)))
+    done = [trace for trace in session.evidence.traces() if ended(trace)]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        for trace in done:
+            pool.submit(session.query, AGAIN, trace.id, "at once", key_of(session, trace))
