@@ -159,13 +159,14 @@ def variant_of(path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
 @pytest.mark.parametrize("path", VARIANTS, ids=[path.stem for path in VARIANTS])
-def test_no_finding(path: Path, gateway: Gateway, campaign: Campaign) -> None:
+def test_no_finding(path: Path, gateway: Gateway, light_campaign: Campaign) -> None:
     """What the contract leaves open is no finding."""
     variant = variant_of(path)
     witness = Witness(
         name=path.stem, catches="", says=variant["says"], make=lambda behind: Otherwise(variant, behind)
     )
     timing = {name: variant[name] for name in ("pace", "latency") if name in variant}
-    outcome = campaign(gateway, witness, **timing)
+    outcome = light_campaign(gateway, witness, **timing)
     assert outcome.told == ""
-    assert outcome.silent == set()
+    # The campaign is the light one: nothing in these files has to do with the largest pictures.
+    assert {check_id for check_id in outcome.silent if not check_id.endswith(".max_bytes")} == set()
