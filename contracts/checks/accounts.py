@@ -52,7 +52,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+def steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
             name="accounts: another key",

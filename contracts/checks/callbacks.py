@@ -26,7 +26,7 @@ _REPEATS: Final = 4
 _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
 
 
-def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="callbacks.each_change",
@@ -94,7 +94,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups
     )
 
 
-def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+def steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
             name="callbacks",

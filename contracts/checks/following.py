@@ -13,7 +13,6 @@ from typing import Final
 from contracts.checks.valid_requests import FAILING, UNWATCHED
 from contracts.gateways import Gateway
 from contracts.verify.bodies import TOO_SMALL, minimal, picture, subject_list, subjects
-from contracts.verify.check import Check
 from contracts.verify.evidence import Trace
 from contracts.verify.exchange import Probe
 from contracts.verify.keys import Credential
@@ -34,11 +33,7 @@ _STUCK_FACTOR: Final = 10
 _STUCK_AGE: Final = 10.0
 
 
-def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
-    return ()
-
-
-def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+def steps(gateway: Gateway) -> tuple[Step, ...]:
     feeds = (
         "life_cycle.*",
         "looking.*",

@@ -13,7 +13,6 @@ from contracts.messages import TaskMessage
 from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence, Sighting, Trace
 from contracts.verify.exchange import Exchange
-from contracts.verify.step import Step
 from contracts.vocabulary import ASSUMED, COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
 _SKEW: Final = 600.0
@@ -43,7 +42,7 @@ RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
 }
 
 
-def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+def checks(gateway: Gateway) -> tuple[Check, ...]:
     judged = (
         Check(
             id=f"life_cycle.{rule}",
@@ -106,10 +105,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups
             catches=("processing for ever",),
         ),
     )
-
-
-def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
-    return ()
 
 
 def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:

@@ -9,6 +9,7 @@ from contracts.checks.life_cycle import is_steady
 from contracts.gateways import Gateway
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence, Trace
+from contracts.verify.exchange import Exchange
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import KLING_LIVE, SEED
@@ -24,7 +25,7 @@ _JUST_NOW: Final = 0.4
 _PAUSE: Final = 0.25
 
 
-def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="looking.moves_nothing",
@@ -43,7 +44,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups
     )
 
 
-def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+def steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
             name="the task that nobody watched",
@@ -87,7 +88,10 @@ def _judge_pace(evidence: Evidence, hearing: Hearing) -> None:
     trace = _unwatched(evidence)
     if trace is None or not _slowest(evidence) or not is_steady(trace):
         return
-    looks = [each for each in trace.reads if each.shown.probe.kind in (FIRST_LOOK, LOOK)]  # type: ignore[union-attr]
+    kinds = (FIRST_LOOK, LOOK)
+    looks = [
+        each for each in trace.reads if isinstance(each.shown, Exchange) and each.shown.probe.kind in kinds
+    ]
     if not looks:
         return
     moved = next((each for each in looks if each.task.task_status != looks[0].task.task_status), None)

@@ -19,7 +19,7 @@ PICTURE_AGAIN: Final = "picture again"
 _TOLERANCE: Final = 0.03
 
 
-def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups are asked alike
+def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="pictures.downloadable",
@@ -52,7 +52,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:  # noqa: ARG001 -- all groups
     )
 
 
-def steps(gateway: Gateway) -> tuple[Step, ...]:  # noqa: ARG001 -- all groups are asked alike
+def steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
             name="result pictures",

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from contracts.field_values import (
     ALPHABETS,
@@ -206,8 +206,7 @@ def count_feature(operation: Operation, count: int, *pictures: str) -> Feature:
 
 def prompt_feature(operation: Operation, alphabet: str) -> Feature:
     """A prompt on the limit, in one alphabet."""
-    field = operation.field("prompt")
-    assert isinstance(field, Text)  # noqa: S101 -- the declaration says so
+    field = cast("Text", operation.field("prompt"))
     limit = field.maximum.value if field.maximum else 0
     return Feature(
         "prompt.max_length", f"{limit} {alphabet}", {"prompt": text_of(ALPHABETS[alphabet], limit)}

@@ -24,7 +24,23 @@ from contracts.gateways import Gateway
 from contracts.verify.check import Check
 from contracts.verify.step import Step
 
-_GROUPS = (
+# What only sends has no checks, and what only judges has no steps.
+_CHECKING = (
+    envelopes,
+    authentication,
+    malformed,
+    unknown_ids,
+    lists,
+    refusing,
+    external_ids,
+    accepting,
+    accounts,
+    life_cycle,
+    looking,
+    pictures,
+    callbacks,
+)
+_SENDING = (
     envelopes,
     authentication,
     malformed,
@@ -35,7 +51,6 @@ _GROUPS = (
     accepting,
     accounts,
     following,
-    life_cycle,
     looking,
     pictures,
     callbacks,
@@ -45,11 +60,11 @@ _GROUPS = (
 @cache
 def checks_of(gateway: Gateway) -> tuple[Check, ...]:
     """The checks that apply to a gateway, by group."""
-    return tuple(check for group in _GROUPS for check in group.checks(gateway))
+    return tuple(check for group in _CHECKING for check in group.checks(gateway))
 
 
 @cache
 def steps_of(gateway: Gateway) -> tuple[Step, ...]:
     """What a run does, in order: what is free comes first, what costs most last."""
-    steps = [step for group in _GROUPS for step in group.steps(gateway)]
+    steps = [step for group in _SENDING for step in group.steps(gateway)]
     return tuple(sorted(steps, key=lambda step: step.stage))

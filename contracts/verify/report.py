@@ -50,7 +50,7 @@ def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], *
         evidence=evidence,
         plan=planned,
         unused_known=unused(options.known, results),
-        **about,  # type: ignore[arg-type]
+        **about,  # type: ignore[arg-type]  # each caller names fields of Report
     )
 
 

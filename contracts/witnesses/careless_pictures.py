@@ -47,7 +47,7 @@ def texts_as_subjects(ask: Ask) -> None:
     """A subject may be a bare URL."""
     for at, item in enumerate(_items(ask)):
         if isinstance(item, str):
-            ask.body["subject_image_list"][at] = {"subject_image": item}  # type: ignore[index]
+            ask.body["subject_image_list"][at] = {"subject_image": item}  # type: ignore[index]  # _items found a list
 
 
 @group.before("refuses.subject_image_list.item_type")
