@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from kling_mock.callbacks import Outbox
 from kling_mock.courier import Courier
 from kling_mock.handles import TaskHandle
 from kling_mock.journal import Calls
+from kling_mock.outbox import Outbox
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import Script
 from kling_mock.settings import Settings

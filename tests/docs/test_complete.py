@@ -20,8 +20,9 @@ from contracts.client_suite import ClientAdapter, Outcome, Service
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
 from kling_mock import cli as mock_cli
-from kling_mock.callbacks import Callback, Outbox
+from kling_mock.callbacks import Callback
 from kling_mock.journal import Calls
+from kling_mock.outbox import Outbox
 from kling_mock.records import CallRecord, TaskRequest
 from kling_mock.scenario import CRITERIA, Script
 from kling_mock.served import ServedFake

@@ -12,9 +12,10 @@ from faker import Faker
 
 from contracts import MULTI_IMAGE2IMAGE, TaskStatus
 from kling_mock import Clock, Fake, ManualClock, Pace, Reply, Request, Settings, TaskHandle, read_picture
-from kling_mock.callbacks import Callback, Outbox
+from kling_mock.callbacks import Callback
 from kling_mock.faker import KlingProvider
 from kling_mock.journal import Calls
+from kling_mock.outbox import Outbox
 from kling_mock.pictures import Sheet
 from kling_mock.plan import Transition
 from kling_mock.records import CallRecord, RuleRecord, TaskRequest

@@ -1,0 +1,64 @@
+"""The outbox: the callbacks due so far, as a test or a script reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from kling_mock.callbacks import Callback, Receiver, callbacks_of
+from kling_mock.courier import Courier
+from kling_mock.settings import Settings
+from kling_mock.stores import Store
+
+
+class Outbox(Sequence[Callback]):
+    """The callbacks due so far, oldest first: `fake.callbacks`."""
+
+    def __init__(self, store: Store, settings: Settings, account: str | None, courier: Courier) -> None:
+        self._store = store
+        self._settings = settings
+        self._account = account
+        self._courier = courier
+
+    def deliver_to(self, receiver: Receiver | None) -> None:
+        """Hand over what is due, now and after each call, `advance` and script verb.
+
+        The receiver takes a `Callback`. It answers with an HTTP status or None (taken); 300 and above,
+        or an exception, is a failed attempt, repeated after the pauses of `callback_retries` on the
+        fake's clock. An exception is also raised when the fixture ends. None stops delivery. While there
+        is a receiver, a server sends nothing over HTTP.
+        """
+        self._courier.deliver_to(receiver)
+
+    def _read(self) -> list[Callback]:
+        found = [
+            callback._replace(refused=self._courier.refusal(callback.url))
+            for record in self._store.tasks(self._account)
+            for callback in callbacks_of(self._store, record, self._settings)
+        ]
+        return sorted(found, key=lambda callback: callback.due)
+
+    @overload
+    def __getitem__(self, index: int) -> Callback: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Callback]: ...
+    def __getitem__(self, index: int | slice) -> Callback | Sequence[Callback]:
+        return self._read()[index]
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __iter__(self) -> Iterator[Callback]:
+        return iter(self._read())
+
+    def __repr__(self) -> str:
+        shown = (f"  {each.task_id} {each.status} to {each.url}, {_fate(each)}" for each in self._read())
+        return "\n".join(["<callbacks>", *shown])
+
+
+def _fate(callback: Callback) -> str:
+    if callback.delivered:
+        return "delivered"
+    if callback.attempts:
+        return f"{len(callback.attempts)} failed attempts"
+    return "not tried" if callback.refused is None else f"not sent: {callback.refused}"
