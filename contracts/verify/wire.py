@@ -29,8 +29,8 @@ class Wire:
 
     def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
         """Send a request. `target` is path and query as they go on the wire, or a whole URL."""
-        url = target if target.startswith(("http://", "https://")) else self._url(target)
         try:
+            url = target if target.startswith(("http://", "https://")) else self._url(target)
             raw = [(name.encode(), value.encode("utf-8")) for name, value in (*headers, _AGENT)]
             request = self._client.build_request(method, url, headers=raw, content=body)
             response = self._client.send(request, stream=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import IO, Final, Self
@@ -74,8 +75,13 @@ class LiveProgress(Progress):
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """Where a report goes. Colours on a terminal only; NO_COLOR is respected."""
+    """Where a report goes. Colours on a terminal only; NO_COLOR is respected.
+
+    What the encoding of the terminal does not have is escaped: texts of the server may have any character.
+    """
     out = file or sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")
     piped = not out.isatty()
     return Console(
         file=out, width=_PIPED_WIDTH if piped else None, highlight=False, markup=False, emoji=False
