@@ -24,22 +24,13 @@ from contracts.witnesses.witness import Behind, Faulty, Witness
 from tests.profiles import share
 from tests.verify.conftest import PLAIN_KEY, SECOND_KEY, SIGNING_KEY, Campaign, Outcome
 
-ODD_VALUES: tuple[object, ...] = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        2**63,
-        1e300,
-        "",
-        "succeed",
-        "\ud800",
-        "http://[::1",
-        "h\N{FULLWIDTH COLON}/\0",
+ODD_VALUES = cast(
+    "tuple[object, ...]",
+    (
+        *(None, True, False, 0, -1, 2**63, 1e300, "", "succeed", "\ud800"),
+        *("http://[::1", "h\N{FULLWIDTH COLON}/\0", "9" * 5000, float("nan")),
+        *([], {}, [None], {"a": 1}, [[[]]]),
     ),
-    *([], {}, [None], {"a": 1}, [[[]]], "9" * 5000, float("nan")),
 )
 ODD_CONTENT = (
     b"",
@@ -158,7 +149,9 @@ def _in_url(task: Object) -> None:
         image["url"] = "http://h\N{FULLWIDTH COLON}/\0"
 
 
-@pytest.mark.parametrize(("mislead", "found"), [(_in_id, "answers.always"), (_in_url, "pictures.downloadable")])
+@pytest.mark.parametrize(
+    ("mislead", "found"), [(_in_id, "answers.always"), (_in_url, "pictures.downloadable")]
+)
 def test_what_no_request_can_be_made_of_is_a_finding(
     light_campaign: Campaign, mislead: Callable[[Object], None], found: str
 ) -> None:

@@ -80,12 +80,16 @@ def console(file: IO[str] | None = None) -> Console:
     What the encoding of the terminal does not have is escaped: texts of the server may have any character.
     """
     out = file or sys.stdout
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(errors="backslashreplace")
+    _escape(out)
     piped = not out.isatty()
     return Console(
         file=out, width=_PIPED_WIDTH if piped else None, highlight=False, markup=False, emoji=False
     )
+
+
+def _escape(out: IO[str]) -> None:
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")
 
 
 def show_report(report: Report, *, require_all: bool = False, out: Console | None = None) -> None:
