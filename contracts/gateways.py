@@ -109,11 +109,7 @@ class Route:
 
     def operation(self, body: object, enabled: Collection[str] = ()) -> Operation:
         """The operation that a decoded body asks for."""
-        offered = self.operations
-        if self.optional and enabled:
-            offered = (*offered, *(each for each in self.optional if each.name in enabled))
-        if len(offered) == 1:
-            return offered[0]
+        offered = (*self.operations, *(each for each in self.optional if each.name in enabled))
         keys = cast("dict[str, object]", body).keys() if isinstance(body, dict) else ()
         plain = [each for each in offered if each.selector is None]
         chosen = [each for each in offered if each.selector in keys]

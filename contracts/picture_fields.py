@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, cast
 
-from contracts.fields import JSON, LOOKS_WEB, PLAIN_URL, URL_PATTERN, Field, is_web_url
+from contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
 from contracts.pictures import read_header
 from contracts.rules import (
     FILE_TOO_LARGE,
@@ -110,9 +110,7 @@ class Picture(Field):
     def read(self, value: object, path: str, reading: Reading) -> object:
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
-        if PLAIN_URL.fullmatch(value):
-            reading.pictures.append(InputPicture(path, value, None, None))
-        elif LOOKS_WEB.match(value):
+        if LOOKS_WEB.match(value):
             if not (is_text(value) and is_web_url(value)):
                 return reading.violate(self.not_url, path, value)
             reading.pictures.append(InputPicture(path, value, None, None))
@@ -217,7 +215,7 @@ class PictureList(Field):
         if len(given) > 1:
             self._read_unknown(given, path, reading)
         picture = given.get(self.item.name)
-        if not picture and reading.absent(picture):
+        if reading.absent(picture):
             return reading.violate(self.item.missing, picture_path, picture)
         self.item.read(picture, picture_path, reading)
         return None

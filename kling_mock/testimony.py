@@ -31,7 +31,8 @@ def read_picture(data: bytes) -> Sheet:
     Takes the bytes of a PNG as it was downloaded. Raises ValueError if it is no picture of this fake, or
     was changed on the way.
     """
-    for kind, content in _chunks(data):
+    chunks = tuple(_chunks(data))  # to the end: half a picture is changed, too
+    for kind, content in chunks:
         if kind == b"iTXt" and content.startswith(KEYWORD.encode() + b"\0"):
             # Keyword, NUL, two bytes of compression, language and translated keyword, each ended by NUL.
             text = content.split(b"\0", 1)[1][2:].split(b"\0", 2)[2]

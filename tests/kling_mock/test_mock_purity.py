@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from contracts.lifecycle import judge
 from contracts.messages import TaskMessage
 from contracts.vocabulary import TaskStatus
+from kling_mock import records
 from kling_mock.callbacks import Callback
 from kling_mock.plan import Plan, Transition
 from tests.profiles import share
@@ -27,6 +29,12 @@ paces = st.sampled_from(PACES)
 steps = st.integers(0, 100).map(lambda eighths: eighths / 8)
 
 
+KEPT: list[type[Struct]] = [
+    Plan,
+    *(kind for kind in Struct.__subclasses__() if kind.__module__ == records.__name__),
+]
+
+
 def look(caller: Caller) -> None:
     """Everything that a test or a debugger reads."""
     fake = caller.fake
@@ -39,6 +47,13 @@ def look(caller: Caller) -> None:
     assert repr(fake.callbacks).startswith("<callbacks>")
     assert repr(fake.calls).startswith("<calls>")
     assert len(fake.account(caller.key).tasks) == len(fake.tasks)
+
+
+@pytest.mark.parametrize("kind", KEPT, ids=lambda kind: kind.__name__)
+def test_what_is_kept_cannot_be_changed_and_is_not_walked(kind: type[Struct]) -> None:
+    """Nobody can change a task behind its store's back, and many tasks do not slow the collector down."""
+    assert kind.__struct_config__.frozen
+    assert kind.__struct_config__.gc is (kind is records.RuleRecord)  # criteria may hold anything
 
 
 @pytest.mark.parametrize("pace", PACES)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from contracts.pictures import PictureHeader, read_header
+from contracts.sample_pictures import encoded
 from kling_mock.drawing import draw_sheet
 from kling_mock.pictures import Sheet
 from kling_mock.records import PictureRecord
 from kling_mock.thumbnails import make_thumbnail
+
+if TYPE_CHECKING:
+    from tests.kling_mock.conftest import Start
 
 FIELDS = [
     *(f"subject_image_list[{index}].subject_image" for index in range(4)),
@@ -86,3 +92,18 @@ def test_six_colourful_pictures_fit_into_one_palette() -> None:
 )
 def test_what_cannot_be_decoded_has_no_thumbnail(data: bytes, header: PictureHeader) -> None:
     assert make_thumbnail(data, header) is None
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_request_keeps_thumbnails_where_the_settings_want_them(wanted: bool, start: Start) -> None:
+    """Of an inline picture its size and digest are kept, of a linked one its URL."""
+    data, url = picture(1), "https://pictures.test/b.png"
+    task = start(thumbnails=wanted).make(
+        subject_image_list=[{"subject_image": encoded(data)}, {"subject_image": url}]
+    )
+    assert task.request.subjects == (
+        PictureRecord(
+            FIELDS[0], None, len(data), sha256(data).hexdigest(), thumbnail_of(data) if wanted else None
+        ),
+        PictureRecord(FIELDS[1], url),
+    )

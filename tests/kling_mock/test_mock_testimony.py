@@ -1,0 +1,66 @@
+"""What a result picture says of itself, read back from its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts.sample_pictures import encoded, png
+from kling_mock import read_picture
+from kling_mock.pictures import Sheet
+from kling_mock.records import PictureRecord
+
+if TYPE_CHECKING:
+    from tests.kling_mock.conftest import Start
+
+Spoil = Callable[[bytes], bytes]
+URL = "https://pictures.test/b.png"
+
+
+@pytest.fixture(scope="module")
+def drawn(start: Start) -> tuple[Sheet, bytes]:
+    """What the second picture of a task should say, typed here, and its bytes."""
+    caller = start(pace="instant")
+    subject = png(300, 400)
+    task_id = caller.create(
+        subject_image_list=[{"subject_image": encoded(subject)}, {"subject_image": URL}],
+        prompt="at sea, \u8239",
+        n=2,
+        aspect_ratio="3:2",
+    )["task_id"]
+    url = caller.query(task_id)["task_result"]["images"][1]["url"]
+    pictures = (
+        PictureRecord("subject_image_list[0].subject_image", None, len(subject), sha256(subject).hexdigest()),
+        PictureRecord("subject_image_list[1].subject_image", URL),
+    )
+    sheet = Sheet(task_id, 1, 2, 1248, 832, "3:2", "kling-v2", "at sea, \u8239", pictures)
+    return sheet, caller.picture(url).body
+
+
+def test_a_picture_says_what_it_was_made_of(drawn: tuple[Sheet, bytes]) -> None:
+    sheet, data = drawn
+    read = read_picture(data)
+    assert [(each.field, each.url, each.sha256) for each in read.pictures] == [
+        (each.field, each.url, each.sha256) for each in sheet.pictures
+    ]
+    assert read == sheet
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda data: b"GIF89a" + data, "this is no PNG: it begins with b'GIF89a"),
+        (lambda data: data[:100] + b"!" + data[101:], "damaged"),
+        (lambda data: data[:-6], "cut short"),
+        (lambda _: png(8, 8), "no testimony"),
+    ],
+    ids=["another format", "one byte changed", "the end missing", "somebody else's"],
+)
+def test_what_was_changed_on_the_way_is_not_believed(
+    spoil: Spoil, said: str, drawn: tuple[Sheet, bytes]
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_picture(spoil(drawn[1]))
