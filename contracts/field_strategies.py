@@ -115,9 +115,9 @@ def _texts(field: Text) -> Values:
     short = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
     if field.maximum is None:
         return short
-    limit = field.maximum.value
-    long = st.builds(text_of, st.sampled_from(list(ALPHABETS.values())), st.integers(limit - 2, limit))
-    return short | long
+    limit, units = field.maximum.value, st.sampled_from(list(ALPHABETS.values()))
+    mixed = st.lists(units, min_size=1, max_size=8).map("".join)
+    return short | mixed | st.builds(text_of, units, st.integers(limit - 2, limit))
 
 
 def _text_edges(field: Text) -> Iterator[Case]:
