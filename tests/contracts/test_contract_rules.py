@@ -4,8 +4,8 @@ import pytest
 
 from contracts.gateways import GATEWAYS, TOKEN_SITUATIONS, Gateway, Shape, Situation
 from contracts.operations import OPERATIONS, Operation
-from contracts.rules import Effect
-from contracts.vocabulary import ERRORS, Confidence, Origin
+from contracts.rules import EMPTY, Effect, Reading, Rule, Violation
+from contracts.vocabulary import ASSUMED, ERRORS, Confidence, Origin
 
 operations = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
 gateways = pytest.mark.parametrize("gateway", GATEWAYS, ids=[each.name for each in GATEWAYS])
@@ -87,3 +87,16 @@ def test_confidence_follows_from_the_origin() -> None:
             assumed = rule.source.origin is Origin.ASSUMED
             assert (rule.source.confidence is Confidence.LOW) == assumed
             assert str(rule.source).startswith(rule.source.origin)
+
+
+def test_a_violation_tells_what_came_of_it() -> None:
+    rule = Rule(id="n.minimum", sentence="n is at least 1", source=ASSUMED, wording=EMPTY)
+    broken = Violation("n", rule, "0", "n cannot be empty")
+    assert (broken.status, broken.code) == (400, 1201)
+    assert str(broken) == "n: n is at least 1 (got 0)"
+
+
+def test_a_reading_takes_null_for_absent_unless_told() -> None:
+    values: tuple[object, ...] = (None, "", 0, False)
+    assert [Reading().absent(value) for value in values] == [True, True, False, False]
+    assert [Reading(null_is_absent=False).absent(value) for value in values[:2]] == [False, True]
