@@ -6,19 +6,25 @@ Async doors run on an event loop of their own, one call at a time, so that a tes
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from queue import Queue
 
 import httpx
 import pytest
 
 from contracts.gateways import COMETAPI
 from contracts.sample_pictures import encoded, png
+from kling_mock import Clock, ManualClock
+from kling_mock.callbacks import Callback
 from kling_mock.doors.asgi import ASGIApp
 from kling_mock.doors.server import Server
 from kling_mock.fake import Fake
+from kling_mock.records import AttemptRecord
 from kling_mock.replies import Request
+from tests.doors.callback_scene import Hook, MakeHook, Scene, Serve
 
 Send = Callable[[httpx.Request], httpx.Response]
 Door = Callable[[Fake], AbstractContextManager[Send]]
@@ -154,3 +160,38 @@ def get() -> Callable[..., httpx.Request]:
         )
 
     return build
+
+
+# -- callbacks
+
+
+@pytest.fixture
+def hook() -> Iterator[MakeHook]:
+    made: list[Hook] = []
+
+    def make(*answers: int | tuple[int, dict[str, str]], port: int = 0) -> Hook:
+        made.append(Hook(*answers, port=port))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    scenes: list[Scene] = []
+
+    def start(clock: Clock | None = None, **switches: object) -> Scene:
+        fake = Fake(clock=clock or ManualClock(), **switches)
+        told: Queue[tuple[Callback, AttemptRecord | None]] = Queue()
+        sender = fake.sender(lambda callback, attempt: told.put((callback, attempt)))
+        scenes.append(Scene(Server(fake.asgi(), beside=sender.run).start(), fake, told))
+        return scenes[-1]
+
+    yield start
+    for scene in scenes:
+        scene.close()
+        scene.server.stop()
+        scene.fake.check()
+    gc.collect()  # what was left open warns now, and warnings are errors
