@@ -7,12 +7,16 @@ import inspect
 import json
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
 
+from contracts.sample_pictures import png
 from kling_client import AsyncClient, AsyncTask, Client
+from kling_mock import Fake
+from tests.kling_client import command
 
 KEY = "sk-secret-0123456789"
 TASK_ID = "867283741759111202"
@@ -197,3 +201,14 @@ def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """The scripted service, once for `Client` and once for `AsyncClient`."""
     no_environment(monkeypatch)
     return Service(request.param)
+
+
+@pytest.fixture
+def desk(kling: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the command: a directory with two pictures, and a fake that answers in process."""
+    del kling
+    no_environment(monkeypatch)
+    monkeypatch.setenv("COMETAPI_KEY", command.KEY)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        Path(name).write_bytes(png(400, 400))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.messages import TaskMessage
 from contracts.vocabulary import TaskStatus
 from kling_client import (
     AsyncClient,
-    AsyncTask,
     Client,
     ConfigError,
     Conflict,
@@ -25,14 +21,12 @@ from kling_client import (
     NotFound,
     RateLimited,
     SubmitUncertain,
-    Task,
     TaskFailed,
     TransportError,
     UnexpectedReply,
     WaitTimeout,
-    parse_callback,
 )
-from tests.kling_client.conftest import KEY, TASK_ID, Blocking, Body, Service, picture, shown, task
+from tests.kling_client.conftest import KEY, TASK_ID, Body, Service, picture, shown
 
 IMAGES = ["https://h/a.png", "https://h/b.png"]
 QUERY = f"GET /kling/v1/images/generations/{TASK_ID}"
@@ -279,59 +273,6 @@ def test_the_timeout_of_a_request_is_clipped_by_what_is_left(service: Service) -
     assert caught.value.waited == pytest.approx(44.5)
 
 
-def test_an_injected_http_client_keeps_its_headers_but_not_its_auth(service: Service) -> None:
-    """Its own credentials would replace the key."""
-    service.will(shown())
-    http = service.http(headers={"X-Org": "o", "Authorization": "Bearer other"}, auth=("user", "pass"))
-    service.client(http_client=http).get(TASK_ID)
-    (request,) = service.requests
-    assert request.headers["x-org"] == "o"
-    assert request.headers.get_list("authorization") == [f"Bearer {KEY}"]
-
-
-def test_closing_leaves_an_injected_http_client_open(service: Service) -> None:
-    http = service.http()
-    kling = service.client(http_client=http)
-    kling.close()
-    kling.close()
-    assert not http.is_closed
-    service.will(shown())
-    assert kling.get(TASK_ID).id == TASK_ID
-
-
-def test_an_own_http_client_is_closed_with_the_client_and_closing_twice_is_harmless() -> None:
-    with Client(KEY) as kling:
-        pass
-    kling.close()
-    with pytest.raises(ConfigError, match="closed"):
-        kling.get(TASK_ID)
-
-    async def session() -> None:
-        async with AsyncClient(KEY) as kling:
-            pass
-        await kling.close()
-        with pytest.raises(ConfigError, match="closed"):
-            await kling.get(TASK_ID)
-
-    asyncio.run(session())
-
-
-def test_an_http_client_of_the_wrong_kind_is_refused() -> None:
-    asynchronous: Any = httpx.AsyncClient()
-    with pytest.raises(ConfigError, match=r"httpx\.Client"):
-        Client(KEY, http_client=asynchronous)
-    with httpx.Client() as blocking, pytest.raises(ConfigError, match=r"httpx\.AsyncClient"):
-        AsyncClient(KEY, http_client=blocking)  # type: ignore[arg-type]  # the point
-
-
-def test_a_client_is_shown_without_its_key_and_cannot_be_pickled(service: Service) -> None:
-    kling = service.client()
-    assert KEY not in repr(kling)
-    assert "base_url='https://api.cometapi.com'" in repr(kling)
-    with pytest.raises(TypeError, match="key"):
-        pickle.dumps(kling.inner if isinstance(kling, Blocking) else kling)
-
-
 def test_time_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that patches `time` or `asyncio` reaches clients made before."""
     answers = Service("sync")
@@ -354,146 +295,3 @@ def test_time_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("asyncio.sleep", asleep)
     asyncio.run(asynchronous.task(TASK_ID).wait())
     assert slept == [1.0, 1.0]
-
-
-# --- two kinds, one behaviour -----------------------------------------------------------------------------
-
-
-def _public(kind: type) -> dict[str, object]:
-    """Signatures without annotations: those differ in the kind of task and in being awaitable."""
-    found: dict[str, object] = {}
-    for name in dir(kind):
-        member = inspect.getattr_static(kind, name)
-        if inspect.isfunction(member) and (not name.startswith("_") or name == "__init__"):
-            parameters = inspect.signature(member).parameters.values()
-            ours = [(each.name, each.kind, each.default) for each in parameters]
-            # The default sleeps differ by nature.
-            found[name] = [each[:2] if each[0] in ("sleep", "driver") else each for each in ours]
-    return found
-
-
-@pytest.mark.parametrize(("blocking", "awaitable"), [(Client, AsyncClient), (Task, AsyncTask)])
-def test_both_kinds_have_the_same_public_signatures(blocking: type, awaitable: type) -> None:
-    assert _public(blocking) == _public(awaitable)
-    assert len(_public(blocking)) > 4
-
-
-def test_both_kinds_do_the_same_on_the_wire(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Same script, same requests byte for byte, same pauses, same results."""
-    monkeypatch.delenv("KLING_BASE_URL", raising=False)
-
-    def run(kind: str) -> object:
-        service = Service(kind)
-        service.will(
-            httpx.ConnectError("c"),
-            shown("submitted"),
-            httpx.ReadTimeout("t"),
-            httpx.Response(429, json={"code": 1302, "message": "slow"}, headers={"retry-after": "4"}),
-            shown("processing"),
-            shown("succeed", urls=["https://h/0", "https://h/1"]),
-            httpx.Response(503),
-            httpx.Response(200, content=picture()),
-        )
-        paths = service.client().generate(IMAGES, "p").wait().save(tmp_path / kind)
-        asked = [
-            (request.method, str(request.url), sorted(request.headers.items()), request.content)
-            for request in service.requests
-        ]
-        return asked, service.time.sleeps, [(path.name, path.read_bytes()) for path in paths]
-
-    assert run("sync") == run("async")
-
-
-def test_an_awaitable_on_update_is_awaited() -> None:
-    service = Service("async")
-    service.will(shown("submitted"), shown("succeed", urls=["https://h/0.png"]))
-    told: list[object] = []
-
-    async def tell(state: AsyncTask) -> None:
-        await asyncio.sleep(0)
-        told.append(state.status)
-
-    service.client().task(TASK_ID).wait(on_update=tell)
-    assert told == ["submitted", "succeed"]
-
-
-def _numbered(request: httpx.Request) -> httpx.Response:
-    task_id = request.url.path.rpartition("/")[2]
-    return httpx.Response(
-        200, json={"code": 0, "data": task("succeed", task_id=task_id, urls=["https://h/0"])}
-    )
-
-
-def test_a_thousand_waits_on_one_loop_do_not_meet() -> None:
-    async def all_of_them() -> list[AsyncTask]:
-        polls: dict[str, int] = {}
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            path = request.url.path
-            polls[path] = polls.get(path, 0) + 1
-            task_id = path.rpartition("/")[2]
-            state = "succeed" if polls[path] == 2 else "processing"
-            return httpx.Response(200, json={"code": 0, "data": task(state, task_id=task_id)})
-
-        async def asleep(_: float) -> None:
-            await asyncio.sleep(0)
-
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-            kling = AsyncClient(KEY, http_client=http, sleep=asleep)
-            return await asyncio.gather(*(kling.task(str(number)).wait() for number in range(1000)))
-
-    assert [state.id for state in asyncio.run(all_of_them())] == [str(number) for number in range(1000)]
-
-
-def test_threads_may_share_a_client() -> None:
-    found: dict[int, str] = {}
-    with httpx.Client(transport=httpx.MockTransport(_numbered)) as http:
-        kling = Client(KEY, http_client=http)
-
-        def ask(number: int) -> None:
-            found[number] = kling.get(str(number)).id
-
-        threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert found == {number: str(number) for number in range(20)}
-
-
-def test_a_cancelled_wait_asks_nothing_more_and_leaves_no_task_behind() -> None:
-    service = Service("async")
-    asked = asyncio.Event()
-
-    def answer(_: httpx.Request) -> httpx.Response:
-        asked.set()
-        return shown("processing")
-
-    service.will(answer)
-
-    async def session() -> None:
-        kling = AsyncClient(KEY, http_client=service.http())
-        waiting = asyncio.create_task(kling.task(TASK_ID).wait())
-        await asyncio.wait_for(asked.wait(), 10)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(session())
-    assert len(service.requests) == 1
-
-
-# --- callbacks ----------------------------------------------------------------------------------------------
-
-
-def test_a_callback_is_a_bare_task() -> None:
-    wire = task("succeed", urls=["https://h/0.png"], final_unit_deduction="16")
-    message = parse_callback(json.dumps(wire))
-    assert message == parse_callback(json.dumps(wire).encode()) == TaskMessage.from_wire(wire)
-
-
-@pytest.mark.parametrize("body", [b"", b"\xff", "<html>", "[]", '{"code": 0, "data": {}}', b"[" * 100_000])
-def test_what_is_no_callback_is_refused(body: bytes | str) -> None:
-    with pytest.raises(UnexpectedReply):
-        parse_callback(body)

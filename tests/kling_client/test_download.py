@@ -16,7 +16,7 @@ from kling_client import ConfigError, DownloadError, Retry
 from kling_client.download import Destination, save
 from kling_client.steps import Call, Head, Send
 from tests.kling_client.conftest import KEY, TASK_ID, Body, Service, picture, shown
-from tests.kling_client.test_flows import Run, config
+from tests.kling_client.flow_run import Run, config
 
 URL = "https://cdn.klingai.com/bs2/0_raw_image_0.png?ksSecret=1"
 PNG = picture(640, 480, size=1000)

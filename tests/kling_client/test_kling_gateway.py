@@ -14,7 +14,7 @@ from kling_client import AuthError, ConfigError, InvalidRequest, UnexpectedReply
 from kling_client.flows import listing
 from kling_client.snapshot import TaskSnapshot
 from tests.kling_client.conftest import TASK_ID, Blocking, Service, shown, task
-from tests.kling_client.test_flows import Run, answer, config
+from tests.kling_client.flow_run import Run, answer, config
 
 ACCESS, SECRET = "ak-0123456789", "sc-0123456789-0123456789-0123456789"
 ROUTE = "/v1/images/multi-image2image"
