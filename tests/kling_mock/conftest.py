@@ -10,6 +10,8 @@ import pytest
 from kling_mock import Fake, ManualClock, Reply, Request, TaskHandle
 from kling_mock.clock import Clock
 
+pytest.register_assert_rewrite("tests.kling_mock.life_cycle")  # what it compares is shown, as in a test
+
 PATH = "/kling/v1/images/generations"
 SUBJECTS = [{"subject_image": f"https://pictures.test/{name}.png"} for name in ("a", "b")]
 

@@ -1,0 +1,86 @@
+"""The machine that compares the fake with the model catches small faults."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from kling_mock.plan import Plan, Transition
+from kling_mock.records import Polls
+from kling_mock.stores.memory import MemoryStore
+from tests.profiles import CI
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+from tests.kling_mock.life_cycle import KEYS, LifeCycle
+
+
+def _never_starts(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    starts, ends = plan.instants(polls)
+    if now >= ends:
+        return Transition(plan.terminal, ends)
+    return Transition(_SOUND(plan, created, polls, created).status, min(starts, created))
+
+
+def _wraps(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    state = _SOUND(plan, created, polls, now)
+    return _SOUND(plan, created, (), created) if state.status.terminal and now > state.at + 4 else state
+
+
+def _stamps_the_look(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    return _SOUND(plan, created, polls, now)._replace(at=now)
+
+
+def _late(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
+    return _SOUND(plan, created, polls, max(created, now - 0.001))
+
+
+_SOUND = Plan.state
+
+
+@pytest.mark.parametrize("fault", [_never_starts, _wraps, _stamps_the_look, _late])
+def test_the_machine_catches_a_faulty_plan(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plan, "state", fault)
+    _expect_caught()
+
+
+def test_the_machine_catches_a_poll_counter_that_all_tasks_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shared(store: MemoryStore, task_id: str) -> Polls:
+        every = [store._kept(record.id).polls for record in store.tasks()]
+        times = itertools.chain.from_iterable(polls.times for polls in every)
+        return Polls(store._kept(task_id).polls.total, tuple(sorted(times)))
+
+    monkeypatch.setattr(MemoryStore, "polls", shared)
+    _expect_caught()
+
+
+def test_the_machine_catches_accounts_that_share_external_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = MemoryStore.external
+
+    def shared(store: MemoryStore, account: str, external_id: str) -> object:
+        found: Iterator[object] = (sound(store, key, external_id) for key in KEYS)
+        return next((record for record in found if record is not None), None)
+
+    monkeypatch.setattr(MemoryStore, "external", shared)
+    _expect_caught()
+
+
+def test_the_machine_catches_verbs_that_come_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reopening(plan: Plan, polls: Sequence[float], now: float, failure: str | None) -> Plan:
+        return Plan(now, now + 1, counted=False, failure=failure)
+
+    monkeypatch.setattr(Plan, "finished", reopening)
+    _expect_caught()
+
+
+def _expect_caught() -> None:
+    """The machine finds a difference. It is not made small: that would only take time."""
+    quick = settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises(AssertionError):
+        run_machine(LifeCycle, settings=quick)
