@@ -10,7 +10,9 @@ SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
 
-# The same examples every time: what passes here passes there.
+# The same examples every time: what passes here passes there. Byte code is kept whatever the environment says: some
+# fifty processes would each compile all of it.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --hypothesis-profile=ci
 

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -100,13 +101,12 @@ class Import(NamedTuple):
     kind: str
 
 
-def _modules() -> dict[str, ast.Module]:
-    found: dict[str, ast.Module] = {}
+def _modules() -> dict[str, Path]:
+    found: dict[str, Path] = {}
     for package, folder in PACKAGES.items():
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
-            name = ".".join((package, *parts)).removesuffix(".__init__")
-            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+            found[".".join((package, *parts)).removesuffix(".__init__")] = path
     return found
 
 
@@ -141,13 +141,20 @@ def _sources(module: str, node: ast.ImportFrom) -> Iterator[str]:
         yield inner if inner in MODULES else str(node.module)
 
 
-ALL_IMPORTS = [found for module, tree in MODULES.items() for found in _imports(module, tree)]
-IMPORTS = [found for found in ALL_IMPORTS if found.kind != "types"]
+@cache
+def all_imports() -> tuple[Import, ...]:
+    """Read when the first test wants them: every process collects, and few run these tests."""
+    trees = ((module, ast.parse(path.read_text(encoding="utf-8"))) for module, path in MODULES.items())
+    return tuple(found for module, tree in trees for found in _imports(module, tree))
+
+
+def imports() -> list[Import]:
+    return [found for found in all_imports() if found.kind != "types"]
 
 
 def libraries_of(module: str) -> set[str]:
     """Top-level packages of others that a module imports, in whatever place."""
-    tops = {each.name.partition(".")[0] for each in IMPORTS if each.module == module}
+    tops = {each.name.partition(".")[0] for each in imports() if each.module == module}
     return tops - OURS - set(sys.stdlib_module_names)
 
 
@@ -155,10 +162,10 @@ def test_the_table_sees_the_whole_of_it() -> None:
     """Witness: imports of all three kinds are found where we know them to be."""
     assert set(CONTRACT_CORE) <= set(MODULES)
     assert set(LIBRARIES) | set(DOORS) | OUTSIDE <= set(MODULES)
-    assert Import("kling_mock.doors.server", "uvicorn", "eager") in IMPORTS
-    assert Import("kling_mock.fake", "kling_mock.doors.server", "lazy") in IMPORTS
-    assert all(each.module != "kling_mock.doors.asgi" or each.name != "kling_mock.fake" for each in IMPORTS)
-    assert len(IMPORTS) > 200
+    assert Import("kling_mock.doors.server", "uvicorn", "eager") in imports()
+    assert Import("kling_mock.fake", "kling_mock.doors.server", "lazy") in imports()
+    assert all(each.module != "kling_mock.doors.asgi" or each.name != "kling_mock.fake" for each in imports())
+    assert len(imports()) > 200
 
 
 @pytest.mark.parametrize("module", CONTRACT_CORE)
@@ -167,7 +174,7 @@ def test_the_contract_itself_imports_nobody(module: str) -> None:
 
 
 def test_the_contract_imports_nothing_of_ours() -> None:
-    tops = {each.name.partition(".")[0] for each in IMPORTS if each.module.startswith("contracts")}
+    tops = {each.name.partition(".")[0] for each in imports() if each.module.startswith("contracts")}
     assert not tops & {"kling_mock", "kling_client"}
 
 
@@ -180,7 +187,7 @@ def test_the_fake_imports_the_libraries_of_its_row_and_no_others(module: str) ->
 def test_doors_are_opened_only_by_those_who_may() -> None:
     """Not by each other, but for respx, which speaks httpx; by the fake and the command when asked to."""
     found: dict[str, set[tuple[str, str]]] = {}
-    for each in IMPORTS:
+    for each in imports():
         if each.name.startswith("kling_mock.doors."):
             door = each.name.removeprefix("kling_mock.doors.")
             found.setdefault(each.module, set()).add((each.kind, door))
@@ -194,19 +201,19 @@ def test_doors_are_opened_only_by_those_who_may() -> None:
 
 def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
     drawing = {"kling_mock.drawing", "kling_mock.lettering"}
-    found = {each.module: each.kind for each in IMPORTS if each.name in drawing}
+    found = {each.module: each.kind for each in imports() if each.name in drawing}
     assert found == DRAWERS
 
 
 def test_tokens_are_read_only_when_one_comes() -> None:
-    found = {(each.module, each.kind) for each in IMPORTS if each.name == "kling_mock.tokens"}
+    found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.tokens"}
     assert found == {("kling_mock.authentication", "lazy")}
 
 
 def test_the_core_knows_nothing_of_what_users_start() -> None:
     core = {name for name in MODULES if name.startswith("kling_mock")} - OUTSIDE
     guilty = {
-        each for each in IMPORTS if each.module in core and each.name in OUTSIDE and each.kind == "eager"
+        each for each in imports() if each.module in core and each.name in OUTSIDE and each.kind == "eager"
     }
     # The server's thread keeps real time while a test skips its sleep.
     assert {(each.module, each.name) for each in guilty} <= {
@@ -217,7 +224,7 @@ def test_the_core_knows_nothing_of_what_users_start() -> None:
 def test_fake_and_client_never_meet_but_in_the_demo() -> None:
     meetings = {
         each.module
-        for each in IMPORTS
+        for each in imports()
         if {each.module.partition(".")[0], each.name.partition(".")[0]} == {"kling_mock", "kling_client"}
     }
     assert meetings <= {"kling_mock.demo"}
@@ -226,7 +233,7 @@ def test_fake_and_client_never_meet_but_in_the_demo() -> None:
 def test_no_module_level_import_goes_in_a_circle() -> None:
     """Neither does one for types, but of what is imported only when it is asked for."""
     graph: dict[str, set[str]] = {}
-    for each in ALL_IMPORTS:
+    for each in all_imports():
         postponed = each.kind == "lazy" or (each.kind == "types" and each.module in POSTPONING)
         if each.name in MODULES and not postponed:
             graph.setdefault(each.module, set()).add(each.name)
