@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.profiles import PROFILES, VARIABLE, share
+from tests.profiles import PROFILES, VARIABLE, register, share
 
 ROOT = Path(__file__).parents[2]
 # examples, steps of a state machine, the same examples every time, failures kept
@@ -40,22 +41,16 @@ def test_a_share_is_of_the_profile_in_use_and_never_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "flags", "said"),
-    [
-        (None, (), "hypothesis profile 'dev'"),
-        ("", (), "hypothesis profile 'dev'"),
-        ("nightly", (), "hypothesis profile 'nightly'"),
-        ("nightly", ("--hypothesis-profile=ci",), "hypothesis profile 'ci'"),
-        ("odd", (), "HYPOTHESIS_PROFILE=odd: no such profile. Use dev, ci, nightly"),
-    ],
+    ("flags", "said"),
+    [((), "hypothesis profile 'nightly'"), (("--hypothesis-profile=ci",), "hypothesis profile 'ci'")],
 )
-def test_a_profile_is_chosen(variable: str | None, flags: tuple[str, ...], said: str) -> None:
-    """By the flag, else by the environment; `dev` otherwise. A wrong name is told with the right ones."""
+def test_a_profile_is_chosen_by_the_flag_or_else_by_the_environment(
+    flags: tuple[str, ...], said: str
+) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", VARIABLE))
     }
-    if variable is not None:
-        environment[VARIABLE] = variable
+    environment[VARIABLE] = "nightly"
     # Nothing is collected: the header of a run of this very file tells the profile.
     command = [
         sys.executable,
@@ -72,6 +67,35 @@ def test_a_profile_is_chosen(variable: str | None, flags: tuple[str, ...], said:
     ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert said in done.stdout + done.stderr
+
+
+@pytest.fixture
+def _profile() -> Iterator[None]:
+    """Afterwards, the one that was in use is in use again."""
+    chosen = settings.get_current_profile_name()
+    yield
+    settings.load_profile(chosen)
+
+
+@pytest.mark.usefixtures("_profile")
+@pytest.mark.parametrize("variable", [None, ""])
+def test_dev_is_chosen_if_nobody_says(variable: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.load_profile("nightly")
+    if variable is None:
+        monkeypatch.delenv(VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(VARIABLE, variable)
+    register()
+    assert settings.get_current_profile_name() == "dev"
+
+
+@pytest.mark.usefixtures("_profile")
+def test_a_wrong_name_is_told_with_the_right_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "odd")
+    with pytest.raises(
+        pytest.UsageError, match=r"HYPOTHESIS_PROFILE=odd: no such profile\. Use dev, ci, nightly"
+    ):
+        register()
 
 
 def test_the_makefile_decides_by_ci_and_searches_by_nightly() -> None:
