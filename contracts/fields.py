@@ -196,9 +196,12 @@ class Integer(Field):
 
 # After the slashes: perhaps a user, a name or a bracketed address, perhaps a port. Where the host ends, the
 # rest may be anything. `(?!\n)$` because Python's `$` also matches before a last newline, ECMA's does not.
+_PORT: Final = (  # 0 to 65535 in digits
+    r"0*(?:[0-9]{0,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
 URL_PATTERN: Final = (
     r"^[hH][tT][tT][pP][sS]?://(?:[^\s/?#]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)"
-    r"(?::[0-9]*)?(?:[/?#]|(?!\n)$)"
+    rf"(?::{_PORT})?(?:[/?#]|(?!\n)$)"
 )
 LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
 # What nearly every URL looks like; the rest is looked at with more care.

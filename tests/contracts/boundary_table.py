@@ -63,7 +63,6 @@ def fails(name: str, body: object, path: str, rule: str) -> Row:
 NO_LIST: list[object] = []
 NO_OBJECT: dict[str, object] = {}
 SURROGATE = "JSON Schema has no word for lone surrogates"
-PORT = "a pattern that counts to 65535 would hide what it means"
 LIBRARY = "jsonschema fails to print a number of 5000 digits"
 BULKY = "a pattern over 14 million characters takes seconds; see test_schema_counts_bytes"
 
@@ -258,7 +257,7 @@ def picture_rows(key: str, rule: str, path: str, body: Any) -> list[Row]:
     return [
         *rows,
         ok(f"{key} no padding", body(UNPADDED)),
-        refused(f"{key} port too high", body("http://example.com:65536/a"), path, f"{rule}.url", PORT),
+        refused(f"{key} port too high", body("http://example.com:65536/a"), path, f"{rule}.url"),
         refused(f"{key} port no number", body("http://example.com:a/a"), path, f"{rule}.url"),
         refused(f"{key} surrogate in URL", body(PAGE_URL + "\ud800"), path, f"{rule}.url", SURROGATE),
         refused(f"{key} number", body(1), path, f"{rule}.type"),
@@ -448,7 +447,7 @@ CALLBACKS = [
             " ",
         )
     ],
-    refused("callback port", good(callback_url="http://a:65536/"), "callback_url", "callback_url.url", PORT),
+    refused("callback port", good(callback_url="http://a:65536/"), "callback_url", "callback_url.url"),
     ok("callback highest port", good(callback_url="http://a:65535/")),
     refused("callback blank before", good(callback_url=" http://a/"), "callback_url", "callback_url.url"),
     refused(

@@ -291,6 +291,16 @@ def test_urls_against_a_pattern() -> None:
             assert is_web_url(url) == bool(re.search(URL_PATTERN, url)), url
 
 
+def test_ports_against_the_pattern() -> None:
+    """Every number of five digits, some of six, and zeros before it."""
+    for port in (*range(100_000), 655_350, 655_360, 999_999):
+        for digits in (f"{port}", f"{port:07}"):
+            legal = re.search(URL_PATTERN, f"http://a:{digits}/") is not None
+            assert legal == (port <= 65_535), digits
+    for port in (0, 9, 65_535, 65_536, 99_999, 655_350):
+        assert is_web_url(f"http://a:{port}/") == (port <= 65_535)
+
+
 def test_bodies_are_not_kept() -> None:
     """A reading shares nothing that a later change of the body could reach."""
     body: dict[str, Any] = {"subject_image_list": [{"subject_image": URL}] * 2, "prompt": "x"}
