@@ -14,14 +14,17 @@ from contracts.gateways import Gateway
 class Service:
     """Where the stand-in of the service is, and how it wants to be spoken to.
 
-    `base_url` is an origin without prefix (what stands in for https://api.cometapi.com), `timeout` the
-    seconds that one HTTP request should be given.
+    `base_url` is an origin without prefix (what stands in for https://api.cometapi.com), the same for all
+    calls; `timeout` the seconds that one HTTP request should be given. Kling itself takes `api_key`, or a
+    token signed with `access_key` and `secret_key`.
     """
 
     base_url: str
     api_key: str
     gateway: Gateway
     timeout: float
+    access_key: str = ""
+    secret_key: str = ""
 
     @property
     def create_url(self) -> str:
@@ -51,8 +54,9 @@ class ClientAdapter(ABC):
     `fields`: the body fields that it can send, by the names of the contract; None: all, and unknown ones.
     `validates_locally`: whether it refuses an invalid request before sending. If not, the suite asks that
     what the service refuses reaches the caller.
-    `virtual_time`: whether it waits in this process by `time.sleep` or `asyncio.sleep`; then waiting takes
-    no time. A client that waits otherwise, in another process for example, takes real seconds.
+    `virtual_time`: whether it waits in this process by `time.sleep`, `asyncio.sleep` or other timers of the
+    event loop, or `threading.Event.wait`; then waiting takes no time. A client that waits otherwise, in
+    another process for example, takes real seconds.
     """
 
     fields: Collection[str] | None = None

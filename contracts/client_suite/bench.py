@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
 import time
-import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, Self, TypeVar, cast
+from typing import Final, NoReturn, Self, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from contracts.client_suite.adapter import ClientAdapter, Outcome, Service
+from contracts.client_suite.adapter import ClientAdapter, Service
+from contracts.client_suite.attempts import Attempt, attempted
 from contracts.client_suite.isolation import Isolation
-from contracts.client_suite.scripts import PICTURES, Script, answer
-from contracts.client_suite.stand_in import Manner, Received, Reply, StandIn
-from contracts.client_suite.virtual_time import OutOfTime, RealTimeThread, VirtualTime
+from contracts.client_suite.place import Place
+from contracts.client_suite.scripts import Script, answer
+from contracts.client_suite.stand_in import Manner, Received, Reply
+from contracts.client_suite.tokens import ACCESS_KEY, KEY, SECRET_KEY
+from contracts.client_suite.virtual_time import VirtualTime
 from contracts.gateways import Gateway
 from contracts.operations import Operation
 from contracts.rules import Rule
@@ -29,7 +28,6 @@ from contracts.vocabulary import Source
 
 T = TypeVar("T")
 
-KEY: Final = "sk-client-suite-5f0c1e7a9b3d"
 TIMEOUT: Final = 30.0
 # Bodies are large, and clients take their time.
 _PATIENT: Final = (
@@ -40,8 +38,8 @@ _PATIENT: Final = (
 )
 # So many requests in one call, and the client is taken for one that never stops.
 MANY: Final = 3000
-# What is still going on in threads of the client is watched for so long, in real seconds.
-_AFTERMATH: Final = 0.2
+# A client whose waiting takes longer than this in real seconds does not live in virtual time.
+_MOST_REAL_SECONDS: Final = 15.0
 
 
 class Broken(Exception):
@@ -58,72 +56,23 @@ class Inconclusive(Exception):
     """A property could not be looked at: something that it stands on is broken, and told elsewhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One call of the adapter: what it returned or raised, what was sent meanwhile, and how long it took.
-
-    `seconds` are virtual where the client lives in virtual time. `overdue` tells that the suite ended it,
-    `late` counts the requests that came after it.
-    """
-
-    value: object = None
-    error: BaseException | None = None
-    requests: tuple[Received, ...] = ()
-    seconds: float = 0.0
-    overdue: bool = False
-    late: int = 0
-
-    @property
-    def creates(self) -> list[Received]:
-        return [request for request in self.requests if request.method == "POST"]
-
-    @property
-    def queries(self) -> list[Received]:
-        return [each for each in self.requests if each.method == "GET" and not each.path.startswith(PICTURES)]
-
-    @property
-    def outcome(self) -> Outcome | None:
-        return self.value if isinstance(self.value, Outcome) else None
-
-    @property
-    def status(self) -> str:
-        return str(self.outcome.status) if self.outcome else ""
-
-    def says(self, text: str) -> bool:
-        """Whether the caller gets to see a text, in what was returned or raised."""
-        told = str(self.outcome.message) if self.outcome else self.complaint
-        return text in told
-
-    @property
-    def complaint(self) -> str:
-        """All that an exception says, its causes and notes included."""
-        return "" if self.error is None else "".join(traceback.format_exception(self.error))
-
-    def __str__(self) -> str:
-        if self.overdue:
-            return f"a call that the suite had to end after {self.seconds:.0f} s"
-        if self.error is None:
-            return f"the return of {self.value!r}"
-        return f"{type(self.error).__name__}: {str(self.error)[:300]}"
-
-
 @dataclass
 class Bench:
-    """One client, one stand-in, one gateway; entered once for each property."""
+    """One client at one gateway and one place; entered once for each property."""
 
     adapter: ClientAdapter
     gateway: Gateway
-    examples: int
+    place: Place
     request: pytest.FixtureRequest
+    examples: int
     timeout: float = TIMEOUT
-    clock: VirtualTime = field(default_factory=VirtualTime)
     creates: int = 0
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
         self.script = Script(self.gateway)
         self._stack.enter_context(Isolation())
-        self.stand_in = self._stack.enter_context(StandIn(self._answer))
+        self.stand_in = self.place.open_stand_in(self._answer, self._now)
         if self.adapter.virtual_time:
             self._stack.enter_context(self.clock)
         return self
@@ -132,6 +81,10 @@ class Bench:
         self._stack.close()
         if self.stand_in.failure is not None:
             raise self.stand_in.failure
+
+    @property
+    def clock(self) -> VirtualTime:
+        return self.place.clock
 
     @property
     def operation(self) -> Operation:
@@ -148,7 +101,14 @@ class Bench:
 
     @property
     def service(self) -> Service:
-        return Service(base_url=self.origin, api_key=KEY, gateway=self.gateway, timeout=self.timeout)
+        return Service(
+            base_url=self.origin,
+            api_key=KEY,
+            gateway=self.gateway,
+            timeout=self.timeout,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+        )
 
     def play(
         self, *, creates: Sequence[Reply] = (), queries: Sequence[Reply] = (), accepts: bool = True
@@ -164,8 +124,21 @@ class Bench:
     def query(self, task_id: str) -> Attempt:
         return _require_outcome(self._call(lambda: self.adapter.query(self.service, task_id)), "query")
 
-    def wait(self, task_id: str, deadline: float) -> Attempt:
-        call = self._call(lambda: self.adapter.wait(self.service, task_id, deadline), limit=2 * deadline + 60)
+    def wait(self, task_id: str, deadline: float, *, interruption: float = float("inf")) -> Attempt:
+        """Let it wait, and be interrupted after so many seconds, if at all."""
+        began = time.perf_counter()
+        call = self._call(
+            lambda: self.adapter.wait(self.service, task_id, deadline),
+            limit=2 * deadline + 60,
+            interruption=interruption,
+        )
+        took = time.perf_counter() - began
+        if self.adapter.virtual_time and took > _MOST_REAL_SECONDS and took > call.seconds / 2:
+            fault(
+                "a client that waits by `time.sleep`, `asyncio.sleep`, a timer of its loop or `Event.wait`",
+                f"waiting that took {took:.0f} real seconds: set `virtual_time = False`, "
+                "and the suite waits for shorter times",
+            )
         return _require_outcome(call, "wait")
 
     def fetch(self, url: str) -> Attempt:
@@ -216,46 +189,15 @@ class Bench:
         self.clock.advance(reply.seconds)
         return reply
 
-    def _call(self, call: Callable[[], object], limit: float = 3600.0) -> Attempt:
-        self.stand_in.requests.clear()
-        clock = self.clock
-        clock.overdue, began, threads = False, self._now(), set(threading.enumerate())
-        clock.limit = clock.elapsed + limit
-        value: object = None
-        error: BaseException | None = None
-        try:
-            value = call()
-            if inspect.isawaitable(value):
-                value = asyncio.run(_awaited(cast("Awaitable[object]", value)))
-        except (Exception, SystemExit, OutOfTime) as raised:  # noqa: BLE001 -- judged, whatever it is
-            error = raised
-        seconds = self._now() - began
-        if error is not None:
-            self.stand_in.settle()
-        requests = tuple(self.stand_in.requests)
-        self.creates += sum(request.method == "POST" for request in requests)
-        self._watch_aftermath(threads)
-        return Attempt(
-            value=value,
-            error=error,
-            requests=requests,
-            seconds=seconds,
-            overdue=clock.overdue,
-            late=len(self.stand_in.requests) - len(requests),
-        )
+    def _call(
+        self, call: Callable[[], object], limit: float = 3600.0, interruption: float = float("inf")
+    ) -> Attempt:
+        attempt = attempted(call, self.place, self._now, limit=limit, interruption=interruption)
+        self.creates += len(attempt.creates)
+        return attempt
 
     def _now(self) -> float:
         return self.clock.elapsed if self.adapter.virtual_time else time.perf_counter()
-
-    def _watch_aftermath(self, before: set[threading.Thread]) -> None:
-        """Give threads that the call left behind the time to be seen sending."""
-        for thread in set(threading.enumerate()) - before:
-            if not isinstance(thread, RealTimeThread):
-                thread.join(_AFTERMATH)
-
-
-async def _awaited(value: Awaitable[object]) -> object:
-    return await value
 
 
 def _require_outcome(attempt: Attempt, method: str) -> Attempt:

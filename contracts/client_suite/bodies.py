@@ -8,8 +8,10 @@ from typing import cast
 
 from hypothesis import strategies as st
 
-from contracts.client_suite.bench import Attempt, Bench
+from contracts.client_suite.attempts import Attempt
+from contracts.client_suite.bench import Bench, fault
 from contracts.client_suite.scripts import created, task
+from contracts.client_suite.stand_in import Received
 from contracts.strategies import valid_requests
 from contracts.vocabulary import TaskStatus
 
@@ -35,6 +37,14 @@ def smallest_body(bench: Bench, **more: object) -> dict[str, object]:
     name = bench.operation.fields[0].name
     item = {"subject_image": "https://example.com/cat.png"}
     return {name: [dict(item), dict(item)], **more}
+
+
+def sent_body(sent: Received) -> object:
+    """The decoded body of a create. One that no service could read breaks whatever property looks at it."""
+    try:
+        return sent.json()
+    except ValueError as error:
+        fault("a body of JSON in UTF-8", f"{sent}\n({error})")
 
 
 def submit(bench: Bench, body: dict[str, object]) -> Attempt:

@@ -17,6 +17,8 @@ from contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus
 
 # What a client is told to wait for an answer, where none comes.
 _SHORT: Final = 0.1
+_DEADLINE: Final = 60.0
+_REAL_DEADLINE: Final = 1.0
 _EXTERNAL_ID: Final = "external_task_id"
 
 _WHOLE: Final = created(task(TaskStatus.SUBMITTED))
@@ -45,6 +47,17 @@ def paying(adapter: ClientAdapter) -> Iterator[Property]:
             source=KLING_UPDATES,
             check=partial(_no_second_create, reply),
         )
+    running, failed = shown(task(TaskStatus.PROCESSING)), shown(task(TaskStatus.FAILED))
+    for name, sentence, replies in (
+        ("failed", "a task has failed", [running, failed]),
+        ("deadline", "a task has not ended by the deadline", [running]),
+    ):
+        yield Property(
+            id=f"client.no_second_create[{name}]",
+            sentence=f"where {sentence}, waiting for it does not create another one",
+            source=KLING_UPDATES,
+            check=partial(_waiting_creates_nothing, replies),
+        )
     yield Property(
         id=f"client.no_second_create[{_EXTERNAL_ID}]",
         sentence="a create with an external id makes one task, however often it is sent",
@@ -72,6 +85,13 @@ def _no_second_create(reply: Reply, bench: Bench) -> None:
         )
     if attempt.error is None and attempt.value != TASK_ID:
         fault("an error, as nobody knows the id of the task", attempt)
+
+
+def _waiting_creates_nothing(replies: list[Reply], bench: Bench) -> None:
+    script = bench.play(queries=replies)
+    attempt = bench.wait(TASK_ID, _DEADLINE if bench.adapter.virtual_time else _REAL_DEADLINE)
+    if script.accepted:
+        fault("no create", f"{'; '.join(map(str, attempt.creates))}, and so many tasks are billed")
 
 
 def _one_task_for_one_id(bench: Bench) -> None:

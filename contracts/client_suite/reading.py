@@ -11,7 +11,8 @@ from typing import Final, cast
 from hypothesis import strategies as st
 
 from contracts.captures import MessageKind, captures
-from contracts.client_suite.bench import Attempt, Bench, Inconclusive, Property, fault
+from contracts.client_suite.attempts import Attempt
+from contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from contracts.client_suite.scripts import answer, shown, task
 from contracts.client_suite.stand_in import Manner, Reply
 from contracts.messages import Envelope, TaskMessage

@@ -1,36 +1,26 @@
-"""Properties of receipts and refusals: the id gets to the caller, and so does a no."""
+"""Properties of receipts: the id gets to the caller."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from functools import partial
-from typing import Final, cast
+from typing import cast
 
-from contracts.client_suite.bench import Attempt, Bench, Inconclusive, Property, fault
+from contracts.client_suite.attempts import Attempt
+from contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from contracts.client_suite.bodies import smallest_body
-from contracts.client_suite.scripts import answer, created, refused, task
+from contracts.client_suite.scripts import answer, created, task
 from contracts.client_suite.stand_in import Reply
-from contracts.gateways import Gateway, Situation
 from contracts.messages import Envelope
 from contracts.response_schemas import REQUEST_ID, TASK_ID
-from contracts.vocabulary import KLING_ERRORS, SEED, TaskStatus
+from contracts.vocabulary import SEED, TaskStatus
 
 Wire = dict[str, object]
 
-_REFUSED_CREATES: Final = (
-    Situation.BAD_KEY,
-    Situation.UNKNOWN_MODEL,
-    Situation.INVALID,
-    Situation.DUPLICATE_ID,
-    Situation.NO_BALANCE,
-    Situation.NO_SLOTS,
-    Situation.INTERNAL,
-)
 
-
-def receipts(gateway: Gateway) -> Iterator[Property]:
-    """The properties of answers to creates, and of refusals."""
+def receipts() -> Iterator[Property]:
+    """The properties of answers to creates."""
     yield Property(
         id="client.reads_created[plain]",
         sentence="the id in the answer to a create is given to the caller",
@@ -44,19 +34,6 @@ def receipts(gateway: Gateway) -> Iterator[Property]:
             source=SEED,
             check=partial(_reads_created, bodies),
         )
-    for situation in _REFUSED_CREATES:
-        yield Property(
-            id=f"client.reports_refusal[{situation.value}]",
-            sentence="a create that the service refuses is an error to the caller",
-            source=gateway.refusals[situation].source,
-            check=partial(_reports_refusal, situation),
-        )
-    yield Property(
-        id=f"client.reports_refusal[{Situation.UNKNOWN_TASK.value}]",
-        sentence="a query for a task that is not there is an error to the caller",
-        source=KLING_ERRORS,
-        check=_reports_unknown_task,
-    )
 
 
 def _created() -> dict[str, tuple[str, list[Wire]]]:
@@ -99,19 +76,3 @@ def _reads_created(bodies: list[Wire], bench: Bench) -> None:
         attempt = _create(bench, answer(body))
         if attempt.error is not None or attempt.value != usual.value:
             fault(f"the same as for the usual answer, {usual}", attempt, tag=json.dumps(body))
-
-
-def _reports_refusal(situation: Situation, bench: Bench) -> None:
-    reply = refused(bench.gateway, situation)
-    bench.play(creates=[reply], accepts=False)
-    attempt = bench.submit(smallest_body(bench))
-    if attempt.error is None or attempt.overdue:
-        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")
-
-
-def _reports_unknown_task(bench: Bench) -> None:
-    reply = refused(bench.gateway, Situation.UNKNOWN_TASK)
-    bench.play(queries=[reply])
-    attempt = bench.query(TASK_ID)
-    if attempt.error is None or attempt.overdue:
-        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")

@@ -16,6 +16,7 @@ from contracts.sample_pictures import png
 from contracts.vocabulary import TaskStatus
 
 PICTURES: Final = "/pictures/"
+TOO_MANY: Final = 429
 # Values for the templates of all refusals; those of validations say what they are about.
 _FILLING: Final = {
     "id": TASK_ID,
@@ -60,6 +61,12 @@ def refused(gateway: Gateway, situation: Situation, **filling: object) -> Reply:
     return Reply(status=refusal.status, body=json.dumps(body).encode())
 
 
+def too_many(gateway: Gateway, retry_after: str) -> Reply:
+    """What is answered to somebody who asks too often: nothing was done, and when to come again."""
+    reply = refused(gateway, Situation.NO_SLOTS)
+    return replace(reply, headers=(*reply.headers, ("Retry-After", retry_after)))
+
+
 def out_of_order(status: int) -> Reply:
     """What a proxy says in place of a service that does not answer: no JSON."""
     page = f"<html><body>{status}: the service did not answer</body></html>"
@@ -100,12 +107,14 @@ class Script:
         external_id = _external_id(request)
         if external_id in self._taken:
             return refused(self.gateway, Situation.DUPLICATE_ID, id=external_id)
-        if self.accepts:
+        self._sent += 1
+        creates = self.creates or (created(task(TaskStatus.SUBMITTED)),)  # where none was looked for
+        reply = creates[min(self._sent, len(creates)) - 1]
+        if self.accepts and reply.status != TOO_MANY:
             self.accepted += 1
             if external_id:
                 self._taken.add(external_id)
-        self._sent += 1
-        return self.creates[min(self._sent, len(self.creates)) - 1]
+        return reply
 
 
 def _external_id(request: Received) -> str:

@@ -8,20 +8,29 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from contracts.client_suite.adapter import ClientAdapter
-from contracts.client_suite.bench import KEY, Attempt, Bench, Property, fault
+from contracts.client_suite.attempts import Attempt
+from contracts.client_suite.bench import Bench, Property, fault
 from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.paying import ACCIDENTS
 from contracts.client_suite.scripts import PICTURES, created, refused, shown, task
 from contracts.client_suite.stand_in import Manner, Received, Reply
+from contracts.client_suite.tokens import KEY, SECRET_KEY
 from contracts.gateways import Situation
 from contracts.response_schemas import TASK_ID
 from contracts.vocabulary import KLING_AUTH, TaskStatus
 
-_SPELLINGS: Final = (
-    KEY,
-    base64.b64encode(KEY.encode()).decode(),
-    base64.b64encode(f":{KEY}".encode()).decode(),
-)
+_SECRETS: Final = {KEY: "<the key>", SECRET_KEY: "<the secret key>"}
+# Also a part of a secret is one. Many programs show the first or the last four characters: that is not seen.
+_PART: Final = 12
+_SPELLINGS: Final = {
+    spelling[start : start + _PART]: name
+    for secret, name in _SECRETS.items()
+    for spelling in (
+        secret,
+        *(base64.b64encode(f"{before}{secret}".encode()).decode() for before in ("", ":")),
+    )
+    for start in range(len(spelling) - _PART + 1)
+}
 _SHORT_WAIT: Final = 10.0
 
 
@@ -54,9 +63,11 @@ def _leaks(text: str) -> bool:
 
 def _hidden(text: str) -> str:
     """A leak as it may be shown: without the key, and with what stands around it."""
-    for spelling in _SPELLINGS:
-        text = text.replace(spelling, "<the key>")
-    at = text.find("<the key>")
+    at = min(text.find(part) for part in _SPELLINGS if part in text)
+    for secret, name in _SECRETS.items():
+        text = text.replace(secret, name)
+    for part, name in _SPELLINGS.items():
+        text = text.replace(part, name)
     return text[max(at - 120, 0) : at + 120].strip()
 
 
@@ -92,9 +103,16 @@ def _episodes(bench: Bench) -> Iterator[tuple[str, Attempt]]:
 def _errors(bench: Bench) -> None:
     for name, attempt in _episodes(bench):
         error = attempt.error
-        for text in (attempt.complaint, repr(error), repr(getattr(error, "args", ()))):
+        views = {
+            "its traceback": attempt.complaint,
+            "repr() of it": repr(error),
+            "its args": repr(getattr(error, "args", ())),
+            "its attributes": repr(getattr(error, "__dict__", {})),
+        }
+        for view, text in views.items():
             if _leaks(text):
-                fault("an exception without the key", _hidden(text), tag=name)
+                seen = f"{type(error).__name__}, by {view}: {_hidden(text)}"
+                fault("an exception without the key", seen, tag=name)
 
 
 class _Listener(logging.Handler):

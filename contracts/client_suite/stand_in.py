@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from http.client import HTTPException, HTTPMessage, parse_headers
 from io import BufferedReader
@@ -50,12 +50,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request as it came: names of headers as they were spelled, the body decoded from chunks only."""
+    """One request as it came: names of headers as they were spelled, the body decoded from chunks only.
+
+    `at` is when, in seconds of the clock that the stand-in was given.
+    """
 
     method: str
     target: str
     headers: Headers
     body: bytes
+    at: float = 0.0
 
     @property
     def path(self) -> str:
@@ -79,10 +83,8 @@ class StandIn:
     """Listens on a free loopback port while it is entered. `answer` can be replaced at any time."""
 
     def __init__(self, answer: Callable[[Received], Reply]) -> None:
-        self.answer = answer
-        self.requests: list[Received] = []
-        self.failure: Exception | None = None
         self._lock = Lock()
+        self.begin(answer)
         self._closing = False
         self._open: set[socket.socket] = set()
         self._busy: set[socket.socket] = set()
@@ -107,25 +109,40 @@ class StandIn:
             thread.join()
         self._listener.close()
 
+    def begin(
+        self, answer: Callable[[Received], Reply], now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """Forget what was sent so far. `now` is the clock by which requests come."""
+        with self._lock:
+            self.answer, self._now = answer, now
+            self.requests: list[Received] = []
+            self.failure: Exception | None = None
+            # How many stalled replies were still waited for when the stand-in had enough.
+            self.endured = 0
+
+    def is_idle(self) -> bool:
+        """Whether all that was sent so far has been read and answered."""
+        with self._lock:
+            waiting = select.select([self._listener, *self._open], [], [], 0)[0]
+            return not waiting and not self._busy
+
     def settle(self) -> None:
-        """Wait until what was sent so far has been read: a client that gave up may be ahead of us."""
+        """Wait until the stand-in is idle: a client that gave up may be ahead of us."""
         late = time.perf_counter() + SETTLE_SECONDS
-        while time.perf_counter() < late:
-            with self._lock:
-                waiting = select.select([self._listener, *self._open], [], [], 0)[0]
-                if not waiting and not self._busy:
-                    return
+        while time.perf_counter() < late and not self.is_idle():
             Event().wait(0.001)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = RealTimeThread(target=target, args=arguments, daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()]
         self._threads.append(thread)
         thread.start()
 
     def _accept(self) -> None:
         while True:
-            connection, _ = self._listener.accept()
-            with self._lock:
+            select.select([self._listener], [], [])
+            with self._lock:  # so that nobody takes us for idle with a connection in hand
+                connection, _ = self._listener.accept()
                 if self._closing:
                     connection.close()
                     return
@@ -163,14 +180,17 @@ class StandIn:
     def _serve(self, connection: socket.socket, request: Received) -> bool:
         """Answer; True if the connection stays."""
         with self._lock:
-            self.requests.append(request)
+            self.requests.append(replace(request, at=self._now()))
             reply = self.answer(request)
         match reply.manner:
             case Manner.DROPPED:
                 return False
             case Manner.STALLED:
                 connection.settimeout(STALL_SECONDS)
-                connection.recv(1)
+                try:
+                    connection.recv(1)
+                except TimeoutError:
+                    self.endured += 1
                 return False
             case Manner.CUT:
                 connection.sendall(_head(reply) + reply.body[: len(reply.body) // 2])

@@ -8,18 +8,25 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from contracts.client_suite.adapter import ClientAdapter
-from contracts.client_suite.bench import KEY, Bench, Broken, Inconclusive, Property
+from contracts.client_suite.addressing import addressing
+from contracts.client_suite.bench import Bench, Broken, Inconclusive, Property
 from contracts.client_suite.encoding import encoding
+from contracts.client_suite.manners import manners
 from contracts.client_suite.paying import paying
+from contracts.client_suite.place import Place
 from contracts.client_suite.reading import reading
 from contracts.client_suite.receipts import receipts
+from contracts.client_suite.refusals import refusals
 from contracts.client_suite.secrecy import secrecy
+from contracts.client_suite.tokens import KEY, SECRET_KEY
 from contracts.client_suite.validity import validity
 from contracts.client_suite.waiting import waiting
+from contracts.client_suite.ways_out import WAYS_OUT
 from contracts.gateways import COMETAPI, Gateway
 
 DEFAULT_EXAMPLES = 20
 _SHOWN = 1500
+_CASE = 200
 
 Test = Callable[[Property, pytest.FixtureRequest], None]
 
@@ -46,9 +53,12 @@ def client_suite(
     if examples < 1:
         raise ValueError(f"examples must be at least 1, not {examples}")
 
+    place = Place()
+
     def test(client_property: Property, request: pytest.FixtureRequest) -> None:
+        request.config.add_cleanup(place.close)  # after the run: clients may keep what they opened until then
         try:
-            report = judge(client_property, adapter, gateway, request, examples=examples)
+            report = look(client_property, Bench(adapter, gateway, place, request, examples))
         except Inconclusive as inconclusive:
             pytest.skip(str(inconclusive))
         if report:
@@ -70,9 +80,12 @@ def properties(adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Iterator[
     _check_fields(adapter, gateway)
     yield from validity(adapter, gateway)
     yield from encoding(adapter, gateway)
-    yield from receipts(gateway)
+    yield from addressing(gateway)
+    yield from receipts()
+    yield from refusals(gateway)
     yield from reading()
     yield from waiting(adapter)
+    yield from manners(adapter)
     yield from paying(adapter)
     yield from secrecy(adapter)
 
@@ -85,9 +98,15 @@ def judge(
     *,
     examples: int = DEFAULT_EXAMPLES,
 ) -> str:
-    """What is wrong where a property does not hold, nothing where it does. Raises Inconclusive."""
+    """What is wrong where one property does not hold, nothing where it does. Raises Inconclusive."""
+    with Place() as place:
+        return look(wanted, Bench(adapter, gateway, place, request, examples))
+
+
+def look(wanted: Property, bench: Bench) -> str:
+    """The same at a bench that is there."""
     try:
-        with Bench(adapter=adapter, gateway=gateway, examples=examples, request=request) as bench:
+        with bench:
             wanted.check(bench)
     except Broken as broken:
         return render(wanted, broken)
@@ -102,13 +121,14 @@ def render(wanted: Property, broken: Broken) -> str:
         "expected": broken.expected,
         "seen": broken.seen,
         "given": "" if broken.given is None else _shown(broken.given),
-        "case": broken.tag,
+        "case": textwrap.shorten(broken.tag, _CASE, placeholder=" ..."),
         "rule": "" if rule is None else f"{rule.id}: {rule.sentence}",
         "source": f"{source} ({source.confidence} confidence)",
+        "way out": WAYS_OUT[wanted.name],
     }
     lines = [f"{wanted.id}: {wanted.sentence}"]
     lines += [f"  {name:<9} {_indented(text)}" for name, text in rows.items() if text]
-    return "\n".join(lines).replace(KEY, "<the key>")
+    return "\n".join(lines).replace(KEY, "<the key>").replace(SECRET_KEY, "<the secret key>")
 
 
 def _reason(wanted: Property, reasons: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Final, TypeVar
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from contracts.client_suite.adapter import ClientAdapter
 from contracts.client_suite.bench import Bench, Property, fault
-from contracts.client_suite.bodies import given_body, smallest_body, submit
+from contracts.client_suite.bodies import given_body, sent_body, smallest_body, submit
 from contracts.client_suite.scripts import refused
 from contracts.gateways import Gateway, Situation
 from contracts.operations import Operation, validate
 from contracts.rules import Rule
+from contracts.sample_pictures import png
 from contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from contracts.vocabulary import KLING_ERRORS, SEED
 
@@ -22,6 +24,16 @@ from contracts.vocabulary import KLING_ERRORS, SEED
 _FEW: Final = 1
 _PER_CLASS: Final = 2
 _BULKY: Final = "max_bytes"
+
+# What any client meets on its first day.
+_PLAIN: Final[tuple[Mapping[str, object], ...]] = (
+    {},
+    {"prompt": "two cats at sea, é漢😀"},
+    {"n": 2},
+    {"aspect_ratio": "3:2"},
+    {"subject_image_list": [{"subject_image": f"http://example.com/{name}"} for name in ("a.png", "b?c=d")]},
+    {"subject_image_list": [{"subject_image": b64encode(png(300, 300)).decode()}] * 2},
+)
 
 T = TypeVar("T")
 Invalid = st.SearchStrategy[InvalidRequest]
@@ -95,12 +107,12 @@ def _sends_only_valid(classes: Mapping[str, Invalid], bench: Bench) -> None:
         attempt = submit(bench, body)
         rule = bench.operation.rules[request.rule_id]
         for sent in attempt.creates:
-            violations = _violations(sent.json(), bench.operation)
+            violations = _violations(sent_body(sent), bench.operation)
             if violations:
                 fault("an error, and nothing sent", f"{sent}\n({violations})", rule=rule, tag=request.tag)
 
     for label, requests in classes.items():
-        bench.for_all(requests, judge, _FEW if _BULKY in label else _PER_CLASS)
+        bench.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, bench.examples))
 
 
 def _violations(body: object, operation: Operation) -> str:
@@ -113,16 +125,13 @@ def _accepts_edges(classes: Mapping[str, Boundary], bench: Bench) -> None:
         _require_create(bench, given_body(bench, request.body), rule, request.tag)
 
     for label, requests in classes.items():
-        bench.for_all(requests, judge, _FEW if _BULKY in label else _PER_CLASS)
+        bench.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, bench.examples))
 
 
 def _accepts_valid(bench: Bench) -> None:
     """Within the limits: what lies on them has properties of its own."""
-    plain: Mapping[str, object] = {"prompt": "two cats at sea, é漢😀", "n": 2, "aspect_ratio": "3:2"}
-    for name in (None, *plain):
-        given = {} if name is None else {name: plain[name]}
-        body = given_body(bench, smallest_body(bench, **given))
-        _require_create(bench, body)
+    for given in _PLAIN:
+        _require_create(bench, given_body(bench, smallest_body(bench, **given)))
 
 
 def _require_create(bench: Bench, body: dict[str, object], rule: Rule | None = None, tag: str = "") -> None:
@@ -138,7 +147,8 @@ def _passes_refusals_on(bench: Bench) -> None:
         if attempt.error is None or attempt.overdue:
             fault("an error, as the service refused the request", attempt)
 
+    # The service says the same about all of them: one for each rule will do.
     for classes in _by_rule(_invalid(bench.gateway), bench.operation, bench.adapter.fields).values():
-        for label, requests in classes.items():
-            if _BULKY not in label:
-                bench.for_all(requests, judge, _FEW)
+        small = [requests for label, requests in classes.items() if _BULKY not in label]
+        if small:
+            bench.for_all(small[0], judge, _FEW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 import threading
 import time
@@ -15,6 +16,8 @@ _NANOSECONDS: Final = 1_000_000_000
 _REAL: Final = frozenset(
     (*sys.stdlib_module_names, "_pytest", "pytest", "pluggy", "hypothesis", "xdist", "execnet", "contracts")
 )
+# Where other threads of the client may be at work, time passes after so much real silence, in seconds.
+SILENCE: Final = 0.05
 
 
 class OutOfTime(BaseException):
@@ -29,19 +32,31 @@ class VirtualTime:
     """A context in which `time.sleep` and `asyncio.sleep` return at once, and the clocks have moved on.
 
     It holds for this thread and those started meanwhile, also for modules that imported the functions by
-    name. Not reached are other ways to wait (events, trio) and the time of a uvloop.
+    name. `threading.Event.wait` with a timeout is such a sleep as well, unless Python itself calls it. Not
+    reached are other ways to wait (conditions, queues, trio) and the time of a uvloop.
+
+    Whoever passes `limit` is ended by `OutOfTime`, whoever passes `interruption` once by KeyboardInterrupt,
+    as by Ctrl-C; both in seconds of `elapsed`. `is_quiet` tells whether nothing is under way on the wire.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, is_quiet: Callable[[], bool] = lambda: True, on_interruption: Callable[[], None] = lambda: None
+    ) -> None:
+        self.is_quiet = is_quiet
+        self._on_interruption = on_interruption
         self.elapsed = 0.0
         self.limit = float("inf")
+        self.interruption = float("inf")
         self.overdue = False
+        self.active = False
         self._lock = threading.Lock()
         self._strangers: set[threading.Thread] = set()
         self._sleepers: list[tuple[asyncio.AbstractEventLoop, float]] = []
+        self._waiters: dict[threading.Thread, float] = {}
         self._real_sleep = time.sleep
         self._real_async_sleep = asyncio.sleep
-        self._undo: list[tuple[ModuleType, str, object]] = []
+        self._real_wait = threading.Event.wait
+        self._undo: list[tuple[object, str, object]] = []
 
     def __enter__(self) -> Self:
         self._strangers = set(threading.enumerate()) - {threading.current_thread()}
@@ -58,33 +73,72 @@ class VirtualTime:
                 if ours is not None and real is value:
                     self._undo.append((module, name, value))
                     setattr(module, name, ours)
+        self._undo.append((threading.Event, "wait", self._real_wait))
+        setattr(threading.Event, "wait", _method(self._wait))  # noqa: B010 -- mypy takes no method for another
+        self.active = True
         return self
 
     def __exit__(self, *_: object) -> None:
         for module, name, value in reversed(self._undo):
             setattr(module, name, value)
         self._undo.clear()
+        self.active = False
 
     def advance(self, seconds: float) -> None:
         """Let time pass, without anybody sleeping."""
         with self._lock:
             self.elapsed += seconds
 
-    def _applies(self) -> bool:
-        thread = threading.current_thread()
-        return not isinstance(thread, RealTimeThread) and thread not in self._strangers
+    def companions(self) -> list[threading.Thread]:
+        """The other threads that live in this time."""
+        here = threading.current_thread()
+        return [each for each in threading.enumerate() if each is not here and self._includes(each)]
 
-    def _pass(self, seconds: float) -> None:
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass for somebody who waits. Raises OutOfTime, KeyboardInterrupt."""
         self.advance(seconds)
         if self.elapsed > self.limit:
             self.overdue = True
             raise OutOfTime(f"still waiting after {self.elapsed:.0f} seconds")
+        if self.elapsed > self.interruption and threading.current_thread() is threading.main_thread():
+            self.interruption = float("inf")
+            self._on_interruption()
+            raise KeyboardInterrupt
+
+    def _includes(self, thread: threading.Thread) -> bool:
+        return not isinstance(thread, RealTimeThread) and thread not in self._strangers
+
+    def _applies(self) -> bool:
+        return self._includes(threading.current_thread())
 
     def _sleep(self, seconds: float, /) -> None:
         if seconds > 0 and self._applies():
-            self._pass(seconds)
+            self._sleep_until(self.elapsed + seconds, threading.Event())
         else:
             self._real_sleep(seconds)
+
+    def _wait(self, event: threading.Event, timeout: float | None) -> bool:
+        if timeout is None or timeout <= 0 or not self._applies() or _called_by_python():
+            return self._real_wait(event, timeout)
+        self._sleep_until(self.elapsed + timeout, event)
+        return event.is_set()
+
+    def _sleep_until(self, wakes: float, event: threading.Event) -> None:
+        """Sleep beside the others of this time: who has the least left to sleep wakes first."""
+        here = threading.current_thread()
+        self._waiters[here] = wakes
+        try:
+            seen, since = self.elapsed, time.perf_counter()
+            while not event.is_set() and self.elapsed < wakes:
+                at_work = [each for each in self.companions() if self._waiters.get(each, 0.0) < wakes]
+                if not at_work or time.perf_counter() - since > SILENCE:
+                    self.pass_by(wakes - self.elapsed)
+                    return
+                self._real_wait(event, 0.001)
+                if self.elapsed != seen or not self.is_quiet():
+                    seen, since = self.elapsed, time.perf_counter()
+        finally:
+            del self._waiters[here]
 
     async def _async_sleep(self, delay: float, result: Any = None) -> Any:  # the signature of asyncio.sleep
         if delay <= 0 or not self._applies():
@@ -98,7 +152,7 @@ class VirtualTime:
             while any(other is loop and wakes < sleeper[1] for other, wakes in self._sleepers):
                 await self._real_async_sleep(0)
             if sleeper[1] > self.elapsed:
-                self._pass(sleeper[1] - self.elapsed)
+                self.pass_by(sleeper[1] - self.elapsed)
             # A timeout due by now is noticed in the next round of the loop, and told in the one after.
             for _ in range(2):
                 await self._real_async_sleep(0)
@@ -113,6 +167,24 @@ class VirtualTime:
             return real() + (int(self.elapsed * unit) if unit > 1 else self.elapsed)
 
         return shifted
+
+
+def _method(wait: Callable[[threading.Event, float | None], bool]) -> Callable[..., bool]:
+    """A function, which unlike a bound method can be the method of a class."""
+
+    def method(self: threading.Event, timeout: float | None = None) -> bool:
+        return wait(self, timeout)
+
+    return method
+
+
+def _called_by_python() -> bool:
+    """Whether whoever called `Event.wait` is the library of Python, or the test itself."""
+    frame = inspect.currentframe()
+    for _ in range(3):
+        frame = frame.f_back if frame is not None else None
+    caller = "" if frame is None else str(frame.f_globals.get("__name__"))
+    return caller.partition(".")[0] in _REAL
 
 
 def _modules_of_others() -> list[ModuleType]:

@@ -1,4 +1,4 @@
-"""Properties of waiting: it ends where the task ends and only there, in time, and without hammering."""
+"""Properties of waiting: it ends where the task ends and only there, and in time."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from typing import Final
 from hypothesis import strategies as st
 
 from contracts.client_suite.adapter import ClientAdapter
-from contracts.client_suite.bench import Attempt, Bench, Property, fault
+from contracts.client_suite.attempts import Attempt
+from contracts.client_suite.bench import Bench, Property, fault
+from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.reading import judge_outcome
-from contracts.client_suite.scripts import out_of_order, shown, task
-from contracts.client_suite.stand_in import Reply
+from contracts.client_suite.scripts import answer, out_of_order, shown, task
+from contracts.client_suite.stand_in import STALL_SECONDS, Manner, Reply
 from contracts.response_schemas import TASK_ID
 from contracts.vocabulary import ASSUMED, KLING_PAGE, TERMINAL, TaskStatus
 
 # Seconds to wait, and how much later is still in time: one pause between two queries, one request.
-_DEADLINE: Final = 60.0
+_DEADLINES: Final = (60.0, 80.0, 100.0)
 _SLACK: Final = 15.0
 # The same for clients that take real time.
 _REAL_DEADLINE: Final = 1.0
 _REAL_SLACK: Final = 4.0
 _PATIENCE: Final = 600.0
 _REAL_PATIENCE: Final = 30.0
-# More queries a second than this are hammering. Published clients ask every 1 to 10 seconds.
-_MOST_A_SECOND: Final = 10
 _SLOW: Final = 5.0
+# What a client is told to wait for an answer, where none comes.
+_SHORT: Final = 0.1
+
+_SILENCE: Final = answer(None, manner=Manner.STALLED)
 
 _UNKNOWN: Final = "queued"
 _ROADS: Final = (
@@ -71,12 +75,13 @@ def waiting(adapter: ClientAdapter) -> Iterator[Property]:
             source=ASSUMED,
             check=partial(_keeps_deadline, reply),
         )
-    yield Property(
-        id="client.pauses",
-        sentence=f"while it waits it asks at most {_MOST_A_SECOND} times a second",
-        source=ASSUMED,
-        check=_pauses,
-    )
+    for name, check in {"create": _gives_up_a_create, "query": _gives_up_a_query}.items():
+        yield Property(
+            id=f"client.gives_up[{name}]",
+            sentence=f"a {name} that gets no answer is given up after `service.timeout`",
+            source=ASSUMED,
+            check=check,
+        )
 
 
 def _ends_at(end: TaskStatus, bench: Bench) -> None:
@@ -116,35 +121,46 @@ def _goes_on(status: TaskStatus | str, bench: Bench) -> None:
 
 
 def _keeps_deadline(reply: Reply, bench: Bench) -> None:
-    deadline, slack = _deadline(bench)
-    bench.play(queries=[reply])
-    attempt = bench.wait(TASK_ID, deadline)
-    if attempt.overdue or attempt.seconds > deadline + slack:
-        fault(f"an end within {deadline:g} s, or a little later", f"{attempt.seconds:.0f} s: {attempt}")
-    if attempt.error is None and attempt.status in TERMINAL:
-        fault("an error: the task has not ended", attempt)
-    if attempt.late:
-        fault("nothing sent after the end of waiting", f"{attempt.late} requests, from another thread")
+    """For several deadlines: pauses that grow may end a little after any one of them."""
+    deadlines, slack = _deadlines(bench)
+    for deadline in deadlines:
+        bench.play(queries=[reply])
+        attempt = bench.wait(TASK_ID, deadline)
+        if attempt.overdue or attempt.seconds > deadline + slack:
+            fault(f"an end within {deadline:g} s, or a little later", f"{attempt.seconds:.0f} s: {attempt}")
+        if attempt.error is None and attempt.status in TERMINAL:
+            fault("an error: the task has not ended", attempt)
+        if attempt.late:
+            fault(
+                "nothing sent after the end of waiting",
+                f"{attempt.late} requests, from a thread or task that was left behind",
+            )
 
 
-def _pauses(bench: Bench) -> None:
-    deadline, _ = _deadline(bench)
-    bench.play(queries=[shown(task(TaskStatus.PROCESSING))])
-    attempt = bench.wait(TASK_ID, deadline)
-    _require_pauses(attempt, max(attempt.seconds, deadline))
+def _gives_up_a_create(bench: Bench) -> None:
+    bench.timeout = _SHORT
+    bench.play(creates=[_SILENCE])
+    _require_end(bench, bench.submit(smallest_body(bench)))
 
 
-def _require_pauses(attempt: Attempt, seconds: float) -> None:
-    if len(attempt.queries) > _MOST_A_SECOND * seconds:
+def _gives_up_a_query(bench: Bench) -> None:
+    """A query that is sent again is answered."""
+    bench.timeout = _SHORT
+    bench.play(queries=[_SILENCE, shown(task(TaskStatus.PROCESSING))])
+    _require_end(bench, bench.query(TASK_ID))
+
+
+def _require_end(bench: Bench, attempt: Attempt) -> None:
+    if bench.stand_in.endured:
         fault(
-            f"at most {_MOST_A_SECOND * seconds:.0f} queries in {seconds:.0f} s",
-            f"{len(attempt.queries)} queries",
+            f"a request given up after {_SHORT:g} s, the `service.timeout`",
+            f"one that still waited for its answer after {STALL_SECONDS:g} s, then {attempt}",
         )
 
 
-def _deadline(bench: Bench) -> tuple[float, float]:
+def _deadlines(bench: Bench) -> tuple[tuple[float, ...], float]:
     virtual = bench.adapter.virtual_time
-    return (_DEADLINE, _SLACK) if virtual else (_REAL_DEADLINE, _REAL_SLACK)
+    return (_DEADLINES, _SLACK) if virtual else ((_REAL_DEADLINE,), _REAL_SLACK)
 
 
 def _patience(bench: Bench) -> float:

@@ -14,6 +14,8 @@ from contracts.client_suite import ClientAdapter, Outcome, Service
 
 Body = dict[str, object]
 Data = Mapping[str, Any]
+# What `http.client` raises where no whole answer comes.
+BROKEN = (http.client.HTTPException, OSError)
 
 
 class Refused(Exception):
@@ -90,7 +92,10 @@ class PlainClient(ClientAdapter):
     def judge(self, status: int, body: bytes) -> Data:
         if status != 200:
             raise Refused(f"HTTP {status}: {body.decode()}")
-        return cast("Data", json.loads(body)["data"])
+        answer = json.loads(body)
+        if answer["code"] != 0:
+            raise Refused(f"code {answer['code']}: {answer['message']}")
+        return cast("Data", answer["data"])
 
     def exchange(
         self,

@@ -1,0 +1,48 @@
+"""How clients with one fault each are put to the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+
+import pytest
+
+from contracts.client_suite import properties
+from contracts.client_suite.bench import Inconclusive
+from contracts.client_suite.suite import judge
+from contracts.gateways import COMETAPI
+from tests.contracts.plain_client import PlainClient
+
+# The ids of the properties that catch a client, without "client.", parted by spaces.
+Witnesses = Mapping[type[PlainClient], str]
+
+# Properties that exist for every rule and field take long, and only what is sent can break them. They are
+# run for witnesses that send wrongly, and of the rules there three are enough.
+LONG = ("client.sends_only_valid", "client.accepts_valid[", "client.encodes_exactly", "client.omits_unset")
+RULES = (
+    "sends_only_valid[prompt.max_length]",
+    "accepts_valid[prompt.max_length]",
+    "valid[aspect_ratio.enum]",
+)
+
+PROPERTIES = cache(lambda: tuple(properties(PlainClient())))
+
+
+def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The reports of all properties that the client breaks, by id."""
+    sends_wrongly = any(f"client.{expected}".startswith(name.rstrip("[")) for name in LONG)
+    reports: dict[str, str] = {}
+    for each in PROPERTIES():
+        if not each.id.startswith(LONG) or (
+            sends_wrongly and ("_valid[" not in each.id or each.id.endswith(RULES))
+        ):
+            with suppress(Inconclusive):
+                reports[each.id] = judge(each, client, COMETAPI, request, examples=4)
+    return {name: report for name, report in reports.items() if report}
+
+
+def require_caught(client: type[PlainClient], expected: str, request: pytest.FixtureRequest) -> None:
+    """Check that a fault is caught by the properties that are meant for it, and by no others."""
+    reports = caught(client(), expected, request)
+    assert set(reports) == {f"client.{name}" for name in expected.split()}, "\n".join(reports.values())

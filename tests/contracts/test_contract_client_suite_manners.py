@@ -1,0 +1,88 @@
+"""Clients without manners."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from contracts.client_suite import Outcome, Service
+from tests.contracts.client_witnesses import Witnesses, require_caught
+from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
+
+
+class Hammers(PlainClient):
+    pause = 0.01
+
+
+class TriesAgain(PlainClient):
+    """Asks again at once after some kind of trouble, while there is time."""
+
+    trouble: tuple[type[Exception], ...] = (Refused,)
+    word = ""
+    pause_after = 0.02
+
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        self.end = time.monotonic() + deadline
+        return super().wait(service, task_id, deadline)
+
+    def look(self, service: Service, task_id: str) -> Outcome:
+        while True:
+            try:
+                return super().look(service, task_id)
+            except self.trouble as error:
+                if self.word not in str(error) or time.monotonic() > self.end:
+                    raise
+                time.sleep(self.pause_after)
+
+
+class HammersAtTrouble(TriesAgain):
+    word = "HTTP 503"
+
+
+class HammersWhenDropped(TriesAgain):
+    trouble = BROKEN
+
+
+class AsksAgainTooSoon(TriesAgain):
+    word = "HTTP 429"
+    pause_after = 5.0
+
+
+class CreatesAgainTooSoon(PlainClient):
+    def create(self, service: Service, request: dict[str, object]) -> Data:
+        try:
+            return super().create(service, request)
+        except Refused as error:
+            if "HTTP 429" not in str(error):
+                raise
+            time.sleep(5)
+            return super().create(service, request)
+
+
+class CannotBeStopped(PlainClient):
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        end = time.monotonic() + deadline
+        while True:
+            try:
+                return super().wait(service, task_id, end - time.monotonic())
+            except KeyboardInterrupt:
+                continue
+
+
+WITNESSES: Witnesses = {
+    PlainClient: "",
+    Hammers: "pauses[running]",
+    HammersAtTrouble: "pauses[unavailable]",
+    HammersWhenDropped: "pauses[dropped]",
+    AsksAgainTooSoon: "heeds_retry_after[query] heeds_retry_after[date]",
+    CreatesAgainTooSoon: "heeds_retry_after[create]",
+    CannotBeStopped: "stops_when_interrupted",
+}
+
+
+@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+def test_a_fault_is_caught_by_what_is_meant_for_it(
+    witness: type[PlainClient], request: pytest.FixtureRequest
+) -> None:
+    require_caught(witness, WITNESSES[witness], request)
