@@ -75,10 +75,20 @@ def hollow_items(name: str) -> tuple[object, ...]:
     return (_EMPTY, {name: None}, {name: ""}, {"image": "https://example.com/1.png"})
 
 
+# What sibling operations and other services know, and this one does not.
+_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "aspect_ratio": ("auto", "5:4", "4:5", "2:1", "1:2", "9:21"),
+        "model_name": ("kling-v3", "kling-v1-5", "kling-image-o1", "kling-v1"),
+    }
+)
+
+
 def near_misses(field: Choice) -> dict[str, tuple[str, ...]]:
     """What is nearly an option: with blanks, longer or shorter, mirrored, in other letters or signs."""
     options = field.options.value
     ways: dict[str, list[str]] = {
+        "elsewhere": list(_ELSEWHERE.get(field.name, ())),
         "blanks": [
             text for it in options for text in (it + " ", " " + it, it + "\n", it.replace(":", " : "))
         ],

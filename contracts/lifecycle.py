@@ -87,7 +87,7 @@ def _judge_one(seen: TaskMessage, at: int, n: int | None) -> Iterator[Misconduct
         yield Misconduct("images.presence", at, f"{len(seen.images)} images in status {status}")
     if status is TaskStatus.SUCCEED:
         yield from _judge_images(seen.images, at, n)
-    if status is TaskStatus.FAILED and not seen.task_status_msg:
+    if status is TaskStatus.FAILED and not (seen.task_status_msg or "").strip():
         yield Misconduct("failed.message", at, "a failed task does not say why")
     if status is TaskStatus.SUCCEED and seen.task_status_msg:
         yield Misconduct("succeed.message", at, "a succeeded task has a failure text")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from contracts.checks.valid_requests import (
+    EXACT,
     EXTERNAL_ID,
     NOT_BURNT,
     STUBBORN,
@@ -20,6 +21,7 @@ from contracts.checks.valid_requests import (
 )
 from contracts.gateways import Gateway
 from contracts.operations import Operation
+from contracts.verify.budget import images_in
 from contracts.verify.bodies import Body, Feature, minimal
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
@@ -31,6 +33,7 @@ from contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
 WHOLE: Final = "accept"  # all features of a request together
 WITHOUT: Final = "accept without"  # all but the one that the probe is about
 ONLY: Final = "accept only"  # the minimal request and that one
+TWICE: Final = "accept twice"  # what was accepted before, once more
 VALID: Final = "valid"
 
 # What else a created task is evidence for.
@@ -44,6 +47,8 @@ CREATE_FEEDS: Final = (
     "life_cycle.*",
     "lists.*",
     "looking.*",
+    "near_ids.*",
+    "outcomes.*",
     "pictures.*",
 )
 # Features that lie on no limit of a field.
@@ -63,30 +68,51 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.routes[0].operations[0]
     musts: dict[str, bool] = {VALID: True}
     for request in requests_of(gateway):
-        for about in sorted(request.abouts - {NOT_BURNT}):
+        for about in sorted(request.abouts - {NOT_BURNT, EXACT}):
             musts[about] = musts.get(about, False) or request.must
     return tuple(_check(operation, about, must=must) for about, must in musts.items())
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
-    return tuple(
-        Step(
-            name=f"accepted: {request.name}",
-            stage=_stage(request),
-            does="a create with " + ", ".join(feature.tag for feature in request.features),
-            run=_send(request),
-            requests=request.racers,
-            reserves=request.images * request.racers,
-            keeps=request.images,
-            feeds=(
-                f"accepts.{VALID}",
-                *(f"accepts.{about}" for about in sorted(request.abouts)),
-                *CREATE_FEEDS,
-            ),
-            must=request.must,
-        )
-        for request in requests_of(gateway)
+    again = Step(
+        name="accepted: the same once more",
+        stage=Stage.EXTRA,
+        does="a create that was sent before, byte for byte: without an external id it is another task",
+        run=_send_twice,
+        requests=1,
+        reserves=1,
+        keeps=1,
+        feeds=CREATE_FEEDS,
+        must=False,
     )
+    return (*map(_step, requests_of(gateway)), again)
+
+
+def _step(request: ValidRequest) -> Step:
+    return Step(
+        name=f"accepted: {request.name}",
+        stage=_stage(request),
+        does="a create with " + ", ".join(feature.tag for feature in request.features),
+        run=_send(request),
+        requests=request.racers,
+        reserves=request.images * request.racers,
+        keeps=request.images,
+        feeds=(
+            f"accepts.{VALID}",
+            *(f"accepts.{about}" for about in sorted(request.abouts)),
+            *CREATE_FEEDS,
+        ),
+        must=request.must,
+    )
+
+
+def _send_twice(session: Session) -> None:
+    for earlier in session.evidence.of(WHOLE):
+        asked = earlier.asked_object
+        marked = asked.get("external_task_id") or asked.get("callback_url")
+        if earlier.accepted and images_in(asked) == 1 and not marked:
+            session.create(Probe(TWICE, VALID, "the same once more"), asked)
+            return
 
 
 def _stage(request: ValidRequest) -> Stage:
@@ -159,7 +185,7 @@ def judge_feature(about: str) -> Callable[[Evidence, Hearing], None]:
     """Whether what a feature is about was accepted wherever it was sent, alone or with others."""
 
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        if about == NOT_BURNT and any(not each.accepted for each in evidence.of(ONLY, EXTERNAL_ID)):
+        if about in (NOT_BURNT, EXACT) and any(not each.accepted for each in evidence.of(ONLY, EXTERNAL_ID)):
             return  # external ids are refused in general
         for request in requests_of(evidence.gateway):
             # Of those that race for one external id, one speaks for all.

@@ -98,6 +98,7 @@ _TOKENS: Final = (
     ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
     ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
     ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
     ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
 )
 
@@ -202,6 +203,7 @@ def _send_tokens(session: Session) -> None:
         "expired": session.keys.token(access, secret, {"exp": now - 60, "nbf": now - 1900}),
         "early": session.keys.token(access, secret, {"nbf": now + 600}),
         "signature": session.keys.token(access, secret + "x" * 32),
+        "unsigned": session.keys.token(access, None),
         "issuer": session.keys.token(f"{access}-nobody", secret),
     }
     for name, token in made.items():

@@ -12,8 +12,8 @@ from contracts.checks.valid_requests import FAILING, PLAIN, REFUSED, STUBBORN
 from contracts.gateways import Gateway
 from contracts.messages import TaskMessage
 from contracts.verify.check import Check, Hearing, Need
-from contracts.verify.evidence import Evidence, Trace
-from contracts.verify.exchange import MARKS, Delivery, read_task
+from contracts.verify.evidence import Evidence, Sighting, Trace
+from contracts.verify.exchange import MARKS, Delivery, Exchange, read_task
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
@@ -55,6 +55,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             source=ASSUMED,
             judge=_judge_order,
             catches=("the end before processing",),
+        ),
+        Check(
+            id="callbacks.not_early",
+            sentence="a callback comes when the status has changed, not before",
+            source=SEED,
+            judge=_judge_early,
+            catches=("all callbacks are sent at the create", "the end is told before it is stored"),
         ),
         Check(
             id="callbacks.retry",
@@ -255,6 +262,31 @@ def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
                 actual=", ".join(first),
                 shown=[each for each, _ in _came(evidence, token)],
             )
+
+
+def _judge_early(evidence: Evidence, hearing: Hearing) -> None:
+    for token, trace in _called(evidence).items():
+        if not is_steady(trace) or not is_worded(trace):
+            continue
+        for delivery, task in _came(evidence, token):
+            if task.task_id != trace.id or task.task_status not in set(_ORDER):
+                continue
+            behind = next((each for each in trace.reads if _is_behind(each, delivery, task)), None)
+            hearing.expect(
+                behind is None,
+                f"a callback said {task.task_status}, and a query after it still said "
+                f"{behind.task.task_status if behind else task.task_status}",
+                expected=f"{task.task_status} in queries from then on",
+                actual=behind.shown.shown if behind else "",
+                shown=(trace.created, delivery, *([behind.shown] if behind else [])),
+            )
+
+
+def _is_behind(read: Sighting, delivery: Delivery, task: TaskMessage) -> bool:
+    """Whether a query that was sent after a callback had come shows an earlier state."""
+    sent_at = read.shown.sent_at if isinstance(read.shown, Exchange) else 0.0
+    ranks = [_ORDER.index(TaskStatus(status)) for status in (read.task.task_status, task.task_status)]
+    return sent_at > delivery.received_at and ranks[0] < ranks[1] and ranks[0] < 2
 
 
 def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:

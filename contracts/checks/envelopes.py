@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
-from contracts.checks.errors import any_validation_shape, error_check
+from contracts.checks.errors import any_validation_shape, error_check, error_message
 from contracts.gateways import Gateway, Shape, Situation
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
@@ -125,17 +125,17 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="errors.wrong_method",
-            sentence="a wrong method is refused with 405 or 404; 405 says in Allow what is right",
+            sentence="a wrong method is refused with 404, or with 405 and in Allow what is right",
             source=gateway.refusals[Situation.WRONG_METHOD].source,
             judge=_judge_method,
-            catches=("DELETE that seems to work", "405 without Allow"),
+            catches=("DELETE that seems to work", "405 without Allow", "the error of a framework"),
         ),
         Check(
             id="errors.unknown_path",
-            sentence="an unknown path is refused with 404",
+            sentence="an unknown path is refused with 404, as an error",
             source=gateway.refusals[Situation.NO_ROUTE].source,
             judge=_judge_path,
-            catches=("200 for anything",),
+            catches=("200 for anything", "the error of a framework"),
         ),
     )
 
@@ -147,7 +147,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             stage=Stage.READING,
             does="methods and paths that do not exist",
             run=_stray,
-            requests=7,
+            requests=8,
             feeds=("errors.wrong_method", "errors.unknown_path", "answers.*"),
         ),
     )
@@ -162,6 +162,7 @@ def _stray(session: Session) -> None:
         ("PATCH", create),
         ("DELETE", one),
         ("PUT", one),
+        ("POST", one),
     ):
         session.send(Probe(METHOD, "task" if target == one else "create", method), method, target)
     session.send(
@@ -218,7 +219,7 @@ def _is_json(exchange: Exchange) -> bool | None:
 
 
 def _is_success(exchange: Exchange) -> bool | None:
-    if not 200 <= exchange.status < 300 or exchange.is_error:
+    if not 200 <= exchange.status < 300 or exchange.is_error or not isinstance(exchange.json, dict):
         return None
     body = exchange.json_object
     code, message = body.get("code"), body.get("message")
@@ -297,13 +298,13 @@ def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]
 def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.of(METHOD):
         right = "POST" if exchange.probe.about == "create" else "GET"
-        allowed = exchange.header("allow") or ""
-        told = exchange.status == 404 or (exchange.status == 405 and right in allowed)
+        allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
+        told = right in allowed and exchange.method not in allowed
         hearing.expect(
-            told,
+            (exchange.status == 404 or (exchange.status == 405 and told)) and _says_why(exchange),
             f"{exchange.probe.tag} was not refused rightly",
-            expected=f"404, or 405 with Allow: {right}",
-            actual=f"{exchange.shown}; Allow: {allowed or 'none'}",
+            expected=f"404, or 405 with Allow: {right}; an error in a shape of the API",
+            actual=f"{exchange.shown}; Allow: {', '.join(sorted(allowed)) or 'none'}",
             shown=(exchange,),
         )
 
@@ -313,9 +314,16 @@ def _judge_path(evidence: Evidence, hearing: Hearing) -> None:
         # Behind an id there may be a router that takes the whole rest for an id.
         right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
         hearing.expect(
-            exchange.status in right,
-            "an unknown path was not refused",
-            expected="404",
+            exchange.status in right and _says_why(exchange),
+            "an unknown path was not refused as an error of this API",
+            expected="404, and an error in a shape of the API",
             actual=exchange.shown,
             shown=(exchange,),
         )
+
+
+def _says_why(exchange: Exchange) -> bool:
+    """Whether an error has one of the shapes of errors, and a text. What is no JSON is another finding."""
+    if not isinstance(exchange.json, dict):
+        return True
+    return exchange.error_shape is not None and bool(error_message(exchange))

@@ -73,7 +73,17 @@ def _fits(exchange: Exchange, refusal: Refusal) -> bool:
     if (exchange.status, exchange.error_shape) != (refusal.status, refusal.shape):
         return False
     code = exchange.error_code
-    return code == refusal.code and type(code) is type(refusal.code) and bool(error_message(exchange))
+    coded = code == refusal.code and type(code) is type(refusal.code)
+    return coded and bool(error_message(exchange)) and _is_complete(exchange)
+
+
+def _is_complete(exchange: Exchange) -> bool:
+    """Whether an error has what else its shape says: CometAPI's a type, the others no data."""
+    body = exchange.json_object
+    if exchange.error_shape is Shape.COMET:
+        kind = cast("dict[str, object]", body["error"]).get("type")
+        return isinstance(kind, str) and bool(kind)
+    return body.get("data") in (None, "", {}, [])
 
 
 def error_message(exchange: Exchange) -> str:

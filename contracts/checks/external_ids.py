@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from contracts.checks.accepting import WHOLE, judge_feature
-from contracts.checks.valid_requests import FIRST, NOT_BURNT, refused_id, requests_of
+from contracts.checks.valid_requests import (
+    EXACT,
+    FAILING,
+    FIRST,
+    NOT_BURNT,
+    OTHER_CASE,
+    REFUSED,
+    refused_id,
+    requests_of,
+)
 from contracts.gateways import Gateway
 from contracts.verify.bodies import minimal
-from contracts.verify.check import Check, Hearing
+from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
-from contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED
+from contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
 
 DUPLICATE: Final = "duplicate"
 BY_EXTERNAL_ID: Final = "by external id"
@@ -44,11 +53,18 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             catches=("the id is reserved before the request is validated",),
         ),
         Check(
+            id=EXACT,
+            sentence="external ids that differ in the case of their letters are different",
+            source=ASSUMED,
+            judge=judge_feature(EXACT),
+            catches=("a collation of a database that folds case",),
+        ),
+        Check(
             id="external_ids.echoed",
-            sentence="where task_info shows an external id, it is the one that was given",
+            sentence="where a task has task_info, it shows the external id that was given",
             source=KLING_PAGE,
             judge=_judge_echo,
-            catches=("the task id is shown instead", "ids are trimmed or lower-cased"),
+            catches=("the task id is shown instead", "ids are trimmed or lower-cased", "an empty object"),
         ),
     ]
     if gateway.finds_external_ids:
@@ -70,7 +86,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="external ids: a duplicate while the task runs",
             stage=Stage.RUNNING,
             does="creates with external ids that running tasks have",
-            run=_duplicate("running", refused=True),
+            run=_duplicate("running", REFUSED),
             requests=2,
             reserves=1,
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
@@ -78,9 +94,9 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="external ids: a duplicate when the task has ended",
             stage=Stage.ENDED,
-            does="a create with the external id of an ended task",
-            run=_duplicate("ended", refused=False),
-            requests=1,
+            does="creates with the external ids of a task that has succeeded, and of one that has failed",
+            run=_duplicate("ended", FAILING),
+            requests=2,
             reserves=1,
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
@@ -92,16 +108,17 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
                 stage=Stage.ENDED,
                 does="queries by external id",
                 run=_query,
-                requests=2,
+                requests=3,
                 feeds=("external_ids.query", "answers.*"),
             )
         )
     return tuple(found)
 
 
-def _duplicate(when: str, *, refused: bool) -> Callable[[Session], None]:
+def _duplicate(when: str, other: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        ids = (session.external_id(FIRST), *((refused_id(session),) if refused else ()))
+        second = refused_id(session) if other == REFUSED else session.external_id(other)
+        ids = (session.external_id(FIRST), second)
         taken = {_external_id(exchange) for exchange in session.evidence.creates if exchange.accepted}
         for external_id in ids:
             if external_id in taken:
@@ -117,6 +134,7 @@ def _query(session: Session) -> None:
         external_id = _external_id(trace.created)
         if trace.created.who == "first" and external_id in (
             session.external_id(FIRST),
+            session.external_id(OTHER_CASE),
             refused_id(session),
         ):
             target = f"{session.create_path}/{external_id}"
@@ -166,14 +184,20 @@ def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
             continue  # what was given there was no valid id, perhaps
         for sighting in trace.sightings:
             shown = sighting.task.external_task_id
-            if shown is not None and not hearing.expect(
+            if (shown is not None or (given and _has_info(sighting.shown))) and not hearing.expect(
                 shown == given,
                 "task_info shows another external id than the one given",
                 expected=given or "none",
-                actual=shown,
+                actual=shown or "none",
                 shown=(trace.created, sighting.shown),
             ):
                 break
+
+
+def _has_info(shown: Shown) -> bool:
+    """Whether there is a task_info: it may be left out, but what is there has to be right."""
+    data = shown.json_object.get("data") if isinstance(shown, Exchange) else None
+    return isinstance(data, dict) and isinstance(cast("dict[str, object]", data).get("task_info"), dict)
 
 
 def _judge_query(evidence: Evidence, hearing: Hearing) -> None:

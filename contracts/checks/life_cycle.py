@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, cast
 
 from contracts.checks.following import AGAIN, POLL, ended, is_unwatched, patience_with
@@ -16,6 +17,8 @@ from contracts.verify.exchange import Exchange
 from contracts.vocabulary import ASSUMED, COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
 _SKEW: Final = 600.0
+# A state that was seen for longer, in seconds, did not change within one tick of a clock.
+_MOMENT: Final = 0.1
 
 # The judge's rules: what they say, where from, what they catch.
 RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
@@ -90,6 +93,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             catches=("unknown for a while",),
         ),
         Check(
+            id="life_cycle.found",
+            sentence="a task that was found once is found again, in every state",
+            source=KLING_LIVE,
+            judge=_judge_found,
+            catches=("failed tasks are answered as errors", "ended tasks are forgotten"),
+        ),
+        Check(
             id="life_cycle.own_task",
             sentence="a query shows the task that it asked for",
             source=SEED,
@@ -97,6 +107,20 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             catches=("the latest task is shown to everybody",),
         ),
         *judged,
+        Check(
+            id="life_cycle.time.moves",
+            sentence="updated_at moves when the status changes",
+            source=KLING_LIVE,
+            judge=_judge_moves,
+            catches=("always created_at", "the stamp of the state before"),
+        ),
+        Check(
+            id="life_cycle.images.own",
+            sentence="no two tasks share a result URL",
+            source=KLING_PAGE,
+            judge=_judge_urls,
+            catches=("one picture for everybody", "files named after something else than the task"),
+        ),
         Check(
             id="life_cycle.ends",
             sentence="every task ends",
@@ -230,6 +254,58 @@ def _judge_at_once(evidence: Evidence, hearing: Hearing) -> None:
             actual=exchange.shown,
             shown=(exchange,),
         )
+
+
+def _judge_found(evidence: Evidence, hearing: Hearing) -> None:
+    traces = {trace.id: trace.reads[0].shown.number for trace in evidence.traces() if trace.reads}
+    for exchange in _queries(evidence):
+        if exchange.status >= 500 or exchange.number <= traces.get(exchange.probe.about, exchange.number):
+            continue
+        hearing.expect(
+            exchange.status == 200,
+            "a query for a task that had been found was refused",
+            expected="200 and the task",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_moves(evidence: Evidence, hearing: Hearing) -> None:
+    """Only where the state before was seen for a while: the change came after that, so its stamp is later."""
+    for trace in evidence.traces():
+        since = trace.sightings[0]
+        for before, after in pairwise(trace.sightings):
+            if before.task.task_status != since.task.task_status:
+                since = before
+            if after.task.task_status == before.task.task_status:
+                continue
+            stood = cast("Exchange", before.shown).sent_at - since.at
+            old, new = before.task.updated_at or 0, after.task.updated_at or 0
+            # Some keep whole seconds.
+            if stood > (_MOMENT if old % 1000 or new % 1000 else _MOMENT + 1):
+                was, became = before.task.task_status, after.task.task_status
+                hearing.expect(
+                    new != old,
+                    f"a task was {was} for {stood:.1f} s, then {became}, and updated_at stayed",
+                    expected="the time of the change",
+                    actual=str(new),
+                    shown=(trace.created, before.shown, after.shown),
+                )
+
+
+def _judge_urls(evidence: Evidence, hearing: Hearing) -> None:
+    owners: dict[str, Trace] = {}
+    for trace in evidence.traces():
+        for url in {image.url for image in trace.end.task.images} if trace.end else ():
+            owner = owners.setdefault(url, trace)
+            if owner.end is not None and trace.end is not None:
+                hearing.expect(
+                    owner is trace,
+                    "two tasks have one result URL",
+                    expected="a URL for each image",
+                    actual=url,
+                    shown=(owner.created, owner.end.shown, trace.created, trace.end.shown),
+                )
 
 
 def _judge_own(evidence: Evidence, hearing: Hearing) -> None:

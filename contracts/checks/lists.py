@@ -21,6 +21,8 @@ BOUND: Final = "page"
 BAD_BOUND: Final = "bad page"
 WHOLE: Final = "list"
 PAGES: Final = "pages"
+WHILE: Final = "list while tasks run"
+UNASKED: Final = "list without a page"
 BEYOND: Final = "page beyond the end"
 BEFORE: Final = "list before"
 AFTER: Final = "list after"
@@ -67,14 +69,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="the pages of any size, one after another, are the whole list",
             source=KLING_PAGE,
             judge=_judge_pages,
-            catches=("repeats", "gaps", "a page size that is ignored", "page 2 is page 1"),
+            catches=("repeats", "gaps", "a page size that is ignored", "page 2 is page 1", "10 by default"),
         ),
         Check(
             id="lists.complete",
             sentence="a list has every task that was created",
             source=KLING_PAGE,
             judge=_judge_complete,
-            catches=("failed tasks left out", "tasks of one status only"),
+            catches=("failed tasks left out", "tasks of one status only", "tasks that have ended only"),
         ),
         Check(
             id="lists.entry_is_query",
@@ -120,6 +122,14 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             run=_list(AFTER),
             requests=1,
             feeds=("refused.creates_nothing", "answers.*"),
+        ),
+        Step(
+            name="lists: while tasks run",
+            stage=Stage.RUNNING,
+            does="the list while tasks are running",
+            run=_list(WHILE),
+            requests=1,
+            feeds=("lists.complete", "answers.*"),
         ),
         Step(
             name="lists: pages",
@@ -173,6 +183,7 @@ def _send_pages(session: Session) -> None:
         for number in range(1, _MOST_PAGES + 1):
             if not session.send(Probe(PAGES, "list", f"{size}"), "GET", _page(session, number, size)).listed:
                 break
+    session.send(Probe(UNASKED, "list"), "GET", session.create_path)
     whole = session.send(Probe(WHOLE, "list"), "GET", _page(session, 1, 500))
     if len(whole.listed) < 500:
         session.send(Probe(BEYOND, "list"), "GET", _page(session, 2, 500))
@@ -236,9 +247,19 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
             shown=(whole, *pages[:3]),
         )
 
+    usual = next(parameter.default for parameter in _integers() if parameter.name == "pageSize")
+    for exchange in evidence.of(UNASKED):
+        hearing.expect(
+            [task.task_id for task in exchange.listed] == ids[: int(str(usual))],
+            "the list without a page and a size is not the first page of the usual size",
+            expected=f"{min(len(ids), int(str(usual)))} tasks",
+            actual=f"{len(exchange.listed)} tasks",
+            shown=(whole, exchange),
+        )
+
 
 def _judge_complete(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(WHOLE):
+    for exchange in (*evidence.of(WHILE), *evidence.of(WHOLE)):
         if len(exchange.listed) >= 500:
             continue
         listed = {task.task_id for task in exchange.listed}

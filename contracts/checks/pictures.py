@@ -17,6 +17,8 @@ from contracts.vocabulary import ASSUMED, DEFAULT_ASPECT_RATIO, KLING_PAGE, SEED
 PICTURE: Final = "picture"
 PICTURE_AGAIN: Final = "picture again"
 _TOLERANCE: Final = 0.03
+# image/jpg is no registered type, and much used.
+_TYPES: Final = {"png": ("image/png",), "jpeg": ("image/jpeg", "image/jpg")}
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -37,10 +39,10 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="pictures.content_type",
-            sentence="a result says that it is a picture",
+            sentence="a result says what kind of picture it is",
             source=ASSUMED,
             judge=_judge_type,
-            catches=("application/octet-stream",),
+            catches=("application/octet-stream", "a PNG that says it is a JPEG"),
         ),
         Check(
             id="pictures.stable",
@@ -118,11 +120,12 @@ def _judge_ratio(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.of(PICTURE):
-        if read_header(exchange.answer) is not None:
+        header = read_header(exchange.answer)
+        if header is not None:
             hearing.expect(
-                exchange.content_type.startswith("image/"),
-                "a result does not say that it is a picture",
-                expected="image/png or image/jpeg",
+                exchange.content_type in _TYPES[header.format],
+                "a result does not say what kind of picture it is",
+                expected=f"image/{header.format}",
                 actual=exchange.content_type or "no content type",
                 shown=(exchange,),
             )

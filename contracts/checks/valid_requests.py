@@ -34,16 +34,21 @@ from contracts.verify.session import Session
 
 # Names of external ids and of callback URLs within a run.
 REFUSED: Final = "refused"
-FIRST: Final = "first"
+# As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
+FIRST: Final = "First_of-those-that-come-at-once"
+OTHER_CASE: Final = FIRST.swapcase()
 PLAIN: Final = "plain"
 STUBBORN: Final = "stubborn"
 FAILING: Final = "failing"
 UNWATCHED: Final = "unwatched"
 
 NOT_BURNT: Final = "external_ids.not_burnt"
+EXACT: Final = "external_ids.exact"
 EXTERNAL_ID: Final = "external_task_id.type"
 CALLBACK: Final = "callback_url.url"
 RACERS: Final = 5
+# What else an external id shows when it is taken.
+_SPECIAL: Final = {REFUSED: NOT_BURNT, OTHER_CASE: EXACT}
 # 10 MB are legal whether they are decimal or binary; no source tells which.
 _LARGE: Final = 10_000_000
 
@@ -71,14 +76,14 @@ class ValidRequest:
         """What it has something to say about."""
         found = {feature.about for feature in self.features}
         if self.external:
-            found.add(NOT_BURNT if self.external == REFUSED else EXTERNAL_ID)
+            found.add(_SPECIAL.get(self.external, EXTERNAL_ID))
         return frozenset(found | {CALLBACK} if self.callback else found)
 
     def parts(self, session: Session) -> tuple[Feature, ...]:
         """The features, with those that only a run can make."""
         parts = list(self.features)
         if self.external:
-            about = NOT_BURNT if self.external == REFUSED else EXTERNAL_ID
+            about = _SPECIAL.get(self.external, EXTERNAL_ID)
             burnt = self.external == REFUSED
             given = {"external_task_id": refused_id(session) if burnt else session.external_id(self.external)}
             parts.append(Feature(about, f"external id {self.external!r}", given))
@@ -113,7 +118,8 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
     optional = [field.name for field in operation.fields if not field.required]
     silent = dict.fromkeys(name for name in optional if name != "aspect_ratio")
     empty = {name: "" for name in silent if name not in ("model_name", "n")}
-    forms = subjects(operation, WEB_PICTURE, photograph(), picture())
+    plain = WEB_PICTURE.replace("https", "http")
+    forms = subjects(operation, WEB_PICTURE, plain, photograph(), picture())
     same = count_feature(operation, 2, picture())
     requests = (
         ValidRequest(
@@ -129,11 +135,15 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
             external=REFUSED,
             callback=STUBBORN,
         ),
-        ValidRequest(name="most subjects", features=(counts[-1], prompt_feature(operation, "accented"))),
+        ValidRequest(
+            name="most subjects",
+            features=(counts[-1], prompt_feature(operation, "accented")),
+            external=OTHER_CASE,
+        ),
         ValidRequest(
             name="forms of pictures",
             features=(
-                Feature("picture_forms", "a URL, a JPEG, a PNG", {listed.name: forms}),
+                Feature("picture_forms", "two URLs, a JPEG, a PNG", {listed.name: forms}),
                 prompt_feature(operation, "han"),
             ),
         ),

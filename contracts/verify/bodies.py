@@ -6,6 +6,7 @@ Plain tables, the same in every run; the strategies explore beyond them.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -35,7 +36,8 @@ _SIDE: Final = INPUT_SIDE_MINIMUM.value
 _LONG: Final = int(_SIDE * INPUT_RATIO_MAXIMUM.value)
 # Of the near misses of a choice of one kind, so many are sent: eight ratios have dozens.
 _MISSES: Final = 6
-TOO_SMALL: Final = 200
+# Of the URLs that are none so many of each kind: about the odder ones parsers of URLs differ.
+_URLS: Final[Mapping[str, int]] = {"scheme": 3, "relative": 4, "host": 2, "blank": 1, "slashes": 2, "port": 0}
 WEB_PICTURE: Final = "https://example.com/subject.png"
 
 
@@ -109,9 +111,7 @@ def faults(operation: Operation) -> Iterator[Fault]:
 
 
 def _field_faults(field: Field, operation: Operation) -> Iterator[tuple[Rule, str, object]]:
-    for kind, values in other_types(field.json_type).items():
-        for value in values[:2]:
-            yield field.wrong_type, f"{kind} {value!r}"[:40], value
+    yield from _type_faults(field)
     match field:
         case PictureList():
             yield from _list_faults(field, operation)
@@ -129,6 +129,30 @@ def _field_faults(field: Field, operation: Operation) -> Iterator[tuple[Rule, st
             pass
 
 
+def _type_faults(field: Field) -> Iterator[tuple[Rule, str, object]]:
+    for kind, values in other_types(field.json_type).items():
+        for value in values[:2]:
+            yield field.wrong_type, f"{kind} {value!r}"[:40], value
+    if (right := _right_value(field)) is not None:
+        yield field.wrong_type, "the value in a list", [right]
+        yield field.wrong_type, "the value in an object", {"value": right}
+
+
+def _right_value(field: Field) -> object:
+    """A value that the field takes, where that is short."""
+    match field:
+        case Choice():
+            return field.options.value[0]
+        case Integer():
+            return field.minimum.value
+        case CallbackUrl():
+            return "https://example.com/hook"
+        case Text() | Picture():
+            return WEB_PICTURE
+        case _:
+            return None
+
+
 def _text_faults(field: Text) -> Iterator[tuple[Rule, str, object]]:
     yield field.not_text, "lone surrogate", SURROGATES[3]
     if field.too_long and field.maximum:
@@ -139,13 +163,14 @@ def _text_faults(field: Text) -> Iterator[tuple[Rule, str, object]]:
         yield field.too_long, f"{limit + 1} with blanks at both ends", padded
     if isinstance(field, CallbackUrl):
         for tag, urls in NO_WEB_URLS.items():
-            for url in urls:
+            for url in urls[: _URLS[tag]]:
                 yield field.not_url, f"{tag} {url!r}"[:40], url
 
 
 def _integer_faults(field: Integer) -> Iterator[tuple[Rule, str, object]]:
     low, high = field.minimum.value, field.maximum.value
-    for value in (low - 1, -1, float(low - 1), -(10**30)):
+    # The last one is `low` where only 32 bits are kept.
+    for value in (low - 1, -1, float(low - 1), -(10**30), low - (1 << 32)):
         yield field.too_small, f"{value}", value
     for value in (high + 1, float(high + 1)):
         yield field.too_large, f"{value}", value
@@ -168,6 +193,7 @@ def _picture_faults(field: Picture) -> Iterator[tuple[Rule, str, object]]:
     for tag, text in spoilt.items():
         yield field.not_base64, tag, text
     yield field.not_base64, "other scheme", "ftp://example.com/subject.png"
+    yield field.not_base64, "a file", "file:///etc/hosts.png"
     yield field.not_url, "no host", "https:///subject.png"
     yield field.too_large, f"{INPUT_BYTES_MAXIMUM.value + 1} bytes", bulky(INPUT_BYTES_MAXIMUM.value + 1)
 
@@ -178,6 +204,12 @@ def _list_faults(field: PictureList, operation: Operation) -> Iterator[tuple[Rul
     yield field.missing, "null", None
     if field.too_few in field.rules:
         yield field.too_few, f"{low - 1} picture", subjects(operation, *distinct(low - 1))
+    items = subjects(operation, *distinct(max(low, 2)))
+    keyed = {str(at): item for at, item in enumerate(items)}
+    no_lists = {"numbered items": keyed, "one item": items[0], "the list as a text": json.dumps(items)}
+    for tag, value in no_lists.items():
+        yield field.wrong_type, tag, value
+    yield field.no_object, "lists in the list", [items, items]
     for count in (high + 1, high + 2, 50):
         yield field.too_many, f"{count} pictures", subjects(operation, *[WEB_PICTURE] * count)
     # Each position: a server that looks at the first element only is the classic.

@@ -31,10 +31,15 @@ class Probe(NamedTuple):
 
 
 def _decoded(content: bytes) -> object:
+    """JSON as RFC 8259 has it: in UTF-8, without a byte order mark, without NaN. None if it is none."""
     try:
-        return cast("object", json.loads(content))
+        return cast("object", json.loads(content.decode(), parse_constant=_no_json))
     except (ValueError, RecursionError):
         return None
+
+
+def _no_json(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _header(headers: Headers, name: str) -> str | None:

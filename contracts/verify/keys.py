@@ -74,14 +74,15 @@ class Keys:
         """What follows `Bearer` for the first key; `claims` replace those of a token (None: left out)."""
         return self._bearer(self.first_key, KEY_MARK, claims)
 
-    def token(self, access: str, secret: str, claims: Mapping[str, object] | None = None) -> str:
-        """A token as the official page makes it (HS256, iss, exp, nbf)."""
+    def token(self, access: str, secret: str | None, claims: Mapping[str, object] | None = None) -> str:
+        """A token as the official page makes it (HS256, iss, exp, nbf); without a secret: unsigned."""
         import jwt
 
         now = int(self.now())
         usual = {"iss": access, "exp": now + TOKEN_LIFE, "nbf": now - TOKEN_LEEWAY}
         payload = {name: value for name, value in {**usual, **(claims or {})}.items() if value is not None}
-        return jwt.encode(payload, secret, algorithm="HS256")  # pyright: ignore[reportUnknownMemberType]
+        algorithm = "none" if secret is None else "HS256"
+        return jwt.encode(payload, secret, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]
 
     def scrub(self, text: str) -> str:
         """The text with every key, secret and token we sent replaced by a mark."""
