@@ -21,8 +21,8 @@ from contracts.checks.valid_requests import (
 )
 from contracts.gateways import Gateway
 from contracts.operations import Operation
-from contracts.verify.budget import images_in
 from contracts.verify.bodies import Body, Feature, minimal
+from contracts.verify.budget import images_in
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe

@@ -219,7 +219,7 @@ def _of(evidence: Evidence, kind: str) -> Iterator[Exchange]:
 
 def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        unsigned = any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(SIGNED))
+        unsigned = _ignores_signatures(evidence)
         for kind_, wanted in ((kind, True), (LATER, kind == NO_KEY)):
             for exchange in evidence.of(kind_):
                 if exchange.probe.about in ("invalid create", "broken create"):
@@ -237,6 +237,10 @@ def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
                 )
 
     return judge
+
+
+def _ignores_signatures(evidence: Evidence) -> bool:
+    return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(SIGNED))
 
 
 def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
@@ -276,6 +280,8 @@ def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
+        if name == "unsigned" and _ignores_signatures(evidence):
+            return  # that is another finding
         for exchange in evidence.of(SIGNED):
             if exchange.probe.tag == name:
                 hearing.expect(

@@ -233,3 +233,10 @@ def stack_of_node(ask: Ask, answer: Answer) -> None:
         answer.body["stack"] = (
             "SyntaxError: Unexpected end\n    at JSON.parse (<anonymous>)\n    at parse (/app/body.js:92:19)"
         )
+
+
+@group.after("answers.json")
+def byte_order_mark(ask: Ask, answer: Answer) -> None:
+    """Answers to queries begin with a byte order mark."""
+    if ask.task_id and answer.status == 400:
+        answer.content = b"\xef\xbb\xbf" + answer.content

@@ -270,3 +270,26 @@ class CallsForRefusals(Faulty):
         yield callback
         while self._strays:
             yield self._strays.pop()
+
+
+@group.server("callbacks.not_early")
+class QueriesLagBehind(Faulty):
+    """After a callback the next query is answered from a cache, with what the query before it saw."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._seen: dict[object, bytes] = {}
+        self._told: set[object] = set()
+
+    def after(self, ask: Ask, answer: Answer) -> None:
+        name = ask.task_id
+        if name not in self._told and answer.task:
+            self._seen[name] = json.dumps(answer.task).encode()
+        elif name in self._seen and answer.task:
+            self._told.discard(name)
+            answer.body["data"] = json.loads(self._seen[name])
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        if callback.task["task_status"] != "submitted":
+            self._told.add(callback.task["task_id"])
+        yield callback

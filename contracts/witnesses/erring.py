@@ -7,7 +7,7 @@ from typing import Final
 from uuid import uuid4
 
 from contracts.gateways import COMETAPI
-from contracts.witnesses.message import Answer, Ask, as_list
+from contracts.witnesses.message import Answer, Ask, as_list, as_object
 from contracts.witnesses.refusal import has_own_error, invalid, malformed
 from contracts.witnesses.witness import Faulty, Group
 
@@ -251,3 +251,31 @@ class TakesAnyEncoding(_Lenient):
 
     def repaired(self, raw: bytes) -> bytes:
         return raw.decode("utf-8", "replace").encode()
+
+
+@group.after("errors.wrong_method")
+def allows_everything(ask: Ask, answer: Answer) -> None:
+    """Allow names every method there is."""
+    if answer.status == 405:
+        answer.headers["allow"] = "GET, POST, PUT, PATCH, DELETE"
+
+
+@group.after("errors.wrong_method")
+def framework_says_no(ask: Ask, answer: Answer) -> None:
+    """A wrong method is refused with the error of a framework."""
+    if answer.status == 405:
+        answer.json = {"detail": "Method Not Allowed"}
+
+
+@group.after("errors.unknown_path")
+def framework_knows_no_path(ask: Ask, answer: Answer) -> None:
+    """An unknown path is refused with the error of a framework."""
+    if answer.status == 404:
+        answer.json = {"detail": "Not Found"}
+
+
+@group.after("errors.wrong_key", COMETAPI)
+def errors_without_a_type(ask: Ask, answer: Answer) -> None:
+    """The error about a key has no type."""
+    if answer.status == 401 and ask.key:
+        as_object(answer.body["error"]).pop("type")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.witnesses.message import Object, images_of
-from contracts.witnesses.tasks import everywhere, whole
-from contracts.witnesses.witness import Group
+from contracts.witnesses.message import Answer, Ask, Object, images_of
+from contracts.witnesses.tasks import EveryTask, everywhere, whole
+from contracts.witnesses.witness import Behind, Group
 
 group: Final = Group()
 
@@ -150,3 +150,23 @@ def deduction_as_number(task: Object) -> None:
     """final_unit_deduction is a number."""
     if succeeded(task):
         task["final_unit_deduction"] = 16
+
+
+@group.server("life_cycle.images.own")
+class FilesNamedAfterTheRatio(EveryTask):
+    """A result is kept under its ratio and its index: the tasks of one ratio share it."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._ratios: dict[object, object] = {}
+        self._urls: dict[tuple[object, object], object] = {}
+
+    def after(self, ask: Ask, answer: Answer) -> None:
+        if ask.creates and answer.task:
+            self._ratios[answer.task["task_id"]] = ask.peek.get("aspect_ratio") or "16:9"
+        super().after(ask, answer)
+
+    def spoil(self, task: Object) -> None:
+        for image in images_of(task):
+            named = self._ratios.get(task["task_id"]), image["index"]
+            image["url"] = self._urls.setdefault(named, image["url"])

@@ -6,6 +6,7 @@ from typing import Final
 
 from contracts.gateways import KLING, Situation
 from contracts.witnesses.message import Answer, Ask, Object
+from contracts.witnesses.tasks import ENDS
 from contracts.witnesses.witness import Behind, Faulty, Group
 
 group: Final = Group()
@@ -243,3 +244,17 @@ class StoresFirst(Paging):
             for at in range(1, self._refused + 1)
         ]  # fmt: skip
         return super().page([*tasks, *stray], number, size)
+
+
+@group.after("lists.pages", KLING)
+def five_by_default(ask: Ask, answer: Answer) -> None:
+    """Without a size a page has five tasks."""
+    if ask.lists and not ask.query and answer.good:
+        answer.body["data"] = answer.entries[:5]
+
+
+@group.after("lists.complete", KLING)
+def only_the_ended(ask: Ask, answer: Answer) -> None:
+    """A list has only tasks that have ended."""
+    if ask.lists and answer.good:
+        answer.body["data"] = [each for each in answer.entries if each["task_status"] in ENDS]

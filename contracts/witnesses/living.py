@@ -240,3 +240,29 @@ class StampedByTheFirstLook(Faulty):
             name = task["task_id"]
             if task["task_status"] in ENDS and name not in self._told:
                 task["updated_at"] = self._stamps.setdefault(name, int(self.now() * 1000))
+
+
+@group.server("life_cycle.found")
+class FailedAsErrors(Faulty):
+    """A query for a task that has failed is answered with 400 and why."""
+
+    def after(self, ask: Ask, answer: Answer) -> None:
+        if ask.task_id and answer.task.get("task_status") == "failed":
+            refused = self.refuse(Situation.INVALID, message=answer.task["task_status_msg"])
+            answer.status, answer.content = refused.status, refused.content
+
+
+@group.server("life_cycle.found")
+class ForgetsTheEnded(PerTask):
+    """A task can be seen once when it has ended, then it is unknown."""
+
+    def after(self, ask: Ask, answer: Answer) -> None:
+        super().after(ask, answer)
+        task = answer.task
+        name = str(task.get("task_id"))
+        if ask.task_id and self.reads.get(f"{name} ended", 0) > 1:
+            refused = self.refuse(Situation.UNKNOWN_TASK, id=name)
+            answer.status, answer.content = refused.status, refused.content
+
+    def spoil(self, name: str, task: Object) -> None:
+        self.ended_reads(name, task)

@@ -221,3 +221,55 @@ class NoQueryByExternalId(Faulty):
         if ask.task_id.startswith("kc-") and not ask.task_id.endswith("-nobody") and ask.key:
             return self.refuse(Situation.UNKNOWN_TASK, id=ask.task_id)
         return self.right(ask)
+
+
+@group.server("external_ids.exact")
+class FoldsCase(Faulty):
+    """External ids that differ only in the case of their letters are one."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._taken: dict[tuple[str, str], str] = {}
+
+    def serve(self, ask: Ask) -> Answer:
+        given = ask.peek.get("external_task_id") if ask.creates else None
+        if not isinstance(given, str) or not given:
+            return self.right(ask)
+        folded = (ask.headers.get("authorization", ""), given.casefold())
+        if self._taken.get(folded, given) != given:
+            return self.refuse(Situation.DUPLICATE_ID, id=given)
+        answer = self.right(ask)
+        if answer.good:
+            self._taken[folded] = given
+        return answer
+
+
+@group.after("external_ids.echoed")
+def keeps_external_ids_to_itself(ask: Ask, answer: Answer) -> None:
+    """task_info is always empty."""
+    for task in answer.tasks:
+        task["task_info"] = {}
+
+
+@group.server("external_ids.unique")
+class FreedByFailure(_Remembering):
+    """An external id is free again when its task has failed."""
+
+    def serve(self, ask: Ask) -> Answer:
+        answer = super().serve(ask)
+        if answer.task.get("task_status") == "succeed":
+            self.ended.discard(str(answer.task["task_id"]))
+        return answer
+
+    def forgets(self, ask: Ask, external_id: str) -> bool:
+        return self.made.get((ask.headers["authorization"], external_id)) in self.ended
+
+
+@group.server("accounts.separate")
+class ForeignTold(KnowsKeys):
+    """The text of the error says whose a task of another account is."""
+
+    def again(self, ask: Ask, answer: Answer) -> Answer:
+        if answer.status == 400 and ask.task_id in self.owners:
+            answer.body["message"] = "this task belongs to another account"
+        return answer

@@ -106,3 +106,9 @@ def a_constant_epoch(task: Object) -> None:
     """All stamps count from one day long ago."""
     offset = whole(task["updated_at"]) - whole(task["created_at"])
     task["created_at"], task["updated_at"] = 1722769557708, 1722769557708 + offset
+
+
+@everywhere(group, "life_cycle.time.moves")
+def never_updated(task: Object) -> None:
+    """updated_at is always the time of the creation."""
+    task["updated_at"] = task["created_at"]
