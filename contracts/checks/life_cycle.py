@@ -273,6 +273,8 @@ def _judge_found(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_moves(evidence: Evidence, hearing: Hearing) -> None:
     """Only where the state before was seen for a while: the change came after that, so its stamp is later."""
     for trace in evidence.traces():
+        if any(each.rule.startswith(("state.", "time.unit")) for each in _misconduct(trace)):
+            continue  # that is the finding
         since = trace.sightings[0]
         for before, after in pairwise(trace.sightings):
             if before.task.task_status != since.task.task_status:

@@ -119,7 +119,10 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
     silent = dict.fromkeys(name for name in optional if name != "aspect_ratio")
     empty = {name: "" for name in silent if name not in ("model_name", "n")}
     plain = WEB_PICTURE.replace("https", "http")
-    forms = subjects(operation, WEB_PICTURE, plain, photograph(), picture())
+    forms = {
+        listed.name: subjects(operation, WEB_PICTURE, photograph(), picture()),
+        "style_image": plain,
+    }
     same = count_feature(operation, 2, picture())
     requests = (
         ValidRequest(
@@ -143,7 +146,7 @@ def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
         ValidRequest(
             name="forms of pictures",
             features=(
-                Feature("picture_forms", "two URLs, a JPEG, a PNG", {listed.name: forms}),
+                Feature("picture_forms", "two URLs, a JPEG, a PNG", forms),
                 prompt_feature(operation, "han"),
             ),
         ),

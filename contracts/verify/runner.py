@@ -17,7 +17,7 @@ from contracts.verify.keys import Keys
 from contracts.verify.planning import Options, Planned, limit_of, plan
 from contracts.verify.receiver import Inbox, Receiver
 from contracts.verify.report import Report, judged
-from contracts.verify.session import Session, SystemWaiter, Waiter
+from contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
 from contracts.verify.step import Step
 from contracts.verify.wire import Wire
 
@@ -76,6 +76,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
             inbox=inbox,
             sent=progress.sent,
         )
+        wire.time_left = lambda: session.time_left
         mock = _reach(session)
         limit = session.budget.limit = limit_of(options, mock=mock)
         planned = plan(options, mock=mock, receiver=inbox is not None)
@@ -123,6 +124,8 @@ def _run(
                     each.step.run(session)
             except OverBudget:
                 missing = Need.BUDGET
+            except OutOfTime:
+                missing = Need.TIME
             except KeyboardInterrupt:
                 rest = planned[len(done) :]
                 stopped = [Planned(step=it.step, missing=Need.TIME, spent_before=0) for it in rest]

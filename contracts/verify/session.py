@@ -45,8 +45,15 @@ class SystemWaiter:
         time.sleep(seconds)
 
 
+class OutOfTime(Exception):
+    """A request was not sent: the deadline of the run is over."""
+
+
 class Session:
-    """One run against one server. Raises OverBudget instead of sending what could cost too much."""
+    """One run against one server. Raises OverBudget instead of sending what could cost too much.
+
+    After the deadline it raises OutOfTime: a server that lets every request wait cannot hold up a run.
+    """
 
     def __init__(  # noqa: PLR0913 -- all that a run goes by
         self,
@@ -183,6 +190,8 @@ class Session:
         whole: Callable[[bytes], None] | None = None,
         kept_body: bytes = b"",
     ) -> tuple[Exchange, bool]:
+        if self.time_left <= 0:
+            raise OutOfTime
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
         sent_at = self.waiter.now()
