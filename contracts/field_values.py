@@ -88,7 +88,6 @@ def near_misses(field: Choice) -> dict[str, tuple[str, ...]]:
     """What is nearly an option: with blanks, longer or shorter, mirrored, in other letters or signs."""
     options = field.options.value
     ways: dict[str, list[str]] = {
-        "elsewhere": list(_ELSEWHERE.get(field.name, ())),
         "blanks": [
             text for it in options for text in (it + " ", " " + it, it + "\n", it.replace(":", " : "))
         ],
@@ -96,6 +95,7 @@ def near_misses(field: Choice) -> dict[str, tuple[str, ...]]:
         "mirrored": [":".join(reversed(it.split(":"))) for it in options],
         "letters": [text for it in options for text in (it.upper(), it.title(), it.replace("-", "_"))],
         "signs": [it.replace(":", sign) for it in options for sign in ("\uff1a", "x", "/", ".")],
+        "elsewhere": list(_ELSEWHERE.get(field.name, ())),
     }
     misses = {
         tag: tuple(text for text in dict.fromkeys(texts) if text and text not in options)

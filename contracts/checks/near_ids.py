@@ -61,8 +61,9 @@ def _ask(session: Session) -> None:
         near += [*_nearly(external_id), external_id.upper()]
     for asked in near:
         session.send(Probe(NEAR, unquote(asked)), "GET", f"{session.create_path}/{asked}")
+    encoded = "".join(f"%{byte:02X}" for byte in task_id[0].encode("utf-8", "surrogatepass"))
     # As it is at first: where that does not show the task, the other spellings tell nothing.
-    for spelling in (task_id, f"%{ord(task_id[0]):02X}{task_id[1:]}", f"{task_id}?_=1"):
+    for spelling in (task_id, encoded + task_id[1:], f"{task_id}?_=1"):
         session.send(Probe(SAME, task_id, spelling), "GET", f"{session.create_path}/{spelling}")
 
 
