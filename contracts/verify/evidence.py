@@ -68,6 +68,8 @@ class Evidence:
     # The run's own mark in external ids, and the number that its choices were drawn from.
     run: str = ""
     seed: int = 0
+    # Whose keys (`first`, `second`) were an access and a secret key, of which tokens were made.
+    signed: frozenset[str] = frozenset()
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
     # What is derived from the first so many exchanges: the list only grows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 # A unit of up to eight signs that comes 32 times or more; shorter runs read better as they are.
 _RUN: Final = re.compile(r"(.{1,8}?)\1{31,}", re.DOTALL)
@@ -15,14 +15,27 @@ _OPEN, _CLOSE = "\u27ea", "\u27eb"
 _PART: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?: \* (\d{1,9}))?(?: \+ |$)')
 
 
-def expression(text: str) -> str:
-    """A Python expression for a text, as short as its repetitions allow."""
-    parts: list[str] = []
+class Run(NamedTuple):
+    """A unit that comes so many times, one after another."""
+
+    unit: str
+    times: int
+
+
+def runs(text: str) -> Iterator[str | Run]:
+    """A text in parts: what repeats, and what does not."""
     at = 0
     for start, end in _long_runs(text):
-        parts += [*_parts(text[at:start]), f"{_quoted(text[start])} * {end - start}"]
+        yield from _parts(text[at:start])
+        yield Run(text[start], end - start)
         at = end
-    return " + ".join((*parts, *_parts(text[at:]))) or '""'
+    yield from _parts(text[at:])
+
+
+def expression(text: str) -> str:
+    """A Python expression for a text, as short as its repetitions allow."""
+    parts = (f"{_quoted(it.unit)} * {it.times}" if isinstance(it, Run) else _quoted(it) for it in runs(text))
+    return " + ".join(parts) or '""'
 
 
 def _long_runs(text: str) -> Iterator[tuple[int, int]]:
@@ -37,25 +50,20 @@ def _long_runs(text: str) -> Iterator[tuple[int, int]]:
         at += _STRIDE
 
 
-def _parts(text: str) -> Iterator[str]:
+def _parts(text: str) -> Iterator[str | Run]:
     at = 0
     for run in _RUN.finditer(text):
         if run.start() > at:
-            yield _quoted(text[at : run.start()])
-        yield f"{_quoted(run[1])} * {len(run[0]) // len(run[1])}"
+            yield text[at : run.start()]
+        yield Run(run[1], len(run[0]) // len(run[1]))
         at = run.end()
     if at < len(text):
-        yield _quoted(text[at:])
+        yield text[at:]
 
 
 def shorten(text: str) -> str:
     """A long text as its expression between brackets, which `lengthen` reads."""
     return f"{_OPEN}{expression(text)}{_CLOSE}"
-
-
-def is_shortened(body: bytes) -> bool:
-    """Whether there is a shortened text in a body."""
-    return _OPEN.encode() in body
 
 
 def lengthen(text: str) -> str:

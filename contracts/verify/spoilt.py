@@ -1,9 +1,11 @@
-"""Keys that are nearly right, and how to write them down without giving the right one away."""
+"""Keys and tokens that are nearly right, and how to write them down without giving the right one away."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
+
+from contracts.verify.keys import TOKEN_LEEWAY, TOKEN_LIFE
 
 
 class Spoilt(NamedTuple):
@@ -58,7 +60,45 @@ SPOILT: Final = (
         "key.swapcase()",
     ),
 )
-BY_MARK: Final = {spoilt.mark: spoilt for spoilt in SPOILT}
+
+
+class SpoiltToken(NamedTuple):
+    """A way to spoil a token: its times in seconds from now, and what follows issuer and secret."""
+
+    name: str
+    expires: int = TOKEN_LIFE
+    begins: int = -TOKEN_LEEWAY
+    issuer: str = ""
+    secret: str = ""
+
+    @property
+    def who(self) -> str:
+        return f"{self.name} token"
+
+    @property
+    def mark(self) -> str:
+        """What stands for it in evidence."""
+        return f"<{self.who}>"
+
+
+SPOILT_TOKENS: Final = (
+    SpoiltToken("expired", expires=-60, begins=-1900),
+    SpoiltToken("early", begins=600),
+    SpoiltToken("signature", secret="x" * 32),
+    SpoiltToken("issuer", issuer="-nobody"),
+)
+RIGHT_TOKEN: Final = SpoiltToken("right")
+
+
+def token_expression(token: SpoiltToken, access: str, secret: str) -> str:
+    """A token in Python; `access` and `secret` are expressions."""
+    issuer = f'{access} + "{token.issuer}"' if token.issuer else access
+    signed = f'{secret} + "{token.secret}"' if token.secret else secret
+    times = (("exp", token.expires), ("nbf", token.begins))
+    claims = ", ".join(
+        f'"{name}": int(time.time()) {"+" if seconds > 0 else "-"} {abs(seconds)}' for name, seconds in times
+    )
+    return f'jwt.encode({{"iss": {issuer}, {claims}}}, {signed})'
 
 
 def spoilt_keys(key: str) -> Iterator[tuple[Spoilt, str]]:

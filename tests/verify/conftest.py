@@ -15,6 +15,7 @@ from contracts.gateways import KLING, Gateway
 from contracts.sample_pictures import png
 from contracts.verify.catalogue import steps_of
 from contracts.verify.check import Need, Verdict
+from contracts.verify.keys import Keys
 from contracts.verify.receiver import Letters
 from contracts.verify.runner import Options, Report, verify
 from contracts.verify.step import Step
@@ -59,11 +60,22 @@ class Ticking(httpx.BaseTransport):
         return response
 
 
+@dataclass(kw_only=True)
+class Served:
+    """The server of a run, which is still there afterwards, and who hears its callbacks now."""
+
+    transport: WitnessTransport
+    clock: ManualClock
+    inbox: Inbox
+    keys: Keys
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a run."""
 
     report: Report
+    served: Served
 
     @property
     def found(self) -> set[str]:
@@ -133,15 +145,16 @@ def run_campaign(
     first = SIGNING_KEY if signed and gateway is KLING else PLAIN_KEY
     clock = ManualClock()
     fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace)
-    inbox = Inbox()
     transport = WitnessTransport(witness, gateway, fake.transport(), clock.now)
+    keys = Keys(first, SECOND_KEY, takes_tokens=gateway.takes_tokens)
+    served = Served(transport=transport, clock=clock, inbox=Inbox(), keys=keys)
 
     def deliver(callback: FakeCallback) -> int:
         status = 200
         sent = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
         for each in transport.deliver(sent):
             token = each.url.rpartition("/")[2]
-            status = inbox.take(token, each.headers, each.content, clock.now())
+            status = served.inbox.take(token, each.headers, each.content, clock.now())
         return status
 
     fake.callbacks.deliver_to(deliver)
@@ -149,8 +162,8 @@ def run_campaign(
         Options(base_url=SERVER, api_key=first, second_api_key=SECOND_KEY, gateway=gateway, max_tasks=images),
         transport=Ticking(transport, clock, latency),
         waiter=Wait(clock),
-        inbox=inbox,
+        inbox=served.inbox,
         run="r1",
     )
     fake.check()
-    return Outcome(report)
+    return Outcome(report, served)

@@ -18,16 +18,18 @@ import pytest
 
 from contracts.gateways import COMETAPI
 from contracts.verify.bodies import bulky, minimal, subjects
+from contracts.verify.catalogue import checks_of
 from contracts.verify.check import Example
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
 from contracts.verify.reproduce import Reproduction, lengths, reproduce
 from contracts.verify.session import KEPT_BYTES, _cut, encode
 from contracts.verify.spoilt import SPOILT
-from contracts.vocabulary import KLING_API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
+from contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake
 
 KEY, SECOND = "sk-One-secret", "sk-two-secret"
+CHECK = checks_of(COMETAPI)[0]
 OPERATION = COMETAPI.routes[0].operations[0]
 CREATE = COMETAPI.create_path
 
@@ -65,7 +67,7 @@ def listener() -> Iterator[tuple[str, list[Heard]]]:
 
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(KLING_API_KEY_VARIABLE, KEY)
+    monkeypatch.setenv(API_KEY_VARIABLE, KEY)
     monkeypatch.setenv(SECOND_API_KEY_VARIABLE, SECOND)
     monkeypatch.chdir(tmp_path)
 
@@ -89,14 +91,15 @@ def exchange(
 
 
 def pasted(shown: Exchange, base_url: str) -> Reproduction:
-    return reproduce(Example("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url)
+    return reproduce(CHECK, Example("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url)
 
 
 def in_python(code: str) -> str:
     with redirect_stdout(StringIO()) as printed:
         scope: dict[str, Any] = {}
         exec(code, scope)
-        scope["http"].close()  # which who pastes it leaves to the end of the process
+        if "http" in scope:
+            scope["http"].close()  # which who pastes it leaves to the end of the process
     return printed.getvalue()
 
 
@@ -181,7 +184,7 @@ def test_a_sequence_makes_its_own_task() -> None:
     query = replace(exchange("GET", f"{CREATE}/1"), number=1, sent_at=0.15)
     evidence = Evidence(run="r1", exchanges=[created, query])
     with Fake(keys=[KEY], pace="instant").serve() as served:
-        both = reproduce(Example("", "", "", (query,)), evidence, served.url)
+        both = reproduce(CHECK, Example("", "", "", (query,)), evidence, served.url)
         for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
             assert "0.2" in code
             assert '"task_status":"succeed"' in run(code)

@@ -11,6 +11,7 @@ from contracts.gateways import GATEWAYS, Gateway
 from contracts.verify.catalogue import checks_of
 from contracts.witnesses.catalogue import WITNESSES
 from contracts.witnesses.witness import Witness
+from tests.verify.pasting import scripts_of, shown_again
 
 if TYPE_CHECKING:
     from tests.verify.conftest import Campaign
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 # witnesses`; `make test` runs the first ones only, each on one gateway, in turn, and leaves out the
 # requests of many megabytes where nothing depends on them.
 ALL = os.environ.get("WITNESSES") == "all"
+# What their scripts do not show, as these witnesses remember other things than what the check compares.
+NOT_SHOWN = {
+    "external_ids.unique": "it frees an id when a query has shown the end",
+    "refused.creates_nothing": "it stores something for two requests with a prompt only",
+    "refused.calls_nobody": "it calls for a refusal together with the next callback of a task",
+}
 FIRST = {witness.catches: witness for witness in reversed(WITNESSES) if not witness.also}
 
 
@@ -48,12 +55,16 @@ RUNS = EVERY_RUN if ALL else _usual(EVERY_RUN)
     ("witness", "gateway"), RUNS, ids=[f"{gateway.name}-{witness}" for witness, gateway in RUNS]
 )
 def test_found(witness: Witness, gateway: Gateway, request: pytest.FixtureRequest) -> None:
-    """A run finds the fault, and says it once: without that check nothing would fail."""
+    """A run finds the fault, and says it once; what the report gives to paste, five lines, shows it again."""
     heavy = ALL or witness.catches.endswith(".max_bytes")
     campaign: Campaign = request.getfixturevalue("campaign" if heavy else "light_campaign")
     signed = witness.catches.startswith("auth.")
     outcome = campaign(gateway, witness, images=witness.images, signed=signed)
     assert outcome.found == {witness.catches} | witness.also, outcome.told
+    for result in outcome.report.findings:
+        script = scripts_of(result, outcome.report).httpx
+        assert len(script.splitlines()) <= 5, script
+        assert shown_again(outcome, result, script) or result.check.id in NOT_SHOWN, script
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
-from contracts.verify.check import Example, Result, Verdict
+from contracts.verify.check import Check, Example, Result, Verdict
 from contracts.verify.exit_codes import exit_code
 from contracts.verify.printable import printable
 from contracts.verify.report import Report
@@ -108,7 +108,7 @@ def _section(verdict: Verdict, report: Report) -> str:
 
 def _finding(result: Result, report: Report, *, opened: bool) -> str:
     check = result.check
-    first, *rest = (_example(each, report) for each in result.examples[:_EXAMPLES])
+    first, *rest = (_example(check, each, report) for each in result.examples[:_EXAMPLES])
     folded = f"<details><summary>{len(rest)} more examples</summary>{''.join(rest)}</details>" if rest else ""
     shown = first + folded
     left = len(result.examples) - _EXAMPLES
@@ -122,8 +122,8 @@ def _finding(result: Result, report: Report, *, opened: bool) -> str:
     )
 
 
-def _example(example: Example, report: Report) -> str:
-    pasted = reproduce(example, report.evidence, report.options.base_url)
+def _example(check: Check, example: Example, report: Report) -> str:
+    pasted = reproduce(check, example, report.evidence, report.options.base_url)
     rows = [("expected", example.expected), ("actual", example.actual), ("length", pasted.lengths)]
     table = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
     return (

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final
 
-from contracts.verify.check import Example, Result, Verdict
+from contracts.verify.check import Check, Example, Result, Verdict
 from contracts.verify.exchange import Exchange
 from contracts.verify.exit_codes import exit_code
 from contracts.verify.report import Report
@@ -84,12 +84,12 @@ def _check(result: Result, report: Report) -> dict[str, object]:
         "examined": result.examined,
         "need": result.need,
         "reason": result.reason if seen else how_to_supply(result),
-        "examples": [_example(example, report) for example in result.examples],
+        "examples": [_example(check, example, report) for example in result.examples],
     }
 
 
-def _example(example: Example, report: Report) -> dict[str, object]:
-    pasted = reproduce(example, report.evidence, report.options.base_url)
+def _example(check: Check, example: Example, report: Report) -> dict[str, object]:
+    pasted = reproduce(check, example, report.evidence, report.options.base_url)
     return {
         "sentence": example.sentence,
         "expected": example.expected,
