@@ -96,24 +96,22 @@ def run(given: argparse.Namespace) -> int:
 
 def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, Path]]) -> int:
     from contracts.verify.exit_codes import ExitCode
-    from contracts.verify.recording import write_recording
+    from contracts.verify.recorder import Recorder
     from contracts.verify.reports.terminal import LiveProgress
     from contracts.verify.runner import Unreachable, verify
 
+    recorder = Recorder(given.record) if given.record else None
     try:
         with LiveProgress() as progress:
-            report = verify(options, progress=progress)
+            report = verify(options, progress=progress, recorder=recorder)
     except Unreachable as error:
         complain(f"{options.base_url}: {error}")
         return ExitCode.UNREACHABLE
     except KeyboardInterrupt:
         complain("interrupted before anything was learnt")
         return ExitCode.INCONCLUSIVE
-    if given.record:
-        try:
-            write_recording(report, given.record)
-        except OSError as error:
-            complain(f"{given.record} could not be written: {error.strerror}")
+    if recorder and recorder.problem:
+        complain(f"{given.record} is not whole: {recorder.problem}")
     return deliver(report, files, as_json=given.json, require_all=given.require == "all")
 
 

@@ -30,6 +30,7 @@ class Need(StrEnum):
     SIGNER = "access and secret key"
     RECEIVER = "receiver"
     TIME = "time"
+    REST = "the rest of the run"  # it was broken off
     CHOSEN = "chosen"  # left out by --only
 
 

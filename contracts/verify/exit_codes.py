@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
 
 def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
     """How a run ends. What the user left out counts only with `require_all`, or if nothing else is left."""
-    if report.interrupted:
+    if report.course.interrupted:
         return ExitCode.INCONCLUSIVE
     if report.findings:
         return ExitCode.BROKEN

@@ -1,32 +1,29 @@
-"""A run on disk: JSON lines that can be judged again with no network.
+"""Reads what `recorder` has written, and judges it with no network.
 
-The first line is a header (format, version, gateway, seed, run, contract version, date, base URL, options),
-then come exchanges and callbacks in order, and the last line says how the run ended. All of it is scrubbed.
+Of a run that was killed the last line is missing, or half of one: what is there is judged, and told to be so.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from contracts.gateways import GATEWAYS
+from contracts.gateways import GATEWAYS, Gateway
+from contracts.verify.budget import images_of
 from contracts.verify.catalogue import steps_of
 from contracts.verify.check import Need
+from contracts.verify.course import Course
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Delivery, Exchange, Probe
 from contracts.verify.known import Deviation
 from contracts.verify.planning import Options, Planned
+from contracts.verify.recorder import FORMAT, VERSION
 from contracts.verify.report import Report, judged
 
-FORMAT: Final = "kling-contracts recording"
-VERSION: Final = 1
 _AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
 
 
@@ -44,91 +41,23 @@ class _Line:
         return BadRecording(f"{self.path}, line {self.number}: {what}; {_AGAIN}")
 
 
-def contract_version() -> str:
-    """The version of this distribution."""
-    return version("kling-mock")
-
-
-def write_recording(report: Report, path: Path) -> None:
-    """Write the evidence of a run, whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
-        for line in _lines(report):
-            file.write(json.dumps(line) + "\n")
-    os.replace(beside, path)  # noqa: PTH105 -- the same, and named after what it does
-
-
-def _lines(report: Report) -> Iterator[dict[str, object]]:
-    options, evidence = report.options, report.evidence
-    yield {
-        "format": FORMAT,
-        "version": VERSION,
-        "contract": contract_version(),
-        "gateway": evidence.gateway.name,
-        "base_url": options.base_url,
-        "date": datetime.fromtimestamp(report.started, UTC).isoformat(),
-        "seed": evidence.seed,
-        "run": evidence.run,
-        "only": list(options.only),
-    }
-    for exchange in evidence.exchanges:
-        yield {"exchange": _written(exchange)}
-    for delivery in evidence.deliveries:
-        yield {"callback": _written(delivery)}
-    yield {
-        "end": {
-            "exchanges": len(evidence.exchanges),
-            "callbacks": len(evidence.deliveries),
-            "images": report.images,
-            "limit": report.limit,
-            "mock": report.mock,
-            "started": report.started,
-            "seconds": report.seconds,
-            "interrupted": report.interrupted,
-            "missing": {each.step.name: each.missing for each in report.plan if each.missing},
-        }
-    }
-
-
-def _written(seen: Exchange | Delivery) -> dict[str, object]:
-    """The fields that say something; bytes as text where they are UTF-8, else as base64."""
-    values = {each.name: getattr(seen, each.name) for each in fields(seen)}
-    return {name: _value(value) for name, value in values.items() if value not in ("", b"", ())}
-
-
-def _value(value: object) -> object:
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
-
-
 def judge_recording(path: Path, *, only: Sequence[str] = (), known: Sequence[Deviation] = ()) -> Report:
     """The report on a recording. Raises BadRecording, OSError.
 
     `only` replaces the choice that the run was made with.
     """
-    header, *rest = list(_read(path)) or [_Line(path, 1, {})]
+    lines, cut_off = _read(path)
+    header, *rest = lines or [_Line(path, 1, {})]
+    gateway = _gateway(header)
+    last = rest[-1] if rest and "end" in rest[-1].content else None
     head = header.content
-    if head.get("format") != FORMAT:
-        raise BadRecording(f"{path}, line 1: this is no recording of kling-contracts; {_AGAIN}")
-    if head.get("version") != VERSION:
-        raise BadRecording(
-            f"{path}, line 1: its format is version {head.get('version')}, and this kling-contracts "
-            f"reads version {VERSION}; judge it with kling-mock {head.get('contract')}, or {_AGAIN}"
-        )
-    gateway = next((each for each in GATEWAYS if each.name == head.get("gateway")), None)
-    if gateway is None:
-        raise header.wrong(f"no gateway is called {head.get('gateway')!r}")
-    end = rest.pop() if rest else header
-    ending = end.content.get("end")
-    if not isinstance(ending, dict):
-        raise end.wrong("the recording breaks off: the line that ends it is missing")
-    about = cast("dict[str, Any]", ending)
     try:
-        evidence = Evidence(gateway=gateway, run=str(head["run"]), seed=int(head["seed"]))
+        evidence = Evidence(
+            gateway=gateway,
+            run=str(head["run"]),
+            seed=int(head["seed"]),
+            signed=frozenset(map(str, head.get("signed", ()))),
+        )
         options = Options(
             base_url=str(head["base_url"]),
             api_key="",
@@ -137,50 +66,107 @@ def judge_recording(path: Path, *, only: Sequence[str] = (), known: Sequence[Dev
             known=known,
             seed=evidence.seed,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise header.wrong(f"the header lacks something ({error!r})") from None
-    for line in rest:
-        _add(line, evidence)
-    try:
-        whole = (about["exchanges"], about["callbacks"]) == (
-            len(evidence.exchanges),
-            len(evidence.deliveries),
-        )
-        missing = {str(name): Need(need) for name, need in about["missing"].items()}
-        plan = tuple(
-            Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in steps_of(gateway)
-        )
-        told = {
-            name: about[name] for name in ("images", "limit", "mock", "started", "seconds", "interrupted")
-        }
+        begun = Course(limit=head["limit"], mock=bool(head["mock"]), started=float(head["started"]))
+        missing = _needs(head["missing"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise end.wrong(f"the end lacks something ({error!r})") from None
+        raise header.wrong(f"the header lacks something ({error!r})") from None
+    for line in rest[:-1] if last else rest:
+        _add(line, evidence)
+    if last:
+        course, missing = _ended(last, begun, evidence)
+    else:
+        course = _broken_off(begun, evidence, len(lines), cut_off=cut_off)
+        missing = {step.name: missing.get(step.name, Need.REST) for step in steps_of(gateway)}
+    plan = tuple(
+        Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in steps_of(gateway)
+    )
+    return judged(options, evidence, plan, course)
+
+
+def _gateway(header: _Line) -> Gateway:
+    head = header.content
+    if head.get("format") != FORMAT:
+        raise BadRecording(f"{header.path}, line 1: this is no recording of kling-contracts; {_AGAIN}")
+    if head.get("version") != VERSION:
+        raise BadRecording(
+            f"{header.path}, line 1: its format is version {head.get('version')}, and this kling-contracts "
+            f"reads version {VERSION}; judge it with kling-mock {head.get('contract')}, or {_AGAIN}"
+        )
+    gateway = next((each for each in GATEWAYS if each.name == head.get("gateway")), None)
+    if gateway is None:
+        raise header.wrong(f"no gateway is called {head.get('gateway')!r}")
+    return gateway
+
+
+def _ended(last: _Line, begun: Course, evidence: Evidence) -> tuple[Course, dict[str, Need]]:
+    """How a run went, by its last line."""
+    end = cast("dict[str, Any]", last.content["end"])
+    try:
+        whole = (end["exchanges"], end["callbacks"]) == (len(evidence.exchanges), len(evidence.deliveries))
+        course = replace(
+            begun,
+            images=int(end["images"]),
+            seconds=float(end["seconds"]),
+            interrupted=bool(end["interrupted"]),
+        )
+        missing = _needs(end["missing"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise last.wrong(f"the end lacks something ({error!r})") from None
     if not whole:
-        raise end.wrong("lines are missing: it counts other exchanges or callbacks than there are")
-    return judged(options, evidence, plan, **told)
+        raise last.wrong("lines are missing: it counts other exchanges or callbacks than there are")
+    return course, missing
 
 
-def _read(path: Path) -> Iterator[_Line]:
+def _broken_off(begun: Course, evidence: Evidence, lines: int, *, cut_off: bool) -> Course:
+    """How far a run came whose end is missing."""
+    half = f"; line {lines + 1} is cut off and was left out" if cut_off else ""
+    until = evidence.exchanges[-1].received_at if evidence.exchanges else begun.started
+    return replace(
+        begun,
+        images=sum(images_of(each.body) for each in evidence.creates if not each.proves_refusal),
+        seconds=until - begun.started,
+        interrupted=True,
+        note=f"the recording breaks off after line {lines}{half}",
+    )
+
+
+def _needs(missing: Mapping[str, str]) -> dict[str, Need]:
+    return {str(name): Need(need) for name, need in missing.items()}
+
+
+def _read(path: Path) -> tuple[list[_Line], bool]:
+    """The lines of a file, and whether half a line at its end was left out."""
+    lines: list[_Line] = []
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
                 content = cast("object", json.loads(raw))
             except (ValueError, RecursionError):
                 if number == 1:
-                    raise BadRecording(
-                        f"{path}, line 1: this is no recording of kling-contracts; {_AGAIN}"
-                    ) from None
-                raise _Line(path, number, {}).wrong("it is cut off or damaged") from None
-            yield _Line(path, number, cast("dict[str, Any]", content) if isinstance(content, dict) else {})
+                    return [], False
+                if not raw.endswith(b"\n"):
+                    return lines, True
+                raise _Line(path, number, {}).wrong("it is damaged") from None
+            lines.append(
+                _Line(path, number, cast("dict[str, Any]", content) if isinstance(content, dict) else {})
+            )
+    return lines, False
 
 
 def _add(line: _Line, evidence: Evidence) -> None:
     try:
         match line.content:
             case {"exchange": seen}:
-                evidence.exchanges.append(_exchange(seen))
+                exchange = _exchange(seen)
+                if exchange.number > len(evidence.exchanges):
+                    raise line.wrong("lines before it are missing: its exchange has a later number")
+                # Where a run is interrupted, a line may be written twice.
+                if exchange.number == len(evidence.exchanges):
+                    evidence.exchanges.append(exchange)
             case {"callback": seen}:
-                evidence.deliveries.append(_delivery(seen))
+                delivery = _delivery(seen)
+                if delivery.number == len(evidence.deliveries):
+                    evidence.deliveries.append(delivery)
             case _:
                 raise line.wrong("it is neither an exchange nor a callback")
     except (KeyError, TypeError, ValueError) as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contracts.verify.catalogue import checks_of
 from contracts.verify.check import Check, Hearing, Need, Result, Verdict
+from contracts.verify.course import Course
 from contracts.verify.evidence import Evidence
 from contracts.verify.known import Deviation, unused
 from contracts.verify.planning import Options, Planned, asked_for
@@ -14,21 +15,13 @@ from contracts.verify.planning import Options, Planned, asked_for
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a run has shown.
-
-    `images` were spent of `limit` (None: no limit); `seconds` is how long it took.
-    """
+    """What a run has shown, and how it went."""
 
     options: Options
     results: tuple[Result, ...]
     evidence: Evidence
-    images: int
-    limit: int | None
-    mock: bool
-    started: float
-    seconds: float
+    course: Course
     plan: tuple[Planned, ...]
-    interrupted: bool = False
     unused_known: tuple[Deviation, ...] = ()
 
     def having(self, *verdicts: Verdict) -> tuple[Result, ...]:
@@ -40,17 +33,17 @@ class Report:
         return self.having(Verdict.FAIL)
 
 
-def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], **about: object) -> Report:
-    """The report on some evidence; `about` are the fields of `Report` that tell of the run."""
+def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], course: Course) -> Report:
+    """The report on some evidence."""
     results = tuple(_judge(check, evidence, planned, options.known) for check in checks_of(options.gateway))
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
         results=chosen,
         evidence=evidence,
+        course=course,
         plan=planned,
         unused_known=unused(options.known, results),
-        **about,  # type: ignore[arg-type]  # each caller names fields of Report
     )
 
 

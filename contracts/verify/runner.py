@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import httpx
 
 from contracts.verify.addresses import is_loopback
 from contracts.verify.budget import Budget, OverBudget
 from contracts.verify.check import Need
+from contracts.verify.course import Course
 from contracts.verify.evidence import Evidence
-from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.exchange import Probe
 from contracts.verify.keys import Keys
 from contracts.verify.planning import Options, Planned, limit_of, plan
 from contracts.verify.receiver import Inbox, Receiver
+from contracts.verify.recorder import Recorder
 from contracts.verify.report import Report, judged
 from contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
 from contracts.verify.step import Step
@@ -30,18 +32,14 @@ class Unreachable(Exception):
     """The server does not answer, or refuses the key. The text says which."""
 
 
-@dataclass
 class Progress:
     """What a run tells while it goes on. The methods do nothing here."""
-
-    exchanges: int = field(default=0, init=False)
 
     def step(self, step: Step, position: int, total: int) -> None:
         """A step begins."""
 
-    def sent(self, exchange: Exchange) -> None:  # noqa: ARG002 -- for those who show it
-        """A request was answered."""
-        self.exchanges += 1
+    def seen(self, evidence: Evidence) -> None:
+        """There is more evidence."""
 
 
 def verify(  # noqa: PLR0913 -- what a test may replace
@@ -51,15 +49,27 @@ def verify(  # noqa: PLR0913 -- what a test may replace
     waiter: Waiter | None = None,
     inbox: Inbox | None = None,
     progress: Progress | None = None,
+    recorder: Recorder | None = None,
     run: str | None = None,
 ) -> Report:
     """Verify a server. Raises Unreachable, or ValueError for options that make no sense.
 
     `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run`
-    is the mark in external ids, random if not given.
+    is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
     """
     waiter, progress = waiter or SystemWaiter(), progress or Progress()
-    evidence = Evidence(gateway=options.gateway, run=run or secrets.token_hex(4), seed=options.seed)
+    evidence = Evidence(
+        gateway=options.gateway,
+        run=run or secrets.token_hex(4),
+        seed=options.seed,
+        signed=_signing(options),
+    )
+
+    def seen(evidence: Evidence) -> None:
+        progress.seen(evidence)
+        if recorder is not None:
+            recorder.go_on(evidence)
+
     started = waiter.now()
     with ExitStack() as open_things:
         wire = Wire(options.base_url, transport)
@@ -74,25 +84,29 @@ def verify(  # noqa: PLR0913 -- what a test may replace
             waiter=waiter,
             deadline=options.deadline,
             inbox=inbox,
-            sent=progress.sent,
+            seen=seen,
         )
         wire.time_left = lambda: session.time_left
         mock = _reach(session)
         limit = session.budget.limit = limit_of(options, mock=mock)
         planned = plan(options, mock=mock, receiver=inbox is not None)
+        course = Course(limit=limit, mock=mock, started=started)
+        if recorder is not None:
+            open_things.callback(recorder.close)
+            recorder.begin(options, evidence, course, planned)
         planned, interrupted = _run(session, planned, progress)
         session.collect()
-    return judged(
-        options,
-        evidence,
-        planned,
-        images=session.budget.spent,
-        limit=limit,
-        mock=mock,
-        started=started,
-        seconds=waiter.now() - started,
-        interrupted=interrupted,
-    )
+        seconds = waiter.now() - started
+        course = replace(course, images=session.budget.spent, seconds=seconds, interrupted=interrupted)
+        if recorder is not None:
+            recorder.end(course, planned)
+    return judged(options, evidence, planned, course)
+
+
+def _signing(options: Options) -> frozenset[str]:
+    """Which of the keys are pairs, of which tokens are made."""
+    keys = {"first": options.api_key, "second": options.second_api_key or ""}
+    return frozenset(who for who, key in keys.items() if options.gateway.takes_tokens and ":" in key)
 
 
 def _reach(session: Session) -> bool:
@@ -122,13 +136,16 @@ def _run(
                     missing = Need.TIME
                 else:
                     each.step.run(session)
+                    session.collect()
             except OverBudget:
                 missing = Need.BUDGET
             except OutOfTime:
                 missing = Need.TIME
             except KeyboardInterrupt:
                 rest = planned[len(done) :]
-                stopped = [Planned(step=it.step, missing=Need.TIME, spent_before=0) for it in rest]
+                stopped = [
+                    Planned(step=it.step, missing=it.missing or Need.REST, spent_before=0) for it in rest
+                ]
                 return (*done, *stopped), True
         done.append(Planned(step=each.step, missing=missing, spent_before=each.spent_before))
     return tuple(done), False

@@ -53,6 +53,7 @@ class Session:
     """One run against one server. Raises OverBudget instead of sending what could cost too much.
 
     After the deadline it raises OutOfTime: a server that lets every request wait cannot hold up a run.
+    `seen` is called whenever there is more evidence, never by two threads at once.
     """
 
     def __init__(  # noqa: PLR0913 -- all that a run goes by
@@ -65,7 +66,7 @@ class Session:
         waiter: Waiter,
         deadline: float,
         inbox: Inbox | None = None,
-        sent: Callable[[Exchange], None] | None = None,
+        seen: Callable[[Evidence], None] | None = None,
     ) -> None:
         self.keys = keys
         self.budget = budget
@@ -75,7 +76,7 @@ class Session:
         self.random = random.Random(evidence.seed)  # noqa: S311 -- choices that a seed repeats
         self._wire = wire
         self._until = waiter.now() + deadline
-        self._sent = sent
+        self._seen = seen
         self._lock = threading.Lock()
 
     @property
@@ -178,6 +179,12 @@ class Session:
                         replied=each.replied,
                     )
                 )
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say that there is more evidence, one at a time."""
+        if self._seen is not None:
+            self._seen(self.evidence)
 
     def _exchange(  # noqa: PLR0913, PLR0917 -- a request has that many parts
         self,
@@ -218,8 +225,7 @@ class Session:
                 digest="" if whole is None else hashlib.sha256(answer.body).hexdigest(),
             )
             self.evidence.exchanges.append(exchange)
-        if self._sent is not None:
-            self._sent(exchange)
+            self._tell()
         return exchange, answer.arrived
 
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,15 @@ from contracts.cli import main
 from contracts.gateways import COMETAPI, GATEWAYS, Gateway
 from contracts.verify.catalogue import checks_of
 from contracts.verify.check import Check, Example, Result, Verdict
+from contracts.verify.course import Course
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
 from contracts.verify.planning import Options, plan
-from contracts.verify.recording import judge_recording, write_recording
+from contracts.verify.recorder import Recorder
+from contracts.verify.recording import judge_recording
 from contracts.verify.report import Report
 from contracts.verify.reports import html_report, json_report, junit
-from contracts.verify.runner import verify
+from contracts.verify.runner import Progress, verify
 from contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
 from kling_mock import Fake
 
@@ -46,10 +48,8 @@ def url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     options = Options(base_url=url, api_key=KEY, only=("answers.*", "refuses.prompt.*", "malformed.*"))
-    report = verify(options, run="r1")
     path = tmp_path_factory.mktemp("recording") / "run.jsonl"
-    write_recording(report, path)
-    return report, path
+    return verify(options, run="r1", recorder=Recorder(path)), path
 
 
 def test_a_right_server_holds_and_the_key_is_nowhere(
@@ -74,7 +74,11 @@ def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> N
     judged = judge_recording(path)
     assert judged.results == report.results
     assert judged.evidence == report.evidence
-    assert (judged.images, judged.mock, judged.plan != ()) == (report.images, report.mock, True)
+    assert (judged.course.images, judged.course.mock, judged.plan != ()) == (
+        report.course.images,
+        report.course.mock,
+        True,
+    )
 
 
 def test_judging_needs_no_http(recorded: tuple[Report, Path]) -> None:
@@ -90,13 +94,18 @@ print([name for name in ("httpx", "rich") if name in sys.modules], file=sys.stde
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda lines: [*lines[:4], lines[4][:30], *lines[5:]], "line 5: it is cut off or damaged"),
-        (lambda lines: lines[:-1], "the recording breaks off"),
-        (lambda lines: [*lines[:3], *lines[4:]], "lines are missing"),
+        (lambda lines: [*lines[:4], lines[4][:30], *lines[5:]], "line 5: it is damaged"),
+        (lambda lines: [*lines[:3], *lines[4:]], "lines before it are missing"),
         (lambda lines: ["hello"], "line 1: this is no recording"),
         (lambda lines: ["{}"], "line 1: this is no recording"),
         (lambda lines: [], "line 1: this is no recording"),
         (lambda lines: [lines[0].replace('"version": 1', '"version": 2'), *lines[1:]], "version 2"),
+        (lambda lines: [*lines[:-2], lines[-1]], "lines are missing"),
+        (lambda lines: [lines[0], '{"end": {}}'], "the end lacks something"),
+        (
+            lambda lines: ['{"format": "kling-contracts recording", "version": 1, "gateway": "kling"}'],
+            "header",
+        ),
         (lambda lines: [lines[0], '{"exchange": {}}', lines[-1]], "line 2: something in it is missing"),
         (lambda lines: [lines[0], '{"other": {}}', lines[-1]], "line 2: it is neither"),
     ],
@@ -114,6 +123,60 @@ def test_a_damaged_recording_is_refused(
     damaged.write_text("\n".join(lines), encoding="utf-8")
     assert main(["judge", str(damaged)]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cut", "says"),
+    [
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "breaks off after line {whole}"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 9], "; line {next} is cut off and was left out"),
+        (lambda text: text[: text.index("\n") + 1], "breaks off after line 1"),
+    ],
+)
+def test_of_a_run_that_was_killed_the_rest_is_judged(
+    cut: Callable[[str], str],
+    says: str,
+    recorded: tuple[Report, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left = cut(recorded[1].read_text(encoding="utf-8"))
+    whole = left.count("\n")
+    path = tmp_path / "killed"
+    path.write_text(left, encoding="utf-8")
+    assert main(["judge", str(path)]) == 4
+    shown = capsys.readouterr().out
+    assert shown.startswith("interrupted: ")
+    assert says.format(whole=whole, next=whole + 1) in shown
+
+
+class Killed(Progress):
+    """Looks at a recording while it is written, and keeps what is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.lines: list[int] = []
+
+    def seen(self, evidence: Evidence) -> None:
+        if self._path.exists():
+            judged = judge_recording(self._path)
+            self.lines.append(len(judged.evidence.exchanges) - len(evidence.exchanges))
+
+
+def test_a_recording_is_whole_at_any_time(url: str, tmp_path: Path) -> None:
+    """But for the exchange that is just being told."""
+    path = tmp_path / "live"
+    progress = Killed(path)
+    options = Options(base_url=url, api_key=KEY, only=("unknown_ids.refused",))
+    verify(options, progress=progress, recorder=Recorder(path))
+    assert set(progress.lines) == {-1, 0}
+    assert len(progress.lines) > 5
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--record", "/dev/full", "--only", "unknown_ids.*"]
+    assert main(["verify", "--base-url", url, "--api-key", KEY, *flags]) == 0
+    assert "/dev/full is not whole: No space left" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -213,11 +276,7 @@ def hostile() -> Report:
         options=Options(base_url="http://127.0.0.1:9", api_key=KEY),
         results=(Result(check=check, verdict=Verdict.FAIL, examined=1, examples=(example,)),),
         evidence=Evidence(exchanges=[exchange]),
-        images=0,
-        limit=0,
-        mock=False,
-        started=0.0,
-        seconds=0.0,
+        course=Course(),
         plan=(),
     )
 

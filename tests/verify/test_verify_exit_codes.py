@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.verify.check import Check, Need, Result, Verdict
+from contracts.verify.course import Course
 from contracts.verify.evidence import Evidence
 from contracts.verify.exit_codes import exit_code
 from contracts.verify.planning import Options
@@ -31,13 +32,8 @@ def report(*results: Result, interrupted: bool = False) -> Report:
         options=Options(base_url="http://127.0.0.1:9", api_key="sk"),
         results=results,
         evidence=Evidence(),
-        images=0,
-        limit=0,
-        mock=False,
-        started=0.0,
-        seconds=0.0,
+        course=Course(interrupted=interrupted),
         plan=(),
-        interrupted=interrupted,
     )
 
 

@@ -80,7 +80,7 @@ def test_no_more_is_asked_for_than_the_budget_allows(
     till = Till(answer)
     report = run(till, budget)
     # What no JSON parser reads may cost something as well: it is counted, though not by this server.
-    assert till.images <= report.images <= budget
+    assert till.images <= report.course.images <= budget
     assert bool(till.creates) is (budget > 0)
 
 
@@ -89,7 +89,7 @@ def test_the_default_is_to_spend_nothing(gateway: Gateway) -> None:
     """Reads, bad keys and bodies that are no JSON: a server that is no proven kling-mock gets no more."""
     till = Till(accept)
     report = run(till, None, gateway)
-    assert (report.limit, report.images, till.creates) == (0, 0, [])
+    assert (report.course.limit, report.course.images, till.creates) == (0, 0, [])
     left_out = [each for each in report.plan if each.missing is Need.BUDGET]
     assert left_out
     assert all(each.step.reserves for each in left_out)
@@ -106,7 +106,7 @@ def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
     till = Till(accept)
     options = Options(base_url="http://127.0.0.1:9", api_key=KEY)
     report = verify(options, transport=httpx.MockTransport(gateway), waiter=StillTime(), inbox=None)
-    assert (report.mock, report.limit, till.creates) == (False, 0, [])
+    assert (report.course.mock, report.course.limit, till.creates) == (False, 0, [])
 
 
 def test_a_refusal_gives_its_images_back() -> None:
@@ -114,7 +114,7 @@ def test_a_refusal_gives_its_images_back() -> None:
     till = Till(lambda _: httpx.Response(400, json={"code": 1201, "message": "no", "request_id": "r"}))
     report = run(till, 10)
     assert len(till.creates) > 150
-    assert report.images == 0
+    assert report.course.images == 0
 
 
 def test_a_family_stops_at_its_first_acceptance() -> None:

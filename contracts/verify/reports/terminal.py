@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.verify.check import Need, Result, Verdict
-from contracts.verify.exchange import Exchange
+from contracts.verify.evidence import Evidence
 from contracts.verify.exit_codes import ExitCode, exit_code
 from contracts.verify.planning import Planned, totals_of
 from contracts.verify.printable import printable
@@ -45,7 +45,6 @@ class LiveProgress(Progress):
     """A bar on standard error while a run goes on; nothing where that is no terminal."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -69,9 +68,8 @@ class LiveProgress(Progress):
     def step(self, step: Step, position: int, total: int) -> None:
         self._bar.update(self._task, description=step.name, completed=position, total=total)
 
-    def sent(self, exchange: Exchange) -> None:
-        super().sent(exchange)
-        self._bar.update(self._task, requests=self.exchanges)
+    def seen(self, evidence: Evidence) -> None:
+        self._bar.update(self._task, requests=len(evidence.exchanges))
 
 
 def console(file: IO[str] | None = None) -> Console:

@@ -17,6 +17,7 @@ SUPPLY: Final[dict[Need, str]] = {
     Need.SECOND_KEY: "the key of another account: give --second-api-key",
     Need.SIGNER: "an access and a secret key: give --api-key ACCESS:SECRET (gateway kling)",
     Need.RECEIVER: "a server on this machine: callbacks are received on 127.0.0.1 only",
+    Need.REST: "the rest of the run, which was broken off",
     Need.TIME: "more time: give --deadline a larger number",
     Need.CHOSEN: "it was left out: leave out --only",
 }
@@ -43,7 +44,7 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
     match exit_code(report, require_all=require_all):
         case ExitCode.BROKEN:
             return f"broken: {count} of {total} properties {'does' if count == 1 else 'do'} not hold"
-        case ExitCode.INCONCLUSIVE if report.interrupted:
+        case ExitCode.INCONCLUSIVE if report.course.interrupted:
             return f"interrupted: {len(report.having(Verdict.PASS))} of {total} properties were seen to hold"
         case ExitCode.INCONCLUSIVE:
             open_ = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
@@ -56,12 +57,14 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
 
 def circumstances(report: Report) -> str:
     """What the run was, in one line."""
-    limit = "no limit" if report.limit is None else f"at most {report.limit}"
-    mock = ", a kling-mock" if report.mock else ""
+    course = report.course
+    limit = "no limit" if course.limit is None else f"at most {course.limit}"
+    mock = ", a kling-mock" if course.mock else ""
+    note = f"; {course.note}" if course.note else ""
     return (
         f"{report.options.base_url} as {title_of(report.evidence.gateway)}{mock}: "
-        f"{len(report.evidence.exchanges)} requests, {report.images} images ({limit}), "
-        f"{report.seconds:.1f} s, seed {report.evidence.seed}, run {report.evidence.run}"
+        f"{len(report.evidence.exchanges)} requests, {course.images} images ({limit}), "
+        f"{course.seconds:.1f} s, seed {report.evidence.seed}, run {report.evidence.run}{note}"
     )
 
 
