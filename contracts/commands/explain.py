@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from contracts.commands.options import UsageError, near
@@ -21,9 +22,9 @@ def add(commands: Any) -> None:
         "explain",
         help="explain a check",
         description="Tell what a check is about, where its rule is known from, how to run it by itself, and "
-        "which faults it finds; without an id, list all checks.",
+        "which faults it finds; without an id, list all checks, with a group (auth) or a pattern, those.",
     )
-    parser.add_argument("id", nargs="?", help="the id of a check")
+    parser.add_argument("id", nargs="?", help="the id of a check, a group or a pattern")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
     parser.set_defaults(run=run)
 
@@ -31,6 +32,14 @@ def add(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Run the command; the exit status. Raises UsageError."""
     found = _all()
+    if given.id is not None and given.id not in found:
+        pattern = given.id if "*" in given.id else f"{given.id}.*"
+        some = {each: told for each, told in found.items() if fnmatchcase(each, pattern)}
+        if not some:
+            raise UsageError(
+                f"no check is called {given.id}{near(given.id, list(found))}; explain without an id lists all"
+            )
+        found, given.id = some, None
     if given.id is None:
         write(
             json.dumps([_told(*each) for each in found.values()], indent=2) + "\n"
@@ -38,10 +47,6 @@ def run(given: argparse.Namespace) -> int:
             else _list(found)
         )
         return 0
-    if given.id not in found:
-        raise UsageError(
-            f"no check is called {given.id}{near(given.id, list(found))}; explain without an id lists all"
-        )
     check, gateways = found[given.id]
     told = json.dumps(_told(check, gateways), indent=2) if given.json else "\n".join(_lines(check, gateways))
     write(told + "\n")

@@ -27,7 +27,7 @@ def run(given: argparse.Namespace) -> int:
     """Run the command; the exit status. Raises UsageError."""
     from contracts.verify.recording import BadRecording, judge_recording
 
-    files = reports_in(given.report)
+    files = reports_in(given.report, given.recording)
     known = known_in(given.known)
     try:
         report = judge_recording(given.recording, only=tuple(given.only), known=known)

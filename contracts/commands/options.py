@@ -50,14 +50,19 @@ def add_reports(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reports_in(given: Iterable[str]) -> list[tuple[str, Path]]:
-    """Kinds and files of the reports. Raises UsageError, also where a file cannot be written."""
+def reports_in(given: Iterable[str], recording: Path | None = None) -> list[tuple[str, Path]]:
+    """Kinds and files of the reports. Raises UsageError, also where a file cannot be written.
+
+    `recording` is a file that no report may replace.
+    """
     found: list[tuple[str, Path]] = []
     for text in given:
         kind, equals, name = text.partition("=")
         if kind not in KINDS or not equals or not name:
             raise UsageError(f"--report {text}: it is one of {', '.join(f'{it}=FILE' for it in KINDS)}")
-        if any(Path(name) == path for _, path in found):
+        if recording is not None and Path(name).resolve() == recording.resolve():
+            raise UsageError(f"--report {text}: the recording is there")
+        if any(Path(name).resolve() == path.resolve() for _, path in found):
             raise UsageError(f"--report {text}: {name} is to hold another report already")
         check_writable(Path(name))
         found.append((kind, Path(name)))
@@ -92,6 +97,10 @@ def check_ids(patterns: Sequence[str], gateway: Gateway) -> None:
 
 def near(wanted: str, ids: Sequence[str]) -> str:
     """What somebody may have meant, as the end of a sentence."""
+    if wanted.endswith(".*"):
+        groups = sorted({each.partition(".")[0] for each in ids})
+        close = [f"{group}.*" for group in get_close_matches(wanted[:-2], groups, n=1)]
+        return f"; did you mean {close[0]}?" if close else ""
     close = get_close_matches(wanted, ids, n=3, cutoff=0.5)
     close = (
         close or [each for each in ids if wanted.partition(".")[2] and wanted.partition(".")[2] in each][:3]
@@ -106,9 +115,22 @@ def known_in(path: Path | None) -> tuple[Deviation, ...]:
     if path is None:
         return ()
     try:
-        return read_deviations(path, datetime.now(UTC).date())
+        known = read_deviations(path, datetime.now(UTC).date())
     except BadDeviations as error:
         raise UsageError(f"--known {error}") from None
+    ids = _all_ids()
+    for each in known:
+        if not any(fnmatchcase(check_id, each.check) for check_id in ids):
+            raise UsageError(f"--known {path}: no check is called {each.check}{near(each.check, ids)}")
+    return known
+
+
+def _all_ids() -> list[str]:
+    """The ids of all checks: a file of deviations may be for several gateways."""
+    from contracts.gateways import GATEWAYS
+    from contracts.verify.catalogue import checks_of
+
+    return list(dict.fromkeys(check.id for gateway in GATEWAYS for check in checks_of(gateway)))
 
 
 def gateway_named(name: str) -> Gateway:

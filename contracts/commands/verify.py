@@ -78,6 +78,8 @@ def run(given: argparse.Namespace) -> int:
     """Run the command; the exit status. Raises UsageError."""
     options = _options(given)
     if given.plan:
+        if given.record or given.report:
+            raise UsageError("--plan sends nothing, so there is nothing for --record and --report to write")
         return _show_plan(options, as_json=given.json)
     if not options.api_key:
         names = (
@@ -86,12 +88,9 @@ def run(given: argparse.Namespace) -> int:
             else API_KEY_VARIABLE
         )
         raise UsageError(f"no key: give --api-key or set {names}")
-    files = reports_in(given.report)
     if given.record:
-        if given.record in [path for _, path in files]:
-            raise UsageError(f"--record {given.record}: a report is to be written there")
         check_writable(given.record)
-    return _verify(given, options, files)
+    return _verify(given, options, reports_in(given.report, given.record))
 
 
 def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, Path]]) -> int:
@@ -128,6 +127,9 @@ def _options(given: argparse.Namespace) -> Options:
         raise UsageError(f"--deadline {given.deadline}: it is a number of seconds above 0")
     gateway = gateway_named(given.gateway)
     check_ids(given.only, gateway)
+    for flag, key in (("--api-key", given.api_key), ("--second-api-key", given.second_api_key)):
+        if key == "":
+            raise UsageError(f"{flag}: it is empty; leave it out to take the key from the environment")
     first = given.api_key or _key_from_environment(given.gateway)
     second = given.second_api_key or os.environ.get(SECOND_API_KEY_VARIABLE) or None
     for flag, key in (("--api-key", first), ("--second-api-key", second)):

@@ -49,7 +49,9 @@ def read_deviations(path: Path, today: date) -> tuple[Deviation, ...]:
     """Read a TOML file of `[[deviation]]` tables. Raises BadDeviations."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise BadDeviations(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadDeviations(f"{path}: {error}") from None
     tables = content.pop("deviation", [])
     if content or not isinstance(tables, list):

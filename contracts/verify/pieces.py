@@ -53,6 +53,18 @@ class Piece:
     line: str = ""
 
 
+def key_variable(evidence: Evidence) -> str:
+    """The variable of the environment that holds the first key."""
+    return KLING_API_KEY_VARIABLE if evidence.gateway.takes_tokens else API_KEY_VARIABLE
+
+
+def variables_of(evidence: Evidence) -> tuple[str, ...]:
+    """The variables of the environment that scripts read: the first key, or its parts, and the second."""
+    pair = (ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE)
+    first = pair if "first" in evidence.signed else (key_variable(evidence),)
+    return (*first, SECOND_API_KEY_VARIABLE)
+
+
 @dataclass
 class Pieces:
     """The pieces of one sequence.
@@ -69,8 +81,7 @@ class Pieces:
 
     @property
     def key_variable(self) -> str:
-        """The variable of the environment that holds the first key."""
-        return API_KEY_VARIABLE if not self.evidence.gateway.takes_tokens else KLING_API_KEY_VARIABLE
+        return key_variable(self.evidence)
 
     def marked(self, text: str) -> str:
         """A text with a mark where each of its pieces was."""
@@ -187,6 +198,3 @@ def _address(token: str) -> Piece:
 
 def _printed(variable: str, expression: str) -> str:
     return f"{variable}=$(python3 -c 'import jwt, os, time; print({expression})')"
-
-
-__all__ = ["RECEIVER", "Piece", "Pieces"]

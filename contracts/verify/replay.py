@@ -155,12 +155,13 @@ def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     Of a create that was refused, though nothing is wrong with it, the request that had its id before.
     """
     name = _last_part(exchange)
-    shown = exchange.task.task_id if exchange.task else name
-    for trace in evidence.traces():
-        ids = {trace.id, _external_id(trace.created)} - {""}
-        asked = exchange.method == "GET" and (name in ids or shown == trace.id)
-        if asked or exchange.target in _results(trace):
-            yield trace.created
+    traces = evidence.traces()
+    named = (it for it in traces if name and name in (it.id, _external_id(it.created)))
+    asked = list(named)[:1] if exchange.method == "GET" else []
+    if asked and exchange.task:
+        asked += [trace for trace in traces if trace.id == exchange.task.task_id]
+    yield from (trace.created for trace in asked)
+    yield from (trace.created for trace in traces if exchange.target in _results(trace))
     if exchange.method == "POST" and not exchange.accepted and _is_sound(exchange, evidence):
         mine = _external_id(exchange)
         same = (each for each in evidence.creates if mine and _external_id(each) == mine)

@@ -69,7 +69,7 @@ def _fetch(result: Result, times: int, pieces: Pieces, base_url: str) -> Iterato
     query = f'"{base_url}{pieces.evidence.gateway.create_path}/${result.task}"'
     key = f'-H "Authorization: Bearer ${pieces.key_variable}"'
     cut = f"grep -o 'https*://[^\"]*' | sed -n {result.position + 1}p"
-    yield f'until url=$(curl -sS {query} {key} | {cut}) && [ "$url" ]; do sleep 1; done'
+    yield f'for i in $(seq 60); do url=$(curl -sS {query} {key} | {cut}); [ "$url" ] && break; sleep 1; done'
     look = 'curl -sS -D - -o picture "$url"; file picture; cksum picture'
     yield look if times == 1 else f"for i in $(seq {times}); do {look}; done"
 

@@ -123,17 +123,35 @@ def shown_again(outcome: Outcome, result: Result, script: str) -> bool:
     new = _instead(list(replay.exchanges), tap, outcome.served, evidence)
     came = _deliveries(outcome.served) if replay.listening else []
     heard = {each.token for each in came} | {it.token for it in example.shown if isinstance(it, Delivery)}
+    looks = _looks(new, outcome.served, evidence)
     again = Evidence(
         gateway=evidence.gateway,
         run=evidence.run,
         seed=evidence.seed,
-        exchanges=[new.get(each.number, each) for each in evidence.exchanges],
+        exchanges=[*(new.get(each.number, each) for each in evidence.exchanges), *looks],
         deliveries=[*(each for each in evidence.deliveries if each.token not in heard), *came],
     )
     hearing = Hearing()
     result.check.judge(again, hearing)
     fresh = [*new.values(), *came]
     return any(each is it for example in hearing.examples for each in example.shown for it in fresh)
+
+
+def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list[Exchange]:
+    """A look at each task that was created and not looked at: without one some checks say nothing."""
+    looked = {each.target.rpartition("/")[2] for each in new.values()}
+    looks: list[Exchange] = []
+    for each in new.values():
+        if each.method == "POST" and each.task is not None and each.task.task_id not in looked:
+            task, tap = each.task.task_id, Tap(served)
+            target = f"{evidence.gateway.create_path}/{task}"
+            httpx.Client(transport=tap).get(
+                f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
+            )
+            empty = replace(each, method="GET", probe=Probe("poll", task), who="first", body=b"")
+            number = len(evidence.exchanges) + len(looks)
+            looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
+    return looks
 
 
 def _deliveries(served: Served) -> list[Delivery]:

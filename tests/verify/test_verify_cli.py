@@ -192,7 +192,11 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--max-tasks", "-1"], "0 or more"),
         (["--deadline", "0"], "above 0"),
         (["--known", "/nowhere"], "--known /nowhere"),
-        (["--api-key", ""], API_KEY_VARIABLE),
+        (["--only", "refuse.*"], "did you mean refuses.*?"),
+        (["--api-key", ""], "it is empty; leave it out"),
+        (["--plan", "--record", "run.jsonl"], "--plan sends nothing"),
+        (["--record", "x.json", "--report", "json=./x.json"], "the recording is there"),
+        (["--report", "json=x.json", "--report", "html=./x.json"], "another report"),
         (["--second-api-key", KEY], "another account"),
     ],
 )
@@ -249,10 +253,41 @@ def test_every_check_is_explained(check_id: str, capsys: pytest.CaptureFixture[s
     assert "known from" in shown
 
 
+def test_no_key_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--base-url", "http://127.0.0.1:9"]) == 2
+    assert f"give --api-key or set {API_KEY_VARIABLE}" in capsys.readouterr().err
+
+
+def test_a_recording_is_not_replaced_by_a_report_on_it(
+    recorded: tuple[Report, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = recorded[1].read_bytes()
+    assert main(["judge", str(recorded[1]), "--report", f"html={recorded[1]}"]) == 2
+    assert "the recording is there" in capsys.readouterr().err
+    assert recorded[1].read_bytes() == before
+
+
+def test_a_deviation_that_no_check_can_have_is_a_slip(
+    recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text('[[deviation]]\ncheck = "answers.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
+    assert main(["judge", str(recorded[1]), "--known", str(known)]) == 2
+    assert "no check is called answers.jsn; did you mean answers.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["auth", "auth.*"])
+def test_a_group_is_listed(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", given]) == 0
+    shown = capsys.readouterr().out
+    assert "auth.required" in shown
+    assert "answers" not in shown
+
+
 def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain"]) == 0
     assert all(check.id in capsys.readouterr().out for check in checks_of(COMETAPI)[:1])
-    assert main(["explain", "life_cycle.state"]) == 2
+    assert main(["explain", "life_cycle.states"]) == 2
     assert "did you mean" in capsys.readouterr().err
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from contracts.verify.check import Check, Example, Result, Verdict
 from contracts.verify.exit_codes import exit_code
+from contracts.verify.pieces import variables_of
 from contracts.verify.printable import printable
 from contracts.verify.report import Report
 from contracts.verify.reports.page import SCRIPT, STYLE
@@ -68,13 +69,20 @@ script-src 'unsafe-inline'">
 {f"<section><h2>Known deviations without use</h2><ul>{unused}</ul></section>" if unused else ""}
 {sections}
 </main>
-<footer>In the commands <code>$KLING_API_KEY</code> is the key (for tokens: one signed with it) and
-<code>$KLING_SECOND_API_KEY</code> that of another account. <code>kling-contracts explain ID</code> tells more
-of a property.</footer>
+<footer>{_footer(report)} <code>kling-contracts explain ID</code> tells more of a property.</footer>
 <script>{SCRIPT}</script>
 </body>
 </html>
 """
+
+
+def _footer(report: Report) -> str:
+    """Where the commands have their keys from, and what the httpx lines need."""
+    names = ", ".join(f"<code>{name}</code>" for name in variables_of(report.evidence))
+    return (
+        f"The commands take keys from the environment: {names}. The lines with httpx run where "
+        "kling-contracts is installed."
+    )
 
 
 def _text(text: object) -> str:
@@ -133,7 +141,10 @@ def _example(check: Check, example: Example, report: Report) -> str:
 
 
 def _code(kind: str, text: str) -> str:
-    return f'<div class="code"><pre aria-label="{kind}"><code>{_text(text)}</code></pre></div>'
+    """A script, a line of it to a block: where one is broken, it shows."""
+    lines = "".join(f"<span>{_text(line)}</span>" for line in text.split("\n"))
+    pre = f'<pre tabindex="0" role="region" aria-label="{kind}"><code>{lines}</code></pre>'
+    return f'<div class="code">{pre}</div>'
 
 
 def _groups(results: Iterable[Result], verdict: Verdict) -> Iterator[str]:

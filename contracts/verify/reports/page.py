@@ -37,13 +37,16 @@ dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem; margin: .
 code, pre { font: .85rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
 .code { position: relative; }
 pre { background: var(--code); border-radius: 4px; padding: .6rem 4.5rem .6rem .8rem; margin: .4rem 0;
-  max-height: 20rem; overflow: auto; white-space: pre-wrap; }
+  max-height: 24rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre span { display: block; min-height: 1.5em; padding-left: 2ch; text-indent: -2ch; }
 .code button { position: absolute; top: .3rem; right: .3rem; font-size: .75rem; padding: .1rem .5rem; }
 ul { padding-left: 1.2rem; margin: .5rem 0; } li { margin: .2rem 0; }
 footer { font-size: .85rem; margin: 2rem 0; border-top: 1px solid var(--line); padding-top: .8rem; }
 @media (max-width: 34rem) { dl { display: block; } dt { margin-top: .3rem; font-size: .85rem; } }
 @media print { body { max-width: none; } .tools, .code button { display: none !important; }
-  pre { max-height: none; } details.check, details.group { break-inside: avoid-page; } }
+  pre { max-height: none; overflow: visible; padding-right: .8rem; }
+  details::details-content { display: block; content-visibility: visible; height: auto; }
+  details.check, details.group { break-inside: avoid-page; } }
 """
 
 SCRIPT: Final = """
@@ -59,13 +62,24 @@ filter.addEventListener("input", () => {
     box.open = wanted !== "";
   }
 });
-document.getElementById("all").addEventListener("click", () => boxes.forEach((box) => { box.open = true; }));
-addEventListener("beforeprint", () => boxes.forEach((box) => { box.open = true; }));
+const all = document.getElementById("all");
+all.addEventListener("click", () => {
+  const opens = boxes.some((box) => !box.open && !box.hidden);
+  boxes.forEach((box) => { box.open = opens; });
+  all.textContent = opens ? "close all" : "open all";
+});
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("main details:not([open])")];
+  closed.forEach((box) => { box.open = true; });
+});
+addEventListener("afterprint", () => closed.forEach((box) => { box.open = false; }));
 for (const code of document.querySelectorAll(".code")) {
   const button = document.createElement("button");
   button.textContent = "copy";
   button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(code.querySelector("code").textContent);
+    const lines = [...code.querySelectorAll("span")].map((it) => it.textContent);
+    try { await navigator.clipboard.writeText(lines.join("\\n"));
       button.textContent = "copied"; }
     catch { getSelection().selectAllChildren(code.querySelector("pre")); button.textContent = "selected"; }
     setTimeout(() => { button.textContent = "copy"; }, 1500);

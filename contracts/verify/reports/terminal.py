@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import IO, Final, Self
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -23,6 +25,7 @@ from contracts.verify.reports.wording import (
     SUPPLY,
     by_importance,
     circumstances,
+    group_of,
     how_to_supply,
     pass_counts,
     unused_lines,
@@ -37,6 +40,10 @@ _STYLES: Final = {
     ExitCode.BROKEN: "bold red",
     ExitCode.INCONCLUSIVE: "bold yellow",
 }
+# So many findings are told at length on a terminal, which shows its end.
+_AT_LENGTH: Final = 5
+# More ids than that are counted by group.
+_NAMED: Final = 12
 # What a pipe gets: lines are never broken there, so that they can be searched and pasted.
 _PIPED_WIDTH: Final = 10_000
 
@@ -96,8 +103,11 @@ def show_report(report: Report, *, require_all: bool = False, out: Console | Non
     code = exit_code(report, require_all=require_all)
     out.print(Text(verdict_line(report, require_all=require_all), style=_STYLES[code]))
     out.print(Text(printable(circumstances(report)), style="dim"))
-    for result in by_importance(report.findings):
+    findings = by_importance(report.findings)
+    at_length = _AT_LENGTH if out.is_terminal and len(findings) > _AT_LENGTH + 1 else len(findings)
+    for result in findings[:at_length]:
         _show_finding(out, result, report)
+    _show_briefly(out, findings[at_length:])
     _show_known(out, report)
     _show_open(out, report.having(Verdict.INCONCLUSIVE, Verdict.NOT_RUN))
     passed = pass_counts(report)
@@ -105,6 +115,10 @@ def show_report(report: Report, *, require_all: bool = False, out: Console | Non
         counts = ", ".join(f"{group} {count}" for group, count in passed.items())
         out.print()
         out.print(Text.assemble((f"{sum(passed.values())} hold", "green"), f": {counts}"))
+    if out.is_terminal and findings:
+        # Where the beginning is out of sight.
+        out.print()
+        out.print(Text(verdict_line(report, require_all=require_all), style=_STYLES[code]))
 
 
 def _show_finding(out: Console, result: Result, report: Report) -> None:
@@ -136,6 +150,19 @@ def _show_finding(out: Console, result: Result, report: Report) -> None:
     out.print(Text(f"  kling-contracts explain {check.id}", style="dim"))
 
 
+def _show_briefly(out: Console, results: Sequence[Result]) -> None:
+    """Findings in a line each."""
+    if results:
+        out.print()
+        out.print(
+            Text(f"{len(results)} more, in full with --report html=FILE or in a pipe", style="bold red")
+        )
+    for result in results:
+        out.print(
+            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.examples[0].sentence))
+        )
+
+
 def _show_known(out: Console, report: Report) -> None:
     known = report.having(Verdict.KNOWN)
     if known:
@@ -156,7 +183,14 @@ def _show_open(out: Console, results: Sequence[Result]) -> None:
         for reason, ids in reasons.items():
             out.print()
             out.print(Text.assemble((f"{len(ids)} {verdict}", "yellow"), f": {reason}"))
-            out.print(Text("  " + ", ".join(ids), style="dim"))
+            out.print(Padding(Text(_names(ids, short=out.is_terminal), style="dim"), (0, 0, 0, 2)))
+
+
+def _names(ids: Sequence[str], *, short: bool) -> str:
+    """Ids of checks; many of them by group."""
+    if not short or len(ids) <= _NAMED:
+        return ", ".join(ids)
+    return ", ".join(f"{group} {count}" for group, count in Counter(map(group_of, ids)).items())
 
 
 def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | None = None) -> None:
