@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.verify.pieces import RECEIVER, Piece, Pieces
+from contracts.verify.printable import printable
 from contracts.verify.replay import Call, Listening, Replay, Result
 from contracts.verify.session import encode
 from contracts.verify.shell import octal, word
@@ -110,12 +111,18 @@ def _body(call: Call, pieces: Pieces) -> tuple[str, bool]:
         return octal(call.exchange.body), False
     if call.value is not None:
         text = encode(pieces.in_value(call.value), escaped=call.exchange.body.isascii()).decode()
+        text = "".join(map(_visible, text)) if printable(text) != text else text
     else:
         text = pieces.marked(text)
     parts = list(pieces.split(text))
     made = "".join(_in_data(part) for part in parts) or "''"
     longest = sum(len(it) if isinstance(it, str) else it.length for it in parts)
     return (made, True) if longest <= _LONGEST else (f"%s {made}", False)
+
+
+def _visible(sign: str) -> str:
+    """A sign within a JSON text; one that a terminal does not show as JSON's escape, which means the same."""
+    return sign if printable(sign) == sign else f"\\u{ord(sign):04x}" if sign <= "\uffff" else sign
 
 
 def _in_data(part: str | Piece) -> str:

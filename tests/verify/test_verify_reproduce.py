@@ -116,6 +116,7 @@ BODIES = {
     "quotes": encode({"prompt": 'it\'s "$HOME" `ls` \\ !'}),
     "astral": encode({"prompt": "🚀" * 9}),
     "escapes": encode({"prompt": "🚀é"}, escaped=True),
+    "hidden": encode({"prompt": "a\x7f\u200f\ufeff\uffff"}),
     "surrogate": encode({"prompt": "\ud800"}),
     "10 MB": encode({"subject_image_list": subjects(OPERATION, bulky(10_485_761))}),
     "no UTF-8": b'{"prompt": "\xff\x00"}',
@@ -134,8 +135,9 @@ def test_bodies_are_sent_as_they_were(tag: str, listener: tuple[str, list[Heard]
         run(code)
         ((method, path, key, body),) = heard
         assert (method, path, key) == ("POST", CREATE, f"Bearer {KEY}")
-        # httpx writes JSON with other blanks.
-        assert body == BODIES[tag] or (run is in_python and json.loads(body) == json.loads(BODIES[tag]))
+        # httpx writes JSON with other blanks, curl hidden characters with escapes.
+        same = run is in_python or tag == "hidden"
+        assert body == BODIES[tag] or (same and json.loads(body) == json.loads(BODIES[tag]))
 
 
 TARGETS = (f"{CREATE}/..%2F..", f"{CREATE}/a%0D%0Ab", f"{CREATE}?pageNum=1&pageSize=2", f"{CREATE}/%27%20OR")
