@@ -20,6 +20,7 @@ from contracts.verify.course import Course
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Delivery, Exchange
 from contracts.verify.planning import Options, Planned
+from contracts.verify.report import Report
 
 FORMAT: Final = "kling-contracts recording"
 VERSION: Final = 1
@@ -28,6 +29,15 @@ VERSION: Final = 1
 def contract_version() -> str:
     """The version of this distribution."""
     return version("kling-mock")
+
+
+def write_recording(report: Report, path: Path) -> None:
+    """Write down a run that is over. Raises OSError."""
+    recorder = Recorder(path)
+    recorder.begin(report.options, report.evidence, report.course, report.plan)
+    recorder.end(report.course, report.plan)
+    if recorder.problem:
+        raise OSError(recorder.problem)
 
 
 class Recorder:

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from contracts.gateways import COMETAPI, GATEWAYS, Gateway
-from contracts.verify.recording import judge_recording, write_recording
+from contracts.verify.recorder import write_recording
+from contracts.verify.recording import judge_recording
 from contracts.verify.reports import html_report, json_report, junit, terminal
 from contracts.verify.runner import Unreachable
 from contracts.witnesses.message import Answer, Ask, Object, images_of
@@ -135,9 +136,9 @@ def test_no_answer_brings_a_run_down(
     told = shown(outcome)
     assert not any(key in told for key in (PLAIN_KEY, SECOND_KEY, SIGNING_KEY, SIGNING_KEY.partition(":")[2]))
     assert judged_again(outcome) == outcome.found
-    limit = outcome.report.limit
+    limit = outcome.report.course.limit
     assert limit is not None
-    assert outcome.report.images <= limit
+    assert outcome.report.course.images <= limit
 
 
 def _in_id(task: Object) -> None:
