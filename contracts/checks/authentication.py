@@ -13,7 +13,7 @@ from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
 from contracts.verify.keys import NOBODY, Credential, Keys
 from contracts.verify.session import Session, encode
-from contracts.verify.spoilt import spoilt_keys
+from contracts.verify.spoilt import SPOILT_TOKENS, spoilt_keys
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
 
@@ -199,17 +199,14 @@ def _send_tokens(session: Session) -> None:
         return
     access, secret = pair
     now = int(session.keys.now())
-    made = {
-        "expired": session.keys.token(access, secret, {"exp": now - 60, "nbf": now - 1900}),
-        "early": session.keys.token(access, secret, {"nbf": now + 600}),
-        "signature": session.keys.token(access, secret + "x" * 32),
-        "unsigned": session.keys.token(access, None),
-        "issuer": session.keys.token(f"{access}-nobody", secret),
-    }
-    for name, token in made.items():
+    for spoilt in SPOILT_TOKENS:
+        signed = None if spoilt.secret is None else secret + spoilt.secret
+        claims = {"exp": now + spoilt.expires, "nbf": now + spoilt.begins}
+        token = session.keys.token(access + spoilt.issuer, signed, claims)
         # The early one will be good in a while.
-        session.keys.keep_spoilt(token, f"<{name} token>")
-        _operate(session, Probe(SIGNED, "query", name), Credential(f"{name} token", (f"Bearer {token}",)))
+        session.keys.keep_spoilt(token, spoilt.mark)
+        bearer = Credential(spoilt.who, (f"Bearer {token}",))
+        _operate(session, Probe(SIGNED, "query", spoilt.name), bearer)
 
 
 def _of(evidence: Evidence, kind: str) -> Iterator[Exchange]:

@@ -271,14 +271,15 @@ def _judge_early(evidence: Evidence, hearing: Hearing) -> None:
         for delivery, task in _came(evidence, token):
             if task.task_id != trace.id or task.task_status not in set(_ORDER):
                 continue
-            behind = next((each for each in trace.reads if _is_behind(each, delivery, task)), None)
+            positions = (at for at, it in enumerate(trace.reads) if _is_behind(it, delivery, task))
+            at = next(positions, None)
+            looks = () if at is None else trace.reads[max(at - 1, 0) : at + 1]
             hearing.expect(
-                behind is None,
-                f"a callback said {task.task_status}, and a query after it still said "
-                f"{behind.task.task_status if behind else task.task_status}",
+                not looks,
+                f"a callback said {task.task_status}, and a query after it still said an earlier state",
                 expected=f"{task.task_status} in queries from then on",
-                actual=behind.shown.shown if behind else "",
-                shown=(trace.created, delivery, *([behind.shown] if behind else [])),
+                actual=looks[-1].shown.shown if looks else "",
+                shown=(trace.created, delivery, *(each.shown for each in looks)),
             )
 
 
@@ -286,7 +287,7 @@ def _is_behind(read: Sighting, delivery: Delivery, task: TaskMessage) -> bool:
     """Whether a query that was sent after a callback had come shows an earlier state."""
     sent_at = read.shown.sent_at if isinstance(read.shown, Exchange) else 0.0
     ranks = [_ORDER.index(TaskStatus(status)) for status in (read.task.task_status, task.task_status)]
-    return sent_at > delivery.received_at and ranks[0] < ranks[1] and ranks[0] < 2
+    return sent_at >= delivery.received_at and ranks[0] < ranks[1] and ranks[0] < 2
 
 
 def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:

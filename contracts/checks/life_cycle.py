@@ -257,16 +257,17 @@ def _judge_at_once(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_found(evidence: Evidence, hearing: Hearing) -> None:
-    traces = {trace.id: trace.reads[0].shown.number for trace in evidence.traces() if trace.reads}
+    found = {trace.id: trace for trace in evidence.traces() if trace.reads}
     for exchange in _queries(evidence):
-        if exchange.status >= 500 or exchange.number <= traces.get(exchange.probe.about, exchange.number):
+        trace = found.get(exchange.probe.about)
+        if exchange.status >= 500 or trace is None or exchange.number <= trace.reads[0].shown.number:
             continue
         hearing.expect(
             exchange.status == 200,
             "a query for a task that had been found was refused",
             expected="200 and the task",
             actual=exchange.shown,
-            shown=(exchange,),
+            shown=(trace.created, trace.reads[0].shown, exchange),
         )
 
 

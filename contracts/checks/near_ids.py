@@ -88,16 +88,15 @@ def _judge_near(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_same(evidence: Evidence, hearing: Hearing) -> None:
     spelt = list(evidence.of(SAME))
-    if not any(each.probe.tag == each.probe.about and _shows_it(each) for each in spelt):
-        return
-    for exchange in spelt:
+    plain = next((each for each in spelt if each.probe.tag == each.probe.about and _shows_it(each)), None)
+    for exchange in spelt if plain else ():
         if exchange.status < 500:
             hearing.expect(
                 _shows_it(exchange),
                 f"a task was not found as {exchange.probe.tag}",
                 expected=f"the task {exchange.probe.about}",
                 actual=exchange.shown,
-                shown=(exchange,),
+                shown=(*([plain] if plain else []), exchange),
             )
 
 

@@ -12,6 +12,8 @@ from contracts.verify.pieces import Piece
 from contracts.verify.replay import Call, Listening, Replay, Result
 from contracts.verify.shorthand import expression
 
+# What a reader still takes in at a glance.
+_MOST: Final = 5
 _JSON: Final = ("content-type", "application/json")
 _MODULES: Final = {
     "concurrent.futures": r"\bconcurrent\.futures\.\w+\(",
@@ -37,9 +39,22 @@ def lines(replay: Replay, base_url: str) -> list[str]:
     set_first = {name: replay.pieces.in_python(name) for name in sorted(set(writer.used) - writer.once)}
     if set_first:
         sent.insert(0, f"{', '.join(set_first)} = {', '.join(set_first.values())}")
+    sent = list(_joined(sent, _MOST - 1))
     text = "\n".join(sent)
     modules = [name for name, used in _MODULES.items() if re.search(used, text)]
     return [f"import {', '.join(modules)}", *sent]
+
+
+def _joined(lines: Sequence[str], most: int) -> Sequence[str]:
+    """The lines, the last of the simple ones on one line where there are more than that."""
+    simple = 0
+    while simple < len(lines) and not lines[~simple].startswith((" ", "for ", "while ", "with ")):
+        simple += 1
+    spare = min(len(lines) - most, simple - 1)
+    if spare <= 0:
+        return lines
+    at = len(lines) - 1 - spare
+    return [*lines[:at], "; ".join(lines[at:])]
 
 
 def _listened(sent: Sequence[str], listening: Listening) -> Iterator[str]:
@@ -103,7 +118,10 @@ class _Writer:
                 yield from self._fetch(call.fetches, len(call.pauses))
                 continue
             request, pause = self._request(call), call.pauses[0]
-            if len(call.pauses) > 1 and any(call.pauses):
+            if len(call.pauses) > 1 and self._replay.listening is not None:
+                # It shares a line with others, as no loop can.
+                yield f"[(time.sleep(pause), {request}) for pause in {_listed(call.pauses)}]"
+            elif len(call.pauses) > 1 and any(call.pauses):
                 yield f"for pause in {_listed(call.pauses)}: time.sleep(pause); {request}"
             elif len(call.pauses) > 1:
                 yield f"for _ in range({len(call.pauses)}): {request}"

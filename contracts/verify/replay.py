@@ -164,7 +164,8 @@ def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     yield from (trace.created for trace in traces if exchange.target in _results(trace))
     if exchange.method == "POST" and not exchange.accepted and _is_sound(exchange, evidence):
         mine = _external_id(exchange)
-        same = (each for each in evidence.creates if mine and _external_id(each) == mine)
+        # Some take two spellings of an id for one.
+        same = (it for it in evidence.creates if mine and _external_id(it).casefold() == mine.casefold())
         yield from (each for each in list(same)[:1] if each.number < exchange.number)
 
 
@@ -236,9 +237,9 @@ def _goes_on(calls: Sequence[Call]) -> bool:
 
 
 def _pause(before: Exchange, after: Exchange) -> float:
-    """How long a task went on meanwhile, in seconds, rounded up."""
+    """How long a task went on meanwhile, in seconds, rounded up to hundredths."""
     gap = after.sent_at - before.received_at
-    return math.ceil(gap * 10) / 10 if gap >= _PAUSE else 0.0
+    return math.ceil(gap * 100) / 100 if gap >= _PAUSE else 0.0
 
 
 def _raced(before: Call, after: Call) -> bool:

@@ -63,13 +63,16 @@ SPOILT: Final = (
 
 
 class SpoiltToken(NamedTuple):
-    """A way to spoil a token: its times in seconds from now, and what follows issuer and secret."""
+    """A way to spoil a token: its times in seconds from now, and what follows issuer and secret.
+
+    Without a secret it is not signed, and says so.
+    """
 
     name: str
     expires: int = TOKEN_LIFE
     begins: int = -TOKEN_LEEWAY
     issuer: str = ""
-    secret: str = ""
+    secret: str | None = ""
 
     @property
     def who(self) -> str:
@@ -85,6 +88,7 @@ SPOILT_TOKENS: Final = (
     SpoiltToken("expired", expires=-60, begins=-1900),
     SpoiltToken("early", begins=600),
     SpoiltToken("signature", secret="x" * 32),
+    SpoiltToken("unsigned", secret=None),
     SpoiltToken("issuer", issuer="-nobody"),
 )
 RIGHT_TOKEN: Final = SpoiltToken("right")
@@ -94,6 +98,8 @@ def token_expression(token: SpoiltToken, access: str, secret: str) -> str:
     """A token in Python; `access` and `secret` are expressions."""
     issuer = f'{access} + "{token.issuer}"' if token.issuer else access
     signed = f'{secret} + "{token.secret}"' if token.secret else secret
+    if token.secret is None:
+        signed = 'None, algorithm="none"'
     times = (("exp", token.expires), ("nbf", token.begins))
     claims = ", ".join(
         f'"{name}": int(time.time()) {"+" if seconds > 0 else "-"} {abs(seconds)}' for name, seconds in times

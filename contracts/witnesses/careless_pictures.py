@@ -113,9 +113,9 @@ def empty_text_for_a_subject(ask: Ask) -> None:
             as_object(item)["subject_image"] = "https://example.com/a.png"
 
 
-@group.before("refuses.subject_image.base64")
+@group.before("refuses.subject_image.base64", also={"outcomes.subject_image.min_side"})
 def last_subject_unseen(ask: Ask) -> None:
-    """The base64 of the last subject is not looked at."""
+    """The last subject is not looked at, neither its base64 nor its size."""
     items = _items(ask)
     for at, entry in _pictures(ask):
         text = str(entry["subject_image"])

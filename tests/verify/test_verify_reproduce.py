@@ -183,12 +183,12 @@ def test_a_sequence_makes_its_own_task() -> None:
     created = exchange("POST", CREATE, body)
     answer = json.dumps({"data": {"task_id": "1", "task_status": "submitted"}}).encode()
     created = replace(created, status=200, answer=answer)
-    query = replace(exchange("GET", f"{CREATE}/1"), number=1, sent_at=0.15)
+    query = replace(exchange("GET", f"{CREATE}/1"), number=1, sent_at=0.142)
     evidence = Evidence(run="r1", exchanges=[created, query])
     with Fake(keys=[KEY], pace="instant").serve() as served:
         both = reproduce(CHECK, Example("", "", "", (query,)), evidence, served.url)
         for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
-            assert "0.2" in code
+            assert "0.15" in code  # rounded up
             assert '"task_status":"succeed"' in run(code)
 
 

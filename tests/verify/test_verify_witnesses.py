@@ -64,7 +64,9 @@ def test_found(witness: Witness, gateway: Gateway, request: pytest.FixtureReques
     for result in outcome.report.findings:
         script = scripts_of(result, outcome.report).httpx
         assert len(script.splitlines()) <= 5, script
-        assert shown_again(outcome, result, script) or result.check.id in NOT_SHOWN, script
+        # Others count calls, or wait for some that the sequence does not have.
+        if FIRST.get(witness.catches) is witness and result.check.id not in NOT_SHOWN:
+            assert shown_again(outcome, result, script), script
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
