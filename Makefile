@@ -23,9 +23,9 @@ nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) draws the same again"
 	$(BIN)/python -m pytest -n auto --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
 
-# Every faulty server, on every gateway that it is for; `make test` runs one for each check.
+# Every faulty server, benign variant and faulty client to the full; `make test` has one for each check.
 witnesses: $(VENV)/.dev
-	WITNESSES=all $(BIN)/python -m pytest -n auto tests/verify/test_verify_witnesses.py
+	WITNESSES=all $(BIN)/python -m pytest -n auto tests/verify tests/contracts/test_contract_client_suite*
 
 # Faults put into copies of the contract and of the state function: which does no test see?
 mutants: $(VENV)/.mutants

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+# `make witnesses` runs all faulty servers, benign variants and faulty clients to the full; else it is a part.
+EVERY_WITNESS: Final = os.environ.get("WITNESSES") == "all"
 VARIABLE: Final = "HYPOTHESIS_PROFILE"
 DATABASE: Final = DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".hypothesis" / "examples")
 BUSY: Final = (HealthCheck.too_slow,)  # no verdict may depend on how busy the machine is

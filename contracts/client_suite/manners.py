@@ -18,6 +18,8 @@ from contracts.response_schemas import TASK_ID
 from contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
 
 _DEADLINE: Final = 60.0
+# How long pauses are watched.
+_WATCHED: Final = 10.0
 _REAL_DEADLINE: Final = 1.0
 # More queries a second than this are hammering. Published clients ask every 1 to 10 seconds.
 _MOST_A_SECOND: Final = 10
@@ -72,7 +74,7 @@ def _deadline(bench: Bench) -> float:
 
 
 def _pauses(reply: Reply, bench: Bench) -> None:
-    deadline = _deadline(bench)
+    deadline = min(_deadline(bench), _WATCHED)
     bench.play(queries=[reply])
     attempt = bench.wait(TASK_ID, deadline)
     # A client that gave up at once may have tried a few times before.

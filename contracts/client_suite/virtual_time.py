@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final, Self
 
+_CLOCKS: Final = ("time", "monotonic", "time_ns", "monotonic_ns")
 _NANOSECONDS: Final = 1_000_000_000
 # Whose copies of `time.sleep` and the like stay real: what the test itself runs on.
 _REAL: Final = frozenset(
@@ -60,19 +62,19 @@ class VirtualTime:
 
     def __enter__(self) -> Self:
         self._strangers = set(threading.enumerate()) - {threading.current_thread()}
-        clocks = {name: getattr(time, name) for name in ("time", "monotonic", "time_ns", "monotonic_ns")}
+        clocks = {name: getattr(time, name) for name in _CLOCKS}
         virtual: dict[int, tuple[object, object]] = {
             id(time.sleep): (time.sleep, self._sleep),
             id(asyncio.sleep): (asyncio.sleep, self._async_sleep),
         }
         for name, real in clocks.items():
             virtual[id(real)] = (real, self._shifted(real, _NANOSECONDS if name.endswith("_ns") else 1))
-        for module in (time, asyncio, *_modules_of_others()):
-            for name, value in list(vars(module).items()):
-                real, ours = virtual.get(id(value), (None, None))
-                if ours is not None and real is value:
-                    self._undo.append((module, name, value))
-                    setattr(module, name, ours)
+        for module, name in _copies(len(sys.modules)):
+            value = vars(module).get(name)
+            real, ours = virtual.get(id(value), (None, None))
+            if ours is not None and real is value:
+                self._undo.append((module, name, value))
+                setattr(module, name, ours)
         self._undo.append((threading.Event, "wait", self._real_wait))
         setattr(threading.Event, "wait", _method(self._wait))  # noqa: B010 -- mypy takes no method for another
         self.active = True
@@ -185,6 +187,18 @@ def _called_by_python() -> bool:
         frame = frame.f_back if frame is not None else None
     caller = "" if frame is None else str(frame.f_globals.get("__name__"))
     return caller.partition(".")[0] in _REAL
+
+
+@lru_cache(maxsize=1)
+def _copies(_loaded: int) -> list[tuple[ModuleType, str]]:
+    """Where functions of time stand by name: sought once for so many loaded modules, which takes a while."""
+    functions = {id(getattr(time, name)) for name in _CLOCKS} | {id(time.sleep), id(asyncio.sleep)}
+    return [
+        (module, name)
+        for module in (time, asyncio, *_modules_of_others())
+        for name, value in list(vars(module).items())
+        if id(value) in functions
+    ]
 
 
 def _modules_of_others() -> list[ModuleType]:

@@ -12,7 +12,7 @@ from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
 
 
 class Hammers(PlainClient):
-    pause = 0.01
+    pause = 0.05
 
 
 class TriesAgain(PlainClient):
@@ -20,7 +20,7 @@ class TriesAgain(PlainClient):
 
     trouble: tuple[type[Exception], ...] = (Refused,)
     word = ""
-    pause_after = 0.02
+    pause_after = 0.05
 
     def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
         self.end = time.monotonic() + deadline

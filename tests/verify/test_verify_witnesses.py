@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from contracts.gateways import GATEWAYS, Gateway
 from contracts.verify.catalogue import checks_of
 from contracts.witnesses.catalogue import WITNESSES
 from contracts.witnesses.witness import Witness
+from tests.profiles import EVERY_WITNESS
 from tests.verify.pasting import scripts_of, shown_again
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # The first witness of a check is shown on every gateway, each further one on one of them. That is `make
 # witnesses`; `make test` runs the first ones only, each on one gateway, in turn, and leaves out the
 # requests of many megabytes where nothing depends on them.
-ALL = os.environ.get("WITNESSES") == "all"
 # What their scripts do not show, as these witnesses remember other things than what the check compares.
 NOT_SHOWN = {
     "external_ids.unique": "it frees an id when a query has shown the end",
@@ -48,7 +47,7 @@ def _usual(runs: list[tuple[Witness, Gateway]]) -> list[tuple[Witness, Gateway]]
 
 
 EVERY_RUN = _runs()
-RUNS = EVERY_RUN if ALL else _usual(EVERY_RUN)
+RUNS = EVERY_RUN if EVERY_WITNESS else _usual(EVERY_RUN)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ RUNS = EVERY_RUN if ALL else _usual(EVERY_RUN)
 )
 def test_found(witness: Witness, gateway: Gateway, request: pytest.FixtureRequest) -> None:
     """A run finds the fault, and says it once; what the report gives to paste, five lines, shows it again."""
-    heavy = ALL or witness.catches.endswith(".max_bytes")
+    heavy = EVERY_WITNESS or witness.catches.endswith(".max_bytes")
     campaign: Campaign = request.getfixturevalue("campaign" if heavy else "light_campaign")
     signed = witness.catches.startswith("auth.")
     outcome = campaign(gateway, witness, images=witness.images, signed=signed)
