@@ -88,7 +88,7 @@ class _Writer:
         self._pieces = replay.pieces
         self._base_url = base_url
         calls = replay.calls
-        repeated = any(call.at_once > 1 or len(call.pauses) > 1 for call in calls)
+        repeated = any(call.repeated for call in calls)
         self._several = len(calls) > 1 or repeated or replay.listening is not None
         self._shared = _shared_headers(calls) if self._several else ()
 
@@ -117,7 +117,10 @@ class _Writer:
             if call.fetches:
                 yield from self._fetch(call.fetches, len(call.pauses))
                 continue
+            before = self.used.copy()
             request, pause = self._request(call), call.pauses[0]
+            if call.repeated:  # what it needs is needed each time, and is the same each time
+                self.used += self.used - before
             if len(call.pauses) > 1 and self._replay.listening is not None:
                 # It shares a line with others, as no loop can.
                 yield f"[(time.sleep(pause), {request}) for pause in {_listed(call.pauses)}]"

@@ -51,6 +51,11 @@ class Call:
         return self.exchange.target
 
     @property
+    def repeated(self) -> bool:
+        """Whether it is sent more than once."""
+        return self.at_once > 1 or len(self.pauses) > 1
+
+    @property
     def has_body(self) -> bool:
         return bool(self.exchange.body) or self.exchange.method in ("POST", "PUT", "PATCH")
 

@@ -64,6 +64,7 @@ class Ticking(httpx.BaseTransport):
 class Served:
     """The server of a run, which is still there afterwards, and who hears its callbacks now."""
 
+    fake: Fake
     transport: WitnessTransport
     clock: ManualClock
     inbox: Inbox
@@ -129,16 +130,10 @@ def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campa
     return campaign
 
 
-def run_campaign(
-    gateway: Gateway,
-    witness: Witness = SOUND,
-    *,
-    images: int | None = 20,
-    signed: bool = False,
-    pace: str = "seconds:0.3,0.5",
-    latency: float = 0.004,
-) -> Outcome:
-    """A whole run against a fake behind a witness, as a user with two keys runs it.
+def serve(
+    gateway: Gateway, witness: Witness = SOUND, *, signed: bool = False, pace: str = "seconds:0.3,0.5"
+) -> Served:
+    """A fake behind a witness, on a clock of its own, for two keys.
 
     `signed`: the first key signs tokens, where the gateway takes such.
     """
@@ -147,7 +142,7 @@ def run_campaign(
     fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace)
     transport = WitnessTransport(witness, gateway, fake.transport(), clock.now)
     keys = Keys(first, SECOND_KEY, takes_tokens=gateway.takes_tokens)
-    served = Served(transport=transport, clock=clock, inbox=Inbox(), keys=keys)
+    served = Served(fake=fake, transport=transport, clock=clock, inbox=Inbox(), keys=keys)
 
     def deliver(callback: FakeCallback) -> int:
         status = 200
@@ -158,12 +153,34 @@ def run_campaign(
         return status
 
     fake.callbacks.deliver_to(deliver)
+    return served
+
+
+def run_campaign(
+    gateway: Gateway,
+    witness: Witness = SOUND,
+    *,
+    images: int | None = 20,
+    signed: bool = False,
+    pace: str = "seconds:0.3,0.5",
+    latency: float = 0.004,
+) -> Outcome:
+    """A whole run against a fake behind a witness, as a user with two keys runs it."""
+    served = serve(gateway, witness, signed=signed, pace=pace)
+    keys = served.keys
+    options = Options(
+        base_url=SERVER,
+        api_key=keys.first_key,
+        second_api_key=keys.second_key,
+        gateway=gateway,
+        max_tasks=images,
+    )
     report = verify(
-        Options(base_url=SERVER, api_key=first, second_api_key=SECOND_KEY, gateway=gateway, max_tasks=images),
-        transport=Ticking(transport, clock, latency),
-        waiter=Wait(clock),
+        options,
+        transport=Ticking(served.transport, served.clock, latency),
+        waiter=Wait(served.clock),
         inbox=served.inbox,
         run="r1",
     )
-    fake.check()
+    served.fake.check()
     return Outcome(report, served)

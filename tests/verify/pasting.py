@@ -115,15 +115,19 @@ def scripts_of(result: Result, report: Report) -> Reproduction:
     return reproduce(result.check, result.examples[0], report.evidence, SERVER)
 
 
-def shown_again(outcome: Outcome, result: Result, script: str) -> bool:
-    """Whether the script of a finding shows it: its answers, in the place of those of the run, are judged."""
+def shown_again(outcome: Outcome, result: Result, script: str, served: Served | None = None) -> bool:
+    """Whether the script of a finding shows it: its answers, in the place of those of the run, are judged.
+
+    It is run against the server of the run, or another one.
+    """
+    served = served or outcome.served
     example, evidence = result.examples[0], outcome.report.evidence
     replay = replay_of(result.check, example, evidence)
-    tap = paste(script, outcome.served)
-    new = _instead(list(replay.exchanges), tap, outcome.served, evidence)
-    came = _deliveries(outcome.served) if replay.listening else []
+    tap = paste(script, served)
+    new = _instead(list(replay.exchanges), tap, served, evidence)
+    came = _deliveries(served) if replay.listening else []
     heard = {each.token for each in came} | {it.token for it in example.shown if isinstance(it, Delivery)}
-    looks = _looks(new, outcome.served, evidence)
+    looks = _looks(new, served, evidence)
     again = Evidence(
         gateway=evidence.gateway,
         run=evidence.run,
@@ -217,12 +221,13 @@ def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
     elsewhere = target.startswith("http")
     if old.method != request.method or old.target.startswith("http") is not elsewhere:
         return False
-    return elsewhere or old.target == target or _named(old, evidence)
+    same_query = old.target.partition("?")[2] == target.partition("?")[2]
+    return elsewhere or old.target == target or (same_query and _named(old, evidence))
 
 
 def _named(exchange: Exchange, evidence: Evidence) -> bool:
     """Whether the target names a task of the run, so that another one is asked for instead."""
-    last = exchange.target.rpartition("/")[2]
+    last = exchange.target.rpartition("/")[2].partition("?")[0]
     return last in {trace.id for trace in evidence.traces()} or f"kc-{evidence.run}-" in last
 
 
