@@ -21,7 +21,7 @@ SEED ?= $(shell date +%Y%m%d%H%M%S)
 PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
 nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) draws the same again"
-	$(BIN)/python -m pytest -n auto --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
+	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
 
 # Every faulty server, benign variant and faulty client to the full; `make test` has one for each check.
 witnesses: $(VENV)/.dev
