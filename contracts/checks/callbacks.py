@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from contracts.checks.life_cycle import is_steady
+from contracts.checks.conduct import is_steady, is_worded
 from contracts.checks.valid_requests import FAILING, PLAIN, REFUSED, STUBBORN
 from contracts.gateways import Gateway
 from contracts.messages import TaskMessage
@@ -238,11 +238,6 @@ def _judge_body(evidence: Evidence, hearing: Hearing) -> None:
             actual=delivery.shown,
             shown=(trace.created, delivery, seen.shown),
         )
-
-
-def is_worded(trace: Trace) -> bool:
-    """Whether queries use the words of the API; else that is the finding."""
-    return all(isinstance(each.task.task_status, TaskStatus) for each in trace.reads)
 
 
 def _told(task: TaskMessage) -> tuple[object, ...]:

@@ -1,6 +1,6 @@
 """Following tasks: queries until all have ended, and queries long after that.
 
-What the steps see here is judged by the checks of `life_cycle`, and by others.
+What the steps see here is judged by the checks whose ids begin with `life_cycle`, and by others.
 """
 
 from __future__ import annotations

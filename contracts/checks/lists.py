@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from contracts.checks.conduct import is_steady
 from contracts.checks.errors import error_check
-from contracts.checks.life_cycle import is_steady
 from contracts.fields import Integer
 from contracts.gateways import PAGING, Gateway, Situation
 from contracts.verify.check import Check, Hearing, Shown

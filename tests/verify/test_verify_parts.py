@@ -10,7 +10,7 @@ import httpx
 import jwt
 import pytest
 
-from contracts.checks.life_cycle import RULES
+from contracts.checks.conduct import RULES
 from contracts.checks.task_shape import shape_problem
 from contracts.gateways import COMETAPI, KLING, Gateway
 from contracts.lifecycle import judge
