@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from contracts.checks.errors import error_check
+from contracts.checks.unknown_ids import nobody
 from contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
 from contracts.verify.bodies import minimal
 from contracts.verify.check import Check, Hearing, Need
@@ -23,7 +24,9 @@ SIGNED: Final = "token"
 SCHEME: Final = "scheme"
 LATER: Final = "no key for a task"
 
-_OPERATIONS: Final = ("create", "query", "list", "invalid create", "broken create")
+# Creates whose body would be refused, if it were looked at.
+_BAD_CREATES: Final = ("invalid create", "broken create")
+_OPERATIONS: Final = ("create", "query", "list", *_BAD_CREATES)
 _STEP: Final = "keys"
 # Ways to spoil a token that spoil its signature alone.
 _OTHER_SIGNATURES: Final = frozenset(
@@ -183,7 +186,7 @@ def _operate(session: Session, probe: Probe, credential: Credential) -> None:
         case "list":
             session.send(probe, "GET", f"{create}?pageNum=1&pageSize=1", key=credential)
         case _:
-            session.send(probe, "GET", f"{create}/kc-{session.evidence.run}-nobody", key=credential)
+            session.send(probe, "GET", f"{create}/{nobody(session)}", key=credential)
 
 
 def _query_without_key(session: Session) -> None:
@@ -219,7 +222,7 @@ def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
         unsigned = _ignores_signatures(evidence)
         for kind_, wanted in ((kind, True), (LATER, kind == NO_KEY)):
             for exchange in evidence.of(kind_):
-                if exchange.probe.about in ("invalid create", "broken create"):
+                if exchange.probe.about in _BAD_CREATES:
                     continue
                 if unsigned and exchange.who in _OTHER_SIGNATURES:
                     continue  # that signatures are not looked at is another finding
@@ -251,7 +254,7 @@ def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
     for kind in (NO_KEY, WRONG_KEY):
         for exchange in evidence.of(kind):
             if (
-                exchange.probe.about in ("invalid create", "broken create")
+                exchange.probe.about in _BAD_CREATES
                 and exchange.probe.tag not in passed
                 and exchange.status < 500
             ):

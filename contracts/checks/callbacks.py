@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from contracts.checks.conduct import is_steady, is_worded
+from contracts.checks.leaks import holds_key
 from contracts.checks.valid_requests import FAILING, PLAIN, REFUSED, STUBBORN
 from contracts.gateways import Gateway
 from contracts.messages import TaskMessage
 from contracts.verify.check import Check, Hearing, Need
 from contracts.verify.evidence import Evidence, Sighting, Trace
-from contracts.verify.exchange import MARKS, Delivery, Exchange, read_task
+from contracts.verify.exchange import Delivery, Exchange, read_task
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
@@ -330,9 +331,7 @@ def _says_json(delivery: Delivery) -> bool:
 
 
 def _keyless(delivery: Delivery) -> bool:
-    texts = [delivery.body.decode("utf-8", "replace"), *(value for _, value in delivery.headers)]
-    marked = any(mark in text for mark in MARKS for text in texts)
-    return not marked and delivery.header("authorization") is None
+    return not holds_key(delivery.body, delivery.headers) and delivery.header("authorization") is None
 
 
 _judge_type = _each(_says_json, "a callback does not say that it is JSON", "application/json")

@@ -1,32 +1,19 @@
-"""What holds for every answer: it comes, it is JSON in the envelope, it gives nothing away."""
+"""What holds for every answer: it comes, and is JSON in the envelope."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from typing import Final, cast
+from typing import Final
 
-from contracts.checks.errors import any_validation_shape, error_check, error_message
-from contracts.gateways import Gateway, Shape, Situation
+from contracts.checks.pictures import PICTURE, PICTURE_AGAIN
+from contracts.gateways import Gateway, Shape
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
-from contracts.verify.exchange import MARKS, Exchange, Probe
-from contracts.verify.session import Session
-from contracts.verify.step import Stage, Step
-from contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED
+from contracts.verify.exchange import Exchange
+from contracts.vocabulary import KLING_ERRORS, KLING_PAGE, SEED
 
-METHOD: Final = "method"
-PATH: Final = "path"
-# So much of a text of the request in an error is more than a hint.
-_ECHO: Final = 500
 # Not part of the API: the fake's own pages, and pictures.
-NO_API: Final = frozenset({"health", "picture", "picture again"})
-# Tracebacks of Python, JavaScript, Java and Go, places in sources, errors of databases as they come.
-_INTERNALS: Final = re.compile(
-    rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$<>]+ ?\(|goroutine \d+ \[|panic: '
-    rb"|[\w-]\.(?:py|js|ts|go|java|rb|php):\d+|SQLSTATE|(?:sqlite3|psycopg2?|pymysql|sqlalchemy)\.",
-    re.MULTILINE,
-)
+NO_API: Final = frozenset({"health", PICTURE, PICTURE_AGAIN})
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -42,35 +29,39 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="answers.no_server_error",
             sentence="no request of a caller makes the server fail",
             source=KLING_ERRORS,
-            judge=_each(_no_server_error, "the server failed", "no 5xx"),
+            judge=judge_each(_no_server_error, "the server failed", "no 5xx"),
             catches=("bad input that nobody looked at", "lone surrogates, deep nesting, huge numbers"),
         ),
         Check(
             id="answers.json",
             sentence="every answer is a JSON object, and says so",
             source=SEED,
-            judge=_each(_is_json, "an answer is no JSON object", "application/json and an object"),
+            judge=judge_each(_is_json, "an answer is no JSON object", "application/json and an object"),
             catches=("HTML error pages", "empty bodies", "a wrong content type"),
         ),
         Check(
             id="answers.success",
             sentence="a success is HTTP 200 with code 0, a message and data",
             source=SEED,
-            judge=_each(_is_success, "a success lacks its envelope", "200, code 0 (a number), message, data"),
+            judge=judge_each(
+                _is_success, "a success lacks its envelope", "200, code 0 (a number), message, data"
+            ),
             catches=("201 or 202", 'code "0"', "no message", "data missing"),
         ),
         Check(
             id="answers.error_status",
             sentence="an error has an HTTP status of its own, 400 or above",
             source=KLING_ERRORS,
-            judge=_each(_error_status, "an error came with a status of success", "4xx with an error code"),
+            judge=judge_each(
+                _error_status, "an error came with a status of success", "4xx with an error code"
+            ),
             catches=("200 with a code that is not 0",),
         ),
         Check(
             id="answers.request_id",
             sentence="answers in Kling's envelope have a request_id",
             source=SEED,
-            judge=_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
+            judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
             catches=("no request_id in errors",),
         ),
         Check(
@@ -80,102 +71,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=_judge_unique,
             catches=("a constant request_id", "one for each task"),
         ),
-        Check(
-            id="answers.no_key",
-            sentence="no answer holds the key that the request came with",
-            source=ASSUMED,
-            judge=_each(_no_key, "an answer holds the key", "no key in headers or body"),
-            catches=("keys in error texts",),
-        ),
-        Check(
-            id="answers.no_internals",
-            sentence="no answer shows the inside of the server",
-            source=ASSUMED,
-            judge=_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
-            catches=("tracebacks in errors",),
-        ),
-        Check(
-            id="answers.no_echo",
-            sentence="an error does not give back the whole request",
-            source=ASSUMED,
-            judge=_each(_no_echo, "an error repeats the request at length", "a short message"),
-            catches=("the prompt or a picture in the error text",),
-        ),
-        error_check(
-            "errors.validation",
-            "a request that breaks a rule is refused with the error due",
-            gateway,
-            [Situation.INVALID],
-            _refusals(unknown_model=False),
-            also=any_validation_shape(gateway),
-        ),
-        error_check(
-            "errors.unknown_model",
-            "an unknown model is refused with the error due",
-            gateway,
-            [Situation.UNKNOWN_MODEL],
-            _refusals(unknown_model=True),
-        ),
-        error_check(
-            "errors.duplicate_id",
-            "a duplicate external id is refused with the error due",
-            gateway,
-            [Situation.DUPLICATE_ID],
-            lambda evidence: evidence.of("duplicate"),
-        ),
-        Check(
-            id="errors.wrong_method",
-            sentence="a wrong method is refused with 404, or with 405 and in Allow what is right",
-            source=gateway.refusals[Situation.WRONG_METHOD].source,
-            judge=_judge_method,
-            catches=("DELETE that seems to work", "405 without Allow", "the error of a framework"),
-        ),
-        Check(
-            id="errors.unknown_path",
-            sentence="an unknown path is refused with 404, as an error",
-            source=gateway.refusals[Situation.NO_ROUTE].source,
-            judge=_judge_path,
-            catches=("200 for anything", "the error of a framework"),
-        ),
     )
-
-
-def steps(gateway: Gateway) -> tuple[Step, ...]:
-    return (
-        Step(
-            name="methods and paths",
-            stage=Stage.READING,
-            does="methods and paths that do not exist",
-            run=_stray,
-            requests=8,
-            feeds=("errors.wrong_method", "errors.unknown_path", "answers.*"),
-        ),
-    )
-
-
-def _stray(session: Session) -> None:
-    create = session.create_path
-    one = f"{create}/kc-{session.evidence.run}-nobody"
-    for method, target in (
-        ("DELETE", create),
-        ("PUT", create),
-        ("PATCH", create),
-        ("DELETE", one),
-        ("PUT", one),
-        ("POST", one),
-    ):
-        session.send(Probe(METHOD, "task" if target == one else "create", method), method, target)
-    session.send(
-        Probe(PATH, "", "unknown"), "GET", f"{session.evidence.gateway.prefix}/v1/images/nowhere/{'1' * 18}"
-    )
-    session.send(Probe(PATH, "", "deeper"), "GET", f"{one}/deeper")
 
 
 def _api(evidence: Evidence) -> Iterator[Exchange]:
     return (exchange for exchange in evidence.answered if exchange.probe.kind not in NO_API)
 
 
-def _each(
+def judge_each(
     holds: Callable[[Exchange], bool | None], sentence: str, expected: str
 ) -> Callable[[Evidence, Hearing], None]:
     """A judge of every answer by itself; None: the premise does not hold."""
@@ -253,77 +156,3 @@ def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
                 actual=request_id,
                 shown=(first, exchange),
             )
-
-
-def _no_key(exchange: Exchange) -> bool:
-    texts = [exchange.answer.decode("utf-8", "replace"), *(value for _, value in exchange.answer_headers)]
-    return not any(mark in text for mark in MARKS for text in texts)
-
-
-def _no_internals(exchange: Exchange) -> bool:
-    return _INTERNALS.search(exchange.answer.replace(b"\\n", b"\n").replace(b'\\"', b'"')) is None
-
-
-def _no_echo(exchange: Exchange) -> bool | None:
-    if exchange.status < 400 or len(exchange.body) < _ECHO:
-        return None
-    answer = exchange.answer.decode("utf-8", "replace")
-    texts = [text for text in _texts(exchange.asked) if len(text) >= _ECHO]
-    return not any(text[-_ECHO:] in answer or text[:_ECHO] in answer for text in texts)
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for item in cast("list[object]", value):
-                yield from _texts(item)
-        case dict():
-            for item in cast("dict[str, object]", value).values():
-                yield from _texts(item)
-        case _:
-            pass
-
-
-def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:
-    named = Situation.UNKNOWN_MODEL.value
-
-    def pick(evidence: Evidence) -> Iterator[Exchange]:
-        return (each for each in evidence.of("refuse") if (each.probe.about == named) is unknown_model)
-
-    return pick
-
-
-def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(METHOD):
-        right = "POST" if exchange.probe.about == "create" else "GET"
-        allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
-        told = right in allowed and exchange.method not in allowed
-        hearing.expect(
-            (exchange.status == 404 or (exchange.status == 405 and told)) and _says_why(exchange),
-            f"{exchange.probe.tag} was not refused rightly",
-            expected=f"404, or 405 with Allow: {right}; an error in a shape of the API",
-            actual=f"{exchange.shown}; Allow: {', '.join(sorted(allowed)) or 'none'}",
-            shown=(exchange,),
-        )
-
-
-def _judge_path(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(PATH):
-        # Behind an id there may be a router that takes the whole rest for an id.
-        right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
-        hearing.expect(
-            exchange.status in right and _says_why(exchange),
-            "an unknown path was not refused as an error of this API",
-            expected="404, and an error in a shape of the API",
-            actual=exchange.shown,
-            shown=(exchange,),
-        )
-
-
-def _says_why(exchange: Exchange) -> bool:
-    """Whether an error has one of the shapes of errors, and a text. What is no JSON is another finding."""
-    if not isinstance(exchange.json, dict):
-        return True
-    return exchange.error_shape is not None and bool(error_message(exchange))

@@ -62,6 +62,11 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
+def nobody(session: Session) -> str:
+    """An id of this run that no task has."""
+    return session.external_id("nobody")
+
+
 def _send(session: Session) -> None:
     for task_id in _PLAIN:
         session.query(KIND, task_id)

@@ -10,9 +10,11 @@ from contracts.checks import (
     authentication,
     callbacks,
     conduct,
+    create_errors,
     envelopes,
     external_ids,
     following,
+    leaks,
     life_cycle,
     lists,
     looking,
@@ -23,6 +25,7 @@ from contracts.checks import (
     pictures,
     queries,
     refusing,
+    strays,
     unknown_ids,
 )
 from contracts.gateways import Gateway
@@ -32,6 +35,9 @@ from contracts.verify.step import Step
 # What only sends has no checks, and what only judges has no steps.
 _CHECKING = (
     envelopes,
+    leaks,
+    create_errors,
+    strays,
     authentication,
     malformed,
     unknown_ids,
@@ -51,7 +57,7 @@ _CHECKING = (
     callbacks,
 )
 _SENDING = (
-    envelopes,
+    strays,
     authentication,
     malformed,
     unknown_ids,
