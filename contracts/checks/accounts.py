@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.checks.accepting import CREATE_FEEDS, ONLY, VALID
 from contracts.checks.errors import error_message
+from contracts.checks.lists import MOST, page_path
 from contracts.checks.valid_requests import FIRST
 from contracts.gateways import Gateway
 from contracts.verify.bodies import minimal
@@ -81,7 +82,7 @@ def _ask(session: Session) -> None:
     session.send(Probe(NOWHERE, nowhere), "GET", f"{create}/{nowhere}", key=second)
     body = minimal(session.operation) | {"external_task_id": session.external_id(FIRST)}
     if session.evidence.gateway.lists:
-        session.send(Probe(LIST, "before"), "GET", f"{create}?pageNum=1&pageSize=500", key=second)
+        session.send(Probe(LIST, "before"), "GET", page_path(session, 1, MOST), key=second)
     if session.evidence.gateway.finds_external_ids:
         target = f"{create}/{session.external_id(FIRST)}"
         session.send(Probe(BY_ID, task_id), "GET", target, key=second)

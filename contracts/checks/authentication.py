@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from contracts.checks.errors import error_check
+from contracts.checks.lists import page_path
 from contracts.checks.unknown_ids import nobody
 from contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
 from contracts.verify.bodies import minimal
@@ -184,7 +185,7 @@ def _operate(session: Session, probe: Probe, credential: Credential) -> None:
         case "broken create":
             session.send(probe, "POST", create, body=b"{", key=credential)
         case "list":
-            session.send(probe, "GET", f"{create}?pageNum=1&pageSize=1", key=credential)
+            session.send(probe, "GET", page_path(session, 1, 1), key=credential)
         case _:
             session.send(probe, "GET", f"{create}/{nobody(session)}", key=credential)
 

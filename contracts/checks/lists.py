@@ -1,34 +1,30 @@
-"""Lists: pages and their bounds, the newest first, and entries that say what a query says."""
+"""Lists: every task, the newest first, page after page, in entries that say what a query says."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from contracts.checks.conduct import is_steady
-from contracts.checks.errors import error_check
-from contracts.fields import Integer
-from contracts.gateways import PAGING, Gateway, Situation
-from contracts.verify.check import Check, Hearing, Shown
+from contracts.gateways import Gateway
+from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Probe
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
-from contracts.vocabulary import ASSUMED, KLING_PAGE
+from contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
 
-BOUND: Final = "page"
-BAD_BOUND: Final = "bad page"
 WHOLE: Final = "list"
 PAGES: Final = "pages"
 WHILE: Final = "list while tasks run"
 UNASKED: Final = "list without a page"
 BEYOND: Final = "page beyond the end"
-BEFORE: Final = "list before"
-AFTER: Final = "list after"
 LISTED: Final = "query"
+# So many tasks go on a page: a list that is longer is not seen whole.
+MOST: Final = PAGE_SIZE_MAXIMUM.value
 # Sizes that do and do not divide the number of tasks; so many pages are asked for at most.
-_SIZES: Final = (2, 3, 500)
+_SIZES: Final = (2, 3, MOST)
 _MOST_PAGES: Final = 12
 
 
@@ -36,27 +32,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     if not gateway.lists:
         return ()
     return (
-        Check(
-            id="lists.accepts_bounds",
-            sentence="pages within the bounds are answered with an array",
-            source=KLING_PAGE,
-            judge=_judge_bounds,
-            catches=("a limit off by one", "data is no array"),
-        ),
-        Check(
-            id="lists.refuses_beyond",
-            sentence="pages out of bounds are refused",
-            source=KLING_PAGE,
-            judge=_judge_refused,
-            catches=("a negative page", "pages of any size", "letters for numbers"),
-        ),
-        error_check(
-            "errors.paging",
-            "a page out of bounds is refused with the error due",
-            gateway,
-            [Situation.INVALID],
-            lambda evidence: (each for each in evidence.of(BAD_BOUND) if each.status >= 400),
-        ),
         Check(
             id="lists.newest_first",
             sentence="a list begins with the newest task",
@@ -85,13 +60,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=_judge_entries,
             catches=("stale entries", "entries without results"),
         ),
-        Check(
-            id="refused.creates_nothing",
-            sentence="a refused request creates no task",
-            source=ASSUMED,
-            judge=_judge_nothing,
-            catches=("the task is stored before it is validated",),
-        ),
     )
 
 
@@ -100,34 +68,10 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         return ()
     return (
         Step(
-            name="lists: bounds",
-            stage=Stage.READING,
-            does="pages on the bounds and beyond them",
-            run=_send_bounds,
-            requests=len(list(_good())) + len(list(_bad())),
-            feeds=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "answers.*"),
-        ),
-        Step(
-            name="lists: before the refusals",
-            stage=Stage.READING,
-            does="the list before anything is created",
-            run=_list(BEFORE),
-            requests=1,
-            feeds=("refused.creates_nothing", "answers.*"),
-        ),
-        Step(
-            name="lists: after the refusals",
-            stage=Stage.CREATING,
-            does="the list when all those were refused",
-            run=_list(AFTER),
-            requests=1,
-            feeds=("refused.creates_nothing", "answers.*"),
-        ),
-        Step(
             name="lists: while tasks run",
             stage=Stage.RUNNING,
             does="the list while tasks are running",
-            run=_list(WHILE),
+            run=list_whole(WHILE),
             requests=1,
             feeds=("lists.complete", "answers.*"),
         ),
@@ -142,78 +86,34 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
-def _good() -> Iterator[str]:
-    for parameter in _integers():
-        for value in (parameter.minimum.value, parameter.maximum.value):
-            yield f"{parameter.name}={value}"
-    yield ""
+def list_whole(kind: str) -> Callable[[Session], None]:
+    """Asks for the list, or as much of it as goes on a page."""
 
-
-def _bad() -> Iterator[str]:
-    for parameter in _integers():
-        low, high = parameter.minimum.value, parameter.maximum.value
-        for value in (low - 1, -1, high + 1, "x", "1.5", "1e1", "%EF%BC%91"):
-            yield f"{parameter.name}={value}"
-
-
-def _integers() -> Iterator[Integer]:
-    return (parameter for parameter in PAGING if isinstance(parameter, Integer))  # pyright: ignore[reportUnnecessaryIsInstance]
-
-
-def _send_bounds(session: Session) -> None:
-    for kind, queries in ((BOUND, _good()), (BAD_BOUND, _bad())):
-        for query in queries:
-            target = f"{session.create_path}?{query}" if query else session.create_path
-            session.send(Probe(kind, "list", query), "GET", target)
-
-
-def _list(kind: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        session.send(Probe(kind, "list"), "GET", _page(session, 1, 500))
+        session.send(Probe(kind, "list"), "GET", page_path(session, 1, MOST))
 
     return run
 
 
-def _page(session: Session, number: int, size: int) -> str:
+def page_path(session: Session, number: int, size: int) -> str:
+    """Where a page of the list is asked for, the first being number 1."""
     return f"{session.create_path}?pageNum={number}&pageSize={size}"
 
 
 def _send_pages(session: Session) -> None:
     for size in _SIZES:
         for number in range(1, _MOST_PAGES + 1):
-            if not session.send(Probe(PAGES, "list", f"{size}"), "GET", _page(session, number, size)).listed:
+            target = page_path(session, number, size)
+            if not session.send(Probe(PAGES, "list", f"{size}"), "GET", target).listed:
                 break
     session.send(Probe(UNASKED, "list"), "GET", session.create_path)
-    whole = session.send(Probe(WHOLE, "list"), "GET", _page(session, 1, 500))
-    if len(whole.listed) < 500:
-        session.send(Probe(BEYOND, "list"), "GET", _page(session, 2, 500))
+    whole = session.send(Probe(WHOLE, "list"), "GET", page_path(session, 1, MOST))
+    if len(whole.listed) < MOST:
+        session.send(Probe(BEYOND, "list"), "GET", page_path(session, 2, MOST))
     mine = {trace.id for trace in session.evidence.traces()}
     for task in whole.listed:
         if task.task_id in mine:
             session.query(LISTED, task.task_id)
-
-
-def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in (*evidence.of(BOUND), *evidence.of(WHOLE), *evidence.of(BEYOND)):
-        hearing.expect(
-            exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
-            f"a page within the bounds was not answered ({exchange.probe})",
-            expected="200 and an array in data",
-            actual=exchange.shown,
-            shown=(exchange,),
-        )
-
-
-def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(BAD_BOUND):
-        if exchange.status < 500:
-            hearing.expect(
-                exchange.status >= 400 or exchange.error_shape is not None,
-                f"a page out of bounds was answered: {exchange.probe.tag}",
-                expected="a refusal",
-                actual=exchange.shown,
-                shown=(exchange,),
-            )
 
 
 def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
@@ -247,12 +147,12 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
             shown=(whole, *pages[:3]),
         )
 
-    usual = next(parameter.default for parameter in _integers() if parameter.name == "pageSize")
+    usual = DEFAULT_PAGE_SIZE.value
     for exchange in evidence.of(UNASKED):
         hearing.expect(
-            [task.task_id for task in exchange.listed] == ids[: int(str(usual))],
+            [task.task_id for task in exchange.listed] == ids[:usual],
             "the list without a page and a size is not the first page of the usual size",
-            expected=f"{min(len(ids), int(str(usual)))} tasks",
+            expected=f"{min(len(ids), usual)} tasks",
             actual=f"{len(exchange.listed)} tasks",
             shown=(whole, exchange),
         )
@@ -260,7 +160,7 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_complete(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in (*evidence.of(WHILE), *evidence.of(WHOLE)):
-        if len(exchange.listed) >= 500:
+        if len(exchange.listed) >= MOST:
             continue
         listed = {task.task_id for task in exchange.listed}
         for trace in evidence.traces():
@@ -280,7 +180,7 @@ def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
         return
     entries = {task.task_id: task for task in whole.listed}
     # Tasks whose end was seen before the list was asked for.
-    ended = {trace.id for trace in evidence.traces() if trace.end and _number(trace.end.shown) < whole.number}
+    ended = {trace.id for trace in evidence.traces() if trace.end and trace.end.shown.number < whole.number}
     steady = {trace.id for trace in evidence.traces() if is_steady(trace)}
     for exchange in evidence.of(LISTED):
         task, entry = exchange.task, entries.get(exchange.probe.about)
@@ -295,23 +195,3 @@ def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
             actual=json.dumps(entry.to_wire())[:160],
             shown=(whole, exchange),
         )
-
-
-def _number(shown: Shown) -> int:
-    return shown.number
-
-
-def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
-    before, after = next(evidence.of(BEFORE), None), next(evidence.of(AFTER), None)
-    refused = [exchange for exchange in evidence.of("refuse") if not exchange.accepted]
-    if before is None or after is None or not refused or len(after.listed) >= 500:
-        return
-    known = {task.task_id for task in before.listed} | {trace.id for trace in evidence.traces()}
-    new = [task.task_id for task in after.listed if task.task_id not in known]
-    hearing.expect(
-        not new,
-        f"{len(new)} tasks were created by requests that were refused",
-        expected="no new task",
-        actual=", ".join(new[:3]) or "none",
-        shown=(before, refused[0], after),
-    )
