@@ -1,1 +1,4 @@
-"""The checks, by what they are about. Each module has `checks(gateway)` and `steps(gateway)`."""
+"""The checks, by what they are about.
+
+A module has `checks(gateway)`, `steps(gateway)` or both; a few have what several of these share.
+"""

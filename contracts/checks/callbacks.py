@@ -1,27 +1,25 @@
-"""Callbacks: each change, the bare task, in order, again after a failure, and never the key."""
+"""Callbacks: each change, in order, not early, again after a failure and not again after a success.
+
+What each of them says is judged in `callback_messages`.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from contracts.checks.callback_messages import judge_bare, judge_body, judge_key, judge_type
 from contracts.checks.conduct import is_steady, is_worded
-from contracts.checks.leaks import holds_key
-from contracts.checks.valid_requests import FAILING, PLAIN, REFUSED, STUBBORN
+from contracts.checks.deliveries import PATIENCE, called, deliveries_to, due, repeated
+from contracts.checks.refusing import REFUSE
+from contracts.checks.valid_requests import STUBBORN
 from contracts.gateways import Gateway
 from contracts.messages import TaskMessage
-from contracts.verify.check import Check, Hearing, Need
-from contracts.verify.evidence import Evidence, Sighting, Trace
-from contracts.verify.exchange import Delivery, Exchange, read_task
-from contracts.verify.session import Session
-from contracts.verify.step import Stage, Step
+from contracts.verify.check import Check, Hearing
+from contracts.verify.evidence import Evidence, Sighting
+from contracts.verify.exchange import Delivery, Exchange
 from contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 
-# How long after the tasks have ended callbacks may still come, and what is given to a second attempt.
-_PATIENCE: Final = 15.0
-_PAUSE: Final = 0.1
 # At least once is not for ever.
 _REPEATS: Final = 4
 _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
@@ -40,14 +38,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="callbacks.bare",
             sentence="the body of a callback is the bare task, in JSON",
             source=KLING_CALLBACK,
-            judge=_judge_bare,
+            judge=judge_bare,
             catches=("the envelope of an answer around it", "a form"),
         ),
         Check(
             id="callbacks.body",
             sentence="a callback says what a query says",
             source=KLING_CALLBACK,
-            judge=_judge_body,
+            judge=judge_body,
             catches=("other stamps", "no images", "another task's body"),
         ),
         Check(
@@ -82,108 +80,35 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="callbacks.content_type",
             sentence="a callback says that it is JSON",
             source=KLING_CALLBACK,
-            judge=_judge_type,
+            judge=judge_type,
             catches=("no content type",),
         ),
         Check(
             id="callbacks.no_key",
             sentence="no callback holds the key",
             source=ASSUMED,
-            judge=_judge_key,
+            judge=judge_key,
             catches=("the caller's headers are passed on",),
         ),
-        Check(
-            id="refused.calls_nobody",
-            sentence="a refused request is followed by no callback",
-            source=ASSUMED,
-            judge=_judge_refused,
-            catches=("the callback is set up before validation",),
-        ),
-    )
-
-
-def steps(gateway: Gateway) -> tuple[Step, ...]:
-    return (
-        Step(
-            name="callbacks",
-            stage=Stage.ENDING,
-            does="waits for the callbacks of three tasks, one of which is answered with 500 at first",
-            run=_wait,
-            requests=0,
-            feeds=("callbacks.*", "refused.calls_nobody"),
-            needs=frozenset({Need.RECEIVER}),
-        ),
-    )
-
-
-def _wait(session: Session) -> None:
-    until = session.waiter.now() + min(_PATIENCE, max(session.time_left, 0))
-    while True:
-        session.collect()
-        if _all_came(session.evidence) or session.waiter.now() >= until:
-            return
-        session.waiter.sleep(_PAUSE)
-
-
-def _all_came(evidence: Evidence) -> bool:
-    for token, trace in _called(evidence).items():
-        came = _came(evidence, token)
-        if not _due(trace) <= {task.task_status for _, task in came}:
-            return False
-        if token == STUBBORN and not _repeated(came):
-            return False
-    return True
-
-
-def _token(trace: Trace) -> str:
-    url = trace.created.asked_object.get("callback_url")
-    return url.rpartition("/")[2] if isinstance(url, str) else ""
-
-
-def _called(evidence: Evidence) -> dict[str, Trace]:
-    """The tasks that gave a URL of ours, by its token."""
-    found: dict[str, Trace] = {}
-    for trace in evidence.traces():
-        token = _token(trace)
-        if token in (PLAIN, STUBBORN, FAILING):
-            found[token] = trace
-    return found
-
-
-def _came(evidence: Evidence, token: str) -> list[tuple[Delivery, TaskMessage]]:
-    return [
-        (each, each.task) for each in evidence.deliveries if each.token == token and each.task is not None
-    ]
-
-
-def _due(trace: Trace) -> set[TaskStatus | str]:
-    """The changes that somebody saw; that a task is submitted need not be told."""
-    return {each.task.task_status for each in trace.reads} - {TaskStatus.SUBMITTED}
-
-
-def _repeated(came: Sequence[tuple[Delivery, TaskMessage]]) -> bool:
-    refused = [(at, task) for at, (each, task) in enumerate(came) if each.replied >= 500]
-    return bool(refused) and any(
-        task.task_status == refused[0][1].task_status for _, task in came[refused[0][0] + 1 :]
     )
 
 
 def _judge_changes(evidence: Evidence, hearing: Hearing) -> None:
     if not _waited(evidence):
         return
-    for token, trace in _called(evidence).items():
-        came = _came(evidence, token)
+    for token, trace in called(evidence).items():
+        came = deliveries_to(evidence, token)
         told = {task.task_status for _, task in came}
         # What came in another shape is another finding.
-        if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not _due(trace):
+        if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not due(trace):
             continue
         if not all(isinstance(word, TaskStatus) for word in told) or not is_steady(trace):
             continue
-        missing = _due(trace) - told
+        missing = due(trace) - told
         hearing.expect(
             not missing,
             f"no callback told that the task was {', '.join(sorted(missing))}",
-            expected=", ".join(sorted(_due(trace))),
+            expected=", ".join(sorted(due(trace))),
             actual=", ".join(str(task.task_status) for _, task in came) or "no callback",
             shown=(trace.created, *(each for each, _ in came)),
         )
@@ -191,64 +116,12 @@ def _judge_changes(evidence: Evidence, hearing: Hearing) -> None:
 
 def _waited(evidence: Evidence) -> bool:
     """Whether a receiver was there: then requests gave its URL."""
-    return any("callback_url" in each.asked_object for each in evidence.of("refuse")) or bool(
-        _called(evidence)
-    )
-
-
-def _judge_bare(evidence: Evidence, hearing: Hearing) -> None:
-    for delivery in evidence.deliveries:
-        hearing.expect(
-            delivery.task is not None,
-            "the body of a callback is no bare task",
-            expected='{"task_id", "task_status", ...}',
-            actual=delivery.shown,
-            shown=(delivery,),
-        )
-
-
-def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, Trace]]:
-    for token, trace in _called(evidence).items():
-        # Where a create was refused and sent again, or a duplicate was accepted, several have one URL.
-        mine = {each.id: each for each in evidence.traces() if _token(each) == token}
-        for delivery, task in _came(evidence, token):
-            yield delivery, task, mine.get(task.task_id, trace)
-
-
-def _judge_body(evidence: Evidence, hearing: Hearing) -> None:
-    for delivery, task, trace in _tasks(evidence):
-        if not is_steady(trace):
-            continue
-        if not isinstance(task.task_status, TaskStatus) and is_worded(trace):
-            hearing.expect(
-                False,
-                "a callback has a status that is no word of this API",
-                expected="submitted, processing, succeed or failed",
-                actual=delivery.shown,
-                shown=(trace.created, delivery),
-            )
-            continue
-        same = [each for each in trace.sightings if each.task.task_status == task.task_status]
-        if not same and task.task_id == trace.id:
-            continue  # a state that no query saw
-        seen = same[-1] if same else trace.sightings[0]
-        hearing.expect(
-            task.task_id == trace.id and _told(task) == _told(seen.task),
-            "a callback says something else than a query",
-            expected=json.dumps(seen.task.to_wire())[:200],
-            actual=delivery.shown,
-            shown=(trace.created, delivery, seen.shown),
-        )
-
-
-def _told(task: TaskMessage) -> tuple[object, ...]:
-    """What both have to say: older callbacks leave out task_info and what was deducted."""
-    return (task.created_at, task.updated_at, task.images, task.task_status_msg)
+    return any("callback_url" in each.asked_object for each in evidence.of(REFUSE)) or bool(called(evidence))
 
 
 def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
-    for token in _called(evidence):
-        first = dict.fromkeys(str(task.task_status) for _, task in _came(evidence, token))
+    for token in called(evidence):
+        first = dict.fromkeys(str(task.task_status) for _, task in deliveries_to(evidence, token))
         ranks = [_ORDER.index(TaskStatus(word)) for word in first if word in set(_ORDER)]
         if len(ranks) > 1:
             hearing.expect(
@@ -256,15 +129,15 @@ def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
                 "callbacks came in another order than the changes",
                 expected="submitted, processing, the end",
                 actual=", ".join(first),
-                shown=[each for each, _ in _came(evidence, token)],
+                shown=[each for each, _ in deliveries_to(evidence, token)],
             )
 
 
 def _judge_early(evidence: Evidence, hearing: Hearing) -> None:
-    for token, trace in _called(evidence).items():
+    for token, trace in called(evidence).items():
         if not is_steady(trace) or not is_worded(trace):
             continue
-        for delivery, task in _came(evidence, token):
+        for delivery, task in deliveries_to(evidence, token):
             if task.task_id != trace.id or task.task_status not in set(_ORDER):
                 continue
             positions = (at for at, it in enumerate(trace.reads) if _is_behind(it, delivery, task))
@@ -287,13 +160,13 @@ def _is_behind(read: Sighting, delivery: Delivery, task: TaskMessage) -> bool:
 
 
 def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
-    if STUBBORN not in _called(evidence):
+    if STUBBORN not in called(evidence):
         return
-    came = _came(evidence, STUBBORN)
+    came = deliveries_to(evidence, STUBBORN)
     if came and came[0][0].replied >= 500:
         hearing.expect(
-            _repeated(came),
-            f"a callback answered with 500 did not come again within {_PATIENCE:.0f} seconds",
+            repeated(came),
+            f"a callback answered with 500 did not come again within {PATIENCE:.0f} seconds",
             expected="the same callback again",
             actual=", ".join(str(task.task_status) for _, task in came),
             shown=[each for each, _ in came],
@@ -301,8 +174,8 @@ def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_stops(evidence: Evidence, hearing: Hearing) -> None:
-    for token in _called(evidence):
-        taken = [(each, task) for each, task in _came(evidence, token) if each.replied < 300]
+    for token in called(evidence):
+        taken = [(each, task) for each, task in deliveries_to(evidence, token) if each.replied < 300]
         times = Counter(f"{task.task_id} {task.task_status}" for _, task in taken)
         if times:
             hearing.expect(
@@ -312,55 +185,3 @@ def _judge_stops(evidence: Evidence, hearing: Hearing) -> None:
                 actual=", ".join(f"{word} {count} times" for word, count in times.items()),
                 shown=[each for each, _ in taken[: _REPEATS + 1]],
             )
-
-
-def _each(
-    holds: Callable[[Delivery], bool], sentence: str, expected: str
-) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
-        for delivery in evidence.deliveries:
-            hearing.expect(
-                holds(delivery), sentence, expected=expected, actual=delivery.shown, shown=(delivery,)
-            )
-
-    return judge
-
-
-def _says_json(delivery: Delivery) -> bool:
-    return (delivery.header("content-type") or "").partition(";")[0].strip().lower() == "application/json"
-
-
-def _keyless(delivery: Delivery) -> bool:
-    return not holds_key(delivery.body, delivery.headers) and delivery.header("authorization") is None
-
-
-_judge_type = _each(_says_json, "a callback does not say that it is JSON", "application/json")
-_judge_key = _each(_keyless, "a callback holds the key", "no key, no Authorization")
-
-
-def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
-    refused = [
-        each for each in evidence.of("refuse") if not each.accepted and "callback_url" in each.asked_object
-    ]
-    if not refused or not _called(evidence):
-        return
-    # The id of a refused request is used again by a valid one, whose URL is another.
-    strays = [
-        each
-        for each in evidence.deliveries
-        if each.token == REFUSED and not _accepted_elsewhere(evidence, read_task(each.json))
-    ]
-    hearing.expect(
-        not strays,
-        "a refused request was followed by a callback",
-        expected="none",
-        actual=strays[0].shown if strays else "none",
-        shown=(refused[0], *strays[:1]),
-    )
-
-
-def _accepted_elsewhere(evidence: Evidence, task: TaskMessage | None) -> bool:
-    return task is not None and any(
-        each.accepted and each.task is not None and each.task.task_id == task.task_id
-        for each in evidence.of("refuse")
-    )

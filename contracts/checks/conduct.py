@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
+from contracts.checks.refusing import REFUSE
 from contracts.gateways import Gateway
 from contracts.lifecycle import Misconduct, judge
 from contracts.messages import TaskMessage
@@ -71,7 +72,7 @@ def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
 def _premise(rule: str, trace: Trace) -> bool:
     """Whether a trace can show a rule broken: one needs images, another a failure, a third two looks."""
     statuses = [each.task.task_status for each in trace.reads]
-    if rule == "images.count" and trace.created.probe.kind == "refuse":
+    if rule == "images.count" and trace.created.probe.kind == REFUSE:
         return False  # what should have been refused asks for no number of images
     if rule.startswith("images.") and rule != "images.presence":
         return any(each.task.images for each in trace.reads)

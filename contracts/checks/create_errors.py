@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from contracts.checks.errors import any_validation_shape, error_check
 from contracts.checks.external_ids import DUPLICATE
+from contracts.checks.refusing import REFUSE
 from contracts.gateways import Gateway, Situation
 from contracts.verify.check import Check
 from contracts.verify.evidence import Evidence
@@ -43,6 +44,6 @@ def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]
     named = Situation.UNKNOWN_MODEL.value
 
     def pick(evidence: Evidence) -> Iterator[Exchange]:
-        return (each for each in evidence.of("refuse") if (each.probe.about == named) is unknown_model)
+        return (each for each in evidence.of(REFUSE) if (each.probe.about == named) is unknown_model)
 
     return pick

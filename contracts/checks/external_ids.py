@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from contracts.checks.accepting import WHOLE, judge_feature
+from contracts.checks.following import POLL
+from contracts.checks.refusing import REFUSE, REFUSED, refused_id
 from contracts.checks.valid_requests import (
     EXACT,
     FAILING,
     FIRST,
     NOT_BURNT,
     OTHER_CASE,
-    REFUSED,
-    refused_id,
     requests_of,
 )
 from contracts.gateways import Gateway
@@ -180,7 +180,7 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
     for trace in evidence.traces():
         given = _external_id(trace.created)
-        if trace.created.probe.kind == "refuse":
+        if trace.created.probe.kind == REFUSE:
             continue  # what was given there was no valid id, perhaps
         for sighting in trace.sightings:
             shown = sighting.task.external_task_id
@@ -201,7 +201,7 @@ def _has_info(shown: Shown) -> bool:
 
 
 def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
-    if any(each.task is not None and each.task.task_id != each.probe.about for each in evidence.of("poll")):
+    if any(each.task is not None and each.task.task_id != each.probe.about for each in evidence.of(POLL)):
         return  # queries show other tasks in general
     for exchange in evidence.of(BY_EXTERNAL_ID):
         if exchange.status == 200 and "data" not in exchange.json_object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.checks.lists import MOST, list_whole
+from contracts.checks.refusing import refused
 from contracts.gateways import Gateway
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
@@ -54,8 +55,8 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
     before, after = next(evidence.of(BEFORE), None), next(evidence.of(AFTER), None)
-    refused = [exchange for exchange in evidence.of("refuse") if not exchange.accepted]
-    if before is None or after is None or not refused or len(after.listed) >= MOST:
+    asked = refused(evidence)
+    if before is None or after is None or not asked or len(after.listed) >= MOST:
         return
     known = {task.task_id for task in before.listed} | {trace.id for trace in evidence.traces()}
     new = [task.task_id for task in after.listed if task.task_id not in known]
@@ -64,5 +65,5 @@ def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
         f"{len(new)} tasks were created by requests that were refused",
         expected="no new task",
         actual=", ".join(new[:3]) or "none",
-        shown=(before, refused[0], after),
+        shown=(before, asked[0], after),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import groupby
+from typing import Final
 
-from contracts.checks.valid_requests import REFUSED, refused_id
 from contracts.gateways import Gateway
 from contracts.verify.bodies import Fault, faults
 from contracts.verify.budget import images_in
@@ -17,7 +17,9 @@ from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import TaskStatus
 
-KIND = "refuse"
+REFUSE: Final = "refuse"
+# The name of their external id, and of their URL for callbacks.
+REFUSED: Final = "refused"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -77,6 +79,17 @@ def _has_failed(evidence: Evidence, created: Exchange) -> bool:
     return trace is not None and trace.end is not None and trace.end.task.task_status == TaskStatus.FAILED
 
 
+def refused(evidence: Evidence) -> Sequence[Exchange]:
+    """Requests that break a rule and were refused."""
+    return [exchange for exchange in evidence.of(REFUSE) if not exchange.accepted]
+
+
+def refused_id(session: Session) -> str:
+    """The external id that refused requests bring: a new one when such a request was accepted after all."""
+    taken = sum(1 for exchange in session.evidence.of(REFUSE) if exchange.accepted)
+    return session.external_id(f"{REFUSED}{taken or ''}")
+
+
 def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         for fault in family:
@@ -88,7 +101,7 @@ def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
 
 def _send_again(gateway: Gateway) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        broken = {each.probe.about for each in session.evidence.of(KIND) if each.accepted}
+        broken = {each.probe.about for each in session.evidence.of(REFUSE) if each.accepted}
         families = [family for family in _families(gateway) if family[0].rule.id not in broken]
         again = [family[0] for family in families if not family[0].rule.id.endswith("max_bytes")]
         session.random.shuffle(again)
@@ -99,7 +112,7 @@ def _send_again(gateway: Gateway) -> Callable[[Session], None]:
 
 
 def _probe(fault: Fault) -> Probe:
-    return Probe(KIND, fault.rule.id, fault.tag)
+    return Probe(REFUSE, fault.rule.id, fault.tag)
 
 
 def _marked(session: Session, fault: Fault) -> dict[str, object]:
@@ -112,7 +125,7 @@ def _marked(session: Session, fault: Fault) -> dict[str, object]:
 
 def _judge_family(rule_id: str) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        for exchange in evidence.of(KIND, rule_id):
+        for exchange in evidence.of(REFUSE, rule_id):
             if exchange.accepted and rule_id in _MAY_FAIL and _has_failed(evidence, exchange):
                 continue
             hearing.expect(

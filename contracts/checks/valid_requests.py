@@ -12,6 +12,7 @@ from functools import cache
 from itertools import cycle
 from typing import Final, cast
 
+from contracts.checks.refusing import REFUSED, refused_id
 from contracts.fields import Choice, Integer
 from contracts.gateways import Gateway
 from contracts.operations import Operation
@@ -32,15 +33,14 @@ from contracts.verify.bodies import (
 )
 from contracts.verify.session import Session
 
-# Names of external ids and of callback URLs within a run.
-REFUSED: Final = "refused"
-# As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
-FIRST: Final = "First_of-those-that-come-at-once"
-OTHER_CASE: Final = FIRST.swapcase()
+# Names of external ids and of callback URLs within a run, besides that of refused requests.
 PLAIN: Final = "plain"
 STUBBORN: Final = "stubborn"
 FAILING: Final = "failing"
 UNWATCHED: Final = "unwatched"
+# As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
+FIRST: Final = "First_of-those-that-come-at-once"
+OTHER_CASE: Final = FIRST.swapcase()
 
 NOT_BURNT: Final = "external_ids.not_burnt"
 EXACT: Final = "external_ids.exact"
@@ -90,12 +90,6 @@ class ValidRequest:
         if self.callback and session.inbox is not None:
             parts.append(Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)}))
         return tuple(parts)
-
-
-def refused_id(session: Session) -> str:
-    """The external id that refused requests bring: a new one when such a request was accepted after all."""
-    taken = sum(1 for exchange in session.evidence.of("refuse") if exchange.accepted)
-    return session.external_id(f"{REFUSED}{taken or ''}")
 
 
 @cache

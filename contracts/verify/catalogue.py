@@ -11,6 +11,7 @@ from contracts.checks import (
     callbacks,
     conduct,
     create_errors,
+    deliveries,
     envelopes,
     external_ids,
     following,
@@ -27,6 +28,7 @@ from contracts.checks import (
     pictures,
     queries,
     refusing,
+    stray_callbacks,
     strays,
     unknown_ids,
 )
@@ -59,6 +61,7 @@ _CHECKING = (
     outcomes,
     pictures,
     callbacks,
+    stray_callbacks,
 )
 _SENDING = (
     strays,
@@ -77,7 +80,7 @@ _SENDING = (
     following,
     looking,
     pictures,
-    callbacks,
+    deliveries,
 )
 
 
