@@ -59,6 +59,18 @@ def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing]
     return judge
 
 
+def expect_refusal(hearing: Hearing, exchange: Exchange, sentence: str) -> None:
+    """Say whether a request was refused, by its status or by its body. A failure is another finding."""
+    if exchange.status < 500:
+        hearing.expect(
+            exchange.status >= 400 or exchange.error_shape is not None,
+            sentence,
+            expected="a refusal",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
 def _told(refusal: Refusal) -> str:
     match refusal.shape:
         case Shape.KLING:

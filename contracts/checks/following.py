@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from contracts.checks.endings import ended, lasted
 from contracts.checks.valid_requests import UNWATCHED
 from contracts.gateways import Gateway
 from contracts.verify.evidence import Evidence, Trace
@@ -72,18 +73,6 @@ def is_unwatched(trace: Trace) -> bool:
 def key_of(session: Session, trace: Trace) -> Credential | None:
     """The credential that a task was created with."""
     return session.keys.second if trace.created.who == "second" else session.keys.first
-
-
-def ended(trace: Trace) -> bool:
-    return trace.end is not None
-
-
-def lasted(trace: Trace) -> float:
-    """How long a task took to its end, by the stamps of the server, in seconds."""
-    if trace.end is None:
-        return 0.0
-    task = trace.end.task
-    return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
 
 
 def patience_with(traces: Sequence[Trace]) -> tuple[float, float]:

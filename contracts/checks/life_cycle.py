@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Final, cast
 
 from contracts.checks.conduct import misconduct
-from contracts.checks.following import ended, is_unwatched, patience_with
+from contracts.checks.endings import ended
+from contracts.checks.following import is_unwatched, patience_with
 from contracts.gateways import Gateway
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence, Trace

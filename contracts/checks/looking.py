@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.checks.conduct import is_steady
-from contracts.checks.following import POLL, ended, is_unwatched, key_of, lasted
+from contracts.checks.endings import ended, lasted
+from contracts.checks.following import POLL, is_unwatched, key_of
 from contracts.gateways import Gateway
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence, Trace

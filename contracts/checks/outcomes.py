@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, cast
 
 from contracts.checks.accepting import CREATE_FEEDS, ONLY, TWICE, WHOLE
+from contracts.checks.endings import ended_as, task_of
 from contracts.checks.valid_requests import FAILING
 from contracts.fields import LOOKS_WEB
 from contracts.gateways import Gateway
@@ -124,7 +125,7 @@ def _send(each: Spoilt) -> Callable[[Session], None]:
 
 def _judge_success(evidence: Evidence, hearing: Hearing) -> None:
     valid = [trace for trace in evidence.traces() if _is_valid(trace) and trace.end is not None]
-    anything = any(_ended(trace, TaskStatus.SUCCEED) for trace in valid)
+    anything = any(ended_as(trace, TaskStatus.SUCCEED) for trace in valid)
     for trace in valid:
         end = trace.end
         if end is None or (anything and end.task.task_status_msg == RISK_CONTROL.value):
@@ -144,11 +145,11 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, Hearing], None]:
             if not exchange.accepted:
                 hearing.expect(True, "", expected="", actual="", shown=())  # refused at once, as good
                 continue
-            trace = next((each for each in evidence.traces() if each.created is exchange), None)
+            trace = task_of(evidence, exchange)
             if trace is None or trace.end is None:
                 continue  # it has not ended, or shows no task: another finding
             hearing.expect(
-                not _ended(trace, TaskStatus.SUCCEED),
+                not ended_as(trace, TaskStatus.SUCCEED),
                 f"a task with a picture that is {exchange.probe.tag} succeeded",
                 expected="failed, or a refusal of the create",
                 actual=trace.end.shown.shown,
@@ -156,10 +157,6 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, Hearing], None]:
             )
 
     return judge
-
-
-def _ended(trace: Trace, status: TaskStatus) -> bool:
-    return trace.end is not None and trace.end.task.task_status == status
 
 
 def _is_valid(trace: Trace) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from contracts.checks.errors import error_check
+from contracts.checks.errors import error_check, expect_refusal
 from contracts.checks.lists import BEYOND, WHOLE
 from contracts.fields import Integer
 from contracts.gateways import PAGING, Gateway, Situation
@@ -101,11 +101,4 @@ def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.of(BAD_BOUND):
-        if exchange.status < 500:
-            hearing.expect(
-                exchange.status >= 400 or exchange.error_shape is not None,
-                f"a page out of bounds was answered: {exchange.probe.tag}",
-                expected="a refusal",
-                actual=exchange.shown,
-                shown=(exchange,),
-            )
+        expect_refusal(hearing, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")

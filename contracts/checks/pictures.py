@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.checks.following import ended
+from contracts.checks.endings import ended_as
 from contracts.checks.refusing import REFUSE
 from contracts.gateways import Gateway
 from contracts.pictures import read_header
@@ -72,8 +72,8 @@ def _fetch(session: Session) -> None:
     urls = [
         (image.url, trace)
         for trace in session.evidence.traces()
-        if ended(trace) and trace.end and trace.created.who == "first" and trace.created.probe.kind != REFUSE
-        if trace.end.task.task_status == TaskStatus.SUCCEED
+        if trace.created.who == "first" and trace.created.probe.kind != REFUSE
+        if trace.end and ended_as(trace, TaskStatus.SUCCEED)
         for image in trace.end.task.images
         if image.url.startswith(("http://", "https://"))
     ]

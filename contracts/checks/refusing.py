@@ -7,6 +7,7 @@ from functools import cache
 from itertools import groupby
 from typing import Final
 
+from contracts.checks.endings import ended_as, task_of
 from contracts.gateways import Gateway
 from contracts.verify.bodies import Fault, faults
 from contracts.verify.budget import images_in
@@ -75,8 +76,8 @@ def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
 
 def _has_failed(evidence: Evidence, created: Exchange) -> bool:
     """Whether the task that was created has ended badly."""
-    trace = next((each for each in evidence.traces() if each.created is created), None)
-    return trace is not None and trace.end is not None and trace.end.task.task_status == TaskStatus.FAILED
+    trace = task_of(evidence, created)
+    return trace is not None and ended_as(trace, TaskStatus.FAILED)
 
 
 def refused(evidence: Evidence) -> Sequence[Exchange]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.checks.errors import error_check
+from contracts.checks.errors import error_check, expect_refusal
 from contracts.gateways import Gateway, Situation
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
@@ -77,11 +77,4 @@ def _send(session: Session) -> None:
 def _judge(evidence: Evidence, hearing: Hearing) -> None:
     for kind in (KIND, ODD):
         for exchange in evidence.of(kind):
-            if exchange.status < 500:
-                hearing.expect(
-                    exchange.status >= 400 or exchange.error_shape is not None,
-                    "a task that does not exist was shown",
-                    expected="a refusal",
-                    actual=exchange.shown,
-                    shown=(exchange,),
-                )
+            expect_refusal(hearing, exchange, "a task that does not exist was shown")
