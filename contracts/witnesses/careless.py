@@ -6,18 +6,12 @@ import unicodedata
 from typing import Final
 
 from contracts.vocabulary import ASPECT_RATIOS, IMAGES_MAXIMUM, PROMPT_MAXIMUM
-from contracts.witnesses.message import Answer, Ask
+from contracts.witnesses.message import Answer, Ask, text_in
 from contracts.witnesses.witness import Behind, Faulty, Group
 
 group: Final = Group()
 _LIMIT: Final = PROMPT_MAXIMUM.value
 _MOST: Final = IMAGES_MAXIMUM.value
-
-
-def text_in(ask: Ask, name: str) -> str:
-    """The text of a field, empty if it is none."""
-    value = ask.peek.get(name) if ask.creates else None
-    return value if isinstance(value, str) else ""
 
 
 @group.before("refuses.prompt.max_length")
@@ -56,7 +50,7 @@ def counts_what_is_seen(ask: Ask) -> None:
 
 
 @group.before("refuses.prompt.type")
-def prompt_totext_in(ask: Ask) -> None:
+def prompt_to_text(ask: Ask) -> None:
     """Whatever the prompt is, it is made a text."""
     if ask.creates and not isinstance(ask.peek.get("prompt", ""), str | None):
         ask.body["prompt"] = str(ask.peek["prompt"])

@@ -8,52 +8,46 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.gateways import COMETAPI
-from contracts.witnesses.careless import text_in
 from contracts.witnesses.lenient import repair
-from contracts.witnesses.message import Ask, Object, as_list, as_object
+from contracts.witnesses.message import Ask, Object, as_object, subjects_in, text_in
 from contracts.witnesses.witness import Group
 
 group: Final = Group()
 
 
-def _items(ask: Ask) -> list[object]:
-    found = ask.peek.get("subject_image_list") if ask.creates else None
-    return as_list(found)
-
-
 @group.before("refuses.subject_image_list.max_items")
 def one_subject_too_many(ask: Ask) -> None:
     """The limit of the subjects is one too high."""
-    if len(_items(ask)) == 5:
+    if len(subjects_in(ask)) == 5:
         repair(ask.gateway, ask.body, "subject_image_list")
 
 
 @group.before("refuses.subject_image_list.max_items")
 def cuts_the_subjects(ask: Ask) -> None:
     """Subjects beyond the fourth are dropped."""
-    if len(items := _items(ask)) > 4:
+    if len(items := subjects_in(ask)) > 4:
         ask.body["subject_image_list"] = items[:4]
 
 
 @group.before("refuses.subject_image_list.min_items", COMETAPI)
 def one_subject_is_enough(ask: Ask) -> None:
     """One subject is enough, as for Kling itself."""
-    if len(items := _items(ask)) == 1:
+    if len(items := subjects_in(ask)) == 1:
         ask.body["subject_image_list"] = items * 2
 
 
 @group.before("refuses.subject_image_list.item_type")
 def texts_as_subjects(ask: Ask) -> None:
     """A subject may be a bare URL."""
-    for at, item in enumerate(_items(ask)):
+    for at, item in enumerate(subjects_in(ask)):
         if isinstance(item, str):
-            ask.body["subject_image_list"][at] = {"subject_image": item}  # type: ignore[index]  # _items found a list
+            ask.body["subject_image_list"][at] = {"subject_image": item}  # type: ignore[index]  # subjects_in found a list
 
 
 @group.before("refuses.subject_image_list.item_type")
 def skips_what_is_no_subject(ask: Ask) -> None:
     """What is no object, behind the first element, is skipped."""
-    items = _items(ask)
+    items = subjects_in(ask)
     if len(items) > 1 and isinstance(items[0], dict):
         ask.body["subject_image_list"] = [it if isinstance(it, dict) else items[0] for it in items]
 
@@ -66,7 +60,7 @@ def one_subject_without_a_list(ask: Ask) -> None:
 
 
 @group.before("refuses.subject_image_list.type")
-def list_in_atext_in(ask: Ask) -> None:
+def list_in_a_text(ask: Ask) -> None:
     """The array may come as a text."""
     if text_in(ask, "subject_image_list"):
         repair(ask.gateway, ask.body, "subject_image_list")
@@ -88,7 +82,7 @@ def null_for_the_list(ask: Ask) -> None:
 
 def _pictures(ask: Ask) -> Iterator[tuple[int, Object]]:
     """The subjects that have a picture in a text, to be changed."""
-    for at, item in enumerate(_items(ask)):
+    for at, item in enumerate(subjects_in(ask)):
         entry = as_object(item)
         if isinstance(entry.get("subject_image"), str) and ask.body:
             yield at, entry
@@ -97,7 +91,7 @@ def _pictures(ask: Ask) -> Iterator[tuple[int, Object]]:
 @group.before("refuses.subject_image.required")
 def looks_at_the_first_only(ask: Ask) -> None:
     """Elements behind the first may be empty."""
-    items = _items(ask)
+    items = subjects_in(ask)
     for item in items[1:]:
         entry = as_object(item)
         if isinstance(item, dict) and not entry.get("subject_image") and ask.body:
@@ -107,7 +101,7 @@ def looks_at_the_first_only(ask: Ask) -> None:
 @group.before("refuses.subject_image.required")
 def empty_text_for_a_subject(ask: Ask) -> None:
     """The empty text is a picture."""
-    items = _items(ask)
+    items = subjects_in(ask)
     for item in items:
         if as_object(item).get("subject_image") == "" and ask.body:
             as_object(item)["subject_image"] = "https://example.com/a.png"
@@ -116,7 +110,7 @@ def empty_text_for_a_subject(ask: Ask) -> None:
 @group.before("refuses.subject_image.base64", also={"outcomes.subject_image.min_side"})
 def last_subject_unseen(ask: Ask) -> None:
     """The last subject is not looked at, neither its base64 nor its size."""
-    items = _items(ask)
+    items = subjects_in(ask)
     for at, entry in _pictures(ask):
         text = str(entry["subject_image"])
         if at == len(items) - 1 and not text.startswith("http") and len(text) < 13_000_000:
@@ -176,7 +170,7 @@ def urls_by_their_scheme(ask: Ask) -> None:
 @group.before("refuses.subject_image.type")
 def numbers_as_pictures(ask: Ask) -> None:
     """A picture that is a number is a picture."""
-    for item in _items(ask):
+    for item in subjects_in(ask):
         if type(as_object(item).get("subject_image")) is int and ask.body:
             as_object(item)["subject_image"] = "https://example.com/a.png"
 

@@ -8,8 +8,7 @@ from typing import Final
 
 from contracts.fields import Choice
 from contracts.vocabulary import ASPECT_RATIOS
-from contracts.witnesses.careless import text_in
-from contracts.witnesses.message import Ask
+from contracts.witnesses.message import Ask, text_in
 from contracts.witnesses.witness import Group
 
 group: Final = Group()

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from contracts.gateways import COMETAPI
 from contracts.witnesses.message import Answer, Ask, as_list, as_object
-from contracts.witnesses.refusal import has_own_error, invalid, malformed
+from contracts.witnesses.refusal import has_own_error, invalid, is_taken, malformed
 from contracts.witnesses.witness import Faulty, Group
 
 group: Final = Group()
@@ -77,7 +77,7 @@ def unknown_model_in_the_envelope(ask: Ask, answer: Answer) -> None:
 
 
 def _duplicate(ask: Ask, answer: Answer) -> bool:
-    return ask.creates and answer.status == 400 and "already exists" in str(answer.peek.get("message"))
+    return ask.creates and answer.status == 400 and is_taken(answer)
 
 
 @group.after("errors.duplicate_id")

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 
 from contracts.gateways import KLING, Situation
-from contracts.witnesses.message import Answer, Ask, as_list
+from contracts.witnesses.message import Answer, Ask, subjects_in
 from contracts.witnesses.refusal import malformed
 from contracts.witnesses.witness import Behind, Faulty, Group
 
@@ -108,8 +108,7 @@ class FailsOnStrayItems(Faulty):
     """An element that is no object breaks the loop over the subjects."""
 
     def serve(self, ask: Ask) -> Answer:
-        items = as_list(ask.peek.get("subject_image_list")) if ask.creates else []
-        broken = not all(isinstance(item, dict) for item in items)
+        broken = not all(isinstance(item, dict) for item in subjects_in(ask))
         return self.refuse(Situation.INTERNAL) if broken else self.right(ask)
 
 

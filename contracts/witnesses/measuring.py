@@ -9,7 +9,7 @@ from typing import Final
 from contracts.gateways import COMETAPI, KLING, Gateway
 from contracts.pictures import PictureHeader, read_header
 from contracts.sample_pictures import encoded, png
-from contracts.witnesses.message import Ask, Object, as_list, as_object
+from contracts.witnesses.message import Ask, Object, as_object, subjects_in
 from contracts.witnesses.tasks import everywhere
 from contracts.witnesses.witness import Faulty, Group
 
@@ -50,7 +50,7 @@ def _holders(ask: Ask) -> list[Object]:
     """The objects of a create in which pictures stand."""
     if not ask.creates:
         return []
-    return [ask.peek, *map(as_object, as_list(ask.peek.get("subject_image_list")))]
+    return [ask.peek, *map(as_object, subjects_in(ask))]
 
 
 _NO_BASE64: Final = PictureHeader("url", 1000, 1000)
@@ -110,7 +110,7 @@ class NoJPEG(Faulty):
     """JPEGs make tasks fail."""
 
     def before(self, ask: Ask) -> None:
-        for entry in map(as_object, as_list(ask.peek.get("subject_image_list")) if ask.creates else ()):
+        for entry in map(as_object, subjects_in(ask)):
             if str(entry.get("subject_image")).startswith("/9j/"):
                 entry["subject_image"] = encoded(png(20, 20))
                 _ = ask.body

@@ -161,6 +161,17 @@ def as_list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
+def text_in(ask: Ask, name: str) -> str:
+    """The text in a field of a create, empty if there is none."""
+    value = ask.peek.get(name) if ask.creates else None
+    return value if isinstance(value, str) else ""
+
+
+def subjects_in(ask: Ask) -> list[object]:
+    """The subjects of a create, as they were sent; empty if they are no array."""
+    return as_list(ask.peek.get("subject_image_list") if ask.creates else None)
+
+
 def images_of(task: Object) -> list[Object]:
     """The result images of a task object, to be changed."""
     images = as_object(task.get("task_result")).get("images")

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from contracts.gateways import KLING, Situation
 from contracts.witnesses.keyed import KnowsKeys
-from contracts.witnesses.message import Answer, Ask, as_object
+from contracts.witnesses.message import Answer, Ask, as_object, text_in
+from contracts.witnesses.refusal import is_taken
 from contracts.witnesses.witness import Behind, Faulty, Group
 
 group: Final = Group()
@@ -83,8 +84,8 @@ class _Renaming(Faulty):
         known = self.names.get((ask.headers.get("authorization", ""), ask.task_id))
         if known:
             ask.path = f"{self.gateway.create_path}/{known}"
-        given = ask.peek.get("external_task_id") if ask.creates else None
-        if isinstance(given, str) and given:
+        given = text_in(ask, "external_task_id")
+        if given:
             whose = (ask.headers.get("authorization", ""), given)
             with self.lock:
                 if self.forgets(ask, given):
@@ -151,7 +152,7 @@ class GivesTheOldTask(KnowsKeys):
         known = (ask.headers.get("authorization", ""), ask.peek.get("external_task_id"))
         if ask.creates and answer.good:
             self._made[known] = answer.content
-        elif ask.creates and "already exists" in str(answer.peek) and known in self._made:
+        elif ask.creates and is_taken(answer) and known in self._made:
             answer = Answer(raw=self._made[known])
             answer.body["request_id"] = str(uuid4())
         return answer
@@ -185,14 +186,14 @@ class BurntByRefusal(Faulty):
         self._burnt: set[object] = set()
 
     def serve(self, ask: Ask) -> Answer:
-        given = ask.peek.get("external_task_id") if ask.creates else None
-        if not isinstance(given, str) or not given:
+        given = text_in(ask, "external_task_id")
+        if not given:
             return self.right(ask)
         sound = not self.gateway.routes[0].operations[0].read(ask.peek).violations
         if given in self._burnt and sound:
             return self.refuse(Situation.DUPLICATE_ID, id=given)
         answer = self.right(ask)
-        if not answer.good and "already" not in str(answer.peek) and ask.key:
+        if not answer.good and not is_taken(answer) and ask.key:
             self._burnt.add(given)
         return answer
 
@@ -232,8 +233,8 @@ class FoldsCase(Faulty):
         self._taken: dict[tuple[str, str], str] = {}
 
     def serve(self, ask: Ask) -> Answer:
-        given = ask.peek.get("external_task_id") if ask.creates else None
-        if not isinstance(given, str) or not given:
+        given = text_in(ask, "external_task_id")
+        if not given:
             return self.right(ask)
         folded = (ask.headers.get("authorization", ""), given.casefold())
         if self._taken.get(folded, given) != given:

@@ -12,7 +12,12 @@ def invalid(ask: Ask, answer: Answer) -> bool:
 
 def has_own_error(answer: Answer) -> bool:
     """Whether a create was refused for its external id or its model, which have errors of their own."""
-    return any(word in str(answer.peek) for word in ("already exists", "model is not supported"))
+    return is_taken(answer) or "model is not supported" in str(answer.peek)
+
+
+def is_taken(answer: Answer) -> bool:
+    """Whether a create was refused because its external id is taken."""
+    return "already exists" in str(answer.peek)
 
 
 def malformed(ask: Ask) -> bool:

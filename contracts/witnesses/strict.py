@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from contracts.gateways import COMETAPI, KLING
 from contracts.vocabulary import IMAGES_MAXIMUM, PROMPT_MAXIMUM
-from contracts.witnesses.message import Ask, as_object
+from contracts.witnesses.message import Ask, as_object, subjects_in, text_in
 from contracts.witnesses.witness import Group
 
 group: Final = Group()
 _LIMIT: Final = PROMPT_MAXIMUM.value
-
-
-def _prompt(ask: Ask) -> str:
-    value = ask.peek.get("prompt")
-    return value if isinstance(value, str) else ""
 
 
 def _fits(prompt: str) -> bool:
@@ -23,53 +18,51 @@ def _fits(prompt: str) -> bool:
 
 
 def _subjects(ask: Ask) -> list[str]:
-    found = ask.peek.get("subject_image_list")
-    items = cast("list[object]", found) if isinstance(found, list) else []
-    return [str(as_object(item).get("subject_image")) for item in items]
+    return [str(as_object(item).get("subject_image")) for item in subjects_in(ask)]
 
 
 @group.refusing("accepts.prompt.max_length")
 def prompt_in_utf16(ask: Ask) -> bool:
     """The prompt is measured in UTF-16 units."""
-    prompt = _prompt(ask)
+    prompt = text_in(ask, "prompt")
     return _fits(prompt) and len(prompt.encode("utf-16-le", "surrogatepass")) // 2 > _LIMIT
 
 
 @group.refusing("accepts.prompt.max_length")
 def prompt_in_bytes(ask: Ask) -> bool:
     """The prompt is measured in bytes."""
-    prompt = _prompt(ask)
+    prompt = text_in(ask, "prompt")
     return _fits(prompt) and len(prompt.encode("utf-8", "surrogatepass")) > _LIMIT
 
 
 @group.refusing("accepts.prompt.max_length")
 def prompt_below_the_limit(ask: Ask) -> bool:
     """The prompt has to be shorter than the limit."""
-    return len(_prompt(ask)) == _LIMIT
+    return len(text_in(ask, "prompt")) == _LIMIT
 
 
 @group.refusing("accepts.prompt.max_length")
 def prompt_of_500(ask: Ask) -> bool:
     """The prompt has the limit of another route."""
-    return 500 < len(_prompt(ask)) <= _LIMIT
+    return 500 < len(text_in(ask, "prompt")) <= _LIMIT
 
 
 @group.refusing("accepts.prompt.max_length", also=("accepts.prompt.characters",))
 def ascii_prompts(ask: Ask) -> bool:
     """The prompt has to be ASCII."""
-    return _fits(_prompt(ask)) and not _prompt(ask).isascii()
+    return _fits(text_in(ask, "prompt")) and not text_in(ask, "prompt").isascii()
 
 
 @group.refusing("accepts.prompt.characters")
 def no_control_characters(ask: Ask) -> bool:
     """Control characters are forbidden in a prompt."""
-    return any(ord(character) < 32 for character in _prompt(ask))
+    return any(ord(character) < 32 for character in text_in(ask, "prompt"))
 
 
 @group.refusing("accepts.prompt.characters")
 def no_nul(ask: Ask) -> bool:
     """A prompt goes into a column that takes no NUL."""
-    return "\0" in _prompt(ask)
+    return "\0" in text_in(ask, "prompt")
 
 
 @group.refusing("accepts.n.maximum")
@@ -199,8 +192,8 @@ def callbacks_without_ports(ask: Ask) -> bool:
 @group.refusing("accepts.external_task_id.type")
 def plain_external_ids(ask: Ask) -> bool:
     """An external id has letters and digits alone."""
-    given = ask.peek.get("external_task_id")
-    return isinstance(given, str) and bool(given) and not given.isalnum()
+    given = text_in(ask, "external_task_id")
+    return bool(given) and not given.isalnum()
 
 
 @group.refusing("accepts.valid")
