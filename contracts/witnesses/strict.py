@@ -120,10 +120,10 @@ def no_three_subjects(ask: Ask) -> bool:
     return len(_subjects(ask)) == 3
 
 
-@group.refusing("accepts.valid", KLING)
-def one_subject_is_none(ask: Ask) -> bool:
-    """One subject is too few."""
-    return len(_subjects(ask)) == 1
+@group.refusing("accepts.valid")
+def prompt_required(ask: Ask) -> bool:
+    """The prompt is required."""
+    return bool(_subjects(ask)) and not ask.peek.get("prompt")
 
 
 @group.refusing("accepts.equal_pictures")
@@ -196,10 +196,10 @@ def plain_external_ids(ask: Ask) -> bool:
     return bool(given) and not given.isalnum()
 
 
-@group.refusing("accepts.valid")
-def prompt_required(ask: Ask) -> bool:
-    """The prompt is required."""
-    return bool(_subjects(ask)) and not ask.peek.get("prompt")
+@group.refusing("accepts.valid", KLING)
+def one_subject_is_none(ask: Ask) -> bool:
+    """One subject is too few."""
+    return len(_subjects(ask)) == 1
 
 
 @group.refusing("accepts.style_image.max_bytes", images=40)
