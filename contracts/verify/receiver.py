@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 from contracts.verify.exchange import Headers
 
 _PATH: Final = "/callback/"
 _LARGEST: Final = 1024 * 1024
+_LONGEST_LINE: Final = 65537
 
 
 class RawDelivery(NamedTuple):
@@ -68,7 +73,7 @@ class Letters:
 class Receiver(Letters):
     """An `Inbox` on a free port of 127.0.0.1. Use as a context manager. `now` dates what comes."""
 
-    def __init__(self, now: Any) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         super().__init__()
         receiver = self
 
@@ -76,9 +81,7 @@ class Receiver(Letters):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                declared = self.headers.get("content-length") or "0"
-                size = min(int(declared), _LARGEST) if declared.isdigit() else 0
-                body = self.rfile.read(size)
+                body = _read(self.rfile, self.headers)
                 token = self.path.removeprefix(_PATH)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status = receiver.take(token, headers, body, now())
@@ -89,10 +92,7 @@ class Receiver(Letters):
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- as it is called there
                 """The report tells; nothing goes to standard error."""
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def url(self, token: str) -> str:
@@ -104,5 +104,53 @@ class Receiver(Letters):
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
-        self._server.server_close()
         self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Ends with no thread left, whoever keeps a connection open."""
+
+    daemon_threads = False  # those of daemons are not joined
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that are open."""
+        with self._lock:
+            for each in self._open:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up, or speaks no HTTP, has delivered nothing."""
+
+
+def _read(stream: BufferedIOBase, headers: Message) -> bytes:
+    """The body of a request, of which the beginning is kept. Raises OSError, ValueError for what is none."""
+    if "chunked" not in headers.get("transfer-encoding", "").lower():
+        declared = headers.get("content-length") or "0"
+        return stream.read(min(int(declared), _LARGEST)) if declared.isdigit() else b""
+    body = b""
+    while size := int(stream.readline(_LONGEST_LINE).partition(b";")[0], 16):
+        if len(body) + size > _LARGEST:
+            raise ValueError(f"a body of more than {_LARGEST} bytes")
+        body += stream.read(size)
+        stream.readline(_LONGEST_LINE)
+    while stream.readline(_LONGEST_LINE).strip():
+        pass  # trailers
+    return body
