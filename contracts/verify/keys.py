@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Headers
 
@@ -25,6 +28,10 @@ class Credential(NamedTuple):
     values: tuple[str, ...]
     good: bool = False
 
+    def __repr__(self) -> str:
+        """Without the key: tracebacks may show the arguments of calls."""
+        return f"Credential({self.who})"
+
     @property
     def headers(self) -> Headers:
         return tuple(("authorization", value) for value in self.values)
@@ -37,14 +44,15 @@ NOBODY: Final = Credential("none", ())
 class Keys:
     """The user's keys: plain, or `ACCESS:SECRET` where the gateway takes signed tokens.
 
-    `now` is Unix time in seconds, what tokens are dated with.
+    `now` is Unix time in seconds, what tokens are dated with. Safe to use from several threads.
     """
 
     first_key: str
     second_key: str | None = None
     takes_tokens: bool = False
     now: Callable[[], float] = time.time
-    _secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    _secrets: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         self._keep(self.first_key, KEY_MARK)
@@ -119,6 +127,14 @@ class Keys:
         self._remember({part: mark for part in parts if len(part) >= _SHORTEST_SECRET})
 
     def _remember(self, secrets: Mapping[str, str]) -> None:
-        # What is kept already keeps its mark: a spoilt key may be the second one.
-        kept = dict(secrets) | self._secrets
-        self._secrets = dict(sorted(kept.items(), key=lambda item: -len(item[0])))
+        spelt = {word: mark for secret, mark in secrets.items() for word in _spellings(secret)}
+        with self._lock:
+            # What is kept already keeps its mark: a spoilt key may be the second one.
+            kept = spelt | self._secrets
+            self._secrets = dict(sorted(kept.items(), key=lambda item: -len(item[0])))
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    """A secret as it stands in texts, in JSON (some escape `/` there), and in a URL."""
+    in_json = json.dumps(secret)[1:-1]
+    return secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")
