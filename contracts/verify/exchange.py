@@ -16,6 +16,9 @@ KEY_MARK: Final = "$KLING_API_KEY"
 SECOND_KEY_MARK: Final = "$KLING_SECOND_API_KEY"
 MARKS: Final = (KEY_MARK, SECOND_KEY_MARK)
 
+# Codes of gateways that are no errors: nothing is given back on their word.
+_NO_ERRORS: Final = (*range(200, 300), "success", "SUCCESS", "ok", "200")
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -156,12 +159,17 @@ class Exchange:
 
     @property
     def proves_refusal(self) -> bool:
-        """Whether the answer leaves no doubt that nothing was created."""
-        data = self.json_object.get("data")
-        if isinstance(data, dict) and cast("dict[str, object]", data).get("task_id"):
+        """Whether the answer leaves no doubt that nothing was created.
+
+        Under a status of success an error that shows something is none: some gateways say `"code": "success"`.
+        """
+        body = self.json_object
+        data = body.get("data")
+        shows = cast("Mapping[str, object]", data) if isinstance(data, dict) else {}
+        if shows.get("task_id") or body.get("task_id"):
             return False
         named_model = self.status == 503 and self.error_code == "model_not_found"
-        told = self.error_shape is not None
+        told = self.is_error and self.error_code not in _NO_ERRORS
         return 400 <= self.status < 500 or named_model or (200 <= self.status < 300 and told)
 
     @property
