@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import httpx
 
-from contracts.verify.addresses import is_loopback
+from contracts.verify.addresses import address_problem, is_loopback
 from contracts.verify.budget import Budget, OverBudget
 from contracts.verify.check import Need
 from contracts.verify.course import Course
@@ -52,11 +52,14 @@ def verify(  # noqa: PLR0913 -- what a test may replace
     recorder: Recorder | None = None,
     run: str | None = None,
 ) -> Report:
-    """Verify a server. Raises Unreachable, or ValueError for options that make no sense.
+    """Verify a server. Raises Unreachable, or ValueError for a base URL that is none.
 
     `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run`
     is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
     """
+    problem = address_problem(options.base_url)
+    if problem:
+        raise ValueError(f"base_url: {problem}")
     waiter, progress = waiter or SystemWaiter(), progress or Progress()
     evidence = Evidence(
         gateway=options.gateway,
@@ -72,7 +75,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
 
     started = waiter.now()
     with ExitStack() as open_things:
-        wire = Wire(options.base_url, transport)
+        wire = Wire(options.base_url, transport, time_left=lambda: started + options.deadline - waiter.now())
         open_things.callback(wire.close)
         if inbox is None and is_loopback(options.base_url):
             inbox = open_things.enter_context(Receiver(waiter.now))
@@ -86,8 +89,10 @@ def verify(  # noqa: PLR0913 -- what a test may replace
             inbox=inbox,
             seen=seen,
         )
-        wire.time_left = lambda: session.time_left
-        mock = _reach(session)
+        try:
+            mock = _reach(session)
+        except OutOfTime:
+            raise Unreachable(f"no answer within {options.deadline:g} s, the deadline") from None
         limit = session.budget.limit = limit_of(options, mock=mock)
         planned = plan(options, mock=mock, receiver=inbox is not None)
         course = Course(limit=limit, mock=mock, started=started)
@@ -111,7 +116,7 @@ def _signing(options: Options) -> frozenset[str]:
 
 def _reach(session: Session) -> bool:
     """Whether the server is a kling-mock, by its own word. Raises Unreachable."""
-    health = session.send(Probe("health"), "GET", HEALTH_PATH, key=None)
+    health = session.send(Probe("health"), "GET", HEALTH_PATH)
     if not health.answered:
         raise Unreachable(f"no answer: {health.failure}")
     first = session.query("unknown", f"kc-{session.evidence.run}-nobody", "to see if the key is taken")

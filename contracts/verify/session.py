@@ -46,7 +46,7 @@ class SystemWaiter:
 
 
 class OutOfTime(Exception):
-    """A request was not sent: the deadline of the run is over."""
+    """A request was not sent, or not answered in time: the deadline of the run is over."""
 
 
 class Session:
@@ -143,6 +143,8 @@ class Session:
         images: int,
         kept_body: bytes,
     ) -> Exchange:
+        if self.time_left <= 0:
+            raise OutOfTime
         at_stake = images if credential.good else 0
         self.budget.reserve(at_stake)
         kept = True
@@ -158,6 +160,8 @@ class Session:
     def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
         """Get a result picture, without a key, and all its bytes."""
         answers: list[bytes] = []
+        if self.time_left <= 0:
+            raise OutOfTime
         exchange, _ = self._exchange(probe, "GET", url, None, NOBODY, headers, answers.append)
         return exchange, answers[0]
 
@@ -197,12 +201,12 @@ class Session:
         whole: Callable[[bytes], None] | None = None,
         kept_body: bytes = b"",
     ) -> tuple[Exchange, bool]:
-        if self.time_left <= 0:
-            raise OutOfTime
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
         sent_at = self.waiter.now()
         answer = self._wire.send(method, target, sent, body)
+        if answer.status == 0 and self.time_left <= 0:
+            raise OutOfTime  # it had less time than it should have, so nothing is said against it
         received_at = self.waiter.now()
         if whole is not None:
             whole(answer.body)

@@ -117,6 +117,25 @@ def test_a_refusal_gives_its_images_back() -> None:
     assert report.course.images == 0
 
 
+def test_what_was_not_sent_for_want_of_time_is_not_counted() -> None:
+    """And what was under way at the deadline is paid for, but not held against the server."""
+    time, sent = StillTime(), 0
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        nonlocal sent
+        if request.url.path == "/_mock/health" or request.method != "POST":
+            return httpx.Response(400, json={"code": "task_not_exist", "message": "no", "data": None})
+        sent += images_of(request.content)
+        time.sleep(40)
+        raise httpx.ReadTimeout("nothing came")
+
+    options = Options(base_url=BASE, api_key=KEY, max_tasks=20, deadline=30, only=("accepts.prompt.*",))
+    report = verify(options, transport=httpx.MockTransport(slow), waiter=time, run="test")
+    assert report.course.images == sent == 1
+    assert report.findings == ()
+    assert {each.missing for each in report.plan} >= {Need.TIME}
+
+
 def test_a_family_stops_at_its_first_acceptance() -> None:
     till = Till(accept)
     run(till, 10_000)
