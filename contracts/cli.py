@@ -11,6 +11,7 @@ from contracts.commands.options import UsageError
 from contracts.commands.output import PROGRAM, complain, reader_gone
 
 USAGE_ERROR = 2
+INTERRUPTED = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,4 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         reader_gone()
         return 0
+    except KeyboardInterrupt:
+        complain("interrupted before there was a report")
+        return INTERRUPTED
     return status

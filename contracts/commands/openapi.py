@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from contracts.commands.options import gateway_named
 from contracts.commands.output import write
 from contracts.gateways import COMETAPI, GATEWAYS
 
@@ -27,5 +28,5 @@ def run(given: argparse.Namespace) -> int:
     """Run the command; the exit status."""
     from contracts.openapi import build, render
 
-    write(render(build(next(gateway for gateway in GATEWAYS if gateway.name == given.gateway))))
+    write(render(build(gateway_named(given.gateway))))
     return 0

@@ -11,8 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from contracts.gateways import GATEWAYS, Gateway
+
 if TYPE_CHECKING:
-    from contracts.gateways import Gateway
     from contracts.verify.known import Deviation
 
 KINDS: Final = ("json", "junit", "html")
@@ -127,13 +128,10 @@ def known_in(path: Path | None) -> tuple[Deviation, ...]:
 
 def _all_ids() -> list[str]:
     """The ids of all checks: a file of deviations may be for several gateways."""
-    from contracts.gateways import GATEWAYS
     from contracts.verify.catalogue import checks_of
 
     return list(dict.fromkeys(check.id for gateway in GATEWAYS for check in checks_of(gateway)))
 
 
 def gateway_named(name: str) -> Gateway:
-    from contracts.gateways import GATEWAYS
-
     return next(gateway for gateway in GATEWAYS if gateway.name == name)

@@ -48,10 +48,14 @@ def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool,
             path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         except OSError as error:
             complain(f"{path} could not be written: {error.strerror}")
-    if as_json:
-        write(json_report.render(report, require_all=require_all))
-    else:
-        from contracts.verify.reports.terminal import show_report
+    try:
+        if as_json:
+            write(json_report.render(report, require_all=require_all))
+        else:
+            from contracts.verify.reports.terminal import show_report
 
-        show_report(report, require_all=require_all)
+            show_report(report, require_all=require_all)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        reader_gone()  # who reads the first lines only is told by the status all the same
     return int(exit_code(report, require_all=require_all))

@@ -17,6 +17,7 @@ from contracts.commands.options import (
     reports_in,
 )
 from contracts.commands.output import complain, deliver, write
+from contracts.gateways import COMETAPI, GATEWAYS
 from contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -53,9 +54,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--second-api-key", metavar="KEY2", help="the key of another account")
     parser.add_argument(
         "--gateway",
-        choices=["cometapi", "kling"],
-        default="cometapi",
-        help="what it speaks (default: cometapi)",
+        choices=[gateway.name for gateway in GATEWAYS],
+        default=COMETAPI.name,
+        help="what it speaks (default: %(default)s)",
     )
     parser.add_argument("--max-tasks", type=int, metavar="N", help="how many images may be created at most")
     parser.add_argument(
@@ -106,9 +107,6 @@ def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, 
     except Unreachable as error:
         complain(f"{options.base_url}: {error}")
         return ExitCode.UNREACHABLE
-    except KeyboardInterrupt:
-        complain("interrupted before anything was learnt")
-        return ExitCode.INCONCLUSIVE
     if recorder and recorder.problem:
         complain(f"{given.record} is not whole: {recorder.problem}")
     return deliver(report, files, as_json=given.json, require_all=given.require == "all")

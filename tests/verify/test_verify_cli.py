@@ -340,3 +340,35 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
+    recorded: tuple[Report, Path], tmp_path: Path, flags: list[str], status: int
+) -> None:
+    """`| head -1` under `pipefail`: neither is what holds broken, nor the other way round."""
+    report, path = recorded
+    text = path.read_text(encoding="utf-8")
+    if status:
+        refused = next(each.answer.decode() for each in report.evidence.of("malformed"))
+        text = text.replace(json.dumps(refused)[1:-1], json.dumps("nothing")[1:-1])
+    spoilt = tmp_path / "run.jsonl"
+    spoilt.write_text(text, encoding="utf-8")
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "contracts", "judge", str(spoilt), *flags]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (status, b"")
+
+
+def test_an_interrupted_command_is_no_traceback(
+    recorded: tuple[Report, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("contracts.verify.recording.judge_recording", interrupted)
+    assert main(["judge", str(recorded[1])]) == 4
+    assert capsys.readouterr().err == "kling-contracts: interrupted before there was a report\n"

@@ -79,6 +79,13 @@ class LiveProgress(Progress):
         self._bar.update(self._task, requests=len(evidence.exchanges))
 
 
+class _Console(Console):
+    """Leaves it to the command what to do when the reader goes away: Rich would exit with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(file: IO[str] | None = None) -> Console:
     """Where a report goes. Colours on a terminal only; NO_COLOR is respected.
 
@@ -87,7 +94,7 @@ def console(file: IO[str] | None = None) -> Console:
     out = file or sys.stdout
     _escape(out)
     piped = not out.isatty()
-    return Console(
+    return _Console(
         file=out, width=_PIPED_WIDTH if piped else None, highlight=False, markup=False, emoji=False
     )
 
