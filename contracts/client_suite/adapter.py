@@ -15,7 +15,8 @@ class Service:
     """Where the stand-in of the service is, and how it wants to be spoken to.
 
     `base_url` is an origin without prefix (what stands in for https://api.cometapi.com), the same for all
-    calls; `timeout` the seconds that one HTTP request should be given. Kling itself takes `api_key`, or a
+    calls; `timeout` the seconds that one HTTP request should be given, unless the client has a timeout of its
+    own. Kling itself takes `api_key`, or a
     token signed with `access_key` and `secret_key`.
     """
 

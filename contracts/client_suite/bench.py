@@ -72,6 +72,7 @@ class Bench:
     def __enter__(self) -> Self:
         self.script = Script(self.gateway)
         self._stack.enter_context(Isolation())
+        self._stack.enter_context(self.place.connections)
         self.stand_in = self.place.open_stand_in(self._answer, self._now)
         if self.adapter.virtual_time:
             self._stack.enter_context(self.clock)

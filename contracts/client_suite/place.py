@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
+from contracts.client_suite.connections import Connections
 from contracts.client_suite.stand_in import Received, Reply, StandIn
 from contracts.client_suite.virtual_time import SILENCE, VirtualTime
 
@@ -23,9 +24,11 @@ class Place:
         self.clock = VirtualTime(self._is_quiet, self.interrupt)
         # How many requests had come when a call was interrupted; None where it was not.
         self.stopped: int | None = None
-        self.stand_in = StandIn(lambda _: Reply())
+        self.connections = Connections(self._is_awaited)
+        self.stand_in = self._new_stand_in()
         self._listens = False
         self._runner: asyncio.Runner | None = None
+        self._selector: _JumpingSelector | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +43,7 @@ class Place:
             runner.close()
         if self._listens:
             self.stand_in.__exit__()
-            self.stand_in, self._listens = StandIn(lambda _: Reply()), False
+            self.stand_in, self._listens = self._new_stand_in(), False
 
     def interrupt(self) -> None:
         """Take note of what had been sent when a call is interrupted."""
@@ -67,8 +70,17 @@ class Place:
                 runner.close()
             raise
 
+    def _new_stand_in(self) -> StandIn:
+        return StandIn(lambda _: Reply(), self.connections.patience)
+
     def _loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.SelectorEventLoop(_JumpingSelector(self.clock))
+        self._selector = _JumpingSelector(self.clock)
+        return asyncio.SelectorEventLoop(self._selector)
+
+    def _is_awaited(self, number: int) -> bool:
+        """Whether our loop, in virtual time, waits for a socket."""
+        awaited = self._selector.get_map() if self._selector and self.clock.active else None
+        return awaited is not None and number in awaited  # None: the loop is closed
 
     def _is_quiet(self) -> bool:
         """Whether nothing is under way between the client and the stand-in."""

@@ -16,6 +16,7 @@ from threading import Event, Lock
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
+from contracts.client_suite.connections import Address, Patience
 from contracts.client_suite.virtual_time import RealTimeThread
 
 # How long a reply is held back from a client that does not give up by itself, in real seconds.
@@ -80,10 +81,18 @@ class Received:
 
 
 class StandIn:
-    """Listens on a free loopback port while it is entered. `answer` can be replaced at any time."""
+    """Listens on a free loopback port while it is entered. `answer` can be replaced at any time.
 
-    def __init__(self, answer: Callable[[Received], Reply]) -> None:
+    `patience` says how long a client that still waits, at that address, would go on.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Received], Reply],
+        patience: Callable[[Address], Patience] = lambda _: Patience.UNSEEN,
+    ) -> None:
         self._lock = Lock()
+        self._patience = patience
         self.begin(answer)
         self._closing = False
         self._open: set[socket.socket] = set()
@@ -117,8 +126,8 @@ class StandIn:
             self.answer, self._now = answer, now
             self.requests: list[Received] = []
             self.failure: Exception | None = None
-            # How many stalled replies were still waited for when the stand-in had enough.
-            self.endured = 0
+            # Stalled replies that were still waited for when the stand-in had enough: how long they would be.
+            self.endured: list[Patience] = []
 
     def is_idle(self) -> bool:
         """Whether all that was sent so far has been read and answered."""
@@ -186,11 +195,7 @@ class StandIn:
             case Manner.DROPPED:
                 return False
             case Manner.STALLED:
-                connection.settimeout(STALL_SECONDS)
-                try:
-                    connection.recv(1)
-                except TimeoutError:
-                    self.endured += 1
+                self._stall(connection)
                 return False
             case Manner.CUT:
                 connection.sendall(_head(reply) + reply.body[: len(reply.body) // 2])
@@ -201,6 +206,16 @@ class StandIn:
                 connection.sendall(_head(reply) + (b"" if request.method == "HEAD" else reply.body))
         asked = request.header("connection").lower() == "close"
         return reply.manner is not Manner.CLOSING and not asked
+
+    def _stall(self, connection: socket.socket) -> None:
+        """Say nothing, for a while. Nothing is under way meanwhile: virtual time may pass."""
+        with self._lock:
+            self._busy.discard(connection)
+        connection.settimeout(STALL_SECONDS)
+        try:
+            connection.recv(1)
+        except TimeoutError:
+            self.endured.append(self._patience(connection.getpeername()))
 
 
 def _receive(connection: socket.socket, stream: BufferedReader) -> Received | None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from contracts.client_suite import Outcome, Service
+from tests.contracts.awaiting_client import AwaitingClient
 from tests.contracts.client_witnesses import Witnesses, require_caught
-from tests.contracts.plain_client import BROKEN, PlainClient, Refused
+from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
 
 
 class WaitsForSucceeded(PlainClient):
@@ -140,6 +141,11 @@ class HasNoTimeout(PlainClient):
         return super().exchange(url, method, **how | {"timeout": None})
 
 
+class AwaitsForEver(AwaitingClient):
+    async def talk(self, service: Service, method: str, url: str, content: bytes = b"") -> Data:
+        return await self.talk_on(service, method, url, content)
+
+
 class HasNoTimeoutForQueries(HasNoTimeout):
     def exchange(self, url: str, method: str, **how: Any) -> tuple[int, bytes]:
         timeout = how["timeout"] if method == "POST" else None
@@ -162,6 +168,7 @@ WITNESSES: Witnesses = {
     DoublesItsPauses: "keeps_deadline[held] keeps_deadline[slow-replies]",
     LeavesAPollerBehind: "keeps_deadline[held] keeps_deadline[slow-replies] stops_when_interrupted",
     HasNoTimeout: "gives_up[create] gives_up[query]",
+    AwaitsForEver: "gives_up[create] gives_up[query]",
     HasNoTimeoutForQueries: "gives_up[query]",
 }
 
