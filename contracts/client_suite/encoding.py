@@ -41,7 +41,7 @@ def encoding(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     )
     yield Property(
         id="client.omits_unset",
-        sentence="a field that was not given is left out, not sent as null or empty text",
+        sentence="a field that was not given is left out, or says nothing: null, an empty text, its default",
         source=SEED,
         check=_omits_unset,
     )
@@ -91,6 +91,12 @@ def _meaning(field: Field, reading: Reading) -> object:
     return pictures or reading.values.get(field.name, field.default)
 
 
+def _is_left_out(field: Field, reading: Reading) -> bool:
+    """Whether to the service it is as if a field were not there."""
+    broken = any(violation.rule in field.rules for violation in reading.violations)
+    return not broken and _meaning(field, reading) == field.default
+
+
 def _brief(value: object) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
@@ -109,13 +115,11 @@ def _adds_nothing(bench: Bench) -> None:
 def _omits_unset(bench: Bench) -> None:
     def judge(body: dict[str, object]) -> None:
         for sent in submit(bench, body).creates:
-            wire = cast("Body", sent_body(sent))
-            aliases = {alias: each.name for each in bench.operation.fields for alias in each.aliases}
-            empty = [
-                name for name, value in wire.items()
-                if (value is None or value == "") and aliases.get(name, name) not in body
-            ]  # fmt: skip
-            if empty:
-                fault("what was not given to be left out", f"{empty[0]} sent as {wire[empty[0]]!r}")
+            wire = sent_body(sent)
+            reading = bench.operation.read(wire)
+            for field in bench.operation.fields:
+                if field.name not in body and not _is_left_out(field, reading):
+                    got = cast("Body", wire).get(field.name)
+                    fault("what was not given to be left out", f"{field.name} sent as {_brief(got)}")
 
     _for_all_sent(bench, valid_bodies(bench), judge)

@@ -21,12 +21,20 @@ from contracts.client_suite.bench import Bench, Inconclusive
 from contracts.client_suite.place import Place
 from contracts.client_suite.suite import look
 from contracts.gateways import COMETAPI, KLING
+from tests.contracts.awaiting_client import AwaitingClient
 from tests.contracts.plain_client import BROKEN, Body, Data, PlainClient, Refused
 
 
 class SaysDefaults(PlainClient):
     def encode(self, request: Body) -> Body:
         return {"n": 1, "aspect_ratio": "16:9", "model_name": "kling-v2", **request}
+
+
+class SendsNulls(PlainClient):
+    """As a real client does; the official examples send empty texts."""
+
+    def encode(self, request: Body) -> Body:
+        return {"callback_url": None, "style_image": None, "n": None, "prompt": "", **request}
 
 
 class LeavesDefaultsOut(PlainClient):
@@ -156,6 +164,13 @@ class RefusesOddIds(PlainClient):
         return super().ask(service, task_id)
 
 
+class HasATimeoutOfItsOwn(PlainClient):
+    """A usual one, whatever the service is said to need."""
+
+    def exchange(self, url: str, method: str, **how: Any) -> tuple[int, bytes]:
+        return super().exchange(url, method, **how | {"timeout": 60.0})
+
+
 class KeepsItsConnection(PlainClient):
     kept: http.client.HTTPConnection | None = None
 
@@ -197,6 +212,7 @@ def _part(raw: bytes) -> str:
 # What each of them is about: the rest is as in any other client.
 BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
     SaysDefaults: ("encodes", "omits"),
+    SendsNulls: ("encodes", "omits"),
     LeavesDefaultsOut: ("encodes[n]", "encodes_exactly"),
     EncodesInItsOwnWay: ("encodes", "addresses", "reads_created", "key"),
     TriesQueriesAgain: ("reads[", "keeps", "pauses", "heeds", "stops", "reports", "gives_up"),
@@ -207,6 +223,8 @@ BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
     LivesInOneLoop: ("reads[", "addresses"),
     RaisesFailures: ("ends", "key_stays_secret[errors]"),
     RefusesOddIds: ("addresses",),
+    HasATimeoutOfItsOwn: ("gives_up", "no_second_create[stalled]"),
+    AwaitingClient: ("addresses[", "gives_up", "no_second_create[stalled]"),
     KeepsItsConnection: ("addresses", "reads", "no_second", "gives_up"),
     SignsTokens: ("addresses", "key"),
 }

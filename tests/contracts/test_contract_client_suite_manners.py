@@ -7,12 +7,16 @@ import time
 import pytest
 
 from contracts.client_suite import Outcome, Service
-from tests.contracts.client_witnesses import Witnesses, require_caught
+from contracts.client_suite.bench import Inconclusive
+from contracts.client_suite.stand_in import REPLY_SECONDS
+from contracts.client_suite.suite import judge
+from contracts.gateways import COMETAPI
+from tests.contracts.client_witnesses import PROPERTIES, Witnesses, require_caught
 from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
 
 
 class Hammers(PlainClient):
-    pause = 0.05
+    pause = 0.02
 
 
 class TriesAgain(PlainClient):
@@ -20,7 +24,7 @@ class TriesAgain(PlainClient):
 
     trouble: tuple[type[Exception], ...] = (Refused,)
     word = ""
-    pause_after = 0.05
+    pause_after = 0.02
 
     def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
         self.end = time.monotonic() + deadline
@@ -46,6 +50,10 @@ class HammersWhenDropped(TriesAgain):
 
 class AsksAgainTooSoon(TriesAgain):
     word = "HTTP 429"
+    pause_after = 0.2
+
+
+class AsksAgainInItsOwnTime(AsksAgainTooSoon):
     pause_after = 5.0
 
 
@@ -56,7 +64,6 @@ class CreatesAgainTooSoon(PlainClient):
         except Refused as error:
             if "HTTP 429" not in str(error):
                 raise
-            time.sleep(5)
             return super().create(service, request)
 
 
@@ -86,3 +93,20 @@ def test_a_fault_is_caught_by_what_is_meant_for_it(
     witness: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
     require_caught(witness, WITNESSES[witness], request)
+
+
+@pytest.mark.parametrize("case", ["query", "date"])
+def test_who_pauses_for_less_than_told_is_not_blamed(case: str, request: pytest.FixtureRequest) -> None:
+    """No source says that the service sends Retry-After."""
+    wanted = next(each for each in PROPERTIES() if each.id == f"client.heeds_retry_after[{case}]")
+    with pytest.raises(Inconclusive, match=r"a pause of its own, 5\.\d s, where Retry-After said 20 s"):
+        judge(wanted, AsksAgainInItsOwnTime(), COMETAPI, request)
+
+
+class AsksTenTimesASecond(PlainClient):
+    pause = 0.1 - REPLY_SECONDS
+
+
+def test_ten_queries_a_second_are_not_too_many(request: pytest.FixtureRequest) -> None:
+    wanted = next(each for each in PROPERTIES() if each.id == "client.pauses[running]")
+    assert judge(wanted, AsksTenTimesASecond(), COMETAPI, request) == ""

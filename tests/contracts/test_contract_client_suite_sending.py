@@ -72,9 +72,11 @@ class NamesItself(PlainClient):
         return request | {"client": "names itself"}
 
 
-class SendsNulls(PlainClient):
+class SendsZeros(PlainClient):
+    """Values of another type, which the service refuses."""
+
     def encode(self, request: Body) -> Body:
-        return {"callback_url": None, "style_image": None, **request}
+        return {"callback_url": False, "style_image": [], **request}
 
 
 class ForgetsTheScheme(PlainClient):
@@ -110,7 +112,7 @@ WITNESSES: Witnesses = {
     MisspellsTheScene: "encodes_exactly[scence_image]",
     SortsPictures: "encodes_exactly[subject_image_list]",
     NamesItself: "encodes_exactly",
-    SendsNulls: "omits_unset",
+    SendsZeros: "omits_unset",
     ForgetsTheScheme: "addresses[create]",
     QueriesElsewhere: "addresses[query] addresses[odd-id]",
 }
