@@ -161,11 +161,11 @@ class Exchange:
     def proves_refusal(self) -> bool:
         """Whether the answer leaves no doubt that nothing was created.
 
-        Under a status of success an error that shows something is none: some gateways say `"code": "success"`.
+        Under a status of success an error that shows something is none: some say `"code": "success"`.
         """
         body = self.json_object
         data = body.get("data")
-        shows = cast("Mapping[str, object]", data) if isinstance(data, dict) else {}
+        shows = cast("Mapping[str, object]", data if isinstance(data, dict) else {})
         if shows.get("task_id") or body.get("task_id"):
             return False
         named_model = self.status == 503 and self.error_code == "model_not_found"
