@@ -85,14 +85,11 @@ def _flags(check: Check, gateway: Gateway) -> str:
     """What its steps need besides: images, and what the user has to give."""
     from contracts.verify.catalogue import steps_of
     from contracts.verify.check import Need
+    from contracts.verify.planning import images_wanted
 
     feeding = [step for step in steps_of(gateway) if step.serves(check.id)]
-    kept = most = 0
-    for step in feeding:
-        if step.must:
-            most = max(most, kept + step.reserves)
-            kept += step.keeps
-    flags = f" --max-tasks {most}" if most else ""
+    images = images_wanted(feeding)
+    flags = f" --max-tasks {images}" if images else ""
     # A check that has one step only cannot do without what that needs.
     needs = frozenset[Need].intersection(*(step.needs for step in feeding)) if feeding else frozenset[Need]()
     flags += " --api-key ACCESS:SECRET" if Need.SIGNER in needs else ""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import cast
 
 _DOUBTFUL = 1
+_MOST_DIGITS = 4000
 
 
 class OverBudget(Exception):
@@ -49,9 +50,11 @@ class Budget:
 def images_of(body: bytes) -> int:
     """How many images a server could make of a request body: 0 if it is no JSON object."""
     try:
-        decoded = cast("object", json.loads(body, parse_constant=_no_json))
-    except (ValueError, RecursionError):
+        decoded = cast("object", json.loads(body, parse_constant=_no_json, parse_int=_integer))
+    except ValueError:
         return 0
+    except RecursionError:  # others may read what is too deep for us
+        return _DOUBTFUL if body.lstrip().startswith(b"{") else 0
     return images_in(cast("Mapping[str, object]", decoded)) if isinstance(decoded, dict) else 0
 
 
@@ -69,6 +72,11 @@ def images_in(asked: Mapping[str, object]) -> int:
     if isinstance(wanted, int | float) and (isinstance(wanted, int) or math.isfinite(wanted)):
         return max(math.ceil(wanted), _DOUBTFUL)
     return _DOUBTFUL
+
+
+def _integer(digits: str) -> float:
+    """Of any length: Python refuses those of more than 4300 digits, others take them."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
 def _no_json(word: str) -> object:

@@ -57,7 +57,7 @@ def plan(options: Options, *, mock: bool = False, receiver: bool | None = None) 
         if need is None and not _chosen(step, options):
             need = Need.CHOSEN
         # What is no must leaves enough for all musts that follow.
-        spared = 0 if step.must else _wanted(steps[at + 1 :], missing)
+        spared = 0 if step.must else images_wanted(steps[at + 1 :], missing)
         if need is None and step.reserves and limit is not None and spent + step.reserves + spared > limit:
             need = Need.BUDGET
         planned.append(Planned(step=step, missing=need, spent_before=spent))
@@ -65,8 +65,8 @@ def plan(options: Options, *, mock: bool = False, receiver: bool | None = None) 
     return tuple(planned)
 
 
-def _wanted(steps: Sequence[Step], missing: frozenset[Need]) -> int:
-    """How many images the musts among these steps take."""
+def images_wanted(steps: Sequence[Step], missing: frozenset[Need] = frozenset()) -> int:
+    """How many images the musts among these steps take, but for those that need what is missing."""
     kept = most = 0
     for step in steps:
         if step.must and not step.needs & missing:

@@ -104,6 +104,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
         seconds = waiter.now() - started
         course = replace(course, images=session.budget.spent, seconds=seconds, interrupted=interrupted)
         if recorder is not None:
+            recorder.go_on(evidence)  # an interruption may have come before the last exchange was written
             recorder.end(course, planned)
     return judged(options, evidence, planned, course)
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from contracts.operations import Operation
 from contracts.pictures import read_header
-from contracts.verify.answer import Sender
+from contracts.verify.answer import Answer, Sender
 from contracts.verify.budget import Budget, images_in, images_of
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Delivery, Exchange, Headers, Probe
@@ -143,27 +143,28 @@ class Session:
         images: int,
         kept_body: bytes,
     ) -> Exchange:
-        if self.time_left <= 0:
-            raise OutOfTime
+        self._require_time()  # before anything is set aside for what is not sent
         at_stake = images if credential.good else 0
         self.budget.reserve(at_stake)
         kept = True
         try:
-            exchange, arrived = self._exchange(
+            exchange, answer = self._exchange(
                 probe, method, target, body, credential, headers, kept_body=kept_body
             )
-            kept = arrived and not exchange.proves_refusal
+            kept = answer.arrived and not exchange.proves_refusal
         finally:
             self.budget.settle(at_stake, kept=kept)
         return exchange
 
     def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
         """Get a result picture, without a key, and all its bytes."""
-        answers: list[bytes] = []
+        self._require_time()
+        exchange, answer = self._exchange(probe, "GET", url, None, NOBODY, headers, abridged=True)
+        return exchange, answer.body
+
+    def _require_time(self) -> None:
         if self.time_left <= 0:
             raise OutOfTime
-        exchange, _ = self._exchange(probe, "GET", url, None, NOBODY, headers, answers.append)
-        return exchange, answers[0]
 
     def collect(self) -> None:
         """Take over the callbacks that have come."""
@@ -198,9 +199,10 @@ class Session:
         body: bytes | None,
         credential: Credential,
         headers: Headers,
-        whole: Callable[[bytes], None] | None = None,
+        *,
         kept_body: bytes = b"",
-    ) -> tuple[Exchange, bool]:
+        abridged: bool = False,
+    ) -> tuple[Exchange, Answer]:
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
         sent_at = self.waiter.now()
@@ -208,8 +210,6 @@ class Session:
         if answer.status == 0 and self.time_left <= 0:
             raise OutOfTime  # it had less time than it should have, so nothing is said against it
         received_at = self.waiter.now()
-        if whole is not None:
-            whole(answer.body)
         with self._lock:
             exchange = Exchange(
                 number=len(self.evidence.exchanges),
@@ -223,14 +223,14 @@ class Session:
                 received_at=received_at,
                 status=answer.status,
                 answer_headers=self.keys.scrub_headers(answer.headers),
-                answer=self.keys.scrub_bytes(answer.body if whole is None else _abridged(answer.body)),
+                answer=self.keys.scrub_bytes(_abridged(answer.body) if abridged else answer.body),
                 failure=self.keys.scrub(answer.failure),
-                size=0 if whole is None else len(answer.body),
-                digest="" if whole is None else hashlib.sha256(answer.body).hexdigest(),
+                size=len(answer.body) if abridged else 0,
+                digest=hashlib.sha256(answer.body).hexdigest() if abridged else "",
             )
             self.evidence.exchanges.append(exchange)
             self._tell()
-        return exchange, answer.arrived
+        return exchange, answer
 
 
 def encode(body: object, *, escaped: bool = False) -> bytes:

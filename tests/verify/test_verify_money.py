@@ -214,6 +214,8 @@ def test_a_budget_never_gives_more_than_it_has(limit: int, wanted: list[tuple[in
         (b'{"n": null}', 1),
         (b'{"n": [7]}', 1),
         (b'{"n": 1e400}', 1),
+        (b'{"n": ' + b"1" * 5000 + b"}", 1),
+        (b'{"n": 1, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 1),
         (b'{"n": 1, "n": 7}', 7),
         (b'{"n": NaN}', 0),
         (b"[]", 0),
