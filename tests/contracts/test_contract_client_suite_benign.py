@@ -150,6 +150,11 @@ class LivesInOneLoop(PlainClient):
         return self.read(self.ask(service, task_id))
 
 
+class FetchesTheResultByAnotherQuery(PlainClient):
+    def conclude(self, service: Service, task_id: str, outcome: Outcome) -> Outcome:
+        return self.look(service, task_id)
+
+
 class RaisesFailures(PlainClient):
     def conclude(self, service: Service, task_id: str, outcome: Outcome) -> Outcome:
         if outcome.status == "failed":
@@ -221,6 +226,7 @@ BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
     WorksInAThread: ("ends", "keeps", "pauses", "heeds", "stops"),
     AwaitsTimers: ("ends", "keeps", "pauses", "heeds", "stops"),
     LivesInOneLoop: ("reads[", "addresses"),
+    FetchesTheResultByAnotherQuery: ("ends", "keeps", "no_second"),
     RaisesFailures: ("ends", "key_stays_secret[errors]"),
     RefusesOddIds: ("addresses",),
     HasATimeoutOfItsOwn: ("gives_up", "no_second_create[stalled]"),

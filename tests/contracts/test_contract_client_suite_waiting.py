@@ -26,9 +26,12 @@ class NeverHeardOfFailure(PlainClient):
         return outcome.status == "succeed"
 
 
-class LooksOnceMore(PlainClient):
+class LooksTwiceMore(PlainClient):
     def conclude(self, service: Service, task_id: str, outcome: Outcome) -> Outcome:
-        return self.look(service, task_id) if outcome.status == "succeed" else outcome
+        if outcome.status == "succeed":
+            self.look(service, task_id)
+            return self.look(service, task_id)
+        return outcome
 
 
 class DoesNotSayWhy(PlainClient):
@@ -155,7 +158,7 @@ class HasNoTimeoutForQueries(HasNoTimeout):
 WITNESSES: Witnesses = {
     WaitsForSucceeded: "ends_at_terminal[succeed]",
     NeverHeardOfFailure: "ends_at_terminal[failed]",
-    LooksOnceMore: "ends_at_terminal[succeed]",
+    LooksTwiceMore: "ends_at_terminal[succeed]",
     DoesNotSayWhy: "ends_at_terminal[failed]",
     EndsAtProcessing: "ends_only_at_terminal[processing]",
     EndsAtSubmitted: "ends_only_at_terminal[submitted]",

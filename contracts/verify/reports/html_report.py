@@ -17,7 +17,6 @@ from contracts.verify.reports.wording import (
     circumstances,
     group_of,
     how_to_supply,
-    title_of,
     unused_lines,
     verdict_line,
 )
@@ -54,7 +53,7 @@ def render(report: Report, *, require_all: bool = False) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
 script-src 'unsafe-inline'">
-<title>{_text(word)}: {_text(title_of(report.evidence.gateway))} contract</title>
+<title>{_text(word)}: {_text(report.evidence.gateway.title)} contract</title>
 <style>{STYLE}</style>
 </head>
 <body>

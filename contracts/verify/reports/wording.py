@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from contracts.gateways import Gateway
 from contracts.verify.check import Need, Result, Verdict
 from contracts.verify.exit_codes import ExitCode, exit_code
 from contracts.verify.report import Report
@@ -21,12 +20,7 @@ SUPPLY: Final[dict[Need, str]] = {
     Need.TIME: "more time: give --deadline a larger number",
     Need.CHOSEN: "it was left out: leave out --only",
 }
-GATEWAY_TITLES: Final = {"cometapi": "CometAPI", "kling": "Kling"}
 _WEIGHT: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
-
-
-def title_of(gateway: Gateway) -> str:
-    return GATEWAY_TITLES.get(gateway.name, gateway.name)
 
 
 def group_of(check_id: str) -> str:
@@ -62,7 +56,7 @@ def circumstances(report: Report) -> str:
     mock = ", a kling-mock" if course.mock else ""
     note = f"; {course.note}" if course.note else ""
     return (
-        f"{report.options.base_url} as {title_of(report.evidence.gateway)}{mock}: "
+        f"{report.options.base_url} as {report.evidence.gateway.title}{mock}: "
         f"{len(report.evidence.exchanges)} requests, {course.images} images ({limit}), "
         f"{course.seconds:.1f} s, seed {report.evidence.seed}, run {report.evidence.run}{note}"
     )
