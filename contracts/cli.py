@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 
 from contracts.commands import explain, judge, openapi, verify
@@ -11,7 +12,7 @@ from contracts.commands.options import UsageError
 from contracts.commands.output import PROGRAM, complain, reader_gone
 
 USAGE_ERROR = 2
-INTERRUPTED = 4
+NO_VERDICT = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,5 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         complain("interrupted before there was a report")
-        return INTERRUPTED
+        return NO_VERDICT
+    except Exception:  # noqa: BLE001 -- Python would end with 1, which says that a server is wrong
+        complain("a mistake of ours, which says nothing about the server")
+        traceback.print_exc()
+        return NO_VERDICT
     return status

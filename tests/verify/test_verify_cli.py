@@ -363,6 +363,23 @@ def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
     assert (done.returncode, done.stderr) == (status, b"")
 
 
+def test_a_mistake_of_ours_is_not_held_against_the_server(
+    recorded: tuple[Report, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 1 would say that it is broken."""
+
+    def mistaken(*_: object, **__: object) -> None:
+        raise LookupError("ours")
+
+    monkeypatch.setattr("contracts.verify.recording.judge_recording", mistaken)
+    assert main(["judge", str(recorded[1])]) == 4
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "kling-contracts: a mistake of ours, which says nothing about the server\nTraceback"
+    )
+    assert "LookupError: ours" in told
+
+
 def test_an_interrupted_command_is_no_traceback(
     recorded: tuple[Report, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
