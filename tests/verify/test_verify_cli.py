@@ -69,6 +69,15 @@ def test_a_right_server_holds_and_the_key_is_nowhere(
         assert not [text for text in texts if part in text]
 
 
+def test_a_pipe_gets_no_padding(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not run is told in lists; a line is as long as its text."""
+    given = ["--max-tasks", "0", "--only", "refuses.prompt.*", "accepts.*", "auth.*"]
+    main(["verify", "--base-url", url, "--api-key", KEY, *given])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  refuses.prompt.max_length, ") for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> None:
     report, path = recorded
     judged = judge_recording(path)

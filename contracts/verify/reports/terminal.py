@@ -190,7 +190,8 @@ def _show_open(out: Console, results: Sequence[Result]) -> None:
         for reason, ids in reasons.items():
             out.print()
             out.print(Text.assemble((f"{len(ids)} {verdict}", "yellow"), f": {reason}"))
-            out.print(Padding(Text(_names(ids, short=out.is_terminal), style="dim"), (0, 0, 0, 2)))
+            names = Text(_names(ids, short=out.is_terminal), style="dim")
+            out.print(Padding(names, (0, 0, 0, 2), expand=False))
 
 
 def _names(ids: Sequence[str], *, short: bool) -> str:
