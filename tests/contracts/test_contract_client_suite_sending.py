@@ -106,7 +106,7 @@ WITNESSES: Witnesses = {
     KnowsFewRatios: "accepts_valid[aspect_ratio.enum]",
     TakesOneWordPromptsOnly: "accepts_valid",
     StripsPrompts: "encodes_exactly[prompt]",
-    WantsTwo: "encodes_exactly[n]",
+    WantsTwo: "encodes_exactly[n] omits_unset",
     DropsRepeatedPictures: "encodes_exactly[subject_image_list]",
     PutsIdsIntoPathsAsTheyAre: "addresses[odd-id]",
     MisspellsTheScene: "encodes_exactly[scence_image]",
