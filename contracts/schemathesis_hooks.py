@@ -33,7 +33,7 @@ _numbers: Final = count(1)
 def before_call(
     context: HookContext,  # noqa: ARG001 -- the names of a hook's arguments are given
     case: Case,
-    kwargs: dict[str, object],  # noqa: ARG001
+    kwargs: dict[str, object],  # noqa: ARG001 -- as above
 ) -> None:
     """Make a given external id new, and a whole number in the query string a row of digits.
 
@@ -56,7 +56,7 @@ def before_call(
 
 @_hook
 def filter_failure(
-    context: HookContext,  # noqa: ARG001
+    context: HookContext,  # noqa: ARG001 -- as above
     failure: Failure,
     case: Case,
     response: Response,

@@ -1,0 +1,68 @@
+"""Known deviations: files of them, and what they do to a verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contracts.verify.check import Verdict
+from contracts.verify.known import BadDeviations, Deviation, read_deviations
+from contracts.verify.runner import Options, verify
+
+TODAY = date(2026, 11, 22)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "known.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_known_deviations_are_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '[[deviation]]\ncheck = "errors.*"\nreason = "an old proxy"\nexpires = 2026-11-22\n'
+    )
+    (deviation,) = read_deviations(path, TODAY)
+    assert deviation.covers("errors.no_key")
+    assert not deviation.covers("auth.required")
+    assert not dataclasses.replace(deviation, today=date(2026, 11, 23)).covers("errors.no_key")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = 1", "only [[deviation]] tables"),
+        ("[deviation]\na = 1", "only [[deviation]] tables"),
+        ("[[deviation]]\ncheck = 'a'", "entry 1 must have check, reason and expires"),
+        ("[[deviation]]\ncheck='a'\nreason=' '\nexpires=2027-01-01", "a reason is owed"),
+        ("[[deviation]]\ncheck='a'\nreason='b'\nexpires='2027-01-01'", "without quotes"),
+        ("[[deviation]]\ncheck='a'\nreason='b'\nexpires=2027-01-01T00:00:00", "without quotes"),
+        ("[[deviation", "known.toml"),
+    ],
+)
+def test_bad_files_of_deviations_say_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(BadDeviations) as raised:
+        read_deviations(write(tmp_path, text), TODAY)
+    assert says in str(raised.value)
+    with pytest.raises(BadDeviations, match="nowhere"):
+        read_deviations(tmp_path / "nowhere.toml", TODAY)
+
+
+def test_a_known_deviation_is_no_failure_and_an_idle_one_is_reported() -> None:
+    def anything(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, json={"code": "task_not_exist", "message": "no", "data": None})
+
+    entries = [
+        Deviation(check=check, reason="so it is", expires=TODAY, today=TODAY)
+        for check in ("errors.wrong_method", "pictures.ratio")
+    ]
+    options = Options(base_url="http://gateway.test", api_key="sk-12345", known=entries)
+    report = verify(options, transport=httpx.MockTransport(anything))
+    verdicts = {result.check.id: result.verdict for result in report.results}
+    assert verdicts["errors.wrong_method"] is Verdict.KNOWN
+    assert verdicts["errors.unknown_path"] is Verdict.FAIL
+    assert [each.check for each in report.unused_known] == ["pictures.ratio"]

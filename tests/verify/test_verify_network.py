@@ -1,0 +1,179 @@
+"""What touches the network: requests, the receiver of callbacks, and a server that is not to be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+import time
+
+import httpx
+import pytest
+
+from contracts.verify.addresses import is_loopback
+from contracts.verify.receiver import Receiver
+from contracts.verify.runner import Options, Unreachable, verify
+from contracts.verify.wire import Wire
+
+# -- wire and receiver
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://localhost:8000", True),
+        ("http://127.0.0.1", True),
+        ("http://127.1.2.3:9/x", True),
+        ("http://[::1]:80", True),
+        ("http://127.evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("https://api.cometapi.com", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_loopback_is_read_off_the_name(url: str, local: bool) -> None:
+    assert is_loopback(url) is local
+
+
+def test_paths_go_out_byte_for_byte() -> None:
+    seen: list[bytes] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.raw_path)
+        return httpx.Response(302, headers={"location": "http://elsewhere.test/"})
+
+    wire = Wire("http://gateway.test/base/", httpx.MockTransport(server))
+    for target in ("/a%2Fb/..%2F..", "/%00", "/x?pageNum=%EF%BC%91", "/kling/v1/" + "9" * 2000):
+        assert wire.send("GET", target, (), None).status == 302  # and nobody follows it
+    assert seen == [
+        b"/base/a%2Fb/..%2F..",
+        b"/base/%00",
+        b"/base/x?pageNum=%EF%BC%91",
+        b"/base/kling/v1/" + b"9" * 2000,
+    ]
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.verify.wire.LARGEST_ANSWER", 1000)
+    wire = Wire(
+        "http://gateway.test", httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * 2000))
+    )
+    answer = wire.send("GET", "/", (), None)
+    assert (answer.status, answer.arrived) == (0, True)
+    assert "more than 1000 bytes" in answer.failure
+
+
+def test_what_never_left_costs_nothing() -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    answer = Wire("http://gateway.test", httpx.MockTransport(refuse)).send("POST", "/", (), b"{}")
+    assert (answer.status, answer.arrived) == (0, False)
+
+
+def test_no_cookies_are_kept() -> None:
+    """They would say who asks, beside the key or without it, and no snippet sends them."""
+    seen: list[str | None] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("cookie"))
+        return httpx.Response(200, headers={"set-cookie": "session=1; Path=/"})
+
+    wire = Wire("http://gateway.test", httpx.MockTransport(server))
+    for _ in range(2):
+        wire.send("GET", "/", (), None)
+    assert seen == [None, None]
+
+
+def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timeout is for one read: a header that grows by a byte at a time has none."""
+    monkeypatch.setattr("contracts.verify.wire._LEAST", 0.1)
+    stop = threading.Event()
+
+    def dole_out(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+            while not stop.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=dole_out, args=(listener,))
+        thread.start()
+        try:
+            options = Options(
+                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="sk-1", deadline=0.2
+            )
+            with pytest.raises(Unreachable, match=r"no answer within 0.2 s, the deadline"):
+                verify(options)
+        finally:
+            stop.set()
+            thread.join()
+    assert [each.name for each in threading.enumerate() if isinstance(each, threading.Timer)] == []
+
+
+def test_the_receiver_takes_and_refuses() -> None:
+    with Receiver(lambda: 7.0) as receiver:
+        receiver.refuse_first("b")
+        answers = [
+            httpx.post(receiver.url(token), json={"n": n}, trust_env=False).status_code
+            for n, token in enumerate("abb")
+        ]
+    assert answers == [200, 500, 200]
+    taken = receiver.taken()
+    assert [(each.token, each.body, each.replied) for each in taken] == [
+        ("a", b'{"n":0}', 200),
+        ("b", b'{"n":1}', 500),
+        ("b", b'{"n":2}', 200),
+    ]
+    assert dict(taken[0].headers)["content-type"] == "application/json"
+    assert taken[0].received_at == 7.0
+
+
+def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Many send what they stream in chunks; a connection that is kept or torn leaves no thread behind."""
+    threads = set(threading.enumerate())
+    with Receiver(time.time) as receiver:
+        port = int(receiver.url("a").rpartition(":")[2].partition("/")[0])
+        kept = http.client.HTTPConnection("127.0.0.1", port)
+        for parts in ([b'{"a"', b":1}"], [b"{}"]):
+            kept.request("POST", "/callback/a", iter(parts))
+            assert kept.getresponse().read() == b""
+        torn = socket.create_connection(("127.0.0.1", port))
+        torn.sendall(b"POST /callback/b HTTP/1.1\r\ncontent-length: 9\r\n\r\n{")
+        torn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        torn.close()
+    kept.close()
+    assert [each.body for each in receiver.taken() if each.token == "a"] == [b'{"a":1}', b"{}"]
+    assert set(threading.enumerate()) <= threads
+    assert capsys.readouterr().err == ""
+
+
+# -- reaching the server
+
+
+def test_a_server_that_is_not_there() -> None:
+    def nobody(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused")
+
+    with pytest.raises(Unreachable, match=r"no answer: ConnectError: connection refused"):
+        verify(Options(base_url="http://gateway.test", api_key="sk-1"), transport=httpx.MockTransport(nobody))
+
+
+@pytest.mark.parametrize("url", ["ftp://gateway.test", "gateway.test", "http://[", "http://me:secret@h/"])
+def test_what_is_no_address_is_told_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url: "):
+        verify(Options(base_url=url, api_key="sk-1"))
+
+
+def test_a_key_that_is_refused_is_not_shown() -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, text=f"bad {request.headers.get('authorization')}")
+
+    with pytest.raises(Unreachable, match=r"the key is refused: 401 bad Bearer \$KLING_API_KEY"):
+        verify(
+            Options(base_url="http://gateway.test", api_key="sk-very-secret"),
+            transport=httpx.MockTransport(server),
+        )
