@@ -5,10 +5,10 @@ What differs between CometAPI and Kling itself stands here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -133,11 +133,39 @@ class Gateway:
     lists: bool
     takes_tokens: bool
     looks_for_model_first: bool
+    # The operation that clients, checks and documents are about; None: the first one of the first route.
+    focus: Operation | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def main(self) -> Operation:
+        """The operation that clients, checks and documents are about."""
+        return self.focus or self.routes[0].operations[0]
+
+    def focused(self, operation: Operation) -> Gateway:
+        """This gateway with `operation` as its `main`. Raises LookupError if no route offers it."""
+        return self if operation is self.main else _focused(self, operation)
+
+    def route_of(self, operation: Operation) -> Route:
+        """The route that offers an operation. Raises LookupError if none does."""
+        for route in self.routes:
+            if operation in (*route.operations, *route.optional):
+                return route
+        raise LookupError(f"{self.title} has no route for the operation {operation.name!r}")
+
+    def find_operation(self, name: str) -> Operation:
+        """The operation of this name. Raises LookupError that lists those there are."""
+        known = {each.name: each for route in self.routes for each in (*route.operations, *route.optional)}
+        if name not in known:
+            raise LookupError(f"{self.title} has no operation {name!r}; it has {', '.join(known)}")
+        return known[name]
 
     @cached_property
     def create_path(self) -> str:
-        """The path of this gateway's first operation."""
-        return self.path(self.routes[0])
+        """The path at which tasks of the main operation are created."""
+        return self.path(self.route_of(self.main))
 
     @cached_property
     def create_paths(self) -> Mapping[str, Route]:
@@ -161,6 +189,12 @@ class Gateway:
         """What is answered where the rule is broken: the table may know a rule by name (the model)."""
         named = [situation for situation in self.refusals if situation.value == rule.id]
         return self.refusals[named[0] if named else Situation.INVALID]
+
+
+@cache
+def _focused(gateway: Gateway, operation: Operation) -> Gateway:
+    gateway.route_of(operation)
+    return replace(gateway, focus=operation)
 
 
 def _kling(
@@ -300,17 +334,21 @@ RESULT_HOST: Final = "cdn.klingai.com"
 INTERCEPTED_HOSTS: Final = (*(host for gateway in GATEWAYS for host in gateway.hosts), RESULT_HOST)
 
 
-def gateway_of(path: str, host: str) -> Gateway:
-    """The gateway that a request is for: by its host if that is one of the service's, else by its path."""
-    for gateway in GATEWAYS:
+def gateway_of(path: str, host: str, gateways: Sequence[Gateway] = GATEWAYS) -> Gateway:
+    """The gateway that a request is for: by its host if that is one of the service's, else by its path.
+
+    Where no prefix fits either, it is the last gateway.
+    """
+    for gateway in gateways:
         if host in gateway.hosts:
             return gateway
-    return next(
-        gateway for gateway in GATEWAYS if path.startswith(f"{gateway.prefix}/") or not gateway.prefix
-    )
+    for gateway in gateways:
+        if path.startswith(f"{gateway.prefix}/") or not gateway.prefix:
+            return gateway
+    return gateways[-1]
 
 
-def every_operation() -> tuple[Operation, ...]:
+def every_operation(gateways: Sequence[Gateway] = GATEWAYS) -> tuple[Operation, ...]:
     """Every operation that some gateway offers or can offer, each once."""
-    routes = [route for gateway in GATEWAYS for route in gateway.routes]
+    routes = [route for gateway in gateways for route in gateway.routes]
     return tuple(dict.fromkeys(each for route in routes for each in (*route.operations, *route.optional)))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from contracts.vocabulary import SUCCESS_CODE, SUCCESS_MESSAGE, TaskStatus
+from contracts.vocabulary import SUCCESS_CODE, SUCCESS_MESSAGE, ResultKind, TaskStatus
 
 JSONObject = Mapping[str, object]
 
@@ -50,8 +50,13 @@ def known_status(word: str) -> TaskStatus | str:
 # The objects of the wire from their parts, for whoever writes many and needs no message for it.
 
 
-def image_object(index: int, url: str) -> dict[str, object]:
-    return {"index": index, "url": url}
+def result_object(
+    kind: ResultKind, index: int, url: str, *, media_id: str = "", duration: str = ""
+) -> dict[str, object]:
+    """One result of a task. A picture has an index; a video or audio has an id and a duration in seconds."""
+    if kind.drawn:
+        return {"index": index, "url": url}
+    return {"id": media_id, "url": url, "duration": duration}
 
 
 def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
@@ -62,7 +67,8 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     *,
     failure: str | None = None,
     external_id: str | None = None,
-    images: Sequence[JSONObject] = (),
+    results: Sequence[JSONObject] = (),
+    kind: ResultKind = ResultKind.IMAGES,
     units: str | None = None,
     with_result: bool,
 ) -> dict[str, object]:
@@ -74,7 +80,7 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     wire["created_at"] = created_at
     wire["updated_at"] = updated_at
     if with_result:
-        wire["task_result"] = {"images": images} if images else {}
+        wire["task_result"] = {kind.value: results} if results else {}
     if units is not None:
         wire["final_unit_deduction"] = units
     return wire
@@ -87,9 +93,11 @@ def envelope_object(code: int, message: str, request_id: str | None, data: objec
     return wire
 
 
-def success_object(data: object, request_id: str | None) -> dict[str, object]:
-    """The envelope of a success around its data."""
-    return envelope_object(SUCCESS_CODE, SUCCESS_MESSAGE.value, request_id, data)
+def success_object(
+    data: object, request_id: str | None, word: str = SUCCESS_MESSAGE.value
+) -> dict[str, object]:
+    """The envelope of a success around its data; `word` is its message."""
+    return envelope_object(SUCCESS_CODE, word, request_id, data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +112,7 @@ class ResultImage:
     extra: JSONObject = field(default_factory=dict[str, object])
 
     def to_wire(self) -> dict[str, object]:
-        return {**image_object(self.index, self.url), **self.extra}
+        return {**result_object(ResultKind.IMAGES, self.index, self.url), **self.extra}
 
     @classmethod
     def from_wire(cls, wire: object, position: int) -> ResultImage:
@@ -161,7 +169,7 @@ class TaskMessage:
             self.updated_at,
             failure=self.task_status_msg,
             external_id=self.external_task_id,
-            images=[image.to_wire() for image in self.images],
+            results=[image.to_wire() for image in self.images],
             units=self.final_unit_deduction,
             with_result=with_result,
         )

@@ -16,6 +16,7 @@ from contracts.vocabulary import (
     DEFAULT_IMAGES,
     IMAGES_MAXIMUM,
     IMAGES_MINIMUM,
+    KLING_IDS,
     KLING_PAGE,
     MODEL_V2,
     MODEL_V2_1,
@@ -24,8 +25,11 @@ from contracts.vocabulary import (
     SUBJECTS_MAXIMUM,
     SUBJECTS_MINIMUM,
     SUBJECTS_MINIMUM_KLING,
+    SUCCESS_MESSAGE,
     UNITS_PER_IMAGE,
     Fact,
+    IdStyle,
+    ResultKind,
     Source,
 )
 
@@ -40,10 +44,12 @@ BODY_TYPE: Final = Rule(
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What one kind of task is asked for with.
+    """One kind of task: the fields of its request, and how its task and results appear on the wire.
 
     `tail` is the official last part of its path; a gateway may offer it elsewhere too. `selector` names
-    the body key whose presence picks this operation where several share a path.
+    the body key whose presence picks this operation where several share a path. `result` is the key of
+    `task_result` that holds the results, `ids` the style of its task ids, `success_word` the `message` of a
+    successful reply. The create reply of a `synchronous` operation shows the ended task with its results.
     """
 
     name: str
@@ -54,6 +60,10 @@ class Operation:
     source: Source
     selector: str | None = None
     units_per_image: Fact[int] = UNITS_PER_IMAGE
+    result: ResultKind = ResultKind.IMAGES
+    ids: IdStyle = KLING_IDS
+    success_word: Fact[str] = SUCCESS_MESSAGE
+    synchronous: bool = False
 
     @cached_property
     def keys(self) -> frozenset[str]:

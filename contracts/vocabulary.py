@@ -165,10 +165,38 @@ SHAPE_INVALID: Final = Fact(
 )
 RISK_CONTROL: Final = Fact("Failure to pass the risk control system", KLING_LIVE)
 
-# `task_id` is a snowflake: its bits above the 22nd are milliseconds since this instant.
-# Derived from eight captured pairs of id and `created_at`.
-SNOWFLAKE_EPOCH_MS: Final = Fact(1_568_028_518_780, KLING_LIVE)
-SNOWFLAKE_LOW_BITS: Final = 22
+
+class ResultKind(StrEnum):
+    """The key of `task_result` that holds the results of an operation."""
+
+    IMAGES = "images"
+    SERIES_IMAGES = "series_images"
+    VIDEOS = "videos"
+    AUDIOS = "audios"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a result is a picture."""
+        return self in (ResultKind.IMAGES, ResultKind.SERIES_IMAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class IdStyle:
+    """How task ids are made: a snowflake, whose bits above the lowest `low_bits` count milliseconds.
+
+    They count from `epoch_ms`, in Unix milliseconds.
+    """
+
+    name: str
+    epoch_ms: int
+    low_bits: int
+    source: Source
+
+
+# Derived from eight captured pairs of id and `created_at`: 18 digits today.
+KLING_IDS: Final = IdStyle("kling", 1_568_028_518_780, 22, KLING_LIVE)
+# CometAPI's own ids on some routes, from two captured pairs: 19 digits.
+COMET_IDS: Final = IdStyle("cometapi", 1_288_834_974_657, 22, COMET_LIVE)
 
 API_KEY_VARIABLE: Final = "COMETAPI_KEY"
 # What published clients of Kling itself read: access key and secret, or a plain key.

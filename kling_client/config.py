@@ -43,7 +43,7 @@ class Config:
     @property
     def operation(self) -> Operation:
         """What `generate` asks for: the main operation of the gateway."""
-        return self.gateway.routes[0].operations[0]
+        return self.gateway.main
 
     @property
     def create_url(self) -> str:

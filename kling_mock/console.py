@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-from contracts.gateways import GATEWAYS
 from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
 from kling_mock.callbacks import Callback
@@ -67,7 +66,7 @@ class Console:
         self._fact("keys", keys or "any", own)
         self._fact("pace", str(settings.pace))
         self._fact("your code", f"{BASE_URL_VARIABLE}={url} {API_KEY_VARIABLE}={key}")
-        for gateway in GATEWAYS:
+        for gateway in self._fake.settings.gateways:
             self._fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         self._fact("stop", "Ctrl-C")
         self._say()

@@ -32,12 +32,11 @@ from contracts.vocabulary import (
     IMAGES_MAXIMUM,
     IMAGES_MINIMUM,
     INPUT_SIDE_MINIMUM,
+    KLING_IDS,
     PIXELS_INVALID,
     PROMPT_MAXIMUM,
     RISK_CONTROL,
     SHAPE_INVALID,
-    SNOWFLAKE_EPOCH_MS,
-    SNOWFLAKE_LOW_BITS,
     TaskStatus,
 )
 from kling_mock.callbacks import Callback
@@ -99,8 +98,8 @@ class KlingProvider(BaseProvider):
         return self._random.randrange(_BORN_FROM, _BORN_BEFORE)
 
     def _task_id(self, born: int) -> str:
-        low = self._random.getrandbits(SNOWFLAKE_LOW_BITS)
-        return str((born - SNOWFLAKE_EPOCH_MS.value) << SNOWFLAKE_LOW_BITS | low)
+        low = self._random.getrandbits(KLING_IDS.low_bits)
+        return str((born - KLING_IDS.epoch_ms) << KLING_IDS.low_bits | low)
 
     def kling_request_id(self) -> str:
         """A request id: a UUID of version 4."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.messages import image_object, task_object
-from contracts.vocabulary import TaskStatus
+from contracts.messages import result_object, task_object
+from contracts.vocabulary import ResultKind, TaskStatus
 from kling_mock.pictures import result_url
 from kling_mock.plan import Plan, Transition
 from kling_mock.records import TaskRecord
@@ -24,7 +24,10 @@ def task_message(
     images: list[dict[str, object]] = []
     units: str | None = None
     if status is TaskStatus.SUCCEED:
-        images = [image_object(index, result_url(record, index, seed)) for index in range(record.request.n)]
+        images = [
+            result_object(ResultKind.IMAGES, index, result_url(record, index, seed))
+            for index in range(record.request.n)
+        ]
         units = str(record.units)
     return task_object(
         record.id,
@@ -33,7 +36,7 @@ def task_message(
         milliseconds(at),
         failure=plan.failure if status is TaskStatus.FAILED else None,
         external_id=record.request.external_task_id,
-        images=images,
+        results=images,
         units=units,
         with_result=with_result,
     )

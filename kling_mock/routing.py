@@ -37,7 +37,7 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 def understand(request: Request, settings: Settings, system: float) -> tuple[Command, Token | None]:
     """What a request asks for, and the token it came with, if any. `system` is system time. Pure."""
     path = request.path
-    gateway = gateway_of(path, request.header("host") or "")
+    gateway = gateway_of(path, request.header("host") or "", settings.gateways)
     open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(path)
     if open_to_all is not None:
         if request.method in ("GET", "HEAD"):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from contracts.gateways import Refusal, Situation
 from contracts.messages import success_object
 from contracts.rules import shorten
-from contracts.vocabulary import ASSUMED, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, SUCCESS_MESSAGE, TaskStatus
+from contracts.vocabulary import ASSUMED, KLING_IDS, SUCCESS_MESSAGE, TaskStatus
 from kling_mock import __version__
 from kling_mock.accounts import Token
 from kling_mock.chance import draw_bits
@@ -219,9 +219,10 @@ def _new_task(  # noqa: PLR0913, PLR0917 -- all that a task is made from
 
 def _free_id(view: View, seed: int, account: str, number: int, now: float) -> str:
     """A snowflake: milliseconds since its epoch, then bits that would be worker and sequence."""
-    high = (milliseconds(now) - SNOWFLAKE_EPOCH_MS.value) << SNOWFLAKE_LOW_BITS
+    ids = KLING_IDS
+    high = (milliseconds(now) - ids.epoch_ms) << ids.low_bits
     low = draw_bits(seed, account, number, "id")
-    mask = (1 << SNOWFLAKE_LOW_BITS) - 1
+    mask = (1 << ids.low_bits) - 1
     # The same low bits within one millisecond are rare; the next ones are as good.
     while view.task(str(high | (low & mask))) is not None:
         low += 1

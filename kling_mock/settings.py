@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
 
 from contracts.fields import is_web_url
-from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, every_operation
+from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
 from contracts.vocabulary import BODY_MAXIMUM, RETENTION_DAYS
 from kling_mock.plan import Pace
 from kling_mock.receivers import Reach
@@ -137,6 +137,12 @@ class Settings:
             "--callback-retries",
         ),
     )
+    gateways: tuple[Gateway, ...] = field(
+        default=GATEWAYS,
+        metadata=_switch(
+            "the gateways that are answered: cometapi, kling, or declared ones of your own", "--gateways"
+        ),
+    )
     journal_size: int = field(
         default=10_000, metadata=_switch("how many calls the journal keeps; the oldest go first")
     )
@@ -153,6 +159,7 @@ class Settings:
         if self.base_url is not None:
             self._set("base_url", _origin("base_url", self.base_url))
         self._check_kinds()
+        self._set("gateways", _gateways(self.gateways))
         self._check()
 
     def _set(self, name: str, value: object) -> None:
@@ -168,10 +175,10 @@ class Settings:
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
         self._check_keys()
-        optional = {each.name for gate in GATEWAYS for route in gate.routes for each in route.optional}
+        optional = {each.name for gate in self.gateways for route in gate.routes for each in route.optional}
         for name in set(self.operations) - optional:
             raise ValueError(f"operations: {name!r} is none that can be switched on ({', '.join(optional)})")
-        known = {rule for each in every_operation() for rule in each.rules if relaxable(rule)}
+        known = {rule for each in every_operation(self.gateways) for rule in each.rules if relaxable(rule)}
         for rule in self.ignore - known:
             near = difflib.get_close_matches(rule, known) or sorted(known)
             raise ValueError(
@@ -255,6 +262,22 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
         if not isinstance(text, str):
             raise ValueError(f"{name}: {text!r} is no text")  # noqa: TRY004
     return cast("tuple[str, ...]", texts)
+
+
+def _gateways(values: object) -> tuple[Gateway, ...]:
+    """Gateways from declarations and names."""
+    known = {gateway.name: gateway for gateway in GATEWAYS}
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"gateways: give a list of gateways or their names, not {values!r}")  # noqa: TRY004
+    found: list[Gateway] = []
+    for value in cast("Iterable[object]", values):
+        gateway = known.get(value) if isinstance(value, str) else value
+        if not isinstance(gateway, Gateway):
+            raise ValueError(f"gateways: {value!r} is not a Gateway or one of {', '.join(known)}")  # noqa: TRY004
+        found.append(gateway)
+    if not found:
+        raise ValueError("gateways: give at least one")
+    return tuple(found)
 
 
 def _pauses(name: str, values: object) -> tuple[float, ...]:

@@ -65,7 +65,7 @@ _ALLOWED: Final[dict[str, tuple[str, Source]]] = {
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
-    operation = gateway.routes[0].operations[0]
+    operation = gateway.main
     musts: dict[str, bool] = {VALID: True}
     for request in requests_of(gateway):
         for about in sorted(request.abouts - {NOT_BURNT, EXACT}):

@@ -90,7 +90,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             stage=Stage.REFUSED,
             does="valid requests with one thing in them that is no JSON",
             run=_send_spoilt,
-            requests=len(spoilt_bodies(gateway.routes[0].operations[0])),
+            requests=len(spoilt_bodies(gateway.main)),
             reserves=1,
             feeds=("malformed.*", "errors.bad_json", "answers.*"),
         ),

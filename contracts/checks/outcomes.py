@@ -69,7 +69,7 @@ def _others(operation: Operation) -> list[Picture]:
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     musts: dict[str, bool] = {}
     rules: dict[str, Rule] = {}
-    for each in spoilt(gateway.routes[0].operations[0]):
+    for each in spoilt(gateway.main):
         rules[each.rule.id] = each.rule
         musts[each.rule.id] = musts.get(each.rule.id, False) or each.must
     return (
@@ -107,7 +107,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             feeds=(f"outcomes.{each.rule.id}", "life_cycle.failed.message", *CREATE_FEEDS),
             must=each.must,
         )
-        for each in spoilt(gateway.routes[0].operations[0])
+        for each in spoilt(gateway.main)
     )
 
 

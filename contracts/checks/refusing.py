@@ -70,7 +70,7 @@ _FEEDS = ("answers.*", "refused.*", "external_ids.not_burnt")
 @cache
 def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
     """The faults by rule: a family stops at its first unexpected acceptance."""
-    ordered = sorted(faults(gateway.routes[0].operations[0]), key=lambda fault: fault.rule.id)
+    ordered = sorted(faults(gateway.main), key=lambda fault: fault.rule.id)
     return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
 
 

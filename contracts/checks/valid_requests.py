@@ -95,7 +95,7 @@ class ValidRequest:
 @cache
 def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
     """The valid creates of a run. Those that are no must come last."""
-    operation = gateway.routes[0].operations[0]
+    operation = gateway.main
     number = cast("Integer", operation.field("n"))
     most = number.maximum.value
     largest = ValidRequest(

@@ -89,7 +89,7 @@ class Bench:
 
     @property
     def operation(self) -> Operation:
-        return self.gateway.routes[0].operations[0]
+        return self.gateway.main
 
     @property
     def origin(self) -> str:

@@ -24,7 +24,7 @@ _REPEATED: Final = [{"subject_image": f"https://example.com/{name}.png"} for nam
 
 def encoding(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     """The properties of requests as they arrive."""
-    operation = gateway.routes[0].operations[0]
+    operation = gateway.main
     for field in operation.fields:
         if adapter.fields is None or field.name in adapter.fields:
             yield Property(

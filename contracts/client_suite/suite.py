@@ -147,7 +147,7 @@ def _indented(text: str) -> str:
 def _check_fields(adapter: ClientAdapter, gateway: Gateway) -> None:
     if adapter.fields is None:
         return
-    operation = gateway.routes[0].operations[0]
+    operation = gateway.main
     names = [field.name for field in operation.fields]
     unknown = sorted(set(adapter.fields) - set(names))
     if unknown:

@@ -42,7 +42,7 @@ Boundary = st.SearchStrategy[BoundaryRequest]
 
 def validity(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     """The properties of what is sent and what is not, for what the client can send."""
-    operation = gateway.routes[0].operations[0]
+    operation = gateway.main
     if adapter.validates_locally:
         for rule_id, invalid in _by_rule(_invalid(gateway), operation, adapter.fields).items():
             yield Property(
@@ -74,7 +74,7 @@ def validity(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
 
 
 def _invalid(gateway: Gateway) -> Mapping[str, Invalid]:
-    return invalid_classes(gateway.routes[0].operations[0], gateway=gateway, run="suite")
+    return invalid_classes(gateway.main, gateway=gateway, run="suite")
 
 
 def _boundary(operation: Operation) -> Mapping[str, Boundary]:

@@ -80,7 +80,7 @@ class Evidence:
     @property
     def operation(self) -> Operation:
         """The operation that is verified: the gateway's first."""
-        return self.gateway.routes[0].operations[0]
+        return self.gateway.main
 
     def of(self, kind: str, about: str | None = None) -> Iterator[Exchange]:
         """The exchanges of one kind of probe that were answered."""

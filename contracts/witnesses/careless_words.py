@@ -83,7 +83,7 @@ def ratio_in_a_list(ask: Ask) -> None:
 
 
 def _models(ask: Ask) -> tuple[str, ...]:
-    field = ask.gateway.routes[0].operations[0].field("model_name")
+    field = ask.gateway.main.field("model_name")
     return field.options.value if isinstance(field, Choice) else ()
 
 

@@ -17,7 +17,7 @@ group: Final = Group()
 
 def repair(gateway: Gateway, body: Object, name: str) -> None:
     """Put something valid where a field is, or nothing: what is behind then takes the request."""
-    operation = gateway.routes[0].operations[0]
+    operation = gateway.main
     body.pop(name, None)
     body |= {key: value for key, value in minimal(operation).items() if key == name}
 
@@ -28,7 +28,7 @@ class Forgetful(Faulty):
     def __init__(self, rule: str, behind: Behind) -> None:
         super().__init__(behind)
         self._rule = rule
-        self._operation = behind.gateway.routes[0].operations[0]
+        self._operation = behind.gateway.main
 
     def before(self, ask: Ask) -> None:
         if not ask.creates or not ask.peek:
@@ -40,7 +40,7 @@ class Forgetful(Faulty):
 
 
 def _rules(gateway: Gateway) -> Iterator[tuple[str, str]]:
-    found = {fault.rule.id: fault.rule for fault in faults(gateway.routes[0].operations[0])}
+    found = {fault.rule.id: fault.rule for fault in faults(gateway.main)}
     return ((rule.id, rule.sentence) for rule in found.values() if rule.effect is Effect.REFUSED)
 
 

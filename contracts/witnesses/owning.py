@@ -189,7 +189,7 @@ class BurntByRefusal(Faulty):
         given = text_in(ask, "external_task_id")
         if not given:
             return self.right(ask)
-        sound = not self.gateway.routes[0].operations[0].read(ask.peek).violations
+        sound = not self.gateway.main.read(ask.peek).violations
         if given in self._burnt and sound:
             return self.refuse(Situation.DUPLICATE_ID, id=given)
         answer = self.right(ask)

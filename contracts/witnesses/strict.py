@@ -174,7 +174,7 @@ def no_null_anywhere(ask: Ask) -> bool:
 @group.refusing("accepts.unknown_fields")
 def no_unknown_fields(ask: Ask) -> bool:
     """Unknown fields are an error."""
-    return bool(ask.peek) and not ask.peek.keys() <= ask.gateway.routes[0].operations[0].keys
+    return bool(ask.peek) and not ask.peek.keys() <= ask.gateway.main.keys
 
 
 @group.refusing("accepts.callback_url.url")

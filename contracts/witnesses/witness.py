@@ -173,7 +173,7 @@ class Group:
         def note(refused: Callable[[Ask], bool]) -> Callable[[Ask], bool]:
             class Refusing(Faulty):
                 def serve(self, ask: Ask) -> Answer:
-                    operation = self.gateway.routes[0].operations[0]
+                    operation = self.gateway.main
                     sound = ask.creates and not operation.read(ask.peek).violations
                     if sound and refused(ask) and self.knows(ask):
                         return self.refuse(Situation.INVALID)

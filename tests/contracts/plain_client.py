@@ -50,7 +50,7 @@ class PlainClient(ClientAdapter):
         return self.exchange(url, "GET", headers={}, timeout=service.timeout)[1]
 
     def check(self, service: Service, request: Body) -> None:
-        violations = validate(request, service.gateway.routes[0].operations[0])
+        violations = validate(request, service.gateway.main)
         if violations:
             raise ValueError("; ".join(map(str, violations)))
 

@@ -9,7 +9,7 @@ from contracts.captures import Capture, MessageKind, captures
 from contracts.lifecycle import judge
 from contracts.messages import Envelope, MalformedMessage, TaskMessage
 from contracts.openapi import build
-from contracts.vocabulary import ERRORS, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS, Origin
+from contracts.vocabulary import ERRORS, KLING_IDS, Origin
 
 EVERY = captures()
 TASKS = [capture for capture in EVERY if capture.kind is not MessageKind.ERROR]
@@ -100,5 +100,5 @@ def test_ids_tell_their_time() -> None:
     assert len(pairs) == 5
     for task_id, created_at in pairs:
         assert len(str(task_id)) == 18
-        assert abs((task_id >> SNOWFLAKE_LOW_BITS) + SNOWFLAKE_EPOCH_MS.value - created_at) <= 50
-    assert (SNOWFLAKE_LOW_BITS, SNOWFLAKE_EPOCH_MS.value) == (22, 1568028518780)
+        assert abs((task_id >> KLING_IDS.low_bits) + KLING_IDS.epoch_ms - created_at) <= 50
+    assert (KLING_IDS.low_bits, KLING_IDS.epoch_ms) == (22, 1568028518780)

@@ -33,7 +33,6 @@ def test_figures_are_as_typed_here() -> None:
         "UNITS_PER_PLAIN_IMAGE": 8,
         "RETENTION_DAYS": 30,
         "BODY_MAXIMUM": 100_663_296,
-        "SNOWFLAKE_EPOCH_MS": 1_568_028_518_780,
     }
     assert {name: value for name, value in facts.items() if isinstance(value, str)} == {
         "DEFAULT_ASPECT_RATIO": "16:9",
@@ -51,7 +50,9 @@ def test_figures_are_as_typed_here() -> None:
         *("COMETAPI_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_API_KEY", "KLING_BASE_URL"),
         "KLING_SECOND_API_KEY",
     }
-    assert (vocabulary.SUCCESS_CODE, vocabulary.SNOWFLAKE_LOW_BITS) == (0, 22)
+    assert vocabulary.SUCCESS_CODE == 0
+    assert (vocabulary.KLING_IDS.epoch_ms, vocabulary.KLING_IDS.low_bits) == (1_568_028_518_780, 22)
+    assert (vocabulary.COMET_IDS.epoch_ms, vocabulary.COMET_IDS.low_bits) == (1_288_834_974_657, 22)
 
 
 def test_result_sizes_have_their_ratios_exactly() -> None:

@@ -22,7 +22,7 @@ from contracts import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation, TaskMessage, Ta
 from contracts.fields import Choice, Field
 from contracts.picture_fields import PictureList
 from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.vocabulary import ASPECT_RATIOS, PROMPT_MAXIMUM, SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LOW_BITS
+from contracts.vocabulary import ASPECT_RATIOS, KLING_IDS, PROMPT_MAXIMUM
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.faker import KlingProvider
 
@@ -147,7 +147,7 @@ def test_task_ids_are_snowflakes_of_eighteen_digits_from_the_past(fake: KlingPro
         assert len(task_id) == 18
         assert task_id.isdecimal()
         assert task_id.isascii()
-        born = (int(task_id) >> SNOWFLAKE_LOW_BITS) + SNOWFLAKE_EPOCH_MS.value
+        born = (int(task_id) >> KLING_IDS.low_bits) + KLING_IDS.epoch_ms
         assert 1_577_836_800_000 < born < time.time() * 1000
     assert len({fake.kling_task_id() for _ in range(MANY)}) == MANY
 
@@ -283,7 +283,7 @@ def test_tasks_are_legal_and_of_the_status_asked_for(status: TaskStatus | None, 
         n = len(message.images) or None
         assert judge([message], n=n) == ()
         assert message.to_wire() == wire, "nothing in it that a task does not have"
-        assert (int(message.task_id) >> SNOWFLAKE_LOW_BITS) + SNOWFLAKE_EPOCH_MS.value == message.created_at
+        assert (int(message.task_id) >> KLING_IDS.low_bits) + KLING_IDS.epoch_ms == message.created_at
         seen.add(message.task_status)
     assert seen == (set(TaskStatus) if status is None else {status})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contracts.gateways import VALIDATION_SHAPES
+from contracts.gateways import GATEWAYS, VALIDATION_SHAPES
 from kling_mock import Fake, Pace, Settings
 from kling_mock.settings import read_switch
 from tests.kling_mock.reading import body_of, header
@@ -41,6 +41,7 @@ BAD: dict[str, tuple[object, ...]] = {
     "body_cap": (0, -1, 1.5, "1", None),
     "callbacks": ("all", "", 5, True, None),
     "callback_retries": (5, "soon", ["soon"], [-1], [float("inf")], [float("nan")], None),
+    "gateways": ((), "cometapi", ["comet"], [5], None),
     "journal_size": (0, -1, 1.5, None),
 }
 
@@ -100,6 +101,7 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "body_cap": (("1000", 1000),),
     "callbacks": (("off", "off"), ("loopback", "loopback"), ("any", "any")),
     "callback_retries": (("1, 2.5", (1.0, 2.5)), ("none", ())),
+    "gateways": (("kling", GATEWAYS[1:]), ("kling, cometapi", GATEWAYS[::-1])),
     "journal_size": (("10", 10),),
 }
 

@@ -62,6 +62,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "body_cap": (1000, "1000"),
     "callbacks": ("off", "off"),
     "callback_retries": ([1.0, 2.0], "1, 2"),
+    "gateways": (["cometapi"], "cometapi"),
     "journal_size": (5, "5"),
 }
 

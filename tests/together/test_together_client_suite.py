@@ -21,7 +21,7 @@ SCENES = ("scence_image", "scene_image")
 
 def arguments(service: Service, request: Mapping[str, object]) -> dict[str, Any]:
     """The call of `generate` that means a body; what there is no argument for goes into `extra`."""
-    scene = SCENES[0] if service.gateway.routes[0].operations[0] is MULTI_IMAGE else SCENES[1]
+    scene = SCENES[0] if service.gateway.main is MULTI_IMAGE else SCENES[1]
     names = {"model_name": "model", scene: "scene", "style_image": "style"}
     names |= {each: each for each in ("prompt", "n", "aspect_ratio", "callback_url", "external_task_id")}
     extra = {name: value for name, value in request.items() if name not in names}

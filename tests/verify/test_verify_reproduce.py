@@ -30,7 +30,7 @@ from kling_mock import Fake
 
 KEY, SECOND = "sk-One-secret", "sk-two-secret"
 CHECK = checks_of(COMETAPI)[0]
-OPERATION = COMETAPI.routes[0].operations[0]
+OPERATION = COMETAPI.main
 CREATE = COMETAPI.create_path
 
 
