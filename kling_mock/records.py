@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import cast
 
 from msgspec import Struct
 
 from contracts.gateways import Refusal
-from contracts.vocabulary import TaskStatus
+from contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.plan import Pace, Plan
 
 
@@ -39,15 +40,51 @@ class PictureRecord(Struct, frozen=True, gc=False):
 
 
 class TaskRequest(Struct, frozen=True, gc=False):
-    """What a task was asked for with, defaults filled in."""
+    """The fields and pictures that a task was created from, defaults filled in.
 
-    prompt: str
-    n: int
-    aspect_ratio: str
-    model_name: str
-    callback_url: str | None
-    external_task_id: str | None
+    `names` are the operation's fields that are not pictures; `items` are their values in the same order, None
+    for a field that was not given and has no default.
+    """
+
+    names: tuple[str, ...]
+    items: tuple[object, ...]
     pictures: tuple[PictureRecord, ...]
+
+    def get(self, name: str) -> object:
+        """The value of a field; None if it was not given or the operation does not have it."""
+        names = self.names
+        return self.items[names.index(name)] if name in names else None
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The given fields and the defaults, by name."""
+        return {name: item for name, item in zip(self.names, self.items, strict=True) if item is not None}
+
+    @property
+    def prompt(self) -> str:
+        """The prompt; empty if there was none."""
+        return cast("str", self.get("prompt") or "")
+
+    @property
+    def n(self) -> int:
+        """The number of results; 1 where the operation has no such field."""
+        return cast("int", self.get("n") or 1)
+
+    @property
+    def aspect_ratio(self) -> str | None:
+        return cast("str | None", self.get("aspect_ratio"))
+
+    @property
+    def model_name(self) -> str | None:
+        return cast("str | None", self.get("model_name"))
+
+    @property
+    def callback_url(self) -> str | None:
+        return cast("str | None", self.get("callback_url"))
+
+    @property
+    def external_task_id(self) -> str | None:
+        return cast("str | None", self.get("external_task_id"))
 
     @property
     def subjects(self) -> tuple[PictureRecord, ...]:
@@ -60,7 +97,8 @@ class TaskRecord(Struct, frozen=True, gc=False):
 
     Precondition: `number` follows the account's last, and neither its id nor its external id is taken.
     `number` counts the account's creates from 1. That one precondition also guards slots and balance,
-    since both can only be used up by a create. `origin` begins its result URLs.
+    since both can only be used up by a create. `origin` begins its result URLs. `result` and `word` are those
+    of its operation: the kind of its results and the message of a successful reply.
     """
 
     id: str
@@ -71,6 +109,8 @@ class TaskRecord(Struct, frozen=True, gc=False):
     created: float
     origin: str
     units: int
+    result: ResultKind = ResultKind.IMAGES
+    word: str = SUCCESS_MESSAGE.value
 
 
 class PlanRecord(Struct, frozen=True, gc=False):

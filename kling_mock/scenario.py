@@ -44,10 +44,23 @@ def mismatches(rule: RuleRecord, asked: TaskRequest) -> Mapping[str, tuple[objec
     """The criteria that a request does not meet: what was wanted and what came."""
     missed: dict[str, tuple[object, object]] = {}
     for name, wanted in (rule.criteria or {}).items():
-        came = len(asked.subjects) if name == "subjects" else getattr(asked, name)
+        came = criterion(asked, name)
         if not _fits(wanted, came):
             missed[name] = (wanted, came)
     return missed
+
+
+def criterion(asked: TaskRequest, name: str) -> object:
+    """The part of a request that a criterion of this name is compared with."""
+    match name:
+        case "subjects":
+            return len(asked.subjects)
+        case "prompt":
+            return asked.prompt
+        case "n":
+            return asked.n
+        case _:
+            return asked.get(name)
 
 
 def check_criteria(names: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from contracts.gateways import Refusal, Situation
 from contracts.messages import success_object
 from contracts.rules import shorten
-from contracts.vocabulary import ASSUMED, KLING_IDS, SUCCESS_MESSAGE, TaskStatus
+from contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
 from kling_mock import __version__
 from kling_mock.accounts import Token
 from kling_mock.chance import draw_bits
@@ -30,7 +30,7 @@ from kling_mock.commands import (
 )
 from kling_mock.messages import milliseconds, task_message
 from kling_mock.pictures import RESULT_ORIGIN, result_path, sheet_of
-from kling_mock.plan import Plan, Transition
+from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.records import (
     Change,
     PlanRecord,
@@ -161,13 +161,12 @@ def _create(view: View, command: Create, settings: Settings, now: float, request
     if rule is not None and rule.refusal is not None:
         return _scripted_refusal(command, rule, rule.refusal, used, request_id)
     record, plan = _new_task(view, command, settings, now, number, rule)
-    state = Transition(TaskStatus.SUBMITTED, now)
-    message = task_message(record, plan, state, settings.seed, with_result=False)
-    told = Told(
-        account, asked, record.id, TaskStatus.SUBMITTED, None, rule.id if rule else None, command.notes
-    )
+    ended = command.operation.synchronous
+    state = plan.state(now, (), now) if ended else Transition(TaskStatus.SUBMITTED, now)
+    message = task_message(record, plan, state, settings.seed, with_result=ended)
+    told = Told(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
     change = (record, PlanRecord(record.id, plan, None, 0), *used)
-    return Decision(_success(message, request_id), change, told)
+    return Decision(_success(message, request_id, record.word), change, told)
 
 
 def _shortage(view: View, command: Create, settings: Settings, now: float) -> tuple[Situation, str] | None:
@@ -203,7 +202,7 @@ def _new_task(  # noqa: PLR0913, PLR0917 -- all that a task is made from
 ) -> tuple[TaskRecord, Plan]:
     account = command.account
     record = TaskRecord(
-        id=_free_id(view, settings.seed, account, number, now),
+        id=_free_id(view, settings.seed, command, number, now),
         account=account,
         number=number,
         operation=command.operation.name,
@@ -211,17 +210,21 @@ def _new_task(  # noqa: PLR0913, PLR0917 -- all that a task is made from
         created=now,
         origin=command.origin or RESULT_ORIGIN,
         units=command.units,
+        result=command.operation.result,
+        word=command.operation.success_word.value,
     )
     failure = rule.failure if rule and rule.decides else command.failure
     pace = rule.pace if rule and rule.pace else settings.pace
+    if command.operation.synchronous:
+        pace = Pace.instant()
     return record, pace.plan(now, failure, seed=settings.seed, what=(account, number))
 
 
-def _free_id(view: View, seed: int, account: str, number: int, now: float) -> str:
+def _free_id(view: View, seed: int, command: Create, number: int, now: float) -> str:
     """A snowflake: milliseconds since its epoch, then bits that would be worker and sequence."""
-    ids = KLING_IDS
+    ids = command.operation.ids
     high = (milliseconds(now) - ids.epoch_ms) << ids.low_bits
-    low = draw_bits(seed, account, number, "id")
+    low = draw_bits(seed, command.account, number, "id")
     mask = (1 << ids.low_bits) - 1
     # The same low bits within one millisecond are rare; the next ones are as good.
     while view.task(str(high | (low & mask))) is not None:
@@ -261,7 +264,7 @@ def _query(view: View, command: Query, settings: Settings, now: float, request_i
     times = (*polls.times, at) if keep else polls.times
     state = plan.state(record.created, times, at)
     message = task_message(record, plan, state, settings.seed)
-    reply = _success(message, request_id)
+    reply = _success(message, request_id, record.word)
     told = Told(command.account, None, record.id, state.status)
     return Decision(reply, (PollRecord(record.id, number, at, keep, plan),), told)
 
@@ -296,8 +299,8 @@ def _costs(view: View, command: ShowCosts, settings: Settings, now: float, reque
     return Decision(_success(data, request_id), (), Told(command.account))
 
 
-def _success(data: object, request_id: str) -> Reply:
-    return json_reply(200, success_object(data, request_id))
+def _success(data: object, request_id: str, word: str = SUCCESS_MESSAGE.value) -> Reply:
+    return json_reply(200, success_object(data, request_id, word))
 
 
 # -- result pictures
@@ -312,10 +315,13 @@ def _fetch(view: View, command: FetchPicture, settings: Settings, now: float) ->
         return _no_picture(f"the task is {status}")
     if result_path(record, command.number, settings.seed) != command.path:
         return _no_picture("the URL was altered")
+    if not record.result.drawn:
+        return _no_picture(f"this fake draws pictures and makes no {record.result}", status=501)
     return Decision(Reply(200, (), b"", sheet_of(record, command.number)), (), Told(task_id=record.id))
 
 
-def _no_picture(why: str, relax: str | None = None) -> Decision:
+def _no_picture(why: str, relax: str | None = None, status: int = 404) -> Decision:
     rule = rule_header("result.url", ASSUMED, relax)
     headers = (("content-type", "text/plain; charset=utf-8"), (rule[0], f"{rule[1]}; {why}"))
-    return Decision(Reply(404, headers, b"404 page not found\n"), (), Told(rule="result.url"))
+    body = b"404 page not found\n" if status == 404 else f"{why}\n".encode()
+    return Decision(Reply(status, headers, body), (), Told(rule="result.url"))
