@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -60,10 +61,8 @@ class AccountIndex:
         self._all = _Series()
         self._by_operation: dict[str, _Series] = {}
         # The unfinished tasks, and a heap of their known ends. A changed end leaves its old line there.
-        self._open: dict[str, TaskState] = {}
+        self._open: OrderedDict[str, TaskState] = OrderedDict()
         self._ends: list[tuple[float, str]] = []
-        # How many tasks at the beginning of `_all` are past their retention, and not dropped yet.
-        self._expired = 0
 
     @property
     def created(self) -> int:
@@ -76,22 +75,29 @@ class AccountIndex:
 
     def add(self, state: TaskState, now: float) -> None:
         record = state.record
-        self._settle(now)
+        self._settle(now, 2)
         self._created = record.number
         self._units += record.units
-        self._unfinished += record.request.n
-        self._open[record.id] = state
         self._all.append(record)
         self._by_operation.setdefault(record.operation, _Series()).append(record)
-        if record.request.external_task_id:
-            self.externals[record.request.external_task_id] = record.id
-        self.update(state, now)
+        external_id = record.request.external_task_id
+        if external_id:
+            self.externals[external_id] = record.id
+        end = state.ends
+        if end > now:
+            self._unfinished += record.request.n
+            self._open[record.id] = state
+            if end < NEVER:
+                heapq.heappush(self._ends, (end, record.id))
+        elif state.plan.failure is not None:
+            self._units -= record.units
 
     def update(self, state: TaskState, now: float) -> None:
         """A task was written: its plan or its queries may have moved its end."""
         task_id = state.record.id
         if task_id not in self._open:
             return
+        self._settle(now, 2)
         self._open[task_id] = state
         end = state.ends
         if end <= now:
@@ -103,7 +109,6 @@ class AccountIndex:
         """Forget the oldest task."""
         self._all.drop_first()
         self._by_operation[record.operation].drop_first()
-        self._expired = max(self._expired - 1, 0)
         state = self._open.get(record.id)
         if state is not None:
             self._close(state, -NEVER)
@@ -126,18 +131,19 @@ class AccountIndex:
         merged = heapq.merge(*newest, key=lambda record: -record.number)
         return list(islice(merged, first, first + size))
 
-    def _settle(self, now: float) -> None:
-        """Close the tasks that have ended or expired."""
-        while self._ends and self._ends[0][0] <= now:
+    def _settle(self, now: float, most: int | None = None) -> None:
+        """Close the tasks that have ended or expired; at most this number of ends, if given."""
+        while self._ends and self._ends[0][0] <= now and most != 0:
             end, task_id = heapq.heappop(self._ends)
             state = self._open.get(task_id)
             if state is not None and state.ends == end:
                 self._close(state, now)
-        while self._expired < len(self._all) and self._expiry(self._all[self._expired]) <= now:
-            state = self._open.get(self._all[self._expired].id)
-            self._expired += 1
-            if state is not None:
-                self._close(state, -NEVER)
+            most = None if most is None else most - 1
+        while self._open:  # in the order of creation, which is that of expiry
+            state = self._open[next(iter(self._open))]
+            if self._expiry(state.record) > now:
+                return
+            self._close(state, -NEVER)
 
     def _close(self, state: TaskState, now: float) -> None:
         """A task is not unfinished any more. Units return if it has failed by `now`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -60,7 +59,7 @@ class MemoryStore:
     def __init__(self, clock: Clock, *, retention: float, journal_bytes: int) -> None:
         self.clock = clock
         self._retention = retention
-        self._lock = threading.Lock()
+        self._lock = clock.lock  # one lock: the settings of the clock are compared and replaced like all else
         self._tasks: dict[str, TaskState] = {}
         self._order: deque[TaskRecord] = deque()  # oldest first
         self._accounts: dict[str, AccountIndex] = {}
@@ -72,14 +71,18 @@ class MemoryStore:
         self._token_order: deque[str] = deque()
         self._counters: dict[str, count[int]] = {}
         self._calls = CallLog(journal_bytes)
+        self._steered = False
 
     def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
         with self._lock:
             now = self.clock.now()
-            return Snapshot(now, {key: _READS[type(key)](self, key, now) for key in keys})
+            snapshot = Snapshot(now)
+            for key in keys:
+                snapshot[key] = _READS[type(key)](self, key, now)
+            return snapshot
 
     def commit(self, change: Change) -> Expect | None:
-        with self._lock, self.clock.lock:
+        with self._lock:
             now = self.clock.now()
             for expected in change.expect:
                 key = expected.key
@@ -87,7 +90,8 @@ class MemoryStore:
                     return expected
             for record in change.records:
                 _WRITES[type(record)](self, record, now)
-        if any(type(record) is ClockRecord for record in change.records):
+        if self._steered:
+            self._steered = False
             self.clock.announce()
         return None
 
@@ -146,7 +150,10 @@ class MemoryStore:
         return self._calls.of(key.account)
 
     def read_ticket(self, key: Ticket, _now: float) -> int:
-        return next(self._counters.setdefault(key.counter, count()))
+        counter = self._counters.get(key.counter)
+        if counter is None:
+            counter = self._counters[key.counter] = count()
+        return next(counter)
 
     # -- versions
 
@@ -186,7 +193,9 @@ class MemoryStore:
 
     def write_plan(self, record: PlanRecord, now: float) -> None:
         state = self._tasks[record.task_id]
-        self._put(replace(state, plan=record.plan, version=state.version + 1), now)
+        planned = replace(state, plan=record.plan, version=state.version + 1)
+        self._tasks[record.task_id] = planned
+        self._accounts[state.record.account].update(planned, now)
 
     def write_poll(self, record: PollRecord, now: float) -> None:
         state = self._tasks[record.task_id]
@@ -194,11 +203,9 @@ class MemoryStore:
         polled = TaskState(
             state.record, state.plan, state.version + 1, state.polls + 1, times, state.attempts
         )
-        self._put(polled, now)
-
-    def _put(self, state: TaskState, now: float) -> None:
-        self._tasks[state.record.id] = state
-        self._accounts[state.record.account].update(state, now)
+        self._tasks[record.task_id] = polled
+        if record.at is not None:  # else the end is where it was
+            self._accounts[state.record.account].update(polled, now)
 
     def write_attempt(self, record: AttemptRecord, _now: float) -> None:
         state = self._tasks[record.task_id]
@@ -223,6 +230,7 @@ class MemoryStore:
 
     def write_clock(self, record: ClockRecord, _now: float) -> None:
         self.clock.adopt(record)
+        self._steered = True
 
     def write_call(self, record: CallRecord, _now: float) -> None:
         self._calls.append(record)
