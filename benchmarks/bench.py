@@ -270,7 +270,7 @@ def plugin() -> Iterator[Row]:
 
 def memory() -> Iterator[Row]:
     count = 20_000
-    many, few = Fake(pace="instant", journal_size=1), Fake(pace="instant")
+    many, few = Fake(pace="instant", journal_bytes=1), Fake(pace="instant")
     gc.collect()
     tracemalloc.start()
     for _ in range(count):
