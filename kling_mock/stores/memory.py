@@ -50,6 +50,8 @@ from kling_mock.stores.call_log import CallLog
 
 # Each new task or token drops this many that are past their retention: more than arrive, and never many.
 DROPPED_AT_ONCE: Final = 2
+# The version of a task that is past its retention and not dropped yet. No precondition asks for it.
+EXPIRED: Final = -1
 NEW_ACCOUNT: Final = AccountState()
 
 
@@ -157,10 +159,12 @@ class MemoryStore:
 
     # -- versions
 
-    def version_of_task(self, key: TaskKey, _now: float) -> int | None:
-        # An id is taken for as long as its task is here, expired or not.
+    def version_of_task(self, key: TaskKey, now: float) -> int | None:
+        # The id of an expired task is taken for as long as the task is here, and its task has no version.
         state = self._tasks.get(key.id)
-        return None if state is None else state.version
+        if state is None:
+            return None
+        return EXPIRED if now >= self._expiry(state.record) else state.version
 
     def version_of_attempts(self, key: AttemptsKey, now: float) -> int | None:
         return None if self._task(key.task_id, now) is None else self.read_attempts(key, now)
@@ -193,9 +197,7 @@ class MemoryStore:
 
     def write_plan(self, record: PlanRecord, now: float) -> None:
         state = self._tasks[record.task_id]
-        planned = replace(state, plan=record.plan, version=state.version + 1)
-        self._tasks[record.task_id] = planned
-        self._accounts[state.record.account].update(planned, now)
+        self._put(state, replace(state, plan=record.plan, version=state.version + 1), now)
 
     def write_poll(self, record: PollRecord, now: float) -> None:
         state = self._tasks[record.task_id]
@@ -203,9 +205,11 @@ class MemoryStore:
         polled = TaskState(
             state.record, state.plan, state.version + 1, state.polls + 1, times, state.attempts
         )
-        self._tasks[record.task_id] = polled
-        if record.at is not None:  # else the end is where it was
-            self._accounts[state.record.account].update(polled, now)
+        self._put(state, polled, now)
+
+    def _put(self, old: TaskState, new: TaskState, now: float) -> None:
+        self._tasks[new.record.id] = new
+        self._accounts[new.record.account].update(old, new, now)
 
     def write_attempt(self, record: AttemptRecord, _now: float) -> None:
         state = self._tasks[record.task_id]
@@ -224,7 +228,7 @@ class MemoryStore:
             self._tokens[record.digest] = record.expires
             self._token_order.append(record.digest)
         for _ in range(DROPPED_AT_ONCE):  # they are in the order in which they came
-            if self._tokens[self._token_order[0]] + self._retention > now:
+            if not self._token_order or self._tokens[self._token_order[0]] + self._retention > now:
                 break
             del self._tokens[self._token_order.popleft()]
 
