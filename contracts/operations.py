@@ -100,7 +100,9 @@ class Operation:
             if field.name in given or field.required or field.aliases:
                 read_field(field, given, reading, reading.values)
         if self.constraints:
-            self._check_constraints(given, reading)
+            names = self.given(given, null_is_absent=null_is_absent)
+            for constraint in self.constraints:
+                constraint.check(names, reading, self.defaults)
         if not given.keys() <= self.keys:
             self._read_unknown(given, reading)
         if reading.ignored:
@@ -113,14 +115,14 @@ class Operation:
                 path = ascii(key[:60])
                 reading.ignore(path, key, value, f"unknown field ignored: {path}")
 
-    def _check_constraints(self, body: Mapping[str, object], reading: Reading) -> None:
-        given = {
+    def given(self, body: Mapping[str, object], *, null_is_absent: bool = True) -> frozenset[str]:
+        """The declared names of the fields that have a value in the body, under any of their names."""
+        absent = Reading(null_is_absent=null_is_absent).absent
+        return frozenset(
             field.name
             for field in self.fields
-            if any(name in body and not reading.absent(body[name]) for name in field.names)
-        }
-        for constraint in self.constraints:
-            constraint.check(given, reading, self.defaults)
+            if any(name in body and not absent(body[name]) for name in field.names)
+        )
 
 
 _SUBJECT: Final = Picture(
