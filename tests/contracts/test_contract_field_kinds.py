@@ -250,6 +250,30 @@ def test_messages_name_the_path() -> None:
     assert messages(SPEECH, voice_speed="1") == ["voice_speed value type is invalid, expected number"]
 
 
+def test_constraints_as_typed_here() -> None:
+    """Their sentences, and the values that violations show."""
+    said = {
+        each.rule.id: (each.rule.sentence, each.rule.limit)
+        for operation in TRIAL_OPERATIONS
+        for each in operation.constraints
+    }
+    assert said == {
+        "duration.required_when": ("duration must be given when multi_prompt is given", ""),
+        "cfg_scale.required_when": ("cfg_scale must be given when sound is true", ""),
+        "series_amount.required_when": ("series_amount must be given when result_type is series", ""),
+        "video_id.exactly_one": (
+            "exactly one of video_id, video_url, image must be given",
+            "video_id, video_url, image",
+        ),
+    }
+    two = RequiredWhen(field="a", when="b", values=("x", 2), source=SOUND.source)
+    assert two.rule.sentence == "a must be given when b is x or 2"
+    assert [each.value for each in SOUND.read({}).violations] == ["null"]
+    both = SOUND.read({"image": URL, "video": CLIP})
+    assert [each.value for each in both.violations] == ["video_url, image"]
+    assert [each.value for each in VIDEO.read({"prompt": "a", "sound": True}).violations] == ["null"]
+
+
 def test_notes_name_the_path() -> None:
     """Of what was ignored, taken under another name or moved to a limit, wherever it is."""
     config: dict[str, object] = {"zoom": 1, "zoom_in": 2, "roll": 1}
