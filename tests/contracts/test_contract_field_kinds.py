@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ import pytest
 
 from contracts.composite_fields import AnyField, ListOf, Nested, read_field
 from contracts.constraints import Constraint, ExactlyOne, RequiredWhen
-from contracts.fields import Field, Flag, Number
+from contracts.fields import Choice, Field, Flag, Integer, Number
 from contracts.operations import Operation
 from contracts.request_schemas import request_schema
 from contracts.rules import Reading
@@ -236,6 +237,82 @@ def test_the_schema_agrees_with_the_tables() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("required", [False, True])
+def test_the_schema_agrees_about_three_names_of_a_field(required: bool) -> None:
+    """Each name absent, null, empty, good, good in another way, wrong: also for what depends on the field."""
+    mode = replace(
+        cast("Choice", VIDEO.field("mode")), aliases=("way", "kind"), required=required, default=None
+    )
+    amount = replace(cast("Integer", SERIES.field("n")), name="amount", default=None)
+    needed = RequiredWhen(field="amount", when="mode", values=("pro",), source=VIDEO.source)
+    operation = replace(VIDEO, fields=(mode, amount), constraints=(needed,))
+    schema = Judge(request_schema(operation))
+    nothing = object()
+    values = (nothing, None, "", "std", "pro", "x")
+    for given in itertools.product(values, values, values, (nothing, None, 2)):
+        names = zip(("mode", "way", "kind", "amount"), given, strict=True)
+        body = {name: value for name, value in names if value is not nothing}
+        assert schema.is_valid(body) == (operation.read(body).violations == []), body
+
+
+def test_schemas_of_kinds_are_as_typed_here() -> None:
+    def schema(operation: Operation, name: str) -> dict[str, Any]:
+        return dict(operation.field(name).schema())
+
+    absent: list[dict[str, object]] = [{"type": "null"}, {"const": ""}]
+    number: dict[str, object] = {"type": "number", "minimum": -10.0, "maximum": 10.0}
+    config = {
+        "type": "object",
+        "required": [],
+        "properties": {
+            "pan": {"description": "Up.", "anyOf": [number, *absent]},
+            "zoom": {"description": "Closer.", "anyOf": [number | {"multipleOf": 0.1}, *absent]},
+            "zoom_in": {
+                "description": "Taken for `zoom` where that is not given, ignored beside it.",
+                "x-alias-of": "zoom",
+            },
+        },
+        "allOf": [
+            {
+                "if": {"required": ["zoom"], "properties": {"zoom": {"not": {"enum": [None, ""]}}}},
+                "else": {
+                    "properties": {"zoom_in": {"anyOf": [number | {"multipleOf": 0.1}, *absent]}},
+                },
+            }
+        ],
+    }
+    kind = {"type": "string", "enum": ["simple", "down_back"]}
+    assert schema(VIDEO, "camera_control") == {
+        "type": "object",
+        "required": [],
+        "properties": {
+            "type": {
+                "description": "The kind of movement.",
+                "anyOf": [kind, *absent],
+                "default": "simple",
+            },
+            "config": {"description": "The movement.", "anyOf": [config, *absent]},
+        },
+    }
+    shots = schema(VIDEO, "multi_prompt")
+    assert (shots["type"], shots["minItems"], shots["maxItems"]) == ("array", 1, 6)
+    assert shots["items"]["description"] == "A shot."
+    assert shots["items"]["required"] == ["prompt"]
+    assert shots["items"]["properties"]["prompt"] == {
+        "description": "The shot.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+    }
+    assert schema(VIDEO, "sound") == {"type": "boolean"}
+    assert schema(VIDEO, "cfg_scale") == {"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.01}
+    assert schema(SPEECH, "voice_speed") == {
+        "type": "number",
+        "x-clamped-to": {"minimum": 0.8, "maximum": 2.0},
+        "multipleOf": 0.1,
+    }
+
+
 def test_messages_name_the_path() -> None:
     def messages(operation: Operation, **fields: object) -> list[str]:
         reading = operation.read(NEEDED[operation.name] | fields)
@@ -276,7 +353,7 @@ def test_constraints_as_typed_here() -> None:
 
 def test_notes_name_the_path() -> None:
     """Of what was ignored, taken under another name or moved to a limit, wherever it is."""
-    config: dict[str, object] = {"zoom": 1, "zoom_in": 2, "roll": 1}
+    config: dict[str, object] = {"pan": 1, "zoom": 1, "zoom_in": 2, "roll": 1}
     body: dict[str, object] = {
         "prompt": "a",
         "camera": {"config": config, "x": 1},
