@@ -86,6 +86,11 @@ class Operation:
         """What the service takes for fields that were not given."""
         return {field.name: field.default for field in self.fields if field.default is not None}
 
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """The fields that hold values other than pictures, in order of declaration."""
+        return tuple(field.name for field in self.fields if not isinstance(field, Picture | PictureList))
+
     def field(self, name: str) -> AnyField:
         return next(field for field in self.fields if field.name == name)
 

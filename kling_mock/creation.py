@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from contracts.gateways import VALIDATION_SHAPES, Gateway, Route, Situation
 from contracts.operations import Operation
@@ -84,16 +84,10 @@ def refused_by(
 
 
 def _task_request(operation: Operation, reading: Reading, settings: Settings) -> TaskRequest:
-    values: dict[str, Any] = {**operation.defaults, **reading.values}
-    return TaskRequest(
-        prompt=values.get("prompt", ""),
-        n=values["n"],
-        aspect_ratio=values["aspect_ratio"],
-        model_name=values["model_name"],
-        callback_url=values.get("callback_url"),
-        external_task_id=values.get("external_task_id"),
-        pictures=tuple([_picture_record(picture, settings) for picture in reading.pictures]),
-    )
+    values = {**operation.defaults, **reading.values}
+    names = operation.value_names
+    pictures = tuple([_picture_record(picture, settings) for picture in reading.pictures])
+    return TaskRequest(names, tuple([values.get(name) for name in names]), pictures)
 
 
 def _picture_record(picture: InputPicture, settings: Settings) -> PictureRecord:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 import io
+from hashlib import sha256
 from typing import Final
 
 from PIL import Image, ImageDraw
@@ -68,6 +69,10 @@ def draw_sheet(sheet: Sheet) -> bytes:
     """A PNG of the sheet's size. Equal sheets give equal bytes."""
     palette = _Palette()
     image = Image.new("L", (sheet.width, sheet.height), palette.place(GROUND))
+    if not sheet.pictures:
+        box = (GAP, GAP, sheet.width - GAP - 1, sheet.height - CAPTION - 1)
+        digest = sha256(f"{sheet.task_id}/{sheet.index}".encode()).digest()
+        _draw_pattern(ImageDraw.Draw(image), palette, box, digest)
     for box, picture in zip(_boxes(sheet), sheet.pictures, strict=True):
         _draw_card(image, palette, box, picture)
     _draw_caption(image, palette, sheet)
@@ -82,6 +87,8 @@ def draw_sheet(sheet: Sheet) -> bytes:
 def _boxes(sheet: Sheet) -> list[Box]:
     """One box per picture, in the grid whose boxes come nearest to squares."""
     count = len(sheet.pictures)
+    if not count:
+        return []
     room = (sheet.width, sheet.height - CAPTION)
 
     def size(columns: int) -> tuple[int, int]:
@@ -137,7 +144,9 @@ def _role(field: str) -> tuple[str, Colour]:
     if field.startswith("subject_image_list"):
         number = int(field.partition("[")[2].partition("]")[0]) + 1
         return f"subject {number}", CARD
-    return ("style", STYLE) if field.startswith("style") else ("scene", SCENE)
+    if field.startswith("style"):
+        return "style", STYLE
+    return ("scene" if field in ("scence_image", "scene_image") else field), SCENE
 
 
 def _draw_pattern(pen: ImageDraw.ImageDraw, palette: _Palette, box: Box, digest: bytes) -> None:
@@ -186,6 +195,7 @@ def _draw_caption(image: Image.Image, palette: _Palette, sheet: Sheet) -> None:
     for at, text in enumerate(lines or ["(no prompt)"]):
         set_line(image, (left, top - 4 + 36 * at), text, 27, ink if lines else faint)
     begin = float(left)
-    for fact in (f"{sheet.index + 1} of {sheet.count}", sheet.aspect_ratio, sheet.model_name, sheet.task_id):
+    facts = (f"{sheet.index + 1} of {sheet.count}", sheet.aspect_ratio, sheet.model_name, sheet.task_id)
+    for fact in filter(None, facts):
         begin += set_line(image, (round(begin), top + 76), fact, 19, faint) + 28
     set_line(image, (left, top + 102), "kling-mock", 19, palette.ramp(GROUND, (92, 97, 116)))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.messages import result_object, task_object
-from contracts.vocabulary import ResultKind, TaskStatus
+from contracts.vocabulary import TaskStatus
+from kling_mock.chance import draw_bits
 from kling_mock.pictures import result_url
 from kling_mock.plan import Plan, Transition
 from kling_mock.records import TaskRecord
+
+# Seconds of a video or an audio whose request does not say how long it is to be.
+DURATION: Final = 5
 
 
 def milliseconds(instant: float) -> int:
@@ -21,13 +27,10 @@ def task_message(
     The reply to a create leaves the result out.
     """
     status, at = state
-    images: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
     units: str | None = None
     if status is TaskStatus.SUCCEED:
-        images = [
-            result_object(ResultKind.IMAGES, index, result_url(record, index, seed))
-            for index in range(record.request.n)
-        ]
+        results = [_result(record, index, seed) for index in range(record.request.n)]
         units = str(record.units)
     return task_object(
         record.id,
@@ -36,7 +39,17 @@ def task_message(
         milliseconds(at),
         failure=plan.failure if status is TaskStatus.FAILED else None,
         external_id=record.request.external_task_id,
-        results=images,
+        results=results,
+        kind=record.result,
         units=units,
         with_result=with_result,
     )
+
+
+def _result(record: TaskRecord, index: int, seed: int) -> dict[str, object]:
+    url = result_url(record, index, seed)
+    if record.result.drawn:
+        return result_object(record.result, index, url)
+    media_id = str(draw_bits(seed, record.account, record.number, "media", index))
+    duration = record.request.get("duration")
+    return result_object(record.result, index, url, media_id=media_id, duration=str(duration or DURATION))

@@ -1,4 +1,4 @@
-"""Result pictures as facts: their URLs, sizes, lifetime and what stands on them. Drawing is `drawing`'s."""
+"""Results as facts: their URLs and, of pictures, their size and what they show. `drawing` draws them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from kling_mock.records import PictureRecord, TaskRecord
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 PIXELS: Final = 1_000_000
-_PLACE: Final = re.compile(r"/bs2/upload-kling-api/\d{10}/image/(\d{1,20})-(\d{1,4})_raw_image_0\.png")
+_PLACE: Final = re.compile(
+    r"/bs2/upload-kling-api/\d{10}/(image|video|audio)/(\d{1,20})-(\d{1,4})_raw_\1_0\.(?:png|mp4|mp3)"
+)
 
 
 class Place(NamedTuple):
-    """What picture the path of a result URL means."""
+    """The result that the path of a result URL is for."""
 
     task_id: str
     number: int
@@ -36,8 +38,8 @@ class Sheet:
     count: int
     width: int
     height: int
-    aspect_ratio: str
-    model_name: str
+    aspect_ratio: str | None
+    model_name: str | None
     prompt: str
     pictures: tuple[PictureRecord, ...]
 
@@ -48,7 +50,9 @@ def result_url(record: TaskRecord, index: int, seed: int) -> str:
 
 def result_path(record: TaskRecord, index: int, seed: int) -> str:
     bucket = _bucket(seed, record.account)
-    return f"/bs2/upload-kling-api/{bucket:010d}/image/{record.id}-{index}_raw_image_0.png"
+    kind = record.result
+    name = f"{record.id}-{index}_raw_{kind.folder}_0.{kind.extension}"
+    return f"/bs2/upload-kling-api/{bucket:010d}/{kind.folder}/{name}"
 
 
 @lru_cache(maxsize=256)
@@ -58,9 +62,9 @@ def _bucket(seed: int, account: str) -> int:
 
 
 def locate(path: str) -> Place | None:
-    """What picture a path means, if it means one."""
+    """The result that a path is for, if it is for one."""
     found = _PLACE.fullmatch(path)
-    return None if found is None else Place(found[1], int(found[2]), path)
+    return None if found is None else Place(found[2], int(found[3]), path)
 
 
 def sheet_of(record: TaskRecord, index: int) -> Sheet:
@@ -79,9 +83,11 @@ def sheet_of(record: TaskRecord, index: int) -> Sheet:
     )
 
 
-def _size(ratio: str) -> tuple[int, int]:
+def _size(ratio: str | None) -> tuple[int, int]:
     """The size for a ratio: the contract's, or, where the settings let others pass, about as many pixels."""
     sizes = RESULT_PIXELS.value
+    if ratio is None:
+        return sizes[DEFAULT_ASPECT_RATIO.value]
     asked = _RATIO.fullmatch(ratio)
     if ratio in sizes or asked is None:
         return sizes.get(ratio, sizes[DEFAULT_ASPECT_RATIO.value])

@@ -1,0 +1,30 @@
+"""The journal in memory: calls in order, bounded by the memory they take."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from kling_mock.records import CallRecord
+
+
+class CallLog:
+    """Calls, oldest first. While they take more than `limit` bytes the oldest is dropped; one is kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._calls: deque[CallRecord] = deque()
+        self._sizes: deque[int] = deque()
+        self.size = 0
+
+    def append(self, call: CallRecord) -> None:
+        size = call.size
+        self._calls.append(call)
+        self._sizes.append(size)
+        self.size += size
+        while self.size > self._limit and len(self._calls) > 1:
+            self._calls.popleft()
+            self.size -= self._sizes.popleft()
+
+    def of(self, account: str | None) -> tuple[CallRecord, ...]:
+        """The calls of one account, or of all."""
+        return tuple([call for call in self._calls if account in (None, call.account)])
