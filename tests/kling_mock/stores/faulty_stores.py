@@ -308,6 +308,12 @@ class EveryPollHasAnInstant(FaultyStore):
         )
 
 
+@found_by("polls_counted")
+class LosesPolls(FaultyStore):
+    def kept(self, records: Records) -> Records:
+        return tuple(each for each in records if not isinstance(each, PollRecord))
+
+
 @found_by("plan_replaced")
 class PlanForgetsPolls(FaultyStore):
     def after(self, records: Records) -> None:

@@ -1,0 +1,104 @@
+"""Whatever happened, every index of the memory store equals a full scan of what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import Phase, example, given, settings
+
+from kling_mock.records import TaskRecord, TaskState
+from kling_mock.stores.account_index import AccountIndex
+from kling_mock.stores.memory import MemoryStore
+from tests.kling_mock.stores import faulty_stores as faulty
+from tests.kling_mock.stores.histories import RETENTION, Player, many_moves, moves
+from tests.profiles import CI
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def failing(pace: str, account: str = "x") -> tuple[Any, ...]:
+    return ("create", account, "image", 1, None, "no luck", pace)
+
+
+@given(history=moves)
+@example(history=[failing("seconds:1,5"), ("advance", 3 * RETENTION), *[failing("held", "y")] * 3])
+@example(history=[failing("seconds:0,60"), ("advance", 3 * RETENTION)])
+@example(
+    history=[failing("held"), ("finish", 0, "fail"), ("finish", 0, "succeed"), ("advance", 3 * RETENTION)]
+)
+def test_indexes_equal_a_full_scan(history: list[Any]) -> None:
+    Player(MemoryStore).play(history)
+
+
+def expect_found(kind: type[MemoryStore]) -> None:
+    """Histories are drawn until one shows a difference. It is not made small: that only takes time."""
+
+    @settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
+    @given(history=many_moves)
+    def search(history: list[Any]) -> None:
+        Player(kind).play(history)
+
+    with pytest.raises(AssertionError):
+        search()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faulty.CountsKeptTasks,
+        faulty.CountsTasksNotImages,
+        faulty.EndsByFirstPlan,
+        faulty.EveryEndReturnsUnits,
+        faulty.ExpiredTasksAreUnfinished,
+        faulty.ExpiresOneMillisecondLate,
+        faulty.ExternalIdsEndWithTheirFirstTask,
+        faulty.ExternalIdsOutliveTasks,
+        faulty.ForgetsFailures,
+        faulty.ForgetsFailuresOfExpiredTasks,
+        faulty.JournalShowsCallsOfNoAccount,
+        faulty.LosesPolls,
+        faulty.PagesCountExpired,
+        faulty.PagesOfAllOperations,
+        faulty.PagesOldestFirst,
+        faulty.PagesOneOperationAfterAnother,
+        faulty.PagesOverlap,
+        faulty.PollsProlongRetention,
+        faulty.SharesExternalIds,
+        faulty.TasksByAccount,
+        faulty.TasksInOrderOfWriting,
+        faulty.UnfinishedAtTheInstantOfCreation,
+    ],
+)
+def test_a_faulty_store_differs(fault: type[MemoryStore]) -> None:
+    expect_found(fault)
+
+
+def _returned_whenever(index: AccountIndex, state: TaskState) -> int:
+    """Units return also if the task fails after its retention."""
+    return state.record.units if state.plan.failure is not None else 0
+
+
+def _first_end(index: AccountIndex, old: TaskState, new: TaskState, now: float) -> None:
+    """The end that was known at creation stays."""
+
+
+def _forgets_to_close(index: AccountIndex, record: TaskRecord) -> None:
+    """A task that is dropped stays unfinished."""
+    index._open.pop(record.id, None)
+    AccountIndex_drop(index, record)
+
+
+AccountIndex_drop = AccountIndex.drop
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("_returned", _returned_whenever), ("update", _first_end), ("drop", _forgets_to_close)],
+)
+def test_a_faulty_index_differs(
+    name: str, fault: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AccountIndex, name, fault)
+    expect_found(MemoryStore)
