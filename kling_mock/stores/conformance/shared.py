@@ -152,7 +152,7 @@ def token_outlives_its_life() -> Course:
 
 @check
 def token_past_retention() -> Course:
-    """A token whose life and retention are over when it is written is no reason to fail."""
+    """A token whose life and retention are over when it is written is accepted like any other."""
     now = yield from read_now()
     yield from advance(2 * RETENTION)
     yield from write(TokenRecord("digest", now + 1), call(now, "/"))

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kling_mock.clock import Clock
+    from kling_mock.stores import Store
 
 Expected = tuple[Expect, ...]
 Records = tuple[Record, ...]
@@ -731,3 +732,21 @@ class StandsForEver(FaultyStore):
 class GoesBack(FaultyStore):
     def present(self, now: float) -> float:
         return self.clock.record.at(system_time())
+
+
+class OwnCounters:
+    """A handle with counters of its own: what a fake would have that counts beside the store."""
+
+    def __init__(self, store: Store) -> None:
+        self.inner = store
+        self.clock = store.clock
+        self.commit = store.commit
+        self.counters: dict[Key[Any], itertools.count[int]] = {}
+
+    def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
+        snapshot = self.inner.read(keys)
+        values = {key: snapshot[key] for key in keys}
+        for key in keys:
+            if isinstance(key, Ticket):
+                values[key] = next(self.counters.setdefault(key, itertools.count()))
+        return Snapshot(snapshot.now, values)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kling_mock import Reply
+    from kling_mock.stores import AsyncStore
 
 PATH = "/kling/v1/images/generations"
 OFFICIAL = "/v1/images/multi-image2image"
@@ -77,6 +78,18 @@ def test_a_faulty_awaited_store_is_found(check: str, fault: type[AsyncMemoryStor
 
     with pytest.raises(AssertionError, match=f"^{check}: "):
         asyncio.run(CHECKS[check].run_async(faulty))
+
+
+def test_an_awaited_store_may_have_a_second_handle() -> None:
+    handles: list[AsyncStore] = []
+
+    async def second(store: AsyncStore) -> AsyncStore:
+        handles.append(store)
+        return RepeatingAsyncStore()
+
+    with pytest.raises(AssertionError, match="numbers over two handles"):
+        asyncio.run(CHECKS["tickets_never_repeated"].run_async(opened, second))
+    assert [type(each) for each in handles] == [AsyncMemoryStore]
 
 
 def test_every_failed_check_of_an_awaited_store_is_listed() -> None:

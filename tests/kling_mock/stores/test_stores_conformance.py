@@ -11,7 +11,7 @@ import pytest
 from kling_mock import Clock, ManualClock
 from kling_mock.stores.conformance import CHECKS, Check, check_store
 from kling_mock.stores.memory import MemoryStore
-from tests.kling_mock.stores.faulty_stores import FAULTS, FaultyStore, LosesJournal
+from tests.kling_mock.stores.faulty_stores import FAULTS, FaultyStore, LosesJournal, OwnCounters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +88,13 @@ def test_a_rule_is_one_sentence_about_stores(check: Check) -> None:
     assert inspect.isgeneratorfunction(check.course)
     assert check.rule.endswith(".")
     assert check.rule.count(". ") == 0
+
+
+def test_a_second_handle_with_counters_of_its_own_is_found() -> None:
+    """What only two handles show is checked over two."""
+    check = CHECKS["tickets_never_repeated"]
+    with pytest.raises(AssertionError, match="numbers over two handles"):
+        check.run(lambda retention: make(MemoryStore, retention), second=OwnCounters)
 
 
 def test_an_exception_of_the_store_is_a_failed_check() -> None:

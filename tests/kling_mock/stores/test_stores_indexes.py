@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 
 from kling_mock.records import TaskRecord, TaskState
-from kling_mock.stores.account_index import AccountIndex
+from kling_mock.stores import account_index
+from kling_mock.stores.account_index import AccountIndex, _Series
 from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.stores import faulty_stores as faulty
 from tests.kling_mock.stores.histories import RETENTION, Player, many_moves, moves
-from tests.profiles import CI
+from tests.profiles import CI, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,20 @@ def failing(pace: str, account: str = "x") -> tuple[Any, ...]:
     history=[failing("held"), ("finish", 0, "fail"), ("finish", 0, "succeed"), ("advance", 3 * RETENTION)]
 )
 def test_indexes_equal_a_full_scan(history: list[Any]) -> None:
+    Player(MemoryStore).play(history)
+
+
+@pytest.fixture
+def _compacts_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a series does after a thousand dropped tasks, it does after two."""
+    monkeypatch.setattr(account_index, "COMPACTED_FROM", 2)
+
+
+@pytest.mark.usefixtures("_compacts_early")
+@share(0.5, without=[HealthCheck.function_scoped_fixture])
+@given(history=many_moves)
+@example(history=[failing("held"), ("advance", RETENTION), ("look",)] * 6)
+def test_indexes_that_were_compacted_equal_a_full_scan(history: list[Any]) -> None:
     Player(MemoryStore).play(history)
 
 
@@ -101,4 +116,18 @@ def test_a_faulty_index_differs(
     name: str, fault: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(AccountIndex, name, fault)
+    expect_found(MemoryStore)
+
+
+@pytest.mark.usefixtures("_compacts_early")
+def test_a_faulty_compaction_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was dropped is cut off, and counted as dropped again."""
+    sound = _Series.drop_first
+
+    def faulty_drop(series: _Series) -> None:
+        before = series._start
+        sound(series)
+        series._start = series._start or before
+
+    monkeypatch.setattr(_Series, "drop_first", faulty_drop)
     expect_found(MemoryStore)

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from kling_mock import Clock, Fake, ManualClock
-from kling_mock.stores import Snapshot, Ticket
 from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.conftest import Caller
 from tests.kling_mock.reading import body_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kling_mock.stores import Key
+from tests.kling_mock.stores.faulty_stores import OwnCounters
 
 THREADS = 20
-
-
-class OwnCounters:
-    """A handle with counters of its own: what a fake would have that counts beside the store."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.inner = store
-        self.clock = store.clock
-        self.commit = store.commit
-        self.counters: dict[Key[Any], itertools.count[int]] = {}
-
-    def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
-        snapshot = self.inner.read(keys)
-        values = {key: snapshot[key] for key in keys}
-        for key in keys:
-            if isinstance(key, Ticket):
-                values[key] = next(self.counters.setdefault(key, itertools.count()))
-        return Snapshot(snapshot.now, values)
 
 
 def two(
