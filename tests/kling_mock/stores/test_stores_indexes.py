@@ -11,7 +11,7 @@ from kling_mock.records import TaskRecord, TaskState
 from kling_mock.stores import account_index
 from kling_mock.stores.account_index import AccountIndex, _Series
 from kling_mock.stores.memory import MemoryStore
-from tests.kling_mock.stores import faulty_stores as faulty
+from tests.kling_mock.stores.faulty import expiry, lists, tasks, totals
 from tests.kling_mock.stores.histories import RETENTION, Player, many_moves, moves
 from tests.profiles import CI, share
 
@@ -62,28 +62,28 @@ def expect_found(kind: type[MemoryStore]) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        faulty.CountsKeptTasks,
-        faulty.CountsTasksNotImages,
-        faulty.EndsByFirstPlan,
-        faulty.EveryEndReturnsUnits,
-        faulty.ExpiredTasksAreUnfinished,
-        faulty.ExpiresOneMillisecondLate,
-        faulty.ExternalIdsEndWithTheirFirstTask,
-        faulty.ExternalIdsOutliveTasks,
-        faulty.ForgetsFailures,
-        faulty.ForgetsFailuresOfExpiredTasks,
-        faulty.JournalShowsCallsOfNoAccount,
-        faulty.LosesPolls,
-        faulty.PagesCountExpired,
-        faulty.PagesOfAllOperations,
-        faulty.PagesOldestFirst,
-        faulty.PagesOneOperationAfterAnother,
-        faulty.PagesOverlap,
-        faulty.PollsProlongRetention,
-        faulty.SharesExternalIds,
-        faulty.TasksByAccount,
-        faulty.TasksInOrderOfWriting,
-        faulty.UnfinishedAtTheInstantOfCreation,
+        expiry.CountsKeptTasks,
+        totals.CountsTasksNotImages,
+        totals.EndsByFirstPlan,
+        totals.EveryEndReturnsUnits,
+        totals.ExpiredTasksAreUnfinished,
+        expiry.ExpiresOneMillisecondLate,
+        expiry.ExternalIdsEndWithTheirFirstTask,
+        expiry.ExternalIdsOutliveTasks,
+        totals.ForgetsFailures,
+        totals.ForgetsFailuresOfExpiredTasks,
+        lists.JournalShowsCallsOfNoAccount,
+        tasks.LosesPolls,
+        lists.PagesCountExpired,
+        lists.PagesOfAllOperations,
+        lists.PagesOldestFirst,
+        lists.PagesOneOperationAfterAnother,
+        lists.PagesOverlap,
+        expiry.PollsProlongRetention,
+        tasks.SharesExternalIds,
+        lists.TasksByAccount,
+        lists.TasksInOrderOfWriting,
+        totals.UnfinishedAtTheInstantOfCreation,
     ],
 )
 def test_a_faulty_store_differs(fault: type[MemoryStore]) -> None:

@@ -11,7 +11,7 @@ from kling_mock import Clock, Fake, ManualClock
 from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.conftest import Caller
 from tests.kling_mock.reading import body_of
-from tests.kling_mock.stores.faulty_stores import OwnCounters
+from tests.kling_mock.stores.faulty.shared import OwnCounters
 
 THREADS = 20
 
