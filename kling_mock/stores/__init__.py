@@ -28,7 +28,11 @@ class Key(Struct, Generic[T], frozen=True, gc=False):
 
 
 class TaskKey(Key[TaskState | None], frozen=True, gc=False):
-    """A task by its id; None if there is none, or its retention is over. Version: that of the state."""
+    """A task by its id; None if there is none, or its retention is over.
+
+    Version: that of the state. After the retention: None if the id can be used again, else a version that is
+    not that of any state.
+    """
 
     id: str
 
