@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from contracts.operations import MULTI_IMAGE, Operation, validate
 from kling_client.errors import ConfigError, InvalidRequest
 from kling_client.images import Image, ImageLike, to_wire
+from kling_contracts.operations import MULTI_IMAGE, Operation, validate
 
 # The page of one operation spells it so; everybody else, Kling itself included, has `scene_image`.
 _SCENES: Final = {MULTI_IMAGE.name: "scence_image"}

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import jwt
 
-from contracts.gateways import Gateway, Situation
-from kling_mock.accounts import Credential, Denied, Token, account_name
+from kling_contracts.gateways import Gateway, Situation
+from kling_mock.auth import Credential, Denied, Token, account_name
 from kling_mock.settings import Settings
 
 # The library's own annotation names types of an optional dependency.
 _decode: Final[Callable[..., dict[str, Any]]] = jwt.decode  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-# Times are judged in `service.decide`: after the first sight they run on the fake's clock.
+# Times are judged in `decisions`: after the first sight they run on the fake's clock.
 _TIMELESS: Final = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kling_mock.doors import callback_sender
+from kling_mock.doors import webhook_sender as callback_sender
 from tests.doors.callback_scene import LONG, MakeHook, Serve
 
 

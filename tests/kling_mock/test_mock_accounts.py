@@ -131,9 +131,9 @@ def test_a_script_of_an_account_is_for_that_account(caller: Caller) -> None:
 def test_a_view_says_whose_it_is_without_giving_the_key_away(caller: Caller) -> None:
     caller.account("sk-secret-0123456789").create()
     assert repr(caller.fake) == "<Fake of all accounts: 1 tasks, 1 calls>"
-    assert repr(caller.fake.account("sk-mock-b")) == "<View of sk-mock-b: 0 tasks, 0 calls>"
+    assert repr(caller.fake.account("sk-mock-b")) == "<FakeView of sk-mock-b: 0 tasks, 0 calls>"
     shown = repr(caller.fake.account("sk-secret-0123456789"))
-    assert shown.startswith("<View of account-")
+    assert shown.startswith("<FakeView of account-")
     assert shown.endswith(": 1 tasks, 1 calls>")
     assert "sk-secret" not in shown
 

@@ -9,8 +9,8 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from contracts.lifecycle import REACHABLE
-from contracts.vocabulary import TaskStatus
+from kling_contracts.lifecycle import REACHABLE
+from kling_contracts.vocabulary import TaskStatus
 from kling_mock import Pace
 from tests.intent import census, missing
 from tests.kling_mock.life_cycle import HERE, PACES, LifeCycle
@@ -24,7 +24,7 @@ def test_the_fake_agrees_with_the_model() -> None:
 
 def _heard(machine: type[LifeCycle]) -> set[tuple[str, str]]:
     with census() as heard:
-        run_machine(machine, settings=settings(CI, max_examples=60, phases=[Phase.generate]))
+        run_machine(machine, settings=settings(CI, max_examples=140, phases=[Phase.generate]))
     return heard
 
 

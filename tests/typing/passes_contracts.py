@@ -8,7 +8,7 @@ from typing import assert_type
 from hypothesis import given
 from hypothesis.strategies import SearchStrategy
 
-from contracts import (
+from kling_contracts import (
     COMETAPI,
     GATEWAYS,
     MULTI_IMAGE,
@@ -25,9 +25,9 @@ from contracts import (
     judge,
     validate,
 )
-from contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
-from contracts.lifecycle import Misconduct
-from contracts.strategies import (
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
+from kling_contracts.lifecycle import Misconduct
+from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
     InvalidRequest,

@@ -9,7 +9,6 @@ from typing import assert_type
 
 import httpx
 
-from contracts import TaskMessage, TaskStatus, Violation
 from kling_client import (
     ApiError,
     AsyncClient,
@@ -28,6 +27,7 @@ from kling_client import (
     WaitTimeout,
     parse_callback,
 )
+from kling_contracts import TaskMessage, TaskStatus, Violation
 
 
 def asking_for_pictures() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PACKAGES = ("contracts", "kling_client", "kling_mock")
+PACKAGES = ("kling_contracts", "kling_client", "kling_mock")
 
 PASSES = sorted(HERE.glob("passes_*.py"))
 FAILS = sorted(HERE.glob("fails_*.py"))
@@ -101,5 +101,6 @@ def test_each_package_says_that_it_is_typed(package: str) -> None:
     """PEP 561: the file is in the package, and the wheel takes the package as a whole."""
     assert resources.files(package).joinpath("py.typed").is_file()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    folders = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert package in [Path(folder).name for folder in folders]
     assert "Typing :: Typed" in project["project"]["classifiers"]
