@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contracts.messages import Envelope as Envelope
     from contracts.messages import MalformedMessage as MalformedMessage
     from contracts.messages import ResultImage as ResultImage
+    from contracts.messages import ResultMedia as ResultMedia
     from contracts.messages import TaskMessage as TaskMessage
     from contracts.operations import MULTI_IMAGE as MULTI_IMAGE
     from contracts.operations import MULTI_IMAGE2IMAGE as MULTI_IMAGE2IMAGE
@@ -36,6 +37,7 @@ _HOMES = {
     "Envelope": "messages",
     "MalformedMessage": "messages",
     "ResultImage": "messages",
+    "ResultMedia": "messages",
     "TaskMessage": "messages",
     "MULTI_IMAGE": "operations",
     "MULTI_IMAGE2IMAGE": "operations",
@@ -59,6 +61,7 @@ __all__ = [
     "MalformedMessage",
     "Operation",
     "ResultImage",
+    "ResultMedia",
     "Rule",
     "Source",
     "TaskMessage",

@@ -1,4 +1,4 @@
-"""The messages of the wire as frozen values: result image, task, envelope.
+"""The messages of the wire as frozen values: result, task, envelope.
 
 Reading is lenient, as a client must be: unknown fields survive in `extra`, an unknown status stays a
 plain string, missing optional parts are None. Writing gives exactly what the captured answers have.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, TypeAlias, cast
 
 from contracts.vocabulary import SUCCESS_CODE, SUCCESS_MESSAGE, ResultKind, TaskStatus
 
@@ -115,11 +115,11 @@ class ResultImage:
         return {**result_object(ResultKind.IMAGES, self.index, self.url), **self.extra}
 
     @classmethod
-    def from_wire(cls, wire: object, position: int) -> ResultImage:
+    def from_wire(cls, wire: object, position: int, kind: ResultKind = ResultKind.IMAGES) -> ResultImage:
         image = _object(wire)
         url = _text(image.get("url"))
         if url is None:
-            raise MalformedMessage(f"task_result.images[{position}].url is missing")
+            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
         index = _whole(image.get("index"))
         return cls(
             index=position if index is None else index,
@@ -128,7 +128,39 @@ class ResultImage:
         )
 
 
-_TASK_FIELDS = frozenset(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultMedia:
+    """One video or audio of a finished task: its id, absolute URL and duration, in seconds as text.
+
+    `id` and `duration` are None where the service left them out.
+    """
+
+    id: str | None
+    url: str
+    duration: str | None = None
+    extra: JSONObject = field(default_factory=dict[str, object])
+
+    def to_wire(self) -> dict[str, object]:
+        given = {"id": self.id, "url": self.url, "duration": self.duration}
+        return {name: value for name, value in given.items() if value is not None} | dict(self.extra)
+
+    @classmethod
+    def from_wire(cls, wire: object, position: int, kind: ResultKind) -> ResultMedia:
+        media = _object(wire)
+        url = _text(media.get("url"))
+        if url is None:
+            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
+        return cls(
+            id=_text(media.get("id")),
+            url=url,
+            duration=_text(media.get("duration")),
+            extra=_rest(media, frozenset({"id", "url", "duration"})),
+        )
+
+
+Result: TypeAlias = ResultImage | ResultMedia
+
+_TASK_FIELDS: Final = frozenset(
     {
         "task_id",
         "task_status",
@@ -147,6 +179,8 @@ class TaskMessage:
     """A task as the service shows it: `data` of create and query answers, and the body of a callback.
 
     `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is why a task failed.
+    `images` are results that are pictures, `media` videos or audios; `result_kind` is the key of
+    `task_result` that holds them, and means nothing while there are none.
     `final_unit_deduction` is a decimal string, in units of the price list.
     """
 
@@ -156,9 +190,22 @@ class TaskMessage:
     external_task_id: str | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    result_kind: ResultKind = ResultKind.IMAGES
     images: tuple[ResultImage, ...] = ()
+    media: tuple[ResultMedia, ...] = ()
     final_unit_deduction: str | None = None
+    # Further parts of `task_result`: the video beside an audio, say.
+    result_extra: JSONObject = field(default_factory=dict[str, object])
     extra: JSONObject = field(default_factory=dict[str, object])
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """All results, of whatever kind."""
+        return (*self.images, *self.media)
+
+    def results_of(self, kind: ResultKind) -> tuple[Result, ...]:
+        """The results if they are of this kind, else none."""
+        return self.results if self.result_kind is kind else ()
 
     def to_wire(self, *, with_result: bool = True) -> dict[str, object]:
         """The JSON object; a create answer leaves `task_result` out (`with_result=False`)."""
@@ -169,10 +216,13 @@ class TaskMessage:
             self.updated_at,
             failure=self.task_status_msg,
             external_id=self.external_task_id,
-            results=[image.to_wire() for image in self.images],
+            results=[result.to_wire() for result in self.results],
+            kind=self.result_kind,
             units=self.final_unit_deduction,
             with_result=with_result,
         )
+        if with_result and self.result_extra:
+            wire["task_result"] = {**_object(wire["task_result"]), **self.result_extra}
         return {**wire, **self.extra} if self.extra else wire
 
     @classmethod
@@ -183,7 +233,9 @@ class TaskMessage:
         if task_id is None or status is None:
             missing = "task_id" if task_id is None else "task_status"
             raise MalformedMessage(f"{missing} is missing or no text")
-        images = _list(_object(task.get("task_result")).get("images"))
+        result = _object(task.get("task_result"))
+        kind = next((each for each in ResultKind if _list(result.get(each))), ResultKind.IMAGES)
+        shown = enumerate(_list(result.get(kind)))
         return cls(
             task_id=task_id,
             task_status=known_status(status),
@@ -191,8 +243,11 @@ class TaskMessage:
             external_task_id=_text(_object(task.get("task_info")).get("external_task_id")),
             created_at=_whole(task.get("created_at")),
             updated_at=_whole(task.get("updated_at")),
-            images=tuple(ResultImage.from_wire(image, at) for at, image in enumerate(images)),
+            result_kind=kind,
+            images=tuple(ResultImage.from_wire(each, at, kind) for at, each in shown) if kind.drawn else (),
+            media=() if kind.drawn else tuple(ResultMedia.from_wire(each, at, kind) for at, each in shown),
             final_unit_deduction=_text(task.get("final_unit_deduction")),
+            result_extra=_rest(result, frozenset({kind.value})),
             extra=_rest(task, _TASK_FIELDS),
         )
 
