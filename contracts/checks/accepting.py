@@ -17,11 +17,12 @@ from contracts.checks.valid_requests import (
     NOT_BURNT,
     STUBBORN,
     ValidRequest,
+    body_of,
     requests_of,
 )
 from contracts.gateways import Gateway
 from contracts.operations import Operation
-from contracts.verify.bodies import Body, Feature, minimal
+from contracts.verify.bodies import Body, Feature
 from contracts.verify.budget import images_in
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
@@ -57,10 +58,8 @@ _ALLOWED: Final[dict[str, tuple[str, Source]]] = {
     "empty_text": ("the empty string means that an optional field is not given", KLING_PAGE),
     "null": ("null means that an optional field is not given", ASSUMED),
     "unknown_fields": ("unknown fields are ignored", ASSUMED),
-    "prompt.characters": ("every character that JSON can hold may stand in a prompt", ASSUMED),
     "picture_forms": ("a picture is given by URL or as raw base64, PNG or JPEG", KLING_PAGE),
     "equal_pictures": ("equal subject pictures count separately", SEED),
-    "subject_image_list.items": ("every number of subjects within the limits is accepted", SEED),
 }
 
 
@@ -92,7 +91,7 @@ def _step(request: ValidRequest) -> Step:
     return Step(
         name=f"accepted: {request.name}",
         stage=_stage(request),
-        does="a create with " + ", ".join(feature.tag for feature in request.features),
+        does="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
         run=_send(request),
         requests=request.racers,
         reserves=request.images * request.racers,
@@ -125,7 +124,7 @@ def _send(request: ValidRequest) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         if session.inbox is not None and request.callback == STUBBORN:
             session.inbox.refuse_first(STUBBORN)
-        parts = request.parts(session)
+        parts = request.brought(session)
         body = _body(session, parts)
         with ThreadPoolExecutor(request.racers) as pool:
             probe = Probe(WHOLE, request.name)
@@ -158,14 +157,11 @@ def _alone(session: Session, part: Feature, *, escaped: bool) -> None:
 
 
 def _body(session: Session, parts: Iterable[Feature]) -> Body:
-    body = minimal(session.operation)
-    for part in parts:
-        body |= part.fields
-    return body
+    return body_of(session.operation, parts)
 
 
 def _check(operation: Operation, about: str, *, must: bool) -> Check:
-    sentence, source = _ALLOWED.get(about) or _on_the_limit(operation, about)
+    sentence, source = _ALLOWED.get(about) or _about_a_field(operation, about)
     return Check(
         id=f"accepts.{about}",
         sentence=sentence,
@@ -176,8 +172,16 @@ def _check(operation: Operation, about: str, *, must: bool) -> Check:
     )
 
 
-def _on_the_limit(operation: Operation, about: str) -> tuple[str, Source]:
-    rule = operation.rules[about]
+def _about_a_field(operation: Operation, about: str) -> tuple[str, Source]:
+    name, _, what = about.rpartition(".")
+    match what:
+        case "characters":
+            return f"every character that JSON can hold may stand in a {name}", ASSUMED
+        case "items":
+            source = operation.field(name).source
+            return "every number of subjects within the limits is accepted", source
+        case _:
+            rule = operation.rules[about]
     return f"a request is accepted where {rule.sentence}, up to the limit", rule.source
 
 

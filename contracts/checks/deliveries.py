@@ -11,6 +11,7 @@ from contracts.messages import TaskMessage
 from contracts.verify.check import Need
 from contracts.verify.evidence import Evidence, Trace
 from contracts.verify.exchange import Delivery
+from contracts.verify.parts import calls_back
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import TaskStatus
@@ -21,6 +22,8 @@ _PAUSE: Final = 0.1
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not calls_back(gateway.main):
+        return ()
     return (
         Step(
             name="callbacks",

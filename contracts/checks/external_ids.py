@@ -21,6 +21,7 @@ from contracts.verify.bodies import minimal
 from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.parts import EXTERNAL_ID, has
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
@@ -30,6 +31,8 @@ BY_EXTERNAL_ID: Final = "by external id"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not has(gateway.main, EXTERNAL_ID):
+        return ()
     found = [
         Check(
             id="external_ids.unique",
@@ -81,6 +84,8 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not has(gateway.main, EXTERNAL_ID):
+        return ()
     found = [
         Step(
             name="external ids: a duplicate while the task runs",

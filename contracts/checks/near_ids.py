@@ -10,6 +10,7 @@ from contracts.gateways import Gateway
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.parts import EXTERNAL_ID, has
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, SEED
@@ -56,7 +57,7 @@ def _ask(session: Session) -> None:
         return
     task_id = trace.id
     near = [*_nearly(task_id), f"0{task_id}", f"%2B{task_id}", f"{task_id}%20"]
-    if session.evidence.gateway.finds_external_ids:
+    if session.evidence.gateway.finds_external_ids and has(session.operation, EXTERNAL_ID):
         external_id = session.external_id(FIRST)
         near += [*_nearly(external_id), external_id.upper()]
     for asked in near:

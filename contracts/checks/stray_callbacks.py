@@ -9,10 +9,13 @@ from contracts.messages import TaskMessage
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import read_task
+from contracts.verify.parts import calls_back
 from contracts.vocabulary import ASSUMED
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not calls_back(gateway.main):
+        return ()
     return (
         Check(
             id="refused.calls_nobody",

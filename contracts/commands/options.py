@@ -127,10 +127,11 @@ def known_in(path: Path | None) -> tuple[Deviation, ...]:
 
 
 def _all_ids() -> list[str]:
-    """The ids of all checks: a file of deviations may be for several gateways."""
+    """The ids of all checks: a file of deviations may be for several gateways and operations."""
     from contracts.verify.catalogue import checks_of
 
-    return list(dict.fromkeys(check.id for gateway in GATEWAYS for check in checks_of(gateway)))
+    targets = [gateway.focused(each) for gateway in GATEWAYS for each in gateway.operations]
+    return list(dict.fromkeys(check.id for target in targets for check in checks_of(target)))
 
 
 def gateway_named(name: str) -> Gateway:

@@ -59,9 +59,10 @@ def images_of(body: bytes) -> int:
 
 
 def images_in(asked: Mapping[str, object]) -> int:
-    """How many images a server could make of a request.
+    """How many images, or other results, a server could make of a request for any operation.
 
-    A doubtful `n` counts as what a lenient server might read in it: "3" as 3, 1.5 as 2, true as 1.
+    It is one where the request gives no number. A doubtful number counts as what a lenient server might read
+    in it: "3" as 3, 1.5 as 2, true as 1.
     """
     wanted = asked.get("n")
     if isinstance(wanted, str):
