@@ -11,13 +11,16 @@ import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kling_mock.callbacks import Callback, callback_of, changes_of, next_attempt
+from kling_mock.control import record_attempt
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import AttemptRecord, TaskRecord
+from kling_mock.records import AttemptRecord, TaskState
 from kling_mock.settings import Settings
-from kling_mock.stores import Store
+from kling_mock.stores import Store, TaskKey, TasksKey, run
+
+EVERY_TASK: Final = TasksKey()
 
 
 class Errand(NamedTuple):
@@ -63,33 +66,37 @@ class Agenda:
         with self._lock:
             if not self._is_open:
                 self._is_open = True
-                for record in self._store.tasks():
-                    self._note(record)
+                for task in self._store.read((EVERY_TASK,))[EVERY_TASK]:
+                    self._note(task)
 
     def note(self, task_id: str) -> bool:
         """A task was created, queried or ended. Gives whether that changes when it calls back."""
         if not self._is_open:
             return False
-        record = self._store.task(task_id)
-        if record is None or not record.request.callback_url:
+        task = self._task(task_id)
+        if task is None or not task.record.request.callback_url:
             return False
         with self._lock:
-            return self._note(record)
+            return self._note(task)
+
+    def _task(self, task_id: str) -> TaskState | None:
+        key = TaskKey(task_id)
+        return self._store.read((key,))[key]
 
     def take(self) -> Errand | None:
         """The attempt that has been due for longest; its task has no other until `record` or `put_back`."""
         with self._lock:
-            now = self._store.now()
+            now = self._store.clock.now()
             while (line := self._first()) is not None and line[0] <= now:
                 heapq.heappop(self._lines)
                 task_id = line[2]
-                record = self._store.task(task_id)
-                found = None if record is None else self._earliest(record, changes_of(self._store, record))
-                if record is None or found is None or found.due > now:  # dropped, or changed and not yet told
+                task = self._task(task_id)
+                found = None if task is None else self._earliest(task, changes_of(task))
+                if task is None or found is None or found.due > now:  # dropped, or changed and not yet told
                     self._renew(task_id)
                     continue
                 self._entries[task_id].taken = True
-                callback = callback_of(self._store, record, self._settings, found.position, found.change)
+                callback = callback_of(task, self._settings, found.position, found.change)
                 return Errand(callback, found.due)
             return None
 
@@ -114,8 +121,7 @@ class Agenda:
         attempt = AttemptRecord(
             callback.task_id, callback.position, number, errand.due + lasted, status, error
         )
-        if self._store.task(callback.task_id) is not None:  # else it was dropped in the meantime
-            self._store.commit((attempt,))
+        run(record_attempt(attempt), self._store)
         self.put_back(errand)
         return attempt
 
@@ -127,38 +133,39 @@ class Agenda:
 
     def _renew(self, task_id: str) -> None:
         """Look at a task anew, in its old place."""
-        record = self._store.task(task_id)
-        if record is None:  # its retention is over
+        task = self._task(task_id)
+        if task is None:  # its retention is over
             del self._entries[task_id]
             return
         entry = self._entries[task_id]
         entry.taken, entry.due = False, NEVER
-        self._note(record)
+        self._note(task)
 
-    def _note(self, record: TaskRecord) -> bool:
-        entry = self._entries.get(record.id)
+    def _note(self, task: TaskState) -> bool:
+        task_id = task.record.id
+        entry = self._entries.get(task_id)
         if entry is not None and entry.taken:  # it is looked at again when its attempt is over
             return False
-        changes = changes_of(self._store, record)
-        found = self._earliest(record, changes)
+        changes = changes_of(task)
+        found = self._earliest(task, changes)
         if found is None and (not changes or changes[-1].status.terminal):
-            self._entries.pop(record.id, None)
+            self._entries.pop(task_id, None)
             return False
         if entry is None:
-            entry = self._entries[record.id] = _Entry(next(self._orders), NEVER)
+            entry = self._entries[task_id] = _Entry(next(self._orders), NEVER)
         due = NEVER if found is None else found.due
         if due == entry.due:
             return False
         entry.due = due
         if due < NEVER:  # else only a query or a verb leads on, and both are told
-            heapq.heappush(self._lines, (due, entry.order, record.id))
+            heapq.heappush(self._lines, (due, entry.order, task_id))
         return True
 
-    def _earliest(self, record: TaskRecord, changes: Sequence[Transition]) -> _Next | None:
+    def _earliest(self, task: TaskState, changes: Sequence[Transition]) -> _Next | None:
         """The next attempt of a task, past or to come: of two at one instant, the earlier change."""
         earliest: _Next | None = None
         for position, change in enumerate(changes):
-            attempts = self._store.attempts(record.id, position)
+            attempts = task.attempts_at(position)
             due = next_attempt(change.at, attempts, self._settings.callback_retries)
             if due is not None and (earliest is None or due < earliest.due):
                 earliest = _Next(due, position, change)

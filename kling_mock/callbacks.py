@@ -14,9 +14,8 @@ from typing import NamedTuple
 from contracts.vocabulary import TaskStatus
 from kling_mock.messages import task_message
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import AttemptRecord, TaskRecord
+from kling_mock.records import AttemptRecord, TaskState
 from kling_mock.settings import Settings
-from kling_mock.stores import Store
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 
@@ -67,30 +66,28 @@ def next_attempt(due: float, attempts: Sequence[AttemptRecord], retries: Sequenc
 Receiver = Callable[[Callback], "int | None"]
 
 
-def callbacks_of(store: Store, record: TaskRecord, settings: Settings) -> Iterator[Callback]:
-    """The callbacks of one task that have become due."""
-    for position, change in enumerate(changes_of(store, record, store.now())):
-        yield callback_of(store, record, settings, position, change)
+def callbacks_of(task: TaskState, settings: Settings, until: float) -> Iterator[Callback]:
+    """The callbacks of one task that have become due by an instant."""
+    for position, change in enumerate(changes_of(task, until)):
+        yield callback_of(task, settings, position, change)
 
 
-def changes_of(store: Store, record: TaskRecord, until: float = NEVER) -> Sequence[Transition]:
+def changes_of(task: TaskState, until: float = NEVER) -> Sequence[Transition]:
     """The changes that a task calls back on, up to an instant: also those that are known to come."""
-    if not record.request.callback_url:
+    if not task.record.request.callback_url:
         return ()
-    plan, times = store.plan(record.id), store.polls(record.id).times
-    return [change for change in plan.history(record.created, times, until) if change.at < NEVER]
+    return [change for change in task.history(until) if change.at < NEVER]
 
 
-def callback_of(
-    store: Store, record: TaskRecord, settings: Settings, position: int, change: Transition
-) -> Callback:
+def callback_of(task: TaskState, settings: Settings, position: int, change: Transition) -> Callback:
     """The callback on the change at this position of a task's history."""
+    record = task.record
     return Callback(
         record.id,
         record.request.callback_url or "",
         change.status,
         change.at,
         position,
-        task_message(record, store.plan(record.id), change, settings.seed),
-        tuple(store.attempts(record.id, position)),
+        task_message(record, task.plan, change, settings.seed),
+        task.attempts_at(position),
     )

@@ -114,7 +114,7 @@ def _serve(options: argparse.Namespace) -> int:
             _write_whole(options.ready_file, json.dumps({"url": url, "keys": keys, "pid": os.getpid()}))
         console.greet(url)
 
-    serve_until_interrupted(console.app(), listening, announce, console.sender().run)
+    serve_until_interrupted(fake.asgi(), listening, announce, console.sender().run)
     console.farewell()
     return 0
 

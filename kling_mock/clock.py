@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from time import time as system_time
-from typing import NamedTuple
+
+from kling_mock.records import ClockRecord, Jump
 
 # Instants before this one would give task ids that no real task has ever had.
 EARLIEST = 1_577_836_800.0  # 2020-01-01
 # In Unix seconds this is the year 2286: whoever starts later has given milliseconds.
 LATEST = 10_000_000_000.0
 JUMPS_KEPT = 1_000
-
-
-class _Course(NamedTuple):
-    """From `since` (system time) on, the clock runs from `reading` at `speed` seconds per second."""
-
-    since: float
-    reading: float
-    speed: float
-
-    def at(self, system: float) -> float:
-        return self.reading + (system - self.since) * self.speed
-
-
-class Jump(NamedTuple):
-    """The clock was advanced: when it stood at `at` (Unix seconds), by so many seconds."""
-
-    at: float
-    seconds: float
 
 
 class Clock:
@@ -48,15 +30,28 @@ class Clock:
 
     def __init__(self) -> None:
         start = system_time()
-        self._course = _Course(start, start, 1.0)
-        self._latest = start
-        self._lock = threading.Lock()
+        self._start(start, start, 1.0)
+
+    def _start(self, since: float, reading: float, speed: float) -> None:
+        self._record = ClockRecord(since, reading, speed)
+        self._latest = reading
+        # Held while the settings are compared and replaced.
+        self.lock = threading.RLock()
         self._listeners: list[Callable[[], None]] = []
-        self._jumps: deque[Jump] = deque(maxlen=JUMPS_KEPT)
+
+    @property
+    def record(self) -> ClockRecord:
+        """Its settings, as a store keeps them."""
+        return self._record
+
+    def adopt(self, record: ClockRecord) -> None:
+        """Go on by these settings. Listeners are called by `announce`."""
+        self._record = record
+        self._latest = max(self._latest, record.reading)
 
     def now(self) -> float:
         """The present, in Unix seconds."""
-        reading = self._course.at(system_time())
+        reading = self._record.at(system_time())
         if reading < self._latest:  # the system clock was set back
             return self._latest
         self._latest = reading
@@ -72,8 +67,7 @@ class Clock:
     @property
     def jumps(self) -> Sequence[Jump]:
         """How it was advanced so far, oldest first: the last thousand times."""
-        with self._lock:
-            return tuple(self._jumps)
+        return self._record.jumps
 
     def freeze(self) -> None:
         """Stand still until `resume()` or `advance()`; advancing leaves the clock frozen."""
@@ -86,7 +80,7 @@ class Clock:
     @property
     def speed(self) -> float:
         """Seconds of this clock per second of system time."""
-        return self._course.speed
+        return self._record.speed
 
     @speed.setter
     def speed(self, value: float) -> None:
@@ -98,18 +92,15 @@ class Clock:
         """Call `listener` after each change of course, so that what has become due can be done."""
         self._listeners.append(listener)
 
-    def _steer(self, forward: float, speed: float | None = None) -> None:
-        with self._lock:
-            now = self.now()
-            # To the microsecond, so that ten steps of 0.1 s are one second, to the bit.
-            reading = max(now, round(now + forward, 6))
-            course = self._course
-            self._course = _Course(system_time(), reading, course.speed if speed is None else speed)
-            self._latest = reading
-            if forward:
-                self._jumps.append(Jump(now, forward))
+    def announce(self) -> None:
+        """Call the listeners: the settings have changed."""
         for listener in self._listeners:
             listener()
+
+    def _steer(self, forward: float, speed: float | None = None) -> None:
+        with self.lock:
+            self.adopt(steered(self._record, self.now(), system_time(), forward, speed))
+        self.announce()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} now={self.now():.3f} speed={self.speed:g}>"
@@ -122,13 +113,11 @@ class ManualClock(Clock):
     """
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
-        super().__init__()
         if isinstance(start, bool) or not isinstance(start, int | float):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
             raise TypeError(f"start: {start!r} is no number of Unix seconds")
         if not EARLIEST <= start < LATEST:
             raise ValueError(f"start {start} is not in 2020 or later: give Unix seconds (not milliseconds)")
-        self._course = _Course(system_time(), float(start), 0.0)
-        self._latest = float(start)
+        self._start(system_time(), float(start), 0.0)
 
     def resume(self) -> None:
         """Refused: a manual clock moves by `advance()` only. Use Clock() for one that can run."""
@@ -142,3 +131,13 @@ class ManualClock(Clock):
     def speed(self, value: float) -> None:
         if value:
             self.resume()
+
+
+def steered(
+    record: ClockRecord, now: float, system: float, forward: float, speed: float | None = None
+) -> ClockRecord:
+    """The settings of a clock that reads `now`, advanced by `forward` seconds, maybe at another speed."""
+    # To the microsecond, so that ten steps of 0.1 s are one second, to the bit.
+    reading = max(now, round(now + forward, 6))
+    jumps = (*record.jumps, Jump(now, forward))[-JUMPS_KEPT:] if forward else record.jumps
+    return ClockRecord(system, reading, record.speed if speed is None else speed, record.version + 1, jumps)

@@ -1,6 +1,8 @@
-"""What a request can ask for, as values: the commands that `service` decides about."""
+"""Requests as values: the commands that `service` decides about. `keys` are what a decision has to read."""
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -8,6 +10,7 @@ from contracts.gateways import Gateway, Refusal, Situation
 from contracts.operations import Operation
 from contracts.vocabulary import Source
 from kling_mock.records import TaskRequest
+from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, TaskKey
 
 
 class Create(Struct, frozen=True):
@@ -22,6 +25,12 @@ class Create(Struct, frozen=True):
     origin: str | None
 
     @property
+    def keys(self) -> tuple[Key[Any], ...]:
+        external_id = self.request.external_task_id
+        taken = (ExternalKey(self.account, external_id),) if external_id else ()
+        return (AccountKey(self.account), SCRIPTS, *taken)
+
+    @property
     def units(self) -> int:
         """What the task costs, in units of the price list."""
         return self.request.n * self.operation.units_per_image.value
@@ -34,6 +43,11 @@ class Query(Struct, frozen=True):
     account: str
     id: str
 
+    @property
+    def keys(self) -> tuple[Key[Any], ...]:
+        by_id = TaskKey(self.id)
+        return (by_id, ExternalKey(self.account, self.id)) if self.gateway.finds_external_ids else (by_id,)
+
 
 class List(Struct, frozen=True):
     """A page of the tasks of one route, newest first."""
@@ -43,11 +57,19 @@ class List(Struct, frozen=True):
     page: int
     size: int
 
+    @property
+    def keys(self) -> tuple[PageKey]:
+        return (PageKey(self.account, self.operations, (self.page - 1) * self.size, self.size),)
+
 
 class ShowCosts(Struct, frozen=True):
     """What an account has left."""
 
     account: str
+
+    @property
+    def keys(self) -> tuple[AccountKey]:
+        return (AccountKey(self.account),)
 
 
 class FetchPicture(Struct, frozen=True):
@@ -57,9 +79,15 @@ class FetchPicture(Struct, frozen=True):
     number: int
     path: str
 
+    @property
+    def keys(self) -> tuple[TaskKey]:
+        return (TaskKey(self.task_id),)
+
 
 class CheckHealth(Struct, frozen=True):
-    """Anybody may ask whether this is a fake, and alive."""
+    """The health check: needs no key, and identifies the server as kling-mock."""
+
+    keys: ClassVar[tuple[()]] = ()
 
 
 class Refused(Struct, frozen=True):
@@ -73,6 +101,7 @@ class Refused(Struct, frozen=True):
     values: tuple[tuple[str, object], ...] = ()
     allow: str | None = None
     notes: tuple[str, ...] = ()
+    keys: ClassVar[tuple[()]] = ()
 
 
 Named = tuple[tuple[str, object], ...]

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
 from kling_mock.callbacks import Callback
-from kling_mock.doors.asgi import Answering, ASGIApp
 from kling_mock.doors.callback_sender import CallbackSender
 from kling_mock.fake import Fake
 from kling_mock.receivers import in_ascii, without_secrets
 from kling_mock.records import AttemptRecord, CallRecord
-from kling_mock.replies import Reply, Request
 
 COLOURS = {
     TaskStatus.SUBMITTED: "cyan",
@@ -27,19 +25,6 @@ COLOURS = {
 Segment = tuple[str, str]
 
 
-class _ToldApp(ASGIApp):
-    """An app that tells of each call that it has answered."""
-
-    def __init__(self, fake: Fake, console: Console) -> None:
-        super().__init__(fake)
-        self._console = console
-
-    async def answer(self, fake: Answering, request: Request) -> Reply:
-        reply = await super().answer(fake, request)
-        self._console.tell(request, reply)
-        return reply
-
-
 class Console:
     """The terminal side of a served fake."""
 
@@ -47,9 +32,8 @@ class Console:
         self._fake = fake
         self._quiet = quiet
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-    def app(self) -> ASGIApp:
-        return ASGIApp(self._fake) if self._quiet else _ToldApp(self._fake, self)
+        if not quiet:
+            fake.on_call(self.tell)
 
     def sender(self) -> CallbackSender:
         return self._fake.sender(None if self._quiet else self.tell_callback)
@@ -71,13 +55,11 @@ class Console:
         self._fact("stop", "Ctrl-C")
         self._say()
 
-    def tell(self, request: Request, reply: Reply) -> None:
-        calls = self._fake.calls
-        call = calls[-1] if calls else None
-        good = "green" if reply.status < 400 else "red"
-        mine = call is not None and (call.path, call.status) == (request.path, reply.status)
-        line = f"{request.method:<4} {request.path[:100]} "
-        self._say((line, ""), (str(reply.status), good), *(_details(call) if call and mine else ()))
+    def tell(self, call: CallRecord) -> None:
+        """A line for a call that was answered."""
+        good = "green" if call.status < 400 else "red"
+        line = f"{call.method:<4} {call.path[:100]} "
+        self._say((line, ""), (str(call.status), good), *_details(call))
 
     def tell_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
         """A line for an attempt to deliver; None: the receiver is not called."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from time import time as system_time
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from contracts.gateways import COMETAPI, Situation
-from kling_mock.accounts import account_name, without_secrets
-from kling_mock.chance import draw_uuid
+from kling_mock.accounts import account_name
 from kling_mock.clock import Clock
 from kling_mock.courier import Courier, Tell
 from kling_mock.pictures import Sheet
 from kling_mock.records import CallRecord
-from kling_mock.replies import Reply, Request, json_reply, picture_reply
-from kling_mock.routing import understand
-from kling_mock.service import Told, decide
+from kling_mock.replies import Reply, Request, json_reply
+from kling_mock.service import Answer, answer
 from kling_mock.settings import Settings
+from kling_mock.stores import Store, run
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.views import View
 from kling_mock.waiting import Watch
@@ -42,22 +42,25 @@ class Fake(View):
     >>> from kling_mock import Fake, ManualClock
     >>> fake = Fake(pace="polls:3", keys=["sk-one"], clock=ManualClock())
 
-    It is safe to use from several threads. What it does is repeatable: the same seed, clock and calls
-    give the same ids, instants and bytes.
+    `store` keeps its state; several fakes may share one. A fake is safe to use from several threads. What it
+    does is repeatable: the same seed, clock and calls give the same ids, instants and bytes.
     """
 
-    def __init__(self, *, clock: Clock | None = None, **switches: object) -> None:
+    def __init__(self, *, clock: Clock | None = None, store: Store | None = None, **switches: object) -> None:
         if clock is not None and not isinstance(clock, Clock):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise TypeError(f"clock: {clock!r} is no Clock; use Clock() or ManualClock()")
+            raise TypeError(f"clock: {clock!r} is not a Clock; use Clock() or ManualClock()")
+        if clock is not None and store is not None:
+            raise TypeError("clock: a store has a clock already; give that to the store, or leave it out")
         settings = Settings.of(switches)
-        clock = clock or Clock()
+        if store is None:
+            retention = settings.retention_days * DAY
+            store = MemoryStore(clock or Clock(), retention=retention, journal_bytes=settings.journal_bytes)
         self._problems: list[Exception] = []
-        store = MemoryStore(clock.now, retention=settings.retention_days * DAY, journal=settings.journal_size)
         courier = Courier(store, settings, self._problems.append)
-        watch = Watch(clock, courier.settle, courier.wake)
-        super().__init__(store, settings, courier, watch, itertools.count())
-        self._replies = itertools.count()
+        watch = Watch(store.clock, courier.settle, courier.wake)
+        super().__init__(store, settings, courier, watch)
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
+        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.tell(call.task_id)]
 
     @property
     def settings(self) -> Settings:
@@ -67,44 +70,40 @@ class Fake(View):
     def account(self, key: str) -> View:
         """The same view, of the account with this key alone."""
         name = account_name(key)
-        return View(self._store, self._settings, self._courier, self._watch, self._numbers, name)
+        return View(self._store, self._settings, self._courier, self._watch, name)
 
     # -- answering
 
     def handle(self, request: Request) -> Reply:
         """Answer a request. Never raises: a bug of ours is a 500, kept for `check()`."""
         try:
-            return self._answer(request)
+            answered = self._answer(request)
         except Exception as bug:  # noqa: BLE001 -- a door must get a reply; check() raises the bug again
             self._problems.append(bug)
             refusal = COMETAPI.refusals[Situation.INTERNAL]
-            return json_reply(refusal.status, refusal.body(self._request_id()))
+            return json_reply(refusal.status, refusal.body(str(uuid4())))
+        for listener in self._listeners:
+            try:
+                listener(answered.call)
+            except Exception as problem:  # noqa: BLE001 -- what listens cannot change an answer
+                self._problems.append(problem)
+        return answered.reply
+
+    def _answer(self, request: Request) -> Answer:
+        return run(answer(request, self._settings, system_time(), self._draw), self._store)
+
+    def on_call(self, listener: Callable[[CallRecord], None]) -> None:
+        """Call `listener` with each call after its commit, in the thread that answers it.
+
+        What it raises changes no answer, and is raised by `check()`.
+        """
+        self._listeners.append(listener)
 
     def check(self) -> None:
         """Raise what went wrong behind a reply: a bug in the fake, an exception of a callback receiver."""
         problems, self._problems[:] = list(self._problems), []
         if problems:
             raise ExceptionGroup("while the fake was answering", problems)
-
-    def _answer(self, request: Request) -> Reply:
-        asked = understand(request, self._settings, system_time())
-        request_id = self._request_id()
-        while True:
-            now = self._store.now()
-            decision = decide(self._store, asked, self._settings, now, request_id)
-            reply = decision.reply
-            if reply.picture is not None:
-                reply = picture_reply(request, *self._draw(reply.picture))
-            if (
-                self._store.commit((*decision.change, _entry(request, reply.status, decision.told, now)))
-                is None
-            ):
-                break
-        self._watch.tell(decision.told.task_id)
-        return reply
-
-    def _request_id(self) -> str:
-        return draw_uuid(self._settings.seed, "request", next(self._replies))
 
     # -- doors
 
@@ -156,20 +155,3 @@ def _draw(sheet: Sheet) -> tuple[bytes, str]:
 
     png = draw_sheet(sheet)
     return png, f'"{sha256(png).hexdigest()[:32]}"'
-
-
-def _entry(request: Request, status: int, told: Told, now: float) -> CallRecord:
-    return CallRecord(
-        now,
-        told.account,
-        request.method,
-        request.path,
-        without_secrets(request.headers),
-        told.request,
-        status,
-        told.task_id,
-        told.shown,
-        told.rule,
-        told.script,
-        told.notes,
-    )

@@ -6,19 +6,15 @@ import difflib
 from collections.abc import Callable
 
 from contracts.vocabulary import TaskStatus
+from kling_mock.control import finish_task, read_task
 from kling_mock.journal import SHOWN, elapsed, line
 from kling_mock.pictures import result_url
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import PlanRecord, TaskRecord, TaskRequest
+from kling_mock.records import TaskRecord, TaskRequest, TaskState
 from kling_mock.scenario import check_message
-from kling_mock.service import state_of
 from kling_mock.settings import Settings
-from kling_mock.stores import Store
+from kling_mock.stores import CallsKey, Store, run
 from kling_mock.waiting import Watch
-
-
-class TaskOver(AssertionError):
-    """A verb came too late: terminal states absorb."""
 
 
 class TaskHandle:
@@ -40,27 +36,31 @@ class TaskHandle:
         """What was asked for, defaults filled in."""
         return self._record.request
 
+    def _read(self) -> tuple[TaskState, float]:
+        return run(read_task(self.id), self._store)
+
     @property
     def status(self) -> TaskStatus:
-        """The status at this moment."""
-        return state_of(self._store, self._record, self._store.now()).status
+        """The status at this moment. Like everything here, raises LookupError after the task's retention."""
+        task, now = self._read()
+        return task.at(now).status
 
     @property
     def failure(self) -> str | None:
         """`task_status_msg` if the task has failed."""
-        failed = self.status is TaskStatus.FAILED
-        return self._store.plan(self.id).failure if failed else None
+        task, now = self._read()
+        return task.plan.failure if task.at(now).status is TaskStatus.FAILED else None
 
     @property
     def polls(self) -> int:
         """How many queries found this task."""
-        return self._store.polls(self.id).total
+        return self._read()[0].polls
 
     @property
     def history(self) -> tuple[Transition, ...]:
         """Every change so far, oldest first, each with its instant in Unix seconds."""
-        times = self._store.polls(self.id).times
-        return self._store.plan(self.id).history(self._record.created, times, self._store.now())
+        task, now = self._read()
+        return task.history(now)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -102,8 +102,8 @@ class TaskHandle:
             raise AssertionError(self._explain(f"to be polled {number}, but it was polled {came} times"))
 
     def _next_change(self) -> float:
-        instants = self._store.plan(self.id).instants(self._store.polls(self.id).times)
-        now = self._store.now()
+        task, now = self._read()
+        instants = task.plan.instants(task.times)
         return min((instant for instant in instants if instant > now), default=NEVER)
 
     def _explain(self, expectation: str) -> str:
@@ -111,7 +111,8 @@ class TaskHandle:
         start = self._record.created
         history = ", ".join(f"{change.status} {elapsed(start, change.at)}" for change in self.history)
         lines = [f"expected task {self.id} {expectation}", f"  history: {history}", "  queries that came:"]
-        calls = self._store.calls()
+        key = CallsKey(self._record.account)
+        calls = self._store.read((key,))[key]
         came = [call for call in calls if call.task_id == self.id and call.method == "GET" and call.shown]
         if len(came) > SHOWN:
             lines.append(f"    {len(came) - SHOWN} before these")
@@ -132,14 +133,7 @@ class TaskHandle:
         self._finish(lambda _: message)
 
     def _finish(self, failure: Callable[[str | None], str | None]) -> None:
-        while True:
-            plan, polls, now = self._store.plan(self.id), self._store.polls(self.id), self._store.now()
-            state = plan.state(self._record.created, polls.times, now)
-            if state.status.terminal:
-                raise TaskOver(f"task {self.id} has already ended: {state.status} at {state.at:.3f}")
-            finished = plan.finished(polls.times, now, failure(plan.failure))
-            if self._store.commit((PlanRecord(self.id, finished, plan, polls.total),)) is None:
-                break
+        run(finish_task(self.id, failure), self._store)
         self._watch.tell(self.id)
 
     def __eq__(self, other: object) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
+from kling_mock.matching import check_criteria, mismatches
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import check_criteria, mismatches
 from kling_mock.waiting import Watch
 
 SHOWN = 5
@@ -15,9 +15,12 @@ SHOWN = 5
 class Calls(Sequence[CallRecord]):
     """Calls, oldest first. Filters give calls again; credentials are never kept."""
 
-    def __init__(self, read: Callable[[], Sequence[CallRecord]], watch: Watch) -> None:
+    def __init__(
+        self, read: Callable[[], Sequence[CallRecord]], watch: Watch, criteria: Sequence[str]
+    ) -> None:
         self._read = read
         self._watch = watch
+        self._criteria = criteria
 
     @property
     def creates(self) -> Calls:
@@ -35,7 +38,7 @@ class Calls(Sequence[CallRecord]):
         return self._only(lambda call: call.rule is not None)
 
     def _only(self, fits: Callable[[CallRecord], bool]) -> Calls:
-        return Calls(lambda: [call for call in self._read() if fits(call)], self._watch)
+        return Calls(lambda: [call for call in self._read() if fits(call)], self._watch, self._criteria)
 
     def assert_created(
         self, times: int | None = None, *, within: float | None = None, **criteria: object
@@ -45,7 +48,7 @@ class Calls(Sequence[CallRecord]):
         Criteria are those of `Fake.when`: `prompt="*cat*"`, `aspect_ratio="1:1"`, `n=2`, `subjects=3`.
         With `within`, wait so many seconds of real time for other threads to create as many.
         """
-        check_criteria(criteria)
+        check_criteria(criteria, self._criteria)
         wanted = RuleRecord(0, None, criteria, None)
         enough = 1 if times is None else times
         self._watch.wait(lambda: self._count(wanted) >= enough, within)

@@ -8,7 +8,7 @@ from typing import overload
 from kling_mock.callbacks import Callback, Receiver, callbacks_of
 from kling_mock.courier import Courier
 from kling_mock.settings import Settings
-from kling_mock.stores import Store
+from kling_mock.stores import Store, TasksKey
 
 
 class Outbox(Sequence[Callback]):
@@ -31,10 +31,12 @@ class Outbox(Sequence[Callback]):
         self._courier.deliver_to(receiver)
 
     def _read(self) -> list[Callback]:
+        key = TasksKey(self._account)
+        snapshot = self._store.read((key,))
         found = [
             callback._replace(refused=self._courier.refusal(callback.url))
-            for record in self._store.tasks(self._account)
-            for callback in callbacks_of(self._store, record, self._settings)
+            for task in snapshot[key]
+            for callback in callbacks_of(task, self._settings, snapshot.now)
         ]
         return sorted(found, key=lambda callback: callback.due)
 

@@ -1,24 +1,20 @@
-"""The records a store keeps. A change is a tuple of them; each kind states the precondition of its writing.
+"""The records that a store keeps: plain frozen values, which mean the same in every store and process.
 
-A store writes a change as a whole or not at all: if one record's precondition does not hold, it names
-that precondition, and the core decides again on what is true by then. So one core runs over a lock, a
-transaction or a script without knowing which.
-
-Records are plain frozen values. Most hold nothing that could refer back to them, so the garbage collector
-need not look at them (`gc=False`), however many a store keeps.
+Most hold nothing that could refer back to them, so the garbage collector need not walk them (`gc=False`),
+however many a store keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import cast
+from typing import NamedTuple, cast
 
 from msgspec import Struct
 
 from contracts.gateways import Refusal
 from contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
-from kling_mock.plan import Pace, Plan
+from kling_mock.plan import Pace, Plan, Transition
 
 
 class PictureRecord(Struct, frozen=True, gc=False):
@@ -49,6 +45,10 @@ class TaskRequest(Struct, frozen=True, gc=False):
     names: tuple[str, ...]
     items: tuple[object, ...]
     pictures: tuple[PictureRecord, ...]
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={value!r}" for name, value in self.values.items()]
+        return f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}'])})"
 
     def get(self, name: str) -> object:
         """The value of a field; None if it was not given or the operation does not have it."""
@@ -93,12 +93,11 @@ class TaskRequest(Struct, frozen=True, gc=False):
 
 
 class TaskRecord(Struct, frozen=True, gc=False):
-    """A task. Written once.
+    """What never changes about a task. Written once, with its plan.
 
-    Precondition: `number` follows the account's last, and neither its id nor its external id is taken.
-    `number` counts the account's creates from 1. That one precondition also guards slots and balance,
-    since both can only be used up by a create. `origin` begins its result URLs. `result` and `word` are those
-    of its operation: the kind of its results and the message of a successful reply.
+    `number` counts the account's creates from 1. `created` is in Unix seconds, `units` is the price. `origin`
+    begins its result URLs. `result` and `word` are those of its operation: the kind of its results and the
+    message of a successful reply.
     """
 
     id: str
@@ -114,43 +113,71 @@ class TaskRecord(Struct, frozen=True, gc=False):
 
 
 class PlanRecord(Struct, frozen=True, gc=False):
-    """The plan a task has from now on.
-
-    Precondition: the present plan is `replaces` (None: it has none), and the task has been queried `polls`
-    times: nobody was told of an end in the meantime.
-    """
+    """The plan that a task has from now on, instead of its first one."""
 
     task_id: str
     plan: Plan
-    replaces: Plan | None
-    polls: int
 
 
 class PollRecord(Struct, frozen=True, gc=False):
-    """A counted query. Precondition: `number` follows the task's last, and `plan` is the task's plan.
+    """A counted query of a task. `at` is its instant, None where the plan does not need it."""
 
-    Its instant is kept only where the plan needs it.
+    task_id: str
+    at: float | None
+
+
+class AttemptRecord(Struct, frozen=True, gc=False):
+    """An attempt to deliver a callback: the `number`-th for that change of the task.
+
+    `position` is the place of the change in the task's history; `error` says why the attempt failed.
     """
 
     task_id: str
+    position: int
     number: int
     at: float
-    keep: bool
+    status: int | None
+    error: str | None
+
+    @property
+    def delivered(self) -> bool:
+        return self.error is None
+
+
+class TaskState(Struct, frozen=True, gc=False):
+    """A task as a store keeps it: its record, its present plan, its queries and its callback attempts.
+
+    `version` counts queries and changes of the plan. `polls` counts queries; `times` are the instants of the
+    first ones, as many as the plan counts.
+    """
+
+    record: TaskRecord
     plan: Plan
+    version: int = 0
+    polls: int = 0
+    times: tuple[float, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
 
+    @property
+    def ends(self) -> float:
+        """The instant of the end in Unix seconds, `NEVER` while it is not known."""
+        return self.plan.instants(self.times)[1]
 
-class Polls(Struct, frozen=True, gc=False):
-    """How often a task was queried, and the instants of the first queries if its plan counts them."""
+    def at(self, now: float) -> Transition:
+        """The status at `now` and the instant of the change that led to it."""
+        return self.plan.state(self.record.created, self.times, now)
 
-    total: int
-    times: tuple[float, ...]
+    def history(self, until: float) -> tuple[Transition, ...]:
+        """Every change up to an instant, oldest first."""
+        return self.plan.history(self.record.created, self.times, until)
 
-
-NO_POLLS = Polls(0, ())
+    def attempts_at(self, position: int) -> tuple[AttemptRecord, ...]:
+        """The attempts to deliver the callback on one change, oldest first."""
+        return tuple([each for each in self.attempts if each.position == position])
 
 
 class RuleRecord(Struct, frozen=True):
-    """A scripted outcome: for the next creates, or for those that match the criteria. Precondition: none.
+    """A scripted outcome: for the next creates, or for those that match the criteria.
 
     `uses_left` is None for any number of times. `refusal` is the answer to a refused create.
     `failure` with `decides` says how the task ends; without `decides` it ends by its request.
@@ -172,45 +199,50 @@ class RuleRecord(Struct, frozen=True):
 
 
 class RuleUse(Struct, frozen=True, gc=False):
-    """A rule was applied. Precondition: it has `uses_left` uses left (None: any number)."""
+    """A create to which a rule was applied."""
 
     rule_id: int
-    uses_left: int | None
-
-
-class AttemptRecord(Struct, frozen=True, gc=False):
-    """An attempt to deliver a callback. Precondition: it is the `number`-th for that change of the task.
-
-    `position` is the place of the change in the task's history; `error` says why the attempt failed.
-    """
-
-    task_id: str
-    position: int
-    number: int
-    at: float
-    status: int | None
-    error: str | None
-
-    @property
-    def delivered(self) -> bool:
-        return self.error is None
 
 
 class TokenRecord(Struct, frozen=True, gc=False):
-    """A signed bearer was seen for the first time. Precondition: none; a second writing changes nothing.
+    """A signed bearer that was seen for the first time. Writing it a second time changes nothing.
 
-    From here on its life runs on the fake's clock, until `expires` (Unix seconds).
+    From then on its life runs on the fake's clock, until `expires` (Unix seconds).
     """
 
     digest: str
     expires: float
 
 
-class CallRecord(Struct, frozen=True, gc=False):
-    """A request as it was answered. Appended to the journal; precondition: none.
+class Jump(NamedTuple):
+    """The clock was advanced: when it stood at `at` (Unix seconds), by this number of seconds."""
 
-    `headers` come without credentials; `shown` is the task status that the answer told; `rule` is what
-    refused the request; `script` the id of the scripted rule that applied.
+    at: float
+    seconds: float
+
+
+class ClockRecord(Struct, frozen=True, gc=False):
+    """The settings of the clock: at `since` (system time) it read `reading`; from then on it runs at `speed`.
+
+    `version` counts the changes, `jumps` are the latest advances. All instants are in Unix seconds.
+    """
+
+    since: float
+    reading: float
+    speed: float
+    version: int = 0
+    jumps: tuple[Jump, ...] = ()
+
+    def at(self, system: float) -> float:
+        """What the clock reads when system time is `system`."""
+        return self.reading + (system - self.since) * self.speed
+
+
+class CallRecord(Struct, frozen=True, gc=False):
+    """A request and how it was answered: an entry of the journal, and the event that follows its commit.
+
+    `headers` are without credentials; `shown` is the task status in the answer; `rule` is what refused the
+    request; `script` is the id of the scripted rule that applied.
     """
 
     at: float
@@ -227,7 +259,21 @@ class CallRecord(Struct, frozen=True, gc=False):
     notes: tuple[str, ...]
 
 
+class NewTask(NamedTuple):
+    """A task and its first plan, written together."""
+
+    record: TaskRecord
+    plan: Plan
+
+
 Record = (
-    TaskRecord | PlanRecord | PollRecord | RuleRecord | RuleUse | AttemptRecord | TokenRecord | CallRecord
+    NewTask
+    | PlanRecord
+    | PollRecord
+    | AttemptRecord
+    | RuleRecord
+    | RuleUse
+    | TokenRecord
+    | ClockRecord
+    | CallRecord
 )
-Change = tuple[Record, ...]

@@ -1,74 +1,16 @@
-"""Scripting outcomes: which rule a create meets, and the verbs that users write such rules with."""
+"""Scripting outcomes: the verbs with which a test writes rules."""
 
 from __future__ import annotations
 
-import difflib
-import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any, Final, Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 from msgspec.structs import replace
 
 from contracts.gateways import Refusal, Shape
 from contracts.vocabulary import ERRORS
 from kling_mock.plan import Pace
-from kling_mock.records import RuleRecord, TaskRequest
-
-CRITERIA: Final = (
-    "prompt",
-    "n",
-    "aspect_ratio",
-    "model_name",
-    "callback_url",
-    "external_task_id",
-    "subjects",
-)
-
-
-def matching_rule(rules: Sequence[RuleRecord], account: str, asked: TaskRequest) -> RuleRecord | None:
-    """The rule that a create meets: the oldest `next` with uses left, else the newest `when` that fits.
-
-    So `next` is a queue, and a test can override a rule that its fixture made.
-    """
-    if not rules:
-        return None
-    mine = [rule for rule in rules if rule.account in (None, account)]
-    for rule in mine:
-        if rule.is_next:
-            return rule
-    return next((rule for rule in reversed(mine) if not mismatches(rule, asked)), None)
-
-
-def mismatches(rule: RuleRecord, asked: TaskRequest) -> Mapping[str, tuple[object, object]]:
-    """The criteria that a request does not meet: what was wanted and what came."""
-    missed: dict[str, tuple[object, object]] = {}
-    for name, wanted in (rule.criteria or {}).items():
-        came = criterion(asked, name)
-        if not _fits(wanted, came):
-            missed[name] = (wanted, came)
-    return missed
-
-
-def criterion(asked: TaskRequest, name: str) -> object:
-    """The part of a request that a criterion of this name is compared with."""
-    match name:
-        case "subjects":
-            return len(asked.subjects)
-        case "prompt":
-            return asked.prompt
-        case "n":
-            return asked.n
-        case _:
-            return asked.get(name)
-
-
-def check_criteria(names: Iterable[str]) -> None:
-    """Raise TypeError for a name that a create cannot be matched by."""
-    for name in names:
-        if name not in CRITERIA:
-            near = difflib.get_close_matches(name, CRITERIA) or CRITERIA
-            raise TypeError(f"a create has no {name!r} to match; did you mean {', '.join(near)}?")
+from kling_mock.records import RuleRecord
 
 
 def check_message(message: str) -> str:
@@ -76,12 +18,6 @@ def check_message(message: str) -> str:
     if not isinstance(message, str) or not message:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
         raise ValueError(f"a failure says why: give a message (text), not {message!r}")
     return message
-
-
-def _fits(wanted: object, came: object) -> bool:
-    if isinstance(wanted, str) and isinstance(came, str):
-        return fnmatchcase(came, wanted)
-    return wanted == came
 
 
 class Script:
@@ -100,14 +36,11 @@ class Script:
 
     def __init__(
         self,
-        write: Callable[[RuleRecord], None],
-        numbers: itertools.count[int],
+        write: Callable[[RuleRecord], RuleRecord],
         account: str | None,
         criteria: Mapping[str, object] | None,
     ) -> None:
-        check_criteria(criteria or ())
         self._write = write
-        self._numbers = numbers
         self._rule = RuleRecord(-1, account, criteria, 1 if criteria is None else None)
 
     def succeeds(self) -> Self:
@@ -147,10 +80,7 @@ class Script:
         return self._refine(uses_left=n)
 
     def _refine(self, **parts: Any) -> Self:
-        if self._rule.id < 0:
-            self._rule = replace(self._rule, id=next(self._numbers))
-        self._rule = replace(self._rule, **parts)
-        self._write(self._rule)
+        self._rule = self._write(replace(self._rule, **parts))
         return self
 
     def __repr__(self) -> str:

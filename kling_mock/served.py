@@ -22,7 +22,7 @@ class ServedFake(Fake):
     """A fake behind a socket: `.url` is where, `.api_key` what it accepts."""
 
     def __init__(self, url: str, *, clock: Clock | None = None, **switches: object) -> None:
-        super().__init__(clock=clock, **switches)
+        super().__init__(clock=clock, store=None, **switches)
         self.url = url
         self.api_key = next(iter(self.settings.plain_keys), self.settings.keys[0])
 

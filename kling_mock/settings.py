@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self, cast, get_args
 
 from contracts.fields import is_web_url
 from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
-from contracts.vocabulary import BODY_MAXIMUM, RETENTION_DAYS
+from contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
 from kling_mock.plan import Pace
 from kling_mock.receivers import Reach
 
@@ -28,7 +28,7 @@ _KINDS: Final = {
     "balance": (int, type(None)),
     "retention_days": (int, float),
     "body_cap": (int,),
-    "journal_size": (int,),
+    "journal_bytes": (int,),
 }
 
 ErrorShape = Literal["kling", "task", "comet"]
@@ -143,8 +143,9 @@ class Settings:
             "the gateways that are answered: cometapi, kling, or declared ones of your own", "--gateways"
         ),
     )
-    journal_size: int = field(
-        default=10_000, metadata=_switch("how many calls the journal keeps; the oldest go first")
+    journal_bytes: int = field(
+        default=64 * MEGABYTE,
+        metadata=_switch("bytes of memory for the journal; the oldest calls go first", "--journal-bytes"),
     )
 
     def __post_init__(self) -> None:
@@ -193,7 +194,7 @@ class Settings:
             limit = getattr(self, name)
             if limit is not None and limit < 0:
                 raise ValueError(f"{name}: {limit} is negative; use None for no limit")
-        for name in ("retention_days", "body_cap", "journal_size"):
+        for name in ("retention_days", "body_cap", "journal_bytes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not positive")
 

@@ -9,8 +9,9 @@ from contracts.vocabulary import TaskStatus
 from kling_mock.callbacks import Callback
 from kling_mock.handles import TaskHandle
 from kling_mock.journal import compare, elapsed, line, nearest
+from kling_mock.matching import mismatches
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import describe, mismatches
+from kling_mock.scenario import describe
 from kling_mock.views import View
 
 # Of a long story, the beginning and the end are shown.

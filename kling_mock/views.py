@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from kling_mock.control import write_rule
 from kling_mock.courier import Courier
 from kling_mock.handles import TaskHandle
 from kling_mock.journal import Calls
+from kling_mock.matching import check_criteria, criteria_of
 from kling_mock.outbox import Outbox
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import Script
 from kling_mock.settings import Settings
-from kling_mock.stores import Store
+from kling_mock.stores import SCRIPTS, CallsKey, Store, TasksKey, run
 from kling_mock.waiting import Watch
 
 
@@ -23,13 +26,12 @@ class NotOneTask(AssertionError):
 class View:
     """The view of one account (`fake.account(key)`); a `Fake` is the view of all of them."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- all that the views of one fake share
+    def __init__(
         self,
         store: Store,
         settings: Settings,
         courier: Courier,
         watch: Watch,
-        numbers: itertools.count[int],
         account: str | None = None,
     ) -> None:
         self._store = store
@@ -37,14 +39,16 @@ class View:
         self._courier = courier
         self._watch = watch
         self.clock = watch.clock
-        self._numbers = numbers
         self._account = account
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
         """Every task, oldest first."""
-        records = self._store.tasks(self._account)
-        return tuple(TaskHandle(record, self._store, self._settings, self._watch) for record in records)
+        key = TasksKey(self._account)
+        return tuple(
+            TaskHandle(each.record, self._store, self._settings, self._watch)
+            for each in self._store.read((key,))[key]
+        )
 
     @property
     def task(self) -> TaskHandle:
@@ -60,11 +64,11 @@ class View:
     @property
     def calls(self) -> Calls:
         """The journal."""
-        return Calls(self._read_calls, self._watch)
+        return Calls(self._read_calls, self._watch, self._criteria)
 
-    def _read_calls(self) -> Sequence[CallRecord]:
-        calls = self._store.calls()
-        return calls if self._account is None else [call for call in calls if call.account == self._account]
+    def _read_calls(self) -> tuple[CallRecord, ...]:
+        key = CallsKey(self._account)
+        return self._store.read((key,))[key]
 
     @property
     def callbacks(self) -> Outbox:
@@ -78,24 +82,32 @@ class View:
 
     @property
     def scripts(self) -> Sequence[RuleRecord]:
-        """Every rule that was scripted here, oldest first, used up or not."""
-        rules = (*self._store.spent_rules(), *self._store.rules())
-        mine = [rule for rule in rules if self._account is None or rule.account in (None, self._account)]
-        return sorted(mine, key=lambda rule: rule.id)
+        """Every rule that was scripted here, oldest first, used up or not, with the uses that are left."""
+        scripts = self._store.read((SCRIPTS,))[SCRIPTS]
+        return [
+            replace(rule, uses_left=scripts.left(rule))
+            for rule in scripts.rules
+            if self._account is None or rule.account in (None, self._account)
+        ]
 
     def when(self, **criteria: object) -> Script:
         """Script every create that fits; the newest rule that fits applies.
 
-        Criteria: `prompt="*cat*"` (texts are globs), `aspect_ratio`, `n`, `model_name`, `subjects` (their
-        number), `callback_url`, `external_task_id`.
+        Criteria are the fields of the request: `prompt="*cat*"` (texts are globs), `aspect_ratio`, `n`,
+        `model_name`, and so on; and `subjects`, the number of subject pictures.
         """
+        check_criteria(criteria, self._criteria)
         return self._script(criteria)
 
-    def _script(self, criteria: dict[str, object] | None) -> Script:
-        return Script(self._write_rule, self._numbers, self._account, criteria)
+    @property
+    def _criteria(self) -> Sequence[str]:
+        return criteria_of(self._settings.gateways)
 
-    def _write_rule(self, rule: RuleRecord) -> None:
-        self._store.commit((rule,))
+    def _script(self, criteria: dict[str, object] | None) -> Script:
+        return Script(self._write_rule, self._account, criteria)
+
+    def _write_rule(self, rule: RuleRecord) -> RuleRecord:
+        return run(write_rule(rule), self._store)
 
     def __repr__(self) -> str:
         who = self._account or "all accounts"

@@ -1,246 +1,286 @@
-"""The default store: dictionaries behind one lock. It lives and dies with its fake."""
+"""The default store: dictionaries behind one lock. It lives and dies with its process."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from itertools import count
+from types import MappingProxyType
+from typing import Any, Final, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from kling_mock.plan import Plan
+from kling_mock.clock import Clock
+from kling_mock.matching import Scripts
 from kling_mock.records import (
-    NO_POLLS,
     AttemptRecord,
     CallRecord,
-    Change,
+    ClockRecord,
+    NewTask,
     PlanRecord,
     PollRecord,
-    Polls,
     Record,
     RuleRecord,
     RuleUse,
     TaskRecord,
+    TaskState,
     TokenRecord,
 )
+from kling_mock.stores import (
+    AccountKey,
+    AccountState,
+    AttemptsKey,
+    CallsKey,
+    Change,
+    ClockKey,
+    Expect,
+    ExternalKey,
+    Key,
+    PageKey,
+    RuleKey,
+    ScriptsKey,
+    Snapshot,
+    TaskKey,
+    TasksKey,
+    Ticket,
+    TokenKey,
+)
+from kling_mock.stores.account_index import AccountIndex
+from kling_mock.stores.call_log import CallLog
 
-
-class _Task(Struct, gc=False):
-    record: TaskRecord
-    plan: Plan | None = None
-    polls: Polls = NO_POLLS
-
-
-@dataclass(slots=True)
-class _Account:
-    count: int = 0
-    tasks: list[str] = field(default_factory=list[str])
-    externals: dict[str, str] = field(default_factory=dict[str, str])
+# Each new task or token drops this many that are past their retention: more than arrive, and never many.
+DROPPED_AT_ONCE: Final = 2
+NEW_ACCOUNT: Final = AccountState()
 
 
 class MemoryStore:
-    """`now` is the clock; `retention` (seconds) is how long a task is kept; `journal` how many calls are."""
+    """`retention` is how long a task is kept, in seconds; `journal_bytes` is the memory for the journal."""
 
-    def __init__(self, now: Callable[[], float], *, retention: float, journal: int) -> None:
-        self.now = now
+    def __init__(self, clock: Clock, *, retention: float, journal_bytes: int) -> None:
+        self.clock = clock
         self._retention = retention
         self._lock = threading.Lock()
-        self._tasks: dict[str, _Task] = {}
-        self._accounts: dict[str, _Account] = {}
+        self._tasks: dict[str, TaskState] = {}
+        self._order: deque[TaskRecord] = deque()  # oldest first
+        self._accounts: dict[str, AccountIndex] = {}
         self._rules: dict[int, RuleRecord] = {}
-        self._attempts: dict[tuple[str, int], tuple[AttemptRecord, ...]] = {}
+        self._uses: dict[int, int] = {}
+        self._scripts_version = 0
+        self._scripts: Scripts | None = None
         self._tokens: dict[str, float] = {}
-        self._calls: deque[CallRecord] = deque(maxlen=journal)
+        self._token_order: deque[str] = deque()
+        self._counters: dict[str, count[int]] = {}
+        self._calls = CallLog(journal_bytes)
+
+    def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
+        with self._lock:
+            now = self.clock.now()
+            return Snapshot(now, {key: _READS[type(key)](self, key, now) for key in keys})
+
+    def commit(self, change: Change) -> Expect | None:
+        with self._lock, self.clock.lock:
+            now = self.clock.now()
+            for expected in change.expect:
+                key = expected.key
+                if _VERSIONS[type(key)](self, key, now) != expected.version:
+                    return expected
+            for record in change.records:
+                _WRITES[type(record)](self, record, now)
+        if any(type(record) is ClockRecord for record in change.records):
+            self.clock.announce()
+        return None
 
     # -- reading
 
-    def task(self, task_id: str) -> TaskRecord | None:
-        kept = self._tasks.get(task_id)
-        return None if kept is None or self._expired(kept.record) else kept.record
+    def _expiry(self, record: TaskRecord) -> float:
+        return record.created + self._retention
 
-    def plan(self, task_id: str) -> Plan:
-        with self._lock:  # a task that is just being written gets its plan in the same change
-            plan = self._kept(task_id).plan
-        if plan is None:
-            raise LookupError(f"task {task_id} was written without a plan")
-        return plan
+    def _task(self, task_id: str, now: float) -> TaskState | None:
+        state = self._tasks.get(task_id)
+        return None if state is None or now >= self._expiry(state.record) else state
 
-    def polls(self, task_id: str) -> Polls:
-        return self._kept(task_id).polls
+    def read_task(self, key: TaskKey, now: float) -> TaskState | None:
+        return self._task(key.id, now)
 
-    def _kept(self, task_id: str) -> _Task:
-        kept = self._tasks.get(task_id)
-        if kept is None:
-            raise LookupError(f"task {task_id} is no longer kept: its retention is over")
-        return kept
+    def read_external(self, key: ExternalKey, now: float) -> TaskState | None:
+        account = self._accounts.get(key.account)
+        task_id = None if account is None else account.externals.get(key.id)
+        return None if task_id is None else self._task(task_id, now)
 
-    def created_count(self, account: str) -> int:
-        known = self._accounts.get(account)
-        return 0 if known is None else known.count
+    def read_account(self, key: AccountKey, now: float) -> AccountState:
+        account = self._accounts.get(key.account)
+        return NEW_ACCOUNT if account is None else account.state(now)
 
-    def external(self, account: str, external_id: str) -> TaskRecord | None:
-        known = self._accounts.get(account)
-        task_id = None if known is None else known.externals.get(external_id)
-        return None if task_id is None else self.task(task_id)
+    def read_page(self, key: PageKey, now: float) -> tuple[TaskState, ...]:
+        account = self._accounts.get(key.account)
+        found = () if account is None else account.page(key.operations, key.first, key.size, now)
+        return tuple([self._tasks[record.id] for record in found])
 
-    def tasks(self, account: str | None = None) -> Iterator[TaskRecord]:
-        if account is None:
-            ids = list(self._tasks)
-        else:
-            known = self._accounts.get(account)
-            ids = [] if known is None else list(known.tasks)
-        for task_id in ids:
-            record = self.task(task_id)
-            if record is not None:
-                yield record
+    def read_tasks(self, key: TasksKey, now: float) -> tuple[TaskState, ...]:
+        if key.account is None:
+            return tuple([state for state in self._tasks.values() if now < self._expiry(state.record)])
+        account = self._accounts.get(key.account)
+        return () if account is None else tuple([self._tasks[each.id] for each in account.records(now)])
 
-    def rules(self) -> Sequence[RuleRecord]:
-        return [rule for rule in list(self._rules.values()) if rule.uses_left != 0]
+    def read_scripts(self, _key: ScriptsKey, _now: float) -> Scripts:
+        if self._scripts is None:
+            rules = [self._rules[number] for number in sorted(self._rules)]
+            self._scripts = Scripts(self._scripts_version, rules, MappingProxyType(self._uses))
+        return self._scripts
 
-    def spent_rules(self) -> Sequence[RuleRecord]:
-        return [rule for rule in list(self._rules.values()) if rule.uses_left == 0]
+    def read_uses(self, key: RuleKey, _now: float) -> int:
+        return self._uses.get(key.id, 0)
 
-    def attempts(self, task_id: str, position: int) -> Sequence[AttemptRecord]:
-        return self._attempts.get((task_id, position), ())
+    def read_attempts(self, key: AttemptsKey, now: float) -> int:
+        state = self._task(key.task_id, now)
+        return 0 if state is None else len(state.attempts_at(key.position))
 
-    def token(self, digest: str) -> float | None:
-        return self._tokens.get(digest)
+    def read_token(self, key: TokenKey, _now: float) -> float | None:
+        return self._tokens.get(key.digest)
 
-    def calls(self) -> Sequence[CallRecord]:
-        with self._lock:
-            return tuple(self._calls)
+    def read_clock(self, _key: ClockKey, _now: float) -> ClockRecord:
+        return self.clock.record
+
+    def read_calls(self, key: CallsKey, _now: float) -> tuple[CallRecord, ...]:
+        return self._calls.of(key.account)
+
+    def read_ticket(self, key: Ticket, _now: float) -> int:
+        return next(self._counters.setdefault(key.counter, count()))
+
+    # -- versions
+
+    def version_of_task(self, key: TaskKey, _now: float) -> int | None:
+        # An id is taken for as long as its task is here, expired or not.
+        state = self._tasks.get(key.id)
+        return None if state is None else state.version
+
+    def version_of_attempts(self, key: AttemptsKey, now: float) -> int | None:
+        return None if self._task(key.task_id, now) is None else self.read_attempts(key, now)
+
+    def version_of_external(self, key: ExternalKey, now: float) -> int | None:
+        state = self.read_external(key, now)
+        return None if state is None else state.version
+
+    def version_of_account(self, key: AccountKey, _now: float) -> int:
+        account = self._accounts.get(key.account)
+        return 0 if account is None else account.created
+
+    def version_of_scripts(self, _key: ScriptsKey, _now: float) -> int:
+        return self._scripts_version
+
+    def version_of_clock(self, _key: ClockKey, _now: float) -> int:
+        return self.clock.record.version
 
     # -- writing
 
-    def commit(self, change: Change) -> str | None:
-        with self._lock:
-            for record in change:
-                check = _CHECKS.get(type(record))
-                failed = check(self, record) if check else None
-                if failed is not None:
-                    return failed
-            for record in change:
-                _WRITES[type(record)](self, record)
-        return None
-
-    def _expired(self, record: TaskRecord) -> bool:
-        return self.now() >= record.created + self._retention
-
-    def check_task(self, record: TaskRecord) -> str | None:
-        if self.created_count(record.account) != record.number - 1:
-            return "account.next_create"
-        kept = self._tasks.get(record.id)
-        if kept is not None:
-            return "task.id_free"
-        external_id = record.request.external_task_id
-        if external_id and self.external(record.account, external_id) is not None:
-            return "account.external_id_free"
-        return None
-
-    def check_plan(self, record: PlanRecord) -> str | None:
-        kept = self._tasks.get(record.task_id)
-        present, polls = (None, 0) if kept is None else (kept.plan, kept.polls.total)
-        if present != record.replaces:
-            return "task.plan_unchanged"
-        return None if polls == record.polls else "task.no_poll_since"
-
-    def check_poll(self, record: PollRecord) -> str | None:
-        kept = self._tasks.get(record.task_id)
-        if kept is None or kept.polls.total != record.number - 1:
-            return "task.next_poll"
-        return None if kept.plan == record.plan else "task.plan_unchanged"
-
-    def check_use(self, record: RuleUse) -> str | None:
-        rule = self._rules.get(record.rule_id)
-        return None if rule and rule.uses_left == record.uses_left else "rule.uses_left"
-
-    def check_attempt(self, record: AttemptRecord) -> str | None:
-        before = len(self.attempts(record.task_id, record.position))
-        return None if before == record.number - 1 else "callback.next_attempt"
-
-    def write_task(self, record: TaskRecord) -> None:
-        self._drop_expired()
-        self._tasks[record.id] = _Task(record)
+    def write_task(self, new: NewTask, now: float) -> None:
+        self._drop_expired(now)
+        record = new.record
+        state = self._tasks[record.id] = TaskState(record, new.plan)
+        self._order.append(record)
         account = self._accounts.get(record.account)
         if account is None:
-            account = self._accounts[record.account] = _Account()
-        account.count = record.number
-        account.tasks.append(record.id)
-        if record.request.external_task_id:
-            account.externals[record.request.external_task_id] = record.id
+            account = self._accounts[record.account] = AccountIndex(self._expiry)
+        account.add(state, now)
 
-    def write_plan(self, record: PlanRecord) -> None:
-        self._tasks[record.task_id].plan = record.plan
+    def write_plan(self, record: PlanRecord, now: float) -> None:
+        state = self._tasks[record.task_id]
+        self._put(replace(state, plan=record.plan, version=state.version + 1), now)
 
-    def write_poll(self, record: PollRecord) -> None:
-        kept = self._tasks[record.task_id]
-        times = (*kept.polls.times, record.at) if record.keep else kept.polls.times
-        kept.polls = Polls(record.number, times)
+    def write_poll(self, record: PollRecord, now: float) -> None:
+        state = self._tasks[record.task_id]
+        times = state.times if record.at is None else (*state.times, record.at)
+        polled = TaskState(
+            state.record, state.plan, state.version + 1, state.polls + 1, times, state.attempts
+        )
+        self._put(polled, now)
 
-    def write_rule(self, record: RuleRecord) -> None:
+    def _put(self, state: TaskState, now: float) -> None:
+        self._tasks[state.record.id] = state
+        self._accounts[state.record.account].update(state, now)
+
+    def write_attempt(self, record: AttemptRecord, _now: float) -> None:
+        state = self._tasks[record.task_id]
+        self._tasks[record.task_id] = replace(state, attempts=(*state.attempts, record))
+
+    def write_rule(self, record: RuleRecord, _now: float) -> None:
         self._rules[record.id] = record
+        self._scripts_version += 1
+        self._scripts = None  # made anew when it is read: many rules may be written at once
 
-    def write_use(self, record: RuleUse) -> None:
-        if record.uses_left is not None:
-            rule = self._rules[record.rule_id]
-            self._rules[record.rule_id] = replace(rule, uses_left=record.uses_left - 1)
+    def write_use(self, record: RuleUse, _now: float) -> None:
+        self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + 1
 
-    def write_attempt(self, record: AttemptRecord) -> None:
-        key = (record.task_id, record.position)
-        self._attempts[key] = (*self._attempts.get(key, ()), record)
+    def write_token(self, record: TokenRecord, now: float) -> None:
+        if record.digest not in self._tokens:
+            self._tokens[record.digest] = record.expires
+            self._token_order.append(record.digest)
+        for _ in range(DROPPED_AT_ONCE):  # they are in the order in which they came
+            if self._tokens[self._token_order[0]] + self._retention > now:
+                break
+            del self._tokens[self._token_order.popleft()]
 
-    def write_token(self, record: TokenRecord) -> None:
-        # They lie in the order in which they came: those that are long expired are first.
-        while self._tokens and next(iter(self._tokens.values())) + self._retention <= self.now():
-            del self._tokens[next(iter(self._tokens))]
-        self._tokens.setdefault(record.digest, record.expires)
+    def write_clock(self, record: ClockRecord, _now: float) -> None:
+        self.clock.adopt(record)
 
-    def write_call(self, record: CallRecord) -> None:
+    def write_call(self, record: CallRecord, _now: float) -> None:
         self._calls.append(record)
 
-    def _drop_expired(self) -> None:
-        """Forget tasks past their retention. They lie in order of creation, so this looks at few."""
-        while self._tasks:
-            oldest = next(iter(self._tasks.values())).record
-            if not self._expired(oldest):
-                return
-            del self._tasks[oldest.id]
-            account = self._accounts[oldest.account]
-            account.tasks.remove(oldest.id)
-            external_id = oldest.request.external_task_id
-            if external_id and account.externals.get(external_id) == oldest.id:
-                del account.externals[external_id]
-            for key in [key for key in self._attempts if key[0] == oldest.id]:
-                del self._attempts[key]
+    def _drop_expired(self, now: float) -> None:
+        for _ in range(DROPPED_AT_ONCE):
+            if not self._order or now < self._expiry(self._order[0]):
+                break
+            record = self._order.popleft()
+            del self._tasks[record.id]
+            self._accounts[record.account].drop(record)
 
 
-_Check = Callable[[MemoryStore, Record], str | None]
-_Write = Callable[[MemoryStore, Record], None]
+_Read = Callable[[MemoryStore, Key[Any], float], object]
+_Version = Callable[[MemoryStore, Key[Any], float], "int | None"]
+_Write = Callable[[MemoryStore, Record, float], None]
 
-# Keyed by type, each function takes its own kind of record: the casts say no more than that.
-_CHECKS: Final = cast(
-    "dict[type[Record], _Check]",
+# Keyed by type, each function takes its own kind of key or record: the casts say no more than that.
+_READS: Final = cast(
+    "dict[type[Key[Any]], _Read]",
     {
-        TaskRecord: MemoryStore.check_task,
-        PlanRecord: MemoryStore.check_plan,
-        PollRecord: MemoryStore.check_poll,
-        RuleUse: MemoryStore.check_use,
-        AttemptRecord: MemoryStore.check_attempt,
+        TaskKey: MemoryStore.read_task,
+        ExternalKey: MemoryStore.read_external,
+        AccountKey: MemoryStore.read_account,
+        PageKey: MemoryStore.read_page,
+        TasksKey: MemoryStore.read_tasks,
+        ScriptsKey: MemoryStore.read_scripts,
+        RuleKey: MemoryStore.read_uses,
+        AttemptsKey: MemoryStore.read_attempts,
+        TokenKey: MemoryStore.read_token,
+        ClockKey: MemoryStore.read_clock,
+        CallsKey: MemoryStore.read_calls,
+        Ticket: MemoryStore.read_ticket,
+    },
+)
+_VERSIONS: Final = cast(
+    "dict[type[Key[Any]], _Version]",
+    {
+        TaskKey: MemoryStore.version_of_task,
+        ExternalKey: MemoryStore.version_of_external,
+        AccountKey: MemoryStore.version_of_account,
+        ScriptsKey: MemoryStore.version_of_scripts,
+        RuleKey: MemoryStore.read_uses,
+        AttemptsKey: MemoryStore.version_of_attempts,
+        ClockKey: MemoryStore.version_of_clock,
     },
 )
 _WRITES: Final = cast(
     "dict[type[Record], _Write]",
     {
-        TaskRecord: MemoryStore.write_task,
+        NewTask: MemoryStore.write_task,
         PlanRecord: MemoryStore.write_plan,
         PollRecord: MemoryStore.write_poll,
+        AttemptRecord: MemoryStore.write_attempt,
         RuleRecord: MemoryStore.write_rule,
         RuleUse: MemoryStore.write_use,
-        AttemptRecord: MemoryStore.write_attempt,
         TokenRecord: MemoryStore.write_token,
+        ClockRecord: MemoryStore.write_clock,
         CallRecord: MemoryStore.write_call,
     },
 )

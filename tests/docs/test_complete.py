@@ -17,14 +17,16 @@ import kling_client
 import kling_mock
 from contracts import client_suite, vocabulary
 from contracts.client_suite import ClientAdapter, Outcome, Service
+from contracts.gateways import GATEWAYS
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
 from kling_mock import cli as mock_cli
 from kling_mock.callbacks import Callback
 from kling_mock.journal import Calls
+from kling_mock.matching import criteria_of
 from kling_mock.outbox import Outbox
 from kling_mock.records import CallRecord, TaskRequest
-from kling_mock.scenario import CRITERIA, Script
+from kling_mock.scenario import Script
 from kling_mock.served import ServedFake
 from kling_mock.views import View
 from tests.contracts.plain_client import PlainClient
@@ -135,7 +137,7 @@ def test_settings_and_arguments_of_the_marker_are_documented() -> None:
 
 
 def test_criteria_are_documented() -> None:
-    assert missing(list(CRITERIA)) == []
+    assert missing(list(criteria_of(GATEWAYS))) == []
 
 
 def test_environment_variables_and_ini_options_are_documented() -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from queue import Queue
+from typing import Any
 
 import httpx
 import pytest
@@ -182,7 +183,7 @@ def hook() -> Iterator[MakeHook]:
 def serve() -> Iterator[Serve]:
     scenes: list[Scene] = []
 
-    def start(clock: Clock | None = None, **switches: object) -> Scene:
+    def start(clock: Clock | None = None, **switches: Any) -> Scene:
         fake = Fake(clock=clock or ManualClock(), **switches)
         told: Queue[tuple[Callback, AttemptRecord | None]] = Queue()
         sender = fake.sender(lambda callback, attempt: told.put((callback, attempt)))

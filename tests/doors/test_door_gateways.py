@@ -34,7 +34,7 @@ KLING_CREATE = "/v1/images/multi-image2image"
 BODY = {"subject_image_list": [URL, URL]}
 
 
-def fake(**switches: object) -> Fake:
+def fake(**switches: Any) -> Fake:
     switches.setdefault("keys", ["sk-plain", f"{ACCESS}:{SECRET}"])
     return Fake(clock=ManualClock(), **switches)
 

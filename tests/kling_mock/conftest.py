@@ -91,7 +91,7 @@ class Start(Protocol):
     def __call__(self, *, clock: Clock | None = None, **switches: object) -> Caller: ...
 
 
-def _start(*, clock: Clock | None = None, **switches: object) -> Caller:
+def _start(*, clock: Clock | None = None, **switches: Any) -> Caller:
     return Caller(Fake(clock=clock or ManualClock(), **switches))
 
 

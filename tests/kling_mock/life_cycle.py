@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kling_mock import Fake, ManualClock
-from kling_mock.handles import TaskHandle, TaskOver
+from kling_mock.control import TaskOver
+from kling_mock.handles import TaskHandle
 from tests.intent import saw
 
 if TYPE_CHECKING:

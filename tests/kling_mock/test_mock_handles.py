@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_mock.handles import TaskHandle, TaskOver
+from kling_mock.control import TaskOver
+from kling_mock.handles import TaskHandle
 from kling_mock.views import NotOneTask
 
 if TYPE_CHECKING:

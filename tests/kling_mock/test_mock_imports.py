@@ -48,13 +48,17 @@ LIBRARIES = {
         for name in (
             "accounts",
             "commands",
+            "control",
+            "decisions",
             "decoding",
             "plan",
             "records",
             "replies",
             "scenario",
             "service",
+            "stores",
             "stores.memory",
+            "views",
         )
     },
     "kling_mock.console": {"rich"},

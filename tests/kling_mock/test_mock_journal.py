@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kling_mock import Request
+from kling_mock.stores.call_log import size_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.kling_mock.conftest import Caller, Start
 
 PATH = "/kling/v1/images/generations"
@@ -124,13 +128,61 @@ def test_the_search_for_secrets_does_find_them() -> None:
 # -- bounds
 
 
-def test_the_journal_keeps_so_many_calls_and_the_oldest_go(start: Start) -> None:
-    caller = start(journal_size=3)
+def test_the_journal_is_bounded_in_bytes_and_drops_the_oldest_calls(start: Start) -> None:
+    measured = start()
+    measured.create(prompt="call 0")
+    caller = start(journal_bytes=3 * size_of(measured.fake.calls[0]))
     for number in range(1, 6):
         caller.create(prompt=f"call {number}")
     kept = [call.request.prompt for call in caller.fake.calls if call.request]
     assert kept == ["call 3", "call 4", "call 5"]
     assert len(caller.fake.tasks) == 5
+
+
+def test_the_last_call_is_kept_however_large(start: Start) -> None:
+    caller = start(journal_bytes=1)
+    caller.create(prompt="one")
+    caller.create(prompt="x" * 2500)
+    assert [call.request.prompt for call in caller.fake.calls if call.request] == ["x" * 2500]
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "wide text", "long path", "many headers", "many notes", "inline picture"]
+)
+def test_the_size_of_a_call_is_about_the_memory_that_it_takes(
+    kind: str, start: Start, png_head: Callable[[int, int], str]
+) -> None:
+    """Counterexample to a bound that counts entries: they differ by a factor of a thousand."""
+    caller = start()
+    calls: dict[str, Callable[[int], object]] = {
+        "plain": lambda at: caller.create(prompt=f"a cat {at}"),
+        "wide text": lambda at: caller.create(prompt="\U0001f600" * 2000 + str(at)),
+        "long path": lambda at: caller.get(f"{PATH}/{at}{'x' * 3000}"),
+        "many headers": lambda at: caller.get(f"{PATH}/1", **{f"x-{at}-{n}": "v" * 50 for n in range(90)}),
+        "many notes": lambda at: caller.create(**{f"unknown{at}{n}": 1 for n in range(200)}),
+        "inline picture": lambda at: caller.create(style_image=png_head(300, 300 + at)),
+    }
+    make = calls[kind]
+    make(0)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for at in range(1, 51):
+        make(at)
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    counted = sum(size_of(call) for call in caller.fake.calls[1:])
+    assert 0.5 * counted < taken < 1.6 * counted + 50 * 1_500  # a task takes up to 1.3 kB beside its call
+
+
+def test_of_a_request_longer_than_any_real_one_the_beginning_is_kept(caller: Caller) -> None:
+    caller.send("GET", "/" + "p" * 100_000, headers=tuple((f"h{at}", "v" * 10_000) for at in range(1_000)))
+    call = caller.fake.calls[0]
+    assert call.path == "/" + "p" * 4_095 + "... (100001 characters)"
+    assert len(call.headers) == 100
+    assert {len(value) for _, value in call.headers} == {4_096}
+    caller.create(**{f"unknown {at}": at for at in range(1_000)})
+    assert len(caller.fake.calls[1].notes) == 51
+    assert caller.fake.calls[1].notes[-1] == "and 950 more"
 
 
 # -- notes

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         (lambda fake: fake.next.fails(5), ValueError, "give a message"),
         (lambda fake: fake.next.refuses([]), ValueError, "the table has 1000"),
         (lambda fake: fake.next.refuses(1303, 5), ValueError, "give a message"),
-        (lambda fake: type(fake)(clock=5), TypeError, "5 is no Clock"),
+        (lambda fake: type(fake)(clock=5), TypeError, "5 is not a Clock"),
         (lambda _: ManualClock(cast("Any", "x")), TypeError, "'x' is no number of Unix seconds"),
     ],
 )

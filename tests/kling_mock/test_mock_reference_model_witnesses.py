@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test as run_machine
+from msgspec.structs import replace
 
 from kling_mock.plan import Plan, Transition
-from kling_mock.records import Polls
+from kling_mock.records import TaskState
+from kling_mock.stores import ExternalKey, TaskKey, memory
 from kling_mock.stores.memory import MemoryStore
 from tests.profiles import CI
 
@@ -51,23 +52,25 @@ def test_the_machine_catches_a_faulty_plan(fault: object, monkeypatch: pytest.Mo
 
 
 def test_the_machine_catches_a_poll_counter_that_all_tasks_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    def shared(store: MemoryStore, task_id: str) -> Polls:
-        every = [store._kept(record.id).polls for record in store.tasks()]
-        times = itertools.chain.from_iterable(polls.times for polls in every)
-        return Polls(store._kept(task_id).polls.total, tuple(sorted(times)))
+    def shared(store: MemoryStore, key: TaskKey, now: float) -> TaskState | None:
+        state = MemoryStore.read_task(store, key, now)
+        if state is None:
+            return None
+        times = itertools.chain.from_iterable(each.times for each in store._tasks.values())
+        return replace(state, times=tuple(sorted(times)))
 
-    monkeypatch.setattr(MemoryStore, "polls", shared)
+    reads: dict[type, object] = cast("dict[type, object]", memory._READS)
+    monkeypatch.setitem(reads, TaskKey, shared)
     _expect_caught()
 
 
 def test_the_machine_catches_accounts_that_share_external_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = MemoryStore.external
+    def shared(store: MemoryStore, key: ExternalKey, now: float) -> TaskState | None:
+        found = (MemoryStore.read_external(store, ExternalKey(account, key.id), now) for account in KEYS)
+        return next((state for state in found if state is not None), None)
 
-    def shared(store: MemoryStore, account: str, external_id: str) -> object:
-        found: Iterator[object] = (sound(store, key, external_id) for key in KEYS)
-        return next((record for record in found if record is not None), None)
-
-    monkeypatch.setattr(MemoryStore, "external", shared)
+    reads: dict[type, object] = cast("dict[type, object]", memory._READS)
+    monkeypatch.setitem(reads, ExternalKey, shared)
     _expect_caught()
 
 

@@ -219,7 +219,10 @@ def test_a_script_says_what_it_does(caller: Caller) -> None:
 def test_an_unknown_criterion_is_told_the_nearest(caller: Caller) -> None:
     with pytest.raises(TypeError, match=r"no 'promt' to match; did you mean prompt\?"):
         caller.fake.when(promt="*cat*")
-    with pytest.raises(TypeError, match="prompt, n, aspect_ratio, model_name, callback_url"):
+    with pytest.raises(
+        TypeError,
+        match="model_name, prompt, n, aspect_ratio, callback_url, external_task_id, negative_prompt",
+    ):
         caller.fake.when(zzz=1)
 
 

@@ -237,7 +237,7 @@ def test_a_bug_inside_is_a_500_and_check_raises_it(caller: Caller, monkeypatch: 
         raise ZeroDivisionError("a bug of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kling_mock.fake.decide", broken)
+        patch.setattr("kling_mock.service.decide", broken)
         replies = [caller.ask(), caller.ask()]
     for reply in replies:
         assert reply.status == 500

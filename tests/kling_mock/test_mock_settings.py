@@ -42,7 +42,7 @@ BAD: dict[str, tuple[object, ...]] = {
     "callbacks": ("all", "", 5, True, None),
     "callback_retries": (5, "soon", ["soon"], [-1], [float("inf")], [float("nan")], None),
     "gateways": ((), "cometapi", ["comet"], [5], None),
-    "journal_size": (0, -1, 1.5, None),
+    "journal_bytes": (0, -1, 1.5, None),
 }
 
 
@@ -102,7 +102,7 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "callbacks": (("off", "off"), ("loopback", "loopback"), ("any", "any")),
     "callback_retries": (("1, 2.5", (1.0, 2.5)), ("none", ())),
     "gateways": (("kling", GATEWAYS[1:]), ("kling, cometapi", GATEWAYS[::-1])),
-    "journal_size": (("10", 10),),
+    "journal_bytes": (("10", 10),),
 }
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from kling_mock import Clock
-from kling_mock.handles import TaskOver
-from kling_mock.records import PlanRecord, TaskRecord
+from kling_mock.control import TaskOver
+from kling_mock.records import NewTask
 from kling_mock.stores import memory
 from kling_mock.stores.memory import MemoryStore
+from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,25 +182,30 @@ def test_a_query_cannot_tell_an_end_that_a_verb_has_prevented(
     assert task.polls == 3
 
 
+def _after_reading(caller: Caller, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Let something happen just after the next read, as another thread could."""
+    store: Any = caller.fake._store
+    read = store.read
+
+    def interrupted(keys: Any) -> Any:
+        monkeypatch.setattr(store, "read", read, raising=False)
+        snapshot = read(keys)
+        act()
+        return snapshot
+
+    monkeypatch.setattr(store, "read", interrupted, raising=False)
+
+
 def test_a_create_cannot_overdraw_slots_that_another_has_just_taken(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last slot goes to whoever writes first, not to whoever has counted."""
+    """The last slot goes to the create that commits first, not to the one that reads first."""
     caller = start(slots=1, pace="held")
-    store: Any = caller.fake._store
-    tasks = store.tasks
     others: list[int] = []
-
-    def counted(account: str | None = None) -> Iterator[TaskRecord]:
-        yield from tasks(account)
-        if not others:
-            others.append(0)
-            others[0] = caller.ask().status
-
-    monkeypatch.setattr(store, "tasks", counted, raising=False)
+    _after_reading(caller, monkeypatch, lambda: others.append(caller.ask().status))
     assert caller.ask().status == 429
     assert others == [200]
-    assert len(list(tasks())) == 1
+    assert len(caller.fake.tasks) == 1
 
 
 def test_a_query_that_read_the_clock_early_and_writes_late_sees_no_state_go_back(
@@ -207,40 +213,71 @@ def test_a_query_that_read_the_clock_early_and_writes_late_sees_no_state_go_back
 ) -> None:
     caller = start(pace="polls:3")
     task = caller.make()
-    store: Any = caller.fake._store
-    now = store.now
     others: list[str] = []
 
-    def early() -> float:
-        reading: float = now()
-        if not others:
-            others.append("")
-            caller.clock.advance(10)
-            others[0] = caller.status(task.id)
-        return reading
+    def later() -> None:
+        caller.clock.advance(10)
+        others.append(caller.status(task.id))
 
-    monkeypatch.setattr(store, "now", early, raising=False)
+    _after_reading(caller, monkeypatch, later)
     seen = caller.query(task.id)
     assert [*others, seen["task_status"]] == ["processing", "processing"]
     assert seen["updated_at"] - seen["created_at"] == 10_000
     assert caller.status(task.id) == "succeed"
 
 
+@pytest.mark.parametrize("kind", ["query", "list", "picture", "create"])
+def test_a_task_that_is_dropped_between_two_reads_is_not_found(
+    kind: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its retention ends, and a create of another account drops it, between reading and writing."""
+    caller = start(pace="instant")
+    task = caller.make(external_task_id="mine")
+    url = task.images[0]
+
+    def drop() -> None:
+        caller.clock.advance(days=30)
+        caller.account("sk-mock-b").create()
+
+    _after_reading(caller, monkeypatch, drop)
+    match kind:
+        case "query":
+            reply = caller.get(f"/kling/v1/images/generations/{task.id}")
+            assert (reply.status, body_of(reply)["code"]) == (400, "task_not_exist")
+        case "list":
+            reply = caller.get("/v1/images/multi-image2image")
+            assert reply.status == 200
+        case "picture":
+            assert caller.picture(url).status in (200, 404)
+        case _:
+            assert caller.ask(external_task_id="mine").status in (200, 400)
+    with pytest.raises(LookupError, match="retention is over"):
+        _ = task.status
+    caller.fake.check()
+
+
+def test_a_create_that_a_script_was_written_for_meanwhile_is_decided_again(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _after_reading(caller, monkeypatch, lambda: caller.fake.next.refuses(1302))
+    assert [caller.ask().status, caller.ask().status] == [429, 200]
+
+
 def test_a_task_is_never_seen_without_its_plan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever lists tasks while one is being written waits for the whole of it."""
+    """A thread that lists tasks while one is being written waits for the whole change."""
     caller = start()
     seen: list[str] = []
     looking: list[Thread] = []
 
-    def slowly(store: MemoryStore, record: PlanRecord) -> None:
+    def slowly(store: MemoryStore, new: NewTask, now: float) -> None:
         look = Thread(target=lambda: seen.extend(task.status for task in caller.fake.tasks))
         looking.append(look)
         look.start()
         look.join(0.05)
         assert seen == []
-        MemoryStore.write_plan(store, record)
+        MemoryStore.write_task(store, new, now)
 
-    monkeypatch.setitem(memory._WRITES, PlanRecord, slowly)
+    monkeypatch.setitem(memory._WRITES, NewTask, slowly)
     caller.create()
     looking[0].join()
     assert seen == ["submitted"]

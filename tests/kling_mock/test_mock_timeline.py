@@ -162,7 +162,7 @@ def test_a_call_without_a_key_is_nobodys(caller: Caller) -> None:
 
 
 def test_what_the_journal_has_lost_the_states_still_tell(start: Start) -> None:
-    caller = start(journal_size=1, pace="instant")
+    caller = start(journal_bytes=1, pace="instant")
     first, second = caller.make().id, caller.make().id
     told = timeline(caller.fake)
     assert f"state     task {first} submitted" in told

@@ -22,7 +22,7 @@ def test_function_goes_before_class_before_module_before_ini(suite: Suite) -> No
 
         def told(fake):
             settings = fake.settings
-            return settings.seed, settings.slots, settings.balance, settings.journal_size
+            return settings.seed, settings.slots, settings.balance, settings.journal_bytes
 
         def test_module(kling):
             assert told(kling) == (2, 2, 2, 1)
@@ -41,7 +41,7 @@ def test_function_goes_before_class_before_module_before_ini(suite: Suite) -> No
             def test_two_on_one_function(self, kling):
                 assert (kling.settings.seed, kling.settings.balance) == (5, 5)  # nearest to the function
         """,
-        ini="kling =\n    seed = 1\n    slots = 1\n    balance = 1\n    journal_size = 1",
+        ini="kling =\n    seed = 1\n    slots = 1\n    balance = 1\n    journal_bytes = 1",
     ).assert_outcomes(passed=4)
 
 
@@ -63,7 +63,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "callbacks": ("off", "off"),
     "callback_retries": ([1.0, 2.0], "1, 2"),
     "gateways": (["cometapi"], "cometapi"),
-    "journal_size": (5, "5"),
+    "journal_bytes": (5, "5"),
 }
 
 

@@ -59,7 +59,7 @@ class Line:
     def run(
         self,
         script: Callable[[Fake, Any], Coroutine[Any, Any, Any]],
-        **switches: object,
+        **switches: Any,
     ) -> Any:
         with ExitStack() as stack:
             switches.setdefault("keys", [KEY])

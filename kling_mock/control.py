@@ -1,0 +1,67 @@
+"""Changes that do not come from a request, as steps: tasks ended, scripts written, deliveries recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from kling_mock.records import AttemptRecord, PlanRecord, RuleRecord, TaskState
+from kling_mock.stores import AttemptsKey, Change, Commit, Expect, Read, Snapshot, Steps, TaskKey, Ticket
+
+SCRIPT_NUMBERS = Ticket("scripts")
+
+
+class TaskOver(AssertionError):
+    """A task cannot be ended: it has ended already, and terminal states absorb."""
+
+
+def dropped(task_id: str) -> LookupError:
+    return LookupError(f"task {task_id} is no longer kept: its retention is over")
+
+
+def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> Steps[None]:
+    """End a task now. `failure` turns the planned `task_status_msg` (None: success) into the actual one.
+
+    Raises TaskOver, or LookupError if the task is no longer kept.
+    """
+    key = TaskKey(task_id)
+    done = False
+    while not done:
+        snapshot: Snapshot = yield Read((key,))
+        task = snapshot[key]
+        if task is None:
+            raise dropped(task_id)
+        state = task.at(snapshot.now)
+        if state.status.terminal:
+            raise TaskOver(f"task {task_id} has already ended: {state.status} at {state.at:.3f}")
+        plan = task.plan.finished(task.times, snapshot.now, failure(task.plan.failure))
+        change = Change((Expect(key, task.version),), (PlanRecord(task_id, plan),))
+        failed: Expect | None = yield Commit(change)
+        done = failed is None
+
+
+def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
+    """Write a scripted rule; one that was never written (`id` -1) gets the next number."""
+    if rule.id < 0:
+        snapshot: Snapshot = yield Read((SCRIPT_NUMBERS,))
+        rule = replace(rule, id=snapshot[SCRIPT_NUMBERS])
+    yield Commit(Change((), (rule,)))
+    return rule
+
+
+def record_attempt(attempt: AttemptRecord) -> Steps[bool]:
+    """Record an attempt to deliver a callback. False: another was recorded first, or the task was dropped."""
+    key = AttemptsKey(attempt.task_id, attempt.position)
+    failed: Expect | None = yield Commit(Change((Expect(key, attempt.number - 1),), (attempt,)))
+    return failed is None
+
+
+def read_task(task_id: str) -> Steps[tuple[TaskState, float]]:
+    """A task and the present. Raises LookupError if it is no longer kept."""
+    key = TaskKey(task_id)
+    snapshot: Snapshot = yield Read((key,))
+    task = snapshot[key]
+    if task is None:
+        raise dropped(task_id)
+    return task, snapshot.now

@@ -1,0 +1,317 @@
+"""The decisions: from a command and a snapshot to a reply, and the change that makes it true. Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from contracts.gateways import Situation
+from contracts.messages import success_object
+from contracts.rules import shorten
+from contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
+from kling_mock import __version__
+from kling_mock.accounts import Token
+from kling_mock.chance import draw_bits
+from kling_mock.commands import (
+    CheckHealth,
+    Command,
+    Create,
+    FetchPicture,
+    List,
+    Query,
+    Refused,
+    ShowCosts,
+)
+from kling_mock.messages import milliseconds, task_message
+from kling_mock.pictures import RESULT_ORIGIN, result_path, sheet_of
+from kling_mock.plan import Pace, Plan, Transition
+from kling_mock.records import (
+    NewTask,
+    PollRecord,
+    Record,
+    RuleRecord,
+    RuleUse,
+    TaskRecord,
+    TaskRequest,
+    TaskState,
+    TokenRecord,
+)
+from kling_mock.replies import Reply, json_reply, refusal_reply, rule_header
+from kling_mock.settings import Settings
+from kling_mock.stores import (
+    SCRIPTS,
+    AccountKey,
+    Expect,
+    ExternalKey,
+    RuleKey,
+    Snapshot,
+    TaskKey,
+    TokenKey,
+)
+
+
+class Told(Struct, frozen=True):
+    """What the journal says of an answer beside its status."""
+
+    account: str | None = None
+    request: TaskRequest | None = None
+    task_id: str | None = None
+    shown: TaskStatus | None = None
+    rule: str | None = None
+    script: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Decision(Struct, frozen=True):
+    """An answer, the records that make it true with what they rest on, and what the journal says of it."""
+
+    reply: Reply
+    told: Told
+    expect: tuple[Expect, ...] = ()
+    records: tuple[Record, ...] = ()
+
+
+def decide(
+    snapshot: Snapshot, asked: tuple[Command, Token | None], settings: Settings, request_id: str, again: int
+) -> Decision:
+    """The answer to a command, with a token or without one. `again` counts earlier decisions about it.
+
+    A token is judged against system time when it is first seen, since the clock of its issuer made it; from
+    then on its remaining life runs on the fake's clock.
+    """
+    command, token = asked
+    if token is None:
+        return _decide(snapshot, command, settings, request_id, again)
+    known = snapshot[TokenKey(token.digest)]
+    expires = snapshot.now + token.left if known is None else known
+    if known is None and token.early:
+        return _refuse_token(token, Situation.EARLY_TOKEN, request_id)
+    if snapshot.now >= expires:
+        return _refuse_token(token, Situation.EXPIRED_TOKEN, request_id)
+    decision = _decide(snapshot, command, settings, request_id, again)
+    if known is not None:
+        return decision
+    return replace(decision, records=(TokenRecord(token.digest, expires), *decision.records))
+
+
+def _refuse_token(token: Token, situation: Situation, request_id: str) -> Decision:
+    refusal = token.gateway.refusals[situation]
+    return _refuse(Refused(refusal, situation.value, refusal.source, None), request_id)
+
+
+def _decide(
+    snapshot: Snapshot, command: Command, settings: Settings, request_id: str, again: int
+) -> Decision:
+    match command:
+        case Create():
+            return _create(snapshot, command, settings, request_id, again)
+        case Query():
+            return _query(snapshot, command, settings, request_id)
+        case List():
+            return _list(snapshot, command, settings, request_id)
+        case ShowCosts():
+            return _costs(snapshot, command, settings, request_id)
+        case FetchPicture():
+            return _fetch(snapshot, command, settings)
+        case CheckHealth():
+            reply = json_reply(200, {"status": "ok", "server": "kling-mock", "version": __version__})
+            return Decision(reply, Told())
+        case Refused():
+            return _refuse(command, request_id)
+
+
+def _refuse(refused: Refused, request_id: str) -> Decision:
+    reply = refusal_reply(
+        refused.refusal,
+        refused.refusal.body(request_id, **dict(refused.values)),
+        rule=refused.rule,
+        source=refused.source,
+        relax=refused.relax,
+    )
+    if refused.allow is not None:
+        reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
+    return Decision(reply, Told(refused.account, rule=refused.rule, notes=refused.notes))
+
+
+def _refuse_for(
+    command: Create | Query,
+    situation: Situation,
+    request_id: str,
+    *,
+    relax: str | None = None,
+    **values: object,
+) -> Decision:
+    refusal = command.gateway.refusals[situation]
+    notes = command.notes if isinstance(command, Create) else ()
+    refused = Refused(
+        refusal, situation.value, refusal.source, relax, command.account, tuple(values.items()), None, notes
+    )
+    return _refuse(refused, request_id)
+
+
+# -- create
+
+
+def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id: str, again: int) -> Decision:
+    asked, account = command.request, command.account
+    external_id = asked.external_task_id
+    if external_id and snapshot[ExternalKey(account, external_id)] is not None:
+        return _refuse_for(command, Situation.DUPLICATE_ID, request_id, id=external_id)
+    short_of = _shortage(snapshot, command, settings)
+    if short_of is not None:
+        situation, relax = short_of
+        return _refuse_for(command, situation, request_id, relax=relax)
+    scripts = snapshot[SCRIPTS]
+    rule = scripts.match(account, asked)
+    expect: tuple[Expect, ...] = (Expect(SCRIPTS, scripts.version),)
+    used: tuple[Record, ...] = ()
+    if rule is not None:
+        expect = (*expect, Expect(RuleKey(rule.id), scripts.used.get(rule.id, 0)))
+        used = (RuleUse(rule.id),)
+        if rule.refusal is not None:
+            refused = Refused(
+                rule.refusal, "script.refuses", rule.refusal.source, None, account, (), None, command.notes
+            )
+            decision = _refuse(refused, request_id)
+            told = replace(decision.told, request=asked, script=rule.id)
+            return Decision(decision.reply, told, expect, used)
+    record, plan = _new_task(snapshot, command, settings, rule, again)
+    state = Transition(TaskStatus.SUBMITTED, snapshot.now)
+    ended = command.operation.synchronous
+    if ended:
+        state = plan.state(record.created, (), snapshot.now)
+    message = task_message(record, plan, state, settings.seed, with_result=ended)
+    told = Told(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
+    # The number of creates guards concurrency and balance as well, which only a create uses up.
+    expect = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None), *expect)
+    if external_id:
+        expect = (*expect, Expect(ExternalKey(account, external_id), None))
+    reply = _success(message, request_id, record.word)
+    return Decision(reply, told, expect, (NewTask(record, plan), *used))
+
+
+def _shortage(snapshot: Snapshot, command: Create, settings: Settings) -> tuple[Situation, str] | None:
+    """What the account has too little of for a further task, with the setting that says how much."""
+    if settings.slots is None and settings.balance is None:
+        return None
+    account = snapshot[AccountKey(command.account)]
+    if settings.balance is not None and account.units + command.units > settings.balance:
+        return Situation.NO_BALANCE, "balance"
+    if settings.slots is not None and account.unfinished + command.request.n > settings.slots:
+        return Situation.NO_SLOTS, "slots"
+    return None
+
+
+def _new_task(
+    snapshot: Snapshot, command: Create, settings: Settings, rule: RuleRecord | None, again: int
+) -> tuple[TaskRecord, Plan]:
+    account, operation, now = command.account, command.operation, snapshot.now
+    number = snapshot[AccountKey(account)].created + 1
+    record = TaskRecord(
+        id=_snowflake(command, settings.seed, number, now, again),
+        account=account,
+        number=number,
+        operation=operation.name,
+        request=command.request,
+        created=now,
+        origin=command.origin or RESULT_ORIGIN,
+        units=command.units,
+        result=operation.result,
+        word=operation.success_word.value,
+    )
+    failure = rule.failure if rule and rule.decides else command.failure
+    pace = rule.pace if rule and rule.pace else settings.pace
+    if operation.synchronous:
+        pace = Pace.instant()
+    return record, pace.plan(now, failure, seed=settings.seed, what=(account, number))
+
+
+def _snowflake(command: Create, seed: int, number: int, now: float, again: int) -> str:
+    """Milliseconds since the epoch of the id style, then bits that would be worker and sequence.
+
+    Two accounts may draw the same bits within one millisecond: a decision that is taken `again` has others.
+    """
+    ids = command.operation.ids
+    high = (milliseconds(now) - ids.epoch_ms) << ids.low_bits
+    low = draw_bits(seed, command.account, number, "id") + again
+    return str(high | (low & ((1 << ids.low_bits) - 1)))
+
+
+# -- query
+
+
+def _query(snapshot: Snapshot, command: Query, settings: Settings, request_id: str) -> Decision:
+    state = _find(snapshot, command)
+    if state is None:
+        return _refuse_for(command, Situation.UNKNOWN_TASK, request_id, id=shorten(command.id))
+    record, plan, now = state.record, state.plan, snapshot.now
+    counts = plan.counted and state.polls < plan.ends
+    shown = plan.state(record.created, (*state.times, now) if counts else state.times, now)
+    message = task_message(record, plan, shown, settings.seed)
+    return Decision(
+        _success(message, request_id, record.word),
+        Told(command.account, None, record.id, shown.status),
+        (Expect(TaskKey(record.id), state.version),),
+        (PollRecord(record.id, now if counts else None),),
+    )
+
+
+def _find(snapshot: Snapshot, command: Query) -> TaskState | None:
+    """The task of the account with this id or, where the gateway finds those, with this external id."""
+    state = snapshot[TaskKey(command.id)]
+    if state is not None and state.record.account == command.account:
+        return state
+    return snapshot[ExternalKey(command.account, command.id)] if command.gateway.finds_external_ids else None
+
+
+def _list(snapshot: Snapshot, command: List, settings: Settings, request_id: str) -> Decision:
+    now, states = snapshot.now, snapshot[command.keys[0]]
+    shown = [task_message(each.record, each.plan, each.at(now), settings.seed) for each in states]
+    return Decision(_success(shown, request_id), Told(command.account))
+
+
+def _costs(snapshot: Snapshot, command: ShowCosts, settings: Settings, request_id: str) -> Decision:
+    """An account with a balance has one resource pack of that size; any other pays as it goes."""
+    packs: list[dict[str, object]] = []
+    if settings.balance is not None:
+        left = max(settings.balance - snapshot[AccountKey(command.account)].units, 0)
+        packs.append(
+            {
+                "resource_pack_name": "kling-mock",
+                "resource_pack_id": "kling-mock",
+                "resource_pack_type": "decreasing_total",
+                "total_quantity": settings.balance,
+                "remaining_quantity": left,
+                "status": "online" if left else "runOut",
+            }
+        )
+    data = {"code": 0, "msg": SUCCESS_MESSAGE.value, "resource_pack_subscribe_infos": packs}
+    return Decision(_success(data, request_id), Told(command.account))
+
+
+def _success(data: object, request_id: str, word: str = SUCCESS_MESSAGE.value) -> Reply:
+    return json_reply(200, success_object(data, request_id, word))
+
+
+# -- results
+
+
+def _fetch(snapshot: Snapshot, command: FetchPicture, settings: Settings) -> Decision:
+    state = snapshot[TaskKey(command.task_id)]
+    if state is None or command.number >= state.record.request.n:
+        return _no_result("there is no such picture (or it has expired)", relax="retention_days")
+    record, status = state.record, state.at(snapshot.now).status
+    if status is not TaskStatus.SUCCEED:
+        return _no_result(f"the task is {status}")
+    if result_path(record, command.number, settings.seed) != command.path:
+        return _no_result("the URL was altered")
+    if not record.result.drawn:
+        return _no_result(f"this fake draws pictures and makes no {record.result}", status=501)
+    return Decision(Reply(200, (), b"", sheet_of(record, command.number)), Told(task_id=record.id))
+
+
+def _no_result(why: str, relax: str | None = None, status: int = 404) -> Decision:
+    rule = rule_header("result.url", ASSUMED, relax)
+    headers = (("content-type", "text/plain; charset=utf-8"), (rule[0], f"{rule[1]}; {why}"))
+    body = b"404 page not found\n" if status == 404 else f"{why}\n".encode()
+    return Decision(Reply(status, headers, body), Told(rule="result.url"))
