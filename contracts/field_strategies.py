@@ -6,28 +6,33 @@ text never comes near a limit of 2500 characters, and never mixes up code points
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol, assert_never, cast
 
 from hypothesis import strategies as st
 
+from contracts.composite_fields import AnyField, ListOf, Nested
 from contracts.field_values import (
     ALPHABETS,
+    FLAG_WORDS,
     NO_ITEMS,
     NO_WEB_URLS,
     SURROGATES,
     WEB_URLS,
+    FieldValue,
     hollow_items,
     near_misses,
+    number_edges,
+    number_faults,
     other_types,
     text_of,
 )
-from contracts.fields import CallbackUrl, Choice, Field, Integer, Text
+from contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from contracts.object_strategies import ABSENT, Object, Objects, Plain, Values, objects
 from contracts.picture_fields import Picture, PictureList
 from contracts.picture_strategies import picture_edges, picture_faults, pictures
 from contracts.rules import Rule
-
-Values = st.SearchStrategy[object]
 
 # Nothing real is lost between a value at the limit and one a few dozen beyond it.
 _BEYOND: Final = 40
@@ -47,7 +52,7 @@ def samples(*values: object) -> Values:
     return st.sampled_from(values)
 
 
-def valid_values(field: Field) -> Values:
+def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each kind
     """Given values that break no rule; small ones when shrunk. Not for `external_task_id` on a server."""
     match field:
         case PictureList():
@@ -57,17 +62,30 @@ def valid_values(field: Field) -> Values:
         case Integer():
             numbers = st.integers(field.minimum.value, field.maximum.value)
             return numbers | numbers.map(float)
+        case Number():
+            return _numbers(field)
+        case Flag():
+            return st.booleans()
         case Choice():
             return samples(*field.options.value)
         case CallbackUrl():
             return samples(*WEB_URLS.values())
         case Text():
             return _texts(field)
+        case Nested():
+            return objects(field.fields, plain_values(field.fields))
+        case ListOf():
+            return _item_lists(field, field.minimum.value, field.maximum.value)
         case _:
-            raise TypeError(f"no values for a field of kind {type(field).__name__}")
+            assert_never(field)
 
 
-def edge_values(field: Field) -> Iterator[Case]:
+def plain_values(fields: Iterable[AnyField]) -> Plain:
+    """The valid values of every field, by its declared name."""
+    return {field.name: valid_values(field) for field in fields}
+
+
+def edge_values(field: AnyField) -> Iterator[Case]:  # noqa: C901, PLR0912 -- one case for each kind
     """Valid values exactly on a limit, by the rule they nearly break."""
     match field:
         case PictureList():
@@ -75,7 +93,12 @@ def edge_values(field: Field) -> Iterator[Case]:
         case Picture():
             yield from (Case(*case) for case in picture_edges(field))
         case Integer():
-            yield from _number_edges(field)
+            yield from _integer_edges(field)
+        case Number():
+            yield from _cases(number_edges(field))
+        case Flag():
+            yield Case(field.wrong_type, "true", samples(True))
+            yield Case(field.wrong_type, "false", samples(False))
         case Choice():
             for option in field.options.value:
                 yield Case(field.unknown, option, samples(option))
@@ -84,15 +107,19 @@ def edge_values(field: Field) -> Iterator[Case]:
                 yield Case(field.not_url, tag, samples(url))
         case Text():
             yield from _text_edges(field)
+        case Nested():
+            yield from object_edges(field.fields, plain_values(field.fields))
+        case ListOf():
+            yield from _item_list_edges(field)
         case _:
-            pass
+            assert_never(field)
     if not field.required:
         yield Case(field.wrong_type, "null", samples(None))
         yield Case(field.wrong_type, "empty", samples(""))
 
 
-def fault_values(field: Field) -> Iterator[Case]:
-    """Values that break exactly one rule of the field (the caller leaves a required one out himself)."""
+def fault_values(field: AnyField) -> Iterator[Case]:  # noqa: C901 -- one case for each kind
+    """Values that break exactly one rule of the field; that it is required is a rule of its object."""
     for tag, values in other_types(field.json_type).items():
         yield Case(field.wrong_type, tag, samples(*values))
     match field:
@@ -101,14 +128,110 @@ def fault_values(field: Field) -> Iterator[Case]:
         case Picture():
             yield from (Case(*case) for case in picture_faults(field))
         case Integer():
-            yield from _number_faults(field)
+            yield from _integer_faults(field)
+        case Number():
+            yield from _cases(number_faults(field))
+            yield from _too_precise(field)
+        case Flag():
+            yield Case(field.wrong_type, "word", samples(*FLAG_WORDS))
         case Choice():
             for tag, texts in near_misses(field).items():
                 yield Case(field.unknown, tag, samples(*texts))
-        case Text():
+        case CallbackUrl() | Text():
             yield from _text_faults(field)
+        case Nested():
+            yield from object_faults(field.fields, plain_values(field.fields))
+        case ListOf():
+            yield from _item_list_faults(field)
         case _:
+            assert_never(field)
+
+
+class Around(Protocol):
+    """Puts valid fields around one field that holds one of some values."""
+
+    def __call__(
+        self, fields: Sequence[AnyField], plain: Plain, special: AnyField, values: Values, /
+    ) -> Values: ...
+
+
+def object_edges(fields: Sequence[AnyField], plain: Plain, around: Around = objects) -> Iterator[Case]:
+    """Objects of valid fields with one exactly on a limit. `around` puts the other fields around it."""
+    for field in fields:
+        for rule, tag, values in edge_values(field):
+            yield Case(rule, tag, around(fields, plain, field, values))
+
+
+def object_faults(fields: Sequence[AnyField], plain: Plain, around: Around = objects) -> Iterator[Case]:
+    """Objects in which one field breaks one rule, or is missing."""
+    for field in fields:
+        if field.required:
+            for tag, nothing in (("absent", ABSENT), ("null", None), ("empty text", "")):
+                yield Case(field.missing, tag, around(fields, plain, field, st.just(nothing)))
+        for rule, tag, values in fault_values(field):
+            yield Case(rule, tag, around(fields, plain, field, values))
+
+
+def ignored_values(field: AnyField, extras: Objects) -> Iterator[tuple[str, Values]]:
+    """Valid values with one of `extras` where it is ignored: beside known keys, under a spare alias."""
+    match field:
+        case PictureList():
+            full = _lists(field, field.minimum.value, field.maximum.value)
+            yield "unknown field of an item", st.builds(_add_to_last, full, extras)
+        case Nested():
+            plain = plain_values(field.fields)
+            full = objects(field.fields, plain)
+            yield f"unknown field of {field.full_name}", st.builds(dict[str, object].__or__, full, extras)
+            for inner in field.fields:
+                for alias in inner.aliases:
+                    pair = objects(field.fields, plain, inner, plain[inner.name])
+                    beside = st.builds(
+                        both_names, pair, st.just(inner.name), plain[inner.name], st.just(alias)
+                    )
+                    yield f"alias beside {inner.full_name}", beside
+                for tag, values in ignored_values(inner, extras):
+                    yield tag, objects(field.fields, plain, inner, values)
+        case ListOf():
+            for tag, values in ignored_values(field.item, extras):
+                yield tag, _with_list_item(field, values)
+        case Text() | Choice() | Integer() | Number() | Flag() | Picture():
             pass
+        case _:
+            assert_never(field)
+
+
+def both_names(body: Object, name: str, value: object, alias: str) -> Object:
+    """The object with the field under its name, and beside it an alias that is not Unicode text."""
+    return body | {name: value, alias: "\ud800"}
+
+
+def _add_to_last(items: object, extra: Object) -> object:
+    rest = cast("list[Object]", items)
+    return [*rest[:-1], rest[-1] | extra]
+
+
+def _cases(values: Iterable[FieldValue]) -> Iterator[Case]:
+    for rule, tag, value in values:
+        yield Case(rule, tag, samples(value))
+
+
+def _numbers(field: Number) -> Values:
+    low, high = field.minimum.value, field.maximum.value
+    limits = samples(low, high)
+    if field.decimals is None:
+        return limits | st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
+    places = field.decimals.value
+    steps = st.integers(math.ceil(low * 10**places), math.floor(high * 10**places))
+    fine: Values = limits | steps.map(lambda step: step / 10**places)
+    return fine | st.integers(math.ceil(low), math.floor(high))
+
+
+def _too_precise(field: Number) -> Iterator[Case]:
+    """Numbers that differ from a decimal only far behind the point: what 0.1 * 3 gives."""
+    if field.too_precise:
+        low, high = field.minimum.value, field.maximum.value
+        near = [math.nextafter(low, high), math.nextafter(high, low)]
+        yield Case(field.too_precise, "binary fraction", samples(*near))
 
 
 def _texts(field: Text) -> Values:
@@ -141,13 +264,13 @@ def _repeat(unit: str) -> Callable[[int], str]:
     return lambda length: text_of(unit, length)
 
 
-def _number_edges(field: Integer) -> Iterator[Case]:
+def _integer_edges(field: Integer) -> Iterator[Case]:
     for rule, limit in ((field.too_small, field.minimum.value), (field.too_large, field.maximum.value)):
         yield Case(rule, "integer", samples(limit))
         yield Case(rule, "integral float", samples(float(limit)))
 
 
-def _number_faults(field: Integer) -> Iterator[Case]:
+def _integer_faults(field: Integer) -> Iterator[Case]:
     low, high = field.minimum.value, field.maximum.value
     yield Case(field.too_small, "integer", st.integers(max_value=low - 1))
     yield Case(field.too_small, "integral float", samples(float(low - 1), -1e300))
@@ -195,8 +318,6 @@ def _equal_items(field: PictureList, count: int) -> Callable[[object], object]:
 def _list_faults(field: PictureList) -> Iterator[Case]:
     name = field.item.name
     yield Case(field.missing, "empty", samples(_NOTHING))
-    yield Case(field.missing, "null", samples(None))
-    yield Case(field.missing, "empty text", samples(""))
     if field.too_few in field.rules:
         yield Case(field.too_few, "short", _lists(field, 1, field.minimum.value - 1))
     high = field.maximum.value
@@ -209,3 +330,34 @@ def _list_faults(field: PictureList) -> Iterator[Case]:
         yield Case(field.item.wrong_type, tag, _with_item(field, _items(field, samples(*wrong))))
     for rule, tag, values in picture_faults(field.item):
         yield Case(rule, tag, _with_item(field, _items(field, values)))
+
+
+def _item_lists(field: ListOf, shortest: int, longest: int) -> Values:
+    return st.lists(valid_values(field.item), min_size=shortest, max_size=longest)
+
+
+def _with_list_item(field: ListOf, values: Values) -> Values:
+    """Lists of a legal length with one such item, at any position."""
+    lists = _item_lists(field, max(1, field.minimum.value), field.maximum.value)
+    return st.builds(_replaced, lists, st.integers(0, field.maximum.value - 1), values)
+
+
+def _item_list_edges(field: ListOf) -> Iterator[Case]:
+    low, high = field.minimum.value, field.maximum.value
+    yield Case(field.too_many, "longest", _item_lists(field, high, high))
+    yield Case(field.too_few if low else field.wrong_type, "shortest", _item_lists(field, low, low))
+    for rule, tag, values in edge_values(field.item):
+        yield Case(rule, tag, _with_list_item(field, values))
+
+
+def _item_list_faults(field: ListOf) -> Iterator[Case]:
+    low, high = field.minimum.value, field.maximum.value
+    if low:
+        yield Case(field.too_few, "short", _item_lists(field, 0, low - 1))
+    yield Case(field.too_many, "long", _item_lists(field, high + 1, high + 3))
+    equal = valid_values(field.item).map(lambda item: [item] * (high + 1))
+    yield Case(field.too_many, "equal", equal)
+    for tag, nothing in (("null", None), ("empty text", "")):
+        yield Case(field.item.missing, tag, _with_list_item(field, samples(nothing)))
+    for rule, tag, values in fault_values(field.item):
+        yield Case(rule, tag, _with_list_item(field, values))

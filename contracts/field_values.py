@@ -5,11 +5,13 @@ The strategies draw from them and the verifier sends them, so that both mean the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from contracts.fields import Choice
+from contracts.fields import Choice, Number
+from contracts.rules import Rule
 
 # One unit of text each; repeated and cut they give any length. What a length is mistaken for differs:
 # bytes, UTF-16 units, user-perceived characters, the length after trimming or normalisation.
@@ -47,9 +49,20 @@ NO_WEB_URLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+# Texts that other languages take for true and false.
+FLAG_WORDS: Final = ("true", "false", "True", "yes", "on", "0")
+
 _NOTHING: Final[list[object]] = []
 _EMPTY: Final[dict[str, object]] = {}
 NO_ITEMS: Final[Sequence[object]] = ("https://example.com/1.png", None, True, 1, _NOTHING, [_EMPTY])
+
+
+class FieldValue(NamedTuple):
+    """A value on the limit of a rule, or one that breaks it, in one way (`tag`)."""
+
+    rule: Rule
+    tag: str
+    value: object
 
 
 def text_of(unit: str, length: int) -> str:
@@ -102,3 +115,38 @@ def near_misses(field: Choice) -> dict[str, tuple[str, ...]]:
         for tag, texts in ways.items()
     }
     return {tag: texts for tag, texts in misses.items() if texts}
+
+
+def number_edges(field: Number) -> Iterator[FieldValue]:
+    """Valid numbers: both limits, the finest step, and beyond the limits where they are clamped."""
+    low, high = field.minimum.value, field.maximum.value
+    for limit in (low, high):
+        if field.clamp:
+            yield FieldValue(field.wrong_type, f"limit {limit:g}", limit)
+        else:
+            yield FieldValue(field.out_of_range, f"limit {limit:g}", limit)
+            if limit.is_integer():
+                yield FieldValue(field.out_of_range, f"limit {limit:g} as an integer", int(limit))
+    if field.clamp:
+        for number in _beyond(field):
+            yield FieldValue(field.wrong_type, f"clamped {number:g}", number)
+    if field.too_precise and field.decimals:
+        places = field.decimals.value
+        for number in (low + 0.1**places, high - 0.1**places):
+            yield FieldValue(field.too_precise, f"{places} decimals", round(number, places))
+
+
+def number_faults(field: Number) -> Iterator[FieldValue]:
+    """Numbers that break one rule: just beyond a limit and far beyond, or one decimal too many."""
+    low, high = field.minimum.value, field.maximum.value
+    if not field.clamp:
+        for number in (*_beyond(field), math.nextafter(low, -math.inf), math.nextafter(high, math.inf)):
+            yield FieldValue(field.out_of_range, f"{number!r}", number)
+    if field.too_precise and field.decimals:
+        places = field.decimals.value + 1
+        for number in (low + 0.1**places, high - 0.1**places):
+            yield FieldValue(field.too_precise, f"{places} decimals", round(number, places))
+
+
+def _beyond(field: Number) -> tuple[float, ...]:
+    return (math.floor(field.minimum.value) - 1, math.ceil(field.maximum.value) + 1, -1e300, 1e300)

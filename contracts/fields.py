@@ -10,9 +10,9 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from contracts.rules import (
@@ -33,13 +33,17 @@ from contracts.vocabulary import (
 )
 
 JSON = Mapping[str, object]
-# Only the three kinds of value that can be a default on the wire.
-Default = str | int | None
+# A default on the wire: a text, a number or a flag.
+Default = str | float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field(ABC):
-    """A named value in a request body."""
+    """A named value in a request body.
+
+    `prefix` is the dotted path of the objects around it, with a last dot. The field that contains this one
+    fills it in (see `within`); the ids of the rules begin with it.
+    """
 
     name: str
     doc: str
@@ -47,8 +51,23 @@ class Field(ABC):
     aliases: tuple[str, ...] = ()
     required: bool = False
     default: Default = None
+    prefix: str = ""
 
     json_type = "string"
+
+    @cached_property
+    def full_name(self) -> str:
+        """The dotted path of the field: `camera_control.config.pan`."""
+        return self.prefix + self.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and the aliases."""
+        return (self.name, *self.aliases)
+
+    def within(self, prefix: str) -> Self:
+        """The same field as a part of an object or a list."""
+        return replace(self, prefix=prefix)
 
     @cached_property
     def missing(self) -> Rule:
@@ -75,8 +94,8 @@ class Field(ABC):
 
     def _rule(self, name: str, sentence: str, wording: Wording, source: Source, limit: object = "") -> Rule:
         return Rule(
-            id=f"{self.name}.{name}",
-            sentence=f"{self.name} {sentence}",
+            id=f"{self.full_name}.{name}",
+            sentence=f"{self.full_name} {sentence}",
             source=source,
             wording=wording,
             limit=str(limit),
@@ -194,6 +213,87 @@ class Integer(Field):
         return {"type": "integer", "minimum": self.minimum.value, "maximum": self.maximum.value}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Number(Field):
+    """A number between two others, both included. true and "0.5" are not numbers.
+
+    `decimals` is the largest number of decimals. With `clamp`, a number outside the range is accepted and
+    replaced by the nearest limit, with a note in the reading. In the schema `decimals` is `multipleOf`, which
+    some validators compute with binary fractions.
+    """
+
+    minimum: Fact[float]
+    maximum: Fact[float]
+    decimals: Fact[int] | None = None
+    clamp: bool = False
+
+    json_type = "number"
+
+    @cached_property
+    def out_of_range(self) -> Rule:
+        low, high = self.minimum.value, self.maximum.value
+        return self._rule(
+            "range",
+            f"is between {low:g} and {high:g}",
+            WRONG_VALUE,
+            self.maximum.source,
+            f"{low:g} to {high:g}",
+        )
+
+    @cached_property
+    def too_precise(self) -> Rule | None:
+        if self.decimals is None:
+            return None
+        limit = self.decimals.value
+        return self._rule(
+            "decimals", f"has at most {limit} decimals", WRONG_VALUE, self.decimals.source, limit
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        bounded = () if self.clamp else (self.out_of_range,)
+        precise = (self.too_precise,) if self.too_precise else ()
+        return (*super().rules, *bounded, *precise)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return reading.violate(self.wrong_type, path, value)
+        low, high = self.minimum.value, self.maximum.value
+        inside = low <= value <= high  # NaN is in no range
+        if not inside and not self.clamp:
+            return reading.violate(self.out_of_range, path, value)
+        if value != value:  # noqa: PLR0124 -- NaN, which is not JSON, and which no limit is near to
+            return reading.violate(self.wrong_type, path, value)
+        if self.too_precise and self.decimals and round(value, self.decimals.value) != value:
+            return reading.violate(self.too_precise, path, value)
+        if inside:
+            return value
+        limit = low if value < low else high
+        reading.notes.append(f"{path} moved to the limit {limit:g}")
+        return limit
+
+    def schema(self) -> JSON:
+        bounds = {"minimum": self.minimum.value, "maximum": self.maximum.value}
+        schema: dict[str, object] = {"type": "number"}
+        schema |= {"x-clamped-to": bounds} if self.clamp else bounds
+        if self.decimals:
+            schema["multipleOf"] = round(0.1**self.decimals.value, self.decimals.value)
+        return schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag(Field):
+    """true or false; "true" and 1 are not flags."""
+
+    json_type = "boolean"
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        return value if isinstance(value, bool) else reading.violate(self.wrong_type, path, value)
+
+    def schema(self) -> JSON:
+        return {"type": "boolean"}
+
+
 # After the slashes: perhaps a user, a name or a bracketed address, perhaps a port. Where the host ends, the
 # rest may be anything. `(?!\n)$` because Python's `$` also matches before a last newline, ECMA's does not.
 _PORT: Final = (  # 0 to 65535 in digits
@@ -222,41 +322,6 @@ def is_web_url(text: str) -> bool:
     except ValueError:  # a port that is no number, a broken IPv6 host
         return False
     return bool(host)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Number(Field):
-    """A number between two others, both included. true and "0.5" are none."""
-
-    minimum: Fact[float]
-    maximum: Fact[float]
-
-    json_type = "number"
-
-    @cached_property
-    def out_of_range(self) -> Rule:
-        low, high = self.minimum.value, self.maximum.value
-        return self._rule(
-            "range",
-            f"is between {low:g} and {high:g}",
-            WRONG_VALUE,
-            self.maximum.source,
-            f"{low:g} to {high:g}",
-        )
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        return (*super().rules, self.out_of_range)
-
-    def read(self, value: object, path: str, reading: Reading) -> object:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return reading.violate(self.wrong_type, path, value)
-        if not self.minimum.value <= value <= self.maximum.value:  # NaN is in no range
-            return reading.violate(self.out_of_range, path, value)
-        return value
-
-    def schema(self) -> JSON:
-        return {"type": "number", "minimum": self.minimum.value, "maximum": self.maximum.value}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, cast
 
-from contracts.fields import CallbackUrl, Choice, Field, Integer, Text
+from contracts.composite_fields import AnyField, read_field
+from contracts.constraints import Constraint
+from contracts.fields import CallbackUrl, Choice, Integer, Text
 from contracts.picture_fields import Picture, PictureList
 from contracts.rules import BODY_UNICODE, MODEL_UNKNOWN, WRONG_TYPE, Reading, Rule, Violation
 from contracts.vocabulary import (
@@ -50,14 +52,16 @@ class Operation:
     the body key whose presence picks this operation where several share a path. `result` is the key of
     `task_result` that holds the results, `ids` the style of its task ids, `success_word` the `message` of a
     successful reply. The create reply of a `synchronous` operation shows the ended task with its results.
+    `constraints` are about several fields at once; those fields are optional, and at the top level.
     """
 
     name: str
     title: str
     doc: str
     tail: str
-    fields: tuple[Field, ...]
+    fields: tuple[AnyField, ...]
     source: Source
+    constraints: tuple[Constraint, ...] = ()
     selector: str | None = None
     units_per_image: Fact[int] = UNITS_PER_IMAGE
     result: ResultKind = ResultKind.IMAGES
@@ -68,13 +72,14 @@ class Operation:
     @cached_property
     def keys(self) -> frozenset[str]:
         """Every key of the body that means something."""
-        return frozenset(key for field in self.fields for key in (field.name, *field.aliases))
+        return frozenset(key for field in self.fields for key in field.names)
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
         """Every rule by its id, in order of declaration."""
-        found = (BODY_TYPE, *(rule for field in self.fields for rule in field.rules), BODY_UNICODE)
-        return {rule.id: rule for rule in found}
+        of_fields = (rule for field in self.fields for rule in field.rules)
+        of_several = (constraint.rule for constraint in self.constraints)
+        return {rule.id: rule for rule in (BODY_TYPE, *of_fields, *of_several, BODY_UNICODE)}
 
     @cached_property
     def defaults(self) -> Mapping[str, object]:
@@ -86,7 +91,7 @@ class Operation:
         """The fields that hold values other than pictures, in order of declaration."""
         return tuple(field.name for field in self.fields if not isinstance(field, Picture | PictureList))
 
-    def field(self, name: str) -> Field:
+    def field(self, name: str) -> AnyField:
         return next(field for field in self.fields if field.name == name)
 
     def read(self, body: object, *, null_is_absent: bool = True) -> Reading:
@@ -98,7 +103,11 @@ class Operation:
         given = cast("dict[str, object]", body)
         for field in self.fields:
             if field.name in given or field.required or field.aliases:
-                _read_field(field, given, reading)
+                read_field(field, given, reading, reading.values)
+        if self.constraints:
+            names = self.given(given, null_is_absent=null_is_absent)
+            for constraint in self.constraints:
+                constraint.check(names, reading, self.defaults)
         if not given.keys() <= self.keys:
             self._read_unknown(given, reading)
         if reading.ignored:
@@ -111,26 +120,14 @@ class Operation:
                 path = ascii(key[:60])
                 reading.ignore(path, key, value, f"unknown field ignored: {path}")
 
-
-def _read_field(field: Field, given: Mapping[str, object], reading: Reading) -> None:
-    name = field.name
-    value = given.get(name)
-    for alias in field.aliases:
-        if alias not in given:
-            continue
-        if reading.absent(value) or name not in given:
-            name, value = alias, given[alias]
-            reading.notes.append(f"{alias} taken for {field.name}")
-        else:
-            reading.ignore(alias, alias, given[alias], f"{alias} ignored beside {field.name}")
-    # Only what is false can mean absence: most values need no further look.
-    if not value and (name not in given or reading.absent(value)):
-        if field.required:
-            reading.violate(field.missing, name, value)
-        return
-    read = field.read(value, name, reading)
-    if read is not None:
-        reading.values[field.name] = read
+    def given(self, body: Mapping[str, object], *, null_is_absent: bool = True) -> frozenset[str]:
+        """The declared names of the fields that have a value in the body, under any of their names."""
+        absent = Reading(null_is_absent=null_is_absent).absent
+        return frozenset(
+            field.name
+            for field in self.fields
+            if any(name in body and not absent(body[name]) for name in field.names)
+        )
 
 
 _SUBJECT: Final = Picture(
@@ -207,7 +204,7 @@ MULTI_IMAGE: Final = Operation(
 )
 
 
-def _with(operation: Operation, **fields: Field) -> tuple[Field, ...]:
+def _with(operation: Operation, **fields: AnyField) -> tuple[AnyField, ...]:
     return tuple(fields.get(field.name, field) for field in operation.fields)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, cast
+from typing import Final, Self, cast
 
 from contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
 from contracts.pictures import read_header
@@ -70,7 +70,8 @@ class Picture(Field):
     """A picture: an http(s) URL, or raw base64 without a `data:` prefix. PNG or JPEG.
 
     Text that is neither is refused. Bytes that are no picture, or one too small or too long, are
-    accepted and make the task fail, as captured from the live service.
+    accepted and make the task fail, as captured from the live service. Normalised it is its URL, or None
+    where it is inline: all pictures are in `reading.pictures`.
     """
 
     @cached_property
@@ -114,9 +115,8 @@ class Picture(Field):
             if not (is_text(value) and is_web_url(value)):
                 return reading.violate(self.not_url, path, value)
             reading.pictures.append(InputPicture(path, value, None, None))
-        else:
-            self._read_inline(value, path, reading)
-        return value
+            return value
+        return self._read_inline(value, path, reading)
 
     def _read_inline(self, value: str, path: str, reading: Reading) -> None:
         # The size is known before decoding; nobody decodes 90 MB to refuse them.
@@ -144,8 +144,8 @@ class Picture(Field):
 
     def _failing(self, name: str, sentence: str, text: Fact[str], source: Source) -> Rule:
         return Rule(
-            id=f"{self.name}.{name}",
-            sentence=f"{self.name} {sentence}",
+            id=f"{self.full_name}.{name}",
+            sentence=f"{self.full_name} {sentence}",
             source=source,
             wording=Wording(text.value, text.source),
             effect=Effect.FAILS,
@@ -154,7 +154,10 @@ class Picture(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class PictureList(Field):
-    """A list of objects that hold one picture each: `[{"subject_image": ...}, ...]`."""
+    """A list of objects that hold one picture each: `[{"subject_image": ...}, ...]`.
+
+    An empty list is a missing one. The rules of the picture are named after it alone: `subject_image.base64`.
+    """
 
     item: Picture
     minimum: Fact[int]
@@ -197,28 +200,36 @@ class PictureList(Field):
             reading.violate(self.too_few, path, items)
         elif len(items) > self.maximum.value:
             reading.violate(self.too_many, path, items)
+        paths = self.paths if path == self.name else self._paths_of(path)
         # Elements beyond the limit are refused already: reading a million of them would help nobody.
-        for item, (item_path, picture_path) in zip(items, self.paths, strict=False):
+        return [
             self._read_item(item, item_path, picture_path, reading)
-        return len(items)
+            for item, (item_path, picture_path) in zip(items, paths, strict=False)
+        ]
 
     @cached_property
     def paths(self) -> tuple[tuple[str, str], ...]:
         """The paths of each element and of the picture in it: made once, and shared by all that name them."""
-        elements = (f"{self.name}[{index}]" for index in range(self.maximum.value))
+        return self._paths_of(self.name)
+
+    def _paths_of(self, path: str) -> tuple[tuple[str, str], ...]:
+        elements = (f"{path}[{index}]" for index in range(self.maximum.value))
         return tuple((element, f"{element}.{self.item.name}") for element in elements)
 
-    def _read_item(self, item: object, path: str, picture_path: str, reading: Reading) -> None:
+    def within(self, prefix: str) -> Self:
+        return replace(self, prefix=prefix, item=self.item.within(f"{prefix}{self.name}."))
+
+    def _read_item(self, item: object, path: str, picture_path: str, reading: Reading) -> object:
         if not isinstance(item, dict):
             return reading.violate(self.no_object, path, item)
         given = cast("dict[str, object]", item)
         if len(given) > 1:
             self._read_unknown(given, path, reading)
         picture = given.get(self.item.name)
-        if reading.absent(picture):
+        if not picture and reading.absent(picture):
             return reading.violate(self.item.missing, picture_path, picture)
-        self.item.read(picture, picture_path, reading)
-        return None
+        url = self.item.read(picture, picture_path, reading)
+        return {} if url is None else {self.item.name: url}
 
     def _read_unknown(self, given: dict[str, object], path: str, reading: Reading) -> None:
         for key, value in given.items():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Final, assert_never, cast
 
+from contracts.composite_fields import is_given, object_schema, property_schema
+from contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from contracts.fields import Field
 from contracts.operations import Operation
 from contracts.rules import Effect, Rule
@@ -46,26 +49,15 @@ def provenance(source: Source) -> Document:
 
 def request_schema(operation: Operation) -> Document:
     """The schema of a body. null and the empty string mean that an optional field is not given."""
-    properties: Document = {}
-    conditions: list[Document] = []
-    for field in operation.fields:
-        properties[field.name] = _property(field)
-        for alias in field.aliases:
-            properties[alias] = {
-                "description": f"Taken for `{field.name}` where that is not given, ignored beside it.",
-                "x-alias-of": field.name,
-            }
-            conditions.append(_alias(field, alias))
-    schema: Document = {
+    schema = object_schema(operation.fields, {field.name: _property(field) for field in operation.fields})
+    demands = [_demand(constraint, operation) for constraint in operation.constraints]
+    if demands:
+        schema["allOf"] = [*cast("list[object]", schema.get("allOf", [])), *demands]
+    return {
         "title": operation.title,
         "description": f"{operation.doc} Unknown fields are ignored.",
-        "type": "object",
-        "required": [field.name for field in operation.fields if field.required],
-        "properties": properties,
+        **schema,
     }
-    if conditions:
-        schema["allOf"] = conditions
-    return schema
 
 
 def request_examples(operation: Operation) -> Document:
@@ -92,29 +84,41 @@ def request_examples(operation: Operation) -> Document:
 
 
 def _property(field: Field) -> Document:
-    schema: Document = {"description": field.doc}
-    if field.required:
-        schema.update(field.schema())
-    else:
-        schema["anyOf"] = _or_absent(field)
-    if field.default is not None:
-        schema["default"] = field.default
-    schema["x-rules"] = [_rule(rule) for rule in field.rules]
-    schema["x-source"] = provenance(field.source)
-    return schema
+    rules = {"x-rules": [_rule(rule) for rule in field.rules], "x-source": provenance(field.source)}
+    return property_schema(field) | rules
 
 
-def _or_absent(field: Field) -> list[Document]:
-    return [dict(field.schema()), {"type": "null"}, {"const": ""}]
+def _demand(constraint: Constraint, operation: Operation) -> Document:
+    about: Document = {"x-rules": [_rule(constraint.rule)], "x-source": provenance(constraint.source)}
+    match constraint:
+        case ExactlyOne():
+            fields = [operation.field(name) for name in constraint.names]
+            return {"oneOf": [is_given(field) for field in fields]} | about
+        case RequiredWhen():
+            then = is_given(operation.field(constraint.field))
+            return {"if": _condition(constraint, operation.field(constraint.when)), "then": then} | about
+        case _:
+            assert_never(constraint)
 
 
-def _alias(field: Field, alias: str) -> Document:
-    """The alias is looked at only where the name itself is not given."""
-    named = {"not": {"enum": [None, ""]}}
-    return {
-        "if": {"required": [field.name], "properties": {field.name: named}},
-        "else": {"properties": {alias: {"anyOf": _or_absent(field)}}},
-    }
+def _condition(constraint: RequiredWhen, field: Field) -> Document:
+    """Whether the other field has one of the values: under the first of its names that is given."""
+    if not constraint.values:
+        return is_given(field)
+    ways: list[Document] = []
+    earlier: list[Document] = []
+    for name in field.names:
+        ways.append(
+            {
+                "required": [name],
+                "properties": {name: {"enum": list(constraint.values)}},
+                **({"not": {"anyOf": list(earlier)}} if earlier else {}),
+            }
+        )
+        earlier.append(is_given(replace(field, name=name, aliases=())))
+    if field.default in constraint.values:
+        ways.append({"not": is_given(field)})
+    return ways[0] if len(ways) == 1 else {"anyOf": ways}
 
 
 def _rule(rule: Rule) -> Document:

@@ -8,26 +8,44 @@ about, and what is due. `label` names the class of a value, for `hypothesis.even
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar, assert_never, cast
 
 from hypothesis import strategies as st
 
-from contracts.field_strategies import Case, Values, edge_values, fault_values, samples, valid_values
-from contracts.fields import Field
+from contracts.composite_fields import AnyField
+from contracts.constraints import ExactlyOne, RequiredWhen
+from contracts.field_strategies import (
+    Around,
+    Case,
+    both_names,
+    ignored_values,
+    object_edges,
+    object_faults,
+    plain_values,
+    samples,
+)
 from contracts.gateways import COMETAPI, Gateway
+from contracts.object_strategies import (
+    ABSENT,
+    Object,
+    Objects,
+    Plain,
+    Values,
+    objects,
+    plain_objects,
+    satisfying,
+    spelled,
+)
 from contracts.operations import BODY_TYPE, MULTI_IMAGE, Operation
-from contracts.picture_fields import PictureList
 from contracts.rules import BODY_UNICODE, Effect
 
 T = TypeVar("T")
-Body = dict[str, object]
-Plain = Mapping[str, Values]
+Body = Object
 
-# Stands for a key that is not in the body at all.
-_ABSENT: Final = object()
 _NO_OBJECTS: Final = (list[object](), None, True, 0, 1.5, "", "{}", [{"n": 1}])
 _EXTERNAL_ID: Final = "external_task_id"
 
@@ -165,16 +183,27 @@ def _external_ids(run: str) -> Values:
 
 def _plain(operation: Operation, run: str) -> Plain:
     """The valid values of every field. Made once and shared: the variants differ in one field each."""
-    return {
-        field.name: _external_ids(run) if field.name == _EXTERNAL_ID else valid_values(field)
-        for field in operation.fields
-    }
+    plain = dict(plain_values(operation.fields))
+    if _EXTERNAL_ID in plain:
+        plain[_EXTERNAL_ID] = _external_ids(run)
+    return plain
 
 
 def _edges(operation: Operation, plain: Plain) -> Iterator[Case]:
-    for field in operation.fields:
-        for rule, tag, values in edge_values(field):
-            yield Case(rule, tag, _bodies(operation, plain, field, values))
+    yield from object_edges(operation.fields, plain, _around(operation))
+    for constraint in operation.constraints:
+        match constraint:
+            case ExactlyOne():
+                for name in constraint.names:
+                    given = _bodies(operation, plain, operation.field(name), plain[name])
+                    yield Case(constraint.rule, name, given)
+            case RequiredWhen():
+                needed = _triggered(operation, plain, constraint)
+                yield Case(constraint.rule, "given", spelled(operation.fields, needed))
+                field = operation.field(constraint.field)
+                yield Case(constraint.rule, "not needed", _bodies(operation, plain, field, st.just(ABSENT)))
+            case _:
+                assert_never(constraint)
 
 
 def _faults(operation: Operation, plain: Plain, effect: Effect) -> Iterator[Case]:
@@ -185,59 +214,71 @@ def _faults(operation: Operation, plain: Plain, effect: Effect) -> Iterator[Case
 
 def _all_faults(operation: Operation, plain: Plain) -> Iterator[Case]:
     yield Case(BODY_TYPE, "other JSON", samples(*_NO_OBJECTS))
-    for field in operation.fields:
-        if field.required:
-            yield Case(field.missing, "absent", _bodies(operation, plain, field, st.just(_ABSENT)))
-        for rule, tag, values in fault_values(field):
-            yield Case(rule, tag, _bodies(operation, plain, field, values))
+    yield from object_faults(operation.fields, plain, _around(operation))
+    for constraint in operation.constraints:
+        match constraint:
+            case ExactlyOne():
+                yield from _one_faults(operation, plain, constraint)
+            case RequiredWhen():
+                needed = _triggered(operation, plain, constraint)
+                for tag, nothing in (("absent", ABSENT), ("null", None), ("empty text", "")):
+                    without = needed.map(_with({constraint.field: nothing}))
+                    yield Case(constraint.rule, tag, spelled(operation.fields, without))
+            case _:
+                assert_never(constraint)
     yield from _ignored_surrogates(operation, plain)
+
+
+def _triggered(operation: Operation, plain: Plain, constraint: RequiredWhen) -> Objects:
+    """Valid bodies, under declared names, for which the condition of the constraint holds."""
+    values = samples(*constraint.values) if constraint.values else plain[constraint.when]
+    when = operation.field(constraint.when)
+    return plain_objects(operation.fields, plain, when, values, operation.constraints)
+
+
+def _one_faults(operation: Operation, plain: Plain, constraint: ExactlyOne) -> Iterator[Case]:
+    """None of the fields, all of them, two of more than two; other constraints are satisfied."""
+    fields, names = operation.fields, constraint.names
+    others = [each for each in operation.constraints if each is not constraint]
+    valid = plain_objects(fields, plain, None, None, operation.constraints)
+    for tag, given in (("none", ()), ("all", names), ("two", names[:2] if len(names) > 2 else ())):
+        if given or tag == "none":
+            values = st.fixed_dictionaries(
+                {name: plain[name] if name in given else st.just(ABSENT) for name in names}
+            )
+            drawn = st.builds(dict[str, object].__or__, valid, values)
+            yield Case(constraint.rule, tag, spelled(fields, satisfying(drawn, fields, plain, others, None)))
+
+
+def _with(values: Body) -> Callable[[Body], Body]:
+    return lambda body: body | values
 
 
 def _ignored_surrogates(operation: Operation, plain: Plain) -> Iterator[Case]:
     """What means nothing has to be text all the same: unknown keys anywhere, and an alias not needed."""
     notes = samples("\ud800", "a\udfff", ["x", {"\ud800": 1}], {"x": ["\udc00"]})
-    extras = notes.map(lambda note: {"note": note}) | samples({"\ud800": 1})
+    extras = _objects(notes.map(lambda note: {"note": note}) | samples({"\ud800": 1}))
     valid = _objects(_bodies(operation, plain))
-    yield Case(BODY_UNICODE, "unknown field", st.builds(dict[str, object].__or__, valid, _objects(extras)))
+    yield Case(BODY_UNICODE, "unknown field", st.builds(dict[str, object].__or__, valid, extras))
     for field in operation.fields:
-        if isinstance(field, PictureList):
-            hidden = st.builds(_hide_in_list, valid, st.just(field.name), _objects(extras))
-            yield Case(BODY_UNICODE, "unknown field of an item", hidden)
+        for tag, values in ignored_values(field, extras):
+            yield Case(BODY_UNICODE, tag, _bodies(operation, plain, field, values))
         for alias in field.aliases:
-            pair = st.builds(_both, valid, st.just(field.name), valid_values(field), st.just(alias))
+            values = plain[field.name]
+            bodies = _objects(_bodies(operation, plain, field, values))
+            pair = st.builds(both_names, bodies, st.just(field.name), values, st.just(alias))
             yield Case(BODY_UNICODE, "alias beside its name", pair)
 
 
-def _hide_in_list(body: Body, name: str, extra: Body) -> Body:
-    items = cast("list[Body]", body[name])
-    return body | {name: [*items[:-1], items[-1] | extra]}
-
-
-def _both(body: Body, name: str, value: object, alias: str) -> Body:
-    return body | {name: value, alias: "\ud800"}
-
-
 def _bodies(
-    operation: Operation, plain: Plain, special: Field | None = None, values: Values | None = None
+    operation: Operation, plain: Plain, special: AnyField | None = None, values: Values | None = None
 ) -> Values:
     """Bodies of valid fields, except that the field `special` holds one of `values`."""
-    needed: dict[str, Values] = {}
-    optional: dict[str, Values] = {}
-    for field in operation.fields:
-        home = needed if field.required or field is special else optional
-        home[field.name] = values if field is special and values is not None else plain[field.name]
-    given = st.fixed_dictionaries(needed, optional=optional)
-    spellings = {
-        field.name: st.sampled_from((field.name, *field.aliases))
-        for field in operation.fields
-        if field.aliases
-    }
-    return st.builds(_spelt, given, st.fixed_dictionaries(spellings))
+    return objects(operation.fields, plain, special, values, operation.constraints)
 
 
-def _spelt(given: dict[str, object], spellings: dict[str, str]) -> Body:
-    """The fields that are given, under the names chosen for them."""
-    return {spellings.get(name, name): value for name, value in given.items() if value is not _ABSENT}
+def _around(operation: Operation) -> Around:
+    return partial(objects, constraints=operation.constraints)
 
 
 @st.composite

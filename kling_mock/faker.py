@@ -17,32 +17,42 @@ from __future__ import annotations
 import difflib
 import random
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar, assert_never, cast
 
 from faker.providers import BaseProvider
 
-from contracts.fields import CallbackUrl, Choice, Field, Integer, Number, Text
-from contracts.messages import ResultImage, TaskMessage
+from contracts.composite_fields import AnyField, ListOf, Nested
+from contracts.constraints import ExactlyOne, RequiredWhen
+from contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from contracts.messages import result_object, task_object
 from contracts.operations import MULTI_IMAGE, Operation
 from contracts.picture_fields import Picture, PictureList
+from contracts.rules import Effect
 from contracts.sample_pictures import encoded, jpeg, png
 from contracts.vocabulary import (
     ASPECT_RATIOS,
-    IMAGES_MAXIMUM,
-    IMAGES_MINIMUM,
     INPUT_SIDE_MINIMUM,
     KLING_IDS,
     PIXELS_INVALID,
     PROMPT_MAXIMUM,
     RISK_CONTROL,
     SHAPE_INVALID,
+    IdStyle,
+    ResultKind,
     TaskStatus,
 )
 from kling_mock.callbacks import Callback
 from kling_mock.pictures import RESULT_ORIGIN
 
 T = TypeVar("T")
+EXTERNAL_ID: Final = "external_task_id"
+_ENDINGS: Final = {
+    ResultKind.IMAGES: "png",
+    ResultKind.SERIES_IMAGES: "png",
+    ResultKind.VIDEOS: "mp4",
+    ResultKind.AUDIOS: "mp3",
+}
 
 # Tasks are from the year 2025, whenever they are made up: in the past, and with ids of 18 digits.
 _BORN_FROM: Final = 1_735_689_600_000
@@ -63,6 +73,7 @@ _POSITIONS: Final = {
     TaskStatus.FAILED: 1,
 }
 
+# The last one is possible without pictures in the request, too.
 _FAILURES: Final = (PIXELS_INVALID.value, SHAPE_INVALID.value, RISK_CONTROL.value)
 
 _WHO: Final = (
@@ -92,14 +103,14 @@ class KlingProvider(BaseProvider):
 
     def kling_task_id(self) -> str:
         """A task id: a snowflake of 18 digits, whose time lies in the past."""
-        return self._task_id(self._born())
+        return self._task_id(self._born(), KLING_IDS)
 
     def _born(self) -> int:
         return self._random.randrange(_BORN_FROM, _BORN_BEFORE)
 
-    def _task_id(self, born: int) -> str:
-        low = self._random.getrandbits(KLING_IDS.low_bits)
-        return str((born - KLING_IDS.epoch_ms) << KLING_IDS.low_bits | low)
+    def _task_id(self, born: int, style: IdStyle) -> str:
+        low = self._random.getrandbits(style.low_bits)
+        return str((born - style.epoch_ms) << style.low_bits | low)
 
     def kling_request_id(self) -> str:
         """A request id: a UUID of version 4."""
@@ -135,20 +146,50 @@ class KlingProvider(BaseProvider):
         for name in sorted(fixed.keys() - operation.keys):
             near = difflib.get_close_matches(name, operation.keys) or sorted(operation.keys)
             raise TypeError(f"{operation.name} has no field {name!r}; did you mean {', '.join(near)}?")
+        body = self._object(operation.fields, fixed)
+        for constraint in operation.constraints:
+            match constraint:
+                case ExactlyOne():
+                    self._keep_one(body, [operation.field(name) for name in constraint.names], fixed)
+                case RequiredWhen():
+                    field = operation.field(constraint.field)
+                    given, values = operation.given(body), operation.read(body).values
+                    if not _named(field, body) and constraint.applies(given, values, operation.defaults):
+                        body |= self._member(field)
+                case _:
+                    assert_never(constraint)
+        return body
+
+    def _object(self, fields: Sequence[AnyField], fixed: Mapping[str, object]) -> dict[str, object]:
         body: dict[str, object] = {}
-        for field in operation.fields:
-            spellings = (field.name, *field.aliases)
-            given = {name: fixed[name] for name in spellings if name in fixed}
+        for field in fields:
+            given = {name: fixed[name] for name in field.names if name in fixed}
             if not given and (field.required or self._random.random() < 0.5):
-                given = {self._one_of(spellings): self._value(field)}
+                given = self._member(field)
             body |= given
         return body
 
-    def _value(self, field: Field) -> object:
+    def _member(self, field: AnyField) -> dict[str, object]:
+        return {self._one_of(field.names): self._value(field)}
+
+    def _keep_one(
+        self, body: dict[str, object], fields: Sequence[AnyField], fixed: Mapping[str, object]
+    ) -> None:
+        """Leave one of the fields in the body: those that are fixed, or any."""
+        kept = [field for field in fields if _named(field, fixed)]
+        if not kept:
+            kept = [self._one_of([field for field in fields if _named(field, body)] or fields)]
+            if not _named(kept[0], body):
+                body |= self._member(kept[0])
+        for field in fields:
+            if field not in kept:
+                for name in field.names:
+                    body.pop(name, None)
+
+    def _value(self, field: AnyField) -> object:  # noqa: C901 -- one case for each kind
         match field:
             case PictureList():
-                count = self._random.randint(field.minimum.value, field.maximum.value)
-                return [{field.item.name: self._picture()} for _ in range(count)]
+                return [{field.item.name: self._picture()} for _ in range(self._length(field))]
             case Picture():
                 return self._picture()
             case Choice():
@@ -156,14 +197,24 @@ class KlingProvider(BaseProvider):
             case Integer():
                 return self._random.randint(field.minimum.value, field.maximum.value)
             case Number():
-                return round(self._random.uniform(field.minimum.value, field.maximum.value), 2)
+                drawn = self._random.uniform(field.minimum.value, field.maximum.value)
+                return round(drawn, field.decimals.value if field.decimals else 2)
+            case Flag():
+                return self._random.random() < 0.5
             case CallbackUrl():
                 return self._receiver()
             case Text():
                 longest = field.maximum
                 return self.kling_prompt(longest.value) if longest else self.kling_external_task_id()
+            case Nested():
+                return self._object(field.fields, {})
+            case ListOf():
+                return [self._value(field.item) for _ in range(self._length(field))]
             case _:
-                raise TypeError(f"no values are known for fields like {field.name}: {type(field).__name__}")
+                assert_never(field)
+
+    def _length(self, field: PictureList | ListOf) -> int:
+        return self._random.randint(field.minimum.value, field.maximum.value)
 
     def _picture(self) -> str:
         """Mostly a URL; else a real picture, inline."""
@@ -175,44 +226,79 @@ class KlingProvider(BaseProvider):
     def _receiver(self) -> str:
         return f"https://hooks.example.com/kling/{self._random.getrandbits(32):08x}"
 
-    def kling_task(self, status: TaskStatus | str | None = None) -> dict[str, object]:
+    def kling_task(
+        self, status: TaskStatus | str | None = None, operation: Operation = MULTI_IMAGE
+    ) -> dict[str, object]:
         """A task as the wire shows it, in this status or in any. Its id is as old as its `created_at`.
 
-        Raises ValueError for a status that there is not.
+        Its results are those of the operation. Raises ValueError for an unknown status.
         """
-        return self._task(status).to_wire()
+        return self._task(self._status(status), operation)
 
-    def kling_callback(self, status: TaskStatus | str | None = None) -> Callback:
-        """What the service posts when a task gets into this status: `.body`, and `.content` and `.headers`.
+    def kling_callback(
+        self, status: TaskStatus | str | None = None, operation: Operation = MULTI_IMAGE
+    ) -> Callback:
+        """The callback for a task that gets into this status: `.body`, and `.content` and `.headers`.
 
-        It is due at the instant of the change, and nobody has tried to deliver it yet.
+        It is due at the instant of the change, and has no attempts yet.
         """
-        task = self._task(status)
+        reached = self._status(status)
+        task = self._task(reached, operation)
         return Callback(
-            task_id=task.task_id,
+            task_id=str(task["task_id"]),
             url=self._receiver(),
-            status=TaskStatus(task.task_status),
-            due=(task.updated_at or 0) / 1000,
-            position=_POSITIONS[TaskStatus(task.task_status)],
-            body=task.to_wire(),
+            status=reached,
+            due=cast("int", task["updated_at"]) / 1000,
+            position=_POSITIONS[reached],
+            body=task,
             attempts=(),
         )
 
-    def _task(self, wanted: TaskStatus | str | None) -> TaskMessage:
-        status = self._one_of(tuple(TaskStatus)) if wanted is None else TaskStatus(wanted)
+    def _status(self, wanted: TaskStatus | str | None) -> TaskStatus:
+        return self._one_of(tuple(TaskStatus)) if wanted is None else TaskStatus(wanted)
+
+    def _task(self, status: TaskStatus, operation: Operation) -> dict[str, object]:
         born = self._born()
-        task_id = self._task_id(born)
+        task_id = self._task_id(born, operation.ids)
         succeed = status is TaskStatus.SUCCEED
-        n = self._random.randint(IMAGES_MINIMUM.value, IMAGES_MAXIMUM.value) if succeed else 0
-        return TaskMessage(
-            task_id=task_id,
-            task_status=status,
-            task_status_msg=self._one_of(_FAILURES) if status is TaskStatus.FAILED else None,
-            external_task_id=self.kling_external_task_id() if self._random.random() < 0.5 else None,
-            created_at=born,
-            updated_at=born + self._random.randint(*_AGES[status]),
-            images=tuple(
-                ResultImage(index=at, url=f"{RESULT_ORIGIN}/made-up/{task_id}-{at}.png") for at in range(n)
-            ),
-            final_unit_deduction=str(n * MULTI_IMAGE.units_per_image.value) if succeed else None,
+        results = [
+            self._result(operation, task_id, at) for at in range(self._amount(operation) if succeed else 0)
+        ]
+        failed = status is TaskStatus.FAILED
+        failure = self._one_of(_FAILURES if _fails(operation) else _FAILURES[-1:]) if failed else None
+        external_id = self.kling_external_task_id() if self._random.random() < 0.5 else None
+        return task_object(
+            task_id,
+            status,
+            born,
+            born + self._random.randint(*_AGES[status]),
+            failure=failure,
+            external_id=external_id if EXTERNAL_ID in operation.keys else None,
+            results=results,
+            kind=operation.result,
+            units=str(len(results) * operation.units_per_image.value) if succeed else None,
+            with_result=True,
         )
+
+    def _amount(self, operation: Operation) -> int:
+        """The number of results that a request may ask for; one where it cannot ask."""
+        amounts = [field for field in operation.fields if isinstance(field, Integer) and field.name == "n"]
+        return self._random.randint(amounts[0].minimum.value, amounts[0].maximum.value) if amounts else 1
+
+    def _result(self, operation: Operation, task_id: str, at: int) -> dict[str, object]:
+        url = f"{RESULT_ORIGIN}/made-up/{task_id}-{at}.{_ENDINGS[operation.result]}"
+        if operation.result.drawn:
+            return result_object(operation.result, at, url)
+        seconds = self._random.randint(30, 100) / 10
+        media_id = self._task_id(self._born(), operation.ids)
+        return result_object(operation.result, at, url, media_id=media_id, duration=f"{seconds:.1f}")
+
+
+def _named(field: AnyField, given: Mapping[str, object]) -> bool:
+    """Whether the field is given under any of its names."""
+    return any(name in given for name in field.names)
+
+
+def _fails(operation: Operation) -> bool:
+    """Whether a picture of the request can make the task fail."""
+    return any(rule.effect is Effect.FAILS for rule in operation.rules.values())

@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from contracts.fields import CallbackUrl, Choice, Integer, Number, Text
-from contracts.gateways import COMETAPI, Gateway, Route
+from contracts.composite_fields import ListOf, Nested
+from contracts.constraints import ExactlyOne, RequiredWhen
+from contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from contracts.gateways import COMETAPI, KLING, Gateway, Route
 from contracts.operations import Operation
 from contracts.picture_fields import Picture
+from contracts.rules import MODEL_UNKNOWN
 from contracts.vocabulary import COMET_IDS, Fact, Origin, ResultKind, Source
 
 TRIAL_SOURCE: Final = Source(Origin.ASSUMED, "a trial declaration of the tests")
@@ -64,6 +67,25 @@ EXPAND: Final = Operation(
     ),
 )
 
+_CAMERA: Final = Nested(
+    name="config",
+    doc="The movement.",
+    source=TRIAL_SOURCE,
+    fields=(
+        Number(name="pan", doc="Up.", source=TRIAL_SOURCE, minimum=fact(-10), maximum=fact(10)),
+        Number(
+            name="zoom",
+            doc="Closer.",
+            source=TRIAL_SOURCE,
+            aliases=("zoom_in",),
+            minimum=fact(-10),
+            maximum=fact(10),
+            decimals=whole(1),
+        ),
+    ),
+)
+
+# Every kind of field but pictures; objects in objects and in a list, with aliases, defaults, required parts.
 VIDEO: Final = Operation(
     name="trial-video",
     title="Trial: Text to Video",
@@ -72,13 +94,83 @@ VIDEO: Final = Operation(
     source=TRIAL_SOURCE,
     result=ResultKind.VIDEOS,
     fields=(
+        Choice(
+            name="model_name",
+            doc="The model.",
+            source=TRIAL_SOURCE,
+            options=words("kling-v2-6", "kling-v3"),
+            default="kling-v3",
+            wording=MODEL_UNKNOWN,
+        ),
         Text(name="prompt", doc="The scene.", source=TRIAL_SOURCE, required=True, maximum=whole(500)),
         Choice(name="mode", doc="The mode.", source=TRIAL_SOURCE, options=words("std", "pro"), default="std"),
+        Number(
+            name="cfg_scale",
+            doc="How closely the prompt is followed.",
+            source=TRIAL_SOURCE,
+            minimum=fact(0),
+            maximum=fact(1),
+            decimals=whole(2),
+        ),
+        Flag(name="sound", doc="Whether the video has sound.", source=TRIAL_SOURCE, default=False),
+        Choice(
+            name="duration",
+            doc="In seconds.",
+            source=TRIAL_SOURCE,
+            aliases=("seconds",),
+            options=words("5", "10"),
+        ),
+        Nested(
+            name="camera_control",
+            doc="How the camera moves.",
+            source=TRIAL_SOURCE,
+            aliases=("camera",),
+            fields=(
+                Choice(
+                    name="type",
+                    doc="The kind of movement.",
+                    source=TRIAL_SOURCE,
+                    options=words("simple", "down_back"),
+                    default="simple",
+                ),
+                _CAMERA,
+            ),
+        ),
+        ListOf(
+            name="multi_prompt",
+            doc="The shots.",
+            source=TRIAL_SOURCE,
+            minimum=whole(1),
+            maximum=whole(6),
+            item=Nested(
+                name="shot",
+                doc="A shot.",
+                source=TRIAL_SOURCE,
+                fields=(
+                    Text(
+                        name="prompt", doc="The shot.", source=TRIAL_SOURCE, required=True, maximum=whole(64)
+                    ),
+                    Integer(
+                        name="duration",
+                        doc="In seconds.",
+                        source=TRIAL_SOURCE,
+                        minimum=whole(1),
+                        maximum=whole(5),
+                        default=1,
+                    ),
+                ),
+            ),
+        ),
         CALLBACK,
         EXTERNAL_ID,
     ),
+    constraints=(
+        RequiredWhen(field="duration", when="multi_prompt", source=TRIAL_SOURCE),
+        RequiredWhen(field="cfg_scale", when="sound", values=(True,), source=TRIAL_SOURCE),
+    ),
 )
 
+# Pictures in objects in a list, and in a plain list; a condition on a default, and one under an alias.
 SERIES: Final = Operation(
     name="trial-series",
     title="Trial: Series of Images",
@@ -88,6 +180,38 @@ SERIES: Final = Operation(
     result=ResultKind.SERIES_IMAGES,
     fields=(
         Text(name="prompt", doc="What to draw.", source=TRIAL_SOURCE, required=True, maximum=whole(2500)),
+        ListOf(
+            name="image_list",
+            doc="Pictures to draw from.",
+            source=TRIAL_SOURCE,
+            minimum=whole(0),
+            maximum=whole(3),
+            item=Nested(
+                name="entry",
+                doc="A picture and its part in the new ones.",
+                source=TRIAL_SOURCE,
+                fields=(
+                    Picture(
+                        name="image",
+                        doc="The picture.",
+                        source=TRIAL_SOURCE,
+                        aliases=("image_url",),
+                        required=True,
+                    ),
+                    Choice(
+                        name="type", doc="Its part.", source=TRIAL_SOURCE, options=words("subject", "scene")
+                    ),
+                ),
+            ),
+        ),
+        ListOf(
+            name="mask_list",
+            doc="Masks.",
+            source=TRIAL_SOURCE,
+            minimum=whole(2),
+            maximum=whole(3),
+            item=Picture(name="mask", doc="A mask.", source=TRIAL_SOURCE),
+        ),
         Integer(
             name="n",
             doc="How many pictures.",
@@ -96,8 +220,44 @@ SERIES: Final = Operation(
             maximum=whole(9),
             default=1,
         ),
+        Choice(
+            name="result_type",
+            doc="Whether the pictures belong together.",
+            source=TRIAL_SOURCE,
+            aliases=("result",),
+            options=words("series", "single"),
+            default="series",
+        ),
+        Integer(
+            name="series_amount",
+            doc="How many pictures the series has.",
+            source=TRIAL_SOURCE,
+            minimum=whole(2),
+            maximum=whole(9),
+        ),
         CALLBACK,
     ),
+    constraints=(
+        RequiredWhen(field="series_amount", when="result_type", values=("series",), source=TRIAL_SOURCE),
+    ),
+)
+
+# One of three sources; nothing is required by itself.
+SOUND: Final = Operation(
+    name="trial-sound",
+    title="Trial: Video to Audio",
+    doc="Make a sound for a video.",
+    tail="audio/video-to-audio",
+    source=TRIAL_SOURCE,
+    result=ResultKind.AUDIOS,
+    fields=(
+        Text(name="video_id", doc="A video of the service.", source=TRIAL_SOURCE, maximum=whole(64)),
+        CallbackUrl(name="video_url", doc="Any video.", source=TRIAL_SOURCE, aliases=("video",)),
+        Picture(name="image", doc="A picture instead.", source=TRIAL_SOURCE),
+        Flag(name="asmr_mode", doc="Whether every sound is close.", source=TRIAL_SOURCE),
+        CALLBACK,
+    ),
+    constraints=(ExactlyOne(names=("video_id", "video_url", "image"), source=TRIAL_SOURCE),),
 )
 
 SPEECH: Final = Operation(
@@ -112,11 +272,27 @@ SPEECH: Final = Operation(
     synchronous=True,
     fields=(
         Text(name="text", doc="The text.", source=TRIAL_SOURCE, required=True, maximum=whole(1000)),
-        Text(name="voice_id", doc="The voice.", source=TRIAL_SOURCE, required=True),
+        Choice(
+            name="voice_language",
+            doc="The language of the voice.",
+            source=TRIAL_SOURCE,
+            required=True,
+            options=words("zh", "en"),
+        ),
+        Number(
+            name="voice_speed",
+            doc="The speed.",
+            source=TRIAL_SOURCE,
+            minimum=fact(0.8),
+            maximum=fact(2),
+            decimals=whole(1),
+            clamp=True,
+            default=1.0,
+        ),
     ),
 )
 
-TRIAL_OPERATIONS: Final = (EXPAND, VIDEO, SERIES, SPEECH)
+TRIAL_OPERATIONS: Final = (EXPAND, VIDEO, SERIES, SOUND, SPEECH)
 
 # Declared like CometAPI: its error shapes and its prefix, with hosts of its own.
 TRIAL: Final[Gateway] = replace(
@@ -125,4 +301,16 @@ TRIAL: Final[Gateway] = replace(
     title="Trial",
     hosts=("api.trial.test",),
     routes=tuple(Route(each.tail, (each,), TRIAL_SOURCE) for each in TRIAL_OPERATIONS),
+)
+
+# Declared like Kling: lists, external ids, tokens, its own prefix; two operations share a path.
+TRIAL_KLING: Final[Gateway] = replace(
+    KLING,
+    name="trial-kling",
+    title="Trial Kling",
+    hosts=("api-kling.trial.test",),
+    routes=(
+        Route("videos/text2video", (VIDEO, replace(SERIES, selector="image_list")), TRIAL_SOURCE),
+        Route("audio/tts", (SPEECH,), TRIAL_SOURCE, optional=(SOUND,)),
+    ),
 )

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from contracts.client_suite.adapter import ClientAdapter
 from contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from contracts.client_suite.bodies import sent_body, smallest_body, submit, valid_bodies
+from contracts.composite_fields import AnyField
 from contracts.field_strategies import valid_values
-from contracts.fields import Field
 from contracts.gateways import Gateway
 from contracts.rules import Reading
 from contracts.strategies import Body
@@ -47,7 +47,7 @@ def encoding(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     )
 
 
-def _encodes_exactly(field: Field, bench: Bench) -> None:
+def _encodes_exactly(field: AnyField, bench: Bench) -> None:
     """The field alone, beside the required one; and left out, or with its default, which say the same."""
     other: st.SearchStrategy[object] = st.just(_REPEATED) if field.required else st.none()
     values = other | valid_values(field)
@@ -81,7 +81,7 @@ def _readings(bench: Bench, body: dict[str, object]) -> list[Reading]:
     return [bench.operation.read(sent_body(sent)) for sent in submit(bench, body).creates]
 
 
-def _meaning(field: Field, reading: Reading) -> object:
+def _meaning(field: AnyField, reading: Reading) -> object:
     """What the service takes a field for: its value, or its pictures in order."""
     pictures = [
         (picture.field, picture.url, picture.data)
@@ -91,7 +91,7 @@ def _meaning(field: Field, reading: Reading) -> object:
     return pictures or reading.values.get(field.name, field.default)
 
 
-def _is_left_out(field: Field, reading: Reading) -> bool:
+def _is_left_out(field: AnyField, reading: Reading) -> bool:
     """Whether to the service it is as if a field were not there."""
     broken = any(violation.rule in field.rules for violation in reading.violations)
     return not broken and _meaning(field, reading) == field.default

@@ -13,6 +13,8 @@ MODULES = (
     "rules",
     "fields",
     "picture_fields",
+    "composite_fields",
+    "constraints",
     "operations",
     "gateways",
     "lifecycle",

@@ -16,6 +16,7 @@ FOREIGN = {
     "strategies": {"hypothesis"},
     "field_strategies": {"hypothesis"},
     "picture_strategies": {"hypothesis"},
+    "object_strategies": {"hypothesis"},
     "client_suite.bench": {"hypothesis", "pytest"},
     "client_suite.bodies": {"hypothesis"},
     "client_suite.encoding": {"hypothesis"},
@@ -32,7 +33,14 @@ FOREIGN = {
     "witnesses.witness": {"httpx"},
 }
 # What is derived with the help of Hypothesis and pytest: nothing else may import it.
-TESTING = ("strategies", "field_strategies", "picture_strategies", "client_suite", "schemathesis_hooks")
+TESTING = (
+    "strategies",
+    "field_strategies",
+    "object_strategies",
+    "picture_strategies",
+    "client_suite",
+    "schemathesis_hooks",
+)
 # What else is no core.
 DERIVED = (*TESTING, "checks", "verify", "witnesses")
 

@@ -1,16 +1,142 @@
-"""Trial operations: what is derived from a declaration works for operations that nobody thought of."""
+"""Trial operations and plain generation: strategies and schemas that are derived work for any declaration."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
 import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped]  # ships no types
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]  # ships no types
 
+from contracts.gateways import COMETAPI
 from contracts.operations import Operation
-from tests.trial_operations import TRIAL, TRIAL_OPERATIONS
+from contracts.request_schemas import request_schema
+from contracts.rules import Effect
+from contracts.strategies import (
+    BoundaryRequest,
+    FailingRequest,
+    InvalidRequest,
+    boundary_classes,
+    failing_classes,
+    invalid_classes,
+    valid_requests,
+)
+from contracts.text_to_image import TEXT_TO_IMAGE
+from tests.profiles import CI
+from tests.trial_operations import SERIES, SOUND, TRIAL, TRIAL_OPERATIONS, VIDEO
 
-trials = pytest.mark.parametrize("operation", TRIAL_OPERATIONS, ids=[each.name for each in TRIAL_OPERATIONS])
+Tagged = BoundaryRequest | InvalidRequest | FailingRequest
+EVERY = (*TRIAL_OPERATIONS, TEXT_TO_IMAGE)
+operations = pytest.mark.parametrize("operation", EVERY, ids=[each.name for each in EVERY])
 
 
-@trials
+def rules_broken(body: object, operation: Operation) -> list[str]:
+    return [violation.rule.id for violation in operation.read(body).violations]
+
+
+def _multiple_of(_: object, step: float, number: object, __: object) -> Any:
+    """By decimals, as the specification has it; jsonschema divides floats, and 0.3 / 0.1 is not 3 there."""
+    known = isinstance(number, int | float) and not isinstance(number, bool)
+    if known and Fraction(repr(number)) % Fraction(repr(step)):
+        yield ValidationError(f"{number} is not a multiple of {step}")
+
+
+Judge = validators.extend(Draft202012Validator, {"multipleOf": _multiple_of})
+
+
+@pytest.mark.parametrize("operation", TRIAL_OPERATIONS, ids=[each.name for each in TRIAL_OPERATIONS])
 def test_the_gateway_offers_them(operation: Operation) -> None:
     assert TRIAL.find_operation(operation.name) is operation
     assert TRIAL.focused(operation).create_path == f"/kling/v1/{operation.tail}"
+
+
+@operations
+def test_valid_requests(operation: Operation) -> None:
+    """They break no rule, the schema accepts them, and now and then each name of a field is used."""
+    schema = Judge(request_schema(operation))
+    keys: Counter[str] = Counter()
+
+    @settings(CI, max_examples=150)
+    @given(valid_requests(operation))
+    def check(body: dict[str, object]) -> None:
+        keys.update(body.keys())
+        assert rules_broken(body, operation) == []
+        schema.validate(body)
+
+    check()
+    assert set(keys) == operation.keys
+
+
+def draw_each(classes: Mapping[str, st.SearchStrategy[Tagged]], examples: int) -> list[Tagged]:
+    found: list[Tagged] = []
+    light = [each for label, each in classes.items() if "max_bytes" not in label]
+
+    for start in range(0, len(light), 10):
+
+        @settings(CI, max_examples=examples)
+        @given(st.tuples(*light[start : start + 10]))
+        def collect(cases: tuple[Tagged, ...]) -> None:
+            found.extend(cases)
+
+        collect()
+    return found
+
+
+@operations
+def test_every_class_does_what_it_says_and_the_schema_agrees(operation: Operation) -> None:
+    """On a limit: no rule. Beyond: exactly that rule. The schema refuses what is refused, but surrogates."""
+    schema = Judge(request_schema(operation))
+    cases = [
+        *draw_each(boundary_classes(operation), 4),
+        *draw_each(invalid_classes(operation, gateway=COMETAPI), 4),
+        *draw_each(failing_classes(operation), 2),
+    ]
+    assert len(cases) > 200
+    for case in cases:
+        due = [] if isinstance(case, BoundaryRequest) else [case.rule_id]
+        assert rules_broken(case.body, operation) == due, (case.label, case.body)
+        if not case.rule_id.endswith(".unicode") and case.tag != "port" and "\\ud" not in ascii(case.body):
+            assert schema.is_valid(case.body) == (not isinstance(case, InvalidRequest)), case
+
+
+@operations
+def test_every_rule_has_a_class(operation: Operation) -> None:
+    """No rule is out of reach."""
+    refused = {rule.id for rule in operation.rules.values() if rule.effect is Effect.REFUSED}
+    failing = set(operation.rules) - refused
+    assert {label.partition(": ")[0] for label in invalid_classes(operation)} == refused
+    assert {label.partition(": ")[0] for label in failing_classes(operation)} == failing
+
+
+def test_constraints_are_approached_from_both_sides() -> None:
+    """By tag: each field alone and none, two, all; needed and given, needed and not given, not needed."""
+
+    def tags(labels: Mapping[str, object], rule: str) -> set[str]:
+        return {label.partition(": ")[2] for label in labels if label.startswith(f"{rule}: ")}
+
+    one = "video_id.exactly_one"
+    assert tags(boundary_classes(SOUND), one) == {"video_id", "video_url", "image"}
+    assert tags(invalid_classes(SOUND), one) == {"none", "all", "two"}
+    for operation, rule in (
+        (SERIES, "series_amount.required_when"),
+        (VIDEO, "duration.required_when"),
+        (VIDEO, "cfg_scale.required_when"),
+    ):
+        assert tags(boundary_classes(operation), rule) == {"given", "not needed"}
+        assert tags(invalid_classes(operation), rule) == {"absent", "null", "empty text"}
+
+
+def test_valid_requests_shrink_to_the_least() -> None:
+    """The first source; the series needs its amount, as that is the default."""
+
+    def least(operation: Operation) -> dict[str, object]:
+        return find(valid_requests(operation), lambda _: True, settings=settings(CI, max_examples=80))
+
+    assert least(VIDEO) == {"prompt": "0"}
+    assert least(SERIES) == {"prompt": "0", "series_amount": 2}
+    assert len(least(SOUND)) == 1

@@ -205,7 +205,11 @@ def test_reading_normalises() -> None:
         "prompt": "",
     }
     reading = MULTI_IMAGE.read(body | {"seed": 1})
-    assert reading.values == {"subject_image_list": 2, "scence_image": URL, "n": 2}
+    assert reading.values == {
+        "subject_image_list": [{"subject_image": URL}] * 2,
+        "scence_image": URL,
+        "n": 2,
+    }
     assert isinstance(reading.values["n"], int)
     assert [picture.field for picture in reading.pictures] == [
         "subject_image_list[0].subject_image",
@@ -245,6 +249,7 @@ def test_a_reading_keeps_pictures_with_what_their_headers_tell() -> None:
         ("subject_image_list[0].subject_image", URL, None, None),
         ("subject_image_list[1].subject_image", None, data, ("png", 300, 400)),
     ]
+    assert reading.values == {"subject_image_list": [{"subject_image": URL}, {}]}, "no bytes beside those"
 
 
 def test_a_reading_keeps_what_was_given_as_it_is() -> None:
@@ -260,7 +265,7 @@ def test_a_reading_keeps_what_was_given_as_it_is() -> None:
     }
     subjects = [{"subject_image": URL}, {"subject_image": URL}]
     reading = MULTI_IMAGE.read({"subject_image_list": subjects, **given})
-    assert reading.values == {"subject_image_list": 2, **given}
+    assert reading.values == {"subject_image_list": subjects, **given}
     assert MULTI_IMAGE.read({"subject_image_list": subjects, "n": None}).violations == []
 
 

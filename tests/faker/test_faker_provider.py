@@ -5,13 +5,14 @@ from __future__ import annotations
 import doctest
 import json
 import random
+import re
 import subprocess
 import sys
 import time
 import tomllib
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,13 @@ from faker import Faker
 
 import kling_mock.faker
 from contracts import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation, TaskMessage, TaskStatus, judge, validate
-from contracts.fields import Choice, Field
+from contracts.fields import Choice, Integer
 from contracts.picture_fields import PictureList
 from contracts.text_to_image import TEXT_TO_IMAGE
 from contracts.vocabulary import ASPECT_RATIOS, KLING_IDS, PROMPT_MAXIMUM
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.faker import KlingProvider
+from tests.trial_operations import SERIES, SOUND, TRIAL_OPERATIONS, VIDEO
 
 PATH = "/kling/v1/images/generations"
 MANY = 300
@@ -196,15 +198,39 @@ def test_external_ids_do_not_repeat(fake: KlingProvider) -> None:
 # -- requests
 
 
-@pytest.mark.parametrize("operation", [MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE], ids=lambda it: it.name)
+EVERY = (MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, *TRIAL_OPERATIONS)
+operations = pytest.mark.parametrize("operation", EVERY, ids=lambda it: it.name)
+
+
+@operations
 def test_requests_break_no_rule_of_the_contract(operation: Operation, fake: KlingProvider) -> None:
     bodies = [fake.kling_request(operation) for _ in range(MANY)]
     for body in bodies:
         assert validate(json.loads(json.dumps(body)), operation) == ()
     for field in operation.fields:
-        given = {any(name in body for name in (field.name, *field.aliases)) for body in bodies}
+        given = {any(name in body for name in field.names) for body in bodies}
         assert given == ({True} if field.required else {True, False}), field.name
     assert {name for body in bodies for name in body} == operation.keys
+
+
+def test_requests_have_every_part_of_an_object_now_and_then(fake: KlingProvider) -> None:
+    bodies = [fake.kling_request(VIDEO) for _ in range(MANY)]
+    cameras = [json.loads(json.dumps(body[key])) for body in bodies for key in body if "camera" in key]
+    configs = [camera["config"] for camera in cameras if "config" in camera]
+    assert {key for config in configs for key in config} == {"pan", "zoom", "zoom_in"}
+    assert {config.keys() >= {"zoom", "zoom_in"} for config in configs} == {False}
+
+
+def test_fixed_fields_decide_about_the_others(fake: KlingProvider) -> None:
+    """Of fields that exclude each other the fixed one stays; a field that a fixed one requires is there."""
+    for _ in range(50):
+        assert (
+            fake.kling_request(SOUND, video="https://a.test/v.mp4").keys().isdisjoint({"video_id", "image"})
+        )
+        assert validate(fake.kling_request(VIDEO, sound=True), VIDEO) == ()
+        assert "series_amount" in fake.kling_request(SERIES, result="series")
+    both = fake.kling_request(SOUND, video_id="1", video_url="https://a.test/v.mp4")
+    assert [each.rule.id for each in validate(both, SOUND)] == ["video_id.exactly_one"]
 
 
 def test_requests_have_two_to_four_subjects_some_of_them_inline(fake: KlingProvider) -> None:
@@ -239,24 +265,6 @@ def test_a_fixed_field_that_there_is_not_is_an_error(fake: KlingProvider) -> Non
         fake.kling_request(TEXT_TO_IMAGE, scence_image="https://a.test/s.png")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Riddle(Field):
-    """A kind of field that the contract does not have."""
-
-    def read(self, value: object, path: str, reading: object) -> object:
-        return value
-
-    def schema(self) -> dict[str, object]:
-        return {}
-
-
-def test_a_new_kind_of_field_asks_for_values(fake: KlingProvider) -> None:
-    riddle = Riddle(name="riddle", doc="", source=MULTI_IMAGE.source, required=True)
-    operation = replace(MULTI_IMAGE, fields=(riddle,))
-    with pytest.raises(TypeError, match="no values are known for fields like riddle: Riddle"):
-        fake.kling_request(operation)
-
-
 def test_limits_come_from_the_declaration(fake: KlingProvider) -> None:
     """A changed contract changes what is drawn: no limit is written twice."""
     subjects, model = MULTI_IMAGE.field("subject_image_list"), MULTI_IMAGE.field("model_name")
@@ -286,6 +294,43 @@ def test_tasks_are_legal_and_of_the_status_asked_for(status: TaskStatus | None, 
         assert (int(message.task_id) >> KLING_IDS.low_bits) + KLING_IDS.epoch_ms == message.created_at
         seen.add(message.task_status)
     assert seen == (set(TaskStatus) if status is None else {status})
+
+
+@operations
+def test_tasks_have_the_results_of_their_operation(operation: Operation, fake: KlingProvider) -> None:
+    """By kind: pictures have an index, media an id and a duration. Ids are as old as their task."""
+    keys = {"index", "url"} if operation.result.drawn else {"id", "url", "duration"}
+    amounts: set[int] = set()
+    for _ in range(100):
+        task = json.loads(json.dumps(fake.kling_task("succeed", operation)))
+        ((kind, results),) = task["task_result"].items()
+        assert kind == operation.result.value
+        assert all(each.keys() == keys for each in results)
+        assert all(re.fullmatch(r"[0-9]+\.[0-9]", each.get("duration", "1.0")) for each in results)
+        assert task["final_unit_deduction"] == str(len(results) * operation.units_per_image.value)
+        born = (int(task["task_id"]) >> operation.ids.low_bits) + operation.ids.epoch_ms
+        assert born == task["created_at"]
+        assert "external_task_id" in operation.keys or task["task_info"] == {}
+        amounts.add(len(results))
+    counts = [field for field in operation.fields if isinstance(field, Integer) and field.name == "n"]
+    assert amounts == (set(range(1, 10)) if counts else {1})
+
+
+@operations
+@pytest.mark.parametrize("status", TaskStatus)
+def test_callbacks_of_any_operation(operation: Operation, status: TaskStatus, fake: KlingProvider) -> None:
+    callback = fake.kling_callback(status, operation)
+    assert callback.body["task_status"] == status
+    results = callback.body["task_result"]
+    assert results == {} or status is TaskStatus.SUCCEED
+    assert ("task_status_msg" in callback.body) is (status is TaskStatus.FAILED)
+
+
+def test_a_task_without_pictures_does_not_fail_by_one(fake: KlingProvider) -> None:
+    assert {str(fake.kling_task("failed", VIDEO)["task_status_msg"]) for _ in range(50)} == {
+        "Failure to pass the risk control system"
+    }
+    assert len({str(fake.kling_task("failed", SERIES)["task_status_msg"]) for _ in range(50)}) == 3
 
 
 def test_a_status_may_be_a_plain_word_but_no_unknown_one(fake: KlingProvider) -> None:
