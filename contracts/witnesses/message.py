@@ -176,5 +176,7 @@ def subjects_in(ask: Ask) -> list[object]:
 def images_of(task: Object) -> list[Object]:
     """The results of a task object, of whatever kind, to be changed."""
     result = as_object(task.get("task_result"))
-    shown = (result.get(kind) for kind in ResultKind)
-    return next((cast("list[Object]", it) for it in shown if isinstance(it, list)), [])
+    for kind in ResultKind:
+        if isinstance(result.get(kind), list):
+            return cast("list[Object]", result[kind])
+    return []
