@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, cast
+from typing import Final, assert_never, cast
 
 from contracts.composite_fields import AnyField, read_field
-from contracts.constraints import Constraint
+from contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from contracts.fields import CallbackUrl, Choice, Integer, Text
 from contracts.picture_fields import Picture, PictureList
 from contracts.rules import BODY_UNICODE, MODEL_UNKNOWN, WRONG_TYPE, Reading, Rule, Violation
@@ -128,6 +128,34 @@ class Operation:
             for field in self.fields
             if any(name in body and not absent(body[name]) for name in field.names)
         )
+
+    def completed(
+        self, body: Mapping[str, object], value_of: Callable[[AnyField], object], keep: str = ""
+    ) -> dict[str, object]:
+        """A body under declared names, changed until it satisfies the constraints.
+
+        `value_of` gives the values of added fields. Where constraints exclude fields, `keep` stays if it is
+        one of them, else the first one given.
+        """
+        whole = dict(body)
+        for constraint in self.constraints:
+            given = self.given(whole)
+            match constraint:
+                case ExactlyOne(names=names):
+                    kept = (
+                        keep if keep in names else next((name for name in names if name in given), names[0])
+                    )
+                    if kept not in whole:
+                        whole[kept] = value_of(self.field(kept))
+                    for name in set(names) - {kept}:
+                        whole.pop(name, None)
+                case RequiredWhen(field=name):
+                    values = self.read(whole).values
+                    if name not in given and constraint.applies(given, values, self.defaults):
+                        whole[name] = value_of(self.field(name))
+                case _:
+                    assert_never(constraint)
+        return whole
 
 
 _SUBJECT: Final = Picture(

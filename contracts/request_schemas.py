@@ -1,41 +1,18 @@
-"""The JSON Schema of a create request, and example bodies, from the fields of an operation."""
+"""The JSON Schema of a create request, from the fields and constraints of an operation."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, assert_never, cast
+from typing import assert_never, cast
 
 from contracts.composite_fields import is_given, object_schema, property_schema
 from contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from contracts.fields import Field
 from contracts.operations import Operation
 from contracts.rules import Effect, Rule
-from contracts.sample_pictures import encoded, jpeg
-from contracts.vocabulary import INPUT_SIDE_MINIMUM, Source
+from contracts.vocabulary import Source
 
 Document = dict[str, object]
-
-# The page's own example repeats this address four times.
-_PAGE_URL: Final = "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"
-_LIST: Final = "subject_image_list"
-# A value of every field there is; which of them an example has, its operation says.
-_VALUES: Final[Document] = {
-    _LIST: [{"subject_image": f"https://example.com/{name}.png"} for name in ("anna", "boat")],
-    "prompt": "Anna in her boat at sea, la soirée, 夕焼け 🌅",
-    "negative_prompt": "rain",
-    "scence_image": "https://example.com/lamp.png",
-    "scene_image": "https://example.com/lamp.png",
-    "style_image": "https://example.com/tree.png",
-    "image": "https://example.com/anna.png",
-    "image_reference": "face",
-    "image_fidelity": 0.5,
-    "human_fidelity": 0.45,
-    "resolution": "2k",
-    "n": 2,
-    "aspect_ratio": "3:2",
-    "callback_url": "https://example.com/hooks/kling",
-    "external_task_id": "poster-42",
-}
 
 
 def provenance(source: Source) -> Document:
@@ -57,29 +34,6 @@ def request_schema(operation: Operation) -> Document:
         "title": operation.title,
         "description": f"{operation.doc} Unknown fields are ignored.",
         **schema,
-    }
-
-
-def request_examples(operation: Operation) -> Document:
-    """Bodies that the schema accepts: the page's own, every field, pictures inline, nothing optional."""
-    listed = any(field.name == _LIST for field in operation.fields)
-    # A JPEG: unlike a compressed PNG it comes out the same whatever zlib is installed.
-    inline = encoded(jpeg(INPUT_SIDE_MINIMUM.value, INPUT_SIDE_MINIMUM.value))
-    values = _VALUES | {"model_name": operation.defaults["model_name"]}
-    full = {field.name: values[field.name] for field in operation.fields}
-    required = {field.name: values[field.name] for field in operation.fields if field.required}
-    optional = [field for field in operation.fields if not field.required]
-    page: Document = {}
-    if listed:
-        page["page"] = _example("The example of the page: equal pictures count", _subjects([_PAGE_URL] * 4))
-    pictures = _subjects([inline, inline]) if listed else {"image": inline}
-    return page | {
-        "full": _example("Every field", full),
-        "inline": _example("Pictures as raw base64", required | pictures),
-        "empty": _example(
-            "null and the empty string mean absence",
-            required | {field.name: None if at % 2 else "" for at, field in enumerate(optional)},
-        ),
     }
 
 
@@ -126,11 +80,3 @@ def _rule(rule: Rule) -> Document:
     if rule.effect is Effect.FAILS:
         entry["task_status_msg"] = rule.wording.template
     return entry | {"x-source": provenance(rule.source)}
-
-
-def _subjects(pictures: list[str]) -> Document:
-    return {_LIST: [{"subject_image": picture} for picture in pictures]}
-
-
-def _example(summary: str, body: Document) -> Document:
-    return {"summary": summary, "value": body}

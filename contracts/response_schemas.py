@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, assert_never
 
 from contracts.gateways import Gateway, Shape
-from contracts.messages import Envelope, ResultImage, TaskMessage
+from contracts.messages import TaskMessage, result_object, success_object, task_object
+from contracts.operations import MULTI_IMAGE, Operation
 from contracts.request_schemas import Document, provenance
+from contracts.rules import Effect
 from contracts.vocabulary import (
     ASSUMED,
     COMET_ERRORS,
     ERRORS,
     KLING_CALLBACK,
+    KLING_IDS,
     KLING_PAGE,
     PIXELS_INVALID,
+    RISK_CONTROL,
     SEED,
     SUCCESS_CODE,
     SUCCESS_MESSAGE,
-    UNITS_PER_IMAGE,
+    ResultKind,
     Source,
     TaskStatus,
 )
@@ -28,31 +32,43 @@ TASK_ID: Final = "878106242831892487"
 CREATED_AT: Final = 1777385361501
 SCHEMA_OF_SHAPE: Final = {Shape.KLING: "KlingError", Shape.TASK: "TaskError", Shape.COMET: "CometError"}
 
+_RESULT_NAMES: Final = {
+    ResultKind.IMAGES: "ResultImage",
+    ResultKind.SERIES_IMAGES: "ResultImage",
+    ResultKind.VIDEOS: "ResultVideo",
+    ResultKind.AUDIOS: "ResultAudio",
+}
 _MILLISECONDS: Final[Document] = {"type": "integer", "minimum": 10**12, "exclusiveMaximum": 10**13}
 
 
-def response_schemas(gateway: Gateway) -> Document:
-    """The components that answers and callbacks are made of."""
+def response_schemas(gateway: Gateway, operations: Sequence[Operation]) -> Document:
+    """The components that answers and callbacks are made of, for these operations of the gateway."""
+    kinds = _kinds(operations)
+    words = dict.fromkeys(operation.success_word.value for operation in operations)
+    message = " or ".join(f"`{word}`" for word in words)
     task: Document = {"$ref": "#/components/schemas/Task"}
     created: Document = {
         "allOf": [task],
         "properties": {"task_status": {"const": TaskStatus.SUBMITTED.value}},
     }
     page: Document = {"type": "array", "items": task}
-    schemas: Document = {
-        "Task": _task(),
-        "ResultImage": _result_image(),
-        "TaskCreated": _envelope(
-            "The answer to a create request. The task is `submitted`.", created, "The task."
-        ),
-        "TaskState": _envelope(
-            "The answer to a query; HTTP 200 and code 0 for failed tasks too.", task, "The task."
-        ),
-    }
+    schemas: Document = {"Task": _task(kinds)}
+    for kind in kinds if len(kinds) > 1 else ():
+        schemas[_task_name(kind, kinds)] = _task_of(kind)
+    schemas |= {_RESULT_NAMES[kind]: _result(kind) for kind in kinds}
+    text = "The answer to a create request. The task is `submitted`."
+    schemas["TaskCreated"] = _envelope(text, created, "The task.", message)
+    for kind in _kinds([operation for operation in operations if operation.synchronous]):
+        name = _task_name(kind, kinds)
+        text = "The answer to a create request. The task has ended."
+        schemas[f"{name}Ended"] = _envelope(text, _ended(name), "The task.", message)
+    text = "The answer to a query; HTTP 200 and code 0 for failed tasks too."
+    schemas["TaskState"] = _envelope(text, task, "The task.", message)
     if gateway.lists:
         text = "The answer to a list: tasks as queries show them."
-        schemas["TaskList"] = _envelope(text, page, "The tasks.", KLING_PAGE)
-    schemas["AccountCosts"] = _envelope("What an account has left.", _costs(), "The packs.", ASSUMED)
+        schemas["TaskList"] = _envelope(text, page, "The tasks.", message, KLING_PAGE)
+    text = "What an account has left."
+    schemas["AccountCosts"] = _envelope(text, _costs(), "The packs.", message, ASSUMED)
     errors = {
         Shape.KLING: _kling_error(),
         Shape.TASK: _task_error(gateway),
@@ -62,33 +78,58 @@ def response_schemas(gateway: Gateway) -> Document:
     return schemas | {SCHEMA_OF_SHAPE[shape]: schema for shape, schema in errors.items() if shape in used}
 
 
-def created_example() -> Document:
-    """The decoded body of a create answer."""
-    data = task_in(TaskStatus.SUBMITTED).to_wire(with_result=False)
-    return Envelope.success(data, REQUEST_ID).to_wire()
+def task_schema(operation: Operation, operations: Sequence[Operation]) -> str:
+    """The name of the component that describes tasks of one of the operations of a document."""
+    return _task_name(operation.result, _kinds(operations))
 
 
-def state_examples() -> Document:
+def created_schema(operation: Operation, operations: Sequence[Operation]) -> str:
+    """The name of the component that describes its create answer."""
+    return f"{task_schema(operation, operations)}Ended" if operation.synchronous else "TaskCreated"
+
+
+def _kinds(operations: Iterable[Operation]) -> tuple[ResultKind, ...]:
+    return tuple(dict.fromkeys(operation.result for operation in operations))
+
+
+def _task_name(kind: ResultKind, kinds: Sequence[ResultKind]) -> str:
+    return "Task" if len(kinds) == 1 else f"{kind.value.title().replace('_', '')}Task"
+
+
+def created_examples(operation: Operation) -> Document:
+    """The create answers: the task is submitted, or has ended."""
+    if operation.synchronous:
+        ended = (TaskStatus.SUCCEED, TaskStatus.FAILED)
+        return {
+            status.value: {"value": _answer(operation, task_example(status, operation))} for status in ended
+        }
+    task = task_example(TaskStatus.SUBMITTED, operation, with_result=False)
+    return {"submitted": {"value": _answer(operation, task)}}
+
+
+def state_examples(operation: Operation) -> Document:
     """A query answer in each state of a task."""
     return {
         status.value: {
             "summary": f"The task is {status.value}",
-            "value": Envelope.success(task_in(status).to_wire(), REQUEST_ID).to_wire(),
+            "value": _answer(operation, task_example(status, operation)),
         }
         for status in TaskStatus
     }
 
 
-def list_examples() -> Document:
+def list_examples(operation: Operation) -> Document:
     """Two tasks, and the page behind the last one."""
-    tasks = [task_in(status).to_wire() for status in (TaskStatus.PROCESSING, TaskStatus.SUCCEED)]
+    statuses = (TaskStatus.PROCESSING, TaskStatus.SUCCEED)
+    tasks = [task_example(status, operation) for status in statuses]
     return {
-        "page": {"value": Envelope.success(tasks, REQUEST_ID).to_wire()},
-        "empty": {
-            "summary": "There are no more tasks",
-            "value": Envelope.success([], REQUEST_ID).to_wire(),
-        },
+        "page": {"value": _answer(operation, tasks)},
+        "empty": {"summary": "There are no more tasks", "value": _answer(operation, [])},
     }
+
+
+def _answer(operation: Operation, data: object) -> Document:
+    return success_object(data, REQUEST_ID, operation.success_word.value)
 
 
 def costs_examples() -> Document:
@@ -106,32 +147,61 @@ def costs_examples() -> Document:
 
 def _costs_example(packs: list[Document]) -> Document:
     data = {"code": SUCCESS_CODE, "msg": SUCCESS_MESSAGE.value, "resource_pack_subscribe_infos": packs}
-    return Envelope.success(data, REQUEST_ID).to_wire()
+    return success_object(data, REQUEST_ID)
 
 
-def callback_examples() -> Document:
+def callback_examples(operation: Operation) -> Document:
     """A callback body, the bare task, in each state of a task."""
     return {
-        status.value: {"summary": f"The task is {status.value}", "value": task_in(status).to_wire()}
+        status.value: {"summary": f"The task is {status.value}", "value": task_example(status, operation)}
         for status in TaskStatus
     }
 
 
 def task_in(status: TaskStatus) -> TaskMessage:
-    """One task as it is seen in that status."""
+    """One task of the project's own operation as it is seen in that status."""
+    return TaskMessage.from_wire(task_example(status, MULTI_IMAGE))
+
+
+def task_example(status: TaskStatus, operation: Operation, *, with_result: bool = True) -> Document:
+    """One task of an operation on the wire, in that status."""
     elapsed = {TaskStatus.SUBMITTED: 0, TaskStatus.PROCESSING: 1820, TaskStatus.FAILED: 1650}
-    url = "https://cdn.klingai.com/bs2/upload-kling-api/0923471513/image"
     succeeded = status is TaskStatus.SUCCEED
-    images = (ResultImage(index=0, url=f"{url}/{TASK_ID}-0_raw_image_0.png"),) if succeeded else ()
-    return TaskMessage(
-        task_id=TASK_ID,
-        task_status=status,
-        task_status_msg=PIXELS_INVALID.value if status is TaskStatus.FAILED else None,
-        created_at=CREATED_AT,
-        updated_at=CREATED_AT + elapsed.get(status, 12072),
-        images=images,
-        final_unit_deduction=str(UNITS_PER_IMAGE.value) if succeeded else None,
+    by_picture = any(rule.effect is Effect.FAILS for rule in operation.rules.values())
+    failure = PIXELS_INVALID.value if by_picture else RISK_CONTROL.value
+    return task_object(
+        example_id(operation),
+        status,
+        CREATED_AT,
+        CREATED_AT + elapsed.get(status, 12072),
+        failure=failure if status is TaskStatus.FAILED else None,
+        results=[_result_example(operation)] if succeeded else [],
+        kind=operation.result,
+        units=str(operation.units_per_image.value) if succeeded else None,
+        with_result=with_result,
     )
+
+
+def example_id(operation: Operation) -> str:
+    """A task id in the style of the operation."""
+    if operation.ids is KLING_IDS:
+        return TASK_ID  # as captured
+    return str((CREATED_AT - operation.ids.epoch_ms) << operation.ids.low_bits)
+
+
+def _result_example(operation: Operation) -> Document:
+    origin = "https://cdn.klingai.com/bs2/upload-kling-api/0923471513"
+    name = f"{example_id(operation)}-0_raw_image_0"
+    match operation.result:
+        case ResultKind.IMAGES | ResultKind.SERIES_IMAGES as kind:
+            return result_object(kind, 0, f"{origin}/image/{name}.png")
+        case ResultKind.VIDEOS as kind:
+            media = f"{origin}/video/{name}.mp4"
+        case ResultKind.AUDIOS as kind:
+            media = f"{origin}/audio/{name}.mp3"
+        case _:
+            assert_never(operation.result)
+    return result_object(kind, 0, media, media_id="878106243012247634", duration="5.1")
 
 
 def _described(schema: Document, text: str, source: Source) -> Document:
@@ -146,15 +216,19 @@ def _object(properties: Document, *required: str) -> Document:
     return {"type": "object", "required": list(required), "properties": properties}
 
 
-def _task() -> Document:
+def _task(kinds: Sequence[ResultKind]) -> Document:
     statuses = [status.value for status in TaskStatus]
     external_id = {
         "type": ["string", "null"],
         "description": "The id that the caller gave, if any.",
         "x-source": provenance(KLING_PAGE),
     }
-    images = {"type": "array", "items": {"$ref": "#/components/schemas/ResultImage"}}
-    result = _object({"images": images})
+    lists: Document = {
+        kind.value: {"type": "array", "items": {"$ref": f"#/components/schemas/{_RESULT_NAMES[kind]}"}}
+        for kind in kinds
+    }
+    things = "pictures" if all(kind.drawn for kind in kinds) else "results"
+    result = _described(_object(lists), f"The {things}, once there are any.", KLING_PAGE)
     deduction = _text("Units charged, as a decimal.", KLING_PAGE, pattern=r"^[0-9]+(?:\.[0-9]+)?$")
     properties: Document = {
         "task_id": _text("The id to query the task by. Opaque.", SEED, minLength=1),
@@ -163,11 +237,12 @@ def _task() -> Document:
         "task_info": _described(_object({"external_task_id": external_id}), "What came with it.", KLING_PAGE),
         "created_at": _described(_MILLISECONDS, "Creation, in Unix milliseconds.", SEED),
         "updated_at": _described(_MILLISECONDS, "Last change of the status, in Unix milliseconds.", SEED),
-        "task_result": _described(result, "The pictures, once there are any.", KLING_PAGE),
+        "task_result": result,
         "final_unit_deduction": deduction,
     }
-    drawn = {"images": {"minItems": 1}}
-    ended_well: Document = {"properties": {"task_result": {"required": ["images"], "properties": drawn}}}
+    found = [_found(kind) for kind in kinds]
+    some = found[0] if len(found) == 1 else {"anyOf": found}
+    ended_well: Document = {"properties": {"task_result": some}}
     ended_badly: Document = {"properties": {"task_status_msg": {"minLength": 1}}}
     return _object(properties, "task_id", "task_status", "created_at", "updated_at") | {
         "description": "A task. Callbacks carry it bare.",
@@ -179,17 +254,52 @@ def _task() -> Document:
     }
 
 
+def _task_of(kind: ResultKind) -> Document:
+    """A task whose results are of one kind, where a document has several."""
+    return {
+        "description": f"A task whose results are `{kind.value}`.",
+        "allOf": [
+            {"$ref": "#/components/schemas/Task"},
+            _where(TaskStatus.SUCCEED, {"properties": {"task_result": _found(kind)}}),
+        ],
+    }
+
+
+def _found(kind: ResultKind) -> Document:
+    return {"required": [kind.value], "properties": {kind.value: {"minItems": 1}}}
+
+
+def _ended(task: str) -> Document:
+    ended = [TaskStatus.SUCCEED.value, TaskStatus.FAILED.value]
+    return {
+        "allOf": [{"$ref": f"#/components/schemas/{task}"}],
+        "properties": {"task_status": {"enum": ended}},
+    }
+
+
 def _where(status: TaskStatus, then: Mapping[str, object]) -> Document:
     return {"if": {"properties": {"task_status": {"const": status.value}}}, "then": then}
 
 
-def _result_image() -> Document:
+def _result(kind: ResultKind) -> Document:
+    if not kind.drawn:
+        return _media()
     position: Document = {"type": "integer", "minimum": 0}
     properties: Document = {
         "index": _described(position, "Its position, from 0. Some published answers lack it.", KLING_PAGE),
         "url": _text("Where to fetch the picture, for 30 days.", KLING_PAGE, pattern="^https?://"),
     }
     return _object(properties, "url")
+
+
+def _media() -> Document:
+    decimal = r"^[0-9]+(?:\.[0-9]+)?$"
+    properties: Document = {
+        "id": _text("The id of the result.", KLING_PAGE, minLength=1),
+        "url": _text("Where to fetch it, for 30 days.", KLING_PAGE, pattern="^https?://"),
+        "duration": _text("Its length in seconds, as a decimal.", KLING_PAGE, pattern=decimal),
+    }
+    return _object(properties, "id", "url", "duration")
 
 
 def _costs() -> Document:
@@ -214,10 +324,10 @@ def _costs() -> Document:
     return _object(properties, "code", "msg", "resource_pack_subscribe_infos")
 
 
-def _envelope(text: str, data: Document, about: str, source: Source = SEED) -> Document:
+def _envelope(text: str, data: Document, about: str, message: str, source: Source = SEED) -> Document:
     properties: Document = {
         "code": _described({"type": "integer", "const": SUCCESS_CODE}, "0 means accepted.", SEED),
-        "message": _text(f"`{SUCCESS_MESSAGE.value}`, usually.", SEED),
+        "message": _text(f"{message}, usually.", SEED),
         "request_id": _text("Names this call in talks with support. Some published answers lack it.", SEED),
         "data": _described(data, about, source),
     }
