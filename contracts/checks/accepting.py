@@ -27,6 +27,7 @@ from contracts.verify.budget import images_in
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
+from contracts.verify.parts import smallest_cost
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
@@ -79,18 +80,19 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         does="a create that was sent before, byte for byte: without an external id it is another task",
         run=_send_twice,
         requests=1,
-        reserves=1,
-        keeps=1,
+        reserves=smallest_cost(gateway.main),
+        keeps=smallest_cost(gateway.main),
         feeds=CREATE_FEEDS,
         must=False,
     )
-    return (*map(_step, requests_of(gateway)), again)
+    least = smallest_cost(gateway.main)
+    return (*(_step(request, least) for request in requests_of(gateway)), again)
 
 
-def _step(request: ValidRequest) -> Step:
+def _step(request: ValidRequest, least: int) -> Step:
     return Step(
         name=f"accepted: {request.name}",
-        stage=_stage(request),
+        stage=_stage(request, least),
         does="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
         run=_send(request),
         requests=request.racers,
@@ -109,15 +111,16 @@ def _send_twice(session: Session) -> None:
     for earlier in session.evidence.of(WHOLE):
         asked = earlier.asked_object
         marked = asked.get("external_task_id") or asked.get("callback_url")
-        if earlier.accepted and images_in(asked) == 1 and not marked:
+        cheap = images_in(asked) == smallest_cost(session.operation)
+        if earlier.accepted and cheap and not marked:
             session.create(Probe(TWICE, VALID, "the same once more"), asked)
             return
 
 
-def _stage(request: ValidRequest) -> Stage:
+def _stage(request: ValidRequest, least: int) -> Stage:
     if not request.must:
         return Stage.EXTRA
-    return Stage.CREATING if request.images == 1 else Stage.LARGE
+    return Stage.CREATING if request.images == least else Stage.LARGE
 
 
 def _send(request: ValidRequest) -> Callable[[Session], None]:

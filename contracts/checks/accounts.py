@@ -14,7 +14,7 @@ from contracts.verify.bodies import minimal
 from contracts.verify.check import Check, Hearing, Need
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.parts import EXTERNAL_ID, has
+from contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import COMET_LIVE, SEED
@@ -69,8 +69,8 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             + (", and its external id used again" if named else ""),
             run=_ask,
             requests=5,
-            reserves=int(named),
-            keeps=int(named),
+            reserves=smallest_cost(gateway.main) if named else 0,
+            keeps=smallest_cost(gateway.main) if named else 0,
             feeds=("accounts.*", *CREATE_FEEDS),
             needs=frozenset({Need.SECOND_KEY}),
         ),

@@ -21,7 +21,7 @@ from contracts.verify.bodies import minimal
 from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.parts import EXTERNAL_ID, has
+from contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from contracts.verify.session import Session
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
@@ -93,7 +93,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does="creates with external ids that running tasks have",
             run=_duplicate("running", REFUSED),
             requests=2,
-            reserves=1,
+            reserves=smallest_cost(gateway.main),
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
         Step(
@@ -102,7 +102,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does="creates with the external ids of a task that has succeeded, and of one that has failed",
             run=_duplicate("ended", FAILING),
             requests=2,
-            reserves=1,
+            reserves=smallest_cost(gateway.main),
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
     ]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.composite_fields import AnyField
 from contracts.field_values import ALPHABETS, text_of
-from contracts.fields import Field, Integer, Text
+from contracts.fields import Integer, Text
 from contracts.operations import Operation
 from contracts.picture_fields import Picture, PictureList
 from contracts.verify import parts
@@ -83,7 +84,7 @@ def inline_pictures(operation: Operation) -> Iterator[Feature]:
         yield Feature("picture_forms", "a scene and a style" if len(fields) > 1 else "a JPEG", given)
 
 
-def _silent(operation: Operation) -> list[Field]:
+def _silent(operation: Operation) -> list[AnyField]:
     """The fields that may be absent; the ratio is what each request has anyway."""
     needed = minimal(operation)
     fields = operation.fields

@@ -12,6 +12,7 @@ from contracts.verify.bodies import Body, minimal
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence
 from contracts.verify.exchange import Probe
+from contracts.verify.parts import smallest_cost
 from contracts.verify.session import Session, encode
 from contracts.verify.step import Stage, Step
 from contracts.vocabulary import ASSUMED
@@ -100,7 +101,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does="valid requests with one thing in them that is no JSON",
             run=_send_spoilt,
             requests=len(spoilt_bodies(gateway.main)),
-            reserves=1,
+            reserves=smallest_cost(gateway.main),
             feeds=("malformed.*", "errors.bad_json", "answers.*"),
         ),
     )
@@ -114,7 +115,7 @@ def _send_spoilt(session: Session) -> None:
     """Each may create a task where it is read with leniency, so each is paid for as if it did."""
     if any(exchange.accepted for exchange in session.evidence.of(KIND)):
         return
-    _send(session, spoilt_bodies(session.operation), 1)
+    _send(session, spoilt_bodies(session.operation), smallest_cost(session.operation))
 
 
 def _send(session: Session, bodies: Mapping[str, bytes], stake: int) -> None:

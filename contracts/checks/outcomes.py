@@ -11,11 +11,12 @@ from contracts.checks.endings import ended_as, task_of
 from contracts.checks.valid_requests import FAILING
 from contracts.gateways import Gateway
 from contracts.operations import Operation
-from contracts.picture_fields import Picture, PictureList
+from contracts.picture_fields import PictureList
 from contracts.rules import Rule
 from contracts.sample_pictures import encoded
 from contracts.verify import parts
 from contracts.verify.bodies import Body, minimal, photograph, picture, subjects
+from contracts.verify.budget import images_in
 from contracts.verify.check import Check, Hearing
 from contracts.verify.evidence import Evidence, Trace
 from contracts.verify.exchange import Probe
@@ -46,18 +47,20 @@ class Spoilt(NamedTuple):
 
 def spoilt(operation: Operation) -> Iterator[Spoilt]:
     """One for each way in which a picture is measured wrongly, the most telling one first."""
-    listed, others = parts.picture_list(operation), parts.pictures(operation)
+    listed, places = parts.picture_list(operation), list(parts.picture_places(operation))
     if listed:
         yield from _spoilt_subjects(operation, listed)
-    elif others:
-        yield from _spoilt_picture(operation, others.pop(0))
+        places = [place for place in places if place.field != listed.item]
+    elif places:
+        yield from _spoilt_picture(places.pop(0))
     small = cycle((picture(_SIDE, _SIDE - 1), photograph(_SIDE - 1, _SIDE)))
-    for field, shown in zip(others, small, strict=False):
-        yield Spoilt(field.too_small, "too small", minimal(operation) | {field.name: shown})
+    for place, shown in zip(places, small, strict=False):
+        yield Spoilt(place.field.too_small, "too small", place.body_with(shown))
 
 
-def _spoilt_picture(operation: Operation, field: Picture) -> Iterator[Spoilt]:
+def _spoilt_picture(place: parts.Place) -> Iterator[Spoilt]:
     """The same for an operation without a list of subjects."""
+    field = place.field
     ways = (
         (field.too_small, "not high enough", picture(_SIDE, _SIDE - 1)),
         (field.too_small, "not wide enough", photograph(_SIDE - 1, _SIDE)),
@@ -66,7 +69,7 @@ def _spoilt_picture(operation: Operation, field: Picture) -> Iterator[Spoilt]:
         (field.no_picture, "no picture", encoded(b"This is no picture, but a text.")),
     )
     for at, (rule, tag, shown) in enumerate(ways):
-        yield Spoilt(rule, tag, minimal(operation) | {field.name: shown}, must=at == 0)
+        yield Spoilt(rule, tag, place.body_with(shown), must=at == 0)
 
 
 def _spoilt_subjects(operation: Operation, listed: PictureList) -> Iterator[Spoilt]:
@@ -117,8 +120,8 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does=f"a create with a picture that is {each.tag}, which makes tasks fail",
             run=_send(each),
             requests=1,
-            reserves=1,
-            keeps=1,
+            reserves=images_in(each.body),
+            keeps=images_in(each.body),
             feeds=(f"outcomes.{each.rule.id}", "life_cycle.failed.message", *CREATE_FEEDS),
             must=each.must,
         )

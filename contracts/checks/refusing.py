@@ -76,9 +76,7 @@ def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
 
 def _may_fail(operation: Operation) -> frozenset[str]:
     """The rules about URLs of pictures: one that cannot be had makes a task fail, at once or later."""
-    listed = parts.picture_list(operation)
-    pictures = [*parts.pictures(operation), *([listed.item] if listed else [])]
-    return frozenset(picture.not_url.id for picture in pictures)
+    return frozenset(place.field.not_url.id for place in parts.picture_places(operation))
 
 
 def _has_failed(evidence: Evidence, created: Exchange) -> bool:

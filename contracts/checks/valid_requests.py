@@ -16,7 +16,7 @@ from typing import Final
 from contracts.checks import features
 from contracts.checks.allowed import features_of
 from contracts.checks.refusing import REFUSED, refused_id
-from contracts.fields import Field
+from contracts.composite_fields import AnyField
 from contracts.gateways import Gateway
 from contracts.operations import Operation
 from contracts.verify import parts
@@ -28,7 +28,9 @@ from contracts.verify.bodies import (
     choice_feature,
     count_feature,
     minimal,
+    minimal_value,
 )
+from contracts.verify.budget import images_in
 from contracts.verify.session import Session
 
 # Names of external ids and of callback URLs within a run, besides that of refused requests.
@@ -96,15 +98,28 @@ class ValidRequest:
 def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
     """The valid creates of a run. Those that are no must come last."""
     operation = gateway.main
-    shaped = list(_with_choices(operation, list(_usual(operation))))
+    usual = list(_usual(operation))
+    shaped = list(_with_choices(operation, [_possible(operation, request) for request in usual]))
     rest = [
         *_options_left(operation, shaped),
         *(feature for field in _further_fields(operation) for feature in features_of(field)),
     ]
-    return (*_spread(operation, shaped, rest), *_most_results(operation), *_extra(operation))
+    requests = (*_spread(operation, shaped, rest), *_most_results(operation), *_extra(operation))
+    return tuple(
+        replace(request, images=images_in(body_of(operation, request.features))) for request in requests
+    )
 
 
-def _further_fields(operation: Operation) -> list[Field]:
+def _possible(operation: Operation, request: ValidRequest) -> ValidRequest:
+    """The request without what its operation does not allow beside the rest."""
+    possible = replace(request, features=())
+    for feature in request.features:
+        if _fits(operation, possible, feature):
+            possible = replace(possible, features=(*possible.features, feature))
+    return possible
+
+
+def _further_fields(operation: Operation) -> list[AnyField]:
     """The fields that the usual requests are not about."""
     named = (parts.MODEL, parts.RATIO, parts.EXTERNAL_ID, parts.CALLBACK)
     usual = (
@@ -214,14 +229,18 @@ def _fits(operation: Operation, request: ValidRequest, feature: Feature) -> bool
     """Whether a request can bring a feature: no other one has its fields, and all together are valid."""
     if any(each.fields.keys() & feature.fields.keys() for each in request.features):
         return False
-    return not operation.read(body_of(operation, (*request.features, feature))).violations
+    brought = (*request.features, feature)
+    body = body_of(operation, brought)
+    kept = all(body.get(name) is value for each in brought for name, value in each.fields.items())
+    return kept and not operation.read(body).violations
 
 
 def body_of(operation: Operation, brought: Iterable[Feature]) -> Body:
     """The body that brings some features, and is minimal otherwise."""
     body = minimal(operation)
     for feature in brought:
-        body |= feature.fields
+        for name, value in feature.fields.items():
+            body = operation.completed(body | {name: value}, minimal_value, keep=name)
     return body
 
 
@@ -230,7 +249,7 @@ def _most_results(operation: Operation) -> Iterator[ValidRequest]:
     if number and number.maximum.value > 1:
         most = number.maximum
         limit = features.limit_feature(number, most)
-        yield ValidRequest(name="most images", features=(limit,), images=most.value)
+        yield ValidRequest(name="most images", features=(limit,))
 
 
 def _extra(operation: Operation) -> Iterator[ValidRequest]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import cast
 
 _DOUBTFUL = 1
+# How many results are to be made, and how many pictures a series is to have.
+_NUMBERS = ("n", "series_amount")
 _MOST_DIGITS = 4000
 
 
@@ -64,7 +66,10 @@ def images_in(asked: Mapping[str, object]) -> int:
     It is one where the request gives no number. A doubtful number counts as what a lenient server might read
     in it: "3" as 3, 1.5 as 2, true as 1.
     """
-    wanted = asked.get("n")
+    return max(_number(asked.get(name)) for name in _NUMBERS)
+
+
+def _number(wanted: object) -> int:
     if isinstance(wanted, str):
         try:
             wanted = float(wanted)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, cast
+
+from contracts.composite_fields import AnyField, ListOf, Nested
 from contracts.fields import CallbackUrl, Choice, Integer, Text
 from contracts.operations import Operation
 from contracts.picture_fields import Picture, PictureList
+from contracts.verify.bodies import Body, minimal, minimal_value, with_field
+from contracts.verify.budget import images_in
 
 EXTERNAL_ID = "external_task_id"
 CALLBACK = "callback_url"
@@ -22,6 +28,11 @@ def calls_back(operation: Operation) -> bool:
     return has(operation, CALLBACK) and not operation.synchronous
 
 
+def smallest_cost(operation: Operation) -> int:
+    """How many results the smallest request asks for."""
+    return images_in(minimal(operation))
+
+
 def main_text(operation: Operation) -> Text | None:
     """The text that says what to make: the prompt, or else the first text that is required."""
     texts = [it for it in operation.fields if isinstance(it, Text) and not isinstance(it, CallbackUrl)]
@@ -35,6 +46,7 @@ def number_of_results(operation: Operation) -> Integer | None:
 
 
 def choice(operation: Operation, name: str) -> Choice | None:
+    """The choice of this name at the top level."""
     return next((it for it in operation.fields if isinstance(it, Choice) and it.name == name), None)
 
 
@@ -44,5 +56,54 @@ def picture_list(operation: Operation) -> PictureList | None:
 
 
 def pictures(operation: Operation) -> list[Picture]:
-    """The fields for one picture each."""
+    """The fields for one picture each, at the top level."""
     return [it for it in operation.fields if isinstance(it, Picture)]
+
+
+class Place(NamedTuple):
+    """Where a picture stands in a body: its field, and the smallest body with something there."""
+
+    field: Picture
+    body_with: Callable[[object], Body]
+
+
+def picture_places(operation: Operation) -> Iterator[Place]:
+    """Every place of a picture, in objects and lists as well. A list of subjects counts once."""
+    for field in operation.fields:
+        for picture, put in _places(field):
+
+            def body_with(
+                value: object, name: str = field.name, put: Callable[[object], object] = put
+            ) -> Body:
+                return with_field(operation, name, put(value))
+
+            yield Place(picture, body_with)
+
+
+def _places(field: AnyField) -> Iterator[tuple[Picture, Callable[[object], object]]]:
+    """The pictures within a field, and how each is put into its value."""
+    match field:
+        case Picture():
+            yield field, lambda value: value
+        case PictureList():
+            others = cast("list[object]", minimal_value(field))[1:]
+            yield field.item, lambda value: [{field.item.name: value}, *others]
+        case Nested():
+            base = cast("Body", minimal_value(field))
+            for part in field.fields:
+                for picture, put in _places(part):
+                    yield picture, _within(base, part.name, put)
+        case ListOf():
+            others = [minimal_value(field.item)] * (field.minimum.value - 1)
+            for picture, put in _places(field.item):
+                yield picture, _at_the_end(others, put)
+        case _:
+            return
+
+
+def _within(base: Body, name: str, put: Callable[[object], object]) -> Callable[[object], object]:
+    return lambda value: base | {name: put(value)}
+
+
+def _at_the_end(others: list[object], put: Callable[[object], object]) -> Callable[[object], object]:
+    return lambda value: [*others, put(value)]
