@@ -131,7 +131,7 @@ def fault_values(field: AnyField) -> Iterator[Case]:  # noqa: C901 -- one case f
             yield from _integer_faults(field)
         case Number():
             yield from _cases(number_faults(field))
-            yield from _too_precise(field)
+            yield from _next_numbers(field)
         case Flag():
             yield Case(field.wrong_type, "word", samples(*FLAG_WORDS))
         case Choice():
@@ -226,12 +226,15 @@ def _numbers(field: Number) -> Values:
     return fine | st.integers(math.ceil(low), math.floor(high))
 
 
-def _too_precise(field: Number) -> Iterator[Case]:
-    """Numbers that differ from a decimal only far behind the point: what 0.1 * 3 gives."""
+def _next_numbers(field: Number) -> Iterator[Case]:
+    """The floats next to the limits: outside; inside, where decimals are limited, like 0.1 * 3 beside 0.3."""
+    low, high = field.minimum.value, field.maximum.value
+    if not field.clamp:
+        outside = samples(math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
+        yield Case(field.out_of_range, "next float", outside)
     if field.too_precise:
-        low, high = field.minimum.value, field.maximum.value
-        near = [math.nextafter(low, high), math.nextafter(high, low)]
-        yield Case(field.too_precise, "binary fraction", samples(*near))
+        inside = samples(math.nextafter(low, high), math.nextafter(high, low))
+        yield Case(field.too_precise, "next float", inside)
 
 
 def _texts(field: Text) -> Values:

@@ -132,20 +132,20 @@ def number_edges(field: Number) -> Iterator[FieldValue]:
             yield FieldValue(field.wrong_type, f"clamped {number:g}", number)
     if field.too_precise and field.decimals:
         places = field.decimals.value
-        for number in (low + 0.1**places, high - 0.1**places):
-            yield FieldValue(field.too_precise, f"{places} decimals", round(number, places))
+        for number in (round(low + 0.1**places, places), round(high - 0.1**places, places)):
+            yield FieldValue(field.too_precise, f"{places} decimals {number!r}", number)
 
 
 def number_faults(field: Number) -> Iterator[FieldValue]:
     """Numbers that break one rule: just beyond a limit and far beyond, or one decimal too many."""
     low, high = field.minimum.value, field.maximum.value
     if not field.clamp:
-        for number in (*_beyond(field), math.nextafter(low, -math.inf), math.nextafter(high, math.inf)):
+        for number in (*_beyond(field), round(low - 0.01, 2), round(high + 0.01, 2)):
             yield FieldValue(field.out_of_range, f"{number!r}", number)
     if field.too_precise and field.decimals:
         places = field.decimals.value + 1
-        for number in (low + 0.1**places, high - 0.1**places):
-            yield FieldValue(field.too_precise, f"{places} decimals", round(number, places))
+        for number in (round(low + 0.1**places, places), round(high - 0.1**places, places)):
+            yield FieldValue(field.too_precise, f"{places} decimals {number!r}", number)
 
 
 def _beyond(field: Number) -> tuple[float, ...]:

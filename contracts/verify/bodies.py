@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, assert_never, cast
 
+from contracts.composite_fields import AnyField, ListOf, Nested
+from contracts.constraints import ExactlyOne, RequiredWhen
 from contracts.field_values import (
     ALPHABETS,
+    FLAG_WORDS,
     NO_ITEMS,
     NO_WEB_URLS,
     SURROGATES,
     hollow_items,
     near_misses,
+    number_faults,
     other_types,
     text_of,
 )
-from contracts.fields import CallbackUrl, Choice, Field, Integer, Text
+from contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from contracts.operations import Operation
 from contracts.picture_fields import Picture, PictureList
 from contracts.rules import Effect, Rule
@@ -30,7 +34,8 @@ from contracts.sample_pictures import encoded, jpeg, png
 from contracts.vocabulary import INPUT_BYTES_MAXIMUM, INPUT_RATIO_MAXIMUM, INPUT_SIDE_MINIMUM
 
 Body = dict[str, object]
-Value = tuple[str, object]
+# A rule, the way in which the value breaks it, the value.
+FieldFault = tuple[Rule, str, object]
 
 _SIDE: Final = INPUT_SIDE_MINIMUM.value
 _LONG: Final = int(_SIDE * INPUT_RATIO_MAXIMUM.value)
@@ -80,7 +85,11 @@ def bulky(size: int) -> str:
 
 def subjects(operation: Operation, *pictures: str) -> list[dict[str, object]]:
     """The list of subject pictures."""
-    return [{subject_list(operation).item.name: each} for each in pictures]
+    return _items(subject_list(operation), *pictures)
+
+
+def _items(field: PictureList, *pictures: str) -> list[dict[str, object]]:
+    return [{field.item.name: each} for each in pictures]
 
 
 def subject_list(operation: Operation) -> PictureList:
@@ -88,9 +97,40 @@ def subject_list(operation: Operation) -> PictureList:
 
 
 def minimal(operation: Operation) -> Body:
-    """The smallest valid request, with pictures of its own."""
-    field = subject_list(operation)
-    return {field.name: subjects(operation, *distinct(field.minimum.value))}
+    """The smallest valid request: the required fields, and what the constraints demand."""
+    return operation.completed(
+        {field.name: minimal_value(field) for field in operation.fields if field.required}, minimal_value
+    )
+
+
+def with_field(operation: Operation, name: str, value: object) -> Body:
+    """The smallest request with this value in the field, without the fields that it excludes."""
+    return operation.completed(minimal(operation) | {name: value}, minimal_value, keep=name)
+
+
+def minimal_value(field: AnyField) -> object:
+    """A small valid value, with pictures of its own."""
+    match field:
+        case PictureList():
+            return _items(field, *distinct(field.minimum.value))
+        case Picture():
+            return picture()
+        case Choice():
+            return field.options.value[0] if field.default is None else field.default
+        case Integer() | Number():
+            return field.minimum.value if field.default is None else field.default
+        case Flag():
+            return False
+        case CallbackUrl():
+            return "https://example.com/hook"
+        case Text():
+            return "a boat"[: field.maximum.value] if field.maximum else "a boat"
+        case Nested():
+            return {part.name: minimal_value(part) for part in field.fields if part.required}
+        case ListOf():
+            return [minimal_value(field.item)] * field.minimum.value
+        case _:
+            assert_never(field)
 
 
 def distinct(count: int) -> list[str]:
@@ -101,35 +141,71 @@ def distinct(count: int) -> list[str]:
 def faults(operation: Operation) -> Iterator[Fault]:
     """Bodies that break exactly one rule whose effect is a refusal, by rule in order of declaration."""
     for field in operation.fields:
-        for rule, tag, value in _field_faults(field, operation):
+        for rule, tag, value in _field_faults(field):
             if rule.effect is Effect.REFUSED:
-                yield Fault(rule, tag, minimal(operation) | {field.name: value})
+                yield Fault(rule, tag, with_field(operation, field.name, value))
         if field.required:
             body = minimal(operation)
             del body[field.name]
             yield Fault(field.missing, "no key", body)
+    for constraint in operation.constraints:
+        match constraint:
+            case ExactlyOne():
+                yield from _one_faults(constraint, operation)
+            case RequiredWhen():
+                yield from _needed_faults(constraint, operation)
+            case _:
+                assert_never(constraint)
 
 
-def _field_faults(field: Field, operation: Operation) -> Iterator[tuple[Rule, str, object]]:
+def _one_faults(constraint: ExactlyOne, operation: Operation) -> Iterator[Fault]:
+    first, *others = constraint.names
+    body = with_field(operation, first, minimal_value(operation.field(first)))
+    yield Fault(constraint.rule, "none", {name: value for name, value in body.items() if name != first})
+    yield Fault(constraint.rule, "null", body | {first: None})
+    for other in others:
+        both = body | {other: minimal_value(operation.field(other))}
+        yield Fault(constraint.rule, f"{first} and {other}", both)
+
+
+def _needed_faults(constraint: RequiredWhen, operation: Operation) -> Iterator[Fault]:
+    when = operation.field(constraint.when)
+    for value in constraint.values or (minimal_value(when),):
+        body = with_field(operation, when.name, value)
+        del body[constraint.field]
+        yield Fault(constraint.rule, f"{when.name} {value!r}"[:40], body)
+        yield Fault(constraint.rule, f"{when.name} {value!r}, null"[:40], body | {constraint.field: None})
+
+
+def _field_faults(field: AnyField) -> Iterator[FieldFault]:  # noqa: C901, PLR0912 -- one case for each kind
     yield from _type_faults(field)
     match field:
         case PictureList():
-            yield from _list_faults(field, operation)
+            yield from _list_faults(field)
         case Picture():
             yield from _picture_faults(field)
         case Integer():
             yield from _integer_faults(field)
+        case Number():
+            yield from number_faults(field)
+        case Flag():
+            for word in FLAG_WORDS[:2]:
+                yield field.wrong_type, f"string {word!r}", word
         case Choice():
             for tag, texts in near_misses(field).items():
                 for text in texts[:_MISSES]:
                     yield field.unknown, f"{tag} {text!r}"[:40], text
-        case Text():
+        case CallbackUrl() | Text():
             yield from _text_faults(field)
+        case Nested():
+            yield from _object_faults(field)
+        case ListOf():
+            yield from _item_list_faults(field)
         case _:
-            pass
+            assert_never(field)
 
 
-def _type_faults(field: Field) -> Iterator[tuple[Rule, str, object]]:
+def _type_faults(field: AnyField) -> Iterator[FieldFault]:
     for kind, values in other_types(field.json_type).items():
         for value in values[:2]:
             yield field.wrong_type, f"{kind} {value!r}"[:40], value
@@ -138,22 +214,24 @@ def _type_faults(field: Field) -> Iterator[tuple[Rule, str, object]]:
         yield field.wrong_type, "the value in an object", {"value": right}
 
 
-def _right_value(field: Field) -> object:
+def _right_value(field: AnyField) -> object:
     """A value that the field takes, where that is short."""
     match field:
         case Choice():
             return field.options.value[0]
-        case Integer():
+        case Integer() | Number():
             return field.minimum.value
-        case CallbackUrl():
-            return "https://example.com/hook"
+        case CallbackUrl() | Flag():
+            return minimal_value(field)
         case Text() | Picture():
             return WEB_PICTURE
-        case _:
+        case PictureList() | Nested() | ListOf():
             return None
+        case _:
+            assert_never(field)
 
 
-def _text_faults(field: Text) -> Iterator[tuple[Rule, str, object]]:
+def _text_faults(field: Text) -> Iterator[FieldFault]:
     yield field.not_text, "lone surrogate", SURROGATES[3]
     if field.too_long and field.maximum:
         limit = field.maximum.value
@@ -167,7 +245,7 @@ def _text_faults(field: Text) -> Iterator[tuple[Rule, str, object]]:
                 yield field.not_url, f"{tag} {url!r}"[:40], url
 
 
-def _integer_faults(field: Integer) -> Iterator[tuple[Rule, str, object]]:
+def _integer_faults(field: Integer) -> Iterator[FieldFault]:
     low, high = field.minimum.value, field.maximum.value
     # The last one is `low` where only 32 bits are kept.
     for value in (low - 1, -1, float(low - 1), -(10**30), low - (1 << 32)):
@@ -177,7 +255,7 @@ def _integer_faults(field: Integer) -> Iterator[tuple[Rule, str, object]]:
     yield field.fractional, f"{low + 0.5}", low + 0.5
 
 
-def _picture_faults(field: Picture) -> Iterator[tuple[Rule, str, object]]:
+def _picture_faults(field: Picture) -> Iterator[FieldFault]:
     # Bytes whose base64 has the signs in which the two alphabets differ, and padding.
     data = png(_SIDE, _SIDE) + b"\xfb\xff\xfe\xfb"
     data += bytes(-(len(data) + 2) % 3)
@@ -198,22 +276,22 @@ def _picture_faults(field: Picture) -> Iterator[tuple[Rule, str, object]]:
     yield field.too_large, f"{INPUT_BYTES_MAXIMUM.value + 1} bytes", bulky(INPUT_BYTES_MAXIMUM.value + 1)
 
 
-def _list_faults(field: PictureList, operation: Operation) -> Iterator[tuple[Rule, str, object]]:
+def _list_faults(field: PictureList) -> Iterator[FieldFault]:
     name, low, high = field.item.name, field.minimum.value, field.maximum.value
     yield field.missing, "empty list", []
     yield field.missing, "null", None
     if field.too_few in field.rules:
-        yield field.too_few, f"{low - 1} picture", subjects(operation, *distinct(low - 1))
-    items = subjects(operation, *distinct(max(low, 2)))
+        yield field.too_few, f"{low - 1} picture", _items(field, *distinct(low - 1))
+    items = _items(field, *distinct(max(low, 2)))
     keyed = {str(at): item for at, item in enumerate(items)}
     no_lists = {"numbered items": keyed, "one item": items[0], "the list as a text": json.dumps(items)}
     for tag, value in no_lists.items():
         yield field.wrong_type, tag, value
     yield field.no_object, "lists in the list", [items, items]
     for count in (high + 1, high + 2, 50):
-        yield field.too_many, f"{count} pictures", subjects(operation, *[WEB_PICTURE] * count)
+        yield field.too_many, f"{count} pictures", _items(field, *[WEB_PICTURE] * count)
     # Each position: a server that looks at the first element only is the classic.
-    full = subjects(operation, *distinct(high))
+    full = _items(field, *distinct(high))
     for at in range(high):
         for item in NO_ITEMS[: None if at == 0 else 1]:
             yield field.no_object, f"element {at} {item!r}"[:40], _with(full, at, item)
@@ -225,7 +303,34 @@ def _list_faults(field: PictureList, operation: Operation) -> Iterator[tuple[Rul
         yield rule, tag, _with(full, high - 1, {name: value})
 
 
-def _with(items: list[dict[str, object]], at: int, item: object) -> list[object]:
+def _object_faults(field: Nested) -> Iterator[FieldFault]:
+    """Each fault of a part in an object that is right otherwise."""
+    base = cast("Body", minimal_value(field))
+    for part in field.fields:
+        for rule, tag, value in _field_faults(part):
+            yield rule, tag, base | {part.name: value}
+        if part.required:
+            yield part.missing, "no key", {name: value for name, value in base.items() if name != part.name}
+            yield part.missing, "null", base | {part.name: None}
+
+
+def _item_list_faults(field: ListOf) -> Iterator[FieldFault]:
+    """Too few, too many, and each fault of an item in the last place."""
+    low, high = field.minimum.value, field.maximum.value
+    item = minimal_value(field.item)
+    for count in sorted({0, low - 1}) if low else ():
+        yield field.too_few, f"{count} items", [item] * count
+    for count in (high + 1, high + 2):
+        yield field.too_many, f"{count} items", [item] * count
+    yield field.wrong_type, "numbered items", {str(at): item for at in range(max(low, 1))}
+    full = [item] * high
+    for at in range(high):
+        yield field.item.missing, f"element {at} null", _with(full, at, None)
+    for rule, tag, value in _field_faults(field.item):
+        yield rule, f"element {high - 1} {tag}"[:40], _with(full, high - 1, value)
+
+
+def _with(items: Sequence[object], at: int, item: object) -> list[object]:
     return [*items[:at], item, *items[at + 1 :]]
 
 
