@@ -11,6 +11,7 @@ from contracts.lifecycle import Misconduct, judge
 from contracts.messages import TaskMessage
 from contracts.operations import Operation
 from contracts.rules import Effect
+from contracts.verify import parts
 from contracts.verify.check import Check, Hearing, Shown
 from contracts.verify.evidence import Evidence, Sighting, Trace
 from contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED, ResultKind, Source, TaskStatus
@@ -67,6 +68,8 @@ def _applies(rule: str, operation: Operation) -> bool:
         return not operation.result.drawn
     if rule == "images.index":
         return operation.result.drawn
+    if rule == "images.count":
+        return parts.counts(operation)
     return rule != "failed.message" or can_fail(operation)
 
 
@@ -99,11 +102,12 @@ def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, Hearing], None]
 
 def _premise(rule: str, trace: Trace) -> bool:
     """Whether a trace can show a rule broken: one needs results, another a failure, a third two looks."""
-    statuses = [each.task.task_status for each in trace.reads]
+    seen = trace.sightings if trace.synchronous else trace.reads
+    statuses = [each.task.task_status for each in seen]
     if rule == "images.count" and trace.created.probe.kind == REFUSE:
         return False  # what should have been refused asks for no number of results
     if rule.startswith(("images.", "media.")) and rule != "images.presence":
-        return any(each.task.results_of(trace.kind) for each in trace.reads)
+        return any(each.task.results_of(trace.kind) for each in seen)
     if rule == "time.decreasing" and any(each.rule == "time.order" for each in misconduct(trace)):
         return False  # stamps before the beginning are one finding
     if rule.startswith("failed."):
@@ -111,7 +115,7 @@ def _premise(rule: str, trace: Trace) -> bool:
     if rule.startswith("succeed."):
         return TaskStatus.SUCCEED in statuses
     if rule in ("state.absorbing", "state.stable"):
-        return trace.end is not None and trace.end is not trace.reads[-1]
+        return trace.end is not None and trace.end is not seen[-1]
     return bool(statuses)
 
 

@@ -6,11 +6,12 @@ import json
 import math
 import threading
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 _DOUBTFUL = 1
-# How many results are to be made, and how many pictures a series is to have.
-_NUMBERS = ("n", "series_amount")
+# The fields that say how many results are to be made, and how many pictures a series is to have.
+RESULTS: Final = "n"
+SERIES: Final = "series_amount"
 _MOST_DIGITS = 4000
 
 
@@ -66,7 +67,7 @@ def images_in(asked: Mapping[str, object]) -> int:
     It is one where the request gives no number. A doubtful number counts as what a lenient server might read
     in it: "3" as 3, 1.5 as 2, true as 1.
     """
-    return max(_number(asked.get(name)) for name in _NUMBERS)
+    return max(_number(asked.get(name)) for name in (RESULTS, SERIES))
 
 
 def _number(wanted: object) -> int:

@@ -10,7 +10,7 @@ from contracts.fields import CallbackUrl, Choice, Integer, Text
 from contracts.operations import Operation
 from contracts.picture_fields import Picture, PictureList
 from contracts.verify.bodies import Body, minimal, minimal_value, with_field
-from contracts.verify.budget import images_in
+from contracts.verify.budget import RESULTS, SERIES, images_in
 
 EXTERNAL_ID = "external_task_id"
 CALLBACK = "callback_url"
@@ -42,7 +42,12 @@ def main_text(operation: Operation) -> Text | None:
 
 def number_of_results(operation: Operation) -> Integer | None:
     """The field that says how many results are made."""
-    return next((it for it in operation.fields if isinstance(it, Integer) and it.name == "n"), None)
+    return next((it for it in operation.fields if isinstance(it, Integer) and it.name == RESULTS), None)
+
+
+def counts(operation: Operation) -> bool:
+    """Whether a request says how many results there will be: of a series that is not known."""
+    return not has(operation, SERIES)
 
 
 def choice(operation: Operation, name: str) -> Choice | None:
