@@ -80,7 +80,7 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     wire["created_at"] = created_at
     wire["updated_at"] = updated_at
     if with_result:
-        wire["task_result"] = {kind.value: results} if results else {}
+        wire["task_result"] = {kind.key: results} if results else {}
     if units is not None:
         wire["final_unit_deduction"] = units
     return wire

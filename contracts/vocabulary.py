@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -167,17 +167,27 @@ RISK_CONTROL: Final = Fact("Failure to pass the risk control system", KLING_LIVE
 
 
 class ResultKind(StrEnum):
-    """The key of `task_result` that holds the results of an operation."""
+    """The key of `task_result` that holds the results of an operation.
 
-    IMAGES = "images"
-    SERIES_IMAGES = "series_images"
-    VIDEOS = "videos"
-    AUDIOS = "audios"
+    `key` is the same as plain text. `folder` and `extension` are part of result URLs; `drawn`: a picture.
+    """
 
-    @property
-    def drawn(self) -> bool:
-        """Whether a result is a picture."""
-        return self in (ResultKind.IMAGES, ResultKind.SERIES_IMAGES)
+    key: str
+    folder: str
+    extension: str
+    drawn: bool
+
+    def __new__(cls, key: str, folder: str, extension: str) -> Self:
+        kind = str.__new__(cls, key)
+        kind._value_ = key
+        # Attributes, since each reply reads them: properties, and members as keys, are many times slower.
+        kind.key, kind.folder, kind.extension, kind.drawn = key, folder, extension, folder == "image"
+        return kind
+
+    IMAGES = ("images", "image", "png")
+    SERIES_IMAGES = ("series_images", "image", "png")
+    VIDEOS = ("videos", "video", "mp4")
+    AUDIOS = ("audios", "audio", "mp3")
 
 
 @dataclass(frozen=True, slots=True)

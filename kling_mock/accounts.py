@@ -11,6 +11,8 @@ from msgspec import Struct
 from contracts.gateways import Gateway, Situation
 from kling_mock.replies import Headers
 
+# What a header counts for beside its characters, in HTTP/2's reckoning of a list of headers.
+HEADER_LEAST: Final = 32
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
@@ -50,5 +52,7 @@ def account_name(key: str) -> str:
     return f"account-{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
-def without_secrets(headers: Headers) -> Headers:
-    return tuple([header for header in headers if header[0] not in SECRET_HEADERS])
+def without_secrets(headers: Headers) -> tuple[Headers, int]:
+    """The headers that hold no credentials, and their length: that of each, and `HEADER_LEAST`."""
+    kept = [header for header in headers if header[0] not in SECRET_HEADERS]
+    return tuple(kept), sum([len(name) + len(value) + HEADER_LEAST for name, value in kept])

@@ -162,11 +162,12 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
         situation, relax = short_of
         return _refuse_for(command, situation, request_id, relax=relax)
     scripts = snapshot[SCRIPTS]
-    rule = scripts.match(account, asked)
+    match = scripts.match(account, asked)
+    rule = match.rule if match else None
     expect: tuple[Expect, ...] = (Expect(SCRIPTS, scripts.version),)
     used: tuple[Record, ...] = ()
-    if rule is not None:
-        expect = (*expect, Expect(RuleKey(rule.id), scripts.used.get(rule.id, 0)))
+    if match is not None and rule is not None:
+        expect = (*expect, Expect(RuleKey(rule.id), match.used))
         used = (RuleUse(rule.id),)
         if rule.refusal is not None:
             refused = Refused(

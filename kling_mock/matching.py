@@ -69,10 +69,17 @@ class _Pattern(NamedTuple):
     fits: Callable[[TaskRequest], bool]
 
 
+class Match(NamedTuple):
+    """A rule that applies, and the number of its uses by which it does: a precondition of the create."""
+
+    rule: RuleRecord
+    used: int
+
+
 class Scripts:
     """Every rule that was written, oldest first, and how often each was applied.
 
-    `used` may be newer than the rest: the commit of a create expects the number that its decision saw.
+    `used` may be newer than the rest, and may change at any time: a `Match` has the number that was seen.
     """
 
     def __init__(self, version: int, rules: Sequence[RuleRecord], used: Mapping[int, int]) -> None:
@@ -86,42 +93,49 @@ class Scripts:
         """The number of creates that a rule still applies to; None: any number."""
         return None if rule.uses_left is None else max(rule.uses_left - self.used.get(rule.id, 0), 0)
 
-    def match(self, account: str, asked: TaskRequest) -> RuleRecord | None:
+    def match(self, account: str, asked: TaskRequest) -> Match | None:
         """The rule that applies: the oldest `next` with uses left, else the newest `when` that fits.
 
         So `next` is a queue, and a test can override a rule that its fixture wrote.
         """
         if not self.rules:
             return None
-        queued = [rule for scope in (None, account) if (rule := self._head(scope)) is not None]
+        queued = [match for scope in (None, account) if (match := self._head(scope)) is not None]
         if queued:
-            return min(queued, key=_number)
+            return min(queued, key=_number_of_match)
         fitting = [
-            rule
+            match
             for scope in (None, account)
             for found in (*self._exact(scope, asked), self._globbed(scope, asked))
-            if (rule := self._newest(found)) is not None
+            if (match := self._newest(found)) is not None
         ]
-        return max(fitting, key=_number, default=None)
+        return max(fitting, key=_number_of_match, default=None)
 
-    def _newest(self, rules: Sequence[RuleRecord]) -> RuleRecord | None:
+    def _usable(self, rule: RuleRecord) -> Match | None:
+        """The rule with its uses, which are looked up once, or None if it is used up."""
+        used = self.used.get(rule.id, 0)
+        return None if rule.uses_left is not None and used >= rule.uses_left else Match(rule, used)
+
+    def _newest(self, rules: Sequence[RuleRecord]) -> Match | None:
         """The newest rule with uses left, of rules that are listed oldest first."""
-        return next((rule for rule in reversed(rules) if self.left(rule) != 0), None)
+        return next((match for rule in reversed(rules) if (match := self._usable(rule)) is not None), None)
 
-    def _head(self, scope: str | None) -> RuleRecord | None:
+    def _head(self, scope: str | None) -> Match | None:
         """The oldest `next` of an account, or of all accounts, that is not used up."""
         queue = self._queues.get(scope, _NO_RULES)
-        at = self._spent.get(scope, 0)
-        while at < len(queue) and self.left(queue[at]) == 0:
-            at += 1
-        self._spent[scope] = at
-        return queue[at] if at < len(queue) else None
+        for at in range(self._spent.get(scope, 0), len(queue)):
+            match = self._usable(queue[at])
+            if match is not None:
+                self._spent[scope] = at
+                return match
+        self._spent[scope] = len(queue)
+        return None
 
     def _exact(self, scope: str | None, asked: TaskRequest) -> Iterator[Sequence[RuleRecord]]:
         for names, tables in self._tables.get(scope, {}).items():
             try:
                 yield tables.get(tuple([criterion(asked, name) for name in names]), _NO_RULES)
-            except TypeError:  # a value of the request cannot be hashed, so it is equal to none that can
+            except TypeError:  # a list or an object is not equal to any scalar
                 continue
 
     def _globbed(self, scope: str | None, asked: TaskRequest) -> Sequence[RuleRecord]:
@@ -168,16 +182,18 @@ def _number(rule: RuleRecord) -> int:
     return rule.id
 
 
+def _number_of_match(match: Match) -> int:
+    return match.rule.id
+
+
 def _is_exact(criteria: Mapping[str, object]) -> bool:
-    """Whether all values are found by hashing them."""
-    for wanted in criteria.values():
-        if isinstance(wanted, str) and _WILD.search(wanted):
-            return False
-    try:
-        hash(tuple(criteria.values()))
-    except TypeError:
-        return False
-    return True
+    """Whether all values are scalars without globs. Others may be equal to values of another hash."""
+    return all(
+        wanted is None
+        or isinstance(wanted, int | float)
+        or (isinstance(wanted, str) and not _WILD.search(wanted))
+        for wanted in criteria.values()
+    )
 
 
 def _literal(criteria: Mapping[str, object] | None, name: str) -> str:

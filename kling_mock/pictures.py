@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contracts.gateways import RESULT_HOST
-from contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS, ResultKind
+from contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
 from kling_mock.chance import draw_bits
 from kling_mock.records import PictureRecord, TaskRecord
 
@@ -16,13 +16,6 @@ from kling_mock.records import PictureRecord, TaskRecord
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 PIXELS: Final = 1_000_000
-# What a path holds of the kind of a result: the folder and the extension.
-_FOLDERS: Final = {
-    ResultKind.IMAGES: ("image", "png"),
-    ResultKind.SERIES_IMAGES: ("image", "png"),
-    ResultKind.VIDEOS: ("video", "mp4"),
-    ResultKind.AUDIOS: ("audio", "mp3"),
-}
 _PLACE: Final = re.compile(
     r"/bs2/upload-kling-api/\d{10}/(image|video|audio)/(\d{1,20})-(\d{1,4})_raw_\1_0\.(?:png|mp4|mp3)"
 )
@@ -57,8 +50,9 @@ def result_url(record: TaskRecord, index: int, seed: int) -> str:
 
 def result_path(record: TaskRecord, index: int, seed: int) -> str:
     bucket = _bucket(seed, record.account)
-    folder, extension = _FOLDERS[record.result]
-    return f"/bs2/upload-kling-api/{bucket:010d}/{folder}/{record.id}-{index}_raw_{folder}_0.{extension}"
+    kind = record.result
+    name = f"{record.id}-{index}_raw_{kind.folder}_0.{kind.extension}"
+    return f"/bs2/upload-kling-api/{bucket:010d}/{kind.folder}/{name}"
 
 
 @lru_cache(maxsize=256)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import NamedTuple, cast
+from sys import getsizeof
+from typing import Final, NamedTuple, cast
 
 from msgspec import Struct
 
 from contracts.gateways import Refusal
 from contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.plan import Pace, Plan, Transition
+
+# Structs, tuples and references of a call, and of a header, a value or a picture in it; in bytes.
+CALL_BYTES: Final = 400
+PART_BYTES: Final = 180
 
 
 class PictureRecord(Struct, frozen=True, gc=False):
@@ -52,8 +57,10 @@ class TaskRequest(Struct, frozen=True, gc=False):
 
     def get(self, name: str) -> object:
         """The value of a field; None if it was not given or the operation does not have it."""
-        names = self.names
-        return self.items[names.index(name)] if name in names else None
+        try:
+            return self.items[self.names.index(name)]
+        except ValueError:
+            return None
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -242,7 +249,7 @@ class CallRecord(Struct, frozen=True, gc=False):
     """A request and how it was answered: an entry of the journal, and the event that follows its commit.
 
     `headers` are without credentials; `shown` is the task status in the answer; `rule` is what refused the
-    request; `script` is the id of the scripted rule that applied.
+    request; `script` is the id of the scripted rule that applied; `header_bytes` is their length.
     """
 
     at: float
@@ -257,9 +264,25 @@ class CallRecord(Struct, frozen=True, gc=False):
     rule: str | None
     script: int | None
     notes: tuple[str, ...]
+    header_bytes: int = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory the call takes. What it shares with its task counts as well."""
+        size = CALL_BYTES + len(self.path) + PART_BYTES * len(self.headers) + self.header_bytes
+        for note in self.notes:
+            size += getsizeof(note)
+        request = self.request
+        if request is not None:
+            size += PART_BYTES * (1 + len(request.pictures))
+            for item in request.items:
+                size += getsizeof(item)
+            for picture in request.pictures:
+                size += len(picture.url or "") + len(picture.thumbnail or b"")
+        return size
 
 
-class NewTask(NamedTuple):
+class NewTask(Struct, frozen=True, gc=False):
     """A task and its first plan, written together."""
 
     record: TaskRecord

@@ -7,7 +7,7 @@ from itertools import count
 
 from msgspec import Struct
 
-from kling_mock.accounts import without_secrets
+from kling_mock.accounts import HEADER_LEAST, without_secrets
 from kling_mock.chance import draw_uuid
 from kling_mock.decisions import Told, decide
 from kling_mock.pictures import Sheet
@@ -20,8 +20,7 @@ from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Tic
 REQUESTS = Ticket("requests")
 # Of a request that is longer than any real one, the journal keeps the beginning.
 PATH_KEPT = 4_096
-HEADERS_KEPT = 100
-VALUE_KEPT = 4_096
+HEADERS_KEPT = 65_536
 NOTES_KEPT = 50
 
 Draw = Callable[[Sheet], tuple[bytes, str]]
@@ -54,11 +53,13 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
 
 
 def _entry(request: Request, status: int, told: Told, now: float) -> CallRecord:
-    path, headers, notes = request.path, without_secrets(request.headers), told.notes
+    path, notes = request.path, told.notes
+    headers, size = without_secrets(request.headers)
     if len(path) > PATH_KEPT:
         path = f"{path[:PATH_KEPT]}... ({len(path)} characters)"
-    if len(headers) > HEADERS_KEPT or any(len(value) > VALUE_KEPT for _, value in headers):
+    if size > HEADERS_KEPT:
         headers = _shortened(headers)
+        size = HEADERS_KEPT
     if len(notes) > NOTES_KEPT:
         notes = (*notes[:NOTES_KEPT], f"and {len(notes) - NOTES_KEPT} more")
     return CallRecord(
@@ -74,8 +75,17 @@ def _entry(request: Request, status: int, told: Told, now: float) -> CallRecord:
         told.rule,
         told.script,
         notes,
+        size,
     )
 
 
 def _shortened(headers: Headers) -> Headers:
-    return tuple([(name[:VALUE_KEPT], value[:VALUE_KEPT]) for name, value in headers[:HEADERS_KEPT]])
+    """As many headers as fit, the last one cut short."""
+    kept: list[tuple[str, str]] = []
+    left = HEADERS_KEPT
+    for name, value in headers:
+        left -= len(name) + len(value) + HEADER_LEAST
+        kept.append((name[:HEADERS_KEPT], value if left >= 0 else value[:left] + "..."))
+        if left <= 0:
+            break
+    return tuple(kept)

@@ -9,8 +9,7 @@ a lock, a transaction, or a script inside a server. `conformance` checks all of 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
@@ -120,17 +119,18 @@ CLOCK: Final = ClockKey()
 SCRIPTS: Final = ScriptsKey()
 
 
-class Snapshot:
+class Snapshot(dict[Key[Any], Any]):
     """The values of a batch of keys at one instant, `now` (Unix seconds), which never goes back."""
 
-    __slots__ = ("_values", "now")
+    __slots__ = ("now",)
 
-    def __init__(self, now: float, values: Mapping[Key[Any], object]) -> None:
+    def __init__(self, now: float) -> None:
+        super().__init__()
         self.now = now
-        self._values = values
 
-    def __getitem__(self, key: Key[T]) -> T:
-        return cast("T", self._values[key])
+    if TYPE_CHECKING:
+
+        def __getitem__(self, key: Key[T]) -> T: ...
 
 
 class Expect(Struct, frozen=True, gc=False):
@@ -170,15 +170,13 @@ class AsyncStore(Protocol):
     async def commit(self, change: Change) -> Expect | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """Step: read these keys. It is answered by a `Snapshot`."""
 
     keys: tuple[Key[Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Step: commit this change. It is answered by None, or by the precondition that failed."""
 
     change: Change

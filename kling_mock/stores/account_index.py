@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -60,42 +61,49 @@ class AccountIndex:
         self._all = _Series()
         self._by_operation: dict[str, _Series] = {}
         # The unfinished tasks, and a heap of their known ends. A changed end leaves its old line there.
-        self._open: dict[str, TaskState] = {}
+        self._open: OrderedDict[str, TaskState] = OrderedDict()
         self._ends: list[tuple[float, str]] = []
-        # How many tasks at the beginning of `_all` are past their retention, and not dropped yet.
-        self._expired = 0
 
     @property
     def created(self) -> int:
         return self._created
 
     def state(self, now: float) -> AccountState:
-        """The totals at `now`. Amortised constant: each task is settled once."""
+        """The totals at `now`. Amortised constant: each task is closed once."""
         self._settle(now)
         return AccountState(self._created, self._unfinished, self._units)
 
     def add(self, state: TaskState, now: float) -> None:
         record = state.record
-        self._settle(now)
+        self._settle(now, 2)
         self._created = record.number
         self._units += record.units
         self._unfinished += record.request.n
-        self._open[record.id] = state
         self._all.append(record)
         self._by_operation.setdefault(record.operation, _Series()).append(record)
-        if record.request.external_task_id:
-            self.externals[record.request.external_task_id] = record.id
-        self.update(state, now)
+        external_id = record.request.external_task_id
+        if external_id:
+            self.externals[external_id] = record.id
+        self._track(state, now)
 
-    def update(self, state: TaskState, now: float) -> None:
+    def update(self, old: TaskState, new: TaskState, now: float) -> None:
         """A task was written: its plan or its queries may have moved its end."""
-        task_id = state.record.id
-        if task_id not in self._open:
+        if new.plan is old.plan and new.times is old.times:
             return
+        self._settle(now, 2)
+        if self._expiry(old.record) <= now:  # its totals are those of its last moment
+            return
+        if old.record.id not in self._open:  # it had ended, and may not have by its new plan
+            self._unfinished += old.record.request.n
+            self._units += self._returned(old)
+        self._track(new, now)
+
+    def _track(self, state: TaskState, now: float) -> None:
+        """Count a task as unfinished up to the end that is known of now."""
+        task_id, end = state.record.id, state.ends
         self._open[task_id] = state
-        end = state.ends
         if end <= now:
-            self._close(state, now)
+            self._close(task_id)
         elif end < NEVER:
             heapq.heappush(self._ends, (end, task_id))
 
@@ -103,10 +111,8 @@ class AccountIndex:
         """Forget the oldest task."""
         self._all.drop_first()
         self._by_operation[record.operation].drop_first()
-        self._expired = max(self._expired - 1, 0)
-        state = self._open.get(record.id)
-        if state is not None:
-            self._close(state, -NEVER)
+        if record.id in self._open:
+            self._close(record.id)
         external_id = record.request.external_task_id
         if external_id and self.externals.get(external_id) == record.id:
             del self.externals[external_id]
@@ -126,22 +132,30 @@ class AccountIndex:
         merged = heapq.merge(*newest, key=lambda record: -record.number)
         return list(islice(merged, first, first + size))
 
-    def _settle(self, now: float) -> None:
-        """Close the tasks that have ended or expired."""
-        while self._ends and self._ends[0][0] <= now:
+    def _settle(self, now: float, most: int | None = None) -> None:
+        """Close the tasks that have ended or expired; at most this number of ends, if given."""
+        while self._ends and self._ends[0][0] <= now and most != 0:
             end, task_id = heapq.heappop(self._ends)
             state = self._open.get(task_id)
             if state is not None and state.ends == end:
-                self._close(state, now)
-        while self._expired < len(self._all) and self._expiry(self._all[self._expired]) <= now:
-            state = self._open.get(self._all[self._expired].id)
-            self._expired += 1
-            if state is not None:
-                self._close(state, -NEVER)
+                self._close(task_id)
+            most = None if most is None else most - 1
+        while self._open:  # in the order of creation, which is that of expiry
+            task_id = next(iter(self._open))
+            if self._expiry(self._open[task_id].record) > now:
+                return
+            self._close(task_id)
 
-    def _close(self, state: TaskState, now: float) -> None:
-        """A task is not unfinished any more. Units return if it has failed by `now`."""
-        del self._open[state.record.id]
+    def _close(self, task_id: str) -> None:
+        """A task has ended or expired, so it is not unfinished any more."""
+        state = self._open.pop(task_id)
         self._unfinished -= state.record.request.n
-        if state.plan.failure is not None and state.ends <= now:
-            self._units -= state.record.units
+        self._units -= self._returned(state)
+
+    def _returned(self, state: TaskState) -> int:
+        """The units that return with the end of a task: those of one that fails while it is kept.
+
+        This does not depend on when the end is noticed, which may be long after.
+        """
+        failed = state.plan.failure is not None and state.ends < self._expiry(state.record)
+        return state.record.units if failed else 0

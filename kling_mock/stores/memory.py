@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -51,6 +50,8 @@ from kling_mock.stores.call_log import CallLog
 
 # Each new task or token drops this many that are past their retention: more than arrive, and never many.
 DROPPED_AT_ONCE: Final = 2
+# The version of a task that is past its retention and not dropped yet. No precondition asks for it.
+EXPIRED: Final = -1
 NEW_ACCOUNT: Final = AccountState()
 
 
@@ -60,7 +61,7 @@ class MemoryStore:
     def __init__(self, clock: Clock, *, retention: float, journal_bytes: int) -> None:
         self.clock = clock
         self._retention = retention
-        self._lock = threading.Lock()
+        self._lock = clock.lock  # one lock: the settings of the clock are compared and replaced like all else
         self._tasks: dict[str, TaskState] = {}
         self._order: deque[TaskRecord] = deque()  # oldest first
         self._accounts: dict[str, AccountIndex] = {}
@@ -72,14 +73,18 @@ class MemoryStore:
         self._token_order: deque[str] = deque()
         self._counters: dict[str, count[int]] = {}
         self._calls = CallLog(journal_bytes)
+        self._steered = False
 
     def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
         with self._lock:
             now = self.clock.now()
-            return Snapshot(now, {key: _READS[type(key)](self, key, now) for key in keys})
+            snapshot = Snapshot(now)
+            for key in keys:
+                snapshot[key] = _READS[type(key)](self, key, now)
+            return snapshot
 
     def commit(self, change: Change) -> Expect | None:
-        with self._lock, self.clock.lock:
+        with self._lock:
             now = self.clock.now()
             for expected in change.expect:
                 key = expected.key
@@ -87,7 +92,8 @@ class MemoryStore:
                     return expected
             for record in change.records:
                 _WRITES[type(record)](self, record, now)
-        if any(type(record) is ClockRecord for record in change.records):
+        if self._steered:
+            self._steered = False
             self.clock.announce()
         return None
 
@@ -146,14 +152,19 @@ class MemoryStore:
         return self._calls.of(key.account)
 
     def read_ticket(self, key: Ticket, _now: float) -> int:
-        return next(self._counters.setdefault(key.counter, count()))
+        counter = self._counters.get(key.counter)
+        if counter is None:
+            counter = self._counters[key.counter] = count()
+        return next(counter)
 
     # -- versions
 
-    def version_of_task(self, key: TaskKey, _now: float) -> int | None:
-        # An id is taken for as long as its task is here, expired or not.
+    def version_of_task(self, key: TaskKey, now: float) -> int | None:
+        # The id of an expired task is taken for as long as the task is here, and its task has no version.
         state = self._tasks.get(key.id)
-        return None if state is None else state.version
+        if state is None:
+            return None
+        return EXPIRED if now >= self._expiry(state.record) else state.version
 
     def version_of_attempts(self, key: AttemptsKey, now: float) -> int | None:
         return None if self._task(key.task_id, now) is None else self.read_attempts(key, now)
@@ -186,7 +197,7 @@ class MemoryStore:
 
     def write_plan(self, record: PlanRecord, now: float) -> None:
         state = self._tasks[record.task_id]
-        self._put(replace(state, plan=record.plan, version=state.version + 1), now)
+        self._put(state, replace(state, plan=record.plan, version=state.version + 1), now)
 
     def write_poll(self, record: PollRecord, now: float) -> None:
         state = self._tasks[record.task_id]
@@ -194,11 +205,11 @@ class MemoryStore:
         polled = TaskState(
             state.record, state.plan, state.version + 1, state.polls + 1, times, state.attempts
         )
-        self._put(polled, now)
+        self._put(state, polled, now)
 
-    def _put(self, state: TaskState, now: float) -> None:
-        self._tasks[state.record.id] = state
-        self._accounts[state.record.account].update(state, now)
+    def _put(self, old: TaskState, new: TaskState, now: float) -> None:
+        self._tasks[new.record.id] = new
+        self._accounts[new.record.account].update(old, new, now)
 
     def write_attempt(self, record: AttemptRecord, _now: float) -> None:
         state = self._tasks[record.task_id]
@@ -217,12 +228,13 @@ class MemoryStore:
             self._tokens[record.digest] = record.expires
             self._token_order.append(record.digest)
         for _ in range(DROPPED_AT_ONCE):  # they are in the order in which they came
-            if self._tokens[self._token_order[0]] + self._retention > now:
+            if not self._token_order or self._tokens[self._token_order[0]] + self._retention > now:
                 break
             del self._tokens[self._token_order.popleft()]
 
     def write_clock(self, record: ClockRecord, _now: float) -> None:
         self.clock.adopt(record)
+        self._steered = True
 
     def write_call(self, record: CallRecord, _now: float) -> None:
         self._calls.append(record)

@@ -12,6 +12,7 @@ from tests.kling_mock.reading import body_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kling_mock.records import CallRecord
     from tests.kling_mock.conftest import Caller, Start
 
 PATH = "/kling/v1/images/generations"
@@ -248,3 +249,92 @@ def test_a_bug_inside_is_a_500_and_check_raises_it(caller: Caller, monkeypatch: 
     assert [type(each) for each in caught.value.exceptions] == [ZeroDivisionError] * 2
     caller.fake.check()
     assert caller.ask().status == 200
+
+
+# -- the event after a commit
+
+
+def test_on_call_is_called_with_each_call_after_its_commit(caller: Caller) -> None:
+    seen: list[tuple[CallRecord, bool]] = []
+    caller.fake.on_call(lambda call: seen.append((call, caller.fake.calls[-1] is call)))
+    task_id = caller.create()["task_id"]
+    caller.query(task_id)
+    caller.ask(n=0)
+    assert [(call.method, call.status, call.task_id) for call, _ in seen] == [
+        ("POST", 200, task_id), ("GET", 200, task_id), ("POST", 400, None),
+    ]  # fmt: skip
+    assert all(committed for _, committed in seen)
+    assert [call for call, _ in seen] == list(caller.fake.calls)
+
+
+def test_what_a_listener_raises_changes_no_answer_and_is_raised_by_check(caller: Caller) -> None:
+    heard: list[CallRecord] = []
+
+    def broken(_: CallRecord) -> None:
+        raise BrokenPipeError("nobody reads this")
+
+    caller.fake.on_call(broken)
+    caller.fake.on_call(heard.append)
+    assert caller.ask().status == 200
+    assert len(heard) == 1
+    with pytest.raises(ExceptionGroup) as caught:
+        caller.fake.check()
+    assert [type(each) for each in caught.value.exceptions] == [BrokenPipeError]
+
+
+def test_a_listener_may_call_the_fake(caller: Caller) -> None:
+    """Counterexample to an event inside the commit: it would wait for itself."""
+    polled: list[str] = []
+
+    def poll(call: CallRecord) -> None:
+        if call.method == "POST" and call.task_id:
+            polled.append(caller.status(call.task_id))
+
+    caller.fake.on_call(poll)
+    caller.create()
+    assert polled == ["processing"]
+
+
+# -- balance over time
+
+
+def test_units_that_were_spent_stay_spent_when_their_task_is_dropped(start: Start) -> None:
+    caller = start(balance=32, pace="instant")
+    caller.create()
+    caller.clock.advance(days=31)
+    assert [caller.ask().status, caller.ask().status] == [200, 403]
+
+
+def test_a_held_task_gives_its_slot_back_when_it_is_dropped(start: Start) -> None:
+    caller = start(slots=1, pace="held")
+    caller.create()
+    caller.clock.advance(days=30, seconds=-0.001)
+    assert caller.ask().status == 429
+    caller.clock.advance(0.001)
+    assert caller.ask().status == 200
+
+
+@pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,1", "realistic", "held"])
+def test_the_units_of_a_failing_task_return_at_the_instant_of_the_failure(pace: str, start: Start) -> None:
+    caller = start(balance=16, pace=pace)
+    caller.fake.next.fails("no such luck")
+    task = caller.make()
+    if not task.status.terminal:
+        assert caller.ask().status == 403
+    match pace:
+        case "polls:2":
+            caller.query(task.id)
+            assert caller.ask().status == 403
+            caller.query(task.id)
+        case "seconds:1,1":
+            caller.clock.advance(1.999)
+            assert caller.ask().status == 403
+            caller.clock.advance(0.001)
+        case "realistic":
+            caller.clock.advance(2)
+        case "held":
+            task.release()
+        case _:
+            pass
+    assert task.status == "failed"
+    assert [caller.ask().status, caller.ask().status] == [200, 403]

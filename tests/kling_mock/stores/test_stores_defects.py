@@ -1,0 +1,133 @@
+"""Defects that were found in the memory store and in the matching of scripts, and do not return."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kling_mock import ManualClock
+from kling_mock.matching import Scripts
+from kling_mock.plan import Plan
+from kling_mock.records import NewTask, PlanRecord, RuleRecord, TaskRecord, TaskRequest, TokenRecord
+from kling_mock.stores import AccountKey, AccountState, Change, Expect, TaskKey, TokenKey
+from kling_mock.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.kling_mock.conftest import Caller
+
+RETENTION = 100.0
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> MemoryStore:
+    return MemoryStore(clock, retention=RETENTION, journal_bytes=2**20)
+
+
+def create(store: MemoryStore, account: str, after: float, failure: str | None = None) -> str:
+    """Create a task that ends some seconds after now."""
+    now = store.clock.now()
+    number = store.read((AccountKey(account),))[AccountKey(account)].created + 1
+    request = TaskRequest(("n",), (1,), ())
+    record = TaskRecord(f"{account}-{number}", account, number, "op", request, now, "https://x.test", 16)
+    plan = Plan(now, now + after, counted=False, failure=failure)
+    assert store.commit(Change((), (NewTask(record, plan),))) is None
+    return record.id
+
+
+def totals(store: MemoryStore, account: str) -> AccountState:
+    return store.read((AccountKey(account),))[AccountKey(account)]
+
+
+@pytest.mark.parametrize("looks", [False, True])
+@pytest.mark.parametrize(
+    ("after", "units"),
+    [(5, 0), (RETENTION - 0.001, 0), (RETENTION, 16), (RETENTION + 5, 16)],
+)
+def test_units_return_if_the_task_fails_while_it_is_kept(
+    after: float, units: int, *, looks: bool, store: MemoryStore, clock: ManualClock
+) -> None:
+    """Whether the end is noticed at once, or when another account drops the task long after."""
+    create(store, "a", after, "no such luck")
+    for step in (after, RETENTION - after, RETENTION):
+        clock.advance(max(step, 0))
+        if looks:
+            totals(store, "a")
+    create(store, "b", 1)
+    assert totals(store, "a") == AccountState(1, 0, units)
+
+
+def test_a_task_that_is_past_its_retention_is_not_written_any_more(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    """A change that was decided before gets the precondition, and the id is not free yet."""
+    task_id = create(store, "a", RETENTION * 2)
+    clock.advance(RETENTION)
+    now = clock.now()
+    end = PlanRecord(task_id, Plan(now, now, counted=False, failure="stopped"))
+    for version in (0, None):
+        expected = Expect(TaskKey(task_id), version)
+        assert store.commit(Change((expected,), (end,))) == expected
+    assert totals(store, "a") == AccountState(1, 0, 16)
+
+
+def test_an_end_that_is_taken_back_reserves_units_again(store: MemoryStore, clock: ManualClock) -> None:
+    """The plan is planned to fail; a verb that read it before that makes it succeed."""
+    task_id = create(store, "a", 5, "no such luck")
+    start = clock.now()
+    clock.advance(5)
+    assert totals(store, "a") == AccountState(1, 0, 0)
+    change = Change((), (PlanRecord(task_id, Plan(start, start + 4, counted=False, failure=None)),))
+    assert store.commit(change) is None
+    assert totals(store, "a") == AccountState(1, 0, 16)
+    change = Change((), (PlanRecord(task_id, Plan(start, start + 9, counted=False, failure="later")),))
+    assert store.commit(change) is None
+    assert totals(store, "a") == AccountState(1, 1, 16)
+    clock.advance(4)
+    assert totals(store, "a") == AccountState(1, 0, 0)
+
+
+def test_a_token_that_is_long_expired_can_be_the_only_one(store: MemoryStore, clock: ManualClock) -> None:
+    """The clock may jump between the decision about a token and its commit."""
+    expires = clock.now() + 1
+    clock.advance(RETENTION + 2)
+    assert store.commit(Change((), (TokenRecord("digest", expires),))) is None
+    assert store.read((TokenKey("digest"),))[TokenKey("digest")] in (None, expires)
+
+
+class _UsedMeanwhile(dict[int, int]):
+    """Uses of rules, as another thread leaves them: one more after each look."""
+
+    def get(self, key: int, default: int = 0) -> int:  # type: ignore[override]
+        used = self[key] = super().get(key, -1) + 1
+        return used
+
+
+@pytest.mark.parametrize("criteria", [None, {}], ids=["next", "when"])
+def test_a_rule_expects_the_uses_by_which_it_was_chosen(criteria: Mapping[str, object] | None) -> None:
+    """Else a rule for one create, which another thread uses in between, is used twice."""
+    rule = RuleRecord(0, None, criteria, 1, decides=True)
+    scripts = Scripts(1, [rule], _UsedMeanwhile())
+    asked = TaskRequest((), (), ())
+    assert scripts.match("a", asked) == (rule, 0)
+    assert scripts.match("a", asked) is None
+
+
+class _Anything:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_a_criterion_is_compared_by_equality_whatever_its_hash(caller: Caller) -> None:
+    caller.fake.when(prompt=_Anything(), n=2).refuses(1302)
+    assert [caller.ask(prompt="cat", n=2).status, caller.ask(prompt="cat").status] == [429, 200]
