@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contracts.gateways import GATEWAYS, Gateway
+from contracts.operations import Operation
 
 if TYPE_CHECKING:
     from contracts.verify.known import Deviation
@@ -132,6 +133,14 @@ def _all_ids() -> list[str]:
 
     targets = [gateway.focused(each) for gateway in GATEWAYS for each in gateway.operations]
     return list(dict.fromkeys(check.id for target in targets for check in checks_of(target)))
+
+
+def operation_named(name: str | None, gateway: Gateway) -> Operation | None:
+    """An operation of a gateway, None for its main one. Raises UsageError that lists them."""
+    try:
+        return None if name is None else gateway.find_operation(name)
+    except LookupError as error:
+        raise UsageError(f"--operation: {error}") from None
 
 
 def gateway_named(name: str) -> Gateway:

@@ -14,6 +14,7 @@ from contracts.commands.options import (
     check_writable,
     gateway_named,
     known_in,
+    operation_named,
     reports_in,
 )
 from contracts.commands.output import complain, deliver, write
@@ -130,10 +131,7 @@ def _options(given: argparse.Namespace) -> Options:
     if not 0 < given.deadline < float("inf"):
         raise UsageError(f"--deadline {given.deadline}: it is a number of seconds above 0")
     gateway = gateway_named(given.gateway)
-    try:
-        operation = None if given.operation is None else gateway.find_operation(given.operation)
-    except LookupError as error:
-        raise UsageError(f"--operation: {error}") from None
+    operation = operation_named(given.operation, gateway)
     check_ids(given.only, gateway if operation is None else gateway.focused(operation))
     for flag, key in (("--api-key", given.api_key), ("--second-api-key", given.second_api_key)):
         if key == "":

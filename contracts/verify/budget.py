@@ -12,6 +12,8 @@ _DOUBTFUL = 1
 # The fields that say how many results are to be made, and how many pictures a series is to have.
 RESULTS: Final = "n"
 SERIES: Final = "series_amount"
+# The length of a series may be left to the service (`auto`).
+_MOST_OF_A_SERIES: Final = 9
 _MOST_DIGITS = 4000
 
 
@@ -67,15 +69,18 @@ def images_in(asked: Mapping[str, object]) -> int:
     It is one where the request gives no number. A doubtful number counts as what a lenient server might read
     in it: "3" as 3, 1.5 as 2, true as 1.
     """
-    return max(_number(asked.get(name)) for name in (RESULTS, SERIES))
+    return max(
+        _number(asked.get(RESULTS), _DOUBTFUL), _number(asked.get(SERIES, _DOUBTFUL), _MOST_OF_A_SERIES)
+    )
 
 
-def _number(wanted: object) -> int:
+def _number(wanted: object, word: int) -> int:
+    """The number that a lenient server might read; `word` is what a text that is no number stands for."""
     if isinstance(wanted, str):
         try:
             wanted = float(wanted)
         except ValueError:
-            return _DOUBTFUL
+            return word
     if isinstance(wanted, int | float) and (isinstance(wanted, int) or math.isfinite(wanted)):
         return max(math.ceil(wanted), _DOUBTFUL)
     return _DOUBTFUL

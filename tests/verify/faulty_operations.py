@@ -14,12 +14,14 @@ from contracts.text_to_image import TEXT_TO_IMAGE
 from contracts.witnesses.message import Answer, Ask, Object, as_list, as_object, images_of
 from contracts.witnesses.tasks import EveryTask
 from contracts.witnesses.witness import Behind, Faulty, Witness
-from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL, VIDEO
+from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL, TRIAL_KLING, VIDEO
 
 TARGETS: Final[list[tuple[Gateway, Operation]]] = [
     (KLING, TEXT_TO_IMAGE),
     (COMETAPI, TEXT_TO_IMAGE),
     *((TRIAL, operation) for operation in TRIAL.operations),
+    (TRIAL_KLING, VIDEO),
+    (TRIAL_KLING, SPEECH),
 ]
 
 
