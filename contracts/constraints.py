@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,7 +55,7 @@ class RequiredWhen:
     @cached_property
     def rule(self) -> Rule:
         """`duration.required_when`: named after the field that must be given."""
-        listed = " or ".join(str(value) for value in self.values)
+        listed = " or ".join(each if isinstance(each, str) else json.dumps(each) for each in self.values)
         return Rule(
             id=f"{self.field}.required_when",
             sentence=f"{self.field} must be given when {self.when} is {listed or 'given'}",

@@ -220,13 +220,23 @@ def _all_faults(operation: Operation, plain: Plain) -> Iterator[Case]:
             case ExactlyOne():
                 yield from _one_faults(operation, plain, constraint)
             case RequiredWhen():
-                needed = _triggered(operation, plain, constraint)
-                for tag, nothing in (("absent", ABSENT), ("null", None), ("empty text", "")):
-                    without = needed.map(_with({constraint.field: nothing}))
-                    yield Case(constraint.rule, tag, spelled(operation.fields, without))
+                yield from _needed_faults(operation, plain, constraint)
             case _:
                 assert_never(constraint)
     yield from _ignored_surrogates(operation, plain)
+
+
+def _needed_faults(operation: Operation, plain: Plain, constraint: RequiredWhen) -> Iterator[Case]:
+    """The field that is required is not there: for a value of the other field, and for its default."""
+    needed = _triggered(operation, plain, constraint)
+    for tag, nothing in (("absent", ABSENT), ("null", None), ("empty text", "")):
+        without = needed.map(_with({constraint.field: nothing}))
+        yield Case(constraint.rule, tag, spelled(operation.fields, without))
+    when = operation.field(constraint.when)
+    if when.default in constraint.values:
+        silent = plain_objects(operation.fields, plain, when, st.just(ABSENT), operation.constraints)
+        without = silent.map(_with({constraint.field: ABSENT}))
+        yield Case(constraint.rule, "by default", spelled(operation.fields, without))
 
 
 def _triggered(operation: Operation, plain: Plain, constraint: RequiredWhen) -> Objects:

@@ -16,6 +16,7 @@ from typing import Final
 
 from contracts import vocabulary
 from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, Refusal, Situation, every_operation
+from contracts.operations import Operation
 from contracts.rules import Effect, Rule
 from contracts.vocabulary import ERRORS, Fact, Origin, Source
 from kling_mock.cli import SERVE_DEFAULTS
@@ -168,13 +169,13 @@ def evidence(source: Source) -> list[str]:
 # -- faithful.md
 
 
-def faithful() -> str:
-    """The page of facts and their origins."""
+def faithful(gateways: Sequence[Gateway] = GATEWAYS) -> str:
+    """The page of facts and their origins, for these gateways and their operations."""
     head = FAITHFUL_HEAD.format(
         origins=_origins(), order=", ".join(code(each.value) for each in Situation if each != "internal")
     )
-    parts = [NOTICE, head.rstrip(), _rules()]
-    for gateway in GATEWAYS:
+    parts = [NOTICE, head.rstrip(), _rules(every_operation(gateways))]
+    for gateway in gateways:
         parts += [f"## Refusals of {gateway.title}", _about(gateway), _refusals(gateway.refusals)]
     parts += [
         "## Shapes of a validation error",
@@ -211,17 +212,16 @@ def _origins() -> str:
     return table(("origin", "what stands behind it", "confidence"), rows)
 
 
-def _rules() -> str:
-    everywhere = every_operation()
+def _rules(operations: Sequence[Operation]) -> str:
     where: dict[Rule, list[str]] = {}
-    for operation in everywhere:
+    for operation in operations:
         for rule in operation.rules.values():
             where.setdefault(rule, []).append(operation.name)
     rows = (
         [
             code(rule.id),
             rule.sentence,
-            "all" if len(names) == len(everywhere) else ", ".join(names),
+            "all" if len(names) == len(operations) else ", ".join(names),
             "task fails" if rule.effect is Effect.FAILS else "refused",
             *evidence(rule.source),
             f"{_template(rule)} ({rule.wording.source.origin})",
@@ -296,8 +296,8 @@ def _value(value: object) -> str:
 # -- settings.md
 
 
-def settings() -> str:
-    """The page of all switches."""
+def settings(gateways: Sequence[Gateway] = GATEWAYS) -> str:
+    """The page of all switches; rules that can be ignored are those of these gateways."""
     rows = (
         [
             code(each.name),
@@ -309,7 +309,7 @@ def settings() -> str:
         for each in fields(Settings)
     )
     names = [value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")]
-    ignorable = {rule: None for each in every_operation() for rule in each.rules if relaxable(rule)}
+    ignorable = {rule: None for each in every_operation(gateways) for rule in each.rules if relaxable(rule)}
     tail = SETTINGS_TAIL.format(
         rules=", ".join(map(code, ignorable)) + ".",
         variables=table(("variable", "meaning"), ([code(name), MEANING_OF_VARIABLE[name]] for name in names)),

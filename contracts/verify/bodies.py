@@ -175,6 +175,9 @@ def _needed_faults(constraint: RequiredWhen, operation: Operation) -> Iterator[F
         del body[constraint.field]
         yield Fault(constraint.rule, f"{when.name} {value!r}"[:40], body)
         yield Fault(constraint.rule, f"{when.name} {value!r}, null"[:40], body | {constraint.field: None})
+    if when.default in constraint.values:
+        body = {name: value for name, value in minimal(operation).items() if name != constraint.field}
+        yield Fault(constraint.rule, f"{when.name} by default", body)
 
 
 def _field_faults(field: AnyField) -> Iterator[FieldFault]:  # noqa: C901, PLR0912 -- one case for each kind

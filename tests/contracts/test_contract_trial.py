@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped]  # ships no types
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]  # ships no types
 
+from contracts.composite_fields import AnyField, ListOf, Nested
+from contracts.field_strategies import valid_values
 from contracts.gateways import COMETAPI
 from contracts.operations import Operation
 from contracts.request_schemas import request_schema
@@ -104,6 +106,53 @@ def test_every_class_does_what_it_says_and_the_schema_agrees(operation: Operatio
             assert schema.is_valid(case.body) == (not isinstance(case, InvalidRequest)), case
 
 
+JSON_VALUES: st.SearchStrategy[object] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+    | st.just("https://example.com/a.png"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+def hostile(fields: Sequence[AnyField]) -> st.SearchStrategy[object]:
+    """Objects in which every field, at every depth, may be right, wrong or absent, under any of its names."""
+    values = {name: hostile_values(each) for each in fields for name in each.names}
+    return st.fixed_dictionaries({}, optional=values)
+
+
+def hostile_values(each: AnyField) -> st.SearchStrategy[object]:
+    match each:
+        case Nested():
+            return valid_values(each) | hostile(each.fields) | JSON_VALUES
+        case ListOf():
+            return st.lists(hostile_values(each.item), max_size=each.maximum.value + 1) | JSON_VALUES
+        case _:
+            return valid_values(each) | JSON_VALUES
+
+
+@operations
+def test_anything_anywhere_gets_one_verdict(operation: Operation) -> None:
+    """Both opinions refuse, or none; every violation is of a rule of the operation."""
+    schema = Judge(request_schema(operation))
+    verdicts: Counter[bool] = Counter()
+
+    @settings(CI, max_examples=150)
+    @given(hostile(operation.fields))
+    def check(body: dict[str, object]) -> None:
+        violations = operation.read(body).violations
+        assert {each.rule.id for each in violations} <= operation.rules.keys()
+        refused = any(each.effect is Effect.REFUSED for each in violations)
+        verdicts[refused] += 1
+        assert schema.is_valid(body) is not refused
+
+    check()
+    assert verdicts[True] > 20
+
+
 @operations
 def test_every_rule_has_a_class(operation: Operation) -> None:
     """No rule is out of reach."""
@@ -128,7 +177,8 @@ def test_constraints_are_approached_from_both_sides() -> None:
         (VIDEO, "cfg_scale.required_when"),
     ):
         assert tags(boundary_classes(operation), rule) == {"given", "not needed"}
-        assert tags(invalid_classes(operation), rule) == {"absent", "null", "empty text"}
+        default = {"by default"} if operation is SERIES else set[str]()
+        assert tags(invalid_classes(operation), rule) == {"absent", "null", "empty text"} | default
 
 
 def test_valid_requests_shrink_to_the_least() -> None:

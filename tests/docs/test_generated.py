@@ -11,8 +11,10 @@ import jwt
 import pytest
 
 from contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from contracts.operations import MULTI_IMAGE
 from contracts.vocabulary import ERRORS
 from kling_mock import Fake
+from tests.trial_operations import TRIAL, TRIAL_KLING, TRIAL_OPERATIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 GOOD = b'{"subject_image_list": [{"subject_image": "https://h/a.png"}, {"subject_image": "https://h/b.png"}]}'
@@ -69,6 +71,23 @@ def test_every_rule_situation_code_and_fact_is_listed(generate: dict[str, Any]) 
     }
     for name in (*rules, *facts, *Situation, *map(str, ERRORS)):
         assert f"\n| `{name}` |" in text, name
+
+
+@pytest.mark.parametrize("page", ["faithful", "settings"])
+def test_the_pages_can_be_about_any_gateways(generate: dict[str, Any], page: str) -> None:
+    """Every rule of trial operations is in a row of its own, with the names of those that have it."""
+    text = generate[page]((TRIAL, TRIAL_KLING))
+    rules = {rule for each in TRIAL_OPERATIONS for rule in each.rules}
+    if page == "settings":
+        assert "`camera_control.config" not in text, "what a number has to be cannot be ignored"
+        assert "`multi_prompt.shot.prompt.max_length`" in text
+        return
+    for name in rules:
+        assert f"\n| `{name}` |" in text, name
+    row = next(line for line in text.splitlines() if line.startswith("| `video_id.exactly_one` |"))
+    assert "exactly one of video_id, video_url, image must be given | trial-sound | refused" in row
+    assert "POST /kling/v1/audio/tts" in text
+    assert f"\n| `{MULTI_IMAGE.fields[0].name}.required` |" not in text
 
 
 # What brings a situation about: a request that differs from a good one, or a setting. Not here: duplicates,
