@@ -180,7 +180,7 @@ class TaskMessage:
 
     `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is why a task failed.
     `images` are results that are pictures, `media` videos or audios; `result_kind` is the key of
-    `task_result` that holds them, and means nothing while there are none.
+    `task_result` that holds them, without a meaning while there are no results.
     `final_unit_deduction` is a decimal string, in units of the price list.
     """
 

@@ -139,8 +139,8 @@ class Client(_Base):
 
         A keyword replaces the field of that name in `body`, and is not sent where it is None. Where the
         operation has a picture, a Path, bytes or an `Image` may stand, in lists and objects as well. Returns,
-        checks and raises what `generate` does, and ConfigError for a keyword that is no field. The task of a
-        synchronous operation has ended already: `wait` makes no request.
+        checks and raises what `generate` does; raises ConfigError for a keyword that is not a field. The task
+        of a synchronous operation has ended already: `wait` makes no request.
         """
         operation = self._config.operation
         draft = write_body(body_of(operation, body, fields), operation, check=check)

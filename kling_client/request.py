@@ -18,7 +18,7 @@ from kling_client.images import Image, ImageLike, to_wire
 SUBJECTS: Final = "subject_image_list"
 SUBJECT: Final = "subject_image"
 STYLE: Final = "style_image"
-# Not everybody spells it so: an operation may have this name as an alias.
+# The name or an alias of the scene picture in every operation that has one.
 _SCENE: Final = "scene_image"
 
 
@@ -94,7 +94,7 @@ def body_of(
 ) -> dict[str, object]:
     """The body of a create from the arguments of `create`, with its pictures as they go over the wire.
 
-    Raises ConfigError for a keyword that is no field of the operation, OSError for an unreadable file.
+    Raises ConfigError for a keyword that is not a field of the operation, OSError for an unreadable file.
     """
     for name in fields:
         if name not in operation.keys:
@@ -149,7 +149,7 @@ def write(request: CreateRequest, operation: Operation, *, check: bool) -> Draft
 def write_body(
     body: Mapping[str, object], operation: Operation, *, check: bool, plain: bool = False
 ) -> Draft:
-    """Encode the body of a create. `plain` says that it holds nothing that JSON would change.
+    """Encode the body of a create. `plain`: it holds only values that JSON leaves unchanged.
 
     Raises ConfigError if JSON cannot hold it, InvalidRequest for what `check` finds.
     """

@@ -168,7 +168,7 @@ def _judge_ratio(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _quotient(ratio: str) -> float | None:
-    """Width by height; None for what is no ratio, such as `auto`."""
+    """Width by height; None for a value that is not a ratio, such as `auto`."""
     width, _, height = ratio.partition(":")
     return int(width) / int(height) if width.isdecimal() and height.isdecimal() and int(height) else None
 

@@ -34,12 +34,12 @@ def shape_problem(data: object, kind: ResultKind = ResultKind.IMAGES) -> str | N
 
 def _media_problem(media: object) -> str | None:
     if not isinstance(media, dict):
-        return "a result is no object"
+        return "a result is not an object"
     entry = cast("dict[str, object]", media)
     if not isinstance(entry.get("url"), str):
-        return "the url of a result is no text"
+        return "the url of a result is not a string"
     odd = (name for name in ("id", "duration") if not isinstance(entry.get(name), str | None))
-    return next((f"the {name} of a result is no text" for name in odd), None)
+    return next((f"the {name} of a result is not a string" for name in odd), None)
 
 
 def _image_problem(image: object) -> str | None:

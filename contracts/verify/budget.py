@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 _DOUBTFUL = 1
-# The fields that say how many results are to be made, and how many pictures a series is to have.
+# The fields with the number of results, and with the length of a series.
 RESULTS: Final = "n"
 SERIES: Final = "series_amount"
 # The length of a series may be left to the service (`auto`).
@@ -75,7 +75,7 @@ def images_in(asked: Mapping[str, object]) -> int:
 
 
 def _number(wanted: object, word: int) -> int:
-    """The number that a lenient server might read; `word` is what a text that is no number stands for."""
+    """The number that a lenient server might read. `word` is the number for a text that is not a number."""
     if isinstance(wanted, str):
         try:
             wanted = float(wanted)

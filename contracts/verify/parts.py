@@ -24,7 +24,7 @@ def has(operation: Operation, name: str) -> bool:
 
 
 def calls_back(operation: Operation) -> bool:
-    """Whether the changes of a task are posted somewhere: one that ends with its create has none to tell."""
+    """Whether the changes of a task are posted to a URL. A task that ends with its create has no changes."""
     return has(operation, CALLBACK) and not operation.synchronous
 
 
@@ -34,19 +34,19 @@ def smallest_cost(operation: Operation) -> int:
 
 
 def main_text(operation: Operation) -> Text | None:
-    """The text that says what to make: the prompt, or else the first text that is required."""
+    """The text that describes the result: the prompt, or else the first text that is required."""
     texts = [it for it in operation.fields if isinstance(it, Text) and not isinstance(it, CallbackUrl)]
     prompt = next((text for text in texts if text.name == "prompt"), None)
     return prompt or next((text for text in texts if text.required), None)
 
 
 def number_of_results(operation: Operation) -> Integer | None:
-    """The field that says how many results are made."""
+    """The field with the number of results."""
     return next((it for it in operation.fields if isinstance(it, Integer) and it.name == RESULTS), None)
 
 
 def counts(operation: Operation) -> bool:
-    """Whether a request says how many results there will be: of a series that is not known."""
+    """Whether a request gives the number of results: the length of a series is not known."""
     return not has(operation, SERIES)
 
 

@@ -1,4 +1,4 @@
-"""Results that are no images: how messages read and write them, and what the judge of lives says of them."""
+"""Results of every kind: messages read and write them, and the judge of the life cycle knows their rules."""
 
 import json
 from dataclasses import replace

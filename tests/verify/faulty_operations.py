@@ -21,6 +21,7 @@ TARGETS: Final[list[tuple[Gateway, Operation]]] = [
     (COMETAPI, TEXT_TO_IMAGE),
     *((TRIAL, operation) for operation in TRIAL.operations),
     (TRIAL_KLING, VIDEO),
+    (TRIAL_KLING, TRIAL_KLING.find_operation(SERIES.name)),  # a key that may be absent selects it
     (TRIAL_KLING, SPEECH),
 ]
 

@@ -130,7 +130,7 @@ def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: 
 def test_the_main_operations_are_what_they_were(
     gateway: Gateway, main: Operation, checks: int, steps: int
 ) -> None:
-    """Named or not, it is the same plan; nothing in a report says more."""
+    """The plan is the same whether the operation is named or not."""
     assert gateway.focused(main) is gateway
     options = Options(base_url=SERVER, api_key="sk", gateway=gateway, operation=main.name)
     assert options.target is gateway
@@ -152,7 +152,7 @@ def test_an_operation_that_the_gateway_lacks() -> None:
 def test_a_recording_knows_its_operation(
     gateway: Gateway, operation: Operation, light_campaign: Campaign, tmp_path: Path
 ) -> None:
-    """Judged again it says the same; so do the reports, which name the operation."""
+    """Judged again, it has the same verdicts. Reports name the operation."""
     outcome = light_campaign(gateway, operation=operation, images=None)
     write_recording(outcome.report, tmp_path / "run")
     head = json.loads((tmp_path / "run").read_text().splitlines()[0])
@@ -166,7 +166,7 @@ def test_a_recording_knows_its_operation(
 
 
 def test_recordings_of_before_are_about_the_main_operation(light_campaign: Campaign, tmp_path: Path) -> None:
-    """Their heads name none. One that the gateway does not know is told."""
+    """Their heads name no operation. One that the gateway does not offer is an error."""
     outcome = light_campaign(COMETAPI)
     write_recording(outcome.report, tmp_path / "run")
     first, *rest = (tmp_path / "run").read_text().splitlines()
