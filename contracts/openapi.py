@@ -13,19 +13,16 @@ from contracts.gateways import COMETAPI, PAGING, TOKEN_SITUATIONS, Gateway, Rout
 from contracts.operations import Operation
 from contracts.request_examples import request_examples
 from contracts.request_schemas import Document, provenance, request_schema
-from contracts.response_schemas import (
+from contracts.response_examples import (
     REQUEST_ID,
-    SCHEMA_OF_SHAPE,
     callback_examples,
     costs_examples,
     created_examples,
-    created_schema,
     example_id,
     list_examples,
-    response_schemas,
     state_examples,
-    task_schema,
 )
+from contracts.response_schemas import SCHEMA_OF_SHAPE, created_schema, response_schemas, task_schema
 from contracts.vocabulary import ASSUMED
 
 EXTERNAL_ID: Final = "external_task_id"

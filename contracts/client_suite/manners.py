@@ -14,7 +14,7 @@ from contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.scripts import TOO_MANY, answer, created, out_of_order, shown, task, too_many
 from contracts.client_suite.stand_in import Manner, Received, Reply
-from contracts.response_schemas import TASK_ID
+from contracts.response_examples import TASK_ID
 from contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
 
 _DEADLINE: Final = 60.0

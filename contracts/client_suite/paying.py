@@ -12,7 +12,7 @@ from contracts.client_suite.bench import TIMEOUT, Bench, Property, fault
 from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.scripts import answer, created, out_of_order, shown, task
 from contracts.client_suite.stand_in import Manner, Reply
-from contracts.response_schemas import TASK_ID
+from contracts.response_examples import TASK_ID
 from contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus
 
 # What a client is told to wait for an answer, where none comes.

@@ -16,7 +16,7 @@ from contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from contracts.client_suite.scripts import answer, shown, task
 from contracts.client_suite.stand_in import Manner, Reply
 from contracts.messages import Envelope, TaskMessage
-from contracts.response_schemas import REQUEST_ID, TASK_ID
+from contracts.response_examples import REQUEST_ID, TASK_ID
 from contracts.vocabulary import COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
 Wire = dict[str, object]

@@ -13,7 +13,7 @@ from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.scripts import answer, created, task
 from contracts.client_suite.stand_in import Reply
 from contracts.messages import Envelope
-from contracts.response_schemas import REQUEST_ID, TASK_ID
+from contracts.response_examples import REQUEST_ID, TASK_ID
 from contracts.vocabulary import SEED, TaskStatus
 
 Wire = dict[str, object]

@@ -12,7 +12,7 @@ from contracts.client_suite.bodies import smallest_body
 from contracts.client_suite.scripts import answer, refused, task
 from contracts.client_suite.stand_in import Reply
 from contracts.gateways import Gateway, Situation
-from contracts.response_schemas import REQUEST_ID, TASK_ID
+from contracts.response_examples import REQUEST_ID, TASK_ID
 from contracts.vocabulary import KLING_ERRORS, TERMINAL, TaskStatus
 
 _REFUSED_CREATES: Final = (

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from contracts.client_suite.stand_in import REPLY_SECONDS, Manner, Received, Reply
 from contracts.gateways import Gateway, Situation
 from contracts.messages import Envelope, ResultImage, TaskMessage
-from contracts.response_schemas import REQUEST_ID, TASK_ID, task_in
+from contracts.response_examples import REQUEST_ID, TASK_ID, task_in
 from contracts.sample_pictures import png
 from contracts.vocabulary import TaskStatus
 

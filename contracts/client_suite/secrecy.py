@@ -16,7 +16,7 @@ from contracts.client_suite.scripts import PICTURES, created, refused, shown, ta
 from contracts.client_suite.stand_in import Manner, Received, Reply
 from contracts.client_suite.tokens import KEY, SECRET_KEY
 from contracts.gateways import Situation
-from contracts.response_schemas import TASK_ID
+from contracts.response_examples import TASK_ID
 from contracts.vocabulary import KLING_AUTH, TaskStatus
 
 _SECRETS: Final = {KEY: "<the key>", SECRET_KEY: "<the secret key>"}

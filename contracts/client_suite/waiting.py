@@ -16,7 +16,7 @@ from contracts.client_suite.connections import Patience
 from contracts.client_suite.reading import judge_outcome
 from contracts.client_suite.scripts import answer, out_of_order, shown, task
 from contracts.client_suite.stand_in import STALL_SECONDS, Manner, Reply
-from contracts.response_schemas import TASK_ID
+from contracts.response_examples import TASK_ID
 from contracts.vocabulary import ASSUMED, KLING_PAGE, TERMINAL, TaskStatus
 
 # Seconds to wait, and how much later is still in time: one pause between two queries, one request.

@@ -356,7 +356,7 @@ def test_notes_name_the_path() -> None:
     config: dict[str, object] = {"pan": 1, "zoom": 1, "zoom_in": 2, "roll": 1}
     body: dict[str, object] = {
         "prompt": "a",
-        "camera": {"config": config, "x": 1},
+        "camera": {"config": config, "x" * 61: 1},
         "multi_prompt": [{"prompt": "a", "y": 2}],
         "seconds": "5",
     }
@@ -365,7 +365,7 @@ def test_notes_name_the_path() -> None:
         "camera taken for camera_control",
         "camera.config.zoom_in ignored beside camera_control.config.zoom",
         "unknown field ignored: camera.config['roll']",
-        "unknown field ignored: camera['x']",
+        f"unknown field ignored: camera['{'x' * 60}']",
         "unknown field ignored: multi_prompt[0]['y']",
     ]
     assert SPEECH.read({"text": "a", "voice_language": "en", "voice_speed": 9}).notes == [
@@ -410,6 +410,42 @@ def test_rule_ids_are_unique_and_name_their_field(operation: Operation) -> None:
     assert len(set(ids)) == len(ids)
     assert list(operation.rules) == ["body.type", *ids, "body.unicode"]
     assert {rule.partition(".")[0] for rule in ids} <= {each.name for each in operation.fields}
+
+
+def test_rules_of_objects_and_lists_as_typed_here() -> None:
+    """Their own first, then those of their parts; a list that may be empty cannot be too short."""
+
+    def sentences(operation: Operation, name: str) -> dict[str, str]:
+        return {rule.id: rule.sentence for rule in operation.field(name).rules}
+
+    shot = "multi_prompt.shot"
+    assert sentences(VIDEO, "multi_prompt") == {
+        "multi_prompt.type": "multi_prompt must be an array",
+        "multi_prompt.min_items": "multi_prompt has at least 1 items",
+        "multi_prompt.max_items": "multi_prompt has at most 6 items",
+        f"{shot}.required": f"{shot} must be given",
+        f"{shot}.type": f"{shot} must be an object",
+        f"{shot}.prompt.required": f"{shot}.prompt must be given",
+        f"{shot}.prompt.type": f"{shot}.prompt must be a string",
+        f"{shot}.prompt.unicode": f"{shot}.prompt must be valid Unicode text",
+        f"{shot}.prompt.max_length": f"{shot}.prompt has at most 64 characters",
+        f"{shot}.duration.type": f"{shot}.duration must be an integer",
+        f"{shot}.duration.integer": f"{shot}.duration is a whole number",
+        f"{shot}.duration.minimum": f"{shot}.duration is at least 1",
+        f"{shot}.duration.maximum": f"{shot}.duration is at most 5",
+    }
+    assert list(sentences(SERIES, "image_list"))[:4] == [
+        "image_list.type",
+        "image_list.max_items",
+        "image_list.entry.required",
+        "image_list.entry.type",
+    ]
+    assert sentences(SPEECH, "voice_speed") == {
+        "voice_speed.type": "voice_speed must be a number",
+        "voice_speed.decimals": "voice_speed has at most 1 decimals",
+    }
+    assert sentences(VIDEO, "cfg_scale")["cfg_scale.decimals"] == "cfg_scale has at most 2 decimals"
+    assert sentences(SOUND, "asmr_mode") == {"asmr_mode.type": "asmr_mode must be a boolean"}
 
 
 def test_a_field_knows_where_it_is() -> None:

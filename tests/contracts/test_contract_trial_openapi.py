@@ -15,7 +15,7 @@ from openapi_spec_validator import validate as validate_document
 from contracts.gateways import COMETAPI, KLING, Gateway, Route
 from contracts.openapi import build, render
 from contracts.operations import Operation, validate
-from contracts.response_schemas import task_example
+from contracts.response_examples import task_example
 from contracts.text_to_image import TEXT_TO_IMAGE
 from contracts.vocabulary import COMET_IDS, TaskStatus
 from tests.trial_operations import (

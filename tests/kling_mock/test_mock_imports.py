@@ -33,9 +33,9 @@ CONTRACT_CORE = (
     *(
         f"contracts.{name}"
         for name in (
-            "captures", "fields", "gateways", "lifecycle", "messages", "openapi", "operations",
-            "picture_fields", "pictures", "request_schemas", "response_schemas", "rules",
-            "sample_pictures", "vocabulary",
+            "captures", "composite_fields", "constraints", "fields", "gateways", "lifecycle", "messages",
+            "openapi", "operations", "picture_fields", "pictures", "request_examples", "request_schemas",
+            "response_examples", "response_schemas", "rules", "sample_pictures", "vocabulary",
         )
     ),
 )  # fmt: skip
