@@ -132,9 +132,11 @@ class ResultImage:
 class ResultMedia:
     """One video or audio of a finished task: its id, absolute URL and duration, in seconds as text.
 
-    `id` and `duration` are None where the service left them out.
+    `kind` is the key of `task_result` that holds it. `id` and `duration` are None where the service left them
+    out.
     """
 
+    kind: ResultKind
     id: str | None
     url: str
     duration: str | None = None
@@ -151,6 +153,7 @@ class ResultMedia:
         if url is None:
             raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
         return cls(
+            kind=kind,
             id=_text(media.get("id")),
             url=url,
             duration=_text(media.get("duration")),
@@ -179,8 +182,8 @@ class TaskMessage:
     """A task as the service shows it: `data` of create and query answers, and the body of a callback.
 
     `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is why a task failed.
-    `images` are results that are pictures, `media` videos or audios; `result_kind` is the key of
-    `task_result` that holds them, without a meaning while there are no results.
+    `images` are results that are pictures, under the key `image_kind` of `task_result`; `media` are videos
+    and audios, which may come together.
     `final_unit_deduction` is a decimal string, in units of the price list.
     """
 
@@ -190,11 +193,11 @@ class TaskMessage:
     external_task_id: str | None = None
     created_at: int | None = None
     updated_at: int | None = None
-    result_kind: ResultKind = ResultKind.IMAGES
+    image_kind: ResultKind = ResultKind.IMAGES
     images: tuple[ResultImage, ...] = ()
     media: tuple[ResultMedia, ...] = ()
     final_unit_deduction: str | None = None
-    # Further parts of `task_result`: the video beside an audio, say.
+    # Further parts of `task_result`.
     result_extra: JSONObject = field(default_factory=dict[str, object])
     extra: JSONObject = field(default_factory=dict[str, object])
 
@@ -204,8 +207,10 @@ class TaskMessage:
         return (*self.images, *self.media)
 
     def results_of(self, kind: ResultKind) -> tuple[Result, ...]:
-        """The results if they are of this kind, else none."""
-        return self.results if self.result_kind is kind else ()
+        """The results of one kind."""
+        if kind.drawn:
+            return self.images if self.image_kind is kind else ()
+        return tuple(each for each in self.media if each.kind is kind)
 
     def to_wire(self, *, with_result: bool = True) -> dict[str, object]:
         """The JSON object; a create answer leaves `task_result` out (`with_result=False`)."""
@@ -216,13 +221,13 @@ class TaskMessage:
             self.updated_at,
             failure=self.task_status_msg,
             external_id=self.external_task_id,
-            results=[result.to_wire() for result in self.results],
-            kind=self.result_kind,
             units=self.final_unit_deduction,
             with_result=with_result,
         )
-        if with_result and self.result_extra:
-            wire["task_result"] = {**_object(wire["task_result"]), **self.result_extra}
+        if with_result:
+            found = {kind.value: [each.to_wire() for each in self.results_of(kind)] for kind in ResultKind}
+            shown = {key: results for key, results in found.items() if results}
+            wire["task_result"] = {**shown, **self.result_extra}
         return {**wire, **self.extra} if self.extra else wire
 
     @classmethod
@@ -234,8 +239,9 @@ class TaskMessage:
             missing = "task_id" if task_id is None else "task_status"
             raise MalformedMessage(f"{missing} is missing or no text")
         result = _object(task.get("task_result"))
-        kind = next((each for each in ResultKind if _list(result.get(each))), ResultKind.IMAGES)
-        shown = enumerate(_list(result.get(kind)))
+        shown = {kind: _list(result.get(kind)) for kind in ResultKind}
+        drawn = next((kind for kind in ResultKind if kind.drawn and shown[kind]), ResultKind.IMAGES)
+        other = [kind for kind in ResultKind if not kind.drawn and shown[kind]]
         return cls(
             task_id=task_id,
             task_status=known_status(status),
@@ -243,11 +249,13 @@ class TaskMessage:
             external_task_id=_text(_object(task.get("task_info")).get("external_task_id")),
             created_at=_whole(task.get("created_at")),
             updated_at=_whole(task.get("updated_at")),
-            result_kind=kind,
-            images=tuple(ResultImage.from_wire(each, at, kind) for at, each in shown) if kind.drawn else (),
-            media=() if kind.drawn else tuple(ResultMedia.from_wire(each, at, kind) for at, each in shown),
+            image_kind=drawn,
+            images=tuple(ResultImage.from_wire(each, at, drawn) for at, each in enumerate(shown[drawn])),
+            media=tuple(
+                ResultMedia.from_wire(each, at, kind) for kind in other for at, each in enumerate(shown[kind])
+            ),
             final_unit_deduction=_text(task.get("final_unit_deduction")),
-            result_extra=_rest(result, frozenset({kind.value})),
+            result_extra=_rest(result, frozenset({drawn, *other})),
             extra=_rest(task, _TASK_FIELDS),
         )
 

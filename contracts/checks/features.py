@@ -103,7 +103,8 @@ def nulls(operation: Operation) -> tuple[Feature, ...]:
 
 
 def unknown_fields(operation: Operation, listed: PictureList | None) -> Feature:
-    fields: dict[str, object] = {"x_unknown": {"x": [1]}, "lang": "en"}
+    fields: dict[str, object] = {"x_unknown": {"x": [1]}}
+    fields |= {} if "lang" in operation.keys else {"lang": "en"}
     if listed:
         items = [item | {"x_note": "two of them"} for item in subjects(operation, *distinct(2))]
         fields = {listed.name: items} | fields

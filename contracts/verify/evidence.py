@@ -107,7 +107,8 @@ class Evidence:
     def creates(self) -> Iterator[Exchange]:
         """Every answered create request with a good key, whatever came of it."""
         for exchange in self.answered:
-            if exchange.method == "POST" and exchange.who in ("first", "second") and exchange.asked_object:
+            mine = exchange.who in ("first", "second")
+            if exchange.method == "POST" and mine and isinstance(exchange.asked, dict):
                 yield exchange
 
     def traces(self) -> Sequence[Trace]:
