@@ -9,7 +9,8 @@ a lock, a transaction, or a script inside a server. `conformance` checks all of 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
@@ -28,7 +29,11 @@ class Key(Struct, Generic[T], frozen=True, gc=False):
 
 
 class TaskKey(Key[TaskState | None], frozen=True, gc=False):
-    """A task by its id; None if there is none, or its retention is over. Version: that of the state."""
+    """A task by its id; None if there is none, or its retention is over.
+
+    Version: that of the state. After the retention: None if the id can be used again, else a version that is
+    not that of any state.
+    """
 
     id: str
 
@@ -115,6 +120,7 @@ class Ticket(Key[int], frozen=True, gc=False):
     counter: str
 
 
+NOTHING: Final[Mapping[Key[Any], object]] = MappingProxyType({})
 CLOCK: Final = ClockKey()
 SCRIPTS: Final = ScriptsKey()
 
@@ -124,8 +130,8 @@ class Snapshot(dict[Key[Any], Any]):
 
     __slots__ = ("now",)
 
-    def __init__(self, now: float) -> None:
-        super().__init__()
+    def __init__(self, now: float, values: Mapping[Key[Any], object] = NOTHING) -> None:
+        super().__init__(values)
         self.now = now
 
     if TYPE_CHECKING:

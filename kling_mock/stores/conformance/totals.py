@@ -1,0 +1,143 @@
+"""Checks of `AccountState`: creates, images of unfinished tasks, and units."""
+
+from __future__ import annotations
+
+from kling_mock.plan import NEVER, Plan
+from kling_mock.records import PlanRecord, PollRecord, TaskRecord
+from kling_mock.stores import AccountState, Steps
+from kling_mock.stores.conformance.checks import RETENTION, Course, OnSecond, check
+from kling_mock.stores.conformance.samples import (
+    HELD,
+    OTHER,
+    UNITS,
+    advance,
+    counted,
+    create,
+    read_now,
+    require_totals,
+    task,
+    timed,
+    write,
+)
+
+MILLISECOND = 0.001
+
+
+@check
+def totals_added_up() -> Course:
+    """An account has the images of its unfinished tasks and the units of all its tasks, and no others."""
+    now = yield from read_now()
+    yield from create(task(1, created=now, n=1))
+    yield from create(task(2, created=now, n=9))
+    yield from create(task(1, created=now, account=OTHER, n=3))
+    yield from require_totals("with two tasks", AccountState(2, 10, 10 * UNITS))
+    yield from require_totals("of the other", AccountState(1, 3, 3 * UNITS), OTHER)
+    yield OnSecond(require_totals("on the second handle", AccountState(2, 10, 10 * UNITS)))
+
+
+def _ends(record: TaskRecord, failed: bool) -> Steps[None]:  # noqa: FBT001 -- one of two ends
+    """The one task of an account ends one millisecond from now."""
+    n = record.request.n
+    yield from require_totals("just before the end", AccountState(1, n, n * UNITS))
+    yield from advance(MILLISECOND)
+    units = 0 if failed else n * UNITS
+    yield from require_totals("at the instant of the end", AccountState(1, 0, units))
+    yield from advance(60)
+    yield from require_totals("after the end", AccountState(1, 0, units))
+
+
+@check
+def success_keeps_units() -> Course:
+    """A task is unfinished up to the instant of its success, and its units stay spent."""
+    now = yield from read_now()
+    record = yield from create(task(created=now, n=2), timed(now, 5))
+    yield from advance(5 - MILLISECOND)
+    yield from _ends(record, failed=False)
+
+
+@check
+def failure_returns_units() -> Course:
+    """The units of a task return at the instant at which it fails, not before."""
+    now = yield from read_now()
+    record = yield from create(task(created=now, n=2), Plan(NEVER, now + 5, counted=False, failure="no luck"))
+    yield from advance(5 - MILLISECOND)
+    yield from _ends(record, failed=True)
+
+
+@check
+def failure_unobserved() -> Course:
+    """The units of a failed task return also if the account is not read before the task has expired."""
+    now = yield from read_now()
+    yield from create(task(1, created=now), timed(now, 5, "no luck"))
+    yield from create(task(2, created=now), timed(now, RETENTION - MILLISECOND, "no luck"))
+    yield from create(task(3, created=now), timed(now, 5))
+    yield from advance(2 * RETENTION)
+    # Creates may drop what has expired.
+    for number in range(1, 5):
+        yield from create(task(number, created=now + 2 * RETENTION, account=OTHER))
+    yield from require_totals("two retentions later", AccountState(3, 0, UNITS))
+
+
+@check
+def ended_at_creation() -> Course:
+    """A task that ends at the instant of its creation is not unfinished, and has no units if it failed."""
+    now = yield from read_now()
+    yield from create(task(1, created=now), timed(now, 0))
+    yield from create(task(2, created=now), timed(now, 0, "no luck"))
+    yield from require_totals("with two ended tasks", AccountState(2, 0, UNITS))
+
+
+@check
+def counted_poll_ends() -> Course:
+    """A task whose plan counts queries ends with that query; queries without an instant do not end it."""
+    now = yield from read_now()
+    record = yield from create(task(created=now), counted(2, "no luck"))
+    yield from write(PollRecord(record.id, now), PollRecord(record.id, None), PollRecord(record.id, None))
+    yield from require_totals("before the query that ends the task", AccountState(1, 1, UNITS))
+    yield from write(PollRecord(record.id, now))
+    yield from require_totals("after it", AccountState(1, 0, 0))
+
+
+@check
+def plan_moves_end() -> Course:
+    """The end of a task is that of its latest plan: sooner, later, or first known of then."""
+    now = yield from read_now()
+    later = yield from create(task(1, created=now), timed(now, 5))
+    sooner = yield from create(task(2, created=now), timed(now, 50))
+    held = yield from create(task(3, created=now), HELD)
+    yield from write(PlanRecord(later.id, timed(now, 10)))
+    yield from write(PlanRecord(sooner.id, timed(now, 7, "no luck")))
+    yield from advance(6)
+    yield from require_totals("after the first plan of a task", AccountState(3, 3, 3 * UNITS))
+    yield from advance(1)
+    yield from require_totals("after the sooner end", AccountState(3, 2, 2 * UNITS))
+    yield from write(PlanRecord(held.id, timed(now, 7, "stopped")))
+    yield from require_totals("after a plan that ends now", AccountState(3, 1, UNITS))
+    yield from advance(3)
+    yield from require_totals("after the later end", AccountState(3, 0, UNITS))
+
+
+@check
+def outcome_replaced() -> Course:
+    """Units follow the latest plan, also if that changes the outcome of a task that had ended."""
+    now = yield from read_now()
+    record = yield from create(task(created=now), timed(now, 5, "no luck"))
+    yield from advance(5)
+    yield from require_totals("after the failure", AccountState(1, 0, 0))
+    yield from write(PlanRecord(record.id, timed(now, 4)))
+    yield from require_totals("after a plan that succeeds", AccountState(1, 0, UNITS))
+
+
+@check
+def expired_not_unfinished() -> Course:
+    """An unfinished task counts to the end of its retention, and its units stay spent."""
+    now = yield from read_now()
+    yield from create(task(1, created=now))
+    yield from create(task(2, created=now), timed(now, RETENTION + 5, "no luck"))
+    yield from advance(RETENTION - MILLISECOND)
+    yield from require_totals("just before the end of the retention", AccountState(2, 2, 2 * UNITS))
+    yield from advance(MILLISECOND)
+    yield from require_totals("at the end of the retention", AccountState(2, 0, 2 * UNITS))
+    yield from advance(10)
+    yield from create(task(3, created=now + RETENTION + 10))
+    yield from require_totals("after a further create", AccountState(3, 1, 3 * UNITS))

@@ -1,0 +1,93 @@
+"""What faulty stores are made of. Each has one fault, and names the conformance check that finds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from kling_mock.records import (
+    NewTask,
+    Record,
+    TaskState,
+)
+from kling_mock.stores import (
+    AccountKey,
+    AccountState,
+    Change,
+    Expect,
+    Key,
+    Snapshot,
+)
+from kling_mock.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kling_mock.clock import Clock
+
+Expected = tuple[Expect, ...]
+Records = tuple[Record, ...]
+States = tuple[TaskState, ...]
+
+
+class FaultyStore(MemoryStore):
+    """A memory store with places to put a fault in: values read, preconditions and records of a commit."""
+
+    finder: ClassVar[str] = ""
+
+    def __init__(self, clock: Clock, *, retention: float, journal_bytes: int) -> None:
+        super().__init__(clock, retention=retention, journal_bytes=journal_bytes)
+        self.made: list[NewTask] = []
+
+    def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
+        snapshot = super().read(keys)
+        values = {key: self.shown(key, snapshot[key], snapshot.now) for key in keys}
+        return Snapshot(self.present(snapshot.now), values)
+
+    def commit(self, change: Change) -> Expect | None:
+        failed = super().commit(Change(self.compared(change.expect), self.kept(change.records)))
+        if failed is None:
+            self.made += [record for record in change.records if isinstance(record, NewTask)]
+            self.after(change.records)
+        return failed
+
+    def present(self, now: float) -> float:
+        return now
+
+    def shown(self, key: Key[Any], value: Any, now: float) -> object:
+        return value
+
+    def compared(self, expect: Expected) -> Expected:
+        return expect
+
+    def kept(self, records: Records) -> Records:
+        return records
+
+    def after(self, records: Records) -> None:
+        """What is done after a change was written."""
+
+    def of_account(self, account: str) -> list[NewTask]:
+        return [new for new in self.made if new.record.account == account]
+
+    def expired(self, new: NewTask, now: float) -> bool:
+        return now >= self._expiry(new.record)
+
+
+Fault = TypeVar("Fault", bound=type[FaultyStore])
+
+
+def found_by(check: str) -> Callable[[Fault], Fault]:
+    """The id of the check that is meant for a fault. Others may find it as well."""
+
+    def note(fault: Fault) -> Fault:
+        fault.finder = check
+        return fault
+
+    return note
+
+
+class FaultyTotals(FaultyStore):
+    def shown(self, key: Key[Any], value: Any, now: float) -> object:
+        return self.totals(key.account, value, now) if isinstance(key, AccountKey) else value
+
+    def totals(self, account: str, state: AccountState, now: float) -> AccountState:
+        raise NotImplementedError

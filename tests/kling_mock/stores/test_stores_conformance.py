@@ -1,0 +1,112 @@
+"""The conformance checks: the memory store passes, and each check finds faulty stores."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kling_mock import Clock, ManualClock
+from kling_mock.stores.conformance import CHECKS, Check, check_store
+from kling_mock.stores.memory import MemoryStore
+from tests.kling_mock.stores.faulty import changes, expiry, lists, shared, tasks, totals
+from tests.kling_mock.stores.faulty.base import FaultyStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JOURNAL = 2**20
+FAULTS: list[type[FaultyStore]] = [
+    each
+    for module in (changes, tasks, totals, lists, expiry, shared)
+    for each in vars(module).values()
+    if isinstance(each, type) and "finder" in vars(each) and each is not FaultyStore
+]
+
+
+@pytest.fixture(autouse=True)
+def _eager_switching() -> Iterator[None]:
+    """Let threads take turns every few microseconds, so that races have a chance to show."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def make(kind: type[MemoryStore], retention: float, clock: type[Clock] = ManualClock) -> MemoryStore:
+    return kind(clock(), retention=retention, journal_bytes=JOURNAL)
+
+
+def run_often(check: Check, fault: type[MemoryStore]) -> None:
+    """A race shows in most runs, and is sought in several."""
+    for _ in range(20):
+        check.run(lambda retention: make(fault, retention))
+
+
+@pytest.mark.parametrize("clock", [Clock, ManualClock])
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_the_memory_store_satisfies(check: Check, clock: type[Clock]) -> None:
+    check.run(lambda retention: make(MemoryStore, retention, clock))
+
+
+def test_all_checks_run_over_a_store_and_its_second_handle() -> None:
+    made: list[MemoryStore] = []
+    seconds: list[object] = []
+
+    def make_store(retention: float) -> MemoryStore:
+        made.append(make(MemoryStore, retention))
+        return made[-1]
+
+    check_store(make_store, second=lambda store: seconds.append(store) or store)
+    assert len(made) == len(CHECKS)
+    assert made == seconds
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.finder}-{fault.__name__}")
+def test_a_faulty_store_is_found(fault: type[FaultyStore]) -> None:
+    """By the check that is meant for its fault; the message names what a store must do."""
+    check = CHECKS[fault.finder]
+    with pytest.raises(AssertionError, match=f"^{check.id}: {re.escape(check.rule)}\n"):
+        run_often(check, fault)
+
+
+def test_every_check_finds_a_fault() -> None:
+    assert {fault.finder for fault in FAULTS} == set(CHECKS)
+
+
+def test_the_places_for_faults_are_no_faults() -> None:
+    check_store(lambda retention: make(FaultyStore, retention))
+
+
+def test_every_failed_check_is_listed() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_store(lambda retention: make(changes.LosesJournal, retention))
+    first, *lines = str(caught.value).splitlines()
+    failed = [line.partition(":")[0] for line in lines if not line.startswith(" ")]
+    assert first == f"{len(failed)} of {len(CHECKS)} checks failed"
+    assert failed == ["change_written_whole", "journal_in_order"]
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_a_rule_is_one_sentence_about_stores(check: Check) -> None:
+    assert inspect.isgeneratorfunction(check.course)
+    assert check.rule.endswith(".")
+    assert check.rule.count(". ") == 0
+
+
+def test_a_second_handle_with_counters_of_its_own_is_found() -> None:
+    """What only two handles show is checked over two."""
+    check = CHECKS["tickets_never_repeated"]
+    with pytest.raises(AssertionError, match="numbers over two handles"):
+        check.run(lambda retention: make(MemoryStore, retention), second=shared.OwnCounters)
+
+
+def test_an_exception_of_the_store_is_a_failed_check() -> None:
+    def broken(retention: float) -> MemoryStore:
+        raise OSError("no such server")
+
+    with pytest.raises(AssertionError, match=r"the store raised OSError\('no such server'\)"):
+        CHECKS["empty_store"].run(broken)

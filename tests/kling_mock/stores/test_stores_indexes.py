@@ -1,0 +1,133 @@
+"""Whatever happened, every index of the memory store equals a full scan of what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+
+from kling_mock.records import TaskRecord, TaskState
+from kling_mock.stores import account_index
+from kling_mock.stores.account_index import AccountIndex, _Series
+from kling_mock.stores.memory import MemoryStore
+from tests.kling_mock.stores.faulty import expiry, lists, tasks, totals
+from tests.kling_mock.stores.histories import RETENTION, Player, many_moves, moves
+from tests.profiles import CI, share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def failing(pace: str, account: str = "x") -> tuple[Any, ...]:
+    return ("create", account, "image", 1, None, "no luck", pace)
+
+
+@given(history=moves)
+@example(history=[failing("seconds:1,5"), ("advance", 3 * RETENTION), *[failing("held", "y")] * 3])
+@example(history=[failing("seconds:0,60"), ("advance", 3 * RETENTION)])
+@example(
+    history=[failing("held"), ("finish", 0, "fail"), ("finish", 0, "succeed"), ("advance", 3 * RETENTION)]
+)
+def test_indexes_equal_a_full_scan(history: list[Any]) -> None:
+    Player(MemoryStore).play(history)
+
+
+@pytest.fixture
+def _compacts_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a series does after a thousand dropped tasks, it does after two."""
+    monkeypatch.setattr(account_index, "COMPACTED_FROM", 2)
+
+
+@pytest.mark.usefixtures("_compacts_early")
+@share(0.5, without=[HealthCheck.function_scoped_fixture])
+@given(history=many_moves)
+@example(history=[failing("held"), ("advance", RETENTION), ("look",)] * 6)
+def test_indexes_that_were_compacted_equal_a_full_scan(history: list[Any]) -> None:
+    Player(MemoryStore).play(history)
+
+
+def expect_found(kind: type[MemoryStore]) -> None:
+    """Histories are drawn until one shows a difference. It is not made small: that only takes time."""
+
+    @settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
+    @given(history=many_moves)
+    def search(history: list[Any]) -> None:
+        Player(kind).play(history)
+
+    with pytest.raises(AssertionError):
+        search()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        expiry.CountsKeptTasks,
+        totals.CountsTasksNotImages,
+        totals.EndsByFirstPlan,
+        totals.EveryEndReturnsUnits,
+        totals.ExpiredTasksAreUnfinished,
+        expiry.ExpiresOneMillisecondLate,
+        expiry.ExternalIdsEndWithTheirFirstTask,
+        expiry.ExternalIdsOutliveTasks,
+        totals.ForgetsFailures,
+        totals.ForgetsFailuresOfExpiredTasks,
+        lists.JournalShowsCallsOfNoAccount,
+        tasks.LosesPolls,
+        lists.PagesCountExpired,
+        lists.PagesOfAllOperations,
+        lists.PagesOldestFirst,
+        lists.PagesOneOperationAfterAnother,
+        lists.PagesOverlap,
+        expiry.PollsProlongRetention,
+        tasks.SharesExternalIds,
+        lists.TasksByAccount,
+        lists.TasksInOrderOfWriting,
+        totals.UnfinishedAtTheInstantOfCreation,
+    ],
+)
+def test_a_faulty_store_differs(fault: type[MemoryStore]) -> None:
+    expect_found(fault)
+
+
+def _returned_whenever(index: AccountIndex, state: TaskState) -> int:
+    """Units return also if the task fails after its retention."""
+    return state.record.units if state.plan.failure is not None else 0
+
+
+def _first_end(index: AccountIndex, old: TaskState, new: TaskState, now: float) -> None:
+    """The end that was known at creation stays."""
+
+
+def _forgets_to_close(index: AccountIndex, record: TaskRecord) -> None:
+    """A task that is dropped stays unfinished."""
+    index._open.pop(record.id, None)
+    AccountIndex_drop(index, record)
+
+
+AccountIndex_drop = AccountIndex.drop
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("_returned", _returned_whenever), ("update", _first_end), ("drop", _forgets_to_close)],
+)
+def test_a_faulty_index_differs(
+    name: str, fault: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AccountIndex, name, fault)
+    expect_found(MemoryStore)
+
+
+@pytest.mark.usefixtures("_compacts_early")
+def test_a_faulty_compaction_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was dropped is cut off, and counted as dropped again."""
+    sound = _Series.drop_first
+
+    def faulty_drop(series: _Series) -> None:
+        before = series._start
+        sound(series)
+        series._start = series._start or before
+
+    monkeypatch.setattr(_Series, "drop_first", faulty_drop)
+    expect_found(MemoryStore)

@@ -1,0 +1,217 @@
+"""Which rule applies to a create: the index finds what trying every rule finds."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from kling_mock import matching
+from kling_mock.matching import Match, Scripts
+from kling_mock.records import PictureRecord, RuleRecord, TaskRequest
+from tests.profiles import CI
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ACCOUNTS = ("a", "b")
+
+
+def naive(
+    rules: Sequence[RuleRecord], used: Mapping[int, int], account: str, asked: TaskRequest
+) -> RuleRecord | None:
+    """The oldest `next` with uses left, else the newest `when` that fits; of this account or of all."""
+    usable = [
+        rule
+        for rule in rules
+        if rule.account in (None, account)
+        and (rule.uses_left is None or used.get(rule.id, 0) < rule.uses_left)
+    ]
+    queued = [rule for rule in usable if rule.criteria is None]
+    if queued:
+        return min(queued, key=lambda rule: rule.id)
+    fitting = [rule for rule in usable if fits(rule.criteria or {}, asked)]
+    return max(fitting, key=lambda rule: rule.id, default=None)
+
+
+def fits(criteria: Mapping[str, object], asked: TaskRequest) -> bool:
+    given = {
+        **dict(zip(asked.names, asked.items, strict=True)),
+        "subjects": len([each for each in asked.pictures if "subject" in each.field]),
+    }
+    given["prompt"] = given.get("prompt") or ""
+    given["n"] = given.get("n") or 1
+    for name, wanted in criteria.items():
+        actual = given.get(name)
+        both_texts = isinstance(wanted, str) and isinstance(actual, str)
+        if not (fnmatchcase(str(actual), str(wanted)) if both_texts else wanted == actual):
+            return False
+    return True
+
+
+words = st.text("ab", min_size=1, max_size=2)
+brackets = st.sampled_from(["[ab]", "[a]b", "[!a]", "a[ab]", "*[ab]", "?[!b]", "[b-a]", "[]a]*", "[", "a["])
+stars = st.sampled_from(["*", "a*", "*b", "?", "a?", "*a*", "?b"])
+globs = st.one_of(brackets, brackets, stars, st.text("ab*[!]?-\n", max_size=4))
+scalars = st.sampled_from([None, True, False, 0, 1, 2, 1.0, 0.5])
+unhashable = st.sampled_from([[], [1], ["a"], {"k": "a"}, {}])
+hashable = st.sampled_from([(), (1,), ("a",), frozenset({"a"})])
+# The values of each field, and what a criterion of that name may want: often what some request has.
+FIELDS: dict[str, tuple[st.SearchStrategy[object], st.SearchStrategy[object]]] = {
+    "prompt": (words, st.one_of(words, globs, globs)),
+    "n": (st.integers(1, 3), scalars),
+    "style": (words | scalars | unhashable, globs | words | scalars | unhashable | hashable),
+    "tags": (unhashable, unhashable | hashable | scalars),
+}
+WANTED = {
+    **{name: wanted for name, (_, wanted) in FIELDS.items()},
+    "subjects": st.integers(0, 2),
+    "absent": st.none() | words,
+}
+
+
+prompts = st.fixed_dictionaries({"prompt": WANTED["prompt"]})
+combined = st.fixed_dictionaries({"prompt": WANTED["prompt"], "style": WANTED["style"]})
+mixed = st.lists(st.sampled_from(list(WANTED)), unique=True, max_size=3).flatmap(
+    lambda names: st.fixed_dictionaries({name: WANTED[name] for name in names})
+)
+criteria: st.SearchStrategy[dict[str, object] | None] = st.one_of(prompts, prompts, combined, mixed)
+
+
+@st.composite
+def rule_lists(draw: st.DrawFn) -> list[RuleRecord]:
+    """Rules listed oldest first, with gaps between ids. In some lists there are `next`, which hide others."""
+    kinds = draw(st.sampled_from([criteria, criteria | st.none()]))
+    ids = sorted(draw(st.sets(st.integers(0, 30), min_size=1, max_size=8)))
+    return [
+        RuleRecord(
+            number,
+            draw(st.sampled_from([None, None, *ACCOUNTS])),
+            draw(kinds),
+            draw(st.sampled_from([None, 1, 2])),
+        )
+        for number in ids
+    ]
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> TaskRequest:
+    names = (
+        "prompt",
+        *draw(st.lists(st.sampled_from([name for name in FIELDS if name != "prompt"]), unique=True)),
+    )
+    items = tuple(draw(FIELDS[name][0]) for name in names)
+    fields = ["style_image", *draw(st.lists(st.just("subject_image_list[0].subject_image"), max_size=2))]
+    return TaskRequest(names, items, tuple(PictureRecord(each, "https://x.test") for each in fields))
+
+
+asked_by = st.lists(st.tuples(st.sampled_from(ACCOUNTS), requests(), st.booleans()), min_size=2, max_size=8)
+
+
+def compare(rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]) -> None:
+    """Match creates one after the other. Those that commit use up what applied to them."""
+    used: dict[int, int] = {}
+    scripts = Scripts(1, rules, used)
+    for account, asked, commits in creates:
+        expected = naive(rules, used, account, asked)
+        match = scripts.match(account, asked)
+        assert match == (None if expected is None else Match(expected, used.get(expected.id, 0)))
+        if expected is not None and commits:
+            used[expected.id] = used.get(expected.id, 0) + 1
+        assert [scripts.left(rule) for rule in rules] == [
+            None if rule.uses_left is None else rule.uses_left - used.get(rule.id, 0) for rule in rules
+        ]
+
+
+def _asks(**given: object) -> TaskRequest:
+    return TaskRequest(tuple(given), tuple(given.values()), ())
+
+
+def _when(number: int, **wanted: object) -> RuleRecord:
+    return RuleRecord(number, None, wanted, None)
+
+
+@given(rules=rule_lists(), creates=asked_by)
+@example(rules=[_when(0, style="[ab]"), _when(1, style="[ab]*b")], creates=[("a", _asks(style="ab"), True)])
+@example(rules=[_when(0, tags=frozenset({"a"}))], creates=[("a", _asks(tags={"a"}), True)])
+@example(rules=[_when(0, tags=()), _when(1, tags=[])], creates=[("a", _asks(tags=[]), True)])
+@example(rules=[_when(0, n=True), _when(1, n=1.0)], creates=[("a", _asks(n=1), True)])
+def test_the_index_finds_what_trying_every_rule_finds(
+    rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]
+) -> None:
+    compare(rules, creates)
+
+
+# -- counterexamples
+
+
+def _oldest(scripts: Scripts, rules: Sequence[RuleRecord]) -> Match | None:
+    return next((match for rule in rules if (match := scripts._usable(rule)) is not None), None)
+
+
+def _used_up_applies(scripts: Scripts, rule: RuleRecord) -> Match | None:
+    return Match(rule, scripts.used.get(rule.id, 0))
+
+
+def _used_is_stale(scripts: Scripts, rule: RuleRecord) -> Match | None:
+    match = _USABLE(scripts, rule)
+    return match and Match(rule, 0)
+
+
+def _head_of_all_only(scripts: Scripts, scope: str | None) -> Match | None:
+    return _HEAD(scripts, None)
+
+
+def _spent_too_early(scripts: Scripts, scope: str | None) -> Match | None:
+    match = _HEAD(scripts, scope)
+    scripts._spent[scope] += match is not None and match.rule.uses_left == 1
+    return match
+
+
+_USABLE, _HEAD = Scripts._usable, Scripts._head
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("_newest", _oldest),
+        ("_usable", _used_up_applies),
+        ("_usable", _used_is_stale),
+        ("_head", _head_of_all_only),
+        ("_head", _spent_too_early),
+        ("_exact", lambda _self, _scope, _asked: ()),
+        ("_globbed", lambda _self, _scope, _asked: ()),
+    ],
+)
+def test_a_faulty_index_of_rules_differs(
+    name: str, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scripts, name, fault)
+    expect_found()
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("_WILD", re.compile(r"[*?]")),  # `[...]` is taken literally
+        ("_AFTER_BRACKET", re.compile(r"(?!)")),  # what is in brackets is looked for as it stands
+        ("_number_of_match", lambda match: -match.rule.id),
+    ],
+)
+def test_a_faulty_reading_of_globs_differs(name: str, fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, name, fault)
+    expect_found()
+
+
+def expect_found() -> None:
+    @settings(CI, phases=[Phase.generate], report_multiple_bugs=False, max_examples=300)
+    @given(rules=rule_lists(), creates=asked_by)
+    def search(rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]) -> None:
+        compare(rules, creates)
+
+    with pytest.raises(AssertionError):
+        search()
