@@ -75,7 +75,7 @@ class ListOf(Field):
     json_type = "array"
 
     def __post_init__(self) -> None:
-        item = replace(self.item, required=True, default=None)
+        item = replace(self.item, required=True)
         object.__setattr__(self, "item", item.within(f"{self.full_name}."))
 
     @cached_property
