@@ -14,11 +14,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from contracts import vocabulary
-from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, Refusal, Situation, every_operation
-from contracts.operations import Operation
-from contracts.rules import Effect, Rule
-from contracts.vocabulary import ERRORS, Fact, Origin, Source
+from kling_contracts import vocabulary
+from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, Refusal, Situation, every_operation
+from kling_contracts.operations import Operation
+from kling_contracts.rules import Effect, Rule
+from kling_contracts.vocabulary import ERRORS, Fact, Origin, Source
 from kling_mock.cli import SERVE_DEFAULTS
 from kling_mock.settings import Settings, relaxable
 
@@ -194,7 +194,7 @@ def faithful(gateways: Sequence[Gateway] = GATEWAYS) -> str:
             ),
         ),
         "## Values",
-        "Names are those of `contracts.vocabulary`.",
+        "Names are those of `kling_contracts.vocabulary`.",
         table(("name", "value", "known from", "confidence", "setting"), _facts()),
     ]
     return "\n\n".join(parts) + "\n"

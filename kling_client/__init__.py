@@ -1,22 +1,10 @@
 """A small client for Kling's Multi-Image to Image: waiting, deadlines, and not paying twice.
 
-Importing the package loads nothing; names arrive when they are first used. What it does check at once is
-that `contracts` is the package of this distribution, and not one of the same name in the user's repository.
+Importing the package loads nothing; names are imported when they are first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
-
-import contracts
-
-if getattr(contracts, "__distribution__", None) != "kling-mock":
-    _found = getattr(contracts, "__file__", None) or ", ".join(getattr(contracts, "__path__", ()))
-    raise ImportError(
-        "kling_client needs the package `contracts` of the distribution kling-mock, "
-        f"but {_found or 'another one'} comes first on sys.path. Ways out: rename that package; "
-        "keep its parent directory off sys.path; under pytest, run with --import-mode=importlib "
-        "(the default mode puts the directory of a test first)."
-    )
 
 if TYPE_CHECKING:
     from kling_client.client import AsyncClient as AsyncClient

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from contracts.gateways import GATEWAYS
-from contracts.vocabulary import (
+from kling_client.config import DEFAULT_GATEWAY, DEFAULT_TIMEOUT
+from kling_client.console import PROGRAM, Console
+from kling_client.task import DEADLINE
+from kling_contracts.gateways import GATEWAYS
+from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
     ASPECT_RATIOS,
@@ -21,9 +24,6 @@ from contracts.vocabulary import (
     KLING_API_KEY_VARIABLE,
     SECRET_KEY_VARIABLE,
 )
-from kling_client.config import DEFAULT_GATEWAY, DEFAULT_TIMEOUT
-from kling_client.console import PROGRAM, Console
-from kling_client.task import DEADLINE
 
 USAGE_ERROR: Final = 2
 # What a shell reports of a program whose reader went away (SIGPIPE).

@@ -6,10 +6,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, cast
 
-from contracts.gateways import Gateway
-from contracts.messages import MalformedMessage, TaskMessage
-from contracts.operations import Operation
-from contracts.vocabulary import DEFAULT_PAGE_SIZE
 from kling_client import flows, http
 from kling_client.config import (
     DEFAULT_GATEWAY,
@@ -27,6 +23,10 @@ from kling_client.replies import BODY_SHOWN, decode
 from kling_client.request import CreateRequest, body_of, write, write_body
 from kling_client.retry import Clock, Poll, Retry, monotonic
 from kling_client.task import AsyncTask, Task
+from kling_contracts.gateways import Gateway
+from kling_contracts.messages import MalformedMessage, TaskMessage
+from kling_contracts.operations import Operation
+from kling_contracts.vocabulary import DEFAULT_PAGE_SIZE
 
 
 class _Base:

@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from contracts.vocabulary import PAGE_SIZE_MAXIMUM, TaskStatus
 from kling_client.client import Client
 from kling_client.config import DEFAULT_GATEWAY, configure
 from kling_client.console import PROGRAM, Console, result_json, task_json
@@ -21,6 +20,7 @@ from kling_client.preview import preview
 from kling_client.request import CreateRequest, write
 from kling_client.snapshot import TaskSnapshot
 from kling_client.task import Task
+from kling_contracts.vocabulary import PAGE_SIZE_MAXIMUM, TaskStatus
 
 
 class Exit(IntEnum):

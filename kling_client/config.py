@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from contracts.gateways import COMETAPI, GATEWAYS, PAGING, Gateway
-from contracts.operations import Operation
-from contracts.vocabulary import BASE_URL_VARIABLE, MEGABYTE
 from kling_client.credentials import Credentials, resolve_credentials
 from kling_client.errors import ConfigError
 from kling_client.retry import Clock, Poll, Retry, monotonic, require_seconds
+from kling_contracts.gateways import COMETAPI, GATEWAYS, PAGING, Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.vocabulary import BASE_URL_VARIABLE, MEGABYTE
 
 DEFAULT_GATEWAY: Final = COMETAPI.name
 DEFAULT_TIMEOUT: Final = 30.0

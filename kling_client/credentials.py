@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from contracts.gateways import GATEWAYS, Gateway
-from contracts.vocabulary import (
+from kling_client.errors import ConfigError
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
     KLING_API_KEY_VARIABLE,
     SECRET_KEY_VARIABLE,
 )
-from kling_client.errors import ConfigError
 
 HIDDEN: Final = "[key]"
 SHORTEST_SECRET: Final = 6

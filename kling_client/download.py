@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from contracts.fields import is_web_url
-from contracts.pictures import read_header
 from kling_client.config import Config
 from kling_client.errors import ConfigError, DownloadError
 from kling_client.flows import USER_AGENT
 from kling_client.retry import read_retry_after
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, sleep
+from kling_contracts.fields import is_web_url
+from kling_contracts.pictures import read_header
 
 OnBytes = Callable[[int, int | None], object]
 

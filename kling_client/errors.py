@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from contracts.rules import Violation
+from kling_contracts.rules import Violation
 
 if TYPE_CHECKING:
     from kling_client.snapshot import TaskSnapshot

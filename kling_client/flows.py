@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from contracts.vocabulary import MEGABYTE, PAGE_FIRST, PAGE_LAST, PAGE_SIZE_MAXIMUM, PAGE_SIZE_MINIMUM
 from kling_client.config import Config
 from kling_client.errors import (
     ApiError,
@@ -31,6 +30,7 @@ from kling_client.request import Draft
 from kling_client.retry import Timer, read_retry_after
 from kling_client.snapshot import Snapshot, TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, show, sleep
+from kling_contracts.vocabulary import MEGABYTE, PAGE_FIRST, PAGE_LAST, PAGE_SIZE_MAXIMUM, PAGE_SIZE_MINIMUM
 
 T = TypeVar("T")
 Task = TypeVar("Task", bound=TaskSnapshot)

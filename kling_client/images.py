@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from contracts.vocabulary import BODY_MAXIMUM, MEGABYTE
 from kling_client.errors import ConfigError
+from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)

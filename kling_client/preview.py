@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from contracts.fields import is_web_url
 from kling_client.config import Config
 from kling_client.credentials import HIDDEN
 from kling_client.flows import submit
 from kling_client.request import Draft, picture_keys
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Send
+from kling_contracts.fields import is_web_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

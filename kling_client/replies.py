@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar, cast
 
-from contracts.messages import Envelope, MalformedMessage, TaskMessage
-from contracts.vocabulary import ERRORS
 from kling_client.errors import (
     ApiError,
     AuthError,
@@ -24,6 +22,8 @@ from kling_client.errors import (
 from kling_client.retry import read_retry_after
 from kling_client.snapshot import Snapshot
 from kling_client.steps import Head
+from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
+from kling_contracts.vocabulary import ERRORS
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from contracts.composite_fields import AnyField, ListOf, Nested
-from contracts.operations import Operation, validate
-from contracts.picture_fields import Picture, PictureList
 from kling_client.errors import ConfigError, InvalidRequest
 from kling_client.images import Image, ImageLike, to_wire
+from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.operations import Operation, validate
+from kling_contracts.picture_fields import Picture, PictureList
 
 SUBJECTS: Final = "subject_image_list"
 SUBJECT: Final = "subject_image"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Self
 
-from contracts.messages import Result, ResultImage, ResultMedia, TaskMessage
-from contracts.vocabulary import TaskStatus
+from kling_contracts.messages import Result, ResultImage, ResultMedia, TaskMessage
+from kling_contracts.vocabulary import TaskStatus
 
 
 class Snapshot(NamedTuple):

@@ -10,11 +10,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from contracts.vocabulary import TaskStatus
 from kling_client import download, flows
 from kling_client.drive import AsyncDriver, Driver
 from kling_client.errors import ConfigError, TaskFailed
 from kling_client.snapshot import TaskSnapshot
+from kling_contracts.vocabulary import TaskStatus
 
 DEADLINE: Final = 600.0
 FILE_NAME: Final = "{task_id}-{index}{ext}"

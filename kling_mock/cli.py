@@ -11,11 +11,8 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Final, cast
 
-from kling_mock import __version__, check_contracts
-
-check_contracts()  # the working directory may come first on the path, with a package of that name in it
-
-from kling_mock.settings import Settings, read_switch  # noqa: E402 -- only now is it sure to find what it needs
+from kling_mock import __version__
+from kling_mock.settings import Settings, read_switch
 
 USAGE_ERROR: Final = 2
 # What `serve` takes other than the settings say: nobody waits for `polls` in a browser, and a local

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from contracts.gateways import Gateway, Refusal, Situation
-from contracts.operations import Operation
-from contracts.vocabulary import Source
+from kling_contracts.gateways import Gateway, Refusal, Situation
+from kling_contracts.operations import Operation
+from kling_contracts.vocabulary import Source
 from kling_mock.records import TaskRequest
 from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, TaskKey
 

@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 
-from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
+from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
-from kling_mock.callbacks import Callback
-from kling_mock.doors.callback_sender import CallbackSender
+from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.policy import in_ascii, without_secrets
+from kling_mock.doors.webhook_sender import CallbackSender
 from kling_mock.fake import Fake
-from kling_mock.receivers import in_ascii, without_secrets
 from kling_mock.records import AttemptRecord, CallRecord
 
 COLOURS = {

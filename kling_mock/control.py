@@ -12,7 +12,7 @@ from kling_mock.stores import AttemptsKey, Change, Commit, Expect, Read, Snapsho
 SCRIPT_NUMBERS = Ticket("scripts")
 
 
-class TaskOver(AssertionError):
+class TaskAlreadyEnded(AssertionError):
     """A task cannot be ended: it has ended already, and terminal states absorb."""
 
 
@@ -23,7 +23,7 @@ def dropped(task_id: str) -> LookupError:
 def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> Steps[None]:
     """End a task now. `failure` turns the planned `task_status_msg` (None: success) into the actual one.
 
-    Raises TaskOver, or LookupError if the task is no longer kept.
+    Raises TaskAlreadyEnded, or LookupError if the task is no longer kept.
     """
     key = TaskKey(task_id)
     done = False
@@ -34,7 +34,7 @@ def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> St
             raise dropped(task_id)
         state = task.at(snapshot.now)
         if state.status.terminal:
-            raise TaskOver(f"task {task_id} has already ended: {state.status} at {state.at:.3f}")
+            raise TaskAlreadyEnded(f"task {task_id} has already ended: {state.status} at {state.at:.3f}")
         plan = task.plan.finished(task.times, snapshot.now, failure(task.plan.failure))
         change = Change((Expect(key, task.version),), (PlanRecord(task_id, plan),))
         failed: Expect | None = yield Commit(change)

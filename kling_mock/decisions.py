@@ -5,13 +5,12 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from contracts.gateways import Situation
-from contracts.messages import success_object
-from contracts.rules import shorten
-from contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
+from kling_contracts.gateways import Situation
+from kling_contracts.messages import success_object
+from kling_contracts.rules import shorten
+from kling_contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
 from kling_mock import __version__
-from kling_mock.accounts import Token
-from kling_mock.chance import draw_bits
+from kling_mock.auth import Token
 from kling_mock.commands import (
     CheckHealth,
     Command,
@@ -22,8 +21,8 @@ from kling_mock.commands import (
     Refused,
     ShowCosts,
 )
-from kling_mock.messages import milliseconds, task_message
-from kling_mock.pictures import RESULT_ORIGIN, result_path, sheet_of
+from kling_mock.http import Reply, json_reply, refusal_reply, rule_header
+from kling_mock.images.urls import RESULT_ORIGIN, picture_info, result_path
 from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.records import (
     NewTask,
@@ -36,7 +35,8 @@ from kling_mock.records import (
     TaskState,
     TokenRecord,
 )
-from kling_mock.replies import Reply, json_reply, refusal_reply, rule_header
+from kling_mock.render import milliseconds, task_message
+from kling_mock.rng import draw_bits
 from kling_mock.settings import Settings
 from kling_mock.stores import (
     SCRIPTS,
@@ -50,7 +50,7 @@ from kling_mock.stores import (
 )
 
 
-class Told(Struct, frozen=True):
+class AuditInfo(Struct, frozen=True):
     """What the journal says of an answer beside its status."""
 
     account: str | None = None
@@ -66,7 +66,7 @@ class Decision(Struct, frozen=True):
     """An answer, the records that make it true with what they rest on, and what the journal says of it."""
 
     reply: Reply
-    told: Told
+    told: AuditInfo
     expect: tuple[Expect, ...] = ()
     records: tuple[Record, ...] = ()
 
@@ -115,7 +115,7 @@ def _decide(
             return _fetch(snapshot, command, settings)
         case CheckHealth():
             reply = json_reply(200, {"status": "ok", "server": "kling-mock", "version": __version__})
-            return Decision(reply, Told())
+            return Decision(reply, AuditInfo())
         case Refused():
             return _refuse(command, request_id)
 
@@ -130,7 +130,7 @@ def _refuse(refused: Refused, request_id: str) -> Decision:
     )
     if refused.allow is not None:
         reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
-    return Decision(reply, Told(refused.account, rule=refused.rule, notes=refused.notes))
+    return Decision(reply, AuditInfo(refused.account, rule=refused.rule, notes=refused.notes))
 
 
 def _refuse_for(
@@ -182,7 +182,7 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
     if ended:
         state = plan.state(record.created, (), snapshot.now)
     message = task_message(record, plan, state, settings.seed, with_result=ended)
-    told = Told(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
+    told = AuditInfo(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
     # The number of creates guards concurrency and balance as well, which only a create uses up.
     expect = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None), *expect)
     if external_id:
@@ -251,7 +251,7 @@ def _query(snapshot: Snapshot, command: Query, settings: Settings, request_id: s
     message = task_message(record, plan, shown, settings.seed)
     return Decision(
         _success(message, request_id, record.word),
-        Told(command.account, None, record.id, shown.status),
+        AuditInfo(command.account, None, record.id, shown.status),
         (Expect(TaskKey(record.id), state.version),),
         (PollRecord(record.id, now if counts else None),),
     )
@@ -268,7 +268,7 @@ def _find(snapshot: Snapshot, command: Query) -> TaskState | None:
 def _list(snapshot: Snapshot, command: List, settings: Settings, request_id: str) -> Decision:
     now, states = snapshot.now, snapshot[command.keys[0]]
     shown = [task_message(each.record, each.plan, each.at(now), settings.seed) for each in states]
-    return Decision(_success(shown, request_id), Told(command.account))
+    return Decision(_success(shown, request_id), AuditInfo(command.account))
 
 
 def _costs(snapshot: Snapshot, command: ShowCosts, settings: Settings, request_id: str) -> Decision:
@@ -287,7 +287,7 @@ def _costs(snapshot: Snapshot, command: ShowCosts, settings: Settings, request_i
             }
         )
     data = {"code": 0, "msg": SUCCESS_MESSAGE.value, "resource_pack_subscribe_infos": packs}
-    return Decision(_success(data, request_id), Told(command.account))
+    return Decision(_success(data, request_id), AuditInfo(command.account))
 
 
 def _success(data: object, request_id: str, word: str = SUCCESS_MESSAGE.value) -> Reply:
@@ -308,11 +308,11 @@ def _fetch(snapshot: Snapshot, command: FetchPicture, settings: Settings) -> Dec
         return _no_result("the URL was altered")
     if not record.result.drawn:
         return _no_result(f"this fake draws pictures and makes no {record.result}", status=501)
-    return Decision(Reply(200, (), b"", sheet_of(record, command.number)), Told(task_id=record.id))
+    return Decision(Reply(200, (), b"", picture_info(record, command.number)), AuditInfo(task_id=record.id))
 
 
 def _no_result(why: str, relax: str | None = None, status: int = 404) -> Decision:
     rule = rule_header("result.url", ASSUMED, relax)
     headers = (("content-type", "text/plain; charset=utf-8"), (rule[0], f"{rule[1]}; {why}"))
     body = b"404 page not found\n" if status == 404 else f"{why}\n".encode()
-    return Decision(Reply(status, headers, body), Told(rule="result.url"))
+    return Decision(Reply(status, headers, body), AuditInfo(rule="result.url"))

@@ -14,8 +14,8 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
-from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_client import Client, InvalidRequest, Poll, Task
+from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock.console import COLOURS
 from kling_mock.fake import Fake
 from kling_mock.plan import Pace
@@ -43,7 +43,7 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
         except InvalidRequest as error:
             terminal.print(f"[red]the contract refuses these pictures:[/] {escape(str(error))}")
             return 2
-        paths = _watch(task, terminal).save(out, overwrite=True)
+        paths = _notifier(task, terminal).save(out, overwrite=True)
     for path in paths:
         terminal.print(f"saved [bold]{escape(str(path))}[/] ({path.stat().st_size:,} bytes)", soft_wrap=True)
     terminal.print(_NEXT, soft_wrap=True)
@@ -60,7 +60,7 @@ def _create(client: Client, images: Sequence[Path], terminal: Console) -> Task:
         return _create(client, (first, second), terminal)
 
 
-def _watch(task: Task, terminal: Console) -> Task:
+def _notifier(task: Task, terminal: Console) -> Task:
     began = time.monotonic()
 
     def show(seen: Task) -> None:

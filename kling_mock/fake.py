@@ -9,32 +9,32 @@ from time import time as system_time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from contracts.gateways import COMETAPI, Situation
-from kling_mock.accounts import account_name
-from kling_mock.clock import Clock
-from kling_mock.courier import Courier, Tell
-from kling_mock.pictures import Sheet
+from kling_contracts.gateways import COMETAPI, Situation
+from kling_mock.auth import account_name
+from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
+from kling_mock.http import Reply, Request, json_reply
+from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
-from kling_mock.replies import Reply, Request, json_reply
 from kling_mock.service import Answer, answer
 from kling_mock.settings import Settings
 from kling_mock.stores import Store, run
 from kling_mock.stores.memory import MemoryStore
-from kling_mock.views import View
-from kling_mock.waiting import Watch
+from kling_mock.testing.view import FakeView
+from kling_mock.timing.clock import Clock
+from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
     from kling_mock.doors.asgi import ASGIApp
-    from kling_mock.doors.callback_sender import CallbackSender
-    from kling_mock.doors.httpx_transport import FakeTransport
+    from kling_mock.doors.httpx import FakeTransport
     from kling_mock.doors.respx_router import Interception
     from kling_mock.doors.server import Server
+    from kling_mock.doors.webhook_sender import CallbackSender
 
 DAY = 86_400.0
 PICTURES_CACHED = 64
 
 
-class Fake(View):
+class Fake(FakeView):
     """A fake of the service, complete with accounts, tasks, clock, journal and outbox.
 
     Takes the switches of `Settings` by name, and a clock:
@@ -56,21 +56,21 @@ class Fake(View):
             retention = settings.retention_days * DAY
             store = MemoryStore(clock or Clock(), retention=retention, journal_bytes=settings.journal_bytes)
         self._problems: list[Exception] = []
-        courier = Courier(store, settings, self._problems.append)
-        watch = Watch(store.clock, courier.settle, courier.wake)
-        super().__init__(store, settings, courier, watch)
+        dispatcher = CallbackDispatcher(store, settings, self._problems.append)
+        watch = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
+        super().__init__(store, settings, dispatcher, watch)
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
-        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.tell(call.task_id)]
+        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.notify(call.task_id)]
 
     @property
     def settings(self) -> Settings:
         """The switches it was made with."""
         return self._settings
 
-    def account(self, key: str) -> View:
+    def account(self, key: str) -> FakeView:
         """The same view, of the account with this key alone."""
         name = account_name(key)
-        return View(self._store, self._settings, self._courier, self._watch, name)
+        return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name)
 
     # -- answering
 
@@ -109,7 +109,7 @@ class Fake(View):
 
     def transport(self) -> FakeTransport:
         """A transport for `httpx.Client` and `httpx.AsyncClient` alike: every request is answered here."""
-        from kling_mock.doors.httpx_transport import FakeTransport
+        from kling_mock.doors.httpx import FakeTransport
 
         return FakeTransport(self.handle)
 
@@ -144,14 +144,14 @@ class Fake(View):
 
         `tell` is called with each callback and the attempt that was made, or None if it is not sent.
         """
-        from kling_mock.doors.callback_sender import CallbackSender
+        from kling_mock.doors.webhook_sender import CallbackSender
 
-        return CallbackSender(self._courier, self._watch, tell)
+        return CallbackSender(self._dispatcher, self._notifier, tell)
 
 
-def _draw(sheet: Sheet) -> tuple[bytes, str]:
+def _draw(result: PictureInfo) -> tuple[bytes, str]:
     """A picture and its entity tag. The drawing library is loaded when the first picture is wanted."""
-    from kling_mock.drawing import draw_sheet
+    from kling_mock.images.draw import draw_picture
 
-    png = draw_sheet(sheet)
+    png = draw_picture(result)
     return png, f'"{sha256(png).hexdigest()[:32]}"'

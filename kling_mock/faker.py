@@ -22,15 +22,15 @@ from typing import Final, TypeVar, assert_never, cast
 
 from faker.providers import BaseProvider
 
-from contracts.composite_fields import AnyField, ListOf, Nested
-from contracts.constraints import ExactlyOne, RequiredWhen
-from contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
-from contracts.messages import result_object, task_object
-from contracts.operations import MULTI_IMAGE, Operation
-from contracts.picture_fields import Picture, PictureList
-from contracts.rules import Effect
-from contracts.sample_pictures import encoded, jpeg, png
-from contracts.vocabulary import (
+from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.constraints import ExactlyOne, RequiredWhen
+from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.messages import result_object, task_object
+from kling_contracts.operations import MULTI_IMAGE, Operation
+from kling_contracts.picture_fields import Picture, PictureList
+from kling_contracts.rules import Effect
+from kling_contracts.sample_pictures import encoded, jpeg, png
+from kling_contracts.vocabulary import (
     ASPECT_RATIOS,
     INPUT_SIDE_MINIMUM,
     KLING_IDS,
@@ -42,8 +42,8 @@ from contracts.vocabulary import (
     ResultKind,
     TaskStatus,
 )
-from kling_mock.callbacks import Callback
-from kling_mock.pictures import RESULT_ORIGIN
+from kling_mock.callbacks.model import Callback
+from kling_mock.images.urls import RESULT_ORIGIN
 
 T = TypeVar("T")
 EXTERNAL_ID: Final = "external_task_id"

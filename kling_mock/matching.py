@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase, translate
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from contracts.gateways import Gateway, every_operation
+from kling_contracts.gateways import Gateway, every_operation
 from kling_mock.records import RuleRecord, TaskRequest
 
 SUBJECTS: Final = "subjects"

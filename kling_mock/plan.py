@@ -9,8 +9,8 @@ from typing import Final, Literal, NamedTuple, Self
 
 from msgspec import Struct
 
-from contracts.vocabulary import TaskStatus
-from kling_mock.chance import draw
+from kling_contracts.vocabulary import TaskStatus
+from kling_mock.rng import draw
 
 NEVER: Final = math.inf
 

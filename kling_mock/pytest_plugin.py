@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from kling_mock.clock import Clock
     from kling_mock.fake import Fake
-    from kling_mock.served import ServedFake, Stage
-    from kling_mock.sleeping import SkippedSleep
+    from kling_mock.shared_server import ServedFake, SharedServer
+    from kling_mock.timing.clock import Clock
+    from kling_mock.timing.time_skipping import TimeSkipping
 
 MARKER = (
     "kling(pace=..., seed=..., sleep='advance', clock=ManualClock, only=True, ...): how the fixtures kling "
@@ -59,7 +59,7 @@ def _witness(item: pytest.Item, fixture: str, fake: Fake) -> Generator[None]:
 
 def _tell(fake: Fake) -> str:
     try:
-        from kling_mock.timeline import timeline
+        from kling_mock.testing.timeline import timeline
 
         return timeline(fake)
     except Exception as bug:  # noqa: BLE001 -- pytest would end the whole run, with the failure untold
@@ -70,7 +70,7 @@ def _tell(fake: Fake) -> str:
 def kling(
     request: pytest.FixtureRequest,
     _kling_options: _Options,
-    _kling_sleep: SkippedSleep | None,
+    _kling_sleep: TimeSkipping | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Fake]:
     """A fresh fake that answers every httpx call to the service, in process, for the time of the test."""
@@ -89,15 +89,15 @@ def kling(
 def kling_server(
     request: pytest.FixtureRequest,
     _kling_options: _Options,
-    _kling_sleep: SkippedSleep | None,
+    _kling_sleep: TimeSkipping | None,
     monkeypatch: pytest.MonkeyPatch,
-    _kling_stage: Stage,
+    _kling_shared_server: SharedServer,
 ) -> Iterator[ServedFake]:
     """A fresh fake behind a real socket, with `.url` and an `.api_key` that is good for this test alone."""
     switches = dict(_kling_options.switches)
     # Without keys a fake takes any, so that a late caller of another test would be let in.
-    switches["keys"] = switches.get("keys") or (_kling_stage.fresh_key(request.node.nodeid),)
-    with _kling_stage.play(clock=_kling_options.clock(), **switches) as fake:
+    switches["keys"] = switches.get("keys") or (_kling_shared_server.fresh_key(request.node.nodeid),)
+    with _kling_shared_server.use(clock=_kling_options.clock(), **switches) as fake:
         _set_environment(monkeypatch, fake, fake.url)
         if _kling_sleep is not None:
             _kling_sleep.clocks.append(fake.clock)
@@ -107,23 +107,20 @@ def kling_server(
 
 
 @pytest.fixture(scope="session")
-def _kling_stage() -> Iterator[Stage]:
+def _kling_shared_server() -> Iterator[SharedServer]:
     """The one socket of this pytest worker; each test gets a fresh fake behind it."""
-    from kling_mock import check_contracts
+    from kling_mock.shared_server import SharedServer
 
-    check_contracts()
-    from kling_mock.served import Stage
-
-    with Stage() as stage:
+    with SharedServer() as stage:
         yield stage
 
 
 @pytest.fixture
-def _kling_sleep(_kling_options: _Options) -> Iterator[SkippedSleep | None]:
+def _kling_sleep(_kling_options: _Options) -> Iterator[TimeSkipping | None]:
     """What skips the sleeps of a test with sleep='advance'; both fixtures put their clocks in."""
-    from kling_mock.sleeping import SkippedSleep
+    from kling_mock.timing.time_skipping import TimeSkipping
 
-    with SkippedSleep() if _kling_options.skips_sleep else nullcontext() as sleep:
+    with TimeSkipping() if _kling_options.skips_sleep else nullcontext() as sleep:
         yield sleep
 
 
@@ -132,9 +129,6 @@ def _kling_options(request: pytest.FixtureRequest) -> _Options:
     """What marker and ini say for one test."""
     __tracebackhide__ = True  # a usage error says all there is to say
 
-    from kling_mock import check_contracts
-
-    check_contracts()
     given = _read_ini(request.config)
     for marker in reversed(list(request.node.iter_markers("kling"))):
         if marker.args:
@@ -189,8 +183,8 @@ def _read_ini(config: pytest.Config) -> dict[str, Any]:
 
 
 def _read_value(name: str, text: str) -> object:
-    from kling_mock.clock import Clock, ManualClock
     from kling_mock.settings import read_switch
+    from kling_mock.timing.clock import Clock, ManualClock
 
     if name not in ("sleep", "clock", "only"):
         return read_switch(name, text)
@@ -208,7 +202,7 @@ def _set_environment(monkeypatch: pytest.MonkeyPatch, fake: Fake, base_url: str 
 
     Without a base URL each gateway has its own address, and both are intercepted.
     """
-    from contracts import vocabulary as names
+    from kling_contracts import vocabulary as names
 
     key = next(iter(fake.settings.plain_keys), "sk-mock")
     access, secret = next(iter(fake.settings.secrets.items()), (None, None))

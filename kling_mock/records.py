@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, cast
 
 from msgspec import Struct
 
-from contracts.gateways import Refusal
-from contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
+from kling_contracts.gateways import Refusal
+from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.plan import Pace, Plan, Transition
 
 # Structs, tuples and references of a call, and of a header, a value or a picture in it; in bytes.

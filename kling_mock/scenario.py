@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from contracts.gateways import Refusal, Shape
-from contracts.vocabulary import ERRORS
+from kling_contracts.gateways import Refusal, Shape
+from kling_contracts.vocabulary import ERRORS
 from kling_mock.plan import Pace
 from kling_mock.records import RuleRecord
 

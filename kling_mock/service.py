@@ -7,13 +7,13 @@ from itertools import count
 
 from msgspec import Struct
 
-from kling_mock.accounts import HEADER_LEAST, without_secrets
-from kling_mock.chance import draw_uuid
-from kling_mock.decisions import Told, decide
-from kling_mock.pictures import Sheet
+from kling_mock.auth import HEADER_LEAST, without_secrets
+from kling_mock.decisions import AuditInfo, decide
+from kling_mock.http import Headers, Reply, Request, picture_reply
+from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
-from kling_mock.replies import Headers, Reply, Request, picture_reply
-from kling_mock.routing import understand
+from kling_mock.rng import draw_uuid
+from kling_mock.routing import parse_request
 from kling_mock.settings import Settings
 from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
 
@@ -23,7 +23,7 @@ PATH_KEPT = 4_096
 HEADERS_KEPT = 65_536
 NOTES_KEPT = 50
 
-Draw = Callable[[Sheet], tuple[bytes, str]]
+Draw = Callable[[PictureInfo], tuple[bytes, str]]
 
 
 class Answer(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Answer(Struct, frozen=True):
 
 def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
     """The reply to a request. `system` is system time; `draw` makes a result picture and its entity tag."""
-    command, token = understand(request, settings, system)
+    command, token = parse_request(request, settings, system)
     keys = command.keys if token is None else (TokenKey(token.digest), *command.keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
     request_id = draw_uuid(settings.seed, "request", snapshot[REQUESTS])
@@ -52,7 +52,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     raise AssertionError("unreachable: the loop has no end")
 
 
-def _entry(request: Request, status: int, told: Told, now: float) -> CallRecord:
+def _entry(request: Request, status: int, told: AuditInfo, now: float) -> CallRecord:
     path, notes = request.path, told.notes
     headers, size = without_secrets(request.headers)
     if len(path) > PATH_KEPT:

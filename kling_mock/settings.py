@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
 
-from contracts.fields import is_web_url
-from contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
-from contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
+from kling_contracts.fields import is_web_url
+from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
+from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
+from kling_mock.callbacks.policy import Reach
 from kling_mock.plan import Pace
-from kling_mock.receivers import Reach
 
 # Limits can be lifted; what a value has to be at all (its type, text, base64, n) cannot.
 RELAXABLE: Final = frozenset(

@@ -104,13 +104,13 @@ def _run(root: Path, test: str) -> NoReturn:
         os.chdir(root)
         os.environ[AUTOLOAD] = "1"
         os.environ.pop("HYPOTHESIS_PROFILE", None)
-        sys.path[0] = str(root)
+        sys.path[:1] = [str(root), str(root / "contracts")]
         import pytest
 
-        import contracts
+        import kling_contracts
 
-        if Path(contracts.__file__).parent.parent != root.resolve():
-            raise RuntimeError(f"the tests would run on {contracts.__file__}")  # noqa: TRY301 -- seen in the output
+        if Path(kling_contracts.__file__).parents[2] != root.resolve():
+            raise RuntimeError(f"the tests would run on {kling_contracts.__file__}")  # noqa: TRY301 -- seen in the output
         status = int(pytest.main([*OPTIONS, f"tests/{test}"]))
     except BaseException:  # noqa: BLE001 -- nothing may get back into the loop that forked
         import traceback

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from contracts.composite_fields import ListOf, Nested
-from contracts.constraints import ExactlyOne, RequiredWhen
-from contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
-from contracts.gateways import COMETAPI, KLING, Gateway, Route
-from contracts.operations import Operation
-from contracts.picture_fields import Picture
-from contracts.rules import MODEL_UNKNOWN
-from contracts.vocabulary import COMET_IDS, Fact, Origin, ResultKind, Source
+from kling_contracts.composite_fields import ListOf, Nested
+from kling_contracts.constraints import ExactlyOne, RequiredWhen
+from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, Route
+from kling_contracts.operations import Operation
+from kling_contracts.picture_fields import Picture
+from kling_contracts.rules import MODEL_UNKNOWN
+from kling_contracts.vocabulary import COMET_IDS, Fact, Origin, ResultKind, Source
 
 TRIAL_SOURCE: Final = Source(Origin.ASSUMED, "a trial declaration of the tests")
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
 
-from kling_mock.pictures import locate
-from kling_mock.replies import Headers, Reply, Request
+from kling_mock.http import Headers, Reply, Request
+from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
 
 Scope = MutableMapping[str, Any]

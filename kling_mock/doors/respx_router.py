@@ -14,9 +14,9 @@ import httpx
 import respx
 from respx.models import AllMockedAssertionError
 
-from contracts.gateways import INTERCEPTED_HOSTS
-from kling_mock.doors.httpx_transport import request_from_httpx, response_for_httpx
-from kling_mock.replies import Reply, Request
+from kling_contracts.gateways import INTERCEPTED_HOSTS
+from kling_mock.doors.httpx import request_from_httpx, response_for_httpx
+from kling_mock.http import Reply, Request
 
 Handle = Callable[[Request], Reply]
 

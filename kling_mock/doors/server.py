@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import uvicorn
 
-from kling_mock.sleeping import RealTimeThread
+from kling_mock.timing.time_skipping import RealTimeThread
 
 BACKLOG: Final = 2048
 STOP_SECONDS: Final = 5

@@ -19,7 +19,7 @@ from kling_mock.matching import Scripts
 from kling_mock.records import CallRecord, ClockRecord, Record, TaskState
 
 if TYPE_CHECKING:
-    from kling_mock.clock import Clock
+    from kling_mock.timing.clock import Clock
 
 T = TypeVar("T")
 

@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
-from kling_mock.clock import Clock
 from kling_mock.matching import Scripts
 from kling_mock.records import (
     AttemptRecord,
@@ -47,6 +46,7 @@ from kling_mock.stores import (
 )
 from kling_mock.stores.account_index import AccountIndex
 from kling_mock.stores.call_log import CallLog
+from kling_mock.timing.clock import Clock
 
 # Each new task or token drops this many that are past their retention: more than arrive, and never many.
 DROPPED_AT_ONCE: Final = 2

@@ -9,7 +9,7 @@ import json
 import socket
 from urllib.parse import urlsplit
 
-from contracts.client_suite import Outcome, Service
+from kling_contracts.client_suite import Outcome, Service
 from tests.contracts.plain_client import Body, Data, PlainClient
 
 

@@ -9,10 +9,10 @@ from zlib import crc32
 
 import pytest
 
-from contracts.client_suite import properties
-from contracts.client_suite.bench import Inconclusive
-from contracts.client_suite.suite import judge
-from contracts.gateways import COMETAPI
+from kling_contracts.client_suite import properties
+from kling_contracts.client_suite.bench import Inconclusive
+from kling_contracts.client_suite.suite import judge
+from kling_contracts.gateways import COMETAPI
 from tests.contracts.plain_client import PlainClient
 from tests.profiles import EVERY_WITNESS
 

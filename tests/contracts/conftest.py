@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.operations import Operation
-from contracts.strategies import (
+from kling_contracts.operations import Operation
+from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
     InvalidRequest,

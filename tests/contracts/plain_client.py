@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from contracts import validate
-from contracts.client_suite import ClientAdapter, Outcome, Service
+from kling_contracts import validate
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service
 
 Body = dict[str, object]
 Data = Mapping[str, Any]

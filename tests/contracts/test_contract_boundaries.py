@@ -3,8 +3,8 @@
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
-from contracts.openapi import build
-from contracts.operations import validate
+from kling_contracts.openapi import build
+from kling_contracts.operations import validate
 from tests.contracts.boundary_table import ROWS, SURROGATE, Row, good, inline
 
 SCHEMA = Draft202012Validator(build()["components"]["schemas"]["MultiImageRequest"])  # type: ignore[index]  # plain data
@@ -40,7 +40,7 @@ def test_schema_is_silent_only_where_it_has_to_be() -> None:
 
 def test_schema_counts_bytes() -> None:
     """The schema's limit on base64 is exact to the byte, shown on limits of a few bytes."""
-    from contracts.picture_fields import _base64_schemas
+    from kling_contracts.picture_fields import _base64_schemas
 
     for maximum in range(1, 20):
         schema = Draft202012Validator({"anyOf": _base64_schemas(maximum)})

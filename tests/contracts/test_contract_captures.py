@@ -5,11 +5,11 @@ import copy
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
-from contracts.captures import Capture, MessageKind, captures
-from contracts.lifecycle import judge
-from contracts.messages import Envelope, MalformedMessage, TaskMessage
-from contracts.openapi import build
-from contracts.vocabulary import ERRORS, KLING_IDS, Origin
+from kling_contracts.captures import Capture, MessageKind, captures
+from kling_contracts.lifecycle import judge
+from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
+from kling_contracts.openapi import build
+from kling_contracts.vocabulary import ERRORS, KLING_IDS, Origin
 
 EVERY = captures()
 TASKS = [capture for capture in EVERY if capture.kind is not MessageKind.ERROR]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
-from contracts.client_suite import bench as bench_module
-from contracts.client_suite import waiting as waiting_module
-from contracts.client_suite.bench import Inconclusive, Property
-from contracts.client_suite.suite import judge
-from contracts.client_suite.tokens import KEY
-from contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
+from kling_contracts.client_suite import bench as bench_module
+from kling_contracts.client_suite import waiting as waiting_module
+from kling_contracts.client_suite.bench import Inconclusive, Property
+from kling_contracts.client_suite.suite import judge
+from kling_contracts.client_suite.tokens import KEY
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from tests.contracts.plain_client import Body, Data, PlainClient, Refused
 
 test_a_plain_client_at_kling = client_suite(PlainClient(), gateway=KLING, examples=5)
@@ -210,7 +210,7 @@ def test_in_pytest_an_item_fails_skips_or_passes(pytester: pytest.Pytester) -> N
     """And its report is all that is shown of it: the user's test file has no line to show."""
     pytester.makepyfile(
         """
-        from contracts.client_suite import client_suite
+        from kling_contracts.client_suite import client_suite
         from tests.contracts.plain_client import PlainClient
 
         class Mine(PlainClient):

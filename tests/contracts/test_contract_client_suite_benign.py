@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from contracts.client_suite import Outcome, Service, properties
-from contracts.client_suite.bench import Bench, Inconclusive
-from contracts.client_suite.place import Place
-from contracts.client_suite.suite import look
-from contracts.gateways import COMETAPI, KLING
+from kling_contracts.client_suite import Outcome, Service, properties
+from kling_contracts.client_suite.bench import Bench, Inconclusive
+from kling_contracts.client_suite.place import Place
+from kling_contracts.client_suite.suite import look
+from kling_contracts.gateways import COMETAPI, KLING
 from tests.contracts.awaiting_client import AwaitingClient
 from tests.contracts.plain_client import BROKEN, Body, Data, PlainClient, Refused
 

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from contracts.client_suite import Outcome, Service
-from contracts.client_suite.bench import Inconclusive
-from contracts.client_suite.stand_in import REPLY_SECONDS
-from contracts.client_suite.suite import judge
-from contracts.gateways import COMETAPI
+from kling_contracts.client_suite import Outcome, Service
+from kling_contracts.client_suite.bench import Inconclusive
+from kling_contracts.client_suite.stand_in import REPLY_SECONDS
+from kling_contracts.client_suite.suite import judge
+from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_witnesses import PROPERTIES, Witnesses, require_caught
 from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
 

@@ -13,11 +13,11 @@ from types import ModuleType
 
 import pytest
 
-from contracts.client_suite.scripts import Script, created, shown, task
-from contracts.client_suite.stand_in import Manner, Received, Reply, StandIn
-from contracts.client_suite.virtual_time import OutOfTime, RealTimeThread, VirtualTime
-from contracts.gateways import COMETAPI, KLING, Gateway
-from contracts.vocabulary import TaskStatus
+from kling_contracts.client_suite.scripts import Script, created, shown, task
+from kling_contracts.client_suite.stand_in import Manner, Received, Reply, StandIn
+from kling_contracts.client_suite.virtual_time import OutOfTime, RealTimeThread, VirtualTime
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.vocabulary import TaskStatus
 
 CHUNKED = (
     b"POST /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{1\r\n1;x=y\r\n}\r\n0\r\nT: 1\r\n\r\n"

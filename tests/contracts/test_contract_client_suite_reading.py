@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from contracts.client_suite import Outcome, Service
+from kling_contracts.client_suite import Outcome, Service
 from tests.contracts.client_witnesses import Witnesses, require_caught
 from tests.contracts.plain_client import Body, Data, PlainClient, Refused
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from contracts.client_suite import Service
-from contracts.client_suite.tokens import KEY
+from kling_contracts.client_suite import Service
+from kling_contracts.client_suite.tokens import KEY
 from tests.contracts.client_witnesses import Witnesses, require_caught
 from tests.contracts.plain_client import Data, PlainClient, Refused
 

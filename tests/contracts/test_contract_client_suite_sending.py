@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.client_suite import Outcome, Service
+from kling_contracts.client_suite import Outcome, Service
 from tests.contracts.client_witnesses import Witnesses, require_caught
 from tests.contracts.plain_client import Body, Data, PlainClient
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.client_suite import properties
-from contracts.client_suite.ways_out import WAYS_OUT
+from kling_contracts.client_suite import properties
+from kling_contracts.client_suite.ways_out import WAYS_OUT
 from tests.contracts import test_contract_client_suite_manners as manners
 from tests.contracts import test_contract_client_suite_paying as paying
 from tests.contracts import test_contract_client_suite_reading as reading

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from contracts.vocabulary import RESULT_PIXELS, Fact, Origin, Source, TaskStatus
+from kling_contracts.vocabulary import RESULT_PIXELS, Fact, Origin, Source, TaskStatus
 
 
 def test_figures_are_as_typed_here() -> None:
     """Every figure and text of the vocabulary, in its own module's words."""
-    vocabulary = import_module("contracts.vocabulary")
+    vocabulary = import_module("kling_contracts.vocabulary")
     facts = {name: each.value for name, each in vars(vocabulary).items() if isinstance(each, Fact)}
     assert {name: value for name, value in facts.items() if isinstance(value, int | float)} == {
         "SUBJECTS_MINIMUM": 2,

@@ -25,7 +25,7 @@ MODULES = (
 @pytest.mark.parametrize("name", MODULES)
 def test_declarations_cannot_be_changed(name: str) -> None:
     """A fake that changes the contract for one test would change it for all."""
-    module = import_module(f"contracts.{name}")
+    module = import_module(f"kling_contracts.{name}")
     own = [
         kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__
     ]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import contracts
+import kling_contracts
 
-FOLDER = Path(contracts.__file__).parent
+FOLDER = Path(kling_contracts.__file__).parent
 MODULES = sorted(FOLDER.rglob("*.py"))
 # What may be imported besides the standard library and the contract itself.
 FOREIGN = {
@@ -70,15 +70,19 @@ def imported(module: Path) -> set[str]:
 def test_imports(module: Path) -> None:
     """Every module imports the standard library and the contract, a few one library each."""
     tops = {name.partition(".")[0] for name in imported(module)}
-    foreign = tops - sys.stdlib_module_names - {"contracts"}
+    foreign = tops - sys.stdlib_module_names - {"kling_contracts"}
     assert foreign == FOREIGN.get(dotted(module), set())
 
 
 def test_core_leaves_the_strategies_alone() -> None:
     """Only what needs Hypothesis imports what needs it."""
     testing = {module for module in MODULES if dotted(module).startswith(TESTING)}
-    names = {f"contracts.{dotted(module)}" for module in testing}
-    assert {"contracts.strategies", "contracts.client_suite", "contracts.client_suite.bench"} <= names
+    names = {f"kling_contracts.{dotted(module)}" for module in testing}
+    assert {
+        "kling_contracts.strategies",
+        "kling_contracts.client_suite",
+        "kling_contracts.client_suite.bench",
+    } <= names
     for module in set(MODULES) - testing:
         assert not imported(module) & names
 
@@ -88,9 +92,9 @@ def test_importing_loads_nothing_heavy() -> None:
     core = [dotted(module) for module in MODULES if is_core(module) and not module.stem.startswith("__")]
     script = f"""
 import sys
-import contracts
-assert not [name for name in sys.modules if name.startswith("contracts.")]
-import {", ".join("contracts." + name for name in core)}
+import kling_contracts
+assert not [name for name in sys.modules if name.startswith("kling_contracts.")]
+import {", ".join("kling_contracts." + name for name in core)}
 heavy = "httpx hypothesis jsonschema pytest PIL respx kling_mock kling_client".split()
 print([name for name in heavy if name in sys.modules])
 """
@@ -103,8 +107,8 @@ print([name for name in heavy if name in sys.modules])
 
 def test_public_names() -> None:
     """Every promised name is there, and a wrong one is an AttributeError."""
-    for name in contracts.__all__:
-        assert getattr(contracts, name) is not None
-    assert sorted(dir(contracts)) == sorted(contracts.__all__)
+    for name in kling_contracts.__all__:
+        assert getattr(kling_contracts, name) is not None
+    assert sorted(dir(kling_contracts)) == sorted(kling_contracts.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
-        contracts.nonsense  # noqa: B018 - asking is the test
+        kling_contracts.nonsense  # noqa: B018 - asking is the test

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from contracts.operations import MULTI_IMAGE, OPERATIONS, Operation
-from contracts.rules import Effect
-from contracts.strategies import (
+from kling_contracts.operations import MULTI_IMAGE, OPERATIONS, Operation
+from kling_contracts.rules import Effect
+from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
     InvalidRequest,

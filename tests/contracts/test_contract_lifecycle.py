@@ -8,10 +8,10 @@ from itertools import product
 
 import pytest
 
-from contracts import lifecycle
-from contracts.lifecycle import REACHABLE, TRANSITIONS, judge
-from contracts.messages import ResultImage, TaskMessage
-from contracts.vocabulary import TaskStatus
+from kling_contracts import lifecycle
+from kling_contracts.lifecycle import REACHABLE, TRANSITIONS, judge
+from kling_contracts.messages import ResultImage, TaskMessage
+from kling_contracts.vocabulary import TaskStatus
 
 BORN = 1777385361501
 

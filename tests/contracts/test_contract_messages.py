@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage, success_object
-from contracts.vocabulary import TaskStatus
+from kling_contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage, success_object
+from kling_contracts.vocabulary import TaskStatus
 from tests.profiles import share
 
 words = st.text(min_size=1, max_size=20)

@@ -12,13 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 from openapi_spec_validator import validate as validate_document
 
-import contracts
-from contracts.cli import main
-from contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_SITUATIONS, Gateway, Situation
-from contracts.openapi import build, render
-from contracts.operations import MULTI_IMAGE, validate
+import kling_contracts
+from kling_contracts.cli import main
+from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_SITUATIONS, Gateway, Situation
+from kling_contracts.openapi import build, render
+from kling_contracts.operations import MULTI_IMAGE, validate
 
-FOLDER = Path(contracts.__file__).parent
+FOLDER = Path(kling_contracts.__file__).parent
 FILES = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "openapi-kling.json"}
 DOCUMENTS = {gateway.name: cast("dict[str, Any]", build(gateway)) for gateway in GATEWAYS}
 DOCUMENT, KLING_DOCUMENT = DOCUMENTS[COMETAPI.name], DOCUMENTS[KLING.name]
@@ -245,10 +245,10 @@ def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
 
 
 def test_module_survives_a_closed_pipe() -> None:
-    """`python -m contracts openapi | head -1` in a poor locale: one line, and not a word of complaint."""
+    """`python -m kling_contracts openapi | head -1` in a poor locale: one line, and not a word of complaint."""
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     with subprocess.Popen(
-        [sys.executable, "-m", "contracts", "openapi"],
+        [sys.executable, "-m", "kling_contracts", "openapi"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=FOLDER.parent,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.lifecycle import judge
-from contracts.messages import (
+from kling_contracts.lifecycle import judge
+from kling_contracts.messages import (
     MalformedMessage,
     ResultImage,
     ResultMedia,
@@ -16,7 +16,7 @@ from contracts.messages import (
     result_object,
     task_object,
 )
-from contracts.vocabulary import ResultKind, TaskStatus
+from kling_contracts.vocabulary import ResultKind, TaskStatus
 from tests.profiles import share
 
 BORN = 1777385361501

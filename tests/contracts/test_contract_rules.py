@@ -2,10 +2,10 @@
 
 import pytest
 
-from contracts.gateways import GATEWAYS, TOKEN_SITUATIONS, Gateway, Shape, Situation
-from contracts.operations import OPERATIONS, Operation
-from contracts.rules import EMPTY, Effect, Reading, Rule, Violation
-from contracts.vocabulary import ASSUMED, ERRORS, Confidence, Origin
+from kling_contracts.gateways import GATEWAYS, TOKEN_SITUATIONS, Gateway, Shape, Situation
+from kling_contracts.operations import OPERATIONS, Operation
+from kling_contracts.rules import EMPTY, Effect, Reading, Rule, Violation
+from kling_contracts.vocabulary import ASSUMED, ERRORS, Confidence, Origin
 
 operations = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
 gateways = pytest.mark.parametrize("gateway", GATEWAYS, ids=[each.name for each in GATEWAYS])

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
-from contracts.gateways import GATEWAYS
-from contracts.openapi import build
-from contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
-from contracts.rules import Effect, Violation
-from contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
-from contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.gateways import GATEWAYS
+from kling_contracts.openapi import build
+from kling_contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
+from kling_contracts.rules import Effect, Violation
+from kling_contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from tests.profiles import share
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from contracts.gateways import COMETAPI
-from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
-from contracts.rules import Effect
-from contracts.strategies import (
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
+from kling_contracts.rules import Effect
+from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
     InvalidRequest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.gateways import (
+from kling_contracts.gateways import (
     COMETAPI,
     GATEWAYS,
     INTERCEPTED_HOSTS,
@@ -17,8 +17,8 @@ from contracts.gateways import (
     every_operation,
     gateway_of,
 )
-from contracts.operations import MULTI_IMAGE
-from contracts.vocabulary import ERRORS, Origin
+from kling_contracts.operations import MULTI_IMAGE
+from kling_contracts.vocabulary import ERRORS, Origin
 
 # What the official table says of each code, in short.
 MEANINGS = {

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped]  # ships no types
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]  # ships no types
 
-from contracts.composite_fields import AnyField, ListOf, Nested
-from contracts.field_strategies import valid_values
-from contracts.gateways import COMETAPI
-from contracts.operations import Operation
-from contracts.request_schemas import request_schema
-from contracts.rules import Effect
-from contracts.strategies import (
+from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.field_strategies import valid_values
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.operations import Operation
+from kling_contracts.request_schemas import request_schema
+from kling_contracts.rules import Effect
+from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
     InvalidRequest,
@@ -28,7 +28,7 @@ from contracts.strategies import (
     invalid_classes,
     valid_requests,
 )
-from contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from tests.profiles import CI
 from tests.trial_operations import SERIES, SOUND, TRIAL, TRIAL_OPERATIONS, VIDEO
 

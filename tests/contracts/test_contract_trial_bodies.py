@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.composite_fields import ListOf
-from contracts.operations import Operation
-from contracts.picture_fields import PictureList
-from contracts.request_schemas import request_schema
-from contracts.rules import Effect
-from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.verify.bodies import Body, faults, minimal, minimal_value, with_field
+from kling_contracts.composite_fields import ListOf
+from kling_contracts.operations import Operation
+from kling_contracts.picture_fields import PictureList
+from kling_contracts.request_schemas import request_schema
+from kling_contracts.rules import Effect
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.verify.bodies import Body, faults, minimal, minimal_value, with_field
 from tests.contracts.test_contract_trial import Judge
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
 

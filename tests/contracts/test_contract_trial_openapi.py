@@ -12,12 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 from openapi_spec_validator import validate as validate_document
 
-from contracts.gateways import COMETAPI, KLING, Gateway, Route
-from contracts.openapi import build, render
-from contracts.operations import Operation, validate
-from contracts.response_examples import task_example
-from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.vocabulary import COMET_IDS, TaskStatus
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, Route
+from kling_contracts.openapi import build, render
+from kling_contracts.operations import Operation, validate
+from kling_contracts.response_examples import task_example
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.vocabulary import COMET_IDS, TaskStatus
 from tests.trial_operations import (
     EXPAND,
     SERIES,

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.fields import URL_PATTERN, is_web_url
-from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
-from contracts.picture_fields import BASE64_PATTERN, decode_base64
-from contracts.rules import Violation
-from contracts.sample_pictures import encoded, png
-from contracts.strategies import (
+from kling_contracts.fields import URL_PATTERN, is_web_url
+from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
+from kling_contracts.picture_fields import BASE64_PATTERN, decode_base64
+from kling_contracts.rules import Violation
+from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.strategies import (
     BoundaryRequest,
     boundary_classes,
     boundary_requests,

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from contracts.operations import validate
-from contracts.rules import shorten
+from kling_contracts.operations import validate
+from kling_contracts.rules import shorten
 from tests.contracts.boundary_table import PAGE_URL, ROWS, SUBJECTS, TOO_LARGE, good, inline, png, subjects
 
 

@@ -28,14 +28,15 @@ from typing import Any
 
 import pytest
 
-# pytester forgets what a run inside this process has imported; what is here already, it leaves alone.
-import kling_mock.doors.callback_sender
 import kling_mock.doors.respx_router
-import kling_mock.served
-import kling_mock.sleeping  # noqa: F401
-from contracts import cli as contracts_cli
-from contracts import vocabulary
-from contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
+
+# pytester forgets what a run inside this process has imported; what is here already, it leaves alone.
+import kling_mock.doors.webhook_sender
+import kling_mock.shared_server
+import kling_mock.timing.time_skipping  # noqa: F401
+from kling_contracts import cli as contracts_cli
+from kling_contracts import vocabulary
+from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake, Settings
 from kling_mock import cli as mock_cli
 from kling_mock.settings import read_switch
@@ -225,7 +226,7 @@ class Player:
         if ">" in here:
             here = here[: here.index(">")]
         run = subprocess.run(
-            [sys.executable, "-m", "contracts", *here],
+            [sys.executable, "-m", "kling_contracts", *here],
             capture_output=True,
             text=True,
             check=False,

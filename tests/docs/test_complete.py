@@ -12,30 +12,30 @@ from pathlib import Path
 
 import pytest
 
-import contracts
 import kling_client
+import kling_contracts
 import kling_mock
-from contracts import client_suite, vocabulary
-from contracts.client_suite import ClientAdapter, Outcome, Service
-from contracts.gateways import GATEWAYS
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task
+from kling_contracts import client_suite, vocabulary
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service
+from kling_contracts.gateways import GATEWAYS
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
 from kling_mock import cli as mock_cli
-from kling_mock.callbacks import Callback
-from kling_mock.journal import Calls
+from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.outbox import Outbox
 from kling_mock.matching import criteria_of
-from kling_mock.outbox import Outbox
 from kling_mock.records import CallRecord, TaskRequest
 from kling_mock.scenario import Script
-from kling_mock.served import ServedFake
-from kling_mock.views import View
+from kling_mock.shared_server import ServedFake
+from kling_mock.testing.journal import Calls
+from kling_mock.testing.view import FakeView
 from tests.contracts.plain_client import PlainClient
 
 ROOT = Path(__file__).parents[2]
-OURS = ("kling_mock", "kling_client", "contracts")
+OURS = ("kling_mock", "kling_client", "kling_contracts")
 CLASSES = (
     *(AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task),
-    *(Callback, Calls, Clock, Fake, ManualClock, Outbox, Pace, Script, ServedFake, TaskHandle, View),
+    *(Callback, Calls, Clock, Fake, ManualClock, Outbox, Pace, Script, ServedFake, TaskHandle, FakeView),
     *(CallRecord, TaskRequest, ClientAdapter, Outcome, Service),
 )
 
@@ -70,7 +70,7 @@ def test_what_is_missing_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", [kling_mock, kling_client, contracts, client_suite], ids=lambda each: each.__name__
+    "package", [kling_mock, kling_client, kling_contracts, client_suite], ids=lambda each: each.__name__
 )
 def test_public_names_are_documented(package: object) -> None:
     assert missing(list(getattr(package, "__all__"))) == []  # noqa: B009 -- a module, of three
@@ -112,7 +112,7 @@ def test_flags_of_kling_mock_are_documented() -> None:
     assert missing(flags(mock_cli._parser())) == []
 
 
-@pytest.mark.parametrize("name", ["kling_client.cli", "contracts.cli"])
+@pytest.mark.parametrize("name", ["kling_client.cli", "kling_contracts.cli"])
 def test_flags_of_the_other_commands_are_documented(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their parsers are made in `main`: each one that parses is looked at, instead."""
     if find_spec(name) is None:

@@ -10,9 +10,9 @@ import httpx
 import jwt
 import pytest
 
-from contracts.gateways import COMETAPI, KLING, Gateway, Situation
-from contracts.operations import MULTI_IMAGE
-from contracts.vocabulary import ERRORS
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.operations import MULTI_IMAGE
+from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake
 from tests.trial_operations import TRIAL, TRIAL_KLING, TRIAL_OPERATIONS
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from contracts.gateways import COMETAPI
+from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake
-from kling_mock.callbacks import Callback
+from kling_mock.callbacks.model import Callback
 from kling_mock.doors.server import Server
 from kling_mock.records import AttemptRecord
 
@@ -120,7 +120,7 @@ class Scene:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait for what is told of each attempt."""
-        self.fake._watch.wait(holds, LONG)
+        self.fake._notifier.wait(holds, LONG)
         assert holds(), repr(self.fake.callbacks)
 
     def attempts(self, count: int, position: int = 0) -> tuple[AttemptRecord, ...]:

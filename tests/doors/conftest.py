@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI
-from contracts.sample_pictures import encoded, png
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.sample_pictures import encoded, png
 from kling_mock import Clock, ManualClock
-from kling_mock.callbacks import Callback
+from kling_mock.callbacks.model import Callback
 from kling_mock.doors.asgi import ASGIApp
 from kling_mock.doors.server import Server
 from kling_mock.fake import Fake
+from kling_mock.http import Request
 from kling_mock.records import AttemptRecord
-from kling_mock.replies import Request
 from tests.doors.callback_scene import Hook, MakeHook, Scene, Serve
 
 Send = Callable[[httpx.Request], httpx.Response]

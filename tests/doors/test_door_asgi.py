@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI
+from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake
 from kling_mock.doors.asgi import DRAINED_CAPS, ASGIApp
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI
+from kling_contracts.gateways import COMETAPI
 from kling_mock import Clock, Fake, ManualClock, __version__
-from kling_mock.doors.callback_sender import CallbackSender
+from kling_mock.doors.webhook_sender import CallbackSender
 from tests.doors.callback_scene import KEY, LONG, MakeHook, Serve
 
 # -- what arrives
@@ -86,7 +86,7 @@ def test_a_jump_of_the_clock_alone_wakes_the_sender(
         for _ in range(5):  # what was about to wake it does so now
             await asyncio.sleep(0)
         busy = [task for task in asyncio.all_tasks() if "_deliver" in repr(task)]
-        if self._courier.next_due() and not busy and not changed.is_set():
+        if self._dispatcher.next_due() and not busy and not changed.is_set():
             asleep.set()
         await sleep(self, changed)
 
@@ -96,7 +96,7 @@ def test_a_jump_of_the_clock_alone_wakes_the_sender(
     assert inbox.next().status == "submitted"
     scene.all_delivered(1)
     asleep.clear()
-    scene.fake._courier.wake()  # it looks once more, finds nothing to do, and sleeps
+    scene.fake._dispatcher.wake()  # it looks once more, finds nothing to do, and sleeps
     assert asleep.wait(LONG)
     scene.fake.clock.advance(20)
     assert inbox.next().status == "processing"
@@ -161,13 +161,13 @@ def test_who_has_nothing_to_send_is_not_woken(hook: MakeHook, serve: Serve) -> N
     """No loop that looks: not at each call, nor while all that is due has been sent."""
     inbox, scene = hook(), serve(pace="held")
     looks: list[float] = []
-    take = scene.fake._courier.take
+    take = scene.fake._dispatcher.take
 
     def counted() -> Any:
         looks.append(scene.fake.clock.now())
         return take()
 
-    scene.fake._courier.take = counted  # type: ignore[method-assign]
+    scene.fake._dispatcher.take = counted  # type: ignore[method-assign]
     plain = scene.create(None)
     calling = scene.create(inbox.url)
     inbox.statuses(2)

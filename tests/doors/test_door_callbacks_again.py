@@ -25,7 +25,7 @@ def test_what_is_no_2xx_comes_again_after_each_pause(status: int, hook: MakeHook
     attempts = scene.attempts(5)
     assert [each.at - born for each in attempts] == [0, 1, 11, 71, 671]
     assert {(each.status, each.error) for each in attempts} == {(status, f"the receiver answered {status}")}
-    assert scene.fake._courier.next_due() == NEVER  # given up
+    assert scene.fake._dispatcher.next_due() == NEVER  # given up
     assert scene.fake.task.status == "submitted"
 
 

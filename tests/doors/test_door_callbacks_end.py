@@ -26,7 +26,7 @@ def test_stopping_ends_what_is_on_its_way_and_leaves_nothing(hook: MakeHook, ser
     scene.server.stop()
     assert not thread.is_alive()
     assert {each.attempts for each in scene.fake.callbacks} == {()}
-    assert scene.fake._courier._senders == ()
+    assert scene.fake._dispatcher._senders == ()
     inbox.gate.set()
     scene.server.start()
     again = {inbox.next().body["task_id"] for _ in range(10)}

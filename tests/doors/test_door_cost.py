@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI
+from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake
 
 

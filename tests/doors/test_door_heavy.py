@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI
-from contracts.sample_pictures import encoded, png
-from contracts.vocabulary import BODY_MAXIMUM
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock import Fake, Reply, Request
 from kling_mock.doors.asgi import INLINE_BYTES
 

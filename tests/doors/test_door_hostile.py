@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI
+from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake, ManualClock
 
 Send = Callable[[httpx.Request], httpx.Response]

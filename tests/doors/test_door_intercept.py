@@ -14,7 +14,7 @@ import respx
 from respx.mocks import HTTPCoreMocker
 from respx.models import AllMockedAssertionError
 
-from contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
+from kling_contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
 from kling_mock import Fake
 from kling_mock.doors.asgi import ASGIApp
 from kling_mock.doors.respx_router import Interception

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
+from kling_contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
 from kling_mock import Fake
 from kling_mock.doors.respx_router import NameRefused
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
+from kling_contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
 from kling_mock import Fake, ManualClock
 
 Send = Callable[[httpx.Request], httpx.Response]

@@ -19,11 +19,19 @@ import pytest
 from faker import Faker
 
 import kling_mock.faker
-from contracts import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation, TaskMessage, TaskStatus, judge, validate
-from contracts.fields import Choice, Integer
-from contracts.picture_fields import PictureList
-from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.vocabulary import ASPECT_RATIOS, KLING_IDS, PROMPT_MAXIMUM
+from kling_contracts import (
+    MULTI_IMAGE,
+    MULTI_IMAGE2IMAGE,
+    Operation,
+    TaskMessage,
+    TaskStatus,
+    judge,
+    validate,
+)
+from kling_contracts.fields import Choice, Integer
+from kling_contracts.picture_fields import PictureList
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.vocabulary import ASPECT_RATIOS, KLING_IDS, PROMPT_MAXIMUM
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.faker import KlingProvider
 from tests.trial_operations import SERIES, SOUND, TRIAL_OPERATIONS, VIDEO

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
-from contracts.sample_pictures import png
 from kling_client import AsyncClient, AsyncTask, Client
+from kling_contracts.sample_pictures import png
 from kling_mock import Fake
 from tests.kling_client import command
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from contracts.gateways import COMETAPI
 from kling_client.config import Config
 from kling_client.credentials import PlainKey
 from kling_client.flows import query, submit, watch
@@ -14,6 +13,7 @@ from kling_client.request import Draft
 from kling_client.retry import Poll, Retry
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Outcome, Read, Send, Show, Sleep, Stage
+from kling_contracts.gateways import COMETAPI
 from tests.kling_client.conftest import KEY, TASK_ID, FakeTime, task
 
 # An answer is what a call leads to: a failure, or a head and the pieces of a body (or a failure amid them).

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.vocabulary import TaskStatus
 from kling_client import (
     AsyncClient,
     Client,
@@ -26,6 +25,7 @@ from kling_client import (
     UnexpectedReply,
     WaitTimeout,
 )
+from kling_contracts.vocabulary import TaskStatus
 from tests.kling_client.conftest import KEY, TASK_ID, Body, Service, picture, shown
 
 IMAGES = ["https://h/a.png", "https://h/b.png"]

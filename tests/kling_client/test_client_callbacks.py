@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from contracts.messages import TaskMessage
 from kling_client import (
     UnexpectedReply,
     parse_callback,
 )
+from kling_contracts.messages import TaskMessage
 from tests.kling_client.conftest import task
 
 

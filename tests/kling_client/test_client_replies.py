@@ -9,12 +9,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from contracts.gateways import COMETAPI, Situation
-from contracts.vocabulary import ERRORS, TaskStatus
 from kling_client import errors
 from kling_client.replies import Reply, is_transient, read_task
 from kling_client.snapshot import Snapshot
 from kling_client.steps import Head
+from kling_contracts.gateways import COMETAPI, Situation
+from kling_contracts.vocabulary import ERRORS, TaskStatus
 from tests.kling_client.conftest import task
 from tests.profiles import CI
 

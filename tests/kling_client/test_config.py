@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
-from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 from kling_client.config import Config, configure, find_gateway, resolve_base_url
 from kling_client.credentials import PlainKey
 from kling_client.errors import ConfigError
 from kling_client.retry import Poll, Retry
+from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
+from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 
 
 def test_the_base_url_is_explicit_then_environment_then_the_services_own(

@@ -8,9 +8,9 @@ from typing import Any
 import jwt
 import pytest
 
-from contracts.gateways import COMETAPI, KLING, Gateway
 from kling_client.credentials import PlainKey, SignedTokens, resolve_credentials
 from kling_client.errors import ConfigError
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from tests.kling_client.conftest import no_environment
 
 ACCESS, SECRET = "ak-0123456789", "sc-0123456789-0123456789-0123456789"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 import kling_client
-from contracts.operations import validate
 from kling_client import errors
 from kling_client.snapshot import TaskSnapshot
+from kling_contracts.operations import validate
 
 TASK = TaskSnapshot(
     id="867", status="processing", request_id="c065", updated_at=datetime(2026, 11, 22, tzinfo=UTC)

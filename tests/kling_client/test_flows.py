@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.vocabulary import TaskStatus
 from kling_client import errors
 from kling_client.flows import JSON_LIMIT, query, submit
 from kling_client.request import Draft
 from kling_client.retry import Retry
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Failure, Flow, Head, Send, Stage
+from kling_contracts.vocabulary import TaskStatus
 from tests.kling_client.conftest import KEY, TASK_ID
 from tests.kling_client.flow_run import (
     BAD_GATEWAY,

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.vocabulary import TaskStatus
 from kling_client import errors
 from kling_client.flows import watch
 from kling_client.retry import LAST_POLL_SECONDS, Poll
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Head
+from kling_contracts.vocabulary import TaskStatus
 from tests.kling_client.conftest import TASK_ID
 from tests.kling_client.flow_run import (
     BAD_GATEWAY,

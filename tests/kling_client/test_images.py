@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.vocabulary import BODY_MAXIMUM
 from kling_client import ConfigError, Image
 from kling_client.images import to_wire
+from kling_contracts.vocabulary import BODY_MAXIMUM
 
 
 @given(st.binary(max_size=300))

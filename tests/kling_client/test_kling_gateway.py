@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.gateways import KLING
 from kling_client import AuthError, ConfigError, InvalidRequest, UnexpectedReply, WaitTimeout
 from kling_client.flows import listing
 from kling_client.snapshot import TaskSnapshot
+from kling_contracts.gateways import KLING
 from tests.kling_client.conftest import TASK_ID, Blocking, Service, shown, task
 from tests.kling_client.flow_run import Run, answer, config
 

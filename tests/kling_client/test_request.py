@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.operations import MULTI_IMAGE, validate
 from kling_client import ConfigError, Image, InvalidRequest
 from kling_client.request import CreateRequest, write
+from kling_contracts.operations import MULTI_IMAGE, validate
 from tests.kling_client.conftest import picture
 
 A, B = "https://h/a.png", "https://h/b.png"

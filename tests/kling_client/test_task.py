@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import TaskMessage
 from kling_client import AsyncTask, ConfigError, Task
 from kling_client.snapshot import Snapshot, TaskSnapshot
+from kling_contracts.messages import TaskMessage
 from tests.kling_client.conftest import CREATED, TASK_ID, Service, shown, task
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, cast
 import pytest
 
 from kling_mock import Fake, ManualClock, Reply, Request, TaskHandle
-from kling_mock.clock import Clock
+from kling_mock.timing.clock import Clock
 
 pytest.register_assert_rewrite("tests.kling_mock.life_cycle")  # what it compares is shown, as in a test
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kling_mock import Fake, ManualClock
-from kling_mock.control import TaskOver
-from kling_mock.handles import TaskHandle
+from kling_mock.control import TaskAlreadyEnded
+from kling_mock.testing.task_handle import TaskHandle
 from tests.intent import saw
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class LifeCycle(RuleBasedStateMachine):
         failures = {"release": pair.model.failure, "fail": "stopped", "succeed": None}
         arguments = ("stopped",) if verb == "fail" else ()
         if status in ("succeed", "failed"):
-            with pytest.raises(TaskOver):
+            with pytest.raises(TaskAlreadyEnded):
                 getattr(pair.handle, verb)(*arguments)
             saw("verb", f"{verb}, too late")
             return

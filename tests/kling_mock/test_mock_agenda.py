@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_mock.agenda import Agenda
-from kling_mock.callbacks import Callback, callbacks_of
+from kling_mock.callbacks.model import Callback, callbacks_of
+from kling_mock.callbacks.queue import DeliveryQueue
 from kling_mock.plan import NEVER
 from kling_mock.stores import TasksKey
 
@@ -20,8 +20,8 @@ HOOK = "https://app.test/hook"
 BORN = 1_767_225_600.0
 
 
-def agenda_of(fake: Fake) -> Agenda:
-    agenda = Agenda(fake._store, fake.settings)
+def agenda_of(fake: Fake) -> DeliveryQueue:
+    agenda = DeliveryQueue(fake._store, fake.settings)
     agenda.open()
     return agenda
 
@@ -92,10 +92,10 @@ def test_what_is_put_back_comes_again_and_was_no_attempt(start: Start) -> None:
     caller = start(pace="instant")
     caller.create(callback_url=HOOK)
     agenda = agenda_of(caller.fake)
-    errand = agenda.take()
-    assert errand is not None
-    agenda.put_back(errand)
-    assert agenda.take() == errand
+    delivery = agenda.take()
+    assert delivery is not None
+    agenda.put_back(delivery)
+    assert agenda.take() == delivery
     assert caller.fake.callbacks[0].attempts == ()
 
 
@@ -108,9 +108,9 @@ def test_it_knows_what_is_to_come(start: Start) -> None:
     for _ in range(3):
         known.append(agenda.next_due() - BORN)
         caller.clock.advance(max(0.0, agenda.next_due() - caller.clock.now()))
-        errand = agenda.take()
-        assert errand is not None
-        agenda.record(errand, 200)
+        delivery = agenda.take()
+        assert delivery is not None
+        agenda.record(delivery, 200)
     assert known == [0, 2, 5]
     assert agenda.next_due() == NEVER
     assert agenda._entries == {}
@@ -120,9 +120,9 @@ def test_a_pause_begins_when_the_attempt_is_over(start: Start) -> None:
     caller = start(pace="held:submitted", callback_retries=[1])
     caller.create(callback_url=HOOK)
     agenda = agenda_of(caller.fake)
-    errand = agenda.take()
-    assert errand is not None
-    agenda.record(errand, None, "no answer", lasted=10)
+    delivery = agenda.take()
+    assert delivery is not None
+    agenda.record(delivery, None, "no answer", lasted=10)
     assert agenda.next_due() - BORN == 11
 
 
@@ -130,11 +130,11 @@ def test_it_is_told_only_what_matters(start: Start) -> None:
     """Whoever sleeps until the next due time is woken only if that has changed."""
     caller = start(pace="polls:2")
     plain, calling = caller.make(), caller.make(callback_url=HOOK)
-    agenda = Agenda(caller.fake._store, caller.fake.settings)
+    agenda = DeliveryQueue(caller.fake._store, caller.fake.settings)
     assert not agenda.note(calling.id)  # nobody delivers yet
     agenda.open()
-    while errand := agenda.take():
-        agenda.record(errand, 200)
+    while delivery := agenda.take():
+        agenda.record(delivery, 200)
     caller.query(plain.id)
     caller.query(calling.id)
     assert [agenda.note(plain.id), agenda.note(calling.id), agenda.note(calling.id)] == [False, True, False]
@@ -143,10 +143,10 @@ def test_it_is_told_only_what_matters(start: Start) -> None:
 def test_a_task_that_is_dropped_on_the_way_leaves_nothing(caller: Caller) -> None:
     caller.create(callback_url=HOOK)
     agenda = agenda_of(caller.fake)
-    errand = agenda.take()
-    assert errand is not None
+    delivery = agenda.take()
+    assert delivery is not None
     caller.clock.advance(days=30)
-    agenda.record(errand, 500)
+    agenda.record(delivery, 500)
     assert agenda.take() is None
     assert agenda._entries == {}
     assert list(caller.fake.callbacks) == []

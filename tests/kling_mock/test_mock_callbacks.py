@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kling_mock.callbacks import Callback
+from kling_mock.callbacks.model import Callback
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contracts.gateways import Situation
+from kling_contracts.gateways import Situation
 from kling_mock import Fake, Request
 from tests.kling_mock.conftest import PATH, SUBJECTS
 from tests.kling_mock.reading import body_of

@@ -23,7 +23,7 @@ class SystemTime:
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> SystemTime:
     system = SystemTime()
-    monkeypatch.setattr("kling_mock.clock.system_time", system)
+    monkeypatch.setattr("kling_mock.timing.clock.system_time", system)
     return system
 
 

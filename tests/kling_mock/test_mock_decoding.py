@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kling_mock import decoding
-from kling_mock.decoding import DIGITS_MAXIMUM, QUICK_BYTES, decode
-from kling_mock.replies import json_reply
+from kling_mock import http as decoding
+from kling_mock.http import DIGITS_MAXIMUM, QUICK_BYTES, decode, json_reply
 from tests.profiles import share
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_mock.chance import draw, draw_uuid
+from kling_mock.rng import draw, draw_uuid
 from tests.profiles import share
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_mock.control import TaskOver
-from kling_mock.handles import TaskHandle
-from kling_mock.views import NotOneTask
+from kling_mock.control import TaskAlreadyEnded
+from kling_mock.testing.task_handle import TaskHandle
+from kling_mock.testing.view import NotOneTask
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
@@ -46,7 +46,9 @@ def test_a_verb_after_the_end_is_too_late(verb: str, late: str, start: Start) ->
     task = caller.make()
     finish(task, verb)
     before = caller.query(task.id)
-    with pytest.raises(TaskOver, match=f"task {task.id} has already ended: {ENDS[verb]} at 1767225600.000"):
+    with pytest.raises(
+        TaskAlreadyEnded, match=f"task {task.id} has already ended: {ENDS[verb]} at 1767225600.000"
+    ):
         finish(task, late)
     assert caller.query(task.id) == before
 
@@ -57,7 +59,7 @@ def test_an_end_by_the_clock_or_by_polls_is_an_end_too(start: Start) -> None:
     timed.clock.advance(2)
     polled.query(second.id)
     for task in (first, second):
-        with pytest.raises(TaskOver):
+        with pytest.raises(TaskAlreadyEnded):
             task.fail("stopped")
         assert task.status == "succeed"
 

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import pytest
 
-import contracts
 import kling_client
+import kling_contracts
 import kling_mock
 
 PACKAGES = {
     name: Path(str(package.__file__)).parent
     for name, package in (
-        ("contracts", contracts),
+        ("kling_contracts", kling_contracts),
         ("kling_mock", kling_mock),
         ("kling_client", kling_client),
     )
@@ -29,9 +29,9 @@ OURS = frozenset(PACKAGES)
 
 # What the contract itself is: what is derived from it with other people's libraries is not listed.
 CONTRACT_CORE = (
-    "contracts",
+    "kling_contracts",
     *(
-        f"contracts.{name}"
+        f"kling_contracts.{name}"
         for name in (
             "captures", "composite_fields", "constraints", "fields", "gateways", "lifecycle", "messages",
             "openapi", "operations", "picture_fields", "pictures", "request_examples", "request_schemas",
@@ -63,15 +63,15 @@ LIBRARIES = {
     },
     "kling_mock.console": {"rich"},
     "kling_mock.demo": {"rich"},
-    "kling_mock.doors.callback_sender": {"httpx"},  # when the first callback is sent
-    "kling_mock.doors.httpx_transport": {"httpx"},
+    "kling_mock.doors.webhook_sender": {"httpx"},  # when the first callback is sent
+    "kling_mock.doors.httpx": {"httpx"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.server": {"uvicorn"},
-    "kling_mock.drawing": {"PIL"},
-    "kling_mock.lettering": {"PIL"},  # the letters of drawing, which alone imports it
+    "kling_mock.images.draw": {"PIL"},
+    "kling_mock.images.text": {"PIL"},  # the letters of drawing, which alone imports it
     "kling_mock.pytest_plugin": {"pytest"},
-    "kling_mock.thumbnails": {"PIL"},  # made at creation, if the settings want them
-    "kling_mock.tokens": {"jwt"},  # read when the first token comes
+    "kling_mock.images.thumbnails": {"PIL"},  # made at creation, if the settings want them
+    "kling_mock.auth": {"jwt"},  # read when the first token comes
     "kling_mock.faker": {"faker"},  # read by whoever wants the provider
 }
 
@@ -80,15 +80,15 @@ DOORS = {
     "kling_mock.fake": ("lazy", {"httpx_transport", "respx_router", "asgi", "server", "callback_sender"}),
     "kling_mock.cli": ("lazy", {"server"}),
     "kling_mock.console": ("eager", {"asgi", "callback_sender"}),
-    "kling_mock.served": ("eager", {"asgi", "server"}),
+    "kling_mock.shared_server": ("eager", {"asgi", "server"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx_transport"}),
 }
 
 # Who may import what draws pictures: the fake, when the first one is wanted.
-DRAWERS = {"kling_mock.fake": "lazy", "kling_mock.drawing": "eager"}
+DRAWERS = {"kling_mock.fake": "lazy", "kling_mock.images.draw": "eager"}
 
 # These import what they hand out when it is asked for, and before that only for types.
-POSTPONING = {"contracts", "contracts.verify", "kling_client", "kling_mock", "kling_mock.fake"}
+POSTPONING = {"contracts", "kling_contracts.verify", "kling_client", "kling_mock", "kling_mock.fake"}
 
 # What has side effects, and is what users start; nothing of the core may know it.
 OUTSIDE = frozenset(
@@ -178,7 +178,7 @@ def test_the_contract_itself_imports_nobody(module: str) -> None:
 
 
 def test_the_contract_imports_nothing_of_ours() -> None:
-    tops = {each.name.partition(".")[0] for each in imports() if each.module.startswith("contracts")}
+    tops = {each.name.partition(".")[0] for each in imports() if each.module.startswith("kling_contracts")}
     assert not tops & {"kling_mock", "kling_client"}
 
 
@@ -204,14 +204,14 @@ def test_doors_are_opened_only_by_those_who_may() -> None:
 
 
 def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
-    drawing = {"kling_mock.drawing", "kling_mock.lettering"}
+    drawing = {"kling_mock.images.draw", "kling_mock.images.text"}
     found = {each.module: each.kind for each in imports() if each.name in drawing}
     assert found == DRAWERS
 
 
 def test_tokens_are_read_only_when_one_comes() -> None:
-    found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.tokens"}
-    assert found == {("kling_mock.authentication", "lazy")}
+    found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.auth"}
+    assert found == {("kling_mock.auth", "lazy")}
 
 
 def test_the_core_knows_nothing_of_what_users_start() -> None:
@@ -221,7 +221,7 @@ def test_the_core_knows_nothing_of_what_users_start() -> None:
     }
     # The server's thread keeps real time while a test skips its sleep.
     assert {(each.module, each.name) for each in guilty} <= {
-        ("kling_mock.doors.server", "kling_mock.sleeping")
+        ("kling_mock.doors.server", "kling_mock.timing.time_skipping")
     }
 
 

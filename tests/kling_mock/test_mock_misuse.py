@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kling_mock import Fake, ManualClock
-from kling_mock.decoding import decode
+from kling_mock.http import decode
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start

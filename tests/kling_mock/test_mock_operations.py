@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.gateways import COMETAPI, KLING, Gateway
-from contracts.operations import Operation
-from contracts.strategies import InvalidRequest, invalid_requests, valid_requests
-from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.verify.bodies import minimal
-from contracts.vocabulary import COMET_IDS
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.strategies import InvalidRequest, invalid_requests, valid_requests
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.verify.bodies import minimal
+from kling_contracts.vocabulary import COMET_IDS
 from kling_mock import Fake, ManualClock, Request, read_picture
 from tests.kling_mock.reading import body_of
 from tests.profiles import share

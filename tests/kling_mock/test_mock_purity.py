@@ -9,11 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from contracts.lifecycle import judge
-from contracts.messages import TaskMessage
-from contracts.vocabulary import TaskStatus
+from kling_contracts.lifecycle import judge
+from kling_contracts.messages import TaskMessage
+from kling_contracts.vocabulary import TaskStatus
 from kling_mock import records
-from kling_mock.callbacks import Callback
+from kling_mock.callbacks.model import Callback
 from kling_mock.plan import Plan, Transition
 from tests.profiles import share
 

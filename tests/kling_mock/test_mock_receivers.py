@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from kling_mock.receivers import refusal, without_secrets
+from kling_mock.callbacks.policy import refusal, without_secrets
 
 HERE = [
     "http://127.0.0.1:5000/hook",

@@ -9,8 +9,8 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from contracts.lifecycle import REACHABLE
-from contracts.vocabulary import TaskStatus
+from kling_contracts.lifecycle import REACHABLE
+from kling_contracts.vocabulary import TaskStatus
 from kling_mock import Pace
 from tests.intent import census, missing
 from tests.kling_mock.life_cycle import HERE, PACES, LifeCycle

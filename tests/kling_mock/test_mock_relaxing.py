@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contracts.operations import OPERATIONS
-from contracts.rules import Effect
+from kling_contracts.operations import OPERATIONS
+from kling_contracts.rules import Effect
 from kling_mock import Settings
 from kling_mock.settings import RELAXABLE, relaxable
 from tests.kling_mock.conftest import SUBJECTS

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from contracts.vocabulary import ERRORS
+from kling_contracts.vocabulary import ERRORS
 from kling_mock import Pace
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contracts.gateways import GATEWAYS, VALIDATION_SHAPES
+from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES
 from kling_mock import Fake, Pace, Settings
 from kling_mock.settings import read_switch
 from tests.kling_mock.reading import body_of, header

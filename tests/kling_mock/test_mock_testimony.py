@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contracts.sample_pictures import encoded, png
+from kling_contracts.sample_pictures import encoded, png
 from kling_mock import read_picture
-from kling_mock.pictures import Sheet
+from kling_mock.images.urls import PictureInfo
 from kling_mock.records import PictureRecord
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ URL = "https://pictures.test/b.png"
 
 
 @pytest.fixture(scope="module")
-def drawn(start: Start) -> tuple[Sheet, bytes]:
+def drawn(start: Start) -> tuple[PictureInfo, bytes]:
     """What the second picture of a task should say, typed here, and its bytes."""
     caller = start(pace="instant")
     subject = png(300, 400)
@@ -36,17 +36,17 @@ def drawn(start: Start) -> tuple[Sheet, bytes]:
         PictureRecord("subject_image_list[0].subject_image", None, len(subject), sha256(subject).hexdigest()),
         PictureRecord("subject_image_list[1].subject_image", URL),
     )
-    sheet = Sheet(task_id, 1, 2, 1248, 832, "3:2", "kling-v2", "at sea, \u8239", pictures)
-    return sheet, caller.picture(url).body
+    result = PictureInfo(task_id, 1, 2, 1248, 832, "3:2", "kling-v2", "at sea, \u8239", pictures)
+    return result, caller.picture(url).body
 
 
-def test_a_picture_says_what_it_was_made_of(drawn: tuple[Sheet, bytes]) -> None:
-    sheet, data = drawn
+def test_a_picture_says_what_it_was_made_of(drawn: tuple[PictureInfo, bytes]) -> None:
+    result, data = drawn
     read = read_picture(data)
     assert [(each.field, each.url, each.sha256) for each in read.pictures] == [
-        (each.field, each.url, each.sha256) for each in sheet.pictures
+        (each.field, each.url, each.sha256) for each in result.pictures
     ]
-    assert read == sheet
+    assert read == result
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_picture_says_what_it_was_made_of(drawn: tuple[Sheet, bytes]) -> None:
     ids=["another format", "one byte changed", "the end missing", "somebody else's"],
 )
 def test_what_was_changed_on_the_way_is_not_believed(
-    spoil: Spoil, said: str, drawn: tuple[Sheet, bytes]
+    spoil: Spoil, said: str, drawn: tuple[PictureInfo, bytes]
 ) -> None:
     with pytest.raises(ValueError, match=said):
         read_picture(spoil(drawn[1]))

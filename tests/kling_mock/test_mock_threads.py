@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from kling_mock import Clock
-from kling_mock.control import TaskOver
+from kling_mock.control import TaskAlreadyEnded
 from kling_mock.records import NewTask
 from kling_mock.stores import memory
 from kling_mock.stores.memory import MemoryStore
@@ -18,7 +18,7 @@ from tests.kling_mock.reading import body_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kling_mock.callbacks import Callback
+    from kling_mock.callbacks.model import Callback
     from tests.kling_mock.conftest import Caller, Start
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def test_a_verb_cannot_undo_an_end_that_a_query_has_told(
     caller.query(task.id)
     seen: list[str] = []
     _meanwhile(caller, monkeypatch, lambda: seen.append(caller.status(task.id)))
-    with pytest.raises(TaskOver):
+    with pytest.raises(TaskAlreadyEnded):
         task.fail("stopped")
     assert seen == ["succeed"]
     assert caller.status(task.id) == "succeed"

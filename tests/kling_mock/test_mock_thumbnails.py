@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from contracts.pictures import PictureHeader, read_header
-from contracts.sample_pictures import encoded
-from kling_mock.drawing import draw_sheet
-from kling_mock.pictures import Sheet
+from kling_contracts.pictures import PictureHeader, read_header
+from kling_contracts.sample_pictures import encoded
+from kling_mock.images.draw import draw_picture
+from kling_mock.images.thumbnails import make_thumbnail
+from kling_mock.images.urls import PictureInfo
 from kling_mock.records import PictureRecord
-from kling_mock.thumbnails import make_thumbnail
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
@@ -43,12 +43,14 @@ def thumbnail_of(data: bytes) -> bytes:
     return made
 
 
-def sheet(*thumbnails: bytes | None) -> Sheet:
+def result(*thumbnails: bytes | None) -> PictureInfo:
     pictures = tuple(
         PictureRecord(field, None, 1, f"{number:064x}", thumbnail)
         for number, (field, thumbnail) in enumerate(zip(FIELDS, thumbnails, strict=False))
     )
-    return Sheet("835493114549978297", 0, 1, 1024, 1024, "1:1", "kling-v2", "all of them \u4e00", pictures)
+    return PictureInfo(
+        "835493114549978297", 0, 1, 1024, 1024, "1:1", "kling-v2", "all of them \u4e00", pictures
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -66,19 +68,19 @@ def test_the_sheet_shows_the_picture() -> None:
     """Its average colour is where its tile is; without a thumbnail another pattern is there."""
     red = io.BytesIO()
     Image.new("RGB", (400, 400), (250, 10, 10)).save(red, "PNG")
-    with Image.open(io.BytesIO(draw_sheet(sheet(thumbnail_of(red.getvalue()), None)))) as drawn:
+    with Image.open(io.BytesIO(draw_picture(result(thumbnail_of(red.getvalue()), None)))) as drawn:
         colours = drawn.convert("RGB")
         assert colours.getpixel((256, 300)) == (250, 10, 10)
         assert colours.getpixel((768, 300)) != (250, 10, 10)
 
 
 def test_six_colourful_pictures_fit_into_one_palette() -> None:
-    full = sheet(*(thumbnail_of(picture(seed)) for seed in range(6)))
-    drawn = draw_sheet(full)
+    full = result(*(thumbnail_of(picture(seed)) for seed in range(6)))
+    drawn = draw_picture(full)
     with Image.open(io.BytesIO(drawn)) as opened:
         assert (opened.mode, opened.size) == ("P", (1024, 1024))
         assert len(opened.getcolors() or []) > 150
-    assert drawn == draw_sheet(full)
+    assert drawn == draw_picture(full)
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kling_mock import Pace
-from kling_mock.callbacks import Callback
-from kling_mock.timeline import FIRST, LAST, timeline
+from kling_mock.callbacks.model import Callback
+from kling_mock.testing.timeline import FIRST, LAST, timeline
 
 if TYPE_CHECKING:
-    from kling_mock.views import View
+    from kling_mock.testing.view import FakeView
     from tests.kling_mock.conftest import Caller, Start
 
 PATH = "/kling/v1/images/generations"
 HOOK = "https://me.test/hook"
 
 
-def lines(view: View) -> list[str]:
+def lines(view: FakeView) -> list[str]:
     return timeline(view).splitlines()
 
 
@@ -180,7 +180,7 @@ def test_tasks_past_their_retention_do_no_harm(caller: Caller) -> None:
 # -- scripts that were not used
 
 
-def unused(view: View) -> list[str]:
+def unused(view: FakeView) -> list[str]:
     """What stands below the first empty line."""
     told = lines(view)
     return told[told.index("") + 1 :]

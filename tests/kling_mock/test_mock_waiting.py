@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kling_mock import Clock
-from kling_mock.sleeping import SkippedSleep
+from kling_mock.timing.time_skipping import TimeSkipping
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
@@ -41,7 +41,7 @@ class Meanwhile:
 
     def __call__(self, caller: Caller, *actions: Callable[[], object]) -> None:
         condition = Noticing()
-        caller.fake._watch._changed = condition
+        caller.fake._notifier._changed = condition
 
         def act() -> None:
             for action in actions:
@@ -135,12 +135,12 @@ def test_a_task_that_has_ended_otherwise_is_not_waited_for(start: Start) -> None
 def test_what_holds_is_not_waited_for(caller: Caller) -> None:
     task = caller.make()
     caller.query(task.id)
-    caller.fake._watch._changed = Noticing()
+    caller.fake._notifier._changed = Noticing()
     caller.fake.calls.assert_created(1, within=LONG)
     task.assert_status("processing", within=LONG)
     task.assert_polled(1, within=LONG)
     task.assert_polled(at_most=1, within=LONG)
-    assert not caller.fake._watch._changed.asleep.is_set()
+    assert not caller.fake._notifier._changed.asleep.is_set()
 
 
 @pytest.mark.parametrize("within", [None, 0, 0.01])
@@ -162,7 +162,7 @@ def test_only_a_number_of_seconds_can_be_waited(within: float, caller: Caller) -
 
 def test_the_time_is_real_though_a_test_skips_its_sleep(caller: Caller, meanwhile: Meanwhile) -> None:
     """Another thread sleeps for an hour that nobody spends; the wait is not over for that."""
-    with SkippedSleep(caller.clock):
+    with TimeSkipping(caller.clock):
         meanwhile(caller, lambda: (time.sleep(3600), caller.ask()))
         caller.fake.calls.assert_created(within=LONG)
 
@@ -174,7 +174,7 @@ def test_telling_takes_no_lock_while_nobody_waits(caller: Caller) -> None:
         def __enter__(self) -> bool:
             raise NotImplementedError
 
-    caller.fake._watch._changed = Never()
+    caller.fake._notifier._changed = Never()
     task = caller.make()
     caller.query(task.id)
     caller.clock.advance(1)
@@ -196,7 +196,7 @@ def test_several_threads_can_wait_at_once_and_all_are_woken(caller: Caller) -> N
         for _ in range(3):
             caller.ask()
         assert [waiter.result(LONG) for waiter in waiters] == [None] * 4
-    assert caller.fake._watch._waiting == 0
+    assert caller.fake._notifier._waiting == 0
 
 
 # -- the assertions of a task

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+import kling_mock.doors.respx_router
+
 # pytester forgets what a run inside this process has imported. What is here already, it leaves alone:
 # otherwise each of these tests would load the server, httpx and ourselves anew.
-import kling_mock.doors.callback_sender
-import kling_mock.doors.respx_router
-import kling_mock.served
-import kling_mock.sleeping  # noqa: F401
+import kling_mock.doors.webhook_sender
+import kling_mock.shared_server
+import kling_mock.timing.time_skipping  # noqa: F401
 
 # What a user would have: code that knows the service and nothing of us.
 POSTER = """

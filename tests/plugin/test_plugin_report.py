@@ -161,7 +161,7 @@ def test_a_failed_test_that_has_no_fake_loads_nothing_of_ours(
         import sys
 
         def pytest_sessionfinish():
-            ours = {"kling_mock", "contracts", "kling_client"}
+            ours = {"kling_mock", "kling_contracts", "kling_client"}
             print("loaded:", sorted(name for name in sys.modules if name.partition(".")[0] in ours))
         """
     )

@@ -50,7 +50,7 @@ def test_between_two_tests_nobody_has_a_good_key(suite: Suite) -> None:
         def test_first(kling_server):
             left.append((kling_server.url, kling_server.api_key))
 
-        def test_second(_kling_stage):
+        def test_second(_kling_shared_server):
             url, key = left[0]
             for late in (key, "sk-mock", "between-two-tests-"):
                 headers = {"Authorization": f"Bearer {late}"}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from kling_mock import Clock, Fake, ManualClock
-from kling_mock.sleeping import RealTimeThread, SkippedSleep
+from kling_mock.timing.time_skipping import RealTimeThread, TimeSkipping
 
 Suite = Callable[..., pytest.RunResult]
 
@@ -160,7 +160,7 @@ def clock() -> ManualClock:
 def test_sleeping_moves_every_clock(clock: ManualClock) -> None:
     other = ManualClock()
     began = other.now()
-    with SkippedSleep(clock, other):
+    with TimeSkipping(clock, other):
         time.sleep(5)
         time.sleep(0.25)
     assert clock.now() == 1_800_000_005.25
@@ -170,7 +170,7 @@ def test_sleeping_moves_every_clock(clock: ManualClock) -> None:
 def test_the_fakes_own_clock_agrees_with_the_time_users_see() -> None:
     """A running clock is system time plus what was slept, as is `time.time`."""
     fake = Fake()
-    with SkippedSleep(fake.clock):
+    with TimeSkipping(fake.clock):
         time.sleep(1000)
         assert abs(time.time() - fake.clock.now()) < 1
         assert abs(time.time_ns() / 1e9 - fake.clock.now()) < 1
@@ -179,23 +179,23 @@ def test_the_fakes_own_clock_agrees_with_the_time_users_see() -> None:
 def test_everything_is_put_back(clock: ManualClock) -> None:
     names = ("sleep", "time", "monotonic", "time_ns", "monotonic_ns", "perf_counter")
     before = [*(getattr(time, name) for name in names), asyncio.sleep]
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         assert time.sleep is not before[0]
-    with pytest.raises(ZeroDivisionError), SkippedSleep(clock):
+    with pytest.raises(ZeroDivisionError), TimeSkipping(clock):
         raise ZeroDivisionError
     assert [*(getattr(time, name) for name in names), asyncio.sleep] == before
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), "1", None])
 def test_what_sleep_refuses_it_still_refuses(clock: ManualClock, seconds: float) -> None:
-    with SkippedSleep(clock), pytest.raises((ValueError, TypeError)):
+    with TimeSkipping(clock), pytest.raises((ValueError, TypeError)):
         time.sleep(seconds)
     assert clock.now() == 1_800_000_000
 
 
 def test_sleeping_for_no_time_is_left_alone(clock: ManualClock) -> None:
     """A zero is how tasks and threads give way to others."""
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         time.sleep(0)
         asyncio.run(asyncio.sleep(0))
     assert clock.now() == 1_800_000_000
@@ -205,7 +205,7 @@ def test_asyncio_sleep_gives_its_result(clock: ManualClock) -> None:
     async def main() -> list[str]:
         return [await asyncio.sleep(3, "a"), await asyncio.sleep(delay=4, result="b")]
 
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         assert asyncio.run(main()) == ["a", "b"]
     assert clock.now() == 1_800_000_007
 
@@ -220,7 +220,7 @@ def test_tasks_that_sleep_at_the_same_time_sleep_side_by_side(clock: ManualClock
     async def main() -> None:
         await asyncio.gather(*(poller() for _ in range(10)))
 
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         asyncio.run(main())
     assert clock.now() == 1_800_000_010
 
@@ -237,7 +237,7 @@ def test_who_sleeps_less_wakes_first(clock: ManualClock) -> None:
     async def main() -> None:
         await asyncio.gather(sleeper("long", 10), sleeper("short", 1, 2, 3), sleeper("middle", 4, 5))
 
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         asyncio.run(main())
     assert woken == [("short", 1), ("short", 3), ("middle", 4), ("short", 6), ("middle", 9), ("long", 10)]
 
@@ -250,7 +250,7 @@ def test_a_sleep_that_is_cancelled_holds_up_nobody(clock: ManualClock) -> None:
         short.cancel()
         await long
 
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         asyncio.run(main())
     assert clock.now() == 1_800_000_100
 
@@ -268,7 +268,7 @@ def test_other_tasks_get_their_turn(clock: ManualClock) -> None:
         steps.append("slept")
         await task
 
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         asyncio.run(main())
     assert steps == ["other", "slept"]
 
@@ -282,7 +282,7 @@ def test_threads_count_every_sleep(clock: ManualClock) -> None:
         for _ in range(250):
             time.sleep(1)
 
-    with SkippedSleep(clock) as skipped:
+    with TimeSkipping(clock) as skipped:
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
@@ -301,7 +301,7 @@ def test_a_thread_in_real_time_keeps_its_own(clock: ManualClock) -> None:
         asyncio.run(asyncio.sleep(0.001))
         seen.append(time.monotonic())
 
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         time.sleep(10**6)
         thread = RealTimeThread(target=work)
         thread.start()
@@ -313,6 +313,6 @@ def test_a_thread_in_real_time_keeps_its_own(clock: ManualClock) -> None:
 def test_a_clock_of_the_usual_kind_is_advanced() -> None:
     clock = Clock()
     began = clock.now()
-    with SkippedSleep(clock):
+    with TimeSkipping(clock):
         time.sleep(30)
     assert 30 <= clock.now() - began < 35

@@ -13,7 +13,7 @@ import pytest
 
 from kling_client import AsyncClient, Client, Task
 from kling_mock import Fake, ManualClock
-from kling_mock.served import Stage
+from kling_mock.shared_server import SharedServer
 
 KEY = "sk-together"
 LINES = (
@@ -54,7 +54,7 @@ class Line:
     """One way from a client to a fake. `run` gives a script a fresh fake, with a client at its door."""
 
     name: str
-    stage: Stage
+    stage: SharedServer
 
     def run(
         self,
@@ -65,7 +65,7 @@ class Line:
             switches.setdefault("keys", [KEY])
             clock = ManualClock()
             if self.name.startswith("socket"):
-                fake: Fake = stack.enter_context(self.stage.play(clock=clock, **switches))
+                fake: Fake = stack.enter_context(self.stage.use(clock=clock, **switches))
                 base_url: str | None = self.stage.server.url
             else:
                 fake, base_url = Fake(clock=clock, **switches), None
@@ -108,12 +108,12 @@ class Line:
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
-    with Stage() as playing:
+def stage() -> Iterator[SharedServer]:
+    with SharedServer() as playing:
         yield playing
 
 
 @pytest.fixture(params=LINES)
-def line(request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Line:
+def line(request: pytest.FixtureRequest, stage: SharedServer, monkeypatch: pytest.MonkeyPatch) -> Line:
     monkeypatch.delenv("KLING_BASE_URL", raising=False)
     return Line(request.param, stage)

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from contracts import MULTI_IMAGE, ResultImage, TaskStatus
-from contracts.client_suite import ClientAdapter, Outcome, Service, client_suite
-from contracts.gateways import KLING
 from kling_client import AsyncClient, Client
 from kling_client.snapshot import TaskSnapshot
+from kling_contracts import MULTI_IMAGE, ResultImage, TaskStatus
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite
+from kling_contracts.gateways import KLING
 
 SCENES = ("scence_image", "scene_image")
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from contracts.strategies import failing_requests, invalid_requests, valid_requests
 from kling_client import ApiError, InvalidRequest, TaskFailed
+from kling_contracts.strategies import failing_requests, invalid_requests, valid_requests
 from kling_mock import Fake
 from tests.intent import saw
 from tests.profiles import share

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from contracts import TaskMessage, judge
 from kling_client import KlingError, NotFound, TaskFailed, WaitTimeout
+from kling_contracts import TaskMessage, judge
 from kling_mock import Fake
 
 URL = "https://example.com/cat.png"

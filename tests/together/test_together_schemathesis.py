@@ -22,15 +22,15 @@ from msgspec.structs import replace
 from schemathesis.checks import CHECKS
 from schemathesis.engine import Status, events, from_schema
 
-import contracts
-from contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
-from contracts.openapi import build
+import kling_contracts
+from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
+from kling_contracts.openapi import build
 from kling_mock import Fake
 from kling_mock.doors.asgi import ASGIApp
-from kling_mock.replies import Reply, Request
+from kling_mock.http import Reply, Request
 from kling_mock.settings import Settings
 
-FOLDER = Path(contracts.__file__).parent
+FOLDER = Path(kling_contracts.__file__).parent
 CONFIG = FOLDER / "schemathesis.toml"
 DOCUMENTS = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "openapi-kling.json"}
 PHASES = {"examples", "coverage", "fuzzing", "stateful"}

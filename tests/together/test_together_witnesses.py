@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from contracts.strategies import invalid_requests
 from kling_client import ApiError, Client
 from kling_client import InvalidRequest as RefusedLocally
+from kling_contracts.strategies import invalid_requests
 from kling_mock import Fake
 from tests.profiles import CI
 

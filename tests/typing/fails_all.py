@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts import MULTI_IMAGE, TaskMessage, TaskStatus, judge, validate
-from contracts.strategies import InvalidRequest, invalid_requests, valid_requests
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task, parse_callback
+from kling_contracts import MULTI_IMAGE, TaskMessage, TaskStatus, judge, validate
+from kling_contracts.strategies import InvalidRequest, invalid_requests, valid_requests
 from kling_mock import Clock, Fake, ManualClock, Pace, Request, Settings, TaskHandle
-from kling_mock.callbacks import Callback
+from kling_mock.callbacks.model import Callback
 from kling_mock.faker import KlingProvider
-from kling_mock.served import ServedFake
-from kling_mock.timeline import timeline
+from kling_mock.shared_server import ServedFake
+from kling_mock.testing.timeline import timeline
 
 
 def the_fake(fake: Fake) -> None:

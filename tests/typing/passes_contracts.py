@@ -8,7 +8,7 @@ from typing import assert_type
 from hypothesis import given
 from hypothesis.strategies import SearchStrategy
 
-from contracts import (
+from kling_contracts import (
     COMETAPI,
     GATEWAYS,
     MULTI_IMAGE,
@@ -26,9 +26,9 @@ from contracts import (
     judge,
     validate,
 )
-from contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
-from contracts.lifecycle import Misconduct
-from contracts.strategies import (
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
+from kling_contracts.lifecycle import Misconduct
+from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
     InvalidRequest,
@@ -37,7 +37,7 @@ from contracts.strategies import (
     invalid_requests,
     valid_requests,
 )
-from contracts.vocabulary import ResultKind
+from kling_contracts.vocabulary import ResultKind
 
 
 def requests(body: object) -> None:

@@ -9,10 +9,6 @@ from typing import assert_type
 
 import httpx
 
-from contracts import ResultImage, ResultMedia, TaskMessage, TaskStatus, Violation
-from contracts.gateways import KLING
-from contracts.messages import Result
-from contracts.text_to_image import TEXT_TO_IMAGE
 from kling_client import (
     ApiError,
     AsyncClient,
@@ -31,6 +27,10 @@ from kling_client import (
     WaitTimeout,
     parse_callback,
 )
+from kling_contracts import ResultImage, ResultMedia, TaskMessage, TaskStatus, Violation
+from kling_contracts.gateways import KLING
+from kling_contracts.messages import Result
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
 
 
 def asking_for_pictures() -> None:

@@ -10,19 +10,19 @@ import httpx
 import pytest
 from faker import Faker
 
-from contracts import MULTI_IMAGE2IMAGE, TaskStatus
+from kling_contracts import MULTI_IMAGE2IMAGE, TaskStatus
 from kling_mock import Clock, Fake, ManualClock, Pace, Reply, Request, Settings, TaskHandle, read_picture
-from kling_mock.callbacks import Callback
+from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.outbox import Outbox
 from kling_mock.faker import KlingProvider
-from kling_mock.journal import Calls
-from kling_mock.outbox import Outbox
-from kling_mock.pictures import Sheet
+from kling_mock.images.urls import PictureInfo
 from kling_mock.plan import Transition
 from kling_mock.records import CallRecord, RuleRecord, TaskRequest
 from kling_mock.scenario import Script
-from kling_mock.served import ServedFake
-from kling_mock.timeline import timeline
-from kling_mock.views import View
+from kling_mock.shared_server import ServedFake
+from kling_mock.testing.journal import Calls
+from kling_mock.testing.timeline import timeline
+from kling_mock.testing.view import FakeView
 
 
 def making_one() -> None:
@@ -31,7 +31,7 @@ def making_one() -> None:
     Fake(pace=Pace.seconds(1, 2.5), base_url=None)
     assert_type(fake.settings, Settings)
     assert_type(fake.clock, Clock)
-    assert_type(fake.account("sk-one"), View)
+    assert_type(fake.account("sk-one"), FakeView)
 
 
 def its_doors(fake: Fake) -> None:
@@ -44,7 +44,7 @@ def its_doors(fake: Fake) -> None:
     with fake.serve() as server, fake.serve("::1", port=0):
         assert_type(server.url, str)
     fake.asgi()
-    assert_type(read_picture(b""), Sheet)
+    assert_type(read_picture(b""), PictureInfo)
 
 
 async def its_async_doors(fake: Fake) -> None:

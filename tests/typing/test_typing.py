@@ -16,7 +16,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PACKAGES = ("contracts", "kling_client", "kling_mock")
+PACKAGES = ("kling_contracts", "kling_client", "kling_mock")
 
 PASSES = sorted(HERE.glob("passes_*.py"))
 FAILS = sorted(HERE.glob("fails_*.py"))

@@ -10,22 +10,22 @@ from typing import Any
 import httpx
 import pytest
 
-import contracts.verify.planning
-import kling_mock.drawing
-from contracts.gateways import GATEWAYS, Gateway
-from contracts.operations import Operation
-from contracts.sample_pictures import png
-from contracts.verify.catalogue import steps_of
-from contracts.verify.check import Need, Verdict
-from contracts.verify.keys import Keys
-from contracts.verify.receiver import Letters
-from contracts.verify.runner import Options, Report, verify
-from contracts.verify.step import Step
-from contracts.witnesses.message import Callback
-from contracts.witnesses.witness import Faulty, Witness, WitnessTransport
+import kling_contracts.verify.planning
+import kling_mock.images.draw
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.sample_pictures import png
+from kling_contracts.verify.catalogue import steps_of
+from kling_contracts.verify.check import Need, Verdict
+from kling_contracts.verify.keys import Keys
+from kling_contracts.verify.receiver import Letters
+from kling_contracts.verify.runner import Options, Report, verify
+from kling_contracts.verify.step import Step
+from kling_contracts.witnesses.message import Callback
+from kling_contracts.witnesses.witness import Faulty, Witness, WitnessTransport
 from kling_mock import Fake, ManualClock
-from kling_mock.callbacks import Callback as FakeCallback
-from kling_mock.pictures import Sheet
+from kling_mock.callbacks.model import Callback as FakeCallback
+from kling_mock.images.urls import PictureInfo
 
 SERVER = "http://127.0.0.1:9"
 PLAIN_KEY = "sk-one-0000"
@@ -110,14 +110,14 @@ def _white(width: int, height: int) -> bytes:
     return png(width, height)
 
 
-def _draw_white(sheet: Sheet) -> bytes:
-    return _white(sheet.width, sheet.height)
+def _draw_white(result: PictureInfo) -> bytes:
+    return _white(result.width, result.height)
 
 
 @pytest.fixture
 def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
     """Runs campaigns. Pictures are white: drawing real ones would take most of the time."""
-    monkeypatch.setattr(kling_mock.drawing, "draw_sheet", _draw_white)
+    monkeypatch.setattr(kling_mock.images.draw, "draw_picture", _draw_white)
     return run_campaign
 
 
@@ -128,7 +128,7 @@ def _light_steps(gateway: Gateway) -> tuple[Step, ...]:
 @pytest.fixture
 def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campaign:
     """The same without the requests of 14 MB, which take half of its time."""
-    monkeypatch.setattr(contracts.verify.planning, "steps_of", _light_steps)
+    monkeypatch.setattr(kling_contracts.verify.planning, "steps_of", _light_steps)
     return campaign
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.gateways import COMETAPI, KLING, Gateway, Situation
-from contracts.operations import Operation
-from contracts.sample_pictures import encoded, png
-from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.witnesses.message import Answer, Ask, Object, as_list, as_object, images_of
-from contracts.witnesses.tasks import EveryTask
-from contracts.witnesses.witness import Behind, Faulty, Witness
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.operations import Operation
+from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.witnesses.message import Answer, Ask, Object, as_list, as_object, images_of
+from kling_contracts.witnesses.tasks import EveryTask
+from kling_contracts.witnesses.witness import Behind, Faulty, Witness
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL, TRIAL_KLING, VIDEO
 
 TARGETS: Final[list[tuple[Gateway, Operation]]] = [

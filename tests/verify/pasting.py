@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-import contracts.verify.receiver
-from contracts.verify.check import Hearing, Result
-from contracts.verify.evidence import Evidence
-from contracts.verify.exchange import Delivery, Exchange, Probe
-from contracts.verify.replay import replay_of
-from contracts.verify.report import Report
-from contracts.verify.reproduce import Reproduction, reproduce
-from contracts.vocabulary import (
+import kling_contracts.verify.receiver
+from kling_contracts.verify.check import Hearing, Result
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Delivery, Exchange, Probe
+from kling_contracts.verify.replay import replay_of
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reproduce import Reproduction, reproduce
+from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
     KLING_API_KEY_VARIABLE,
@@ -94,7 +94,7 @@ def _in_process(served: Served, tap: Tap) -> Iterator[None]:
             patch.setattr(httpx, method, getattr(client, method))
         patch.setattr(httpx, "Client", partial(httpx.Client, transport=tap))
         patch.setattr(time, "sleep", served.clock.advance)
-        patch.setattr(contracts.verify.receiver, "Receiver", partial(Receiver, served))
+        patch.setattr(kling_contracts.verify.receiver, "Receiver", partial(Receiver, served))
         yield
 
 

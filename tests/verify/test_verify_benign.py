@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contracts.gateways import GATEWAYS, Gateway
-from contracts.witnesses.message import Answer, Ask, Callback, Object, as_object, images_of
-from contracts.witnesses.witness import Behind, Faulty, Witness
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.witnesses.message import Answer, Ask, Callback, Object, as_object, images_of
+from kling_contracts.witnesses.witness import Behind, Faulty, Witness
 from tests.profiles import EVERY_WITNESS
 
 if TYPE_CHECKING:

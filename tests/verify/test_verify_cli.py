@@ -13,20 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from contracts.cli import main
-from contracts.gateways import COMETAPI, GATEWAYS, Gateway
-from contracts.verify.catalogue import checks_of
-from contracts.verify.check import Check, Example, Result, Verdict
-from contracts.verify.course import Course
-from contracts.verify.evidence import Evidence
-from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.planning import Options, plan
-from contracts.verify.recorder import Recorder
-from contracts.verify.recording import judge_recording
-from contracts.verify.report import Report
-from contracts.verify.reports import html_report, json_report, junit
-from contracts.verify.runner import Progress, verify
-from contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
+from kling_contracts.cli import main
+from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
+from kling_contracts.verify.catalogue import checks_of
+from kling_contracts.verify.check import Check, Example, Result, Verdict
+from kling_contracts.verify.course import Course
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.planning import Options, plan
+from kling_contracts.verify.recorder import Recorder
+from kling_contracts.verify.recording import judge_recording
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports import html_report, json_report, junit
+from kling_contracts.verify.runner import Progress, verify
+from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
 from kling_mock import Fake
 
 KEY, SECOND = "sk-one-secret-0001", "sk-two-secret-0002"
@@ -92,7 +92,7 @@ def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> N
 
 def test_judging_needs_no_http(recorded: tuple[Report, Path]) -> None:
     code = f"""import sys
-from contracts.cli import main
+from kling_contracts.cli import main
 main(["judge", {str(recorded[1])!r}, "--json"])
 print([name for name in ("httpx", "rich") if name in sys.modules], file=sys.stderr)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -372,7 +372,10 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "contracts", "explain"], stdout=write, stderr=subprocess.PIPE, check=False
+        [sys.executable, "-m", "kling_contracts", "explain"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -393,7 +396,7 @@ def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
     spoilt.write_text(text, encoding="utf-8")
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "contracts", "judge", str(spoilt), *flags]
+    command = [sys.executable, "-m", "kling_contracts", "judge", str(spoilt), *flags]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (status, b"")
@@ -407,7 +410,7 @@ def test_a_mistake_of_ours_is_not_held_against_the_server(
     def mistaken(*_: object, **__: object) -> None:
         raise LookupError("ours")
 
-    monkeypatch.setattr("contracts.verify.recording.judge_recording", mistaken)
+    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", mistaken)
     assert main(["judge", str(recorded[1])]) == 4
     told = capsys.readouterr().err
     assert told.startswith(
@@ -422,6 +425,6 @@ def test_an_interrupted_command_is_no_traceback(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("contracts.verify.recording.judge_recording", interrupted)
+    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", interrupted)
     assert main(["judge", str(recorded[1])]) == 4
     assert capsys.readouterr().err == "kling-contracts: interrupted before there was a report\n"

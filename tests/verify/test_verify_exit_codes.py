@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.verify.check import Check, Need, Result, Verdict
-from contracts.verify.course import Course
-from contracts.verify.evidence import Evidence
-from contracts.verify.exit_codes import exit_code
-from contracts.verify.planning import Options
-from contracts.verify.report import Report
-from contracts.vocabulary import SEED
+from kling_contracts.verify.check import Check, Need, Result, Verdict
+from kling_contracts.verify.course import Course
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exit_codes import exit_code
+from kling_contracts.verify.planning import Options
+from kling_contracts.verify.report import Report
+from kling_contracts.vocabulary import SEED
 
 PASS, FAIL, KNOWN, OPEN, NOT_RUN = (
     Verdict.PASS,

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.verify.check import Verdict
-from contracts.verify.known import BadDeviations, Deviation, read_deviations
-from contracts.verify.runner import Options, verify
+from kling_contracts.verify.check import Verdict
+from kling_contracts.verify.known import BadDeviations, Deviation, read_deviations
+from kling_contracts.verify.runner import Options, verify
 
 TODAY = date(2026, 11, 22)
 

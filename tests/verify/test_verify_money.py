@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.gateways import COMETAPI, KLING, Gateway
-from contracts.verify.budget import Budget, OverBudget, images_of
-from contracts.verify.check import Need, Verdict
-from contracts.verify.runner import Options, Report, plan, verify
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.verify.budget import Budget, OverBudget, images_of
+from kling_contracts.verify.check import Need, Verdict
+from kling_contracts.verify.runner import Options, Report, plan, verify
 from tests.profiles import share
 
 KEY = "sk-good-0123456789"

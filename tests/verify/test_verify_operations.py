@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contracts.checks.valid_requests import body_of, requests_of
-from contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
-from contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
-from contracts.rules import Effect
-from contracts.text_to_image import TEXT_TO_IMAGE
-from contracts.verify.budget import images_in
-from contracts.verify.catalogue import checks_of, steps_of
-from contracts.verify.check import Verdict
-from contracts.verify.planning import Options
-from contracts.verify.recorder import write_recording
-from contracts.verify.recording import BadRecording, judge_recording
-from contracts.verify.reports.json_report import as_json
-from contracts.verify.reports.wording import circumstances
+from kling_contracts.checks.valid_requests import body_of, requests_of
+from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
+from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
+from kling_contracts.rules import Effect
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.verify.budget import images_in
+from kling_contracts.verify.catalogue import checks_of, steps_of
+from kling_contracts.verify.check import Verdict
+from kling_contracts.verify.planning import Options
+from kling_contracts.verify.recorder import write_recording
+from kling_contracts.verify.recording import BadRecording, judge_recording
+from kling_contracts.verify.reports.json_report import as_json
+from kling_contracts.verify.reports.wording import circumstances
 from tests.profiles import EVERY_WITNESS
 from tests.trial_operations import SPEECH, TRIAL, VIDEO
 from tests.verify.conftest import SERVER, serve

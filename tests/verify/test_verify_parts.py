@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.checks.conduct import RULES
-from contracts.checks.task_shape import shape_problem
-from contracts.gateways import COMETAPI, KLING, Gateway
-from contracts.lifecycle import judge
-from contracts.verify.bodies import faults, minimal
-from contracts.verify.catalogue import checks_of, steps_of
-from contracts.verify.check import Hearing
-from contracts.verify.evidence import Evidence
-from contracts.verify.exchange import Exchange, Probe
-from contracts.verify.session import encode
+from kling_contracts.checks.conduct import RULES
+from kling_contracts.checks.task_shape import shape_problem
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.lifecycle import judge
+from kling_contracts.verify.bodies import faults, minimal
+from kling_contracts.verify.catalogue import checks_of, steps_of
+from kling_contracts.verify.check import Hearing
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.session import encode
 
 GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
 
@@ -137,9 +137,9 @@ def test_every_rule_of_the_judge_has_its_check() -> None:
     import inspect
     import re
 
-    import contracts.lifecycle
+    import kling_contracts.lifecycle
 
-    named = set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', inspect.getsource(contracts.lifecycle)))
+    named = set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', inspect.getsource(kling_contracts.lifecycle)))
     assert named - set(RULES) == {"task.id", "state.skipped"}
     assert set(RULES) <= named
     assert judge([]) == ()

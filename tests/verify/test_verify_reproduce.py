@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from contracts.gateways import COMETAPI
-from contracts.verify.bodies import bulky, minimal, subjects
-from contracts.verify.catalogue import checks_of
-from contracts.verify.check import Example
-from contracts.verify.evidence import Evidence
-from contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
-from contracts.verify.reproduce import Reproduction, lengths, reproduce
-from contracts.verify.session import KEPT_BYTES, _cut, encode
-from contracts.verify.spoilt import SPOILT
-from contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.verify.bodies import bulky, minimal, subjects
+from kling_contracts.verify.catalogue import checks_of
+from kling_contracts.verify.check import Example
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
+from kling_contracts.verify.reproduce import Reproduction, lengths, reproduce
+from kling_contracts.verify.session import KEPT_BYTES, _cut, encode
+from kling_contracts.verify.spoilt import SPOILT
+from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake
 
 KEY, SECOND = "sk-One-secret", "sk-two-secret"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.gateways import GATEWAYS, KLING, Gateway
-from contracts.verify.check import Verdict
-from contracts.verify.runner import Options, verify
+from kling_contracts.gateways import GATEWAYS, KLING, Gateway
+from kling_contracts.verify.check import Verdict
+from kling_contracts.verify.runner import Options, verify
 from kling_mock import Fake
 
 

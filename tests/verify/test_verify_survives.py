@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from contracts.gateways import COMETAPI, GATEWAYS, Gateway
-from contracts.verify.recorder import write_recording
-from contracts.verify.recording import judge_recording
-from contracts.verify.reports import html_report, json_report, junit, terminal
-from contracts.verify.runner import Unreachable
-from contracts.witnesses.message import Answer, Ask, Object, images_of
-from contracts.witnesses.tasks import EveryTask
-from contracts.witnesses.witness import Behind, Faulty, Witness
+from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
+from kling_contracts.verify.recorder import write_recording
+from kling_contracts.verify.recording import judge_recording
+from kling_contracts.verify.reports import html_report, json_report, junit, terminal
+from kling_contracts.verify.runner import Unreachable
+from kling_contracts.witnesses.message import Answer, Ask, Object, images_of
+from kling_contracts.witnesses.tasks import EveryTask
+from kling_contracts.witnesses.witness import Behind, Faulty, Witness
 from tests.profiles import share
 from tests.verify.conftest import PLAIN_KEY, SECOND_KEY, SIGNING_KEY, Campaign, Outcome
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contracts.gateways import GATEWAYS, Gateway
-from contracts.verify.catalogue import checks_of
-from contracts.witnesses.catalogue import WITNESSES
-from contracts.witnesses.witness import Witness
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.verify.catalogue import checks_of
+from kling_contracts.witnesses.catalogue import WITNESSES
+from kling_contracts.witnesses.witness import Witness
 from tests.profiles import EVERY_WITNESS
 from tests.verify.conftest import serve
 from tests.verify.pasting import scripts_of, shown_again

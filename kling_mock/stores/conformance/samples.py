@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from contracts.vocabulary import ResultKind, TaskStatus
+from kling_contracts.vocabulary import ResultKind, TaskStatus
 from kling_mock.plan import NEVER, Plan
 from kling_mock.records import (
     CallRecord,

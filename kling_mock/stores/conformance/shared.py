@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.gateways import COMETAPI, Situation
+from kling_contracts.gateways import COMETAPI, Situation
 from kling_mock.plan import Pace
 from kling_mock.records import ClockRecord, Jump, RuleRecord, RuleUse, TokenRecord
 from kling_mock.stores import (

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kling_mock import ManualClock
-from kling_mock.control import TaskOver, finish_task
+from kling_mock.control import TaskAlreadyEnded, finish_task
 from kling_mock.plan import NEVER, Pace, Plan
 from kling_mock.records import CallRecord, NewTask, PollRecord, TaskRecord, TaskRequest, TaskState
 from kling_mock.stores import (
@@ -169,7 +169,7 @@ class Player:
         over = now >= task.end or now >= task.expiry
         try:
             run(finish_task(task.record.id, lambda _: failure), self.store)
-        except (TaskOver, LookupError):
+        except (TaskAlreadyEnded, LookupError):
             assert over
         else:
             assert not over

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.vocabulary import TaskStatus
+from kling_contracts.vocabulary import TaskStatus
 from kling_mock import Fake, Request
 from kling_mock.control import finish_task, write_rule
 from kling_mock.plan import Pace

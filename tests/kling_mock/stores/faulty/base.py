@@ -22,7 +22,7 @@ from kling_mock.stores.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kling_mock.clock import Clock
+    from kling_mock.timing.clock import Clock
 
 Expected = tuple[Expect, ...]
 Records = tuple[Record, ...]

@@ -15,7 +15,7 @@ from kling_mock.stores import (
 from tests.kling_mock.stores.faulty.base import Expected, FaultyStore, FaultyTotals, found_by
 
 if TYPE_CHECKING:
-    from kling_mock.clock import Clock
+    from kling_mock.timing.clock import Clock
 
 
 @found_by("retention_exact")

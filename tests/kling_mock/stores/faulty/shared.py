@@ -28,8 +28,8 @@ from tests.kling_mock.stores.faulty.base import FaultyStore, Records, found_by
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kling_mock.clock import Clock
     from kling_mock.stores import Store
+    from kling_mock.timing.clock import Clock
 
 
 class FaultyScripts(FaultyStore):

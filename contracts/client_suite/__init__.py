@@ -1,9 +1,0 @@
-"""A test suite for anybody's client of the API: write an adapter of ten lines, get the verdicts.
-
-Needs the extra `contracts`.
-"""
-
-from contracts.client_suite.adapter import ClientAdapter, Outcome, Service
-from contracts.client_suite.suite import client_suite, properties
-
-__all__ = ["ClientAdapter", "Outcome", "Service", "client_suite", "properties"]

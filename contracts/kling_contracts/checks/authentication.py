@@ -1,0 +1,303 @@
+"""Keys: none, a wrong one, part of the right one. And all of that before anything else is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from kling_contracts.checks.errors import error_check
+from kling_contracts.checks.lists import page_path
+from kling_contracts.checks.unknown_ids import nobody
+from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
+from kling_contracts.operations import Operation
+from kling_contracts.verify.bodies import faults, minimal
+from kling_contracts.verify.check import Check, Hearing, Need
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.keys import NOBODY, Credential, Keys
+from kling_contracts.verify.session import Session, encode
+from kling_contracts.verify.spoilt import SPOILT_TOKENS, spoilt_keys
+from kling_contracts.verify.step import Stage, Step
+from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
+
+NO_KEY: Final = "no key"
+WRONG_KEY: Final = "wrong key"
+SIGNED: Final = "token"
+SCHEME: Final = "scheme"
+LATER: Final = "no key for a task"
+
+# Creates whose body would be refused, if it were looked at.
+_BAD_CREATES: Final = ("invalid create", "broken create")
+_OPERATIONS: Final = ("create", "query", "list", *_BAD_CREATES)
+_STEP: Final = "keys"
+# Ways to spoil a token that spoil its signature alone.
+_OTHER_SIGNATURES: Final = frozenset(
+    {"all but the last letter", "one letter more", "another last letter", "letters in the other case"}
+)
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    found = [
+        Check(
+            id="auth.required",
+            sentence="without a key every operation is refused with 401",
+            source=SEED,
+            judge=_judge(NO_KEY),
+            catches=("queries open to all", "an empty header is good"),
+        ),
+        Check(
+            id="auth.wrong_key",
+            sentence="a key that is not quite right is refused with 401",
+            source=SEED,
+            judge=_judge(WRONG_KEY),
+            catches=("any key is good", "prefixes of a key are good", "letters in the wrong case are good"),
+        ),
+        Check(
+            id="auth.first",
+            sentence="the key is looked at before the request",
+            source=ASSUMED,
+            judge=_judge_first,
+            catches=("validation before authentication",),
+        ),
+        Check(
+            id="auth.scheme_case",
+            sentence="the scheme may be written in any case",
+            source=ASSUMED,
+            judge=_judge_scheme,
+            catches=("Bearer compared exactly",),
+        ),
+        error_check(
+            "errors.no_key",
+            "a request without a key is refused with the error due",
+            gateway,
+            [Situation.NO_KEY],
+            lambda evidence: _of(evidence, NO_KEY),
+        ),
+        error_check(
+            "errors.wrong_key",
+            "a request with a wrong key is refused with the error due",
+            gateway,
+            [
+                Situation.BAD_KEY,
+                Situation.MALFORMED_KEY,
+                *(TOKEN_SITUATIONS[:1] if gateway.takes_tokens else ()),
+            ],
+            lambda evidence: _of(evidence, WRONG_KEY),
+        ),
+    ]
+    if gateway.takes_tokens:
+        found += [
+            Check(
+                id=f"auth.token.{name}",
+                sentence=f"a token that {says} is refused with {gateway.refusals[situations[0]].code}",
+                source=KLING_AUTH,
+                judge=_judge_token(name, {gateway.refusals[situation].code for situation in situations}),
+                catches=(f"tokens are taken although one {says}",),
+            )
+            for name, says, situations in _TOKENS
+        ]
+    return tuple(found)
+
+
+_TOKENS: Final = (
+    ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
+    ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
+    ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+)
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    found = [
+        Step(
+            name=_STEP,
+            stage=Stage.READING,
+            does="each operation without a key and with spoilt ones, valid and invalid bodies",
+            run=_send_spoilt,
+            requests=5 * 10,
+            feeds=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
+                   "errors.wrong_key", "answers.*"),
+        ),
+        Step(
+            name="keys: a task that exists",
+            stage=Stage.RUNNING,
+            does="a query for a task of ours without a key",
+            run=_query_without_key,
+            requests=2,
+            feeds=("auth.required", "errors.no_key", "answers.*"),
+        ),
+    ]  # fmt: skip
+    if gateway.takes_tokens:
+        found.append(
+            Step(
+                name="keys: tokens",
+                stage=Stage.READING,
+                does="tokens that have expired, are early, forged, of nobody",
+                run=_send_tokens,
+                requests=len(_TOKENS),
+                feeds=("auth.token.*", "answers.*"),
+                needs=frozenset({Need.SIGNER}),
+            )
+        )
+    return tuple(found)
+
+
+def _spoilt(keys: Keys, *, mock: bool) -> Iterator[Credential]:
+    """Credentials that are nearly right."""
+    bearer = keys.bearer()
+    for spoilt, key in spoilt_keys(bearer):
+        # A kling-mock takes all keys that begin so; elsewhere such a key is as wrong as any.
+        family = mock and key.startswith("sk-mock-")
+        if not family:
+            keys.keep_spoilt(key, spoilt.mark)
+            yield Credential(spoilt.who, (f"Bearer {key}",))
+    yield Credential("another scheme", (f"Basic {bearer}",))
+    yield Credential("no scheme", (bearer,))
+    yield Credential("a scheme alone", ("Bearer",))
+
+
+def _nobodies() -> Iterator[Credential]:
+    yield NOBODY
+    yield NOBODY._replace(who="an empty header", values=("",))
+
+
+def _send_spoilt(session: Session) -> None:
+    health = next(session.evidence.of("health"), None)
+    mock = health is not None and health.json_object.get("server") == "kling-mock"
+    for kind, credentials in ((NO_KEY, _nobodies()), (WRONG_KEY, _spoilt(session.keys, mock=mock))):
+        for credential in credentials:
+            for operation in _OPERATIONS:
+                if operation != "list" or session.evidence.gateway.lists:
+                    _operate(session, Probe(kind, operation, credential.who), credential)
+    lower = session.keys.first
+    for scheme in ("bearer", "BEARER"):
+        values = tuple(f"{scheme} {value.partition(' ')[2]}" for value in lower.values)
+        _operate(session, Probe(SCHEME, "query", scheme), lower._replace(values=values))
+
+
+def _operate(session: Session, probe: Probe, credential: Credential) -> None:
+    create = session.create_path
+    match probe.about:
+        case "create":
+            session.send(probe, "POST", create, body=encode(minimal(session.operation)), key=credential)
+        case "invalid create":
+            session.send(probe, "POST", create, body=_invalid(session.operation), key=credential)
+        case "broken create":
+            session.send(probe, "POST", create, body=b"{", key=credential)
+        case "list":
+            session.send(probe, "GET", page_path(session, 1, 1), key=credential)
+        case _:
+            session.send(probe, "GET", f"{create}/{nobody(session)}", key=credential)
+
+
+def _invalid(operation: Operation) -> bytes:
+    """A body that breaks a rule of the operation."""
+    body: object = {"n": "many"}
+    return encode(body if operation.read(body).violations else next(faults(operation)).body)
+
+
+def _query_without_key(session: Session) -> None:
+    for trace in session.evidence.traces()[:1]:
+        for credential in (NOBODY, Credential("another key", ("Bearer sk-" + "0" * 40,))):
+            target = f"{session.create_path}/{trace.id}"
+            session.send(Probe(LATER, "task", credential.who), "GET", target, key=credential)
+
+
+def _send_tokens(session: Session) -> None:
+    pair = session.keys.pair
+    if pair is None:
+        return
+    access, secret = pair
+    now = int(session.keys.now())
+    for spoilt in SPOILT_TOKENS:
+        signed = None if spoilt.secret is None else secret + spoilt.secret
+        claims = {"exp": now + spoilt.expires, "nbf": now + spoilt.begins}
+        token = session.keys.token(access + spoilt.issuer, signed, claims)
+        # The early one will be good in a while.
+        session.keys.keep_spoilt(token, spoilt.mark)
+        bearer = Credential(spoilt.who, (f"Bearer {token}",))
+        _operate(session, Probe(SIGNED, "query", spoilt.name), bearer)
+
+
+def _of(evidence: Evidence, kind: str) -> Iterator[Exchange]:
+    """Those that were refused for their key; others are another finding."""
+    return (exchange for exchange in evidence.of(kind) if exchange.status == 401)
+
+
+def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        unsigned = _ignores_signatures(evidence)
+        for kind_, wanted in ((kind, True), (LATER, kind == NO_KEY)):
+            for exchange in evidence.of(kind_):
+                if exchange.probe.about in _BAD_CREATES:
+                    continue
+                if unsigned and exchange.who in _OTHER_SIGNATURES:
+                    continue  # that signatures are not looked at is another finding
+                if kind_ == LATER and (exchange.who == NOBODY.who) is not wanted:
+                    continue
+                hearing.expect(
+                    exchange.status == 401,
+                    f"{exchange.probe.about} with {exchange.probe.tag} was not refused with 401",
+                    expected="401",
+                    actual=exchange.shown,
+                    shown=(exchange,),
+                )
+
+    return judge
+
+
+def _ignores_signatures(evidence: Evidence) -> bool:
+    return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(SIGNED))
+
+
+def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
+    # Where valid requests pass with such a key as well, that is the finding.
+    passed = {
+        exchange.probe.tag
+        for kind in (NO_KEY, WRONG_KEY)
+        for exchange in evidence.of(kind)
+        if exchange.status != 401 and exchange.probe.about in ("create", "query")
+    }
+    for kind in (NO_KEY, WRONG_KEY):
+        for exchange in evidence.of(kind):
+            if (
+                exchange.probe.about in _BAD_CREATES
+                and exchange.probe.tag not in passed
+                and exchange.status < 500
+            ):
+                hearing.expect(
+                    exchange.status == 401,
+                    f"the body was looked at before the key ({exchange.probe.tag}, {exchange.probe.about})",
+                    expected="401",
+                    actual=exchange.shown,
+                    shown=(exchange,),
+                )
+
+
+def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(SCHEME):
+        hearing.expect(
+            exchange.status != 401,
+            f"the right key was refused with the scheme {exchange.probe.tag}",
+            expected="what Bearer gets",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, Hearing], None]:
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        if name == "unsigned" and _ignores_signatures(evidence):
+            return  # that is another finding
+        for exchange in evidence.of(SIGNED):
+            if exchange.probe.tag == name:
+                hearing.expect(
+                    exchange.status == 401 and exchange.error_code in codes,
+                    f"a token ({name}) was not refused rightly",
+                    expected=f"401 with code {' or '.join(map(str, sorted(codes, key=str)))}",
+                    actual=exchange.shown,
+                    shown=(exchange,),
+                )
+
+    return judge

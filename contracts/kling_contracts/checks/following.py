@@ -1,0 +1,126 @@
+"""Following tasks: queries until all have ended, and queries long after that.
+
+What the steps see here is judged by the checks whose ids begin with `life_cycle`, and by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from kling_contracts.checks.endings import ended, lasted
+from kling_contracts.checks.valid_requests import UNWATCHED
+from kling_contracts.gateways import Gateway
+from kling_contracts.verify.evidence import Evidence, Trace
+from kling_contracts.verify.keys import Credential
+from kling_contracts.verify.session import Session
+from kling_contracts.verify.step import Stage, Step
+from kling_contracts.vocabulary import TaskStatus
+
+POLL: Final = "poll"
+AGAIN: Final = "again"
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+_AGAIN_ROUNDS: Final = 3
+_PARALLEL: Final = 6
+# So many queries in vain, and so many that got no answer at all, and a task is given up.
+_MOST_POLLS: Final = 20
+_MOST_LOST: Final = 3
+# A task is stuck when it is so many times as old as the slowest that has ended, and this old at least.
+_STUCK_FACTOR: Final = 10
+_STUCK_AGE: Final = 10.0
+# The same where none has ended: the slowest that was captured took 41 seconds.
+_ALL_STUCK_AGE: Final = 90.0
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    feeds = (
+        "life_cycle.*",
+        "looking.*",
+        "pictures.*",
+        "callbacks.*",
+        "lists.*",
+        "external_ids.echoed",
+        "outcomes.*",
+        "answers.*",
+    )
+    return (
+        Step(
+            name="tasks: until they end",
+            stage=Stage.ENDING,
+            does="queries for all tasks in turn, but one that nobody watches",
+            run=_poll,
+            requests=100,
+            feeds=feeds,
+        ),
+        Step(
+            name="tasks: after their end",
+            stage=Stage.ENDED,
+            does="queries for all tasks, long after they have ended",
+            run=_poll_again,
+            requests=(_AGAIN_ROUNDS + 1) * 11,
+            feeds=("life_cycle.*", "answers.*"),
+        ),
+    )
+
+
+def is_unwatched(trace: Trace) -> bool:
+    """Whether a task is left alone until the others have ended; one that ends with its create never is."""
+    return trace.created.probe.about == UNWATCHED and not trace.synchronous
+
+
+def key_of(session: Session, trace: Trace) -> Credential | None:
+    """The credential that a task was created with."""
+    return session.keys.second if trace.created.who == "second" else session.keys.first
+
+
+def patience_with(traces: Sequence[Trace]) -> tuple[float, float]:
+    """How long the slowest took that has ended, and the age in seconds at which others count as stuck."""
+    done = [lasted(trace) for trace in traces if ended(trace)]
+    return (max(done), max(max(done) * _STUCK_FACTOR, _STUCK_AGE)) if done else (0.0, _ALL_STUCK_AGE)
+
+
+def _poll(session: Session) -> None:
+    for trace in session.evidence.traces():
+        if trace.synchronous and session.time_left > 0:  # ended or not, it has to be found
+            session.query(POLL, trace.id, key=key_of(session, trace))
+    pause = _FIRST_PAUSE
+    while session.time_left > 0:
+        traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]
+        waiting = [trace for trace in traces if not ended(trace) and not _hopeless(session.evidence, trace)]
+        _, patience = patience_with(traces)
+        now = session.waiter.now()
+        stuck = [trace for trace in waiting if now - trace.created.received_at > patience]
+        if len(waiting) == len(stuck):
+            for trace in stuck:  # a last look at the age at which they count as stuck
+                session.query(POLL, trace.id, key=key_of(session, trace))
+            return
+        for trace in waiting:
+            if session.time_left > 0:
+                session.query(POLL, trace.id, key=key_of(session, trace))
+        session.waiter.sleep(min(pause, max(session.time_left, 0)))
+        pause = min(pause * 1.25, _LONGEST_PAUSE)
+
+
+def _hopeless(evidence: Evidence, trace: Trace) -> bool:
+    """Whether nothing more can be learnt: queries fail, or a status that is no word of the API never ends."""
+    asked = [each for each in evidence.exchanges if each.probe.kind == POLL and each.probe.about == trace.id]
+    if sum(not each.answered for each in asked) > _MOST_LOST or len(asked) - len(trace.reads) > _MOST_POLLS:
+        return True
+    words = {str(each.task.task_status) for each in trace.reads}
+    return len(trace.reads) > _MOST_POLLS and not words & {status.value for status in TaskStatus}
+
+
+def _poll_again(session: Session) -> None:
+    """One after another, three times, then all at once: answers must not get mixed up."""
+    for _ in range(_AGAIN_ROUNDS):
+        for trace in session.evidence.traces():
+            if ended(trace) and session.time_left > 0:
+                session.query(AGAIN, trace.id, key=key_of(session, trace))
+        session.waiter.sleep(min(0.2, max(session.time_left, 0)))
+    done = [trace for trace in session.evidence.traces() if ended(trace)]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        for trace in done:
+            pool.submit(session.query, AGAIN, trace.id, "at once", key_of(session, trace))

@@ -1,0 +1,232 @@
+"""Where a client is put to the test: calls it, watches the wire meanwhile, and tells what was wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final, NoReturn, Self, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+
+from kling_contracts.client_suite.adapter import ClientAdapter, Service
+from kling_contracts.client_suite.attempts import Attempt, attempted
+from kling_contracts.client_suite.isolation import Isolation
+from kling_contracts.client_suite.place import Place
+from kling_contracts.client_suite.scripts import Script, answer
+from kling_contracts.client_suite.stand_in import Manner, Received, Reply
+from kling_contracts.client_suite.tokens import ACCESS_KEY, KEY, SECRET_KEY
+from kling_contracts.client_suite.virtual_time import VirtualTime
+from kling_contracts.gateways import Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.rules import Rule
+from kling_contracts.vocabulary import Source
+
+T = TypeVar("T")
+
+TIMEOUT: Final = 30.0
+# Bodies are large, and clients take their time.
+_PATIENT: Final = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
+# So many requests in one call, and the client is taken for one that never stops.
+MANY: Final = 3000
+# A client whose waiting takes longer than this in real seconds does not live in virtual time.
+_MOST_REAL_SECONDS: Final = 15.0
+
+
+class Broken(Exception):
+    """A property does not hold. `rule` is the rule of the contract that is concerned, if it is one."""
+
+    def __init__(
+        self, expected: str, seen: str, *, given: object = None, rule: Rule | None = None, tag: str = ""
+    ) -> None:
+        super().__init__(f"expected {expected}, seen {seen}")
+        self.expected, self.seen, self.given, self.rule, self.tag = expected, seen, given, rule, tag
+
+
+class Inconclusive(Exception):
+    """A property could not be looked at: something that it stands on is broken, and told elsewhere."""
+
+
+@dataclass
+class Bench:
+    """One client at one gateway and one place; entered once for each property."""
+
+    adapter: ClientAdapter
+    gateway: Gateway
+    place: Place
+    request: pytest.FixtureRequest
+    examples: int
+    timeout: float = TIMEOUT
+    creates: int = 0
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        self.script = Script(self.gateway)
+        self._stack.enter_context(Isolation())
+        self._stack.enter_context(self.place.connections)
+        self.stand_in = self.place.open_stand_in(self._answer, self._now)
+        if self.adapter.virtual_time:
+            self._stack.enter_context(self.clock)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        if self.stand_in.failure is not None:
+            raise self.stand_in.failure
+
+    @property
+    def clock(self) -> VirtualTime:
+        return self.place.clock
+
+    @property
+    def operation(self) -> Operation:
+        return self.gateway.main
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.stand_in.port}"
+
+    @property
+    def pictures(self) -> str:
+        """Where pictures are: for a client this is another host."""
+        return f"http://localhost:{self.stand_in.port}"
+
+    @property
+    def service(self) -> Service:
+        return Service(
+            base_url=self.origin,
+            api_key=KEY,
+            gateway=self.gateway,
+            timeout=self.timeout,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+        )
+
+    def play(
+        self, *, creates: Sequence[Reply] = (), queries: Sequence[Reply] = (), accepts: bool = True
+    ) -> Script:
+        """Begin a new script."""
+        self.script = Script(self.gateway, creates=creates, queries=queries, accepts=accepts)
+        self.stand_in.requests.clear()
+        return self.script
+
+    def submit(self, body: dict[str, object]) -> Attempt:
+        return self._call(lambda: self.adapter.submit(self.service, body))
+
+    def query(self, task_id: str) -> Attempt:
+        return _require_outcome(self._call(lambda: self.adapter.query(self.service, task_id)), "query")
+
+    def wait(self, task_id: str, deadline: float, *, interruption: float = float("inf")) -> Attempt:
+        """Let it wait, and be interrupted after so many seconds, if at all."""
+        began = time.perf_counter()
+        call = self._call(
+            lambda: self.adapter.wait(self.service, task_id, deadline),
+            limit=2 * deadline + 60,
+            interruption=interruption,
+        )
+        took = time.perf_counter() - began
+        if self.adapter.virtual_time and took > _MOST_REAL_SECONDS and took > call.seconds / 2:
+            fault(
+                "a client that waits by `time.sleep`, `asyncio.sleep`, a timer of its loop or `Event.wait`",
+                f"waiting that took {took:.0f} real seconds: set `virtual_time = False`, "
+                "and the suite waits for shorter times",
+            )
+        return _require_outcome(call, "wait")
+
+    def fetch(self, url: str) -> Attempt:
+        return self._call(lambda: self.adapter.fetch(self.service, url))
+
+    def capture(self) -> pytest.CaptureFixture[str]:
+        """What is printed from now on, in this process and those it starts."""
+        fixture: pytest.CaptureFixture[str] = self.request.getfixturevalue("capfd")
+        return fixture
+
+    def for_all(
+        self, values: st.SearchStrategy[T], check: Callable[[T], None], examples: int | None = None
+    ) -> None:
+        """Check that something holds for values; what is raised is about the smallest that breaks it."""
+        found: list[Broken] = []
+
+        def judge(value: T) -> None:
+            try:
+                check(value)
+            except Broken as broken:
+                broken.given = value if broken.given is None else broken.given
+                found.append(broken)
+                raise
+
+        run = settings(
+            max_examples=self.examples if examples is None else examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=_PATIENT,
+        )(given(values)(judge))
+        try:
+            run()
+        except Flaky as error:
+            if not found:
+                raise
+            first = found[0]
+            seen = f"{first.seen} (not every time: the client keeps something from one call to the next)"
+            raise Broken(first.expected, seen, given=first.given, rule=first.rule, tag=first.tag) from error
+
+    def _answer(self, request: Received) -> Reply:
+        if len(self.stand_in.requests) > MANY:
+            self.clock.overdue = True
+            return answer(None, manner=Manner.DROPPED)
+        reply = self.script(request)
+        self.clock.advance(reply.seconds)
+        return reply
+
+    def _call(
+        self, call: Callable[[], object], limit: float = 3600.0, interruption: float = float("inf")
+    ) -> Attempt:
+        attempt = attempted(call, self.place, self._now, limit=limit, interruption=interruption)
+        self.creates += len(attempt.creates)
+        return attempt
+
+    def _now(self) -> float:
+        return self.clock.elapsed if self.adapter.virtual_time else time.perf_counter()
+
+
+def _require_outcome(attempt: Attempt, method: str) -> Attempt:
+    if attempt.error is None and attempt.outcome is None:
+        fault(f"that the adapter's {method} returns an Outcome", attempt)
+    return attempt
+
+
+def fault(expected: str, seen: object, *, rule: Rule | None = None, tag: str = "") -> NoReturn:
+    """Say that a property is broken."""
+    raise Broken(expected, str(seen), rule=rule, tag=tag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """One thing that is asked of a client.
+
+    `id` is stable; `sentence` says what holds, `source` where the contract has it from. `skip` is why it
+    cannot be looked at for an adapter, if it cannot.
+    """
+
+    id: str
+    sentence: str
+    source: Source
+    check: Callable[[Bench], None]
+    skip: str = ""
+
+    @property
+    def name(self) -> str:
+        """The id without what is in brackets."""
+        return self.id.partition("[")[0]

@@ -1,0 +1,149 @@
+"""Properties of manners towards the service: pauses, coming again when told, and stopping when told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from kling_contracts.client_suite.adapter import ClientAdapter
+from kling_contracts.client_suite.bench import Bench, Inconclusive, Property, fault
+from kling_contracts.client_suite.bodies import smallest_body
+from kling_contracts.client_suite.scripts import (
+    TOO_MANY,
+    answer,
+    created,
+    out_of_order,
+    shown,
+    task,
+    too_many,
+)
+from kling_contracts.client_suite.stand_in import Manner, Received, Reply
+from kling_contracts.response_examples import TASK_ID
+from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
+
+_DEADLINE: Final = 60.0
+# How long pauses are watched.
+_WATCHED: Final = 10.0
+_REAL_DEADLINE: Final = 1.0
+# More queries a second than this are hammering. Published clients ask every 1 to 10 seconds.
+_MOST_A_SECOND: Final = 10
+# What Retry-After asks for, and how much sooner is still in time: dates have no parts of a second. No source
+# says that the service sends it, so who pauses for as long as this before coming again is not blamed.
+_RETRY_AFTER: Final = 20
+_REAL_RETRY_AFTER: Final = 1
+_OWN_PAUSE: Final = 0.5
+_TOLERANCE: Final = 0.25
+_DATE_TOLERANCE: Final = 1.25
+# When a wait is interrupted, in seconds.
+_INTERRUPTION: Final = 21.7
+
+_RUNNING: Final = shown(task(TaskStatus.PROCESSING))
+
+
+def manners(adapter: ClientAdapter) -> Iterator[Property]:
+    """The properties of manners."""
+    troubles: dict[str, tuple[str, Reply]] = {
+        "running": ("a task that runs", _RUNNING),
+        "unavailable": ("a service that answers 503", out_of_order(503)),
+        "dropped": ("a service that drops connections", answer(None, manner=Manner.DROPPED)),
+    }
+    for name, (whom, reply) in troubles.items():
+        yield Property(
+            id=f"client.pauses[{name}]",
+            sentence=f"while it waits for {whom} it asks at most {_MOST_A_SECOND} times a second",
+            source=ASSUMED,
+            check=partial(_pauses, reply),
+        )
+    told: dict[str, tuple[str, Callable[[Bench], None]]] = {
+        "create": ("a create", _comes_again_with_a_create),
+        "query": ("a query", partial(_comes_again_with_a_query, _in_seconds, _TOLERANCE)),
+        "date": ("a query, told by a date,", partial(_comes_again_with_a_query, _as_date, _DATE_TOLERANCE)),
+    }
+    for name, (what, check) in told.items():
+        yield Property(
+            id=f"client.heeds_retry_after[{name}]",
+            sentence=f"where {what} is answered with 429 and Retry-After, none comes at once",
+            source=ASSUMED,
+            check=check,
+        )
+    yield Property(
+        id="client.stops_when_interrupted",
+        sentence="a wait that is interrupted (Ctrl-C; a coroutine: cancelled) asks no more",
+        source=ASSUMED,
+        check=_stops,
+        skip="" if adapter.virtual_time else "the client does not live in virtual time",
+    )
+
+
+def _deadline(bench: Bench) -> float:
+    return _DEADLINE if bench.adapter.virtual_time else _REAL_DEADLINE
+
+
+def _pauses(reply: Reply, bench: Bench) -> None:
+    deadline = min(_deadline(bench), _WATCHED)
+    bench.play(queries=[reply])
+    attempt = bench.wait(TASK_ID, deadline)
+    # A client that gave up at once may have tried a few times before.
+    seconds = max(attempt.seconds, deadline if attempt.error is None else 1.0)
+    if len(attempt.queries) > _MOST_A_SECOND * seconds + 1:  # at both ends
+        fault(
+            f"at most {_MOST_A_SECOND * seconds:.0f} queries in {seconds:.0f} s",
+            f"{len(attempt.queries)} queries",
+        )
+
+
+def _in_seconds(bench: Bench) -> str:
+    return str(_wanted(bench))
+
+
+def _as_date(bench: Bench) -> str:
+    return formatdate(time.time() + _wanted(bench), usegmt=True)
+
+
+def _wanted(bench: Bench) -> int:
+    return _RETRY_AFTER if bench.adapter.virtual_time else _REAL_RETRY_AFTER
+
+
+def _comes_again_with_a_query(told: Callable[[Bench], str], tolerance: float, bench: Bench) -> None:
+    end = shown(task(TaskStatus.SUCCEED, pictures=bench.pictures))
+    reply = too_many(bench.gateway, told(bench))
+    bench.play(queries=[reply, end])
+    _require_patience(bench, bench.wait(TASK_ID, 4 * _deadline(bench)).queries, reply, tolerance)
+
+
+def _comes_again_with_a_create(bench: Bench) -> None:
+    reply = too_many(bench.gateway, _in_seconds(bench))
+    bench.play(creates=[reply, created(task(TaskStatus.SUBMITTED))])
+    _require_patience(bench, bench.submit(smallest_body(bench)).creates, reply, _TOLERANCE)
+
+
+def _require_patience(bench: Bench, sent: list[Received], reply: Reply, tolerance: float) -> None:
+    after = dict(reply.headers)["Retry-After"]
+    for first, second in list(pairwise(sent))[:1]:
+        gap = second.at - first.at
+        if gap < _OWN_PAUSE:
+            fault(
+                f"nothing for {_wanted(bench)} s, or an error",
+                f"{second.method} again after {gap:.1f} s",
+                tag=f"HTTP {TOO_MANY}, Retry-After: {after}",
+            )
+        if gap < _wanted(bench) - tolerance:
+            raise Inconclusive(
+                f"{second.method} again after a pause of its own, {gap:.1f} s, where Retry-After said "
+                f"{_wanted(bench)} s: no source says that the service sends it"
+            )
+
+
+def _stops(bench: Bench) -> None:
+    bench.play(queries=[_RUNNING])
+    attempt = bench.wait(TASK_ID, _DEADLINE, interruption=_INTERRUPTION)
+    if attempt.unstopped is None:
+        raise Inconclusive("it was not seen to sleep in the main thread, so it could not be interrupted")
+    if attempt.unstopped or attempt.overdue:
+        fault("nothing sent after the interruption", f"{attempt.unstopped} queries more, and {attempt}")
+    if attempt.error is None and attempt.status in TERMINAL:
+        fault("an error: the task has not ended", attempt)

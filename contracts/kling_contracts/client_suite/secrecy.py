@@ -1,0 +1,181 @@
+"""Properties of the key: it goes into one header of requests to the service, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from kling_contracts.client_suite.adapter import ClientAdapter
+from kling_contracts.client_suite.attempts import Attempt
+from kling_contracts.client_suite.bench import Bench, Property, fault
+from kling_contracts.client_suite.bodies import smallest_body
+from kling_contracts.client_suite.paying import ACCIDENTS
+from kling_contracts.client_suite.scripts import PICTURES, created, refused, shown, task
+from kling_contracts.client_suite.stand_in import Manner, Received, Reply
+from kling_contracts.client_suite.tokens import KEY, SECRET_KEY
+from kling_contracts.gateways import Situation
+from kling_contracts.response_examples import TASK_ID
+from kling_contracts.vocabulary import KLING_AUTH, TaskStatus
+
+_SECRETS: Final = {KEY: "<the key>", SECRET_KEY: "<the secret key>"}
+# Also a part of a secret is one. Many programs show the first or the last four characters: that is not seen.
+_PART: Final = 12
+_SPELLINGS: Final = {
+    spelling[start : start + _PART]: name
+    for secret, name in _SECRETS.items()
+    for spelling in (
+        secret,
+        *(base64.b64encode(f"{before}{secret}".encode()).decode() for before in ("", ":")),
+    )
+    for start in range(len(spelling) - _PART + 1)
+}
+_SHORT_WAIT: Final = 10.0
+
+
+def secrecy(adapter: ClientAdapter) -> Iterator[Property]:
+    """The properties of the key, of which there is one for each way that it can leak."""
+    checks: dict[str, tuple[str, Callable[[Bench], None], str]] = {
+        "errors": ("no exception shows it", _errors, ""),
+        "logs": ("no log record shows it, at any level", _logs, ""),
+        "output": ("nothing printed shows it", _output, ""),
+        "wire": ("no URL, no body and no other header carries it", _wire, ""),
+        "pictures": (
+            "it is not sent to the host of the pictures",
+            _pictures,
+            "" if type(adapter).fetch is not ClientAdapter.fetch else "the adapter has no `fetch`",
+        ),
+    }
+    for name, (sentence, check, skip) in checks.items():
+        yield Property(
+            id=f"client.key_stays_secret[{name}]",
+            sentence=f"the key stays secret: {sentence}",
+            source=KLING_AUTH,
+            check=check,
+            skip=skip,
+        )
+
+
+def _leaks(text: str) -> bool:
+    return any(spelling in text for spelling in _SPELLINGS)
+
+
+def _hidden(text: str) -> str:
+    """A leak as it may be shown: without the key, and with what stands around it."""
+    at = min(text.find(part) for part in _SPELLINGS if part in text)
+    for secret, name in _SECRETS.items():
+        text = text.replace(secret, name)
+    for part, name in _SPELLINGS.items():
+        text = text.replace(part, name)
+    return text[max(at - 120, 0) : at + 120].strip()
+
+
+def _episodes(bench: Bench) -> Iterator[tuple[str, Attempt]]:
+    """Calls that go well, and calls that go wrong in every way."""
+    running, done = task(TaskStatus.PROCESSING), task(TaskStatus.SUCCEED, pictures=bench.pictures)
+    failed = task(TaskStatus.FAILED)
+    creates: dict[str, Reply] = {
+        "a create": created(task(TaskStatus.SUBMITTED)),
+        **{each.value: refused(bench.gateway, each) for each in (Situation.BAD_KEY, Situation.INVALID)},
+        **{name: reply for name, (_, reply) in ACCIDENTS.items() if reply.manner is not Manner.STALLED},
+    }
+    for name, reply in creates.items():
+        bench.play(creates=[reply])
+        yield name, bench.submit(smallest_body(bench))
+    queries = {
+        "a query": shown(running),
+        "a refused key": refused(bench.gateway, Situation.BAD_KEY),
+        "a query for no task": refused(bench.gateway, Situation.UNKNOWN_TASK),
+        "a dropped query": ACCIDENTS["dropped"][1],
+    }
+    for name, reply in queries.items():
+        bench.play(queries=[reply])
+        yield name, bench.query(TASK_ID)
+    for name, message in {"success": done, "failure": failed}.items():
+        bench.play(queries=[shown(running), shown(message)])
+        yield f"waiting for {name}", bench.wait(TASK_ID, _SHORT_WAIT)
+    if bench.adapter.virtual_time:
+        bench.play(queries=[shown(running)])
+        yield "waiting in vain", bench.wait(TASK_ID, _SHORT_WAIT)
+
+
+def _errors(bench: Bench) -> None:
+    for name, attempt in _episodes(bench):
+        error = attempt.error
+        views = {
+            "its traceback": attempt.complaint,
+            "repr() of it": repr(error),
+            "its args": repr(getattr(error, "args", ())),
+            "its attributes": repr(getattr(error, "__dict__", {})),
+        }
+        for view, text in views.items():
+            if _leaks(text):
+                seen = f"{type(error).__name__}, by {view}: {_hidden(text)}"
+                fault("an exception without the key", seen, tag=name)
+
+
+class _Listener(logging.Handler):
+    """Keeps the text of all records."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(self.format(record))
+
+
+def _logs(bench: Bench) -> None:
+    root, listener = logging.getLogger(), _Listener()
+    level = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.DEBUG)
+    try:
+        for name, _ in _episodes(bench):
+            for text in listener.texts:
+                if _leaks(text):
+                    fault("log records without the key", _hidden(text), tag=name)
+            listener.texts.clear()
+    finally:
+        root.setLevel(level)
+        root.removeHandler(listener)
+
+
+def _output(bench: Bench) -> None:
+    capture = bench.capture()
+    for name, _ in _episodes(bench):
+        printed = capture.readouterr()
+        for stream, text in (("stdout", printed.out), ("stderr", printed.err)):
+            if _leaks(text):
+                fault("output without the key", f"{stream}: {_hidden(text)}", tag=name)
+
+
+def _wire(bench: Bench) -> None:
+    for name, attempt in _episodes(bench):
+        for request in attempt.requests:
+            if not request.path.startswith(PICTURES):
+                _judge_request(request, name)
+
+
+def _judge_request(request: Received, name: str) -> None:
+    places = {
+        "the URL": request.target,
+        "the body": request.body.decode("utf-8", "replace"),
+        **{f"the header {key}": value for key, value in request.headers if key.lower() != "authorization"},
+    }
+    for place, text in places.items():
+        if _leaks(text):
+            fault("the key in the header Authorization only", f"{place}: {_hidden(text)}", tag=name)
+
+
+def _pictures(bench: Bench) -> None:
+    bench.play()
+    attempt = bench.fetch(f"{bench.pictures}{PICTURES}{TASK_ID}-0.png")
+    if not attempt.requests:
+        fault("a request for the picture", attempt)
+    for request in attempt.requests:
+        for key, value in (("URL", request.target), *request.headers):
+            if _leaks(value):
+                fault("a request for the picture without the key", f"{key}: {_hidden(value)}")

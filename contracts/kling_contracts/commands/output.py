@@ -1,0 +1,61 @@
+"""Where the commands write: standard output in UTF-8, complaints on standard error, reports in files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from kling_contracts.verify.report import Report
+
+PROGRAM: Final = "kling-contracts"
+
+
+def write(text: str) -> None:
+    """Write UTF-8 with plain newlines, whatever the locale and the system, so that a redirect is the file."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()
+
+
+def reader_gone() -> None:
+    """The reader has seen enough. Without this the interpreter would flush again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    sys.stderr.write(f"{PROGRAM}: {message}\n")
+
+
+def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool, require_all: bool) -> int:
+    """Write the reports and show the summary, or the JSON instead; the exit status."""
+    from kling_contracts.verify.exit_codes import exit_code
+    from kling_contracts.verify.reports import html_report, json_report, junit
+
+    for kind, path in files:
+        match kind:
+            case "json":
+                text = json_report.render(report, require_all=require_all)
+            case "junit":
+                text = junit.render(report)
+            case _:
+                text = html_report.render(report, require_all=require_all)
+        try:
+            path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        except OSError as error:
+            complain(f"{path} could not be written: {error.strerror}")
+    try:
+        if as_json:
+            write(json_report.render(report, require_all=require_all))
+        else:
+            from kling_contracts.verify.reports.terminal import show_report
+
+            show_report(report, require_all=require_all)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        reader_gone()  # who reads the first lines only is told by the status all the same
+    return int(exit_code(report, require_all=require_all))

@@ -1,0 +1,211 @@
+"""Field kinds that are made of others: an object of fields and a list of items; the union of all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias, cast
+
+from kling_contracts.fields import JSON, CallbackUrl, Choice, Field, Flag, Integer, Number, Text
+from kling_contracts.picture_fields import Picture, PictureList
+from kling_contracts.rules import WRONG_SIZE, Reading, Rule
+from kling_contracts.vocabulary import Fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested(Field):
+    """An object of fields. Unknown keys are ignored, as in the body. Defaults of its fields are filled in."""
+
+    fields: tuple[AnyField, ...]
+
+    json_type = "object"
+
+    def __post_init__(self) -> None:
+        inner = f"{self.full_name}."
+        object.__setattr__(self, "fields", tuple(field.within(inner) for field in self.fields))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Every key of the object that has a meaning."""
+        return frozenset(name for field in self.fields for name in field.names)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, object]:
+        """The values that the service uses for fields that were not given."""
+        return {field.name: field.default for field in self.fields if field.default is not None}
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, *(rule for field in self.fields for rule in field.rules))
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, dict):
+            return reading.violate(self.wrong_type, path, value)
+        given = cast("dict[str, object]", value)
+        values = dict(self.defaults)
+        prefix = f"{path}."
+        for field in self.fields:
+            read_field(field, given, reading, values, prefix)
+        if not given.keys() <= self.keys:
+            self._read_unknown(given, path, reading)
+        return values
+
+    def _read_unknown(self, given: Mapping[str, object], path: str, reading: Reading) -> None:
+        for key, value in given.items():
+            if key not in self.keys:
+                place = f"{path}[{key[:60]!a}]"
+                reading.ignore(place, key, value, f"unknown field ignored: {place}")
+
+    def schema(self) -> JSON:
+        return object_schema(self.fields, {field.name: property_schema(field) for field in self.fields})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOf(Field):
+    """A list of items of one kind. An item is never null or the empty string.
+
+    A list may be empty where `minimum` is 0. In the normalised list an inline picture is None.
+    """
+
+    item: AnyField
+    minimum: Fact[int]
+    maximum: Fact[int]
+
+    json_type = "array"
+
+    def __post_init__(self) -> None:
+        item = replace(self.item, required=True)
+        object.__setattr__(self, "item", item.within(f"{self.full_name}."))
+
+    @cached_property
+    def too_few(self) -> Rule:
+        sentence = f"has at least {self.minimum.value} items"
+        return self._rule("min_items", sentence, WRONG_SIZE, self.minimum.source, self._range)
+
+    @cached_property
+    def too_many(self) -> Rule:
+        sentence = f"has at most {self.maximum.value} items"
+        return self._rule("max_items", sentence, WRONG_SIZE, self.maximum.source, self._range)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        counts = (self.too_few, self.too_many) if self.minimum.value else (self.too_many,)
+        return (*super().rules, *counts, *self.item.rules)
+
+    @property
+    def _range(self) -> str:
+        return f"{self.minimum.value} and {self.maximum.value}"
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, list):
+            return reading.violate(self.wrong_type, path, value)
+        items = cast("list[object]", value)
+        if len(items) < self.minimum.value:
+            reading.violate(self.too_few, path, items)
+        elif len(items) > self.maximum.value:
+            reading.violate(self.too_many, path, items)
+        # Items beyond the limit are refused already.
+        return [
+            self._read_item(item, f"{path}[{at}]", reading)
+            for at, item in enumerate(items[: self.maximum.value])
+        ]
+
+    def _read_item(self, item: object, path: str, reading: Reading) -> object:
+        if not item and reading.absent(item):
+            return reading.violate(self.item.missing, path, item)
+        return self.item.read(item, path, reading)
+
+    def schema(self) -> JSON:
+        return {
+            "type": "array",
+            "minItems": self.minimum.value,
+            "maxItems": self.maximum.value,
+            "items": {"description": self.item.doc, **self.item.schema()},
+        }
+
+
+# All kinds of fields. Code that has to know them matches on this union, with `assert_never` at the end.
+# CallbackUrl is a Text: its case comes first.
+AnyField: TypeAlias = (
+    CallbackUrl | Text | Choice | Integer | Number | Flag | Picture | PictureList | Nested | ListOf
+)
+
+
+def read_field(
+    field: Field, given: Mapping[str, object], reading: Reading, values: dict[str, object], prefix: str = ""
+) -> None:
+    """Read one field of an object into `values`, under its declared name. `prefix` begins its path."""
+    name = field.name
+    value = given.get(name)
+    for alias in field.aliases:
+        if alias not in given:
+            continue
+        path = prefix + alias
+        if reading.absent(value) or name not in given:
+            name, value = alias, given[alias]
+            reading.notes.append(f"{path} taken for {field.full_name}")
+        else:
+            reading.ignore(path, alias, given[alias], f"{path} ignored beside {field.full_name}")
+    # Only what is false can mean absence: most values need no further look.
+    if not value and (name not in given or reading.absent(value)):
+        if field.required:
+            reading.violate(field.missing, prefix + name, value)
+        return
+    read = field.read(value, prefix + name if prefix else name, reading)
+    if read is not None:
+        values[field.name] = read
+
+
+def property_schema(field: Field) -> dict[str, object]:
+    """JSON Schema of the value of a key: null and the empty string mean that it is not given."""
+    schema: dict[str, object] = {"description": field.doc}
+    if field.required and not field.aliases:
+        schema.update(field.schema())
+    else:
+        schema["anyOf"] = _or_absent(field)
+    if field.default is not None:
+        schema["default"] = field.default
+    return schema
+
+
+def object_schema(fields: Iterable[Field], properties: Mapping[str, object]) -> dict[str, object]:
+    """JSON Schema of an object of fields; `properties` are the schemas of their declared names."""
+    described: dict[str, object] = {}
+    conditions: list[object] = []
+    needed: list[str] = []
+    for field in fields:
+        described[field.name] = properties[field.name]
+        if field.required and not field.aliases:
+            needed.append(field.name)
+        elif field.required:
+            conditions.append(is_given(field))
+        for at, alias in enumerate(field.aliases, 1):
+            described[alias] = {
+                "description": f"Taken for `{field.name}` where that is not given, ignored beside it.",
+                "x-alias-of": field.name,
+            }
+            conditions.append(
+                {
+                    "if": _any_given(field.names[:at]),
+                    "else": {"properties": {alias: {"anyOf": _or_absent(field)}}},
+                }
+            )
+    schema: dict[str, object] = {"type": "object", "required": needed, "properties": described}
+    return schema | ({"allOf": conditions} if conditions else {})
+
+
+def is_given(field: Field) -> dict[str, object]:
+    """JSON Schema of an object in which the field has a value, under any of its names."""
+    return _any_given(field.names)
+
+
+def _any_given(names: Sequence[str]) -> dict[str, object]:
+    schemas: list[dict[str, object]] = [
+        {"required": [name], "properties": {name: {"not": {"enum": [None, ""]}}}} for name in names
+    ]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _or_absent(field: Field) -> list[dict[str, object]]:
+    return [dict(field.schema()), {"type": "null"}, {"const": ""}]

@@ -1,0 +1,80 @@
+"""Demands of an operation that concern several fields of its body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeAlias
+
+from kling_contracts.rules import EMPTY, Reading, Rule, Wording
+from kling_contracts.vocabulary import ASSUMED, Source
+
+ONE_OF: Final = Wording("exactly one of {limit} must be given", ASSUMED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactlyOne:
+    """Exactly one of some optional fields is given."""
+
+    names: tuple[str, ...]
+    source: Source
+
+    @cached_property
+    def rule(self) -> Rule:
+        """`video_id.exactly_one`: named after the first field."""
+        listed = ", ".join(self.names)
+        return Rule(
+            id=f"{self.names[0]}.exactly_one",
+            sentence=f"exactly one of {listed} must be given",
+            source=self.source,
+            wording=ONE_OF,
+            limit=listed,
+        )
+
+    def check(self, given: Collection[str], reading: Reading, defaults: Mapping[str, object]) -> None:  # noqa: ARG002 -- all constraints are checked alike
+        """Note a violation in the reading. `given` holds the declared names of the fields with a value."""
+        found = [name for name in self.names if name in given]
+        if len(found) != 1:
+            reading.violate(self.rule, self.names[0], ", ".join(found) or None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequiredWhen:
+    """`field`, which is optional, must be given when the field `when` is given.
+
+    With `values`, only when `when` has one of them, by its default too.
+    """
+
+    field: str
+    when: str
+    source: Source
+    values: tuple[str | float, ...] = ()
+
+    @cached_property
+    def rule(self) -> Rule:
+        """`duration.required_when`: named after the field that must be given."""
+        listed = " or ".join(each if isinstance(each, str) else json.dumps(each) for each in self.values)
+        return Rule(
+            id=f"{self.field}.required_when",
+            sentence=f"{self.field} must be given when {self.when} is {listed or 'given'}",
+            source=self.source,
+            wording=EMPTY,
+        )
+
+    def check(self, given: Collection[str], reading: Reading, defaults: Mapping[str, object]) -> None:
+        """Note a violation in the reading. `given` holds the declared names of the fields with a value."""
+        if self.field not in given and self.applies(given, reading.values, defaults):
+            reading.violate(self.rule, self.field, None)
+
+    def applies(
+        self, given: Collection[str], values: Mapping[str, object], defaults: Mapping[str, object]
+    ) -> bool:
+        """Whether the condition holds. `values` are the normalised ones; it has none for an invalid field."""
+        if not self.values:
+            return self.when in given
+        return (values if self.when in given else defaults).get(self.when) in self.values
+
+
+Constraint: TypeAlias = ExactlyOne | RequiredWhen

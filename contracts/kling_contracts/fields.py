@@ -1,0 +1,346 @@
+"""Declarative field kinds. Each checks a value (`read`), names its rules and describes itself as JSON Schema.
+
+A field is data: its name, limits with their sources, and the wording of each refusal. The fake's
+validation, the client's local check, the OpenAPI document and the strategies all come from here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from kling_contracts.rules import (
+    EMPTY,
+    NOT_TEXT,
+    TOO_LONG,
+    WRONG_TYPE,
+    WRONG_VALUE,
+    Reading,
+    Rule,
+    Wording,
+    is_text,
+)
+from kling_contracts.vocabulary import (
+    ASSUMED,
+    Fact,
+    Source,
+)
+
+JSON = Mapping[str, object]
+# A default on the wire: a text, a number or a flag.
+Default = str | float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field(ABC):
+    """A named value in a request body.
+
+    `prefix` is the dotted path of the objects around it, with a last dot. The field that contains this one
+    fills it in (see `within`); the ids of the rules begin with it.
+    """
+
+    name: str
+    doc: str
+    source: Source
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    default: Default = None
+    prefix: str = ""
+
+    json_type = "string"
+
+    @cached_property
+    def full_name(self) -> str:
+        """The dotted path of the field: `camera_control.config.pan`."""
+        return self.prefix + self.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and the aliases."""
+        return (self.name, *self.aliases)
+
+    def within(self, prefix: str) -> Self:
+        """The same field as a part of an object or a list."""
+        return replace(self, prefix=prefix)
+
+    @cached_property
+    def missing(self) -> Rule:
+        return self._rule("required", "must be given", EMPTY, self.source)
+
+    @cached_property
+    def wrong_type(self) -> Rule:
+        article = "an" if self.json_type[0] in "aeiou" else "a"
+        sentence = f"must be {article} {self.json_type}"
+        return self._rule("type", sentence, WRONG_TYPE, self.source, self.json_type)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule that `read` can find broken, in the order it looks."""
+        return (self.missing, self.wrong_type) if self.required else (self.wrong_type,)
+
+    @abstractmethod
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        """Check a present value, note violations in `reading`; return it normalised (None if useless)."""
+
+    @abstractmethod
+    def schema(self) -> JSON:
+        """JSON Schema of a given value (not of null or of the empty string, which mean absence)."""
+
+    def _rule(self, name: str, sentence: str, wording: Wording, source: Source, limit: object = "") -> Rule:
+        return Rule(
+            id=f"{self.full_name}.{name}",
+            sentence=f"{self.full_name} {sentence}",
+            source=source,
+            wording=wording,
+            limit=str(limit),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """Unicode text; nothing is stripped or normalised. `maximum` counts code points."""
+
+    maximum: Fact[int] | None = None
+
+    @cached_property
+    def too_long(self) -> Rule | None:
+        if self.maximum is None:
+            return None
+        limit = self.maximum.value
+        return self._rule(
+            "max_length", f"has at most {limit} characters", TOO_LONG, self.maximum.source, limit
+        )
+
+    @cached_property
+    def not_text(self) -> Rule:
+        return self._rule("unicode", "must be valid Unicode text", NOT_TEXT, ASSUMED)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        mine = (self.too_long,) if self.too_long else ()
+        return (*super().rules, self.not_text, *mine)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, str):
+            return reading.violate(self.wrong_type, path, value)
+        if not is_text(value):
+            return reading.violate(self.not_text, path, value)
+        if self.too_long and self.maximum and len(value) > self.maximum.value:
+            return reading.violate(self.too_long, path, value)
+        return value
+
+    def schema(self) -> JSON:
+        # The empty string is what is not given, so a required text has a character.
+        shortest = {"minLength": 1} if self.required else {}
+        return {"type": "string"} | shortest | ({"maxLength": self.maximum.value} if self.maximum else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Field):
+    """One of a closed set of strings, matched exactly."""
+
+    options: Fact[tuple[str, ...]]
+    wording: Wording = WRONG_VALUE
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        return {option: option for option in self.options.value}
+
+    @cached_property
+    def unknown(self) -> Rule:
+        listed = ", ".join(self.options.value)
+        return self._rule("enum", f"is one of {listed}", self.wording, self.options.source, listed)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.unknown)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, str):
+            return reading.violate(self.wrong_type, path, value)
+        known = self._known.get(value)  # the option itself, which all tasks share
+        return reading.violate(self.unknown, path, value) if known is None else known
+
+    def schema(self) -> JSON:
+        return {"type": "string", "enum": list(self.options.value)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer(Field):
+    """A whole number. As in JSON Schema, 2.0 is one; true, "1" and 1.5 are not."""
+
+    minimum: Fact[int]
+    maximum: Fact[int]
+
+    json_type = "integer"
+
+    @cached_property
+    def too_small(self) -> Rule:
+        limit = self.minimum.value
+        return self._rule("minimum", f"is at least {limit}", WRONG_VALUE, self.minimum.source, limit)
+
+    @cached_property
+    def too_large(self) -> Rule:
+        limit = self.maximum.value
+        return self._rule("maximum", f"is at most {limit}", WRONG_VALUE, self.maximum.source, limit)
+
+    @cached_property
+    def fractional(self) -> Rule:
+        return self._rule("integer", "is a whole number", WRONG_VALUE, self.source)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.fractional, self.too_small, self.too_large)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return reading.violate(self.wrong_type, path, value)
+        if isinstance(value, float) and (not math.isfinite(value) or not value.is_integer()):
+            return reading.violate(self.fractional, path, value)
+        if value < self.minimum.value:
+            return reading.violate(self.too_small, path, value)
+        if value > self.maximum.value:
+            return reading.violate(self.too_large, path, value)
+        return int(value)
+
+    def schema(self) -> JSON:
+        return {"type": "integer", "minimum": self.minimum.value, "maximum": self.maximum.value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Field):
+    """A number between two others, both included. true and "0.5" are not numbers.
+
+    `decimals` is the largest number of decimals. With `clamp`, a number outside the range is accepted and
+    replaced by the nearest limit, with a note in the reading. In the schema `decimals` is `multipleOf`, which
+    some validators compute with binary fractions.
+    """
+
+    minimum: Fact[float]
+    maximum: Fact[float]
+    decimals: Fact[int] | None = None
+    clamp: bool = False
+
+    json_type = "number"
+
+    @cached_property
+    def out_of_range(self) -> Rule:
+        low, high = self.minimum.value, self.maximum.value
+        return self._rule(
+            "range",
+            f"is between {low:g} and {high:g}",
+            WRONG_VALUE,
+            self.maximum.source,
+            f"{low:g} to {high:g}",
+        )
+
+    @cached_property
+    def too_precise(self) -> Rule | None:
+        if self.decimals is None:
+            return None
+        limit = self.decimals.value
+        return self._rule(
+            "decimals", f"has at most {limit} decimals", WRONG_VALUE, self.decimals.source, limit
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        bounded = () if self.clamp else (self.out_of_range,)
+        precise = (self.too_precise,) if self.too_precise else ()
+        return (*super().rules, *bounded, *precise)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return reading.violate(self.wrong_type, path, value)
+        low, high = self.minimum.value, self.maximum.value
+        inside = low <= value <= high  # NaN is in no range
+        if not inside and not self.clamp:
+            return reading.violate(self.out_of_range, path, value)
+        if value != value:  # noqa: PLR0124 -- NaN, which is not JSON, and which no limit is near to
+            return reading.violate(self.wrong_type, path, value)
+        if self.too_precise and self.decimals and round(value, self.decimals.value) != value:
+            return reading.violate(self.too_precise, path, value)
+        if inside:
+            return value
+        limit = low if value < low else high
+        reading.notes.append(f"{path} moved to the limit {limit:g}")
+        return limit
+
+    def schema(self) -> JSON:
+        bounds = {"minimum": self.minimum.value, "maximum": self.maximum.value}
+        schema: dict[str, object] = {"type": "number"}
+        schema |= {"x-clamped-to": bounds} if self.clamp else bounds
+        if self.decimals:
+            schema["multipleOf"] = round(0.1**self.decimals.value, self.decimals.value)
+        return schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag(Field):
+    """true or false; "true" and 1 are not flags."""
+
+    json_type = "boolean"
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        return value if isinstance(value, bool) else reading.violate(self.wrong_type, path, value)
+
+    def schema(self) -> JSON:
+        return {"type": "boolean"}
+
+
+# After the slashes: perhaps a user, a name or a bracketed address, perhaps a port. Where the host ends, the
+# rest may be anything. `(?!\n)$` because Python's `$` also matches before a last newline, ECMA's does not.
+_PORT: Final = (  # 0 to 65535 in digits
+    r"0*(?:[0-9]{0,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+URL_PATTERN: Final = (
+    r"^[hH][tT][tT][pP][sS]?://(?:[^\s/?#]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)"
+    rf"(?::{_PORT})?(?:[/?#]|(?!\n)$)"
+)
+LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
+# What nearly every URL looks like; the rest is looked at with more care.
+PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
+# `urlsplit` drops tabs and newlines silently and takes blanks in a host for part of its name.
+_BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
+
+
+def is_web_url(text: str) -> bool:
+    """Whether text is an absolute http(s) URL with a host. What follows the host is not looked at."""
+    if PLAIN_URL.fullmatch(text):
+        return True
+    if not LOOKS_WEB.match(text) or _BLANK_IN_HOST.match(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        _, host = parts.port, parts.hostname
+    except ValueError:  # a port that is no number, a broken IPv6 host
+        return False
+    return bool(host)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackUrl(Text):
+    """An absolute http(s) URL."""
+
+    @cached_property
+    def not_url(self) -> Rule:
+        return self._rule("url", "is an absolute http(s) URL", WRONG_VALUE, ASSUMED)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*super().rules, self.not_url)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        text = super().read(value, path, reading)
+        if isinstance(text, str) and not is_web_url(text):
+            return reading.violate(self.not_url, path, text)
+        return text
+
+    def schema(self) -> JSON:
+        return {"type": "string", "format": "uri", "pattern": URL_PATTERN}

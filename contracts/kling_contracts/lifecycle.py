@@ -1,0 +1,157 @@
+"""The life cycle of a task: which status may follow which, and a judge for any list of observations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
+
+from kling_contracts.messages import Result, ResultMedia, TaskMessage
+from kling_contracts.vocabulary import ResultKind, TaskStatus
+
+_S = TaskStatus
+
+# A failing task may skip `processing` (captured: failed 1.65 s after its creation).
+TRANSITIONS: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = MappingProxyType(
+    {
+        _S.SUBMITTED: frozenset({_S.PROCESSING, _S.FAILED}),
+        _S.PROCESSING: frozenset({_S.SUCCEED, _S.FAILED}),
+        _S.SUCCEED: frozenset(),
+        _S.FAILED: frozenset(),
+    }
+)
+
+
+def _reachable(status: TaskStatus) -> frozenset[TaskStatus]:
+    found = {status}
+    pending = [status]
+    while pending:
+        new = TRANSITIONS[pending.pop()] - found
+        found |= new
+        pending.extend(new)
+    return frozenset(found)
+
+
+# What may be seen later by somebody who looks seldom: the reflexive, transitive closure.
+REACHABLE: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = MappingProxyType(
+    {status: _reachable(status) for status in TaskStatus}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Misconduct:
+    """A rule of the life cycle that observations break. `at` is the position of the observation."""
+
+    rule: str
+    at: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"observation {self.at}: {self.sentence} ({self.rule})"
+
+
+def judge(
+    observations: Sequence[TaskMessage],
+    *,
+    n: int | None = None,
+    complete: bool = False,
+    kind: ResultKind = ResultKind.IMAGES,
+) -> tuple[Misconduct, ...]:
+    """What is wrong with a task as it was seen, oldest observation first. Empty when nothing is.
+
+    `n` is the number of results asked for, if known; `kind` is what they have to be. `complete` says that
+    no change was missed (all callbacks, say), so that a skipped state is a fault too. Polls may miss
+    `processing`.
+    """
+    return tuple(_misconduct(observations, n, kind, complete=complete))
+
+
+def _misconduct(
+    observations: Sequence[TaskMessage], n: int | None, kind: ResultKind, *, complete: bool
+) -> Iterator[Misconduct]:
+    for at, seen in enumerate(observations):
+        yield from _judge_one(seen, at, n, kind)
+    for at, (before, after) in enumerate(pairwise(observations), start=1):
+        yield from _judge_pair(before, after, at, complete=complete)
+
+
+def _judge_one(seen: TaskMessage, at: int, n: int | None, kind: ResultKind) -> Iterator[Misconduct]:
+    status = seen.task_status
+    if not isinstance(status, TaskStatus):
+        yield Misconduct("status.word", at, f"status {status!r} is not a word of this API")
+        return
+    for name, stamp in (("created_at", seen.created_at), ("updated_at", seen.updated_at)):
+        # Seconds (10^9) and microseconds (10^15) are the two units that get mixed up with ours.
+        if stamp is None or not 10**12 <= stamp < 10**13:
+            yield Misconduct("time.unit", at, f"{name} {stamp!r} is not in Unix milliseconds")
+    if seen.created_at and seen.updated_at and seen.updated_at < seen.created_at:
+        yield Misconduct("time.order", at, "updated_at lies before created_at")
+    results = seen.results_of(kind)
+    # Results of another kind are not those of this task, and no reader of its kind finds them.
+    if (status is TaskStatus.SUCCEED) != bool(results) or (seen.results and not results):
+        yield Misconduct("images.presence", at, f"{len(results)} {kind} in status {status}")
+    if status is TaskStatus.SUCCEED:
+        yield from _judge_results(results, at, n, kind)
+    if status is TaskStatus.FAILED and not (seen.task_status_msg or "").strip():
+        yield Misconduct("failed.message", at, "a failed task does not say why")
+    if status is TaskStatus.SUCCEED and seen.task_status_msg:
+        yield Misconduct("succeed.message", at, "a succeeded task has a failure text")
+
+
+def _judge_results(
+    results: Sequence[Result], at: int, n: int | None, kind: ResultKind
+) -> Iterator[Misconduct]:
+    if n is not None and len(results) != n:
+        yield Misconduct("images.count", at, f"{len(results)} {kind} where {n} were asked for")
+    media = [result for result in results if isinstance(result, ResultMedia)]
+    indices = [result.index for result in results if not isinstance(result, ResultMedia)]
+    if indices != list(range(len(indices))):
+        yield Misconduct("images.index", at, f"indices {indices}")
+    ids = {result.id for result in media}
+    if None in ids or len(ids) != len(media):
+        yield Misconduct("media.id", at, f"{len(media)} {kind} have the ids {[it.id for it in media]}")
+    for each in media:
+        if not _is_duration(each.duration):
+            yield Misconduct("media.duration", at, f"duration {each.duration!r} is not a number of seconds")
+    if len({result.url for result in results}) != len(results):
+        yield Misconduct("images.distinct", at, f"two {kind} share one URL")
+    for result in results:
+        if not result.url.startswith(("https://", "http://")):
+            yield Misconduct("images.absolute", at, f"URL {result.url!r} is not absolute")
+
+
+def _is_duration(text: str | None) -> bool:
+    try:
+        return 0 < float(text or "") < math.inf
+    except ValueError:
+        return False
+
+
+def _judge_pair(before: TaskMessage, after: TaskMessage, at: int, *, complete: bool) -> Iterator[Misconduct]:
+    old, new = before.task_status, after.task_status
+    if before.task_id != after.task_id:
+        yield Misconduct("task.id", at, f"task {before.task_id} became {after.task_id}")
+    if before.created_at != after.created_at:
+        yield Misconduct("time.created", at, "created_at changed")
+    # A stamp that is missing is told by itself.
+    if before.updated_at and after.updated_at and before.updated_at > after.updated_at:
+        yield Misconduct("time.decreasing", at, "updated_at went back")
+    if not (isinstance(old, TaskStatus) and isinstance(new, TaskStatus)):
+        return
+    if old is new and before.updated_at != after.updated_at:
+        yield Misconduct("time.unchanged", at, f"updated_at moved while the task stayed {new}")
+    if old.terminal and old is not new:
+        yield Misconduct("state.absorbing", at, f"{old} was left for {new}")
+    elif new not in REACHABLE[old]:
+        yield Misconduct("state.order", at, f"{new} after {old}")
+    elif complete and old is not new and new not in TRANSITIONS[old]:
+        yield Misconduct("state.skipped", at, f"{new} straight after {old}")
+    elif old.terminal and _end(before) != _end(after):
+        yield Misconduct("state.stable", at, "a finished task changed")
+
+
+def _end(task: TaskMessage) -> tuple[object, ...]:
+    return (task.results, task.task_status_msg, task.external_task_id, task.final_unit_deduction)

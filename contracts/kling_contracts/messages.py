@@ -1,0 +1,291 @@
+"""The messages of the wire as frozen values: result, task, envelope.
+
+Reading is lenient, as a client must be: unknown fields survive in `extra`, an unknown status stays a
+plain string, missing optional parts are None. Writing gives exactly what the captured answers have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, cast
+
+from kling_contracts.vocabulary import SUCCESS_CODE, SUCCESS_MESSAGE, ResultKind, TaskStatus
+
+JSONObject = Mapping[str, object]
+
+
+class MalformedMessage(ValueError):
+    """A message lacks what no reader can do without. The text names the field."""
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _object(value: object) -> JSONObject:
+    return cast("JSONObject", value) if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> Sequence[object]:
+    return cast("Sequence[object]", value) if isinstance(value, list) else ()
+
+
+def _rest(wire: JSONObject, known: frozenset[str]) -> JSONObject:
+    return {key: value for key, value in wire.items() if key not in known}
+
+
+def known_status(word: str) -> TaskStatus | str:
+    """The status for a word of the wire; an unknown word stays as it is."""
+    try:
+        return TaskStatus(word)
+    except ValueError:
+        return word
+
+
+# The objects of the wire from their parts, for whoever writes many and needs no message for it.
+
+
+def result_object(
+    kind: ResultKind, index: int, url: str, *, media_id: str = "", duration: str = ""
+) -> dict[str, object]:
+    """One result of a task. A picture has an index; a video or audio has an id and a duration in seconds."""
+    if kind.drawn:
+        return {"index": index, "url": url}
+    return {"id": media_id, "url": url, "duration": duration}
+
+
+def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
+    task_id: str,
+    status: TaskStatus | str,
+    created_at: int | None,
+    updated_at: int | None,
+    *,
+    failure: str | None = None,
+    external_id: str | None = None,
+    results: Sequence[JSONObject] = (),
+    kind: ResultKind = ResultKind.IMAGES,
+    units: str | None = None,
+    with_result: bool,
+) -> dict[str, object]:
+    """A task as the service shows it; see `TaskMessage`."""
+    wire: dict[str, object] = {"task_id": task_id, "task_status": status}
+    if failure is not None:
+        wire["task_status_msg"] = failure
+    wire["task_info"] = {} if external_id is None else {"external_task_id": external_id}
+    wire["created_at"] = created_at
+    wire["updated_at"] = updated_at
+    if with_result:
+        wire["task_result"] = {kind.key: results} if results else {}
+    if units is not None:
+        wire["final_unit_deduction"] = units
+    return wire
+
+
+def envelope_object(code: int, message: str, request_id: str | None, data: object) -> dict[str, object]:
+    wire: dict[str, object] = {"code": code, "message": message, "request_id": request_id}
+    if data is not None:
+        wire["data"] = data
+    return wire
+
+
+def success_object(
+    data: object, request_id: str | None, word: str = SUCCESS_MESSAGE.value
+) -> dict[str, object]:
+    """The envelope of a success around its data; `word` is its message."""
+    return envelope_object(SUCCESS_CODE, word, request_id, data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultImage:
+    """One picture of a finished task: its position (from 0) and absolute URL.
+
+    `index` falls back to the position in the list: two captured answers lack it.
+    """
+
+    index: int
+    url: str
+    extra: JSONObject = field(default_factory=dict[str, object])
+
+    def to_wire(self) -> dict[str, object]:
+        return {**result_object(ResultKind.IMAGES, self.index, self.url), **self.extra}
+
+    @classmethod
+    def from_wire(cls, wire: object, position: int, kind: ResultKind = ResultKind.IMAGES) -> ResultImage:
+        image = _object(wire)
+        url = _text(image.get("url"))
+        if url is None:
+            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
+        index = _whole(image.get("index"))
+        return cls(
+            index=position if index is None else index,
+            url=url,
+            extra=_rest(image, frozenset({"index", "url"})),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultMedia:
+    """One video or audio of a finished task: its id, absolute URL and duration, in seconds as text.
+
+    `kind` is the key of `task_result` that holds it. `id` and `duration` are None where the service left them
+    out.
+    """
+
+    kind: ResultKind
+    id: str | None
+    url: str
+    duration: str | None = None
+    extra: JSONObject = field(default_factory=dict[str, object])
+
+    def to_wire(self) -> dict[str, object]:
+        given = {"id": self.id, "url": self.url, "duration": self.duration}
+        return {name: value for name, value in given.items() if value is not None} | dict(self.extra)
+
+    @classmethod
+    def from_wire(cls, wire: object, position: int, kind: ResultKind) -> ResultMedia:
+        media = _object(wire)
+        url = _text(media.get("url"))
+        if url is None:
+            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
+        return cls(
+            kind=kind,
+            id=_text(media.get("id")),
+            url=url,
+            duration=_text(media.get("duration")),
+            extra=_rest(media, frozenset({"id", "url", "duration"})),
+        )
+
+
+Result: TypeAlias = ResultImage | ResultMedia
+
+_TASK_FIELDS: Final = frozenset(
+    {
+        "task_id",
+        "task_status",
+        "task_status_msg",
+        "task_info",
+        "created_at",
+        "updated_at",
+        "task_result",
+        "final_unit_deduction",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMessage:
+    """A task as the service shows it: `data` of create and query answers, and the body of a callback.
+
+    `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is why a task failed.
+    `images` are results that are pictures, under the key `image_kind` of `task_result`; `media` are videos
+    and audios, which may come together.
+    `final_unit_deduction` is a decimal string, in units of the price list.
+    """
+
+    task_id: str
+    task_status: TaskStatus | str
+    task_status_msg: str | None = None
+    external_task_id: str | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+    image_kind: ResultKind = ResultKind.IMAGES
+    images: tuple[ResultImage, ...] = ()
+    media: tuple[ResultMedia, ...] = ()
+    final_unit_deduction: str | None = None
+    # Further parts of `task_result`.
+    result_extra: JSONObject = field(default_factory=dict[str, object])
+    extra: JSONObject = field(default_factory=dict[str, object])
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """All results, of whatever kind."""
+        return (*self.images, *self.media)
+
+    def results_of(self, kind: ResultKind) -> tuple[Result, ...]:
+        """The results of one kind."""
+        if kind.drawn:
+            return self.images if self.image_kind is kind else ()
+        return tuple(each for each in self.media if each.kind is kind)
+
+    def to_wire(self, *, with_result: bool = True) -> dict[str, object]:
+        """The JSON object; a create answer leaves `task_result` out (`with_result=False`)."""
+        wire = task_object(
+            self.task_id,
+            self.task_status,
+            self.created_at,
+            self.updated_at,
+            failure=self.task_status_msg,
+            external_id=self.external_task_id,
+            units=self.final_unit_deduction,
+            with_result=with_result,
+        )
+        if with_result:
+            found = {kind.value: [each.to_wire() for each in self.results_of(kind)] for kind in ResultKind}
+            shown = {key: results for key, results in found.items() if results}
+            wire["task_result"] = {**shown, **self.result_extra}
+        return {**wire, **self.extra} if self.extra else wire
+
+    @classmethod
+    def from_wire(cls, wire: object) -> TaskMessage:
+        """Read a task object. Raises MalformedMessage without `task_id` or `task_status`."""
+        task = _object(wire)
+        task_id, status = _text(task.get("task_id")), _text(task.get("task_status"))
+        if task_id is None or status is None:
+            missing = "task_id" if task_id is None else "task_status"
+            raise MalformedMessage(f"{missing} is missing or no text")
+        result = _object(task.get("task_result"))
+        shown = {kind: _list(result.get(kind)) for kind in ResultKind}
+        drawn = next((kind for kind in ResultKind if kind.drawn and shown[kind]), ResultKind.IMAGES)
+        other = [kind for kind in ResultKind if not kind.drawn and shown[kind]]
+        return cls(
+            task_id=task_id,
+            task_status=known_status(status),
+            task_status_msg=_text(task.get("task_status_msg")),
+            external_task_id=_text(_object(task.get("task_info")).get("external_task_id")),
+            created_at=_whole(task.get("created_at")),
+            updated_at=_whole(task.get("updated_at")),
+            image_kind=drawn,
+            images=tuple(ResultImage.from_wire(each, at, drawn) for at, each in enumerate(shown[drawn])),
+            media=tuple(
+                ResultMedia.from_wire(each, at, kind) for kind in other for at, each in enumerate(shown[kind])
+            ),
+            final_unit_deduction=_text(task.get("final_unit_deduction")),
+            result_extra=_rest(result, frozenset({drawn, *other})),
+            extra=_rest(task, _TASK_FIELDS),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What every answer of Kling comes in. `code` 0 is success; an error usually has no `data`."""
+
+    code: int
+    message: str
+    request_id: str | None
+    data: object = None
+
+    @classmethod
+    def success(cls, data: object, request_id: str) -> Envelope:
+        return cls(code=SUCCESS_CODE, message=SUCCESS_MESSAGE.value, request_id=request_id, data=data)
+
+    def to_wire(self) -> dict[str, object]:
+        return envelope_object(self.code, self.message, self.request_id, self.data)
+
+    @classmethod
+    def from_wire(cls, wire: object) -> Envelope:
+        """Read an envelope. Raises MalformedMessage unless `code` is an integer."""
+        envelope = _object(wire)
+        code = _whole(envelope.get("code"))
+        if code is None:
+            raise MalformedMessage("code is missing or no integer")
+        return cls(
+            code=code,
+            message=_text(envelope.get("message")) or "",
+            request_id=_text(envelope.get("request_id")),
+            data=envelope.get("data"),
+        )

@@ -1,0 +1,198 @@
+"""A rule of the contract, a violation of it, and the reading of one request body that collects both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, cast
+
+from kling_contracts.pictures import PictureHeader
+from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, Source
+
+SHORT: Final = 40
+
+
+class Effect(StrEnum):
+    """What becomes of a request that breaks a rule."""
+
+    REFUSED = "refused"  # the create call answers with an error; nothing is created
+    FAILS = "fails"  # the task is created and ends `failed`
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The text of a refusal (or of `task_status_msg`) with `{path}`, `{value}` and `{limit}` to fill in."""
+
+    template: str
+    source: Source
+
+
+EMPTY: Final = Wording("{path} cannot be empty", KLING_LIVE)
+WRONG_TYPE: Final = Wording("{path} value type is invalid, expected {limit}", KLING_LIVE)
+WRONG_VALUE: Final = Wording("{path} value '{value}' is invalid", KLING_LIVE)
+TOO_LONG: Final = Wording("{path} value length exceeds {limit}", ASSUMED)
+WRONG_SIZE: Final = Wording("{path} size must be between {limit}", ASSUMED)
+NOT_BASE64: Final = Wording("File is not in a valid base64 format", KLING_LIVE)
+FILE_TOO_LARGE: Final = Wording("{path} file size exceeds {limit}", ASSUMED)
+MODEL_UNKNOWN: Final = Wording("model is not supported", KLING_LIVE)
+NOT_TEXT: Final = Wording("{path} value '{value}' is not valid Unicode text", ASSUMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One thing that the contract demands of a request.
+
+    `id` is stable (`prompt.max_length`); `source` is the evidence for the rule itself, `wording.source`
+    that for the text of the refusal. `status` and `code` are those of Kling's error envelope; a gateway
+    may answer in a shape of its own.
+    """
+
+    id: str
+    sentence: str
+    source: Source
+    wording: Wording
+    limit: str = ""
+    effect: Effect = Effect.REFUSED
+    status: int = 400
+    code: int = 1201
+
+
+BODY_UNICODE: Final = Rule(
+    id="body.unicode",
+    sentence="every string in the body is valid Unicode text",
+    source=ASSUMED,
+    wording=NOT_TEXT,
+)
+
+
+class Violation(NamedTuple):
+    """A rule broken by one value of a request.
+
+    `field` is the path (`subject_image_list[2].subject_image`), `value` the offending value shortened
+    to at most 43 characters of printable Unicode, `message` the text due on the wire: `message` of the
+    refusal, or `task_status_msg` where the effect is `fails`.
+    """
+
+    field: str
+    rule: Rule
+    value: str
+    message: str
+
+    @property
+    def effect(self) -> Effect:
+        return self.rule.effect
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the create call."""
+        return self.rule.status if self.rule.effect is Effect.REFUSED else 200
+
+    @property
+    def code(self) -> int:
+        """`code` in the envelope of the create call."""
+        return self.rule.code if self.rule.effect is Effect.REFUSED else 0
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.rule.sentence} (got {self.value})"
+
+
+class InputPicture(NamedTuple):
+    """A picture given in a request: by URL, or inline as bytes with what their header tells."""
+
+    field: str
+    url: str | None
+    data: bytes | None
+    header: PictureHeader | None
+
+
+class Reading:
+    """What one body says: normalised values, pictures in order, violations in order of declaration, notes.
+
+    `values` holds the given fields only, under their declared names: an alias is resolved, an integral
+    float is an int, null and the empty string are absent. `notes` tell what was ignored.
+    """
+
+    __slots__ = ("ignored", "notes", "null_is_absent", "pictures", "values", "violations")
+
+    def __init__(self, *, null_is_absent: bool = True) -> None:
+        self.null_is_absent = null_is_absent
+        self.values: dict[str, object] = {}
+        self.pictures: list[InputPicture] = []
+        self.violations: list[Violation] = []
+        self.notes: list[str] = []
+        self.ignored: list[tuple[str, str, object]] = []
+
+    def absent(self, value: object) -> bool:
+        """Whether the value means that an optional field was not given."""
+        return value == "" or (value is None and self.null_is_absent)
+
+    def violate(self, rule: Rule, path: str, value: object) -> None:
+        shown = shorten(value)
+        message = rule.wording.template.format(path=path, value=shown, limit=rule.limit)
+        self.violations.append(Violation(path, rule, shown, message))
+
+    def ignore(self, path: str, key: str, value: object, note: str) -> None:
+        """Note a key and its value as meaning nothing. Even so they have to be Unicode text."""
+        self.notes.append(note)
+        self.ignored.append((path, key, value))
+
+    def finish(self) -> None:
+        """What is asked of the ignored parts; last, as the rule is declared last."""
+        for path, key, value in self.ignored:
+            if not (is_text(key) and all_text(value)):
+                self.violate(BODY_UNICODE, path, value)
+
+
+def is_text(value: str) -> bool:
+    """Whether a string is Unicode text, that is, free of lone surrogates (it can be written as UTF-8)."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def all_text(value: object) -> bool:
+    """Whether no string in a JSON value holds a lone surrogate. Iterative: depth comes from outside."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        match value:
+            case str() if not is_text(value):
+                return False
+            case list():
+                pending += cast("list[object]", value)
+            case dict():
+                for pair in cast("dict[str, object]", value).items():
+                    pending += pair
+            case _:
+                pass
+    return True
+
+
+def shorten(value: object) -> str:
+    """A value as one short line, whatever it is: never fails, never long, never a lone surrogate."""
+    match value:
+        case None:
+            text = "null"
+        case bool():
+            text = "true" if value else "false"
+        case str():
+            # Encoding first would copy a picture of 13 MB to show 40 characters of it.
+            text = value[: SHORT + 1].encode("utf-8", "backslashreplace").decode()
+            text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+        case int():
+            digits = int(abs(value).bit_length() * math.log10(2)) + 1
+            text = str(value) if digits < SHORT else f"integer of about {digits} digits"
+        case float():
+            text = repr(value)
+        case list():
+            text = f"array of {len(cast('list[object]', value))}"
+        case dict():
+            text = f"object of {len(cast('dict[str, object]', value))}"
+        case _:
+            text = type(value).__name__
+    return text if len(text) <= SHORT else text[:SHORT] + "..."

@@ -1,0 +1,142 @@
+"""All that was seen in a run, or stands in a recording: what the checks judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from kling_contracts.gateways import COMETAPI, Gateway
+from kling_contracts.messages import TaskMessage
+from kling_contracts.operations import Operation
+from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.vocabulary import ResultKind
+
+READS: Final = frozenset({"poll", "again", "look", "first look", "query", "before", "after"})
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One look at a task: what was seen, and the exchange or the callback that showed it."""
+
+    task: TaskMessage
+    shown: Exchange | Delivery
+
+    @property
+    def at(self) -> float:
+        return self.shown.received_at
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A created task: the exchange that made it, and every answer to a query about it, oldest first.
+
+    `kind` is what its results are; `synchronous`: the answer to the create shows the task at its end.
+    """
+
+    created: Exchange
+    reads: tuple[Sighting, ...]
+    kind: ResultKind = ResultKind.IMAGES
+    synchronous: bool = False
+
+    @cached_property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """The create answer, then the reads."""
+        first = (Sighting(self.created.task, self.created),) if self.created.task else ()
+        return (*first, *self.reads)
+
+    @property
+    def id(self) -> str:
+        return self.created.task.task_id if self.created.task else ""
+
+    @property
+    def images(self) -> int:
+        """How many results were asked for."""
+        wanted = self.created.asked_object.get("n")
+        return int(wanted) if isinstance(wanted, int | float) and wanted else 1
+
+    @property
+    def end(self) -> Sighting | None:
+        """The first sight of a terminal state."""
+        seen = self.sightings if self.synchronous else self.reads
+        return next((each for each in seen if _terminal(each.task)), None)
+
+
+def _terminal(task: TaskMessage) -> bool:
+    return getattr(task.task_status, "terminal", False)
+
+
+@dataclass(kw_only=True)
+class Evidence:
+    """Exchanges and callbacks of one run, in the order they were seen. Steps add to it, checks read it."""
+
+    gateway: Gateway = COMETAPI
+    # The run's own mark in external ids, and the number that its choices were drawn from.
+    run: str = ""
+    seed: int = 0
+    # Whose keys (`first`, `second`) were an access and a secret key, of which tokens were made.
+    signed: frozenset[str] = frozenset()
+    exchanges: list[Exchange] = field(default_factory=list[Exchange])
+    deliveries: list[Delivery] = field(default_factory=list[Delivery])
+    # What is derived from the first so many exchanges: the list only grows.
+    _kinds: dict[str, list[Exchange]] = field(default_factory=dict[str, list[Exchange]], repr=False)
+    _indexed: int = field(default=0, repr=False)
+    _traces: tuple[int, Sequence[Trace]] = field(default=(-1, ()), repr=False)
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that is verified: the gateway's main one."""
+        return self.gateway.main
+
+    def of(self, kind: str, about: str | None = None) -> Iterator[Exchange]:
+        """The exchanges of one kind of probe that were answered."""
+        while self._indexed < len(self.exchanges):
+            exchange = self.exchanges[self._indexed]
+            self._kinds.setdefault(exchange.probe.kind, []).append(exchange)
+            self._indexed += 1
+        for exchange in self._kinds.get(kind, ()):
+            if about in (None, exchange.probe.about) and exchange.answered:
+                yield exchange
+
+    @property
+    def answered(self) -> Iterator[Exchange]:
+        return (exchange for exchange in self.exchanges if exchange.answered)
+
+    @property
+    def creates(self) -> Iterator[Exchange]:
+        """Every answered create request with a good key, whatever came of it."""
+        for exchange in self.answered:
+            mine = exchange.who in ("first", "second")
+            if exchange.method == "POST" and mine and isinstance(exchange.asked, dict):
+                yield exchange
+
+    def traces(self) -> Sequence[Trace]:
+        """Every task that was created, with all that was seen of it."""
+        seen = len(self.exchanges)
+        if self._traces[0] != seen:
+            self._traces = seen, self._read_traces()
+        return self._traces[1]
+
+    def _read_traces(self) -> Sequence[Trace]:
+        reads: dict[str, list[Sighting]] = {}
+        for exchange in self.answered:
+            asked_for = asked_task(exchange)
+            # Where another task is shown, that is the finding; nothing is known of the one asked for.
+            if asked_for is not None and exchange.task is not None and exchange.task.task_id == asked_for:
+                reads.setdefault(asked_for, []).append(Sighting(exchange.task, exchange))
+        traces: dict[str, Trace] = {}
+        for exchange in self.answered:
+            task = exchange.task
+            if exchange.method == "POST" and task is not None and exchange.status < 300:
+                seen = tuple(reads.get(task.task_id, ()))
+                trace = Trace(exchange, seen, self.operation.result, self.operation.synchronous)
+                traces.setdefault(task.task_id, trace)
+        return tuple(traces.values())
+
+
+def asked_task(exchange: Exchange) -> str | None:
+    """The task id that a query was about: the last part of its path."""
+    if exchange.method != "GET" or exchange.probe.kind not in READS:
+        return None
+    return exchange.probe.about or None

@@ -1,0 +1,217 @@
+"""One request with its answer, and one callback, as the evidence keeps them. Both are free of keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple, cast
+
+from kling_contracts.gateways import Shape
+from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
+
+# What stands where a key stood. An answer that holds one of these has held a key.
+KEY_MARK: Final = "$KLING_API_KEY"
+SECOND_KEY_MARK: Final = "$KLING_SECOND_API_KEY"
+MARKS: Final = (KEY_MARK, SECOND_KEY_MARK)
+
+# Codes of gateways that are no errors: nothing is given back on their word.
+_NO_ERRORS: Final = (*range(200, 300), "success", "SUCCESS", "ok", "200")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Probe(NamedTuple):
+    """Why a request was sent: its kind (`refuse`, `accept`, `poll`, ...), what it is about, in which way."""
+
+    kind: str
+    about: str = ""
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return " / ".join(part for part in self if part)
+
+
+def _decoded(content: bytes) -> object:
+    """JSON as RFC 8259 has it: in UTF-8, without a byte order mark, without NaN. None if it is none."""
+    try:
+        return cast("object", json.loads(content.decode(), parse_constant=_no_json))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_json(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    return next((value for key, value in headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A request and what came back. Times are Unix seconds; `status` 0 and `failure`: nothing came.
+
+    `target` is path and query as sent, or a whole URL where the request went elsewhere (a picture).
+    Of a picture `answer` is the beginning; `size` and `digest` (SHA-256) are those of the whole.
+    `who` names the credential: `first`, `second`, `none`, or in words how a key was spoilt.
+    """
+
+    number: int
+    probe: Probe
+    who: str
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+    sent_at: float
+    received_at: float
+    status: int
+    answer_headers: Headers = ()
+    answer: bytes = b""
+    failure: str = ""
+    size: int = 0
+    digest: str = ""
+
+    @cached_property
+    def asked(self) -> object:
+        """The decoded JSON of the request, or None."""
+        return _decoded(self.body)
+
+    @property
+    def asked_object(self) -> Mapping[str, object]:
+        asked = self.asked
+        return cast("Mapping[str, object]", asked) if isinstance(asked, dict) else {}
+
+    @cached_property
+    def json(self) -> object:
+        """The decoded JSON of the answer, or None."""
+        return _decoded(self.answer)
+
+    @property
+    def json_object(self) -> Mapping[str, object]:
+        json = self.json
+        return cast("Mapping[str, object]", json) if isinstance(json, dict) else {}
+
+    @property
+    def answered(self) -> bool:
+        return self.status != 0
+
+    @property
+    def content_type(self) -> str:
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    def header(self, name: str) -> str | None:
+        """A header of the answer, by its name in lower case."""
+        return _header(self.answer_headers, name)
+
+    @cached_property
+    def envelope(self) -> Envelope | None:
+        try:
+            return Envelope.from_wire(self.json)
+        except MalformedMessage:
+            return None
+
+    @cached_property
+    def task(self) -> TaskMessage | None:
+        """The task that the answer shows, if it shows one."""
+        return read_task(self.json_object.get("data"))
+
+    @property
+    def listed(self) -> tuple[TaskMessage, ...]:
+        """The tasks of a list."""
+        data = self.json_object.get("data")
+        entries = cast("list[object]", data) if isinstance(data, list) else []
+        return tuple(task for task in map(read_task, entries) if task is not None)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a create request made a task, as far as the answer tells."""
+        data = self.json_object.get("data")
+        named = isinstance(data, dict) and bool(cast("dict[str, object]", data).get("task_id"))
+        return 200 <= self.status < 300 and (named or self.error_code in (None, 0))
+
+    @property
+    def error_shape(self) -> Shape | None:
+        """Which of the shapes of an error the answer has, if any."""
+        body = self.json_object
+        if isinstance(body.get("error"), dict):
+            return Shape.COMET
+        code = body.get("code")
+        if isinstance(code, str):
+            return Shape.TASK
+        return Shape.KLING if isinstance(code, int) and not isinstance(code, bool) and code else None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the answer is one that says no. With a task or a list in it, only its code is wrong."""
+        data = self.json_object.get("data")
+        shows = isinstance(data, list) or data not in (None, "", {})
+        return self.error_shape is not None and not (200 <= self.status < 300 and shows)
+
+    @property
+    def error_code(self) -> object:
+        """`code` of the answer, wherever its shape has it."""
+        body = self.json_object
+        error = body.get("error")
+        return cast("dict[str, object]", error).get("code") if isinstance(error, dict) else body.get("code")
+
+    @property
+    def proves_refusal(self) -> bool:
+        """Whether the answer leaves no doubt that nothing was created.
+
+        Under a status of success an error that shows something is none: some say `"code": "success"`.
+        """
+        body = self.json_object
+        data = body.get("data")
+        shows = cast("Mapping[str, object]", data if isinstance(data, dict) else {})
+        if shows.get("task_id") or body.get("task_id"):
+            return False
+        named_model = self.status == 503 and self.error_code == "model_not_found"
+        told = self.is_error and self.error_code not in _NO_ERRORS
+        return 400 <= self.status < 500 or named_model or (200 <= self.status < 300 and told)
+
+    @property
+    def shown(self) -> str:
+        """The answer in one line: status and the beginning of the body."""
+        if not self.answered:
+            return f"no answer ({self.failure})"
+        text = " ".join(self.answer[:400].decode("utf-8", "replace").split())
+        return f"{self.status} {text[:160] + '...' if len(text) > 160 else text}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A callback as the receiver got it; `token` names the URL it came to, `replied` our status."""
+
+    number: int
+    token: str
+    headers: Headers
+    body: bytes
+    received_at: float
+    replied: int
+
+    @cached_property
+    def json(self) -> object:
+        return _decoded(self.body)
+
+    @cached_property
+    def task(self) -> TaskMessage | None:
+        return read_task(self.json)
+
+    def header(self, name: str) -> str | None:
+        return _header(self.headers, name)
+
+    @property
+    def shown(self) -> str:
+        text = " ".join(self.body[:400].decode("utf-8", "replace").split())
+        return f"callback {text[:160] + '...' if len(text) > 160 else text}"
+
+
+def read_task(wire: object) -> TaskMessage | None:
+    """A task object of the wire, or None for what is none."""
+    try:
+        return TaskMessage.from_wire(wire)
+    except MalformedMessage:
+        return None

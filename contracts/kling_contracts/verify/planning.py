@@ -1,0 +1,126 @@
+"""What is to be verified, and what a run will do about it: the plan stands before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Final
+
+from kling_contracts.gateways import COMETAPI, Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.verify.addresses import is_loopback
+from kling_contracts.verify.catalogue import checks_of, steps_of
+from kling_contracts.verify.check import Check, Need
+from kling_contracts.verify.known import Deviation
+from kling_contracts.verify.step import Step
+
+DEADLINE: Final = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to verify and with what. `max_tasks` is in images; None: 0, or no limit at a proven kling-mock.
+
+    `operation` is one that the gateway offers, or its name; None: the gateway's main one. `only` are ids or
+    patterns of checks, none: all. `deadline` is in seconds.
+    """
+
+    base_url: str
+    # Not part of the repr: what is printed or logged shows no key.
+    api_key: str = field(repr=False)
+    second_api_key: str | None = field(default=None, repr=False)
+    gateway: Gateway = COMETAPI
+    operation: Operation | str | None = None
+    max_tasks: int | None = None
+    deadline: float = DEADLINE
+    only: Collection[str] = ()
+    known: Sequence[Deviation] = ()
+    seed: int = 0
+
+    @property
+    def target(self) -> Gateway:
+        """The gateway with the chosen operation as its main one. Raises LookupError if it has no such one."""
+        chosen = self.operation
+        if chosen is None:
+            return self.gateway
+        return self.gateway.focused(
+            self.gateway.find_operation(chosen) if isinstance(chosen, str) else chosen
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A step as it will run, or the need because of which it will not."""
+
+    step: Step
+    missing: Need | None
+    spent_before: int
+
+
+def plan(options: Options, *, mock: bool = False, receiver: bool | None = None) -> tuple[Planned, ...]:
+    """What a run would do, in order. `mock`: as against a proven kling-mock."""
+    limit = limit_of(options, mock=mock)
+    missing = _missing(options, is_loopback(options.base_url) if receiver is None else receiver)
+    planned: list[Planned] = []
+    spent = 0
+    steps = steps_of(options.target)
+    for at, step in enumerate(steps):
+        need = next(iter(sorted(step.needs & missing)), None)
+        if need is None and not _chosen(step, options):
+            need = Need.CHOSEN
+        # What is no must leaves enough for all musts that follow.
+        spared = 0 if step.must else images_wanted(steps[at + 1 :], missing)
+        if need is None and step.reserves and limit is not None and spent + step.reserves + spared > limit:
+            need = Need.BUDGET
+        planned.append(Planned(step=step, missing=need, spent_before=spent))
+        spent += 0 if need else step.keeps
+    return tuple(planned)
+
+
+def images_wanted(steps: Sequence[Step], missing: frozenset[Need] = frozenset()) -> int:
+    """How many images the musts among these steps take, but for those that need what is missing."""
+    kept = most = 0
+    for step in steps:
+        if step.must and not step.needs & missing:
+            most = max(most, kept + step.reserves)
+            kept += step.keeps
+    return max(most, kept)
+
+
+def limit_of(options: Options, *, mock: bool) -> int | None:
+    """How many images a run may spend; None: no limit."""
+    if options.max_tasks is not None:
+        return options.max_tasks
+    return None if mock else 0
+
+
+def _missing(options: Options, receiver: bool) -> frozenset[Need]:  # noqa: FBT001 -- one of three facts
+    absent = {
+        Need.SECOND_KEY: options.second_api_key is not None,
+        Need.SIGNER: options.gateway.takes_tokens and ":" in options.api_key,
+        Need.RECEIVER: receiver,
+    }
+    return frozenset(need for need, there in absent.items() if not there)
+
+
+def _chosen(step: Step, options: Options) -> bool:
+    return not options.only or any(
+        step.serves(check.id) for check in checks_of(options.target) if asked_for(check, options)
+    )
+
+
+def asked_for(check: Check, options: Options) -> bool:
+    """Whether a check is among those chosen."""
+    return not options.only or any(fnmatchcase(check.id, pattern) for pattern in options.only)
+
+
+def totals_of(planned: Sequence[Planned]) -> tuple[int, int, int]:
+    """Requests, images that a right server creates, and the most that are spent and set aside at any time."""
+    running = [each for each in planned if each.missing is None]
+    most = max((each.spent_before + each.step.reserves for each in running), default=0)
+    return (
+        sum(each.step.requests for each in running),
+        sum(each.step.keeps for each in running),
+        most,
+    )

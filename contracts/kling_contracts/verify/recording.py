@@ -1,0 +1,226 @@
+"""Reads what `recorder` has written, and judges it with no network.
+
+Of a run that was killed the last line is missing, or half of one: what is there is judged, and told to be so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.verify.budget import images_of
+from kling_contracts.verify.catalogue import steps_of
+from kling_contracts.verify.check import Need
+from kling_contracts.verify.course import Course
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Delivery, Exchange, Probe
+from kling_contracts.verify.known import Deviation
+from kling_contracts.verify.planning import Options, Planned
+from kling_contracts.verify.recorder import FORMAT, VERSION
+from kling_contracts.verify.report import Report, judged
+
+_AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
+
+
+class BadRecording(ValueError):
+    """A file that is no recording, or no whole one. The text names the line and the way out."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    path: Path
+    number: int
+    content: dict[str, Any]
+
+    def wrong(self, what: str) -> BadRecording:
+        return BadRecording(f"{self.path}, line {self.number}: {what}; {_AGAIN}")
+
+
+def judge_recording(
+    path: Path,
+    *,
+    only: Sequence[str] = (),
+    known: Sequence[Deviation] = (),
+    gateways: Sequence[Gateway] = GATEWAYS,
+) -> Report:
+    """The report on a recording. Raises BadRecording, OSError.
+
+    `only` replaces the choice that the run was made with. `gateways` are those that it may be about.
+    """
+    lines, cut_off = _read(path)
+    header, *rest = lines or [_Line(path, 1, {})]
+    gateway = _gateway(header, gateways)
+    last = rest[-1] if rest and "end" in rest[-1].content else None
+    head = header.content
+    try:
+        evidence = Evidence(
+            gateway=gateway,
+            run=str(head["run"]),
+            seed=int(head["seed"]),
+            signed=frozenset(map(str, head.get("signed", ()))),
+        )
+        options = Options(
+            base_url=str(head["base_url"]),
+            api_key="",
+            gateway=gateway,
+            only=tuple(only or head["only"]),
+            known=known,
+            seed=evidence.seed,
+        )
+        begun = Course(limit=head["limit"], mock=bool(head["mock"]), started=float(head["started"]))
+        missing = _needs(head["missing"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise header.wrong(f"the header lacks something ({error!r})") from None
+    for line in rest[:-1] if last else rest:
+        _add(line, evidence)
+    if last:
+        course, missing = _ended(last, begun, evidence)
+    else:
+        course = _broken_off(begun, evidence, len(lines), cut_off=cut_off)
+        missing = {step.name: missing.get(step.name, Need.REST) for step in steps_of(gateway)}
+    plan = tuple(
+        Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in steps_of(gateway)
+    )
+    return judged(options, evidence, plan, course)
+
+
+def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:
+    """The gateway, with the operation that was verified as its main one."""
+    head = header.content
+    if head.get("format") != FORMAT:
+        raise BadRecording(f"{header.path}, line 1: this is no recording of kling-contracts; {_AGAIN}")
+    if head.get("version") != VERSION:
+        raise BadRecording(
+            f"{header.path}, line 1: its format is version {head.get('version')}, and this kling-contracts "
+            f"reads version {VERSION}; judge it with kling-mock {head.get('contract')}, or {_AGAIN}"
+        )
+    gateway = next((each for each in gateways if each.name == head.get("gateway")), None)
+    if gateway is None:
+        raise header.wrong(f"no gateway is called {head.get('gateway')!r}")
+    if "operation" not in head:  # those of before were all about the main one
+        return gateway
+    try:
+        return gateway.focused(gateway.find_operation(str(head["operation"])))
+    except LookupError as error:
+        raise header.wrong(str(error)) from None
+
+
+def _ended(last: _Line, begun: Course, evidence: Evidence) -> tuple[Course, dict[str, Need]]:
+    """How a run went, by its last line."""
+    end = cast("dict[str, Any]", last.content["end"])
+    try:
+        whole = (end["exchanges"], end["callbacks"]) == (len(evidence.exchanges), len(evidence.deliveries))
+        course = replace(
+            begun,
+            images=int(end["images"]),
+            seconds=float(end["seconds"]),
+            interrupted=bool(end["interrupted"]),
+        )
+        missing = _needs(end["missing"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise last.wrong(f"the end lacks something ({error!r})") from None
+    if not whole:
+        raise last.wrong("lines are missing: it counts other exchanges or callbacks than there are")
+    return course, missing
+
+
+def _broken_off(begun: Course, evidence: Evidence, lines: int, *, cut_off: bool) -> Course:
+    """How far a run came whose end is missing."""
+    half = f"; line {lines + 1} is cut off and was left out" if cut_off else ""
+    until = evidence.exchanges[-1].received_at if evidence.exchanges else begun.started
+    return replace(
+        begun,
+        images=sum(images_of(each.body) for each in evidence.creates if not each.proves_refusal),
+        seconds=until - begun.started,
+        interrupted=True,
+        note=f"the recording breaks off after line {lines}{half}",
+    )
+
+
+def _needs(missing: Mapping[str, str]) -> dict[str, Need]:
+    return {str(name): Need(need) for name, need in missing.items()}
+
+
+def _read(path: Path) -> tuple[list[_Line], bool]:
+    """The lines of a file, and whether half a line at its end was left out."""
+    lines: list[_Line] = []
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                content = cast("object", json.loads(raw))
+            except (ValueError, RecursionError):
+                if number == 1:
+                    return [], False
+                if not raw.endswith(b"\n"):
+                    return lines, True
+                raise _Line(path, number, {}).wrong("it is damaged") from None
+            lines.append(
+                _Line(path, number, cast("dict[str, Any]", content) if isinstance(content, dict) else {})
+            )
+    return lines, False
+
+
+def _add(line: _Line, evidence: Evidence) -> None:
+    try:
+        match line.content:
+            case {"exchange": seen}:
+                exchange = _exchange(seen)
+                if exchange.number > len(evidence.exchanges):
+                    raise line.wrong("lines before it are missing: its exchange has a later number")
+                # Where a run is interrupted, a line may be written twice.
+                if exchange.number == len(evidence.exchanges):
+                    evidence.exchanges.append(exchange)
+            case {"callback": seen}:
+                delivery = _delivery(seen)
+                if delivery.number == len(evidence.deliveries):
+                    evidence.deliveries.append(delivery)
+            case _:
+                raise line.wrong("it is neither an exchange nor a callback")
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, BadRecording):
+            raise
+        raise line.wrong(f"something in it is missing or has the wrong type ({error!r})") from None
+
+
+def _exchange(seen: dict[str, Any]) -> Exchange:
+    return Exchange(
+        number=int(seen["number"]),
+        probe=Probe(*map(str, seen["probe"])),
+        who=str(seen["who"]),
+        method=str(seen["method"]),
+        target=str(seen["target"]),
+        headers=_headers(seen.get("headers", ())),
+        body=_content(seen.get("body", "")),
+        sent_at=float(seen["sent_at"]),
+        received_at=float(seen["received_at"]),
+        status=int(seen["status"]),
+        answer_headers=_headers(seen.get("answer_headers", ())),
+        answer=_content(seen.get("answer", "")),
+        failure=str(seen.get("failure", "")),
+        size=int(seen["size"]),
+        digest=str(seen.get("digest", "")),
+    )
+
+
+def _delivery(seen: dict[str, Any]) -> Delivery:
+    return Delivery(
+        number=int(seen["number"]),
+        token=str(seen.get("token", "")),
+        headers=_headers(seen.get("headers", ())),
+        body=_content(seen.get("body", "")),
+        received_at=float(seen["received_at"]),
+        replied=int(seen["replied"]),
+    )
+
+
+def _headers(pairs: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), str(value)) for name, value in pairs)
+
+
+def _content(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])

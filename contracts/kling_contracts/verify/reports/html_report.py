@@ -1,0 +1,164 @@
+"""The report as one page of HTML that needs nothing else: no network, no fonts, no scripts to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import Final
+
+from kling_contracts.verify.check import Check, Example, Result, Verdict
+from kling_contracts.verify.exit_codes import exit_code
+from kling_contracts.verify.pieces import variables_of
+from kling_contracts.verify.printable import printable
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports.page import SCRIPT, STYLE
+from kling_contracts.verify.reports.wording import (
+    by_importance,
+    circumstances,
+    group_of,
+    how_to_supply,
+    unused_lines,
+    verdict_line,
+)
+from kling_contracts.verify.reproduce import reproduce
+
+# Of a finding with hundreds of examples, so many are shown.
+_EXAMPLES: Final = 5
+_WORDS: Final = {
+    Verdict.FAIL: "finding",
+    Verdict.KNOWN: "known",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.NOT_RUN: "not-run",
+    Verdict.PASS: "pass",
+}
+_TITLES: Final = {
+    Verdict.FAIL: "Findings",
+    Verdict.KNOWN: "Known deviations",
+    Verdict.INCONCLUSIVE: "Inconclusive",
+    Verdict.NOT_RUN: "Not run",
+    Verdict.PASS: "What holds",
+}
+
+
+def render(report: Report, *, require_all: bool = False) -> str:
+    """The page. All that came from a server is escaped."""
+    line = verdict_line(report, require_all=require_all)
+    word, _, rest = line.partition(":")
+    sections = "".join(_section(verdict, report) for verdict in _TITLES)
+    unused = "".join(f"<li>{_text(each)}</li>" for each in unused_lines(report))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
+script-src 'unsafe-inline'">
+<title>{_text(word)}: {_text(report.evidence.gateway.title)} contract</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header class="code-{int(exit_code(report, require_all=require_all))}">
+<h1><b>{_text(word)}</b>{_text(rest)}</h1>
+<p>{_text(circumstances(report))}</p>
+{_bar(report)}
+<p class="tools" hidden><input type="search" id="filter" placeholder="filter by id or text"
+ aria-label="filter by id or text"> <button id="all">open all</button></p>
+</header>
+<main>
+{f"<section><h2>Known deviations without use</h2><ul>{unused}</ul></section>" if unused else ""}
+{sections}
+</main>
+<footer>{_footer(report)} <code>kling-contracts explain ID</code> tells more of a property.</footer>
+<script>{SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def _footer(report: Report) -> str:
+    """Where the commands have their keys from, and what the httpx lines need."""
+    names = ", ".join(f"<code>{name}</code>" for name in variables_of(report.evidence))
+    return (
+        f"The commands take keys from the environment: {names}. The lines with httpx run where "
+        "kling-contracts is installed."
+    )
+
+
+def _text(text: object) -> str:
+    return escape(printable(str(text)))
+
+
+def _bar(report: Report) -> str:
+    """How many checks have which verdict, as a bar and in words."""
+    counts = {verdict: len(report.having(verdict)) for verdict in _TITLES}
+    parts = [
+        f'<a class="{_WORDS[verdict]}" href="#{_WORDS[verdict]}" style="flex-grow:{count}">{count} '
+        f"{_WORDS[verdict].replace('-', ' ')}{'s' if verdict is Verdict.FAIL and count > 1 else ''}</a>"
+        for verdict, count in counts.items()
+        if count
+    ]
+    return f'<nav class="bar">{"".join(parts)}</nav>'
+
+
+def _section(verdict: Verdict, report: Report) -> str:
+    results = by_importance(report.having(verdict))
+    if not results:
+        return ""
+    body = (
+        "".join(_finding(result, report, opened=at < 3) for at, result in enumerate(results))
+        if verdict in (Verdict.FAIL, Verdict.KNOWN)
+        else "".join(_groups(results, verdict))
+    )
+    title = f"<h2>{_TITLES[verdict]} <small>{len(results)}</small></h2>"
+    return f'<section id="{_WORDS[verdict]}">{title}{body}</section>\n'
+
+
+def _finding(result: Result, report: Report, *, opened: bool) -> str:
+    check = result.check
+    first, *rest = (_example(check, each, report) for each in result.examples[:_EXAMPLES])
+    folded = f"<details><summary>{len(rest)} more examples</summary>{''.join(rest)}</details>" if rest else ""
+    shown = first + folded
+    left = len(result.examples) - _EXAMPLES
+    more = f"<p>and {left} more, which the JSON report has</p>" if left > 0 else ""
+    reason = f"<p><b>accepted:</b> {_text(result.reason)}</p>" if result.reason else ""
+    return (
+        f'<details class="check {_WORDS[result.verdict]}" id="{_text(check.id)}"{" open" if opened else ""}>'
+        f"<summary><code>{_text(check.id)}</code> {_text(check.sentence)}</summary>"
+        f'<p class="rule">known from {_text(check.source)}; confidence {_text(check.source.confidence)}; '
+        f"seen broken {len(result.examples)} of {result.examined} times</p>{reason}{shown}{more}</details>"
+    )
+
+
+def _example(check: Check, example: Example, report: Report) -> str:
+    pasted = reproduce(check, example, report.evidence, report.options.base_url)
+    rows = [("expected", example.expected), ("actual", example.actual), ("length", pasted.lengths)]
+    table = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
+    return (
+        f"<article><h3>{_text(example.sentence)}</h3><dl>{table}</dl>{_code('curl', pasted.curl)}"
+        f"<details><summary>the same with httpx</summary>{_code('httpx', pasted.httpx)}</details></article>"
+    )
+
+
+def _code(kind: str, text: str) -> str:
+    """A script, a line of it to a block: where one is broken, it shows."""
+    lines = "".join(f"<span>{_text(line)}</span>" for line in text.split("\n"))
+    pre = f'<pre tabindex="0" role="region" aria-label="{kind}"><code>{lines}</code></pre>'
+    return f'<div class="code">{pre}</div>'
+
+
+def _groups(results: Iterable[Result], verdict: Verdict) -> Iterator[str]:
+    grouped: dict[str, list[Result]] = {}
+    for result in results:
+        key = group_of(result.check.id) if verdict is Verdict.PASS else how_to_supply(result)
+        grouped.setdefault(key, []).append(result)
+    for name, members in grouped.items():
+        rows = "".join(
+            f'<li class="check"><code>{_text(each.check.id)}</code> {_text(each.check.sentence)}'
+            + (f" <small>seen {each.examined} times</small>" if each.examined else "")
+            + "</li>"
+            for each in members
+        )
+        yield (
+            f'<details class="group {_WORDS[verdict]}"><summary>{_text(name)} '
+            f"<small>{len(members)}</small></summary><ul>{rows}</ul></details>"
+        )

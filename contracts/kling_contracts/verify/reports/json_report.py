@@ -1,0 +1,106 @@
+"""The report as JSON, version 1: all of it, for machines. docs/verify.md tells the shape."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+from kling_contracts.verify.check import Check, Example, Result, Verdict
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.exit_codes import exit_code
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports.wording import by_importance, group_of, how_to_supply, verdict_line
+from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.vocabulary import Source
+
+FORMAT: Final = "kling-contracts report"
+VERSION: Final = 1
+
+
+def render(report: Report, *, require_all: bool = False) -> str:
+    """The document, in ASCII: lone surrogates are escapes."""
+    return json.dumps(as_json(report, require_all=require_all), indent=2) + "\n"
+
+
+def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
+    """The report as a JSON object. Findings come first, the most important before the others."""
+    findings = by_importance(report.findings)
+    others = [result for result in report.results if result.verdict is not Verdict.FAIL]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "verdict": verdict_line(report, require_all=require_all),
+        "exit_code": int(exit_code(report, require_all=require_all)),
+        "base_url": report.options.base_url,
+        "gateway": report.evidence.gateway.name,
+        # Named where it is another than the gateway's main one.
+        **({"operation": report.evidence.operation.name} if report.evidence.gateway.focus else {}),
+        "mock": report.course.mock,
+        "seed": report.evidence.seed,
+        "run": report.evidence.run,
+        "started": datetime.fromtimestamp(report.course.started, UTC).isoformat(),
+        "seconds": round(report.course.seconds, 3),
+        "interrupted": report.course.interrupted,
+        "note": report.course.note,
+        "requests": len(report.evidence.exchanges),
+        "callbacks": len(report.evidence.deliveries),
+        "images": {"created": report.course.images, "limit": report.course.limit},
+        "counts": {verdict.value: len(report.having(verdict)) for verdict in Verdict},
+        "checks": [_check(result, report) for result in (*findings, *others)],
+        "steps": [
+            {
+                "name": each.step.name,
+                "does": each.step.does,
+                "ran": each.missing is None,
+                "missing": each.missing,
+            }
+            for each in report.plan
+        ],
+        "unused_known": [
+            {
+                "check": each.check,
+                "reason": each.reason,
+                "expires": each.expires.isoformat(),
+                "expired": each.expired,
+            }
+            for each in report.unused_known
+        ],
+    }
+
+
+def rule(source: Source) -> dict[str, str]:
+    """Where a rule is known from."""
+    return {"origin": source.origin, "reference": source.reference, "confidence": source.confidence}
+
+
+def _check(result: Result, report: Report) -> dict[str, object]:
+    check = result.check
+    seen = result.verdict not in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+    return {
+        "id": check.id,
+        "group": group_of(check.id),
+        "sentence": check.sentence,
+        "rule": rule(check.source),
+        "must": check.must,
+        "verdict": result.verdict,
+        "examined": result.examined,
+        "need": result.need,
+        "reason": result.reason if seen else how_to_supply(result),
+        "examples": [_example(check, example, report) for example in result.examples],
+    }
+
+
+def _example(check: Check, example: Example, report: Report) -> dict[str, object]:
+    pasted = reproduce(check, example, report.evidence, report.options.base_url)
+    return {
+        "sentence": example.sentence,
+        "expected": example.expected,
+        "actual": example.actual,
+        "lengths": pasted.lengths,
+        "curl": pasted.curl,
+        "httpx": pasted.httpx,
+        "shown": [
+            {"exchange" if isinstance(each, Exchange) else "callback": each.number} for each in example.shown
+        ],
+    }

@@ -1,0 +1,64 @@
+"""The report as JUnit XML: a suite for each group, a test case for each check."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from itertools import groupby
+
+from kling_contracts.verify.check import Result, Verdict
+from kling_contracts.verify.printable import printable
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports.wording import group_of, how_to_supply
+from kling_contracts.verify.reproduce import reproduce
+
+# Of a finding with hundreds of examples, so many are shown.
+_EXAMPLES = 3
+
+
+def render(report: Report) -> str:
+    """The document. Valid XML whatever the server sent."""
+    ordered = sorted(report.results, key=lambda result: group_of(result.check.id))
+    root = ET.Element("testsuites", {"name": "kling-contracts", **_counts(ordered)})
+    for group, results in groupby(ordered, key=lambda result: group_of(result.check.id)):
+        members = list(results)
+        suite = ET.SubElement(root, "testsuite", {"name": group, **_counts(members)})
+        for result in members:
+            _add(suite, result, report)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _counts(results: list[Result]) -> dict[str, str]:
+    skipped = [each for each in results if each.verdict not in (Verdict.PASS, Verdict.FAIL)]
+    failed = [each for each in results if each.verdict is Verdict.FAIL]
+    numbers = {"tests": len(results), "failures": len(failed), "errors": 0, "skipped": len(skipped)}
+    return {name: str(number) for name, number in numbers.items()}
+
+
+def _add(suite: ET.Element, result: Result, report: Report) -> None:
+    check = result.check
+    case = ET.SubElement(
+        suite, "testcase", classname=f"contracts.{group_of(check.id)}", name=check.id, time="0"
+    )
+    match result.verdict:
+        case Verdict.PASS:
+            return
+        case Verdict.FAIL:
+            message = printable(f"{check.sentence}: {result.examples[0].sentence}")
+            ET.SubElement(case, "failure", message=message, type=check.id).text = _text(result, report)
+        case Verdict.KNOWN:
+            ET.SubElement(case, "skipped", message=printable(f"known deviation: {result.reason}"))
+        case _:
+            ET.SubElement(case, "skipped", message=f"{result.verdict}: {how_to_supply(result)}")
+
+
+def _text(result: Result, report: Report) -> str:
+    lines = [f"rule: {result.check.sentence} ({result.check.source})"]
+    for example in result.examples[:_EXAMPLES]:
+        pasted = reproduce(result.check, example, report.evidence, report.options.base_url)
+        lines += ["", example.sentence, f"expected: {example.expected}", f"actual: {example.actual}"]
+        lines += [f"length: {pasted.lengths}"] if pasted.lengths else []
+        lines += [pasted.curl]
+    if len(result.examples) > _EXAMPLES:
+        lines += ["", f"and {len(result.examples) - _EXAMPLES} more"]
+    return printable("\n".join(lines))

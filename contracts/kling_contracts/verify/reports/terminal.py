@@ -1,0 +1,229 @@
+"""The report on a terminal, and how far a run has come. Rich is loaded here only."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import IO, Final, Self
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from kling_contracts.verify.check import Need, Result, Verdict
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exit_codes import ExitCode, exit_code
+from kling_contracts.verify.planning import Planned, totals_of
+from kling_contracts.verify.printable import printable
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports.wording import (
+    SUPPLY,
+    by_importance,
+    circumstances,
+    group_of,
+    how_to_supply,
+    pass_counts,
+    unused_lines,
+    verdict_line,
+)
+from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.runner import Progress
+from kling_contracts.verify.step import Step
+
+_STYLES: Final = {
+    ExitCode.HOLDS: "bold green",
+    ExitCode.BROKEN: "bold red",
+    ExitCode.INCONCLUSIVE: "bold yellow",
+}
+# So many findings are told at length on a terminal, which shows its end.
+_AT_LENGTH: Final = 5
+# More ids than that are counted by group.
+_NAMED: Final = 12
+# What a pipe gets: lines are never broken there, so that they can be searched and pasted.
+_PIPED_WIDTH: Final = 10_000
+
+
+class LiveProgress(Progress):
+    """A bar on standard error while a run goes on; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("steps, {task.fields[requests]} requests"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            expand=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("starting", total=None, requests=0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def step(self, step: Step, position: int, total: int) -> None:
+        self._bar.update(self._task, description=step.name, completed=position, total=total)
+
+    def seen(self, evidence: Evidence) -> None:
+        self._bar.update(self._task, requests=len(evidence.exchanges))
+
+
+class _Console(Console):
+    """Leaves it to the command what to do when the reader goes away: Rich would exit with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """Where a report goes. Colours on a terminal only; NO_COLOR is respected.
+
+    What the encoding of the terminal does not have is escaped: texts of the server may have any character.
+    """
+    out = file or sys.stdout
+    _escape(out)
+    piped = not out.isatty()
+    return _Console(
+        file=out, width=_PIPED_WIDTH if piped else None, highlight=False, markup=False, emoji=False
+    )
+
+
+def _escape(out: IO[str]) -> None:
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")
+
+
+def show_report(report: Report, *, require_all: bool = False, out: Console | None = None) -> None:
+    """The verdict, findings, what was not seen, and what holds, in this order."""
+    out = out or console()
+    code = exit_code(report, require_all=require_all)
+    out.print(Text(verdict_line(report, require_all=require_all), style=_STYLES[code]))
+    out.print(Text(printable(circumstances(report)), style="dim"))
+    findings = by_importance(report.findings)
+    at_length = _AT_LENGTH if out.is_terminal and len(findings) > _AT_LENGTH + 1 else len(findings)
+    for result in findings[:at_length]:
+        _show_finding(out, result, report)
+    _show_briefly(out, findings[at_length:])
+    _show_known(out, report)
+    _show_open(out, report.having(Verdict.INCONCLUSIVE, Verdict.NOT_RUN))
+    passed = pass_counts(report)
+    if passed:
+        counts = ", ".join(f"{group} {count}" for group, count in passed.items())
+        out.print()
+        out.print(Text.assemble((f"{sum(passed.values())} hold", "green"), f": {counts}"))
+    if out.is_terminal and findings:
+        # Where the beginning is out of sight.
+        out.print()
+        out.print(Text(verdict_line(report, require_all=require_all), style=_STYLES[code]))
+
+
+def _show_finding(out: Console, result: Result, report: Report) -> None:
+    check, example = result.check, result.examples[0]
+    pasted = reproduce(result.check, example, report.evidence, report.options.base_url)
+    rows = [
+        ("rule", f"{check.sentence} ({check.source}; confidence {check.source.confidence})"),
+        ("expected", example.expected),
+        ("actual", example.actual),
+        ("length", pasted.lengths),
+    ]
+    out.print()
+    out.print(Text.assemble((check.id, "bold red"), "  ", printable(example.sentence)))
+    for name, text in rows:
+        if text:
+            table = Table.grid(padding=(0, 1), pad_edge=True)
+            table.add_column(style="dim", no_wrap=True, width=9)
+            table.add_column(overflow="fold")
+            table.add_row(name, Text(printable(text)))
+            out.print(table if out.is_terminal else Text(f"  {name:8} {printable(text)}"))
+    for line in pasted.curl.split("\n"):
+        # Not broken by us: a terminal joins again what it has wrapped itself.
+        out.print(Text(line, style="cyan"), soft_wrap=True)
+    if len(result.examples) > 1:
+        more = len(result.examples) - 1
+        out.print(
+            Text(f"  {more} more such example{'s' if more > 1 else ''} in --report html=FILE", style="dim")
+        )
+    out.print(Text(f"  kling-contracts explain {check.id}", style="dim"))
+
+
+def _show_briefly(out: Console, results: Sequence[Result]) -> None:
+    """Findings in a line each."""
+    if results:
+        out.print()
+        out.print(
+            Text(f"{len(results)} more, in full with --report html=FILE or in a pipe", style="bold red")
+        )
+    for result in results:
+        out.print(
+            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.examples[0].sentence))
+        )
+
+
+def _show_known(out: Console, report: Report) -> None:
+    known = report.having(Verdict.KNOWN)
+    if known:
+        out.print()
+        out.print(Text(f"{len(known)} known deviations", style="yellow"))
+        for result in known:
+            out.print(Text(printable(f"  {result.check.id}: {result.reason}")))
+    for line in unused_lines(report):
+        out.print(Text(printable(f"known deviation without use: {line}"), style="yellow"))
+
+
+def _show_open(out: Console, results: Sequence[Result]) -> None:
+    for verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN):
+        reasons: dict[str, list[str]] = {}
+        for result in results:
+            if result.verdict is verdict:
+                reasons.setdefault(how_to_supply(result), []).append(result.check.id)
+        for reason, ids in reasons.items():
+            out.print()
+            out.print(Text.assemble((f"{len(ids)} {verdict}", "yellow"), f": {reason}"))
+            names = Text(_names(ids, short=out.is_terminal), style="dim")
+            out.print(Padding(names, (0, 0, 0, 2), expand=False))
+
+
+def _names(ids: Sequence[str], *, short: bool) -> str:
+    """Ids of checks; many of them by group."""
+    if not short or len(ids) <= _NAMED:
+        return ", ".join(ids)
+    return ", ".join(f"{group} {count}" for group, count in Counter(map(group_of, ids)).items())
+
+
+def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | None = None) -> None:
+    """What would be sent and created, and what is left out and why."""
+    out = out or console()
+    running = [each for each in planned if each.missing is None]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("step", overflow="fold")
+    for name in ("requests", "reserved", "created"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in running:
+        step = each.step
+        table.add_row(step.name, str(step.requests), str(step.reserves or "-"), str(step.keeps or "-"))
+    out.print(table)
+    requests, kept, most = totals_of(planned)
+    allowed = "no limit" if limit is None else f"--max-tasks {limit}"
+    out.print()
+    out.print(
+        Text(
+            f"about {requests} requests in {len(running)} steps; {kept} images created by a server that is "
+            f"right, never more than {most} set aside at once ({allowed})"
+        )
+    )
+    for need in Need:
+        names = [each.step.name for each in planned if each.missing is need]
+        if names:
+            out.print(Text(f"left out ({len(names)}): {SUPPLY[need]}", style="yellow"))
+            out.print(Text("  " + ", ".join(names), style="dim"))

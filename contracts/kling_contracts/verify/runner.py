@@ -1,0 +1,159 @@
+"""Runs a campaign against one server, and has what was seen judged."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import replace
+
+import httpx
+
+from kling_contracts.verify.addresses import address_problem, is_loopback
+from kling_contracts.verify.budget import Budget, OverBudget
+from kling_contracts.verify.check import Need
+from kling_contracts.verify.course import Course
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.keys import Keys
+from kling_contracts.verify.planning import Options, Planned, limit_of, plan
+from kling_contracts.verify.receiver import Inbox, Receiver
+from kling_contracts.verify.recorder import Recorder
+from kling_contracts.verify.report import Report, judged
+from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
+from kling_contracts.verify.step import Step
+from kling_contracts.verify.wire import Wire
+
+__all__ = ["HEALTH_PATH", "Options", "Progress", "Report", "Unreachable", "plan", "verify"]
+
+HEALTH_PATH = "/_mock/health"
+
+
+class Unreachable(Exception):
+    """The server does not answer, or refuses the key. The text says which."""
+
+
+class Progress:
+    """What a run tells while it goes on. The methods do nothing here."""
+
+    def step(self, step: Step, position: int, total: int) -> None:
+        """A step begins."""
+
+    def seen(self, evidence: Evidence) -> None:
+        """There is more evidence."""
+
+
+def verify(  # noqa: PLR0913 -- what a test may replace
+    options: Options,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    waiter: Waiter | None = None,
+    inbox: Inbox | None = None,
+    progress: Progress | None = None,
+    recorder: Recorder | None = None,
+    run: str | None = None,
+) -> Report:
+    """Verify a server. Raises Unreachable, or ValueError for a base URL that is none.
+
+    Raises LookupError for an operation that the gateway does not offer.
+
+    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run`
+    is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
+    """
+    problem = address_problem(options.base_url)
+    if problem:
+        raise ValueError(f"base_url: {problem}")
+    waiter, progress = waiter or SystemWaiter(), progress or Progress()
+    evidence = Evidence(
+        gateway=options.target,
+        run=run or secrets.token_hex(4),
+        seed=options.seed,
+        signed=_signing(options),
+    )
+
+    def seen(evidence: Evidence) -> None:
+        progress.seen(evidence)
+        if recorder is not None:
+            recorder.go_on(evidence)
+
+    started = waiter.now()
+    with ExitStack() as open_things:
+        wire = Wire(options.base_url, transport, time_left=lambda: started + options.deadline - waiter.now())
+        open_things.callback(wire.close)
+        if inbox is None and is_loopback(options.base_url):
+            inbox = open_things.enter_context(Receiver(waiter.now))
+        session = Session(
+            wire=wire,
+            keys=Keys(options.api_key, options.second_api_key, options.gateway.takes_tokens),
+            budget=Budget(0),
+            evidence=evidence,
+            waiter=waiter,
+            deadline=options.deadline,
+            inbox=inbox,
+            seen=seen,
+        )
+        try:
+            mock = _reach(session)
+        except OutOfTime:
+            raise Unreachable(f"no answer within {options.deadline:g} s, the deadline") from None
+        limit = session.budget.limit = limit_of(options, mock=mock)
+        planned = plan(options, mock=mock, receiver=inbox is not None)
+        course = Course(limit=limit, mock=mock, started=started)
+        if recorder is not None:
+            open_things.callback(recorder.close)
+            recorder.begin(options, evidence, course, planned)
+        planned, interrupted = _run(session, planned, progress)
+        session.collect()
+        seconds = waiter.now() - started
+        course = replace(course, images=session.budget.spent, seconds=seconds, interrupted=interrupted)
+        if recorder is not None:
+            recorder.go_on(evidence)  # an interruption may have come before the last exchange was written
+            recorder.end(course, planned)
+    return judged(options, evidence, planned, course)
+
+
+def _signing(options: Options) -> frozenset[str]:
+    """Which of the keys are pairs, of which tokens are made."""
+    keys = {"first": options.api_key, "second": options.second_api_key or ""}
+    return frozenset(who for who, key in keys.items() if options.gateway.takes_tokens and ":" in key)
+
+
+def _reach(session: Session) -> bool:
+    """Whether the server is a kling-mock, by its own word. Raises Unreachable."""
+    health = session.send(Probe("health"), "GET", HEALTH_PATH)
+    if not health.answered:
+        raise Unreachable(f"no answer: {health.failure}")
+    first = session.query("unknown", f"kc-{session.evidence.run}-nobody", "to see if the key is taken")
+    if not first.answered:
+        raise Unreachable(f"no answer: {first.failure}")
+    if first.status in (401, 403):
+        raise Unreachable(f"the key is refused: {first.shown}")
+    return health.status == 200 and health.json_object.get("server") == "kling-mock"
+
+
+def _run(
+    session: Session, planned: tuple[Planned, ...], progress: Progress
+) -> tuple[tuple[Planned, ...], bool]:
+    done: list[Planned] = []
+    running = [each for each in planned if each.missing is None]
+    for each in planned:
+        missing = each.missing
+        if missing is None:
+            progress.step(each.step, running.index(each), len(running))
+            try:
+                if session.time_left <= 0:
+                    missing = Need.TIME
+                else:
+                    each.step.run(session)
+                    session.collect()
+            except OverBudget:
+                missing = Need.BUDGET
+            except OutOfTime:
+                missing = Need.TIME
+            except KeyboardInterrupt:
+                rest = planned[len(done) :]
+                stopped = [
+                    Planned(step=it.step, missing=it.missing or Need.REST, spent_before=0) for it in rest
+                ]
+                return (*done, *stopped), True
+        done.append(Planned(step=each.step, missing=missing, spent_before=each.spent_before))
+    return tuple(done), False

@@ -1,0 +1,181 @@
+"""The agenda of deliveries: what is to be tried next, and when. It does no I/O and starts nothing.
+
+Both ways of delivery, to a function and over HTTP, take from it and report to it. All of it is derived: it
+only remembers which tasks are not through with their callbacks, so that nobody looks at all tasks.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kling_mock.callbacks.model import Callback, callback_of, changes_of, next_attempt
+from kling_mock.control import record_attempt
+from kling_mock.plan import NEVER, Transition
+from kling_mock.records import AttemptRecord, TaskState
+from kling_mock.settings import Settings
+from kling_mock.stores import Store, TaskKey, TasksKey, run
+
+EVERY_TASK: Final = TasksKey()
+
+
+class PendingDelivery(NamedTuple):
+    """An attempt to make: the callback, and the instant (Unix seconds) at which it was due."""
+
+    callback: Callback
+    due: float
+
+
+class _Next(NamedTuple):
+    due: float
+    position: int
+    change: Transition
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A task that may call back yet. `order` is the place among attempts due at one instant."""
+
+    order: int
+    due: float
+    taken: bool = False
+
+
+class DeliveryQueue:
+    """Attempts in the order they are due, one of each task at a time.
+
+    It lies idle until `open()`: as long as nobody delivers, it costs nothing.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._orders = itertools.count()
+        self._entries: dict[str, _Entry] = {}
+        # Entries that have changed leave old lines behind: those are passed over.
+        self._lines: list[tuple[float, int, str]] = []
+
+    def open(self) -> None:
+        """From now on, keep in mind what is to be delivered. Looks at all tasks, once."""
+        with self._lock:
+            if not self._is_open:
+                self._is_open = True
+                for task in self._store.read((EVERY_TASK,))[EVERY_TASK]:
+                    self._note(task)
+
+    def note(self, task_id: str) -> bool:
+        """A task was created, queried or ended. Gives whether that changes when it calls back."""
+        if not self._is_open:
+            return False
+        task = self._task(task_id)
+        if task is None or not task.record.request.callback_url:
+            return False
+        with self._lock:
+            return self._note(task)
+
+    def _task(self, task_id: str) -> TaskState | None:
+        key = TaskKey(task_id)
+        return self._store.read((key,))[key]
+
+    def take(self) -> PendingDelivery | None:
+        """The attempt that has been due for longest; its task has no other until `record` or `put_back`."""
+        with self._lock:
+            now = self._store.clock.now()
+            while (line := self._first()) is not None and line[0] <= now:
+                heapq.heappop(self._lines)
+                task_id = line[2]
+                task = self._task(task_id)
+                found = None if task is None else self._earliest(task, changes_of(task))
+                if task is None or found is None or found.due > now:  # dropped, or changed and not yet told
+                    self._renew(task_id)
+                    continue
+                self._entries[task_id].taken = True
+                callback = callback_of(task, self._settings, found.position, found.change)
+                return PendingDelivery(callback, found.due)
+            return None
+
+    def next_due(self) -> float:
+        """When the next attempt is due, in Unix seconds; NEVER if none is known to come."""
+        with self._lock:
+            line = self._first()
+            return NEVER if line is None else line[0]
+
+    def record(
+        self, delivery: PendingDelivery, status: int | None, error: str | None = None, *, lasted: float = 0.0
+    ) -> AttemptRecord:
+        """Write down how an attempt ended: with the status of an answer, or with an error.
+
+        `lasted` is in seconds of the fake's clock: the pause before the next attempt begins after it. For
+        the rest the instant is when the attempt was due, so a jump of the clock passes through all retries.
+        """
+        if status is not None and not 200 <= status < 300:
+            error = f"the receiver answered {status}"
+        callback = delivery.callback
+        number = len(callback.attempts) + 1
+        attempt = AttemptRecord(
+            callback.task_id, callback.position, number, delivery.due + lasted, status, error
+        )
+        run(record_attempt(attempt), self._store)
+        self.put_back(delivery)
+        return attempt
+
+    def put_back(self, delivery: PendingDelivery) -> None:
+        """The task may have its next attempt; the same one again if none was recorded."""
+        task_id = delivery.callback.task_id
+        with self._lock:
+            self._renew(task_id)
+
+    def _renew(self, task_id: str) -> None:
+        """Look at a task anew, in its old place."""
+        task = self._task(task_id)
+        if task is None:  # its retention is over
+            del self._entries[task_id]
+            return
+        entry = self._entries[task_id]
+        entry.taken, entry.due = False, NEVER
+        self._note(task)
+
+    def _note(self, task: TaskState) -> bool:
+        task_id = task.record.id
+        entry = self._entries.get(task_id)
+        if entry is not None and entry.taken:  # it is looked at again when its attempt is over
+            return False
+        changes = changes_of(task)
+        found = self._earliest(task, changes)
+        if found is None and (not changes or changes[-1].status.terminal):
+            self._entries.pop(task_id, None)
+            return False
+        if entry is None:
+            entry = self._entries[task_id] = _Entry(next(self._orders), NEVER)
+        due = NEVER if found is None else found.due
+        if due == entry.due:
+            return False
+        entry.due = due
+        if due < NEVER:  # else only a query or a verb leads on, and both are told
+            heapq.heappush(self._lines, (due, entry.order, task_id))
+        return True
+
+    def _earliest(self, task: TaskState, changes: Sequence[Transition]) -> _Next | None:
+        """The next attempt of a task, past or to come: of two at one instant, the earlier change."""
+        earliest: _Next | None = None
+        for position, change in enumerate(changes):
+            attempts = task.attempts_at(position)
+            due = next_attempt(change.at, attempts, self._settings.callback_retries)
+            if due is not None and (earliest is None or due < earliest.due):
+                earliest = _Next(due, position, change)
+        return earliest
+
+    def _first(self) -> tuple[float, int, str] | None:
+        while self._lines:
+            due, order, task_id = self._lines[0]
+            entry = self._entries.get(task_id)
+            if entry is not None and not entry.taken and (entry.due, entry.order) == (due, order):
+                return self._lines[0]
+            heapq.heappop(self._lines)
+        return None

@@ -1,0 +1,189 @@
+"""Requests and replies as plain values, and the decoding of a JSON body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, NoReturn, cast
+
+import msgspec
+from msgspec import Struct
+
+from kling_contracts.gateways import Refusal
+from kling_contracts.vocabulary import Source
+from kling_mock.images.urls import PictureInfo
+
+Headers = tuple[tuple[str, str], ...]
+
+JSON_TYPE: Final = ("content-type", "application/json")
+_RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
+RULE_HEADER: Final = "x-kling-mock-rule"
+
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Request(Struct, frozen=True):
+    """An HTTP request as a door saw it.
+
+    `path` is as sent (percent-encoded, without the query); header names are in lower case. `origin` is
+    scheme and host where the request came over a socket, None in process. `length` is the size of the
+    body where that exceeds the cap and the door did not keep it.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    origin: str | None = None
+    length: int | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, by its name in lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    @property
+    def size(self) -> int:
+        return len(self.body) if self.length is None else self.length
+
+
+class Reply(Struct, frozen=True):
+    """An HTTP answer. Doors send `framed_headers`, and keep the body back from HEAD.
+
+    A decision names the `picture` that the body is to be; the fake draws it before a door gets the reply.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    picture: PictureInfo | None = None
+
+    @property
+    def content_type(self) -> str | None:
+        return next((value for name, value in self.headers if name == "content-type"), None)
+
+    @property
+    def framed_headers(self) -> Headers:
+        """The headers with the content length. A 304 has none: it would be that of the body left out."""
+        return (
+            self.headers if self.status == 304 else (*self.headers, ("content-length", str(len(self.body))))
+        )
+
+    def json(self) -> object:
+        """The decoded body. Raises ValueError when it is no JSON."""
+        return json.loads(self.body)
+
+
+def json_reply(status: int, body: Mapping[str, object], headers: Headers = ()) -> Reply:
+    return Reply(status, (JSON_TYPE, *headers), _encode(body))
+
+
+def refusal_reply(
+    refusal: Refusal, body: Mapping[str, object], *, rule: str, source: Source, relax: str | None
+) -> Reply:
+    """A faithful error body; beside it, a header says which rule of the fake refused and how to relax it."""
+    return json_reply(refusal.status, body, (rule_header(rule, source, relax),))
+
+
+def rule_header(rule: str, source: Source, relax: str | None) -> tuple[str, str]:
+    """The header that tells a user which rule refused, on what evidence, and what setting relaxes it."""
+    why = f"{rule}; source={source.origin} ({source.reference}); relax={relax or 'none'}"
+    return RULE_HEADER, why.encode("ascii", "replace").decode()
+
+
+def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
+    """A picture as a file server gives it: If-None-Match and a single byte range are honoured."""
+    headers: Headers = (
+        ("content-type", "image/png"),
+        ("etag", etag),
+        ("accept-ranges", "bytes"),
+        ("cache-control", "public, max-age=86400"),
+    )
+    known = {tag.strip().removeprefix("W/") for tag in (request.header("if-none-match") or "").split(",")}
+    if known & {etag, "*"}:
+        return Reply(304, headers, b"")
+    wanted = _RANGE.fullmatch(request.header("range") or "")
+    if request.header("if-range") not in (None, etag):  # a part of another picture would not fit
+        wanted = None
+    if wanted is None or (wanted[2] and int(wanted[2]) < int(wanted[1])):  # what is no range is ignored
+        return Reply(200, headers, png)
+    total = len(png)
+    first, last = _span(wanted, total)
+    if first > last:
+        return Reply(416, (*headers, ("content-range", f"bytes */{total}")), b"")
+    part = ("content-range", f"bytes {first}-{last}/{total}")
+    return Reply(206, (*headers, part), png[first : last + 1])
+
+
+def _span(wanted: re.Match[str], total: int) -> tuple[int, int]:
+    """First and last byte of a range; the first lies behind the last where nothing is there."""
+    begin, end, suffix = wanted.groups()
+    if suffix is not None:
+        return max(total - int(suffix), 0), total - 1
+    return int(begin), min(int(end), total - 1) if end else total - 1
+
+
+# More than any decoder takes for a number that means something. It is where the quick one has its limit,
+# and Python too, unless its settings move that.
+DIGITS_MAXIMUM: Final = 4300
+# Above this, the bytes to compare with cost more than they save.
+QUICK_BYTES: Final = 64 * 1024
+
+
+def decode(body: bytes, repeated: list[str]) -> object:
+    """Decode JSON; collect the keys that an object has twice (the last one wins). Raises ValueError.
+
+    NaN and infinities are no JSON. A byte order mark, other encodings, absurd depth and integers of
+    thousands of digits are refused too.
+    """
+    if len(body) <= QUICK_BYTES:
+        try:
+            value: object = _decode(body)
+            again = _encode(value)
+            if again == body or again == msgspec.json.format(body, indent=-1):
+                return value
+        except (ValueError, RecursionError):  # the careful one finds out why
+            pass
+    return _decode_carefully(body, repeated)
+
+
+def _decode_carefully(body: bytes, repeated: list[str]) -> object:
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            seen: set[str] = set()
+            repeated.extend(key for key, _ in pairs if key in seen or seen.add(key))
+        return found
+
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8") from error
+    try:
+        return cast(
+            "object",
+            json.loads(text, object_pairs_hook=members, parse_constant=_no_constant, parse_int=_read_int),
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        what = "it begins with a byte order mark" if text.startswith("\ufeff") else error.msg
+        raise ValueError(f"{what} at character {error.pos}") from error
+    except OverflowError as error:
+        raise ValueError("a number is out of range") from error
+
+
+def _read_int(spelling: str) -> int:
+    digits = len(spelling.removeprefix("-"))
+    if digits > DIGITS_MAXIMUM:
+        raise ValueError(f"a number has {digits} digits")
+    return int(spelling)
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")

@@ -1,0 +1,1 @@
+"""Result pictures: URLs and sizes, drawing, the metadata in a picture."""

@@ -1,0 +1,1 @@
+"""What a test reads: views of a fake, tasks, the journal, the timeline."""

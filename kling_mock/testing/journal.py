@@ -1,0 +1,131 @@
+"""The journal: every call as it was answered, with assertions whose messages show what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import overload
+
+from kling_mock.matching import check_criteria, mismatches
+from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.timing.notifier import ChangeNotifier
+
+SHOWN = 5
+
+
+class Calls(Sequence[CallRecord]):
+    """Calls, oldest first. Filters give calls again; credentials are never kept."""
+
+    def __init__(
+        self, read: Callable[[], Sequence[CallRecord]], watch: ChangeNotifier, criteria: Sequence[str]
+    ) -> None:
+        self._read = read
+        self._notifier = watch
+        self._criteria = criteria
+
+    @property
+    def creates(self) -> Calls:
+        """Calls that created a task or were refused to."""
+        return self._only(lambda call: call.method == "POST")
+
+    @property
+    def polls(self) -> Calls:
+        """Queries that found their task."""
+        return self._only(lambda call: call.method == "GET" and call.shown is not None)
+
+    @property
+    def refused(self) -> Calls:
+        """Calls that a rule refused; `.rule` says which."""
+        return self._only(lambda call: call.rule is not None)
+
+    def _only(self, fits: Callable[[CallRecord], bool]) -> Calls:
+        return Calls(lambda: [call for call in self._read() if fits(call)], self._notifier, self._criteria)
+
+    def assert_created(
+        self, times: int | None = None, *, within: float | None = None, **criteria: object
+    ) -> None:
+        """Assert that a task was created (exactly `times` tasks, if given) by a request that fits.
+
+        Criteria are those of `Fake.when`: `prompt="*cat*"`, `aspect_ratio="1:1"`, `n=2`, `subjects=3`.
+        With `within`, wait so many seconds of real time for other threads to create as many.
+        """
+        check_criteria(criteria, self._criteria)
+        wanted = RuleRecord(0, None, criteria, None)
+        enough = 1 if times is None else times
+        self._notifier.wait(lambda: self._count(wanted) >= enough, within)
+        found = self._count(wanted)
+        if found != times and (times is not None or not found):
+            raise AssertionError(self._explain(wanted, times, found))
+
+    def _count(self, wanted: RuleRecord) -> int:
+        created = [call for call in self._read() if call.method == "POST" and call.task_id is not None]
+        return sum(call.request is not None and not mismatches(wanted, call.request) for call in created)
+
+    def _explain(self, wanted: RuleRecord, times: int | None, found: int) -> str:
+        criteria = ", ".join(f"{name}={value!r}" for name, value in (wanted.criteria or {}).items())
+        tasks = "tasks" if times not in (None, 1) else "task"
+        what = f"{tasks} created with {criteria}" if criteria else f"{tasks} created"
+        number = "at least one" if times is None else f"exactly {times}"
+        lines = [f"expected {number} {what}, found {found}. Creates that came, nearest first:"]
+        return "\n".join([*lines, *nearest(wanted, self.creates, compare)])
+
+    @overload
+    def __getitem__(self, index: int) -> CallRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[CallRecord]: ...
+    def __getitem__(self, index: int | slice) -> CallRecord | Sequence[CallRecord]:
+        return self._read()[index]
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __iter__(self) -> Iterator[CallRecord]:
+        return iter(self._read())
+
+    def __repr__(self) -> str:
+        return "\n".join(["<calls>", *(f"  {line(call)}" for call in self._read())])
+
+
+def line(call: CallRecord) -> str:
+    """A call on one line."""
+    end = f" {call.shown}" if call.shown else ""
+    task = f" task {call.task_id}" if call.task_id else ""
+    rule = f" (refused by {call.rule})" if call.rule else ""
+    return f"{call.method} {call.path} -> {call.status}{end}{task}{rule}"
+
+
+def nearest(
+    wanted: RuleRecord,
+    creates: Iterable[CallRecord],
+    explain: Callable[[RuleRecord, CallRecord], Iterable[str]],
+) -> Iterator[str]:
+    """How creates compare with what was wanted: the nearest ones first, and five at most."""
+    ordered = sorted(creates, key=lambda call: _distance(wanted, call))
+    for call in ordered[:SHOWN]:
+        yield from explain(wanted, call)
+    if not ordered:
+        yield "  none"
+    if len(ordered) > SHOWN:
+        yield f"  and {len(ordered) - SHOWN} more"
+
+
+def _distance(wanted: RuleRecord, call: CallRecord) -> int:
+    return len(wanted.criteria or ()) + 1 if call.request is None else len(mismatches(wanted, call.request))
+
+
+def compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
+    """A create on one line, then a line for each criterion: whether it fits, else what came."""
+    yield f"  {line(call)}"
+    if call.request is None:
+        return
+    missed = mismatches(wanted, call.request)
+    for name, value in (wanted.criteria or {}).items():
+        yield (
+            f"    {name}: wanted {value!r}, came {missed[name][1]!r}"
+            if name in missed
+            else f"    {name}: fits"
+        )
+
+
+def elapsed(start: float, at: float) -> str:
+    """An instant as the seconds since another one."""
+    return f"+{at - start:.3f}s"

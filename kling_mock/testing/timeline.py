@@ -1,0 +1,114 @@
+"""What a fake saw, as one readable timeline: calls, states, callbacks, clock; and scripts not used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from kling_contracts.vocabulary import TaskStatus
+from kling_mock.callbacks.model import Callback
+from kling_mock.matching import mismatches
+from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.scenario import describe
+from kling_mock.testing.journal import compare, elapsed, line, nearest
+from kling_mock.testing.task_handle import TaskHandle
+from kling_mock.testing.view import FakeView
+
+# Of a long story, the beginning and the end are shown.
+FIRST: Final = 20
+LAST: Final = 40
+
+# Of what happens at one instant, that which leads to the rest comes first.
+_ORDER: Final = ("call", "state", "callback", "clock")
+
+
+class _Event(NamedTuple):
+    at: float
+    kind: str
+    text: str
+
+
+def timeline(view: FakeView) -> str:
+    """Everything that happened in a fake (or in one account of it), a line each, by the fake's clock.
+
+    Times are seconds since the first event. States stand at the instants at which the tasks changed,
+    whether or not anybody looked. Below are the scripts with uses left, compared with the creates that came.
+    """
+    events = sorted(_events(view), key=lambda event: (event.at, _ORDER.index(event.kind)))
+    return "\n".join([*_shortened(events), *_unused(view)])
+
+
+def _events(view: FakeView) -> Iterator[_Event]:
+    calls = list(view.calls)
+    scripts = {rule.id: rule for rule in view.scripts}
+    several = len({call.account for call in calls if call.account is not None}) > 1
+    for call in calls:
+        yield _Event(call.at, "call", _tell(call, scripts, several=several))
+    created = {call.task_id for call in calls if call.method == "POST"}
+    for task in view.tasks:
+        yield from _states(task, skip_first=task.id in created)
+    for callback in view.callbacks:
+        yield from _deliveries(callback)
+    for jump in view.clock.jumps:
+        yield _Event(jump.at, "clock", f"advanced by {jump.seconds:g} s")
+
+
+def _tell(call: CallRecord, scripts: dict[int, RuleRecord], *, several: bool) -> str:
+    who = f"{call.account or 'nobody'}: " if several else ""
+    rule = None if call.script is None else scripts.get(call.script)
+    script = "" if rule is None else f" [script #{rule.id}: {describe(rule)}]"
+    return "; ".join((f"{who}{line(call)}{script}", *call.notes))
+
+
+def _states(task: TaskHandle, *, skip_first: bool) -> Iterator[_Event]:
+    """The states of a task. That it was submitted, the line of its create says already."""
+    for change in task.history[skip_first:]:
+        why = f": {task.failure}" if change.status is TaskStatus.FAILED else ""
+        yield _Event(change.at, "state", f"task {task.id} {change.status}{why}")
+
+
+def _deliveries(callback: Callback) -> Iterator[_Event]:
+    what = f"task {callback.task_id} {callback.status} to {callback.url}"
+    if not callback.attempts:
+        why = "not delivered" if callback.refused is None else f"not sent: {callback.refused}"
+        yield _Event(callback.due, "callback", f"{what} is due, {why}")
+    for attempt in callback.attempts:
+        fate = "delivered" if attempt.delivered else f"attempt {attempt.number} failed: {attempt.error}"
+        yield _Event(attempt.at, "callback", f"{what} {fate}")
+
+
+def _shortened(events: Sequence[_Event]) -> Iterator[str]:
+    if not events:
+        yield "no call came"
+        return
+    times = [elapsed(events[0].at, event.at) for event in events]
+    width = max(map(len, times))
+    left_out = len(events) - FIRST - LAST
+    for index, (time, event) in enumerate(zip(times, events, strict=True)):
+        if left_out > 0 and index == FIRST:
+            yield f"... {left_out} more ..."
+        if left_out <= 0 or not FIRST <= index < FIRST + left_out:
+            yield f"{time:>{width}}  {event.kind:<8}  {event.text}"
+
+
+def _unused(view: FakeView) -> Iterator[str]:
+    creates = list(view.calls.creates)
+    for rule in view.scripts:
+        used = sum(call.script == rule.id for call in creates)
+        if rule.uses_left == 0 or (rule.uses_left is None and used):
+            continue
+        yield ""
+        yield f"not used{' up' if used else ''}: script #{rule.id}: {describe(rule)}. Creates that came:"
+        yield from nearest(rule, [call for call in creates if call.script != rule.id], _why_not)
+
+
+def _why_not(rule: RuleRecord, call: CallRecord) -> Iterator[str]:
+    yield from compare(rule, call)
+    if call.request is None or mismatches(rule, call.request):
+        return
+    if rule.account not in (None, call.account):
+        yield f"    another account: wanted {rule.account!r}, came {call.account!r}"
+    elif call.script is not None:
+        yield f"    script #{call.script} answered it"
+    else:
+        yield "    came before the script was written"

@@ -1,0 +1,1 @@
+"""Time: the clock, waiting for changes, sleeps that are skipped."""

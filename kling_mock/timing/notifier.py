@@ -1,0 +1,68 @@
+"""Waiting for what other threads do to a fake: assertions with `within=` are woken by each change."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from kling_mock.timing.clock import Clock
+
+# No sleep is shorter: instants of the fake's clock and of the system's differ by rounding.
+SHORTEST: Final = 0.001
+
+
+class ChangeNotifier:
+    """What a fake tells of each change: an answer, another course of its clock, a verb of a script.
+
+    `settle` does what has become due; `steered` is told first of another course of the clock. Telling
+    costs nothing while nobody waits.
+    """
+
+    def __init__(
+        self, clock: Clock, settle: Callable[[str | None], None], steered: Callable[[], None]
+    ) -> None:
+        self.clock = clock
+        self._settle = settle
+        self._changed = threading.Condition()
+        self._waiting = 0
+        clock.subscribe(steered)
+        clock.subscribe(self.notify)
+
+    def notify(self, task_id: str | None = None) -> None:
+        """Something happened: to this task, if it was to one."""
+        self._settle(task_id)
+        # Whoever begins to wait after this look sees by itself what has just been written.
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
+
+    def wait(
+        self, over: Callable[[], bool], within: float | None, due: Callable[[], float] = lambda: math.inf
+    ) -> None:
+        """Return once `over()` is true, at the latest after `within` seconds of real time (None: at once).
+
+        `due` is the next instant of the fake's clock at which time alone may change the answer.
+        """
+        if within is None:
+            return
+        if not 0 <= within < math.inf:
+            raise ValueError(f"within={within!r} is no number of seconds to wait for")
+        left = within
+        with self._changed:
+            self._waiting += 1
+            try:
+                # Slices are subtracted, and no clock is read: tests replace those of the time module.
+                while left > 0:
+                    slice_ = min(left, self.seconds_to(due()))
+                    if self._changed.wait_for(over, slice_):
+                        return
+                    left -= slice_
+            finally:
+                self._waiting -= 1
+
+    def seconds_to(self, instant: float) -> float:
+        """How long the fake's clock takes to get there, in seconds of real time; at least SHORTEST."""
+        speed = self.clock.speed
+        return max((instant - self.clock.now()) / speed, SHORTEST) if speed else math.inf
