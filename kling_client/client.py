@@ -20,10 +20,12 @@ from kling_client.drive import AsyncDriver, AwaitableSleep, BlockingSleep, Drive
 from kling_client.errors import ConfigError, UnexpectedReply
 from kling_client.images import ImageLike
 from kling_client.replies import BODY_SHOWN, decode
-from kling_client.request import CreateRequest, write
+from kling_client.request import CreateRequest, body_of, write, write_body
 from kling_client.retry import Clock, Poll, Retry, monotonic
 from kling_client.task import AsyncTask, Task
+from kling_contracts.gateways import Gateway
 from kling_contracts.messages import MalformedMessage, TaskMessage
+from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import DEFAULT_PAGE_SIZE
 
 
@@ -34,7 +36,8 @@ class _Base:
 
     def __repr__(self) -> str:
         config = self._config
-        return f"{type(self).__name__}(gateway={config.gateway.name!r}, base_url={config.base_url!r})"
+        chosen = f", operation={config.operation.name!r}" if config.gateway.focus else ""
+        return f"{type(self).__name__}(gateway={config.gateway.name!r}{chosen}, base_url={config.base_url!r})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError(f"a {type(self).__name__} holds a key and connections; store task ids instead")
@@ -43,9 +46,11 @@ class _Base:
 class Client(_Base):
     """A blocking client. Threads may share one.
 
-    `gateway` is "cometapi" or "kling", and decides paths, rules and keys: CometAPI takes `api_key`
-    (COMETAPI_KEY where it is not given); Kling itself `access_key` with `secret_key` (KLING_ACCESS_KEY,
-    KLING_SECRET_KEY), of which tokens are made and renewed, or `api_key` (KLING_API_KEY). `base_url` is
+    `gateway` is "cometapi" or "kling", or one declared as a `Gateway`, and decides paths, rules and keys:
+    CometAPI takes `api_key` (COMETAPI_KEY where it is not given); Kling itself `access_key` with `secret_key`
+    (KLING_ACCESS_KEY, KLING_SECRET_KEY), of which tokens are made and renewed, or `api_key` (KLING_API_KEY).
+    `operation` is one that the gateway offers, or its name: what `create` creates, and where tasks are asked
+    for; without it the gateway's main one, which is Multi-Image to Image. `base_url` is
     KLING_BASE_URL where it is not given, else the gateway's own. `timeout` is in seconds, for each of
     connecting, sending and receiving. An `http_client` that is passed in stays open when this client
     closes. `clock` (seconds, monotonic) and `sleep` can be replaced for tests.
@@ -56,7 +61,8 @@ class Client(_Base):
         self,
         api_key: str | None = None,
         *,
-        gateway: str = DEFAULT_GATEWAY,
+        gateway: str | Gateway = DEFAULT_GATEWAY,
+        operation: str | Operation | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
         base_url: str | None = None,
@@ -70,6 +76,7 @@ class Client(_Base):
     ) -> None:
         self._config = configure(
             gateway=gateway,
+            operation=operation,
             api_key=api_key,
             access_key=access_key,
             secret_key=secret_key,
@@ -107,6 +114,7 @@ class Client(_Base):
 
         Raises InvalidRequest or ConfigError before, OSError for an unreadable file; ApiError if it was
         refused; TransportError if it could not be sent; SubmitUncertain if it may have been accepted.
+        For operations without subject pictures there is `create`.
         """
         request = CreateRequest(
             images=images,
@@ -121,6 +129,21 @@ class Client(_Base):
             extra=extra,
         )
         draft = write(request, self._config.operation, check=check)
+        blank = Task(id="", driver=self._driver)
+        return self._driver.run(flows.submit(self._config, draft, blank))
+
+    def create(
+        self, body: Mapping[str, object] | None = None, /, *, check: bool = True, **fields: object
+    ) -> Task:
+        """Create a task of the client's operation, whichever it is, from the fields of its body.
+
+        A keyword replaces the field of that name in `body`, and is not sent where it is None. Where the
+        operation has a picture, a Path, bytes or an `Image` may stand, in lists and objects as well. Returns,
+        checks and raises what `generate` does; raises ConfigError for a keyword that is not a field. The task
+        of a synchronous operation has ended already: `wait` makes no request.
+        """
+        operation = self._config.operation
+        draft = write_body(body_of(operation, body, fields), operation, check=check)
         blank = Task(id="", driver=self._driver)
         return self._driver.run(flows.submit(self._config, draft, blank))
 
@@ -172,7 +195,8 @@ class AsyncClient(_Base):
         self,
         api_key: str | None = None,
         *,
-        gateway: str = DEFAULT_GATEWAY,
+        gateway: str | Gateway = DEFAULT_GATEWAY,
+        operation: str | Operation | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
         base_url: str | None = None,
@@ -186,6 +210,7 @@ class AsyncClient(_Base):
     ) -> None:
         self._config = configure(
             gateway=gateway,
+            operation=operation,
             api_key=api_key,
             access_key=access_key,
             secret_key=secret_key,
@@ -228,6 +253,15 @@ class AsyncClient(_Base):
             extra=extra,
         )
         draft = write(request, self._config.operation, check=check)
+        blank = AsyncTask(id="", driver=self._driver)
+        return await self._driver.run(flows.submit(self._config, draft, blank))
+
+    async def create(
+        self, body: Mapping[str, object] | None = None, /, *, check: bool = True, **fields: object
+    ) -> AsyncTask:
+        """See `Client.create`. Files are read without a thread."""
+        operation = self._config.operation
+        draft = write_body(body_of(operation, body, fields), operation, check=check)
         blank = AsyncTask(id="", driver=self._driver)
         return await self._driver.run(flows.submit(self._config, draft, blank))
 

@@ -42,7 +42,7 @@ class Config:
 
     @property
     def operation(self) -> Operation:
-        """What `generate` asks for: the main operation of the gateway."""
+        """The operation that tasks are created for: the main one of the gateway."""
         return self.gateway.main
 
     @property
@@ -68,7 +68,8 @@ class Config:
 
 def configure(  # noqa: PLR0913 -- options, all by keyword
     *,
-    gateway: str = DEFAULT_GATEWAY,
+    gateway: str | Gateway = DEFAULT_GATEWAY,
+    operation: str | Operation | None = None,
     api_key: str | None = None,
     access_key: str | None = None,
     secret_key: str | None = None,
@@ -80,7 +81,9 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
     clock: Clock = monotonic,
 ) -> Config:
     """The configuration for the arguments of a client. Raises ConfigError."""
-    found = find_gateway(gateway)
+    found = find_gateway(gateway) if isinstance(gateway, str) else gateway
+    if operation is not None:
+        found = focus(found, operation)
     return Config(
         gateway=found,
         credentials=resolve_credentials(found, api_key, access_key, secret_key),
@@ -100,6 +103,15 @@ def find_gateway(name: str) -> Gateway:
             return gateway
     known = " and ".join(repr(gateway.name) for gateway in GATEWAYS)
     raise ConfigError(f"there is no gateway {name!r}: there are {known}")
+
+
+def focus(gateway: Gateway, operation: str | Operation) -> Gateway:
+    """The gateway with an operation as its main one. Raises ConfigError if it has no such operation."""
+    try:
+        found = gateway.find_operation(operation) if isinstance(operation, str) else operation
+        return gateway.focused(found)
+    except LookupError as error:
+        raise ConfigError(str(error)) from error
 
 
 def resolve_base_url(gateway: Gateway, explicit: str | None) -> str:
@@ -122,7 +134,8 @@ def resolve_base_url(gateway: Gateway, explicit: str | None) -> str:
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise ConfigError(f"the base URL must be an absolute http(s) URL without query, not {given!r}")
     # Ends that the client adds by itself. Other SDKs take base URLs that end so, and people paste them.
-    added = re.search(rf"({re.escape(gateway.prefix)})?(/v1(/images(/[\w-]+)?)?)?$", parts.path)
+    kinds = "|".join(sorted({re.escape(route.tail.partition("/")[0]) for route in gateway.routes}))
+    added = re.search(rf"({re.escape(gateway.prefix)})?(/v1(/(?:{kinds})(/[\w-]+)*)?)?$", parts.path)
     if added and added.group():
         way_out = url[: len(url) - len(added.group())]
         raise ConfigError(

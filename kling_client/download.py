@@ -1,4 +1,4 @@
-"""Fetch the pictures of a task, as a flow: streamed, capped, without the key, whole files or none."""
+"""Fetch the results of a task, as a flow: streamed, capped, without the key, whole files or none."""
 
 from __future__ import annotations
 
@@ -24,24 +24,33 @@ OnBytes = Callable[[int, int | None], object]
 
 REDIRECTS: Final = 5
 # A server that drips a byte now and then never runs into the timeout of a single read.
-SECONDS_PER_PICTURE: Final = 600.0
+SECONDS_PER_RESULT: Final = 600.0
 
-_PICTURE_TYPES: Final[Mapping[str, str]] = {
+_TYPES: Final[Mapping[str, str]] = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+    "video/quicktime": ".mov",
+    "audio/mpeg": ".mp3",
+    "audio/mp3": ".mp3",
+    "audio/mp4": ".m4a",
+    "audio/aac": ".aac",
+    "audio/wav": ".wav",
+    "audio/x-wav": ".wav",
 }
 _FORMATS: Final[Mapping[str, str]] = {"png": ".png", "jpeg": ".jpg"}
 # Enough for the header of a PNG, and of a JPEG that does not start with a profile.
 _HEADER_BYTES: Final = 64
-_NO_PICTURE: Final = ("text/", "application/json", "application/xml")
+_NO_RESULT: Final = ("text/", "application/json", "application/xml")
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,5}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]|^\.+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where the pictures go, and how they are named."""
+    """Where the results go, and how they are named."""
 
     folder: Path
     name: str
@@ -49,7 +58,7 @@ class Destination:
     on_bytes: OnBytes | None
 
     def path(self, task_id: str, index: int, ext: str) -> Path:
-        """The file for a picture: always directly in the folder, whatever a server calls its tasks."""
+        """The file for a result: always directly in the folder, whatever a server calls its tasks."""
         safe_id = _UNSAFE.sub("_", task_id)[:100]
         try:
             name = self.name.format(task_id=safe_id, index=index, ext=ext)
@@ -77,19 +86,19 @@ class _Broken(Exception):
 
 
 def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[list[Path]]:
-    """Fetch every picture of a succeeded task."""
-    if not task.images:
+    """Fetch every result of a succeeded task."""
+    if not task.results:
         hint = "" if task.terminal else "; wait() and refresh() return the newer task: save that one"
-        raise DownloadError("", 0, f"task {task.id!r} has no pictures (its status is {task.status}{hint})")
+        raise DownloadError("", 0, f"task {task.id!r} has no results (its status is {task.status}{hint})")
     destination.folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for index, url in _numbered(task):
-        transfer = _Transfer(config, destination, url)
+        transfer = _Transfer(config, destination, url, drawn=not task.media)
 
         def name(ext: str, index: int = index) -> Path:
             path = destination.path(task.id, index, ext)
             if path in paths:
-                raise ConfigError(f"name {destination.name!r} gives two pictures the same file {path.name!r}")
+                raise ConfigError(f"name {destination.name!r} gives two results the same file {path.name!r}")
             return path
 
         paths.append((yield from transfer.persist(name)))
@@ -97,29 +106,35 @@ def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[l
 
 
 def _numbered(task: TaskSnapshot) -> Iterator[tuple[int, str]]:
-    """Index and URL of each picture. Indices that are no numbering are replaced by the positions."""
-    sound = sorted(image.index for image in task.images) == list(range(len(task.images)))
-    for position, image in enumerate(task.images):
-        yield (image.index if sound else position), image.url
+    """Index and URL of each result. Videos and audios have their position for an index.
+
+    So have pictures whose indices are no numbering.
+    """
+    indices = [image.index for image in task.images]
+    positions = list(range(len(task.results)))
+    sound = sorted(indices) == positions
+    for index, result in zip(indices if sound else positions, task.results, strict=True):
+        yield index, result.url
 
 
 @dataclass(slots=True)
 class _Transfer:
-    """One picture on its way from its address to a file."""
+    """One result on its way from its address to a file. `drawn` tells pictures from videos and audios."""
 
     config: Config
     destination: Destination
     url: str
+    drawn: bool
     received: int = 0
 
     def persist(self, name: Callable[[str], Path]) -> Flow[Path]:
-        """Fetch the picture, from its beginning again where that may help."""
+        """Fetch the result, from its beginning again where that may help."""
         pauses = self.config.retry.pauses()
         while True:
             self.received = 0
             try:
                 head, start = yield from self._open()
-                path = name(_extension(head, start, self.url))
+                path = name(_extension(head, start if self.drawn else b"", self.url))
                 yield from self._store(path, head, start)
             except _Broken as broken:
                 pause = next(pauses, None)
@@ -130,7 +145,7 @@ class _Transfer:
                 return path
 
     def _open(self) -> Flow[tuple[Head, bytes]]:
-        """Head and first bytes of the picture, behind redirects."""
+        """Head and first bytes of the result, behind redirects."""
         at = self.url
         for _ in range(REDIRECTS + 1):
             if not is_web_url(at):
@@ -141,7 +156,7 @@ class _Transfer:
             if head.status in (301, 302, 303, 307, 308) and head.headers.get("location"):
                 at = self._redirected(at, head.headers["location"])
                 continue
-            self._require_picture(head)
+            self._require_file(head)
             start = b""
             while len(start) < _HEADER_BYTES and (chunk := (yield from self._read())):
                 start += chunk
@@ -156,7 +171,7 @@ class _Transfer:
         except ValueError as error:
             raise self._error("a redirect to no address") from error
 
-    def _require_picture(self, head: Head) -> None:
+    def _require_file(self, head: Head) -> None:
         if head.status == 429 or head.status >= 500:
             raise _Broken(self._error(f"HTTP {head.status}"), read_retry_after(head.headers) or 0.0)
         if head.status != 200:
@@ -165,16 +180,17 @@ class _Transfer:
         if head.encoding:
             raise self._error(f"compressed with {head.encoding[:40]!r}, which was not asked for")
         kind = head.headers.get("content-type", "").strip().lower()
-        if kind.startswith(_NO_PICTURE):
-            raise self._error(f"not a picture, but {kind[:60]!r}")
+        if kind.startswith(_NO_RESULT):
+            wanted = "a picture" if self.drawn else "a video or audio"
+            raise self._error(f"not {wanted}, but {kind[:60]!r}")
         if (head.length or 0) > self.config.max_image_bytes:
             raise self._error(f"{head.length} bytes are more than max_image_bytes allows")
 
     def _store(self, path: Path, head: Head, chunk: bytes) -> Flow[None]:
-        """Write the picture beside its final name, and move it there when it is complete."""
+        """Write the result beside its final name, and move it there when it is complete."""
         self.destination.refuse_existing(path)
         part = path.with_name(f".{secrets.token_hex(8)}.part")
-        late = self.config.clock() + SECONDS_PER_PICTURE
+        late = self.config.clock() + SECONDS_PER_RESULT
         try:
             with part.open("xb") as file:
                 while chunk:
@@ -195,7 +211,7 @@ class _Transfer:
         if self.received > self.config.max_image_bytes:
             raise self._error("more than max_image_bytes allows")
         if self.config.clock() > late:
-            raise self._error(f"not complete after {SECONDS_PER_PICTURE:g} s")
+            raise self._error(f"not complete after {SECONDS_PER_RESULT:g} s")
         if self.destination.on_bytes is not None:
             self.destination.on_bytes(self.received, total)
 
@@ -215,15 +231,16 @@ class _Transfer:
 
     def _call(self, url: str) -> Call:
         # The host of a result is a stranger: it gets neither the key nor anything else of ours.
-        headers = {"Accept": "image/*, */*", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+        accept = "image/*, */*" if self.drawn else "*/*"
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
         return Call(method="GET", url=url, headers=headers, timeout=self.config.timeout, private=False)
 
 
 def _extension(head: Head, start: bytes, url: str) -> str:
-    """The extension that fits the bytes, else the Content-Type, else the address."""
+    """The extension that fits the first bytes of a picture, else the Content-Type, else the address."""
     picture = read_header(start)
     if picture is not None:
         return _FORMATS[picture.format]
     kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
     suffix = Path(urlsplit(url).path).suffix
-    return _PICTURE_TYPES.get(kind) or (suffix.lower() if _SUFFIX.fullmatch(suffix) else "")
+    return _TYPES.get(kind) or (suffix.lower() if _SUFFIX.fullmatch(suffix) else "")

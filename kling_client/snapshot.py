@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Self
 
-from kling_contracts.messages import ResultImage, TaskMessage
+from kling_contracts.messages import Result, ResultImage, ResultMedia, TaskMessage
 from kling_contracts.vocabulary import TaskStatus
 
 
@@ -35,20 +35,27 @@ def _instant(milliseconds: int | None) -> datetime | None:
 class TaskSnapshot:
     """What one answer said about a task. Values never change; a newer state is a new object.
 
-    `status` is one of TaskStatus, any other word as it came, or None as long as nobody asked. `failure` is
-    the service's reason for a failed task. `raw` is the object of the wire, unknown fields included.
-    Snapshots compare by what they say, and pickle without their connection to a client.
+    `status` is one of TaskStatus, any other word as it came, or None as long as nobody asked. `images` are
+    results that are pictures, `media` videos or audios. `failure` is the service's reason for a failed task.
+    `raw` is the object of the wire, unknown fields included. Snapshots compare by what they say, and pickle
+    without their connection to a client.
     """
 
     id: str
     status: TaskStatus | str | None = None
     images: tuple[ResultImage, ...] = field(default=(), hash=False)
+    media: tuple[ResultMedia, ...] = field(default=(), hash=False)
     failure: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     external_id: str | None = None
     request_id: str | None = field(default=None, compare=False)
     raw: Mapping[str, object] = field(default_factory=dict[str, object], compare=False)
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """All results, of whatever kind."""
+        return (*self.images, *self.media)
 
     @property
     def terminal(self) -> bool:
@@ -63,6 +70,7 @@ class TaskSnapshot:
             id=message.task_id,
             status=message.task_status,
             images=message.images,
+            media=message.media,
             failure=message.task_status_msg if message.task_status == TaskStatus.FAILED else None,
             created_at=_instant(message.created_at),
             updated_at=_instant(message.updated_at),
@@ -75,8 +83,8 @@ class TaskSnapshot:
         shown = (
             f"{type(self).__name__}({self.id!r}, status={None if self.status is None else str(self.status)!r}"
         )
-        if self.images:
-            shown += f", images={len(self.images)}"
+        for name, results in (("images", self.images), ("media", self.media)):
+            shown += f", {name}={len(results)}" if results else ""
         return shown + (f", failure={self.failure[:200]!r})" if self.failure else ")")
 
     def __getstate__(self) -> dict[str, object]:

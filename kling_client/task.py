@@ -67,10 +67,10 @@ class Task(TaskSnapshot):
         overwrite: bool = False,
         on_bytes: Callable[[int, int | None], object] | None = None,
     ) -> list[Path]:
-        """Download the pictures of a succeeded task into a directory (made if missing); return the paths.
+        """Download the results of a succeeded task into a directory (made if missing); return the paths.
 
         `name` may use `{task_id}`, `{index}` and `{ext}`. Files appear whole or not at all. `on_bytes` is
-        called with the bytes received of the current picture, and its size if that is known. Raises
+        called with the bytes received of the current result, and its size if that is known. Raises
         DownloadError; FileExistsError unless `overwrite`; any OSError of the file system.
         """
         driver = _attached(self, self.driver)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kling_contracts.messages import Envelope as Envelope
     from kling_contracts.messages import MalformedMessage as MalformedMessage
     from kling_contracts.messages import ResultImage as ResultImage
+    from kling_contracts.messages import ResultMedia as ResultMedia
     from kling_contracts.messages import TaskMessage as TaskMessage
     from kling_contracts.operations import MULTI_IMAGE as MULTI_IMAGE
     from kling_contracts.operations import MULTI_IMAGE2IMAGE as MULTI_IMAGE2IMAGE
@@ -34,6 +35,7 @@ _HOMES = {
     "Envelope": "messages",
     "MalformedMessage": "messages",
     "ResultImage": "messages",
+    "ResultMedia": "messages",
     "TaskMessage": "messages",
     "MULTI_IMAGE": "operations",
     "MULTI_IMAGE2IMAGE": "operations",
@@ -57,6 +59,7 @@ __all__ = [
     "MalformedMessage",
     "Operation",
     "ResultImage",
+    "ResultMedia",
     "Rule",
     "Source",
     "TaskMessage",

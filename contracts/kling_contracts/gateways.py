@@ -155,9 +155,14 @@ class Gateway:
                 return route
         raise LookupError(f"{self.title} has no route for the operation {operation.name!r}")
 
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Every operation that a route offers or can offer."""
+        return tuple(each for route in self.routes for each in (*route.operations, *route.optional))
+
     def find_operation(self, name: str) -> Operation:
         """The operation of this name. Raises LookupError that lists those there are."""
-        known = {each.name: each for route in self.routes for each in (*route.operations, *route.optional)}
+        known = {each.name: each for each in self.operations}
         if name not in known:
             raise LookupError(f"{self.title} has no operation {name!r}; it has {', '.join(known)}")
         return known[name]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
-from kling_contracts.messages import ResultImage, TaskMessage
-from kling_contracts.vocabulary import TaskStatus
+from kling_contracts.messages import Result, ResultMedia, TaskMessage
+from kling_contracts.vocabulary import ResultKind, TaskStatus
 
 _S = TaskStatus
 
@@ -53,26 +54,31 @@ class Misconduct:
 
 
 def judge(
-    observations: Sequence[TaskMessage], *, n: int | None = None, complete: bool = False
+    observations: Sequence[TaskMessage],
+    *,
+    n: int | None = None,
+    complete: bool = False,
+    kind: ResultKind = ResultKind.IMAGES,
 ) -> tuple[Misconduct, ...]:
     """What is wrong with a task as it was seen, oldest observation first. Empty when nothing is.
 
-    `n` is the number of images asked for, if known. `complete` says that no change was missed (all
-    callbacks, say), so that a skipped state is a fault too. Polls may miss `processing`.
+    `n` is the number of results asked for, if known; `kind` is what they have to be. `complete` says that
+    no change was missed (all callbacks, say), so that a skipped state is a fault too. Polls may miss
+    `processing`.
     """
-    return tuple(_misconduct(observations, n, complete=complete))
+    return tuple(_misconduct(observations, n, kind, complete=complete))
 
 
 def _misconduct(
-    observations: Sequence[TaskMessage], n: int | None, *, complete: bool
+    observations: Sequence[TaskMessage], n: int | None, kind: ResultKind, *, complete: bool
 ) -> Iterator[Misconduct]:
     for at, seen in enumerate(observations):
-        yield from _judge_one(seen, at, n)
+        yield from _judge_one(seen, at, n, kind)
     for at, (before, after) in enumerate(pairwise(observations), start=1):
         yield from _judge_pair(before, after, at, complete=complete)
 
 
-def _judge_one(seen: TaskMessage, at: int, n: int | None) -> Iterator[Misconduct]:
+def _judge_one(seen: TaskMessage, at: int, n: int | None, kind: ResultKind) -> Iterator[Misconduct]:
     status = seen.task_status
     if not isinstance(status, TaskStatus):
         yield Misconduct("status.word", at, f"status {status!r} is not a word of this API")
@@ -83,26 +89,45 @@ def _judge_one(seen: TaskMessage, at: int, n: int | None) -> Iterator[Misconduct
             yield Misconduct("time.unit", at, f"{name} {stamp!r} is not in Unix milliseconds")
     if seen.created_at and seen.updated_at and seen.updated_at < seen.created_at:
         yield Misconduct("time.order", at, "updated_at lies before created_at")
-    if (status is TaskStatus.SUCCEED) != bool(seen.images):
-        yield Misconduct("images.presence", at, f"{len(seen.images)} images in status {status}")
+    results = seen.results_of(kind)
+    # Results of another kind are not those of this task, and no reader of its kind finds them.
+    if (status is TaskStatus.SUCCEED) != bool(results) or (seen.results and not results):
+        yield Misconduct("images.presence", at, f"{len(results)} {kind} in status {status}")
     if status is TaskStatus.SUCCEED:
-        yield from _judge_images(seen.images, at, n)
+        yield from _judge_results(results, at, n, kind)
     if status is TaskStatus.FAILED and not (seen.task_status_msg or "").strip():
         yield Misconduct("failed.message", at, "a failed task does not say why")
     if status is TaskStatus.SUCCEED and seen.task_status_msg:
         yield Misconduct("succeed.message", at, "a succeeded task has a failure text")
 
 
-def _judge_images(images: Sequence[ResultImage], at: int, n: int | None) -> Iterator[Misconduct]:
-    if n is not None and len(images) != n:
-        yield Misconduct("images.count", at, f"{len(images)} images where {n} were asked for")
-    if [image.index for image in images] != list(range(len(images))):
-        yield Misconduct("images.index", at, f"indices {[image.index for image in images]}")
-    if len({image.url for image in images}) != len(images):
-        yield Misconduct("images.distinct", at, "two images share one URL")
-    for image in images:
-        if not image.url.startswith(("https://", "http://")):
-            yield Misconduct("images.absolute", at, f"URL {image.url!r} is not absolute")
+def _judge_results(
+    results: Sequence[Result], at: int, n: int | None, kind: ResultKind
+) -> Iterator[Misconduct]:
+    if n is not None and len(results) != n:
+        yield Misconduct("images.count", at, f"{len(results)} {kind} where {n} were asked for")
+    media = [result for result in results if isinstance(result, ResultMedia)]
+    indices = [result.index for result in results if not isinstance(result, ResultMedia)]
+    if indices != list(range(len(indices))):
+        yield Misconduct("images.index", at, f"indices {indices}")
+    ids = {result.id for result in media}
+    if None in ids or len(ids) != len(media):
+        yield Misconduct("media.id", at, f"{len(media)} {kind} have the ids {[it.id for it in media]}")
+    for each in media:
+        if not _is_duration(each.duration):
+            yield Misconduct("media.duration", at, f"duration {each.duration!r} is not a number of seconds")
+    if len({result.url for result in results}) != len(results):
+        yield Misconduct("images.distinct", at, f"two {kind} share one URL")
+    for result in results:
+        if not result.url.startswith(("https://", "http://")):
+            yield Misconduct("images.absolute", at, f"URL {result.url!r} is not absolute")
+
+
+def _is_duration(text: str | None) -> bool:
+    try:
+        return 0 < float(text or "") < math.inf
+    except ValueError:
+        return False
 
 
 def _judge_pair(before: TaskMessage, after: TaskMessage, at: int, *, complete: bool) -> Iterator[Misconduct]:
@@ -129,4 +154,4 @@ def _judge_pair(before: TaskMessage, after: TaskMessage, at: int, *, complete: b
 
 
 def _end(task: TaskMessage) -> tuple[object, ...]:
-    return (task.images, task.task_status_msg, task.external_task_id, task.final_unit_deduction)
+    return (task.results, task.task_status_msg, task.external_task_id, task.final_unit_deduction)

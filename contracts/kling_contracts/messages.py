@@ -1,4 +1,4 @@
-"""The messages of the wire as frozen values: result image, task, envelope.
+"""The messages of the wire as frozen values: result, task, envelope.
 
 Reading is lenient, as a client must be: unknown fields survive in `extra`, an unknown status stays a
 plain string, missing optional parts are None. Writing gives exactly what the captured answers have.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, TypeAlias, cast
 
 from kling_contracts.vocabulary import SUCCESS_CODE, SUCCESS_MESSAGE, ResultKind, TaskStatus
 
@@ -115,11 +115,11 @@ class ResultImage:
         return {**result_object(ResultKind.IMAGES, self.index, self.url), **self.extra}
 
     @classmethod
-    def from_wire(cls, wire: object, position: int) -> ResultImage:
+    def from_wire(cls, wire: object, position: int, kind: ResultKind = ResultKind.IMAGES) -> ResultImage:
         image = _object(wire)
         url = _text(image.get("url"))
         if url is None:
-            raise MalformedMessage(f"task_result.images[{position}].url is missing")
+            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
         index = _whole(image.get("index"))
         return cls(
             index=position if index is None else index,
@@ -128,7 +128,42 @@ class ResultImage:
         )
 
 
-_TASK_FIELDS = frozenset(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultMedia:
+    """One video or audio of a finished task: its id, absolute URL and duration, in seconds as text.
+
+    `kind` is the key of `task_result` that holds it. `id` and `duration` are None where the service left them
+    out.
+    """
+
+    kind: ResultKind
+    id: str | None
+    url: str
+    duration: str | None = None
+    extra: JSONObject = field(default_factory=dict[str, object])
+
+    def to_wire(self) -> dict[str, object]:
+        given = {"id": self.id, "url": self.url, "duration": self.duration}
+        return {name: value for name, value in given.items() if value is not None} | dict(self.extra)
+
+    @classmethod
+    def from_wire(cls, wire: object, position: int, kind: ResultKind) -> ResultMedia:
+        media = _object(wire)
+        url = _text(media.get("url"))
+        if url is None:
+            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
+        return cls(
+            kind=kind,
+            id=_text(media.get("id")),
+            url=url,
+            duration=_text(media.get("duration")),
+            extra=_rest(media, frozenset({"id", "url", "duration"})),
+        )
+
+
+Result: TypeAlias = ResultImage | ResultMedia
+
+_TASK_FIELDS: Final = frozenset(
     {
         "task_id",
         "task_status",
@@ -147,6 +182,8 @@ class TaskMessage:
     """A task as the service shows it: `data` of create and query answers, and the body of a callback.
 
     `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is why a task failed.
+    `images` are results that are pictures, under the key `image_kind` of `task_result`; `media` are videos
+    and audios, which may come together.
     `final_unit_deduction` is a decimal string, in units of the price list.
     """
 
@@ -156,9 +193,24 @@ class TaskMessage:
     external_task_id: str | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    image_kind: ResultKind = ResultKind.IMAGES
     images: tuple[ResultImage, ...] = ()
+    media: tuple[ResultMedia, ...] = ()
     final_unit_deduction: str | None = None
+    # Further parts of `task_result`.
+    result_extra: JSONObject = field(default_factory=dict[str, object])
     extra: JSONObject = field(default_factory=dict[str, object])
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """All results, of whatever kind."""
+        return (*self.images, *self.media)
+
+    def results_of(self, kind: ResultKind) -> tuple[Result, ...]:
+        """The results of one kind."""
+        if kind.drawn:
+            return self.images if self.image_kind is kind else ()
+        return tuple(each for each in self.media if each.kind is kind)
 
     def to_wire(self, *, with_result: bool = True) -> dict[str, object]:
         """The JSON object; a create answer leaves `task_result` out (`with_result=False`)."""
@@ -169,10 +221,13 @@ class TaskMessage:
             self.updated_at,
             failure=self.task_status_msg,
             external_id=self.external_task_id,
-            results=[image.to_wire() for image in self.images],
             units=self.final_unit_deduction,
             with_result=with_result,
         )
+        if with_result:
+            found = {kind.value: [each.to_wire() for each in self.results_of(kind)] for kind in ResultKind}
+            shown = {key: results for key, results in found.items() if results}
+            wire["task_result"] = {**shown, **self.result_extra}
         return {**wire, **self.extra} if self.extra else wire
 
     @classmethod
@@ -183,7 +238,10 @@ class TaskMessage:
         if task_id is None or status is None:
             missing = "task_id" if task_id is None else "task_status"
             raise MalformedMessage(f"{missing} is missing or no text")
-        images = _list(_object(task.get("task_result")).get("images"))
+        result = _object(task.get("task_result"))
+        shown = {kind: _list(result.get(kind)) for kind in ResultKind}
+        drawn = next((kind for kind in ResultKind if kind.drawn and shown[kind]), ResultKind.IMAGES)
+        other = [kind for kind in ResultKind if not kind.drawn and shown[kind]]
         return cls(
             task_id=task_id,
             task_status=known_status(status),
@@ -191,8 +249,13 @@ class TaskMessage:
             external_task_id=_text(_object(task.get("task_info")).get("external_task_id")),
             created_at=_whole(task.get("created_at")),
             updated_at=_whole(task.get("updated_at")),
-            images=tuple(ResultImage.from_wire(image, at) for at, image in enumerate(images)),
+            image_kind=drawn,
+            images=tuple(ResultImage.from_wire(each, at, drawn) for at, each in enumerate(shown[drawn])),
+            media=tuple(
+                ResultMedia.from_wire(each, at, kind) for kind in other for at, each in enumerate(shown[kind])
+            ),
             final_unit_deduction=_text(task.get("final_unit_deduction")),
+            result_extra=_rest(result, frozenset({drawn, *other})),
             extra=_rest(task, _TASK_FIELDS),
         )
 

@@ -256,7 +256,7 @@ def _succeeded(urls: list[str]) -> Any:
 def test_a_task_without_pictures_has_nothing_to_save(service: Service, tmp_path: Path, status: str) -> None:
     service.will(shown(status))
     found = service.client().get(TASK_ID)
-    with pytest.raises(DownloadError, match=f"no pictures .*{status}"):
+    with pytest.raises(DownloadError, match=f"no results .*{status}"):
         found.save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -308,7 +308,7 @@ def test_a_name_without_the_index_does_not_lose_a_picture(service: Service, tmp_
     """Even if overwriting was allowed."""
     task = done(service, URL, "https://h/1.png")
     service.will(lambda _: sent())
-    with pytest.raises(ConfigError, match="two pictures the same file"):
+    with pytest.raises(ConfigError, match="two results the same file"):
         task.save(tmp_path, name="{task_id}{ext}", overwrite=True)
 
 

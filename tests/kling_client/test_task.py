@@ -32,6 +32,7 @@ def test_a_snapshot_holds_what_the_answer_said() -> None:
         "id": TASK_ID,
         "status": "failed",
         "images": (),
+        "media": (),
         "failure": "Image pixel is invalid",
         "created_at": created,
         "updated_at": created + timedelta(milliseconds=1650),

@@ -90,6 +90,10 @@ def the_client(kling: Client) -> None:
     Client(3)  # error: arg-type
     Client("sk-key", "https://proxy.test")  # error: call-arg
     Client(retry=3)  # error: arg-type
+    Client(gateway=3)  # error: arg-type
+    Client(operation=3)  # error: arg-type
+    Client().create(["a.png"])  # error: arg-type
+    Client().create({"prompt": "a"}, check="no")  # error: arg-type
     Client(poll=Retry())  # error: arg-type
     Client(retry=Poll())  # error: arg-type
     kling.generate()  # error: call-arg

@@ -18,6 +18,7 @@ from kling_contracts import (
     Gateway,
     Operation,
     ResultImage,
+    ResultMedia,
     Rule,
     TaskMessage,
     TaskStatus,
@@ -36,6 +37,7 @@ from kling_contracts.strategies import (
     invalid_requests,
     valid_requests,
 )
+from kling_contracts.vocabulary import ResultKind
 
 
 def requests(body: object) -> None:
@@ -55,6 +57,11 @@ def messages(wire: object) -> None:
     assert_type(task.task_status, TaskStatus | str)
     assert_type(task.images, tuple[ResultImage, ...])
     assert_type(task.images[0].url, str)
+    assert_type(task.media, tuple[ResultMedia, ...])
+    assert_type(task.results[0], ResultImage | ResultMedia)
+    assert_type(task.image_kind, ResultKind)
+    assert_type(task.results_of(ResultKind.VIDEOS), tuple[ResultImage | ResultMedia, ...])
+    assert_type(task.media[0].kind, ResultKind)
     assert_type(task.to_wire(with_result=False), dict[str, object])
     assert_type(judge([task, task], n=2, complete=True), tuple[Misconduct, ...])
     assert_type(Envelope.from_wire(wire).code, int)

@@ -27,7 +27,10 @@ from kling_client import (
     WaitTimeout,
     parse_callback,
 )
-from kling_contracts import TaskMessage, TaskStatus, Violation
+from kling_contracts import ResultImage, ResultMedia, TaskMessage, TaskStatus, Violation
+from kling_contracts.gateways import KLING
+from kling_contracts.messages import Result
+from kling_contracts.text_to_image import TEXT_TO_IMAGE
 
 
 def asking_for_pictures() -> None:
@@ -54,6 +57,18 @@ def asking_for_pictures() -> None:
         kling.generate(pictures, None, extra={"seed": 1}, check=False, callback_url="https://me.test/hook")
 
 
+def any_operation() -> None:
+    with Client(gateway="kling", operation="text-to-image") as kling:
+        task = kling.create(prompt="at sea", n=2, image=Path("a.png"))
+        assert_type(task, Task)
+        assert_type(kling.create({"prompt": "at sea"}, check=False), Task)
+        assert_type(task.images, tuple[ResultImage, ...])
+        assert_type(task.media, tuple[ResultMedia, ...])
+        assert_type(task.results, tuple[Result, ...])
+        assert_type([result.url for result in task.results], list[str])
+    Client(gateway=KLING, operation=TEXT_TO_IMAGE).close()
+
+
 def options() -> None:
     Client("sk-key", base_url="https://proxy.test", timeout=5, retry=Retry(), poll=Poll())
     with httpx.Client() as session:
@@ -71,6 +86,7 @@ async def awaiting() -> None:
         assert_type(task.updates(), AsyncIterator[AsyncTask])
         async for update in task.updates():
             assert_type(update, AsyncTask)
+        assert_type(await kling.create(prompt="at sea"), AsyncTask)
         assert_type(kling.task("1"), AsyncTask)
         assert_type(await kling.get("1"), AsyncTask)
 

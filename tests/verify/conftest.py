@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import httpx
 import pytest
 
 import kling_contracts.verify.planning
 import kling_mock.images.draw
-from kling_contracts.gateways import KLING, Gateway
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.operations import Operation
 from kling_contracts.sample_pictures import png
 from kling_contracts.verify.catalogue import steps_of
 from kling_contracts.verify.check import Need, Verdict
@@ -130,6 +132,15 @@ def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campa
     return campaign
 
 
+def _settings(gateway: Gateway) -> dict[str, Any]:
+    """How a fake comes to answer a gateway: one of the tests' own, or an operation to be switched on."""
+    optional = [each.name for route in gateway.routes for each in route.optional]
+    known = any(gateway.name == each.name for each in GATEWAYS)
+    return {"operations": optional if gateway.main.name in optional else []} | (
+        {} if known else {"gateways": (gateway,)}
+    )
+
+
 def serve(
     gateway: Gateway, witness: Witness = SOUND, *, signed: bool = False, pace: str = "seconds:0.3,0.5"
 ) -> Served:
@@ -137,9 +148,9 @@ def serve(
 
     `signed`: the first key signs tokens, where the gateway takes such.
     """
-    first = SIGNING_KEY if signed and gateway is KLING else PLAIN_KEY
+    first = SIGNING_KEY if signed and gateway.takes_tokens else PLAIN_KEY
     clock = ManualClock()
-    fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace)
+    fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace, **_settings(gateway))
     transport = WitnessTransport(witness, gateway, fake.transport(), clock.now)
     keys = Keys(first, SECOND_KEY, takes_tokens=gateway.takes_tokens)
     served = Served(fake=fake, transport=transport, clock=clock, inbox=Inbox(), keys=keys)
@@ -164,15 +175,18 @@ def run_campaign(
     signed: bool = False,
     pace: str = "seconds:0.3,0.5",
     latency: float = 0.004,
+    operation: Operation | None = None,
 ) -> Outcome:
     """A whole run against a fake behind a witness, as a user with two keys runs it."""
-    served = serve(gateway, witness, signed=signed, pace=pace)
+    target = gateway if operation is None else gateway.focused(operation)
+    served = serve(target, witness, signed=signed, pace=pace)
     keys = served.keys
     options = Options(
         base_url=SERVER,
         api_key=keys.first_key,
         second_api_key=keys.second_key,
         gateway=gateway,
+        operation=operation,
         max_tasks=images,
     )
     report = verify(

@@ -207,6 +207,9 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--record", "x.json", "--report", "json=./x.json"], "the recording is there"),
         (["--report", "json=x.json", "--report", "html=./x.json"], "another report"),
         (["--second-api-key", KEY], "another account"),
+        (["--operation", "tts"], "--operation: CometAPI has no operation 'tts'; it has multi-image, "),
+        (["--operation", "multi-image", "--gateway", "kling"], "it has multi-image2image, text-to-image"),
+        (["--operation", "text-to-image", "--only", "pictures.ration"], "did you mean pictures.ratio"),
     ],
 )
 def test_wrong_usage_is_told_and_nothing_is_sent(
@@ -260,6 +263,30 @@ def test_every_check_is_explained(check_id: str, capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert f"--only {check_id}" in shown
     assert "known from" in shown
+
+
+def test_an_operation_is_planned_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own fields are in the plan, and the commands that explain gives name it."""
+    flags = ["verify", "--base-url", "http://127.0.0.1:9", "--gateway", "kling", "--plan", "--json"]
+    assert main([*flags, "--operation", "text-to-image"]) == 0
+    steps = [step["name"] for step in json.loads(capsys.readouterr().out)["steps"]]
+    assert "refused: resolution.enum" in steps
+    assert main(["explain", "accepts.resolution.enum"]) == 2
+    capsys.readouterr()
+    assert main(["explain", "accepts.resolution.enum", "--operation", "text-to-image"]) == 0
+    assert "--operation text-to-image --only accepts.resolution.enum" in capsys.readouterr().out
+    assert main(["explain", "--operation", "tts"]) == 2
+    assert "there are multi-image, text-to-image, multi-image2image" in capsys.readouterr().err
+
+
+def test_deviations_may_be_about_any_operation(
+    recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file serves the runs of several operations."""
+    known = tmp_path / "known.toml"
+    known.write_text('[[deviation]]\ncheck = "refuses.resolution.enum"\nreason = "r"\nexpires = 2099-01-01\n')
+    assert main(["judge", str(recorded[1]), "--known", str(known)]) == 0
+    assert "refuses.resolution.enum" in capsys.readouterr().out
 
 
 def test_no_key_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,4 +201,5 @@ def test_a_sequence_makes_its_own_task() -> None:
     ],
 )
 def test_lengths_are_told_in_three_ways(prompt: str, says: str) -> None:
-    assert lengths(exchange("POST", CREATE, encode({"prompt": prompt}), about="prompt.max_length")) == says
+    shown = exchange("POST", CREATE, encode({"prompt": prompt}), about="prompt.max_length")
+    assert lengths(shown, OPERATION) == says

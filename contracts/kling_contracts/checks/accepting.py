@@ -17,15 +17,17 @@ from kling_contracts.checks.valid_requests import (
     NOT_BURNT,
     STUBBORN,
     ValidRequest,
+    body_of,
     requests_of,
 )
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
-from kling_contracts.verify.bodies import Body, Feature, minimal
+from kling_contracts.verify.bodies import Body, Feature
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.parts import smallest_cost
 from kling_contracts.verify.session import Session
 from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
@@ -57,10 +59,8 @@ _ALLOWED: Final[dict[str, tuple[str, Source]]] = {
     "empty_text": ("the empty string means that an optional field is not given", KLING_PAGE),
     "null": ("null means that an optional field is not given", ASSUMED),
     "unknown_fields": ("unknown fields are ignored", ASSUMED),
-    "prompt.characters": ("every character that JSON can hold may stand in a prompt", ASSUMED),
     "picture_forms": ("a picture is given by URL or as raw base64, PNG or JPEG", KLING_PAGE),
     "equal_pictures": ("equal subject pictures count separately", SEED),
-    "subject_image_list.items": ("every number of subjects within the limits is accepted", SEED),
 }
 
 
@@ -80,19 +80,20 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         does="a create that was sent before, byte for byte: without an external id it is another task",
         run=_send_twice,
         requests=1,
-        reserves=1,
-        keeps=1,
+        reserves=smallest_cost(gateway.main),
+        keeps=smallest_cost(gateway.main),
         feeds=CREATE_FEEDS,
         must=False,
     )
-    return (*map(_step, requests_of(gateway)), again)
+    least = smallest_cost(gateway.main)
+    return (*(_step(request, least) for request in requests_of(gateway)), again)
 
 
-def _step(request: ValidRequest) -> Step:
+def _step(request: ValidRequest, least: int) -> Step:
     return Step(
         name=f"accepted: {request.name}",
-        stage=_stage(request),
-        does="a create with " + ", ".join(feature.tag for feature in request.features),
+        stage=_stage(request, least),
+        does="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
         run=_send(request),
         requests=request.racers,
         reserves=request.images * request.racers,
@@ -110,22 +111,23 @@ def _send_twice(session: Session) -> None:
     for earlier in session.evidence.of(WHOLE):
         asked = earlier.asked_object
         marked = asked.get("external_task_id") or asked.get("callback_url")
-        if earlier.accepted and images_in(asked) == 1 and not marked:
+        cheap = images_in(asked) == smallest_cost(session.operation)
+        if earlier.accepted and cheap and not marked:
             session.create(Probe(TWICE, VALID, "the same once more"), asked)
             return
 
 
-def _stage(request: ValidRequest) -> Stage:
+def _stage(request: ValidRequest, least: int) -> Stage:
     if not request.must:
         return Stage.EXTRA
-    return Stage.CREATING if request.images == 1 else Stage.LARGE
+    return Stage.CREATING if request.images == least else Stage.LARGE
 
 
 def _send(request: ValidRequest) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         if session.inbox is not None and request.callback == STUBBORN:
             session.inbox.refuse_first(STUBBORN)
-        parts = request.parts(session)
+        parts = request.brought(session)
         body = _body(session, parts)
         with ThreadPoolExecutor(request.racers) as pool:
             probe = Probe(WHOLE, request.name)
@@ -158,14 +160,11 @@ def _alone(session: Session, part: Feature, *, escaped: bool) -> None:
 
 
 def _body(session: Session, parts: Iterable[Feature]) -> Body:
-    body = minimal(session.operation)
-    for part in parts:
-        body |= part.fields
-    return body
+    return body_of(session.operation, parts)
 
 
 def _check(operation: Operation, about: str, *, must: bool) -> Check:
-    sentence, source = _ALLOWED.get(about) or _on_the_limit(operation, about)
+    sentence, source = _ALLOWED.get(about) or _about_a_field(operation, about)
     return Check(
         id=f"accepts.{about}",
         sentence=sentence,
@@ -176,8 +175,16 @@ def _check(operation: Operation, about: str, *, must: bool) -> Check:
     )
 
 
-def _on_the_limit(operation: Operation, about: str) -> tuple[str, Source]:
-    rule = operation.rules[about]
+def _about_a_field(operation: Operation, about: str) -> tuple[str, Source]:
+    name, _, what = about.rpartition(".")
+    match what:
+        case "characters":
+            return f"every character that JSON can hold may stand in a {name}", ASSUMED
+        case "items":
+            source = operation.field(name).source
+            return "every number of subjects within the limits is accepted", source
+        case _:
+            rule = operation.rules[about]
     return f"a request is accepted where {rule.sentence}, up to the limit", rule.source
 
 

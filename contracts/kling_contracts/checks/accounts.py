@@ -14,6 +14,7 @@ from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.check import Check, Hearing, Need
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from kling_contracts.verify.session import Session
 from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import COMET_LIVE, SEED
@@ -34,14 +35,17 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=_judge_separate,
             catches=("tasks are shown to everybody", "another error tells that the task exists"),
         ),
-        Check(
-            id="accounts.external_ids",
-            sentence="an external id is unique within one account, not beyond it",
-            source=SEED,
-            judge=_judge_same_id,
-            catches=("external ids are global",),
-        ),
     ]
+    if has(gateway.main, EXTERNAL_ID):
+        found.append(
+            Check(
+                id="accounts.external_ids",
+                sentence="an external id is unique within one account, not beyond it",
+                source=SEED,
+                judge=_judge_same_id,
+                catches=("external ids are global",),
+            )
+        )
     if gateway.lists:
         found.append(
             Check(
@@ -56,15 +60,17 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    named = has(gateway.main, EXTERNAL_ID)
     return (
         Step(
             name="accounts: another key",
             stage=Stage.RUNNING,
-            does="the tasks of the first key, asked for with the second, and its external id used again",
+            does="the tasks of the first key, asked for with the second"
+            + (", and its external id used again" if named else ""),
             run=_ask,
             requests=5,
-            reserves=1,
-            keeps=1,
+            reserves=smallest_cost(gateway.main) if named else 0,
+            keeps=smallest_cost(gateway.main) if named else 0,
             feeds=("accounts.*", *CREATE_FEEDS),
             needs=frozenset({Need.SECOND_KEY}),
         ),
@@ -80,13 +86,15 @@ def _ask(session: Session) -> None:
     session.send(Probe(FOREIGN, task_id), "GET", f"{create}/{task_id}", key=second)
     nowhere = _neighbour(task_id)
     session.send(Probe(NOWHERE, nowhere), "GET", f"{create}/{nowhere}", key=second)
-    body = minimal(session.operation) | {"external_task_id": session.external_id(FIRST)}
+    named = has(session.operation, EXTERNAL_ID)
     if session.evidence.gateway.lists:
         session.send(Probe(LIST, "before"), "GET", page_path(session, 1, MOST), key=second)
-    if session.evidence.gateway.finds_external_ids:
+    if named and session.evidence.gateway.finds_external_ids:
         target = f"{create}/{session.external_id(FIRST)}"
         session.send(Probe(BY_ID, task_id), "GET", target, key=second)
-    session.create(Probe(SAME_ID, "external_task_id"), body, second)
+    if named:
+        body = minimal(session.operation) | {EXTERNAL_ID: session.external_id(FIRST)}
+        session.create(Probe(SAME_ID, EXTERNAL_ID), body, second)
 
 
 def _neighbour(task_id: str) -> str:

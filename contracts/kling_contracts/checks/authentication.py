@@ -9,7 +9,8 @@ from kling_contracts.checks.errors import error_check
 from kling_contracts.checks.lists import page_path
 from kling_contracts.checks.unknown_ids import nobody
 from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
-from kling_contracts.verify.bodies import minimal
+from kling_contracts.operations import Operation
+from kling_contracts.verify.bodies import faults, minimal
 from kling_contracts.verify.check import Check, Hearing, Need
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
@@ -181,13 +182,19 @@ def _operate(session: Session, probe: Probe, credential: Credential) -> None:
         case "create":
             session.send(probe, "POST", create, body=encode(minimal(session.operation)), key=credential)
         case "invalid create":
-            session.send(probe, "POST", create, body=encode({"n": "many"}), key=credential)
+            session.send(probe, "POST", create, body=_invalid(session.operation), key=credential)
         case "broken create":
             session.send(probe, "POST", create, body=b"{", key=credential)
         case "list":
             session.send(probe, "GET", page_path(session, 1, 1), key=credential)
         case _:
             session.send(probe, "GET", f"{create}/{nobody(session)}", key=credential)
+
+
+def _invalid(operation: Operation) -> bytes:
+    """A body that breaks a rule of the operation."""
+    body: object = {"n": "many"}
+    return encode(body if operation.read(body).violations else next(faults(operation)).body)
 
 
 def _query_without_key(session: Session) -> None:

@@ -84,4 +84,4 @@ def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, Trace]]:
 
 def _told(task: TaskMessage) -> tuple[object, ...]:
     """What both have to say: older callbacks leave out task_info and what was deducted."""
-    return (task.created_at, task.updated_at, task.images, task.task_status_msg)
+    return (task.created_at, task.updated_at, task.results, task.task_status_msg)

@@ -18,6 +18,7 @@ from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Sighting
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.parts import calls_back
 from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 
 # At least once is not for ever.
@@ -26,6 +27,8 @@ _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not calls_back(gateway.main):
+        return ()
     return (
         Check(
             id="callbacks.each_change",

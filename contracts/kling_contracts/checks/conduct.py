@@ -9,12 +9,14 @@ from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway
 from kling_contracts.lifecycle import Misconduct, judge
 from kling_contracts.messages import TaskMessage
+from kling_contracts.operations import Operation
+from kling_contracts.rules import Effect
+from kling_contracts.verify import parts
 from kling_contracts.verify.check import Check, Hearing, Shown
 from kling_contracts.verify.evidence import Evidence, Sighting, Trace
-from kling_contracts.verify.exchange import Exchange
-from kling_contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
+from kling_contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED, ResultKind, Source, TaskStatus
 
-# The judge's rules: what they say, where from, what they catch.
+# The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.
 RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
     "status.word": ("every status is one of the four words", SEED, ("succeeded", "SUCCEED", "pending")),
     "time.unit": ("created_at and updated_at are integers of milliseconds", SEED, ("seconds", "texts")),
@@ -23,13 +25,19 @@ RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
     "time.decreasing": ("updated_at never goes back", SEED, ("stamps from several clocks",)),
     "time.unchanged": ("updated_at stays while the status stays", KLING_LIVE, ("the time of the answer",)),
     "images.presence": (
-        "there are images exactly when the task has succeeded",
+        "there are {results} exactly when the task has succeeded",
         KLING_PAGE,
         ("images early",),
     ),
-    "images.count": ("there are as many images as were asked for", KLING_PAGE, ("always one", "one too few")),
+    "images.count": (
+        "there are as many {results} as were asked for",
+        KLING_PAGE,
+        ("always one", "one too few"),
+    ),
     "images.index": ("indices count from 0", KLING_PAGE, ("from 1", "all 0")),
-    "images.distinct": ("every image has a URL of its own", KLING_PAGE, ("one URL for all",)),
+    "media.id": ("every one of the {results} has an id of its own", KLING_PAGE, ("no id", "one id for all")),
+    "media.duration": ("every one of the {results} says its seconds", KLING_PAGE, ("no duration", "0")),
+    "images.distinct": ("every {result} has a URL of its own", KLING_PAGE, ("one URL for all",)),
     "images.absolute": ("result URLs are absolute", KLING_PAGE, ("a path alone",)),
     "failed.message": ("a failed task says why", KLING_LIVE, ("no task_status_msg",)),
     "succeed.message": ("a task that has succeeded has no failure text", KLING_LIVE, ("texts left over",)),
@@ -40,19 +48,42 @@ RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
-    return tuple(
-        Check(
-            id=f"life_cycle.{rule}",
-            sentence=sentence,
-            source=source,
-            judge=_judge_rule(rule),
-            catches=catches,
-        )
-        for rule, (sentence, source, catches) in RULES.items()
-    )
+    operation = gateway.main
+    found: list[Check] = []
+    for rule, (template, source, catches) in RULES.items():
+        if _applies(rule, operation):
+            sentence = _in_words(template, operation.result)
+            judge_it = _judge_rule(rule, sentence)
+            found.append(
+                Check(
+                    id=f"life_cycle.{rule}", sentence=sentence, source=source, judge=judge_it, catches=catches
+                )
+            )
+    return tuple(found)
 
 
-def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
+def _applies(rule: str, operation: Operation) -> bool:
+    """Whether tasks of an operation can break a rule."""
+    if rule.startswith("media."):
+        return not operation.result.drawn
+    if rule == "images.index":
+        return operation.result.drawn
+    if rule == "images.count":
+        return parts.counts(operation)
+    return rule != "failed.message" or can_fail(operation)
+
+
+def can_fail(operation: Operation) -> bool:
+    """Whether a request can make a task fail: by a picture that is none."""
+    return any(rule.effect is Effect.FAILS for rule in operation.rules.values())
+
+
+def _in_words(template: str, kind: ResultKind) -> str:
+    results = "images" if kind.drawn else kind.value
+    return template.format(results=results, result=results.removesuffix("s"))
+
+
+def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, Hearing], None]:
     def judge_rule(evidence: Evidence, hearing: Hearing) -> None:
         for trace in evidence.traces():
             if not _premise(rule, trace):
@@ -61,7 +92,7 @@ def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
             hearing.expect(
                 broken is None,
                 broken.sentence if broken else "",
-                expected=RULES[rule][0],
+                expected=sentence,
                 actual=broken.sentence if broken else "",
                 shown=_around(trace, broken) if broken else (),
             )
@@ -70,12 +101,13 @@ def _judge_rule(rule: str) -> Callable[[Evidence, Hearing], None]:
 
 
 def _premise(rule: str, trace: Trace) -> bool:
-    """Whether a trace can show a rule broken: one needs images, another a failure, a third two looks."""
-    statuses = [each.task.task_status for each in trace.reads]
+    """Whether a trace can show a rule broken: one needs results, another a failure, a third two looks."""
+    seen = trace.sightings if trace.synchronous else trace.reads
+    statuses = [each.task.task_status for each in seen]
     if rule == "images.count" and trace.created.probe.kind == REFUSE:
-        return False  # what should have been refused asks for no number of images
-    if rule.startswith("images.") and rule != "images.presence":
-        return any(each.task.images for each in trace.reads)
+        return False  # what should have been refused asks for no number of results
+    if rule.startswith(("images.", "media.")) and rule != "images.presence":
+        return any(each.task.results_of(trace.kind) for each in seen)
     if rule == "time.decreasing" and any(each.rule == "time.order" for each in misconduct(trace)):
         return False  # stamps before the beginning are one finding
     if rule.startswith("failed."):
@@ -83,23 +115,25 @@ def _premise(rule: str, trace: Trace) -> bool:
     if rule.startswith("succeed."):
         return TaskStatus.SUCCEED in statuses
     if rule in ("state.absorbing", "state.stable"):
-        return trace.end is not None and trace.end is not trace.reads[-1]
+        return trace.end is not None and trace.end is not seen[-1]
     return bool(statuses)
 
 
 def misconduct(trace: Trace) -> Sequence[Misconduct]:
     """All that the judge has to say about a trace."""
-    return judge([each.task for each in _judged(trace)], n=trace.images)
+    return judge([each.task for each in _judged(trace)], n=trace.images, kind=trace.kind)
 
 
 def _judged(trace: Trace) -> Sequence[Sighting]:
     """What a trace is judged by: without the answer to its create, if that was wrong by itself."""
-    return trace.sightings if is_new(trace.created) else trace.reads
+    return trace.sightings if begins_rightly(trace) else trace.reads
 
 
-def is_new(created: Exchange) -> bool:
-    """Whether a create was answered with a task at the beginning of its life."""
-    task = cast("TaskMessage", created.task)
+def begins_rightly(trace: Trace) -> bool:
+    """Whether a create was answered with a task at the beginning of its life, or else at its end."""
+    task = cast("TaskMessage", trace.created.task)
+    if trace.synchronous:
+        return trace.end is trace.sightings[0]
     return task.task_status == TaskStatus.SUBMITTED and task.created_at == task.updated_at
 
 

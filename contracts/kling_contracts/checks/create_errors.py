@@ -11,10 +11,11 @@ from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.verify.check import Check
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.parts import EXTERNAL_ID, has
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
-    return (
+    found = [
         error_check(
             "errors.validation",
             "a request that breaks a rule is refused with the error due",
@@ -22,22 +23,29 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             [Situation.INVALID],
             _refusals(unknown_model=False),
             also=any_validation_shape(gateway),
-        ),
-        error_check(
-            "errors.unknown_model",
-            "an unknown model is refused with the error due",
-            gateway,
-            [Situation.UNKNOWN_MODEL],
-            _refusals(unknown_model=True),
-        ),
-        error_check(
-            "errors.duplicate_id",
-            "a duplicate external id is refused with the error due",
-            gateway,
-            [Situation.DUPLICATE_ID],
-            lambda evidence: evidence.of(DUPLICATE),
-        ),
-    )
+        )
+    ]
+    if Situation.UNKNOWN_MODEL in gateway.main.rules:
+        found.append(
+            error_check(
+                "errors.unknown_model",
+                "an unknown model is refused with the error due",
+                gateway,
+                [Situation.UNKNOWN_MODEL],
+                _refusals(unknown_model=True),
+            )
+        )
+    if has(gateway.main, EXTERNAL_ID):
+        found.append(
+            error_check(
+                "errors.duplicate_id",
+                "a duplicate external id is refused with the error due",
+                gateway,
+                [Situation.DUPLICATE_ID],
+                lambda evidence: evidence.of(DUPLICATE),
+            )
+        )
+    return tuple(found)
 
 
 def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:

@@ -11,6 +11,7 @@ from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.check import Need
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery
+from kling_contracts.verify.parts import calls_back
 from kling_contracts.verify.session import Session
 from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import TaskStatus
@@ -21,6 +22,8 @@ _PAUSE: Final = 0.1
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not calls_back(gateway.main):
+        return ()
     return (
         Step(
             name="callbacks",

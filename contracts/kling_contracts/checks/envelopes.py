@@ -10,14 +10,16 @@ from kling_contracts.gateways import Gateway, Shape
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.vocabulary import KLING_ERRORS, KLING_PAGE, SEED
+from kling_contracts.vocabulary import KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
 
 # Not part of the API: the fake's own pages, and pictures.
 NO_API: Final = frozenset({"health", PICTURE, PICTURE_AGAIN})
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    word = gateway.main.success_word
     return (
+        *(() if word.value == SUCCESS_MESSAGE.value else (_word_check(word),)),
         Check(
             id="answers.always",
             sentence="every request is answered",
@@ -72,6 +74,25 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             catches=("a constant request_id", "one for each task"),
         ),
     )
+
+
+def _word_check(word: Fact[str]) -> Check:
+    """Where an operation has another word than the others, readers may depend on it."""
+    return Check(
+        id="answers.success_word",
+        sentence=f"the message of a task that is shown is {word.value}",
+        source=word.source,
+        judge=judge_each(
+            lambda exchange: _says_the_word(exchange, word.value), "a success has another word", word.value
+        ),
+        catches=(SUCCESS_MESSAGE.value,),
+    )
+
+
+def _says_the_word(exchange: Exchange, word: str) -> bool | None:
+    if exchange.task is None or not _is_success(exchange):
+        return None
+    return exchange.json_object.get("message") == word
 
 
 def _api(evidence: Evidence) -> Iterator[Exchange]:

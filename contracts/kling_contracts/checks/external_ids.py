@@ -21,6 +21,7 @@ from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.check import Check, Hearing, Shown
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from kling_contracts.verify.session import Session
 from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
@@ -30,6 +31,8 @@ BY_EXTERNAL_ID: Final = "by external id"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not has(gateway.main, EXTERNAL_ID):
+        return ()
     found = [
         Check(
             id="external_ids.unique",
@@ -81,6 +84,8 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not has(gateway.main, EXTERNAL_ID):
+        return ()
     found = [
         Step(
             name="external ids: a duplicate while the task runs",
@@ -88,7 +93,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does="creates with external ids that running tasks have",
             run=_duplicate("running", REFUSED),
             requests=2,
-            reserves=1,
+            reserves=smallest_cost(gateway.main),
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
         Step(
@@ -97,7 +102,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does="creates with the external ids of a task that has succeeded, and of one that has failed",
             run=_duplicate("ended", FAILING),
             requests=2,
-            reserves=1,
+            reserves=smallest_cost(gateway.main),
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
     ]

@@ -67,7 +67,8 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def is_unwatched(trace: Trace) -> bool:
-    return trace.created.probe.about == UNWATCHED
+    """Whether a task is left alone until the others have ended; one that ends with its create never is."""
+    return trace.created.probe.about == UNWATCHED and not trace.synchronous
 
 
 def key_of(session: Session, trace: Trace) -> Credential | None:
@@ -82,6 +83,9 @@ def patience_with(traces: Sequence[Trace]) -> tuple[float, float]:
 
 
 def _poll(session: Session) -> None:
+    for trace in session.evidence.traces():
+        if trace.synchronous and session.time_left > 0:  # ended or not, it has to be found
+            session.query(POLL, trace.id, key=key_of(session, trace))
     pause = _FIRST_PAUSE
     while session.time_left > 0:
         traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]

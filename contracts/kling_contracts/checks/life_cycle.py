@@ -19,14 +19,15 @@ _MOMENT: Final = 0.1
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    moves = Check(
+        id="life_cycle.time.moves",
+        sentence="updated_at moves when the status changes",
+        source=KLING_LIVE,
+        judge=_judge_moves,
+        catches=("always created_at", "the stamp of the state before"),
+    )
     return (
-        Check(
-            id="life_cycle.time.moves",
-            sentence="updated_at moves when the status changes",
-            source=KLING_LIVE,
-            judge=_judge_moves,
-            catches=("always created_at", "the stamp of the state before"),
-        ),
+        *(() if gateway.main.synchronous else (moves,)),
         Check(
             id="life_cycle.images.own",
             sentence="no two tasks share a result URL",
@@ -72,13 +73,13 @@ def _judge_moves(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_urls(evidence: Evidence, hearing: Hearing) -> None:
     owners: dict[str, Trace] = {}
     for trace in evidence.traces():
-        for url in {image.url for image in trace.end.task.images} if trace.end else ():
+        for url in {result.url for result in trace.end.task.results} if trace.end else ():
             owner = owners.setdefault(url, trace)
             if owner.end is not None and trace.end is not None:
                 hearing.expect(
                     owner is trace,
                     "two tasks have one result URL",
-                    expected="a URL for each image",
+                    expected="a URL for each image" if trace.kind.drawn else "a URL for each result",
                     actual=url,
                     shown=(owner.created, owner.end.shown, trace.created, trace.end.shown),
                 )

@@ -27,6 +27,8 @@ _PAUSE: Final = 0.25
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if gateway.main.synchronous:
+        return ()
     return (
         Check(
             id="looking.moves_nothing",
@@ -46,6 +48,8 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if gateway.main.synchronous:
+        return ()
     return (
         Step(
             name="the task that nobody watched",

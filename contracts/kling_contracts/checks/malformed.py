@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from kling_contracts.checks.errors import any_validation_shape, error_check
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.operations import Operation
-from kling_contracts.verify.bodies import minimal
+from kling_contracts.verify.bodies import Body, minimal
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.parts import smallest_cost
 from kling_contracts.verify.session import Session, encode
 from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED
 
 KIND: Final = "malformed"
 
-# None of these could create anything, even if it were read with leniency: there are no subjects in them.
+# Read with leniency these are bodies with a number or a prompt, if anything.
 BODIES: Final[dict[str, bytes]] = {
     "nothing": b"",
     "an open brace": b"{",
@@ -37,6 +39,12 @@ BODIES: Final[dict[str, bytes]] = {
     "deep nesting": b"[" * 50_000,
     "a number of 5000 digits": b"1" * 5000,
 }
+
+
+def _stake(operation: Operation) -> int:
+    """How many results a lenient reader could make of one of them: most operations ask for more."""
+    lenient: tuple[Body, ...] = ({}, {"n": 1}, {"prompt": "a boat"})
+    return int(any(not operation.read(body).violations for body in lenient))
 
 
 def spoilt_bodies(operation: Operation) -> dict[str, bytes]:
@@ -76,13 +84,15 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
+    stake = _stake(gateway.main)
     return (
         Step(
             name="malformed bodies",
-            stage=Stage.READING,
+            stage=Stage.REFUSED if stake else Stage.READING,
             does="create requests whose body is no JSON object",
             run=_send_broken,
             requests=len(BODIES),
+            reserves=stake,
             feeds=("malformed.*", "errors.bad_json", "answers.*"),
         ),
         Step(
@@ -91,24 +101,28 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does="valid requests with one thing in them that is no JSON",
             run=_send_spoilt,
             requests=len(spoilt_bodies(gateway.main)),
-            reserves=1,
+            reserves=smallest_cost(gateway.main),
             feeds=("malformed.*", "errors.bad_json", "answers.*"),
         ),
     )
 
 
 def _send_broken(session: Session) -> None:
-    for tag, body in BODIES.items():
-        if session.send(Probe(KIND, "body", tag), "POST", session.create_path, body=body).accepted:
-            return
+    _send(session, BODIES, _stake(session.operation))
 
 
 def _send_spoilt(session: Session) -> None:
     """Each may create a task where it is read with leniency, so each is paid for as if it did."""
     if any(exchange.accepted for exchange in session.evidence.of(KIND)):
         return
-    for tag, body in spoilt_bodies(session.operation).items():
-        if session.send(Probe(KIND, "body", tag), "POST", session.create_path, body=body, images=1).accepted:
+    _send(session, spoilt_bodies(session.operation), smallest_cost(session.operation))
+
+
+def _send(session: Session, bodies: Mapping[str, bytes], stake: int) -> None:
+    """Send each, until one is accepted."""
+    for tag, body in bodies.items():
+        probe = Probe(KIND, "body", tag)
+        if session.send(probe, "POST", session.create_path, body=body, images=stake).accepted:
             return
 
 

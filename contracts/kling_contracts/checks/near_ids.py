@@ -10,6 +10,7 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.parts import EXTERNAL_ID, has
 from kling_contracts.verify.session import Session
 from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, SEED
@@ -56,7 +57,7 @@ def _ask(session: Session) -> None:
         return
     task_id = trace.id
     near = [*_nearly(task_id), f"0{task_id}", f"%2B{task_id}", f"{task_id}%20"]
-    if session.evidence.gateway.finds_external_ids:
+    if session.evidence.gateway.finds_external_ids and has(session.operation, EXTERNAL_ID):
         external_id = session.external_id(FIRST)
         near += [*_nearly(external_id), external_id.upper()]
     for asked in near:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from kling_contracts.checks.conduct import is_new
+from kling_contracts.checks.conduct import begins_rightly
 from kling_contracts.checks.queries import queries_of
 from kling_contracts.checks.task_shape import shape_problem
 from kling_contracts.gateways import Gateway
@@ -18,13 +18,15 @@ _SKEW: Final = 600.0
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    at_once = gateway.main.synchronous
+    begins = "that is submitted, created and updated at one instant"
     return (
         Check(
             id="life_cycle.created",
-            sentence="a create is answered with a task that is submitted, created and updated at one instant",
-            source=SEED,
+            sentence=f"a create is answered with a task {'that has ended' if at_once else begins}",
+            source=gateway.main.source if at_once else SEED,
             judge=_judge_created,
-            catches=("processing at once", "stamps that differ"),
+            catches=("submitted",) if at_once else ("processing at once", "stamps that differ"),
         ),
         Check(
             id="life_cycle.shape",
@@ -53,9 +55,10 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 def _judge_created(evidence: Evidence, hearing: Hearing) -> None:
     for trace in evidence.traces():
         hearing.expect(
-            is_new(trace.created),
-            "a create was answered with a task that is no new one",
-            expected="submitted, created_at = updated_at",
+            begins_rightly(trace),
+            "a create was answered with a task that "
+            + ("has not ended" if trace.synchronous else "is no new one"),
+            expected="succeed or failed" if trace.synchronous else "submitted, created_at = updated_at",
             actual=trace.created.shown,
             shown=(trace.created,),
         )
@@ -66,7 +69,7 @@ def _judge_shape(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in (*created, *queries_of(evidence)):
         if exchange.status != 200 or exchange.is_error or "data" not in exchange.json_object:
             continue
-        problem = shape_problem(exchange.json_object.get("data"))
+        problem = shape_problem(exchange.json_object.get("data"), evidence.operation.result)
         hearing.expect(
             problem is None,
             f"a part of a task has the wrong type: {problem}",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, cast
+from itertools import cycle
+from typing import Final, NamedTuple
 
 from kling_contracts.checks.accepting import CREATE_FEEDS, ONLY, TWICE, WHOLE
 from kling_contracts.checks.endings import ended_as, task_of
 from kling_contracts.checks.valid_requests import FAILING
-from kling_contracts.fields import LOOKS_WEB
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture
+from kling_contracts.picture_fields import PictureList
 from kling_contracts.rules import Rule
 from kling_contracts.sample_pictures import encoded
-from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subject_list, subjects
+from kling_contracts.verify import parts
+from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subjects
+from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Probe
@@ -45,10 +47,34 @@ class Spoilt(NamedTuple):
 
 def spoilt(operation: Operation) -> Iterator[Spoilt]:
     """One for each way in which a picture is measured wrongly, the most telling one first."""
-    listed = subject_list(operation)
+    listed, places = parts.picture_list(operation), list(parts.picture_places(operation))
+    if listed:
+        yield from _spoilt_subjects(operation, listed)
+        places = [place for place in places if place.field != listed.item]
+    elif places:
+        yield from _spoilt_picture(places.pop(0))
+    small = cycle((picture(_SIDE, _SIDE - 1), photograph(_SIDE - 1, _SIDE)))
+    for place, shown in zip(places, small, strict=False):
+        yield Spoilt(place.field.too_small, "too small", place.body_with(shown))
 
+
+def _spoilt_picture(place: parts.Place) -> Iterator[Spoilt]:
+    """The same for an operation without a list of subjects."""
+    field = place.field
+    ways = (
+        (field.too_small, "not high enough", picture(_SIDE, _SIDE - 1)),
+        (field.too_small, "not wide enough", photograph(_SIDE - 1, _SIDE)),
+        (field.too_oblong, "too wide", picture(_LONG + 2, _SIDE)),
+        (field.too_oblong, "too high", photograph(_SIDE, _LONG + 2)),
+        (field.no_picture, "no picture", encoded(b"This is no picture, but a text.")),
+    )
+    for at, (rule, tag, shown) in enumerate(ways):
+        yield Spoilt(rule, tag, place.body_with(shown), must=at == 0)
+
+
+def _spoilt_subjects(operation: Operation, listed: PictureList) -> Iterator[Spoilt]:
     def among(*pictures: str) -> Body:
-        return {listed.name: subjects(operation, *pictures)}
+        return minimal(operation) | {listed.name: subjects(operation, *pictures)}
 
     item, good = listed.item, picture()
     yield Spoilt(item.too_small, "not high enough", among(good, picture(_SIDE, _SIDE - 1)), must=True)
@@ -56,14 +82,6 @@ def spoilt(operation: Operation) -> Iterator[Spoilt]:
     yield Spoilt(item.too_oblong, "too wide", among(good, picture(_LONG + 2, _SIDE)))
     yield Spoilt(item.too_oblong, "too high", among(good, photograph(_SIDE, _LONG + 2)))
     yield Spoilt(item.no_picture, "no picture", among(good, encoded(b"This is no picture, but a text.")))
-    small = (picture(_SIDE, _SIDE - 1), photograph(_SIDE - 1, _SIDE))
-    for field, shown in zip(_others(operation), small, strict=True):
-        yield Spoilt(field.too_small, "too small", minimal(operation) | {field.name: shown})
-
-
-def _others(operation: Operation) -> list[Picture]:
-    """The fields for one picture each: scene and style."""
-    return [field for field in operation.fields if isinstance(field, Picture)]
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -75,7 +93,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="outcomes.succeeds",
-            sentence="a task whose pictures are all good succeeds",
+            sentence="a task whose pictures are all good succeeds" if rules else "a valid task succeeds",
             source=KLING_PAGE,
             judge=_judge_success,
             catches=("no task ever succeeds", "JPEGs make tasks fail", "300 pixels are too few"),
@@ -102,8 +120,8 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             does=f"a create with a picture that is {each.tag}, which makes tasks fail",
             run=_send(each),
             requests=1,
-            reserves=1,
-            keeps=1,
+            reserves=images_in(each.body),
+            keeps=images_in(each.body),
             feeds=(f"outcomes.{each.rule.id}", "life_cycle.failed.message", *CREATE_FEEDS),
             must=each.must,
         )
@@ -115,16 +133,18 @@ def _send(each: Spoilt) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         body = dict(each.body)
         if each.must:
-            body["external_task_id"] = session.external_id(FAILING)
-            if session.inbox is not None:
-                body["callback_url"] = session.inbox.url(FAILING)
+            if parts.has(session.operation, parts.EXTERNAL_ID):
+                body[parts.EXTERNAL_ID] = session.external_id(FAILING)
+            if session.inbox is not None and parts.calls_back(session.operation):
+                body[parts.CALLBACK] = session.inbox.url(FAILING)
         session.create(Probe(ATTEMPT, each.rule.id, each.tag), body)
 
     return run
 
 
 def _judge_success(evidence: Evidence, hearing: Hearing) -> None:
-    valid = [trace for trace in evidence.traces() if _is_valid(trace) and trace.end is not None]
+    operation = evidence.operation
+    valid = [trace for trace in evidence.traces() if _is_valid(trace, operation) and trace.end is not None]
     anything = any(ended_as(trace, TaskStatus.SUCCEED) for trace in valid)
     for trace in valid:
         end = trace.end
@@ -159,21 +179,9 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, Hearing], None]:
     return judge
 
 
-def _is_valid(trace: Trace) -> bool:
+def _is_valid(trace: Trace, operation: Operation) -> bool:
     """Whether a create was valid, and has no picture that the server would have to get somewhere."""
     if trace.created.probe.kind not in (WHOLE, ONLY, TWICE):
         return False
-    return not any(LOOKS_WEB.match(text) for text in _pictures(trace.created.asked_object))
-
-
-def _pictures(asked: object) -> Iterator[str]:
-    """The texts of a request in which a picture may stand."""
-    if isinstance(asked, dict):
-        for name, value in cast("dict[str, object]", asked).items():
-            if name.endswith("image_list") or not isinstance(value, str):
-                yield from _pictures(value)
-            elif name.endswith("_image"):
-                yield value
-    elif isinstance(asked, list):
-        for item in cast("list[object]", asked):
-            yield from _pictures(item)
+    given = operation.read(dict(trace.created.asked_object)).pictures
+    return all(each.url is None for each in given)

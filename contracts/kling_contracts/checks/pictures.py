@@ -1,28 +1,54 @@
-"""Result pictures: they can be had without a key, they are pictures, and they have the shape asked for."""
+"""Results: they can be had without a key, and are pictures of the shape asked for, or videos or audios."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from kling_contracts.checks.endings import ended_as
 from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway
+from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
+from kling_contracts.verify import parts
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
 from kling_contracts.verify.session import KEPT_END, Session
 from kling_contracts.verify.step import Stage, Step
-from kling_contracts.vocabulary import ASSUMED, DEFAULT_ASPECT_RATIO, KLING_PAGE, SEED, TaskStatus
+from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
 
 PICTURE: Final = "picture"
 PICTURE_AGAIN: Final = "picture again"
 _TOLERANCE: Final = 0.03
 # image/jpg is no registered type, and much used.
 _TYPES: Final = {"png": ("image/png",), "jpeg": ("image/jpeg", "image/jpg")}
+# The answer of a server that shows such results and makes none, as a fake may.
+_NOT_MADE: Final = 501
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    operation = gateway.main
+    stable = Check(
+        id="pictures.stable",
+        sentence="a result URL gives the same bytes each time",
+        source=ASSUMED,
+        judge=_judge_stable,
+        catches=("drawn anew at each GET",),
+        must=operation.result.drawn,
+    )
+    found = _of_pictures(operation) if operation.result.drawn else _of_media(operation.result)
+    return (*found, stable)
+
+
+def _of_pictures(operation: Operation) -> tuple[Check, ...]:
+    ratio = Check(
+        id="pictures.ratio",
+        sentence=f"a result has the aspect ratio that was asked for, {_default_ratio(operation)} if none was",
+        source=SEED,
+        judge=_judge_ratio,
+        catches=("always square", "width and height swapped"),
+    )
     return (
         Check(
             id="pictures.downloadable",
@@ -31,13 +57,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=_judge_download,
             catches=("404", "a key is asked for", "an HTML page", "a broken file"),
         ),
-        Check(
-            id="pictures.ratio",
-            sentence="a result has the aspect ratio that was asked for, 16:9 if none was",
-            source=SEED,
-            judge=_judge_ratio,
-            catches=("always square", "width and height swapped"),
-        ),
+        *((ratio,) if parts.has(operation, parts.RATIO) else ()),
         Check(
             id="pictures.content_type",
             sentence="a result says what kind of picture it is",
@@ -45,12 +65,28 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=_judge_type,
             catches=("application/octet-stream", "a PNG that says it is a JPEG"),
         ),
+    )
+
+
+def _of_media(kind: ResultKind) -> tuple[Check, ...]:
+    """What is seen of a video or an audio without reading it. Fakes may have none: no run must see it."""
+    one = kind.value.removesuffix("s")
+    return (
         Check(
-            id="pictures.stable",
-            sentence="a result URL gives the same bytes each time",
+            id="pictures.downloadable",
+            sentence=f"every result URL gives a file without a key, or 501 where no {kind} are made",
+            source=KLING_PAGE,
+            judge=_judge_file,
+            catches=("404", "a key is asked for", "an empty file"),
+            must=False,
+        ),
+        Check(
+            id="pictures.content_type",
+            sentence=f"a result says what kind of {one} it is",
             source=ASSUMED,
-            judge=_judge_stable,
-            catches=("drawn anew at each GET",),
+            judge=_judge_media_type(one),
+            catches=("application/octet-stream", "an HTML page"),
+            must=False,
         ),
     )
 
@@ -58,7 +94,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 def steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
-            name="result pictures",
+            name="result pictures" if gateway.main.result.drawn else f"results: {gateway.main.result}",
             stage=Stage.ENDED,
             does="GET for every result URL, the first one twice",
             run=_fetch,
@@ -70,22 +106,26 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _fetch(session: Session) -> None:
     urls = [
-        (image.url, trace)
+        (result.url, trace)
         for trace in session.evidence.traces()
         if trace.created.who == "first" and trace.created.probe.kind != REFUSE
         if trace.end and ended_as(trace, TaskStatus.SUCCEED)
-        for image in trace.end.task.images
-        if image.url.startswith(("http://", "https://"))
+        for result in trace.end.task.results_of(trace.kind)
+        if result.url.startswith(("http://", "https://"))
     ]
     for at, (url, trace) in enumerate(urls):
-        session.fetch(Probe(PICTURE, trace.id, _asked_ratio(trace.created)), url)
+        session.fetch(Probe(PICTURE, trace.id, _asked_ratio(trace.created, session.operation)), url)
         if at == 0:
             session.fetch(Probe(PICTURE_AGAIN, trace.id), url)
 
 
-def _asked_ratio(created: Exchange) -> str:
-    asked = created.asked_object.get("aspect_ratio")
-    return asked if isinstance(asked, str) and asked else DEFAULT_ASPECT_RATIO.value
+def _asked_ratio(created: Exchange, operation: Operation) -> str:
+    asked = created.asked_object.get(parts.RATIO)
+    return asked if isinstance(asked, str) and asked else _default_ratio(operation)
+
+
+def _default_ratio(operation: Operation) -> str:
+    return str(operation.defaults.get(parts.RATIO, ""))
 
 
 def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
@@ -100,13 +140,24 @@ def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
             )
 
 
+def _judge_file(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.exchanges:
+        if exchange.probe.kind == PICTURE and exchange.status != _NOT_MADE:
+            hearing.expect(
+                exchange.status == 200 and bool(exchange.answer),
+                "a result URL does not give a file",
+                expected="200 and a file",
+                actual=_shown(exchange),
+                shown=(exchange,),
+            )
+
+
 def _judge_ratio(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.of(PICTURE):
         header = read_header(exchange.answer)
-        if header is None or not header.height:
+        asked = _quotient(exchange.probe.tag)
+        if header is None or not header.height or asked is None:
             continue
-        width, _, height = exchange.probe.tag.partition(":")
-        asked = int(width) / int(height)
         hearing.expect(
             abs(header.width / header.height / asked - 1) <= _TOLERANCE,
             f"a result is not {exchange.probe.tag}",
@@ -114,6 +165,12 @@ def _judge_ratio(evidence: Evidence, hearing: Hearing) -> None:
             actual=f"{header.width}x{header.height}",
             shown=(exchange,),
         )
+
+
+def _quotient(ratio: str) -> float | None:
+    """Width by height; None for a value that is not a ratio, such as `auto`."""
+    width, _, height = ratio.partition(":")
+    return int(width) / int(height) if width.isdecimal() and height.isdecimal() and int(height) else None
 
 
 def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
@@ -127,6 +184,21 @@ def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
                 actual=exchange.content_type or "no content type",
                 shown=(exchange,),
             )
+
+
+def _judge_media_type(main_type: str) -> Callable[[Evidence, Hearing], None]:
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        for exchange in evidence.of(PICTURE):
+            if exchange.status == 200:
+                hearing.expect(
+                    exchange.content_type.startswith(f"{main_type}/"),
+                    f"a result does not say what kind of {main_type} it is",
+                    expected=f"{main_type}/...",
+                    actual=exchange.content_type or "no content type",
+                    shown=(exchange,),
+                )
+
+    return judge
 
 
 def _judge_stable(evidence: Evidence, hearing: Hearing) -> None:

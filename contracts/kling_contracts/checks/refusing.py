@@ -9,6 +9,8 @@ from typing import Final
 
 from kling_contracts.checks.endings import ended_as, task_of
 from kling_contracts.gateways import Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import Fault, faults
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.check import Check, Hearing
@@ -29,7 +31,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id=f"refuses.{family[0].rule.id}",
             sentence=f"a request is refused unless {family[0].rule.sentence}",
             source=family[0].rule.source,
-            judge=_judge_family(family[0].rule.id),
+            judge=_judge_family(family[0].rule.id, may_fail=family[0].rule.id in _may_fail(gateway.main)),
             catches=tuple(dict.fromkeys(fault.tag for fault in family)),
         )
         for family in _families(gateway)
@@ -62,8 +64,6 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
-# A picture that cannot be had makes a task fail: that may be found out at once, or when it is to be had.
-_MAY_FAIL = frozenset({"subject_image.url", "scence_image.url", "scene_image.url", "style_image.url"})
 _FEEDS = ("answers.*", "refused.*", "external_ids.not_burnt")
 
 
@@ -72,6 +72,11 @@ def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
     """The faults by rule: a family stops at its first unexpected acceptance."""
     ordered = sorted(faults(gateway.main), key=lambda fault: fault.rule.id)
     return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
+
+
+def _may_fail(operation: Operation) -> frozenset[str]:
+    """The rules about URLs of pictures: one that cannot be had makes a task fail, at once or later."""
+    return frozenset(place.field.not_url.id for place in parts.picture_places(operation))
 
 
 def _has_failed(evidence: Evidence, created: Exchange) -> bool:
@@ -118,16 +123,18 @@ def _probe(fault: Fault) -> Probe:
 
 def _marked(session: Session, fault: Fault) -> dict[str, object]:
     """The body with an id and a URL for callbacks besides, to see that a refusal leaves nothing behind."""
-    marks: dict[str, object] = {"external_task_id": refused_id(session)}
-    if session.inbox is not None:
-        marks["callback_url"] = session.inbox.url(REFUSED)
+    marks: dict[str, object] = {}
+    if parts.has(session.operation, parts.EXTERNAL_ID):
+        marks[parts.EXTERNAL_ID] = refused_id(session)
+    if session.inbox is not None and parts.calls_back(session.operation):
+        marks[parts.CALLBACK] = session.inbox.url(REFUSED)
     return marks | fault.body
 
 
-def _judge_family(rule_id: str) -> Callable[[Evidence, Hearing], None]:
+def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
         for exchange in evidence.of(REFUSE, rule_id):
-            if exchange.accepted and rule_id in _MAY_FAIL and _has_failed(evidence, exchange):
+            if exchange.accepted and may_fail and _has_failed(evidence, exchange):
                 continue
             hearing.expect(
                 not exchange.accepted,

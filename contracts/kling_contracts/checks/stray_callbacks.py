@@ -9,10 +9,13 @@ from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import read_task
+from kling_contracts.verify.parts import calls_back
 from kling_contracts.vocabulary import ASSUMED
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not calls_back(gateway.main):
+        return ()
     return (
         Check(
             id="refused.calls_nobody",

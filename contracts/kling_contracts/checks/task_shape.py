@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
+from kling_contracts.vocabulary import ResultKind
 
-def shape_problem(data: object) -> str | None:
-    """What is wrong with the types of a task object, stamps apart; None if nothing is."""
+
+def shape_problem(data: object, kind: ResultKind = ResultKind.IMAGES) -> str | None:
+    """What is wrong with the types of a task object, stamps apart; None if nothing is.
+
+    `kind` is that of its results.
+    """
     if not isinstance(data, dict):
         return "data is no object"
     task = cast("dict[str, object]", data)
@@ -20,10 +25,21 @@ def shape_problem(data: object) -> str | None:
         if not isinstance(task.get(name), dict | None):
             return f"{name} is no object"
     result = cast("dict[str, object]", task.get("task_result") or {})
-    images = result.get("images", [])
-    if not isinstance(images, list | None):
-        return "task_result.images is no array"
-    return next((it for it in map(_image_problem, cast("list[object]", images or [])) if it), None)
+    results = result.get(kind, [])
+    if not isinstance(results, list | None):
+        return f"task_result.{kind} is no array"
+    problem = _image_problem if kind.drawn else _media_problem
+    return next((it for it in map(problem, cast("list[object]", results or [])) if it), None)
+
+
+def _media_problem(media: object) -> str | None:
+    if not isinstance(media, dict):
+        return "a result is not an object"
+    entry = cast("dict[str, object]", media)
+    if not isinstance(entry.get("url"), str):
+        return "the url of a result is not a string"
+    odd = (name for name in ("id", "duration") if not isinstance(entry.get(name), str | None))
+    return next((f"the {name} of a result is not a string" for name in odd), None)
 
 
 def _image_problem(image: object) -> str | None:

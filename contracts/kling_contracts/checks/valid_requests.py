@@ -1,36 +1,36 @@
 """The valid creates of a run: what has to be accepted, several things to a request, a ratio to each.
 
 An image is what a create costs, so eight requests bring all that is allowed, and one more brings the
-largest `n`.
+largest `n`. What an operation lacks is left out of them; what it has besides is spread over them, as far as
+its declaration allows both in one request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import cycle
-from typing import Final, cast
+from typing import Final
 
+from kling_contracts.checks import features
+from kling_contracts.checks.allowed import features_of
 from kling_contracts.checks.refusing import REFUSED, refused_id
-from kling_contracts.fields import Choice, Integer
+from kling_contracts.composite_fields import AnyField
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture
+from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import (
-    WEB_PICTURE,
+    Body,
     Feature,
     broad_picture,
     bulky,
     choice_feature,
     count_feature,
-    distinct,
-    photograph,
-    picture,
-    prompt_feature,
-    subject_list,
-    subjects,
+    minimal,
+    minimal_value,
 )
+from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.session import Session
 
 # Names of external ids and of callback URLs within a run, besides that of refused requests.
@@ -79,141 +79,196 @@ class ValidRequest:
             found.add(_SPECIAL.get(self.external, EXTERNAL_ID))
         return frozenset(found | {CALLBACK} if self.callback else found)
 
-    def parts(self, session: Session) -> tuple[Feature, ...]:
+    def brought(self, session: Session) -> tuple[Feature, ...]:
         """The features, with those that only a run can make."""
-        parts = list(self.features)
+        brought = list(self.features)
         if self.external:
             about = _SPECIAL.get(self.external, EXTERNAL_ID)
             burnt = self.external == REFUSED
             given = {"external_task_id": refused_id(session) if burnt else session.external_id(self.external)}
-            parts.append(Feature(about, f"external id {self.external!r}", given))
+            brought.append(Feature(about, f"external id {self.external!r}", given))
         if self.callback and session.inbox is not None:
-            parts.append(Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)}))
-        return tuple(parts)
+            brought.append(
+                Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)})
+            )
+        return tuple(brought)
 
 
 @cache
 def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
     """The valid creates of a run. Those that are no must come last."""
     operation = gateway.main
-    number = cast("Integer", operation.field("n"))
-    most = number.maximum.value
-    largest = ValidRequest(
-        name="most images", features=(Feature("n.maximum", f"n {most}", {"n": most}),), images=most
+    usual = list(_usual(operation))
+    shaped = list(_with_choices(operation, [_possible(operation, request) for request in usual]))
+    rest = [
+        *_options_left(operation, shaped),
+        *(feature for field in _further_fields(operation) for feature in features_of(field)),
+    ]
+    requests = (*_spread(operation, shaped, rest), *_most_results(operation), *_extra(operation))
+    return tuple(
+        replace(request, images=images_in(body_of(operation, request.features))) for request in requests
     )
-    return (*_one_for_each_ratio(operation), largest, *_extra(operation))
 
 
-def _one_for_each_ratio(operation: Operation) -> Iterable[ValidRequest]:
-    listed = subject_list(operation)
-    low, high = listed.minimum.value, listed.maximum.value
-    counts = [count_feature(operation, count, *distinct(high)) for count in range(low, high + 1)]
-    lowest = cast("Integer", operation.field("n")).minimum.value
-    optional = [field.name for field in operation.fields if not field.required]
-    silent = dict.fromkeys(name for name in optional if name != "aspect_ratio")
-    empty = {name: "" for name in silent if name not in ("model_name", "n")}
-    plain = WEB_PICTURE.replace("https", "http")
-    forms = {
-        listed.name: subjects(operation, WEB_PICTURE, photograph(), picture()),
-        "style_image": plain,
-    }
-    same = count_feature(operation, 2, picture())
+def _possible(operation: Operation, request: ValidRequest) -> ValidRequest:
+    """The request without what its operation does not allow beside the rest."""
+    possible = replace(request, features=())
+    for feature in request.features:
+        if _fits(operation, possible, feature):
+            possible = replace(possible, features=(*possible.features, feature))
+    return possible
+
+
+def _further_fields(operation: Operation) -> list[AnyField]:
+    """The fields that the usual requests are not about."""
+    named = (parts.MODEL, parts.RATIO, parts.EXTERNAL_ID, parts.CALLBACK)
+    usual = (
+        parts.picture_list(operation),
+        parts.main_text(operation),
+        parts.number_of_results(operation),
+        *features.scene_and_style(operation),
+    )
+    return [field for field in operation.fields if field not in usual and field.name not in named]
+
+
+def _usual(operation: Operation) -> Iterator[ValidRequest]:
+    """What is known to go wrong, as far as the operation has it."""
+    listed = parts.picture_list(operation)
+    counts = features.counts_of_pictures(operation, listed) if listed else []
+    number = parts.number_of_results(operation)
+    named = parts.has(operation, parts.EXTERNAL_ID)
+    called = parts.calls_back(operation)
     requests = (
         ValidRequest(
-            name="equal pictures",
-            features=(Feature("equal_pictures", "the same picture twice", same.fields), _odd_characters()),
-            external=FIRST,
-            callback=PLAIN,
-            racers=RACERS,
+            name="equal pictures" if listed else "several at once",
+            features=(*features.equal_pictures(operation, listed), *features.odd_characters(operation)),
+            external=FIRST if named else "",
+            callback=PLAIN if called else "",
+            racers=RACERS if named else 1,
         ),
         ValidRequest(
             name="the id of a refused request",
-            features=(counts[-2], prompt_feature(operation, "ascii")),
-            external=REFUSED,
-            callback=STUBBORN,
+            features=(*counts[-2:-1], *features.long_text(operation, "ascii")),
+            external=REFUSED if named else "",
+            callback=STUBBORN if called else "",
         ),
         ValidRequest(
-            name="most subjects",
-            features=(counts[-1], prompt_feature(operation, "accented")),
-            external=OTHER_CASE,
+            name="most subjects" if listed else "an id in other letters",
+            features=(*counts[-1:], *features.long_text(operation, "accented")),
+            external=OTHER_CASE if named else "",
         ),
         ValidRequest(
             name="forms of pictures",
-            features=(
-                Feature("picture_forms", "two URLs, a JPEG, a PNG", forms),
-                prompt_feature(operation, "han"),
-            ),
+            features=(*features.forms_of_pictures(operation, listed), *features.long_text(operation, "han")),
         ),
         ValidRequest(
             name="scene and style",
-            features=(_scene_and_style(operation), prompt_feature(operation, "astral")),
+            features=(*features.inline_pictures(operation), *features.long_text(operation, "astral")),
         ),
         ValidRequest(
             name="empty texts",
             features=(
-                Feature("empty_text", "empty optional texts", empty),
-                counts[0],
-                Feature("n.minimum", f"n {lowest}", {"n": lowest}),
+                *features.empty_texts(operation),
+                *counts[:1],
+                *([features.limit_feature(number, number.minimum)] if number else ()),
             ),
         ),
-        ValidRequest(name=UNWATCHED, features=(Feature("null", "null optional fields", silent),)),
+        ValidRequest(name=UNWATCHED, features=features.nulls(operation)),
         ValidRequest(
             name="unknown fields",
             features=(
-                _unknown_fields(operation),
-                prompt_feature(operation, "combining"),
+                features.unknown_fields(operation, listed),
+                *features.long_text(operation, "combining"),
             ),
             escaped=True,
         ),
     )
-    models = cycle(cast("Choice", operation.field("model_name")).options.value)
-    ratios = cast("Choice", operation.field("aspect_ratio")).options.value
-    for request, ratio, model in zip(requests, ratios, models, strict=False):
-        shape = choice_feature("aspect_ratio", ratio)
-        named = () if request.name == UNWATCHED else (choice_feature("model_name", model),)
-        yield ValidRequest(
-            name=request.name,
-            features=(*request.features, shape, *named),
-            external=request.external,
-            callback=request.callback,
-            racers=request.racers,
-            escaped=request.escaped,
-        )
+    # The one that is not watched has its purpose without any feature.
+    return (it for it in requests if it.features or it.external or it.callback or it.name == UNWATCHED)
 
 
-def _scene_and_style(operation: Operation) -> Feature:
-    scene = next(f.name for f in operation.fields if isinstance(f, Picture) and f.aliases)
-    return Feature("picture_forms", "a scene and a style", {scene: picture(), "style_image": photograph()})
+def _with_choices(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[ValidRequest]:
+    """The requests with a ratio and a model each, as far as there are such."""
+    ratios, models = (_options(operation, name) for name in (parts.RATIO, parts.MODEL))
+    for request, ratio, model in zip(requests, cycle(ratios or [""]), cycle(models or [""]), strict=False):
+        shape = [choice_feature(parts.RATIO, ratio)] if ratio else []
+        named = [choice_feature(parts.MODEL, model)] if model and request.name != UNWATCHED else []
+        yield replace(request, features=(*request.features, *shape, *named))
 
 
-def _odd_characters() -> Feature:
-    """Characters that some programs cannot bear; JSON and Unicode have nothing against them."""
-    return Feature("prompt.characters", "control characters", {"prompt": "a\x00b\t\n\x7f\u200f\ufeff\uffff"})
+def _options(operation: Operation, name: str) -> Sequence[str]:
+    field = parts.choice(operation, name)
+    return field.options.value if field else ()
 
 
-def _unknown_fields(operation: Operation) -> Feature:
-    listed = subject_list(operation)
-    items = [item | {"x_note": "two of them"} for item in subjects(operation, *distinct(2))]
-    fields: dict[str, object] = {listed.name: items, "x_unknown": {"x": [1]}, "lang": "en"}
-    return Feature("unknown_fields", "fields nobody knows", fields)
+def _options_left(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[Feature]:
+    """The ratios and models that no request has."""
+    brought = {(feature.about, feature.tag) for request in requests for feature in request.features}
+    for name in (parts.RATIO, parts.MODEL):
+        for option in _options(operation, name):
+            feature = choice_feature(name, option)
+            if (feature.about, feature.tag) not in brought:
+                yield feature
 
 
-def _extra(operation: Operation) -> Iterable[ValidRequest]:
+def _spread(
+    operation: Operation, requests: Sequence[ValidRequest], further: Iterable[Feature]
+) -> Sequence[ValidRequest]:
+    """The requests with each feature in the first that can bring it besides, or in one of its own."""
+    found = list(requests)
+    for feature in further:
+        at = next((at for at, request in enumerate(found) if _fits(operation, request, feature)), None)
+        if at is None:
+            found.append(ValidRequest(name=f"{feature.about}, {feature.tag}", features=(feature,)))
+        else:
+            found[at] = replace(found[at], features=(*found[at].features, feature))
+    return found
+
+
+def _fits(operation: Operation, request: ValidRequest, feature: Feature) -> bool:
+    """Whether a request can bring a feature: no other one has its fields, and all together are valid."""
+    if any(each.fields.keys() & feature.fields.keys() for each in request.features):
+        return False
+    brought = (*request.features, feature)
+    body = body_of(operation, brought)
+    kept = all(body.get(name) is value for each in brought for name, value in each.fields.items())
+    return kept and not operation.read(body).violations
+
+
+def body_of(operation: Operation, brought: Iterable[Feature]) -> Body:
+    """The body that brings some features, and is minimal otherwise."""
+    body = minimal(operation)
+    for feature in brought:
+        for name, value in feature.fields.items():
+            body = operation.completed(body | {name: value}, minimal_value, keep=name)
+    return body
+
+
+def _most_results(operation: Operation) -> Iterator[ValidRequest]:
+    number = parts.number_of_results(operation)
+    if number and number.maximum.value > 1:
+        most = number.maximum
+        limit = features.limit_feature(number, most)
+        yield ValidRequest(name="most images", features=(limit,))
+
+
+def _extra(operation: Operation) -> Iterator[ValidRequest]:
     """What a run without a tight budget sends besides."""
-    yield ValidRequest(
-        name="large picture",
-        features=(
-            Feature("style_image.max_bytes", f"{_LARGE} bytes", {"style_image": bulky(_LARGE)}),
-            count_feature(operation, 2, broad_picture()),
-            prompt_feature(operation, "joined"),
-        ),
-        must=False,
-    )
-    yield ValidRequest(
-        name="blanks",
-        features=(
-            prompt_feature(operation, "space"),
-            Feature(CALLBACK, "a port", {"callback_url": "http://127.0.0.1:65535/nobody"}),
-        ),
-        must=False,
-    )
+    pictures, listed = parts.pictures(operation), parts.picture_list(operation)
+    if pictures:
+        large = pictures[-1]
+        oblong = [count_feature(operation, 2, broad_picture())] if listed else []
+        yield ValidRequest(
+            name="large picture",
+            features=(
+                Feature(large.too_large.id, f"{_LARGE} bytes", {large.name: bulky(_LARGE)}),
+                *oblong,
+                *features.long_text(operation, "joined"),
+            ),
+            must=False,
+        )
+    blanks = [*features.long_text(operation, "space")]
+    if parts.calls_back(operation):
+        blanks.append(Feature(CALLBACK, "a port", {parts.CALLBACK: "http://127.0.0.1:65535/nobody"}))
+    if blanks:
+        yield ValidRequest(name="blanks", features=tuple(blanks), must=False)

@@ -25,13 +25,16 @@ def add(commands: Any) -> None:
         "which faults it finds; without an id, list all checks, with a group (auth) or a pattern, those.",
     )
     parser.add_argument("id", nargs="?", help="the id of a check, a group or a pattern")
+    parser.add_argument(
+        "--operation", metavar="NAME", help="whose checks (default: the main operation of each gateway)"
+    )
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Run the command; the exit status. Raises UsageError."""
-    found = _all()
+    found = _all(given.operation)
     if given.id is not None and given.id not in found:
         pattern = given.id if "*" in given.id else f"{given.id}.*"
         some = {each: told for each, told in found.items() if fnmatchcase(each, pattern)}
@@ -53,16 +56,28 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _all() -> dict[str, tuple[Check, list[Gateway]]]:
-    """Every check by its id, with the gateways that it applies to."""
-    from kling_contracts.gateways import GATEWAYS
+def _all(operation: str | None) -> dict[str, tuple[Check, list[Gateway]]]:
+    """Every check of an operation by its id, with the gateways that it applies to. Raises UsageError."""
     from kling_contracts.verify.catalogue import checks_of
 
     found: dict[str, tuple[Check, list[Gateway]]] = {}
-    for gateway in GATEWAYS:
+    for gateway in _targets(operation):
         for check in checks_of(gateway):
             found.setdefault(check.id, (check, []))[1].append(gateway)
     return found
+
+
+def _targets(name: str | None) -> list[Gateway]:
+    """The gateways that offer an operation, with it as their main one."""
+    from kling_contracts.gateways import GATEWAYS, every_operation
+
+    if name is None:
+        return list(GATEWAYS)
+    offered = [(gateway, each) for gateway in GATEWAYS for each in gateway.operations if each.name == name]
+    if not offered:
+        known = ", ".join(each.name for each in every_operation())
+        raise UsageError(f"--operation: no gateway has an operation {name!r}; there are {known}")
+    return [gateway.focused(each) for gateway, each in offered]
 
 
 def _list(found: dict[str, tuple[Check, list[Gateway]]]) -> str:
@@ -77,8 +92,10 @@ def _list(found: dict[str, tuple[Check, list[Gateway]]]) -> str:
 
 
 def _command(check: Check, gateways: list[Gateway]) -> str:
-    gateway = "" if len(gateways) > 1 or gateways[0].name == "cometapi" else f" --gateway {gateways[0].name}"
-    return f"kling-contracts verify --base-url URL{gateway} --only {check.id}{_flags(check, gateways[0])}"
+    first = gateways[0]
+    gateway = "" if len(gateways) > 1 or first.name == "cometapi" else f" --gateway {first.name}"
+    gateway += f" --operation {first.main.name}" if first.focus else ""
+    return f"kling-contracts verify --base-url URL{gateway} --only {check.id}{_flags(check, first)}"
 
 
 def _flags(check: Check, gateway: Gateway) -> str:

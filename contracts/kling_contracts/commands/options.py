@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.operations import Operation
 
 if TYPE_CHECKING:
     from kling_contracts.verify.known import Deviation
@@ -127,10 +128,19 @@ def known_in(path: Path | None) -> tuple[Deviation, ...]:
 
 
 def _all_ids() -> list[str]:
-    """The ids of all checks: a file of deviations may be for several gateways."""
+    """The ids of all checks: a file of deviations may be for several gateways and operations."""
     from kling_contracts.verify.catalogue import checks_of
 
-    return list(dict.fromkeys(check.id for gateway in GATEWAYS for check in checks_of(gateway)))
+    targets = [gateway.focused(each) for gateway in GATEWAYS for each in gateway.operations]
+    return list(dict.fromkeys(check.id for target in targets for check in checks_of(target)))
+
+
+def operation_named(name: str | None, gateway: Gateway) -> Operation | None:
+    """An operation of a gateway, None for its main one. Raises UsageError that lists them."""
+    try:
+        return None if name is None else gateway.find_operation(name)
+    except LookupError as error:
+        raise UsageError(f"--operation: {error}") from None
 
 
 def gateway_named(name: str) -> Gateway:

@@ -14,6 +14,7 @@ from kling_contracts.commands.options import (
     check_writable,
     gateway_named,
     known_in,
+    operation_named,
     reports_in,
 )
 from kling_contracts.commands.output import complain, deliver, write
@@ -37,6 +38,7 @@ from {SECOND_API_KEY_VARIABLE}.
 exit status: 0 all that was seen holds; 1 something is broken; 2 wrong usage, nothing was sent; 3 the server \
 does not answer or refuses the key; 4 inconclusive, out of time or interrupted.
 """
+_MAIN: Final = ", ".join(f"{gateway.main.name} of {gateway.name}" for gateway in GATEWAYS)
 
 
 def add(commands: Any) -> None:
@@ -57,6 +59,11 @@ def add(commands: Any) -> None:
         choices=[gateway.name for gateway in GATEWAYS],
         default=COMETAPI.name,
         help="what it speaks (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--operation",
+        metavar="NAME",
+        help=f"which operation is verified (default: {_MAIN})",
     )
     parser.add_argument("--max-tasks", type=int, metavar="N", help="how many images may be created at most")
     parser.add_argument(
@@ -124,7 +131,8 @@ def _options(given: argparse.Namespace) -> Options:
     if not 0 < given.deadline < float("inf"):
         raise UsageError(f"--deadline {given.deadline}: it is a number of seconds above 0")
     gateway = gateway_named(given.gateway)
-    check_ids(given.only, gateway)
+    operation = operation_named(given.operation, gateway)
+    check_ids(given.only, gateway if operation is None else gateway.focused(operation))
     for flag, key in (("--api-key", given.api_key), ("--second-api-key", given.second_api_key)):
         if key == "":
             raise UsageError(f"{flag}: it is empty; leave it out to take the key from the environment")
@@ -140,6 +148,7 @@ def _options(given: argparse.Namespace) -> Options:
         api_key=first,
         second_api_key=second,
         gateway=gateway,
+        operation=operation,
         max_tasks=given.max_tasks,
         deadline=given.deadline,
         only=tuple(given.only),

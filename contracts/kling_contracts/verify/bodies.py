@@ -97,10 +97,9 @@ def subject_list(operation: Operation) -> PictureList:
 
 
 def minimal(operation: Operation) -> Body:
-    """The smallest valid request: the required fields, and what the constraints demand."""
-    return operation.completed(
-        {field.name: minimal_value(field) for field in operation.fields if field.required}, minimal_value
-    )
+    """The smallest valid request: required fields, the one that selects it, what constraints demand."""
+    needed = [field for field in operation.fields if field.required or field.name == operation.selector]
+    return operation.completed({field.name: minimal_value(field) for field in needed}, minimal_value)
 
 
 def with_field(operation: Operation, name: str, value: object) -> Body:
@@ -342,15 +341,6 @@ def count_feature(operation: Operation, count: int, *pictures: str) -> Feature:
     field = subject_list(operation)
     shown = [pictures[at % len(pictures)] for at in range(count)]
     return Feature(f"{field.name}.items", f"{count} pictures", {field.name: subjects(operation, *shown)})
-
-
-def prompt_feature(operation: Operation, alphabet: str) -> Feature:
-    """A prompt on the limit, in one alphabet."""
-    field = cast("Text", operation.field("prompt"))
-    limit = field.maximum.value if field.maximum else 0
-    return Feature(
-        "prompt.max_length", f"{limit} {alphabet}", {"prompt": text_of(ALPHABETS[alphabet], limit)}
-    )
 
 
 def choice_feature(field: str, option: str) -> Feature:

@@ -6,9 +6,14 @@ import json
 import math
 import threading
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 _DOUBTFUL = 1
+# The fields with the number of results, and with the length of a series.
+RESULTS: Final = "n"
+SERIES: Final = "series_amount"
+# The length of a series may be left to the service (`auto`).
+_MOST_OF_A_SERIES: Final = 9
 _MOST_DIGITS = 4000
 
 
@@ -59,16 +64,23 @@ def images_of(body: bytes) -> int:
 
 
 def images_in(asked: Mapping[str, object]) -> int:
-    """How many images a server could make of a request.
+    """How many images, or other results, a server could make of a request for any operation.
 
-    A doubtful `n` counts as what a lenient server might read in it: "3" as 3, 1.5 as 2, true as 1.
+    It is one where the request gives no number. A doubtful number counts as what a lenient server might read
+    in it: "3" as 3, 1.5 as 2, true as 1.
     """
-    wanted = asked.get("n")
+    return max(
+        _number(asked.get(RESULTS), _DOUBTFUL), _number(asked.get(SERIES, _DOUBTFUL), _MOST_OF_A_SERIES)
+    )
+
+
+def _number(wanted: object, word: int) -> int:
+    """The number that a lenient server might read. `word` is the number for a text that is not a number."""
     if isinstance(wanted, str):
         try:
             wanted = float(wanted)
         except ValueError:
-            return _DOUBTFUL
+            return word
     if isinstance(wanted, int | float) and (isinstance(wanted, int) or math.isfinite(wanted)):
         return max(math.ceil(wanted), _DOUBTFUL)
     return _DOUBTFUL

@@ -11,6 +11,7 @@ from kling_contracts.gateways import COMETAPI, Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.vocabulary import ResultKind
 
 READS: Final = frozenset({"poll", "again", "look", "first look", "query", "before", "after"})
 
@@ -29,10 +30,15 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Trace:
-    """A created task: the exchange that made it, and every answer to a query about it, oldest first."""
+    """A created task: the exchange that made it, and every answer to a query about it, oldest first.
+
+    `kind` is what its results are; `synchronous`: the answer to the create shows the task at its end.
+    """
 
     created: Exchange
     reads: tuple[Sighting, ...]
+    kind: ResultKind = ResultKind.IMAGES
+    synchronous: bool = False
 
     @cached_property
     def sightings(self) -> tuple[Sighting, ...]:
@@ -46,14 +52,15 @@ class Trace:
 
     @property
     def images(self) -> int:
-        """How many images were asked for."""
+        """How many results were asked for."""
         wanted = self.created.asked_object.get("n")
         return int(wanted) if isinstance(wanted, int | float) and wanted else 1
 
     @property
     def end(self) -> Sighting | None:
         """The first sight of a terminal state."""
-        return next((each for each in self.reads if _terminal(each.task)), None)
+        seen = self.sightings if self.synchronous else self.reads
+        return next((each for each in seen if _terminal(each.task)), None)
 
 
 def _terminal(task: TaskMessage) -> bool:
@@ -79,7 +86,7 @@ class Evidence:
 
     @property
     def operation(self) -> Operation:
-        """The operation that is verified: the gateway's first."""
+        """The operation that is verified: the gateway's main one."""
         return self.gateway.main
 
     def of(self, kind: str, about: str | None = None) -> Iterator[Exchange]:
@@ -100,7 +107,8 @@ class Evidence:
     def creates(self) -> Iterator[Exchange]:
         """Every answered create request with a good key, whatever came of it."""
         for exchange in self.answered:
-            if exchange.method == "POST" and exchange.who in ("first", "second") and exchange.asked_object:
+            mine = exchange.who in ("first", "second")
+            if exchange.method == "POST" and mine and isinstance(exchange.asked, dict):
                 yield exchange
 
     def traces(self) -> Sequence[Trace]:
@@ -121,7 +129,9 @@ class Evidence:
         for exchange in self.answered:
             task = exchange.task
             if exchange.method == "POST" and task is not None and exchange.status < 300:
-                traces.setdefault(task.task_id, Trace(exchange, tuple(reads.get(task.task_id, ()))))
+                seen = tuple(reads.get(task.task_id, ()))
+                trace = Trace(exchange, seen, self.operation.result, self.operation.synchronous)
+                traces.setdefault(task.task_id, trace)
         return tuple(traces.values())
 
 

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, Gateway
+from kling_contracts.operations import Operation
 from kling_contracts.verify.addresses import is_loopback
 from kling_contracts.verify.catalogue import checks_of, steps_of
 from kling_contracts.verify.check import Check, Need
@@ -21,7 +22,8 @@ DEADLINE: Final = 300.0
 class Options:
     """What to verify and with what. `max_tasks` is in images; None: 0, or no limit at a proven kling-mock.
 
-    `only` are ids or patterns of checks, none: all. `deadline` is in seconds.
+    `operation` is one that the gateway offers, or its name; None: the gateway's main one. `only` are ids or
+    patterns of checks, none: all. `deadline` is in seconds.
     """
 
     base_url: str
@@ -29,11 +31,22 @@ class Options:
     api_key: str = field(repr=False)
     second_api_key: str | None = field(default=None, repr=False)
     gateway: Gateway = COMETAPI
+    operation: Operation | str | None = None
     max_tasks: int | None = None
     deadline: float = DEADLINE
     only: Collection[str] = ()
     known: Sequence[Deviation] = ()
     seed: int = 0
+
+    @property
+    def target(self) -> Gateway:
+        """The gateway with the chosen operation as its main one. Raises LookupError if it has no such one."""
+        chosen = self.operation
+        if chosen is None:
+            return self.gateway
+        return self.gateway.focused(
+            self.gateway.find_operation(chosen) if isinstance(chosen, str) else chosen
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +64,7 @@ def plan(options: Options, *, mock: bool = False, receiver: bool | None = None) 
     missing = _missing(options, is_loopback(options.base_url) if receiver is None else receiver)
     planned: list[Planned] = []
     spent = 0
-    steps = steps_of(options.gateway)
+    steps = steps_of(options.target)
     for at, step in enumerate(steps):
         need = next(iter(sorted(step.needs & missing)), None)
         if need is None and not _chosen(step, options):
@@ -93,7 +106,7 @@ def _missing(options: Options, receiver: bool) -> frozenset[Need]:  # noqa: FBT0
 
 def _chosen(step: Step, options: Options) -> bool:
     return not options.only or any(
-        step.serves(check.id) for check in checks_of(options.gateway) if asked_for(check, options)
+        step.serves(check.id) for check in checks_of(options.target) if asked_for(check, options)
     )
 
 

@@ -139,9 +139,11 @@ class _Writer:
         """Wait for the result of a task, and look at it, without the key."""
         path = f'"{self._pieces.evidence.gateway.create_path}/" + {result.task}'
         query = f'http.get({path}).json()["data"]["task_result"]'
-        yield f'while not (images := {query}.get("images")): time.sleep(1)'
-        fetched = f'httpx.get(images[{result.position}]["url"])'
-        shown = "print(answer, answer.headers, pictures.read_header(answer.content), hash(answer.content))"
+        kind = self._pieces.evidence.operation.result
+        yield f'while not ({kind} := {query}.get("{kind}")): time.sleep(1)'
+        fetched = f'httpx.get({kind}[{result.position}]["url"])'
+        seen = "pictures.read_header" if kind.drawn else "len"
+        shown = f"print(answer, answer.headers, {seen}(answer.content), hash(answer.content))"
         yield f"for answer in [{fetched} for _ in range({times})]: {shown}"
 
     def _request(self, call: Call) -> str:

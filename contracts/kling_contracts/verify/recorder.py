@@ -1,8 +1,9 @@
 """Writes a run down while it goes on: JSON lines, each whole as soon as it is there.
 
-The first line is a header (format, version, contract version, gateway, base URL, date, seed, run, and what
-the run was), then come exchanges and callbacks as they were seen, and the last line says how the run ended.
-That is missing where the process was killed; what is there can be judged all the same. All of it is scrubbed.
+The first line is a header (format, version, contract version, gateway, operation, base URL, date, seed, run,
+and what the run was), then come exchanges and callbacks as they were seen, and the last line says how the run
+ended. That is missing where the process was killed; what is there can be judged all the same. All of it is
+scrubbed.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Recorder:
             "version": VERSION,
             "contract": contract_version(),
             "gateway": evidence.gateway.name,
+            "operation": evidence.operation.name,
             "base_url": options.base_url,
             "date": datetime.fromtimestamp(course.started, UTC).isoformat(),
             "started": course.started,

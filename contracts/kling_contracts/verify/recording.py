@@ -41,14 +41,20 @@ class _Line:
         return BadRecording(f"{self.path}, line {self.number}: {what}; {_AGAIN}")
 
 
-def judge_recording(path: Path, *, only: Sequence[str] = (), known: Sequence[Deviation] = ()) -> Report:
+def judge_recording(
+    path: Path,
+    *,
+    only: Sequence[str] = (),
+    known: Sequence[Deviation] = (),
+    gateways: Sequence[Gateway] = GATEWAYS,
+) -> Report:
     """The report on a recording. Raises BadRecording, OSError.
 
-    `only` replaces the choice that the run was made with.
+    `only` replaces the choice that the run was made with. `gateways` are those that it may be about.
     """
     lines, cut_off = _read(path)
     header, *rest = lines or [_Line(path, 1, {})]
-    gateway = _gateway(header)
+    gateway = _gateway(header, gateways)
     last = rest[-1] if rest and "end" in rest[-1].content else None
     head = header.content
     try:
@@ -83,7 +89,8 @@ def judge_recording(path: Path, *, only: Sequence[str] = (), known: Sequence[Dev
     return judged(options, evidence, plan, course)
 
 
-def _gateway(header: _Line) -> Gateway:
+def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:
+    """The gateway, with the operation that was verified as its main one."""
     head = header.content
     if head.get("format") != FORMAT:
         raise BadRecording(f"{header.path}, line 1: this is no recording of kling-contracts; {_AGAIN}")
@@ -92,10 +99,15 @@ def _gateway(header: _Line) -> Gateway:
             f"{header.path}, line 1: its format is version {head.get('version')}, and this kling-contracts "
             f"reads version {VERSION}; judge it with kling-mock {head.get('contract')}, or {_AGAIN}"
         )
-    gateway = next((each for each in GATEWAYS if each.name == head.get("gateway")), None)
+    gateway = next((each for each in gateways if each.name == head.get("gateway")), None)
     if gateway is None:
         raise header.wrong(f"no gateway is called {head.get('gateway')!r}")
-    return gateway
+    if "operation" not in head:  # those of before were all about the main one
+        return gateway
+    try:
+        return gateway.focused(gateway.find_operation(str(head["operation"])))
+    except LookupError as error:
+        raise header.wrong(str(error)) from None
 
 
 def _ended(last: _Line, begun: Course, evidence: Evidence) -> tuple[Course, dict[str, Need]]:

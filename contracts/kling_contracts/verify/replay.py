@@ -26,7 +26,7 @@ _MARKS: Final = ("external_task_id", "callback_url")
 
 
 class Result(NamedTuple):
-    """An image of a task: the variable with the id of the task, and the position among its images."""
+    """A result of a task: the variable with the id of the task, and the position among its results."""
 
     task: str
     position: int
@@ -199,7 +199,7 @@ def _external_id(exchange: Exchange) -> str:
 
 def _results(trace: Trace) -> list[str]:
     """The result URLs that a task has shown."""
-    return [image.url for sighting in trace.reads for image in sighting.task.images]
+    return [result.url for sighting in trace.reads for result in sighting.task.results]
 
 
 def _tasks(exchanges: Sequence[Exchange], evidence: Evidence) -> dict[str, str]:

@@ -35,7 +35,7 @@ class Report:
 
 def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], course: Course) -> Report:
     """The report on some evidence."""
-    results = tuple(_judge(check, evidence, planned, options.known) for check in checks_of(options.gateway))
+    results = tuple(_judge(check, evidence, planned, options.known) for check in checks_of(options.target))
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kling_contracts.operations import Operation
 from kling_contracts.verify import python_script, shell_script
 from kling_contracts.verify.check import Check, Example, Shown
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.parts import main_text
 from kling_contracts.verify.printable import printable
 from kling_contracts.verify.replay import replay_of
 from kling_contracts.verify.shorthand import lengthen
@@ -33,19 +35,20 @@ def reproduce(check: Check, example: Example, evidence: Evidence, base_url: str)
     return Reproduction(
         printable("\n".join(shell_script.lines(replay, base_url))),
         printable("\n".join(python_script.lines(replay, base_url))),
-        lengths(example.shown[0]) if len(example.shown) == 1 else "",
+        lengths(example.shown[0], evidence.operation) if len(example.shown) == 1 else "",
     )
 
 
-def lengths(shown: Shown) -> str:
+def lengths(shown: Shown, operation: Operation) -> str:
     """How long the value at fault is, or the prompt: in code points, UTF-16 units, bytes of UTF-8."""
     if not isinstance(shown, Exchange):
         return ""
     asked = shown.asked_object
-    for name in (shown.probe.about.partition(".")[0], "prompt"):
+    text = main_text(operation)
+    for name in (shown.probe.about.partition(".")[0], *([text.name] if text else ())):
         value = asked.get(name)
         if isinstance(value, str):
-            text = lengthen(value)
-            units, size = (len(text.encode(it, "surrogatepass")) for it in ("utf-16-le", "utf-8"))
-            return f"{name}: {len(text)} code points, {units // 2} UTF-16 units, {size} bytes of UTF-8"
+            given = lengthen(value)
+            units, size = (len(given.encode(it, "surrogatepass")) for it in ("utf-16-le", "utf-8"))
+            return f"{name}: {len(given)} code points, {units // 2} UTF-16 units, {size} bytes of UTF-8"
     return ""

@@ -54,6 +54,8 @@ def verify(  # noqa: PLR0913 -- what a test may replace
 ) -> Report:
     """Verify a server. Raises Unreachable, or ValueError for a base URL that is none.
 
+    Raises LookupError for an operation that the gateway does not offer.
+
     `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run`
     is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
     """
@@ -62,7 +64,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
         raise ValueError(f"base_url: {problem}")
     waiter, progress = waiter or SystemWaiter(), progress or Progress()
     evidence = Evidence(
-        gateway=options.gateway,
+        gateway=options.target,
         run=run or secrets.token_hex(4),
         seed=options.seed,
         signed=_signing(options),

@@ -9,6 +9,7 @@ from typing import cast
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from kling_contracts.gateways import Gateway
+from kling_contracts.vocabulary import ResultKind
 
 Object = dict[str, object]
 _UNREAD = object()
@@ -173,6 +174,9 @@ def subjects_in(ask: Ask) -> list[object]:
 
 
 def images_of(task: Object) -> list[Object]:
-    """The result images of a task object, to be changed."""
-    images = as_object(task.get("task_result")).get("images")
-    return cast("list[Object]", images) if isinstance(images, list) else []
+    """The results of a task object, of whatever kind, to be changed."""
+    result = as_object(task.get("task_result"))
+    for kind in ResultKind:
+        if isinstance(result.get(kind), list):
+            return cast("list[Object]", result[kind])
+    return []

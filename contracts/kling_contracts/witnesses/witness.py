@@ -72,7 +72,8 @@ class Faulty:
     def success(self, data: object) -> Answer:
         """A success with something in it."""
         answer = Answer()
-        answer.json = {"code": 0, "message": "SUCCEED", "request_id": str(uuid4()), "data": data}
+        word = self.gateway.main.success_word.value
+        answer.json = {"code": 0, "message": word, "request_id": str(uuid4()), "data": data}
         return answer
 
 

@@ -34,6 +34,8 @@ def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
         "exit_code": int(exit_code(report, require_all=require_all)),
         "base_url": report.options.base_url,
         "gateway": report.evidence.gateway.name,
+        # Named where it is another than the gateway's main one.
+        **({"operation": report.evidence.operation.name} if report.evidence.gateway.focus else {}),
         "mock": report.course.mock,
         "seed": report.evidence.seed,
         "run": report.evidence.run,

@@ -54,9 +54,10 @@ def circumstances(report: Report) -> str:
     course = report.course
     limit = "no limit" if course.limit is None else f"at most {course.limit}"
     mock = ", a kling-mock" if course.mock else ""
+    operation = f", {report.evidence.operation.title}" if report.evidence.gateway.focus else ""
     note = f"; {course.note}" if course.note else ""
     return (
-        f"{report.options.base_url} as {report.evidence.gateway.title}{mock}: "
+        f"{report.options.base_url} as {report.evidence.gateway.title}{operation}{mock}: "
         f"{len(report.evidence.exchanges)} requests, {course.images} images ({limit}), "
         f"{course.seconds:.1f} s, seed {report.evidence.seed}, run {report.evidence.run}{note}"
     )
