@@ -9,7 +9,8 @@ import pytest
 import kling_mock.doors.respx_router
 
 # pytester forgets what a run inside this process has imported. What is here already, it leaves alone:
-# otherwise each of these tests would load the server, httpx and ourselves anew.
+# otherwise each of these tests would load the server, httpx and ourselves anew, and the classes of errors that a
+# second import of httptools makes are not those that its parser raises.
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
 import kling_mock.timing.time_skipping  # noqa: F401
