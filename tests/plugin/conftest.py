@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-import kling_mock.doors.respx_router
-
 # pytester forgets what a run inside this process has imported. What is here already, it leaves alone:
-# otherwise each of these tests would load the server, httpx and ourselves anew, and the classes of errors that a
-# second import of httptools makes are not those that its parser raises.
+# otherwise each of these tests would load the server, httpx and ourselves anew, and the classes of errors
+# that a second import of httptools makes are not those that its parser raises.
+import uvicorn.protocols.http.httptools_impl
+import uvloop
+
+import kling_mock.doors.respx_router
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
-import kling_mock.timing.time_skipping  # noqa: F401
+import kling_mock.timing.time_skipping
+
+LOADED = (uvicorn, uvloop, kling_mock)
 
 # What a user would have: code that knows the service and nothing of us.
 POSTER = """
