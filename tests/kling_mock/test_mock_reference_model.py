@@ -24,7 +24,7 @@ def test_the_fake_agrees_with_the_model() -> None:
 
 def _heard(machine: type[LifeCycle]) -> set[tuple[str, str]]:
     with census() as heard:
-        run_machine(machine, settings=settings(CI, max_examples=140, phases=[Phase.generate]))
+        run_machine(machine, settings=settings(CI, max_examples=200, phases=[Phase.generate]))
     return heard
 
 
