@@ -14,7 +14,7 @@ from kling_contracts.client_suite.bench import Inconclusive
 from kling_contracts.client_suite.suite import judge
 from kling_contracts.gateways import COMETAPI
 from tests.contracts.plain_client import PlainClient
-from tests.profiles import EVERY_WITNESS
+from tests.profiles import EVERY_FAULT
 
 # The ids of the properties that catch a client, without "client.", parted by spaces.
 Witnesses = Mapping[type[PlainClient], str]
@@ -39,7 +39,7 @@ def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -
     sends_wrongly = any(f"client.{expected}".startswith(name.rstrip("[")) for name in LONG)
     reports: dict[str, str] = {}
     for at, each in enumerate(PROPERTIES(), crc32(type(client).__name__.encode())):
-        if not EVERY_WITNESS and at % PART and each.id.removeprefix("client.") not in expected.split():
+        if not EVERY_FAULT and at % PART and each.id.removeprefix("client.") not in expected.split():
             continue
         if not each.id.startswith(LONG) or (
             sends_wrongly and ("_valid[" not in each.id or each.id.endswith(RULES))

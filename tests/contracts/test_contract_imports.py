@@ -29,8 +29,6 @@ FOREIGN = {
     "verify.runner": {"httpx"},
     "verify.wire": {"httpx"},
     "schemathesis_hooks": {"schemathesis"},
-    "witnesses.failing": {"httpx"},
-    "witnesses.witness": {"httpx"},
 }
 # What is derived with the help of Hypothesis and pytest: nothing else may import it.
 TESTING = (
@@ -42,7 +40,7 @@ TESTING = (
     "schemathesis_hooks",
 )
 # What else is no core.
-DERIVED = (*TESTING, "checks", "verify", "witnesses")
+DERIVED = (*TESTING, "checks", "verify")
 
 
 def dotted(module: Path) -> str:

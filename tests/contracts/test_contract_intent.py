@@ -134,7 +134,7 @@ def test_valid_requests_are_of_every_kind(operation: Operation) -> None:
     assert missing(ALPHABETS, heard, "alphabet") == []
 
 
-# -- witnesses: strategies that have lost a class, which is named
+# -- counterexamples: strategies that have lost a class, which is named
 
 
 def test_a_lost_rule_is_named() -> None:

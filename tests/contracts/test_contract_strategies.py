@@ -220,7 +220,7 @@ def test_invalid_requests_shrink_to_the_limit(rule: str, expected: dict[str, obj
     assert body | {"subject_image_list": len(body["subject_image_list"])} == expected
 
 
-# --- witnesses: small mistakes of a validator
+# --- counterexamples: small mistakes of a validator
 
 # Each mistake is told as what it takes a request for; then the right verdict is given on that.
 Mistake = Callable[[dict[str, Any]], dict[str, Any]]

@@ -71,7 +71,7 @@ def test_loopback_resolves_no_name_but_localhost(hook: MakeHook, serve: Serve, n
 
 
 def test_any_calls_every_host(hook: MakeHook, serve: Serve, names: list[str]) -> None:
-    """Also the witness that a name that is resolved is seen."""
+    """Also the counterexample: a name that is resolved is seen."""
     inbox, scene = hook(), serve(pace="held:submitted", callbacks="any")
     scene.create("http://my.example/hook")
     (attempt,) = scene.attempts(1)

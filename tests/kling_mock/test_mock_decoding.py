@@ -69,7 +69,7 @@ def test_every_spelling_is_decoded_as_the_standard_library_does(
 
 
 def test_a_decoder_that_loses_something_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: without the comparison of bytes, a key that came twice would go unnoticed."""
+    """Counterexample: without the comparison of bytes, a key that came twice would go unnoticed."""
     monkeypatch.setattr(decoding, "_decode", lambda _: {"a": 1})
     repeated: list[str] = []
     assert decode(b'{"a":1,"a":1}', repeated) == {"a": 1}

@@ -171,7 +171,7 @@ def libraries_of(module: str) -> set[str]:
 
 
 def test_the_table_sees_the_whole_of_it() -> None:
-    """Witness: imports of all three kinds are found where we know them to be."""
+    """Counterexample: imports of all three kinds are found where we know them to be."""
     assert set(CONTRACT_CORE) <= set(MODULES)
     assert set(LIBRARIES) | set(DOORS) | OUTSIDE <= set(MODULES)
     assert Import("kling_mock.doors.server", "uvicorn", "eager") in imports()

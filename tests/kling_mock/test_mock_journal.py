@@ -119,7 +119,7 @@ def test_no_secret_is_kept_anywhere_a_test_can_look(caller: Caller) -> None:
 
 
 def test_the_search_for_secrets_does_find_them() -> None:
-    """Witness for the search itself."""
+    """Counterexample for the search itself."""
     request = Request("GET", "/", "", (("authorization", SECRET),))
     assert SECRET in everything_of([{"a": request}])
 

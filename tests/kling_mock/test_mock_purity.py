@@ -144,7 +144,7 @@ def test_advancing_in_two_steps_is_advancing_by_their_sum(
 
 
 def test_the_split_time_law_is_not_empty(start: Start) -> None:
-    """Witness: one query more or less does show in such a course."""
+    """Counterexample: one query more or less does show in such a course."""
     moves = [(4.0, True), (4.0, True)]
     fewer = [(4.0, False), (4.0, True)]
     assert _course(start(pace="polls:3"), moves) != _course(start(pace="polls:3"), fewer)
@@ -215,7 +215,7 @@ def test_every_trace_passes_the_judge(  # noqa: PLR0917 -- Hypothesis passes by 
 
 
 def test_the_judge_sees_a_fake_whose_end_wraps(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: tasks that begin anew some time after their end are caught."""
+    """Counterexample: tasks that begin anew some time after their end are caught."""
     sound = Plan.state
 
     def wrapping(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:

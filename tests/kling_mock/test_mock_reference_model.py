@@ -48,7 +48,7 @@ def test_the_machine_meets_every_status_and_every_step_between_two_looks() -> No
 
 
 def test_what_a_machine_no_longer_meets_is_named() -> None:
-    """Witness: nobody scripts a failure or stops a task, so none fails."""
+    """Counterexample: nobody scripts a failure or stops a task, so none fails."""
 
     class Tame(LifeCycle):
         mishap = None

@@ -53,7 +53,7 @@ def test_a_bad_value_is_refused_by_the_name_of_its_setting(name: str, value: Any
 
 
 def test_every_setting_is_checked() -> None:
-    """Witness: a setting that is added comes without its row here."""
+    """Counterexample: a setting that is added comes without its row here."""
     assert set(BAD) == {each.name for each in fields(Settings)}
 
 

@@ -169,7 +169,7 @@ def test_over_a_socket(gateway: Gateway, tmp_path: Path) -> None:
     fake.check()
 
 
-# -- witnesses: what a server does wrong is found
+# -- counterexamples: what a server does wrong is found
 
 
 @dataclass(frozen=True)
