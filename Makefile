@@ -25,7 +25,7 @@ nightly: $(VENV)/.dev
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev
-	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/test_contract_client_suite*
+	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite
 
 # Faults put into copies of the contract and of the state function: which does no test see?
 mutants: $(VENV)/.mutants
@@ -59,7 +59,7 @@ docs: $(VENV)/.dev
 
 # Other people's opinion of the documents and the fake, at full strength; tells the seed that repeats it.
 schemathesis: $(VENV)/.dev
-	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_together_schemathesis.py
+	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench

@@ -57,7 +57,7 @@ def agree(body: object, operation: Operation = MULTI_IMAGE) -> bool:
 
 def test_every_class_of_requests(sample: list[Tagged]) -> None:
     """On a limit, just beyond it, failing later: more than a thousand requests, one verdict each."""
-    # Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_contract_boundaries.
+    # Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_boundaries.
     light = [case for case in sample if not case.rule_id.endswith("max_bytes")]
     assert len(light) > 1000
     assert [case for case in light if not agree(case.body)] == []

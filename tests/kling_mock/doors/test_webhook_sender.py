@@ -13,7 +13,7 @@ import pytest
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Clock, Fake, ManualClock, __version__
 from kling_mock.doors.webhook_sender import CallbackSender
-from tests.doors.callback_scene import KEY, LONG, MakeHook, Serve
+from tests.kling_mock.doors.callback_scene import KEY, LONG, MakeHook, Serve
 
 # -- what arrives
 

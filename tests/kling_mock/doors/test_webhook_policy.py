@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kling_mock.doors import webhook_sender as callback_sender
-from tests.doors.callback_scene import LONG, MakeHook, Serve
+from tests.kling_mock.doors.callback_scene import LONG, MakeHook, Serve
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from kling_mock.doors.server import Server
 from kling_mock.fake import Fake
 from kling_mock.http import Request
 from kling_mock.records import AttemptRecord
-from tests.doors.callback_scene import Hook, MakeHook, Scene, Serve
+from tests.kling_mock.doors.callback_scene import Hook, MakeHook, Scene, Serve
 
 Send = Callable[[httpx.Request], httpx.Response]
 Door = Callable[[Fake], AbstractContextManager[Send]]

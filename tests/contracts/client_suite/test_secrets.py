@@ -10,8 +10,8 @@ import pytest
 
 from kling_contracts.client_suite import Service
 from kling_contracts.client_suite.tokens import KEY
-from tests.contracts.client_witnesses import Witnesses, require_caught
-from tests.contracts.plain_client import Data, PlainClient, Refused
+from tests.contracts.client_suite.faulty_clients import FaultyClients, require_caught
+from tests.contracts.client_suite.plain_client import Data, PlainClient, Refused
 
 
 class ShowsTheKeyInErrors(PlainClient):
@@ -76,7 +76,7 @@ class ShowsTheKeyToThePictures(PlainClient):
         return self.exchange(url, "GET", headers=self.headers(service), timeout=service.timeout)[1]
 
 
-WITNESSES: Witnesses = {
+FAULTY_CLIENTS: FaultyClients = {
     ShowsTheKeyInErrors: "key_stays_secret[errors]",
     ShowsMostOfTheKey: "key_stays_secret[errors]",
     KeepsTheKeyInErrors: "key_stays_secret[errors]",
@@ -89,8 +89,8 @@ WITNESSES: Witnesses = {
 }
 
 
-@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    witness: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
-    require_caught(witness, WITNESSES[witness], request)
+    require_caught(client, FAULTY_CLIENTS[client], request)

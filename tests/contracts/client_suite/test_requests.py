@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kling_contracts.client_suite import Outcome, Service
-from tests.contracts.client_witnesses import Witnesses, require_caught
-from tests.contracts.plain_client import Body, Data, PlainClient
+from tests.contracts.client_suite.faulty_clients import FaultyClients, require_caught
+from tests.contracts.client_suite.plain_client import Body, Data, PlainClient
 
 
 class SendsLongPrompts(PlainClient):
@@ -100,7 +100,7 @@ class QueriesElsewhere(PlainClient):
         return self.read(self.call(service, "GET", f"{service.base_url}/v1/tasks/{task_id}"))
 
 
-WITNESSES: Witnesses = {
+FAULTY_CLIENTS: FaultyClients = {
     SendsLongPrompts: "sends_only_valid[prompt.max_length]",
     CountsInUtf16: "accepts_valid[prompt.max_length]",
     KnowsFewRatios: "accepts_valid[aspect_ratio.enum]",
@@ -118,8 +118,8 @@ WITNESSES: Witnesses = {
 }
 
 
-@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    witness: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
-    require_caught(witness, WITNESSES[witness], request)
+    require_caught(client, FAULTY_CLIENTS[client], request)

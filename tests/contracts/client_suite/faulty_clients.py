@@ -1,4 +1,4 @@
-"""How clients with one fault each are put to the suite."""
+"""Runs the client suite against clients with one fault each."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from kling_contracts.client_suite import properties
 from kling_contracts.client_suite.bench import Inconclusive
 from kling_contracts.client_suite.suite import judge
 from kling_contracts.gateways import COMETAPI
-from tests.contracts.plain_client import PlainClient
+from tests.contracts.client_suite.plain_client import PlainClient
 from tests.profiles import EVERY_FAULT
 
 # The ids of the properties that catch a client, without "client.", parted by spaces.
-Witnesses = Mapping[type[PlainClient], str]
+FaultyClients = Mapping[type[PlainClient], str]
 
 # A client is judged by one of so many properties that others are caught by, each by other ones.
 PART = 3
 
 # Properties that exist for every rule and field take long, and only what is sent can break them. They are
-# run for witnesses that send wrongly, and of the rules there three are enough.
+# run for clients that send wrongly, and of the rules there three are enough.
 LONG = ("client.sends_only_valid", "client.accepts_valid[", "client.encodes_exactly", "client.omits_unset")
 RULES = (
     "sends_only_valid[prompt.max_length]",

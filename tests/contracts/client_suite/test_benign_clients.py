@@ -21,8 +21,8 @@ from kling_contracts.client_suite.bench import Bench, Inconclusive
 from kling_contracts.client_suite.place import Place
 from kling_contracts.client_suite.suite import look
 from kling_contracts.gateways import COMETAPI, KLING
-from tests.contracts.awaiting_client import AwaitingClient
-from tests.contracts.plain_client import BROKEN, Body, Data, PlainClient, Refused
+from tests.contracts.client_suite.awaiting_client import AwaitingClient
+from tests.contracts.client_suite.plain_client import BROKEN, Body, Data, PlainClient, Refused
 
 
 class SaysDefaults(PlainClient):

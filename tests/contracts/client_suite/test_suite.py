@@ -15,7 +15,7 @@ from kling_contracts.client_suite.bench import Inconclusive, Property
 from kling_contracts.client_suite.suite import judge
 from kling_contracts.client_suite.tokens import KEY
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
-from tests.contracts.plain_client import Body, Data, PlainClient, Refused
+from tests.contracts.client_suite.plain_client import Body, Data, PlainClient, Refused
 
 test_a_plain_client_at_kling = client_suite(PlainClient(), gateway=KLING, examples=5)
 
@@ -211,7 +211,7 @@ def test_in_pytest_an_item_fails_skips_or_passes(pytester: pytest.Pytester) -> N
     pytester.makepyfile(
         """
         from kling_contracts.client_suite import client_suite
-        from tests.contracts.plain_client import PlainClient
+        from tests.contracts.client_suite.plain_client import PlainClient
 
         class Mine(PlainClient):
             pause = 0.01

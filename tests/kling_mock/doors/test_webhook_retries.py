@@ -9,7 +9,7 @@ import pytest
 
 from kling_mock.doors import webhook_sender as callback_sender
 from kling_mock.plan import NEVER
-from tests.doors.callback_scene import MakeHook, Serve
+from tests.kling_mock.doors.callback_scene import MakeHook, Serve
 
 
 @pytest.mark.parametrize("status", [500, 503, 404, 410, 302, 307])

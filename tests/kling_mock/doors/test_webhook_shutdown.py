@@ -9,7 +9,7 @@ import pytest
 
 from kling_mock import Fake
 from kling_mock.doors.server import Server
-from tests.doors.callback_scene import MakeHook, Serve
+from tests.kling_mock.doors.callback_scene import MakeHook, Serve
 
 
 def test_stopping_ends_what_is_on_its_way_and_leaves_nothing(hook: MakeHook, serve: Serve) -> None:

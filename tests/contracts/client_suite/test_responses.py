@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from kling_contracts.client_suite import Outcome, Service
-from tests.contracts.client_witnesses import Witnesses, require_caught
-from tests.contracts.plain_client import Body, Data, PlainClient, Refused
+from tests.contracts.client_suite.faulty_clients import FaultyClients, require_caught
+from tests.contracts.client_suite.plain_client import Body, Data, PlainClient, Refused
 
 
 class TakesNoNewFields(PlainClient):
@@ -138,7 +138,7 @@ class TakesUnknownTasksForNew(PlainClient):
             raise
 
 
-WITNESSES: Witnesses = {
+FAULTY_CLIENTS: FaultyClients = {
     TakesNoNewFields: "reads[unknown-field]",
     TakesNoNewStatus: "reads[unknown-status]",
     TakesNewStatusForAnEnd: "reads[unknown-status]",
@@ -158,8 +158,8 @@ WITNESSES: Witnesses = {
 }
 
 
-@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    witness: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
-    require_caught(witness, WITNESSES[witness], request)
+    require_caught(client, FAULTY_CLIENTS[client], request)

@@ -37,7 +37,7 @@ def _frozen(kind: type) -> bool:
     return bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]  # the only record of it
 
 
-def test_the_witness_is_loose() -> None:
+def test_the_counterexample_is_mutable() -> None:
     """What is looked for above is found where it is."""
 
     @dataclass

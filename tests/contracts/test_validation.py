@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 URL = "https://example.com/a.png"
-# Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_contract_boundaries.
+# Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_boundaries.
 BULKY = {"subject_image.max_bytes", "scence_image.max_bytes", "style_image.max_bytes"}
 
 

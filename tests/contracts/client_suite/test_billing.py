@@ -8,8 +8,8 @@ import json
 import pytest
 
 from kling_contracts.client_suite import Outcome, Service
-from tests.contracts.client_witnesses import Witnesses, require_caught
-from tests.contracts.plain_client import BROKEN, Body, Data, PlainClient, Refused
+from tests.contracts.client_suite.faulty_clients import FaultyClients, require_caught
+from tests.contracts.client_suite.plain_client import BROKEN, Body, Data, PlainClient, Refused
 
 AGAIN: Body = {"subject_image_list": [{"subject_image": "https://example.com/cat.png"}] * 2}
 
@@ -94,7 +94,7 @@ class SwallowsLostAnswers(PlainClient):
             return {"task_id": ""}
 
 
-WITNESSES: Witnesses = {
+FAULTY_CLIENTS: FaultyClients = {
     SendsAgainWhenDropped: "no_second_create[dropped]",
     SendsAgainWhenCut: "no_second_create[cut]",
     SendsAgainWhenLate: "no_second_create[stalled]",
@@ -108,8 +108,8 @@ WITNESSES: Witnesses = {
 }
 
 
-@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    witness: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
-    require_caught(witness, WITNESSES[witness], request)
+    require_caught(client, FAULTY_CLIENTS[client], request)

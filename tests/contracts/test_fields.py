@@ -19,7 +19,7 @@ from kling_contracts.request_schemas import request_schema
 from kling_contracts.rules import Reading
 from kling_contracts.sample_pictures import encoded, png
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
-from tests.contracts.test_contract_trial import Judge, draw_each
+from tests.contracts.test_trial_operations import Judge, draw_each
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
 
 URL = "https://example.com/a.png"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from kling_contracts.client_suite import Outcome, Service
-from tests.contracts.awaiting_client import AwaitingClient
-from tests.contracts.client_witnesses import Witnesses, require_caught
-from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
+from tests.contracts.client_suite.awaiting_client import AwaitingClient
+from tests.contracts.client_suite.faulty_clients import FaultyClients, require_caught
+from tests.contracts.client_suite.plain_client import BROKEN, Data, PlainClient, Refused
 
 
 class WaitsForSucceeded(PlainClient):
@@ -155,7 +155,7 @@ class HasNoTimeoutForQueries(HasNoTimeout):
         return PlainClient.exchange(self, url, method, **how | {"timeout": timeout})
 
 
-WITNESSES: Witnesses = {
+FAULTY_CLIENTS: FaultyClients = {
     WaitsForSucceeded: "ends_at_terminal[succeed]",
     NeverHeardOfFailure: "ends_at_terminal[failed]",
     LooksTwiceMore: "ends_at_terminal[succeed]",
@@ -176,8 +176,8 @@ WITNESSES: Witnesses = {
 }
 
 
-@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    witness: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
-    require_caught(witness, WITNESSES[witness], request)
+    require_caught(client, FAULTY_CLIENTS[client], request)

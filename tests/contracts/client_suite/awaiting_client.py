@@ -10,7 +10,7 @@ import socket
 from urllib.parse import urlsplit
 
 from kling_contracts.client_suite import Outcome, Service
-from tests.contracts.plain_client import Body, Data, PlainClient
+from tests.contracts.client_suite.plain_client import Body, Data, PlainClient
 
 
 class _Read(socket.socket):

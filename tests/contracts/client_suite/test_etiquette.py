@@ -11,8 +11,8 @@ from kling_contracts.client_suite.bench import Inconclusive
 from kling_contracts.client_suite.stand_in import REPLY_SECONDS
 from kling_contracts.client_suite.suite import judge
 from kling_contracts.gateways import COMETAPI
-from tests.contracts.client_witnesses import PROPERTIES, Witnesses, require_caught
-from tests.contracts.plain_client import BROKEN, Data, PlainClient, Refused
+from tests.contracts.client_suite.faulty_clients import PROPERTIES, FaultyClients, require_caught
+from tests.contracts.client_suite.plain_client import BROKEN, Data, PlainClient, Refused
 
 
 class Hammers(PlainClient):
@@ -77,7 +77,7 @@ class CannotBeStopped(PlainClient):
                 continue
 
 
-WITNESSES: Witnesses = {
+FAULTY_CLIENTS: FaultyClients = {
     PlainClient: "",
     Hammers: "pauses[running]",
     HammersAtTrouble: "pauses[unavailable]",
@@ -88,11 +88,11 @@ WITNESSES: Witnesses = {
 }
 
 
-@pytest.mark.parametrize("witness", WITNESSES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    witness: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], request: pytest.FixtureRequest
 ) -> None:
-    require_caught(witness, WITNESSES[witness], request)
+    require_caught(client, FAULTY_CLIENTS[client], request)
 
 
 @pytest.mark.parametrize("case", ["query", "date"])

@@ -61,7 +61,7 @@ MISSED = {
 }
 
 # rule -> observations, number of images asked for, whether nothing was missed
-WITNESSES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
+COUNTEREXAMPLES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
     "status.word": ([seen("succeeded", 9)], None, False),
     "time.unit": ([seen("processing", created_at=BORN // 1000, updated_at=BORN)], None, False),
     "time.order": ([seen("processing", -1)], None, False),
@@ -100,20 +100,23 @@ def test_seldom_looks_may_miss_states() -> None:
     assert judge(MISSED["processing missed"], complete=True) != ()
 
 
-@pytest.mark.parametrize("rule", WITNESSES)
-def test_witness(rule: str) -> None:
+@pytest.mark.parametrize("rule", COUNTEREXAMPLES)
+def test_counterexample(rule: str) -> None:
     """Each rule has a life that breaks it and nothing else."""
-    observations, n, complete = WITNESSES[rule]
+    observations, n, complete = COUNTEREXAMPLES[rule]
     (misconduct,) = judge(observations, n=n, complete=complete)
     assert misconduct.rule == rule
     assert misconduct.at == len(observations) - 1
     assert misconduct.sentence in str(misconduct)
 
 
-def test_every_rule_has_a_witness() -> None:
-    """No rule without a witness: one that nothing breaks would be dead weight."""
-    of_media = {"media.id", "media.duration"}  # test_contract_result_kinds has theirs
-    assert set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', getsource(lifecycle))) == set(WITNESSES) | of_media
+def test_every_rule_has_a_counterexample() -> None:
+    """A rule that nothing breaks would be dead weight."""
+    of_media = {"media.id", "media.duration"}  # test_result_kinds has theirs
+    assert (
+        set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', getsource(lifecycle)))
+        == set(COUNTEREXAMPLES) | of_media
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,24 @@
-"""Every property has a witness: a client with one fault that it catches."""
+"""Every property catches a client with one fault."""
 
 from __future__ import annotations
 
 from kling_contracts.client_suite import properties
 from kling_contracts.client_suite.ways_out import WAYS_OUT
-from tests.contracts import test_contract_client_suite_manners as manners
-from tests.contracts import test_contract_client_suite_paying as paying
-from tests.contracts import test_contract_client_suite_reading as reading
-from tests.contracts import test_contract_client_suite_secrecy as secrecy
-from tests.contracts import test_contract_client_suite_sending as sending
-from tests.contracts import test_contract_client_suite_waiting as waiting
-from tests.contracts.plain_client import PlainClient
+from tests.contracts.client_suite import (
+    test_billing,
+    test_etiquette,
+    test_requests,
+    test_responses,
+    test_secrets,
+    test_waiting,
+)
+from tests.contracts.client_suite.plain_client import PlainClient
 
-WITNESSES = [each.WITNESSES for each in (sending, reading, waiting, manners, paying, secrecy)]
+MODULES = (test_requests, test_responses, test_waiting, test_etiquette, test_billing, test_secrets)
+FAULTY_CLIENTS = [module.FAULTY_CLIENTS for module in MODULES]
 
 
-def test_every_property_has_a_witness() -> None:
+def test_every_property_has_a_faulty_client() -> None:
     """Those that exist once for every rule or situation need one of their name."""
     many = {
         "client.sends_only_valid",
@@ -23,7 +26,7 @@ def test_every_property_has_a_witness() -> None:
         "client.encodes_exactly",
         "client.reports_refusal",
     }
-    named = {f"client.{name}" for each in WITNESSES for names in each.values() for name in names.split()}
+    named = {f"client.{name}" for each in FAULTY_CLIENTS for names in each.values() for name in names.split()}
     names = {name.partition("[")[0] for name in named}
     missing = [
         each.id

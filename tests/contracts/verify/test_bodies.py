@@ -13,7 +13,7 @@ from kling_contracts.request_schemas import request_schema
 from kling_contracts.rules import Effect
 from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from kling_contracts.verify.bodies import Body, faults, minimal, minimal_value, with_field
-from tests.contracts.test_contract_trial import Judge
+from tests.contracts.test_trial_operations import Judge
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
 
 EVERY = (*TRIAL_OPERATIONS, TEXT_TO_IMAGE)

@@ -46,7 +46,7 @@ def test_a_run_without_our_fixtures_loads_nothing_of_ours(suite: Suite) -> None:
 @pytest.fixture
 def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
     """A user's own package of that name at the root of their repository."""
-    package = pytester.mkpydir("kling_contracts")
+    package = pytester.mkpydir("contracts")
     (package / "tenancy.py").write_text("RENT = 1200\n")
     return package
 

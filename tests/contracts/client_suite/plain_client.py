@@ -1,4 +1,4 @@
-"""A small client that is right, over `http.client`, in parts that the witnesses replace one by one."""
+"""A small client that is right, over `http.client`, in parts that faulty clients replace one by one."""
 
 from __future__ import annotations
 
