@@ -1,4 +1,4 @@
-"""What the plugin loads into every pytest run of every user, and whose `contracts` it takes."""
+"""Which modules the plugin loads into every pytest run, and packages called `contracts` beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 Suite = Callable[..., pytest.RunResult]
 
 OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio", "-p", "no:schemathesis")
-WAY_OUT = "comes first on sys.path*--import-mode=importlib*"
 
 
 def test_the_plugin_loads_nothing_before_a_fixture_is_used() -> None:
@@ -104,6 +103,42 @@ def test_users_with_contracts_of_their_own_can_use_the_fake_and_its_command(
 ) -> None:
     """`python -m` and `python -c` put the working directory first."""
     assert pytester.run(sys.executable, *arguments).ret == 0
+
+
+def test_our_fixtures_work_beside_pycontracts(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyContracts is installed as `contracts`: a package with modules and metadata."""
+    for name, text in {
+        "contracts/__init__.py": "from .main import contract, new_contract\n",
+        "contracts/main.py": "def contract(function): return function\ndef new_contract(name, check): ...\n",
+        "contracts/utils.py": "",
+        "PyContracts-1.8.12.dist-info/METADATA": "Name: PyContracts\nVersion: 1.8.12\n",
+        "PyContracts-1.8.12.dist-info/top_level.txt": "contracts\n",
+    }.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    result = suite(
+        """
+        from importlib.metadata import version
+        import contracts.utils
+        from contracts import contract
+        from kling_contracts import gateways
+        import kling_client
+
+        @contract
+        def test_it(kling):
+            assert version("PyContracts") == "1.8.12"
+            assert gateways.__name__ == "kling_contracts.gateways"
+            with kling_client.Client() as client:
+                client.generate(["https://example.com/a.png", "https://example.com/b.png"])
+            assert kling.task.status == "submitted"
+        """,
+        apart=True,
+    )
+    result.assert_outcomes(passed=1)
 
 
 def test_importing_the_package_loads_nothing() -> None:
