@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test nightly witnesses mutants lint types format openapi docs schemathesis bench clean
+.PHONY: demo test nightly faulty-servers mutants lint types format openapi docs schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -23,9 +23,9 @@ nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) draws the same again"
 	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
 
-# Every faulty server, benign variant and faulty client to the full; `make test` has one for each check.
-witnesses: $(VENV)/.dev
-	WITNESSES=all $(BIN)/python -m pytest -n auto tests/verify tests/contracts/test_contract_client_suite*
+# Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
+faulty-servers: $(VENV)/.dev
+	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite
 
 # Faults put into copies of the contract and of the state function: which does no test see?
 mutants: $(VENV)/.mutants
@@ -50,13 +50,16 @@ openapi: $(VENV)/.dev
 	$(BIN)/kling-contracts openapi --gateway kling > contracts/kling_contracts/openapi-kling.json.new
 	mv contracts/kling_contracts/openapi-kling.json.new contracts/kling_contracts/openapi-kling.json
 
-# So are two pages of the documentation.
+# So are two pages of the documentation, and the descriptions of faults that `explain` shows.
+FAULTS := contracts/kling_contracts/checks/faults.json
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m tests.contracts.verify.faulty_servers.catalogue > $(FAULTS).new
+	mv $(FAULTS).new $(FAULTS)
 
 # Other people's opinion of the documents and the fake, at full strength; tells the seed that repeats it.
 schemathesis: $(VENV)/.dev
-	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_together_schemathesis.py
+	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench

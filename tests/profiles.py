@@ -2,7 +2,7 @@
 
 One is chosen with `--hypothesis-profile` or by the environment; `dev` otherwise. A property says nothing
 about examples, or how many it wants compared with others (`share`). A test that has to see certain examples,
-a witness or a census, is no search: it takes `CI` itself, and draws the same whatever was chosen.
+a counterexample or a census, is no search: it takes `CI` itself, and draws the same whatever was chosen.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-# `make witnesses` runs all faulty servers, benign variants and faulty clients to the full; else it is a part.
-EVERY_WITNESS: Final = os.environ.get("WITNESSES") == "all"
+# `make faulty-servers` runs all faulty servers, benign variants and faulty clients; other runs take a part.
+EVERY_FAULT: Final = os.environ.get("FAULTY_SERVERS") == "all"
 VARIABLE: Final = "HYPOTHESIS_PROFILE"
 DATABASE: Final = DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".hypothesis" / "examples")
 BUSY: Final = (HealthCheck.too_slow,)  # no verdict may depend on how busy the machine is

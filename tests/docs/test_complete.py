@@ -29,7 +29,7 @@ from kling_mock.scenario import Script
 from kling_mock.shared_server import ServedFake
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.view import FakeView
-from tests.contracts.plain_client import PlainClient
+from tests.contracts.client_suite.plain_client import PlainClient
 
 ROOT = Path(__file__).parents[2]
 OURS = ("kling_mock", "kling_client", "kling_contracts")

@@ -157,7 +157,7 @@ def test_a_create_is_never_paid_for_twice(script: list[Answer]) -> None:
 
 
 def test_the_property_above_catches_a_client_that_repeats_blindly() -> None:
-    """The witness: the flow of a query, which repeats everything, would pay four times."""
+    """Counterexample: the flow of a query, which repeats everything, would pay four times."""
     run = Run()
     flow = query(config(run), TaskSnapshot(id=TASK_ID))
     assert times_paid(flow, run, [LATE, SERVER_ERROR, CUT]) > 1

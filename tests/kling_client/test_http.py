@@ -236,7 +236,7 @@ def test_a_gzip_bomb_does_no_harm(service: Service) -> None:
 
 
 def test_the_bomb_above_is_one() -> None:
-    """The witness: reading it the way the library does takes all the memory it asks for."""
+    """Counterexample: reading it the way the library does takes all the memory it asks for."""
     assert peak(lambda: bomb().read()) > 64 * 2**20
 
 

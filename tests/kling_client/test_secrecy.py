@@ -155,6 +155,6 @@ def test_the_id_is_logged_as_soon_as_there_is_one(service: Service, caplog: pyte
 
 
 def test_this_test_would_see_a_leak() -> None:
-    """The witness."""
+    """Counterexample."""
     assert leaks(f"Authorization: Bearer {KEY}")
     assert leaks(repr(httpx.Headers({"x": KEY})))

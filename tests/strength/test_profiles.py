@@ -107,7 +107,7 @@ def test_the_makefile_decides_by_ci_and_searches_by_nightly() -> None:
 
 
 def test_no_property_sets_a_number_of_its_own() -> None:
-    """It would be deaf to the profile. Witnesses and censuses say `CI` beside it."""
+    """It would be deaf to the profile. Counterexamples and censuses say `CI` beside it."""
     own = re.compile(r"settings\((?!CI,|FIXED,|\n\s+CI,)[^()]*max_examples")
     this = Path(__file__).name
     files = [path for path in (ROOT / "tests").rglob("test_*.py") if path.name != this]

@@ -40,7 +40,7 @@ def expected() -> Findings:
 
 
 def test_the_marks_are_found() -> None:
-    """Witness: there are files of both kinds, many marks in the one, none in the other."""
+    """Counterexample: there are files of both kinds, many marks in the one, none in the other."""
     files = {file for file, _ in expected()}
     assert files == {file.name for file in FAILS}
     assert len(PASSES) == len(PACKAGES)

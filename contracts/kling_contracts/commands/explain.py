@@ -6,7 +6,8 @@ import argparse
 import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
 
 from kling_contracts.commands.options import UsageError, near
 from kling_contracts.commands.output import write
@@ -122,20 +123,16 @@ def _lines(check: Check, gateways: list[Gateway]) -> Iterator[str]:
     yield f"applies to  {', '.join(gateway.name for gateway in gateways)}"
     yield f"decides     {'yes: a run without it is inconclusive' if check.must else 'no: it may be left out'}"
     yield f"by itself   {_command(check, gateways)}"
-    if check.catches:
-        yield "finds       " + check.catches[0]
-        yield from (f"            {each}" for each in check.catches[1:])
-    shown = _witnesses(check)
-    if shown:
-        yield "shown by    " + shown[0]
-        yield from (f"            {each}" for each in shown[1:])
+    found = _faults().get(check.id, [])
+    if found:
+        yield "finds       " + found[0]
+        yield from (f"            {each}" for each in found[1:])
 
 
-def _witnesses(check: Check) -> list[str]:
-    """The faulty servers by which the tests of the verifier show that the check finds something."""
-    from kling_contracts.witnesses.catalogue import WITNESSES
-
-    return [witness.says for witness in WITNESSES if witness.catches == check.id]
+def _faults() -> dict[str, list[str]]:
+    """Faults by the check that finds them; each one is a faulty server in the tests of the verifier."""
+    found = files("kling_contracts").joinpath("checks", "faults.json").read_text(encoding="utf-8")
+    return cast("dict[str, list[str]]", json.loads(found))
 
 
 def _told(check: Check, gateways: list[Gateway]) -> dict[str, object]:
@@ -147,6 +144,5 @@ def _told(check: Check, gateways: list[Gateway]) -> dict[str, object]:
         "gateways": [gateway.name for gateway in gateways],
         "must": check.must,
         "command": _command(check, gateways),
-        "catches": list(check.catches),
-        "witnesses": _witnesses(check),
+        "catches": _faults().get(check.id, []),
     }

@@ -1,0 +1,55 @@
+"""Runs the client suite against clients with one fault each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from zlib import crc32
+
+import pytest
+
+from kling_contracts.client_suite import properties
+from kling_contracts.client_suite.bench import Inconclusive
+from kling_contracts.client_suite.suite import judge
+from kling_contracts.gateways import COMETAPI
+from tests.contracts.client_suite.plain_client import PlainClient
+from tests.profiles import EVERY_FAULT
+
+# The ids of the properties that catch a client, without "client.", parted by spaces.
+FaultyClients = Mapping[type[PlainClient], str]
+
+# A client is judged by one of so many properties that others are caught by, each by other ones.
+PART = 3
+
+# Properties that exist for every rule and field take long, and only what is sent can break them. They are
+# run for clients that send wrongly, and of the rules there three are enough.
+LONG = ("client.sends_only_valid", "client.accepts_valid[", "client.encodes_exactly", "client.omits_unset")
+RULES = (
+    "sends_only_valid[prompt.max_length]",
+    "accepts_valid[prompt.max_length]",
+    "valid[aspect_ratio.enum]",
+)
+
+PROPERTIES = cache(lambda: tuple(properties(PlainClient())))
+
+
+def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The reports of all properties that the client breaks, by id."""
+    sends_wrongly = any(f"client.{expected}".startswith(name.rstrip("[")) for name in LONG)
+    reports: dict[str, str] = {}
+    for at, each in enumerate(PROPERTIES(), crc32(type(client).__name__.encode())):
+        if not EVERY_FAULT and at % PART and each.id.removeprefix("client.") not in expected.split():
+            continue
+        if not each.id.startswith(LONG) or (
+            sends_wrongly and ("_valid[" not in each.id or each.id.endswith(RULES))
+        ):
+            with suppress(Inconclusive):
+                reports[each.id] = judge(each, client, COMETAPI, request, examples=4)
+    return {name: report for name, report in reports.items() if report}
+
+
+def require_caught(client: type[PlainClient], expected: str, request: pytest.FixtureRequest) -> None:
+    """Check that a fault is caught by the properties that are meant for it, and by no others."""
+    reports = caught(client(), expected, request)
+    assert set(reports) == {f"client.{name}" for name in expected.split()}, "\n".join(reports.values())

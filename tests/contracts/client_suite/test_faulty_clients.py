@@ -1,0 +1,44 @@
+"""Every property catches a client with one fault."""
+
+from __future__ import annotations
+
+from kling_contracts.client_suite import properties
+from kling_contracts.client_suite.ways_out import WAYS_OUT
+from tests.contracts.client_suite import (
+    test_billing,
+    test_etiquette,
+    test_requests,
+    test_responses,
+    test_secrets,
+    test_waiting,
+)
+from tests.contracts.client_suite.plain_client import PlainClient
+
+MODULES = (test_requests, test_responses, test_waiting, test_etiquette, test_billing, test_secrets)
+FAULTY_CLIENTS = [module.FAULTY_CLIENTS for module in MODULES]
+
+
+def test_every_property_has_a_faulty_client() -> None:
+    """Those that exist once for every rule or situation need one of their name."""
+    many = {
+        "client.sends_only_valid",
+        "client.accepts_valid",
+        "client.encodes_exactly",
+        "client.reports_refusal",
+    }
+    named = {f"client.{name}" for each in FAULTY_CLIENTS for names in each.values() for name in names.split()}
+    names = {name.partition("[")[0] for name in named}
+    missing = [
+        each.id
+        for each in properties(PlainClient())
+        if each.id not in named and each.name not in many & names
+    ]
+    assert missing == []
+
+
+def test_every_property_has_a_way_out() -> None:
+    """And there are none for properties that are gone."""
+    lets = PlainClient()
+    lets.validates_locally = False
+    names = {each.name for client in (PlainClient(), lets) for each in properties(client)}
+    assert set(WAYS_OUT) == names

@@ -1,0 +1,280 @@
+"""How the suite for clients is used: ids, choices, reports, and what it refuses to be told."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
+from kling_contracts.client_suite import bench as bench_module
+from kling_contracts.client_suite import waiting as waiting_module
+from kling_contracts.client_suite.bench import Inconclusive, Property
+from kling_contracts.client_suite.suite import judge
+from kling_contracts.client_suite.tokens import KEY
+from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from tests.contracts.client_suite.plain_client import Body, Data, PlainClient, Refused
+
+test_a_plain_client_at_kling = client_suite(PlainClient(), gateway=KLING, examples=5)
+
+
+def cases(test: Any) -> dict[str, Any]:
+    """The items of a suite, by id."""
+    (mark,) = test.pytestmark
+    return {case.id: case for case in mark.args[1]}
+
+
+def one(name: str, adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Property:
+    (found,) = (each for each in properties(adapter, gateway) if each.id == f"client.{name}")
+    return found
+
+
+def report(name: str, adapter: ClientAdapter, request: pytest.FixtureRequest) -> str:
+    return judge(one(name, adapter), adapter, COMETAPI, request, examples=5)
+
+
+def test_ids_are_unique_and_say_what_they_are_about() -> None:
+    for gateway in (COMETAPI, KLING):
+        ids = [each.id for each in properties(PlainClient(), gateway)]
+        assert len(ids) == len(set(ids)) > 100
+        assert all(each.startswith("client.") for each in ids)
+
+
+def test_properties_are_skipped_by_id_or_by_name_with_a_reason() -> None:
+    skipped = {"client.pauses": "it hammers", "client.reads": "it is write-only"}
+    items = cases(client_suite(PlainClient(), skip=skipped))
+    reasons = {name: [mark.kwargs["reason"] for mark in item.marks] for name, item in items.items()}
+    assert reasons["client.pauses[running]"] == ["it hammers"]
+    assert reasons["client.reads[plain]"] == reasons["client.reads[null]"] == ["it is write-only"]
+    assert reasons["client.reads_created[plain]"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"skip": {"client.nonsense": "why"}}, "there is no property client.nonsense; there are client.acc"),
+        ({"skip": {"client.reads[nonsense]": "why"}}, r"client\.reads\[nonsense\]; there are"),
+        ({"examples": 0}, "at least 1, not 0"),
+    ],
+)
+def test_misuse_is_told_at_once(options: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        client_suite(PlainClient(), **options)
+
+
+class SendsFew(PlainClient):
+    """Knows two fields, and would break on any other."""
+
+    fields = ("subject_image_list", "prompt")
+
+    def encode(self, request: Body) -> Body:
+        assert request.keys() <= set(self.fields)
+        return request
+
+
+def test_a_client_is_given_the_fields_that_it_can_send(request: pytest.FixtureRequest) -> None:
+    found = {each.id: each for each in properties(SendsFew())}
+    assert "client.sends_only_valid[prompt.max_length]" in found
+    assert "client.sends_only_valid[subject_image.base64]" in found
+    assert not [name for name in found if "aspect_ratio" in name or "body.unicode" in name]
+    assert found["client.no_second_create[external_task_id]"].skip == (
+        "the client does not send external_task_id"
+    )
+    for name in ("accepts_valid", "encodes_exactly", "omits_unset", "encodes_exactly[prompt]"):
+        assert report(name, SendsFew(), request) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (("subject_image_list", "seed"), "no such field: seed; CometAPI has subject_image_list, model_name"),
+        (("prompt",), "fields lacks subject_image_list"),
+    ],
+)
+def test_fields_are_those_of_the_contract(fields: tuple[str, ...], told: str) -> None:
+    adapter = PlainClient()
+    adapter.fields = fields
+    with pytest.raises(ValueError, match=told):
+        client_suite(adapter)
+
+
+class LetsTheServiceRefuse(PlainClient):
+    validates_locally = False
+
+    def check(self, service: Service, request: Body) -> None:
+        pass
+
+
+class LetsNobodyRefuse(LetsTheServiceRefuse):
+    def create(self, service: Service, request: Body) -> Data:
+        try:
+            return super().create(service, request)
+        except Refused:
+            return {"task_id": "1"}
+
+
+def test_without_local_validation_the_refusal_has_to_reach_the_caller(request: pytest.FixtureRequest) -> None:
+    """Which is asked instead of a refusal before sending."""
+    names = {each.name for each in properties(LetsTheServiceRefuse())}
+    assert "client.sends_only_valid" not in names
+    assert report("passes_refusals_on", LetsTheServiceRefuse(), request) == ""
+    assert "expected  an error, as the service refused" in report(
+        "passes_refusals_on", LetsNobodyRefuse(), request
+    )
+
+
+class SendsAnything(LetsTheServiceRefuse):
+    validates_locally = True
+
+
+def test_a_report_says_what_was_given_seen_and_expected_and_by_which_rule(
+    request: pytest.FixtureRequest,
+) -> None:
+    """With the smallest example there is, and without the key."""
+    text = report("sends_only_valid[n.maximum]", SendsAnything(), request)
+    lines = dict(line.split(maxsplit=1) for line in text.splitlines()[1:] if not line.startswith("   "))
+    assert text.startswith("client.sends_only_valid[n.maximum]: what breaks this rule is refused before")
+    assert lines["expected"] == "an error, and nothing sent"
+    assert lines["seen"].startswith('POST /kling/v1/images/generations {"subject_image_list"')
+    assert "'n': 10}" in lines["given"]
+    assert lines["rule"] == "n.maximum: n is at most 9"
+    assert lines["source"] == "official: Kling, Multi-Image to Image (high confidence)"
+    assert KEY not in text
+
+
+class Fickle(PlainClient):
+    """Fails once."""
+
+    used = False
+
+    def encode(self, request: Body) -> Body:
+        fails, self.used = not self.used, True
+        return request | {"n": 3} if fails else request
+
+
+def test_what_happens_once_only_is_reported_too(request: pytest.FixtureRequest) -> None:
+    assert "not every time" in report("encodes_exactly[n]", Fickle(), request)
+
+
+class ReturnsTheWire(PlainClient):
+    def query(self, service: Service, task_id: str) -> Any:
+        return self.ask(service, task_id)
+
+
+def test_an_adapter_that_returns_something_else_is_told(request: pytest.FixtureRequest) -> None:
+    assert "that the adapter's query returns an Outcome" in report("reads[plain]", ReturnsTheWire(), request)
+
+
+class RefusesAll(PlainClient):
+    def check(self, service: Service, request: Body) -> None:
+        raise ValueError("no")
+
+    def read(self, data: Data) -> Outcome:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize("name", ["encodes_exactly[n]", "omits_unset", "reads[null]", "reads_created[null]"])
+def test_what_stands_on_something_broken_is_inconclusive(name: str, request: pytest.FixtureRequest) -> None:
+    """Neither green nor one more finding: what is broken has a property of its own."""
+    with pytest.raises(Inconclusive, match=r"see client\."):
+        report(name, RefusesAll(), request)
+    for broken in ("accepts_valid", "reads[plain]", "reads_created[plain]"):
+        assert "ValueError: no" in report(broken, RefusesAll(), request)
+
+
+class InRealTime(PlainClient):
+    virtual_time = False
+    pause = 0.01
+
+
+class ForeverInRealTime(InRealTime):
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        while True:
+            self.look(service, task_id)
+
+
+def test_a_client_in_real_time_is_held_to_its_deadline(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that never ends is cut off in the end."""
+    monkeypatch.setattr(waiting_module, "_REAL_DEADLINE", 0.05)
+    monkeypatch.setattr(bench_module, "MANY", 50)
+    assert "client.keeps_deadline[slow-replies]" not in {each.id for each in properties(InRealTime())}
+    assert report("keeps_deadline[held]", InRealTime(), request) == ""
+    assert "a call that the suite had to end" in report("keeps_deadline[held]", ForeverInRealTime(), request)
+
+
+def test_in_pytest_an_item_fails_skips_or_passes(pytester: pytest.Pytester) -> None:
+    """And its report is all that is shown of it: the user's test file has no line to show."""
+    pytester.makepyfile(
+        """
+        from kling_contracts.client_suite import client_suite
+        from tests.contracts.client_suite.plain_client import PlainClient
+
+        class Mine(PlainClient):
+            pause = 0.01
+            def query(self, service, task_id):
+                raise ValueError("no")
+
+        test_mine = client_suite(Mine(), skip={"client.reads[null]": "not yet"})
+        """
+    )
+    run = pytester.runpytest_inprocess("-rs", "-p", "no:cacheprovider", "-k", "reads[ or pauses or ends_at")
+    outcome = run.parseoutcomes()
+    assert outcome["failed"] == 3
+    assert outcome["passed"] == 4
+    run.stdout.fnmatch_lines(
+        ["*client.pauses?running?: while it waits for a task that runs it asks at most 10*"]
+    )
+    run.stdout.fnmatch_lines(["SKIPPED*not yet"])
+    run.stdout.fnmatch_lines(["SKIPPED*the usual answer is not read: see client.reads?plain?"])
+    assert "def test" not in run.stdout.str()
+
+
+def test_the_key_property_takes_what_a_process_prints(request: pytest.FixtureRequest) -> None:
+    """Also what goes past `sys.stdout`."""
+
+    class Shouts(PlainClient):
+        def headers(self, service: Service) -> dict[str, str]:
+            headers = super().headers(service)
+            os.write(2, str(headers).encode())
+            return headers
+
+    text = report("key_stays_secret[output]", Shouts(), request)
+    assert "<the key>" in text
+    assert KEY not in text
+
+
+def test_time_is_as_it_was_afterwards(request: pytest.FixtureRequest) -> None:
+    before = (time.sleep, time.time, time.monotonic)
+    report("keeps_deadline[held]", PlainClient(), request)
+    assert (time.sleep, time.time, time.monotonic) == before
+
+
+class IgnoresTheBaseUrl(PlainClient):
+    def create(self, service: Service, request: Body) -> Data:
+        return self.call(service, "POST", "http://api.cometapi.com/kling/v1/images/generations", b"{}")
+
+
+def test_a_client_that_ignores_the_base_url_reaches_nobody(request: pytest.FixtureRequest) -> None:
+    """The names of the paid service are not resolved meanwhile."""
+    text = report("accepts_valid", IgnoresTheBaseUrl(), request)
+    assert "api.cometapi.com is the real service, where tasks are billed: the client has to use" in text
+
+
+def test_loopback_is_reached_past_any_proxy(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Looks(PlainClient):
+        def create(self, service: Service, request: Body) -> Data:
+            seen.append(os.environ["NO_PROXY"])
+            return super().create(service, request)
+
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    assert report("accepts_valid", Looks(), request) == ""
+    assert set(seen) == {"127.0.0.1,localhost,example.com"}
+    assert os.environ["NO_PROXY"] == "example.com"

@@ -1,0 +1,47 @@
+"""Declarations cannot be changed: what one test did to the contract, all others would live with."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+
+import pytest
+
+MODULES = (
+    "vocabulary",
+    "rules",
+    "fields",
+    "picture_fields",
+    "composite_fields",
+    "constraints",
+    "operations",
+    "gateways",
+    "lifecycle",
+    "messages",
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_declarations_cannot_be_changed(name: str) -> None:
+    """A fake that changes the contract for one test would change it for all."""
+    module = import_module(f"kling_contracts.{name}")
+    own = [
+        kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__
+    ]
+    loose = [kind.__name__ for kind in own if is_dataclass(kind) and not _frozen(kind)]
+    assert loose == []
+
+
+def _frozen(kind: type) -> bool:
+    return bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]  # the only record of it
+
+
+def test_the_counterexample_is_mutable() -> None:
+    """What is looked for above is found where it is."""
+
+    @dataclass
+    class Loose:
+        value: int
+
+    assert not _frozen(Loose)

@@ -1,0 +1,245 @@
+"""The judge of task lives: a hand-written table of good and bad ones, an enumeration of all legal ones."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, replace
+from inspect import getsource
+from itertools import product
+
+import pytest
+
+from kling_contracts import lifecycle
+from kling_contracts.lifecycle import REACHABLE, TRANSITIONS, judge
+from kling_contracts.messages import ResultImage, TaskMessage
+from kling_contracts.vocabulary import TaskStatus
+
+BORN = 1777385361501
+
+
+def seen(status: str, at: int = 0, **changes: object) -> TaskMessage:
+    """A well-formed observation, `at` milliseconds after the creation."""
+    task = TaskMessage.from_wire(
+        {
+            "task_id": "878106242831892487",
+            "task_status": status,
+            "task_status_msg": "Image pixel is invalid" if status == "failed" else "",
+            "created_at": BORN,
+            "updated_at": BORN + at,
+            "task_result": {"images": [{"index": 0, "url": "https://a/0.png"}]}
+            if status == "succeed"
+            else {},
+        }
+    )
+    return replace(task, **changes)  # type: ignore[arg-type]  # a test knows what it changes
+
+
+def image(index: int, url: str) -> ResultImage:
+    return ResultImage(index=index, url=url)
+
+
+TWO = (image(0, "https://a/0.png"), image(1, "https://a/1.png"))
+
+LEGAL = {
+    "nothing seen": [],
+    "just created": [seen("submitted")],
+    "whole life": [seen("submitted"), seen("processing", 1800), seen("succeed", 9000)],
+    "whole life, seen often": [
+        *[seen("submitted")] * 2,
+        *[seen("processing", 1800)] * 3,
+        *[seen("succeed", 9000)] * 2,
+    ],
+    "failure while processing": [seen("submitted"), seen("processing", 1800), seen("failed", 9000)],
+    "failure at once": [seen("submitted"), seen("failed", 1650), seen("failed", 1650)],
+    "change within the millisecond": [seen("submitted"), seen("processing"), seen("succeed")],
+    "first seen at its end": [seen("succeed", 9000), seen("succeed", 9000)],
+    "result over plain http": [seen("succeed", 9000, images=(image(0, "http://a/0.png"),))],
+    "the first millisecond of 13 digits": [seen("processing", created_at=10**12, updated_at=10**12)],
+    "the last one": [seen("processing", created_at=10**13 - 1, updated_at=10**13 - 1)],
+}
+MISSED = {
+    "processing missed": [seen("submitted"), seen("succeed", 9000)],
+}
+
+# rule -> observations, number of images asked for, whether nothing was missed
+COUNTEREXAMPLES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
+    "status.word": ([seen("succeeded", 9)], None, False),
+    "time.unit": ([seen("processing", created_at=BORN // 1000, updated_at=BORN)], None, False),
+    "time.order": ([seen("processing", -1)], None, False),
+    "images.presence": ([seen("succeed", 9, images=())], None, False),
+    "failed.message": ([seen("failed", 9, task_status_msg=None)], None, False),
+    "succeed.message": ([seen("succeed", 9, task_status_msg="oh")], None, False),
+    "images.count": ([seen("succeed", 9, images=TWO)], 3, False),
+    "images.index": ([seen("succeed", 9, images=TWO[::-1])], 2, False),
+    "images.distinct": ([seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))], 2, False),
+    "images.absolute": ([seen("succeed", 9, images=(image(0, "/0.png"),))], 1, False),
+    "task.id": ([seen("submitted"), seen("submitted", task_id="2")], None, False),
+    "time.created": ([seen("processing", 9), seen("processing", 9, created_at=BORN + 1)], None, False),
+    "time.decreasing": ([seen("processing", 20), seen("succeed", 19)], None, False),
+    "time.unchanged": ([seen("processing", 9), seen("processing", 10)], None, False),
+    "state.absorbing": ([seen("succeed", 9), seen("failed", 10)], None, False),
+    "state.order": ([seen("processing", 9), seen("submitted", 10)], None, False),
+    "state.skipped": ([seen("submitted"), seen("succeed", 9)], None, True),
+    "state.stable": (
+        [seen("succeed", 9), seen("succeed", 9, images=(image(0, "https://a/x.png"),))],
+        None,
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEGAL)
+@pytest.mark.parametrize("complete", [False, True])
+def test_legal_lives(name: str, complete: bool) -> None:
+    """A legal life gives the judge nothing to say, whether or not every change was seen."""
+    assert judge(LEGAL[name], complete=complete) == ()
+
+
+def test_seldom_looks_may_miss_states() -> None:
+    """A life with gaps is legal for somebody who polls, and only for him."""
+    assert judge(MISSED["processing missed"]) == ()
+    assert judge(MISSED["processing missed"], complete=True) != ()
+
+
+@pytest.mark.parametrize("rule", COUNTEREXAMPLES)
+def test_counterexample(rule: str) -> None:
+    """Each rule has a life that breaks it and nothing else."""
+    observations, n, complete = COUNTEREXAMPLES[rule]
+    (misconduct,) = judge(observations, n=n, complete=complete)
+    assert misconduct.rule == rule
+    assert misconduct.at == len(observations) - 1
+    assert misconduct.sentence in str(misconduct)
+
+
+def test_every_rule_has_a_counterexample() -> None:
+    """A rule that nothing breaks would be dead weight."""
+    of_media = {"media.id", "media.duration"}  # test_result_kinds has theirs
+    assert (
+        set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', getsource(lifecycle)))
+        == set(COUNTEREXAMPLES) | of_media
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "observation"),
+    [
+        ("time.unit", seen("submitted", created_at=None)),
+        ("time.unit", seen("submitted", updated_at=None)),
+        ("time.unit", seen("submitted", created_at=10**12 - 1)),
+        ("time.unit", seen("submitted", updated_at=BORN * 1000)),
+        ("time.unit", seen("submitted", updated_at=10**13)),
+        ("images.presence", seen("submitted", images=TWO)),
+        ("images.presence", seen("processing", 9, images=TWO[:1])),
+        ("images.presence", seen("failed", 9, images=TWO[:1])),
+        ("images.index", seen("succeed", 9, images=(image(1, "https://a/1.png"),))),
+        ("images.absolute", seen("succeed", 9, images=(image(0, "ftp://a/0.png"),))),
+        ("failed.message", seen("failed", 9, task_status_msg="")),
+    ],
+)
+def test_single_observations(rule: str, observation: TaskMessage) -> None:
+    """What a single look can show to be wrong."""
+    assert rule in {misconduct.rule for misconduct in judge([observation])}
+
+
+# One observation or two, and the whole of what is said about them.
+SAID = {
+    "status 'succeeded' is not a word of this API": [seen("succeeded", 9)],
+    "created_at 1777385361 is not in Unix milliseconds": [seen("processing", created_at=1777385361)],
+    "updated_at None is not in Unix milliseconds": [seen("processing", updated_at=None)],
+    "updated_at lies before created_at": [seen("processing", -1)],
+    "1 images in status submitted": [seen("submitted", images=TWO[:1])],
+    "a failed task does not say why": [seen("failed", 9, task_status_msg=None)],
+    "a succeeded task has a failure text": [seen("succeed", 9, task_status_msg="oh", images=TWO)],
+    "1 images where 2 were asked for": [seen("succeed", 9)],
+    "indices [1, 0]": [seen("succeed", 9, images=TWO[::-1])],
+    "two images share one URL": [seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))],
+    "URL '/1.png' is not absolute": [seen("succeed", 9, images=(TWO[0], image(1, "/1.png")))],
+    "task 878106242831892487 became 2": [seen("submitted"), seen("submitted", task_id="2")],
+    "created_at changed": [seen("processing", 9), seen("processing", 9, created_at=BORN + 1)],
+    "updated_at went back": [seen("submitted", 20), seen("processing", 19)],
+    "updated_at moved while the task stayed processing": [seen("processing", 9), seen("processing", 10)],
+    "succeed was left for failed": [seen("succeed", 9, images=TWO), seen("failed", 10)],
+    "submitted after processing": [seen("processing", 9), seen("submitted", 10)],
+    "succeed straight after submitted": [seen("submitted"), seen("succeed", 9, images=TWO)],
+    "a finished task changed": [seen("failed", 9), seen("failed", 9, task_status_msg="other")],
+}
+
+
+@pytest.mark.parametrize("sentence", SAID)
+def test_what_the_judge_says(sentence: str) -> None:
+    """Two images were asked for; each life has one fault, told in one sentence."""
+    assert [each.sentence for each in judge(SAID[sentence], n=2, complete=True)] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("rules", "life", "n"),
+    [
+        (["images.count"], [seen("succeed", 9, images=TWO)], 1),
+        (["images.count"], [seen("succeed", 9, images=TWO)], 3),
+        (["images.index"], [seen("succeed", 9, images=(TWO[0], image(0, "https://a/1.png")))], 2),
+        (["images.index"], [seen("succeed", 9, images=(TWO[0], image(2, "https://a/1.png")))], 2),
+        (["task.id"], [seen("submitted", task_id="1"), seen("submitted", task_id="2")], None),
+        (["task.id"], [seen("submitted", task_id="2"), seen("submitted", task_id="1")], None),
+        (["time.created"], [seen("processing", 9), seen("processing", 9, created_at=BORN - 1)], None),
+        (["time.decreasing", "time.unchanged"], [seen("processing", 9), seen("processing", 8)], None),
+        # A stamp that comes or goes is missing once, and has not moved back.
+        (["time.unit"], [seen("processing", updated_at=None), seen("succeed", 9)], None),
+        (["time.unit"], [seen("processing", 9), seen("failed", updated_at=None)], None),
+        # Of a status that nobody knows nothing else is asked, before it or after.
+        (["status.word"], [seen("succeeded", 9, created_at=None, images=TWO)], None),
+        (["status.word"], [seen("submitted"), seen("queued", 9)], None),
+        (["status.word"], [seen("queued"), seen("succeed", 9)], None),
+        (["status.word", "status.word"], [seen("queued"), seen("queued", 9)], None),
+    ],
+)
+def test_either_way(rules: list[str], life: list[TaskMessage], n: int | None) -> None:
+    """Too many is as wrong as too few, later as wrong as earlier."""
+    assert [each.rule for each in judge(life, n=n)] == rules
+
+
+def test_misconduct_is_a_value() -> None:
+    (one,) = judge([seen("succeeded")])
+    with pytest.raises(FrozenInstanceError):
+        one.rule = "other"  # type: ignore[misc]  # the mistake
+    assert str(one) == "observation 0: status 'succeeded' is not a word of this API (status.word)"
+
+
+def test_several_faults_are_all_told() -> None:
+    """The judge does not stop at the first fault."""
+    life = [seen("failed", 9, task_status_msg=None), seen("submitted", 5, images=TWO)]
+    assert [(each.at, each.rule) for each in judge(life)] == [
+        (0, "failed.message"),
+        (1, "images.presence"),
+        (1, "time.decreasing"),
+        (1, "state.absorbing"),
+    ]
+
+
+def legal_words() -> Iterator[tuple[str, ...]]:
+    """Every life, by hand: each state kept for one or two looks, and what may follow it."""
+    for waits in product((1, 2), repeat=3):
+        submitted, processing, ended = ("submitted",) * waits[0], ("processing",) * waits[1], waits[2]
+        yield submitted + ("failed",) * ended
+        for end in ("succeed", "failed"):
+            yield submitted + processing + (end,) * ended
+
+
+def test_transitions_against_an_enumeration() -> None:
+    """The judge passes exactly the beginnings of the enumerated lives, of all 4^k words up to six looks."""
+    stamps = {"submitted": 0, "processing": 1, "succeed": 2, "failed": 2}
+    legal = {word[:length] for word in legal_words() for length in range(1, len(word) + 1)}
+    for length in range(1, 5):
+        for word in product(("submitted", "processing", "succeed", "failed"), repeat=length):
+            if word[0] != "submitted" or any(word.count(each) > 2 for each in word):
+                continue
+            ordered = judge([seen(each, stamps[each]) for each in word], complete=True)
+            state_faults = [each for each in ordered if each.rule.startswith("state.")]
+            assert (not state_faults) == (word in legal), word
+
+
+def test_tables_agree() -> None:
+    """What is reachable is what transitions lead to; terminal states lead nowhere."""
+    assert {status for status in TaskStatus if not TRANSITIONS[status]} == {"succeed", "failed"}
+    for status, later in REACHABLE.items():
+        assert TRANSITIONS[status] | {status} <= later
+    assert REACHABLE[TaskStatus.SUBMITTED] == set(TaskStatus)
+    assert REACHABLE[TaskStatus.PROCESSING] == {"processing", "succeed", "failed"}

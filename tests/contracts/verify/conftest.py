@@ -1,0 +1,200 @@
+"""A campaign in process: a fake on a clock that only waiting and requests move, callbacks without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import httpx
+import pytest
+
+import kling_contracts.verify.planning
+import kling_mock.images.draw
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.sample_pictures import png
+from kling_contracts.verify.catalogue import steps_of
+from kling_contracts.verify.check import Need, Verdict
+from kling_contracts.verify.keys import Keys
+from kling_contracts.verify.receiver import Letters
+from kling_contracts.verify.runner import Options, Report, verify
+from kling_contracts.verify.step import Step
+from kling_mock import Fake, ManualClock
+from kling_mock.callbacks.model import Callback as FakeCallback
+from kling_mock.images.urls import PictureInfo
+from tests.contracts.verify.faulty_servers.base import Fault, FaultyServer, FaultyTransport
+from tests.contracts.verify.faulty_servers.messages import Callback
+
+SERVER = "http://127.0.0.1:9"
+PLAIN_KEY = "sk-one-0000"
+SIGNING_KEY = "ak-one-0000:secret-0000-0000-0000-0000-0000-00"
+SECOND_KEY = "sk-two-0000"
+SOUND = Fault(name="sound", catches="", says="Nothing is wrong.", make=FaultyServer)
+
+
+class Inbox(Letters):
+    """A receiver that is no socket."""
+
+    def url(self, token: str) -> str:
+        return f"{SERVER}/callback/{token}"
+
+
+class Wait:
+    """The time of a run: that of the fake's clock."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.now = clock.now
+        self.sleep: Callable[[float], None] = clock.advance
+
+
+class Ticking(httpx.BaseTransport):
+    """Each request takes some of the fake's time, half before it is answered and half after."""
+
+    def __init__(self, inner: httpx.BaseTransport, clock: ManualClock, seconds: float) -> None:
+        self._inner, self._clock, self._seconds = inner, clock, seconds
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._clock.advance(self._seconds / 2)
+        response = self._inner.handle_request(request)
+        self._clock.advance(self._seconds / 2)
+        return response
+
+
+@dataclass(kw_only=True)
+class Served:
+    """The server of a run, which is still there afterwards, and who hears its callbacks now."""
+
+    fake: Fake
+    transport: FaultyTransport
+    clock: ManualClock
+    inbox: Inbox
+    keys: Keys
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    report: Report
+    served: Served
+
+    @property
+    def found(self) -> set[str]:
+        """The ids of the checks that failed."""
+        return {result.check.id for result in self.report.findings}
+
+    @property
+    def told(self) -> str:
+        """The findings in words, for whoever reads a failed test."""
+        return "\n".join(
+            f"{result.check.id}: {example.sentence}; expected {example.expected}; actual {example.actual}"
+            for result in self.report.findings
+            for example in result.examples[:2]
+        )
+
+    @property
+    def silent(self) -> set[str]:
+        """Checks that said nothing, although neither budget nor a signing key was missing."""
+        told = (f"needs {Need.BUDGET}", f"needs {Need.SIGNER}")
+        quiet = self.report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+        return {result.check.id for result in quiet if result.reason not in told}
+
+
+Campaign = Callable[..., Outcome]
+
+
+@cache
+def _white(width: int, height: int) -> bytes:
+    return png(width, height)
+
+
+def _draw_white(result: PictureInfo) -> bytes:
+    return _white(result.width, result.height)
+
+
+@pytest.fixture
+def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """Runs campaigns. Pictures are white: drawing real ones would take most of the time."""
+    monkeypatch.setattr(kling_mock.images.draw, "draw_picture", _draw_white)
+    return run_campaign
+
+
+def _light_steps(gateway: Gateway) -> tuple[Step, ...]:
+    return tuple(step for step in steps_of(gateway) if not step.name.endswith(".max_bytes"))
+
+
+@pytest.fixture
+def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """The same without the requests of 14 MB, which take half of its time."""
+    monkeypatch.setattr(kling_contracts.verify.planning, "steps_of", _light_steps)
+    return campaign
+
+
+def _settings(gateway: Gateway) -> dict[str, Any]:
+    """How a fake comes to answer a gateway: one of the tests' own, or an operation to be switched on."""
+    optional = [each.name for route in gateway.routes for each in route.optional]
+    known = any(gateway.name == each.name for each in GATEWAYS)
+    return {"operations": optional if gateway.main.name in optional else []} | (
+        {} if known else {"gateways": (gateway,)}
+    )
+
+
+def serve(
+    gateway: Gateway, fault: Fault = SOUND, *, signed: bool = False, pace: str = "seconds:0.3,0.5"
+) -> Served:
+    """A fake behind a faulty server, on a clock of its own, for two keys.
+
+    `signed`: the first key signs tokens, where the gateway takes such.
+    """
+    first = SIGNING_KEY if signed and gateway.takes_tokens else PLAIN_KEY
+    clock = ManualClock()
+    fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace, **_settings(gateway))
+    transport = FaultyTransport(fault, gateway, fake.transport(), clock.now)
+    keys = Keys(first, SECOND_KEY, takes_tokens=gateway.takes_tokens)
+    served = Served(fake=fake, transport=transport, clock=clock, inbox=Inbox(), keys=keys)
+
+    def deliver(callback: FakeCallback) -> int:
+        status = 200
+        sent = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
+        for each in transport.deliver(sent):
+            token = each.url.rpartition("/")[2]
+            status = served.inbox.take(token, each.headers, each.content, clock.now())
+        return status
+
+    fake.callbacks.deliver_to(deliver)
+    return served
+
+
+def run_campaign(
+    gateway: Gateway,
+    fault: Fault = SOUND,
+    *,
+    images: int | None = 20,
+    signed: bool = False,
+    pace: str = "seconds:0.3,0.5",
+    latency: float = 0.004,
+    operation: Operation | None = None,
+) -> Outcome:
+    """A whole run against a fake behind a faulty server, as a user with two keys runs it."""
+    target = gateway if operation is None else gateway.focused(operation)
+    served = serve(target, fault, signed=signed, pace=pace)
+    keys = served.keys
+    options = Options(
+        base_url=SERVER,
+        api_key=keys.first_key,
+        second_api_key=keys.second_key,
+        gateway=gateway,
+        operation=operation,
+        max_tasks=images,
+    )
+    report = verify(
+        options,
+        transport=Ticking(served.transport, served.clock, latency),
+        waiter=Wait(served.clock),
+        inbox=served.inbox,
+        run="r1",
+    )
+    served.fake.check()
+    return Outcome(report, served)

@@ -1,0 +1,255 @@
+"""Servers that are wrong about keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kling_contracts.gateways import KLING, Situation
+from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
+from tests.contracts.verify.faulty_servers.messages import Request, Response, as_object
+
+group: Final = Group()
+
+
+class KnowsKeys(FaultyServer):
+    """Remembers the Authorization headers that were good, and what tasks were made with them."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self.good: list[str] = []
+        self.owners: dict[str, str] = {}
+
+    def serve(self, request: Request) -> Response:
+        header = request.headers.get("authorization", "")
+        response = self.right(request)
+        if request.is_api and response.status != 401 and header not in self.good:
+            self.good.append(header)
+        if request.creates and response.task:
+            self.owners[str(response.task["task_id"])] = header
+        return self.again(request, response)
+
+    def again(self, request: Request, response: Response) -> Response:
+        return response
+
+    def as_first(self, request: Request) -> Response:
+        """The answer that the first good key gets."""
+        request.headers["authorization"] = self.good[0]
+        return self.right(request)
+
+
+@group.server("auth.required")
+class OpenQueries(KnowsKeys):
+    """Queries need no key."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        return (
+            self.as_first(request)
+            if request.task_id and not request.headers.get("authorization")
+            else response
+        )
+
+
+@group.server("auth.required")
+class ForbiddenWithoutKey(KnowsKeys):
+    """Without a key there is 403."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        if response.status == 401 and not request.headers.get("authorization"):
+            response.status = 403
+        return response
+
+
+@group.server("auth.required")
+class EmptyHeader(KnowsKeys):
+    """An empty header is as good as a key."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        return self.as_first(request) if request.headers.get("authorization") == "" else response
+
+
+@group.server("auth.required", KLING)
+class OpenLists(KnowsKeys):
+    """Lists need no key."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        return (
+            self.as_first(request) if request.lists and not request.headers.get("authorization") else response
+        )
+
+
+@group.server("auth.wrong_key")
+class AnyKey(KnowsKeys):
+    """Any key is good that looks like one."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        return (
+            self.as_first(request) if response.status == 401 and request.key.startswith("sk-") else response
+        )
+
+
+@group.server("auth.wrong_key")
+class PrefixOfAKey(KnowsKeys):
+    """The beginning of a key is enough."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        right = (
+            bool(request.key)
+            and bool(self.good)
+            and self.good[0].startswith(request.headers["authorization"])
+        )
+        return self.as_first(request) if response.status == 401 and right else response
+
+
+@group.server("auth.wrong_key")
+class KeyAndMore(KnowsKeys):
+    """What follows a key is not looked at."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        header = request.headers.get("authorization", "")
+        right = response.status == 401 and any(header.startswith(good) for good in self.good)
+        return self.as_first(request) if right else response
+
+
+@group.server("auth.wrong_key")
+class KeysInAnyCase(KnowsKeys):
+    """Keys are compared without regard to case."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        header = request.headers.get("authorization", "").lower()
+        right = response.status == 401 and header in [good.lower() for good in self.good]
+        return self.as_first(request) if right else response
+
+
+@group.server("auth.wrong_key")
+class AnyScheme(KnowsKeys):
+    """Whatever stands before the key is skipped."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        header = request.headers.get("authorization", "")
+        right = response.status == 401 and any(good.endswith(header.rpartition(" ")[2]) for good in self.good)
+        return self.as_first(request) if right and len(header) > 10 and "Bearer" not in header else response
+
+
+@group.server("auth.wrong_key")
+class WrongKeyForbidden(KnowsKeys):
+    """A wrong key gets 403."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        if response.status == 401 and request.key and request.key.count(".") != 2:
+            response.status = 403
+        return response
+
+
+@group.server("auth.first")
+class BodyFirst(KnowsKeys):
+    """The body is looked at before the key."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        if response.status == 401 and request.creates and "subject_image_list" not in request.peek:
+            return self.refuse(Situation.INVALID)
+        return response
+
+
+@group.server("auth.first")
+class JSONFirst(KnowsKeys):
+    """The body is parsed before the key is looked at."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        if response.status == 401 and request.creates and request.json is None:
+            return self.refuse(Situation.BAD_JSON)
+        return response
+
+
+@group.server("auth.scheme_case")
+class BearerExactly(FaultyServer):
+    """The scheme has to be written Bearer."""
+
+    def serve(self, request: Request) -> Response:
+        exact = request.headers.get("authorization", "Bearer").startswith("Bearer")
+        if not exact and request.headers["authorization"].lower().startswith("bearer"):
+            del request.headers["authorization"]
+        return self.right(request)
+
+
+class _Tokens(KnowsKeys):
+    """One kind of bad token passes, known by the code that the right server refuses it with."""
+
+    codes: frozenset[int] = frozenset()
+
+    def again(self, request: Request, response: Response) -> Response:
+        bad = (
+            response.status == 401 and response.peek.get("code") in self.codes and request.key.count(".") == 2
+        )
+        return self.as_first(request) if bad and self.wanted(request) else response
+
+    def wanted(self, request: Request) -> bool:
+        return True
+
+
+@group.server("auth.token.expired", KLING)
+class ExpiredTokens(_Tokens):
+    """Nobody looks when a token expires."""
+
+    codes = frozenset({1004})
+
+
+@group.server("auth.token.expired", KLING)
+class ExpiredCode(KnowsKeys):
+    """An expired token is refused with the wrong code."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        if response.peek.get("code") == 1004:
+            response.body["code"] = 1002
+        return response
+
+
+@group.server("auth.token.early", KLING)
+class EarlyTokens(_Tokens):
+    """Nobody looks from when on a token is valid."""
+
+    codes = frozenset({1003})
+
+
+def _claims(token: str) -> dict[str, object]:
+    import base64
+    import json
+
+    part = token.split(".")[1]
+    try:
+        return as_object(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+    except ValueError:
+        return {}
+
+
+@group.server("auth.token.signature", KLING)
+class UnsignedTokens(_Tokens):
+    """Nobody looks at the signature of a token."""
+
+    codes = frozenset({1000, 1002})
+
+    def wanted(self, request: Request) -> bool:
+        known = {_claims(good.partition(" ")[2]).get("iss") for good in self.good if good.count(".") == 2}
+        return (
+            request.headers["authorization"].startswith("Bearer ")
+            and _claims(request.key).get("iss") in known
+        )
+
+
+@group.server("auth.token.issuer", KLING)
+class AnyIssuer(_Tokens):
+    """Nobody looks who issued a token."""
+
+    codes = frozenset({1000, 1002})
+
+    def wanted(self, request: Request) -> bool:
+        return str(_claims(request.key).get("iss")).endswith("-nobody")
+
+
+@group.server("auth.token.unsigned", KLING)
+class AlgorithmNone(_Tokens):
+    """A token may say that it needs no signature."""
+
+    codes = frozenset({1000, 1002})
+
+    def wanted(self, request: Request) -> bool:
+        return request.key.endswith(".")

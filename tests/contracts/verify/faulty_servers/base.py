@@ -1,0 +1,254 @@
+"""Faulty servers, one fault each: the counterexamples of the verifier's checks.
+
+A faulty server wraps a correct server and changes requests, responses or callbacks on their way. Each
+`Fault` names the one check that must find it; a check without a fault proves nothing. The faults are test
+material and not in the wheel, but their descriptions are: `checks/faults.json`, for `explain`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+import httpx
+
+from kling_contracts.gateways import GATEWAYS, Gateway, Situation
+from tests.contracts.verify.faulty_servers.messages import Callback, Request, Response
+
+Serve = Callable[[Request], Response]
+
+
+class Behind(NamedTuple):
+    """The correct server behind a faulty one: its gateway, its responses, and its time in Unix seconds."""
+
+    gateway: Gateway
+    serve: Serve
+    now: Callable[[], float]
+
+
+class FaultyServer:
+    """A correct server until a subclass changes its requests, its responses, or both.
+
+    Each run makes an instance of its own, which may keep state. `right` is the server behind it.
+    """
+
+    def __init__(self, behind: Behind) -> None:
+        self.gateway = behind.gateway
+        self.right = behind.serve
+        self.now = behind.now
+        self.lock = threading.Lock()
+
+    def serve(self, request: Request) -> Response:
+        """Respond to a request, usually through the correct server."""
+        self.before(request)
+        response = self.right(request)
+        self.after(request, response)
+        return response
+
+    def before(self, request: Request) -> None:
+        """Change a request on its way in."""
+
+    def after(self, request: Request, response: Response) -> None:
+        """Change a response on its way out."""
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        """The callbacks that are sent instead of this one: usually itself."""
+        yield callback
+
+    def knows(self, request: Request) -> bool:
+        """Whether the key of a request is valid: a query with it is refused for other reasons."""
+        path = f"{self.gateway.create_path}/nobody"
+        query = Request(
+            gateway=self.gateway, method="GET", path=path, host=request.host, headers=dict(request.headers)
+        )
+        return self.right(query).status != 401
+
+    def refuse(self, situation: Situation, **values: object) -> Response:
+        """A refusal as the gateway has it."""
+        refusal = self.gateway.refusals[situation]
+        known = {"message": "value is invalid", "id": "", "model": "", "method": "", "path": "", "parts": 0}
+        response = Response(status=refusal.status)
+        response.json = refusal.body(str(uuid4()), **(known | values))
+        return response
+
+    def success(self, data: object) -> Response:
+        """A success with something in it."""
+        response = Response()
+        word = self.gateway.main.success_word.value
+        response.json = {"code": 0, "message": word, "request_id": str(uuid4()), "data": data}
+        return response
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A faulty server by name. `catches` is the check that must find it, `says` describes the fault.
+
+    `also` are checks that find it too, where one fault breaks several properties.
+    """
+
+    name: str
+    catches: str
+    says: str
+    make: Callable[[Behind], FaultyServer]
+    gateways: tuple[Gateway, ...] = GATEWAYS
+    also: frozenset[str] = frozenset()
+    # How many images a run has to be allowed to show it.
+    images: int = 20
+
+    def __str__(self) -> str:
+        return f"{self.catches}: {self.name}"
+
+
+class Group:
+    """The faults of a module, collected by decorators."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def add(  # noqa: PLR0917 -- the fields of a Fault
+        self,
+        catches: str,
+        name: str,
+        says: str,
+        make: Callable[[Behind], FaultyServer],
+        gateways: tuple[Gateway, ...] = GATEWAYS,
+        also: Iterable[str] = (),
+        images: int = 20,
+    ) -> None:
+        self.faults.append(
+            Fault(
+                name=name.strip("_").replace("_", " "),
+                catches=catches,
+                says=says,
+                make=make,
+                gateways=gateways,
+                also=frozenset(also),
+                images=images,
+            )
+        )
+
+    def server(
+        self, catches: str, *gateways: Gateway, also: Iterable[str] = ()
+    ) -> Callable[[type[FaultyServer]], type[FaultyServer]]:
+        """A faulty server as a class: its docstring describes the fault."""
+
+        def note(kind: type[FaultyServer]) -> type[FaultyServer]:
+            self.add(catches, _words(kind.__name__), _said(kind), kind, gateways or GATEWAYS, also)
+            return kind
+
+        return note
+
+    def before(
+        self, catches: str, *gateways: Gateway, also: Iterable[str] = ()
+    ) -> Callable[[Callable[[Request], object]], Callable[[Request], object]]:
+        """A faulty server as a function that changes requests on their way in."""
+
+        def note(mutate: Callable[[Request], object]) -> Callable[[Request], object]:
+            class Mutating(FaultyServer):
+                def before(self, request: Request) -> None:
+                    mutate(request)
+
+            self.add(catches, mutate.__name__, _said(mutate), Mutating, gateways or GATEWAYS, also)
+            return mutate
+
+        return note
+
+    def after(
+        self, catches: str, *gateways: Gateway, also: Iterable[str] = ()
+    ) -> Callable[[Callable[[Request, Response], object]], Callable[[Request, Response], object]]:
+        """A faulty server as a function that changes responses on their way out."""
+
+        def note(mutate: Callable[[Request, Response], object]) -> Callable[[Request, Response], object]:
+            class Mutating(FaultyServer):
+                def after(self, request: Request, response: Response) -> None:
+                    mutate(request, response)
+
+            self.add(catches, mutate.__name__, _said(mutate), Mutating, gateways or GATEWAYS, also)
+            return mutate
+
+        return note
+
+    def refusing(
+        self, catches: str, *gateways: Gateway, also: Iterable[str] = (), images: int = 20
+    ) -> Callable[[Callable[[Request], bool]], Callable[[Request], bool]]:
+        """A faulty server as a predicate: it refuses these valid creates as invalid."""
+
+        def note(refused: Callable[[Request], bool]) -> Callable[[Request], bool]:
+            class Refusing(FaultyServer):
+                def serve(self, request: Request) -> Response:
+                    operation = self.gateway.main
+                    sound = request.creates and not operation.read(request.peek).violations
+                    if sound and refused(request) and self.knows(request):
+                        return self.refuse(Situation.INVALID)
+                    return self.right(request)
+
+            self.add(catches, refused.__name__, _said(refused), Refusing, gateways or GATEWAYS, also, images)
+            return refused
+
+        return note
+
+
+def _said(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def _words(name: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+
+
+# What httpx sets by itself, from the content and the URL.
+_OF_THE_WIRE: Final = frozenset({"content-length", "transfer-encoding", "host"})
+
+
+class FaultyTransport(httpx.BaseTransport):
+    """A faulty server in front of a server that is reached through another transport.
+
+    Callbacks do not pass through it: the code that delivers them calls `deliver` for the ones to send.
+    """
+
+    def __init__(
+        self,
+        fault: Fault,
+        gateway: Gateway,
+        inner: httpx.BaseTransport,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._gateway = gateway
+        self._inner = inner
+        self._faulty = fault.make(Behind(gateway, self._pass_on, now))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        message = Request(
+            raw=request.read(),
+            gateway=self._gateway,
+            method=request.method,
+            path=path,
+            query=query,
+            host=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
+            headers=dict(request.headers),
+        )
+        response = self._faulty.serve(message)
+        content = response.content
+        headers = response.headers | {"content-length": str(len(content))}
+        return httpx.Response(response.status, headers=headers, content=content, request=request)
+
+    def deliver(self, callback: Callback) -> Iterable[Callback]:
+        """The callbacks that are sent instead of this one."""
+        return self._faulty.call_back(callback)
+
+    def _pass_on(self, request: Request) -> Response:
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        url = httpx.URL(request.host).copy_with(raw_path=target.encode("ascii"))
+        headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
+        sent = httpx.Request(request.method, url, headers=headers, content=request.content)
+        received = self._inner.handle_request(sent)
+        return Response(raw=received.read(), status=received.status_code, headers=dict(received.headers))
+
+    def close(self) -> None:
+        self._inner.close()

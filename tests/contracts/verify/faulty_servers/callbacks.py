@@ -1,0 +1,295 @@
+"""Servers whose callbacks are wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import urlencode
+
+from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
+from tests.contracts.verify.faulty_servers.messages import Callback, Object, Request, Response, images_of
+
+group: Final = Group()
+Mutation = Callable[[Callback], Iterable[Callback]]
+
+
+def _calling(catches: str, *, also: tuple[str, ...] = ()) -> Callable[[Mutation], Mutation]:
+    """A faulty server as a function from a callback to the callbacks that are sent instead."""
+
+    def note(mutate: Mutation) -> Mutation:
+        class Mutating(FaultyServer):
+            def call_back(self, callback: Callback) -> Iterable[Callback]:
+                return mutate(callback)
+
+        group.add(catches, mutate.__name__, (mutate.__doc__ or "").strip(), Mutating, also=also)
+        return mutate
+
+    return note
+
+
+def _ended(task: Object) -> bool:
+    return task["task_status"] in ("succeed", "failed")
+
+
+@_calling("callbacks.each_change")
+def none(callback: Callback) -> Iterable[Callback]:
+    """There are no callbacks."""
+    return []
+
+
+@_calling("callbacks.each_change")
+def the_end_only(callback: Callback) -> Iterable[Callback]:
+    """Only the end is told."""
+    return [callback] if _ended(callback.task) else []
+
+
+@_calling("callbacks.each_change")
+def no_failures(callback: Callback) -> Iterable[Callback]:
+    """A failure is not told."""
+    return [] if callback.task["task_status"] == "failed" else [callback]
+
+
+@_calling("callbacks.each_change")
+def the_beginning_only(callback: Callback) -> Iterable[Callback]:
+    """The end is not told."""
+    return [] if _ended(callback.task) else [callback]
+
+
+@_calling("callbacks.bare")
+def enveloped(callback: Callback) -> Iterable[Callback]:
+    """The task comes in the envelope of an answer."""
+    callback.json = {"code": 0, "message": "SUCCEED", "request_id": "1", "data": callback.peek}
+    return [callback]
+
+
+@_calling("callbacks.bare")
+def a_form(callback: Callback) -> Iterable[Callback]:
+    """The task comes as a form."""
+    callback.content = urlencode({name: str(value) for name, value in callback.peek.items()}).encode()
+    return [callback]
+
+
+@_calling("callbacks.bare")
+def encoded_twice(callback: Callback) -> Iterable[Callback]:
+    """The task is a text in JSON."""
+    callback.content = json.dumps(callback.content.decode()).encode()
+    return [callback]
+
+
+@_calling("callbacks.bare")
+def an_id_alone(callback: Callback) -> Iterable[Callback]:
+    """A callback tells the id alone."""
+    callback.json = {"task_id": callback.peek["task_id"]}
+    return [callback]
+
+
+@_calling("callbacks.body")
+def own_stamps(callback: Callback) -> Iterable[Callback]:
+    """updated_at is when the callback was sent."""
+    stamp = callback.task["updated_at"]
+    callback.task["updated_at"] = stamp + 250 if isinstance(stamp, int) else stamp
+    return [callback]
+
+
+@_calling("callbacks.body")
+def stamps_in_seconds(callback: Callback) -> Iterable[Callback]:
+    """Stamps are in seconds."""
+    for name in ("created_at", "updated_at"):
+        stamp = callback.task[name]
+        callback.task[name] = stamp // 1000 if isinstance(stamp, int) else stamp
+    return [callback]
+
+
+@_calling("callbacks.body")
+def no_result(callback: Callback) -> Iterable[Callback]:
+    """A callback has no images."""
+    callback.task["task_result"] = {}
+    return [callback]
+
+
+@_calling("callbacks.body")
+def other_urls(callback: Callback) -> Iterable[Callback]:
+    """The URLs in a callback are not those of a query."""
+    for image in images_of(callback.task):
+        image["url"] = f"{image['url']}?from=callback"
+    return [callback]
+
+
+@_calling("callbacks.body")
+def no_reason(callback: Callback) -> Iterable[Callback]:
+    """A callback does not say why a task has failed."""
+    callback.task.pop("task_status_msg", None)
+    return [callback]
+
+
+@_calling("callbacks.body")
+def other_words(callback: Callback) -> Iterable[Callback]:
+    """A callback calls the good end succeeded."""
+    if callback.task["task_status"] == "succeed":
+        callback.task["task_status"] = "succeeded"
+    return [callback]
+
+
+@group.server("callbacks.body")
+class LatestTask(FaultyServer):
+    """A callback shows the task that was created last."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._latest: object = None
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        if callback.peek["task_status"] == "submitted":
+            self._latest = callback.peek["task_id"]
+        callback.task["task_id"] = self._latest
+        return [callback]
+
+
+@group.server("callbacks.order")
+class EndFirst(FaultyServer):
+    """processing is told after the end."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._held: dict[object, Callback] = {}
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        task = callback.peek
+        if task["task_status"] == "processing":
+            self._held[task["task_id"]] = callback
+            return []
+        held = self._held.pop(task["task_id"], None)
+        return [callback] if held is None else [callback, held]
+
+
+@group.server("callbacks.retry")
+class NoSecondAttempt(FaultyServer):
+    """There is one attempt."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._seen: set[tuple[object, object]] = set()
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        this = (callback.peek["task_id"], callback.peek["task_status"])
+        again = this in self._seen
+        self._seen.add(this)
+        return [] if again else [callback]
+
+
+@_calling("callbacks.stops")
+def again_and_again(callback: Callback) -> Iterable[Callback]:
+    """Each callback is sent eight times, whatever is answered."""
+    return [callback] * 8
+
+
+@group.server("callbacks.retry")
+class GivesUp(FaultyServer):
+    """After a failure no callback comes any more."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._seen: set[tuple[object, object]] = set()
+        self._lost: set[object] = set()
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        name = callback.peek["task_id"]
+        this = (name, callback.peek["task_status"])
+        if this in self._seen:
+            self._lost.add(name)
+        self._seen.add(this)
+        return [] if name in self._lost else [callback]
+
+
+@_calling("callbacks.content_type")
+def no_type(callback: Callback) -> Iterable[Callback]:
+    """A callback does not say what it is."""
+    callback.headers.pop("content-type", None)
+    return [callback]
+
+
+@_calling("callbacks.content_type")
+def plain_text(callback: Callback) -> Iterable[Callback]:
+    """A callback says that it is text."""
+    callback.headers["content-type"] = "text/plain"
+    return [callback]
+
+
+class _KnowsCreates(FaultyServer):
+    """Remembers what the latest create came with."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self.header = ""
+
+    def before(self, request: Request) -> None:
+        if request.creates and request.key:
+            self.header = request.headers["authorization"]
+
+
+@group.server("callbacks.no_key")
+class PassesHeadersOn(_KnowsCreates):
+    """A callback has the headers of the create."""
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        callback.headers["authorization"] = self.header
+        return [callback]
+
+
+@group.server("callbacks.no_key")
+class KeyInTheBody(_KnowsCreates):
+    """A callback says whose task it is, by key."""
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        callback.task["user"] = self.header.partition(" ")[2]
+        return [callback]
+
+
+@group.server("refused.calls_nobody")
+class CallsForRefusals(FaultyServer):
+    """A refused request is followed by a callback that says so."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._strays: list[Callback] = []
+
+    def after(self, request: Request, response: Response) -> None:
+        url = request.peek.get("callback_url")
+        if (
+            request.creates
+            and response.status == 400
+            and isinstance(url, str)
+            and "already" not in str(response.peek)
+        ):
+            stray = Callback(url=url, headers={"content-type": "application/json"})
+            stray.json = {"task_id": "1" * 18, "task_status": "failed", "task_status_msg": "refused"}
+            self._strays.append(stray)
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        yield callback
+        while self._strays:
+            yield self._strays.pop()
+
+
+@group.server("callbacks.not_early")
+class QueriesLagBehind(FaultyServer):
+    """After a callback the next query is answered from a cache, with what the query before it saw."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._seen: dict[object, bytes] = {}
+        self._told: set[object] = set()
+
+    def after(self, request: Request, response: Response) -> None:
+        name = request.task_id
+        if name not in self._told and response.task:
+            self._seen[name] = json.dumps(response.task).encode()
+        elif name in self._seen and response.task:
+            self._told.discard(name)
+            response.body["data"] = json.loads(self._seen[name])
+
+    def call_back(self, callback: Callback) -> Iterable[Callback]:
+        if callback.task["task_status"] != "submitted":
+            self._told.add(callback.task["task_id"])
+        yield callback

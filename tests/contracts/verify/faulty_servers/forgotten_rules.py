@@ -1,0 +1,60 @@
+"""Servers that take what has to be refused. Made from the declarations: each forgets one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.rules import Effect
+from kling_contracts.verify.bodies import faults, minimal
+from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
+from tests.contracts.verify.faulty_servers.messages import Object, Request
+
+group: Final = Group()
+
+
+def repair(gateway: Gateway, body: Object, name: str) -> None:
+    """Put something valid where a field is, or nothing: what is behind then takes the request."""
+    operation = gateway.main
+    body.pop(name, None)
+    body |= {key: value for key, value in minimal(operation).items() if key == name}
+
+
+class Forgetful(FaultyServer):
+    """One rule is not looked at."""
+
+    def __init__(self, rule: str, behind: Behind) -> None:
+        super().__init__(behind)
+        self._rule = rule
+        self._operation = behind.gateway.main
+
+    def before(self, request: Request) -> None:
+        if not request.creates or not request.peek:
+            return
+        violations = self._operation.read(request.peek).violations
+        if violations and all(each.rule.id == self._rule for each in violations):
+            for each in violations:
+                repair(self.gateway, request.body, each.field.partition("[")[0])
+
+
+def _rules(gateway: Gateway) -> Iterator[tuple[str, str]]:
+    found = {fault.rule.id: fault.rule for fault in faults(gateway.main)}
+    return ((rule.id, rule.sentence) for rule in found.values() if rule.effect is Effect.REFUSED)
+
+
+def _collect() -> None:
+    sentences = {rule: sentence for gateway in GATEWAYS for rule, sentence in _rules(gateway)}
+    for rule, sentence in sentences.items():
+        mine = tuple(gateway for gateway in GATEWAYS if rule in dict(_rules(gateway)))
+        group.add(
+            f"refuses.{rule}",
+            "the rule is forgotten",
+            f"Nobody checks that {sentence}.",
+            partial(Forgetful, rule),
+            mine,
+        )
+
+
+_collect()

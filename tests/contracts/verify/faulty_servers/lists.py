@@ -1,0 +1,260 @@
+"""Servers whose lists are wrong. Only where a gateway has lists."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kling_contracts.gateways import KLING, Situation
+from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
+from tests.contracts.verify.faulty_servers.messages import Object, Request, Response
+from tests.contracts.verify.faulty_servers.tasks import ENDS
+
+group: Final = Group()
+
+
+def _is_page(request: Request) -> bool:
+    return request.lists and all(value.isascii() and value.isdigit() for value in request.page.values())
+
+
+@group.before("lists.refuses_beyond", KLING)
+def page_zero(request: Request) -> None:
+    """Page 0 is page 1."""
+    if request.lists and request.page.get("pageNum") == "0":
+        request.turn_page(pageNum=1)
+
+
+@group.before("lists.refuses_beyond", KLING)
+def large_pages_are_cut(request: Request) -> None:
+    """A page size above the limit counts as the limit."""
+    if _is_page(request) and int(request.page.get("pageSize", "1")) > 500:
+        request.turn_page(pageSize=500)
+
+
+@group.before("lists.refuses_beyond", KLING)
+def letters_are_default(request: Request) -> None:
+    """What is no number counts as not given."""
+    if request.lists:
+        for name, value in request.page.items():
+            if not value.lstrip("-").isdigit() or not value.isascii():
+                request.turn_page(**{name: 1})
+
+
+@group.before("lists.refuses_beyond", KLING)
+def any_digit(request: Request) -> None:
+    """Digits of any script are digits."""
+    for name, value in request.page.items() if request.lists else ():
+        if value.isdigit() and int(value):
+            request.turn_page(**{name: int(value)})
+
+
+@group.server("lists.accepts_bounds", KLING)
+class SmallPages(FaultyServer):
+    """A page has 499 tasks at most."""
+
+    def serve(self, request: Request) -> Response:
+        if _is_page(request) and request.page.get("pageSize") == "500" and "pageNum" not in request.page:
+            return self.refuse(Situation.INVALID)
+        return self.right(request)
+
+
+@group.server("lists.accepts_bounds", KLING)
+class LastPageMissing(FaultyServer):
+    """The last page that may be asked for is refused."""
+
+    def serve(self, request: Request) -> Response:
+        if _is_page(request) and request.page.get("pageNum") == "1000":
+            return self.refuse(Situation.INVALID)
+        return self.right(request)
+
+
+@group.server("lists.accepts_bounds", KLING)
+class NotFoundBeyondTheEnd(FaultyServer):
+    """A page beyond the end is not found."""
+
+    def serve(self, request: Request) -> Response:
+        response = self.right(request)
+        number = request.page.get("pageNum", "1") if request.lists and response.good else "1"
+        return self.refuse(Situation.INVALID) if int(number) > 1 and not response.entries else response
+
+
+@group.after("lists.accepts_bounds", KLING)
+def list_in_an_object(request: Request, response: Response) -> None:
+    """An empty list is null."""
+    if request.lists and response.good and not response.entries:
+        response.body["data"] = {}
+
+
+@group.after("errors.paging", KLING)
+def bad_page_422(request: Request, response: Response) -> None:
+    """A bad page gets the framework's own error."""
+    if request.lists and response.status == 400:
+        response.status = 422
+
+
+@group.after("errors.paging", KLING)
+def bad_page_code(request: Request, response: Response) -> None:
+    """A bad page has another code."""
+    if request.lists and response.status == 400:
+        response.body["code"] = 1200
+
+
+class Paging(FaultyServer):
+    """Takes the whole list from the right server and cuts its own pages."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        """One page of all tasks, which come newest first."""
+        return tasks[(number - 1) * size : number * size]
+
+    def serve(self, request: Request) -> Response:
+        if not _is_page(request):
+            return self.right(request)
+        right = self.right(request)
+        number, size = int(request.page.get("pageNum", "1")), int(request.page.get("pageSize", "30"))
+        if not right.good:
+            return right
+        request.turn_page(pageNum=1, pageSize=500)
+        tasks = list(self.right(request).entries)
+        right.body["data"] = self.page(tasks, number, size)
+        return right
+
+
+@group.server("lists.newest_first", KLING)
+class OldestFirst(Paging):
+    """A list begins with the oldest task."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return super().page(tasks[::-1], number, size)
+
+
+@group.server("lists.newest_first", KLING)
+class SortedById(Paging):
+    """A list is sorted by the last digits of the ids."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return super().page(sorted(tasks, key=lambda task: str(task["task_id"])[::-1]), number, size)
+
+
+@group.server("lists.pages", KLING)
+class SizeIgnored(Paging):
+    """The page size is ignored."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return super().page(tasks, number, 30)
+
+
+@group.server("lists.pages", KLING)
+class SizeOffByOne(Paging):
+    """A page has one task more than it should, which comes again on the next."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return tasks[(number - 1) * size : number * size + 1]
+
+
+@group.server("lists.pages", KLING)
+class Gaps(Paging):
+    """Between two pages one task is missing."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return (
+            super().page(tasks, number, size)[: size - 1] if size < 30 else super().page(tasks, number, size)
+        )
+
+
+@group.server("lists.pages", KLING)
+class AlwaysTheFirstPage(Paging):
+    """Whatever page is asked for, the first one comes."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return super().page(tasks, 1 if number < 5 else number, size)
+
+
+@group.server("lists.pages", KLING)
+class CountsFromZero(Paging):
+    """The first page is the second one."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return super().page(tasks, number + 1, size) if size < 30 else super().page(tasks, number, size)
+
+
+@group.server("lists.complete", KLING)
+class NoFailures(Paging):
+    """Failed tasks are not listed."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        kept = [task for task in tasks if task["task_status"] != "failed"]
+        return super().page(kept, number, size)
+
+
+@group.server("lists.complete", KLING)
+class LatestMissing(Paging):
+    """The newest task is not listed."""
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        return super().page(tasks[1:], number, size)
+
+
+@group.after("lists.entry_is_query", KLING)
+def stale_entries(request: Request, response: Response) -> None:
+    """A list shows tasks as they were when they were made."""
+    for task in response.entries:
+        task |= {"task_status": "submitted", "task_result": {}, "updated_at": task["created_at"]}
+
+
+@group.after("lists.entry_is_query", KLING)
+def entries_without_results(request: Request, response: Response) -> None:
+    """A list has no results."""
+    for task in response.entries:
+        task.pop("task_result", None)
+
+
+@group.after("lists.entry_is_query", KLING)
+def entries_without_info(request: Request, response: Response) -> None:
+    """A list has no external ids."""
+    for task in response.entries:
+        task["task_info"] = {}
+
+
+@group.after("lists.entry_is_query", KLING)
+def entries_in_seconds(request: Request, response: Response) -> None:
+    """A list has stamps in seconds."""
+    for task in response.entries:
+        for name in ("created_at", "updated_at"):
+            stamp = task[name]
+            task[name] = stamp // 1000 if isinstance(stamp, int) else stamp
+
+
+@group.server("refused.creates_nothing", KLING)
+class StoresFirst(Paging):
+    """A refused request leaves a failed task in the list."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._refused = 0
+
+    def serve(self, request: Request) -> Response:
+        response = super().serve(request)
+        if request.creates and response.status == 400 and request.peek.get("prompt"):
+            self._refused = min(self._refused + 1, 2)
+        return response
+
+    def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
+        stray: list[Object] = [
+            {"task_id": f"{at}" * 18, "task_status": "failed", "task_status_msg": "refused",
+             "created_at": 1767225500000 - at, "updated_at": 1767225500000 - at}
+            for at in range(1, self._refused + 1)
+        ]  # fmt: skip
+        return super().page([*tasks, *stray], number, size)
+
+
+@group.after("lists.pages", KLING)
+def five_by_default(request: Request, response: Response) -> None:
+    """Without a size a page has five tasks."""
+    if request.lists and not request.query and response.good:
+        response.body["data"] = response.entries[:5]
+
+
+@group.after("lists.complete", KLING)
+def only_the_ended(request: Request, response: Response) -> None:
+    """A list has only tasks that have ended."""
+    if request.lists and response.good:
+        response.body["data"] = [each for each in response.entries if each["task_status"] in ENDS]

@@ -1,0 +1,135 @@
+"""Servers that break down: no answer, or 500."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import httpx
+
+from kling_contracts.gateways import KLING, Situation
+from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
+from tests.contracts.verify.faulty_servers.messages import Request, Response, subjects_in
+from tests.contracts.verify.faulty_servers.refusals import malformed
+
+group: Final = Group()
+
+
+def _depth(content: bytes) -> int:
+    return len(content) - len(content.lstrip(b"["))
+
+
+@group.before("answers.always")
+def drops_bad_json(request: Request) -> None:
+    """The connection breaks where a body is no JSON."""
+    if malformed(request):
+        raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+
+
+@group.before("answers.always")
+def drops_odd_ids(request: Request) -> None:
+    """A NUL in an id kills the worker."""
+    if "\0" in request.task_id:
+        raise httpx.ReadError("connection reset")
+
+
+@group.server("answers.always")
+class DropsEveryFiftieth(FaultyServer):
+    """Now and then a connection breaks before the answer."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._count = 0
+
+    def before(self, request: Request) -> None:
+        if request.task_id:
+            self._count += 1
+            if self._count % 50 == 0:
+                raise httpx.ReadError("connection reset")
+
+
+@group.server("answers.no_server_error")
+class FailsOnBadJSON(FaultyServer):
+    """A body that is no JSON is a failure of the server."""
+
+    def serve(self, request: Request) -> Response:
+        response = self.right(request)
+        return self.refuse(Situation.INTERNAL) if malformed(request) and response.status == 400 else response
+
+
+@group.server("answers.no_server_error")
+class FailsOnNull(FaultyServer):
+    """null for a body is a failure of the server."""
+
+    def serve(self, request: Request) -> Response:
+        return (
+            self.refuse(Situation.INTERNAL)
+            if request.creates and request.raw == b"null"
+            else self.right(request)
+        )
+
+
+@group.server("answers.no_server_error")
+class FailsOnSurrogates(FaultyServer):
+    """A lone surrogate cannot be written to the database."""
+
+    def serve(self, request: Request) -> Response:
+        try:
+            json.dumps(request.peek.get("prompt"), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return self.refuse(Situation.INTERNAL)
+        return self.right(request)
+
+
+@group.server("answers.no_server_error")
+class FailsOnDepth(FaultyServer):
+    """Deep nesting is too much for the parser."""
+
+    def serve(self, request: Request) -> Response:
+        return self.refuse(Situation.INTERNAL) if _depth(request.raw) > 1000 else self.right(request)
+
+
+@group.server("answers.no_server_error")
+class FailsOnHugeNumbers(FaultyServer):
+    """A number that fits into no register is too much."""
+
+    def serve(self, request: Request) -> Response:
+        given = request.peek.get("n") if request.creates else None
+        huge = isinstance(given, int) and abs(given) >= 2**63
+        return self.refuse(Situation.INTERNAL) if huge else self.right(request)
+
+
+@group.server("answers.no_server_error")
+class FailsOnWrongTypes(FaultyServer):
+    """A prompt of another type is looked at as if it were a text."""
+
+    def serve(self, request: Request) -> Response:
+        wrong = request.creates and not isinstance(request.peek.get("prompt", ""), str | None)
+        return self.refuse(Situation.INTERNAL) if wrong else self.right(request)
+
+
+@group.server("answers.no_server_error")
+class FailsOnStrayItems(FaultyServer):
+    """An element that is no object breaks the loop over the subjects."""
+
+    def serve(self, request: Request) -> Response:
+        broken = not all(isinstance(item, dict) for item in subjects_in(request))
+        return self.refuse(Situation.INTERNAL) if broken else self.right(request)
+
+
+@group.server("answers.no_server_error")
+class FailsOnLongIds(FaultyServer):
+    """A long id does not fit into its column."""
+
+    def serve(self, request: Request) -> Response:
+        return self.refuse(Situation.INTERNAL) if len(request.task_id) > 255 else self.right(request)
+
+
+@group.server("answers.no_server_error", KLING)
+class FailsOnPages(FaultyServer):
+    """A page that is no number is a failure of the server."""
+
+    def serve(self, request: Request) -> Response:
+        wrong = request.lists and not request.page.get("pageNum", "1").lstrip("-").isascii()
+        wrong = wrong or (request.lists and request.page.get("pageNum") == "x")
+        return self.refuse(Situation.INTERNAL) if wrong else self.right(request)

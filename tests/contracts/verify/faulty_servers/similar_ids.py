@@ -1,0 +1,54 @@
+"""Servers that take an id for another one, or do not know it in another spelling."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kling_contracts.gateways import Situation
+from tests.contracts.verify.faulty_servers.authentication import KnowsKeys
+from tests.contracts.verify.faulty_servers.base import FaultyServer, Group
+from tests.contracts.verify.faulty_servers.messages import Request, Response
+
+group: Final = Group()
+
+
+@group.server("near_ids.unknown")
+class TrimsIds(FaultyServer):
+    """Blanks around the id of a task do not matter."""
+
+    def before(self, request: Request) -> None:
+        if request.path.endswith("%20"):
+            request.path = request.path.removesuffix("%20")
+
+
+@group.server("near_ids.unknown")
+class BeginningOfIds(KnowsKeys):
+    """A task is found by the beginning of its id."""
+
+    def again(self, request: Request, response: Response) -> Response:
+        whole = [each for each in self.owners if each.startswith(request.task_id)]
+        if response.status == 400 and len(request.task_id) > 10 and whole:
+            request.path = f"{self.gateway.create_path}/{whole[0]}"
+            return self.right(request)
+        return response
+
+
+@group.server("near_ids.same")
+class QueryStringHidesTasks(FaultyServer):
+    """With a query string after its id no task is found."""
+
+    def serve(self, request: Request) -> Response:
+        if request.task_id and request.query and self.knows(request):
+            return self.refuse(Situation.UNKNOWN_TASK, id=request.task_id)
+        return self.right(request)
+
+
+@group.server("near_ids.same")
+class RawPaths(FaultyServer):
+    """Percent signs in a path are not decoded."""
+
+    def serve(self, request: Request) -> Response:
+        raw = request.path.rpartition("/")[2]
+        if request.task_id != raw and request.task_id.isdigit() and self.knows(request):
+            return self.refuse(Situation.UNKNOWN_TASK, id=raw)
+        return self.right(request)

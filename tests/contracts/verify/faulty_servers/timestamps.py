@@ -1,0 +1,114 @@
+"""Servers whose stamps are wrong."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.contracts.verify.faulty_servers.base import Group
+from tests.contracts.verify.faulty_servers.messages import Object
+from tests.contracts.verify.faulty_servers.tasks import ENDS, EveryTask, PerTask, everywhere, whole
+
+group: Final = Group()
+
+
+@everywhere(group, "life_cycle.time.unit")
+def seconds(task: Object) -> None:
+    """Stamps are in seconds."""
+    task["created_at"] = whole(task["created_at"]) // 1000
+    task["updated_at"] = whole(task["updated_at"]) // 1000
+
+
+@everywhere(group, "life_cycle.time.unit")
+def microseconds(task: Object) -> None:
+    """Stamps are in microseconds."""
+    task["created_at"] = whole(task["created_at"]) * 1000
+    task["updated_at"] = whole(task["updated_at"]) * 1000
+
+
+@everywhere(group, "life_cycle.time.unit")
+def texts_for_stamps(task: Object) -> None:
+    """Stamps are texts."""
+    task["created_at"], task["updated_at"] = str(task["created_at"]), str(task["updated_at"])
+
+
+@everywhere(group, "life_cycle.time.unit")
+def fractions(task: Object) -> None:
+    """Stamps are seconds with a fraction."""
+    task["created_at"] = whole(task["created_at"]) / 1000
+    task["updated_at"] = whole(task["updated_at"]) / 1000
+
+
+@everywhere(group, "life_cycle.time.unit")
+def dates(task: Object) -> None:
+    """Stamps are dates in words."""
+    task["created_at"] = task["updated_at"] = "2026-01-01T00:00:00Z"
+
+
+@everywhere(group, "life_cycle.time.unit")
+def float_stamps(task: Object) -> None:
+    """Stamps are milliseconds with a fraction."""
+    task["created_at"], task["updated_at"] = (
+        float(whole(task["created_at"])),
+        float(whole(task["updated_at"])),
+    )
+
+
+@everywhere(group, "life_cycle.time.order")
+def swapped_stamps(task: Object) -> None:
+    """updated_at lies before created_at."""
+    task["updated_at"] = 2 * whole(task["created_at"]) - whole(task["updated_at"])
+
+
+@group.server("life_cycle.time.created")
+class CreatedNow(PerTask):
+    """created_at moves while the task is processed."""
+
+    def mutate(self, name: str, task: Object) -> None:
+        if task["task_status"] == "processing":
+            task["created_at"] = whole(task["created_at"]) + self.reads[name]
+
+
+@group.server("life_cycle.time.decreasing")
+class SeveralClocks(EveryTask):
+    """The end is dated by a clock that is slow."""
+
+    def mutate(self, task: Object) -> None:
+        if task["task_status"] in ENDS:
+            task["updated_at"] = whole(task["created_at"]) + 1
+
+
+@group.server("life_cycle.time.unchanged")
+class UpdatedNow(PerTask):
+    """updated_at is the time of the answer."""
+
+    def mutate(self, name: str, task: Object) -> None:
+        task["updated_at"] = whole(task["updated_at"]) + self.reads[name]
+
+
+@group.server("life_cycle.time.unchanged")
+class ProcessingTicks(PerTask):
+    """updated_at goes on while the task is processed."""
+
+    def mutate(self, name: str, task: Object) -> None:
+        if task["task_status"] == "processing":
+            task["updated_at"] = whole(task["updated_at"]) + self.reads[name]
+
+
+@everywhere(group, "life_cycle.clock")
+def another_time_zone(task: Object) -> None:
+    """Stamps are eight hours ahead."""
+    for name in ("created_at", "updated_at"):
+        task[name] = whole(task[name]) + 8 * 3600 * 1000
+
+
+@everywhere(group, "life_cycle.clock")
+def a_constant_epoch(task: Object) -> None:
+    """All stamps count from one day long ago."""
+    offset = whole(task["updated_at"]) - whole(task["created_at"])
+    task["created_at"], task["updated_at"] = 1722769557708, 1722769557708 + offset
+
+
+@everywhere(group, "life_cycle.time.moves")
+def never_updated(task: Object) -> None:
+    """updated_at is always the time of the creation."""
+    task["updated_at"] = task["created_at"]

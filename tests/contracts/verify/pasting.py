@@ -1,0 +1,237 @@
+"""Pastes what a report offers into Python, against the server of the run, and has the answers judged."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field, replace
+from functools import partial
+from io import StringIO
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+import kling_contracts.verify.receiver
+from kling_contracts.verify.check import Hearing, Result
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Delivery, Exchange, Probe
+from kling_contracts.verify.replay import replay_of
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reproduce import Reproduction, reproduce
+from kling_contracts.vocabulary import (
+    ACCESS_KEY_VARIABLE,
+    API_KEY_VARIABLE,
+    KLING_API_KEY_VARIABLE,
+    SECOND_API_KEY_VARIABLE,
+    SECRET_KEY_VARIABLE,
+)
+from tests.contracts.verify.conftest import SERVER, Inbox, Outcome, Served
+
+
+class Passed(NamedTuple):
+    """A request, its answer if there was one, and when."""
+
+    request: httpx.Request
+    response: httpx.Response | None
+    sent_at: float
+    received_at: float
+
+
+@dataclass
+class Tap(httpx.BaseTransport):
+    """Keeps what passes, with its times."""
+
+    served: Served
+    seen: list[Passed] = field(default_factory=list[Passed])
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        sent_at = self.served.clock.now()
+        self.served.clock.advance(0.002)
+        try:
+            response = self.served.transport.handle_request(request)
+        except httpx.TransportError:
+            self.seen.append(Passed(request, None, sent_at, sent_at))
+            raise
+        response.read()
+        self.served.clock.advance(0.002)
+        self.seen.append(Passed(request, response, sent_at, self.served.clock.now()))
+        return response
+
+
+class Receiver:
+    """Hears the callbacks of the server from now on, on no socket."""
+
+    def __init__(self, served: Served, _now: object) -> None:
+        self._served = served
+
+    def __enter__(self) -> Inbox:
+        self._served.inbox = Inbox()
+        return self._served.inbox
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@contextmanager
+def _in_process(served: Served, tap: Tap) -> Iterator[None]:
+    first, second = served.keys.first_key, served.keys.second_key or ""
+    access, _, secret = first.partition(":")
+    keys = {
+        API_KEY_VARIABLE: first,
+        KLING_API_KEY_VARIABLE: first,
+        SECOND_API_KEY_VARIABLE: second,
+        ACCESS_KEY_VARIABLE: access,
+        SECRET_KEY_VARIABLE: secret,
+    }
+    client = httpx.Client(transport=tap)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, key in keys.items():
+            patch.setenv(name, key)
+        for method in ("get", "post", "put", "patch", "delete"):
+            patch.setattr(httpx, method, getattr(client, method))
+        patch.setattr(httpx, "Client", partial(httpx.Client, transport=tap))
+        patch.setattr(time, "sleep", served.clock.advance)
+        patch.setattr(kling_contracts.verify.receiver, "Receiver", partial(Receiver, served))
+        yield
+
+
+def paste(code: str, served: Served) -> Tap:
+    """Run a script in this process; what it has sent."""
+    tap = Tap(served)
+    scope: dict[str, Any] = {}
+    with _in_process(served, tap), redirect_stdout(StringIO()):
+        try:
+            exec(code, scope)
+        except httpx.TransportError:
+            assert tap.seen[-1][1] is None  # who pastes it sees it as well
+    return tap
+
+
+def scripts_of(result: Result, report: Report) -> Reproduction:
+    """What the report gives to paste for a finding."""
+    return reproduce(result.check, result.examples[0], report.evidence, SERVER)
+
+
+def shown_again(outcome: Outcome, result: Result, script: str, served: Served | None = None) -> bool:
+    """Whether the script of a finding shows it: its answers, in the place of those of the run, are judged.
+
+    It is run against the server of the run, or another one.
+    """
+    served = served or outcome.served
+    example, evidence = result.examples[0], outcome.report.evidence
+    replay = replay_of(result.check, example, evidence)
+    tap = paste(script, served)
+    new = _instead(list(replay.exchanges), tap, served, evidence)
+    came = _deliveries(served) if replay.listening else []
+    heard = {each.token for each in came} | {it.token for it in example.shown if isinstance(it, Delivery)}
+    looks = _looks(new, served, evidence)
+    again = Evidence(
+        gateway=evidence.gateway,
+        run=evidence.run,
+        seed=evidence.seed,
+        exchanges=[*(new.get(each.number, each) for each in evidence.exchanges), *looks],
+        deliveries=[*(each for each in evidence.deliveries if each.token not in heard), *came],
+    )
+    hearing = Hearing()
+    result.check.judge(again, hearing)
+    fresh = [*new.values(), *came]
+    return any(each is it for example in hearing.examples for each in example.shown for it in fresh)
+
+
+def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list[Exchange]:
+    """A look at each task that was created and not looked at: without one some checks say nothing."""
+    looked = {each.target.rpartition("/")[2] for each in new.values()}
+    looks: list[Exchange] = []
+    for each in new.values():
+        if each.method == "POST" and each.task is not None and each.task.task_id not in looked:
+            task, tap = each.task.task_id, Tap(served)
+            target = f"{evidence.gateway.create_path}/{task}"
+            httpx.Client(transport=tap).get(
+                f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
+            )
+            empty = replace(each, method="GET", probe=Probe("poll", task), who="first", body=b"")
+            number = len(evidence.exchanges) + len(looks)
+            looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
+    return looks
+
+
+def _deliveries(served: Served) -> list[Delivery]:
+    return [
+        Delivery(
+            number=10_000 + at,
+            token=each.token,
+            headers=served.keys.scrub_headers(each.headers),
+            body=served.keys.scrub_bytes(each.body),
+            received_at=each.received_at,
+            replied=each.replied,
+        )
+        for at, each in enumerate(served.inbox.taken())
+    ]
+
+
+def _instead(wanted: list[Exchange], tap: Tap, served: Served, evidence: Evidence) -> dict[int, Exchange]:
+    """By the number of an exchange of the run, the one that was pasted for it."""
+    new: dict[int, Exchange] = {}
+    names: dict[str, str] = {}
+    for passed in tap.seen:
+        old = next((each for each in wanted if _fits(each, passed.request, evidence)), None)
+        if old is None:
+            continue  # it waited for an end
+        wanted.remove(old)
+        made = _exchange(old, passed, served)
+        mark = re.search(rb'"kc-(\w+)-', made.body)
+        if mark:
+            names[f"kc-{evidence.run}-"] = f"kc-{mark[1].decode()}-"
+        if old.task is not None and made.task is not None:
+            names[old.task.task_id] = made.task.task_id
+        new[old.number] = replace(made, probe=Probe(*(_renamed(part, names) for part in made.probe)))
+    return new
+
+
+def _exchange(old: Exchange, passed: Passed, served: Served) -> Exchange:
+    """What passed, as the evidence of the run would have it."""
+    request, response = passed.request, passed.response
+    made = replace(
+        old,
+        target=str(request.url).removeprefix(SERVER),
+        body=request.read(),
+        sent_at=passed.sent_at,
+        received_at=passed.received_at,
+    )
+    if response is None:
+        return replace(made, status=0, answer_headers=(), answer=b"", failure="gone")
+    headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
+    content = response.content
+    return replace(
+        made,
+        status=response.status_code,
+        answer_headers=served.keys.scrub_headers(headers),
+        answer=served.keys.scrub_bytes(content),
+        size=len(content) if old.digest else 0,
+        digest=hashlib.sha256(content).hexdigest() if old.digest else "",
+    )
+
+
+def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
+    """Whether a request stands for one of the run; it asks for another task, of another name."""
+    target = str(request.url).removeprefix(SERVER)
+    elsewhere = target.startswith("http")
+    if old.method != request.method or old.target.startswith("http") is not elsewhere:
+        return False
+    same_query = old.target.partition("?")[2] == target.partition("?")[2]
+    return elsewhere or old.target == target or (same_query and _named(old, evidence))
+
+
+def _named(exchange: Exchange, evidence: Evidence) -> bool:
+    """Whether the target names a task of the run, so that another one is asked for instead."""
+    last = exchange.target.rpartition("/")[2].partition("?")[0]
+    return last in {trace.id for trace in evidence.traces()} or f"kc-{evidence.run}-" in last
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,430 @@
+"""The command against a server on a socket: its reports, recordings and refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kling_contracts.cli import main
+from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
+from kling_contracts.verify.catalogue import checks_of
+from kling_contracts.verify.check import Check, Example, Result, Verdict
+from kling_contracts.verify.course import Course
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.planning import Options, plan
+from kling_contracts.verify.recorder import Recorder
+from kling_contracts.verify.recording import judge_recording
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports import html_report, json_report, junit
+from kling_contracts.verify.runner import Progress, verify
+from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
+from kling_mock import Fake
+
+KEY, SECOND = "sk-one-secret-0001", "sk-two-secret-0002"
+HOSTILE = "<script>alert(1)</script>\x1b[31m\x00\ud800]]>"
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Fake(keys=[KEY, SECOND], pace="seconds:0.1,0.1").serve() as served:
+        yield served.url
+
+
+@pytest.fixture(scope="module")
+def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    options = Options(base_url=url, api_key=KEY, only=("answers.*", "refuses.prompt.*", "malformed.*"))
+    path = tmp_path_factory.mktemp("recording") / "run.jsonl"
+    return verify(options, run="r1", recorder=Recorder(path)), path
+
+
+def test_a_right_server_holds_and_the_key_is_nowhere(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, KEY)
+    flags = [f"--report={kind}={tmp_path / kind}" for kind in ("json", "junit", "html")]
+    flags += ["--record", str(tmp_path / "record"), "--only", "refuses.prompt.*", "auth.*"]
+    assert main(["verify", "--base-url", url, *flags]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("holds: ")
+    assert "\x1b" not in shown.out
+    assert shown.err == ""
+    texts = [shown.out, *(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())]
+    assert len(texts) == 5
+    for part in (KEY, KEY[:-1], KEY.swapcase(), KEY[: len(KEY) // 2]):
+        assert not [text for text in texts if part in text]
+
+
+def test_a_pipe_gets_no_padding(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not run is told in lists; a line is as long as its text."""
+    given = ["--max-tasks", "0", "--only", "refuses.prompt.*", "accepts.*", "auth.*"]
+    main(["verify", "--base-url", url, "--api-key", KEY, *given])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  refuses.prompt.max_length, ") for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> None:
+    report, path = recorded
+    judged = judge_recording(path)
+    assert judged.results == report.results
+    assert judged.evidence == report.evidence
+    assert (judged.course.images, judged.course.mock, judged.plan != ()) == (
+        report.course.images,
+        report.course.mock,
+        True,
+    )
+
+
+def test_judging_needs_no_http(recorded: tuple[Report, Path]) -> None:
+    code = f"""import sys
+from kling_contracts.cli import main
+main(["judge", {str(recorded[1])!r}, "--json"])
+print([name for name in ("httpx", "rich") if name in sys.modules], file=sys.stderr)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert json.loads(done.stdout)["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("mutate", "says"),
+    [
+        (lambda lines: [*lines[:4], lines[4][:30], *lines[5:]], "line 5: it is damaged"),
+        (lambda lines: [*lines[:3], *lines[4:]], "lines before it are missing"),
+        (lambda lines: ["hello"], "line 1: this is no recording"),
+        (lambda lines: ["{}"], "line 1: this is no recording"),
+        (lambda lines: [], "line 1: this is no recording"),
+        (lambda lines: [lines[0].replace('"version": 1', '"version": 2'), *lines[1:]], "version 2"),
+        (lambda lines: [*lines[:-2], lines[-1]], "lines are missing"),
+        (lambda lines: [lines[0], '{"end": {}}'], "the end lacks something"),
+        (
+            lambda lines: ['{"format": "kling-contracts recording", "version": 1, "gateway": "kling"}'],
+            "header",
+        ),
+        (lambda lines: [lines[0], '{"exchange": {}}', lines[-1]], "line 2: something in it is missing"),
+        (lambda lines: [lines[0], '{"other": {}}', lines[-1]], "line 2: it is neither"),
+    ],
+)
+def test_a_damaged_recording_is_refused(
+    mutate: object,
+    says: str,
+    recorded: tuple[Report, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert callable(mutate)
+    damaged = tmp_path / "damaged"
+    lines: list[str] = mutate(recorded[1].read_text(encoding="utf-8").splitlines())
+    damaged.write_text("\n".join(lines), encoding="utf-8")
+    assert main(["judge", str(damaged)]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cut", "says"),
+    [
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "breaks off after line {whole}"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 9], "; line {next} is cut off and was left out"),
+        (lambda text: text[: text.index("\n") + 1], "breaks off after line 1"),
+    ],
+)
+def test_of_a_run_that_was_killed_the_rest_is_judged(
+    cut: Callable[[str], str],
+    says: str,
+    recorded: tuple[Report, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left = cut(recorded[1].read_text(encoding="utf-8"))
+    whole = left.count("\n")
+    path = tmp_path / "killed"
+    path.write_text(left, encoding="utf-8")
+    assert main(["judge", str(path)]) == 4
+    shown = capsys.readouterr().out
+    assert shown.startswith("interrupted: ")
+    assert says.format(whole=whole, next=whole + 1) in shown
+
+
+class Killed(Progress):
+    """Looks at a recording while it is written, and keeps what is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.lines: list[int] = []
+
+    def seen(self, evidence: Evidence) -> None:
+        if self._path.exists():
+            judged = judge_recording(self._path)
+            self.lines.append(len(judged.evidence.exchanges) - len(evidence.exchanges))
+
+
+def test_a_recording_is_whole_at_any_time(url: str, tmp_path: Path) -> None:
+    """But for the exchange that is just being told."""
+    path = tmp_path / "live"
+    progress = Killed(path)
+    options = Options(base_url=url, api_key=KEY, only=("unknown_ids.refused",))
+    verify(options, progress=progress, recorder=Recorder(path))
+    assert set(progress.lines) == {-1, 0}
+    assert len(progress.lines) > 5
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--record", "/dev/full", "--only", "unknown_ids.*"]
+    assert main(["verify", "--base-url", url, "--api-key", KEY, *flags]) == 0
+    assert "/dev/full is not whole: No space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--base-url", "127.0.0.1:8000"], "begins with http"),
+        (["--base-url", "http://me:word@127.0.0.1"], "a password"),
+        (["--base-url", "http://127.0.0.1/?a=1"], "ends before ?"),
+        (["--report", "pdf=x"], "json=FILE, junit=FILE, html=FILE"),
+        (["--report", "json=/nowhere/at/all"], "cannot be written"),
+        (["--record", "/nowhere/at/all"], "cannot be written"),
+        (["--only", "refuses.prompt.maxlength"], "did you mean refuses.prompt.max_length"),
+        (["--max-tasks", "-1"], "0 or more"),
+        (["--deadline", "0"], "above 0"),
+        (["--known", "/nowhere"], "--known /nowhere"),
+        (["--only", "refuse.*"], "did you mean refuses.*?"),
+        (["--api-key", ""], "it is empty; leave it out"),
+        (["--plan", "--record", "run.jsonl"], "--plan sends nothing"),
+        (["--record", "x.json", "--report", "json=./x.json"], "the recording is there"),
+        (["--report", "json=x.json", "--report", "html=./x.json"], "another report"),
+        (["--second-api-key", KEY], "another account"),
+        (["--operation", "tts"], "--operation: CometAPI has no operation 'tts'; it has multi-image, "),
+        (["--operation", "multi-image", "--gateway", "kling"], "it has multi-image2image, text-to-image"),
+        (["--operation", "text-to-image", "--only", "pictures.ration"], "did you mean pictures.ratio"),
+    ],
+)
+def test_wrong_usage_is_told_and_nothing_is_sent(
+    flags: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing listens at this address: a request would give status 3."""
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY, *flags]) == 2
+    shown = capsys.readouterr()
+    assert says in shown.err
+    assert shown.out == ""
+
+
+def test_what_needs_tasks_creates_them_when_it_runs_by_itself(url: str) -> None:
+    only = ("errors.duplicate_id", "accounts.separate", "accounts.external_ids", "refused.calls_nobody")
+    report = verify(Options(base_url=url, api_key=KEY, second_api_key=SECOND, max_tasks=20, only=only))
+    assert {result.check.id: result.verdict for result in report.results} == dict.fromkeys(only, Verdict.PASS)
+
+
+def test_no_server_and_a_refused_key_are_status_3(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY]) == 3
+    assert main(["verify", "--base-url", url, "--api-key", "sk-nobody-0000"]) == 3
+    assert "the key is refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda each: each.name)
+def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
+    options = Options(
+        base_url="http://127.0.0.1:9",
+        api_key="access:secret",
+        second_api_key=SECOND,
+        gateway=gateway,
+        max_tasks=20,
+    )
+    planned = plan(options)
+    lacking = {each.missing for each in planned if each.step.must and each.missing}
+    assert len(planned) > 40
+    assert lacking <= ({"access and secret key"} if not gateway.takes_tokens else set())
+
+
+def test_a_plan_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan", "--json", "--max-tasks", "20"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["totals"]["creates"] <= told["totals"]["reserves"] <= 20
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan"]) == 0
+    assert "--max-tasks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("check_id", sorted({check.id for each in GATEWAYS for check in checks_of(each)}))
+def test_every_check_is_explained(check_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", check_id]) == 0
+    shown = capsys.readouterr().out
+    assert f"--only {check_id}" in shown
+    assert "known from" in shown
+
+
+def test_an_operation_is_planned_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own fields are in the plan, and the commands that explain gives name it."""
+    flags = ["verify", "--base-url", "http://127.0.0.1:9", "--gateway", "kling", "--plan", "--json"]
+    assert main([*flags, "--operation", "text-to-image"]) == 0
+    steps = [step["name"] for step in json.loads(capsys.readouterr().out)["steps"]]
+    assert "refused: resolution.enum" in steps
+    assert main(["explain", "accepts.resolution.enum"]) == 2
+    capsys.readouterr()
+    assert main(["explain", "accepts.resolution.enum", "--operation", "text-to-image"]) == 0
+    assert "--operation text-to-image --only accepts.resolution.enum" in capsys.readouterr().out
+    assert main(["explain", "--operation", "tts"]) == 2
+    assert "there are multi-image, text-to-image, multi-image2image" in capsys.readouterr().err
+
+
+def test_deviations_may_be_about_any_operation(
+    recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file serves the runs of several operations."""
+    known = tmp_path / "known.toml"
+    known.write_text('[[deviation]]\ncheck = "refuses.resolution.enum"\nreason = "r"\nexpires = 2099-01-01\n')
+    assert main(["judge", str(recorded[1]), "--known", str(known)]) == 0
+    assert "refuses.resolution.enum" in capsys.readouterr().out
+
+
+def test_no_key_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--base-url", "http://127.0.0.1:9"]) == 2
+    assert f"give --api-key or set {API_KEY_VARIABLE}" in capsys.readouterr().err
+
+
+def test_a_recording_is_not_replaced_by_a_report_on_it(
+    recorded: tuple[Report, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = recorded[1].read_bytes()
+    assert main(["judge", str(recorded[1]), "--report", f"html={recorded[1]}"]) == 2
+    assert "the recording is there" in capsys.readouterr().err
+    assert recorded[1].read_bytes() == before
+
+
+def test_a_deviation_that_no_check_can_have_is_a_slip(
+    recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text('[[deviation]]\ncheck = "answers.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
+    assert main(["judge", str(recorded[1]), "--known", str(known)]) == 2
+    assert "no check is called answers.jsn; did you mean answers.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["auth", "auth.*"])
+def test_a_group_is_listed(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", given]) == 0
+    shown = capsys.readouterr().out
+    assert "auth.required" in shown
+    assert "answers" not in shown
+
+
+def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    assert all(check.id in capsys.readouterr().out for check in checks_of(COMETAPI)[:1])
+    assert main(["explain", "life_cycle.states"]) == 2
+    assert "did you mean" in capsys.readouterr().err
+
+
+def hostile() -> Report:
+    exchange = Exchange(
+        number=0,
+        probe=Probe("refuse", "prompt.max_length", HOSTILE),
+        who="first",
+        method="POST",
+        target="/kling/v1/images/generations",
+        headers=(("authorization", "Bearer $KLING_API_KEY"),),
+        body=json.dumps({"prompt": HOSTILE}).encode(),
+        sent_at=0.0,
+        received_at=0.0,
+        status=200,
+        answer=HOSTILE.encode("utf-8", "surrogatepass"),
+    )
+    check = Check(id="a.b", sentence="s", source=SEED, judge=lambda *_: None)
+    example = Example(HOSTILE, HOSTILE, HOSTILE, (exchange,))
+    return Report(
+        options=Options(base_url="http://127.0.0.1:9", api_key=KEY),
+        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, examples=(example,)),),
+        evidence=Evidence(exchanges=[exchange]),
+        course=Course(),
+        plan=(),
+    )
+
+
+def test_reports_stay_whole_whatever_a_server_says() -> None:
+    page = html_report.render(hostile())
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert not re.findall(r"https?://(?!127\.0\.0\.1:9)|\bsrc=|<link|@import|url\(", page)
+    suite = ET.fromstring(junit.render(hostile()))
+    assert suite.attrib["failures"] == "1"
+    assert json.loads(json_report.render(hostile()))["checks"][0]["examples"][0]["sentence"] == HOSTILE
+    for text in (page, junit.render(hostile())):
+        assert not {"\x1b", "\x00", "\ud800"} & set(text)
+
+
+def test_keys_are_not_in_the_repr() -> None:
+    assert KEY not in repr(hostile().options)
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "kling_contracts", "explain"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
+    recorded: tuple[Report, Path], tmp_path: Path, flags: list[str], status: int
+) -> None:
+    """`| head -1` under `pipefail`: neither is what holds broken, nor the other way round."""
+    report, path = recorded
+    text = path.read_text(encoding="utf-8")
+    if status:
+        refused = next(each.answer.decode() for each in report.evidence.of("malformed"))
+        text = text.replace(json.dumps(refused)[1:-1], json.dumps("nothing")[1:-1])
+    spoilt = tmp_path / "run.jsonl"
+    spoilt.write_text(text, encoding="utf-8")
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "kling_contracts", "judge", str(spoilt), *flags]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (status, b"")
+
+
+def test_a_mistake_of_ours_is_not_held_against_the_server(
+    recorded: tuple[Report, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 1 would say that it is broken."""
+
+    def mistaken(*_: object, **__: object) -> None:
+        raise LookupError("ours")
+
+    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", mistaken)
+    assert main(["judge", str(recorded[1])]) == 4
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "kling-contracts: a mistake of ours, which says nothing about the server\nTraceback"
+    )
+    assert "LookupError: ours" in told
+
+
+def test_an_interrupted_command_is_no_traceback(
+    recorded: tuple[Report, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", interrupted)
+    assert main(["judge", str(recorded[1])]) == 4
+    assert capsys.readouterr().err == "kling-contracts: interrupted before there was a report\n"

@@ -1,0 +1,115 @@
+"""The verifier finds each faulty server by its own check, and reports nothing about a correct server."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.verify.catalogue import checks_of
+from tests.contracts.verify.conftest import serve
+from tests.contracts.verify.faulty_servers.base import Fault
+from tests.contracts.verify.faulty_servers.catalogue import FAULTS, described
+from tests.contracts.verify.pasting import scripts_of, shown_again
+from tests.profiles import EVERY_FAULT
+
+if TYPE_CHECKING:
+    from tests.contracts.verify.conftest import Campaign
+
+# `make faulty-servers` runs the first fault of a check on every gateway, each further one on one of them.
+# `make test` runs the first ones only, each on one gateway, in turn, and leaves out the requests of many
+# megabytes where nothing depends on them.
+
+# What a server that is right shows as well, as it is compared with what else the run has created.
+COMPARED = {"lists.complete"}
+# What their scripts do not show, as these faulty servers keep other state than the check compares.
+NOT_SHOWN = {
+    "external_ids.unique": "it frees an id when a query has shown the end",
+    "refused.creates_nothing": "it stores something for two requests with a prompt only",
+    "refused.calls_nobody": "it calls for a refusal together with the next callback of a task",
+}
+FIRST = {fault.catches: fault for fault in reversed(FAULTS) if not fault.also}
+
+
+def _runs() -> list[tuple[Fault, Gateway]]:
+    runs: list[tuple[Fault, Gateway]] = []
+    for at, fault in enumerate(FAULTS):
+        first = FIRST.get(fault.catches) is fault
+        gateways = fault.gateways if first else fault.gateways[at % len(fault.gateways) :][:1]
+        runs += [(fault, gateway) for gateway in gateways]
+    return runs
+
+
+def _usual(runs: list[tuple[Fault, Gateway]]) -> list[tuple[Fault, Gateway]]:
+    firsts = [(fault, gateway) for fault, gateway in runs if FIRST.get(fault.catches) is fault]
+    turns = {
+        fault.catches: fault.gateways[at % len(fault.gateways)] for at, fault in enumerate(FIRST.values())
+    }
+    return [(fault, gateway) for fault, gateway in firsts if turns[fault.catches] is gateway]
+
+
+EVERY_RUN = _runs()
+RUNS = EVERY_RUN if EVERY_FAULT else _usual(EVERY_RUN)
+
+
+@pytest.mark.parametrize(
+    ("fault", "gateway"), RUNS, ids=[f"{gateway.name}-{fault}" for fault, gateway in RUNS]
+)
+def test_found(fault: Fault, gateway: Gateway, request: pytest.FixtureRequest) -> None:
+    """A run finds the fault, and says it once; what the report gives to paste, five lines, shows it again.
+
+    It shows nothing on a server that is right.
+    """
+    heavy = EVERY_FAULT or fault.catches.endswith(".max_bytes")
+    campaign: Campaign = request.getfixturevalue("campaign" if heavy else "light_campaign")
+    signed = fault.catches.startswith("auth.")
+    outcome = campaign(gateway, fault, images=fault.images, signed=signed)
+    assert outcome.found == {fault.catches} | fault.also, outcome.told
+    for result in outcome.report.findings:
+        script = scripts_of(result, outcome.report).httpx
+        assert len(script.splitlines()) <= 5, script
+        # Others count calls, or wait for some that the sequence does not have.
+        if FIRST.get(fault.catches) is fault and result.check.id not in NOT_SHOWN:
+            assert shown_again(outcome, result, script), script
+            sound = serve(gateway, signed=signed)
+            sound.clock.advance(outcome.served.clock.now() - sound.clock.now())
+            again = shown_again(outcome, result, script, sound)
+            assert not again or result.check.id in COMPARED, script
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
+def test_every_check_has_a_fault_of_its_own(gateway: Gateway) -> None:
+    """Of every check there is a fault that it alone finds: without the check it would pass."""
+    alone = {fault.catches for fault, where in EVERY_RUN if where is gateway and not fault.also}
+    assert alone == {check.id for check in checks_of(gateway)}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
+@pytest.mark.parametrize("images", [20, None], ids=["tight budget", "no limit"])
+def test_clean(gateway: Gateway, images: int | None, campaign: Campaign) -> None:
+    """Against a server that is right every check passes; a tight budget leaves out a named few."""
+    outcome = campaign(gateway, images=images, signed=True)
+    assert outcome.told == ""
+    assert outcome.silent == set()
+    if images is None:
+        assert all(result.verdict == "pass" for result in outcome.report.results)
+
+
+def test_names_are_unique() -> None:
+    """A fault is identified by its check and its name."""
+    assert len({str(fault) for fault in FAULTS}) == len(FAULTS)
+    assert all(fault.says.endswith(".") for fault in FAULTS)
+
+
+def test_the_published_descriptions_are_up_to_date() -> None:
+    """On failure: make docs."""
+    published = files("kling_contracts").joinpath("checks", "faults.json")
+    assert published.read_text(encoding="utf-8") == described()
+
+
+def test_a_usual_run_leaves_out_no_check() -> None:
+    """Whether all are run or a part: every check of either gateway has been seen to find something."""
+    checks = {check.id for gateway in GATEWAYS for check in checks_of(gateway)}
+    assert {fault.catches for fault, _ in RUNS} == checks

@@ -1,0 +1,116 @@
+"""Who may be called: nobody, this machine, or every host; and what is said of the others."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from kling_mock.doors import webhook_sender as callback_sender
+from tests.kling_mock.doors.callback_scene import LONG, MakeHook, Serve
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "reason"),
+    [("off", "callbacks are off"), ("loopback", "its host is not this machine's own")],
+)
+def test_who_is_refused_is_not_called_and_the_reason_is_told(
+    callbacks: str, reason: str, hook: MakeHook, serve: Serve
+) -> None:
+    scene = serve(pace="instant", callbacks=callbacks)
+    url = hook().url if callbacks == "off" else "https://my.example/hook"
+    scene.create(url)
+    callback, attempt = scene.told.get(timeout=LONG)
+    assert attempt is None
+    assert str(callback.refused).startswith(reason)
+    assert "--callbacks any" in str(callback.refused)
+    assert f"succeed to {url}, not sent: {reason}" in repr(scene.fake.callbacks)
+    assert {each.attempts for each in scene.fake.callbacks} == {()}
+    scene.server.stop()
+    assert {each.refused for each in scene.fake.callbacks} == {None}  # nobody is there who would send it
+    assert scene.told.empty()  # once for a task
+
+
+def test_off_calls_not_even_this_machine(hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(), serve(callbacks="off")
+    scene.create(inbox.url)
+    scene.told.get(timeout=LONG)
+    scene.server.stop()
+    assert inbox.came.empty()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts that were to be resolved. `receiver.test` is this machine; uvloop's own way is shut."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        asked.append(name)
+        if name.endswith(".example"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real("127.0.0.1" if name == "receiver.test" else host, *args, **kwargs)
+
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return asked
+
+
+def test_loopback_resolves_no_name_but_localhost(hook: MakeHook, serve: Serve, names: list[str]) -> None:
+    inbox, scene = hook(), serve(pace="held:submitted")
+    scene.create(inbox.url.replace("127.0.0.1", "receiver.test"))
+    scene.create("https://my.example/hook")
+    last = scene.create(inbox.url.replace("127.0.0.1", "localhost"))
+    assert inbox.next().body["task_id"] == last
+    assert inbox.came.empty()
+    assert "localhost" in names
+    assert not {"receiver.test", "my.example"} & set(names)
+
+
+def test_any_calls_every_host(hook: MakeHook, serve: Serve, names: list[str]) -> None:
+    """Also the counterexample: a name that is resolved is seen."""
+    inbox, scene = hook(), serve(pace="held:submitted", callbacks="any")
+    scene.create("http://my.example/hook")
+    (attempt,) = scene.attempts(1)
+    assert str(attempt.error).startswith("ConnectError: ")
+    scene.create(inbox.url.replace("127.0.0.1", "receiver.test"))
+    assert inbox.next().headers["host"] == f"receiver.test:{inbox.server_port}"
+    assert {"receiver.test", "my.example"} <= set(names)
+
+
+def test_the_url_is_judged_as_httpx_reads_it(
+    hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should two readers of URLs ever differ, the one who calls has the last word."""
+    inbox, scene = hook(), serve(pace="held:submitted")
+    monkeypatch.setattr(callback_sender, "_target", lambda _: "http://my.example/hook")
+    scene.create(inbox.url)
+    (attempt,) = scene.attempts(1)
+    assert str(attempt.error).startswith("ValueError: not sent: its host is not this machine's own")
+    assert inbox.came.empty()
+
+
+def test_a_receiver_of_the_test_goes_before_http(hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(), serve(pace="seconds:2,3")
+    heard: list[str] = []
+    scene.fake.callbacks.deliver_to(lambda callback: heard.append(callback.status.value))
+    scene.create(inbox.url)
+    scene.create("https://my.example/hook")
+    assert heard == ["submitted", "submitted"]
+    assert {each.refused for each in scene.fake.callbacks} == {None}
+    scene.fake.callbacks.deliver_to(None)
+    scene.fake.clock.advance(10)
+    assert inbox.statuses(2) == ["processing", "succeed"]
+    assert heard == ["submitted", "submitted"]
+
+
+def test_a_receiver_of_the_test_gets_what_was_refused(serve: Serve) -> None:
+    scene = serve(pace="instant")
+    scene.create("https://my.example/hook")
+    scene.told.get(timeout=LONG)
+    heard: list[str] = []
+    scene.fake.callbacks.deliver_to(lambda callback: heard.append(callback.status.value))
+    assert heard == ["submitted", "processing", "succeed"]

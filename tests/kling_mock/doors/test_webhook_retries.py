@@ -1,0 +1,113 @@
+"""Callbacks that nobody takes: when each is tried again, and what does not wait for it."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from kling_mock.doors import webhook_sender as callback_sender
+from kling_mock.plan import NEVER
+from tests.kling_mock.doors.callback_scene import MakeHook, Serve
+
+
+@pytest.mark.parametrize("status", [500, 503, 404, 410, 302, 307])
+def test_what_is_no_2xx_comes_again_after_each_pause(status: int, hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(*[status] * 5), serve(pace="held:submitted")
+    scene.create(inbox.url)
+    born = scene.fake.callbacks[0].due
+    for number, pause in enumerate((1, 10, 60, 600), 1):
+        scene.attempts(number)
+        assert inbox.next().status == "submitted"
+        assert inbox.came.empty()
+        scene.fake.clock.advance(pause)
+    attempts = scene.attempts(5)
+    assert [each.at - born for each in attempts] == [0, 1, 11, 71, 671]
+    assert {(each.status, each.error) for each in attempts} == {(status, f"the receiver answered {status}")}
+    assert scene.fake._dispatcher.next_due() == NEVER  # given up
+    assert scene.fake.task.status == "submitted"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_any_2xx_takes_it(status: int, hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(status), serve(pace="held:submitted")
+    scene.create(inbox.url)
+    assert [(each.status, each.error) for each in scene.attempts(1)] == [(status, None)]
+    scene.fake.clock.advance(days=1)
+    scene.create(inbox.url)
+    assert inbox.next().body["task_id"] != inbox.next().body["task_id"]
+
+
+def test_a_redirect_is_not_followed(hook: MakeHook, serve: Serve) -> None:
+    elsewhere = hook()
+    inbox, scene = hook((302, {"location": elsewhere.url}), (308, {"location": "/other"})), serve(pace="held")
+    scene.create(inbox.url)
+    scene.attempts(1)
+    scene.fake.clock.advance(1)
+    scene.attempts(2)
+    scene.fake.clock.advance(10)
+    scene.all_delivered(2)
+    assert [inbox.next().path for _ in range(4)] == ["/hook"] * 4
+    assert elsewhere.came.empty()
+
+
+def test_a_receiver_that_is_not_there_yet_gets_it_later(hook: MakeHook, serve: Serve) -> None:
+    scene = serve(pace="held:submitted")
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        port = taken.getsockname()[1]
+        scene.create(f"http://127.0.0.1:{port}/hook")
+        (attempt,) = scene.attempts(1)
+    assert attempt.status is None
+    assert str(attempt.error).startswith("ConnectError: ")
+    inbox = hook(port=port)
+    scene.fake.clock.advance(1)
+    assert inbox.next().status == "submitted"
+    scene.all_delivered(1)
+
+
+def test_who_does_not_answer_in_time_has_failed(
+    hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callback_sender.ANSWER_SECONDS == 10
+    monkeypatch.setattr(callback_sender, "ANSWER_SECONDS", 0.05)
+    inbox, scene = hook(), serve(pace="held:submitted")
+    inbox.gate.clear()
+    scene.create(inbox.url)
+    (attempt,) = scene.attempts(1)
+    assert (attempt.status, attempt.error) == (None, "no answer within 0.05 s")
+    inbox.gate.set()
+    monkeypatch.undo()
+    scene.fake.clock.advance(1)
+    scene.all_delivered(1)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1\x7f/", "ftp://127.0.0.1/hook"])
+def test_a_url_that_nobody_can_call_is_a_failed_attempt(url: str, serve: Serve) -> None:
+    scene = serve(pace="held:submitted", ignore=["callback_url.url"], callbacks="any")
+    scene.create(url)
+    (attempt,) = scene.attempts(1)
+    assert attempt.status is None
+    assert attempt.error
+
+
+def test_a_failing_callback_does_not_hold_back_the_later_ones(hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(500), serve(pace="seconds:0.25,0.25")
+    scene.create(inbox.url)
+    scene.attempts(1)
+    scene.fake.clock.advance(0.5)
+    assert inbox.statuses(3) == ["submitted", "processing", "succeed"]
+    scene.attempts(1, position=2)
+    scene.fake.clock.advance(0.5)
+    assert inbox.next().status == "submitted"
+    scene.all_delivered(3)
+
+
+def test_failure_never_changes_the_task(hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(*[500] * 99), serve(pace="polls:2")
+    told = []
+    for url in (None, inbox.url):
+        task_id = scene.create(url)
+        told.append([scene.query(task_id)["task_status"] for _ in range(3)])
+    assert told[0] == told[1] == ["processing", "succeed", "succeed"]

@@ -1,0 +1,147 @@
+"""Which modules the plugin loads into every pytest run, and packages called `contracts` beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Suite = Callable[..., pytest.RunResult]
+
+OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio", "-p", "no:schemathesis")
+
+
+def test_the_plugin_loads_nothing_before_a_fixture_is_used() -> None:
+    """Neither ours nor others': only itself, its package, and pytest."""
+    code = """
+import sys, pytest
+before = set(sys.modules)
+import kling_mock.pytest_plugin
+print(sorted(name for name in set(sys.modules) - before))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['kling_mock', 'kling_mock.pytest_plugin']"
+
+
+def test_a_run_without_our_fixtures_loads_nothing_of_ours(suite: Suite) -> None:
+    result = suite(
+        """
+        import sys
+
+        def test_it():
+            ours = {"kling_mock", "kling_contracts", "kling_client"}
+            loaded = sorted(name for name in sys.modules if name.partition(".")[0] in ours)
+            assert loaded == ["kling_mock", "kling_mock.pytest_plugin"]
+            assert not {"uvicorn", "PIL", "uvloop"} & set(sys.modules)
+        """,
+        apart=True,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.fixture
+def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
+    """A user's own package of that name at the root of their repository."""
+    package = pytester.mkpydir("contracts")
+    (package / "tenancy.py").write_text("RENT = 1200\n")
+    return package
+
+
+@pytest.mark.usefixtures("contracts_of_theirs")
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+@pytest.mark.parametrize("launch", ["pytest", "python -m pytest"])
+def test_users_with_contracts_of_their_own_keep_them(
+    pytester: pytest.Pytester, launch: str, mode: str
+) -> None:
+    """That we are installed must not be noticed where we are not used."""
+    pytester.makepyfile("from contracts.tenancy import RENT\ndef test_it(): assert RENT == 1200")
+    path = ["-o", "pythonpath=."] if mode != "prepend" else []
+    arguments = [f"--import-mode={mode}", *path, *OTHERS_OFF]
+    if launch == "pytest":
+        result = pytester.runpytest_subprocess(*arguments)
+    else:
+        result = pytester.run(sys.executable, "-m", "pytest", *arguments)
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.usefixtures("contracts_of_theirs")
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+def test_users_with_contracts_of_their_own_can_use_our_fixtures(
+    suite: Suite, fixture: str, mode: str
+) -> None:
+    """The import name `contracts` is not ours: Django projects, web3 and PyContracts have one."""
+    result = suite(
+        f"""
+        import sys
+        sys.path.insert(0, ".")
+        from contracts.tenancy import RENT
+        import kling_client
+
+        def test_it({fixture}):
+            assert RENT == 1200
+            assert not {fixture}.tasks
+            with kling_client.Client(base_url=getattr({fixture}, "url", None)) as client:
+                client.generate(["https://example.com/a.png", "https://example.com/b.png"])
+            assert {fixture}.task.status == "submitted"
+        """,
+        f"--import-mode={mode}",
+        apart=True,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.usefixtures("contracts_of_theirs")
+@pytest.mark.parametrize(
+    "arguments", [["-c", "from kling_mock import Fake; Fake()"], ["-m", "kling_mock", "--version"]]
+)
+def test_users_with_contracts_of_their_own_can_use_the_fake_and_its_command(
+    pytester: pytest.Pytester, arguments: list[str]
+) -> None:
+    """`python -m` and `python -c` put the working directory first."""
+    assert pytester.run(sys.executable, *arguments).ret == 0
+
+
+def test_our_fixtures_work_beside_pycontracts(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyContracts is installed as `contracts`: a package with modules and metadata."""
+    for name, text in {
+        "contracts/__init__.py": "from .main import contract, new_contract\n",
+        "contracts/main.py": "def contract(function): return function\ndef new_contract(name, check): ...\n",
+        "contracts/utils.py": "",
+        "PyContracts-1.8.12.dist-info/METADATA": "Name: PyContracts\nVersion: 1.8.12\n",
+        "PyContracts-1.8.12.dist-info/top_level.txt": "contracts\n",
+    }.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    result = suite(
+        """
+        from importlib.metadata import version
+        import contracts.utils
+        from contracts import contract
+        from kling_contracts import gateways
+        import kling_client
+
+        @contract
+        def test_it(kling):
+            assert version("PyContracts") == "1.8.12"
+            assert gateways.__name__ == "kling_contracts.gateways"
+            with kling_client.Client() as client:
+                client.generate(["https://example.com/a.png", "https://example.com/b.png"])
+            assert kling.task.status == "submitted"
+        """,
+        apart=True,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    code = "import sys, kling_mock; print({'kling_contracts', 'httpx'} & set(sys.modules)); kling_mock.Fake()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

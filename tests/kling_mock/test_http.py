@@ -1,0 +1,139 @@
+"""JSON in and out: the quick ways give what the standard library gives, or are not believed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kling_mock import http as decoding
+from kling_mock.http import DIGITS_MAXIMUM, QUICK_BYTES, decode, json_reply
+from tests.profiles import share
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+# Objects as pairs, so that a key may come twice.
+trees = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.lists(st.tuples(texts, inner), max_size=4).map(tuple),
+    max_leaves=8,
+)
+spellings = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: ")])
+
+
+def spell(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> str:
+    match tree:
+        case tuple():
+            pairs = [
+                json.dumps(key, ensure_ascii=escaped) + blanks[1] + spell(value, blanks, escaped=escaped)
+                for key, value in tree
+            ]
+            return "{" + blanks[0].join(pairs) + "}"
+        case list():
+            return "[" + blanks[0].join(spell(each, blanks, escaped=escaped) for each in tree) + "]"
+        case _:
+            return json.dumps(tree, ensure_ascii=escaped)
+
+
+def twice(tree: Any) -> list[str]:
+    """The keys that come again in an object, in the order in which the objects are closed."""
+    if isinstance(tree, list):
+        return [key for each in tree for key in twice(each)]
+    if not isinstance(tree, tuple):
+        return []
+    inner = [key for _, value in tree for key in twice(value)]
+    keys = [key for key, _ in tree]
+    return inner + [key for at, key in enumerate(keys) if key in keys[:at]]
+
+
+def check(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> None:
+    text = spell(tree, blanks, escaped=escaped)
+    repeated: list[str] = []
+    value = decode(text.encode(), repeated)
+    assert repr(value) == repr(json.loads(text))  # so that 1, 1.0 and true differ
+    assert repeated == twice(tree)
+
+
+@share(0.6)
+@given(tree=trees, blanks=spellings, escaped=st.booleans())
+@example(tree=(("a", 1), ("a", 1)), blanks=(",", ":"), escaped=False)
+@example(tree=(("a", (("b", 1), ("b", 2))), ("a", ":")), blanks=(", ", ": "), escaped=False)
+@example(tree=[10**400, -(10**20), 1e300, -0.0, 5e-324, "\x7f\u2028\\"], blanks=(",", ":"), escaped=False)
+def test_every_spelling_is_decoded_as_the_standard_library_does(
+    tree: Any, blanks: tuple[str, str], escaped: bool
+) -> None:
+    check(tree, blanks, escaped=escaped)
+
+
+def test_a_decoder_that_loses_something_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counterexample: without the comparison of bytes, a key that came twice would go unnoticed."""
+    monkeypatch.setattr(decoding, "_decode", lambda _: {"a": 1})
+    repeated: list[str] = []
+    assert decode(b'{"a":1,"a":1}', repeated) == {"a": 1}
+    assert repeated == ["a"]
+    monkeypatch.setattr(decoding, "_encode", lambda _: b'{"a":1,"a":1}')
+    with pytest.raises(AssertionError):
+        check((("a", 1), ("a", 1)), (",", ":"), escaped=False)
+
+
+@pytest.mark.parametrize("body", [b'{"a": "\\/"}', b"[-0]", b"[1E2]", b"[2.0]", b"[1e400]", b' ["a"] \n'])
+def test_what_is_spelled_unusually_means_the_same(body: bytes) -> None:
+    assert repr(decode(body, [])) == repr(json.loads(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"1" * (DIGITS_MAXIMUM + 1), f"a number has {DIGITS_MAXIMUM + 1} digits"),
+        (b"-" + b"1" * (DIGITS_MAXIMUM + 1), f"a number has {DIGITS_MAXIMUM + 1} digits"),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'["\xff"]', "it is not UTF-8"),
+        (b'["\xed\xa0\x80"]', "it is not UTF-8"),
+        (b'["a\x01"]', "Invalid control character at at character 3"),
+        (b"[1,]", "Expecting value at character 3"),
+        (b'{"a":1}x', "Extra data at character 7"),
+        (b"", "Expecting value at character 0"),
+    ],
+)
+def test_what_is_no_json_is_refused_in_one_wording(body: bytes, says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        decode(body, [])
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_the_longest_number_is_taken_however_it_comes(sign: str, blank: str) -> None:
+    digits = sign + "9" * DIGITS_MAXIMUM
+    assert decode(f"[{blank}{digits}]".encode(), []) == [int(digits)]
+
+
+def test_lone_surrogates_are_kept_for_the_rules_to_judge() -> None:
+    assert decode(b'{"prompt":"\\ud800"}', []) == {"prompt": "\ud800"}
+
+
+def test_large_bodies_are_decoded_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_: object) -> object:
+        raise AssertionError("the quick decoder was asked")
+
+    monkeypatch.setattr(decoding, "_decode", never)
+    assert decode(b'"' + b"a" * QUICK_BYTES + b'"', []) == "a" * QUICK_BYTES
+    with pytest.raises(AssertionError, match="was asked"):
+        decode(b'"a"', [])
+
+
+plain = st.none() | st.booleans() | st.integers() | texts
+bodies = st.dictionaries(
+    texts, plain | st.lists(plain, max_size=4) | st.dictionaries(texts, plain, max_size=4), max_size=4
+)
+
+
+@share(0.6)
+@given(body=bodies)
+@example(body={"a": "".join(map(chr, range(0x80)))})
+def test_replies_are_spelled_as_the_standard_library_does(body: dict[str, object]) -> None:
+    expected = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    assert json_reply(200, body).body == expected

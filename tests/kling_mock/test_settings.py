@@ -1,0 +1,236 @@
+"""Settings: each is checked, can be spelled, and has an effect."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES
+from kling_mock import Fake, Pace, Settings
+from kling_mock.settings import read_switch
+from tests.kling_mock.reading import body_of, header
+
+if TYPE_CHECKING:
+    from tests.kling_mock.conftest import Start
+
+URL = "https://pictures.test/a.png"
+SUBJECTS = [{"subject_image": URL}] * 2
+KLING = "/kling/v1/images/multi-image2image"
+
+
+# -- bad values name their setting
+
+BAD: dict[str, tuple[object, ...]] = {
+    "keys": ("sk-one", [1], [""], 5, None),
+    "pace": ("fast", 5, None, True),
+    "seed": ("1", 1.5, None, True, 2**63, -(2**63) - 1),
+    "base_url": ("fake.test", "/here", "ftp://fake.test", "", 5, "https://"),
+    "operations": ("text-to-image", ["text-to-video"], [5], None),
+    "validation_errors": ("loud", "", 5, None),
+    "ignore": (["n.maximun"], "n.maximum", [5], ["prompt.type"], ["nonsense"]),
+    "models": ("kling-v3", [3], None),
+    "null_is_absent": ("yes", 1, None),
+    "thumbnails": ("yes", 1, None),
+    "slots": (-1, "3", 1.5, True),
+    "balance": (-1, "3", 1.5, True),
+    "retention_days": (0, -1, float("nan"), "30", None),
+    "body_cap": (0, -1, 1.5, "1", None),
+    "callbacks": ("all", "", 5, True, None),
+    "callback_retries": (5, "soon", ["soon"], [-1], [float("inf")], [float("nan")], None),
+    "gateways": ((), "cometapi", ["comet"], [5], None),
+    "journal_bytes": (0, -1, 1.5, None),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
+def test_a_bad_value_is_refused_by_the_name_of_its_setting(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}\b"):
+        Fake(**{name: value})
+
+
+def test_every_setting_is_checked() -> None:
+    """Counterexample: a setting that is added comes without its row here."""
+    assert set(BAD) == {each.name for each in fields(Settings)}
+
+
+def test_an_unknown_setting_is_told_the_nearest() -> None:
+    with pytest.raises(TypeError, match=r"^there is no setting 'slot'; did you mean slots\?$"):
+        Fake(slot=1)
+    with pytest.raises(TypeError, match="no setting 'zzz'; did you mean keys, pace, seed, base_url"):
+        read_switch("zzz", "1")
+
+
+def test_a_rule_that_cannot_be_ignored_is_told_the_nearest_that_can() -> None:
+    with pytest.raises(ValueError, match=r"no rule 'promt.max_length' that can .* mean prompt.max_length"):
+        Fake(ignore=["promt.max_length"])
+
+
+def test_settings_cannot_be_changed_under_a_fake() -> None:
+    settings = Fake(seed=7).settings
+    assert settings.seed == 7
+    with pytest.raises(AttributeError):
+        settings.seed = 8  # type: ignore[misc]
+
+
+def test_every_setting_has_a_line_of_documentation() -> None:
+    for each in fields(Settings):
+        assert len(each.metadata["doc"]) > 20
+        assert "\n" not in each.metadata["doc"]
+
+
+# -- spellings
+
+SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
+    "keys": (("sk-one, sk-two", ("sk-one", "sk-two")), ("sk-mock-*", ("sk-mock-*",)), ("none", ())),
+    "pace": (("polls:3", Pace.polls(3)), ("realistic:10", Pace.realistic(10))),
+    "seed": (("42", 42), ("-1", -1)),
+    "base_url": (("https://fake.test/", "https://fake.test"), ("none", None)),
+    "operations": (("text-to-image", ("text-to-image",)), ("none", ())),
+    "validation_errors": (("task", "task"),),
+    "ignore": (("prompt.max_length", frozenset({"prompt.max_length"})), ("none", frozenset())),
+    "models": (("kling-v3,kling-v4", ("kling-v3", "kling-v4")), ("none", ())),
+    "null_is_absent": (("false", False), ("True", True)),
+    "thumbnails": (("true", True), ("False", False)),
+    "slots": (("3", 3), ("none", None), ("None", None)),
+    "balance": (("160", 160), ("none", None)),
+    "retention_days": (("0.5", 0.5), ("7", 7.0)),
+    "body_cap": (("1000", 1000),),
+    "callbacks": (("off", "off"), ("loopback", "loopback"), ("any", "any")),
+    "callback_retries": (("1, 2.5", (1.0, 2.5)), ("none", ())),
+    "gateways": (("kling", GATEWAYS[1:]), ("kling, cometapi", GATEWAYS[::-1])),
+    "journal_bytes": (("10", 10),),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"), [(name, *row) for name, rows in SPELLINGS.items() for row in rows]
+)
+def test_every_setting_can_be_spelled(name: str, text: str, value: object) -> None:
+    assert getattr(Settings.of({name: read_switch(name, text)}), name) == value
+
+
+def test_every_setting_has_a_spelling_here() -> None:
+    assert set(SPELLINGS) == {each.name for each in fields(Settings)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("seed", "x"), ("slots", "many"), ("null_is_absent", "yes"), ("callback_retries", "1,x"), ("seed", "")],
+)
+def test_a_bad_spelling_names_its_setting(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: {text!r} is not "):
+        read_switch(name, text)
+
+
+def test_lists_and_spelled_paces_are_taken_as_markers_give_them() -> None:
+    settings = Settings.of({"keys": ["a"], "pace": "polls:3", "ignore": ["n.enum"][:0], "retention_days": 7})
+    assert (settings.keys, settings.pace) == (("a",), Pace.polls(3))
+
+
+# -- effects
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("kling", {"code": 1201, "message": "n value '0' is invalid", "request_id": "<id>"}),
+        ("task", {"code": "fail_to_fetch_task", "message": "n value '0' is invalid", "data": None}),
+        (
+            "comet",
+            {
+                "error": {
+                    "message": "n value '0' is invalid (request id: <id>)",
+                    "type": "comet_api_error",
+                    "param": "",
+                    "code": "invalid_request",
+                }
+            },
+        ),
+    ],
+)
+def test_validation_errors_come_in_three_shapes(shape: str, expected: object, start: Start) -> None:
+    reply = start(validation_errors=shape).ask(n=0)
+    uuid = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+    assert reply.status == 400
+    assert json.loads(re.sub(uuid, "<id>", reply.body.decode())) == expected
+
+
+def test_the_shapes_of_the_contract_are_all_offered() -> None:
+    assert set(VALIDATION_SHAPES) == {"kling", "task", "comet"}
+
+
+@pytest.mark.parametrize(("field", "rule"), [("aspect_ratio", "aspect_ratio.enum"), ("n", "n.type")])
+def test_models_are_models_only(field: str, rule: str, start: Start) -> None:
+    """The name of a further model is not taken for anything else."""
+    reply = start(models=["5:4"]).ask(**{field: "5:4"})
+    assert (reply.status, header(reply)["rule"]) == (400, rule)
+
+
+def test_models_adds_to_those_of_the_contract(start: Start) -> None:
+    caller = start(models=["kling-v3"])
+    statuses = [caller.ask(model_name=name).status for name in ("kling-v3", "kling-v2", "kling-v4")]
+    assert statuses == [200, 200, 503]
+    assert caller.fake.tasks[0].request.model_name == "kling-v3"
+    caller.fake.when(model_name="kling-v3").fails("new models fail")
+    task = caller.make(model_name="kling-v3")
+    task.release()
+    assert task.failure == "new models fail"
+
+
+@pytest.mark.parametrize("field", ["prompt", "callback_url", "external_task_id", "n", "aspect_ratio"])
+def test_null_is_absent_unless_it_is_told_not_to_be(field: str, start: Start) -> None:
+    null: dict[str, Any] = {field: None}
+    assert start().ask(**null).status == 200
+    strict = start(null_is_absent=False)
+    reply = strict.ask(**null)
+    assert (reply.status, header(reply)["rule"]) == (400, f"{field}.type")
+    assert strict.ask(**{field: ""}).status == 200
+
+
+def test_operations_switches_on_what_is_off(start: Start) -> None:
+    """Text alone makes pictures where it is told to; an empty list of subjects is refused all the same."""
+    plain = start(operations=["text-to-image"])
+    assert start().post({"prompt": "a boat"}).status == 400
+    assert plain.post({"prompt": "a boat"}).status == 200
+    assert plain.post({"prompt": "a boat", "subject_image_list": []}).status == 400
+    assert plain.ask(prompt="a boat").status == 200
+
+
+def test_body_cap_counts_bytes(start: Start) -> None:
+    content = json.dumps({"subject_image_list": SUBJECTS}).encode()
+    assert start(body_cap=len(content)).post(content).status == 200
+    reply = start(body_cap=len(content) - 1).post(content)
+    assert reply.status == 413
+    assert body_of(reply)["code"] == "read_request_body_failed"
+    assert header(reply)["relax"] == "body_cap"
+    assert start(body_cap=10).post(b"", length=11).status == 413
+
+
+def test_retention_is_in_days(start: Start) -> None:
+    caller = start(retention_days=0.5, pace="instant")
+    task = caller.make()
+    (url,) = task.images
+    caller.clock.advance(hours=12, seconds=-1)
+    assert (caller.picture(url).status, caller.status(task.id)) == (200, "succeed")
+    caller.clock.advance(1)
+    assert caller.picture(url).status == 404
+    assert caller.get(f"/kling/v1/images/generations/{task.id}").status == 400
+
+
+def test_retention_may_be_for_ever(start: Start) -> None:
+    caller = start(retention_days=float("inf"))
+    task = caller.make()
+    caller.clock.advance(days=36_500)
+    assert caller.status(task.id) == "processing"
+
+
+def test_seed_and_pace_and_base_url_show_in_replies(start: Start) -> None:
+    plain = start(pace="instant").make()
+    other = start(pace="instant", seed=1, base_url="https://fake.test").make()
+    assert plain.id != other.id
+    assert other.images[0].startswith("https://fake.test/bs2/")
+    assert start(pace="held:submitted").make().status == "submitted"

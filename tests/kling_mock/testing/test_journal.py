@@ -1,0 +1,300 @@
+"""The journal: what came, in order, without secrets, and assertions that say what is wrong."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kling_mock import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.kling_mock.conftest import Caller, Start
+
+PATH = "/kling/v1/images/generations"
+SECRET = "sk-live-0123456789abcdef"
+
+
+def everything_of(thing: object, depth: int = 8) -> str:
+    """Whatever can be read of an object: its repr, its attributes, its items, and so on."""
+    found = [repr(thing)]
+    if depth and not isinstance(thing, (str, bytes, int, float, type(None))):
+        inner = list(getattr(thing, "__dict__", {}).values())
+        inner += [getattr(thing, name) for name in getattr(thing, "__slots__", ()) if hasattr(thing, name)]
+        if isinstance(thing, dict):
+            inner += [*thing.keys(), *thing.values()]
+        elif isinstance(thing, (list, tuple, set, frozenset)):
+            inner += list(thing)
+        found += [everything_of(each, depth - 1) for each in inner]
+    return "\n".join(found)
+
+
+def test_calls_are_in_order_and_filters_pick_from_them(caller: Caller) -> None:
+    task_id = caller.create()["task_id"]
+    caller.ask(n=0)
+    caller.query(task_id)
+    caller.get(f"{PATH}/1")
+    caller.query(task_id)
+    calls = caller.fake.calls
+    assert [(call.method, call.status) for call in calls] == [
+        ("POST", 200), ("POST", 400), ("GET", 200), ("GET", 400), ("GET", 200),
+    ]  # fmt: skip
+    assert [call.status for call in calls.creates] == [200, 400]
+    assert [call.shown for call in calls.polls] == ["processing", "succeed"]
+    assert [call.rule for call in calls.refused] == ["n.minimum", "task.exists"]
+    assert [call.rule for call in calls.creates.refused] == ["n.minimum"]
+    assert {call.task_id for call in calls.polls} == {task_id}
+
+
+def test_calls_are_a_sequence_that_follows_what_happens(caller: Caller) -> None:
+    calls = caller.fake.calls
+    creates = calls.creates
+    assert (len(calls), list(creates)) == (0, [])
+    caller.create(prompt="one")
+    caller.create(prompt="two")
+    assert len(creates) == len(calls) == 2
+    assert [call.request.prompt for call in calls[0:2] if call.request] == ["one", "two"]
+    assert calls[-1] is creates[1]
+    assert calls[0] in calls
+
+
+def test_a_call_knows_when_who_and_by_which_script(caller: Caller) -> None:
+    caller.clock.advance(5)
+    caller.fake.next.fails("no such luck")
+    caller.create()
+    call = caller.fake.calls[0]
+    assert (call.at, call.account, call.script) == (1_767_225_605.0, "sk-mock-a", 0)
+    assert (call.path, call.shown, call.rule) == (PATH, "submitted", None)
+
+
+def test_the_journal_prints_a_line_for_each_call(caller: Caller) -> None:
+    task_id = caller.create()["task_id"]
+    caller.query(task_id)
+    caller.ask(n=0)
+    assert repr(caller.fake.calls) == (
+        "<calls>\n"
+        f"  POST {PATH} -> 200 submitted task {task_id}\n"
+        f"  GET {PATH}/{task_id} -> 200 processing task {task_id}\n"
+        f"  POST {PATH} -> 400 (refused by n.minimum)"
+    )
+
+
+# -- secrets
+
+
+def test_no_secret_is_kept_anywhere_a_test_can_look(caller: Caller) -> None:
+    """Neither reprs nor attributes of journal, tasks, callbacks or views hold a key or a cookie."""
+    secretive = caller.account(SECRET)
+    headers = (
+        ("cookie", "session=topsecretcookie"),
+        ("proxy-authorization", "Basic topsecretproxy"),
+        ("x-api-key", "topsecretheader"),
+        ("x-trace", "harmless"),
+    )
+    body = {"subject_image_list": [{"subject_image": "https://pictures.test/a.png"}] * 2}
+    reply = secretive.post({**body, "callback_url": "https://app.test/hook"}, headers=headers)
+    task_id = secretive.data(reply)["task_id"]
+    secretive.query(task_id)
+    secretive.ask(n=0)
+    caller.fake.handle(Request("GET", f"{PATH}/1", "", (("authorization", f"Basic {SECRET}"),)))
+    fake = caller.fake
+    handed = [
+        reply,
+        list(fake.calls),
+        list(fake.callbacks),
+        fake.task,
+        fake.account(SECRET),
+        [call.headers for call in fake.calls],
+    ]
+    shown = everything_of(handed)
+    assert task_id in shown
+    assert "harmless" in shown
+    assert SECRET not in shown
+    assert SECRET[:10] not in shown
+    assert "topsecret" not in shown
+    assert {call.account for call in fake.calls} == {fake.calls[0].account, None}
+
+
+def test_the_search_for_secrets_does_find_them() -> None:
+    """Counterexample for the search itself."""
+    request = Request("GET", "/", "", (("authorization", SECRET),))
+    assert SECRET in everything_of([{"a": request}])
+
+
+# -- bounds
+
+
+def test_the_journal_is_bounded_in_bytes_and_drops_the_oldest_calls(start: Start) -> None:
+    measured = start()
+    measured.create(prompt="call 0")
+    caller = start(journal_bytes=3 * measured.fake.calls[0].size)
+    for number in range(1, 6):
+        caller.create(prompt=f"call {number}")
+    kept = [call.request.prompt for call in caller.fake.calls if call.request]
+    assert kept == ["call 3", "call 4", "call 5"]
+    assert len(caller.fake.tasks) == 5
+
+
+def test_the_last_call_is_kept_however_large(start: Start) -> None:
+    caller = start(journal_bytes=1)
+    caller.create(prompt="one")
+    caller.create(prompt="x" * 2500)
+    assert [call.request.prompt for call in caller.fake.calls if call.request] == ["x" * 2500]
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "wide text", "long path", "many headers", "many notes", "inline picture"]
+)
+def test_the_size_of_a_call_is_about_the_memory_that_it_takes(
+    kind: str, start: Start, png_head: Callable[[int, int], str]
+) -> None:
+    """Counterexample to a bound that counts entries: they differ by a factor of a thousand."""
+    caller = start()
+    calls: dict[str, Callable[[int], object]] = {
+        "plain": lambda at: caller.create(prompt=f"a cat {at}"),
+        "wide text": lambda at: caller.create(prompt="\U0001f600" * 2000 + str(at)),
+        "long path": lambda at: caller.get(f"{PATH}/{at}{'x' * 3000}"),
+        "many headers": lambda at: caller.get(
+            f"{PATH}/1", **{f"x-{at}-{n}": f"{at}-{n}-{'v' * 40}" for n in range(90)}
+        ),
+        "many notes": lambda at: caller.create(**{f"unknown{at}{n}": 1 for n in range(200)}),
+        "inline picture": lambda at: caller.create(style_image=png_head(300, 300 + at)),
+    }
+    make = calls[kind]
+    make(0)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for at in range(1, 51):
+        make(at)
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    counted = sum(call.size for call in caller.fake.calls[1:])
+    assert 0.5 * counted < taken < 1.6 * counted + 50 * 1_500  # a task takes up to 1.3 kB beside its call
+
+
+def test_of_a_request_longer_than_any_real_one_the_beginning_is_kept(caller: Caller) -> None:
+    caller.send("GET", "/" + "p" * 100_000, headers=tuple((f"h{at}", "v" * 10_000) for at in range(1_000)))
+    call = caller.fake.calls[0]
+    assert call.path == "/" + "p" * 4_095 + "... (100001 characters)"
+    kept = sum(len(name) + len(value) for name, value in call.headers)
+    assert 65_000 < kept <= 65_539
+    assert call.headers[-1][1].endswith("v...")
+    assert len(caller.get(f"{PATH}/1", **{f"h{at}": "" for at in range(50_000)}).body) < 1_000
+    assert len(caller.fake.calls[1].headers) < 2_100
+    caller.create(**{f"unknown {at}": at for at in range(1_000)})
+    assert len(caller.fake.calls[2].notes) == 51
+    assert caller.fake.calls[2].notes[-1] == "and 950 more"
+
+
+# -- notes
+
+
+def test_what_was_ignored_is_noted(caller: Caller) -> None:
+    """Unknown fields, repeated keys and the alias change nothing, but somebody may want to know."""
+    content = (
+        b'{"subject_image_list": [{"subject_image": "https://a.test/1", "id": 1},'
+        b' {"subject_image": "https://a.test/2"}],'
+        b' "n": 3, "n": 2, "negative_prompt": "fog", "scene_image": "https://a.test/3"}'
+    )
+    reply = caller.post(content)
+    assert reply.status == 200
+    assert caller.fake.task.request.n == 2
+    assert set(caller.fake.calls[0].notes) == {
+        "unknown field ignored: 'negative_prompt'",
+        "unknown field ignored: subject_image_list[0]['id']",
+        "scene_image taken for scence_image",
+        "duplicate key, the last one wins: 'n'",
+    }
+
+
+def test_a_long_key_is_noted_by_its_beginning(caller: Caller) -> None:
+    """Absent fields are what the page says, and 60 characters of a key are enough to find it."""
+    key = b"k" * 59 + b"yz"
+    content = b'{"subject_image_list": [{"subject_image": "https://a.test/1"}, {"subject_image": "https://a.test/2"}]'
+    assert caller.post(content + b', "' + key + b'": 1, "' + key + b'": 2}').status == 200
+    assert f"duplicate key, the last one wins: '{'k' * 59}y'" in caller.fake.calls[0].notes
+    assert caller.fake.task.request.prompt == ""
+
+
+def test_the_alias_beside_the_name_is_ignored_and_noted(caller: Caller) -> None:
+    caller.create(scence_image="https://a.test/1", scene_image="https://a.test/2")
+    call = caller.fake.calls[0]
+    assert call.notes == ("scene_image ignored beside scence_image",)
+    assert call.request is not None
+    assert [picture.url for picture in call.request.pictures][-1] == "https://a.test/1"
+
+
+def test_a_refused_request_is_noted_too(caller: Caller) -> None:
+    caller.ask(n=0, quality="high")
+    assert caller.fake.calls[0].notes == ("unknown field ignored: 'quality'",)
+
+
+def test_a_plain_request_has_no_notes(caller: Caller) -> None:
+    caller.create(prompt="x")
+    assert caller.fake.calls[0].notes == ()
+
+
+# -- assertions
+
+
+def test_assert_created_passes_where_a_create_fits(caller: Caller) -> None:
+    caller.create(prompt="two cats", aspect_ratio="1:1")
+    caller.create(prompt="a dog", n=2)
+    calls = caller.fake.calls
+    calls.assert_created()
+    calls.assert_created(2)
+    calls.assert_created(prompt="*cats", aspect_ratio="1:1", n=1, subjects=2)
+    calls.assert_created(1, n=2)
+    calls.assert_created(0, prompt="*bird*")
+
+
+def test_assert_created_shows_what_came_nearest_first(caller: Caller) -> None:
+    first = caller.create(prompt="a dog")["task_id"]
+    second = caller.create(prompt="a cat")["task_id"]
+    caller.ask(n=0)
+    with pytest.raises(AssertionError) as caught:
+        caller.fake.calls.assert_created(prompt="*cat*", n=2)
+    assert str(caught.value) == (
+        "expected at least one task created with prompt='*cat*', n=2, found 0. "
+        "Creates that came, nearest first:\n"
+        f"  POST {PATH} -> 200 submitted task {second}\n"
+        "    prompt: fits\n"
+        "    n: wanted 2, came 1\n"
+        f"  POST {PATH} -> 200 submitted task {first}\n"
+        "    prompt: wanted '*cat*', came 'a dog'\n"
+        "    n: wanted 2, came 1\n"
+        f"  POST {PATH} -> 400 (refused by n.minimum)"
+    )
+
+
+def test_assert_created_counts_tasks_not_refusals(caller: Caller) -> None:
+    caller.fake.next.refuses(1302)
+    caller.ask(prompt="a cat")
+    with pytest.raises(AssertionError, match="expected exactly 1 task created with prompt='a cat', found 0"):
+        caller.fake.calls.assert_created(1, prompt="a cat")
+
+
+def test_assert_created_says_so_when_nothing_came(caller: Caller) -> None:
+    with pytest.raises(AssertionError) as caught:
+        caller.fake.calls.assert_created()
+    assert str(caught.value) == (
+        "expected at least one task created, found 0. Creates that came, nearest first:\n  none"
+    )
+
+
+def test_assert_created_shows_five_creates_at_most(caller: Caller) -> None:
+    for _ in range(7):
+        caller.create()
+    with pytest.raises(AssertionError, match="exactly 1 task created, found 7") as caught:
+        caller.fake.calls.assert_created(1)
+    assert str(caught.value).count("POST") == 5
+    assert str(caught.value).endswith("  and 2 more")
+
+
+@pytest.mark.parametrize("criteria", [{"promt": "x"}, {"subject": 2}])
+def test_an_unknown_criterion_is_an_error_of_its_own(criteria: dict[str, Any], caller: Caller) -> None:
+    with pytest.raises(TypeError, match=r"did you mean (prompt|subjects)"):
+        caller.fake.calls.assert_created(**criteria)

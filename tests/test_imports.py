@@ -1,0 +1,238 @@
+"""The import table of all packages: which module may import what, at module level and inside functions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.import_graph import (
+    FOLDERS,
+    MODULES,
+    PACKAGES,
+    Import,
+    all_imports,
+    circle_in,
+    graph,
+    imports,
+    libraries_of,
+    part_of,
+)
+
+# The packages of ours that a package may import. `kling_mock.demo` shows the client at work on the fake.
+DIRECTION: dict[str, set[str]] = {
+    "kling_contracts": set(),
+    "kling_client": {"kling_contracts"},
+    "kling_mock": {"kling_contracts"},
+}
+DEMO = "kling_mock.demo"
+
+# The modules that may import libraries of others. All other modules: the standard library and ours only.
+# A folder stands for its modules that have no row of their own.
+LIBRARIES = {
+    "kling_client.console": {"rich"},
+    "kling_client.credentials": {"jwt"},
+    "kling_client.http": {"httpx"},
+    "kling_contracts.client_suite": {"hypothesis", "pytest"},
+    "kling_contracts.field_strategies": {"hypothesis"},
+    "kling_contracts.object_strategies": {"hypothesis"},
+    "kling_contracts.picture_strategies": {"hypothesis"},
+    "kling_contracts.schemathesis_hooks": {"schemathesis"},
+    "kling_contracts.strategies": {"hypothesis"},
+    "kling_contracts.verify.keys": {"jwt"},
+    "kling_contracts.verify.reports.terminal": {"rich"},
+    "kling_contracts.verify.runner": {"httpx"},
+    "kling_contracts.verify.wire": {"httpx"},
+    # Values and JSON; it brings nothing along.
+    **{
+        f"kling_mock.{name}": {"msgspec"}
+        for name in (
+            "auth",
+            "commands",
+            "control",
+            "decisions",
+            "http",
+            "plan",
+            "records",
+            "scenario",
+            "service",
+            "stores",
+            "stores.memory",
+            "testing.view",
+        )
+    },
+    "kling_mock.console": {"rich"},
+    "kling_mock.demo": {"rich"},
+    "kling_mock.doors.webhook_sender": {"httpx"},  # when the first callback is sent
+    "kling_mock.doors.httpx": {"httpx"},
+    "kling_mock.doors.respx_router": {"httpx", "respx"},
+    "kling_mock.doors.server": {"uvicorn"},
+    "kling_mock.images.draw": {"PIL"},
+    "kling_mock.images.text": {"PIL"},  # the letters of drawing, which alone imports it
+    "kling_mock.pytest_plugin": {"pytest"},
+    "kling_mock.images.thumbnails": {"PIL"},  # made at creation, if the settings want them
+    "kling_mock.tokens": {"jwt"},  # imported when the first token arrives
+    "kling_mock.faker": {"faker"},
+}
+
+# Who may import doors, and whether only inside functions: those are the lazy ways in.
+DOORS = {
+    "kling_mock.fake": ("lazy", {"httpx", "respx_router", "asgi", "server", "webhook_sender"}),
+    "kling_mock.cli": ("lazy", {"server"}),
+    "kling_mock.console": ("eager", {"webhook_sender"}),
+    "kling_mock.shared_server": ("eager", {"asgi", "server"}),
+    "kling_mock.doors.respx_router": ("eager", {"httpx"}),
+}
+
+# Who may import what draws pictures: the fake, when the first one is wanted.
+DRAWERS = {"kling_mock.fake": "lazy", "kling_mock.images.draw": "eager"}
+
+# These import what they hand out when it is asked for, and before that only for types.
+POSTPONING = {"kling_contracts", "kling_contracts.verify", "kling_client", "kling_mock", "kling_mock.fake"}
+
+# What has side effects, and is what users start; nothing of the core may know it.
+OUTSIDE = frozenset(
+    f"kling_mock.{name}"
+    for name in (
+        "__main__",
+        "cli",
+        "console",
+        "demo",
+        "faker",
+        "pytest_plugin",
+        "shared_server",
+        "timing.time_skipping",
+    )
+)
+
+# Libraries of tests: what imports them may be imported only by modules that import them too.
+TESTING = {"hypothesis", "pytest", "schemathesis"}
+
+# Parts of one folder that import each other, with the reason. A pair that no longer does fails the test.
+KNOWN_CIRCLES = {
+    # A check needs the model of verify; verify's catalogue lists the checks. The registry moves above both.
+    frozenset({"kling_contracts.checks", "kling_contracts.verify"}),
+    # The setting of allowed receivers is parsed by the policy; a dispatcher reads the settings.
+    frozenset({"kling_mock.callbacks", "kling_mock.settings"}),
+}
+
+
+def row_of(module: str) -> str | None:
+    """The row of the table that is about a module: its own, or that of the nearest folder."""
+    while module:
+        if module in LIBRARIES:
+            return module
+        module = module.rpartition(".")[0]
+    return None
+
+
+def test_the_graph_has_known_imports() -> None:
+    """Counterexample: imports of all kinds are found in known places."""
+    assert set(LIBRARIES) | set(DOORS) | OUTSIDE <= set(MODULES)
+    assert Import("kling_mock.doors.server", "uvicorn", "eager") in imports()
+    assert Import("kling_mock.fake", "kling_mock.doors.server", "lazy") in imports()
+    assert all(each.module != "kling_mock.doors.asgi" or each.name != "kling_mock.fake" for each in imports())
+    assert len(imports()) > 200
+
+
+@pytest.mark.parametrize("row", [None, *LIBRARIES])
+def test_each_module_imports_the_libraries_of_its_row(row: str | None) -> None:
+    """So there is no httpx, respx, uvicorn or PIL in the core of the fake, not even inside a function."""
+    found = {module: libraries_of(module) for module in MODULES if row_of(module) == row}
+    if row is None:
+        assert {module: names for module, names in found.items() if names} == {}
+    else:
+        assert set[str]().union(*found.values()) == LIBRARIES[row]
+
+
+def test_packages_import_each_other_in_one_direction() -> None:
+    wrong = {
+        (each.module, each.name)
+        for each in imports()
+        if (top := each.name.partition(".")[0]) in PACKAGES
+        and top != (own := each.module.partition(".")[0])
+        and top not in DIRECTION[own]
+    }
+    assert {module for module, _ in wrong} <= {DEMO}
+
+
+def test_only_test_material_imports_test_material() -> None:
+    """Only what needs Hypothesis or pytest imports what needs them."""
+    testing = {module for module in MODULES if LIBRARIES.get(row_of(module) or "", set()) & TESTING}
+    assert {"kling_contracts.strategies", "kling_contracts.client_suite.suite"} <= testing
+    assert {each for each in imports() if each.name in testing and each.module not in testing} == set()
+
+
+def test_doors_are_opened_only_by_those_who_may() -> None:
+    """Not by each other, but for respx, which speaks httpx; by the fake and the command when asked to."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for each in imports():
+        if each.name.startswith("kling_mock.doors."):
+            door = each.name.removeprefix("kling_mock.doors.")
+            found.setdefault(each.module, set()).add((each.kind, door))
+    allowed = {
+        module: {(kind, door) for door in doors} for module, (kind, doors) in DOORS.items() if module in found
+    }
+    assert {module: doors - allowed.get(module, set()) for module, doors in found.items()} == {
+        module: set() for module in found
+    }
+
+
+def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
+    drawing = {"kling_mock.images.draw", "kling_mock.images.text"}
+    found = {each.module: each.kind for each in imports() if each.name in drawing}
+    assert found == DRAWERS
+
+
+def test_tokens_are_read_only_when_one_comes() -> None:
+    found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.tokens"}
+    assert found == {("kling_mock.auth", "lazy")}
+
+
+def test_the_core_knows_nothing_of_what_users_start() -> None:
+    core = {name for name in MODULES if name.startswith("kling_mock")} - OUTSIDE
+    guilty = {
+        each for each in imports() if each.module in core and each.name in OUTSIDE and each.kind == "eager"
+    }
+    # The server's thread keeps real time while a test skips its sleep.
+    assert {(each.module, each.name) for each in guilty} <= {
+        ("kling_mock.doors.server", "kling_mock.timing.time_skipping")
+    }
+
+
+def eager_imports() -> list[Import]:
+    """Imports at module level, those for types included, apart from what is imported only on demand."""
+    return [
+        each
+        for each in all_imports()
+        if each.kind == "eager" or (each.kind == "types" and each.module not in POSTPONING)
+    ]
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    """A package's own module imports none of its parts, so that importing one of them costs nothing else."""
+    edges = graph(eager_imports(), lambda name: name if name in MODULES else None)
+    assert len(edges) > 30
+    assert circle_in(edges) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_parts_of_a_folder_import_each_other_in_no_circle(folder: str) -> None:
+    """Parts are modules and folders: no folder imports another one that imports it."""
+    edges = graph(eager_imports(), part_of(folder))
+    for circle in KNOWN_CIRCLES:
+        if all(part.rpartition(".")[0] == folder for part in circle):
+            one, other = circle
+            assert other in edges[one]
+            assert one in edges[other], f"{one} and {other} no longer import each other: remove the pair"
+            edges[one].discard(other)
+            edges[other].discard(one)
+    assert circle_in(edges) == []
+
+
+def test_a_circle_of_folders_is_found() -> None:
+    """Counterexample: no module imports one that imports it, and yet the folders do."""
+    edges = [
+        Import("kling_mock.doors.asgi", "kling_mock.stores.memory", "eager"),
+        Import("kling_mock.stores", "kling_mock.doors.server", "eager"),
+    ]
+    assert circle_in(graph(edges, lambda name: name)) == []
+    assert set(circle_in(graph(edges, part_of("kling_mock")))) == {"kling_mock.doors", "kling_mock.stores"}
