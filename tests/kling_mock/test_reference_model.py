@@ -26,12 +26,8 @@ def _heard(machine: type[LifeCycle]) -> set[tuple[str, str]]:
     """The labels of ten short searches. Examples of one long search resemble each other."""
     short = settings(CI, max_examples=14, phases=[Phase.generate], derandomize=False)
     with census() as heard:
-<<<<<<< HEAD:tests/kling_mock/test_mock_reference_model.py
-        run_machine(machine, settings=settings(CI, max_examples=200, phases=[Phase.generate]))
-=======
         for number in range(10):
             run_machine(seed(number)(type("Seeded", (machine,), {})), settings=short)
->>>>>>> p3:tests/kling_mock/test_reference_model.py
     return heard
 
 
