@@ -24,10 +24,10 @@ FOREIGN = {
     "client_suite.suite": {"pytest"},
     "client_suite.validity": {"hypothesis"},
     "client_suite.waiting": {"hypothesis"},
-    "verify.keys": {"jwt"},
+    "verify.credentials": {"jwt"},
     "verify.reports.terminal": {"rich"},
     "verify.runner": {"httpx"},
-    "verify.wire": {"httpx"},
+    "verify.transport": {"httpx"},
     "schemathesis_hooks": {"schemathesis"},
     "witnesses.failing": {"httpx"},
     "witnesses.witness": {"httpx"},
@@ -42,7 +42,7 @@ TESTING = (
     "schemathesis_hooks",
 )
 # What else is no core.
-DERIVED = (*TESTING, "checks", "verify", "witnesses")
+DERIVED = (*TESTING, "checks", "registry", "verify", "witnesses")
 
 
 def dotted(module: Path) -> str:

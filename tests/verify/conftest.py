@@ -10,17 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-import kling_contracts.verify.planning
+import kling_contracts.verify.plan
 import kling_mock.images.draw
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
+from kling_contracts.registry import steps_of
 from kling_contracts.sample_pictures import png
-from kling_contracts.verify.catalogue import steps_of
-from kling_contracts.verify.check import Need, Verdict
-from kling_contracts.verify.keys import Keys
-from kling_contracts.verify.receiver import Letters
+from kling_contracts.verify.callback_server import Letters
+from kling_contracts.verify.credentials import Keys
+from kling_contracts.verify.model import Need, Step, Verdict
 from kling_contracts.verify.runner import Options, Report, verify
-from kling_contracts.verify.step import Step
 from kling_contracts.witnesses.message import Callback
 from kling_contracts.witnesses.witness import Faulty, Witness, WitnessTransport
 from kling_mock import Fake, ManualClock
@@ -128,7 +127,7 @@ def _light_steps(gateway: Gateway) -> tuple[Step, ...]:
 @pytest.fixture
 def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campaign:
     """The same without the requests of 14 MB, which take half of its time."""
-    monkeypatch.setattr(kling_contracts.verify.planning, "steps_of", _light_steps)
+    monkeypatch.setattr(kling_contracts.verify.plan, "steps_of", _light_steps)
     return campaign
 
 

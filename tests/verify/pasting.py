@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-import kling_contracts.verify.receiver
-from kling_contracts.verify.check import Hearing, Result
+import kling_contracts.verify.callback_server
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Delivery, Exchange, Probe
-from kling_contracts.verify.replay import replay_of
+from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.model import Hearing, Result
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.report import Report
-from kling_contracts.verify.reproduce import Reproduction, reproduce
+from kling_contracts.verify.repro import Reproduction, reproduce
+from kling_contracts.verify.repro.replay import replay_of
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -94,7 +95,7 @@ def _in_process(served: Served, tap: Tap) -> Iterator[None]:
             patch.setattr(httpx, method, getattr(client, method))
         patch.setattr(httpx, "Client", partial(httpx.Client, transport=tap))
         patch.setattr(time, "sleep", served.clock.advance)
-        patch.setattr(kling_contracts.verify.receiver, "Receiver", partial(Receiver, served))
+        patch.setattr(kling_contracts.verify.callback_server, "Receiver", partial(Receiver, served))
         yield
 
 

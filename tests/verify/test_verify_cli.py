@@ -15,15 +15,15 @@ import pytest
 
 from kling_contracts.cli import main
 from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
-from kling_contracts.verify.catalogue import checks_of
-from kling_contracts.verify.check import Check, Example, Result, Verdict
-from kling_contracts.verify.course import Course
+from kling_contracts.registry import checks_of
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
-from kling_contracts.verify.planning import Options, plan
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Example, Result, Verdict
+from kling_contracts.verify.plan import Options, plan
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.recording import judge_recording
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.report import Course, Report
 from kling_contracts.verify.reports import html_report, json_report, junit
 from kling_contracts.verify.runner import Progress, verify
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kling_contracts.verify.check import Check, Need, Result, Verdict
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exit_codes import exit_code
-from kling_contracts.verify.planning import Options
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Check, Need, Result, Verdict
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.report import Course, Report, exit_code
 from kling_contracts.vocabulary import SEED
 
 PASS, FAIL, KNOWN, OPEN, NOT_RUN = (

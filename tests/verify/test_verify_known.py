@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kling_contracts.verify.check import Verdict
-from kling_contracts.verify.known import BadDeviations, Deviation, read_deviations
+from kling_contracts.verify.known_deviations import BadDeviations, Deviation, read_deviations
+from kling_contracts.verify.model import Verdict
 from kling_contracts.verify.runner import Options, verify
 
 TODAY = date(2026, 11, 22)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.verify.budget import Budget, OverBudget, images_of
-from kling_contracts.verify.check import Need, Verdict
+from kling_contracts.verify.model import Need, Verdict
 from kling_contracts.verify.runner import Options, Report, plan, verify
 from tests.profiles import share
 

@@ -12,10 +12,10 @@ import time
 import httpx
 import pytest
 
-from kling_contracts.verify.addresses import is_loopback
-from kling_contracts.verify.receiver import Receiver
+from kling_contracts.verify.callback_server import Receiver
+from kling_contracts.verify.plan import is_loopback
 from kling_contracts.verify.runner import Options, Unreachable, verify
-from kling_contracts.verify.wire import Wire
+from kling_contracts.verify.transport import Wire
 
 # -- wire and receiver
 
@@ -56,7 +56,7 @@ def test_paths_go_out_byte_for_byte() -> None:
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kling_contracts.verify.wire.LARGEST_ANSWER", 1000)
+    monkeypatch.setattr("kling_contracts.verify.transport.LARGEST_ANSWER", 1000)
     wire = Wire(
         "http://gateway.test", httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * 2000))
     )
@@ -89,7 +89,7 @@ def test_no_cookies_are_kept() -> None:
 
 def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A timeout is for one read: a header that grows by a byte at a time has none."""
-    monkeypatch.setattr("kling_contracts.verify.wire._LEAST", 0.1)
+    monkeypatch.setattr("kling_contracts.verify.transport._LEAST", 0.1)
     stop = threading.Event()
 
     def dole_out(listener: socket.socket) -> None:

@@ -8,11 +8,12 @@ from kling_contracts.checks.conduct import RULES
 from kling_contracts.checks.task_shape import shape_problem
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.lifecycle import judge
+from kling_contracts.registry import checks_of, steps_of
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.catalogue import checks_of, steps_of
-from kling_contracts.verify.check import Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Hearing
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import encode
 
 GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)

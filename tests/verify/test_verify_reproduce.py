@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from kling_contracts.gateways import COMETAPI
+from kling_contracts.registry import checks_of
 from kling_contracts.verify.bodies import bulky, minimal, subjects
-from kling_contracts.verify.catalogue import checks_of
-from kling_contracts.verify.check import Example
+from kling_contracts.verify.credentials import SPOILT
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
-from kling_contracts.verify.reproduce import Reproduction, lengths, reproduce
+from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange
+from kling_contracts.verify.model import Example
+from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.repro import Reproduction, lengths, reproduce
 from kling_contracts.verify.session import KEPT_BYTES, _cut, encode
-from kling_contracts.verify.spoilt import SPOILT
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kling_contracts.gateways import GATEWAYS, KLING, Gateway
-from kling_contracts.verify.check import Verdict
+from kling_contracts.verify.model import Verdict
 from kling_contracts.verify.runner import Options, verify
 from kling_mock import Fake
 

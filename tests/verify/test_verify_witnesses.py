@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kling_contracts.gateways import GATEWAYS, Gateway
-from kling_contracts.verify.catalogue import checks_of
+from kling_contracts.registry import checks_of
 from kling_contracts.witnesses.catalogue import WITNESSES
 from kling_contracts.witnesses.witness import Witness
 from tests.profiles import EVERY_WITNESS

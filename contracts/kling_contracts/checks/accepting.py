@@ -24,12 +24,12 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, Feature
 from kling_contracts.verify.budget import images_in
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
 
 WHOLE: Final = "accept"  # all features of a request together

@@ -11,12 +11,12 @@ from kling_contracts.checks.lists import MOST, page_path
 from kling_contracts.checks.valid_requests import FIRST
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
-from kling_contracts.verify.check import Check, Hearing, Need
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import COMET_LIVE, SEED
 
 FOREIGN: Final = "foreign"

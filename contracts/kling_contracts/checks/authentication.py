@@ -11,13 +11,12 @@ from kling_contracts.checks.unknown_ids import nobody
 from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.check import Check, Hearing, Need
+from kling_contracts.verify.credentials import NOBODY, SPOILT_TOKENS, Credential, Keys, spoilt_keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
-from kling_contracts.verify.keys import NOBODY, Credential, Keys
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session, encode
-from kling_contracts.verify.spoilt import SPOILT_TOKENS, spoilt_keys
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
 
 NO_KEY: Final = "no key"

@@ -9,9 +9,9 @@ from kling_contracts.checks.conduct import is_steady, is_worded
 from kling_contracts.checks.deliveries import called, deliveries_to, token_of
 from kling_contracts.checks.leaks import holds_key
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.check import Hearing
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery
+from kling_contracts.verify.model import Hearing
 from kling_contracts.vocabulary import TaskStatus
 
 

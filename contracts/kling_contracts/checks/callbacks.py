@@ -15,9 +15,9 @@ from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.checks.valid_requests import STUBBORN
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Sighting
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 

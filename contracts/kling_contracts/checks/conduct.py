@@ -12,8 +12,8 @@ from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect
 from kling_contracts.verify import parts
-from kling_contracts.verify.check import Check, Hearing, Shown
 from kling_contracts.verify.evidence import Evidence, Sighting, Trace
+from kling_contracts.verify.model import Check, Hearing, Shown
 from kling_contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED, ResultKind, Source, TaskStatus
 
 # The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.

@@ -8,9 +8,9 @@ from kling_contracts.checks.errors import any_validation_shape, error_check
 from kling_contracts.checks.external_ids import DUPLICATE
 from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway, Situation
-from kling_contracts.verify.check import Check
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check
 from kling_contracts.verify.parts import EXTERNAL_ID, has
 
 

@@ -8,12 +8,11 @@ from typing import Final
 from kling_contracts.checks.valid_requests import FAILING, PLAIN, STUBBORN
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.check import Need
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery
+from kling_contracts.verify.model import Need, Stage, Step
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import TaskStatus
 
 # How long after the tasks have ended callbacks may still come, and what is given to a second attempt.

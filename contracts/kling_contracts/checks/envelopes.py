@@ -7,9 +7,9 @@ from typing import Final
 
 from kling_contracts.checks.pictures import PICTURE, PICTURE_AGAIN
 from kling_contracts.gateways import Gateway, Shape
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.vocabulary import KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
 
 # Not part of the API: the fake's own pages, and pictures.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from kling_contracts.gateways import VALIDATION_SHAPES, Gateway, Refusal, Shape, Situation
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing
 
 Pick = Callable[[Evidence], Iterable[Exchange]]
 

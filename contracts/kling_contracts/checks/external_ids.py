@@ -18,12 +18,12 @@ from kling_contracts.checks.valid_requests import (
 )
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
-from kling_contracts.verify.check import Check, Hearing, Shown
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Shown, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
 
 DUPLICATE: Final = "duplicate"

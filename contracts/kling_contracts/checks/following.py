@@ -12,10 +12,10 @@ from typing import Final
 from kling_contracts.checks.endings import ended, lasted
 from kling_contracts.checks.valid_requests import UNWATCHED
 from kling_contracts.gateways import Gateway
+from kling_contracts.verify.credentials import Credential
 from kling_contracts.verify.evidence import Evidence, Trace
-from kling_contracts.verify.keys import Credential
+from kling_contracts.verify.model import Stage, Step
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import TaskStatus
 
 POLL: Final = "poll"

@@ -8,8 +8,8 @@ from typing import Final, cast
 
 from kling_contracts.checks.envelopes import judge_each
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check
 from kling_contracts.verify.exchange import MARKS, Exchange, Headers
+from kling_contracts.verify.model import Check
 from kling_contracts.vocabulary import ASSUMED
 
 # So much of a text of the request in an error is more than a hint.

@@ -7,9 +7,8 @@ from typing import Final
 from kling_contracts.checks.lists import MOST, list_whole
 from kling_contracts.checks.refusing import refused
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.step import Stage, Step
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.vocabulary import ASSUMED
 
 BEFORE: Final = "list before"

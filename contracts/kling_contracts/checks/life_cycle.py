@@ -9,9 +9,9 @@ from kling_contracts.checks.conduct import misconduct
 from kling_contracts.checks.endings import ended
 from kling_contracts.checks.following import is_unwatched, patience_with
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED, TaskStatus
 
 # A state that was seen for longer, in seconds, did not change within one tick of a clock.

@@ -8,11 +8,10 @@ from typing import Final
 
 from kling_contracts.checks.conduct import is_steady
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
 
 WHOLE: Final = "list"

@@ -8,11 +8,10 @@ from kling_contracts.checks.conduct import is_steady
 from kling_contracts.checks.endings import ended, lasted
 from kling_contracts.checks.following import POLL, is_unwatched, key_of
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import KLING_LIVE, SEED
 
 FIRST_LOOK: Final = "first look"

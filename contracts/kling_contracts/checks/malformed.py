@@ -9,12 +9,11 @@ from kling_contracts.checks.errors import any_validation_shape, error_check
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, minimal
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session, encode
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED
 
 KIND: Final = "malformed"

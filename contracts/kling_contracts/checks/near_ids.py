@@ -7,12 +7,12 @@ from urllib.parse import unquote
 
 from kling_contracts.checks.valid_requests import FIRST
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, SEED
 
 NEAR: Final = "near id"

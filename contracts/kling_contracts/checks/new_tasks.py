@@ -9,9 +9,9 @@ from kling_contracts.checks.queries import queries_of
 from kling_contracts.checks.task_shape import shape_problem
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.vocabulary import ASSUMED, SEED
 
 _SKEW: Final = 600.0

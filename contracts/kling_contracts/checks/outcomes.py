@@ -17,11 +17,10 @@ from kling_contracts.sample_pictures import encoded
 from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subjects
 from kling_contracts.verify.budget import images_in
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Trace
-from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import (
     INPUT_RATIO_MAXIMUM,
     INPUT_SIDE_MINIMUM,

@@ -9,11 +9,10 @@ from kling_contracts.checks.errors import error_check, expect_refusal
 from kling_contracts.checks.lists import BEYOND, WHOLE
 from kling_contracts.fields import Integer
 from kling_contracts.gateways import PAGING, Gateway, Situation
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import KLING_PAGE
 
 BOUND: Final = "page"

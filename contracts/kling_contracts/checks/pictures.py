@@ -11,11 +11,11 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
 from kling_contracts.verify import parts
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import KEPT_END, Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
 
 PICTURE: Final = "picture"

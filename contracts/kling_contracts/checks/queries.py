@@ -8,9 +8,9 @@ from kling_contracts.checks.following import AGAIN, POLL
 from kling_contracts.checks.lists import LISTED
 from kling_contracts.checks.looking import FIRST_LOOK, LOOK
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.vocabulary import COMET_QUERY, KLING_LIVE, SEED
 
 

@@ -6,9 +6,9 @@ from kling_contracts.checks.deliveries import called
 from kling_contracts.checks.refusing import REFUSE, REFUSED, refused
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import read_task
+from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.vocabulary import ASSUMED
 

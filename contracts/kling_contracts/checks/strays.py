@@ -7,11 +7,11 @@ from typing import Final
 from kling_contracts.checks.errors import error_message
 from kling_contracts.checks.unknown_ids import nobody
 from kling_contracts.gateways import Gateway, Situation
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 
 METHOD: Final = "method"
 PATH: Final = "path"

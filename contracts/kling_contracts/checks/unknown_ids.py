@@ -6,11 +6,10 @@ from typing import Final
 
 from kling_contracts.checks.errors import error_check, expect_refusal
 from kling_contracts.gateways import Gateway, Situation
-from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import KLING_LIVE
 
 KIND: Final = "unknown"

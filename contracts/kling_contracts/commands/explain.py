@@ -13,7 +13,7 @@ from kling_contracts.commands.output import write
 
 if TYPE_CHECKING:
     from kling_contracts.gateways import Gateway
-    from kling_contracts.verify.check import Check
+    from kling_contracts.verify.model import Check
 
 
 def add(commands: Any) -> None:
@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _all(operation: str | None) -> dict[str, tuple[Check, list[Gateway]]]:
     """Every check of an operation by its id, with the gateways that it applies to. Raises UsageError."""
-    from kling_contracts.verify.catalogue import checks_of
+    from kling_contracts.registry import checks_of
 
     found: dict[str, tuple[Check, list[Gateway]]] = {}
     for gateway in _targets(operation):
@@ -100,9 +100,9 @@ def _command(check: Check, gateways: list[Gateway]) -> str:
 
 def _flags(check: Check, gateway: Gateway) -> str:
     """What its steps need besides: images, and what the user has to give."""
-    from kling_contracts.verify.catalogue import steps_of
-    from kling_contracts.verify.check import Need
-    from kling_contracts.verify.planning import images_wanted
+    from kling_contracts.registry import steps_of
+    from kling_contracts.verify.model import Need
+    from kling_contracts.verify.plan import images_wanted
 
     feeding = [step for step in steps_of(gateway) if step.serves(check.id)]
     images = images_wanted(feeding)

@@ -28,7 +28,7 @@ from kling_contracts.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from kling_contracts.verify.planning import Options
+    from kling_contracts.verify.plan import Options
 
 _EPILOG: Final = f"""\
 keys on a command line can be seen by others, so they may come from the environment: {API_KEY_VARIABLE}, for \
@@ -102,8 +102,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, Path]]) -> int:
-    from kling_contracts.verify.exit_codes import ExitCode
     from kling_contracts.verify.recorder import Recorder
+    from kling_contracts.verify.report import ExitCode
     from kling_contracts.verify.reports.terminal import LiveProgress
     from kling_contracts.verify.runner import Unreachable, verify
 
@@ -120,8 +120,7 @@ def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, 
 
 
 def _options(given: argparse.Namespace) -> Options:
-    from kling_contracts.verify.addresses import address_problem
-    from kling_contracts.verify.planning import Options
+    from kling_contracts.verify.plan import Options, address_problem
 
     problem = address_problem(given.base_url)
     if problem:
@@ -168,7 +167,7 @@ def _key_from_environment(gateway: str) -> str:
 def _show_plan(options: Options, *, as_json: bool) -> int:
     import json
 
-    from kling_contracts.verify.planning import limit_of, plan, totals_of
+    from kling_contracts.verify.plan import limit_of, plan, totals_of
 
     planned, limit = plan(options), limit_of(options, mock=False)
     if not as_json:

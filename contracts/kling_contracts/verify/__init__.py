@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kling_contracts.verify.exit_codes import exit_code as exit_code
-    from kling_contracts.verify.planning import Options as Options
+    from kling_contracts.verify.plan import Options as Options
     from kling_contracts.verify.recording import judge_recording as judge_recording
     from kling_contracts.verify.report import Report as Report
+    from kling_contracts.verify.report import exit_code as exit_code
     from kling_contracts.verify.runner import verify as verify
 
 _HOMES = {

@@ -17,11 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TextIO
 
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.planning import Options, Planned
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.plan import Options, Planned
+from kling_contracts.verify.report import Course, Report
 
 FORMAT: Final = "kling-contracts recording"
 VERSION: Final = 1

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.registry import steps_of
 from kling_contracts.verify.budget import images_of
-from kling_contracts.verify.catalogue import steps_of
-from kling_contracts.verify.check import Need
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Delivery, Exchange, Probe
-from kling_contracts.verify.known import Deviation
-from kling_contracts.verify.planning import Options, Planned
+from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.known_deviations import Deviation
+from kling_contracts.verify.model import Need
+from kling_contracts.verify.plan import Options, Planned
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.recorder import FORMAT, VERSION
-from kling_contracts.verify.report import Report, judged
+from kling_contracts.verify.report import Course, Report, judged
 
 _AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
 

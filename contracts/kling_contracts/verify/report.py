@@ -1,16 +1,33 @@
-"""The report on some evidence: what each check says of it."""
+"""The report on some evidence: the results of the checks, how the run went, and the exit status."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
-from kling_contracts.verify.catalogue import checks_of
-from kling_contracts.verify.check import Check, Hearing, Need, Result, Verdict
-from kling_contracts.verify.course import Course
+from kling_contracts.registry import checks_of
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.known import Deviation, unused
-from kling_contracts.verify.planning import Options, Planned, asked_for
+from kling_contracts.verify.known_deviations import Deviation, unused
+from kling_contracts.verify.model import OWN_CHOICE, Check, Hearing, Need, Result, Verdict
+from kling_contracts.verify.plan import Options, Planned, asked_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """`images` were spent of `limit` (None: no limit); `started` is Unix time, `seconds` how long it took.
+
+    `mock`: against a kling-mock, by its own word. `interrupted`: it did not come to its end; `note` says how
+    far it came, where that is known.
+    """
+
+    images: int = 0
+    limit: int | None = 0
+    mock: bool = False
+    started: float = 0.0
+    seconds: float = 0.0
+    interrupted: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +90,32 @@ def _judge(
         need = Need.TIME if begun and Need.TIME in missing else missing[0]
         return Result(check=check, verdict=Verdict.NOT_RUN, need=need, reason=f"needs {need}")
     return Result(check=check, verdict=Verdict.INCONCLUSIVE, reason="its premise never held")
+
+
+class ExitCode(IntEnum):
+    """The exit status of `verify` and `judge`."""
+
+    HOLDS = 0
+    BROKEN = 1
+    USAGE = 2
+    UNREACHABLE = 3  # no answer, or the key is refused
+    INCONCLUSIVE = 4  # something that must be seen was not, or the run was interrupted
+
+
+def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
+    """How a run ends. What the user left out counts only with `require_all`, or if nothing else is left."""
+    if report.course.interrupted:
+        return ExitCode.INCONCLUSIVE
+    if report.findings:
+        return ExitCode.BROKEN
+    nothing_seen = not report.having(Verdict.PASS, Verdict.KNOWN)
+    if nothing_seen or any(_open(result, require_all=require_all) for result in report.results):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.HOLDS
+
+
+def _open(result: Result, *, require_all: bool) -> bool:
+    """Whether a check leaves a question that the user did not choose to leave."""
+    if result.verdict not in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
+        return False
+    return require_all or (result.check.must and result.need not in OWN_CHOICE)

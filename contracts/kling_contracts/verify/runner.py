@@ -8,20 +8,17 @@ from dataclasses import replace
 
 import httpx
 
-from kling_contracts.verify.addresses import address_problem, is_loopback
 from kling_contracts.verify.budget import Budget, OverBudget
-from kling_contracts.verify.check import Need
-from kling_contracts.verify.course import Course
+from kling_contracts.verify.callback_server import Inbox, Receiver
+from kling_contracts.verify.credentials import Keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Probe
-from kling_contracts.verify.keys import Keys
-from kling_contracts.verify.planning import Options, Planned, limit_of, plan
-from kling_contracts.verify.receiver import Inbox, Receiver
+from kling_contracts.verify.model import Need, Step
+from kling_contracts.verify.plan import Options, Planned, address_problem, is_loopback, limit_of, plan
+from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.recorder import Recorder
-from kling_contracts.verify.report import Report, judged
+from kling_contracts.verify.report import Course, Report, judged
 from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
-from kling_contracts.verify.step import Step
-from kling_contracts.verify.wire import Wire
+from kling_contracts.verify.transport import Wire
 
 __all__ = ["HEALTH_PATH", "Options", "Progress", "Report", "Unreachable", "plan", "verify"]
 

@@ -1,4 +1,4 @@
-"""What the steps of a campaign send through: every request is counted, budgeted, scrubbed and kept."""
+"""A run's connection to the server: every request is counted, budgeted, scrubbed and kept."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
-from kling_contracts.verify.answer import Answer, Sender
 from kling_contracts.verify.budget import Budget, images_in, images_of
+from kling_contracts.verify.callback_server import Inbox
+from kling_contracts.verify.credentials import NOBODY, Credential, Keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Delivery, Exchange, Headers, Probe
-from kling_contracts.verify.keys import NOBODY, Credential, Keys
-from kling_contracts.verify.receiver import Inbox
-from kling_contracts.verify.shorthand import in_texts, shorten
+from kling_contracts.verify.exchange import Delivery, Exchange, Headers
+from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.text import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
 # Larger bodies are kept in short, of pictures what tells their size and the end: a recording is to be read.
@@ -26,6 +26,22 @@ KEPT_BYTES: Final = 256 * 1024
 # Some write notes behind the end of a picture.
 KEPT_END: Final = 4096
 _KEPT_TEXT: Final = 4096
+
+
+class Answer(NamedTuple):
+    """`status` 0 and `failure` where nothing came. `arrived`: the request may have reached the server."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    failure: str = ""
+    arrived: bool = True
+
+
+class Sender(Protocol):
+    """Sends one request. `target` is path and query as they go on the wire, or a whole URL."""
+
+    def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer: ...
 
 
 class Waiter(Protocol):

@@ -6,12 +6,9 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
-from kling_contracts.verify.check import Check, Example, Result, Verdict
-from kling_contracts.verify.exit_codes import exit_code
-from kling_contracts.verify.pieces import variables_of
-from kling_contracts.verify.printable import printable
-from kling_contracts.verify.report import Report
-from kling_contracts.verify.reports.page import SCRIPT, STYLE
+from kling_contracts.verify.model import Check, Example, Result, Verdict
+from kling_contracts.verify.report import Report, exit_code
+from kling_contracts.verify.reports.html_template import SCRIPT, STYLE
 from kling_contracts.verify.reports.wording import (
     by_importance,
     circumstances,
@@ -20,7 +17,9 @@ from kling_contracts.verify.reports.wording import (
     unused_lines,
     verdict_line,
 )
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
+from kling_contracts.verify.repro.placeholders import variables_of
+from kling_contracts.verify.text import printable
 
 # Of a finding with hundreds of examples, so many are shown.
 _EXAMPLES: Final = 5

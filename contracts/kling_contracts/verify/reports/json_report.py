@@ -6,12 +6,11 @@ import json
 from datetime import UTC, datetime
 from typing import Final
 
-from kling_contracts.verify.check import Check, Example, Result, Verdict
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.exit_codes import exit_code
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Check, Example, Result, Verdict
+from kling_contracts.verify.report import Report, exit_code
 from kling_contracts.verify.reports.wording import by_importance, group_of, how_to_supply, verdict_line
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
 from kling_contracts.vocabulary import Source
 
 FORMAT: Final = "kling-contracts report"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from itertools import groupby
 
-from kling_contracts.verify.check import Result, Verdict
-from kling_contracts.verify.printable import printable
+from kling_contracts.verify.model import Result, Verdict
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.reports.wording import group_of, how_to_supply
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
+from kling_contracts.verify.text import printable
 
 # Of a finding with hundreds of examples, so many are shown.
 _EXAMPLES = 3

@@ -15,12 +15,10 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from kling_contracts.verify.check import Need, Result, Verdict
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exit_codes import ExitCode, exit_code
-from kling_contracts.verify.planning import Planned, totals_of
-from kling_contracts.verify.printable import printable
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Need, Result, Step, Verdict
+from kling_contracts.verify.plan import Planned, totals_of
+from kling_contracts.verify.report import ExitCode, Report, exit_code
 from kling_contracts.verify.reports.wording import (
     SUPPLY,
     by_importance,
@@ -31,9 +29,9 @@ from kling_contracts.verify.reports.wording import (
     unused_lines,
     verdict_line,
 )
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
 from kling_contracts.verify.runner import Progress
-from kling_contracts.verify.step import Step
+from kling_contracts.verify.text import printable
 
 _STYLES: Final = {
     ExitCode.HOLDS: "bold green",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from kling_contracts.verify.check import Need, Result, Verdict
-from kling_contracts.verify.exit_codes import ExitCode, exit_code
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Need, Result, Verdict
+from kling_contracts.verify.report import ExitCode, Report, exit_code
 from kling_contracts.vocabulary import Confidence
 
 # How to supply what was missing.

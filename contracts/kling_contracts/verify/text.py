@@ -1,9 +1,14 @@
-"""Long texts in short: what repeats is told by how often, `"a" * 2501`, which is Python as well."""
+"""Texts in reports: repetitions in short, unprintable characters as escapes, words of a POSIX shell.
+
+The short form of a repetition, `"a" * 2501`, is Python as well.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, cast
 
@@ -99,3 +104,48 @@ def _quoted(text: str) -> str:
     """A literal between double quotes, in ASCII: a shell can hold it between single ones."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "backslashreplace").decode()
     return '"' + _CONTROL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", escaped) + '"'
+
+
+# Control characters, those that turn the direction of text, lone surrogates, what is no character at all.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    """The text with all that a terminal or XML could stumble over written as escapes; newlines stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(sign if sign == "\n" or _shows(sign) else _escaped(sign) for sign in text)
+
+
+def _shows(sign: str) -> bool:
+    return unicodedata.category(sign) not in _HIDDEN
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
+# So many arguments are too many for `seq` in a command line.
+_MANY: Final = 100_000
+_NO_FORMAT: Final = re.compile(r"[^-%\\'\n][^%\\'\n]*")
+
+
+def word(text: str) -> str:
+    """A text as one word."""
+    return "".join(_repeated(it) if isinstance(it, Run) else shlex.quote(it) for it in runs(text)) or "''"
+
+
+def octal(content: bytes) -> str:
+    """Bytes that are no text as the format of `printf`."""
+    signs = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "'\\%" else f"\\{byte:03o}" for byte in content
+    )
+    return f"'{''.join(signs)}'"
+
+
+def _repeated(run: Run) -> str:
+    if run.times > _MANY and run.unit.isalnum() and run.unit.isascii() and len(run.unit) == 1:
+        return f"\"$(head -c {run.times} /dev/zero | tr '\\0' {run.unit})\""
+    if _NO_FORMAT.fullmatch(run.unit):
+        return f"\"$(printf '{run.unit}%.0s' $(seq {run.times}))\""
+    return shlex.quote(run.unit * run.times)

@@ -33,8 +33,7 @@ from kling_contracts.checks import (
     unknown_ids,
 )
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.check import Check
-from kling_contracts.verify.step import Step
+from kling_contracts.verify.model import Check, Step
 
 # What only sends has no checks, and what only judges has no steps.
 _CHECKING = (

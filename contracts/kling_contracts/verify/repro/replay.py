@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from kling_contracts.verify.catalogue import steps_of
-from kling_contracts.verify.check import Check, Example, Need, Shown
+from kling_contracts.registry import steps_of
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.pieces import Pieces
+from kling_contracts.verify.model import Check, Example, Need, Shown
+from kling_contracts.verify.repro.placeholders import Pieces
 from kling_contracts.verify.session import encode
 
 # A shorter pause between two requests is none.

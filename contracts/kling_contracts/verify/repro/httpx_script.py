@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Final, cast
 
-from kling_contracts.verify.pieces import Piece
-from kling_contracts.verify.replay import Call, Listening, Replay, Result
-from kling_contracts.verify.shorthand import expression
+from kling_contracts.verify.repro.placeholders import Piece
+from kling_contracts.verify.repro.replay import Call, Listening, Replay, Result
+from kling_contracts.verify.text import expression
 
 # What a reader still takes in at a glance.
 _MOST: Final = 5
@@ -24,7 +24,7 @@ _MODULES: Final = {
     "time": r"\btime\.(?:sleep|time)\b",
     "kling_contracts.pictures as pictures": r"\bpictures\.\w+\(",
     "kling_contracts.verify.bodies as bodies": r"\bbodies\.\w+\(",
-    "kling_contracts.verify.receiver as receiver": r"\breceiver\.Receiver\(",
+    "kling_contracts.verify.callback_server as receiver": r"\breceiver\.Receiver\(",
 }
 _NAMES: Final = re.compile(r"\b(?:key|second_key|run)\b")
 _SHOWS: Final = 'event_hooks={"response": [lambda it: print(it, it.headers, it.read()[:500])]}'

@@ -14,11 +14,10 @@ from typing import Final
 from kling_contracts.pictures import read_header
 from kling_contracts.sample_pictures import encoded, jpeg, png
 from kling_contracts.verify.bodies import bulky
+from kling_contracts.verify.credentials import RIGHT_TOKEN, SPOILT, SPOILT_TOKENS, token_expression
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK
-from kling_contracts.verify.shell import word
-from kling_contracts.verify.shorthand import in_texts, lengthen
-from kling_contracts.verify.spoilt import RIGHT_TOKEN, SPOILT, SPOILT_TOKENS, token_expression
+from kling_contracts.verify.text import in_texts, lengthen, word
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from kling_contracts.verify.addresses import is_loopback
-from kling_contracts.verify.answer import Answer
 from kling_contracts.verify.exchange import Headers
+from kling_contracts.verify.plan import is_loopback
+from kling_contracts.verify.session import Answer
 
 # How long a server may be silent, in seconds, while there is time: a run waits no longer than its deadline.
 _SILENCE: Final = 30.0

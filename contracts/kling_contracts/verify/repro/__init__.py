@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kling_contracts.operations import Operation
-from kling_contracts.verify import python_script, shell_script
-from kling_contracts.verify.check import Check, Example, Shown
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Example, Shown
 from kling_contracts.verify.parts import main_text
-from kling_contracts.verify.printable import printable
-from kling_contracts.verify.replay import replay_of
-from kling_contracts.verify.shorthand import lengthen
+from kling_contracts.verify.repro import curl, httpx_script
+from kling_contracts.verify.repro.replay import replay_of
+from kling_contracts.verify.text import lengthen, printable
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ def reproduce(check: Check, example: Example, evidence: Evidence, base_url: str)
     replay = replay_of(check, example, evidence)
     base_url = base_url.rstrip("/")
     return Reproduction(
-        printable("\n".join(shell_script.lines(replay, base_url))),
-        printable("\n".join(python_script.lines(replay, base_url))),
+        printable("\n".join(curl.lines(replay, base_url))),
+        printable("\n".join(httpx_script.lines(replay, base_url))),
         lengths(example.shown[0], evidence.operation) if len(example.shown) == 1 else "",
     )
 

@@ -1,14 +1,16 @@
-"""What a check is, what it hears, and what it may say: examples of one broken property, and a verdict."""
+"""Checks and steps: a check judges the evidence, a step sends requests; failures and results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from fnmatch import fnmatchcase
 from typing import Final
 
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import Source
 
 Shown = Exchange | Delivery
@@ -97,3 +99,39 @@ class Result:
     examples: tuple[Example, ...] = ()
     need: Need | None = None
     reason: str = ""
+
+
+class Stage(IntEnum):
+    """When a step runs: what is free first, what costs most late, then what needs ended tasks."""
+
+    READING = 0
+    REFUSED = 1
+    CREATING = 2
+    RUNNING = 3
+    LARGE = 4
+    EXTRA = 5
+    ENDING = 6
+    ENDED = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """`reserves` is the largest number of images set aside at once, `keeps` what a right server creates.
+
+    `feeds` are patterns of check ids (`refuses.*`). `requests` is how many are sent, roughly where a step
+    waits for something.
+    """
+
+    name: str
+    stage: Stage
+    does: str
+    run: Callable[[Session], None]
+    requests: int
+    feeds: tuple[str, ...]
+    reserves: int = 0
+    keeps: int = 0
+    needs: frozenset[Need] = frozenset()
+    must: bool = True
+
+    def serves(self, check_id: str) -> bool:
+        return any(fnmatchcase(check_id, pattern) for pattern in self.feeds)

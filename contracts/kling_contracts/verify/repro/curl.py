@@ -7,11 +7,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from kling_contracts.verify.pieces import RECEIVER, Piece, Pieces
-from kling_contracts.verify.printable import printable
-from kling_contracts.verify.replay import Call, Listening, Replay, Result
+from kling_contracts.verify.repro.placeholders import RECEIVER, Piece, Pieces
+from kling_contracts.verify.repro.replay import Call, Listening, Replay, Result
 from kling_contracts.verify.session import encode
-from kling_contracts.verify.shell import octal, word
+from kling_contracts.verify.text import octal, printable, word
 
 # A longer argument is too long for a command.
 _LONGEST: Final = 100_000

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, cast
 
-from kling_contracts.verify.check import Result, Verdict
+from kling_contracts.verify.model import Result, Verdict
 
 _FIELDS: Final = ["check", "expires", "reason"]
 _EXAMPLE: Final = (
