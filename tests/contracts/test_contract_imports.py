@@ -112,3 +112,48 @@ def test_public_names() -> None:
     assert sorted(dir(kling_contracts)) == sorted(kling_contracts.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         kling_contracts.nonsense  # noqa: B018 - asking is the test
+
+
+def folders(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """An import graph of modules as one of the folders, or single modules, that they belong to."""
+    found: dict[str, set[str]] = {}
+    for name, others in graph.items():
+        top = name.partition(".")[0]
+        found.setdefault(top, set()).update({each.partition(".")[0] for each in others} - {top})
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> set[str]:
+    """What lies on circles of imports, or leads to them and is led to."""
+    left = dict(graph)
+    while done := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in done}
+    return set(left)
+
+
+def verifier() -> dict[str, set[str]]:
+    """What the modules of the verifier import of each other.
+
+    The names that `verify` offers arrive when they are first used, so its `__init__` imports nothing.
+    """
+    names = {dotted(module): imported(module) for module in MODULES if dotted(module) != "verify"}
+    mine = {name for name in names if name.partition(".")[0] in ("checks", "registry", "verify")}
+    full = {f"kling_contracts.{name}": name for name in mine}
+    return {name: {full[each] for each in names[name] & full.keys()} - {name} for name in mine}
+
+
+def test_the_verifier_has_no_circle() -> None:
+    """Neither of modules nor of folders: `verify` knows no check, and only the registry knows both."""
+    graph = verifier()
+    assert circle(graph) == set()
+    assert circle(folders(graph)) == set()
+    assert folders(graph)["checks"] == {"verify"}
+    assert folders(graph)["verify"] == set()
+
+
+def test_a_circle_is_seen() -> None:
+    """Of two modules, and of two folders whose modules have none."""
+    assert circle({"a": {"b"}, "b": {"a"}, "c": set()}) == {"a", "b"}
+    crossing = {"a.x": {"b.x"}, "b.x": set[str](), "b.y": {"a.y"}, "a.y": set[str]()}
+    assert circle(crossing) == set()
+    assert circle(folders(crossing)) == {"a", "b"}

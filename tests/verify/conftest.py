@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import httpx
 import pytest
 
-import kling_contracts.verify.plan
 import kling_mock.images.draw
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
-from kling_contracts.registry import steps_of
+from kling_contracts.registry import SUITE, steps_of
 from kling_contracts.sample_pictures import png
 from kling_contracts.verify.callback_server import Letters
 from kling_contracts.verify.credentials import Keys
-from kling_contracts.verify.model import Need, Step, Verdict
-from kling_contracts.verify.runner import Options, Report, verify
+from kling_contracts.verify.model import Need, Step, Suite, Verdict
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.runner import run
 from kling_contracts.witnesses.message import Callback
 from kling_contracts.witnesses.witness import Faulty, Witness, WitnessTransport
 from kling_mock import Fake, ManualClock
@@ -125,10 +126,9 @@ def _light_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 @pytest.fixture
-def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+def light_campaign(campaign: Campaign) -> Campaign:
     """The same without the requests of 14 MB, which take half of its time."""
-    monkeypatch.setattr(kling_contracts.verify.plan, "steps_of", _light_steps)
-    return campaign
+    return partial(campaign, suite=replace(SUITE, steps=_light_steps))
 
 
 def _settings(gateway: Gateway) -> dict[str, Any]:
@@ -175,6 +175,7 @@ def run_campaign(
     pace: str = "seconds:0.3,0.5",
     latency: float = 0.004,
     operation: Operation | None = None,
+    suite: Suite = SUITE,
 ) -> Outcome:
     """A whole run against a fake behind a witness, as a user with two keys runs it."""
     target = gateway if operation is None else gateway.focused(operation)
@@ -188,12 +189,13 @@ def run_campaign(
         operation=operation,
         max_tasks=images,
     )
-    report = verify(
+    report = run(
         options,
+        suite,
         transport=Ticking(served.transport, served.clock, latency),
         waiter=Wait(served.clock),
         inbox=served.inbox,
-        run="r1",
+        run_id="r1",
     )
     served.fake.check()
     return Outcome(report, served)

@@ -113,7 +113,7 @@ def paste(code: str, served: Served) -> Tap:
 
 def scripts_of(result: Result, report: Report) -> Reproduction:
     """What the report gives to paste for a finding."""
-    return reproduce(result.check, result.examples[0], report.evidence, SERVER)
+    return reproduce(result.check, result.examples[0], report.evidence, SERVER, report.steps)
 
 
 def shown_again(outcome: Outcome, result: Result, script: str, served: Served | None = None) -> bool:
@@ -123,7 +123,7 @@ def shown_again(outcome: Outcome, result: Result, script: str, served: Served | 
     """
     served = served or outcome.served
     example, evidence = result.examples[0], outcome.report.evidence
-    replay = replay_of(result.check, example, evidence)
+    replay = replay_of(result.check, example, evidence, outcome.report.steps)
     tap = paste(script, served)
     new = _instead(list(replay.exchanges), tap, served, evidence)
     came = _deliveries(served) if replay.listening else []

@@ -15,17 +15,16 @@ import pytest
 
 from kling_contracts.cli import main
 from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
-from kling_contracts.registry import checks_of
+from kling_contracts.registry import SUITE, checks_of, judge_recording, verify
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Example, Result, Verdict
 from kling_contracts.verify.plan import Options, plan
 from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.recorder import Recorder
-from kling_contracts.verify.recording import judge_recording
 from kling_contracts.verify.report import Course, Report
 from kling_contracts.verify.reports import html_report, json_report, junit
-from kling_contracts.verify.runner import Progress, verify
+from kling_contracts.verify.runner import Progress, run
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
 from kling_mock import Fake
 
@@ -49,7 +48,7 @@ def url() -> Iterator[str]:
 def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     options = Options(base_url=url, api_key=KEY, only=("answers.*", "refuses.prompt.*", "malformed.*"))
     path = tmp_path_factory.mktemp("recording") / "run.jsonl"
-    return verify(options, run="r1", recorder=Recorder(path)), path
+    return run(options, SUITE, run_id="r1", recorder=Recorder(path)), path
 
 
 def test_a_right_server_holds_and_the_key_is_nowhere(
@@ -243,7 +242,7 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
         gateway=gateway,
         max_tasks=20,
     )
-    planned = plan(options)
+    planned = plan(options, SUITE)
     lacking = {each.missing for each in planned if each.step.must and each.missing}
     assert len(planned) > 40
     assert lacking <= ({"access and secret key"} if not gateway.takes_tokens else set())
@@ -410,7 +409,7 @@ def test_a_mistake_of_ours_is_not_held_against_the_server(
     def mistaken(*_: object, **__: object) -> None:
         raise LookupError("ours")
 
-    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", mistaken)
+    monkeypatch.setattr("kling_contracts.registry.judge_recording", mistaken)
     assert main(["judge", str(recorded[1])]) == 4
     told = capsys.readouterr().err
     assert told.startswith(
@@ -425,6 +424,6 @@ def test_an_interrupted_command_is_no_traceback(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", interrupted)
+    monkeypatch.setattr("kling_contracts.registry.judge_recording", interrupted)
     assert main(["judge", str(recorded[1])]) == 4
     assert capsys.readouterr().err == "kling-contracts: interrupted before there was a report\n"

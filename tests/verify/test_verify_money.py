@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.registry import SUITE
+from kling_contracts.verify import runner
 from kling_contracts.verify.budget import Budget, OverBudget, images_of
 from kling_contracts.verify.model import Need, Verdict
-from kling_contracts.verify.runner import Options, Report, plan, verify
+from kling_contracts.verify.plan import Options, plan
+from kling_contracts.verify.report import Report
 from tests.profiles import share
 
 KEY = "sk-good-0123456789"
@@ -68,7 +71,7 @@ def drop(number: int) -> httpx.Response:
 
 def run(till: Till, max_tasks: int | None, gateway: Gateway = COMETAPI, deadline: float = 30) -> Report:
     options = Options(base_url=BASE, api_key=KEY, gateway=gateway, max_tasks=max_tasks, deadline=deadline)
-    return verify(options, transport=httpx.MockTransport(till), waiter=StillTime(), run="test")
+    return runner.run(options, SUITE, transport=httpx.MockTransport(till), waiter=StillTime(), run_id="test")
 
 
 @pytest.mark.parametrize("answer", [accept, fail, drop])
@@ -105,7 +108,9 @@ def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
 
     till = Till(accept)
     options = Options(base_url="http://127.0.0.1:9", api_key=KEY)
-    report = verify(options, transport=httpx.MockTransport(gateway), waiter=StillTime(), inbox=None)
+    report = runner.run(
+        options, SUITE, transport=httpx.MockTransport(gateway), waiter=StillTime(), inbox=None
+    )
     assert (report.course.mock, report.course.limit, till.creates) == (False, 0, [])
 
 
@@ -130,7 +135,7 @@ def test_what_was_not_sent_for_want_of_time_is_not_counted() -> None:
         raise httpx.ReadTimeout("nothing came")
 
     options = Options(base_url=BASE, api_key=KEY, max_tasks=20, deadline=30, only=("accepts.prompt.*",))
-    report = verify(options, transport=httpx.MockTransport(slow), waiter=time, run="test")
+    report = runner.run(options, SUITE, transport=httpx.MockTransport(slow), waiter=time, run_id="test")
     assert report.course.images == sent == 1
     assert report.findings == ()
     assert {each.missing for each in report.plan} >= {Need.TIME}
@@ -149,20 +154,20 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
     options = Options(
         base_url=BASE, api_key="ak-1234567:sk-1234567", second_api_key="sk-2", gateway=gateway, max_tasks=20
     )
-    planned = plan(options, receiver=True)
+    planned = plan(options, SUITE, receiver=True)
     assert not [
         each.step.name for each in planned if each.step.must and each.missing not in (None, Need.SIGNER)
     ]
     spent = max(each.spent_before + each.step.reserves for each in planned if each.missing is None)
     assert spent <= 20
-    tighter = plan(Options(**(options.__dict__ | {"max_tasks": 18})), receiver=True)
+    tighter = plan(Options(**(options.__dict__ | {"max_tasks": 18})), SUITE, receiver=True)
     assert [each.step.name for each in tighter if each.step.must and each.missing is Need.BUDGET]
 
 
 def test_what_is_no_must_leaves_enough_for_the_musts() -> None:
     """Whatever the budget, the musts that run are those that would if there were nothing else."""
     for budget in range(40):
-        planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), receiver=True)
+        planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), SUITE, receiver=True)
         spent, alone = 0, []
         for step in (each.step for each in planned if each.step.must and each.missing in (None, Need.BUDGET)):
             if step.reserves == 0 or spent + step.reserves <= budget:

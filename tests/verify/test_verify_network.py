@@ -12,9 +12,10 @@ import time
 import httpx
 import pytest
 
+from kling_contracts.registry import SUITE, verify
 from kling_contracts.verify.callback_server import Receiver
-from kling_contracts.verify.plan import is_loopback
-from kling_contracts.verify.runner import Options, Unreachable, verify
+from kling_contracts.verify.plan import Options, is_loopback
+from kling_contracts.verify.runner import Unreachable, run
 from kling_contracts.verify.transport import Wire
 
 # -- wire and receiver
@@ -159,7 +160,11 @@ def test_a_server_that_is_not_there() -> None:
         raise httpx.ConnectError("connection refused")
 
     with pytest.raises(Unreachable, match=r"no answer: ConnectError: connection refused"):
-        verify(Options(base_url="http://gateway.test", api_key="sk-1"), transport=httpx.MockTransport(nobody))
+        run(
+            Options(base_url="http://gateway.test", api_key="sk-1"),
+            SUITE,
+            transport=httpx.MockTransport(nobody),
+        )
 
 
 @pytest.mark.parametrize("url", ["ftp://gateway.test", "gateway.test", "http://[", "http://me:secret@h/"])
@@ -173,7 +178,8 @@ def test_a_key_that_is_refused_is_not_shown() -> None:
         return httpx.Response(401, text=f"bad {request.headers.get('authorization')}")
 
     with pytest.raises(Unreachable, match=r"the key is refused: 401 bad Bearer \$KLING_API_KEY"):
-        verify(
+        run(
             Options(base_url="http://gateway.test", api_key="sk-very-secret"),
+            SUITE,
             transport=httpx.MockTransport(server),
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kling_contracts.gateways import GATEWAYS, KLING, Gateway
+from kling_contracts.registry import verify
 from kling_contracts.verify.model import Verdict
-from kling_contracts.verify.runner import Options, verify
+from kling_contracts.verify.plan import Options
 from kling_mock import Fake
 
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
+from kling_contracts.registry import judge_recording
 from kling_contracts.verify.recorder import write_recording
-from kling_contracts.verify.recording import judge_recording
 from kling_contracts.verify.reports import html_report, json_report, junit, terminal
 from kling_contracts.verify.runner import Unreachable
 from kling_contracts.witnesses.message import Answer, Ask, Object, images_of

@@ -102,10 +102,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, Path]]) -> int:
+    from kling_contracts.registry import verify
     from kling_contracts.verify.recorder import Recorder
     from kling_contracts.verify.report import ExitCode
     from kling_contracts.verify.reports.terminal import LiveProgress
-    from kling_contracts.verify.runner import Unreachable, verify
+    from kling_contracts.verify.runner import Unreachable
 
     recorder = Recorder(given.record) if given.record else None
     try:
@@ -167,9 +168,10 @@ def _key_from_environment(gateway: str) -> str:
 def _show_plan(options: Options, *, as_json: bool) -> int:
     import json
 
+    from kling_contracts.registry import SUITE
     from kling_contracts.verify.plan import limit_of, plan, totals_of
 
-    planned, limit = plan(options), limit_of(options, mock=False)
+    planned, limit = plan(options, SUITE), limit_of(options, mock=False)
     if not as_json:
         from kling_contracts.verify.reports.terminal import show_plan
 

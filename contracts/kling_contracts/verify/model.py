@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
+from kling_contracts.gateways import Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.session import Session
@@ -135,3 +136,11 @@ class Step:
 
     def serves(self, check_id: str) -> bool:
         return any(fnmatchcase(check_id, pattern) for pattern in self.feeds)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All checks and steps in order: which there are depends on what a gateway offers."""
+
+    checks: Callable[[Gateway], tuple[Check, ...]]
+    steps: Callable[[Gateway], tuple[Step, ...]]

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 from kling_contracts.gateways import COMETAPI, Gateway
 from kling_contracts.operations import Operation
-from kling_contracts.registry import checks_of, steps_of
 from kling_contracts.verify.known_deviations import Deviation
-from kling_contracts.verify.model import Check, Need, Step
+from kling_contracts.verify.model import Check, Need, Step, Suite
 
 DEADLINE: Final = 300.0
 
@@ -57,16 +56,19 @@ class Planned:
     spent_before: int
 
 
-def plan(options: Options, *, mock: bool = False, receiver: bool | None = None) -> tuple[Planned, ...]:
+def plan(
+    options: Options, suite: Suite, *, mock: bool = False, receiver: bool | None = None
+) -> tuple[Planned, ...]:
     """What a run would do, in order. `mock`: as against a proven kling-mock."""
     limit = limit_of(options, mock=mock)
     missing = _missing(options, is_loopback(options.base_url) if receiver is None else receiver)
     planned: list[Planned] = []
     spent = 0
-    steps = steps_of(options.target)
+    steps = suite.steps(options.target)
+    chosen = [check for check in suite.checks(options.target) if asked_for(check, options)]
     for at, step in enumerate(steps):
         need = next(iter(sorted(step.needs & missing)), None)
-        if need is None and not _chosen(step, options):
+        if need is None and not any(step.serves(check.id) for check in chosen):
             need = Need.CHOSEN
         # What is no must leaves enough for all musts that follow.
         spared = 0 if step.must else images_wanted(steps[at + 1 :], missing)
@@ -101,12 +103,6 @@ def _missing(options: Options, receiver: bool) -> frozenset[Need]:  # noqa: FBT0
         Need.RECEIVER: receiver,
     }
     return frozenset(need for need, there in absent.items() if not there)
-
-
-def _chosen(step: Step, options: Options) -> bool:
-    return not options.only or any(
-        step.serves(check.id) for check in checks_of(options.target) if asked_for(check, options)
-    )
 
 
 def asked_for(check: Check, options: Options) -> bool:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from kling_contracts.gateways import GATEWAYS, Gateway
-from kling_contracts.registry import steps_of
+from kling_contracts.gateways import Gateway
 from kling_contracts.verify.budget import images_of
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.known_deviations import Deviation
-from kling_contracts.verify.model import Need
+from kling_contracts.verify.model import Need, Suite
 from kling_contracts.verify.plan import Options, Planned
 from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.recorder import FORMAT, VERSION
@@ -41,17 +40,15 @@ class _Line:
         return BadRecording(f"{self.path}, line {self.number}: {what}; {_AGAIN}")
 
 
-def judge_recording(
+def judge(
     path: Path,
+    suite: Suite,
     *,
-    only: Sequence[str] = (),
-    known: Sequence[Deviation] = (),
-    gateways: Sequence[Gateway] = GATEWAYS,
+    only: Sequence[str],
+    known: Sequence[Deviation],
+    gateways: Sequence[Gateway],
 ) -> Report:
-    """The report on a recording. Raises BadRecording, OSError.
-
-    `only` replaces the choice that the run was made with. `gateways` are those that it may be about.
-    """
+    """The report on a recording, by the checks of a suite. Raises BadRecording, OSError."""
     lines, cut_off = _read(path)
     header, *rest = lines or [_Line(path, 1, {})]
     gateway = _gateway(header, gateways)
@@ -82,11 +79,11 @@ def judge_recording(
         course, missing = _ended(last, begun, evidence)
     else:
         course = _broken_off(begun, evidence, len(lines), cut_off=cut_off)
-        missing = {step.name: missing.get(step.name, Need.REST) for step in steps_of(gateway)}
+        missing = {step.name: missing.get(step.name, Need.REST) for step in suite.steps(gateway)}
     plan = tuple(
-        Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in steps_of(gateway)
+        Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in suite.steps(gateway)
     )
-    return judged(options, evidence, plan, course)
+    return judged(options, suite.checks(gateway), evidence, plan, course)
 
 
 def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kling_contracts.registry import checks_of
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.known_deviations import Deviation, unused
-from kling_contracts.verify.model import OWN_CHOICE, Check, Hearing, Need, Result, Verdict
+from kling_contracts.verify.model import OWN_CHOICE, Check, Hearing, Need, Result, Step, Verdict
 from kling_contracts.verify.plan import Options, Planned, asked_for
 
 
@@ -45,14 +44,25 @@ class Report:
         return tuple(result for result in self.results if result.verdict in verdicts)
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the run, also those that were left out."""
+        return tuple(each.step for each in self.plan)
+
+    @property
     def findings(self) -> tuple[Result, ...]:
         """The checks that failed."""
         return self.having(Verdict.FAIL)
 
 
-def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], course: Course) -> Report:
+def judged(
+    options: Options,
+    checks: Iterable[Check],
+    evidence: Evidence,
+    planned: tuple[Planned, ...],
+    course: Course,
+) -> Report:
     """The report on some evidence."""
-    results = tuple(_judge(check, evidence, planned, options.known) for check in checks_of(options.target))
+    results = tuple(_judge(check, evidence, planned, options.known) for check in checks)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,

@@ -12,15 +12,13 @@ from kling_contracts.verify.budget import Budget, OverBudget
 from kling_contracts.verify.callback_server import Inbox, Receiver
 from kling_contracts.verify.credentials import Keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.model import Need, Step
+from kling_contracts.verify.model import Need, Step, Suite
 from kling_contracts.verify.plan import Options, Planned, address_problem, is_loopback, limit_of, plan
 from kling_contracts.verify.probes import Probe
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Course, Report, judged
 from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
 from kling_contracts.verify.transport import Wire
-
-__all__ = ["HEALTH_PATH", "Options", "Progress", "Report", "Unreachable", "plan", "verify"]
 
 HEALTH_PATH = "/_mock/health"
 
@@ -39,21 +37,22 @@ class Progress:
         """There is more evidence."""
 
 
-def verify(  # noqa: PLR0913 -- what a test may replace
+def run(  # noqa: PLR0913 -- what a test may replace
     options: Options,
+    suite: Suite,
     *,
     transport: httpx.BaseTransport | None = None,
     waiter: Waiter | None = None,
     inbox: Inbox | None = None,
     progress: Progress | None = None,
     recorder: Recorder | None = None,
-    run: str | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Verify a server. Raises Unreachable, or ValueError for a base URL that is none.
 
     Raises LookupError for an operation that the gateway does not offer.
 
-    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run`
+    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run_id`
     is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
     """
     problem = address_problem(options.base_url)
@@ -62,7 +61,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
     waiter, progress = waiter or SystemWaiter(), progress or Progress()
     evidence = Evidence(
         gateway=options.target,
-        run=run or secrets.token_hex(4),
+        run=run_id or secrets.token_hex(4),
         seed=options.seed,
         signed=_signing(options),
     )
@@ -93,7 +92,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
         except OutOfTime:
             raise Unreachable(f"no answer within {options.deadline:g} s, the deadline") from None
         limit = session.budget.limit = limit_of(options, mock=mock)
-        planned = plan(options, mock=mock, receiver=inbox is not None)
+        planned = plan(options, suite, mock=mock, receiver=inbox is not None)
         course = Course(limit=limit, mock=mock, started=started)
         if recorder is not None:
             open_things.callback(recorder.close)
@@ -105,7 +104,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
         if recorder is not None:
             recorder.go_on(evidence)  # an interruption may have come before the last exchange was written
             recorder.end(course, planned)
-    return judged(options, evidence, planned, course)
+    return judged(options, suite.checks(options.target), evidence, planned, course)
 
 
 def _signing(options: Options) -> frozenset[str]:

@@ -129,7 +129,7 @@ def _finding(result: Result, report: Report, *, opened: bool) -> str:
 
 
 def _example(check: Check, example: Example, report: Report) -> str:
-    pasted = reproduce(check, example, report.evidence, report.options.base_url)
+    pasted = reproduce(check, example, report.evidence, report.options.base_url, report.steps)
     rows = [("expected", example.expected), ("actual", example.actual), ("length", pasted.lengths)]
     table = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
     return (

@@ -91,7 +91,7 @@ def _check(result: Result, report: Report) -> dict[str, object]:
 
 
 def _example(check: Check, example: Example, report: Report) -> dict[str, object]:
-    pasted = reproduce(check, example, report.evidence, report.options.base_url)
+    pasted = reproduce(check, example, report.evidence, report.options.base_url, report.steps)
     return {
         "sentence": example.sentence,
         "expected": example.expected,

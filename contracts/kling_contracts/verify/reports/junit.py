@@ -55,7 +55,7 @@ def _add(suite: ET.Element, result: Result, report: Report) -> None:
 def _text(result: Result, report: Report) -> str:
     lines = [f"rule: {result.check.sentence} ({result.check.source})"]
     for example in result.examples[:_EXAMPLES]:
-        pasted = reproduce(result.check, example, report.evidence, report.options.base_url)
+        pasted = reproduce(result.check, example, report.evidence, report.options.base_url, report.steps)
         lines += ["", example.sentence, f"expected: {example.expected}", f"actual: {example.actual}"]
         lines += [f"length: {pasted.lengths}"] if pasted.lengths else []
         lines += [pasted.curl]

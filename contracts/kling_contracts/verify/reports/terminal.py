@@ -128,7 +128,7 @@ def show_report(report: Report, *, require_all: bool = False, out: Console | Non
 
 def _show_finding(out: Console, result: Result, report: Report) -> None:
     check, example = result.check, result.examples[0]
-    pasted = reproduce(result.check, example, report.evidence, report.options.base_url)
+    pasted = reproduce(result.check, example, report.evidence, report.options.base_url, report.steps)
     rows = [
         ("rule", f"{check.sentence} ({check.source}; confidence {check.source.confidence})"),
         ("expected", example.expected),

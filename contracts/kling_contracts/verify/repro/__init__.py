@@ -6,12 +6,13 @@ ids, which may be used once. Keys are variables of the environment.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kling_contracts.operations import Operation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Example, Shown
+from kling_contracts.verify.model import Check, Example, Shown, Step
 from kling_contracts.verify.parts import main_text
 from kling_contracts.verify.repro import curl, httpx_script
 from kling_contracts.verify.repro.replay import replay_of
@@ -27,9 +28,11 @@ class Reproduction:
     lengths: str
 
 
-def reproduce(check: Check, example: Example, evidence: Evidence, base_url: str) -> Reproduction:
-    """What shows an example of what a check found once more."""
-    replay = replay_of(check, example, evidence)
+def reproduce(
+    check: Check, example: Example, evidence: Evidence, base_url: str, steps: Iterable[Step] = ()
+) -> Reproduction:
+    """What shows an example of what a check found once more. `steps` are those of the run."""
+    replay = replay_of(check, example, evidence, steps)
     base_url = base_url.rstrip("/")
     return Reproduction(
         printable("\n".join(curl.lines(replay, base_url))),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from kling_contracts.registry import steps_of
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.model import Check, Example, Need, Shown
+from kling_contracts.verify.model import Check, Example, Need, Shown, Step
 from kling_contracts.verify.repro.placeholders import Pieces
 from kling_contracts.verify.session import encode
 
@@ -90,9 +89,9 @@ class Replay:
     listening: Listening | None = None
 
 
-def replay_of(check: Check, example: Example, evidence: Evidence) -> Replay:
-    """What shows an example, in the order of time."""
-    listening = _listening(check, example.shown, evidence)
+def replay_of(check: Check, example: Example, evidence: Evidence, steps: Iterable[Step]) -> Replay:
+    """What shows an example, in the order of time. `steps` are those of the run."""
+    listening = _listening([step for step in steps if step.serves(check.id)], example.shown, evidence)
     exchanges = _with_what_they_rest_on(example.shown, evidence, heard=listening is not None)
     tasks = _tasks(exchanges, evidence)
     calls: list[Call] = []
@@ -118,8 +117,7 @@ def replay_of(check: Check, example: Example, evidence: Evidence) -> Replay:
     )
 
 
-def _listening(check: Check, shown: Sequence[Shown], evidence: Evidence) -> Listening | None:
-    feeding = [step for step in steps_of(evidence.gateway) if step.serves(check.id)]
+def _listening(feeding: Sequence[Step], shown: Sequence[Shown], evidence: Evidence) -> Listening | None:
     heard = [each for each in shown if isinstance(each, Delivery)]
     if not heard and not any(Need.RECEIVER in step.needs for step in feeding):
         return None
