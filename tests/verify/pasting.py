@@ -19,7 +19,7 @@ import kling_contracts.verify.callback_server
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.model import Hearing, Result
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.repro import Reproduction, reproduce
 from kling_contracts.verify.repro.replay import replay_of
@@ -153,7 +153,7 @@ def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list
             httpx.Client(transport=tap).get(
                 f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
             )
-            empty = replace(each, method="GET", probe=Probe("poll", task), who="first", body=b"")
+            empty = replace(each, method="GET", probe=Probe(ProbeKind.POLL, task), who="first", body=b"")
             number = len(evidence.exchanges) + len(looks)
             looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
     return looks
@@ -188,7 +188,7 @@ def _instead(wanted: list[Exchange], tap: Tap, served: Served, evidence: Evidenc
             names[f"kc-{evidence.run}-"] = f"kc-{mark[1].decode()}-"
         if old.task is not None and made.task is not None:
             names[old.task.task_id] = made.task.task_id
-        new[old.number] = replace(made, probe=Probe(*(_renamed(part, names) for part in made.probe)))
+        new[old.number] = replace(made, probe=_renamed_probe(made.probe, names))
     return new
 
 
@@ -230,6 +230,10 @@ def _named(exchange: Exchange, evidence: Evidence) -> bool:
     """Whether the target names a task of the run, so that another one is asked for instead."""
     last = exchange.target.rpartition("/")[2].partition("?")[0]
     return last in {trace.id for trace in evidence.traces()} or f"kc-{evidence.run}-" in last
+
+
+def _renamed_probe(probe: Probe, names: dict[str, str]) -> Probe:
+    return Probe(probe.kind, _renamed(probe.about, names), _renamed(probe.tag, names))
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

@@ -20,7 +20,7 @@ from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Example, Result, Verdict
 from kling_contracts.verify.plan import Options, plan
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Course, Report
 from kling_contracts.verify.reports import html_report, json_report, junit
@@ -329,7 +329,7 @@ def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> 
 def hostile() -> Report:
     exchange = Exchange(
         number=0,
-        probe=Probe("refuse", "prompt.max_length", HOSTILE),
+        probe=Probe(ProbeKind.REFUSE, "prompt.max_length", HOSTILE),
         who="first",
         method="POST",
         target="/kling/v1/images/generations",
@@ -389,7 +389,7 @@ def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
     report, path = recorded
     text = path.read_text(encoding="utf-8")
     if status:
-        refused = next(each.answer.decode() for each in report.evidence.of("malformed"))
+        refused = next(each.answer.decode() for each in report.evidence.of(ProbeKind.MALFORMED))
         text = text.replace(json.dumps(refused)[1:-1], json.dumps("nothing")[1:-1])
     spoilt = tmp_path / "run.jsonl"
     spoilt.write_text(text, encoding="utf-8")

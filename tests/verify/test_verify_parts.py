@@ -13,7 +13,7 @@ from kling_contracts.verify.bodies import faults, minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Hearing
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import encode
 
 GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
@@ -22,7 +22,7 @@ GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gate
 def exchange(**fields: object) -> Exchange:
     plain = {
         "number": 0,
-        "probe": Probe("refuse"),
+        "probe": Probe(ProbeKind.REFUSE),
         "who": "first",
         "method": "POST",
         "target": "/",

@@ -23,7 +23,7 @@ from kling_contracts.verify.credentials import SPOILT
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange
 from kling_contracts.verify.model import Example
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.repro import Reproduction, lengths, reproduce
 from kling_contracts.verify.session import KEPT_BYTES, _cut, encode
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
@@ -79,7 +79,7 @@ def exchange(
     headers = () if key is None else (("authorization", key),)
     return Exchange(
         number=0,
-        probe=Probe("refuse", about),
+        probe=Probe(ProbeKind.REFUSE, about),
         who="first",
         method=method,
         target=target,

@@ -15,7 +15,6 @@ from kling_contracts.checks.valid_requests import (
     EXACT,
     EXTERNAL_ID,
     NOT_BURNT,
-    STUBBORN,
     ValidRequest,
     body_of,
     requests_of,
@@ -28,14 +27,10 @@ from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
 
-WHOLE: Final = "accept"  # all features of a request together
-WITHOUT: Final = "accept without"  # all but the one that the probe is about
-ONLY: Final = "accept only"  # the minimal request and that one
-TWICE: Final = "accept twice"  # what was accepted before, once more
 VALID: Final = "valid"
 
 # What else a created task is evidence for.
@@ -108,12 +103,12 @@ def _step(request: ValidRequest, least: int) -> Step:
 
 
 def _send_twice(session: Session) -> None:
-    for earlier in session.evidence.of(WHOLE):
+    for earlier in session.evidence.of(ProbeKind.ACCEPT):
         asked = earlier.asked_object
         marked = asked.get("external_task_id") or asked.get("callback_url")
         cheap = images_in(asked) == smallest_cost(session.operation)
         if earlier.accepted and cheap and not marked:
-            session.create(Probe(TWICE, VALID, "the same once more"), asked)
+            session.create(Probe(ProbeKind.ACCEPT_TWICE, VALID, "the same once more"), asked)
             return
 
 
@@ -125,12 +120,12 @@ def _stage(request: ValidRequest, least: int) -> Stage:
 
 def _send(request: ValidRequest) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        if session.inbox is not None and request.callback == STUBBORN:
-            session.inbox.refuse_first(STUBBORN)
+        if session.inbox is not None and request.callback == Label.STUBBORN:
+            session.inbox.refuse_first(Label.STUBBORN)
         parts = request.brought(session)
         body = _body(session, parts)
         with ThreadPoolExecutor(request.racers) as pool:
-            probe = Probe(WHOLE, request.name)
+            probe = Probe(ProbeKind.ACCEPT, request.name)
             sent = [
                 pool.submit(session.create, probe, body, escaped=request.escaped)
                 for _ in range(request.racers)
@@ -144,19 +139,21 @@ def _send(request: ValidRequest) -> Callable[[Session], None]:
 
 def _find_guilty(session: Session, parts: tuple[Feature, ...], *, escaped: bool) -> None:
     for guilty in parts:
-        probe = Probe(WITHOUT, guilty.about, guilty.tag)
+        probe = Probe(ProbeKind.ACCEPT_WITHOUT, guilty.about, guilty.tag)
         rest = _body(session, [part for part in parts if part is not guilty])
         if session.create(probe, rest, escaped=escaped).accepted:
             _alone(session, guilty, escaped=escaped)
             return
     # More than one is guilty, or all of them are innocent and the server refuses everything.
-    if session.create(Probe(ONLY, VALID, "the smallest body"), _body(session, ())).accepted:
+    if session.create(Probe(ProbeKind.ACCEPT_ONLY, VALID, "the smallest body"), _body(session, ())).accepted:
         for part in parts:
             _alone(session, part, escaped=escaped)
 
 
 def _alone(session: Session, part: Feature, *, escaped: bool) -> None:
-    session.create(Probe(ONLY, part.about, part.tag), _body(session, (part,)), escaped=escaped)
+    session.create(
+        Probe(ProbeKind.ACCEPT_ONLY, part.about, part.tag), _body(session, (part,)), escaped=escaped
+    )
 
 
 def _body(session: Session, parts: Iterable[Feature]) -> Body:
@@ -192,11 +189,13 @@ def judge_feature(about: str) -> Callable[[Evidence, Hearing], None]:
     """Whether what a feature is about was accepted wherever it was sent, alone or with others."""
 
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        if about in (NOT_BURNT, EXACT) and any(not each.accepted for each in evidence.of(ONLY, EXTERNAL_ID)):
+        if about in (NOT_BURNT, EXACT) and any(
+            not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, EXTERNAL_ID)
+        ):
             return  # external ids are refused in general
         for request in requests_of(evidence.gateway):
             # Of those that race for one external id, one speaks for all.
-            wholes = sorted(evidence.of(WHOLE, request.name), key=lambda whole: not whole.accepted)
+            wholes = sorted(evidence.of(ProbeKind.ACCEPT, request.name), key=lambda whole: not whole.accepted)
             if not wholes or not (about == VALID or about in request.abouts):
                 continue
             whole = wholes[0]
@@ -221,10 +220,10 @@ def _guilty(evidence: Evidence, whole: Exchange) -> list[Exchange]:
         kind = exchange.probe.kind
         if exchange.probe == whole.probe:
             continue
-        if kind not in (WITHOUT, ONLY):
+        if kind not in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY):
             break
-        if kind == ONLY and exchange.answered and not exchange.accepted:
+        if kind == ProbeKind.ACCEPT_ONLY and exchange.answered and not exchange.accepted:
             alone.append(exchange)
-        elif kind == WITHOUT and exchange.accepted:
+        elif kind == ProbeKind.ACCEPT_WITHOUT and exchange.accepted:
             part = exchange.probe
-    return alone or [replace(whole, probe=part or Probe(ONLY, VALID, "all of it together"))]
+    return alone or [replace(whole, probe=part or Probe(ProbeKind.ACCEPT_ONLY, VALID, "all of it together"))]

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
-from kling_contracts.checks.accepting import CREATE_FEEDS, ONLY, VALID
+from kling_contracts.checks.accepting import CREATE_FEEDS, VALID
 from kling_contracts.checks.errors import error_message
 from kling_contracts.checks.lists import MOST, page_path
-from kling_contracts.checks.valid_requests import FIRST
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import COMET_LIVE, SEED
-
-FOREIGN: Final = "foreign"
-NOWHERE: Final = "foreign nowhere"
-SAME_ID: Final = "same external id"
-BY_ID: Final = "foreign external id"
-LIST: Final = "foreign list"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -83,18 +75,18 @@ def _ask(session: Session) -> None:
     if second is None or not traces:
         return
     task_id, create = traces[0].id, session.create_path
-    session.send(Probe(FOREIGN, task_id), "GET", f"{create}/{task_id}", key=second)
+    session.send(Probe(ProbeKind.FOREIGN, task_id), "GET", f"{create}/{task_id}", key=second)
     nowhere = _neighbour(task_id)
-    session.send(Probe(NOWHERE, nowhere), "GET", f"{create}/{nowhere}", key=second)
+    session.send(Probe(ProbeKind.FOREIGN_NOWHERE, nowhere), "GET", f"{create}/{nowhere}", key=second)
     named = has(session.operation, EXTERNAL_ID)
     if session.evidence.gateway.lists:
-        session.send(Probe(LIST, "before"), "GET", page_path(session, 1, MOST), key=second)
+        session.send(Probe(ProbeKind.FOREIGN_LIST, "before"), "GET", page_path(session, 1, MOST), key=second)
     if named and session.evidence.gateway.finds_external_ids:
-        target = f"{create}/{session.external_id(FIRST)}"
-        session.send(Probe(BY_ID, task_id), "GET", target, key=second)
+        target = f"{create}/{session.external_id(Label.FIRST)}"
+        session.send(Probe(ProbeKind.FOREIGN_BY_EXTERNAL_ID, task_id), "GET", target, key=second)
     if named:
-        body = minimal(session.operation) | {EXTERNAL_ID: session.external_id(FIRST)}
-        session.create(Probe(SAME_ID, EXTERNAL_ID), body, second)
+        body = minimal(session.operation) | {EXTERNAL_ID: session.external_id(Label.FIRST)}
+        session.create(Probe(ProbeKind.FOREIGN_SAME_ID, EXTERNAL_ID), body, second)
 
 
 def _neighbour(task_id: str) -> str:
@@ -103,8 +95,8 @@ def _neighbour(task_id: str) -> str:
 
 
 def _judge_separate(evidence: Evidence, hearing: Hearing) -> None:
-    nowhere = next(evidence.of(NOWHERE), None)
-    for kind in (FOREIGN, BY_ID):
+    nowhere = next(evidence.of(ProbeKind.FOREIGN_NOWHERE), None)
+    for kind in (ProbeKind.FOREIGN, ProbeKind.FOREIGN_BY_EXTERNAL_ID):
         for exchange in evidence.of(kind):
             same = nowhere is None or _told(exchange) == _told(nowhere)
             hearing.expect(
@@ -122,9 +114,9 @@ def _told(exchange: Exchange) -> tuple[object, ...]:
 
 
 def _judge_same_id(evidence: Evidence, hearing: Hearing) -> None:
-    if any(not each.accepted for each in evidence.of(ONLY, VALID)):
+    if any(not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, VALID)):
         return  # the smallest body is refused in any account
-    for exchange in evidence.of(SAME_ID):
+    for exchange in evidence.of(ProbeKind.FOREIGN_SAME_ID):
         given = exchange.asked_object.get("external_task_id")
         if not any(
             each.accepted and each.asked_object.get("external_task_id") == given
@@ -143,7 +135,7 @@ def _judge_same_id(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_list(evidence: Evidence, hearing: Hearing) -> None:
     foreign = {trace.id for trace in evidence.traces() if trace.created.who == "first"}
-    for exchange in evidence.of(LIST):
+    for exchange in evidence.of(ProbeKind.FOREIGN_LIST):
         found = foreign & {task.task_id for task in exchange.listed}
         hearing.expect(
             not found,

@@ -15,15 +15,9 @@ from kling_contracts.verify.credentials import NOBODY, SPOILT_TOKENS, Credential
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
 from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
-
-NO_KEY: Final = "no key"
-WRONG_KEY: Final = "wrong key"
-SIGNED: Final = "token"
-SCHEME: Final = "scheme"
-LATER: Final = "no key for a task"
 
 # Creates whose body would be refused, if it were looked at.
 _BAD_CREATES: Final = ("invalid create", "broken create")
@@ -41,14 +35,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="auth.required",
             sentence="without a key every operation is refused with 401",
             source=SEED,
-            judge=_judge(NO_KEY),
+            judge=_judge(ProbeKind.NO_KEY),
             catches=("queries open to all", "an empty header is good"),
         ),
         Check(
             id="auth.wrong_key",
             sentence="a key that is not quite right is refused with 401",
             source=SEED,
-            judge=_judge(WRONG_KEY),
+            judge=_judge(ProbeKind.WRONG_KEY),
             catches=("any key is good", "prefixes of a key are good", "letters in the wrong case are good"),
         ),
         Check(
@@ -70,7 +64,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "a request without a key is refused with the error due",
             gateway,
             [Situation.NO_KEY],
-            lambda evidence: _of(evidence, NO_KEY),
+            lambda evidence: _of(evidence, ProbeKind.NO_KEY),
         ),
         error_check(
             "errors.wrong_key",
@@ -81,7 +75,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 Situation.MALFORMED_KEY,
                 *(TOKEN_SITUATIONS[:1] if gateway.takes_tokens else ()),
             ],
-            lambda evidence: _of(evidence, WRONG_KEY),
+            lambda evidence: _of(evidence, ProbeKind.WRONG_KEY),
         ),
     ]
     if gateway.takes_tokens:
@@ -162,9 +156,12 @@ def _nobodies() -> Iterator[Credential]:
 
 
 def _send_spoilt(session: Session) -> None:
-    health = next(session.evidence.of("health"), None)
+    health = next(session.evidence.of(ProbeKind.HEALTH), None)
     mock = health is not None and health.json_object.get("server") == "kling-mock"
-    for kind, credentials in ((NO_KEY, _nobodies()), (WRONG_KEY, _spoilt(session.keys, mock=mock))):
+    for kind, credentials in (
+        (ProbeKind.NO_KEY, _nobodies()),
+        (ProbeKind.WRONG_KEY, _spoilt(session.keys, mock=mock)),
+    ):
         for credential in credentials:
             for operation in _OPERATIONS:
                 if operation != "list" or session.evidence.gateway.lists:
@@ -172,7 +169,7 @@ def _send_spoilt(session: Session) -> None:
     lower = session.keys.first
     for scheme in ("bearer", "BEARER"):
         values = tuple(f"{scheme} {value.partition(' ')[2]}" for value in lower.values)
-        _operate(session, Probe(SCHEME, "query", scheme), lower._replace(values=values))
+        _operate(session, Probe(ProbeKind.SCHEME, "query", scheme), lower._replace(values=values))
 
 
 def _operate(session: Session, probe: Probe, credential: Credential) -> None:
@@ -200,7 +197,9 @@ def _query_without_key(session: Session) -> None:
     for trace in session.evidence.traces()[:1]:
         for credential in (NOBODY, Credential("another key", ("Bearer sk-" + "0" * 40,))):
             target = f"{session.create_path}/{trace.id}"
-            session.send(Probe(LATER, "task", credential.who), "GET", target, key=credential)
+            session.send(
+                Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.who), "GET", target, key=credential
+            )
 
 
 def _send_tokens(session: Session) -> None:
@@ -216,24 +215,24 @@ def _send_tokens(session: Session) -> None:
         # The early one will be good in a while.
         session.keys.keep_spoilt(token, spoilt.mark)
         bearer = Credential(spoilt.who, (f"Bearer {token}",))
-        _operate(session, Probe(SIGNED, "query", spoilt.name), bearer)
+        _operate(session, Probe(ProbeKind.TOKEN, "query", spoilt.name), bearer)
 
 
-def _of(evidence: Evidence, kind: str) -> Iterator[Exchange]:
+def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:
     """Those that were refused for their key; others are another finding."""
     return (exchange for exchange in evidence.of(kind) if exchange.status == 401)
 
 
-def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
+def _judge(kind: ProbeKind) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
         unsigned = _ignores_signatures(evidence)
-        for kind_, wanted in ((kind, True), (LATER, kind == NO_KEY)):
+        for kind_, wanted in ((kind, True), (ProbeKind.TASK_WITHOUT_KEY, kind == ProbeKind.NO_KEY)):
             for exchange in evidence.of(kind_):
                 if exchange.probe.about in _BAD_CREATES:
                     continue
                 if unsigned and exchange.who in _OTHER_SIGNATURES:
                     continue  # that signatures are not looked at is another finding
-                if kind_ == LATER and (exchange.who == NOBODY.who) is not wanted:
+                if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.who == NOBODY.who) is not wanted:
                     continue
                 hearing.expect(
                     exchange.status == 401,
@@ -247,18 +246,18 @@ def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
 
 
 def _ignores_signatures(evidence: Evidence) -> bool:
-    return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(SIGNED))
+    return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(ProbeKind.TOKEN))
 
 
 def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
     # Where valid requests pass with such a key as well, that is the finding.
     passed = {
         exchange.probe.tag
-        for kind in (NO_KEY, WRONG_KEY)
+        for kind in (ProbeKind.NO_KEY, ProbeKind.WRONG_KEY)
         for exchange in evidence.of(kind)
         if exchange.status != 401 and exchange.probe.about in ("create", "query")
     }
-    for kind in (NO_KEY, WRONG_KEY):
+    for kind in (ProbeKind.NO_KEY, ProbeKind.WRONG_KEY):
         for exchange in evidence.of(kind):
             if (
                 exchange.probe.about in _BAD_CREATES
@@ -275,7 +274,7 @@ def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(SCHEME):
+    for exchange in evidence.of(ProbeKind.SCHEME):
         hearing.expect(
             exchange.status != 401,
             f"the right key was refused with the scheme {exchange.probe.tag}",
@@ -289,7 +288,7 @@ def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, Hearin
     def judge(evidence: Evidence, hearing: Hearing) -> None:
         if name == "unsigned" and _ignores_signatures(evidence):
             return  # that is another finding
-        for exchange in evidence.of(SIGNED):
+        for exchange in evidence.of(ProbeKind.TOKEN):
             if exchange.probe.tag == name:
                 hearing.expect(
                     exchange.status == 401 and exchange.error_code in codes,

@@ -11,14 +11,13 @@ from typing import Final
 from kling_contracts.checks.callback_messages import judge_bare, judge_body, judge_key, judge_type
 from kling_contracts.checks.conduct import is_steady, is_worded
 from kling_contracts.checks.deliveries import PATIENCE, called, deliveries_to, due, repeated
-from kling_contracts.checks.refusing import REFUSE
-from kling_contracts.checks.valid_requests import STUBBORN
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence, Sighting
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.verify.parts import calls_back
+from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 
 # At least once is not for ever.
@@ -119,7 +118,9 @@ def _judge_changes(evidence: Evidence, hearing: Hearing) -> None:
 
 def _waited(evidence: Evidence) -> bool:
     """Whether a receiver was there: then requests gave its URL."""
-    return any("callback_url" in each.asked_object for each in evidence.of(REFUSE)) or bool(called(evidence))
+    return any("callback_url" in each.asked_object for each in evidence.of(ProbeKind.REFUSE)) or bool(
+        called(evidence)
+    )
 
 
 def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
@@ -163,9 +164,9 @@ def _is_behind(read: Sighting, delivery: Delivery, task: TaskMessage) -> bool:
 
 
 def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
-    if STUBBORN not in called(evidence):
+    if Label.STUBBORN not in called(evidence):
         return
-    came = deliveries_to(evidence, STUBBORN)
+    came = deliveries_to(evidence, Label.STUBBORN)
     if came and came[0][0].replied >= 500:
         hearing.expect(
             repeated(came),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
-from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway
 from kling_contracts.lifecycle import Misconduct, judge
 from kling_contracts.messages import TaskMessage
@@ -14,6 +13,7 @@ from kling_contracts.rules import Effect
 from kling_contracts.verify import parts
 from kling_contracts.verify.evidence import Evidence, Sighting, Trace
 from kling_contracts.verify.model import Check, Hearing, Shown
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import KLING_LIVE, KLING_PAGE, SEED, ResultKind, Source, TaskStatus
 
 # The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.
@@ -104,7 +104,7 @@ def _premise(rule: str, trace: Trace) -> bool:
     """Whether a trace can show a rule broken: one needs results, another a failure, a third two looks."""
     seen = trace.sightings if trace.synchronous else trace.reads
     statuses = [each.task.task_status for each in seen]
-    if rule == "images.count" and trace.created.probe.kind == REFUSE:
+    if rule == "images.count" and trace.created.probe.kind == ProbeKind.REFUSE:
         return False  # what should have been refused asks for no number of results
     if rule.startswith(("images.", "media.")) and rule != "images.presence":
         return any(each.task.results_of(trace.kind) for each in seen)

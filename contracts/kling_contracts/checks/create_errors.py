@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from kling_contracts.checks.errors import any_validation_shape, error_check
-from kling_contracts.checks.external_ids import DUPLICATE
-from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check
 from kling_contracts.verify.parts import EXTERNAL_ID, has
+from kling_contracts.verify.probes import ProbeKind
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -42,7 +41,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 "a duplicate external id is refused with the error due",
                 gateway,
                 [Situation.DUPLICATE_ID],
-                lambda evidence: evidence.of(DUPLICATE),
+                lambda evidence: evidence.of(ProbeKind.DUPLICATE),
             )
         )
     return tuple(found)
@@ -52,6 +51,8 @@ def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]
     named = Situation.UNKNOWN_MODEL.value
 
     def pick(evidence: Evidence) -> Iterator[Exchange]:
-        return (each for each in evidence.of(REFUSE) if (each.probe.about == named) is unknown_model)
+        return (
+            each for each in evidence.of(ProbeKind.REFUSE) if (each.probe.about == named) is unknown_model
+        )
 
     return pick

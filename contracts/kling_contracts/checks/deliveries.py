@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from kling_contracts.checks.valid_requests import FAILING, PLAIN, STUBBORN
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery
 from kling_contracts.verify.model import Need, Stage, Step
 from kling_contracts.verify.parts import calls_back
+from kling_contracts.verify.probes import Label
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import TaskStatus
 
@@ -50,7 +50,7 @@ def _all_came(evidence: Evidence) -> bool:
         came = deliveries_to(evidence, token)
         if not due(trace) <= {task.task_status for _, task in came}:
             return False
-        if token == STUBBORN and not repeated(came):
+        if token == Label.STUBBORN and not repeated(came):
             return False
     return True
 
@@ -66,7 +66,7 @@ def called(evidence: Evidence) -> dict[str, Trace]:
     found: dict[str, Trace] = {}
     for trace in evidence.traces():
         token = token_of(trace)
-        if token in (PLAIN, STUBBORN, FAILING):
+        if token in (Label.PLAIN, Label.STUBBORN, Label.FAILING):
             found[token] = trace
     return found
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kling_contracts.checks.pictures import PICTURE, PICTURE_AGAIN
 from kling_contracts.gateways import Gateway, Shape
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
 
 # Not part of the API: the fake's own pages, and pictures.
-NO_API: Final = frozenset({"health", PICTURE, PICTURE_AGAIN})
+NO_API: Final = frozenset({ProbeKind.HEALTH, ProbeKind.PICTURE, ProbeKind.PICTURE_AGAIN})
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:

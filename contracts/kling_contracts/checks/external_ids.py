@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
-from kling_contracts.checks.accepting import WHOLE, judge_feature
-from kling_contracts.checks.following import POLL
-from kling_contracts.checks.refusing import REFUSE, REFUSED, refused_id
-from kling_contracts.checks.valid_requests import (
-    EXACT,
-    FAILING,
-    FIRST,
-    NOT_BURNT,
-    OTHER_CASE,
-    requests_of,
-)
+from kling_contracts.checks.accepting import judge_feature
+from kling_contracts.checks.refusing import refused_id
+from kling_contracts.checks.valid_requests import EXACT, NOT_BURNT, requests_of
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Shown, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
-
-DUPLICATE: Final = "duplicate"
-BY_EXTERNAL_ID: Final = "by external id"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -91,7 +80,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="external ids: a duplicate while the task runs",
             stage=Stage.RUNNING,
             does="creates with external ids that running tasks have",
-            run=_duplicate("running", REFUSED),
+            run=_duplicate("running", Label.REFUSED),
             requests=2,
             reserves=smallest_cost(gateway.main),
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
@@ -100,7 +89,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="external ids: a duplicate when the task has ended",
             stage=Stage.ENDED,
             does="creates with the external ids of a task that has succeeded, and of one that has failed",
-            run=_duplicate("ended", FAILING),
+            run=_duplicate("ended", Label.FAILING),
             requests=2,
             reserves=smallest_cost(gateway.main),
             feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
@@ -122,13 +111,13 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _duplicate(when: str, other: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        second = refused_id(session) if other == REFUSED else session.external_id(other)
-        ids = (session.external_id(FIRST), second)
+        second = refused_id(session) if other == Label.REFUSED else session.external_id(other)
+        ids = (session.external_id(Label.FIRST), second)
         taken = {_external_id(exchange) for exchange in session.evidence.creates if exchange.accepted}
         for external_id in ids:
             if external_id in taken:
                 body = minimal(session.operation) | {"external_task_id": external_id}
-                if session.create(Probe(DUPLICATE, "external_task_id", when), body).accepted:
+                if session.create(Probe(ProbeKind.DUPLICATE, "external_task_id", when), body).accepted:
                     return
 
     return run
@@ -138,12 +127,12 @@ def _query(session: Session) -> None:
     for trace in session.evidence.traces():
         external_id = _external_id(trace.created)
         if trace.created.who == "first" and external_id in (
-            session.external_id(FIRST),
-            session.external_id(OTHER_CASE),
+            session.external_id(Label.FIRST),
+            session.external_id(Label.OTHER_CASE),
             refused_id(session),
         ):
             target = f"{session.create_path}/{external_id}"
-            session.send(Probe(BY_EXTERNAL_ID, trace.id, external_id), "GET", target)
+            session.send(Probe(ProbeKind.BY_EXTERNAL_ID, trace.id, external_id), "GET", target)
 
 
 def _external_id(exchange: Exchange) -> str:
@@ -152,7 +141,7 @@ def _external_id(exchange: Exchange) -> str:
 
 
 def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(DUPLICATE):
+    for exchange in evidence.of(ProbeKind.DUPLICATE):
         external_id = _external_id(exchange)
         first = next(each for each in evidence.creates if each.accepted and _external_id(each) == external_id)
         hearing.expect(
@@ -166,7 +155,7 @@ def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
     raced = [request.name for request in requests_of(evidence.gateway) if request.racers > 1]
-    racers = [exchange for name in raced for exchange in evidence.of(WHOLE, name)]
+    racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
     if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
         return
     # One task shown to all of them is one task: that is a duplicate accepted, another finding.
@@ -185,7 +174,7 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
 def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
     for trace in evidence.traces():
         given = _external_id(trace.created)
-        if trace.created.probe.kind == REFUSE:
+        if trace.created.probe.kind == ProbeKind.REFUSE:
             continue  # what was given there was no valid id, perhaps
         for sighting in trace.sightings:
             shown = sighting.task.external_task_id
@@ -206,9 +195,12 @@ def _has_info(shown: Shown) -> bool:
 
 
 def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
-    if any(each.task is not None and each.task.task_id != each.probe.about for each in evidence.of(POLL)):
+    if any(
+        each.task is not None and each.task.task_id != each.probe.about
+        for each in evidence.of(ProbeKind.POLL)
+    ):
         return  # queries show other tasks in general
-    for exchange in evidence.of(BY_EXTERNAL_ID):
+    for exchange in evidence.of(ProbeKind.BY_EXTERNAL_ID):
         if exchange.status == 200 and "data" not in exchange.json_object:
             continue  # an answer without its envelope, which is another finding
         # More than one if a duplicate was accepted, which is another finding.

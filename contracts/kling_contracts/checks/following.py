@@ -10,16 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from kling_contracts.checks.endings import ended, lasted
-from kling_contracts.checks.valid_requests import UNWATCHED
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.credentials import Credential
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.model import Stage, Step
+from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import TaskStatus
-
-POLL: Final = "poll"
-AGAIN: Final = "again"
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
@@ -68,7 +65,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def is_unwatched(trace: Trace) -> bool:
     """Whether a task is left alone until the others have ended; one that ends with its create never is."""
-    return trace.created.probe.about == UNWATCHED and not trace.synchronous
+    return trace.created.probe.about == Label.UNWATCHED and not trace.synchronous
 
 
 def key_of(session: Session, trace: Trace) -> Credential | None:
@@ -85,7 +82,7 @@ def patience_with(traces: Sequence[Trace]) -> tuple[float, float]:
 def _poll(session: Session) -> None:
     for trace in session.evidence.traces():
         if trace.synchronous and session.time_left > 0:  # ended or not, it has to be found
-            session.query(POLL, trace.id, key=key_of(session, trace))
+            session.query(ProbeKind.POLL, trace.id, key=key_of(session, trace))
     pause = _FIRST_PAUSE
     while session.time_left > 0:
         traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]
@@ -95,18 +92,22 @@ def _poll(session: Session) -> None:
         stuck = [trace for trace in waiting if now - trace.created.received_at > patience]
         if len(waiting) == len(stuck):
             for trace in stuck:  # a last look at the age at which they count as stuck
-                session.query(POLL, trace.id, key=key_of(session, trace))
+                session.query(ProbeKind.POLL, trace.id, key=key_of(session, trace))
             return
         for trace in waiting:
             if session.time_left > 0:
-                session.query(POLL, trace.id, key=key_of(session, trace))
+                session.query(ProbeKind.POLL, trace.id, key=key_of(session, trace))
         session.waiter.sleep(min(pause, max(session.time_left, 0)))
         pause = min(pause * 1.25, _LONGEST_PAUSE)
 
 
 def _hopeless(evidence: Evidence, trace: Trace) -> bool:
     """Whether nothing more can be learnt: queries fail, or a status that is no word of the API never ends."""
-    asked = [each for each in evidence.exchanges if each.probe.kind == POLL and each.probe.about == trace.id]
+    asked = [
+        each
+        for each in evidence.exchanges
+        if each.probe.kind == ProbeKind.POLL and each.probe.about == trace.id
+    ]
     if sum(not each.answered for each in asked) > _MOST_LOST or len(asked) - len(trace.reads) > _MOST_POLLS:
         return True
     words = {str(each.task.task_status) for each in trace.reads}
@@ -118,9 +119,9 @@ def _poll_again(session: Session) -> None:
     for _ in range(_AGAIN_ROUNDS):
         for trace in session.evidence.traces():
             if ended(trace) and session.time_left > 0:
-                session.query(AGAIN, trace.id, key=key_of(session, trace))
+                session.query(ProbeKind.AGAIN, trace.id, key=key_of(session, trace))
         session.waiter.sleep(min(0.2, max(session.time_left, 0)))
     done = [trace for trace in session.evidence.traces() if ended(trace)]
     with ThreadPoolExecutor(_PARALLEL) as pool:
         for trace in done:
-            pool.submit(session.query, AGAIN, trace.id, "at once", key_of(session, trace))
+            pool.submit(session.query, ProbeKind.AGAIN, trace.id, "at once", key_of(session, trace))

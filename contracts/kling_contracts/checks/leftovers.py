@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from kling_contracts.checks.lists import MOST, list_whole
 from kling_contracts.checks.refusing import refused
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ASSUMED
-
-BEFORE: Final = "list before"
-AFTER: Final = "list after"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -37,7 +33,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="lists: before the refusals",
             stage=Stage.READING,
             does="the list before anything is created",
-            run=list_whole(BEFORE),
+            run=list_whole(ProbeKind.LIST_BEFORE),
             requests=1,
             feeds=("refused.creates_nothing", "answers.*"),
         ),
@@ -45,7 +41,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="lists: after the refusals",
             stage=Stage.CREATING,
             does="the list when all those were refused",
-            run=list_whole(AFTER),
+            run=list_whole(ProbeKind.LIST_AFTER),
             requests=1,
             feeds=("refused.creates_nothing", "answers.*"),
         ),
@@ -53,7 +49,10 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
-    before, after = next(evidence.of(BEFORE), None), next(evidence.of(AFTER), None)
+    before, after = (
+        next(evidence.of(ProbeKind.LIST_BEFORE), None),
+        next(evidence.of(ProbeKind.LIST_AFTER), None),
+    )
     asked = refused(evidence)
     if before is None or after is None or not asked or len(after.listed) >= MOST:
         return

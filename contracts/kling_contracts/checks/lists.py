@@ -10,16 +10,10 @@ from kling_contracts.checks.conduct import is_steady
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
 
-WHOLE: Final = "list"
-PAGES: Final = "pages"
-WHILE: Final = "list while tasks run"
-UNASKED: Final = "list without a page"
-BEYOND: Final = "page beyond the end"
-LISTED: Final = "query"
 # So many tasks go on a page: a list that is longer is not seen whole.
 MOST: Final = PAGE_SIZE_MAXIMUM.value
 # Sizes that do and do not divide the number of tasks; so many pages are asked for at most.
@@ -70,7 +64,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             name="lists: while tasks run",
             stage=Stage.RUNNING,
             does="the list while tasks are running",
-            run=list_whole(WHILE),
+            run=list_whole(ProbeKind.LIST_WHILE_RUNNING),
             requests=1,
             feeds=("lists.complete", "answers.*"),
         ),
@@ -85,7 +79,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
-def list_whole(kind: str) -> Callable[[Session], None]:
+def list_whole(kind: ProbeKind) -> Callable[[Session], None]:
     """Asks for the list, or as much of it as goes on a page."""
 
     def run(session: Session) -> None:
@@ -103,20 +97,20 @@ def _send_pages(session: Session) -> None:
     for size in _SIZES:
         for number in range(1, _MOST_PAGES + 1):
             target = page_path(session, number, size)
-            if not session.send(Probe(PAGES, "list", f"{size}"), "GET", target).listed:
+            if not session.send(Probe(ProbeKind.PAGES, "list", f"{size}"), "GET", target).listed:
                 break
-    session.send(Probe(UNASKED, "list"), "GET", session.create_path)
-    whole = session.send(Probe(WHOLE, "list"), "GET", page_path(session, 1, MOST))
+    session.send(Probe(ProbeKind.LIST_WITHOUT_PAGE, "list"), "GET", session.create_path)
+    whole = session.send(Probe(ProbeKind.LIST, "list"), "GET", page_path(session, 1, MOST))
     if len(whole.listed) < MOST:
-        session.send(Probe(BEYOND, "list"), "GET", page_path(session, 2, MOST))
+        session.send(Probe(ProbeKind.PAGE_BEYOND, "list"), "GET", page_path(session, 2, MOST))
     mine = {trace.id for trace in session.evidence.traces()}
     for task in whole.listed:
         if task.task_id in mine:
-            session.query(LISTED, task.task_id)
+            session.query(ProbeKind.LISTED, task.task_id)
 
 
 def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(WHOLE):
+    for exchange in evidence.of(ProbeKind.LIST):
         created = [task.created_at or 0 for task in exchange.listed]
         if len(set(created)) > 1:
             hearing.expect(
@@ -129,12 +123,12 @@ def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
-    whole = next(evidence.of(WHOLE), None)
+    whole = next(evidence.of(ProbeKind.LIST), None)
     if whole is None or len(whole.listed) < 2:
         return
     ids = [task.task_id for task in whole.listed]
     for size in _SIZES:
-        pages = [each for each in evidence.of(PAGES) if each.probe.tag == str(size)]
+        pages = [each for each in evidence.of(ProbeKind.PAGES) if each.probe.tag == str(size)]
         joined = [task.task_id for page in pages for task in page.listed]
         # A long list is compared as far as its pages were asked for.
         fits = all(len(page.listed) <= size for page in pages)
@@ -147,7 +141,7 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
         )
 
     usual = DEFAULT_PAGE_SIZE.value
-    for exchange in evidence.of(UNASKED):
+    for exchange in evidence.of(ProbeKind.LIST_WITHOUT_PAGE):
         hearing.expect(
             [task.task_id for task in exchange.listed] == ids[:usual],
             "the list without a page and a size is not the first page of the usual size",
@@ -158,7 +152,7 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_complete(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in (*evidence.of(WHILE), *evidence.of(WHOLE)):
+    for exchange in (*evidence.of(ProbeKind.LIST_WHILE_RUNNING), *evidence.of(ProbeKind.LIST)):
         if len(exchange.listed) >= MOST:
             continue
         listed = {task.task_id for task in exchange.listed}
@@ -174,14 +168,14 @@ def _judge_complete(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
-    whole = next(evidence.of(WHOLE), None)
+    whole = next(evidence.of(ProbeKind.LIST), None)
     if whole is None:
         return
     entries = {task.task_id: task for task in whole.listed}
     # Tasks whose end was seen before the list was asked for.
     ended = {trace.id for trace in evidence.traces() if trace.end and trace.end.shown.number < whole.number}
     steady = {trace.id for trace in evidence.traces() if is_steady(trace)}
-    for exchange in evidence.of(LISTED):
+    for exchange in evidence.of(ProbeKind.LISTED):
         task, entry = exchange.task, entries.get(exchange.probe.about)
         if task is None or entry is None or entry.task_id not in steady or task.task_id != entry.task_id:
             continue

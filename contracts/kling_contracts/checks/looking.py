@@ -6,16 +6,14 @@ from typing import Final
 
 from kling_contracts.checks.conduct import is_steady
 from kling_contracts.checks.endings import ended, lasted
-from kling_contracts.checks.following import POLL, is_unwatched, key_of
+from kling_contracts.checks.following import is_unwatched, key_of
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import KLING_LIVE, SEED
-
-FIRST_LOOK: Final = "first look"
-LOOK: Final = "look"
 
 _BURST: Final = 10
 # By then the others are long done: so many times as long as the slowest took, and a second.
@@ -76,23 +74,23 @@ def _look(session: Session) -> None:
     due = trace.created.received_at + _slowest(session.evidence) * _PATIENCE + _MARGIN
     session.waiter.sleep(min(max(due - session.waiter.now(), 0), max(session.time_left, 0)))
     key = key_of(session, trace)
-    session.query(FIRST_LOOK, trace.id, key=key)
+    session.query(ProbeKind.FIRST_LOOK, trace.id, key=key)
     for _ in range(_BURST):
-        session.query(LOOK, trace.id, key=key)
+        session.query(ProbeKind.LOOK, trace.id, key=key)
     while session.time_left > 0:
         now = _unwatched(session.evidence)
         age = session.waiter.now() - trace.created.received_at
         if now is None or ended(now) or age > max(_slowest(session.evidence) * 10, 20):
             return
         session.waiter.sleep(_PAUSE)
-        session.query(POLL, trace.id, key=key)
+        session.query(ProbeKind.POLL, trace.id, key=key)
 
 
 def _judge_pace(evidence: Evidence, hearing: Hearing) -> None:
     trace = _unwatched(evidence)
     if trace is None or not _slowest(evidence) or not is_steady(trace):
         return
-    kinds = (FIRST_LOOK, LOOK)
+    kinds = (ProbeKind.FIRST_LOOK, ProbeKind.LOOK)
     looks = [
         each for each in trace.reads if isinstance(each.shown, Exchange) and each.shown.probe.kind in kinds
     ]

@@ -12,11 +12,9 @@ from kling_contracts.verify.bodies import Body, minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
 from kling_contracts.vocabulary import ASSUMED
-
-KIND: Final = "malformed"
 
 # Read with leniency these are bodies with a number or a prompt, if anything.
 BODIES: Final[dict[str, bytes]] = {
@@ -76,7 +74,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "a body that is no JSON object is refused with the error due",
             gateway,
             [Situation.BAD_JSON],
-            lambda evidence: evidence.of(KIND),
+            lambda evidence: evidence.of(ProbeKind.MALFORMED),
             also=any_validation_shape(gateway),
         ),
     )
@@ -112,7 +110,7 @@ def _send_broken(session: Session) -> None:
 
 def _send_spoilt(session: Session) -> None:
     """Each may create a task where it is read with leniency, so each is paid for as if it did."""
-    if any(exchange.accepted for exchange in session.evidence.of(KIND)):
+    if any(exchange.accepted for exchange in session.evidence.of(ProbeKind.MALFORMED)):
         return
     _send(session, spoilt_bodies(session.operation), smallest_cost(session.operation))
 
@@ -120,13 +118,13 @@ def _send_spoilt(session: Session) -> None:
 def _send(session: Session, bodies: Mapping[str, bytes], stake: int) -> None:
     """Send each, until one is accepted."""
     for tag, body in bodies.items():
-        probe = Probe(KIND, "body", tag)
+        probe = Probe(ProbeKind.MALFORMED, "body", tag)
         if session.send(probe, "POST", session.create_path, body=body, images=stake).accepted:
             return
 
 
 def _judge(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(KIND):
+    for exchange in evidence.of(ProbeKind.MALFORMED):
         hearing.expect(
             not exchange.accepted,
             f"a body was accepted: {exchange.probe.tag}",

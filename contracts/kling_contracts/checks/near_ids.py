@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import unquote
 
-from kling_contracts.checks.valid_requests import FIRST
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, SEED
-
-NEAR: Final = "near id"
-SAME: Final = "same id"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -58,14 +53,14 @@ def _ask(session: Session) -> None:
     task_id = trace.id
     near = [*_nearly(task_id), f"0{task_id}", f"%2B{task_id}", f"{task_id}%20"]
     if session.evidence.gateway.finds_external_ids and has(session.operation, EXTERNAL_ID):
-        external_id = session.external_id(FIRST)
+        external_id = session.external_id(Label.FIRST)
         near += [*_nearly(external_id), external_id.upper()]
     for asked in near:
-        session.send(Probe(NEAR, unquote(asked)), "GET", f"{session.create_path}/{asked}")
+        session.send(Probe(ProbeKind.NEAR_ID, unquote(asked)), "GET", f"{session.create_path}/{asked}")
     encoded = "".join(f"%{byte:02X}" for byte in task_id[0].encode("utf-8", "surrogatepass"))
     # As it is at first: where that does not show the task, the other spellings tell nothing.
     for spelling in (task_id, encoded + task_id[1:], f"{task_id}?_=1"):
-        session.send(Probe(SAME, task_id, spelling), "GET", f"{session.create_path}/{spelling}")
+        session.send(Probe(ProbeKind.SAME_ID, task_id, spelling), "GET", f"{session.create_path}/{spelling}")
 
 
 def _nearly(known: str) -> list[str]:
@@ -75,7 +70,7 @@ def _nearly(known: str) -> list[str]:
 
 
 def _judge_near(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(NEAR):
+    for exchange in evidence.of(ProbeKind.NEAR_ID):
         task, asked = exchange.task, exchange.probe.about
         # Where ids are counted, the one nearby may be that of another task.
         hearing.expect(
@@ -88,7 +83,7 @@ def _judge_near(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_same(evidence: Evidence, hearing: Hearing) -> None:
-    spelt = list(evidence.of(SAME))
+    spelt = list(evidence.of(ProbeKind.SAME_ID))
     plain = next((each for each in spelt if each.probe.tag == each.probe.about and _shows_it(each)), None)
     for exchange in spelt if plain else ():
         if exchange.status < 500:

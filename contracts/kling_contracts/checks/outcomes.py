@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final, NamedTuple
 
-from kling_contracts.checks.accepting import CREATE_FEEDS, ONLY, TWICE, WHOLE
+from kling_contracts.checks.accepting import CREATE_FEEDS
 from kling_contracts.checks.endings import ended_as, task_of
-from kling_contracts.checks.valid_requests import FAILING
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.picture_fields import PictureList
@@ -19,7 +18,7 @@ from kling_contracts.verify.bodies import Body, minimal, photograph, picture, su
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import (
     INPUT_RATIO_MAXIMUM,
@@ -28,8 +27,6 @@ from kling_contracts.vocabulary import (
     RISK_CONTROL,
     TaskStatus,
 )
-
-ATTEMPT: Final = "attempt"
 
 _SIDE: Final = INPUT_SIDE_MINIMUM.value
 _LONG: Final = int(_SIDE * INPUT_RATIO_MAXIMUM.value)
@@ -133,10 +130,10 @@ def _send(each: Spoilt) -> Callable[[Session], None]:
         body = dict(each.body)
         if each.must:
             if parts.has(session.operation, parts.EXTERNAL_ID):
-                body[parts.EXTERNAL_ID] = session.external_id(FAILING)
+                body[parts.EXTERNAL_ID] = session.external_id(Label.FAILING)
             if session.inbox is not None and parts.calls_back(session.operation):
-                body[parts.CALLBACK] = session.inbox.url(FAILING)
-        session.create(Probe(ATTEMPT, each.rule.id, each.tag), body)
+                body[parts.CALLBACK] = session.inbox.url(Label.FAILING)
+        session.create(Probe(ProbeKind.ATTEMPT, each.rule.id, each.tag), body)
 
     return run
 
@@ -160,7 +157,7 @@ def _judge_success(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_failure(rule_id: str) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        for exchange in evidence.of(ATTEMPT, rule_id):
+        for exchange in evidence.of(ProbeKind.ATTEMPT, rule_id):
             if not exchange.accepted:
                 hearing.expect(True, "", expected="", actual="", shown=())  # refused at once, as good
                 continue
@@ -180,7 +177,7 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, Hearing], None]:
 
 def _is_valid(trace: Trace, operation: Operation) -> bool:
     """Whether a create was valid, and has no picture that the server would have to get somewhere."""
-    if trace.created.probe.kind not in (WHOLE, ONLY, TWICE):
+    if trace.created.probe.kind not in (ProbeKind.ACCEPT, ProbeKind.ACCEPT_ONLY, ProbeKind.ACCEPT_TWICE):
         return False
     given = operation.read(dict(trace.created.asked_object)).pictures
     return all(each.url is None for each in given)

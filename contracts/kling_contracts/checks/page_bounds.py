@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from kling_contracts.checks.errors import error_check, expect_refusal
-from kling_contracts.checks.lists import BEYOND, WHOLE
 from kling_contracts.fields import Integer
 from kling_contracts.gateways import PAGING, Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import KLING_PAGE
-
-BOUND: Final = "page"
-BAD_BOUND: Final = "bad page"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -42,7 +37,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "a page out of bounds is refused with the error due",
             gateway,
             [Situation.INVALID],
-            lambda evidence: (each for each in evidence.of(BAD_BOUND) if each.status >= 400),
+            lambda evidence: (each for each in evidence.of(ProbeKind.BAD_PAGE) if each.status >= 400),
         ),
     )
 
@@ -81,14 +76,18 @@ def _integers() -> Iterator[Integer]:
 
 
 def _send(session: Session) -> None:
-    for kind, queries in ((BOUND, _good()), (BAD_BOUND, _bad())):
+    for kind, queries in ((ProbeKind.PAGE_BOUND, _good()), (ProbeKind.BAD_PAGE, _bad())):
         for query in queries:
             target = f"{session.create_path}?{query}" if query else session.create_path
             session.send(Probe(kind, "list", query), "GET", target)
 
 
 def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in (*evidence.of(BOUND), *evidence.of(WHOLE), *evidence.of(BEYOND)):
+    for exchange in (
+        *evidence.of(ProbeKind.PAGE_BOUND),
+        *evidence.of(ProbeKind.LIST),
+        *evidence.of(ProbeKind.PAGE_BEYOND),
+    ):
         hearing.expect(
             exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
             f"a page within the bounds was not answered ({exchange.probe})",
@@ -99,5 +98,5 @@ def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(BAD_BOUND):
+    for exchange in evidence.of(ProbeKind.BAD_PAGE):
         expect_refusal(hearing, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")

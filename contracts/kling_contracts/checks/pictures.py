@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from kling_contracts.checks.endings import ended_as
-from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
@@ -14,12 +13,10 @@ from kling_contracts.verify import parts
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import KEPT_END, Session
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
 
-PICTURE: Final = "picture"
-PICTURE_AGAIN: Final = "picture again"
 _TOLERANCE: Final = 0.03
 # image/jpg is no registered type, and much used.
 _TYPES: Final = {"png": ("image/png",), "jpeg": ("image/jpeg", "image/jpg")}
@@ -108,15 +105,15 @@ def _fetch(session: Session) -> None:
     urls = [
         (result.url, trace)
         for trace in session.evidence.traces()
-        if trace.created.who == "first" and trace.created.probe.kind != REFUSE
+        if trace.created.who == "first" and trace.created.probe.kind != ProbeKind.REFUSE
         if trace.end and ended_as(trace, TaskStatus.SUCCEED)
         for result in trace.end.task.results_of(trace.kind)
         if result.url.startswith(("http://", "https://"))
     ]
     for at, (url, trace) in enumerate(urls):
-        session.fetch(Probe(PICTURE, trace.id, _asked_ratio(trace.created, session.operation)), url)
+        session.fetch(Probe(ProbeKind.PICTURE, trace.id, _asked_ratio(trace.created, session.operation)), url)
         if at == 0:
-            session.fetch(Probe(PICTURE_AGAIN, trace.id), url)
+            session.fetch(Probe(ProbeKind.PICTURE_AGAIN, trace.id), url)
 
 
 def _asked_ratio(created: Exchange, operation: Operation) -> str:
@@ -130,7 +127,7 @@ def _default_ratio(operation: Operation) -> str:
 
 def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.exchanges:
-        if exchange.probe.kind == PICTURE:
+        if exchange.probe.kind == ProbeKind.PICTURE:
             hearing.expect(
                 exchange.status == 200 and _is_whole(exchange.answer),
                 "a result URL does not give a picture",
@@ -142,7 +139,7 @@ def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_file(evidence: Evidence, hearing: Hearing) -> None:
     for exchange in evidence.exchanges:
-        if exchange.probe.kind == PICTURE and exchange.status != _NOT_MADE:
+        if exchange.probe.kind == ProbeKind.PICTURE and exchange.status != _NOT_MADE:
             hearing.expect(
                 exchange.status == 200 and bool(exchange.answer),
                 "a result URL does not give a file",
@@ -153,7 +150,7 @@ def _judge_file(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_ratio(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(PICTURE):
+    for exchange in evidence.of(ProbeKind.PICTURE):
         header = read_header(exchange.answer)
         asked = _quotient(exchange.probe.tag)
         if header is None or not header.height or asked is None:
@@ -174,7 +171,7 @@ def _quotient(ratio: str) -> float | None:
 
 
 def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(PICTURE):
+    for exchange in evidence.of(ProbeKind.PICTURE):
         header = read_header(exchange.answer)
         if header is not None:
             hearing.expect(
@@ -188,7 +185,7 @@ def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
 
 def _judge_media_type(main_type: str) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        for exchange in evidence.of(PICTURE):
+        for exchange in evidence.of(ProbeKind.PICTURE):
             if exchange.status == 200:
                 hearing.expect(
                     exchange.content_type.startswith(f"{main_type}/"),
@@ -202,8 +199,8 @@ def _judge_media_type(main_type: str) -> Callable[[Evidence, Hearing], None]:
 
 
 def _judge_stable(evidence: Evidence, hearing: Hearing) -> None:
-    for again in evidence.of(PICTURE_AGAIN):
-        first = next((each for each in evidence.of(PICTURE) if each.target == again.target), None)
+    for again in evidence.of(ProbeKind.PICTURE_AGAIN):
+        first = next((each for each in evidence.of(ProbeKind.PICTURE) if each.target == again.target), None)
         if first is not None and first.status == 200:
             hearing.expect(
                 again.status == 200 and first.digest == again.digest,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kling_contracts.checks.following import AGAIN, POLL
-from kling_contracts.checks.lists import LISTED
-from kling_contracts.checks.looking import FIRST_LOOK, LOOK
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import COMET_QUERY, KLING_LIVE, SEED
 
 
@@ -42,13 +40,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def queries_of(evidence: Evidence) -> Iterator[Exchange]:
     """The queries for tasks of ours by their ids, by kind."""
-    for kind in (POLL, AGAIN, LOOK, FIRST_LOOK, LISTED):
+    for kind in (ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED):
         yield from evidence.of(kind)
 
 
 def _judge_at_once(evidence: Evidence, hearing: Hearing) -> None:
     seen: set[str] = set()
-    for exchange in evidence.of(POLL):
+    for exchange in evidence.of(ProbeKind.POLL):
         if exchange.probe.about in seen or exchange.status >= 500:
             continue
         seen.add(exchange.probe.about)

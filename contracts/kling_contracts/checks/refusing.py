@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import groupby
-from typing import Final
 
 from kling_contracts.checks.endings import ended_as, task_of
 from kling_contracts.gateways import Gateway
@@ -16,13 +15,11 @@ from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import TaskStatus
 
-REFUSE: Final = "refuse"
 # The name of their external id, and of their URL for callbacks.
-REFUSED: Final = "refused"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -87,13 +84,13 @@ def _has_failed(evidence: Evidence, created: Exchange) -> bool:
 
 def refused(evidence: Evidence) -> Sequence[Exchange]:
     """Requests that break a rule and were refused."""
-    return [exchange for exchange in evidence.of(REFUSE) if not exchange.accepted]
+    return [exchange for exchange in evidence.of(ProbeKind.REFUSE) if not exchange.accepted]
 
 
 def refused_id(session: Session) -> str:
     """The external id that refused requests bring: a new one when such a request was accepted after all."""
-    taken = sum(1 for exchange in session.evidence.of(REFUSE) if exchange.accepted)
-    return session.external_id(f"{REFUSED}{taken or ''}")
+    taken = sum(1 for exchange in session.evidence.of(ProbeKind.REFUSE) if exchange.accepted)
+    return session.external_id(f"{Label.REFUSED}{taken or ''}")
 
 
 def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
@@ -107,7 +104,7 @@ def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
 
 def _send_again(gateway: Gateway) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        broken = {each.probe.about for each in session.evidence.of(REFUSE) if each.accepted}
+        broken = {each.probe.about for each in session.evidence.of(ProbeKind.REFUSE) if each.accepted}
         families = [family for family in _families(gateway) if family[0].rule.id not in broken]
         again = [family[0] for family in families if not family[0].rule.id.endswith("max_bytes")]
         session.random.shuffle(again)
@@ -118,7 +115,7 @@ def _send_again(gateway: Gateway) -> Callable[[Session], None]:
 
 
 def _probe(fault: Fault) -> Probe:
-    return Probe(REFUSE, fault.rule.id, fault.tag)
+    return Probe(ProbeKind.REFUSE, fault.rule.id, fault.tag)
 
 
 def _marked(session: Session, fault: Fault) -> dict[str, object]:
@@ -127,13 +124,13 @@ def _marked(session: Session, fault: Fault) -> dict[str, object]:
     if parts.has(session.operation, parts.EXTERNAL_ID):
         marks[parts.EXTERNAL_ID] = refused_id(session)
     if session.inbox is not None and parts.calls_back(session.operation):
-        marks[parts.CALLBACK] = session.inbox.url(REFUSED)
+        marks[parts.CALLBACK] = session.inbox.url(Label.REFUSED)
     return marks | fault.body
 
 
 def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, Hearing], None]:
     def judge(evidence: Evidence, hearing: Hearing) -> None:
-        for exchange in evidence.of(REFUSE, rule_id):
+        for exchange in evidence.of(ProbeKind.REFUSE, rule_id):
             if exchange.accepted and may_fail and _has_failed(evidence, exchange):
                 continue
             hearing.expect(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from kling_contracts.checks.deliveries import called
-from kling_contracts.checks.refusing import REFUSE, REFUSED, refused
+from kling_contracts.checks.refusing import refused
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import read_task
 from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.verify.parts import calls_back
+from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.vocabulary import ASSUMED
 
 
@@ -35,7 +36,7 @@ def _judge(evidence: Evidence, hearing: Hearing) -> None:
     strays = [
         each
         for each in evidence.deliveries
-        if each.token == REFUSED and not _accepted_elsewhere(evidence, read_task(each.json))
+        if each.token == Label.REFUSED and not _accepted_elsewhere(evidence, read_task(each.json))
     ]
     hearing.expect(
         not strays,
@@ -49,5 +50,5 @@ def _judge(evidence: Evidence, hearing: Hearing) -> None:
 def _accepted_elsewhere(evidence: Evidence, task: TaskMessage | None) -> bool:
     return task is not None and any(
         each.accepted and each.task is not None and each.task.task_id == task.task_id
-        for each in evidence.of(REFUSE)
+        for each in evidence.of(ProbeKind.REFUSE)
     )

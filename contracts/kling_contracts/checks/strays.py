@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from kling_contracts.checks.errors import error_message
 from kling_contracts.checks.unknown_ids import nobody
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
-
-METHOD: Final = "method"
-PATH: Final = "path"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -60,15 +55,17 @@ def _send(session: Session) -> None:
         ("PUT", one),
         ("POST", one),
     ):
-        session.send(Probe(METHOD, "task" if target == one else "create", method), method, target)
+        session.send(Probe(ProbeKind.METHOD, "task" if target == one else "create", method), method, target)
     session.send(
-        Probe(PATH, "", "unknown"), "GET", f"{session.evidence.gateway.prefix}/v1/images/nowhere/{'1' * 18}"
+        Probe(ProbeKind.PATH, "", "unknown"),
+        "GET",
+        f"{session.evidence.gateway.prefix}/v1/images/nowhere/{'1' * 18}",
     )
-    session.send(Probe(PATH, "", "deeper"), "GET", f"{one}/deeper")
+    session.send(Probe(ProbeKind.PATH, "", "deeper"), "GET", f"{one}/deeper")
 
 
 def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(METHOD):
+    for exchange in evidence.of(ProbeKind.METHOD):
         right = "POST" if exchange.probe.about == "create" else "GET"
         allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
         told = right in allowed and exchange.method not in allowed
@@ -82,7 +79,7 @@ def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _judge_path(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(PATH):
+    for exchange in evidence.of(ProbeKind.PATH):
         # Behind an id there may be a router that takes the whole rest for an id.
         right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
         hearing.expect(

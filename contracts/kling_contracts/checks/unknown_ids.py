@@ -8,12 +8,9 @@ from kling_contracts.checks.errors import error_check, expect_refusal
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import KLING_LIVE
-
-KIND: Final = "unknown"
-ODD: Final = "odd id"
 
 _PLAIN: Final = ("878106242831892487", "0", "-1", "1" * 40, "no-such-task", "CjMT7WdSwWcAAAAAALvB3g")
 _ODD: Final = (
@@ -43,7 +40,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "a query for a task that does not exist is refused with the error due",
             gateway,
             [Situation.UNKNOWN_TASK],
-            lambda evidence: evidence.of(KIND),
+            lambda evidence: evidence.of(ProbeKind.UNKNOWN_ID),
         ),
     )
 
@@ -68,12 +65,12 @@ def nobody(session: Session) -> str:
 
 def _send(session: Session) -> None:
     for task_id in _PLAIN:
-        session.query(KIND, task_id)
+        session.query(ProbeKind.UNKNOWN_ID, task_id)
     for task_id in _ODD:
-        session.send(Probe(ODD, "id", task_id[:40]), "GET", f"{session.create_path}/{task_id}")
+        session.send(Probe(ProbeKind.ODD_ID, "id", task_id[:40]), "GET", f"{session.create_path}/{task_id}")
 
 
 def _judge(evidence: Evidence, hearing: Hearing) -> None:
-    for kind in (KIND, ODD):
+    for kind in (ProbeKind.UNKNOWN_ID, ProbeKind.ODD_ID):
         for exchange in evidence.of(kind):
             expect_refusal(hearing, exchange, "a task that does not exist was shown")

@@ -15,7 +15,7 @@ from typing import Final
 
 from kling_contracts.checks import features
 from kling_contracts.checks.allowed import features_of
-from kling_contracts.checks.refusing import REFUSED, refused_id
+from kling_contracts.checks.refusing import refused_id
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
@@ -31,16 +31,11 @@ from kling_contracts.verify.bodies import (
     minimal_value,
 )
 from kling_contracts.verify.budget import images_in
+from kling_contracts.verify.probes import Label
 from kling_contracts.verify.session import Session
 
 # Names of external ids and of callback URLs within a run, besides that of refused requests.
-PLAIN: Final = "plain"
-STUBBORN: Final = "stubborn"
-FAILING: Final = "failing"
-UNWATCHED: Final = "unwatched"
 # As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
-FIRST: Final = "First_of-those-that-come-at-once"
-OTHER_CASE: Final = FIRST.swapcase()
 
 NOT_BURNT: Final = "external_ids.not_burnt"
 EXACT: Final = "external_ids.exact"
@@ -48,7 +43,7 @@ EXTERNAL_ID: Final = "external_task_id.type"
 CALLBACK: Final = "callback_url.url"
 RACERS: Final = 5
 # What else an external id shows when it is taken.
-_SPECIAL: Final = {REFUSED: NOT_BURNT, OTHER_CASE: EXACT}
+_SPECIAL: Final[dict[str, str]] = {Label.REFUSED: NOT_BURNT, Label.OTHER_CASE: EXACT}
 # 10 MB are legal whether they are decimal or binary; no source tells which.
 _LARGE: Final = 10_000_000
 
@@ -84,9 +79,9 @@ class ValidRequest:
         brought = list(self.features)
         if self.external:
             about = _SPECIAL.get(self.external, EXTERNAL_ID)
-            burnt = self.external == REFUSED
+            burnt = self.external == Label.REFUSED
             given = {"external_task_id": refused_id(session) if burnt else session.external_id(self.external)}
-            brought.append(Feature(about, f"external id {self.external!r}", given))
+            brought.append(Feature(about, f"external id {str(self.external)!r}", given))
         if self.callback and session.inbox is not None:
             brought.append(
                 Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)})
@@ -142,20 +137,20 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
         ValidRequest(
             name="equal pictures" if listed else "several at once",
             features=(*features.equal_pictures(operation, listed), *features.odd_characters(operation)),
-            external=FIRST if named else "",
-            callback=PLAIN if called else "",
+            external=Label.FIRST if named else "",
+            callback=Label.PLAIN if called else "",
             racers=RACERS if named else 1,
         ),
         ValidRequest(
             name="the id of a refused request",
             features=(*counts[-2:-1], *features.long_text(operation, "ascii")),
-            external=REFUSED if named else "",
-            callback=STUBBORN if called else "",
+            external=Label.REFUSED if named else "",
+            callback=Label.STUBBORN if called else "",
         ),
         ValidRequest(
             name="most subjects" if listed else "an id in other letters",
             features=(*counts[-1:], *features.long_text(operation, "accented")),
-            external=OTHER_CASE if named else "",
+            external=Label.OTHER_CASE if named else "",
         ),
         ValidRequest(
             name="forms of pictures",
@@ -173,7 +168,7 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
                 *([features.limit_feature(number, number.minimum)] if number else ()),
             ),
         ),
-        ValidRequest(name=UNWATCHED, features=features.nulls(operation)),
+        ValidRequest(name=Label.UNWATCHED, features=features.nulls(operation)),
         ValidRequest(
             name="unknown fields",
             features=(
@@ -184,7 +179,7 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
         ),
     )
     # The one that is not watched has its purpose without any feature.
-    return (it for it in requests if it.features or it.external or it.callback or it.name == UNWATCHED)
+    return (it for it in requests if it.features or it.external or it.callback or it.name == Label.UNWATCHED)
 
 
 def _with_choices(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[ValidRequest]:
@@ -192,7 +187,7 @@ def _with_choices(operation: Operation, requests: Sequence[ValidRequest]) -> Ite
     ratios, models = (_options(operation, name) for name in (parts.RATIO, parts.MODEL))
     for request, ratio, model in zip(requests, cycle(ratios or [""]), cycle(models or [""]), strict=False):
         shape = [choice_feature(parts.RATIO, ratio)] if ratio else []
-        named = [choice_feature(parts.MODEL, model)] if model and request.name != UNWATCHED else []
+        named = [choice_feature(parts.MODEL, model)] if model and request.name != Label.UNWATCHED else []
         yield replace(request, features=(*request.features, *shape, *named))
 
 

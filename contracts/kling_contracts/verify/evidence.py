@@ -11,9 +11,12 @@ from kling_contracts.gateways import COMETAPI, Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ResultKind
 
-READS: Final = frozenset({"poll", "again", "look", "first look", "query", "before", "after"})
+READS: Final = frozenset(
+    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED}
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ class Evidence:
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
     # What is derived from the first so many exchanges: the list only grows.
-    _kinds: dict[str, list[Exchange]] = field(default_factory=dict[str, list[Exchange]], repr=False)
+    _kinds: dict[ProbeKind, list[Exchange]] = field(
+        default_factory=dict[ProbeKind, list[Exchange]], repr=False
+    )
     _indexed: int = field(default=0, repr=False)
     _traces: tuple[int, Sequence[Trace]] = field(default=(-1, ()), repr=False)
 
@@ -89,7 +94,7 @@ class Evidence:
         """The operation that is verified: the gateway's main one."""
         return self.gateway.main
 
-    def of(self, kind: str, about: str | None = None) -> Iterator[Exchange]:
+    def of(self, kind: ProbeKind, about: str | None = None) -> Iterator[Exchange]:
         """The exchanges of one kind of probe that were answered."""
         while self._indexed < len(self.exchanges):
             exchange = self.exchanges[self._indexed]

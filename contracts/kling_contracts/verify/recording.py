@@ -19,7 +19,7 @@ from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.known_deviations import Deviation
 from kling_contracts.verify.model import Need, Suite
 from kling_contracts.verify.plan import Options, Planned
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import FORMAT, VERSION
 from kling_contracts.verify.report import Course, Report, judged
 
@@ -187,7 +187,7 @@ def _add(line: _Line, evidence: Evidence) -> None:
 def _exchange(seen: dict[str, Any]) -> Exchange:
     return Exchange(
         number=int(seen["number"]),
-        probe=Probe(*map(str, seen["probe"])),
+        probe=_probe(seen["probe"]),
         who=str(seen["who"]),
         method=str(seen["method"]),
         target=str(seen["target"]),
@@ -202,6 +202,11 @@ def _exchange(seen: dict[str, Any]) -> Exchange:
         size=int(seen["size"]),
         digest=str(seen.get("digest", "")),
     )
+
+
+def _probe(seen: Any) -> Probe:
+    kind, about, tag = map(str, seen)
+    return Probe(ProbeKind(kind), about, tag)
 
 
 def _delivery(seen: dict[str, Any]) -> Delivery:

@@ -14,7 +14,7 @@ from kling_contracts.verify.credentials import Keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Need, Step, Suite
 from kling_contracts.verify.plan import Options, Planned, address_problem, is_loopback, limit_of, plan
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Course, Report, judged
 from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
@@ -115,10 +115,12 @@ def _signing(options: Options) -> frozenset[str]:
 
 def _reach(session: Session) -> bool:
     """Whether the server is a kling-mock, by its own word. Raises Unreachable."""
-    health = session.send(Probe("health"), "GET", HEALTH_PATH)
+    health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
         raise Unreachable(f"no answer: {health.failure}")
-    first = session.query("unknown", f"kc-{session.evidence.run}-nobody", "to see if the key is taken")
+    first = session.query(
+        ProbeKind.UNKNOWN_ID, f"kc-{session.evidence.run}-nobody", "to see if the key is taken"
+    )
     if not first.answered:
         raise Unreachable(f"no answer: {first.failure}")
     if first.status in (401, 403):

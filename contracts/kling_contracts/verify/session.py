@@ -17,7 +17,7 @@ from kling_contracts.verify.callback_server import Inbox
 from kling_contracts.verify.credentials import NOBODY, Credential, Keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange, Headers
-from kling_contracts.verify.probes import Probe
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.text import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
@@ -125,7 +125,7 @@ class Session:
         kept = content if len(content) <= KEPT_BYTES else encode(_cut(body))
         return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body), kept)
 
-    def query(self, kind: str, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
+    def query(self, kind: ProbeKind, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
         """Ask for a task. The probe is about the id."""
         return self.send(Probe(kind, task_id, tag), "GET", f"{self.create_path}/{task_id}", key=key)
 

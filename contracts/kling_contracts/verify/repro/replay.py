@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from kling_contracts.verify.evidence import Evidence, Trace
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.model import Check, Example, Need, Shown, Step
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.verify.repro.placeholders import Pieces
 from kling_contracts.verify.session import encode
 
@@ -228,7 +229,7 @@ def _without_marks(exchange: Exchange) -> Exchange:
     """A request that breaks a rule, without what it only carries along."""
     asked, escaped = exchange.asked_object, exchange.body.isascii()
     about = exchange.probe.about.partition(".")[0]
-    if exchange.probe.kind != "refuse" or encode(dict(asked), escaped=escaped) != exchange.body:
+    if exchange.probe.kind != ProbeKind.REFUSE or encode(dict(asked), escaped=escaped) != exchange.body:
         return exchange
     rest = {name: value for name, value in asked.items() if name == about or name not in _MARKS}
     return replace(exchange, body=encode(rest, escaped=escaped))
