@@ -11,32 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kling_contracts.checks import (
-    accepting,
-    accounts,
+    account_isolation,
     authentication,
     callbacks,
-    conduct,
-    create_errors,
-    deliveries,
-    envelopes,
     external_ids,
-    following,
-    leaks,
-    leftovers,
-    life_cycle,
-    lists,
-    looking,
-    malformed,
-    near_ids,
+    invalid_requests,
+    lifecycle,
+    malformed_bodies,
     new_tasks,
     outcomes,
-    page_bounds,
-    pictures,
-    queries,
-    refusing,
-    stray_callbacks,
-    strays,
-    unknown_ids,
+    pagination,
+    polling,
+    responses,
+    result_images,
+    routing,
+    valid_requests,
 )
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.verify.known_deviations import Deviation
@@ -48,65 +37,56 @@ from kling_contracts.verify.report import Report
 if TYPE_CHECKING:
     from kling_contracts.verify.runner import Progress
 
-# What only sends has no checks, and what only judges has no steps.
-_CHECKING = (
-    envelopes,
-    leaks,
-    create_errors,
-    strays,
-    authentication,
-    malformed,
-    unknown_ids,
-    page_bounds,
-    lists,
-    leftovers,
-    refusing,
-    external_ids,
-    accepting,
-    accounts,
-    near_ids,
-    new_tasks,
-    queries,
-    conduct,
-    life_cycle,
-    looking,
-    outcomes,
-    pictures,
-    callbacks,
-    stray_callbacks,
+_CHECKS: Final = (
+    responses.checks,
+    invalid_requests.error_checks,
+    routing.path_checks,
+    authentication.checks,
+    malformed_bodies.checks,
+    routing.unknown_id_checks,
+    pagination.checks,
+    invalid_requests.checks,
+    external_ids.checks,
+    valid_requests.checks,
+    account_isolation.checks,
+    routing.near_id_checks,
+    new_tasks.checks,
+    lifecycle.checks,
+    polling.checks,
+    outcomes.checks,
+    result_images.checks,
+    callbacks.checks,
+    invalid_requests.callback_checks,
 )
-_SENDING = (
-    strays,
-    authentication,
-    malformed,
-    unknown_ids,
-    page_bounds,
-    lists,
-    leftovers,
-    refusing,
-    external_ids,
-    accepting,
-    near_ids,
-    accounts,
-    outcomes,
-    following,
-    looking,
-    pictures,
-    deliveries,
+_STEPS: Final = (
+    routing.path_steps,
+    authentication.steps,
+    malformed_bodies.steps,
+    routing.unknown_id_steps,
+    pagination.steps,
+    invalid_requests.steps,
+    external_ids.steps,
+    valid_requests.steps,
+    routing.near_id_steps,
+    account_isolation.steps,
+    outcomes.steps,
+    polling.steps,
+    result_images.steps,
+    callbacks.steps,
 )
 
 
 @cache
 def checks_of(gateway: Gateway) -> tuple[Check, ...]:
     """The checks that apply to a gateway, by group."""
-    return tuple(check for group in _CHECKING for check in group.checks(gateway))
+    return tuple(check for checks in _CHECKS for check in checks(gateway))
 
 
 @cache
 def steps_of(gateway: Gateway) -> tuple[Step, ...]:
     """What a run does, in order: what is free comes first, what costs most last."""
-    steps = [step for group in _SENDING for step in group.steps(gateway)]
-    return tuple(sorted(steps, key=lambda step: step.stage))
+    found = [step for steps in _STEPS for step in steps(gateway)]
+    return tuple(sorted(found, key=lambda step: step.stage))
 
 
 SUITE: Final = Suite(checks_of, steps_of)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_contracts.checks.valid_requests import body_of, requests_of
+from kling_contracts.checks.combined_requests import body_of, requests_of
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
 from kling_contracts.registry import checks_of, judge_recording, steps_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kling_contracts.checks.conduct import RULES
-from kling_contracts.checks.task_shape import shape_problem
+from kling_contracts.checks.lifecycle import RULES
+from kling_contracts.checks.new_tasks import shape_problem
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.lifecycle import judge
 from kling_contracts.registry import checks_of, steps_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kling_contracts.checks.errors import error_check
-from kling_contracts.checks.lists import page_path
-from kling_contracts.checks.unknown_ids import nobody
+from kling_contracts.checks.pagination import page_path
+from kling_contracts.checks.refusals import error_check
+from kling_contracts.checks.routing import nobody
 from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
@@ -26,6 +26,14 @@ _STEP: Final = "keys"
 # Ways to spoil a token that spoil its signature alone.
 _OTHER_SIGNATURES: Final = frozenset(
     {"all but the last letter", "one letter more", "another last letter", "letters in the other case"}
+)
+
+_TOKENS: Final = (
+    ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
+    ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
+    ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
 )
 
 
@@ -90,15 +98,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             for name, says, situations in _TOKENS
         ]
     return tuple(found)
-
-
-_TOKENS: Final = (
-    ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
-    ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
-    ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-    ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-)
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:

@@ -1,28 +1,42 @@
 """Callbacks: each change, in order, not early, again after a failure and not again after a success.
 
-What each of them says is judged in `callback_messages`.
+The body is the bare task, in JSON, as a query says it, and never the key.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from kling_contracts.checks.callback_messages import judge_bare, judge_body, judge_key, judge_type
-from kling_contracts.checks.conduct import is_steady, is_worded
-from kling_contracts.checks.deliveries import PATIENCE, called, deliveries_to, due, repeated
+from kling_contracts.checks.histories import (
+    called,
+    deliveries_to,
+    due,
+    is_steady,
+    is_worded,
+    repeated,
+    token_of,
+)
+from kling_contracts.checks.responses import holds_key
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.evidence import Evidence, Sighting
+from kling_contracts.verify.evidence import Evidence, Sighting, Trace
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.verify.probes import Label, ProbeKind
+from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 
 # At least once is not for ever.
 _REPEATS: Final = 4
 _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
+
+# How long after the tasks have ended callbacks may still come, and what is given to a second attempt.
+PATIENCE: Final = 15.0
+_PAUSE: Final = 0.1
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -189,3 +203,110 @@ def _judge_stops(evidence: Evidence, hearing: Hearing) -> None:
                 actual=", ".join(f"{word} {count} times" for word, count in times.items()),
                 shown=[each for each, _ in taken[: _REPEATS + 1]],
             )
+
+
+def _each(
+    holds: Callable[[Delivery], bool], sentence: str, expected: str
+) -> Callable[[Evidence, Hearing], None]:
+    """A judge of every callback by itself."""
+
+    def judge(evidence: Evidence, hearing: Hearing) -> None:
+        for delivery in evidence.deliveries:
+            hearing.expect(
+                holds(delivery), sentence, expected=expected, actual=delivery.shown, shown=(delivery,)
+            )
+
+    return judge
+
+
+def _is_bare(delivery: Delivery) -> bool:
+    return delivery.task is not None
+
+
+def _says_json(delivery: Delivery) -> bool:
+    return (delivery.header("content-type") or "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _keyless(delivery: Delivery) -> bool:
+    return not holds_key(delivery.body, delivery.headers) and delivery.header("authorization") is None
+
+
+judge_bare = _each(_is_bare, "the body of a callback is no bare task", '{"task_id", "task_status", ...}')
+judge_type = _each(_says_json, "a callback does not say that it is JSON", "application/json")
+judge_key = _each(_keyless, "a callback holds the key", "no key, no Authorization")
+
+
+def judge_body(evidence: Evidence, hearing: Hearing) -> None:
+    """Whether a callback agrees with what queries showed in the same state."""
+    for delivery, task, trace in _tasks(evidence):
+        if not is_steady(trace):
+            continue
+        if not isinstance(task.task_status, TaskStatus) and is_worded(trace):
+            hearing.expect(
+                False,
+                "a callback has a status that is no word of this API",
+                expected="submitted, processing, succeed or failed",
+                actual=delivery.shown,
+                shown=(trace.created, delivery),
+            )
+            continue
+        same = [each for each in trace.sightings if each.task.task_status == task.task_status]
+        if not same and task.task_id == trace.id:
+            continue  # a state that no query saw
+        seen = same[-1] if same else trace.sightings[0]
+        hearing.expect(
+            task.task_id == trace.id and _told(task) == _told(seen.task),
+            "a callback says something else than a query",
+            expected=json.dumps(seen.task.to_wire())[:200],
+            actual=delivery.shown,
+            shown=(trace.created, delivery, seen.shown),
+        )
+
+
+def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, Trace]]:
+    """What came, and the task that it should be about."""
+    for token, trace in called(evidence).items():
+        # Where a create was refused and sent again, or a duplicate was accepted, several have one URL.
+        mine = {each.id: each for each in evidence.traces() if token_of(each) == token}
+        for delivery, task in deliveries_to(evidence, token):
+            yield delivery, task, mine.get(task.task_id, trace)
+
+
+def _told(task: TaskMessage) -> tuple[object, ...]:
+    """What both have to say: older callbacks leave out task_info and what was deducted."""
+    return (task.created_at, task.updated_at, task.results, task.task_status_msg)
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not calls_back(gateway.main):
+        return ()
+    return (
+        Step(
+            name="callbacks",
+            stage=Stage.ENDING,
+            does="waits for the callbacks of three tasks, one of which is answered with 500 at first",
+            run=_wait,
+            requests=0,
+            feeds=("callbacks.*", "refused.calls_nobody"),
+            needs=frozenset({Need.RECEIVER}),
+        ),
+    )
+
+
+def _wait(session: Session) -> None:
+    until = session.waiter.now() + min(PATIENCE, max(session.time_left, 0))
+    while True:
+        session.collect()
+        if _all_came(session.evidence) or session.waiter.now() >= until:
+            return
+        session.waiter.sleep(_PAUSE)
+
+
+def _all_came(evidence: Evidence) -> bool:
+    for token, trace in called(evidence).items():
+        came = deliveries_to(evidence, token)
+        if not due(trace) <= {task.task_status for _, task in came}:
+            return False
+        if token == Label.STUBBORN and not repeated(came):
+            return False
+    return True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from kling_contracts.checks.accepting import judge_feature
-from kling_contracts.checks.refusing import refused_id
-from kling_contracts.checks.valid_requests import EXACT, NOT_BURNT, requests_of
+from kling_contracts.checks.combined_requests import EXACT, NOT_BURNT, requests_of
+from kling_contracts.checks.invalid_requests import refused_id
+from kling_contracts.checks.valid_requests import judge_feature
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence

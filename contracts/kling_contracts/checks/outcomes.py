@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final, NamedTuple
 
-from kling_contracts.checks.accepting import CREATE_FEEDS
-from kling_contracts.checks.endings import ended_as, task_of
+from kling_contracts.checks.histories import ended_as, task_of
+from kling_contracts.checks.valid_requests import CREATE_FEEDS
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.picture_fields import PictureList

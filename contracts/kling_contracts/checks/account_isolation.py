@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from kling_contracts.checks.accepting import CREATE_FEEDS, VALID
-from kling_contracts.checks.errors import error_message
-from kling_contracts.checks.lists import MOST, page_path
+from kling_contracts.checks.pagination import MOST, page_path
+from kling_contracts.checks.refusals import error_message
+from kling_contracts.checks.valid_requests import CREATE_FEEDS, VALID
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence

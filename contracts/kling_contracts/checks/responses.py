@@ -1,22 +1,36 @@
-"""What holds for every answer: it comes, and is JSON in the envelope."""
+"""What holds for every answer: it comes, is JSON in the envelope, and gives nothing away."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from kling_contracts.gateways import Gateway, Shape
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.exchange import MARKS, Exchange, Headers
 from kling_contracts.verify.model import Check, Hearing
 from kling_contracts.verify.probes import ProbeKind
-from kling_contracts.vocabulary import KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
+from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
 
 # Not part of the API: the fake's own pages, and pictures.
 NO_API: Final = frozenset({ProbeKind.HEALTH, ProbeKind.PICTURE, ProbeKind.PICTURE_AGAIN})
 
+# So much of a text of the request in an error is more than a hint.
+_ECHO: Final = 500
+# Tracebacks of Python, JavaScript, Java and Go, places in sources, errors of databases as they come.
+_INTERNALS: Final = re.compile(
+    rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$<>]+ ?\(|goroutine \d+ \[|panic: '
+    rb"|[\w-]\.(?:py|js|ts|go|java|rb|php):\d+|SQLSTATE|(?:sqlite3|psycopg2?|pymysql|sqlalchemy)\.",
+    re.MULTILINE,
+)
+
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (*_envelope_checks(gateway), *_leak_checks(gateway))
+
+
+def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
     word = gateway.main.success_word
     return (
         *(() if word.value == SUCCESS_MESSAGE.value else (_word_check(word),)),
@@ -177,3 +191,65 @@ def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
                 actual=request_id,
                 shown=(first, exchange),
             )
+
+
+def _leak_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="answers.no_key",
+            sentence="no answer holds the key that the request came with",
+            source=ASSUMED,
+            judge=judge_each(_no_key, "an answer holds the key", "no key in headers or body"),
+            catches=("keys in error texts",),
+        ),
+        Check(
+            id="answers.no_internals",
+            sentence="no answer shows the inside of the server",
+            source=ASSUMED,
+            judge=judge_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
+            catches=("tracebacks in errors",),
+        ),
+        Check(
+            id="answers.no_echo",
+            sentence="an error does not give back the whole request",
+            source=ASSUMED,
+            judge=judge_each(_no_echo, "an error repeats the request at length", "a short message"),
+            catches=("the prompt or a picture in the error text",),
+        ),
+    )
+
+
+def _no_key(exchange: Exchange) -> bool:
+    return not holds_key(exchange.answer, exchange.answer_headers)
+
+
+def holds_key(body: bytes, headers: Headers) -> bool:
+    """Whether a message holds one of our keys: marks stand in the evidence where a key stood."""
+    texts = [body.decode("utf-8", "replace"), *(value for _, value in headers)]
+    return any(mark in text for mark in MARKS for text in texts)
+
+
+def _no_internals(exchange: Exchange) -> bool:
+    return _INTERNALS.search(exchange.answer.replace(b"\\n", b"\n").replace(b'\\"', b'"')) is None
+
+
+def _no_echo(exchange: Exchange) -> bool | None:
+    if exchange.status < 400 or len(exchange.body) < _ECHO:
+        return None
+    answer = exchange.answer.decode("utf-8", "replace")
+    texts = [text for text in _texts(exchange.asked) if len(text) >= _ECHO]
+    return not any(text[-_ECHO:] in answer or text[:_ECHO] in answer for text in texts)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in cast("list[object]", value):
+                yield from _texts(item)
+        case dict():
+            for item in cast("dict[str, object]", value).values():
+                yield from _texts(item)
+        case _:
+            pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kling_contracts.checks.errors import any_validation_shape, error_check
+from kling_contracts.checks.refusals import any_validation_shape, error_check
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, minimal

@@ -1,13 +1,15 @@
-"""Lists: every task, the newest first, page after page, in entries that say what a query says."""
+"""Lists: every task, the newest first, page after page, within bounds; entries say what a query says."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from kling_contracts.checks.conduct import is_steady
-from kling_contracts.gateways import Gateway
+from kling_contracts.checks.histories import is_steady
+from kling_contracts.checks.refusals import error_check, expect_refusal
+from kling_contracts.fields import Integer
+from kling_contracts.gateways import PAGING, Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, Hearing, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
@@ -22,6 +24,14 @@ _MOST_PAGES: Final = 12
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (*_bound_checks(gateway), *_list_checks(gateway))
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (*_bound_steps(gateway), *_list_steps(gateway))
+
+
+def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
     if not gateway.lists:
         return ()
     return (
@@ -56,7 +66,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     )
 
 
-def steps(gateway: Gateway) -> tuple[Step, ...]:
+def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
     if not gateway.lists:
         return ()
     return (
@@ -188,3 +198,91 @@ def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
             actual=json.dumps(entry.to_wire())[:160],
             shown=(whole, exchange),
         )
+
+
+def _bound_checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Check(
+            id="lists.accepts_bounds",
+            sentence="pages within the bounds are answered with an array",
+            source=KLING_PAGE,
+            judge=_judge_bounds,
+            catches=("a limit off by one", "data is no array"),
+        ),
+        Check(
+            id="lists.refuses_beyond",
+            sentence="pages out of bounds are refused",
+            source=KLING_PAGE,
+            judge=_judge_refused,
+            catches=("a negative page", "pages of any size", "letters for numbers"),
+        ),
+        error_check(
+            "errors.paging",
+            "a page out of bounds is refused with the error due",
+            gateway,
+            [Situation.INVALID],
+            lambda evidence: (each for each in evidence.of(ProbeKind.BAD_PAGE) if each.status >= 400),
+        ),
+    )
+
+
+def _bound_steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Step(
+            name="lists: bounds",
+            stage=Stage.READING,
+            does="pages on the bounds and beyond them",
+            run=_send_bounds,
+            requests=len(list(_good())) + len(list(_bad())),
+            feeds=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "answers.*"),
+        ),
+    )
+
+
+def _good() -> Iterator[str]:
+    for parameter in _integers():
+        for value in (parameter.minimum.value, parameter.maximum.value):
+            yield f"{parameter.name}={value}"
+    yield ""
+
+
+def _bad() -> Iterator[str]:
+    for parameter in _integers():
+        low, high = parameter.minimum.value, parameter.maximum.value
+        for value in (low - 1, -1, high + 1, "x", "1.5", "1e1", "%EF%BC%91"):
+            yield f"{parameter.name}={value}"
+
+
+def _integers() -> Iterator[Integer]:
+    return (parameter for parameter in PAGING if isinstance(parameter, Integer))  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def _send_bounds(session: Session) -> None:
+    for kind, queries in ((ProbeKind.PAGE_BOUND, _good()), (ProbeKind.BAD_PAGE, _bad())):
+        for query in queries:
+            target = f"{session.create_path}?{query}" if query else session.create_path
+            session.send(Probe(kind, "list", query), "GET", target)
+
+
+def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in (
+        *evidence.of(ProbeKind.PAGE_BOUND),
+        *evidence.of(ProbeKind.LIST),
+        *evidence.of(ProbeKind.PAGE_BEYOND),
+    ):
+        hearing.expect(
+            exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
+            f"a page within the bounds was not answered ({exchange.probe})",
+            expected="200 and an array in data",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
+    for exchange in evidence.of(ProbeKind.BAD_PAGE):
+        expect_refusal(hearing, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kling_contracts.checks.endings import ended_as
+from kling_contracts.checks.histories import ended_as
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
