@@ -83,6 +83,7 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="every task ends",
             source=SEED,
             judge=_judge_ends,
+            unless=("life_cycle.status.word",),
             catches=("processing for ever",),
         ),
     )
@@ -133,8 +134,6 @@ def _judge_ends(evidence: Evidence, hearing: Hearing) -> None:
     slowest, patience = patience_with(traces)
     for trace in traces:
         age = trace.reads[-1].at - trace.created.received_at
-        if not isinstance(trace.reads[-1].task.task_status, TaskStatus):
-            continue  # a status that is no word of the API, which is another finding
         if ended(trace) or age > patience:
             hearing.expect(
                 ended(trace),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kling_contracts.checks.histories import is_steady
-from kling_contracts.checks.refusals import error_check, expect_refusal
+from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, expect_refusal
 from kling_contracts.fields import Integer
 from kling_contracts.gateways import PAGING, Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
@@ -216,6 +216,7 @@ def _bound_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="pages out of bounds are refused",
             source=KLING_PAGE,
             judge=_judge_refused,
+            unless=(NO_SERVER_ERROR,),
             catches=("a negative page", "pages of any size", "letters for numbers"),
         ),
         error_check(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Final, cast
 
 from kling_contracts.gateways import VALIDATION_SHAPES, Gateway, Refusal, Shape, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Hearing
+
+# The check that a failure of the server is a finding for: others are about what is left.
+NO_SERVER_ERROR: Final = "answers.no_server_error"
 
 Pick = Callable[[Evidence], Iterable[Exchange]]
 
@@ -30,6 +33,7 @@ def error_check(  # noqa: PLR0913 -- what there is to say of an error
         source=due[0].source,
         judge=_judge(pick, (*due, *also)),
         catches=("another status", "another shape", "another code", "no message"),
+        unless=(NO_SERVER_ERROR, "answers.json", "answers.error_status"),
     )
 
 
@@ -43,10 +47,7 @@ def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing]
 
     def judge(evidence: Evidence, hearing: Hearing) -> None:
         for exchange in pick(evidence):
-            # An acceptance is another finding; so are a failure, what is no JSON, an error that says 200.
-            failed = exchange.status >= 500 and exchange.status not in {each.status for each in due}
-            silent = not exchange.json_object or (exchange.is_error and exchange.status < 300)
-            if exchange.accepted or failed or silent:
+            if exchange.accepted:
                 continue
             hearing.expect(
                 any(_fits(exchange, refusal) for refusal in due),
@@ -60,15 +61,15 @@ def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing]
 
 
 def expect_refusal(hearing: Hearing, exchange: Exchange, sentence: str) -> None:
-    """Say whether a request was refused, by its status or by its body. A failure is another finding."""
-    if exchange.status < 500:
-        hearing.expect(
-            exchange.status >= 400 or exchange.error_shape is not None,
-            sentence,
-            expected="a refusal",
-            actual=exchange.shown,
-            shown=(exchange,),
-        )
+    """Say whether a request was refused, by its status or by its body. `NO_SERVER_ERROR` takes precedence."""
+    failed = exchange.status >= 500
+    hearing.expect(
+        not failed and (exchange.status >= 400 or exchange.error_shape is not None),
+        sentence,
+        expected="a refusal",
+        actual=exchange.shown,
+        shown=(exchange,),
+    )
 
 
 def _told(refusal: Refusal) -> str:

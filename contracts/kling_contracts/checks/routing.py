@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import unquote
 
-from kling_contracts.checks.refusals import error_check, error_message, expect_refusal
+from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, error_message, expect_refusal
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
@@ -109,7 +109,7 @@ def _judge_path(evidence: Evidence, hearing: Hearing) -> None:
 
 
 def _says_why(exchange: Exchange) -> bool:
-    """Whether an error has one of the shapes of errors, and a text. What is no JSON is another finding."""
+    """Whether an error has one of the shapes of errors, and a text. What is no JSON has none."""
     if not isinstance(exchange.json, dict):
         return True
     return exchange.error_shape is not None and bool(error_message(exchange))
@@ -122,6 +122,7 @@ def unknown_id_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a query for a task that does not exist is refused",
             source=KLING_LIVE,
             judge=_judge_unknown,
+            unless=(NO_SERVER_ERROR,),
             catches=("200 with empty data", "a task made up"),
         ),
         error_check(

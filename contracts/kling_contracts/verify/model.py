@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.evidence import Evidence, asked_task
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import Source
@@ -50,6 +50,20 @@ class Example:
     actual: str
     shown: tuple[Shown, ...]
 
+    @property
+    def subjects(self) -> frozenset[tuple[str, str]]:
+        """What it is about: the messages that show it, and the tasks that were created or queried there."""
+        return frozenset(subject for each in self.shown for subject in _subjects(each))
+
+
+def _subjects(shown: Shown) -> Iterator[tuple[str, str]]:
+    yield type(shown).__name__, str(shown.number)
+    if isinstance(shown, Exchange):
+        created = shown.task.task_id if shown.method == "POST" and shown.task else None
+        task_id = created or asked_task(shown)
+        if task_id is not None:
+            yield "task", task_id
+
 
 @dataclass
 class Hearing:
@@ -79,7 +93,8 @@ class Check:
     """One property of the contract.
 
     `id` is stable. `source` is where the rule is known from. `catches` are faults that it finds, in words.
-    A check that is not `must` does not decide whether a run was complete.
+    A check that is not `must` does not decide whether a run was complete. `unless` are ids or patterns of
+    checks that take precedence: a failure for a message or a task that one of them fails for is left out.
     """
 
     id: str
@@ -88,6 +103,7 @@ class Check:
     judge: Callable[[Evidence, Hearing], None]
     catches: tuple[str, ...] = ()
     must: bool = True
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

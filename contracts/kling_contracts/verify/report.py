@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from fnmatch import fnmatchcase
 
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.known_deviations import Deviation, unused
@@ -62,7 +63,8 @@ def judged(
     course: Course,
 ) -> Report:
     """The report on some evidence."""
-    results = tuple(_judge(check, evidence, planned, options.known) for check in checks)
+    heard = {check: _hear(check, evidence) for check in checks}
+    results = tuple(_result(check, heard, planned, options.known) for check in heard)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
@@ -74,11 +76,25 @@ def judged(
     )
 
 
-def _judge(
-    check: Check, evidence: Evidence, planned: Iterable[Planned], known: Sequence[Deviation]
-) -> Result:
+def _hear(check: Check, evidence: Evidence) -> Hearing:
     hearing = Hearing()
     check.judge(evidence, hearing)
+    return hearing
+
+
+def _without_explained(check: Check, heard: Mapping[Check, Hearing]) -> Hearing:
+    """What a check found, without what a check that takes precedence found for the same message or task."""
+    mine = heard[check]
+    first = [it for it in heard if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
+    explained = {subject for it in first for example in heard[it].examples for subject in example.subjects}
+    left = [example for example in mine.examples if not example.subjects & explained]
+    return Hearing(examined=mine.examined - len(mine.examples) + len(left), examples=left)
+
+
+def _result(
+    check: Check, heard: Mapping[Check, Hearing], planned: Iterable[Planned], known: Sequence[Deviation]
+) -> Result:
+    hearing = _without_explained(check, heard)
     if hearing.examples:
         deviation = next((each for each in known if each.covers(check.id)), None)
         verdict = Verdict.FAIL if deviation is None else Verdict.KNOWN
