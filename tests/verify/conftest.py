@@ -15,9 +15,9 @@ from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.registry import SUITE, steps_of
 from kling_contracts.sample_pictures import png
-from kling_contracts.verify.callback_server import Letters
+from kling_contracts.verify.callback_server import ReceivedCallbacks
 from kling_contracts.verify.credentials import Keys
-from kling_contracts.verify.model import Need, Step, Suite, Verdict
+from kling_contracts.verify.model import Requirement, Step, Suite, Verdict
 from kling_contracts.verify.plan import Options
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.runner import run
@@ -34,7 +34,7 @@ SECOND_KEY = "sk-two-0000"
 SOUND = Witness(name="sound", catches="", says="Nothing is wrong.", make=Faulty)
 
 
-class Inbox(Letters):
+class Inbox(ReceivedCallbacks):
     """A receiver that is no socket."""
 
     def url(self, token: str) -> str:
@@ -89,15 +89,15 @@ class Outcome:
     def told(self) -> str:
         """The findings in words, for whoever reads a failed test."""
         return "\n".join(
-            f"{result.check.id}: {example.sentence}; expected {example.expected}; actual {example.actual}"
+            f"{result.check.id}: {failure.sentence}; expected {failure.expected}; actual {failure.actual}"
             for result in self.report.findings
-            for example in result.examples[:2]
+            for failure in result.failures[:2]
         )
 
     @property
     def silent(self) -> set[str]:
         """Checks that said nothing, although neither budget nor a signing key was missing."""
-        told = (f"needs {Need.BUDGET}", f"needs {Need.SIGNER}")
+        told = (f"needs {Requirement.BUDGET}", f"needs {Requirement.SIGNER}")
         quiet = self.report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
         return {result.check.id for result in quiet if result.reason not in told}
 

@@ -18,7 +18,7 @@ import pytest
 import kling_contracts.verify.callback_server
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.model import Hearing, Result
+from kling_contracts.verify.model import CheckContext, Result
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.repro import Reproduction, reproduce
@@ -63,7 +63,7 @@ class Tap(httpx.BaseTransport):
         return response
 
 
-class Receiver:
+class CallbackServer:
     """Hears the callbacks of the server from now on, on no socket."""
 
     def __init__(self, served: Served, _now: object) -> None:
@@ -95,7 +95,9 @@ def _in_process(served: Served, tap: Tap) -> Iterator[None]:
             patch.setattr(httpx, method, getattr(client, method))
         patch.setattr(httpx, "Client", partial(httpx.Client, transport=tap))
         patch.setattr(time, "sleep", served.clock.advance)
-        patch.setattr(kling_contracts.verify.callback_server, "Receiver", partial(Receiver, served))
+        patch.setattr(
+            kling_contracts.verify.callback_server, "CallbackServer", partial(CallbackServer, served)
+        )
         yield
 
 
@@ -113,7 +115,7 @@ def paste(code: str, served: Served) -> Tap:
 
 def scripts_of(result: Result, report: Report) -> Reproduction:
     """What the report gives to paste for a finding."""
-    return reproduce(result.check, result.examples[0], report.evidence, SERVER, report.steps)
+    return reproduce(result.check, result.failures[0], report.evidence, SERVER, report.steps)
 
 
 def shown_again(outcome: Outcome, result: Result, script: str, served: Served | None = None) -> bool:
@@ -122,12 +124,12 @@ def shown_again(outcome: Outcome, result: Result, script: str, served: Served | 
     It is run against the server of the run, or another one.
     """
     served = served or outcome.served
-    example, evidence = result.examples[0], outcome.report.evidence
-    replay = replay_of(result.check, example, evidence, outcome.report.steps)
+    failure, evidence = result.failures[0], outcome.report.evidence
+    replay = replay_of(result.check, failure, evidence, outcome.report.steps)
     tap = paste(script, served)
     new = _instead(list(replay.exchanges), tap, served, evidence)
     came = _deliveries(served) if replay.listening else []
-    heard = {each.token for each in came} | {it.token for it in example.shown if isinstance(it, Delivery)}
+    heard = {each.token for each in came} | {it.token for it in failure.shown if isinstance(it, Delivery)}
     looks = _looks(new, served, evidence)
     again = Evidence(
         gateway=evidence.gateway,
@@ -136,10 +138,10 @@ def shown_again(outcome: Outcome, result: Result, script: str, served: Served | 
         exchanges=[*(new.get(each.number, each) for each in evidence.exchanges), *looks],
         deliveries=[*(each for each in evidence.deliveries if each.token not in heard), *came],
     )
-    hearing = Hearing()
-    result.check.judge(again, hearing)
+    context = CheckContext()
+    result.check.judge(again, context)
     fresh = [*new.values(), *came]
-    return any(each is it for example in hearing.examples for each in example.shown for it in fresh)
+    return any(each is it for failure in context.failures for each in failure.shown for it in fresh)
 
 
 def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list[Exchange]:
@@ -229,7 +231,7 @@ def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
 def _named(exchange: Exchange, evidence: Evidence) -> bool:
     """Whether the target names a task of the run, so that another one is asked for instead."""
     last = exchange.target.rpartition("/")[2].partition("?")[0]
-    return last in {trace.id for trace in evidence.traces()} or f"kc-{evidence.run}-" in last
+    return last in {history.id for history in evidence.histories()} or f"kc-{evidence.run}-" in last
 
 
 def _renamed_probe(probe: Probe, names: dict[str, str]) -> Probe:

@@ -18,11 +18,11 @@ from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
 from kling_contracts.registry import SUITE, checks_of, judge_recording, verify
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Example, Result, Verdict
+from kling_contracts.verify.model import Check, Failure, Result, Verdict
 from kling_contracts.verify.plan import Options, plan
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import Recorder
-from kling_contracts.verify.report import Course, Report
+from kling_contracts.verify.report import Report, RunInfo
 from kling_contracts.verify.reports import html_report, json_report, junit
 from kling_contracts.verify.runner import Progress, run
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
@@ -82,9 +82,9 @@ def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> N
     judged = judge_recording(path)
     assert judged.results == report.results
     assert judged.evidence == report.evidence
-    assert (judged.course.images, judged.course.mock, judged.plan != ()) == (
-        report.course.images,
-        report.course.mock,
+    assert (judged.run_info.images, judged.run_info.mock, judged.plan != ()) == (
+        report.run_info.images,
+        report.run_info.mock,
         True,
     )
 
@@ -243,7 +243,7 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
         max_tasks=20,
     )
     planned = plan(options, SUITE)
-    lacking = {each.missing for each in planned if each.step.must and each.missing}
+    lacking = {each.missing for each in planned if each.step.required and each.missing}
     assert len(planned) > 40
     assert lacking <= ({"access and secret key"} if not gateway.takes_tokens else set())
 
@@ -341,12 +341,12 @@ def hostile() -> Report:
         answer=HOSTILE.encode("utf-8", "surrogatepass"),
     )
     check = Check(id="a.b", sentence="s", source=SEED, judge=lambda *_: None)
-    example = Example(HOSTILE, HOSTILE, HOSTILE, (exchange,))
+    failure = Failure(HOSTILE, HOSTILE, HOSTILE, (exchange,))
     return Report(
         options=Options(base_url="http://127.0.0.1:9", api_key=KEY),
-        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, examples=(example,)),),
+        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, failures=(failure,)),),
         evidence=Evidence(exchanges=[exchange]),
-        course=Course(),
+        run_info=RunInfo(),
         plan=(),
     )
 

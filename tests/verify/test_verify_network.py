@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from kling_contracts.registry import SUITE, verify
-from kling_contracts.verify.callback_server import Receiver
+from kling_contracts.verify.callback_server import CallbackServer
 from kling_contracts.verify.plan import Options, is_loopback
 from kling_contracts.verify.runner import Unreachable, run
-from kling_contracts.verify.transport import Wire
+from kling_contracts.verify.transport import HttpTransport
 
 # -- wire and receiver
 
@@ -45,7 +45,7 @@ def test_paths_go_out_byte_for_byte() -> None:
         seen.append(request.url.raw_path)
         return httpx.Response(302, headers={"location": "http://elsewhere.test/"})
 
-    wire = Wire("http://gateway.test/base/", httpx.MockTransport(server))
+    wire = HttpTransport("http://gateway.test/base/", httpx.MockTransport(server))
     for target in ("/a%2Fb/..%2F..", "/%00", "/x?pageNum=%EF%BC%91", "/kling/v1/" + "9" * 2000):
         assert wire.send("GET", target, (), None).status == 302  # and nobody follows it
     assert seen == [
@@ -58,7 +58,7 @@ def test_paths_go_out_byte_for_byte() -> None:
 
 def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kling_contracts.verify.transport.LARGEST_ANSWER", 1000)
-    wire = Wire(
+    wire = HttpTransport(
         "http://gateway.test", httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * 2000))
     )
     answer = wire.send("GET", "/", (), None)
@@ -70,7 +70,7 @@ def test_what_never_left_costs_nothing() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    answer = Wire("http://gateway.test", httpx.MockTransport(refuse)).send("POST", "/", (), b"{}")
+    answer = HttpTransport("http://gateway.test", httpx.MockTransport(refuse)).send("POST", "/", (), b"{}")
     assert (answer.status, answer.arrived) == (0, False)
 
 
@@ -82,7 +82,7 @@ def test_no_cookies_are_kept() -> None:
         seen.append(request.headers.get("cookie"))
         return httpx.Response(200, headers={"set-cookie": "session=1; Path=/"})
 
-    wire = Wire("http://gateway.test", httpx.MockTransport(server))
+    wire = HttpTransport("http://gateway.test", httpx.MockTransport(server))
     for _ in range(2):
         wire.send("GET", "/", (), None)
     assert seen == [None, None]
@@ -116,7 +116,7 @@ def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.Monke
 
 
 def test_the_receiver_takes_and_refuses() -> None:
-    with Receiver(lambda: 7.0) as receiver:
+    with CallbackServer(lambda: 7.0) as receiver:
         receiver.refuse_first("b")
         answers = [
             httpx.post(receiver.url(token), json={"n": n}, trust_env=False).status_code
@@ -136,7 +136,7 @@ def test_the_receiver_takes_and_refuses() -> None:
 def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Many send what they stream in chunks; a connection that is kept or torn leaves no thread behind."""
     threads = set(threading.enumerate())
-    with Receiver(time.time) as receiver:
+    with CallbackServer(time.time) as receiver:
         port = int(receiver.url("a").rpartition(":")[2].partition("/")[0])
         kept = http.client.HTTPConnection("127.0.0.1", port)
         for parts in ([b'{"a"', b":1}"], [b"{}"]):

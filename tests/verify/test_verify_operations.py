@@ -46,8 +46,8 @@ def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> No
     report = outcome.report
     assert len(report.having(Verdict.PASS)) == len(report.results) - len(outcome.silent)
     creates = len([each for each in report.evidence.creates if each.accepted])
-    assert len(report.evidence.traces()) == creates
-    assert report.course.images == sum(
+    assert len(report.evidence.histories()) == creates
+    assert report.run_info.images == sum(
         images_in(each.asked_object) for each in report.evidence.creates if each.accepted
     )
 
@@ -117,7 +117,7 @@ def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: 
     assert ("life_cycle.media.id" in ids) is (not operation.result.drawn)
     assert ("looking.moves_nothing" in ids) is not operation.synchronous
     for step in steps_of(target):
-        assert any(step.serves(check_id) for check_id in ids), step.name
+        assert any(step.covers(check_id) for check_id in ids), step.name
     names = [step.name for step in steps_of(target)]
     assert len(set(names)) == len(names)
 

@@ -14,10 +14,10 @@ from kling_contracts.registry import checks_of, steps_of
 from kling_contracts.verify.bodies import faults, minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.model import Check, CheckContext
 from kling_contracts.verify.plan import Options
 from kling_contracts.verify.probes import Probe, ProbeKind
-from kling_contracts.verify.report import Course, judged
+from kling_contracts.verify.report import RunInfo, judged
 from kling_contracts.verify.session import encode
 from kling_contracts.vocabulary import SEED
 
@@ -121,12 +121,12 @@ def test_ids_are_unique_and_every_check_is_fed(gateway: Gateway) -> None:
     ids = [check.id for check in checks]
     assert len(ids) == len(set(ids))
     assert len(steps) == len({step.name for step in steps})
-    assert not [check.id for check in checks if not any(step.serves(check.id) for step in steps)]
+    assert not [check.id for check in checks if not any(step.covers(check.id) for step in steps)]
     for step in steps:
         assert all(
-            any(step.serves(check_id) for check_id in ids) for check_id in ids if step.serves(check_id)
+            any(step.covers(check_id) for check_id in ids) for check_id in ids if step.covers(check_id)
         )
-        assert any(step.serves(check_id) for check_id in ids), step.name
+        assert any(step.covers(check_id) for check_id in ids), step.name
 
 
 @GATEWAYS
@@ -140,10 +140,10 @@ def test_every_check_that_takes_precedence_exists(gateway: Gateway) -> None:
 def failing(check_id: str, *numbers: int, unless: tuple[str, ...] = ()) -> Check:
     """A check that looks at all exchanges and fails for some."""
 
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         for each in evidence.exchanges:
             holds = each.number not in numbers
-            hearing.expect(holds, "no", expected="", actual="", shown=(each,))
+            context.expect(holds, "no", expected="", actual="", shown=(each,))
 
     return Check(id=check_id, sentence="", source=SEED, judge=judge, unless=unless)
 
@@ -164,11 +164,11 @@ def test_what_another_check_explains_is_left_out(
     evidence = Evidence(exchanges=[exchange(number=number) for number in range(3)])
     checks = [failing("a", 0, 2, unless=unless), failing("b.one", 0, 1), failing("c", 2)]
     options = Options(base_url="http://127.0.0.1:9", api_key="")
-    first = judged(options, checks, evidence, (), Course()).results[0]
+    first = judged(options, checks, evidence, (), RunInfo()).results[0]
     assert (first.verdict, first.examined) == (verdict, examined)
-    assert [each.shown[0].number for each in first.examples] == shown
+    assert [each.shown[0].number for each in first.failures] == shown
     everything = [failing("a", 0, 1, 2, unless=("b",)), failing("b", 0, 1, 2)]
-    assert judged(options, everything, evidence, (), Course()).results[0].verdict == "inconclusive"
+    assert judged(options, everything, evidence, (), RunInfo()).results[0].verdict == "inconclusive"
 
 
 def test_a_task_is_explained_by_any_message_about_it() -> None:
@@ -179,17 +179,17 @@ def test_a_task_is_explained_by_any_message_about_it() -> None:
     other = exchange(number=2, method="GET", body=b"", probe=Probe(ProbeKind.POLL, "t2"))
     evidence = Evidence(exchanges=[created, poll, other])
     checks = [failing("a", 1, 2, unless=("b",)), failing("b", 0)]
-    first = judged(Options(base_url="http://h", api_key=""), checks, evidence, (), Course()).results[0]
-    assert [each.shown[0].number for each in first.examples] == [2]
+    first = judged(Options(base_url="http://h", api_key=""), checks, evidence, (), RunInfo()).results[0]
+    assert [each.shown[0].number for each in first.failures] == [2]
 
 
 @GATEWAYS
 def test_no_evidence_is_no_verdict(gateway: Gateway) -> None:
     """A check whose premise never held says nothing: neither good nor bad."""
     for check in checks_of(gateway):
-        hearing = Hearing()
-        check.judge(Evidence(gateway=gateway), hearing)
-        assert (hearing.examined, hearing.examples) == (0, []), check.id
+        context = CheckContext()
+        check.judge(Evidence(gateway=gateway), context)
+        assert (context.examined, context.failures) == (0, []), check.id
 
 
 def test_every_rule_of_the_judge_has_its_check() -> None:

@@ -26,6 +26,6 @@ def test_clean_over_a_socket(gateway: Gateway) -> None:
                 max_tasks=20,
             )
         )
-    assert {result.check.id: result.examples[0].sentence for result in report.findings} == {}
+    assert {result.check.id: result.failures[0].sentence for result in report.findings} == {}
     assert len(report.having(Verdict.PASS)) > 100
     fake.check()

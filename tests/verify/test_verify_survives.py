@@ -136,9 +136,9 @@ def test_no_answer_brings_a_run_down(
     told = shown(outcome)
     assert not any(key in told for key in (PLAIN_KEY, SECOND_KEY, SIGNING_KEY, SIGNING_KEY.partition(":")[2]))
     assert judged_again(outcome) == outcome.found
-    limit = outcome.report.course.limit
+    limit = outcome.report.run_info.limit
     assert limit is not None
-    assert outcome.report.course.images <= limit
+    assert outcome.report.run_info.images <= limit
 
 
 def _in_id(task: Object) -> None:

@@ -6,12 +6,12 @@ import re
 
 from kling_contracts.checks.pagination import MOST, page_path
 from kling_contracts.checks.refusals import error_message
-from kling_contracts.checks.valid_requests import CREATE_FEEDS, VALID
+from kling_contracts.checks.valid_requests import CREATE_CHECKS, VALID
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
@@ -57,24 +57,24 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="accounts: another key",
             stage=Stage.RUNNING,
-            does="the tasks of the first key, asked for with the second"
+            description="the tasks of the first key, asked for with the second"
             + (", and its external id used again" if named else ""),
             run=_ask,
             requests=5,
-            reserves=smallest_cost(gateway.main) if named else 0,
-            keeps=smallest_cost(gateway.main) if named else 0,
-            feeds=("accounts.*", *CREATE_FEEDS),
-            needs=frozenset({Need.SECOND_KEY}),
+            max_cost=smallest_cost(gateway.main) if named else 0,
+            creates=smallest_cost(gateway.main) if named else 0,
+            checks=("accounts.*", *CREATE_CHECKS),
+            requires=frozenset({Requirement.SECOND_KEY}),
         ),
     )
 
 
 def _ask(session: Session) -> None:
     second = session.keys.second
-    traces = [trace for trace in session.evidence.traces() if trace.created.who == "first"]
-    if second is None or not traces:
+    histories = [history for history in session.evidence.histories() if history.created.who == "first"]
+    if second is None or not histories:
         return
-    task_id, create = traces[0].id, session.create_path
+    task_id, create = histories[0].id, session.create_path
     session.send(Probe(ProbeKind.FOREIGN, task_id), "GET", f"{create}/{task_id}", key=second)
     nowhere = _neighbour(task_id)
     session.send(Probe(ProbeKind.FOREIGN_NOWHERE, nowhere), "GET", f"{create}/{nowhere}", key=second)
@@ -94,12 +94,12 @@ def _neighbour(task_id: str) -> str:
     return task_id[:-6] + ("000000" if task_id[-6:] != "000000" else "111111")
 
 
-def _judge_separate(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_separate(evidence: Evidence, context: CheckContext) -> None:
     nowhere = next(evidence.of(ProbeKind.FOREIGN_NOWHERE), None)
     for kind in (ProbeKind.FOREIGN, ProbeKind.FOREIGN_BY_EXTERNAL_ID):
         for exchange in evidence.of(kind):
             same = nowhere is None or _told(exchange) == _told(nowhere)
-            hearing.expect(
+            context.expect(
                 exchange.task is None and (exchange.status >= 400 or exchange.is_error) and same,
                 "a task of another account was not treated as unknown",
                 expected=nowhere.shown if nowhere else "a refusal",
@@ -113,7 +113,7 @@ def _told(exchange: Exchange) -> tuple[object, ...]:
     return exchange.status, exchange.error_code, re.sub(r"\S*\d\S*", "", error_message(exchange))
 
 
-def _judge_same_id(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
     if any(not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, VALID)):
         return  # the smallest body is refused in any account
     for exchange in evidence.of(ProbeKind.FOREIGN_SAME_ID):
@@ -124,7 +124,7 @@ def _judge_same_id(evidence: Evidence, hearing: Hearing) -> None:
             if each.who == "first"
         ):
             continue  # it is no good in one account either
-        hearing.expect(
+        context.expect(
             exchange.accepted,
             "an external id of another account could not be used",
             expected="200 and a task",
@@ -133,11 +133,11 @@ def _judge_same_id(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_list(evidence: Evidence, hearing: Hearing) -> None:
-    foreign = {trace.id for trace in evidence.traces() if trace.created.who == "first"}
+def _judge_list(evidence: Evidence, context: CheckContext) -> None:
+    foreign = {history.id for history in evidence.histories() if history.created.who == "first"}
     for exchange in evidence.of(ProbeKind.FOREIGN_LIST):
         found = foreign & {task.task_id for task in exchange.listed}
-        hearing.expect(
+        context.expect(
             not found,
             "a list shows tasks of another account",
             expected="none of them",

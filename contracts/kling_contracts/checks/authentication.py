@@ -11,10 +11,10 @@ from kling_contracts.checks.routing import nobody
 from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.credentials import NOBODY, SPOILT_TOKENS, Credential, Keys, spoilt_keys
+from kling_contracts.verify.credentials import MUTATED_TOKENS, NOBODY, Credential, Keys, mutated_keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
 from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
@@ -105,19 +105,19 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name=_STEP,
             stage=Stage.READING,
-            does="each operation without a key and with spoilt ones, valid and invalid bodies",
-            run=_send_spoilt,
+            description="each operation without a key and with spoilt ones, valid and invalid bodies",
+            run=_send_mutated,
             requests=5 * 10,
-            feeds=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
+            checks=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
                    "errors.wrong_key", "answers.*"),
         ),
         Step(
             name="keys: a task that exists",
             stage=Stage.RUNNING,
-            does="a query for a task of ours without a key",
+            description="a query for a task of ours without a key",
             run=_query_without_key,
             requests=2,
-            feeds=("auth.required", "errors.no_key", "answers.*"),
+            checks=("auth.required", "errors.no_key", "answers.*"),
         ),
     ]  # fmt: skip
     if gateway.takes_tokens:
@@ -125,25 +125,25 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             Step(
                 name="keys: tokens",
                 stage=Stage.READING,
-                does="tokens that have expired, are early, forged, of nobody",
+                description="tokens that have expired, are early, forged, of nobody",
                 run=_send_tokens,
                 requests=len(_TOKENS),
-                feeds=("auth.token.*", "answers.*"),
-                needs=frozenset({Need.SIGNER}),
+                checks=("auth.token.*", "answers.*"),
+                requires=frozenset({Requirement.SIGNER}),
             )
         )
     return tuple(found)
 
 
-def _spoilt(keys: Keys, *, mock: bool) -> Iterator[Credential]:
+def _mutated(keys: Keys, *, mock: bool) -> Iterator[Credential]:
     """Credentials that are nearly right."""
     bearer = keys.bearer()
-    for spoilt, key in spoilt_keys(bearer):
+    for mutated, key in mutated_keys(bearer):
         # A kling-mock takes all keys that begin so; elsewhere such a key is as wrong as any.
         family = mock and key.startswith("sk-mock-")
         if not family:
-            keys.keep_spoilt(key, spoilt.mark)
-            yield Credential(spoilt.who, (f"Bearer {key}",))
+            keys.keep_mutated(key, mutated.mark)
+            yield Credential(mutated.who, (f"Bearer {key}",))
     yield Credential("another scheme", (f"Basic {bearer}",))
     yield Credential("no scheme", (bearer,))
     yield Credential("a scheme alone", ("Bearer",))
@@ -154,12 +154,12 @@ def _nobodies() -> Iterator[Credential]:
     yield NOBODY._replace(who="an empty header", values=("",))
 
 
-def _send_spoilt(session: Session) -> None:
+def _send_mutated(session: Session) -> None:
     health = next(session.evidence.of(ProbeKind.HEALTH), None)
     mock = health is not None and health.json_object.get("server") == "kling-mock"
     for kind, credentials in (
         (ProbeKind.NO_KEY, _nobodies()),
-        (ProbeKind.WRONG_KEY, _spoilt(session.keys, mock=mock)),
+        (ProbeKind.WRONG_KEY, _mutated(session.keys, mock=mock)),
     ):
         for credential in credentials:
             for operation in _OPERATIONS:
@@ -193,9 +193,9 @@ def _invalid(operation: Operation) -> bytes:
 
 
 def _query_without_key(session: Session) -> None:
-    for trace in session.evidence.traces()[:1]:
+    for history in session.evidence.histories()[:1]:
         for credential in (NOBODY, Credential("another key", ("Bearer sk-" + "0" * 40,))):
-            target = f"{session.create_path}/{trace.id}"
+            target = f"{session.create_path}/{history.id}"
             session.send(
                 Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.who), "GET", target, key=credential
             )
@@ -207,14 +207,14 @@ def _send_tokens(session: Session) -> None:
         return
     access, secret = pair
     now = int(session.keys.now())
-    for spoilt in SPOILT_TOKENS:
-        signed = None if spoilt.secret is None else secret + spoilt.secret
-        claims = {"exp": now + spoilt.expires, "nbf": now + spoilt.begins}
-        token = session.keys.token(access + spoilt.issuer, signed, claims)
+    for mutated in MUTATED_TOKENS:
+        signed = None if mutated.secret is None else secret + mutated.secret
+        claims = {"exp": now + mutated.expires, "nbf": now + mutated.begins}
+        token = session.keys.token(access + mutated.issuer, signed, claims)
         # The early one will be good in a while.
-        session.keys.keep_spoilt(token, spoilt.mark)
-        bearer = Credential(spoilt.who, (f"Bearer {token}",))
-        _operate(session, Probe(ProbeKind.TOKEN, "query", spoilt.name), bearer)
+        session.keys.keep_mutated(token, mutated.mark)
+        bearer = Credential(mutated.who, (f"Bearer {token}",))
+        _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.name), bearer)
 
 
 def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:
@@ -222,8 +222,8 @@ def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:
     return (exchange for exchange in evidence.of(kind) if exchange.status == 401)
 
 
-def _judge(kind: ProbeKind) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge(kind: ProbeKind) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         unsigned = _ignores_signatures(evidence)
         for kind_, wanted in ((kind, True), (ProbeKind.TASK_WITHOUT_KEY, kind == ProbeKind.NO_KEY)):
             for exchange in evidence.of(kind_):
@@ -233,7 +233,7 @@ def _judge(kind: ProbeKind) -> Callable[[Evidence, Hearing], None]:
                     continue  # that signatures are not looked at is another finding
                 if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.who == NOBODY.who) is not wanted:
                     continue
-                hearing.expect(
+                context.expect(
                     exchange.status == 401,
                     f"{exchange.probe.about} with {exchange.probe.tag} was not refused with 401",
                     expected="401",
@@ -248,7 +248,7 @@ def _ignores_signatures(evidence: Evidence) -> bool:
     return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(ProbeKind.TOKEN))
 
 
-def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_first(evidence: Evidence, context: CheckContext) -> None:
     # Where valid requests pass with such a key as well, that is the finding.
     passed = {
         exchange.probe.tag
@@ -263,7 +263,7 @@ def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
                 and exchange.probe.tag not in passed
                 and exchange.status < 500
             ):
-                hearing.expect(
+                context.expect(
                     exchange.status == 401,
                     f"the body was looked at before the key ({exchange.probe.tag}, {exchange.probe.about})",
                     expected="401",
@@ -272,9 +272,9 @@ def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
                 )
 
 
-def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_scheme(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.SCHEME):
-        hearing.expect(
+        context.expect(
             exchange.status != 401,
             f"the right key was refused with the scheme {exchange.probe.tag}",
             expected="what Bearer gets",
@@ -283,13 +283,13 @@ def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         if name == "unsigned" and _ignores_signatures(evidence):
             return  # that is another finding
         for exchange in evidence.of(ProbeKind.TOKEN):
             if exchange.probe.tag == name:
-                hearing.expect(
+                context.expect(
                     exchange.status == 401 and exchange.error_code in codes,
                     f"a token ({name}) was not refused rightly",
                     expected=f"401 with code {' or '.join(map(str, sorted(codes, key=str)))}",

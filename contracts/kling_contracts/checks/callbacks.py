@@ -22,9 +22,9 @@ from kling_contracts.checks.histories import (
 from kling_contracts.checks.responses import holds_key
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.evidence import Evidence, Sighting, Trace
+from kling_contracts.verify.evidence import Evidence, Observation, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.model import Check, Hearing, Need, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.verify.session import Session
@@ -109,24 +109,24 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     )
 
 
-def _judge_changes(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_changes(evidence: Evidence, context: CheckContext) -> None:
     if not _waited(evidence):
         return
-    for token, trace in called(evidence).items():
+    for token, history in called(evidence).items():
         came = deliveries_to(evidence, token)
         told = {task.task_status for _, task in came}
         # What came in another shape is another finding.
-        if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not due(trace):
+        if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not due(history):
             continue
-        if not all(isinstance(word, TaskStatus) for word in told) or not is_steady(trace):
+        if not all(isinstance(word, TaskStatus) for word in told) or not is_steady(history):
             continue
-        missing = due(trace) - told
-        hearing.expect(
+        missing = due(history) - told
+        context.expect(
             not missing,
             f"no callback told that the task was {', '.join(sorted(missing))}",
-            expected=", ".join(sorted(due(trace))),
+            expected=", ".join(sorted(due(history))),
             actual=", ".join(str(task.task_status) for _, task in came) or "no callback",
-            shown=(trace.created, *(each for each, _ in came)),
+            shown=(history.created, *(each for each, _ in came)),
         )
 
 
@@ -137,12 +137,12 @@ def _waited(evidence: Evidence) -> bool:
     )
 
 
-def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_order(evidence: Evidence, context: CheckContext) -> None:
     for token in called(evidence):
         first = dict.fromkeys(str(task.task_status) for _, task in deliveries_to(evidence, token))
         ranks = [_ORDER.index(TaskStatus(word)) for word in first if word in set(_ORDER)]
         if len(ranks) > 1:
-            hearing.expect(
+            context.expect(
                 ranks == sorted(ranks),
                 "callbacks came in another order than the changes",
                 expected="submitted, processing, the end",
@@ -151,38 +151,38 @@ def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
             )
 
 
-def _judge_early(evidence: Evidence, hearing: Hearing) -> None:
-    for token, trace in called(evidence).items():
-        if not is_steady(trace) or not is_worded(trace):
+def _judge_early(evidence: Evidence, context: CheckContext) -> None:
+    for token, history in called(evidence).items():
+        if not is_steady(history) or not is_worded(history):
             continue
         for delivery, task in deliveries_to(evidence, token):
-            if task.task_id != trace.id or task.task_status not in set(_ORDER):
+            if task.task_id != history.id or task.task_status not in set(_ORDER):
                 continue
-            positions = (at for at, it in enumerate(trace.reads) if _is_behind(it, delivery, task))
+            positions = (at for at, it in enumerate(history.reads) if _is_behind(it, delivery, task))
             at = next(positions, None)
-            looks = () if at is None else trace.reads[max(at - 1, 0) : at + 1]
-            hearing.expect(
+            looks = () if at is None else history.reads[max(at - 1, 0) : at + 1]
+            context.expect(
                 not looks,
                 f"a callback said {task.task_status}, and a query after it still said an earlier state",
                 expected=f"{task.task_status} in queries from then on",
                 actual=looks[-1].shown.shown if looks else "",
-                shown=(trace.created, delivery, *(each.shown for each in looks)),
+                shown=(history.created, delivery, *(each.shown for each in looks)),
             )
 
 
-def _is_behind(read: Sighting, delivery: Delivery, task: TaskMessage) -> bool:
+def _is_behind(read: Observation, delivery: Delivery, task: TaskMessage) -> bool:
     """Whether a query that was sent after a callback had come shows an earlier state."""
     sent_at = read.shown.sent_at if isinstance(read.shown, Exchange) else 0.0
     ranks = [_ORDER.index(TaskStatus(status)) for status in (read.task.task_status, task.task_status)]
     return sent_at >= delivery.received_at and ranks[0] < ranks[1] and ranks[0] < 2
 
 
-def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_retry(evidence: Evidence, context: CheckContext) -> None:
     if Label.STUBBORN not in called(evidence):
         return
     came = deliveries_to(evidence, Label.STUBBORN)
     if came and came[0][0].replied >= 500:
-        hearing.expect(
+        context.expect(
             repeated(came),
             f"a callback answered with 500 did not come again within {PATIENCE:.0f} seconds",
             expected="the same callback again",
@@ -191,12 +191,12 @@ def _judge_retry(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_stops(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_stops(evidence: Evidence, context: CheckContext) -> None:
     for token in called(evidence):
         taken = [(each, task) for each, task in deliveries_to(evidence, token) if each.replied < 300]
         times = Counter(f"{task.task_id} {task.task_status}" for _, task in taken)
         if times:
-            hearing.expect(
+            context.expect(
                 max(times.values()) <= _REPEATS,
                 "a callback came again and again, although it was taken",
                 expected=f"at most {_REPEATS} times",
@@ -207,12 +207,12 @@ def _judge_stops(evidence: Evidence, hearing: Hearing) -> None:
 
 def _each(
     holds: Callable[[Delivery], bool], sentence: str, expected: str
-) -> Callable[[Evidence, Hearing], None]:
+) -> Callable[[Evidence, CheckContext], None]:
     """A judge of every callback by itself."""
 
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         for delivery in evidence.deliveries:
-            hearing.expect(
+            context.expect(
                 holds(delivery), sentence, expected=expected, actual=delivery.shown, shown=(delivery,)
             )
 
@@ -236,40 +236,40 @@ judge_type = _each(_says_json, "a callback does not say that it is JSON", "appli
 judge_key = _each(_keyless, "a callback holds the key", "no key, no Authorization")
 
 
-def judge_body(evidence: Evidence, hearing: Hearing) -> None:
+def judge_body(evidence: Evidence, context: CheckContext) -> None:
     """Whether a callback agrees with what queries showed in the same state."""
-    for delivery, task, trace in _tasks(evidence):
-        if not is_steady(trace):
+    for delivery, task, history in _tasks(evidence):
+        if not is_steady(history):
             continue
-        if not isinstance(task.task_status, TaskStatus) and is_worded(trace):
-            hearing.expect(
+        if not isinstance(task.task_status, TaskStatus) and is_worded(history):
+            context.expect(
                 False,
                 "a callback has a status that is no word of this API",
                 expected="submitted, processing, succeed or failed",
                 actual=delivery.shown,
-                shown=(trace.created, delivery),
+                shown=(history.created, delivery),
             )
             continue
-        same = [each for each in trace.sightings if each.task.task_status == task.task_status]
-        if not same and task.task_id == trace.id:
+        same = [each for each in history.observations if each.task.task_status == task.task_status]
+        if not same and task.task_id == history.id:
             continue  # a state that no query saw
-        seen = same[-1] if same else trace.sightings[0]
-        hearing.expect(
-            task.task_id == trace.id and _told(task) == _told(seen.task),
+        seen = same[-1] if same else history.observations[0]
+        context.expect(
+            task.task_id == history.id and _told(task) == _told(seen.task),
             "a callback says something else than a query",
             expected=json.dumps(seen.task.to_wire())[:200],
             actual=delivery.shown,
-            shown=(trace.created, delivery, seen.shown),
+            shown=(history.created, delivery, seen.shown),
         )
 
 
-def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, Trace]]:
+def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, TaskHistory]]:
     """What came, and the task that it should be about."""
-    for token, trace in called(evidence).items():
+    for token, history in called(evidence).items():
         # Where a create was refused and sent again, or a duplicate was accepted, several have one URL.
-        mine = {each.id: each for each in evidence.traces() if token_of(each) == token}
+        mine = {each.id: each for each in evidence.histories() if token_of(each) == token}
         for delivery, task in deliveries_to(evidence, token):
-            yield delivery, task, mine.get(task.task_id, trace)
+            yield delivery, task, mine.get(task.task_id, history)
 
 
 def _told(task: TaskMessage) -> tuple[object, ...]:
@@ -284,11 +284,11 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="callbacks",
             stage=Stage.ENDING,
-            does="waits for the callbacks of three tasks, one of which is answered with 500 at first",
+            description="waits for the callbacks of three tasks, one of which is answered with 500 at first",
             run=_wait,
             requests=0,
-            feeds=("callbacks.*", "refused.calls_nobody"),
-            needs=frozenset({Need.RECEIVER}),
+            checks=("callbacks.*", "refused.calls_nobody"),
+            requires=frozenset({Requirement.RECEIVER}),
         ),
     )
 
@@ -303,9 +303,9 @@ def _wait(session: Session) -> None:
 
 
 def _all_came(evidence: Evidence) -> bool:
-    for token, trace in called(evidence).items():
+    for token, history in called(evidence).items():
         came = deliveries_to(evidence, token)
-        if not due(trace) <= {task.task_status for _, task in came}:
+        if not due(history) <= {task.task_status for _, task in came}:
             return False
         if token == Label.STUBBORN and not repeated(came):
             return False

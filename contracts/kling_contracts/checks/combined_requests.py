@@ -64,7 +64,7 @@ class ValidRequest:
     racers: int = 1
     # Whether it is sent in ASCII, with escapes, rather than in UTF-8.
     escaped: bool = False
-    must: bool = True
+    required: bool = True
 
     @property
     def abouts(self) -> frozenset[str]:
@@ -269,10 +269,10 @@ def _extra(operation: Operation) -> Iterator[ValidRequest]:
                 *oblong,
                 *request_features.long_text(operation, "joined"),
             ),
-            must=False,
+            required=False,
         )
     blanks = [*request_features.long_text(operation, "space")]
     if parts.calls_back(operation):
         blanks.append(Feature(CALLBACK, "a port", {parts.CALLBACK: "http://127.0.0.1:65535/nobody"}))
     if blanks:
-        yield ValidRequest(name="blanks", features=tuple(blanks), must=False)
+        yield ValidRequest(name="blanks", features=tuple(blanks), required=False)

@@ -12,7 +12,7 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Shown, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Shown, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
@@ -80,20 +80,21 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="external ids: a duplicate while the task runs",
             stage=Stage.RUNNING,
-            does="creates with external ids that running tasks have",
+            description="creates with external ids that running tasks have",
             run=_duplicate("running", Label.REFUSED),
             requests=2,
-            reserves=smallest_cost(gateway.main),
-            feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+            max_cost=smallest_cost(gateway.main),
+            checks=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
         Step(
             name="external ids: a duplicate when the task has ended",
             stage=Stage.ENDED,
-            does="creates with the external ids of a task that has succeeded, and of one that has failed",
+            description="creates with the external ids of a task that has succeeded, "
+            "and of one that has failed",
             run=_duplicate("ended", Label.FAILING),
             requests=2,
-            reserves=smallest_cost(gateway.main),
-            feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+            max_cost=smallest_cost(gateway.main),
+            checks=("external_ids.unique", "errors.duplicate_id", "answers.*"),
         ),
     ]
     if gateway.finds_external_ids:
@@ -101,10 +102,10 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             Step(
                 name="external ids: a query",
                 stage=Stage.ENDED,
-                does="queries by external id",
+                description="queries by external id",
                 run=_query,
                 requests=3,
-                feeds=("external_ids.query", "answers.*"),
+                checks=("external_ids.query", "answers.*"),
             )
         )
     return tuple(found)
@@ -125,15 +126,15 @@ def _duplicate(when: str, other: str) -> Callable[[Session], None]:
 
 
 def _query(session: Session) -> None:
-    for trace in session.evidence.traces():
-        external_id = _external_id(trace.created)
-        if trace.created.who == "first" and external_id in (
+    for history in session.evidence.histories():
+        external_id = _external_id(history.created)
+        if history.created.who == "first" and external_id in (
             session.external_id(Label.FIRST),
             session.external_id(Label.OTHER_CASE),
             refused_id(session),
         ):
             target = f"{session.create_path}/{external_id}"
-            session.send(Probe(ProbeKind.BY_EXTERNAL_ID, trace.id, external_id), "GET", target)
+            session.send(Probe(ProbeKind.BY_EXTERNAL_ID, history.id, external_id), "GET", target)
 
 
 def _external_id(exchange: Exchange) -> str:
@@ -141,11 +142,11 @@ def _external_id(exchange: Exchange) -> str:
     return given if isinstance(given, str) else ""
 
 
-def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.DUPLICATE):
         external_id = _external_id(exchange)
         first = next(each for each in evidence.creates if each.accepted and _external_id(each) == external_id)
-        hearing.expect(
+        context.expect(
             not exchange.accepted,
             f"a second task was created with one external id ({exchange.probe.tag})",
             expected="a refusal",
@@ -154,7 +155,7 @@ def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_race(evidence: Evidence, context: CheckContext) -> None:
     raced = [request.name for request in requests_of(evidence.gateway) if request.racers > 1]
     racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
     if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
@@ -163,7 +164,7 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
     winners = {exchange.task.task_id for exchange in racers if exchange.accepted and exchange.task}
     if not winners:  # then something else is wrong with the request
         return
-    hearing.expect(
+    context.expect(
         len(winners) == 1,
         f"{len(winners)} of {len(racers)} creates that came at once with one external id were accepted",
         expected="exactly one is accepted",
@@ -172,19 +173,19 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
     )
 
 
-def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
-    for trace in evidence.traces():
-        given = _external_id(trace.created)
-        if trace.created.probe.kind == ProbeKind.REFUSE:
+def _judge_echo(evidence: Evidence, context: CheckContext) -> None:
+    for history in evidence.histories():
+        given = _external_id(history.created)
+        if history.created.probe.kind == ProbeKind.REFUSE:
             continue  # what was given there was no valid id, perhaps
-        for sighting in trace.sightings:
-            shown = sighting.task.external_task_id
-            if (shown is not None or (given and _has_info(sighting.shown))) and not hearing.expect(
+        for observation in history.observations:
+            shown = observation.task.external_task_id
+            if (shown is not None or (given and _has_info(observation.shown))) and not context.expect(
                 shown == given,
                 "task_info shows another external id than the one given",
                 expected=given or "none",
                 actual=shown or "none",
-                shown=(trace.created, sighting.shown),
+                shown=(history.created, observation.shown),
             ):
                 break
 
@@ -195,7 +196,7 @@ def _has_info(shown: Shown) -> bool:
     return isinstance(data, dict) and isinstance(cast("dict[str, object]", data).get("task_info"), dict)
 
 
-def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_query(evidence: Evidence, context: CheckContext) -> None:
     if any(
         each.task is not None and each.task.task_id != each.probe.about
         for each in evidence.of(ProbeKind.POLL)
@@ -203,8 +204,12 @@ def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
         return  # queries show other tasks in general
     for exchange in evidence.of(ProbeKind.BY_EXTERNAL_ID):
         # More than one if a duplicate was accepted, which is another finding.
-        mine = {trace.id for trace in evidence.traces() if _external_id(trace.created) == exchange.probe.tag}
-        hearing.expect(
+        mine = {
+            history.id
+            for history in evidence.histories()
+            if _external_id(history.created) == exchange.probe.tag
+        }
+        context.expect(
             exchange.task is not None and exchange.task.task_id in mine,
             "a query by external id did not show the task",
             expected=f"the task {exchange.probe.about}",

@@ -7,74 +7,74 @@ from typing import cast
 
 from kling_contracts.lifecycle import Misconduct, judge
 from kling_contracts.messages import TaskMessage
-from kling_contracts.verify.evidence import Evidence, Sighting, Trace
+from kling_contracts.verify.evidence import Evidence, Observation, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.probes import Label
 from kling_contracts.vocabulary import TaskStatus
 
 
-def ended(trace: Trace) -> bool:
-    return trace.end is not None
+def ended(history: TaskHistory) -> bool:
+    return history.end is not None
 
 
-def ended_as(trace: Trace, status: TaskStatus) -> bool:
-    return trace.end is not None and trace.end.task.task_status == status
+def ended_as(history: TaskHistory, status: TaskStatus) -> bool:
+    return history.end is not None and history.end.task.task_status == status
 
 
-def task_of(evidence: Evidence, created: Exchange) -> Trace | None:
+def task_of(evidence: Evidence, created: Exchange) -> TaskHistory | None:
     """The task that a create made; None if its answer shows none."""
-    return next((each for each in evidence.traces() if each.created is created), None)
+    return next((each for each in evidence.histories() if each.created is created), None)
 
 
-def lasted(trace: Trace) -> float:
+def lasted(history: TaskHistory) -> float:
     """How long a task took to its end, by the stamps of the server, in seconds."""
-    if trace.end is None:
+    if history.end is None:
         return 0.0
-    task = trace.end.task
+    task = history.end.task
     return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
 
 
-def misconduct(trace: Trace) -> Sequence[Misconduct]:
-    """All that the judge has to say about a trace."""
-    return judge([each.task for each in judged_by(trace)], n=trace.images, kind=trace.kind)
+def misconduct(history: TaskHistory) -> Sequence[Misconduct]:
+    """The violations of the life cycle in a history."""
+    return judge([each.task for each in judged_by(history)], n=history.images, kind=history.kind)
 
 
-def judged_by(trace: Trace) -> Sequence[Sighting]:
-    """What a trace is judged by: without the answer to its create, if that was wrong by itself."""
-    return trace.sightings if begins_rightly(trace) else trace.reads
+def judged_by(history: TaskHistory) -> Sequence[Observation]:
+    """The observations to judge: without the answer to the create, if that was wrong by itself."""
+    return history.observations if begins_rightly(history) else history.reads
 
 
-def begins_rightly(trace: Trace) -> bool:
+def begins_rightly(history: TaskHistory) -> bool:
     """Whether a create was answered with a task at the beginning of its life, or else at its end."""
-    task = cast("TaskMessage", trace.created.task)
-    if trace.synchronous:
-        return trace.end is trace.sightings[0]
+    task = cast("TaskMessage", history.created.task)
+    if history.synchronous:
+        return history.end is history.observations[0]
     return task.task_status == TaskStatus.SUBMITTED and task.created_at == task.updated_at
 
 
-def is_steady(trace: Trace) -> bool:
+def is_steady(history: TaskHistory) -> bool:
     """Whether nothing of its order or its stamps is wrong: else that is the finding, and nothing compares."""
-    return not any(each.rule.startswith(("state.", "time.")) for each in misconduct(trace))
+    return not any(each.rule.startswith(("state.", "time.")) for each in misconduct(history))
 
 
-def is_worded(trace: Trace) -> bool:
+def is_worded(history: TaskHistory) -> bool:
     """Whether queries use the words of the API; else that is the finding."""
-    return all(isinstance(each.task.task_status, TaskStatus) for each in trace.reads)
+    return all(isinstance(each.task.task_status, TaskStatus) for each in history.reads)
 
 
-def token_of(trace: Trace) -> str:
+def token_of(history: TaskHistory) -> str:
     """Which URL of ours a create gave, by its last part; empty if it gave none."""
-    url = trace.created.asked_object.get("callback_url")
+    url = history.created.asked_object.get("callback_url")
     return url.rpartition("/")[2] if isinstance(url, str) else ""
 
 
-def called(evidence: Evidence) -> dict[str, Trace]:
+def called(evidence: Evidence) -> dict[str, TaskHistory]:
     """The tasks that gave a URL of ours, by its token."""
-    found: dict[str, Trace] = {}
-    for trace in evidence.traces():
-        token = token_of(trace)
+    found: dict[str, TaskHistory] = {}
+    for history in evidence.histories():
+        token = token_of(history)
         if token in (Label.PLAIN, Label.STUBBORN, Label.FAILING):
-            found[token] = trace
+            found[token] = history
     return found
 
 
@@ -85,9 +85,9 @@ def deliveries_to(evidence: Evidence, token: str) -> list[tuple[Delivery, TaskMe
     ]
 
 
-def due(trace: Trace) -> set[TaskStatus | str]:
+def due(history: TaskHistory) -> set[TaskStatus | str]:
     """The changes that somebody saw; that a task is submitted need not be told."""
-    return {each.task.task_status for each in trace.reads} - {TaskStatus.SUBMITTED}
+    return {each.task.task_status for each in history.reads} - {TaskStatus.SUBMITTED}
 
 
 def repeated(came: Sequence[tuple[Delivery, TaskMessage]]) -> bool:

@@ -17,13 +17,13 @@ from kling_contracts.verify.bodies import Fault, faults
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, read_task
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, calls_back, has
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, TaskStatus
 
-_FEEDS = ("answers.*", "refused.*", "external_ids.not_burnt")
+_REFUSAL_CHECKS = ("answers.*", "refused.*", "external_ids.not_burnt")
 
 # The name of their external id, and of their URL for callbacks.
 
@@ -55,22 +55,27 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
             Step(
                 name=f"refused: {family[0].rule.id}",
                 stage=Stage.REFUSED,
-                does=f"create requests that break {family[0].rule.id}, until one is accepted",
+                description=f"create requests that break {family[0].rule.id}, until one is accepted",
                 run=_send_family(family),
                 requests=len(family),
-                reserves=max(images_in(fault.body) for fault in family),
-                feeds=(f"refuses.{family[0].rule.id}", "errors.validation", "errors.unknown_model", *_FEEDS),
+                max_cost=max(images_in(fault.body) for fault in family),
+                checks=(
+                    f"refuses.{family[0].rule.id}",
+                    "errors.validation",
+                    "errors.unknown_model",
+                    *_REFUSAL_CHECKS,
+                ),
             )
             for family in _families(gateway)
         ),
         Step(
             name="refused: once more",
             stage=Stage.REFUSED,
-            does="the first of each of these again: the verdict may not depend on what came before",
+            description="the first of each of these again: the verdict may not depend on what came before",
             run=_send_again(gateway),
             requests=len(_families(gateway)),
-            reserves=max(images_in(family[0].body) for family in _families(gateway)),
-            feeds=("refuses.*", *_FEEDS),
+            max_cost=max(images_in(family[0].body) for family in _families(gateway)),
+            checks=("refuses.*", *_REFUSAL_CHECKS),
         ),
     )
 
@@ -89,8 +94,8 @@ def _may_fail(operation: Operation) -> frozenset[str]:
 
 def _has_failed(evidence: Evidence, created: Exchange) -> bool:
     """Whether the task that was created has ended badly."""
-    trace = task_of(evidence, created)
-    return trace is not None and ended_as(trace, TaskStatus.FAILED)
+    history = task_of(evidence, created)
+    return history is not None and ended_as(history, TaskStatus.FAILED)
 
 
 def refused(evidence: Evidence) -> Sequence[Exchange]:
@@ -139,12 +144,12 @@ def _marked(session: Session, fault: Fault) -> dict[str, object]:
     return marks | fault.body
 
 
-def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in evidence.of(ProbeKind.REFUSE, rule_id):
             if exchange.accepted and may_fail and _has_failed(evidence, exchange):
                 continue
-            hearing.expect(
+            context.expect(
                 not exchange.accepted,
                 f"a request with {exchange.probe.tag} was accepted",
                 expected="a refusal",
@@ -221,23 +226,23 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="lists: before the refusals",
             stage=Stage.READING,
-            does="the list before anything is created",
+            description="the list before anything is created",
             run=list_whole(ProbeKind.LIST_BEFORE),
             requests=1,
-            feeds=("refused.creates_nothing", "answers.*"),
+            checks=("refused.creates_nothing", "answers.*"),
         ),
         Step(
             name="lists: after the refusals",
             stage=Stage.CREATING,
-            does="the list when all those were refused",
+            description="the list when all those were refused",
             run=list_whole(ProbeKind.LIST_AFTER),
             requests=1,
-            feeds=("refused.creates_nothing", "answers.*"),
+            checks=("refused.creates_nothing", "answers.*"),
         ),
     )
 
 
-def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_nothing(evidence: Evidence, context: CheckContext) -> None:
     before, after = (
         next(evidence.of(ProbeKind.LIST_BEFORE), None),
         next(evidence.of(ProbeKind.LIST_AFTER), None),
@@ -245,9 +250,9 @@ def _judge_nothing(evidence: Evidence, hearing: Hearing) -> None:
     asked = refused(evidence)
     if before is None or after is None or not asked or len(after.listed) >= MOST:
         return
-    known = {task.task_id for task in before.listed} | {trace.id for trace in evidence.traces()}
+    known = {task.task_id for task in before.listed} | {history.id for history in evidence.histories()}
     new = [task.task_id for task in after.listed if task.task_id not in known]
-    hearing.expect(
+    context.expect(
         not new,
         f"{len(new)} tasks were created by requests that were refused",
         expected="no new task",
@@ -270,7 +275,7 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
     )
 
 
-def _judge_callbacks(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_callbacks(evidence: Evidence, context: CheckContext) -> None:
     asked = [each for each in refused(evidence) if "callback_url" in each.asked_object]
     if not asked or not called(evidence):
         return
@@ -280,7 +285,7 @@ def _judge_callbacks(evidence: Evidence, hearing: Hearing) -> None:
         for each in evidence.deliveries
         if each.token == Label.REFUSED and not _accepted_elsewhere(evidence, read_task(each.json))
     ]
-    hearing.expect(
+    context.expect(
         not strays,
         "a refused request was followed by a callback",
         expected="none",

@@ -13,9 +13,9 @@ from kling_contracts.lifecycle import Misconduct
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect
 from kling_contracts.verify import parts
-from kling_contracts.verify.evidence import Evidence, Trace
+from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Shown
+from kling_contracts.verify.model import Check, CheckContext, Shown
 from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import (
     COMET_QUERY,
@@ -89,13 +89,13 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
     )
 
 
-def _judge_moves(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
     """Only where the state before was seen for a while: the change came after that, so its stamp is later."""
-    for trace in evidence.traces():
-        if any(each.rule.startswith(("state.", "time.unit")) for each in misconduct(trace)):
+    for history in evidence.histories():
+        if any(each.rule.startswith(("state.", "time.unit")) for each in misconduct(history)):
             continue  # that is the finding
-        since = trace.sightings[0]
-        for before, after in pairwise(trace.sightings):
+        since = history.observations[0]
+        for before, after in pairwise(history.observations):
             if before.task.task_status != since.task.task_status:
                 since = before
             if after.task.task_status == before.task.task_status:
@@ -105,42 +105,42 @@ def _judge_moves(evidence: Evidence, hearing: Hearing) -> None:
             # Some keep whole seconds.
             if stood > (_MOMENT if old % 1000 or new % 1000 else _MOMENT + 1):
                 was, became = before.task.task_status, after.task.task_status
-                hearing.expect(
+                context.expect(
                     new != old,
                     f"a task was {was} for {stood:.1f} s, then {became}, and updated_at stayed",
                     expected="the time of the change",
                     actual=str(new),
-                    shown=(trace.created, before.shown, after.shown),
+                    shown=(history.created, before.shown, after.shown),
                 )
 
 
-def _judge_urls(evidence: Evidence, hearing: Hearing) -> None:
-    owners: dict[str, Trace] = {}
-    for trace in evidence.traces():
-        for url in {result.url for result in trace.end.task.results} if trace.end else ():
-            owner = owners.setdefault(url, trace)
-            if owner.end is not None and trace.end is not None:
-                hearing.expect(
-                    owner is trace,
+def _judge_urls(evidence: Evidence, context: CheckContext) -> None:
+    owners: dict[str, TaskHistory] = {}
+    for history in evidence.histories():
+        for url in {result.url for result in history.end.task.results} if history.end else ():
+            owner = owners.setdefault(url, history)
+            if owner.end is not None and history.end is not None:
+                context.expect(
+                    owner is history,
                     "two tasks have one result URL",
-                    expected="a URL for each image" if trace.kind.drawn else "a URL for each result",
+                    expected="a URL for each image" if history.kind.drawn else "a URL for each result",
                     actual=url,
-                    shown=(owner.created, owner.end.shown, trace.created, trace.end.shown),
+                    shown=(owner.created, owner.end.shown, history.created, history.end.shown),
                 )
 
 
-def _judge_ends(evidence: Evidence, hearing: Hearing) -> None:
-    traces = [trace for trace in evidence.traces() if not is_unwatched(trace) and trace.reads]
-    slowest, patience = patience_with(traces)
-    for trace in traces:
-        age = trace.reads[-1].at - trace.created.received_at
-        if ended(trace) or age > patience:
-            hearing.expect(
-                ended(trace),
+def _judge_ends(evidence: Evidence, context: CheckContext) -> None:
+    histories = [history for history in evidence.histories() if not is_unwatched(history) and history.reads]
+    slowest, patience = patience_with(histories)
+    for history in histories:
+        age = history.reads[-1].at - history.created.received_at
+        if ended(history) or age > patience:
+            context.expect(
+                ended(history),
                 f"a task has not ended after {age:.0f} seconds, the others took {slowest:.1f}",
                 expected="succeed or failed",
-                actual=str(trace.reads[-1].task.task_status),
-                shown=(trace.created, trace.reads[-1].shown),
+                actual=str(history.reads[-1].task.task_status),
+                shown=(history.created, history.reads[-1].shown),
             )
 
 
@@ -180,13 +180,13 @@ def queries_of(evidence: Evidence) -> Iterator[Exchange]:
         yield from evidence.of(kind)
 
 
-def _judge_at_once(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_at_once(evidence: Evidence, context: CheckContext) -> None:
     seen: set[str] = set()
     for exchange in evidence.of(ProbeKind.POLL):
         if exchange.probe.about in seen or exchange.status >= 500:
             continue
         seen.add(exchange.probe.about)
-        hearing.expect(
+        context.expect(
             exchange.status == 200,
             "a task was not found right after it was created",
             expected="200 and the task",
@@ -195,25 +195,25 @@ def _judge_at_once(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_found(evidence: Evidence, hearing: Hearing) -> None:
-    found = {trace.id: trace for trace in evidence.traces() if trace.reads}
+def _judge_found(evidence: Evidence, context: CheckContext) -> None:
+    found = {history.id: history for history in evidence.histories() if history.reads}
     for exchange in queries_of(evidence):
-        trace = found.get(exchange.probe.about)
-        if exchange.status >= 500 or trace is None or exchange.number <= trace.reads[0].shown.number:
+        history = found.get(exchange.probe.about)
+        if exchange.status >= 500 or history is None or exchange.number <= history.reads[0].shown.number:
             continue
-        hearing.expect(
+        context.expect(
             exchange.status == 200,
             "a query for a task that had been found was refused",
             expected="200 and the task",
             actual=exchange.shown,
-            shown=(trace.created, trace.reads[0].shown, exchange),
+            shown=(history.created, history.reads[0].shown, exchange),
         )
 
 
-def _judge_own(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_own(evidence: Evidence, context: CheckContext) -> None:
     for exchange in queries_of(evidence):
         if exchange.task is not None:
-            hearing.expect(
+            context.expect(
                 exchange.task.task_id == exchange.probe.about,
                 "a query showed another task",
                 expected=exchange.probe.about,
@@ -258,43 +258,43 @@ def _in_words(template: str, kind: ResultKind) -> str:
     return template.format(results=results, result=results.removesuffix("s"))
 
 
-def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, Hearing], None]:
-    def judge_rule(evidence: Evidence, hearing: Hearing) -> None:
-        for trace in evidence.traces():
-            if not _premise(rule, trace):
+def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, CheckContext], None]:
+    def judge_rule(evidence: Evidence, context: CheckContext) -> None:
+        for history in evidence.histories():
+            if not _premise(rule, history):
                 continue
-            broken = next((each for each in misconduct(trace) if each.rule == rule), None)
-            hearing.expect(
+            broken = next((each for each in misconduct(history) if each.rule == rule), None)
+            context.expect(
                 broken is None,
                 broken.sentence if broken else "",
                 expected=sentence,
                 actual=broken.sentence if broken else "",
-                shown=_around(trace, broken) if broken else (),
+                shown=_around(history, broken) if broken else (),
             )
 
     return judge_rule
 
 
-def _premise(rule: str, trace: Trace) -> bool:
-    """Whether a trace can show a rule broken: one needs results, another a failure, a third two looks."""
-    seen = trace.sightings if trace.synchronous else trace.reads
+def _premise(rule: str, history: TaskHistory) -> bool:
+    """Whether a history can break a rule: some need results, some a failed task, some two queries."""
+    seen = history.observations if history.synchronous else history.reads
     statuses = [each.task.task_status for each in seen]
-    if rule == "images.count" and trace.created.probe.kind == ProbeKind.REFUSE:
+    if rule == "images.count" and history.created.probe.kind == ProbeKind.REFUSE:
         return False  # what should have been refused asks for no number of results
     if rule.startswith(("images.", "media.")) and rule != "images.presence":
-        return any(each.task.results_of(trace.kind) for each in seen)
-    if rule == "time.decreasing" and any(each.rule == "time.order" for each in misconduct(trace)):
+        return any(each.task.results_of(history.kind) for each in seen)
+    if rule == "time.decreasing" and any(each.rule == "time.order" for each in misconduct(history)):
         return False  # stamps before the beginning are one finding
     if rule.startswith("failed."):
         return TaskStatus.FAILED in statuses
     if rule.startswith("succeed."):
         return TaskStatus.SUCCEED in statuses
     if rule in ("state.absorbing", "state.stable"):
-        return trace.end is not None and trace.end is not seen[-1]
+        return history.end is not None and history.end is not seen[-1]
     return bool(statuses)
 
 
-def _around(trace: Trace, broken: Misconduct) -> tuple[Shown, ...]:
+def _around(history: TaskHistory, broken: Misconduct) -> tuple[Shown, ...]:
     """The create, the look before, and the look at which it was seen."""
     at = (0, max(broken.at - 1, 0), broken.at)
-    return tuple(dict.fromkeys(judged_by(trace)[position].shown for position in at))
+    return tuple(dict.fromkeys(judged_by(history)[position].shown for position in at))

@@ -10,7 +10,7 @@ from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, minimal
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
@@ -44,7 +44,7 @@ def _stake(operation: Operation) -> int:
     return int(any(not operation.read(body).violations for body in lenient))
 
 
-def spoilt_bodies(operation: Operation) -> dict[str, bytes]:
+def mutated_bodies(operation: Operation) -> dict[str, bytes]:
     """A valid request with one thing in it that is no JSON: a lenient reader would create a task."""
     good = encode(minimal(operation))
     return {
@@ -86,20 +86,20 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="malformed bodies",
             stage=Stage.REFUSED if stake else Stage.READING,
-            does="create requests whose body is no JSON object",
+            description="create requests whose body is no JSON object",
             run=_send_broken,
             requests=len(BODIES),
-            reserves=stake,
-            feeds=("malformed.*", "errors.bad_json", "answers.*"),
+            max_cost=stake,
+            checks=("malformed.*", "errors.bad_json", "answers.*"),
         ),
         Step(
             name="malformed requests",
             stage=Stage.REFUSED,
-            does="valid requests with one thing in them that is no JSON",
-            run=_send_spoilt,
-            requests=len(spoilt_bodies(gateway.main)),
-            reserves=smallest_cost(gateway.main),
-            feeds=("malformed.*", "errors.bad_json", "answers.*"),
+            description="valid requests with one thing in them that is no JSON",
+            run=_send_mutated,
+            requests=len(mutated_bodies(gateway.main)),
+            max_cost=smallest_cost(gateway.main),
+            checks=("malformed.*", "errors.bad_json", "answers.*"),
         ),
     )
 
@@ -108,11 +108,11 @@ def _send_broken(session: Session) -> None:
     _send(session, BODIES, _stake(session.operation))
 
 
-def _send_spoilt(session: Session) -> None:
+def _send_mutated(session: Session) -> None:
     """Each may create a task where it is read with leniency, so each is paid for as if it did."""
     if any(exchange.accepted for exchange in session.evidence.of(ProbeKind.MALFORMED)):
         return
-    _send(session, spoilt_bodies(session.operation), smallest_cost(session.operation))
+    _send(session, mutated_bodies(session.operation), smallest_cost(session.operation))
 
 
 def _send(session: Session, bodies: Mapping[str, bytes], stake: int) -> None:
@@ -123,9 +123,9 @@ def _send(session: Session, bodies: Mapping[str, bytes], stake: int) -> None:
             return
 
 
-def _judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.MALFORMED):
-        hearing.expect(
+        context.expect(
             not exchange.accepted,
             f"a body was accepted: {exchange.probe.tag}",
             expected="a refusal",

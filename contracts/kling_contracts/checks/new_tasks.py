@@ -10,7 +10,7 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.model import Check, CheckContext
 from kling_contracts.vocabulary import ASSUMED, SEED, ResultKind
 
 _SKEW: Final = 600.0
@@ -51,25 +51,25 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     )
 
 
-def _judge_created(evidence: Evidence, hearing: Hearing) -> None:
-    for trace in evidence.traces():
-        hearing.expect(
-            begins_rightly(trace),
+def _judge_created(evidence: Evidence, context: CheckContext) -> None:
+    for history in evidence.histories():
+        context.expect(
+            begins_rightly(history),
             "a create was answered with a task that "
-            + ("has not ended" if trace.synchronous else "is no new one"),
-            expected="succeed or failed" if trace.synchronous else "submitted, created_at = updated_at",
-            actual=trace.created.shown,
-            shown=(trace.created,),
+            + ("has not ended" if history.synchronous else "is no new one"),
+            expected="succeed or failed" if history.synchronous else "submitted, created_at = updated_at",
+            actual=history.created.shown,
+            shown=(history.created,),
         )
 
 
-def _judge_shape(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_shape(evidence: Evidence, context: CheckContext) -> None:
     created = [each for each in evidence.creates if each.accepted]
     for exchange in (*created, *queries_of(evidence)):
         if exchange.status != 200 or exchange.is_error or "data" not in exchange.json_object:
             continue
         problem = shape_problem(exchange.json_object.get("data"), evidence.operation.result)
-        hearing.expect(
+        context.expect(
             problem is None,
             f"a part of a task has the wrong type: {problem}",
             expected="the types of the contract",
@@ -78,22 +78,22 @@ def _judge_shape(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_clock(evidence: Evidence, hearing: Hearing) -> None:
-    for trace in evidence.traces():
-        created = cast("TaskMessage", trace.created.task).created_at
+def _judge_clock(evidence: Evidence, context: CheckContext) -> None:
+    for history in evidence.histories():
+        created = cast("TaskMessage", history.created.task).created_at
         if created is None or not 10**12 <= created < 10**13:
             continue  # the unit is wrong, which is another finding
-        off = created / 1000 - trace.created.received_at
-        hearing.expect(
+        off = created / 1000 - history.created.received_at
+        context.expect(
             abs(off) <= _SKEW,
             f"a task was created {off:+.0f} seconds from now",
             expected=f"within {_SKEW:.0f} seconds",
-            actual=trace.created.shown,
-            shown=(trace.created,),
+            actual=history.created.shown,
+            shown=(history.created,),
         )
 
 
-def _judge_ids(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_ids(evidence: Evidence, context: CheckContext) -> None:
     first: dict[str, Exchange] = {}
     for exchange in evidence.creates:
         task = exchange.task
@@ -103,7 +103,7 @@ def _judge_ids(evidence: Evidence, hearing: Hearing) -> None:
         mine = exchange.asked_object.get("external_task_id")
         if mine and earlier is not exchange and earlier.asked_object.get("external_task_id") == mine:
             continue  # a duplicate was answered with the task that is there, which is another finding
-        hearing.expect(
+        context.expect(
             earlier is exchange and task.task_id != mine,
             "two tasks have one id" if earlier is not exchange else "a task id is the external id",
             expected="an id of its own",

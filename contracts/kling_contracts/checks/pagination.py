@@ -11,7 +11,7 @@ from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, expect
 from kling_contracts.fields import Integer
 from kling_contracts.gateways import PAGING, Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
@@ -73,18 +73,18 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="lists: while tasks run",
             stage=Stage.RUNNING,
-            does="the list while tasks are running",
+            description="the list while tasks are running",
             run=list_whole(ProbeKind.LIST_WHILE_RUNNING),
             requests=1,
-            feeds=("lists.complete", "answers.*"),
+            checks=("lists.complete", "answers.*"),
         ),
         Step(
             name="lists: pages",
             stage=Stage.ENDED,
-            does="the whole list in pages of several sizes, and a query for each entry",
+            description="the whole list in pages of several sizes, and a query for each entry",
             run=_send_pages,
             requests=2 * _MOST_PAGES + 20,
-            feeds=("lists.*", "answers.*"),
+            checks=("lists.*", "answers.*"),
         ),
     )
 
@@ -113,17 +113,17 @@ def _send_pages(session: Session) -> None:
     whole = session.send(Probe(ProbeKind.LIST, "list"), "GET", page_path(session, 1, MOST))
     if len(whole.listed) < MOST:
         session.send(Probe(ProbeKind.PAGE_BEYOND, "list"), "GET", page_path(session, 2, MOST))
-    mine = {trace.id for trace in session.evidence.traces()}
+    mine = {history.id for history in session.evidence.histories()}
     for task in whole.listed:
         if task.task_id in mine:
             session.query(ProbeKind.LISTED, task.task_id)
 
 
-def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_order(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.LIST):
         created = [task.created_at or 0 for task in exchange.listed]
         if len(set(created)) > 1:
-            hearing.expect(
+            context.expect(
                 created == sorted(created, reverse=True),
                 "the list does not begin with the newest task",
                 expected="created_at falls",
@@ -132,7 +132,7 @@ def _judge_order(evidence: Evidence, hearing: Hearing) -> None:
             )
 
 
-def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_pages(evidence: Evidence, context: CheckContext) -> None:
     whole = next(evidence.of(ProbeKind.LIST), None)
     if whole is None or len(whole.listed) < 2:
         return
@@ -142,7 +142,7 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
         joined = [task.task_id for page in pages for task in page.listed]
         # A long list is compared as far as its pages were asked for.
         fits = all(len(page.listed) <= size for page in pages)
-        hearing.expect(
+        context.expect(
             fits and joined == ids[: len(joined)] and len(joined) >= min(len(ids), size * _MOST_PAGES),
             f"the pages of size {size} are not the whole list",
             expected=f"{len(ids)} tasks in {-(-len(ids) // size)} pages",
@@ -152,7 +152,7 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
 
     usual = DEFAULT_PAGE_SIZE.value
     for exchange in evidence.of(ProbeKind.LIST_WITHOUT_PAGE):
-        hearing.expect(
+        context.expect(
             [task.task_id for task in exchange.listed] == ids[:usual],
             "the list without a page and a size is not the first page of the usual size",
             expected=f"{min(len(ids), usual)} tasks",
@@ -161,37 +161,41 @@ def _judge_pages(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_complete(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_complete(evidence: Evidence, context: CheckContext) -> None:
     for exchange in (*evidence.of(ProbeKind.LIST_WHILE_RUNNING), *evidence.of(ProbeKind.LIST)):
         if len(exchange.listed) >= MOST:
             continue
         listed = {task.task_id for task in exchange.listed}
-        for trace in evidence.traces():
-            if trace.created.who == "first" and trace.created.number < exchange.number:
-                hearing.expect(
-                    trace.id in listed,
+        for history in evidence.histories():
+            if history.created.who == "first" and history.created.number < exchange.number:
+                context.expect(
+                    history.id in listed,
                     "a task that was created is not in the list",
-                    expected=trace.id,
+                    expected=history.id,
                     actual=f"{len(listed)} others",
-                    shown=(trace.created, exchange),
+                    shown=(history.created, exchange),
                 )
 
 
-def _judge_entries(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_entries(evidence: Evidence, context: CheckContext) -> None:
     whole = next(evidence.of(ProbeKind.LIST), None)
     if whole is None:
         return
     entries = {task.task_id: task for task in whole.listed}
     # Tasks whose end was seen before the list was asked for.
-    ended = {trace.id for trace in evidence.traces() if trace.end and trace.end.shown.number < whole.number}
-    steady = {trace.id for trace in evidence.traces() if is_steady(trace)}
+    ended = {
+        history.id
+        for history in evidence.histories()
+        if history.end and history.end.shown.number < whole.number
+    }
+    steady = {history.id for history in evidence.histories() if is_steady(history)}
     for exchange in evidence.of(ProbeKind.LISTED):
         task, entry = exchange.task, entries.get(exchange.probe.about)
         if task is None or entry is None or entry.task_id not in steady or task.task_id != entry.task_id:
             continue
         if entry.task_id not in ended and not getattr(entry.task_status, "terminal", False):
             continue
-        hearing.expect(
+        context.expect(
             entry == task,
             "an entry of the list is not what a query answers",
             expected=exchange.shown,
@@ -236,10 +240,10 @@ def _bound_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="lists: bounds",
             stage=Stage.READING,
-            does="pages on the bounds and beyond them",
+            description="pages on the bounds and beyond them",
             run=_send_bounds,
             requests=len(list(_good())) + len(list(_bad())),
-            feeds=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "answers.*"),
+            checks=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "answers.*"),
         ),
     )
 
@@ -269,13 +273,13 @@ def _send_bounds(session: Session) -> None:
             session.send(Probe(kind, "list", query), "GET", target)
 
 
-def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_bounds(evidence: Evidence, context: CheckContext) -> None:
     for exchange in (
         *evidence.of(ProbeKind.PAGE_BOUND),
         *evidence.of(ProbeKind.LIST),
         *evidence.of(ProbeKind.PAGE_BEYOND),
     ):
-        hearing.expect(
+        context.expect(
             exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
             f"a page within the bounds was not answered ({exchange.probe})",
             expected="200 and an array in data",
@@ -284,6 +288,6 @@ def _judge_bounds(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_refused(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_refused(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.BAD_PAGE):
-        expect_refusal(hearing, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")
+        expect_refusal(context, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")

@@ -12,9 +12,9 @@ from typing import Final
 from kling_contracts.checks.histories import ended, is_steady, lasted
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.credentials import Credential
-from kling_contracts.verify.evidence import Evidence, Trace
+from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import KLING_LIVE, SEED, TaskStatus
@@ -45,7 +45,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
-    feeds = (
+    fed = (
         "life_cycle.*",
         "looking.*",
         "pictures.*",
@@ -59,84 +59,88 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="tasks: until they end",
             stage=Stage.ENDING,
-            does="queries for all tasks in turn, but one that nobody watches",
+            description="queries for all tasks in turn, but one that nobody watches",
             run=_poll,
             requests=100,
-            feeds=feeds,
+            checks=fed,
         ),
         Step(
             name="tasks: after their end",
             stage=Stage.ENDED,
-            does="queries for all tasks, long after they have ended",
+            description="queries for all tasks, long after they have ended",
             run=_poll_again,
             requests=(_AGAIN_ROUNDS + 1) * 11,
-            feeds=("life_cycle.*", "answers.*"),
+            checks=("life_cycle.*", "answers.*"),
         ),
     )
 
 
-def is_unwatched(trace: Trace) -> bool:
+def is_unwatched(history: TaskHistory) -> bool:
     """Whether a task is left alone until the others have ended; one that ends with its create never is."""
-    return trace.created.probe.about == Label.UNWATCHED and not trace.synchronous
+    return history.created.probe.about == Label.UNWATCHED and not history.synchronous
 
 
-def key_of(session: Session, trace: Trace) -> Credential | None:
+def key_of(session: Session, history: TaskHistory) -> Credential | None:
     """The credential that a task was created with."""
-    return session.keys.second if trace.created.who == "second" else session.keys.first
+    return session.keys.second if history.created.who == "second" else session.keys.first
 
 
-def patience_with(traces: Sequence[Trace]) -> tuple[float, float]:
+def patience_with(histories: Sequence[TaskHistory]) -> tuple[float, float]:
     """How long the slowest took that has ended, and the age in seconds at which others count as stuck."""
-    done = [lasted(trace) for trace in traces if ended(trace)]
+    done = [lasted(history) for history in histories if ended(history)]
     return (max(done), max(max(done) * _STUCK_FACTOR, _STUCK_AGE)) if done else (0.0, _ALL_STUCK_AGE)
 
 
 def _poll(session: Session) -> None:
-    for trace in session.evidence.traces():
-        if trace.synchronous and session.time_left > 0:  # ended or not, it has to be found
-            session.query(ProbeKind.POLL, trace.id, key=key_of(session, trace))
+    for history in session.evidence.histories():
+        if history.synchronous and session.time_left > 0:  # ended or not, it has to be found
+            session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
     pause = _FIRST_PAUSE
     while session.time_left > 0:
-        traces = [trace for trace in session.evidence.traces() if not is_unwatched(trace)]
-        waiting = [trace for trace in traces if not ended(trace) and not _hopeless(session.evidence, trace)]
-        _, patience = patience_with(traces)
+        histories = [history for history in session.evidence.histories() if not is_unwatched(history)]
+        waiting = [
+            history
+            for history in histories
+            if not ended(history) and not _hopeless(session.evidence, history)
+        ]
+        _, patience = patience_with(histories)
         now = session.waiter.now()
-        stuck = [trace for trace in waiting if now - trace.created.received_at > patience]
+        stuck = [history for history in waiting if now - history.created.received_at > patience]
         if len(waiting) == len(stuck):
-            for trace in stuck:  # a last look at the age at which they count as stuck
-                session.query(ProbeKind.POLL, trace.id, key=key_of(session, trace))
+            for history in stuck:  # a last look at the age at which they count as stuck
+                session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
             return
-        for trace in waiting:
+        for history in waiting:
             if session.time_left > 0:
-                session.query(ProbeKind.POLL, trace.id, key=key_of(session, trace))
+                session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
         session.waiter.sleep(min(pause, max(session.time_left, 0)))
         pause = min(pause * 1.25, _LONGEST_PAUSE)
 
 
-def _hopeless(evidence: Evidence, trace: Trace) -> bool:
+def _hopeless(evidence: Evidence, history: TaskHistory) -> bool:
     """Whether nothing more can be learnt: queries fail, or a status that is no word of the API never ends."""
     asked = [
         each
         for each in evidence.exchanges
-        if each.probe.kind == ProbeKind.POLL and each.probe.about == trace.id
+        if each.probe.kind == ProbeKind.POLL and each.probe.about == history.id
     ]
-    if sum(not each.answered for each in asked) > _MOST_LOST or len(asked) - len(trace.reads) > _MOST_POLLS:
+    if sum(not each.answered for each in asked) > _MOST_LOST or len(asked) - len(history.reads) > _MOST_POLLS:
         return True
-    words = {str(each.task.task_status) for each in trace.reads}
-    return len(trace.reads) > _MOST_POLLS and not words & {status.value for status in TaskStatus}
+    words = {str(each.task.task_status) for each in history.reads}
+    return len(history.reads) > _MOST_POLLS and not words & {status.value for status in TaskStatus}
 
 
 def _poll_again(session: Session) -> None:
     """One after another, three times, then all at once: answers must not get mixed up."""
     for _ in range(_AGAIN_ROUNDS):
-        for trace in session.evidence.traces():
-            if ended(trace) and session.time_left > 0:
-                session.query(ProbeKind.AGAIN, trace.id, key=key_of(session, trace))
+        for history in session.evidence.histories():
+            if ended(history) and session.time_left > 0:
+                session.query(ProbeKind.AGAIN, history.id, key=key_of(session, history))
         session.waiter.sleep(min(0.2, max(session.time_left, 0)))
-    done = [trace for trace in session.evidence.traces() if ended(trace)]
+    done = [history for history in session.evidence.histories() if ended(history)]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        for trace in done:
-            pool.submit(session.query, ProbeKind.AGAIN, trace.id, "at once", key_of(session, trace))
+        for history in done:
+            pool.submit(session.query, ProbeKind.AGAIN, history.id, "at once", key_of(session, history))
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -167,75 +171,77 @@ def _look_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="the task that nobody watched",
             stage=Stage.ENDING,
-            does="a first look, when the others are long done, then many at once",
+            description="a first look, when the others are long done, then many at once",
             run=_look,
             requests=1 + _BURST,
-            feeds=("looking.*", "life_cycle.*", "answers.*"),
+            checks=("looking.*", "life_cycle.*", "answers.*"),
         ),
     )
 
 
-def _unwatched(evidence: Evidence) -> Trace | None:
-    return next((trace for trace in evidence.traces() if is_unwatched(trace)), None)
+def _unwatched(evidence: Evidence) -> TaskHistory | None:
+    return next((history for history in evidence.histories() if is_unwatched(history)), None)
 
 
 def _slowest(evidence: Evidence) -> float:
-    return max((lasted(trace) for trace in evidence.traces() if not is_unwatched(trace)), default=0.0)
+    return max(
+        (lasted(history) for history in evidence.histories() if not is_unwatched(history)), default=0.0
+    )
 
 
 def _look(session: Session) -> None:
-    trace = _unwatched(session.evidence)
-    if trace is None:
+    history = _unwatched(session.evidence)
+    if history is None:
         return
-    due = trace.created.received_at + _slowest(session.evidence) * _PATIENCE + _MARGIN
+    due = history.created.received_at + _slowest(session.evidence) * _PATIENCE + _MARGIN
     session.waiter.sleep(min(max(due - session.waiter.now(), 0), max(session.time_left, 0)))
-    key = key_of(session, trace)
-    session.query(ProbeKind.FIRST_LOOK, trace.id, key=key)
+    key = key_of(session, history)
+    session.query(ProbeKind.FIRST_LOOK, history.id, key=key)
     for _ in range(_BURST):
-        session.query(ProbeKind.LOOK, trace.id, key=key)
+        session.query(ProbeKind.LOOK, history.id, key=key)
     while session.time_left > 0:
         now = _unwatched(session.evidence)
-        age = session.waiter.now() - trace.created.received_at
+        age = session.waiter.now() - history.created.received_at
         if now is None or ended(now) or age > max(_slowest(session.evidence) * 10, 20):
             return
         session.waiter.sleep(_LOOK_PAUSE)
-        session.query(ProbeKind.POLL, trace.id, key=key)
+        session.query(ProbeKind.POLL, history.id, key=key)
 
 
-def _judge_pace(evidence: Evidence, hearing: Hearing) -> None:
-    trace = _unwatched(evidence)
-    if trace is None or not _slowest(evidence) or not is_steady(trace):
+def _judge_pace(evidence: Evidence, context: CheckContext) -> None:
+    history = _unwatched(evidence)
+    if history is None or not _slowest(evidence) or not is_steady(history):
         return
     kinds = (ProbeKind.FIRST_LOOK, ProbeKind.LOOK)
     looks = [
-        each for each in trace.reads if isinstance(each.shown, Exchange) and each.shown.probe.kind in kinds
+        each for each in history.reads if isinstance(each.shown, Exchange) and each.shown.probe.kind in kinds
     ]
     if not looks:
         return
     moved = next((each for each in looks if each.task.task_status != looks[0].task.task_status), None)
-    hearing.expect(
+    context.expect(
         moved is None,
         f"{len(looks)} looks within moments moved a task that had long stood still",
         expected=f"{looks[0].task.task_status} at each of them",
         actual=" ".join(str(each.task.task_status) for each in looks),
-        shown=(trace.created, looks[0].shown, *([moved.shown] if moved else [])),
+        shown=(history.created, looks[0].shown, *([moved.shown] if moved else [])),
     )
 
 
-def _judge_stamp(evidence: Evidence, hearing: Hearing) -> None:
-    trace = _unwatched(evidence)
+def _judge_stamp(evidence: Evidence, context: CheckContext) -> None:
+    history = _unwatched(evidence)
     slowest = _slowest(evidence)
-    if trace is None or trace.end is None or not slowest:
+    if history is None or history.end is None or not slowest:
         return
-    end = trace.end
-    if end is not trace.reads[0]:
+    end = history.end
+    if end is not history.reads[0]:
         return  # it went on for longer than all others; nothing can be said
-    age = end.at - trace.created.received_at
-    just_now = age - lasted(trace) < _JUST_NOW and lasted(trace) > slowest * 1.2
-    hearing.expect(
+    age = end.at - history.created.received_at
+    just_now = age - lasted(history) < _JUST_NOW and lasted(history) > slowest * 1.2
+    context.expect(
         not just_now,
         f"the first look came after {age:.1f} s, and the task says that it ended just then",
         expected=f"an end after about {slowest:.1f} s, as for the others",
-        actual=f"updated_at is {lasted(trace):.1f} s after created_at",
-        shown=(trace.created, end.shown),
+        actual=f"updated_at is {lasted(history):.1f} s after created_at",
+        shown=(history.created, end.shown),
     )

@@ -8,7 +8,7 @@ from typing import Final, cast
 from kling_contracts.gateways import VALIDATION_SHAPES, Gateway, Refusal, Shape, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.model import Check, CheckContext
 
 # The check that a failure of the server is a finding for: others are about what is left.
 NO_SERVER_ERROR: Final = "answers.no_server_error"
@@ -42,14 +42,14 @@ def any_validation_shape(gateway: Gateway) -> Iterable[Refusal]:
     return () if gateway.refusals[Situation.BAD_KEY].shape is Shape.KLING else VALIDATION_SHAPES.values()
 
 
-def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing], None]:
+def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, CheckContext], None]:
     expected = " or ".join(dict.fromkeys(_told(refusal) for refusal in due))
 
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in pick(evidence):
             if exchange.accepted:
                 continue
-            hearing.expect(
+            context.expect(
                 any(_fits(exchange, refusal) for refusal in due),
                 f"a refusal is not what is due ({exchange.probe})",
                 expected=expected,
@@ -60,10 +60,10 @@ def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing]
     return judge
 
 
-def expect_refusal(hearing: Hearing, exchange: Exchange, sentence: str) -> None:
+def expect_refusal(context: CheckContext, exchange: Exchange, sentence: str) -> None:
     """Say whether a request was refused, by its status or by its body. `NO_SERVER_ERROR` takes precedence."""
     failed = exchange.status >= 500
-    hearing.expect(
+    context.expect(
         not failed and (exchange.status >= 400 or exchange.error_shape is not None),
         sentence,
         expected="a refusal",

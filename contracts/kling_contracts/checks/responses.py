@@ -9,7 +9,7 @@ from typing import Final, cast
 from kling_contracts.gateways import Gateway, Shape
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import MARKS, Exchange, Headers
-from kling_contracts.verify.model import Check, Hearing
+from kling_contracts.verify.model import Check, CheckContext
 from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
 
@@ -115,14 +115,14 @@ def _api(evidence: Evidence) -> Iterator[Exchange]:
 
 def judge_each(
     holds: Callable[[Exchange], bool | None], sentence: str, expected: str
-) -> Callable[[Evidence, Hearing], None]:
+) -> Callable[[Evidence, CheckContext], None]:
     """A judge of every answer by itself; None: the premise does not hold."""
 
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in _api(evidence):
             held = holds(exchange)
             if held is not None:
-                hearing.expect(
+                context.expect(
                     held,
                     f"{sentence} ({exchange.probe})",
                     expected=expected,
@@ -133,10 +133,10 @@ def judge_each(
     return judge
 
 
-def _judge_always(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_always(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.exchanges:
         if exchange.probe.kind not in NO_API:
-            hearing.expect(
+            context.expect(
                 exchange.answered,
                 f"a request got no answer ({exchange.probe})",
                 expected="an answer",
@@ -178,13 +178,13 @@ def _has_request_id(exchange: Exchange) -> bool | None:
     return isinstance(request_id, str) and bool(request_id)
 
 
-def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
     seen: dict[str, Exchange] = {}
     for exchange in _api(evidence):
         request_id = exchange.json_object.get("request_id")
         if isinstance(request_id, str) and request_id:
             first = seen.setdefault(request_id, exchange)
-            hearing.expect(
+            context.expect(
                 first is exchange,
                 "two answers have one request_id",
                 expected="a new one each time",

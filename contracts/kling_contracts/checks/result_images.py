@@ -12,7 +12,7 @@ from kling_contracts.pictures import read_header
 from kling_contracts.verify import parts
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import KEPT_END, Session
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
@@ -32,7 +32,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         source=ASSUMED,
         judge=_judge_stable,
         catches=("drawn anew at each GET",),
-        must=operation.result.drawn,
+        required=operation.result.drawn,
     )
     found = _of_pictures(operation) if operation.result.drawn else _of_media(operation.result)
     return (*found, stable)
@@ -75,7 +75,7 @@ def _of_media(kind: ResultKind) -> tuple[Check, ...]:
             source=KLING_PAGE,
             judge=_judge_file,
             catches=("404", "a key is asked for", "an empty file"),
-            must=False,
+            required=False,
         ),
         Check(
             id="pictures.content_type",
@@ -83,7 +83,7 @@ def _of_media(kind: ResultKind) -> tuple[Check, ...]:
             source=ASSUMED,
             judge=_judge_media_type(one),
             catches=("application/octet-stream", "an HTML page"),
-            must=False,
+            required=False,
         ),
     )
 
@@ -93,27 +93,29 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="result pictures" if gateway.main.result.drawn else f"results: {gateway.main.result}",
             stage=Stage.ENDED,
-            does="GET for every result URL, the first one twice",
+            description="GET for every result URL, the first one twice",
             run=_fetch,
             requests=18,
-            feeds=("pictures.*",),
+            checks=("pictures.*",),
         ),
     )
 
 
 def _fetch(session: Session) -> None:
     urls = [
-        (result.url, trace)
-        for trace in session.evidence.traces()
-        if trace.created.who == "first" and trace.created.probe.kind != ProbeKind.REFUSE
-        if trace.end and ended_as(trace, TaskStatus.SUCCEED)
-        for result in trace.end.task.results_of(trace.kind)
+        (result.url, history)
+        for history in session.evidence.histories()
+        if history.created.who == "first" and history.created.probe.kind != ProbeKind.REFUSE
+        if history.end and ended_as(history, TaskStatus.SUCCEED)
+        for result in history.end.task.results_of(history.kind)
         if result.url.startswith(("http://", "https://"))
     ]
-    for at, (url, trace) in enumerate(urls):
-        session.fetch(Probe(ProbeKind.PICTURE, trace.id, _asked_ratio(trace.created, session.operation)), url)
+    for at, (url, history) in enumerate(urls):
+        session.fetch(
+            Probe(ProbeKind.PICTURE, history.id, _asked_ratio(history.created, session.operation)), url
+        )
         if at == 0:
-            session.fetch(Probe(ProbeKind.PICTURE_AGAIN, trace.id), url)
+            session.fetch(Probe(ProbeKind.PICTURE_AGAIN, history.id), url)
 
 
 def _asked_ratio(created: Exchange, operation: Operation) -> str:
@@ -125,10 +127,10 @@ def _default_ratio(operation: Operation) -> str:
     return str(operation.defaults.get(parts.RATIO, ""))
 
 
-def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_download(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.exchanges:
         if exchange.probe.kind == ProbeKind.PICTURE:
-            hearing.expect(
+            context.expect(
                 exchange.status == 200 and _is_whole(exchange.answer),
                 "a result URL does not give a picture",
                 expected="200 and a PNG or JPEG",
@@ -137,10 +139,10 @@ def _judge_download(evidence: Evidence, hearing: Hearing) -> None:
             )
 
 
-def _judge_file(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_file(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.exchanges:
         if exchange.probe.kind == ProbeKind.PICTURE and exchange.status != _NOT_MADE:
-            hearing.expect(
+            context.expect(
                 exchange.status == 200 and bool(exchange.answer),
                 "a result URL does not give a file",
                 expected="200 and a file",
@@ -149,13 +151,13 @@ def _judge_file(evidence: Evidence, hearing: Hearing) -> None:
             )
 
 
-def _judge_ratio(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_ratio(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.PICTURE):
         header = read_header(exchange.answer)
         asked = _quotient(exchange.probe.tag)
         if header is None or not header.height or asked is None:
             continue
-        hearing.expect(
+        context.expect(
             abs(header.width / header.height / asked - 1) <= _TOLERANCE,
             f"a result is not {exchange.probe.tag}",
             expected=exchange.probe.tag,
@@ -170,11 +172,11 @@ def _quotient(ratio: str) -> float | None:
     return int(width) / int(height) if width.isdecimal() and height.isdecimal() and int(height) else None
 
 
-def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_type(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.PICTURE):
         header = read_header(exchange.answer)
         if header is not None:
-            hearing.expect(
+            context.expect(
                 exchange.content_type in _TYPES[header.format],
                 "a result does not say what kind of picture it is",
                 expected=f"image/{header.format}",
@@ -183,11 +185,11 @@ def _judge_type(evidence: Evidence, hearing: Hearing) -> None:
             )
 
 
-def _judge_media_type(main_type: str) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_media_type(main_type: str) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in evidence.of(ProbeKind.PICTURE):
             if exchange.status == 200:
-                hearing.expect(
+                context.expect(
                     exchange.content_type.startswith(f"{main_type}/"),
                     f"a result does not say what kind of {main_type} it is",
                     expected=f"{main_type}/...",
@@ -198,11 +200,11 @@ def _judge_media_type(main_type: str) -> Callable[[Evidence, Hearing], None]:
     return judge
 
 
-def _judge_stable(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_stable(evidence: Evidence, context: CheckContext) -> None:
     for again in evidence.of(ProbeKind.PICTURE_AGAIN):
         first = next((each for each in evidence.of(ProbeKind.PICTURE) if each.target == again.target), None)
         if first is not None and first.status == 200:
-            hearing.expect(
+            context.expect(
                 again.status == 200 and first.digest == again.digest,
                 "a result URL gave other bytes the second time",
                 expected="the same bytes",

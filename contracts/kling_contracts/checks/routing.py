@@ -9,7 +9,7 @@ from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, error_
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
@@ -53,10 +53,10 @@ def path_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="methods and paths",
             stage=Stage.READING,
-            does="methods and paths that do not exist",
+            description="methods and paths that do not exist",
             run=_send_astray,
             requests=8,
-            feeds=("errors.wrong_method", "errors.unknown_path", "answers.*"),
+            checks=("errors.wrong_method", "errors.unknown_path", "answers.*"),
         ),
     )
 
@@ -81,12 +81,12 @@ def _send_astray(session: Session) -> None:
     session.send(Probe(ProbeKind.PATH, "", "deeper"), "GET", f"{one}/deeper")
 
 
-def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_method(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.METHOD):
         right = "POST" if exchange.probe.about == "create" else "GET"
         allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
         told = right in allowed and exchange.method not in allowed
-        hearing.expect(
+        context.expect(
             (exchange.status == 404 or (exchange.status == 405 and told)) and _says_why(exchange),
             f"{exchange.probe.tag} was not refused rightly",
             expected=f"404, or 405 with Allow: {right}; an error in a shape of the API",
@@ -95,11 +95,11 @@ def _judge_method(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_path(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_path(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.PATH):
         # Behind an id there may be a router that takes the whole rest for an id.
         right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
-        hearing.expect(
+        context.expect(
             exchange.status in right and _says_why(exchange),
             "an unknown path was not refused as an error of this API",
             expected="404, and an error in a shape of the API",
@@ -140,10 +140,10 @@ def unknown_id_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="unknown ids",
             stage=Stage.READING,
-            does="queries for ids that no task has",
+            description="queries for ids that no task has",
             run=_send_unknown,
             requests=len(_PLAIN) + len(_ODD),
-            feeds=("unknown_ids.*", "errors.unknown_task", "answers.*"),
+            checks=("unknown_ids.*", "errors.unknown_task", "answers.*"),
         ),
     )
 
@@ -160,10 +160,10 @@ def _send_unknown(session: Session) -> None:
         session.send(Probe(ProbeKind.ODD_ID, "id", task_id[:40]), "GET", f"{session.create_path}/{task_id}")
 
 
-def _judge_unknown(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_unknown(evidence: Evidence, context: CheckContext) -> None:
     for kind in (ProbeKind.UNKNOWN_ID, ProbeKind.ODD_ID):
         for exchange in evidence.of(kind):
-            expect_refusal(hearing, exchange, "a task that does not exist was shown")
+            expect_refusal(context, exchange, "a task that does not exist was shown")
 
 
 def near_id_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -190,19 +190,20 @@ def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="ids that are nearly right",
             stage=Stage.RUNNING,
-            does="queries for ids that differ a little from that of a task, and for that id spelt otherwise",
+            description="queries for ids that differ a little from that of a task, "
+            "and for that id spelt otherwise",
             run=_send_near,
             requests=11,
-            feeds=("near_ids.*", "answers.*"),
+            checks=("near_ids.*", "answers.*"),
         ),
     )
 
 
 def _send_near(session: Session) -> None:
-    trace = next((each for each in session.evidence.traces() if each.created.who == "first"), None)
-    if trace is None:
+    history = next((each for each in session.evidence.histories() if each.created.who == "first"), None)
+    if history is None:
         return
-    task_id = trace.id
+    task_id = history.id
     near = [*_nearly(task_id), f"0{task_id}", f"%2B{task_id}", f"{task_id}%20"]
     if session.evidence.gateway.finds_external_ids and has(session.operation, EXTERNAL_ID):
         external_id = session.external_id(Label.FIRST)
@@ -221,11 +222,11 @@ def _nearly(known: str) -> list[str]:
     return [known[:-1] + end, known[:-1], known + end]
 
 
-def _judge_near(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_near(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.NEAR_ID):
         task, asked = exchange.task, exchange.probe.about
         # Where ids are counted, the one nearby may be that of another task.
-        hearing.expect(
+        context.expect(
             task is None or asked in (task.task_id, task.external_task_id),
             f"a query for {asked!r} showed another task",
             expected="a refusal",
@@ -234,12 +235,12 @@ def _judge_near(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_same(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_same(evidence: Evidence, context: CheckContext) -> None:
     spelt = list(evidence.of(ProbeKind.SAME_ID))
     plain = next((each for each in spelt if each.probe.tag == each.probe.about and _shows_it(each)), None)
     for exchange in spelt if plain else ():
         if exchange.status < 500:
-            hearing.expect(
+            context.expect(
                 _shows_it(exchange),
                 f"a task was not found as {exchange.probe.tag}",
                 expected=f"the task {exchange.probe.about}",

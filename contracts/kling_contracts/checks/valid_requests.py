@@ -25,7 +25,7 @@ from kling_contracts.verify.bodies import Body, Feature
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Hearing, Stage, Step
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
@@ -34,7 +34,7 @@ from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
 VALID: Final = "valid"
 
 # What else a created task is evidence for.
-CREATE_FEEDS: Final = (
+CREATE_CHECKS: Final = (
     "accounts.*",
     "errors.duplicate_id",
     "refused.calls_nobody",
@@ -61,24 +61,24 @@ _ALLOWED: Final[dict[str, tuple[str, Source]]] = {
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.main
-    musts: dict[str, bool] = {VALID: True}
+    required_by_id: dict[str, bool] = {VALID: True}
     for request in requests_of(gateway):
         for about in sorted(request.abouts - {NOT_BURNT, EXACT}):
-            musts[about] = musts.get(about, False) or request.must
-    return tuple(_check(operation, about, must=must) for about, must in musts.items())
+            required_by_id[about] = required_by_id.get(about, False) or request.required
+    return tuple(_check(operation, about, required=required) for about, required in required_by_id.items())
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
     again = Step(
         name="accepted: the same once more",
         stage=Stage.EXTRA,
-        does="a create that was sent before, byte for byte: without an external id it is another task",
+        description="a create that was sent before, byte for byte: without an external id it is another task",
         run=_send_twice,
         requests=1,
-        reserves=smallest_cost(gateway.main),
-        keeps=smallest_cost(gateway.main),
-        feeds=CREATE_FEEDS,
-        must=False,
+        max_cost=smallest_cost(gateway.main),
+        creates=smallest_cost(gateway.main),
+        checks=CREATE_CHECKS,
+        required=False,
     )
     least = smallest_cost(gateway.main)
     return (*(_step(request, least) for request in requests_of(gateway)), again)
@@ -88,17 +88,17 @@ def _step(request: ValidRequest, least: int) -> Step:
     return Step(
         name=f"accepted: {request.name}",
         stage=_stage(request, least),
-        does="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
+        description="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
         run=_send(request),
         requests=request.racers,
-        reserves=request.images * request.racers,
-        keeps=request.images,
-        feeds=(
+        max_cost=request.images * request.racers,
+        creates=request.images,
+        checks=(
             f"accepts.{VALID}",
             *(f"accepts.{about}" for about in sorted(request.abouts)),
-            *CREATE_FEEDS,
+            *CREATE_CHECKS,
         ),
-        must=request.must,
+        required=request.required,
     )
 
 
@@ -113,7 +113,7 @@ def _send_twice(session: Session) -> None:
 
 
 def _stage(request: ValidRequest, least: int) -> Stage:
-    if not request.must:
+    if not request.required:
         return Stage.EXTRA
     return Stage.CREATING if request.images == least else Stage.LARGE
 
@@ -160,14 +160,14 @@ def _body(session: Session, parts: Iterable[Feature]) -> Body:
     return body_of(session.operation, parts)
 
 
-def _check(operation: Operation, about: str, *, must: bool) -> Check:
+def _check(operation: Operation, about: str, *, required: bool) -> Check:
     sentence, source = _ALLOWED.get(about) or _about_a_field(operation, about)
     return Check(
         id=f"accepts.{about}",
         sentence=sentence,
         source=source,
         judge=judge_feature(about),
-        must=must,
+        required=required,
         catches=("what is allowed is refused",),
     )
 
@@ -185,10 +185,10 @@ def _about_a_field(operation: Operation, about: str) -> tuple[str, Source]:
     return f"a request is accepted where {rule.sentence}, up to the limit", rule.source
 
 
-def judge_feature(about: str) -> Callable[[Evidence, Hearing], None]:
+def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
     """Whether what a feature is about was accepted wherever it was sent, alone or with others."""
 
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         if about in (NOT_BURNT, EXACT) and any(
             not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, EXTERNAL_ID)
         ):
@@ -201,7 +201,7 @@ def judge_feature(about: str) -> Callable[[Evidence, Hearing], None]:
             whole = wholes[0]
             guilty = [] if whole.accepted else _guilty(evidence, whole)
             mine = [each for each in guilty if each.probe.about == about]
-            hearing.expect(
+            context.expect(
                 not mine,
                 f"a valid request was refused: {mine[0].probe.tag}" if mine else "",
                 expected="200 and a task",

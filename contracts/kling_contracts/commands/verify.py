@@ -181,11 +181,11 @@ def _show_plan(options: Options, *, as_json: bool) -> int:
     steps = [
         {
             "name": each.step.name,
-            "does": each.step.does,
+            "does": each.step.description,
             "requests": each.step.requests,
-            "reserves": each.step.reserves,
-            "creates": each.step.keeps,
-            "must": each.step.must,
+            "reserves": each.step.max_cost,
+            "creates": each.step.creates,
+            "must": each.step.required,
             "missing": each.missing,
         }
         for each in planned

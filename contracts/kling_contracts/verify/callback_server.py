@@ -28,7 +28,7 @@ class RawDelivery(NamedTuple):
     replied: int
 
 
-class Inbox(Protocol):
+class CallbackInbox(Protocol):
     """What the campaign needs of a receiver."""
 
     def url(self, token: str) -> str:
@@ -44,7 +44,7 @@ class Inbox(Protocol):
         ...
 
 
-class Letters:
+class ReceivedCallbacks:
     """What has come, and how often each token still refuses. The part of a receiver that is no socket."""
 
     def __init__(self) -> None:
@@ -70,8 +70,8 @@ class Letters:
             return status
 
 
-class Receiver(Letters):
-    """An `Inbox` on a free port of 127.0.0.1. Use as a context manager. `now` dates what comes."""
+class CallbackServer(ReceivedCallbacks):
+    """An `CallbackInbox` on a free port of 127.0.0.1. Use as a context manager. `now` dates what comes."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__()

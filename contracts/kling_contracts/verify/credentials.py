@@ -106,7 +106,7 @@ class Keys:
     def scrub_headers(self, headers: Headers) -> Headers:
         return tuple((name, self.scrub(value)) for name, value in headers)
 
-    def keep_spoilt(self, key: str, mark: str) -> None:
+    def keep_mutated(self, key: str, mark: str) -> None:
         """Keep a key that is nearly right out of sight as well: it shows most of the right one."""
         if len(key) >= _SHORTEST_SECRET:
             self._remember({key: mark})
@@ -140,7 +140,7 @@ def _spellings(secret: str) -> tuple[str, ...]:
     return secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")
 
 
-class Spoilt(NamedTuple):
+class MutatedKey(NamedTuple):
     """A way to spoil a key. `shell` and `python` make it of the right one, `$KLING_API_KEY` and `key`."""
 
     who: str
@@ -174,18 +174,18 @@ def _another_end(key: str) -> str:
     return key[:-1] + ("A" if key[-1:] != "A" else "B")
 
 
-SPOILT: Final = (
-    Spoilt("another key", _nobodys, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
-    Spoilt(
+MUTATED_KEYS: Final = (
+    MutatedKey("another key", _nobodys, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
+    MutatedKey(
         "the first half of the key",
         _first_half,
         '$(printf %s "$KLING_API_KEY" | head -c $((${#KLING_API_KEY} / 2)))',
         "key[: len(key) // 2]",
     ),
-    Spoilt("all but the last letter", _shorter, "${KLING_API_KEY%?}", "key[:-1]"),
-    Spoilt("one letter more", _longer, "${KLING_API_KEY}x", 'key + "x"'),
-    Spoilt("another last letter", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
-    Spoilt(
+    MutatedKey("all but the last letter", _shorter, "${KLING_API_KEY%?}", "key[:-1]"),
+    MutatedKey("one letter more", _longer, "${KLING_API_KEY}x", 'key + "x"'),
+    MutatedKey("another last letter", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
+    MutatedKey(
         "letters in the other case",
         str.swapcase,
         '$(printf %s "$KLING_API_KEY" | tr A-Za-z a-zA-Z)',
@@ -194,7 +194,7 @@ SPOILT: Final = (
 )
 
 
-class SpoiltToken(NamedTuple):
+class MutatedToken(NamedTuple):
     """A way to spoil a token: its times in seconds from now, and what follows issuer and secret.
 
     Without a secret it is not signed, and says so.
@@ -216,17 +216,17 @@ class SpoiltToken(NamedTuple):
         return f"<{self.who}>"
 
 
-SPOILT_TOKENS: Final = (
-    SpoiltToken("expired", expires=-60, begins=-1900),
-    SpoiltToken("early", begins=600),
-    SpoiltToken("signature", secret="x" * 32),
-    SpoiltToken("unsigned", secret=None),
-    SpoiltToken("issuer", issuer="-nobody"),
+MUTATED_TOKENS: Final = (
+    MutatedToken("expired", expires=-60, begins=-1900),
+    MutatedToken("early", begins=600),
+    MutatedToken("signature", secret="x" * 32),
+    MutatedToken("unsigned", secret=None),
+    MutatedToken("issuer", issuer="-nobody"),
 )
-RIGHT_TOKEN: Final = SpoiltToken("right")
+RIGHT_TOKEN: Final = MutatedToken("right")
 
 
-def token_expression(token: SpoiltToken, access: str, secret: str) -> str:
+def token_expression(token: MutatedToken, access: str, secret: str) -> str:
     """A token in Python; `access` and `secret` are expressions."""
     issuer = f'{access} + "{token.issuer}"' if token.issuer else access
     signed = f'{secret} + "{token.secret}"' if token.secret else secret
@@ -239,9 +239,9 @@ def token_expression(token: SpoiltToken, access: str, secret: str) -> str:
     return f'jwt.encode({{"iss": {issuer}, {claims}}}, {signed})'
 
 
-def spoilt_keys(key: str) -> Iterator[tuple[Spoilt, str]]:
+def mutated_keys(key: str) -> Iterator[tuple[MutatedKey, str]]:
     """Every way in which a key can be spoilt that gives another one."""
-    for spoilt in SPOILT:
-        made = spoilt.make(key)
+    for mutated in MUTATED_KEYS:
+        made = mutated.make(key)
         if made and made != key:
-            yield spoilt, made
+            yield mutated, made

@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     KNOWN = "known deviation"
 
 
-class Need(StrEnum):
+class Requirement(StrEnum):
     """What a step needs that a run may lack."""
 
     BUDGET = "budget"
@@ -38,11 +38,13 @@ class Need(StrEnum):
 
 
 # What the user decided on: it changes nothing about the exit status.
-OWN_CHOICE: Final = frozenset({Need.BUDGET, Need.SECOND_KEY, Need.SIGNER, Need.RECEIVER, Need.CHOSEN})
+OWN_CHOICE: Final = frozenset(
+    {Requirement.BUDGET, Requirement.SECOND_KEY, Requirement.SIGNER, Requirement.RECEIVER, Requirement.CHOSEN}
+)
 
 
 @dataclass(frozen=True)
-class Example:
+class Failure:
     """One way in which the property was seen broken, with the shortest sequence that shows it."""
 
     sentence: str
@@ -66,11 +68,11 @@ def _subjects(shown: Shown) -> Iterator[tuple[str, str]]:
 
 
 @dataclass
-class Hearing:
-    """Collects what a check says: how often its premise held, and examples of where it is broken."""
+class CheckContext:
+    """What a check reports: how often its premise held, and the failures."""
 
     examined: int = 0
-    examples: list[Example] = field(default_factory=list[Example])
+    failures: list[Failure] = field(default_factory=list[Failure])
 
     def expect(
         self,
@@ -81,10 +83,10 @@ class Hearing:
         actual: str,
         shown: Sequence[Shown],
     ) -> bool:
-        """Say whether the property held in one place where it could be seen."""
+        """Report whether the property held in one place where it could be seen."""
         self.examined += 1
         if not holds:
-            self.examples.append(Example(sentence, expected, actual, tuple(shown)))
+            self.failures.append(Failure(sentence, expected, actual, tuple(shown)))
         return holds
 
 
@@ -93,28 +95,31 @@ class Check:
     """One property of the contract.
 
     `id` is stable. `source` is where the rule is known from. `catches` are faults that it finds, in words.
-    A check that is not `must` does not decide whether a run was complete. `unless` are ids or patterns of
+    A check that is not `required` does not decide whether a run was complete. `unless` are ids or patterns of
     checks that take precedence: a failure for a message or a task that one of them fails for is left out.
     """
 
     id: str
     sentence: str
     source: Source
-    judge: Callable[[Evidence, Hearing], None]
+    judge: Callable[[Evidence, CheckContext], None]
     catches: tuple[str, ...] = ()
-    must: bool = True
+    required: bool = True
     unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The verdict on one check; `reason` says why it is no plain pass or fail, `need` what was missing."""
+    """The verdict on one check.
+
+    `reason` is why it is not a plain pass or fail, `requirement` what was missing.
+    """
 
     check: Check
     verdict: Verdict
     examined: int = 0
-    examples: tuple[Example, ...] = ()
-    need: Need | None = None
+    failures: tuple[Failure, ...] = ()
+    requirement: Requirement | None = None
     reason: str = ""
 
 
@@ -133,25 +138,25 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """`reserves` is the largest number of images set aside at once, `keeps` what a right server creates.
+    """`max_cost` is the largest number of images set aside at once, `creates` what a right server creates.
 
-    `feeds` are patterns of check ids (`refuses.*`). `requests` is how many are sent, roughly where a step
+    `checks` are patterns of check ids (`refuses.*`). `requests` is how many are sent, roughly where a step
     waits for something.
     """
 
     name: str
     stage: Stage
-    does: str
+    description: str
     run: Callable[[Session], None]
     requests: int
-    feeds: tuple[str, ...]
-    reserves: int = 0
-    keeps: int = 0
-    needs: frozenset[Need] = frozenset()
-    must: bool = True
+    checks: tuple[str, ...]
+    max_cost: int = 0
+    creates: int = 0
+    requires: frozenset[Requirement] = frozenset()
+    required: bool = True
 
-    def serves(self, check_id: str) -> bool:
-        return any(fnmatchcase(check_id, pattern) for pattern in self.feeds)
+    def covers(self, check_id: str) -> bool:
+        return any(fnmatchcase(check_id, pattern) for pattern in self.checks)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from kling_contracts.gateways import COMETAPI, Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.verify.known_deviations import Deviation
-from kling_contracts.verify.model import Check, Need, Step, Suite
+from kling_contracts.verify.model import Check, Requirement, Step, Suite
 
 DEADLINE: Final = 300.0
 
@@ -52,7 +52,7 @@ class Planned:
     """A step as it will run, or the need because of which it will not."""
 
     step: Step
-    missing: Need | None
+    missing: Requirement | None
     spent_before: int
 
 
@@ -67,25 +67,30 @@ def plan(
     steps = suite.steps(options.target)
     chosen = [check for check in suite.checks(options.target) if asked_for(check, options)]
     for at, step in enumerate(steps):
-        need = next(iter(sorted(step.needs & missing)), None)
-        if need is None and not any(step.serves(check.id) for check in chosen):
-            need = Need.CHOSEN
+        requirement = next(iter(sorted(step.requires & missing)), None)
+        if requirement is None and not any(step.covers(check.id) for check in chosen):
+            requirement = Requirement.CHOSEN
         # What is no must leaves enough for all musts that follow.
-        spared = 0 if step.must else images_wanted(steps[at + 1 :], missing)
-        if need is None and step.reserves and limit is not None and spent + step.reserves + spared > limit:
-            need = Need.BUDGET
-        planned.append(Planned(step=step, missing=need, spent_before=spent))
-        spent += 0 if need else step.keeps
+        spared = 0 if step.required else images_wanted(steps[at + 1 :], missing)
+        if (
+            requirement is None
+            and step.max_cost
+            and limit is not None
+            and spent + step.max_cost + spared > limit
+        ):
+            requirement = Requirement.BUDGET
+        planned.append(Planned(step=step, missing=requirement, spent_before=spent))
+        spent += 0 if requirement else step.creates
     return tuple(planned)
 
 
-def images_wanted(steps: Sequence[Step], missing: frozenset[Need] = frozenset()) -> int:
+def images_wanted(steps: Sequence[Step], missing: frozenset[Requirement] = frozenset()) -> int:
     """How many images the musts among these steps take, but for those that need what is missing."""
     kept = most = 0
     for step in steps:
-        if step.must and not step.needs & missing:
-            most = max(most, kept + step.reserves)
-            kept += step.keeps
+        if step.required and not step.requires & missing:
+            most = max(most, kept + step.max_cost)
+            kept += step.creates
     return max(most, kept)
 
 
@@ -96,13 +101,13 @@ def limit_of(options: Options, *, mock: bool) -> int | None:
     return None if mock else 0
 
 
-def _missing(options: Options, receiver: bool) -> frozenset[Need]:  # noqa: FBT001 -- one of three facts
+def _missing(options: Options, receiver: bool) -> frozenset[Requirement]:  # noqa: FBT001 -- one of three facts
     absent = {
-        Need.SECOND_KEY: options.second_api_key is not None,
-        Need.SIGNER: options.gateway.takes_tokens and ":" in options.api_key,
-        Need.RECEIVER: receiver,
+        Requirement.SECOND_KEY: options.second_api_key is not None,
+        Requirement.SIGNER: options.gateway.takes_tokens and ":" in options.api_key,
+        Requirement.RECEIVER: receiver,
     }
-    return frozenset(need for need, there in absent.items() if not there)
+    return frozenset(requirement for requirement, there in absent.items() if not there)
 
 
 def asked_for(check: Check, options: Options) -> bool:
@@ -113,10 +118,10 @@ def asked_for(check: Check, options: Options) -> bool:
 def totals_of(planned: Sequence[Planned]) -> tuple[int, int, int]:
     """Requests, images that a right server creates, and the most that are spent and set aside at any time."""
     running = [each for each in planned if each.missing is None]
-    most = max((each.spent_before + each.step.reserves for each in running), default=0)
+    most = max((each.spent_before + each.step.max_cost for each in running), default=0)
     return (
         sum(each.step.requests for each in running),
-        sum(each.step.keeps for each in running),
+        sum(each.step.creates for each in running),
         most,
     )
 

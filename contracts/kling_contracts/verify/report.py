@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.known_deviations import Deviation, unused
-from kling_contracts.verify.model import OWN_CHOICE, Check, Hearing, Need, Result, Step, Verdict
+from kling_contracts.verify.model import OWN_CHOICE, Check, CheckContext, Requirement, Result, Step, Verdict
 from kling_contracts.verify.plan import Options, Planned, asked_for
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class RunInfo:
     """`images` were spent of `limit` (None: no limit); `started` is Unix time, `seconds` how long it took.
 
     `mock`: against a kling-mock, by its own word. `interrupted`: it did not come to its end; `note` says how
@@ -37,7 +37,7 @@ class Report:
     options: Options
     results: tuple[Result, ...]
     evidence: Evidence
-    course: Course
+    run_info: RunInfo
     plan: tuple[Planned, ...]
     unused_known: tuple[Deviation, ...] = ()
 
@@ -60,7 +60,7 @@ def judged(
     checks: Iterable[Check],
     evidence: Evidence,
     planned: tuple[Planned, ...],
-    course: Course,
+    run_info: RunInfo,
 ) -> Report:
     """The report on some evidence."""
     heard = {check: _hear(check, evidence) for check in checks}
@@ -70,51 +70,53 @@ def judged(
         options=options,
         results=chosen,
         evidence=evidence,
-        course=course,
+        run_info=run_info,
         plan=planned,
         unused_known=unused(options.known, results),
     )
 
 
-def _hear(check: Check, evidence: Evidence) -> Hearing:
-    hearing = Hearing()
-    check.judge(evidence, hearing)
-    return hearing
+def _hear(check: Check, evidence: Evidence) -> CheckContext:
+    context = CheckContext()
+    check.judge(evidence, context)
+    return context
 
 
-def _without_explained(check: Check, heard: Mapping[Check, Hearing]) -> Hearing:
+def _without_explained(check: Check, heard: Mapping[Check, CheckContext]) -> CheckContext:
     """What a check found, without what a check that takes precedence found for the same message or task."""
     mine = heard[check]
     first = [it for it in heard if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
-    explained = {subject for it in first for example in heard[it].examples for subject in example.subjects}
-    left = [example for example in mine.examples if not example.subjects & explained]
-    return Hearing(examined=mine.examined - len(mine.examples) + len(left), examples=left)
+    explained = {subject for it in first for failure in heard[it].failures for subject in failure.subjects}
+    left = [failure for failure in mine.failures if not failure.subjects & explained]
+    return CheckContext(examined=mine.examined - len(mine.failures) + len(left), failures=left)
 
 
 def _result(
-    check: Check, heard: Mapping[Check, Hearing], planned: Iterable[Planned], known: Sequence[Deviation]
+    check: Check, heard: Mapping[Check, CheckContext], planned: Iterable[Planned], known: Sequence[Deviation]
 ) -> Result:
-    hearing = _without_explained(check, heard)
-    if hearing.examples:
+    context = _without_explained(check, heard)
+    if context.failures:
         deviation = next((each for each in known if each.covers(check.id)), None)
         verdict = Verdict.FAIL if deviation is None else Verdict.KNOWN
         reason = "" if deviation is None else deviation.reason
         return Result(
             check=check,
             verdict=verdict,
-            examined=hearing.examined,
-            examples=tuple(hearing.examples),
+            examined=context.examined,
+            failures=tuple(context.failures),
             reason=reason,
         )
-    if hearing.examined:
-        return Result(check=check, verdict=Verdict.PASS, examined=hearing.examined)
-    feeding = [each for each in planned if each.step.serves(check.id)]
-    missing = [each.missing for each in feeding if each.missing]
+    if context.examined:
+        return Result(check=check, verdict=Verdict.PASS, examined=context.examined)
+    covering = [each for each in planned if each.step.covers(check.id)]
+    missing = [each.missing for each in covering if each.missing]
     if missing:
         # Where some of its tasks were created, it is time that was lacking, whatever else was left out.
-        begun = any(each.step.keeps and each.missing is None for each in feeding)
-        need = Need.TIME if begun and Need.TIME in missing else missing[0]
-        return Result(check=check, verdict=Verdict.NOT_RUN, need=need, reason=f"needs {need}")
+        begun = any(each.step.creates and each.missing is None for each in covering)
+        requirement = Requirement.TIME if begun and Requirement.TIME in missing else missing[0]
+        return Result(
+            check=check, verdict=Verdict.NOT_RUN, requirement=requirement, reason=f"needs {requirement}"
+        )
     return Result(check=check, verdict=Verdict.INCONCLUSIVE, reason="its premise never held")
 
 
@@ -130,7 +132,7 @@ class ExitCode(IntEnum):
 
 def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
     """How a run ends. What the user left out counts only with `require_all`, or if nothing else is left."""
-    if report.course.interrupted:
+    if report.run_info.interrupted:
         return ExitCode.INCONCLUSIVE
     if report.findings:
         return ExitCode.BROKEN
@@ -144,4 +146,4 @@ def _open(result: Result, *, require_all: bool) -> bool:
     """Whether a check leaves a question that the user did not choose to leave."""
     if result.verdict not in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
         return False
-    return require_all or (result.check.must and result.need not in OWN_CHOICE)
+    return require_all or (result.check.required and result.requirement not in OWN_CHOICE)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
 from kling_contracts.verify.budget import Budget, images_in, images_of
-from kling_contracts.verify.callback_server import Inbox
+from kling_contracts.verify.callback_server import CallbackInbox
 from kling_contracts.verify.credentials import NOBODY, Credential, Keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange, Headers
@@ -38,8 +38,8 @@ class Answer(NamedTuple):
     arrived: bool = True
 
 
-class Sender(Protocol):
-    """Sends one request. `target` is path and query as they go on the wire, or a whole URL."""
+class Transport(Protocol):
+    """Sends one request. `target` is path and query as they go on the transport, or a whole URL."""
 
     def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer: ...
 
@@ -75,13 +75,13 @@ class Session:
     def __init__(  # noqa: PLR0913 -- all that a run goes by
         self,
         *,
-        wire: Sender,
+        transport: Transport,
         keys: Keys,
         budget: Budget,
         evidence: Evidence,
         waiter: Waiter,
         deadline: float,
-        inbox: Inbox | None = None,
+        inbox: CallbackInbox | None = None,
         seen: Callable[[Evidence], None] | None = None,
     ) -> None:
         self.keys = keys
@@ -90,7 +90,7 @@ class Session:
         self.waiter = waiter
         self.inbox = inbox
         self.random = random.Random(evidence.seed)  # noqa: S311 -- choices that a seed repeats
-        self._wire = wire
+        self._transport = transport
         self._until = waiter.now() + deadline
         self._seen = seen
         self._lock = threading.Lock()
@@ -222,7 +222,7 @@ class Session:
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
         sent_at = self.waiter.now()
-        answer = self._wire.send(method, target, sent, body)
+        answer = self._transport.send(method, target, sent, body)
         if answer.status == 0 and self.time_left <= 0:
             raise OutOfTime  # it had less time than it should have, so nothing is said against it
         received_at = self.waiter.now()

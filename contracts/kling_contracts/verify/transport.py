@@ -30,7 +30,7 @@ _LONGEST_ANSWER: Final = 30.0
 _AGENT: Final = ("user-agent", "kling-contracts")
 
 
-class Wire:
+class HttpTransport:
     """A connection to one server. Paths go out byte for byte as given; redirects are not followed.
 
     No cookies are kept: a key is all that tells who asks. `time_left` is asked before each request: nobody

@@ -1,4 +1,4 @@
-"""An example of a finding as something to paste: curl lines for a shell, a few lines of httpx.
+"""A failure as something to paste: curl lines for a shell, a few lines of httpx.
 
 What belongs to the run is made anew: the ids of tasks, which the creates of the sequence give, and external
 ids, which may be used once. Keys are variables of the environment.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kling_contracts.operations import Operation
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Check, Example, Shown, Step
+from kling_contracts.verify.model import Check, Failure, Shown, Step
 from kling_contracts.verify.parts import main_text
 from kling_contracts.verify.repro import curl, httpx_script
 from kling_contracts.verify.repro.replay import replay_of
@@ -29,15 +29,15 @@ class Reproduction:
 
 
 def reproduce(
-    check: Check, example: Example, evidence: Evidence, base_url: str, steps: Iterable[Step] = ()
+    check: Check, failure: Failure, evidence: Evidence, base_url: str, steps: Iterable[Step] = ()
 ) -> Reproduction:
-    """What shows an example of what a check found once more. `steps` are those of the run."""
-    replay = replay_of(check, example, evidence, steps)
+    """The scripts that show a failure again. `steps` are those of the run."""
+    replay = replay_of(check, failure, evidence, steps)
     base_url = base_url.rstrip("/")
     return Reproduction(
         printable("\n".join(curl.lines(replay, base_url))),
         printable("\n".join(httpx_script.lines(replay, base_url))),
-        lengths(example.shown[0], evidence.operation) if len(example.shown) == 1 else "",
+        lengths(failure.shown[0], evidence.operation) if len(failure.shown) == 1 else "",
     )
 
 

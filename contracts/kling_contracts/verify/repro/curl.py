@@ -1,4 +1,4 @@
-"""What shows an example, as lines of a shell: curl, and where callbacks are the matter a small receiver."""
+"""The requests that show a failure, as lines of a shell: curl, and a small receiver for callbacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from kling_contracts.verify.repro.placeholders import RECEIVER, Piece, Pieces
+from kling_contracts.verify.repro.placeholders import RECEIVER, Placeholder, Placeholders
 from kling_contracts.verify.repro.replay import Call, Listening, Replay, Result
 from kling_contracts.verify.session import encode
 from kling_contracts.verify.text import octal, printable, word
@@ -30,8 +30,8 @@ http.server.HTTPServer(ADDRESS, Receiver).serve_forever()' & RECEIVER=$!; sleep 
 
 def lines(replay: Replay, base_url: str) -> list[str]:
     """The lines of the script."""
-    sent = [line for call in replay.calls for line in _call(call, replay.pieces, base_url)]
-    set_first = replay.pieces.needed(sent)
+    sent = [line for call in replay.calls for line in _call(call, replay.placeholders, base_url)]
+    set_first = replay.placeholders.needed(sent)
     if replay.listening is None:
         return [*set_first, *sent]
     return [*set_first, _listen(replay.listening), *sent, f"sleep {replay.listening.seconds}; kill $RECEIVER"]
@@ -46,11 +46,11 @@ def _listen(listening: Listening) -> str:
     return made.replace("class", "replies = iter([500])\nclass", 1) if listening.refuses_first else made
 
 
-def _call(call: Call, pieces: Pieces, base_url: str) -> Iterator[str]:
+def _call(call: Call, placeholders: Placeholders, base_url: str) -> Iterator[str]:
     if call.fetches:
-        yield from _fetch(call.fetches, len(call.pauses), pieces, base_url)
+        yield from _fetch(call.fetches, len(call.pauses), placeholders, base_url)
         return
-    line = _curl(call, pieces, base_url)
+    line = _curl(call, placeholders, base_url)
     if len(call.pauses) > 1:
         yield f"for pause in {' '.join(map(str, call.pauses))}; do sleep $pause; {line}; done"
         return
@@ -64,17 +64,17 @@ def _call(call: Call, pieces: Pieces, base_url: str) -> Iterator[str]:
         yield line
 
 
-def _fetch(result: Result, times: int, pieces: Pieces, base_url: str) -> Iterator[str]:
+def _fetch(result: Result, times: int, placeholders: Placeholders, base_url: str) -> Iterator[str]:
     """Wait for the result of a task, and look at it."""
-    query = f'"{base_url}{pieces.evidence.gateway.create_path}/${result.task}"'
-    key = f'-H "Authorization: Bearer ${pieces.key_variable}"'
+    query = f'"{base_url}{placeholders.evidence.gateway.create_path}/${result.task}"'
+    key = f'-H "Authorization: Bearer ${placeholders.key_variable}"'
     cut = f"grep -o 'https*://[^\"]*' | sed -n {result.position + 1}p"
     yield f'for i in $(seq 60); do url=$(curl -sS {query} {key} | {cut}); [ "$url" ] && break; sleep 1; done'
     look = 'curl -sS -D - -o picture "$url"; file picture; cksum picture'
     yield look if times == 1 else f"for i in $(seq {times}); do {look}; done"
 
 
-def _curl(call: Call, pieces: Pieces, base_url: str) -> str:
+def _curl(call: Call, placeholders: Placeholders, base_url: str) -> str:
     exchange = call.exchange
     url = (
         exchange.target if exchange.target.startswith(("http://", "https://")) else base_url + exchange.target
@@ -88,19 +88,19 @@ def _curl(call: Call, pieces: Pieces, base_url: str) -> str:
         words.append("--path-as-is")
     if exchange.method != ("POST" if call.has_body else "GET"):
         words += ["-X", exchange.method]
-    words.append(_quoted(url, pieces))
+    words.append(_quoted(url, placeholders))
     for name, value in call.headers:
         # `Name;` is how curl sends a header without a value.
-        words += ["-H", _quoted(f"{name}: {value}", pieces) if value else shlex.quote(f"{name};")]
+        words += ["-H", _quoted(f"{name}: {value}", placeholders) if value else shlex.quote(f"{name};")]
     if not call.has_body:
         return " ".join(words)
-    made, short = _body(call, pieces)
+    made, short = _body(call, placeholders)
     if short:
         return " ".join((*words, "--data-raw", made))
     return f"printf {made} | {' '.join(words)} --data-binary @-"
 
 
-def _body(call: Call, pieces: Pieces) -> tuple[str, bool]:
+def _body(call: Call, placeholders: Placeholders) -> tuple[str, bool]:
     """The body as a word, and whether that can be an argument; else it is one or more for `printf`."""
     try:
         text = call.exchange.body.decode("utf-8")
@@ -109,11 +109,11 @@ def _body(call: Call, pieces: Pieces) -> tuple[str, bool]:
     if "\0" in text:
         return octal(call.exchange.body), False
     if call.value is not None:
-        text = encode(pieces.in_value(call.value), escaped=call.exchange.body.isascii()).decode()
+        text = encode(placeholders.in_value(call.value), escaped=call.exchange.body.isascii()).decode()
         text = "".join(map(_visible, text)) if printable(text) != text else text
     else:
-        text = pieces.marked(text)
-    parts = list(pieces.split(text))
+        text = placeholders.marked(text)
+    parts = list(placeholders.split(text))
     made = "".join(_in_data(part) for part in parts) or "''"
     longest = sum(len(it) if isinstance(it, str) else it.length for it in parts)
     return (made, True) if longest <= _LONGEST else (f"%s {made}", False)
@@ -124,18 +124,18 @@ def _visible(sign: str) -> str:
     return sign if printable(sign) == sign else f"\\u{ord(sign):04x}" if sign <= "\uffff" else sign
 
 
-def _in_data(part: str | Piece) -> str:
+def _in_data(part: str | Placeholder) -> str:
     """A part of a body; base64 and such need no quotes around their variables."""
     if isinstance(part, str):
         return word(part)
     return part.shell if _UNQUOTED.fullmatch(part.shell) else f'"{part.shell}"'
 
 
-def _quoted(text: str, pieces: Pieces) -> str:
+def _quoted(text: str, placeholders: Placeholders) -> str:
     """A URL or a header, between double quotes where there is something to expand and nothing to escape."""
-    parts = list(pieces.split(pieces.marked(text)))
-    if any(isinstance(it, Piece) for it in parts) and all(
-        isinstance(it, Piece) or _PLAIN.fullmatch(it) for it in parts
+    parts = list(placeholders.split(placeholders.marked(text)))
+    if any(isinstance(it, Placeholder) for it in parts) and all(
+        isinstance(it, Placeholder) or _PLAIN.fullmatch(it) for it in parts
     ):
-        return '"' + "".join(it.shell if isinstance(it, Piece) else it for it in parts) + '"'
-    return "".join(f'"{it.shell}"' if isinstance(it, Piece) else word(it) for it in parts) or "''"
+        return '"' + "".join(it.shell if isinstance(it, Placeholder) else it for it in parts) + '"'
+    return "".join(f'"{it.shell}"' if isinstance(it, Placeholder) else word(it) for it in parts) or "''"

@@ -1,4 +1,4 @@
-"""What shows an example, as a few lines of Python with httpx."""
+"""The requests that show a failure, as a few lines of Python with httpx."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Final, cast
 
-from kling_contracts.verify.repro.placeholders import Piece
+from kling_contracts.verify.repro.placeholders import Placeholder
 from kling_contracts.verify.repro.replay import Call, Listening, Replay, Result
 from kling_contracts.verify.text import expression
 
@@ -24,7 +24,7 @@ _MODULES: Final = {
     "time": r"\btime\.(?:sleep|time)\b",
     "kling_contracts.pictures as pictures": r"\bpictures\.\w+\(",
     "kling_contracts.verify.bodies as bodies": r"\bbodies\.\w+\(",
-    "kling_contracts.verify.callback_server as receiver": r"\breceiver\.Receiver\(",
+    "kling_contracts.verify.callback_server as callback_server": r"\bcallback_server\.CallbackServer\(",
 }
 _NAMES: Final = re.compile(r"\b(?:key|second_key|run)\b")
 _SHOWS: Final = 'event_hooks={"response": [lambda it: print(it, it.headers, it.read()[:500])]}'
@@ -36,7 +36,7 @@ def lines(replay: Replay, base_url: str) -> list[str]:
     counting.lines()
     writer = _Writer(replay, base_url, once={name for name, count in counting.used.items() if count == 1})
     sent = writer.lines()
-    set_first = {name: replay.pieces.in_python(name) for name in sorted(set(writer.used) - writer.once)}
+    set_first = {name: replay.placeholders.in_python(name) for name in sorted(set(writer.used) - writer.once)}
     if set_first:
         sent.insert(0, f"{', '.join(set_first)} = {', '.join(set_first.values())}")
     sent = list(_joined(sent, _MOST - 1))
@@ -61,7 +61,7 @@ def _listened(sent: Sequence[str], listening: Listening) -> Iterator[str]:
     """The lines while somebody listens."""
     first = f"inbox.refuse_first({expression(listening.token)}); " if listening.refuses_first else ""
     last = f'time.sleep({listening.seconds}); print(*inbox.taken(), sep="\\n")'
-    yield "with receiver.Receiver(time.time) as inbox:"
+    yield "with callback_server.CallbackServer(time.time) as inbox:"
     if sent:
         yield f"    {first}{sent[0]}"
     yield "    " + "; ".join((*sent[1:], last))
@@ -85,7 +85,7 @@ class _Writer:
         self.used = Counter[str]()
         self.once = frozenset(once)
         self._replay = replay
-        self._pieces = replay.pieces
+        self._placeholders = replay.placeholders
         self._base_url = base_url
         calls = replay.calls
         repeated = any(call.repeated for call in calls)
@@ -137,9 +137,9 @@ class _Writer:
 
     def _fetch(self, result: Result, times: int) -> Iterator[str]:
         """Wait for the result of a task, and look at it, without the key."""
-        path = f'"{self._pieces.evidence.gateway.create_path}/" + {result.task}'
+        path = f'"{self._placeholders.evidence.gateway.create_path}/" + {result.task}'
         query = f'http.get({path}).json()["data"]["task_result"]'
-        kind = self._pieces.evidence.operation.result
+        kind = self._placeholders.evidence.operation.result
         yield f'while not ({kind} := {query}.get("{kind}")): time.sleep(1)'
         fetched = f'httpx.get({kind}[{result.position}]["url"])'
         seen = "pictures.read_header" if kind.drawn else "len"
@@ -171,7 +171,7 @@ class _Writer:
         """The argument for the body, and whether httpx says by itself that it is JSON."""
         body, value = call.exchange.body, call.value
         if value is not None:
-            made = self._literal(self._pieces.in_value(value))
+            made = self._literal(self._placeholders.in_value(value))
             if body.isascii() and not _is_ascii(value):
                 return f"content=json.dumps({made})", False
             return f"json={made}", True
@@ -181,19 +181,22 @@ class _Writer:
             return f"content={body!r}", False
 
     def _text(self, text: str) -> str:
-        return self._marked(self._pieces.marked(text))
+        return self._marked(self._placeholders.marked(text))
 
     def _marked(self, text: str) -> str:
-        parts = self._pieces.split(text)
+        parts = self._placeholders.split(text)
         return (
-            " + ".join(self._piece(it) if isinstance(it, Piece) else expression(it) for it in parts) or '""'
+            " + ".join(
+                self._placeholder(it) if isinstance(it, Placeholder) else expression(it) for it in parts
+            )
+            or '""'
         )
 
-    def _piece(self, piece: Piece) -> str:
+    def _placeholder(self, placeholder: Placeholder) -> str:
         """The expression of a piece: a name that it uses alone is written out."""
-        self.used.update(_NAMES.findall(piece.python))
-        written = {name: self._pieces.in_python(name) for name in self.once}
-        return _NAMES.sub(lambda found: written.get(found[0], found[0]), piece.python)
+        self.used.update(_NAMES.findall(placeholder.python))
+        written = {name: self._placeholders.in_python(name) for name in self.once}
+        return _NAMES.sub(lambda found: written.get(found[0], found[0]), placeholder.python)
 
     def _literal(self, value: object) -> str:
         """A JSON value with marked texts."""

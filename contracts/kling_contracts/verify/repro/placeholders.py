@@ -1,6 +1,6 @@
-"""What of a run's texts is not repeated as it stands: keys, ids, addresses; and pictures, which are long.
+"""Placeholders for values that a script must not copy literally: keys, task ids, callback URLs, large images.
 
-Each such piece has a way to be written in a shell and in Python.
+Each can be written in a shell and in Python.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from kling_contracts.pictures import read_header
 from kling_contracts.sample_pictures import encoded, jpeg, png
 from kling_contracts.verify.bodies import bulky
-from kling_contracts.verify.credentials import RIGHT_TOKEN, SPOILT, SPOILT_TOKENS, token_expression
+from kling_contracts.verify.credentials import MUTATED_KEYS, MUTATED_TOKENS, RIGHT_TOKEN, token_expression
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK
 from kling_contracts.verify.text import in_texts, lengthen, word
@@ -38,7 +38,7 @@ RECEIVER: Final = "127.0.0.1:8899"
 
 
 @dataclass(frozen=True)
-class Piece:
+class Placeholder:
     """`shell` stands between double quotes, `python` is an expression.
 
     `length` is that of the text that it stands for, where that is long. `variable` is a variable of the shell
@@ -65,7 +65,7 @@ def variables_of(evidence: Evidence) -> tuple[str, ...]:
 
 
 @dataclass
-class Pieces:
+class Placeholders:
     """The pieces of one sequence.
 
     `tasks` are the names of variables by the id of a task. `fresh`: whether external ids are made anew;
@@ -76,7 +76,7 @@ class Pieces:
     tasks: Mapping[str, str]
     fresh: bool = False
     heard: bool = False
-    _known: list[Piece] = field(default_factory=list[Piece], init=False)
+    _known: list[Placeholder] = field(default_factory=list[Placeholder], init=False)
 
     @property
     def key_variable(self) -> str:
@@ -85,15 +85,15 @@ class Pieces:
     def marked(self, text: str) -> str:
         """A text with a mark where each of its pieces was."""
         text = _PICTURE.sub(lambda found: self._picture(found[0]), lengthen(text))
-        for mark, piece in self._keys().items():
+        for mark, placeholder in self._keys().items():
             if mark in text:
-                text = text.replace(mark, self._place(piece))
+                text = text.replace(mark, self._place(placeholder))
         run = self.evidence.run
         if self.fresh and f"kc-{run}-" in text:
-            made = Piece("$RUN", "run", 0, "RUN", "RUN=$(date +%s)")
+            made = Placeholder("$RUN", "run", 0, "RUN", "RUN=$(date +%s)")
             text = re.sub(f"(?<=kc-){re.escape(run)}(?=-)", lambda _: self._place(made), text)
         for task, name in self.tasks.items():
-            place = self._place(Piece(f"${name}", name))
+            place = self._place(Placeholder(f"${name}", name))
             # An id may be short, so it counts as a whole part of a path only.
             text = re.sub(f"(?<=/){re.escape(task)}(?=[/?]|$)", place, text)
         if self.heard:
@@ -104,7 +104,7 @@ class Pieces:
         """A JSON value with all its texts marked."""
         return in_texts(value, self.marked)
 
-    def split(self, marked: str) -> Iterator[str | Piece]:
+    def split(self, marked: str) -> Iterator[str | Placeholder]:
         """What is left of a marked text, and its pieces, in order."""
         for at, part in enumerate(_PLACES.split(marked)):
             if at % 2:
@@ -119,10 +119,10 @@ class Pieces:
             if re.search(rf"\$(?:{variable}\b|\{{#?{variable}\b)", text):
                 yield line
 
-    def _place(self, piece: Piece) -> str:
-        if piece not in self._known:
-            self._known.append(piece)
-        return _PLACE.format(self._known.index(piece))
+    def _place(self, placeholder: Placeholder) -> str:
+        if placeholder not in self._known:
+            self._known.append(placeholder)
+        return _PLACE.format(self._known.index(placeholder))
 
     def in_python(self, name: str) -> str:
         """What `key`, `second_key` or `run` is: what the environment has, or something made."""
@@ -135,22 +135,22 @@ class Pieces:
         parts = f'os.environ["{variable}"].partition(":")'
         return token_expression(RIGHT_TOKEN, *((f"{parts}[0]", f"{parts}[2]") if second else _PAIR))
 
-    def _keys(self) -> Mapping[str, Piece]:
+    def _keys(self) -> Mapping[str, Placeholder]:
         key = self._key("key", self.key_variable)
-        pieces = {SECOND_KEY_MARK: self._key("second_key", SECOND_API_KEY_VARIABLE), KEY_MARK: key}
-        for spoilt in SPOILT:
-            shell = spoilt.shell.replace(KLING_API_KEY_VARIABLE, self.key_variable)
-            pieces[spoilt.mark] = replace(key, shell=shell, python=f"({spoilt.python})")
-        for token in SPOILT_TOKENS:
+        placeholders = {SECOND_KEY_MARK: self._key("second_key", SECOND_API_KEY_VARIABLE), KEY_MARK: key}
+        for mutated in MUTATED_KEYS:
+            shell = mutated.shell.replace(KLING_API_KEY_VARIABLE, self.key_variable)
+            placeholders[mutated.mark] = replace(key, shell=shell, python=f"({mutated.python})")
+        for token in MUTATED_TOKENS:
             made = token_expression(token, *_PAIR)
-            pieces[token.mark] = Piece("$TOKEN", made, 0, "TOKEN", _printed("TOKEN", made))
-        return pieces
+            placeholders[token.mark] = Placeholder("$TOKEN", made, 0, "TOKEN", _printed("TOKEN", made))
+        return placeholders
 
-    def _key(self, name: str, variable: str) -> Piece:
+    def _key(self, name: str, variable: str) -> Placeholder:
         made = self.in_python(name)
         if not made.startswith("jwt."):
-            return Piece(f"${variable}", name)
-        return Piece(f"${variable}", name, 0, variable, _printed(variable, made))
+            return Placeholder(f"${variable}", name)
+        return Placeholder(f"${variable}", name, 0, variable, _printed(variable, made))
 
     def _picture(self, text: str) -> str:
         """The mark of a picture of ours; any other text as it is."""
@@ -168,7 +168,7 @@ class Pieces:
         count = sum(it.variable.startswith(kind) for it in self._known)
         variable = f"{kind}{count + 1}" if count else kind
         return self._place(
-            Piece(f"${variable}", f"bodies.{made}", len(text), variable, f"{variable}={word(text)}")
+            Placeholder(f"${variable}", f"bodies.{made}", len(text), variable, f"{variable}={word(text)}")
         )
 
 
@@ -191,8 +191,8 @@ def _made_by(data: bytes, text: str) -> str | None:
     return f"{name}({'' if (width, height) == (usual, usual) else both})"
 
 
-def _address(token: str) -> Piece:
-    return Piece(f"http://{RECEIVER}/callback/{token}", f'inbox.url("{token}")')
+def _address(token: str) -> Placeholder:
+    return Placeholder(f"http://{RECEIVER}/callback/{token}", f'inbox.url("{token}")')
 
 
 def _printed(variable: str, expression: str) -> str:

@@ -1,4 +1,4 @@
-"""What has to be sent once more to see what an example shows: its requests, and those that they rest on."""
+"""The requests that show a failure again: its own, and those that they depend on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from kling_contracts.verify.evidence import Evidence, Trace
+from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.model import Check, Example, Need, Shown, Step
+from kling_contracts.verify.model import Check, Failure, Requirement, Shown, Step
 from kling_contracts.verify.probes import ProbeKind
-from kling_contracts.verify.repro.placeholders import Pieces
+from kling_contracts.verify.repro.placeholders import Placeholders
 from kling_contracts.verify.session import encode
 
 # A shorter pause between two requests is none.
@@ -86,14 +86,14 @@ class Replay:
 
     exchanges: tuple[Exchange, ...]
     calls: tuple[Call, ...]
-    pieces: Pieces
+    placeholders: Placeholders
     listening: Listening | None = None
 
 
-def replay_of(check: Check, example: Example, evidence: Evidence, steps: Iterable[Step]) -> Replay:
-    """What shows an example, in the order of time. `steps` are those of the run."""
-    listening = _listening([step for step in steps if step.serves(check.id)], example.shown, evidence)
-    exchanges = _with_what_they_rest_on(example.shown, evidence, heard=listening is not None)
+def replay_of(check: Check, failure: Failure, evidence: Evidence, steps: Iterable[Step]) -> Replay:
+    """The requests that show a failure, in the order of time. `steps` are those of the run."""
+    listening = _listening([step for step in steps if step.covers(check.id)], failure.shown, evidence)
+    exchanges = _with_what_they_rest_on(failure.shown, evidence, heard=listening is not None)
     tasks = _tasks(exchanges, evidence)
     calls: list[Call] = []
     last: Exchange | None = None
@@ -114,19 +114,21 @@ def replay_of(check: Check, example: Example, evidence: Evidence, steps: Iterabl
     own_id = f"kc-{evidence.run}-".encode()
     fresh = bool(evidence.run) and any(own_id in call.exchange.body for call in calls)
     return Replay(
-        tuple(exchanges), tuple(calls), Pieces(evidence, tasks, fresh, listening is not None), listening
+        tuple(exchanges), tuple(calls), Placeholders(evidence, tasks, fresh, listening is not None), listening
     )
 
 
-def _listening(feeding: Sequence[Step], shown: Sequence[Shown], evidence: Evidence) -> Listening | None:
+def _listening(covering: Sequence[Step], shown: Sequence[Shown], evidence: Evidence) -> Listening | None:
     heard = [each for each in shown if isinstance(each, Delivery)]
-    if not heard and not any(Need.RECEIVER in step.needs for step in feeding):
+    if not heard and not any(Requirement.RECEIVER in step.requires for step in covering):
         return None
     refuses = any(each.replied >= 500 for each in heard)
     began = min((each.received_at for each in heard), default=0.0)
     lasted = max((each.received_at for each in heard), default=0.0) - began
-    traces = (trace for trace in evidence.traces() for each in shown if trace.created is each)
-    lived = max((trace.end.at - trace.created.sent_at for trace in traces if trace.end), default=0.0)
+    histories = (history for history in evidence.histories() for each in shown if history.created is each)
+    lived = max(
+        (history.end.at - history.created.sent_at for history in histories if history.end), default=0.0
+    )
     seconds = math.ceil(max(lasted, lived)) + (_RETRY_PATIENCE if refuses else _PATIENCE)
     return Listening(heard[0].token if heard else "", refuses, seconds)
 
@@ -135,7 +137,11 @@ def _with_what_they_rest_on(shown: Sequence[Shown], evidence: Evidence, *, heard
     needed = {each.number: each for each in shown if isinstance(each, Exchange)}
     if heard and len(needed) == len(shown):
         # That nobody called is seen when the task has ended.
-        ends = [trace.end for trace in evidence.traces() if trace.end and trace.created.number in needed]
+        ends = [
+            history.end
+            for history in evidence.histories()
+            if history.end and history.created.number in needed
+        ]
         needed |= {it.shown.number: it.shown for it in ends if isinstance(it.shown, Exchange)}
     needed |= {it.number: it for it in _looks_between(shown, evidence)}
     calls = (it for each in shown if isinstance(each, Delivery) for it in _caller(each, evidence))
@@ -146,8 +152,8 @@ def _with_what_they_rest_on(shown: Sequence[Shown], evidence: Evidence, *, heard
 
 def _looks_between(shown: Sequence[Shown], evidence: Evidence) -> Iterator[Exchange]:
     """Where looks at a task are compared, all others up to there: perhaps it is their number that counts."""
-    for trace in evidence.traces():
-        looks = [it.shown for it in trace.reads if isinstance(it.shown, Exchange)]
+    for history in evidence.histories():
+        looks = [it.shown for it in history.reads if isinstance(it.shown, Exchange)]
         mine = [at for at, each in enumerate(looks) if each in shown]
         if len(mine) > 1 and mine[-1] < _MOST_LOOKS:
             yield from looks[: mine[-1]]
@@ -159,13 +165,13 @@ def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     Of a create that was refused, though nothing is wrong with it, the request that had its id before.
     """
     name = _last_part(exchange)
-    traces = evidence.traces()
-    named = (it for it in traces if name and name in (it.id, _external_id(it.created)))
+    histories = evidence.histories()
+    named = (it for it in histories if name and name in (it.id, _external_id(it.created)))
     asked = list(named)[:1] if exchange.method == "GET" else []
     if asked and exchange.task:
-        asked += [trace for trace in traces if trace.id == exchange.task.task_id]
-    yield from (trace.created for trace in asked)
-    yield from (trace.created for trace in traces if exchange.target in _results(trace))
+        asked += [history for history in histories if history.id == exchange.task.task_id]
+    yield from (history.created for history in asked)
+    yield from (history.created for history in histories if exchange.target in _results(history))
     if exchange.method == "POST" and not exchange.accepted and _is_sound(exchange, evidence):
         mine = _external_id(exchange)
         # Some take two spellings of an id for one.
@@ -196,19 +202,19 @@ def _external_id(exchange: Exchange) -> str:
     return given if isinstance(given, str) else ""
 
 
-def _results(trace: Trace) -> list[str]:
+def _results(history: TaskHistory) -> list[str]:
     """The result URLs that a task has shown."""
-    return [result.url for sighting in trace.reads for result in sighting.task.results]
+    return [result.url for observation in history.reads for result in observation.task.results]
 
 
 def _tasks(exchanges: Sequence[Exchange], evidence: Evidence) -> dict[str, str]:
     """Names for the ids of the tasks that later requests need."""
     found: dict[str, str] = {}
-    for trace in evidence.traces():
-        if trace.created in exchanges and any(
-            trace.id == _last_part(each) or each.target in _results(trace) for each in exchanges
+    for history in evidence.histories():
+        if history.created in exchanges and any(
+            history.id == _last_part(each) or each.target in _results(history) for each in exchanges
         ):
-            found[trace.id] = f"task{len(found) + 1}" if found else "task"
+            found[history.id] = f"task{len(found) + 1}" if found else "task"
     return found
 
 
@@ -218,10 +224,10 @@ def _makes(exchange: Exchange, task: str) -> bool:
 
 
 def _fetched(exchange: Exchange, tasks: Mapping[str, str], evidence: Evidence) -> Result | None:
-    for trace in evidence.traces():
-        results = _results(trace)
-        if trace.id in tasks and exchange.target in results:
-            return Result(tasks[trace.id], results.index(exchange.target) % max(trace.images, 1))
+    for history in evidence.histories():
+        results = _results(history)
+        if history.id in tasks and exchange.target in results:
+            return Result(tasks[history.id], results.index(exchange.target) % max(history.images, 1))
     return None
 
 
