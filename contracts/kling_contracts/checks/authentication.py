@@ -218,7 +218,7 @@ def _send_tokens(session: Session) -> None:
 
 
 def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:
-    """Those that were refused for their key; others are another finding."""
+    """The requests that were refused for their key."""
     return (exchange for exchange in evidence.of(kind) if exchange.status == 401)
 
 
@@ -230,7 +230,7 @@ def _judge(kind: ProbeKind) -> Callable[[Evidence, CheckContext], None]:
                 if exchange.probe.about in _BAD_CREATES:
                     continue
                 if unsigned and exchange.who in _OTHER_SIGNATURES:
-                    continue  # that signatures are not looked at is another finding
+                    continue  # such keys differ in the signature only: `auth.token.signature`
                 if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.who == NOBODY.who) is not wanted:
                     continue
                 context.expect(
@@ -249,7 +249,7 @@ def _ignores_signatures(evidence: Evidence) -> bool:
 
 
 def _judge_first(evidence: Evidence, context: CheckContext) -> None:
-    # Where valid requests pass with such a key as well, that is the finding.
+    # Where valid requests pass with such a key, the order of the checks of a server is not seen.
     passed = {
         exchange.probe.tag
         for kind in (ProbeKind.NO_KEY, ProbeKind.WRONG_KEY)
@@ -286,7 +286,7 @@ def _judge_scheme(evidence: Evidence, context: CheckContext) -> None:
 def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
         if name == "unsigned" and _ignores_signatures(evidence):
-            return  # that is another finding
+            return  # a token without a signature is not worse than one with a wrong signature
         for exchange in evidence.of(ProbeKind.TOKEN):
             if exchange.probe.tag == name:
                 context.expect(

@@ -115,7 +115,7 @@ def _judge_changes(evidence: Evidence, context: CheckContext) -> None:
     for token, history in called(evidence).items():
         came = deliveries_to(evidence, token)
         told = {task.task_status for _, task in came}
-        # What came in another shape is another finding.
+        # A callback in another shape does not show which change it is about.
         if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not due(history):
             continue
         if not all(isinstance(word, TaskStatus) for word in told) or not is_steady(history):

@@ -34,9 +34,6 @@ from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.probes import Label
 from kling_contracts.verify.session import Session
 
-# Names of external ids and of callback URLs within a run, besides that of refused requests.
-# As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
-
 NOT_BURNT: Final = "external_ids.not_burnt"
 EXACT: Final = "external_ids.exact"
 EXTERNAL_ID: Final = "external_task_id.type"

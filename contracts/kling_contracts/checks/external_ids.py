@@ -160,7 +160,7 @@ def _judge_race(evidence: Evidence, context: CheckContext) -> None:
     racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
     if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
         return
-    # One task shown to all of them is one task: that is a duplicate accepted, another finding.
+    # One task shown to all of them is one task: a duplicate was accepted, which `external_ids.unique` sees.
     winners = {exchange.task.task_id for exchange in racers if exchange.accepted and exchange.task}
     if not winners:  # then something else is wrong with the request
         return
@@ -203,7 +203,7 @@ def _judge_query(evidence: Evidence, context: CheckContext) -> None:
     ):
         return  # queries show other tasks in general
     for exchange in evidence.of(ProbeKind.BY_EXTERNAL_ID):
-        # More than one if a duplicate was accepted, which is another finding.
+        # More than one if a duplicate was accepted.
         mine = {
             history.id
             for history in evidence.histories()

@@ -53,12 +53,12 @@ def begins_rightly(history: TaskHistory) -> bool:
 
 
 def is_steady(history: TaskHistory) -> bool:
-    """Whether nothing of its order or its stamps is wrong: else that is the finding, and nothing compares."""
+    """Whether order and stamps are right: only then its observations can be compared with others."""
     return not any(each.rule.startswith(("state.", "time.")) for each in misconduct(history))
 
 
 def is_worded(history: TaskHistory) -> bool:
-    """Whether queries use the words of the API; else that is the finding."""
+    """Whether queries use the words of the API."""
     return all(isinstance(each.task.task_status, TaskStatus) for each in history.reads)
 
 

@@ -25,8 +25,6 @@ from kling_contracts.vocabulary import ASSUMED, TaskStatus
 
 _REFUSAL_CHECKS = ("answers.*", "refused.*", "external_ids.not_burnt")
 
-# The name of their external id, and of their URL for callbacks.
-
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (*_list_checks(gateway), *_rule_checks(gateway))

@@ -30,6 +30,8 @@ from kling_contracts.vocabulary import (
 # A state that was seen for longer, in seconds, did not change within one tick of a clock.
 _MOMENT: Final = 0.1
 
+# A stamp before the beginning is before the one of the create as well.
+_UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("life_cycle.time.order",)}
 # The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.
 RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
     "status.word": ("every status is one of the four words", SEED, ("succeeded", "SUCCEED", "pending")),
@@ -93,7 +95,7 @@ def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
     """Only where the state before was seen for a while: the change came after that, so its stamp is later."""
     for history in evidence.histories():
         if any(each.rule.startswith(("state.", "time.unit")) for each in misconduct(history)):
-            continue  # that is the finding
+            continue  # no stamps of changes to compare
         since = history.observations[0]
         for before, after in pairwise(history.observations):
             if before.task.task_status != since.task.task_status:
@@ -231,7 +233,12 @@ def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
             judge_it = _judge_rule(rule, sentence)
             found.append(
                 Check(
-                    id=f"life_cycle.{rule}", sentence=sentence, source=source, judge=judge_it, catches=catches
+                    id=f"life_cycle.{rule}",
+                    sentence=sentence,
+                    source=source,
+                    judge=judge_it,
+                    catches=catches,
+                    unless=_UNLESS.get(rule, ()),
                 )
             )
     return tuple(found)
@@ -283,8 +290,6 @@ def _premise(rule: str, history: TaskHistory) -> bool:
         return False  # what should have been refused asks for no number of results
     if rule.startswith(("images.", "media.")) and rule != "images.presence":
         return any(each.task.results_of(history.kind) for each in seen)
-    if rule == "time.decreasing" and any(each.rule == "time.order" for each in misconduct(history)):
-        return False  # stamps before the beginning are one finding
     if rule.startswith("failed."):
         return TaskStatus.FAILED in statuses
     if rule.startswith("succeed."):

@@ -82,7 +82,7 @@ def _judge_clock(evidence: Evidence, context: CheckContext) -> None:
     for history in evidence.histories():
         created = cast("TaskMessage", history.created.task).created_at
         if created is None or not 10**12 <= created < 10**13:
-            continue  # the unit is wrong, which is another finding
+            continue  # not in milliseconds, so no instant to compare: `life_cycle.time.unit`
         off = created / 1000 - history.created.received_at
         context.expect(
             abs(off) <= _SKEW,
@@ -102,7 +102,7 @@ def _judge_ids(evidence: Evidence, context: CheckContext) -> None:
         earlier = first.setdefault(task.task_id, exchange)
         mine = exchange.asked_object.get("external_task_id")
         if mine and earlier is not exchange and earlier.asked_object.get("external_task_id") == mine:
-            continue  # a duplicate was answered with the task that is there, which is another finding
+            continue  # a duplicate is answered with the task that exists: `external_ids.unique`
         context.expect(
             earlier is exchange and task.task_id != mine,
             "two tasks have one id" if earlier is not exchange else "a task id is the external id",

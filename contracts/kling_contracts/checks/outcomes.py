@@ -171,7 +171,7 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, CheckContext], None]:
                 continue
             history = task_of(evidence, exchange)
             if history is None or history.end is None:
-                continue  # it has not ended, or shows no task: another finding
+                continue  # no end was seen
             context.expect(
                 not ended_as(history, TaskStatus.SUCCEED),
                 f"a task with a picture that is {exchange.probe.tag} succeeded",

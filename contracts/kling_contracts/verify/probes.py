@@ -81,7 +81,7 @@ class Label(StrEnum):
     STUBBORN = "stubborn"
     FAILING = "failing"
     UNWATCHED = "unwatched"
-    # As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
+    # As long as a UUID and a word, in letters of both cases: a server may neither cut it nor fold its case.
     FIRST = "First_of-those-that-come-at-once"
     OTHER_CASE = "fIRST_OF-THOSE-THAT-COME-AT-ONCE"
 

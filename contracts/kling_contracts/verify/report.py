@@ -63,8 +63,8 @@ def judged(
     run_info: RunInfo,
 ) -> Report:
     """The report on some evidence."""
-    heard = {check: _hear(check, evidence) for check in checks}
-    results = tuple(_result(check, heard, planned, options.known) for check in heard)
+    contexts = {check: _context_of(check, evidence) for check in checks}
+    results = tuple(_result(check, contexts, planned, options.known) for check in contexts)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
@@ -76,25 +76,28 @@ def judged(
     )
 
 
-def _hear(check: Check, evidence: Evidence) -> CheckContext:
+def _context_of(check: Check, evidence: Evidence) -> CheckContext:
     context = CheckContext()
     check.judge(evidence, context)
     return context
 
 
-def _without_explained(check: Check, heard: Mapping[Check, CheckContext]) -> CheckContext:
+def _without_explained(check: Check, contexts: Mapping[Check, CheckContext]) -> CheckContext:
     """What a check found, without what a check that takes precedence found for the same message or task."""
-    mine = heard[check]
-    first = [it for it in heard if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
-    explained = {subject for it in first for failure in heard[it].failures for subject in failure.subjects}
+    mine = contexts[check]
+    first = [it for it in contexts if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
+    explained = {subject for it in first for failure in contexts[it].failures for subject in failure.subjects}
     left = [failure for failure in mine.failures if not failure.subjects & explained]
     return CheckContext(examined=mine.examined - len(mine.failures) + len(left), failures=left)
 
 
 def _result(
-    check: Check, heard: Mapping[Check, CheckContext], planned: Iterable[Planned], known: Sequence[Deviation]
+    check: Check,
+    contexts: Mapping[Check, CheckContext],
+    planned: Iterable[Planned],
+    known: Sequence[Deviation],
 ) -> Result:
-    context = _without_explained(check, heard)
+    context = _without_explained(check, contexts)
     if context.failures:
         deviation = next((each for each in known if each.covers(check.id)), None)
         verdict = Verdict.FAIL if deviation is None else Verdict.KNOWN
