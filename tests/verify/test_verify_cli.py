@@ -46,7 +46,9 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
-    options = Options(base_url=url, api_key=KEY, only=("answers.*", "refuses.prompt.*", "malformed.*"))
+    options = Options(
+        base_url=url, api_key=KEY, only=("responses.*", "refuses.prompt.*", "malformed_bodies.*")
+    )
     path = tmp_path_factory.mktemp("recording") / "run.jsonl"
     return run(options, SUITE, run_id="r1", recorder=Recorder(path)), path
 
@@ -175,14 +177,14 @@ def test_a_recording_is_whole_at_any_time(url: str, tmp_path: Path) -> None:
     """But for the exchange that is just being told."""
     path = tmp_path / "live"
     progress = Killed(path)
-    options = Options(base_url=url, api_key=KEY, only=("unknown_ids.refused",))
+    options = Options(base_url=url, api_key=KEY, only=("routing.unknown_ids",))
     verify(options, progress=progress, recorder=Recorder(path))
     assert set(progress.lines) == {-1, 0}
     assert len(progress.lines) > 5
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--record", "/dev/full", "--only", "unknown_ids.*"]
+    flags = ["--record", "/dev/full", "--only", "routing.unknown_ids"]
     assert main(["verify", "--base-url", url, "--api-key", KEY, *flags]) == 0
     assert "/dev/full is not whole: No space left" in capsys.readouterr().err
 
@@ -208,7 +210,10 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--second-api-key", KEY], "another account"),
         (["--operation", "tts"], "--operation: CometAPI has no operation 'tts'; it has multi-image, "),
         (["--operation", "multi-image", "--gateway", "kling"], "it has multi-image2image, text-to-image"),
-        (["--operation", "text-to-image", "--only", "pictures.ration"], "did you mean pictures.ratio"),
+        (
+            ["--operation", "text-to-image", "--only", "result_images.ration"],
+            "did you mean result_images.ratio",
+        ),
     ],
 )
 def test_wrong_usage_is_told_and_nothing_is_sent(
@@ -222,7 +227,12 @@ def test_wrong_usage_is_told_and_nothing_is_sent(
 
 
 def test_what_needs_tasks_creates_them_when_it_runs_by_itself(url: str) -> None:
-    only = ("errors.duplicate_id", "accounts.separate", "accounts.external_ids", "refused.calls_nobody")
+    only = (
+        "errors.duplicate_id",
+        "account_isolation.tasks",
+        "account_isolation.external_ids",
+        "invalid_requests.no_callback",
+    )
     report = verify(Options(base_url=url, api_key=KEY, second_api_key=SECOND, max_tasks=20, only=only))
     assert {result.check.id: result.verdict for result in report.results} == dict.fromkeys(only, Verdict.PASS)
 
@@ -306,9 +316,9 @@ def test_a_deviation_that_no_check_can_have_is_a_slip(
     recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = tmp_path / "known.toml"
-    known.write_text('[[deviation]]\ncheck = "answers.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
+    known.write_text('[[deviation]]\ncheck = "responses.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
     assert main(["judge", str(recorded[1]), "--known", str(known)]) == 2
-    assert "no check is called answers.jsn; did you mean answers.json" in capsys.readouterr().err
+    assert "no check is called responses.jsn; did you mean responses.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["auth", "auth.*"])
@@ -322,7 +332,7 @@ def test_a_group_is_listed(given: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain"]) == 0
     assert all(check.id in capsys.readouterr().out for check in checks_of(COMETAPI)[:1])
-    assert main(["explain", "life_cycle.states"]) == 2
+    assert main(["explain", "lifecycle.states"]) == 2
     assert "did you mean" in capsys.readouterr().err
 
 

@@ -186,8 +186,8 @@ def test_checks_without_budget_say_so() -> None:
     report = run(Till(accept), 0)
     verdicts = {result.check.id: (result.verdict, result.reason) for result in report.results}
     assert verdicts["refuses.prompt.max_length"] == (Verdict.NOT_RUN, "needs budget")
-    assert verdicts["life_cycle.ends"] == (Verdict.NOT_RUN, "needs budget")
-    assert verdicts["malformed.refused"][0] is Verdict.FAIL  # this server takes everything
+    assert verdicts["lifecycle.ends"] == (Verdict.NOT_RUN, "needs budget")
+    assert verdicts["malformed_bodies.refused"][0] is Verdict.FAIL  # this server takes everything
 
 
 @given(limit=st.integers(0, 30), wanted=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=20))

@@ -41,7 +41,7 @@ def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> No
     """Against a fake that is right every check of the operation passes. It makes no videos and no audios."""
     outcome = campaign(gateway, operation=operation, images=None, signed=True)
     assert outcome.told == ""
-    quiet = {f"pictures.{name}" for name in ("downloadable", "content_type", "stable")}
+    quiet = {f"result_images.{name}" for name in ("downloadable", "content_type", "stable")}
     assert outcome.silent == (set() if operation.result.drawn else quiet)
     report = outcome.report
     assert len(report.having(Verdict.PASS)) == len(report.results) - len(outcome.silent)
@@ -113,9 +113,9 @@ def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: 
     assert ("external_ids" in groups) is ("external_task_id" in fields)
     assert ("callbacks" in groups) is ("callback_url" in fields and not operation.synchronous)
     assert ("errors.unknown_model" in ids) is ("model_name" in fields)
-    assert ("pictures.ratio" in ids) is ("aspect_ratio" in fields)
-    assert ("life_cycle.media.id" in ids) is (not operation.result.drawn)
-    assert ("looking.moves_nothing" in ids) is not operation.synchronous
+    assert ("result_images.ratio" in ids) is ("aspect_ratio" in fields)
+    assert ("lifecycle.media.id" in ids) is (not operation.result.drawn)
+    assert ("polling.no_observer_effect" in ids) is not operation.synchronous
     for step in steps_of(target):
         assert any(step.covers(check_id) for check_id in ids), step.name
     names = [step.name for step in steps_of(target)]

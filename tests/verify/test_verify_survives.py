@@ -151,7 +151,7 @@ def _in_url(task: Object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mislead", "found"), [(_in_id, "answers.always"), (_in_url, "pictures.downloadable")]
+    ("mislead", "found"), [(_in_id, "responses.always"), (_in_url, "result_images.downloadable")]
 )
 def test_what_no_request_can_be_made_of_is_a_finding(
     light_campaign: Campaign, mislead: Callable[[Object], None], found: str

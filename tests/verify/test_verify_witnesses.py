@@ -26,8 +26,8 @@ COMPARED = {"lists.complete"}
 # What their scripts do not show, as these witnesses remember other things than what the check compares.
 NOT_SHOWN = {
     "external_ids.unique": "it frees an id when a query has shown the end",
-    "refused.creates_nothing": "it stores something for two requests with a prompt only",
-    "refused.calls_nobody": "it calls for a refusal together with the next callback of a task",
+    "invalid_requests.no_task": "it stores something for two requests with a prompt only",
+    "invalid_requests.no_callback": "it calls for a refusal together with the next callback of a task",
 }
 FIRST = {witness.catches: witness for witness in reversed(WITNESSES) if not witness.also}
 

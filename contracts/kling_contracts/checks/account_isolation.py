@@ -21,7 +21,7 @@ from kling_contracts.vocabulary import COMET_LIVE, SEED
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     found = [
         Check(
-            id="accounts.separate",
+            id="account_isolation.tasks",
             sentence="a task of another account is as unknown as one that does not exist",
             source=COMET_LIVE,
             judge=_judge_separate,
@@ -31,7 +31,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     if has(gateway.main, EXTERNAL_ID):
         found.append(
             Check(
-                id="accounts.external_ids",
+                id="account_isolation.external_ids",
                 sentence="an external id is unique within one account, not beyond it",
                 source=SEED,
                 judge=_judge_same_id,
@@ -41,7 +41,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     if gateway.lists:
         found.append(
             Check(
-                id="accounts.lists",
+                id="account_isolation.lists",
                 sentence="a list shows the tasks of one account only",
                 source=SEED,
                 judge=_judge_list,
@@ -63,7 +63,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             requests=5,
             max_cost=smallest_cost(gateway.main) if named else 0,
             creates=smallest_cost(gateway.main) if named else 0,
-            checks=("accounts.*", *CREATE_CHECKS),
+            checks=("account_isolation.*", *CREATE_CHECKS),
             requires=frozenset({Requirement.SECOND_KEY}),
         ),
     )

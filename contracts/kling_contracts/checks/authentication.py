@@ -109,7 +109,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             run=_send_mutated,
             requests=5 * 10,
             checks=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
-                   "errors.wrong_key", "answers.*"),
+                   "errors.wrong_key", "responses.*"),
         ),
         Step(
             name="keys: a task that exists",
@@ -117,7 +117,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             description="a query for a task of ours without a key",
             run=_query_without_key,
             requests=2,
-            checks=("auth.required", "errors.no_key", "answers.*"),
+            checks=("auth.required", "errors.no_key", "responses.*"),
         ),
     ]  # fmt: skip
     if gateway.takes_tokens:
@@ -128,7 +128,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
                 description="tokens that have expired, are early, forged, of nobody",
                 run=_send_tokens,
                 requests=len(_TOKENS),
-                checks=("auth.token.*", "answers.*"),
+                checks=("auth.token.*", "responses.*"),
                 requires=frozenset({Requirement.SIGNER}),
             )
         )

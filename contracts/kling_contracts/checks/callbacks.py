@@ -287,7 +287,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             description="waits for the callbacks of three tasks, one of which is answered with 500 at first",
             run=_wait,
             requests=0,
-            checks=("callbacks.*", "refused.calls_nobody"),
+            checks=("callbacks.*", "invalid_requests.no_callback"),
             requires=frozenset({Requirement.RECEIVER}),
         ),
     )

@@ -34,7 +34,7 @@ from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.probes import Label
 from kling_contracts.verify.session import Session
 
-NOT_BURNT: Final = "external_ids.not_burnt"
+NOT_BURNT: Final = "external_ids.free_after_refusal"
 EXACT: Final = "external_ids.exact"
 EXTERNAL_ID: Final = "external_task_id.type"
 CALLBACK: Final = "callback_url.url"

@@ -66,7 +66,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 sentence="a task is found by its external id as by its own",
                 source=KLING_PAGE,
                 judge=_judge_query,
-                unless=("answers.success", "answers.error_status", "answers.json"),
+                unless=("responses.success", "responses.error_status", "responses.json"),
                 catches=("external ids are not looked up",),
             )
         )
@@ -84,7 +84,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             run=_duplicate("running", Label.REFUSED),
             requests=2,
             max_cost=smallest_cost(gateway.main),
-            checks=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+            checks=("external_ids.unique", "errors.duplicate_id", "responses.*"),
         ),
         Step(
             name="external ids: a duplicate when the task has ended",
@@ -94,7 +94,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             run=_duplicate("ended", Label.FAILING),
             requests=2,
             max_cost=smallest_cost(gateway.main),
-            checks=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+            checks=("external_ids.unique", "errors.duplicate_id", "responses.*"),
         ),
     ]
     if gateway.finds_external_ids:
@@ -105,7 +105,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
                 description="queries by external id",
                 run=_query,
                 requests=3,
-                checks=("external_ids.query", "answers.*"),
+                checks=("external_ids.query", "responses.*"),
             )
         )
     return tuple(found)

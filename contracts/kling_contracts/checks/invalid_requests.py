@@ -23,7 +23,7 @@ from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, TaskStatus
 
-_REFUSAL_CHECKS = ("answers.*", "refused.*", "external_ids.not_burnt")
+_REFUSAL_CHECKS = ("responses.*", "invalid_requests.*", "external_ids.free_after_refusal")
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -208,7 +208,7 @@ def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
         return ()
     return (
         Check(
-            id="refused.creates_nothing",
+            id="invalid_requests.no_task",
             sentence="a refused request creates no task",
             source=ASSUMED,
             judge=_judge_nothing,
@@ -227,7 +227,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="the list before anything is created",
             run=list_whole(ProbeKind.LIST_BEFORE),
             requests=1,
-            checks=("refused.creates_nothing", "answers.*"),
+            checks=("invalid_requests.no_task", "responses.*"),
         ),
         Step(
             name="lists: after the refusals",
@@ -235,7 +235,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="the list when all those were refused",
             run=list_whole(ProbeKind.LIST_AFTER),
             requests=1,
-            checks=("refused.creates_nothing", "answers.*"),
+            checks=("invalid_requests.no_task", "responses.*"),
         ),
     )
 
@@ -264,7 +264,7 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
         return ()
     return (
         Check(
-            id="refused.calls_nobody",
+            id="invalid_requests.no_callback",
             sentence="a refused request is followed by no callback",
             source=ASSUMED,
             judge=_judge_callbacks,

@@ -31,7 +31,7 @@ from kling_contracts.vocabulary import (
 _MOMENT: Final = 0.1
 
 # A stamp before the beginning is before the one of the create as well.
-_UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("life_cycle.time.order",)}
+_UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("lifecycle.time.order",)}
 # The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.
 RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
     "status.word": ("every status is one of the four words", SEED, ("succeeded", "SUCCEED", "pending")),
@@ -65,7 +65,7 @@ RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
 
 def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
     moves = Check(
-        id="life_cycle.time.moves",
+        id="lifecycle.time.moves",
         sentence="updated_at moves when the status changes",
         source=KLING_LIVE,
         judge=_judge_moves,
@@ -74,18 +74,18 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         *(() if gateway.main.synchronous else (moves,)),
         Check(
-            id="life_cycle.images.own",
+            id="lifecycle.images.own",
             sentence="no two tasks share a result URL",
             source=KLING_PAGE,
             judge=_judge_urls,
             catches=("one picture for everybody", "files named after something else than the task"),
         ),
         Check(
-            id="life_cycle.ends",
+            id="lifecycle.ends",
             sentence="every task ends",
             source=SEED,
             judge=_judge_ends,
-            unless=("life_cycle.status.word",),
+            unless=("lifecycle.status.word",),
             catches=("processing for ever",),
         ),
     )
@@ -153,21 +153,21 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 def _query_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
-            id="life_cycle.at_once",
+            id="lifecycle.at_once",
             sentence="a task can be queried as soon as it is created",
             source=COMET_QUERY,
             judge=_judge_at_once,
             catches=("unknown for a while",),
         ),
         Check(
-            id="life_cycle.found",
+            id="lifecycle.found",
             sentence="a task that was found once is found again, in every state",
             source=KLING_LIVE,
             judge=_judge_found,
             catches=("failed tasks are answered as errors", "ended tasks are forgotten"),
         ),
         Check(
-            id="life_cycle.own_task",
+            id="lifecycle.own_task",
             sentence="a query shows the task that it asked for",
             source=SEED,
             judge=_judge_own,
@@ -233,7 +233,7 @@ def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
             judge_it = _judge_rule(rule, sentence)
             found.append(
                 Check(
-                    id=f"life_cycle.{rule}",
+                    id=f"lifecycle.{rule}",
                     sentence=sentence,
                     source=source,
                     judge=judge_it,

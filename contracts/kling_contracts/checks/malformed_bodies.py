@@ -63,7 +63,7 @@ def mutated_bodies(operation: Operation) -> dict[str, bytes]:
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
-            id="malformed.refused",
+            id="malformed_bodies.refused",
             sentence="a body that is no JSON object is refused",
             source=ASSUMED,
             judge=_judge,
@@ -90,7 +90,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             run=_send_broken,
             requests=len(BODIES),
             max_cost=stake,
-            checks=("malformed.*", "errors.bad_json", "answers.*"),
+            checks=("malformed_bodies.*", "errors.bad_json", "responses.*"),
         ),
         Step(
             name="malformed requests",
@@ -99,7 +99,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             run=_send_mutated,
             requests=len(mutated_bodies(gateway.main)),
             max_cost=smallest_cost(gateway.main),
-            checks=("malformed.*", "errors.bad_json", "answers.*"),
+            checks=("malformed_bodies.*", "errors.bad_json", "responses.*"),
         ),
     )
 

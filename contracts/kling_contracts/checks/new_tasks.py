@@ -21,28 +21,28 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     begins = "that is submitted, created and updated at one instant"
     return (
         Check(
-            id="life_cycle.created",
+            id="lifecycle.created",
             sentence=f"a create is answered with a task {'that has ended' if at_once else begins}",
             source=gateway.main.source if at_once else SEED,
             judge=_judge_created,
             catches=("submitted",) if at_once else ("processing at once", "stamps that differ"),
         ),
         Check(
-            id="life_cycle.shape",
+            id="lifecycle.shape",
             sentence="the parts of a task have the types of the contract",
             source=SEED,
             judge=_judge_shape,
             catches=("task_id as a number", "images as an object", "index as a text"),
         ),
         Check(
-            id="life_cycle.clock",
+            id="lifecycle.clock",
             sentence="a task is created at the time at which it was asked for",
             source=ASSUMED,
             judge=_judge_clock,
             catches=("another time zone", "a constant stamp"),
         ),
         Check(
-            id="life_cycle.ids_unique",
+            id="lifecycle.ids_unique",
             sentence="every task has an id of its own",
             source=SEED,
             judge=_judge_ids,
@@ -82,7 +82,7 @@ def _judge_clock(evidence: Evidence, context: CheckContext) -> None:
     for history in evidence.histories():
         created = cast("TaskMessage", history.created.task).created_at
         if created is None or not 10**12 <= created < 10**13:
-            continue  # not in milliseconds, so no instant to compare: `life_cycle.time.unit`
+            continue  # not in milliseconds, so no instant to compare: `lifecycle.time.unit`
         off = created / 1000 - history.created.received_at
         context.expect(
             abs(off) <= _SKEW,

@@ -122,7 +122,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             requests=1,
             max_cost=images_in(each.body),
             creates=images_in(each.body),
-            checks=(f"outcomes.{each.rule.id}", "life_cycle.failed.message", *CREATE_CHECKS),
+            checks=(f"outcomes.{each.rule.id}", "lifecycle.failed.message", *CREATE_CHECKS),
             required=each.required,
         )
         for each in failing_creates(gateway.main)

@@ -76,7 +76,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="the list while tasks are running",
             run=list_whole(ProbeKind.LIST_WHILE_RUNNING),
             requests=1,
-            checks=("lists.complete", "answers.*"),
+            checks=("lists.complete", "responses.*"),
         ),
         Step(
             name="lists: pages",
@@ -84,7 +84,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="the whole list in pages of several sizes, and a query for each entry",
             run=_send_pages,
             requests=2 * _MOST_PAGES + 20,
-            checks=("lists.*", "answers.*"),
+            checks=("lists.*", "responses.*"),
         ),
     )
 
@@ -243,7 +243,7 @@ def _bound_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="pages on the bounds and beyond them",
             run=_send_bounds,
             requests=len(list(_good())) + len(list(_bad())),
-            checks=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "answers.*"),
+            checks=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "responses.*"),
         ),
     )
 

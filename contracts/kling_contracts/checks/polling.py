@@ -46,14 +46,14 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
     fed = (
-        "life_cycle.*",
-        "looking.*",
-        "pictures.*",
+        "lifecycle.*",
+        "polling.*",
+        "result_images.*",
         "callbacks.*",
         "lists.*",
         "external_ids.echoed",
         "outcomes.*",
-        "answers.*",
+        "responses.*",
     )
     return (
         Step(
@@ -70,7 +70,7 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="queries for all tasks, long after they have ended",
             run=_poll_again,
             requests=(_AGAIN_ROUNDS + 1) * 11,
-            checks=("life_cycle.*", "answers.*"),
+            checks=("lifecycle.*", "responses.*"),
         ),
     )
 
@@ -148,14 +148,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         return ()
     return (
         Check(
-            id="looking.moves_nothing",
+            id="polling.no_observer_effect",
             sentence="the state of a task does not depend on how often somebody looks",
             source=SEED,
             judge=_judge_pace,
             catches=("states that go on with each query",),
         ),
         Check(
-            id="looking.stamps_nothing",
+            id="polling.no_timestamp_effect",
             sentence="updated_at is when the task changed, not when somebody looked",
             source=KLING_LIVE,
             judge=_judge_stamp,
@@ -174,7 +174,7 @@ def _look_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="a first look, when the others are long done, then many at once",
             run=_look,
             requests=1 + _BURST,
-            checks=("looking.*", "life_cycle.*", "answers.*"),
+            checks=("polling.*", "lifecycle.*", "responses.*"),
         ),
     )
 

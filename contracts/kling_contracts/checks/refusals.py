@@ -11,7 +11,7 @@ from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext
 
 # The check that a failure of the server is a finding for: others are about what is left.
-NO_SERVER_ERROR: Final = "answers.no_server_error"
+NO_SERVER_ERROR: Final = "responses.no_server_error"
 
 Pick = Callable[[Evidence], Iterable[Exchange]]
 
@@ -33,7 +33,7 @@ def error_check(  # noqa: PLR0913 -- what there is to say of an error
         source=due[0].source,
         judge=_judge(pick, (*due, *also)),
         catches=("another status", "another shape", "another code", "no message"),
-        unless=(NO_SERVER_ERROR, "answers.json", "answers.error_status"),
+        unless=(NO_SERVER_ERROR, "responses.json", "responses.error_status"),
     )
 
 

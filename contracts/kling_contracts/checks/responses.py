@@ -35,28 +35,28 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         *(() if word.value == SUCCESS_MESSAGE.value else (_word_check(word),)),
         Check(
-            id="answers.always",
+            id="responses.always",
             sentence="every request is answered",
             source=SEED,
             judge=_judge_always,
             catches=("dropped connections", "answers that are no HTTP"),
         ),
         Check(
-            id="answers.no_server_error",
+            id="responses.no_server_error",
             sentence="no request of a caller makes the server fail",
             source=KLING_ERRORS,
             judge=judge_each(_no_server_error, "the server failed", "no 5xx"),
             catches=("bad input that nobody looked at", "lone surrogates, deep nesting, huge numbers"),
         ),
         Check(
-            id="answers.json",
+            id="responses.json",
             sentence="every answer is a JSON object, and says so",
             source=SEED,
             judge=judge_each(_is_json, "an answer is no JSON object", "application/json and an object"),
             catches=("HTML error pages", "empty bodies", "a wrong content type"),
         ),
         Check(
-            id="answers.success",
+            id="responses.success",
             sentence="a success is HTTP 200 with code 0, a message and data",
             source=SEED,
             judge=judge_each(
@@ -65,7 +65,7 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
             catches=("201 or 202", 'code "0"', "no message", "data missing"),
         ),
         Check(
-            id="answers.error_status",
+            id="responses.error_status",
             sentence="an error has an HTTP status of its own, 400 or above",
             source=KLING_ERRORS,
             judge=judge_each(
@@ -74,14 +74,14 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
             catches=("200 with a code that is not 0",),
         ),
         Check(
-            id="answers.request_id",
+            id="responses.request_id",
             sentence="answers in Kling's envelope have a request_id",
             source=SEED,
             judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
             catches=("no request_id in errors",),
         ),
         Check(
-            id="answers.request_id_unique",
+            id="responses.request_id_unique",
             sentence="no two answers share a request_id",
             source=KLING_PAGE,
             judge=_judge_unique,
@@ -93,7 +93,7 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
 def _word_check(word: Fact[str]) -> Check:
     """Where an operation has another word than the others, readers may depend on it."""
     return Check(
-        id="answers.success_word",
+        id="responses.success_word",
         sentence=f"the message of a task that is shown is {word.value}",
         source=word.source,
         judge=judge_each(
@@ -196,21 +196,21 @@ def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
 def _leak_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
-            id="answers.no_key",
+            id="responses.no_key",
             sentence="no answer holds the key that the request came with",
             source=ASSUMED,
             judge=judge_each(_no_key, "an answer holds the key", "no key in headers or body"),
             catches=("keys in error texts",),
         ),
         Check(
-            id="answers.no_internals",
+            id="responses.no_internals",
             sentence="no answer shows the inside of the server",
             source=ASSUMED,
             judge=judge_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
             catches=("tracebacks in errors",),
         ),
         Check(
-            id="answers.no_echo",
+            id="responses.no_echo",
             sentence="an error does not give back the whole request",
             source=ASSUMED,
             judge=judge_each(_no_echo, "an error repeats the request at length", "a short message"),

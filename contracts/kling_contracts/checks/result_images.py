@@ -27,7 +27,7 @@ _NOT_MADE: Final = 501
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.main
     stable = Check(
-        id="pictures.stable",
+        id="result_images.stable",
         sentence="a result URL gives the same bytes each time",
         source=ASSUMED,
         judge=_judge_stable,
@@ -40,7 +40,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def _of_pictures(operation: Operation) -> tuple[Check, ...]:
     ratio = Check(
-        id="pictures.ratio",
+        id="result_images.ratio",
         sentence=f"a result has the aspect ratio that was asked for, {_default_ratio(operation)} if none was",
         source=SEED,
         judge=_judge_ratio,
@@ -48,7 +48,7 @@ def _of_pictures(operation: Operation) -> tuple[Check, ...]:
     )
     return (
         Check(
-            id="pictures.downloadable",
+            id="result_images.downloadable",
             sentence="every result URL gives a picture, without a key",
             source=KLING_PAGE,
             judge=_judge_download,
@@ -56,7 +56,7 @@ def _of_pictures(operation: Operation) -> tuple[Check, ...]:
         ),
         *((ratio,) if parts.has(operation, parts.RATIO) else ()),
         Check(
-            id="pictures.content_type",
+            id="result_images.content_type",
             sentence="a result says what kind of picture it is",
             source=ASSUMED,
             judge=_judge_type,
@@ -70,7 +70,7 @@ def _of_media(kind: ResultKind) -> tuple[Check, ...]:
     one = kind.value.removesuffix("s")
     return (
         Check(
-            id="pictures.downloadable",
+            id="result_images.downloadable",
             sentence=f"every result URL gives a file without a key, or 501 where no {kind} are made",
             source=KLING_PAGE,
             judge=_judge_file,
@@ -78,7 +78,7 @@ def _of_media(kind: ResultKind) -> tuple[Check, ...]:
             required=False,
         ),
         Check(
-            id="pictures.content_type",
+            id="result_images.content_type",
             sentence=f"a result says what kind of {one} it is",
             source=ASSUMED,
             judge=_judge_media_type(one),
@@ -96,7 +96,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             description="GET for every result URL, the first one twice",
             run=_fetch,
             requests=18,
-            checks=("pictures.*",),
+            checks=("result_images.*",),
         ),
     )
 

@@ -56,7 +56,7 @@ def path_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="methods and paths that do not exist",
             run=_send_astray,
             requests=8,
-            checks=("errors.wrong_method", "errors.unknown_path", "answers.*"),
+            checks=("errors.wrong_method", "errors.unknown_path", "responses.*"),
         ),
     )
 
@@ -118,7 +118,7 @@ def _says_why(exchange: Exchange) -> bool:
 def unknown_id_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
-            id="unknown_ids.refused",
+            id="routing.unknown_ids",
             sentence="a query for a task that does not exist is refused",
             source=KLING_LIVE,
             judge=_judge_unknown,
@@ -143,7 +143,7 @@ def unknown_id_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="queries for ids that no task has",
             run=_send_unknown,
             requests=len(_PLAIN) + len(_ODD),
-            checks=("unknown_ids.*", "errors.unknown_task", "answers.*"),
+            checks=("routing.unknown_ids", "errors.unknown_task", "responses.*"),
         ),
     )
 
@@ -169,14 +169,14 @@ def _judge_unknown(evidence: Evidence, context: CheckContext) -> None:
 def near_id_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
-            id="near_ids.unknown",
+            id="routing.near_ids",
             sentence="an id that is only nearly that of a task does not show the task",
             source=SEED,
             judge=_judge_near,
             catches=("ids read as numbers", "ids compared by their beginning", "the latest task for any id"),
         ),
         Check(
-            id="near_ids.same",
+            id="routing.equivalent_urls",
             sentence="percent signs in an id and a query string after it do not hide a task",
             source=ASSUMED,
             judge=_judge_same,
@@ -194,7 +194,7 @@ def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
             "and for that id spelt otherwise",
             run=_send_near,
             requests=11,
-            checks=("near_ids.*", "answers.*"),
+            checks=("routing.near_ids", "routing.equivalent_urls", "responses.*"),
         ),
     )
 

@@ -35,18 +35,19 @@ VALID: Final = "valid"
 
 # What else a created task is evidence for.
 CREATE_CHECKS: Final = (
-    "accounts.*",
+    "account_isolation.*",
     "errors.duplicate_id",
-    "refused.calls_nobody",
-    "answers.*",
+    "invalid_requests.no_callback",
+    "responses.*",
     "callbacks.*",
     "external_ids.*",
-    "life_cycle.*",
+    "lifecycle.*",
     "lists.*",
-    "looking.*",
-    "near_ids.*",
+    "polling.*",
+    "routing.near_ids",
+    "routing.equivalent_urls",
     "outcomes.*",
-    "pictures.*",
+    "result_images.*",
 )
 # Features that lie on no limit of a field.
 _ALLOWED: Final[dict[str, tuple[str, Source]]] = {

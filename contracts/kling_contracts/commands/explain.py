@@ -114,7 +114,7 @@ def _flags(check: Check, gateway: Gateway) -> str:
         else frozenset[Requirement]()
     )
     flags += " --api-key ACCESS:SECRET" if Requirement.SIGNER in requires else ""
-    second = Requirement.SECOND_KEY in requires or check.id.startswith("accounts.")
+    second = Requirement.SECOND_KEY in requires or check.id.startswith("account_isolation.")
     return flags + (" --second-api-key KEY2" if second else "")
 
 

@@ -19,14 +19,14 @@ def _picture(answer: Answer, width: int, height: int) -> None:
     answer.headers |= {"content-type": "image/png"}
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def not_there(ask: Ask, answer: Answer) -> None:
     """Result URLs give 404."""
     if ask.fetches:
         answer.status, answer.content = 404, b"not found"
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def a_page(ask: Ask, answer: Answer) -> None:
     """Result URLs give a page for people."""
     if ask.fetches:
@@ -34,35 +34,35 @@ def a_page(ask: Ask, answer: Answer) -> None:
         answer.content = b"<html><img src='/raw.png'></html>"
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def asks_for_a_key(ask: Ask, answer: Answer) -> None:
     """Result URLs want the key."""
     if ask.fetches and not ask.key:
         answer.status, answer.content = 401, b'{"code":1001}'
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def empty_file(ask: Ask, answer: Answer) -> None:
     """Result URLs give an empty file."""
     if ask.fetches:
         answer.content = b""
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def cut_short(ask: Ask, answer: Answer) -> None:
     """Result URLs give the beginning of a picture."""
     if ask.fetches:
         answer.content = answer.content[:20]
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def half_a_picture(ask: Ask, answer: Answer) -> None:
     """Result URLs give the first half of a picture."""
     if ask.fetches:
         answer.content = answer.content[: len(answer.content) // 2]
 
 
-@group.after("pictures.downloadable")
+@group.after("result_images.downloadable")
 def moved(ask: Ask, answer: Answer) -> None:
     """Result URLs lead to a page where one signs in."""
     if ask.fetches:
@@ -70,7 +70,7 @@ def moved(ask: Ask, answer: Answer) -> None:
         answer.headers["location"] = "https://example.com/login"
 
 
-@group.server("pictures.downloadable")
+@group.server("result_images.downloadable")
 class SecondMissing(Faulty):
     """Of several images only the first can be had."""
 
@@ -79,21 +79,21 @@ class SecondMissing(Faulty):
             answer.status, answer.content = 404, b"not found"
 
 
-@group.after("pictures.ratio")
+@group.after("result_images.ratio")
 def always_square(ask: Ask, answer: Answer) -> None:
     """Every picture is square."""
     if ask.fetches:
         _picture(answer, 512, 512)
 
 
-@group.after("pictures.ratio")
+@group.after("result_images.ratio")
 def always_wide(ask: Ask, answer: Answer) -> None:
     """Every picture is 16:9."""
     if ask.fetches:
         _picture(answer, 640, 360)
 
 
-@group.after("pictures.ratio")
+@group.after("result_images.ratio")
 def turned(ask: Ask, answer: Answer) -> None:
     """Width and height are swapped."""
     header = read_header(answer.content) if ask.fetches else None
@@ -101,7 +101,7 @@ def turned(ask: Ask, answer: Answer) -> None:
         _picture(answer, header.height, header.width)
 
 
-@group.after("pictures.ratio")
+@group.after("result_images.ratio")
 def nearly(ask: Ask, answer: Answer) -> None:
     """21:9 is 2:1 in truth."""
     header = read_header(answer.content) if ask.fetches else None
@@ -109,7 +109,7 @@ def nearly(ask: Ask, answer: Answer) -> None:
         _picture(answer, 800, 400)
 
 
-@group.before("pictures.ratio")
+@group.before("result_images.ratio")
 def ratio_ignored_with_style(ask: Ask) -> None:
     """Where a style is given, the ratio is ignored."""
     sound = ask.creates and ask.peek.get("aspect_ratio") in ASPECT_RATIOS.value
@@ -117,28 +117,28 @@ def ratio_ignored_with_style(ask: Ask) -> None:
         ask.body["aspect_ratio"] = "16:9"
 
 
-@group.before("pictures.ratio")
+@group.before("result_images.ratio")
 def default_is_square(ask: Ask) -> None:
     """Without a ratio pictures are square."""
     if ask.creates and ask.peek and "aspect_ratio" not in ask.peek:
         ask.body["aspect_ratio"] = "1:1"
 
 
-@group.after("pictures.content_type")
+@group.after("result_images.content_type")
 def octets(ask: Ask, answer: Answer) -> None:
     """A picture is said to be octets."""
     if ask.fetches:
         answer.headers["content-type"] = "application/octet-stream"
 
 
-@group.after("pictures.content_type")
+@group.after("result_images.content_type")
 def no_type(ask: Ask, answer: Answer) -> None:
     """A picture does not say what it is."""
     if ask.fetches:
         answer.headers.pop("content-type", None)
 
 
-@group.server("pictures.stable")
+@group.server("result_images.stable")
 class DrawnAnew(Faulty):
     """A picture is drawn anew each time."""
 
@@ -152,7 +152,7 @@ class DrawnAnew(Faulty):
             answer.content = png(header.width, header.height, next(self._count) + 20_000)
 
 
-@group.server("pictures.stable")
+@group.server("result_images.stable")
 class GoneAfterOneLook(Faulty):
     """A result can be fetched once."""
 

@@ -163,7 +163,7 @@ def unknown_path_is_bad(ask: Ask, answer: Answer) -> None:
         answer.status = 400
 
 
-@group.server("unknown_ids.refused")
+@group.server("routing.unknown_ids")
 class MadeUpTasks(Faulty):
     """An unknown id gets a task that was made up."""
 
@@ -182,7 +182,7 @@ class MadeUpTasks(Faulty):
         return answer
 
 
-@group.server("unknown_ids.refused")
+@group.server("routing.unknown_ids")
 class EmptyForUnknownIds(Faulty):
     """An unknown id gets a success with nothing in it."""
 
@@ -205,7 +205,7 @@ class _Lenient(Faulty):
         return self.right(ask)
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class ReadsTheFirstValue(_Lenient):
     """What follows the first JSON value of a body is not read."""
 
@@ -217,7 +217,7 @@ class ReadsTheFirstValue(_Lenient):
         return json.dumps(value).encode()
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesNaN(_Lenient):
     """NaN passes, as this language's parser lets it."""
 
@@ -227,7 +227,7 @@ class TakesNaN(_Lenient):
         return self.right(ask)
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesTrailingCommas(_Lenient):
     """A comma before a closing brace is skipped."""
 
@@ -235,7 +235,7 @@ class TakesTrailingCommas(_Lenient):
         return raw.replace(b",}", b"}")
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesTheFirstOfAList(_Lenient):
     """A list of one request is that request."""
 
@@ -245,7 +245,7 @@ class TakesTheFirstOfAList(_Lenient):
         return self.right(ask)
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesAnyEncoding(_Lenient):
     """Bytes that are no UTF-8 are replaced."""
 

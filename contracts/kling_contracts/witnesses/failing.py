@@ -19,21 +19,21 @@ def _depth(content: bytes) -> int:
     return len(content) - len(content.lstrip(b"["))
 
 
-@group.before("answers.always")
+@group.before("responses.always")
 def drops_bad_json(ask: Ask) -> None:
     """The connection breaks where a body is no JSON."""
     if malformed(ask):
         raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
 
 
-@group.before("answers.always")
+@group.before("responses.always")
 def drops_odd_ids(ask: Ask) -> None:
     """A NUL in an id kills the worker."""
     if "\0" in ask.task_id:
         raise httpx.ReadError("connection reset")
 
 
-@group.server("answers.always")
+@group.server("responses.always")
 class DropsEveryFiftieth(Faulty):
     """Now and then a connection breaks before the answer."""
 
@@ -48,7 +48,7 @@ class DropsEveryFiftieth(Faulty):
                 raise httpx.ReadError("connection reset")
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnBadJSON(Faulty):
     """A body that is no JSON is a failure of the server."""
 
@@ -57,7 +57,7 @@ class FailsOnBadJSON(Faulty):
         return self.refuse(Situation.INTERNAL) if malformed(ask) and answer.status == 400 else answer
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnNull(Faulty):
     """null for a body is a failure of the server."""
 
@@ -65,7 +65,7 @@ class FailsOnNull(Faulty):
         return self.refuse(Situation.INTERNAL) if ask.creates and ask.raw == b"null" else self.right(ask)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnSurrogates(Faulty):
     """A lone surrogate cannot be written to the database."""
 
@@ -77,7 +77,7 @@ class FailsOnSurrogates(Faulty):
         return self.right(ask)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnDepth(Faulty):
     """Deep nesting is too much for the parser."""
 
@@ -85,7 +85,7 @@ class FailsOnDepth(Faulty):
         return self.refuse(Situation.INTERNAL) if _depth(ask.raw) > 1000 else self.right(ask)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnHugeNumbers(Faulty):
     """A number that fits into no register is too much."""
 
@@ -95,7 +95,7 @@ class FailsOnHugeNumbers(Faulty):
         return self.refuse(Situation.INTERNAL) if huge else self.right(ask)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnWrongTypes(Faulty):
     """A prompt of another type is looked at as if it were a text."""
 
@@ -104,7 +104,7 @@ class FailsOnWrongTypes(Faulty):
         return self.refuse(Situation.INTERNAL) if wrong else self.right(ask)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnStrayItems(Faulty):
     """An element that is no object breaks the loop over the subjects."""
 
@@ -113,7 +113,7 @@ class FailsOnStrayItems(Faulty):
         return self.refuse(Situation.INTERNAL) if broken else self.right(ask)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnLongIds(Faulty):
     """A long id does not fit into its column."""
 
@@ -121,7 +121,7 @@ class FailsOnLongIds(Faulty):
         return self.refuse(Situation.INTERNAL) if len(ask.task_id) > 255 else self.right(ask)
 
 
-@group.server("answers.no_server_error", KLING)
+@group.server("responses.no_server_error", KLING)
 class FailsOnPages(Faulty):
     """A page that is no number is a failure of the server."""
 

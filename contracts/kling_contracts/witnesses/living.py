@@ -13,42 +13,42 @@ from kling_contracts.witnesses.witness import Behind, Faulty, Group
 group: Final = Group()
 
 
-@everywhere(group, "life_cycle.status.word")
+@everywhere(group, "lifecycle.status.word")
 def succeeded(task: Object) -> None:
     """The good end is called succeeded."""
     if task["task_status"] == "succeed":
         task["task_status"] = "succeeded"
 
 
-@everywhere(group, "life_cycle.status.word")
+@everywhere(group, "lifecycle.status.word")
 def processing_in_capitals(task: Object) -> None:
     """The state in between is called PROCESSING."""
     if task["task_status"] == "processing":
         task["task_status"] = "PROCESSING"
 
 
-@everywhere(group, "life_cycle.status.word")
+@everywhere(group, "lifecycle.status.word")
 def failure(task: Object) -> None:
     """The bad end is called failure."""
     if task["task_status"] == "failed":
         task["task_status"] = "failure"
 
 
-@group.after("life_cycle.created")
+@group.after("lifecycle.created")
 def processing_at_once(ask: Ask, answer: Answer) -> None:
     """A create is answered with a task that is processing already."""
     if ask.creates and answer.task:
         answer.task["task_status"] = "processing"
 
 
-@group.after("life_cycle.created")
+@group.after("lifecycle.created")
 def stamps_differ(ask: Ask, answer: Answer) -> None:
     """updated_at of a new task is a moment later."""
     if ask.creates and answer.task:
         answer.task["updated_at"] = whole(answer.task["updated_at"]) + 1
 
 
-@group.server("life_cycle.state.absorbing")
+@group.server("lifecycle.state.absorbing")
 class WrapsRound(PerTask):
     """After the end it starts anew."""
 
@@ -58,7 +58,7 @@ class WrapsRound(PerTask):
             task.pop("task_status_msg", None)
 
 
-@group.server("life_cycle.state.absorbing")
+@group.server("lifecycle.state.absorbing")
 class FailsAfterSuccess(PerTask):
     """A task that has succeeded fails when somebody looks again."""
 
@@ -67,7 +67,7 @@ class FailsAfterSuccess(PerTask):
             task |= {"task_status": "failed", "task_status_msg": "expired", "task_result": {}}
 
 
-@group.server("life_cycle.state.order")
+@group.server("lifecycle.state.order")
 class StepsBack(PerTask):
     """The first look sees processing, the second submitted."""
 
@@ -76,7 +76,7 @@ class StepsBack(PerTask):
             task["task_status"] = "processing"
 
 
-@group.server("life_cycle.state.stable")
+@group.server("lifecycle.state.stable")
 class NewURLs(PerTask):
     """Result URLs are signed anew at each look."""
 
@@ -89,7 +89,7 @@ class NewURLs(PerTask):
             ask.query = ""
 
 
-@group.server("life_cycle.state.stable")
+@group.server("lifecycle.state.stable")
 class OtherOrder(PerTask):
     """The URLs of the images change places."""
 
@@ -99,7 +99,7 @@ class OtherOrder(PerTask):
             images[0]["url"], images[1]["url"] = images[1]["url"], images[0]["url"]
 
 
-@group.server("life_cycle.ends")
+@group.server("lifecycle.ends")
 class NeverEnds(EveryTask):
     """A task with a prompt and no callback_url is processing for ever, if it would have succeeded."""
 
@@ -120,7 +120,7 @@ class NeverEnds(EveryTask):
             task.pop("final_unit_deduction", None)
 
 
-@group.server("life_cycle.ids_unique", also=())
+@group.server("lifecycle.ids_unique", also=())
 class ExternalIdAsId(Faulty):
     """The external id becomes the id of the task."""
 
@@ -151,7 +151,7 @@ class ExternalIdAsId(Faulty):
         return [callback]
 
 
-@group.server("life_cycle.at_once")
+@group.server("lifecycle.at_once")
 class UnknownAtFirst(Faulty):
     """A new task is unknown for its first look."""
 
@@ -168,7 +168,7 @@ class UnknownAtFirst(Faulty):
         return answer
 
 
-@group.server("life_cycle.own_task")
+@group.server("lifecycle.own_task")
 class LatestForEverybody(Faulty):
     """Every query shows the task that was created last."""
 
@@ -187,7 +187,7 @@ class LatestForEverybody(Faulty):
         return known
 
 
-@group.server("life_cycle.own_task")
+@group.server("lifecycle.own_task")
 class TwoTasksMixed(Faulty):
     """Two tasks that are asked for in turn are mixed up."""
 
@@ -206,7 +206,7 @@ class TwoTasksMixed(Faulty):
         self._before = now
 
 
-@group.server("looking.moves_nothing")
+@group.server("polling.no_observer_effect")
 class PollsDrive(PerTask):
     """A task goes on when somebody looks."""
 
@@ -224,7 +224,7 @@ class PollsDrive(PerTask):
         task.pop("final_unit_deduction", None)
 
 
-@group.server("looking.stamps_nothing")
+@group.server("polling.no_timestamp_effect")
 class StampedByTheFirstLook(Faulty):
     """updated_at of the end is when somebody saw it, unless a callback told it before."""
 
@@ -242,7 +242,7 @@ class StampedByTheFirstLook(Faulty):
                 task["updated_at"] = self._stamps.setdefault(name, int(self.now() * 1000))
 
 
-@group.server("life_cycle.found")
+@group.server("lifecycle.found")
 class FailedAsErrors(Faulty):
     """A query for a task that has failed is answered with 400 and why."""
 
@@ -252,7 +252,7 @@ class FailedAsErrors(Faulty):
             answer.status, answer.content = refused.status, refused.content
 
 
-@group.server("life_cycle.found")
+@group.server("lifecycle.found")
 class ForgetsTheEnded(PerTask):
     """A task can be seen once when it has ended, then it is unknown."""
 

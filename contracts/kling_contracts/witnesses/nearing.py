@@ -12,7 +12,7 @@ from kling_contracts.witnesses.witness import Faulty, Group
 group: Final = Group()
 
 
-@group.server("near_ids.unknown")
+@group.server("routing.near_ids")
 class TrimsIds(Faulty):
     """Blanks around the id of a task do not matter."""
 
@@ -21,7 +21,7 @@ class TrimsIds(Faulty):
             ask.path = ask.path.removesuffix("%20")
 
 
-@group.server("near_ids.unknown")
+@group.server("routing.near_ids")
 class BeginningOfIds(KnowsKeys):
     """A task is found by the beginning of its id."""
 
@@ -33,7 +33,7 @@ class BeginningOfIds(KnowsKeys):
         return answer
 
 
-@group.server("near_ids.same")
+@group.server("routing.equivalent_urls")
 class QueryStringHidesTasks(Faulty):
     """With a query string after its id no task is found."""
 
@@ -43,7 +43,7 @@ class QueryStringHidesTasks(Faulty):
         return self.right(ask)
 
 
-@group.server("near_ids.same")
+@group.server("routing.equivalent_urls")
 class RawPaths(Faulty):
     """Percent signs in a path are not decoded."""
 
