@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, Self, cast, get_args
 from kling_contracts.fields import is_web_url
 from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
-from kling_mock.callbacks.policy import Reach
 from kling_mock.plan import Pace
 
 # Limits can be lifted; what a value has to be at all (its type, text, base64, n) cannot.
@@ -32,6 +31,8 @@ _KINDS: Final = {
 }
 
 ErrorShape = Literal["kling", "task", "comet"]
+# The receivers of callbacks that a server may call.
+Reach = Literal["off", "loopback", "any"]
 
 
 def relaxable(rule: str) -> bool:

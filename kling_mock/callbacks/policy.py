@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Literal
 from urllib.parse import urlsplit
 
-Reach = Literal["off", "loopback", "any"]
+from kling_mock.settings import Reach
 
 
 def refusal(url: str, reach: Reach) -> str | None:

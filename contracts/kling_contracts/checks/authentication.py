@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kling_contracts.checks.errors import error_check
-from kling_contracts.checks.lists import page_path
-from kling_contracts.checks.unknown_ids import nobody
+from kling_contracts.checks.pagination import page_path
+from kling_contracts.checks.refusals import error_check
+from kling_contracts.checks.routing import nobody
 from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.check import Check, Hearing, Need
+from kling_contracts.verify.credentials import MUTATED_TOKENS, NOBODY, Credential, Keys, mutated_keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
-from kling_contracts.verify.keys import NOBODY, Credential, Keys
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
-from kling_contracts.verify.spoilt import SPOILT_TOKENS, spoilt_keys
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
-
-NO_KEY: Final = "no key"
-WRONG_KEY: Final = "wrong key"
-SIGNED: Final = "token"
-SCHEME: Final = "scheme"
-LATER: Final = "no key for a task"
 
 # Creates whose body would be refused, if it were looked at.
 _BAD_CREATES: Final = ("invalid create", "broken create")
@@ -35,6 +28,14 @@ _OTHER_SIGNATURES: Final = frozenset(
     {"all but the last letter", "one letter more", "another last letter", "letters in the other case"}
 )
 
+_TOKENS: Final = (
+    ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
+    ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
+    ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+)
+
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     found = [
@@ -42,14 +43,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="auth.required",
             sentence="without a key every operation is refused with 401",
             source=SEED,
-            judge=_judge(NO_KEY),
+            judge=_judge(ProbeKind.NO_KEY),
             catches=("queries open to all", "an empty header is good"),
         ),
         Check(
             id="auth.wrong_key",
             sentence="a key that is not quite right is refused with 401",
             source=SEED,
-            judge=_judge(WRONG_KEY),
+            judge=_judge(ProbeKind.WRONG_KEY),
             catches=("any key is good", "prefixes of a key are good", "letters in the wrong case are good"),
         ),
         Check(
@@ -71,7 +72,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "a request without a key is refused with the error due",
             gateway,
             [Situation.NO_KEY],
-            lambda evidence: _of(evidence, NO_KEY),
+            lambda evidence: _of(evidence, ProbeKind.NO_KEY),
         ),
         error_check(
             "errors.wrong_key",
@@ -82,7 +83,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 Situation.MALFORMED_KEY,
                 *(TOKEN_SITUATIONS[:1] if gateway.takes_tokens else ()),
             ],
-            lambda evidence: _of(evidence, WRONG_KEY),
+            lambda evidence: _of(evidence, ProbeKind.WRONG_KEY),
         ),
     ]
     if gateway.takes_tokens:
@@ -99,33 +100,24 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     return tuple(found)
 
 
-_TOKENS: Final = (
-    ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
-    ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
-    ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-    ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-)
-
-
 def steps(gateway: Gateway) -> tuple[Step, ...]:
     found = [
         Step(
             name=_STEP,
             stage=Stage.READING,
-            does="each operation without a key and with spoilt ones, valid and invalid bodies",
-            run=_send_spoilt,
+            description="each operation without a key and with spoilt ones, valid and invalid bodies",
+            run=_send_mutated,
             requests=5 * 10,
-            feeds=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
-                   "errors.wrong_key", "answers.*"),
+            checks=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
+                   "errors.wrong_key", "responses.*"),
         ),
         Step(
             name="keys: a task that exists",
             stage=Stage.RUNNING,
-            does="a query for a task of ours without a key",
+            description="a query for a task of ours without a key",
             run=_query_without_key,
             requests=2,
-            feeds=("auth.required", "errors.no_key", "answers.*"),
+            checks=("auth.required", "errors.no_key", "responses.*"),
         ),
     ]  # fmt: skip
     if gateway.takes_tokens:
@@ -133,25 +125,25 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             Step(
                 name="keys: tokens",
                 stage=Stage.READING,
-                does="tokens that have expired, are early, forged, of nobody",
+                description="tokens that have expired, are early, forged, of nobody",
                 run=_send_tokens,
                 requests=len(_TOKENS),
-                feeds=("auth.token.*", "answers.*"),
-                needs=frozenset({Need.SIGNER}),
+                checks=("auth.token.*", "responses.*"),
+                requires=frozenset({Requirement.SIGNER}),
             )
         )
     return tuple(found)
 
 
-def _spoilt(keys: Keys, *, mock: bool) -> Iterator[Credential]:
+def _mutated(keys: Keys, *, mock: bool) -> Iterator[Credential]:
     """Credentials that are nearly right."""
     bearer = keys.bearer()
-    for spoilt, key in spoilt_keys(bearer):
+    for mutated, key in mutated_keys(bearer):
         # A kling-mock takes all keys that begin so; elsewhere such a key is as wrong as any.
         family = mock and key.startswith("sk-mock-")
         if not family:
-            keys.keep_spoilt(key, spoilt.mark)
-            yield Credential(spoilt.who, (f"Bearer {key}",))
+            keys.keep_mutated(key, mutated.mark)
+            yield Credential(mutated.who, (f"Bearer {key}",))
     yield Credential("another scheme", (f"Basic {bearer}",))
     yield Credential("no scheme", (bearer,))
     yield Credential("a scheme alone", ("Bearer",))
@@ -162,10 +154,13 @@ def _nobodies() -> Iterator[Credential]:
     yield NOBODY._replace(who="an empty header", values=("",))
 
 
-def _send_spoilt(session: Session) -> None:
-    health = next(session.evidence.of("health"), None)
+def _send_mutated(session: Session) -> None:
+    health = next(session.evidence.of(ProbeKind.HEALTH), None)
     mock = health is not None and health.json_object.get("server") == "kling-mock"
-    for kind, credentials in ((NO_KEY, _nobodies()), (WRONG_KEY, _spoilt(session.keys, mock=mock))):
+    for kind, credentials in (
+        (ProbeKind.NO_KEY, _nobodies()),
+        (ProbeKind.WRONG_KEY, _mutated(session.keys, mock=mock)),
+    ):
         for credential in credentials:
             for operation in _OPERATIONS:
                 if operation != "list" or session.evidence.gateway.lists:
@@ -173,7 +168,7 @@ def _send_spoilt(session: Session) -> None:
     lower = session.keys.first
     for scheme in ("bearer", "BEARER"):
         values = tuple(f"{scheme} {value.partition(' ')[2]}" for value in lower.values)
-        _operate(session, Probe(SCHEME, "query", scheme), lower._replace(values=values))
+        _operate(session, Probe(ProbeKind.SCHEME, "query", scheme), lower._replace(values=values))
 
 
 def _operate(session: Session, probe: Probe, credential: Credential) -> None:
@@ -198,10 +193,12 @@ def _invalid(operation: Operation) -> bytes:
 
 
 def _query_without_key(session: Session) -> None:
-    for trace in session.evidence.traces()[:1]:
+    for history in session.evidence.histories()[:1]:
         for credential in (NOBODY, Credential("another key", ("Bearer sk-" + "0" * 40,))):
-            target = f"{session.create_path}/{trace.id}"
-            session.send(Probe(LATER, "task", credential.who), "GET", target, key=credential)
+            target = f"{session.create_path}/{history.id}"
+            session.send(
+                Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.who), "GET", target, key=credential
+            )
 
 
 def _send_tokens(session: Session) -> None:
@@ -210,33 +207,33 @@ def _send_tokens(session: Session) -> None:
         return
     access, secret = pair
     now = int(session.keys.now())
-    for spoilt in SPOILT_TOKENS:
-        signed = None if spoilt.secret is None else secret + spoilt.secret
-        claims = {"exp": now + spoilt.expires, "nbf": now + spoilt.begins}
-        token = session.keys.token(access + spoilt.issuer, signed, claims)
+    for mutated in MUTATED_TOKENS:
+        signed = None if mutated.secret is None else secret + mutated.secret
+        claims = {"exp": now + mutated.expires, "nbf": now + mutated.begins}
+        token = session.keys.token(access + mutated.issuer, signed, claims)
         # The early one will be good in a while.
-        session.keys.keep_spoilt(token, spoilt.mark)
-        bearer = Credential(spoilt.who, (f"Bearer {token}",))
-        _operate(session, Probe(SIGNED, "query", spoilt.name), bearer)
+        session.keys.keep_mutated(token, mutated.mark)
+        bearer = Credential(mutated.who, (f"Bearer {token}",))
+        _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.name), bearer)
 
 
-def _of(evidence: Evidence, kind: str) -> Iterator[Exchange]:
-    """Those that were refused for their key; others are another finding."""
+def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:
+    """The requests that were refused for their key."""
     return (exchange for exchange in evidence.of(kind) if exchange.status == 401)
 
 
-def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge(kind: ProbeKind) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         unsigned = _ignores_signatures(evidence)
-        for kind_, wanted in ((kind, True), (LATER, kind == NO_KEY)):
+        for kind_, wanted in ((kind, True), (ProbeKind.TASK_WITHOUT_KEY, kind == ProbeKind.NO_KEY)):
             for exchange in evidence.of(kind_):
                 if exchange.probe.about in _BAD_CREATES:
                     continue
                 if unsigned and exchange.who in _OTHER_SIGNATURES:
-                    continue  # that signatures are not looked at is another finding
-                if kind_ == LATER and (exchange.who == NOBODY.who) is not wanted:
+                    continue  # such keys differ in the signature only: `auth.token.signature`
+                if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.who == NOBODY.who) is not wanted:
                     continue
-                hearing.expect(
+                context.expect(
                     exchange.status == 401,
                     f"{exchange.probe.about} with {exchange.probe.tag} was not refused with 401",
                     expected="401",
@@ -248,25 +245,25 @@ def _judge(kind: str) -> Callable[[Evidence, Hearing], None]:
 
 
 def _ignores_signatures(evidence: Evidence) -> bool:
-    return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(SIGNED))
+    return any(each.probe.tag == "signature" and each.status != 401 for each in evidence.of(ProbeKind.TOKEN))
 
 
-def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
-    # Where valid requests pass with such a key as well, that is the finding.
+def _judge_first(evidence: Evidence, context: CheckContext) -> None:
+    # Where valid requests pass with such a key, the order of the checks of a server is not seen.
     passed = {
         exchange.probe.tag
-        for kind in (NO_KEY, WRONG_KEY)
+        for kind in (ProbeKind.NO_KEY, ProbeKind.WRONG_KEY)
         for exchange in evidence.of(kind)
         if exchange.status != 401 and exchange.probe.about in ("create", "query")
     }
-    for kind in (NO_KEY, WRONG_KEY):
+    for kind in (ProbeKind.NO_KEY, ProbeKind.WRONG_KEY):
         for exchange in evidence.of(kind):
             if (
                 exchange.probe.about in _BAD_CREATES
                 and exchange.probe.tag not in passed
                 and exchange.status < 500
             ):
-                hearing.expect(
+                context.expect(
                     exchange.status == 401,
                     f"the body was looked at before the key ({exchange.probe.tag}, {exchange.probe.about})",
                     expected="401",
@@ -275,9 +272,9 @@ def _judge_first(evidence: Evidence, hearing: Hearing) -> None:
                 )
 
 
-def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(SCHEME):
-        hearing.expect(
+def _judge_scheme(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.SCHEME):
+        context.expect(
             exchange.status != 401,
             f"the right key was refused with the scheme {exchange.probe.tag}",
             expected="what Bearer gets",
@@ -286,13 +283,13 @@ def _judge_scheme(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
         if name == "unsigned" and _ignores_signatures(evidence):
-            return  # that is another finding
-        for exchange in evidence.of(SIGNED):
+            return  # a token without a signature is not worse than one with a wrong signature
+        for exchange in evidence.of(ProbeKind.TOKEN):
             if exchange.probe.tag == name:
-                hearing.expect(
+                context.expect(
                     exchange.status == 401 and exchange.error_code in codes,
                     f"a token ({name}) was not refused rightly",
                     expected=f"401 with code {' or '.join(map(str, sorted(codes, key=str)))}",

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
-from kling_contracts.checks.accepting import WHOLE, judge_feature
-from kling_contracts.checks.following import POLL
-from kling_contracts.checks.refusing import REFUSE, REFUSED, refused_id
-from kling_contracts.checks.valid_requests import (
-    EXACT,
-    FAILING,
-    FIRST,
-    NOT_BURNT,
-    OTHER_CASE,
-    requests_of,
-)
+from kling_contracts.checks.combined_requests import EXACT, NOT_BURNT, requests_of
+from kling_contracts.checks.invalid_requests import refused_id
+from kling_contracts.checks.valid_requests import judge_feature
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
-from kling_contracts.verify.check import Check, Hearing, Shown
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext, Shown, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, KLING_PAGE, SEED
-
-DUPLICATE: Final = "duplicate"
-BY_EXTERNAL_ID: Final = "by external id"
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -77,6 +66,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 sentence="a task is found by its external id as by its own",
                 source=KLING_PAGE,
                 judge=_judge_query,
+                unless=("responses.success", "responses.error_status", "responses.json"),
                 catches=("external ids are not looked up",),
             )
         )
@@ -90,20 +80,21 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="external ids: a duplicate while the task runs",
             stage=Stage.RUNNING,
-            does="creates with external ids that running tasks have",
-            run=_duplicate("running", REFUSED),
+            description="creates with external ids that running tasks have",
+            run=_duplicate("running", Label.REFUSED),
             requests=2,
-            reserves=smallest_cost(gateway.main),
-            feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+            max_cost=smallest_cost(gateway.main),
+            checks=("external_ids.unique", "errors.duplicate_id", "responses.*"),
         ),
         Step(
             name="external ids: a duplicate when the task has ended",
             stage=Stage.ENDED,
-            does="creates with the external ids of a task that has succeeded, and of one that has failed",
-            run=_duplicate("ended", FAILING),
+            description="creates with the external ids of a task that has succeeded, "
+            "and of one that has failed",
+            run=_duplicate("ended", Label.FAILING),
             requests=2,
-            reserves=smallest_cost(gateway.main),
-            feeds=("external_ids.unique", "errors.duplicate_id", "answers.*"),
+            max_cost=smallest_cost(gateway.main),
+            checks=("external_ids.unique", "errors.duplicate_id", "responses.*"),
         ),
     ]
     if gateway.finds_external_ids:
@@ -111,10 +102,10 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             Step(
                 name="external ids: a query",
                 stage=Stage.ENDED,
-                does="queries by external id",
+                description="queries by external id",
                 run=_query,
                 requests=3,
-                feeds=("external_ids.query", "answers.*"),
+                checks=("external_ids.query", "responses.*"),
             )
         )
     return tuple(found)
@@ -122,28 +113,28 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _duplicate(when: str, other: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        second = refused_id(session) if other == REFUSED else session.external_id(other)
-        ids = (session.external_id(FIRST), second)
+        second = refused_id(session) if other == Label.REFUSED else session.external_id(other)
+        ids = (session.external_id(Label.FIRST), second)
         taken = {_external_id(exchange) for exchange in session.evidence.creates if exchange.accepted}
         for external_id in ids:
             if external_id in taken:
                 body = minimal(session.operation) | {"external_task_id": external_id}
-                if session.create(Probe(DUPLICATE, "external_task_id", when), body).accepted:
+                if session.create(Probe(ProbeKind.DUPLICATE, "external_task_id", when), body).accepted:
                     return
 
     return run
 
 
 def _query(session: Session) -> None:
-    for trace in session.evidence.traces():
-        external_id = _external_id(trace.created)
-        if trace.created.who == "first" and external_id in (
-            session.external_id(FIRST),
-            session.external_id(OTHER_CASE),
+    for history in session.evidence.histories():
+        external_id = _external_id(history.created)
+        if history.created.who == "first" and external_id in (
+            session.external_id(Label.FIRST),
+            session.external_id(Label.OTHER_CASE),
             refused_id(session),
         ):
             target = f"{session.create_path}/{external_id}"
-            session.send(Probe(BY_EXTERNAL_ID, trace.id, external_id), "GET", target)
+            session.send(Probe(ProbeKind.BY_EXTERNAL_ID, history.id, external_id), "GET", target)
 
 
 def _external_id(exchange: Exchange) -> str:
@@ -151,11 +142,11 @@ def _external_id(exchange: Exchange) -> str:
     return given if isinstance(given, str) else ""
 
 
-def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
-    for exchange in evidence.of(DUPLICATE):
+def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.DUPLICATE):
         external_id = _external_id(exchange)
         first = next(each for each in evidence.creates if each.accepted and _external_id(each) == external_id)
-        hearing.expect(
+        context.expect(
             not exchange.accepted,
             f"a second task was created with one external id ({exchange.probe.tag})",
             expected="a refusal",
@@ -164,16 +155,16 @@ def _judge_unique(evidence: Evidence, hearing: Hearing) -> None:
         )
 
 
-def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_race(evidence: Evidence, context: CheckContext) -> None:
     raced = [request.name for request in requests_of(evidence.gateway) if request.racers > 1]
-    racers = [exchange for name in raced for exchange in evidence.of(WHOLE, name)]
+    racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
     if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
         return
-    # One task shown to all of them is one task: that is a duplicate accepted, another finding.
+    # One task shown to all of them is one task: a duplicate was accepted, which `external_ids.unique` sees.
     winners = {exchange.task.task_id for exchange in racers if exchange.accepted and exchange.task}
     if not winners:  # then something else is wrong with the request
         return
-    hearing.expect(
+    context.expect(
         len(winners) == 1,
         f"{len(winners)} of {len(racers)} creates that came at once with one external id were accepted",
         expected="exactly one is accepted",
@@ -182,19 +173,19 @@ def _judge_race(evidence: Evidence, hearing: Hearing) -> None:
     )
 
 
-def _judge_echo(evidence: Evidence, hearing: Hearing) -> None:
-    for trace in evidence.traces():
-        given = _external_id(trace.created)
-        if trace.created.probe.kind == REFUSE:
+def _judge_echo(evidence: Evidence, context: CheckContext) -> None:
+    for history in evidence.histories():
+        given = _external_id(history.created)
+        if history.created.probe.kind == ProbeKind.REFUSE:
             continue  # what was given there was no valid id, perhaps
-        for sighting in trace.sightings:
-            shown = sighting.task.external_task_id
-            if (shown is not None or (given and _has_info(sighting.shown))) and not hearing.expect(
+        for observation in history.observations:
+            shown = observation.task.external_task_id
+            if (shown is not None or (given and _has_info(observation.shown))) and not context.expect(
                 shown == given,
                 "task_info shows another external id than the one given",
                 expected=given or "none",
                 actual=shown or "none",
-                shown=(trace.created, sighting.shown),
+                shown=(history.created, observation.shown),
             ):
                 break
 
@@ -205,15 +196,20 @@ def _has_info(shown: Shown) -> bool:
     return isinstance(data, dict) and isinstance(cast("dict[str, object]", data).get("task_info"), dict)
 
 
-def _judge_query(evidence: Evidence, hearing: Hearing) -> None:
-    if any(each.task is not None and each.task.task_id != each.probe.about for each in evidence.of(POLL)):
+def _judge_query(evidence: Evidence, context: CheckContext) -> None:
+    if any(
+        each.task is not None and each.task.task_id != each.probe.about
+        for each in evidence.of(ProbeKind.POLL)
+    ):
         return  # queries show other tasks in general
-    for exchange in evidence.of(BY_EXTERNAL_ID):
-        if exchange.status == 200 and "data" not in exchange.json_object:
-            continue  # an answer without its envelope, which is another finding
-        # More than one if a duplicate was accepted, which is another finding.
-        mine = {trace.id for trace in evidence.traces() if _external_id(trace.created) == exchange.probe.tag}
-        hearing.expect(
+    for exchange in evidence.of(ProbeKind.BY_EXTERNAL_ID):
+        # More than one if a duplicate was accepted.
+        mine = {
+            history.id
+            for history in evidence.histories()
+            if _external_id(history.created) == exchange.probe.tag
+        }
+        context.expect(
             exchange.task is not None and exchange.task.task_id in mine,
             "a query by external id did not show the task",
             expected=f"the task {exchange.probe.about}",

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final, NamedTuple
 
-from kling_contracts.checks.accepting import CREATE_FEEDS, ONLY, TWICE, WHOLE
-from kling_contracts.checks.endings import ended_as, task_of
-from kling_contracts.checks.valid_requests import FAILING
+from kling_contracts.checks.histories import ended_as, task_of
+from kling_contracts.checks.valid_requests import CREATE_CHECKS
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.picture_fields import PictureList
@@ -17,11 +16,10 @@ from kling_contracts.sample_pictures import encoded
 from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subjects
 from kling_contracts.verify.budget import images_in
-from kling_contracts.verify.check import Check, Hearing
-from kling_contracts.verify.evidence import Evidence, Trace
-from kling_contracts.verify.exchange import Probe
+from kling_contracts.verify.evidence import Evidence, TaskHistory
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
-from kling_contracts.verify.step import Stage, Step
 from kling_contracts.vocabulary import (
     INPUT_RATIO_MAXIMUM,
     INPUT_SIDE_MINIMUM,
@@ -30,35 +28,33 @@ from kling_contracts.vocabulary import (
     TaskStatus,
 )
 
-ATTEMPT: Final = "attempt"
-
 _SIDE: Final = INPUT_SIDE_MINIMUM.value
 _LONG: Final = int(_SIDE * INPUT_RATIO_MAXIMUM.value)
 
 
-class Spoilt(NamedTuple):
-    """A create whose pictures break one rule that makes tasks fail. `must`: it belongs to every run."""
+class FailingCreate(NamedTuple):
+    """A create whose pictures break one rule that makes tasks fail. `required`: it belongs to every run."""
 
     rule: Rule
     tag: str
     body: Body
-    must: bool = False
+    required: bool = False
 
 
-def spoilt(operation: Operation) -> Iterator[Spoilt]:
+def failing_creates(operation: Operation) -> Iterator[FailingCreate]:
     """One for each way in which a picture is measured wrongly, the most telling one first."""
     listed, places = parts.picture_list(operation), list(parts.picture_places(operation))
     if listed:
-        yield from _spoilt_subjects(operation, listed)
+        yield from _failing_subjects(operation, listed)
         places = [place for place in places if place.field != listed.item]
     elif places:
-        yield from _spoilt_picture(places.pop(0))
+        yield from _failing_picture(places.pop(0))
     small = cycle((picture(_SIDE, _SIDE - 1), photograph(_SIDE - 1, _SIDE)))
     for place, shown in zip(places, small, strict=False):
-        yield Spoilt(place.field.too_small, "too small", place.body_with(shown))
+        yield FailingCreate(place.field.too_small, "too small", place.body_with(shown))
 
 
-def _spoilt_picture(place: parts.Place) -> Iterator[Spoilt]:
+def _failing_picture(place: parts.Place) -> Iterator[FailingCreate]:
     """The same for an operation without a list of subjects."""
     field = place.field
     ways = (
@@ -69,27 +65,31 @@ def _spoilt_picture(place: parts.Place) -> Iterator[Spoilt]:
         (field.no_picture, "no picture", encoded(b"This is no picture, but a text.")),
     )
     for at, (rule, tag, shown) in enumerate(ways):
-        yield Spoilt(rule, tag, place.body_with(shown), must=at == 0)
+        yield FailingCreate(rule, tag, place.body_with(shown), required=at == 0)
 
 
-def _spoilt_subjects(operation: Operation, listed: PictureList) -> Iterator[Spoilt]:
+def _failing_subjects(operation: Operation, listed: PictureList) -> Iterator[FailingCreate]:
     def among(*pictures: str) -> Body:
         return minimal(operation) | {listed.name: subjects(operation, *pictures)}
 
     item, good = listed.item, picture()
-    yield Spoilt(item.too_small, "not high enough", among(good, picture(_SIDE, _SIDE - 1)), must=True)
-    yield Spoilt(item.too_small, "not wide enough", among(photograph(_SIDE - 1, _SIDE), good))
-    yield Spoilt(item.too_oblong, "too wide", among(good, picture(_LONG + 2, _SIDE)))
-    yield Spoilt(item.too_oblong, "too high", among(good, photograph(_SIDE, _LONG + 2)))
-    yield Spoilt(item.no_picture, "no picture", among(good, encoded(b"This is no picture, but a text.")))
+    yield FailingCreate(
+        item.too_small, "not high enough", among(good, picture(_SIDE, _SIDE - 1)), required=True
+    )
+    yield FailingCreate(item.too_small, "not wide enough", among(photograph(_SIDE - 1, _SIDE), good))
+    yield FailingCreate(item.too_oblong, "too wide", among(good, picture(_LONG + 2, _SIDE)))
+    yield FailingCreate(item.too_oblong, "too high", among(good, photograph(_SIDE, _LONG + 2)))
+    yield FailingCreate(
+        item.no_picture, "no picture", among(good, encoded(b"This is no picture, but a text."))
+    )
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
-    musts: dict[str, bool] = {}
+    required_by_id: dict[str, bool] = {}
     rules: dict[str, Rule] = {}
-    for each in spoilt(gateway.main):
+    for each in failing_creates(gateway.main):
         rules[each.rule.id] = each.rule
-        musts[each.rule.id] = musts.get(each.rule.id, False) or each.must
+        required_by_id[each.rule.id] = required_by_id.get(each.rule.id, False) or each.required
     return (
         Check(
             id="outcomes.succeeds",
@@ -105,7 +105,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 source=rule.source,
                 judge=_judge_failure(rule.id),
                 catches=("pictures that nobody measures", "a limit off by one", "one side is looked at"),
-                must=musts[rule.id],
+                required=required_by_id[rule.id],
             )
             for rule in rules.values()
         ),
@@ -116,72 +116,76 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     return tuple(
         Step(
             name=f"a task that fails: {each.rule.id}, {each.tag}",
-            stage=Stage.CREATING if each.must else Stage.EXTRA,
-            does=f"a create with a picture that is {each.tag}, which makes tasks fail",
+            stage=Stage.CREATING if each.required else Stage.EXTRA,
+            description=f"a create with a picture that is {each.tag}, which makes tasks fail",
             run=_send(each),
             requests=1,
-            reserves=images_in(each.body),
-            keeps=images_in(each.body),
-            feeds=(f"outcomes.{each.rule.id}", "life_cycle.failed.message", *CREATE_FEEDS),
-            must=each.must,
+            max_cost=images_in(each.body),
+            creates=images_in(each.body),
+            checks=(f"outcomes.{each.rule.id}", "lifecycle.failed.message", *CREATE_CHECKS),
+            required=each.required,
         )
-        for each in spoilt(gateway.main)
+        for each in failing_creates(gateway.main)
     )
 
 
-def _send(each: Spoilt) -> Callable[[Session], None]:
+def _send(each: FailingCreate) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         body = dict(each.body)
-        if each.must:
+        if each.required:
             if parts.has(session.operation, parts.EXTERNAL_ID):
-                body[parts.EXTERNAL_ID] = session.external_id(FAILING)
+                body[parts.EXTERNAL_ID] = session.external_id(Label.FAILING)
             if session.inbox is not None and parts.calls_back(session.operation):
-                body[parts.CALLBACK] = session.inbox.url(FAILING)
-        session.create(Probe(ATTEMPT, each.rule.id, each.tag), body)
+                body[parts.CALLBACK] = session.inbox.url(Label.FAILING)
+        session.create(Probe(ProbeKind.ATTEMPT, each.rule.id, each.tag), body)
 
     return run
 
 
-def _judge_success(evidence: Evidence, hearing: Hearing) -> None:
+def _judge_success(evidence: Evidence, context: CheckContext) -> None:
     operation = evidence.operation
-    valid = [trace for trace in evidence.traces() if _is_valid(trace, operation) and trace.end is not None]
-    anything = any(ended_as(trace, TaskStatus.SUCCEED) for trace in valid)
-    for trace in valid:
-        end = trace.end
+    valid = [
+        history
+        for history in evidence.histories()
+        if _is_valid(history, operation) and history.end is not None
+    ]
+    anything = any(ended_as(history, TaskStatus.SUCCEED) for history in valid)
+    for history in valid:
+        end = history.end
         if end is None or (anything and end.task.task_status_msg == RISK_CONTROL.value):
             continue  # what a policy forbids is not for us to say, unless it forbids everything
-        hearing.expect(
+        context.expect(
             end.task.task_status == TaskStatus.SUCCEED,
             "a task with good pictures failed",
             expected="succeed",
             actual=f"{end.task.task_status}: {end.task.task_status_msg}",
-            shown=(trace.created, end.shown),
+            shown=(history.created, end.shown),
         )
 
 
-def _judge_failure(rule_id: str) -> Callable[[Evidence, Hearing], None]:
-    def judge(evidence: Evidence, hearing: Hearing) -> None:
-        for exchange in evidence.of(ATTEMPT, rule_id):
+def _judge_failure(rule_id: str) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        for exchange in evidence.of(ProbeKind.ATTEMPT, rule_id):
             if not exchange.accepted:
-                hearing.expect(True, "", expected="", actual="", shown=())  # refused at once, as good
+                context.expect(True, "", expected="", actual="", shown=())  # refused at once, as good
                 continue
-            trace = task_of(evidence, exchange)
-            if trace is None or trace.end is None:
-                continue  # it has not ended, or shows no task: another finding
-            hearing.expect(
-                not ended_as(trace, TaskStatus.SUCCEED),
+            history = task_of(evidence, exchange)
+            if history is None or history.end is None:
+                continue  # no end was seen
+            context.expect(
+                not ended_as(history, TaskStatus.SUCCEED),
                 f"a task with a picture that is {exchange.probe.tag} succeeded",
                 expected="failed, or a refusal of the create",
-                actual=trace.end.shown.shown,
-                shown=(exchange, trace.end.shown),
+                actual=history.end.shown.shown,
+                shown=(exchange, history.end.shown),
             )
 
     return judge
 
 
-def _is_valid(trace: Trace, operation: Operation) -> bool:
+def _is_valid(history: TaskHistory, operation: Operation) -> bool:
     """Whether a create was valid, and has no picture that the server would have to get somewhere."""
-    if trace.created.probe.kind not in (WHOLE, ONLY, TWICE):
+    if history.created.probe.kind not in (ProbeKind.ACCEPT, ProbeKind.ACCEPT_ONLY, ProbeKind.ACCEPT_TWICE):
         return False
-    given = operation.read(dict(trace.created.asked_object)).pictures
+    given = operation.read(dict(history.created.asked_object)).pictures
     return all(each.url is None for each in given)

@@ -1,274 +1,230 @@
-"""The valid creates of a run: what has to be accepted, several things to a request, a ratio to each.
+"""Valid requests are accepted: every limit from inside, and what is allowed besides.
 
-An image is what a create costs, so eight requests bring all that is allowed, and one more brings the
-largest `n`. What an operation lacks is left out of them; what it has besides is spread over them, as far as
-its declaration allows both in one request.
+Where a create that brings several things is refused, its parts are left out one after another until the
+guilty one is known: refusals are free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from itertools import cycle
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 
-from kling_contracts.checks import features
-from kling_contracts.checks.allowed import features_of
-from kling_contracts.checks.refusing import REFUSED, refused_id
-from kling_contracts.composite_fields import AnyField
+from kling_contracts.checks.combined_requests import (
+    EXACT,
+    EXTERNAL_ID,
+    NOT_BURNT,
+    ValidRequest,
+    body_of,
+    requests_of,
+)
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
-from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import (
-    Body,
-    Feature,
-    broad_picture,
-    bulky,
-    choice_feature,
-    count_feature,
-    minimal,
-    minimal_value,
-)
+from kling_contracts.verify.bodies import Body, Feature
 from kling_contracts.verify.budget import images_in
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.parts import smallest_cost
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
+from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
 
-# Names of external ids and of callback URLs within a run, besides that of refused requests.
-PLAIN: Final = "plain"
-STUBBORN: Final = "stubborn"
-FAILING: Final = "failing"
-UNWATCHED: Final = "unwatched"
-# As long as a UUID and a word, in letters of both cases: nobody may cut it short or fold it.
-FIRST: Final = "First_of-those-that-come-at-once"
-OTHER_CASE: Final = FIRST.swapcase()
+VALID: Final = "valid"
 
-NOT_BURNT: Final = "external_ids.not_burnt"
-EXACT: Final = "external_ids.exact"
-EXTERNAL_ID: Final = "external_task_id.type"
-CALLBACK: Final = "callback_url.url"
-RACERS: Final = 5
-# What else an external id shows when it is taken.
-_SPECIAL: Final = {REFUSED: NOT_BURNT, OTHER_CASE: EXACT}
-# 10 MB are legal whether they are decimal or binary; no source tells which.
-_LARGE: Final = 10_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidRequest:
-    """One create of the campaign: the features that it brings together.
-
-    `external` names the external id that it gives, `callback` its URL, where there is a receiver.
-    """
-
-    name: str
-    features: tuple[Feature, ...]
-    external: str = ""
-    callback: str = ""
-    images: int = 1
-    # How many times it is sent at once, with one external id: one of them has to win.
-    racers: int = 1
-    # Whether it is sent in ASCII, with escapes, rather than in UTF-8.
-    escaped: bool = False
-    must: bool = True
-
-    @property
-    def abouts(self) -> frozenset[str]:
-        """What it has something to say about."""
-        found = {feature.about for feature in self.features}
-        if self.external:
-            found.add(_SPECIAL.get(self.external, EXTERNAL_ID))
-        return frozenset(found | {CALLBACK} if self.callback else found)
-
-    def brought(self, session: Session) -> tuple[Feature, ...]:
-        """The features, with those that only a run can make."""
-        brought = list(self.features)
-        if self.external:
-            about = _SPECIAL.get(self.external, EXTERNAL_ID)
-            burnt = self.external == REFUSED
-            given = {"external_task_id": refused_id(session) if burnt else session.external_id(self.external)}
-            brought.append(Feature(about, f"external id {self.external!r}", given))
-        if self.callback and session.inbox is not None:
-            brought.append(
-                Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)})
-            )
-        return tuple(brought)
+# What else a created task is evidence for.
+CREATE_CHECKS: Final = (
+    "account_isolation.*",
+    "errors.duplicate_id",
+    "invalid_requests.no_callback",
+    "responses.*",
+    "callbacks.*",
+    "external_ids.*",
+    "lifecycle.*",
+    "lists.*",
+    "polling.*",
+    "routing.near_ids",
+    "routing.equivalent_urls",
+    "outcomes.*",
+    "result_images.*",
+)
+# Features that lie on no limit of a field.
+_ALLOWED: Final[dict[str, tuple[str, Source]]] = {
+    VALID: ("a valid request is accepted", SEED),
+    "empty_text": ("the empty string means that an optional field is not given", KLING_PAGE),
+    "null": ("null means that an optional field is not given", ASSUMED),
+    "unknown_fields": ("unknown fields are ignored", ASSUMED),
+    "picture_forms": ("a picture is given by URL or as raw base64, PNG or JPEG", KLING_PAGE),
+    "equal_pictures": ("equal subject pictures count separately", SEED),
+}
 
 
-@cache
-def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
-    """The valid creates of a run. Those that are no must come last."""
+def checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.main
-    usual = list(_usual(operation))
-    shaped = list(_with_choices(operation, [_possible(operation, request) for request in usual]))
-    rest = [
-        *_options_left(operation, shaped),
-        *(feature for field in _further_fields(operation) for feature in features_of(field)),
-    ]
-    requests = (*_spread(operation, shaped, rest), *_most_results(operation), *_extra(operation))
-    return tuple(
-        replace(request, images=images_in(body_of(operation, request.features))) for request in requests
+    required_by_id: dict[str, bool] = {VALID: True}
+    for request in requests_of(gateway):
+        for about in sorted(request.abouts - {NOT_BURNT, EXACT}):
+            required_by_id[about] = required_by_id.get(about, False) or request.required
+    return tuple(_check(operation, about, required=required) for about, required in required_by_id.items())
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    again = Step(
+        name="accepted: the same once more",
+        stage=Stage.EXTRA,
+        description="a create that was sent before, byte for byte: without an external id it is another task",
+        run=_send_twice,
+        requests=1,
+        max_cost=smallest_cost(gateway.main),
+        creates=smallest_cost(gateway.main),
+        checks=CREATE_CHECKS,
+        required=False,
+    )
+    least = smallest_cost(gateway.main)
+    return (*(_step(request, least) for request in requests_of(gateway)), again)
+
+
+def _step(request: ValidRequest, least: int) -> Step:
+    return Step(
+        name=f"accepted: {request.name}",
+        stage=_stage(request, least),
+        description="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
+        run=_send(request),
+        requests=request.racers,
+        max_cost=request.images * request.racers,
+        creates=request.images,
+        checks=(
+            f"accepts.{VALID}",
+            *(f"accepts.{about}" for about in sorted(request.abouts)),
+            *CREATE_CHECKS,
+        ),
+        required=request.required,
     )
 
 
-def _possible(operation: Operation, request: ValidRequest) -> ValidRequest:
-    """The request without what its operation does not allow beside the rest."""
-    possible = replace(request, features=())
-    for feature in request.features:
-        if _fits(operation, possible, feature):
-            possible = replace(possible, features=(*possible.features, feature))
-    return possible
+def _send_twice(session: Session) -> None:
+    for earlier in session.evidence.of(ProbeKind.ACCEPT):
+        asked = earlier.asked_object
+        marked = asked.get("external_task_id") or asked.get("callback_url")
+        cheap = images_in(asked) == smallest_cost(session.operation)
+        if earlier.accepted and cheap and not marked:
+            session.create(Probe(ProbeKind.ACCEPT_TWICE, VALID, "the same once more"), asked)
+            return
 
 
-def _further_fields(operation: Operation) -> list[AnyField]:
-    """The fields that the usual requests are not about."""
-    named = (parts.MODEL, parts.RATIO, parts.EXTERNAL_ID, parts.CALLBACK)
-    usual = (
-        parts.picture_list(operation),
-        parts.main_text(operation),
-        parts.number_of_results(operation),
-        *features.scene_and_style(operation),
+def _stage(request: ValidRequest, least: int) -> Stage:
+    if not request.required:
+        return Stage.EXTRA
+    return Stage.CREATING if request.images == least else Stage.LARGE
+
+
+def _send(request: ValidRequest) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        if session.inbox is not None and request.callback == Label.STUBBORN:
+            session.inbox.refuse_first(Label.STUBBORN)
+        parts = request.brought(session)
+        body = _body(session, parts)
+        with ThreadPoolExecutor(request.racers) as pool:
+            probe = Probe(ProbeKind.ACCEPT, request.name)
+            sent = [
+                pool.submit(session.create, probe, body, escaped=request.escaped)
+                for _ in range(request.racers)
+            ]
+            wholes = [each.result() for each in sent]
+        if all(whole.answered and not whole.accepted for whole in wholes):
+            _find_guilty(session, parts, escaped=request.escaped)
+
+    return run
+
+
+def _find_guilty(session: Session, parts: tuple[Feature, ...], *, escaped: bool) -> None:
+    for guilty in parts:
+        probe = Probe(ProbeKind.ACCEPT_WITHOUT, guilty.about, guilty.tag)
+        rest = _body(session, [part for part in parts if part is not guilty])
+        if session.create(probe, rest, escaped=escaped).accepted:
+            _alone(session, guilty, escaped=escaped)
+            return
+    # More than one is guilty, or all of them are innocent and the server refuses everything.
+    if session.create(Probe(ProbeKind.ACCEPT_ONLY, VALID, "the smallest body"), _body(session, ())).accepted:
+        for part in parts:
+            _alone(session, part, escaped=escaped)
+
+
+def _alone(session: Session, part: Feature, *, escaped: bool) -> None:
+    session.create(
+        Probe(ProbeKind.ACCEPT_ONLY, part.about, part.tag), _body(session, (part,)), escaped=escaped
     )
-    return [field for field in operation.fields if field not in usual and field.name not in named]
 
 
-def _usual(operation: Operation) -> Iterator[ValidRequest]:
-    """What is known to go wrong, as far as the operation has it."""
-    listed = parts.picture_list(operation)
-    counts = features.counts_of_pictures(operation, listed) if listed else []
-    number = parts.number_of_results(operation)
-    named = parts.has(operation, parts.EXTERNAL_ID)
-    called = parts.calls_back(operation)
-    requests = (
-        ValidRequest(
-            name="equal pictures" if listed else "several at once",
-            features=(*features.equal_pictures(operation, listed), *features.odd_characters(operation)),
-            external=FIRST if named else "",
-            callback=PLAIN if called else "",
-            racers=RACERS if named else 1,
-        ),
-        ValidRequest(
-            name="the id of a refused request",
-            features=(*counts[-2:-1], *features.long_text(operation, "ascii")),
-            external=REFUSED if named else "",
-            callback=STUBBORN if called else "",
-        ),
-        ValidRequest(
-            name="most subjects" if listed else "an id in other letters",
-            features=(*counts[-1:], *features.long_text(operation, "accented")),
-            external=OTHER_CASE if named else "",
-        ),
-        ValidRequest(
-            name="forms of pictures",
-            features=(*features.forms_of_pictures(operation, listed), *features.long_text(operation, "han")),
-        ),
-        ValidRequest(
-            name="scene and style",
-            features=(*features.inline_pictures(operation), *features.long_text(operation, "astral")),
-        ),
-        ValidRequest(
-            name="empty texts",
-            features=(
-                *features.empty_texts(operation),
-                *counts[:1],
-                *([features.limit_feature(number, number.minimum)] if number else ()),
-            ),
-        ),
-        ValidRequest(name=UNWATCHED, features=features.nulls(operation)),
-        ValidRequest(
-            name="unknown fields",
-            features=(
-                features.unknown_fields(operation, listed),
-                *features.long_text(operation, "combining"),
-            ),
-            escaped=True,
-        ),
+def _body(session: Session, parts: Iterable[Feature]) -> Body:
+    return body_of(session.operation, parts)
+
+
+def _check(operation: Operation, about: str, *, required: bool) -> Check:
+    sentence, source = _ALLOWED.get(about) or _about_a_field(operation, about)
+    return Check(
+        id=f"accepts.{about}",
+        sentence=sentence,
+        source=source,
+        judge=judge_feature(about),
+        required=required,
+        catches=("what is allowed is refused",),
     )
-    # The one that is not watched has its purpose without any feature.
-    return (it for it in requests if it.features or it.external or it.callback or it.name == UNWATCHED)
 
 
-def _with_choices(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[ValidRequest]:
-    """The requests with a ratio and a model each, as far as there are such."""
-    ratios, models = (_options(operation, name) for name in (parts.RATIO, parts.MODEL))
-    for request, ratio, model in zip(requests, cycle(ratios or [""]), cycle(models or [""]), strict=False):
-        shape = [choice_feature(parts.RATIO, ratio)] if ratio else []
-        named = [choice_feature(parts.MODEL, model)] if model and request.name != UNWATCHED else []
-        yield replace(request, features=(*request.features, *shape, *named))
+def _about_a_field(operation: Operation, about: str) -> tuple[str, Source]:
+    name, _, what = about.rpartition(".")
+    match what:
+        case "characters":
+            return f"every character that JSON can hold may stand in a {name}", ASSUMED
+        case "items":
+            source = operation.field(name).source
+            return "every number of subjects within the limits is accepted", source
+        case _:
+            rule = operation.rules[about]
+    return f"a request is accepted where {rule.sentence}, up to the limit", rule.source
 
 
-def _options(operation: Operation, name: str) -> Sequence[str]:
-    field = parts.choice(operation, name)
-    return field.options.value if field else ()
+def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
+    """Whether what a feature is about was accepted wherever it was sent, alone or with others."""
+
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        if about in (NOT_BURNT, EXACT) and any(
+            not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, EXTERNAL_ID)
+        ):
+            return  # external ids are refused in general
+        for request in requests_of(evidence.gateway):
+            # Of those that race for one external id, one speaks for all.
+            wholes = sorted(evidence.of(ProbeKind.ACCEPT, request.name), key=lambda whole: not whole.accepted)
+            if not wholes or not (about == VALID or about in request.abouts):
+                continue
+            whole = wholes[0]
+            guilty = [] if whole.accepted else _guilty(evidence, whole)
+            mine = [each for each in guilty if each.probe.about == about]
+            context.expect(
+                not mine,
+                f"a valid request was refused: {mine[0].probe.tag}" if mine else "",
+                expected="200 and a task",
+                actual=mine[0].shown if mine else whole.shown,
+                shown=mine[:1],
+            )
+
+    return judge
 
 
-def _options_left(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[Feature]:
-    """The ratios and models that no request has."""
-    brought = {(feature.about, feature.tag) for request in requests for feature in request.features}
-    for name in (parts.RATIO, parts.MODEL):
-        for option in _options(operation, name):
-            feature = choice_feature(name, option)
-            if (feature.about, feature.tag) not in brought:
-                yield feature
-
-
-def _spread(
-    operation: Operation, requests: Sequence[ValidRequest], further: Iterable[Feature]
-) -> Sequence[ValidRequest]:
-    """The requests with each feature in the first that can bring it besides, or in one of its own."""
-    found = list(requests)
-    for feature in further:
-        at = next((at for at, request in enumerate(found) if _fits(operation, request, feature)), None)
-        if at is None:
-            found.append(ValidRequest(name=f"{feature.about}, {feature.tag}", features=(feature,)))
-        else:
-            found[at] = replace(found[at], features=(*found[at].features, feature))
-    return found
-
-
-def _fits(operation: Operation, request: ValidRequest, feature: Feature) -> bool:
-    """Whether a request can bring a feature: no other one has its fields, and all together are valid."""
-    if any(each.fields.keys() & feature.fields.keys() for each in request.features):
-        return False
-    brought = (*request.features, feature)
-    body = body_of(operation, brought)
-    kept = all(body.get(name) is value for each in brought for name, value in each.fields.items())
-    return kept and not operation.read(body).violations
-
-
-def body_of(operation: Operation, brought: Iterable[Feature]) -> Body:
-    """The body that brings some features, and is minimal otherwise."""
-    body = minimal(operation)
-    for feature in brought:
-        for name, value in feature.fields.items():
-            body = operation.completed(body | {name: value}, minimal_value, keep=name)
-    return body
-
-
-def _most_results(operation: Operation) -> Iterator[ValidRequest]:
-    number = parts.number_of_results(operation)
-    if number and number.maximum.value > 1:
-        most = number.maximum
-        limit = features.limit_feature(number, most)
-        yield ValidRequest(name="most images", features=(limit,))
-
-
-def _extra(operation: Operation) -> Iterator[ValidRequest]:
-    """What a run without a tight budget sends besides."""
-    pictures, listed = parts.pictures(operation), parts.picture_list(operation)
-    if pictures:
-        large = pictures[-1]
-        oblong = [count_feature(operation, 2, broad_picture())] if listed else []
-        yield ValidRequest(
-            name="large picture",
-            features=(
-                Feature(large.too_large.id, f"{_LARGE} bytes", {large.name: bulky(_LARGE)}),
-                *oblong,
-                *features.long_text(operation, "joined"),
-            ),
-            must=False,
-        )
-    blanks = [*features.long_text(operation, "space")]
-    if parts.calls_back(operation):
-        blanks.append(Feature(CALLBACK, "a port", {parts.CALLBACK: "http://127.0.0.1:65535/nobody"}))
-    if blanks:
-        yield ValidRequest(name="blanks", features=tuple(blanks), must=False)
+def _guilty(evidence: Evidence, whole: Exchange) -> list[Exchange]:
+    """What was refused alone after a create was refused; else that create, as being about the guilty part."""
+    alone: list[Exchange] = []
+    part: Probe | None = None
+    for exchange in evidence.exchanges[whole.number + 1 :]:
+        kind = exchange.probe.kind
+        if exchange.probe == whole.probe:
+            continue
+        if kind not in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY):
+            break
+        if kind == ProbeKind.ACCEPT_ONLY and exchange.answered and not exchange.accepted:
+            alone.append(exchange)
+        elif kind == ProbeKind.ACCEPT_WITHOUT and exchange.accepted:
+            part = exchange.probe
+    return alone or [replace(whole, probe=part or Probe(ProbeKind.ACCEPT_ONLY, VALID, "all of it together"))]

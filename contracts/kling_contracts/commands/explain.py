@@ -14,7 +14,7 @@ from kling_contracts.commands.output import write
 
 if TYPE_CHECKING:
     from kling_contracts.gateways import Gateway
-    from kling_contracts.verify.check import Check
+    from kling_contracts.verify.model import Check
 
 
 def add(commands: Any) -> None:
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _all(operation: str | None) -> dict[str, tuple[Check, list[Gateway]]]:
     """Every check of an operation by its id, with the gateways that it applies to. Raises UsageError."""
-    from kling_contracts.verify.catalogue import checks_of
+    from kling_contracts.registry import checks_of
 
     found: dict[str, tuple[Check, list[Gateway]]] = {}
     for gateway in _targets(operation):
@@ -101,17 +101,21 @@ def _command(check: Check, gateways: list[Gateway]) -> str:
 
 def _flags(check: Check, gateway: Gateway) -> str:
     """What its steps need besides: images, and what the user has to give."""
-    from kling_contracts.verify.catalogue import steps_of
-    from kling_contracts.verify.check import Need
-    from kling_contracts.verify.planning import images_wanted
+    from kling_contracts.registry import steps_of
+    from kling_contracts.verify.model import Requirement
+    from kling_contracts.verify.plan import images_wanted
 
-    feeding = [step for step in steps_of(gateway) if step.serves(check.id)]
-    images = images_wanted(feeding)
+    covering = [step for step in steps_of(gateway) if step.covers(check.id)]
+    images = images_wanted(covering)
     flags = f" --max-tasks {images}" if images else ""
     # A check that has one step only cannot do without what that needs.
-    needs = frozenset[Need].intersection(*(step.needs for step in feeding)) if feeding else frozenset[Need]()
-    flags += " --api-key ACCESS:SECRET" if Need.SIGNER in needs else ""
-    second = Need.SECOND_KEY in needs or check.id.startswith("accounts.")
+    requires = (
+        frozenset[Requirement].intersection(*(step.requires for step in covering))
+        if covering
+        else frozenset[Requirement]()
+    )
+    flags += " --api-key ACCESS:SECRET" if Requirement.SIGNER in requires else ""
+    second = Requirement.SECOND_KEY in requires or check.id.startswith("account_isolation.")
     return flags + (" --second-api-key KEY2" if second else "")
 
 
@@ -121,7 +125,8 @@ def _lines(check: Check, gateways: list[Gateway]) -> Iterator[str]:
     yield f"known from  {check.source.reference} ({check.source.origin})"
     yield f"confidence  {check.source.confidence}"
     yield f"applies to  {', '.join(gateway.name for gateway in gateways)}"
-    yield f"decides     {'yes: a run without it is inconclusive' if check.must else 'no: it may be left out'}"
+    decides = "yes: a run without it is inconclusive" if check.required else "no: it may be left out"
+    yield f"decides     {decides}"
     yield f"by itself   {_command(check, gateways)}"
     found = _faults().get(check.id, [])
     if found:
@@ -142,7 +147,7 @@ def _told(check: Check, gateways: list[Gateway]) -> dict[str, object]:
         "sentence": check.sentence,
         "rule": {"origin": source.origin, "reference": source.reference, "confidence": source.confidence},
         "gateways": [gateway.name for gateway in gateways],
-        "must": check.must,
+        "must": check.required,
         "command": _command(check, gateways),
         "catches": _faults().get(check.id, []),
     }

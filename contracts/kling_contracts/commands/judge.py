@@ -25,7 +25,8 @@ def add(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run the command; the exit status. Raises UsageError."""
-    from kling_contracts.verify.recording import BadRecording, judge_recording
+    from kling_contracts.registry import judge_recording
+    from kling_contracts.verify.recording import BadRecording
 
     files = reports_in(given.report, given.recording)
     known = known_in(given.known)

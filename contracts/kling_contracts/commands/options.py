@@ -15,7 +15,7 @@ from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
 
 if TYPE_CHECKING:
-    from kling_contracts.verify.known import Deviation
+    from kling_contracts.verify.known_deviations import Deviation
 
 KINDS: Final = ("json", "junit", "html")
 
@@ -86,7 +86,7 @@ def check_writable(path: Path) -> None:
 
 def check_ids(patterns: Sequence[str], gateway: Gateway) -> None:
     """Raise UsageError for what is no id of a check and no pattern that fits one."""
-    from kling_contracts.verify.catalogue import checks_of
+    from kling_contracts.registry import checks_of
 
     ids = [check.id for check in checks_of(gateway)]
     for pattern in patterns:
@@ -112,7 +112,7 @@ def near(wanted: str, ids: Sequence[str]) -> str:
 
 def known_in(path: Path | None) -> tuple[Deviation, ...]:
     """The known deviations of a file. Raises UsageError."""
-    from kling_contracts.verify.known import BadDeviations, read_deviations
+    from kling_contracts.verify.known_deviations import BadDeviations, read_deviations
 
     if path is None:
         return ()
@@ -129,7 +129,7 @@ def known_in(path: Path | None) -> tuple[Deviation, ...]:
 
 def _all_ids() -> list[str]:
     """The ids of all checks: a file of deviations may be for several gateways and operations."""
-    from kling_contracts.verify.catalogue import checks_of
+    from kling_contracts.registry import checks_of
 
     targets = [gateway.focused(each) for gateway in GATEWAYS for each in gateway.operations]
     return list(dict.fromkeys(check.id for target in targets for check in checks_of(target)))

@@ -33,7 +33,7 @@ def complain(message: str) -> None:
 
 def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool, require_all: bool) -> int:
     """Write the reports and show the summary, or the JSON instead; the exit status."""
-    from kling_contracts.verify.exit_codes import exit_code
+    from kling_contracts.verify.report import exit_code
     from kling_contracts.verify.reports import html_report, json_report, junit
 
     for kind, path in files:

@@ -28,7 +28,7 @@ from kling_contracts.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from kling_contracts.verify.planning import Options
+    from kling_contracts.verify.plan import Options
 
 _EPILOG: Final = f"""\
 keys on a command line can be seen by others, so they may come from the environment: {API_KEY_VARIABLE}, for \
@@ -102,10 +102,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, Path]]) -> int:
-    from kling_contracts.verify.exit_codes import ExitCode
+    from kling_contracts.registry import verify
     from kling_contracts.verify.recorder import Recorder
+    from kling_contracts.verify.report import ExitCode
     from kling_contracts.verify.reports.terminal import LiveProgress
-    from kling_contracts.verify.runner import Unreachable, verify
+    from kling_contracts.verify.runner import Unreachable
 
     recorder = Recorder(given.record) if given.record else None
     try:
@@ -120,8 +121,7 @@ def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, 
 
 
 def _options(given: argparse.Namespace) -> Options:
-    from kling_contracts.verify.addresses import address_problem
-    from kling_contracts.verify.planning import Options
+    from kling_contracts.verify.plan import Options, address_problem
 
     problem = address_problem(given.base_url)
     if problem:
@@ -168,9 +168,10 @@ def _key_from_environment(gateway: str) -> str:
 def _show_plan(options: Options, *, as_json: bool) -> int:
     import json
 
-    from kling_contracts.verify.planning import limit_of, plan, totals_of
+    from kling_contracts.registry import SUITE
+    from kling_contracts.verify.plan import limit_of, plan, totals_of
 
-    planned, limit = plan(options), limit_of(options, mock=False)
+    planned, limit = plan(options, SUITE), limit_of(options, mock=False)
     if not as_json:
         from kling_contracts.verify.reports.terminal import show_plan
 
@@ -180,11 +181,11 @@ def _show_plan(options: Options, *, as_json: bool) -> int:
     steps = [
         {
             "name": each.step.name,
-            "does": each.step.does,
+            "does": each.step.description,
             "requests": each.step.requests,
-            "reserves": each.step.reserves,
-            "creates": each.step.keeps,
-            "must": each.step.must,
+            "reserves": each.step.max_cost,
+            "creates": each.step.creates,
+            "must": each.step.required,
             "missing": each.missing,
         }
         for each in planned

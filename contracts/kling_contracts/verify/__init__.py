@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kling_contracts.verify.exit_codes import exit_code as exit_code
-    from kling_contracts.verify.planning import Options as Options
-    from kling_contracts.verify.recording import judge_recording as judge_recording
+    from kling_contracts.registry import judge_recording as judge_recording
+    from kling_contracts.registry import verify as verify
+    from kling_contracts.verify.plan import Options as Options
     from kling_contracts.verify.report import Report as Report
-    from kling_contracts.verify.runner import verify as verify
+    from kling_contracts.verify.report import exit_code as exit_code
 
 _HOMES = {
-    "Options": "planning",
-    "Report": "report",
-    "exit_code": "exit_codes",
-    "judge_recording": "recording",
-    "verify": "runner",
+    "Options": "kling_contracts.verify.plan",
+    "Report": "kling_contracts.verify.report",
+    "exit_code": "kling_contracts.verify.report",
+    "judge_recording": "kling_contracts.registry",
+    "verify": "kling_contracts.registry",
 }
 
 __all__ = ["Options", "Report", "exit_code", "judge_recording", "verify"]
@@ -29,7 +29,7 @@ __all__ = ["Options", "Report", "exit_code", "judge_recording", "verify"]
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
 

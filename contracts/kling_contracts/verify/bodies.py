@@ -262,7 +262,7 @@ def _picture_faults(field: Picture) -> Iterator[FieldFault]:
     data = png(_SIDE, _SIDE) + b"\xfb\xff\xfe\xfb"
     data += bytes(-(len(data) + 2) % 3)
     standard, web = encoded(data), base64.urlsafe_b64encode(data).decode()
-    spoilt: Mapping[str, str] = {
+    mutated: Mapping[str, str] = {
         "data URL": f"data:image/png;base64,{picture()}",
         "URL alphabet": web,
         "no padding": standard.rstrip("="),
@@ -270,7 +270,7 @@ def _picture_faults(field: Picture) -> Iterator[FieldFault]:
         "blank at the end": standard + " ",
         "no base64": "not base64!",
     }
-    for tag, text in spoilt.items():
+    for tag, text in mutated.items():
         yield field.not_base64, tag, text
     yield field.not_base64, "other scheme", "ftp://example.com/subject.png"
     yield field.not_base64, "a file", "file:///etc/hosts.png"

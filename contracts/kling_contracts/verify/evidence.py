@@ -11,13 +11,16 @@ from kling_contracts.gateways import COMETAPI, Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ResultKind
 
-READS: Final = frozenset({"poll", "again", "look", "first look", "query", "before", "after"})
+READS: Final = frozenset(
+    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED}
+)
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Observation:
     """One look at a task: what was seen, and the exchange or the callback that showed it."""
 
     task: TaskMessage
@@ -29,21 +32,21 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Trace:
+class TaskHistory:
     """A created task: the exchange that made it, and every answer to a query about it, oldest first.
 
     `kind` is what its results are; `synchronous`: the answer to the create shows the task at its end.
     """
 
     created: Exchange
-    reads: tuple[Sighting, ...]
+    reads: tuple[Observation, ...]
     kind: ResultKind = ResultKind.IMAGES
     synchronous: bool = False
 
     @cached_property
-    def sightings(self) -> tuple[Sighting, ...]:
+    def observations(self) -> tuple[Observation, ...]:
         """The create answer, then the reads."""
-        first = (Sighting(self.created.task, self.created),) if self.created.task else ()
+        first = (Observation(self.created.task, self.created),) if self.created.task else ()
         return (*first, *self.reads)
 
     @property
@@ -57,9 +60,9 @@ class Trace:
         return int(wanted) if isinstance(wanted, int | float) and wanted else 1
 
     @property
-    def end(self) -> Sighting | None:
+    def end(self) -> Observation | None:
         """The first sight of a terminal state."""
-        seen = self.sightings if self.synchronous else self.reads
+        seen = self.observations if self.synchronous else self.reads
         return next((each for each in seen if _terminal(each.task)), None)
 
 
@@ -80,16 +83,18 @@ class Evidence:
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
     # What is derived from the first so many exchanges: the list only grows.
-    _kinds: dict[str, list[Exchange]] = field(default_factory=dict[str, list[Exchange]], repr=False)
+    _kinds: dict[ProbeKind, list[Exchange]] = field(
+        default_factory=dict[ProbeKind, list[Exchange]], repr=False
+    )
     _indexed: int = field(default=0, repr=False)
-    _traces: tuple[int, Sequence[Trace]] = field(default=(-1, ()), repr=False)
+    _histories: tuple[int, Sequence[TaskHistory]] = field(default=(-1, ()), repr=False)
 
     @property
     def operation(self) -> Operation:
         """The operation that is verified: the gateway's main one."""
         return self.gateway.main
 
-    def of(self, kind: str, about: str | None = None) -> Iterator[Exchange]:
+    def of(self, kind: ProbeKind, about: str | None = None) -> Iterator[Exchange]:
         """The exchanges of one kind of probe that were answered."""
         while self._indexed < len(self.exchanges):
             exchange = self.exchanges[self._indexed]
@@ -111,28 +116,28 @@ class Evidence:
             if exchange.method == "POST" and mine and isinstance(exchange.asked, dict):
                 yield exchange
 
-    def traces(self) -> Sequence[Trace]:
+    def histories(self) -> Sequence[TaskHistory]:
         """Every task that was created, with all that was seen of it."""
         seen = len(self.exchanges)
-        if self._traces[0] != seen:
-            self._traces = seen, self._read_traces()
-        return self._traces[1]
+        if self._histories[0] != seen:
+            self._histories = seen, self._read_histories()
+        return self._histories[1]
 
-    def _read_traces(self) -> Sequence[Trace]:
-        reads: dict[str, list[Sighting]] = {}
+    def _read_histories(self) -> Sequence[TaskHistory]:
+        reads: dict[str, list[Observation]] = {}
         for exchange in self.answered:
             asked_for = asked_task(exchange)
             # Where another task is shown, that is the finding; nothing is known of the one asked for.
             if asked_for is not None and exchange.task is not None and exchange.task.task_id == asked_for:
-                reads.setdefault(asked_for, []).append(Sighting(exchange.task, exchange))
-        traces: dict[str, Trace] = {}
+                reads.setdefault(asked_for, []).append(Observation(exchange.task, exchange))
+        histories: dict[str, TaskHistory] = {}
         for exchange in self.answered:
             task = exchange.task
             if exchange.method == "POST" and task is not None and exchange.status < 300:
                 seen = tuple(reads.get(task.task_id, ()))
-                trace = Trace(exchange, seen, self.operation.result, self.operation.synchronous)
-                traces.setdefault(task.task_id, trace)
-        return tuple(traces.values())
+                history = TaskHistory(exchange, seen, self.operation.result, self.operation.synchronous)
+                histories.setdefault(task.task_id, history)
+        return tuple(histories.values())
 
 
 def asked_task(exchange: Exchange) -> str | None:

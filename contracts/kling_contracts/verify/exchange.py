@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 from kling_contracts.gateways import Shape
 from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
+from kling_contracts.verify.probes import Probe
 
 # What stands where a key stood. An answer that holds one of these has held a key.
 KEY_MARK: Final = "$KLING_API_KEY"
@@ -20,17 +21,6 @@ MARKS: Final = (KEY_MARK, SECOND_KEY_MARK)
 _NO_ERRORS: Final = (*range(200, 300), "success", "SUCCESS", "ok", "200")
 
 Headers = tuple[tuple[str, str], ...]
-
-
-class Probe(NamedTuple):
-    """Why a request was sent: its kind (`refuse`, `accept`, `poll`, ...), what it is about, in which way."""
-
-    kind: str
-    about: str = ""
-    tag: str = ""
-
-    def __str__(self) -> str:
-        return " / ".join(part for part in self if part)
 
 
 def _decoded(content: bytes) -> object:

@@ -17,11 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TextIO
 
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.planning import Options, Planned
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.plan import Options, Planned
+from kling_contracts.verify.report import Report, RunInfo
 
 FORMAT: Final = "kling-contracts recording"
 VERSION: Final = 1
@@ -35,8 +34,8 @@ def contract_version() -> str:
 def write_recording(report: Report, path: Path) -> None:
     """Write down a run that is over. Raises OSError."""
     recorder = Recorder(path)
-    recorder.begin(report.options, report.evidence, report.course, report.plan)
-    recorder.end(report.course, report.plan)
+    recorder.begin(report.options, report.evidence, report.run_info, report.plan)
+    recorder.end(report.run_info, report.plan)
     if recorder.problem:
         raise OSError(recorder.problem)
 
@@ -51,7 +50,9 @@ class Recorder:
         self._exchanges = 0
         self._deliveries = 0
 
-    def begin(self, options: Options, evidence: Evidence, course: Course, plan: tuple[Planned, ...]) -> None:
+    def begin(
+        self, options: Options, evidence: Evidence, run_info: RunInfo, plan: tuple[Planned, ...]
+    ) -> None:
         """Write the header, and what was seen already. From here on the file is a recording."""
         try:
             self._file = self._path.open("w", encoding="utf-8", newline="\n")
@@ -64,14 +65,14 @@ class Recorder:
             "gateway": evidence.gateway.name,
             "operation": evidence.operation.name,
             "base_url": options.base_url,
-            "date": datetime.fromtimestamp(course.started, UTC).isoformat(),
-            "started": course.started,
+            "date": datetime.fromtimestamp(run_info.started, UTC).isoformat(),
+            "started": run_info.started,
             "seed": evidence.seed,
             "run": evidence.run,
             "signed": sorted(evidence.signed),
             "only": list(options.only),
-            "limit": course.limit,
-            "mock": course.mock,
+            "limit": run_info.limit,
+            "mock": run_info.mock,
             "missing": _missing(plan),
         })  # fmt: skip
         self.go_on(evidence)
@@ -87,15 +88,15 @@ class Recorder:
             self._line({"callback": _written(delivery)})
             self._deliveries += 1
 
-    def end(self, course: Course, plan: tuple[Planned, ...]) -> None:
+    def end(self, run_info: RunInfo, plan: tuple[Planned, ...]) -> None:
         """Write how the run ended, and close the file."""
         self._line({
             "end": {
                 "exchanges": self._exchanges,
                 "callbacks": self._deliveries,
-                "images": course.images,
-                "seconds": course.seconds,
-                "interrupted": course.interrupted,
+                "images": run_info.images,
+                "seconds": run_info.seconds,
+                "interrupted": run_info.interrupted,
                 "missing": _missing(plan),
             }
         })  # fmt: skip

@@ -12,17 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.gateways import Gateway
 from kling_contracts.verify.budget import images_of
-from kling_contracts.verify.catalogue import steps_of
-from kling_contracts.verify.check import Need
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Delivery, Exchange, Probe
-from kling_contracts.verify.known import Deviation
-from kling_contracts.verify.planning import Options, Planned
+from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.known_deviations import Deviation
+from kling_contracts.verify.model import Requirement, Suite
+from kling_contracts.verify.plan import Options, Planned
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import FORMAT, VERSION
-from kling_contracts.verify.report import Report, judged
+from kling_contracts.verify.report import Report, RunInfo, judged
 
 _AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
 
@@ -41,17 +40,15 @@ class _Line:
         return BadRecording(f"{self.path}, line {self.number}: {what}; {_AGAIN}")
 
 
-def judge_recording(
+def judge(
     path: Path,
+    suite: Suite,
     *,
-    only: Sequence[str] = (),
-    known: Sequence[Deviation] = (),
-    gateways: Sequence[Gateway] = GATEWAYS,
+    only: Sequence[str],
+    known: Sequence[Deviation],
+    gateways: Sequence[Gateway],
 ) -> Report:
-    """The report on a recording. Raises BadRecording, OSError.
-
-    `only` replaces the choice that the run was made with. `gateways` are those that it may be about.
-    """
+    """The report on a recording, by the checks of a suite. Raises BadRecording, OSError."""
     lines, cut_off = _read(path)
     header, *rest = lines or [_Line(path, 1, {})]
     gateway = _gateway(header, gateways)
@@ -72,21 +69,21 @@ def judge_recording(
             known=known,
             seed=evidence.seed,
         )
-        begun = Course(limit=head["limit"], mock=bool(head["mock"]), started=float(head["started"]))
-        missing = _needs(head["missing"])
+        begun = RunInfo(limit=head["limit"], mock=bool(head["mock"]), started=float(head["started"]))
+        missing = _requirements(head["missing"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise header.wrong(f"the header lacks something ({error!r})") from None
     for line in rest[:-1] if last else rest:
         _add(line, evidence)
     if last:
-        course, missing = _ended(last, begun, evidence)
+        run_info, missing = _ended(last, begun, evidence)
     else:
-        course = _broken_off(begun, evidence, len(lines), cut_off=cut_off)
-        missing = {step.name: missing.get(step.name, Need.REST) for step in steps_of(gateway)}
+        run_info = _broken_off(begun, evidence, len(lines), cut_off=cut_off)
+        missing = {step.name: missing.get(step.name, Requirement.REST) for step in suite.steps(gateway)}
     plan = tuple(
-        Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in steps_of(gateway)
+        Planned(step=step, missing=missing.get(step.name), spent_before=0) for step in suite.steps(gateway)
     )
-    return judged(options, evidence, plan, course)
+    return judged(options, suite.checks(gateway), evidence, plan, run_info)
 
 
 def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:
@@ -110,26 +107,26 @@ def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:
         raise header.wrong(str(error)) from None
 
 
-def _ended(last: _Line, begun: Course, evidence: Evidence) -> tuple[Course, dict[str, Need]]:
+def _ended(last: _Line, begun: RunInfo, evidence: Evidence) -> tuple[RunInfo, dict[str, Requirement]]:
     """How a run went, by its last line."""
     end = cast("dict[str, Any]", last.content["end"])
     try:
         whole = (end["exchanges"], end["callbacks"]) == (len(evidence.exchanges), len(evidence.deliveries))
-        course = replace(
+        run_info = replace(
             begun,
             images=int(end["images"]),
             seconds=float(end["seconds"]),
             interrupted=bool(end["interrupted"]),
         )
-        missing = _needs(end["missing"])
+        missing = _requirements(end["missing"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise last.wrong(f"the end lacks something ({error!r})") from None
     if not whole:
         raise last.wrong("lines are missing: it counts other exchanges or callbacks than there are")
-    return course, missing
+    return run_info, missing
 
 
-def _broken_off(begun: Course, evidence: Evidence, lines: int, *, cut_off: bool) -> Course:
+def _broken_off(begun: RunInfo, evidence: Evidence, lines: int, *, cut_off: bool) -> RunInfo:
     """How far a run came whose end is missing."""
     half = f"; line {lines + 1} is cut off and was left out" if cut_off else ""
     until = evidence.exchanges[-1].received_at if evidence.exchanges else begun.started
@@ -142,8 +139,8 @@ def _broken_off(begun: Course, evidence: Evidence, lines: int, *, cut_off: bool)
     )
 
 
-def _needs(missing: Mapping[str, str]) -> dict[str, Need]:
-    return {str(name): Need(need) for name, need in missing.items()}
+def _requirements(missing: Mapping[str, str]) -> dict[str, Requirement]:
+    return {str(name): Requirement(requirement) for name, requirement in missing.items()}
 
 
 def _read(path: Path) -> tuple[list[_Line], bool]:
@@ -190,7 +187,7 @@ def _add(line: _Line, evidence: Evidence) -> None:
 def _exchange(seen: dict[str, Any]) -> Exchange:
     return Exchange(
         number=int(seen["number"]),
-        probe=Probe(*map(str, seen["probe"])),
+        probe=_probe(seen["probe"]),
         who=str(seen["who"]),
         method=str(seen["method"]),
         target=str(seen["target"]),
@@ -205,6 +202,11 @@ def _exchange(seen: dict[str, Any]) -> Exchange:
         size=int(seen["size"]),
         digest=str(seen.get("digest", "")),
     )
+
+
+def _probe(seen: Any) -> Probe:
+    kind, about, tag = map(str, seen)
+    return Probe(ProbeKind(kind), about, tag)
 
 
 def _delivery(seen: dict[str, Any]) -> Delivery:

@@ -1,16 +1,33 @@
-"""The report on some evidence: what each check says of it."""
+"""The report on some evidence: the results of the checks, how the run went, and the exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from fnmatch import fnmatchcase
 
-from kling_contracts.verify.catalogue import checks_of
-from kling_contracts.verify.check import Check, Hearing, Need, Result, Verdict
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.known import Deviation, unused
-from kling_contracts.verify.planning import Options, Planned, asked_for
+from kling_contracts.verify.known_deviations import Deviation, unused
+from kling_contracts.verify.model import OWN_CHOICE, Check, CheckContext, Requirement, Result, Step, Verdict
+from kling_contracts.verify.plan import Options, Planned, asked_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """`images` were spent of `limit` (None: no limit); `started` is Unix time, `seconds` how long it took.
+
+    `mock`: against a kling-mock, by its own word. `interrupted`: it did not come to its end; `note` says how
+    far it came, where that is known.
+    """
+
+    images: int = 0
+    limit: int | None = 0
+    mock: bool = False
+    started: float = 0.0
+    seconds: float = 0.0
+    interrupted: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +37,7 @@ class Report:
     options: Options
     results: tuple[Result, ...]
     evidence: Evidence
-    course: Course
+    run_info: RunInfo
     plan: tuple[Planned, ...]
     unused_known: tuple[Deviation, ...] = ()
 
@@ -28,48 +45,108 @@ class Report:
         return tuple(result for result in self.results if result.verdict in verdicts)
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the run, also those that were left out."""
+        return tuple(each.step for each in self.plan)
+
+    @property
     def findings(self) -> tuple[Result, ...]:
         """The checks that failed."""
         return self.having(Verdict.FAIL)
 
 
-def judged(options: Options, evidence: Evidence, planned: tuple[Planned, ...], course: Course) -> Report:
+def judged(
+    options: Options,
+    checks: Iterable[Check],
+    evidence: Evidence,
+    planned: tuple[Planned, ...],
+    run_info: RunInfo,
+) -> Report:
     """The report on some evidence."""
-    results = tuple(_judge(check, evidence, planned, options.known) for check in checks_of(options.target))
+    contexts = {check: _context_of(check, evidence) for check in checks}
+    results = tuple(_result(check, contexts, planned, options.known) for check in contexts)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
         results=chosen,
         evidence=evidence,
-        course=course,
+        run_info=run_info,
         plan=planned,
         unused_known=unused(options.known, results),
     )
 
 
-def _judge(
-    check: Check, evidence: Evidence, planned: Iterable[Planned], known: Sequence[Deviation]
+def _context_of(check: Check, evidence: Evidence) -> CheckContext:
+    context = CheckContext()
+    check.judge(evidence, context)
+    return context
+
+
+def _without_explained(check: Check, contexts: Mapping[Check, CheckContext]) -> CheckContext:
+    """What a check found, without what a check that takes precedence found for the same message or task."""
+    mine = contexts[check]
+    first = [it for it in contexts if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
+    explained = {subject for it in first for failure in contexts[it].failures for subject in failure.subjects}
+    left = [failure for failure in mine.failures if not failure.subjects & explained]
+    return CheckContext(examined=mine.examined - len(mine.failures) + len(left), failures=left)
+
+
+def _result(
+    check: Check,
+    contexts: Mapping[Check, CheckContext],
+    planned: Iterable[Planned],
+    known: Sequence[Deviation],
 ) -> Result:
-    hearing = Hearing()
-    check.judge(evidence, hearing)
-    if hearing.examples:
+    context = _without_explained(check, contexts)
+    if context.failures:
         deviation = next((each for each in known if each.covers(check.id)), None)
         verdict = Verdict.FAIL if deviation is None else Verdict.KNOWN
         reason = "" if deviation is None else deviation.reason
         return Result(
             check=check,
             verdict=verdict,
-            examined=hearing.examined,
-            examples=tuple(hearing.examples),
+            examined=context.examined,
+            failures=tuple(context.failures),
             reason=reason,
         )
-    if hearing.examined:
-        return Result(check=check, verdict=Verdict.PASS, examined=hearing.examined)
-    feeding = [each for each in planned if each.step.serves(check.id)]
-    missing = [each.missing for each in feeding if each.missing]
+    if context.examined:
+        return Result(check=check, verdict=Verdict.PASS, examined=context.examined)
+    covering = [each for each in planned if each.step.covers(check.id)]
+    missing = [each.missing for each in covering if each.missing]
     if missing:
         # Where some of its tasks were created, it is time that was lacking, whatever else was left out.
-        begun = any(each.step.keeps and each.missing is None for each in feeding)
-        need = Need.TIME if begun and Need.TIME in missing else missing[0]
-        return Result(check=check, verdict=Verdict.NOT_RUN, need=need, reason=f"needs {need}")
+        begun = any(each.step.creates and each.missing is None for each in covering)
+        requirement = Requirement.TIME if begun and Requirement.TIME in missing else missing[0]
+        return Result(
+            check=check, verdict=Verdict.NOT_RUN, requirement=requirement, reason=f"needs {requirement}"
+        )
     return Result(check=check, verdict=Verdict.INCONCLUSIVE, reason="its premise never held")
+
+
+class ExitCode(IntEnum):
+    """The exit status of `verify` and `judge`."""
+
+    HOLDS = 0
+    BROKEN = 1
+    USAGE = 2
+    UNREACHABLE = 3  # no answer, or the key is refused
+    INCONCLUSIVE = 4  # something that must be seen was not, or the run was interrupted
+
+
+def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
+    """How a run ends. What the user left out counts only with `require_all`, or if nothing else is left."""
+    if report.run_info.interrupted:
+        return ExitCode.INCONCLUSIVE
+    if report.findings:
+        return ExitCode.BROKEN
+    nothing_seen = not report.having(Verdict.PASS, Verdict.KNOWN)
+    if nothing_seen or any(_open(result, require_all=require_all) for result in report.results):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.HOLDS
+
+
+def _open(result: Result, *, require_all: bool) -> bool:
+    """Whether a check leaves a question that the user did not choose to leave."""
+    if result.verdict not in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
+        return False
+    return require_all or (result.check.required and result.requirement not in OWN_CHOICE)

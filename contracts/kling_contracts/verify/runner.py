@@ -8,22 +8,17 @@ from dataclasses import replace
 
 import httpx
 
-from kling_contracts.verify.addresses import address_problem, is_loopback
 from kling_contracts.verify.budget import Budget, OverBudget
-from kling_contracts.verify.check import Need
-from kling_contracts.verify.course import Course
+from kling_contracts.verify.callback_server import CallbackInbox, CallbackServer
+from kling_contracts.verify.credentials import Keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Probe
-from kling_contracts.verify.keys import Keys
-from kling_contracts.verify.planning import Options, Planned, limit_of, plan
-from kling_contracts.verify.receiver import Inbox, Receiver
+from kling_contracts.verify.model import Requirement, Step, Suite
+from kling_contracts.verify.plan import Options, Planned, address_problem, is_loopback, limit_of, plan
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import Recorder
-from kling_contracts.verify.report import Report, judged
+from kling_contracts.verify.report import Report, RunInfo, judged
 from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
-from kling_contracts.verify.step import Step
-from kling_contracts.verify.wire import Wire
-
-__all__ = ["HEALTH_PATH", "Options", "Progress", "Report", "Unreachable", "plan", "verify"]
+from kling_contracts.verify.transport import HttpTransport
 
 HEALTH_PATH = "/_mock/health"
 
@@ -42,21 +37,22 @@ class Progress:
         """There is more evidence."""
 
 
-def verify(  # noqa: PLR0913 -- what a test may replace
+def run(  # noqa: PLR0913 -- what a test may replace
     options: Options,
+    suite: Suite,
     *,
     transport: httpx.BaseTransport | None = None,
     waiter: Waiter | None = None,
-    inbox: Inbox | None = None,
+    inbox: CallbackInbox | None = None,
     progress: Progress | None = None,
     recorder: Recorder | None = None,
-    run: str | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Verify a server. Raises Unreachable, or ValueError for a base URL that is none.
 
     Raises LookupError for an operation that the gateway does not offer.
 
-    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run`
+    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run_id`
     is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
     """
     problem = address_problem(options.base_url)
@@ -65,7 +61,7 @@ def verify(  # noqa: PLR0913 -- what a test may replace
     waiter, progress = waiter or SystemWaiter(), progress or Progress()
     evidence = Evidence(
         gateway=options.target,
-        run=run or secrets.token_hex(4),
+        run=run_id or secrets.token_hex(4),
         seed=options.seed,
         signed=_signing(options),
     )
@@ -77,12 +73,14 @@ def verify(  # noqa: PLR0913 -- what a test may replace
 
     started = waiter.now()
     with ExitStack() as open_things:
-        wire = Wire(options.base_url, transport, time_left=lambda: started + options.deadline - waiter.now())
-        open_things.callback(wire.close)
+        http = HttpTransport(
+            options.base_url, transport, time_left=lambda: started + options.deadline - waiter.now()
+        )
+        open_things.callback(http.close)
         if inbox is None and is_loopback(options.base_url):
-            inbox = open_things.enter_context(Receiver(waiter.now))
+            inbox = open_things.enter_context(CallbackServer(waiter.now))
         session = Session(
-            wire=wire,
+            transport=http,
             keys=Keys(options.api_key, options.second_api_key, options.gateway.takes_tokens),
             budget=Budget(0),
             evidence=evidence,
@@ -96,19 +94,19 @@ def verify(  # noqa: PLR0913 -- what a test may replace
         except OutOfTime:
             raise Unreachable(f"no answer within {options.deadline:g} s, the deadline") from None
         limit = session.budget.limit = limit_of(options, mock=mock)
-        planned = plan(options, mock=mock, receiver=inbox is not None)
-        course = Course(limit=limit, mock=mock, started=started)
+        planned = plan(options, suite, mock=mock, receiver=inbox is not None)
+        run_info = RunInfo(limit=limit, mock=mock, started=started)
         if recorder is not None:
             open_things.callback(recorder.close)
-            recorder.begin(options, evidence, course, planned)
+            recorder.begin(options, evidence, run_info, planned)
         planned, interrupted = _run(session, planned, progress)
         session.collect()
         seconds = waiter.now() - started
-        course = replace(course, images=session.budget.spent, seconds=seconds, interrupted=interrupted)
+        run_info = replace(run_info, images=session.budget.spent, seconds=seconds, interrupted=interrupted)
         if recorder is not None:
             recorder.go_on(evidence)  # an interruption may have come before the last exchange was written
-            recorder.end(course, planned)
-    return judged(options, evidence, planned, course)
+            recorder.end(run_info, planned)
+    return judged(options, suite.checks(options.target), evidence, planned, run_info)
 
 
 def _signing(options: Options) -> frozenset[str]:
@@ -119,10 +117,12 @@ def _signing(options: Options) -> frozenset[str]:
 
 def _reach(session: Session) -> bool:
     """Whether the server is a kling-mock, by its own word. Raises Unreachable."""
-    health = session.send(Probe("health"), "GET", HEALTH_PATH)
+    health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
         raise Unreachable(f"no answer: {health.failure}")
-    first = session.query("unknown", f"kc-{session.evidence.run}-nobody", "to see if the key is taken")
+    first = session.query(
+        ProbeKind.UNKNOWN_ID, f"kc-{session.evidence.run}-nobody", "to see if the key is taken"
+    )
     if not first.answered:
         raise Unreachable(f"no answer: {first.failure}")
     if first.status in (401, 403):
@@ -141,18 +141,19 @@ def _run(
             progress.step(each.step, running.index(each), len(running))
             try:
                 if session.time_left <= 0:
-                    missing = Need.TIME
+                    missing = Requirement.TIME
                 else:
                     each.step.run(session)
                     session.collect()
             except OverBudget:
-                missing = Need.BUDGET
+                missing = Requirement.BUDGET
             except OutOfTime:
-                missing = Need.TIME
+                missing = Requirement.TIME
             except KeyboardInterrupt:
                 rest = planned[len(done) :]
                 stopped = [
-                    Planned(step=it.step, missing=it.missing or Need.REST, spent_before=0) for it in rest
+                    Planned(step=it.step, missing=it.missing or Requirement.REST, spent_before=0)
+                    for it in rest
                 ]
                 return (*done, *stopped), True
         done.append(Planned(step=each.step, missing=missing, spent_before=each.spent_before))

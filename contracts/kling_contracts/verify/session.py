@@ -1,4 +1,4 @@
-"""What the steps of a campaign send through: every request is counted, budgeted, scrubbed and kept."""
+"""A run's connection to the server: every request is counted, budgeted, scrubbed and kept."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from kling_contracts.operations import Operation
 from kling_contracts.pictures import read_header
-from kling_contracts.verify.answer import Answer, Sender
 from kling_contracts.verify.budget import Budget, images_in, images_of
+from kling_contracts.verify.callback_server import CallbackInbox
+from kling_contracts.verify.credentials import NOBODY, Credential, Keys
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Delivery, Exchange, Headers, Probe
-from kling_contracts.verify.keys import NOBODY, Credential, Keys
-from kling_contracts.verify.receiver import Inbox
-from kling_contracts.verify.shorthand import in_texts, shorten
+from kling_contracts.verify.exchange import Delivery, Exchange, Headers
+from kling_contracts.verify.probes import Probe, ProbeKind
+from kling_contracts.verify.text import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
 # Larger bodies are kept in short, of pictures what tells their size and the end: a recording is to be read.
@@ -26,6 +26,22 @@ KEPT_BYTES: Final = 256 * 1024
 # Some write notes behind the end of a picture.
 KEPT_END: Final = 4096
 _KEPT_TEXT: Final = 4096
+
+
+class Answer(NamedTuple):
+    """`status` 0 and `failure` where nothing came. `arrived`: the request may have reached the server."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    failure: str = ""
+    arrived: bool = True
+
+
+class Transport(Protocol):
+    """Sends one request. `target` is path and query as they go on the transport, or a whole URL."""
+
+    def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer: ...
 
 
 class Waiter(Protocol):
@@ -59,13 +75,13 @@ class Session:
     def __init__(  # noqa: PLR0913 -- all that a run goes by
         self,
         *,
-        wire: Sender,
+        transport: Transport,
         keys: Keys,
         budget: Budget,
         evidence: Evidence,
         waiter: Waiter,
         deadline: float,
-        inbox: Inbox | None = None,
+        inbox: CallbackInbox | None = None,
         seen: Callable[[Evidence], None] | None = None,
     ) -> None:
         self.keys = keys
@@ -74,7 +90,7 @@ class Session:
         self.waiter = waiter
         self.inbox = inbox
         self.random = random.Random(evidence.seed)  # noqa: S311 -- choices that a seed repeats
-        self._wire = wire
+        self._transport = transport
         self._until = waiter.now() + deadline
         self._seen = seen
         self._lock = threading.Lock()
@@ -109,7 +125,7 @@ class Session:
         kept = content if len(content) <= KEPT_BYTES else encode(_cut(body))
         return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body), kept)
 
-    def query(self, kind: str, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
+    def query(self, kind: ProbeKind, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
         """Ask for a task. The probe is about the id."""
         return self.send(Probe(kind, task_id, tag), "GET", f"{self.create_path}/{task_id}", key=key)
 
@@ -206,7 +222,7 @@ class Session:
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
         sent_at = self.waiter.now()
-        answer = self._wire.send(method, target, sent, body)
+        answer = self._transport.send(method, target, sent, body)
         if answer.status == 0 and self.time_left <= 0:
             raise OutOfTime  # it had less time than it should have, so nothing is said against it
         received_at = self.waiter.now()

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import httpx
 import pytest
 
-import kling_contracts.verify.planning
 import kling_mock.images.draw
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
+from kling_contracts.registry import SUITE, steps_of
 from kling_contracts.sample_pictures import png
-from kling_contracts.verify.catalogue import steps_of
-from kling_contracts.verify.check import Need, Verdict
-from kling_contracts.verify.keys import Keys
-from kling_contracts.verify.receiver import Letters
-from kling_contracts.verify.runner import Options, Report, verify
-from kling_contracts.verify.step import Step
+from kling_contracts.verify.callback_server import ReceivedCallbacks
+from kling_contracts.verify.credentials import Keys
+from kling_contracts.verify.model import Requirement, Step, Suite, Verdict
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.report import Report
+from kling_contracts.verify.runner import run
 from kling_mock import Fake, ManualClock
 from kling_mock.callbacks.model import Callback as FakeCallback
 from kling_mock.images.urls import PictureInfo
@@ -34,7 +34,7 @@ SECOND_KEY = "sk-two-0000"
 SOUND = Fault(name="sound", catches="", says="Nothing is wrong.", make=FaultyServer)
 
 
-class Inbox(Letters):
+class Inbox(ReceivedCallbacks):
     """A receiver that is no socket."""
 
     def url(self, token: str) -> str:
@@ -89,15 +89,15 @@ class Outcome:
     def told(self) -> str:
         """The findings in words, for whoever reads a failed test."""
         return "\n".join(
-            f"{result.check.id}: {example.sentence}; expected {example.expected}; actual {example.actual}"
+            f"{result.check.id}: {failure.sentence}; expected {failure.expected}; actual {failure.actual}"
             for result in self.report.findings
-            for example in result.examples[:2]
+            for failure in result.failures[:2]
         )
 
     @property
     def silent(self) -> set[str]:
         """Checks that said nothing, although neither budget nor a signing key was missing."""
-        told = (f"needs {Need.BUDGET}", f"needs {Need.SIGNER}")
+        told = (f"needs {Requirement.BUDGET}", f"needs {Requirement.SIGNER}")
         quiet = self.report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
         return {result.check.id for result in quiet if result.reason not in told}
 
@@ -126,10 +126,9 @@ def _light_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 @pytest.fixture
-def light_campaign(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+def light_campaign(campaign: Campaign) -> Campaign:
     """The same without the requests of 14 MB, which take half of its time."""
-    monkeypatch.setattr(kling_contracts.verify.planning, "steps_of", _light_steps)
-    return campaign
+    return partial(campaign, suite=replace(SUITE, steps=_light_steps))
 
 
 def _settings(gateway: Gateway) -> dict[str, Any]:
@@ -176,6 +175,7 @@ def run_campaign(
     pace: str = "seconds:0.3,0.5",
     latency: float = 0.004,
     operation: Operation | None = None,
+    suite: Suite = SUITE,
 ) -> Outcome:
     """A whole run against a fake behind a faulty server, as a user with two keys runs it."""
     target = gateway if operation is None else gateway.focused(operation)
@@ -189,12 +189,13 @@ def run_campaign(
         operation=operation,
         max_tasks=images,
     )
-    report = verify(
+    report = run(
         options,
+        suite,
         transport=Ticking(served.transport, served.clock, latency),
         waiter=Wait(served.clock),
         inbox=served.inbox,
-        run="r1",
+        run_id="r1",
     )
     served.fake.check()
     return Outcome(report, served)

@@ -110,43 +110,43 @@ def refusing(*operations: Operation, finds: set[str]) -> Callable[[Callable[[Obj
 # --- results ----------------------------------------------------------------------------------------------
 
 
-@task(VIDEO, SOUND, SERIES, SPEECH, finds={"life_cycle.images.presence"})
+@task(VIDEO, SOUND, SERIES, SPEECH, finds={"lifecycle.images.presence"})
 def results_under_images(task: Object) -> None:
     if found := images_of(task):
         task["task_result"] = {"images": found}
 
 
-@task(EXPAND, TEXT_TO_IMAGE, finds={"life_cycle.images.presence"})
+@task(EXPAND, TEXT_TO_IMAGE, finds={"lifecycle.images.presence"})
 def results_under_videos(task: Object) -> None:
     if found := images_of(task):
         task["task_result"] = {"videos": found}
 
 
-@task(VIDEO, SOUND, SPEECH, finds={"life_cycle.media.id"})
+@task(VIDEO, SOUND, SPEECH, finds={"lifecycle.media.id"})
 def no_id(task: Object) -> None:
     for each in images_of(task):
         each.pop("id", None)
 
 
-@task(VIDEO, SPEECH, finds={"life_cycle.media.duration"})
+@task(VIDEO, SPEECH, finds={"lifecycle.media.duration"})
 def no_duration(task: Object) -> None:
     for each in images_of(task):
         each["duration"] = ""
 
 
-@task(VIDEO, SPEECH, finds={"life_cycle.shape", "life_cycle.media.duration"})
+@task(VIDEO, SPEECH, finds={"lifecycle.shape", "lifecycle.media.duration"})
 def a_duration_that_is_a_number(task: Object) -> None:
     for each in images_of(task):
         each["duration"] = 5
 
 
-@task(VIDEO, SPEECH, finds={"life_cycle.images.count"})
+@task(VIDEO, SPEECH, finds={"lifecycle.images.count"})
 def the_same_twice(task: Object) -> None:
     for each in images_of(task)[:1]:
         images_of(task).append(each | {"id": f"{each['id']}0", "url": f"{each['url']}?second"})
 
 
-@task(VIDEO, EXPAND, SOUND, finds={"life_cycle.images.absolute"})
+@task(VIDEO, EXPAND, SOUND, finds={"lifecycle.images.absolute"})
 def a_path_alone(task: Object) -> None:
     for each in images_of(task):
         each["url"] = "/" + str(each["url"]).partition("//")[2].partition("/")[2]
@@ -169,8 +169,8 @@ class NoFile(FaultyServer):
             response.status, response.content = 404, b"gone"
 
 
-_note("a page for a file", (VIDEO, SOUND, SPEECH), {"pictures.content_type"}, AnotherFile)
-_note("no file", (VIDEO, SPEECH, EXPAND), {"pictures.downloadable"}, NoFile)
+_note("a page for a file", (VIDEO, SOUND, SPEECH), {"result_images.content_type"}, AnotherFile)
+_note("no file", (VIDEO, SPEECH, EXPAND), {"result_images.downloadable"}, NoFile)
 
 
 # --- conditions of several fields -------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def short_negative_prompts(body: Object) -> bool:
 # --- synchronous operations, and their word ---------------------------------------------------------------
 
 
-@task(SPEECH, finds={"life_cycle.images.presence"})
+@task(SPEECH, finds={"lifecycle.images.presence"})
 def ended_without_results(task: Object) -> None:
     task["task_result"] = {}
 
@@ -318,7 +318,7 @@ class NeverBegun(FaultyServer):
             response.task["task_result"] = {kind.value: [result | {"url": "https://cdn.klingai.com/0"}]}
 
 
-_note("only submitted", (SPEECH,), {"life_cycle.created"}, OnlySubmitted)
-_note("another word", (SPEECH,), {"answers.success_word"}, AnotherWord)
-_note("forgotten", (SPEECH,), {"life_cycle.at_once"}, ForgottenWhenCreated)
-_note("ended at once", (VIDEO, SERIES, EXPAND), {"life_cycle.created"}, NeverBegun)
+_note("only submitted", (SPEECH,), {"lifecycle.created"}, OnlySubmitted)
+_note("another word", (SPEECH,), {"responses.success_word"}, AnotherWord)
+_note("forgotten", (SPEECH,), {"lifecycle.at_once"}, ForgottenWhenCreated)
+_note("ended at once", (VIDEO, SERIES, EXPAND), {"lifecycle.created"}, NeverBegun)

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-import kling_contracts.verify.receiver
-from kling_contracts.verify.check import Hearing, Result
+import kling_contracts.verify.callback_server
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Delivery, Exchange, Probe
-from kling_contracts.verify.replay import replay_of
+from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.model import CheckContext, Result
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.report import Report
-from kling_contracts.verify.reproduce import Reproduction, reproduce
+from kling_contracts.verify.repro import Reproduction, reproduce
+from kling_contracts.verify.repro.replay import replay_of
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -62,7 +63,7 @@ class Tap(httpx.BaseTransport):
         return response
 
 
-class Receiver:
+class CallbackServer:
     """Hears the callbacks of the server from now on, on no socket."""
 
     def __init__(self, served: Served, _now: object) -> None:
@@ -94,7 +95,9 @@ def _in_process(served: Served, tap: Tap) -> Iterator[None]:
             patch.setattr(httpx, method, getattr(client, method))
         patch.setattr(httpx, "Client", partial(httpx.Client, transport=tap))
         patch.setattr(time, "sleep", served.clock.advance)
-        patch.setattr(kling_contracts.verify.receiver, "Receiver", partial(Receiver, served))
+        patch.setattr(
+            kling_contracts.verify.callback_server, "CallbackServer", partial(CallbackServer, served)
+        )
         yield
 
 
@@ -112,7 +115,7 @@ def paste(code: str, served: Served) -> Tap:
 
 def scripts_of(result: Result, report: Report) -> Reproduction:
     """What the report gives to paste for a finding."""
-    return reproduce(result.check, result.examples[0], report.evidence, SERVER)
+    return reproduce(result.check, result.failures[0], report.evidence, SERVER, report.steps)
 
 
 def shown_again(outcome: Outcome, result: Result, script: str, served: Served | None = None) -> bool:
@@ -121,12 +124,12 @@ def shown_again(outcome: Outcome, result: Result, script: str, served: Served | 
     It is run against the server of the run, or another one.
     """
     served = served or outcome.served
-    example, evidence = result.examples[0], outcome.report.evidence
-    replay = replay_of(result.check, example, evidence)
+    failure, evidence = result.failures[0], outcome.report.evidence
+    replay = replay_of(result.check, failure, evidence, outcome.report.steps)
     tap = paste(script, served)
     new = _instead(list(replay.exchanges), tap, served, evidence)
     came = _deliveries(served) if replay.listening else []
-    heard = {each.token for each in came} | {it.token for it in example.shown if isinstance(it, Delivery)}
+    heard = {each.token for each in came} | {it.token for it in failure.shown if isinstance(it, Delivery)}
     looks = _looks(new, served, evidence)
     again = Evidence(
         gateway=evidence.gateway,
@@ -135,10 +138,10 @@ def shown_again(outcome: Outcome, result: Result, script: str, served: Served | 
         exchanges=[*(new.get(each.number, each) for each in evidence.exchanges), *looks],
         deliveries=[*(each for each in evidence.deliveries if each.token not in heard), *came],
     )
-    hearing = Hearing()
-    result.check.judge(again, hearing)
+    context = CheckContext()
+    result.check.judge(again, context)
     fresh = [*new.values(), *came]
-    return any(each is it for example in hearing.examples for each in example.shown for it in fresh)
+    return any(each is it for failure in context.failures for each in failure.shown for it in fresh)
 
 
 def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list[Exchange]:
@@ -152,7 +155,7 @@ def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list
             httpx.Client(transport=tap).get(
                 f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
             )
-            empty = replace(each, method="GET", probe=Probe("poll", task), who="first", body=b"")
+            empty = replace(each, method="GET", probe=Probe(ProbeKind.POLL, task), who="first", body=b"")
             number = len(evidence.exchanges) + len(looks)
             looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
     return looks
@@ -187,7 +190,7 @@ def _instead(wanted: list[Exchange], tap: Tap, served: Served, evidence: Evidenc
             names[f"kc-{evidence.run}-"] = f"kc-{mark[1].decode()}-"
         if old.task is not None and made.task is not None:
             names[old.task.task_id] = made.task.task_id
-        new[old.number] = replace(made, probe=Probe(*(_renamed(part, names) for part in made.probe)))
+        new[old.number] = replace(made, probe=_renamed_probe(made.probe, names))
     return new
 
 
@@ -228,7 +231,11 @@ def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
 def _named(exchange: Exchange, evidence: Evidence) -> bool:
     """Whether the target names a task of the run, so that another one is asked for instead."""
     last = exchange.target.rpartition("/")[2].partition("?")[0]
-    return last in {trace.id for trace in evidence.traces()} or f"kc-{evidence.run}-" in last
+    return last in {history.id for history in evidence.histories()} or f"kc-{evidence.run}-" in last
+
+
+def _renamed_probe(probe: Probe, names: dict[str, str]) -> Probe:
+    return Probe(probe.kind, _renamed(probe.about, names), _renamed(probe.tag, names))
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:

@@ -15,17 +15,16 @@ import pytest
 
 from kling_contracts.cli import main
 from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
-from kling_contracts.verify.catalogue import checks_of
-from kling_contracts.verify.check import Check, Example, Result, Verdict
-from kling_contracts.verify.course import Course
+from kling_contracts.registry import SUITE, checks_of, judge_recording, verify
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
-from kling_contracts.verify.planning import Options, plan
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, Failure, Result, Verdict
+from kling_contracts.verify.plan import Options, plan
+from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import Recorder
-from kling_contracts.verify.recording import judge_recording
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.report import Report, RunInfo
 from kling_contracts.verify.reports import html_report, json_report, junit
-from kling_contracts.verify.runner import Progress, verify
+from kling_contracts.verify.runner import Progress, run
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE, SEED
 from kling_mock import Fake
 
@@ -47,9 +46,11 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
-    options = Options(base_url=url, api_key=KEY, only=("answers.*", "refuses.prompt.*", "malformed.*"))
+    options = Options(
+        base_url=url, api_key=KEY, only=("responses.*", "refuses.prompt.*", "malformed_bodies.*")
+    )
     path = tmp_path_factory.mktemp("recording") / "run.jsonl"
-    return verify(options, run="r1", recorder=Recorder(path)), path
+    return run(options, SUITE, run_id="r1", recorder=Recorder(path)), path
 
 
 def test_a_right_server_holds_and_the_key_is_nowhere(
@@ -83,9 +84,9 @@ def test_a_recording_gives_the_same_verdicts(recorded: tuple[Report, Path]) -> N
     judged = judge_recording(path)
     assert judged.results == report.results
     assert judged.evidence == report.evidence
-    assert (judged.course.images, judged.course.mock, judged.plan != ()) == (
-        report.course.images,
-        report.course.mock,
+    assert (judged.run_info.images, judged.run_info.mock, judged.plan != ()) == (
+        report.run_info.images,
+        report.run_info.mock,
         True,
     )
 
@@ -176,14 +177,14 @@ def test_a_recording_is_whole_at_any_time(url: str, tmp_path: Path) -> None:
     """But for the exchange that is just being told."""
     path = tmp_path / "live"
     progress = Killed(path)
-    options = Options(base_url=url, api_key=KEY, only=("unknown_ids.refused",))
+    options = Options(base_url=url, api_key=KEY, only=("routing.unknown_ids",))
     verify(options, progress=progress, recorder=Recorder(path))
     assert set(progress.lines) == {-1, 0}
     assert len(progress.lines) > 5
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--record", "/dev/full", "--only", "unknown_ids.*"]
+    flags = ["--record", "/dev/full", "--only", "routing.unknown_ids"]
     assert main(["verify", "--base-url", url, "--api-key", KEY, *flags]) == 0
     assert "/dev/full is not whole: No space left" in capsys.readouterr().err
 
@@ -209,7 +210,10 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--second-api-key", KEY], "another account"),
         (["--operation", "tts"], "--operation: CometAPI has no operation 'tts'; it has multi-image, "),
         (["--operation", "multi-image", "--gateway", "kling"], "it has multi-image2image, text-to-image"),
-        (["--operation", "text-to-image", "--only", "pictures.ration"], "did you mean pictures.ratio"),
+        (
+            ["--operation", "text-to-image", "--only", "result_images.ration"],
+            "did you mean result_images.ratio",
+        ),
     ],
 )
 def test_wrong_usage_is_told_and_nothing_is_sent(
@@ -223,7 +227,12 @@ def test_wrong_usage_is_told_and_nothing_is_sent(
 
 
 def test_what_needs_tasks_creates_them_when_it_runs_by_itself(url: str) -> None:
-    only = ("errors.duplicate_id", "accounts.separate", "accounts.external_ids", "refused.calls_nobody")
+    only = (
+        "errors.duplicate_id",
+        "account_isolation.tasks",
+        "account_isolation.external_ids",
+        "invalid_requests.no_callback",
+    )
     report = verify(Options(base_url=url, api_key=KEY, second_api_key=SECOND, max_tasks=20, only=only))
     assert {result.check.id: result.verdict for result in report.results} == dict.fromkeys(only, Verdict.PASS)
 
@@ -243,8 +252,8 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
         gateway=gateway,
         max_tasks=20,
     )
-    planned = plan(options)
-    lacking = {each.missing for each in planned if each.step.must and each.missing}
+    planned = plan(options, SUITE)
+    lacking = {each.missing for each in planned if each.step.required and each.missing}
     assert len(planned) > 40
     assert lacking <= ({"access and secret key"} if not gateway.takes_tokens else set())
 
@@ -307,9 +316,9 @@ def test_a_deviation_that_no_check_can_have_is_a_slip(
     recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = tmp_path / "known.toml"
-    known.write_text('[[deviation]]\ncheck = "answers.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
+    known.write_text('[[deviation]]\ncheck = "responses.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
     assert main(["judge", str(recorded[1]), "--known", str(known)]) == 2
-    assert "no check is called answers.jsn; did you mean answers.json" in capsys.readouterr().err
+    assert "no check is called responses.jsn; did you mean responses.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["auth", "auth.*"])
@@ -323,14 +332,14 @@ def test_a_group_is_listed(given: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain"]) == 0
     assert all(check.id in capsys.readouterr().out for check in checks_of(COMETAPI)[:1])
-    assert main(["explain", "life_cycle.states"]) == 2
+    assert main(["explain", "lifecycle.states"]) == 2
     assert "did you mean" in capsys.readouterr().err
 
 
 def hostile() -> Report:
     exchange = Exchange(
         number=0,
-        probe=Probe("refuse", "prompt.max_length", HOSTILE),
+        probe=Probe(ProbeKind.REFUSE, "prompt.max_length", HOSTILE),
         who="first",
         method="POST",
         target="/kling/v1/images/generations",
@@ -342,12 +351,12 @@ def hostile() -> Report:
         answer=HOSTILE.encode("utf-8", "surrogatepass"),
     )
     check = Check(id="a.b", sentence="s", source=SEED, judge=lambda *_: None)
-    example = Example(HOSTILE, HOSTILE, HOSTILE, (exchange,))
+    failure = Failure(HOSTILE, HOSTILE, HOSTILE, (exchange,))
     return Report(
         options=Options(base_url="http://127.0.0.1:9", api_key=KEY),
-        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, examples=(example,)),),
+        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, failures=(failure,)),),
         evidence=Evidence(exchanges=[exchange]),
-        course=Course(),
+        run_info=RunInfo(),
         plan=(),
     )
 
@@ -390,7 +399,7 @@ def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
     report, path = recorded
     text = path.read_text(encoding="utf-8")
     if status:
-        refused = next(each.answer.decode() for each in report.evidence.of("malformed"))
+        refused = next(each.answer.decode() for each in report.evidence.of(ProbeKind.MALFORMED))
         text = text.replace(json.dumps(refused)[1:-1], json.dumps("nothing")[1:-1])
     spoilt = tmp_path / "run.jsonl"
     spoilt.write_text(text, encoding="utf-8")
@@ -410,7 +419,7 @@ def test_a_mistake_of_ours_is_not_held_against_the_server(
     def mistaken(*_: object, **__: object) -> None:
         raise LookupError("ours")
 
-    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", mistaken)
+    monkeypatch.setattr("kling_contracts.registry.judge_recording", mistaken)
     assert main(["judge", str(recorded[1])]) == 4
     told = capsys.readouterr().err
     assert told.startswith(
@@ -425,6 +434,6 @@ def test_an_interrupted_command_is_no_traceback(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kling_contracts.verify.recording.judge_recording", interrupted)
+    monkeypatch.setattr("kling_contracts.registry.judge_recording", interrupted)
     assert main(["judge", str(recorded[1])]) == 4
     assert capsys.readouterr().err == "kling-contracts: interrupted before there was a report\n"

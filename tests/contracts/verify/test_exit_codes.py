@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kling_contracts.verify.check import Check, Need, Result, Verdict
-from kling_contracts.verify.course import Course
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exit_codes import exit_code
-from kling_contracts.verify.planning import Options
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Check, Requirement, Result, Verdict
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.report import Report, RunInfo, exit_code
 from kling_contracts.vocabulary import SEED
 
 PASS, FAIL, KNOWN, OPEN, NOT_RUN = (
@@ -19,12 +17,12 @@ PASS, FAIL, KNOWN, OPEN, NOT_RUN = (
     Verdict.INCONCLUSIVE,
     Verdict.NOT_RUN,
 )
-Row = tuple[Verdict, Need | None, bool]
+Row = tuple[Verdict, Requirement | None, bool]
 
 
-def result(verdict: Verdict, need: Need | None = None, must: bool = True) -> Result:
-    check = Check(id="a.b", sentence="", source=SEED, judge=lambda *_: None, must=must)
-    return Result(check=check, verdict=verdict, need=need)
+def result(verdict: Verdict, requirement: Requirement | None = None, required: bool = True) -> Result:
+    check = Check(id="a.b", sentence="", source=SEED, judge=lambda *_: None, required=required)
+    return Result(check=check, verdict=verdict, requirement=requirement)
 
 
 def report(*results: Result, interrupted: bool = False) -> Report:
@@ -32,7 +30,7 @@ def report(*results: Result, interrupted: bool = False) -> Report:
         options=Options(base_url="http://127.0.0.1:9", api_key="sk"),
         results=results,
         evidence=Evidence(),
-        course=Course(interrupted=interrupted),
+        run_info=RunInfo(interrupted=interrupted),
         plan=(),
     )
 
@@ -48,15 +46,21 @@ HELD = result(PASS)
         ([HELD, result(FAIL)], 1, 1),
         ([HELD, result(FAIL), result(OPEN)], 1, 1),
         ([HELD, result(OPEN)], 4, 4),
-        ([HELD, result(OPEN, must=False)], 0, 4),
-        ([HELD, result(NOT_RUN, Need.TIME)], 4, 4),
-        ([HELD, result(NOT_RUN, Need.TIME, must=False)], 0, 4),
+        ([HELD, result(OPEN, required=False)], 0, 4),
+        ([HELD, result(NOT_RUN, Requirement.TIME)], 4, 4),
+        ([HELD, result(NOT_RUN, Requirement.TIME, required=False)], 0, 4),
         *(
-            ([HELD, result(NOT_RUN, need)], 0, 4)
-            for need in (Need.BUDGET, Need.SECOND_KEY, Need.SIGNER, Need.RECEIVER, Need.CHOSEN)
+            ([HELD, result(NOT_RUN, requirement)], 0, 4)
+            for requirement in (
+                Requirement.BUDGET,
+                Requirement.SECOND_KEY,
+                Requirement.SIGNER,
+                Requirement.RECEIVER,
+                Requirement.CHOSEN,
+            )
         ),
         # Where nothing was seen, nothing holds.
-        ([result(NOT_RUN, Need.BUDGET)], 4, 4),
+        ([result(NOT_RUN, Requirement.BUDGET)], 4, 4),
         ([], 4, 4),
     ],
 )

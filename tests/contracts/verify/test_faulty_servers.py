@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kling_contracts.gateways import GATEWAYS, Gateway
-from kling_contracts.verify.catalogue import checks_of
+from kling_contracts.registry import checks_of
 from tests.contracts.verify.conftest import serve
 from tests.contracts.verify.faulty_servers.base import Fault
 from tests.contracts.verify.faulty_servers.catalogue import FAULTS, described
@@ -27,8 +27,8 @@ COMPARED = {"lists.complete"}
 # What their scripts do not show, as these faulty servers keep other state than the check compares.
 NOT_SHOWN = {
     "external_ids.unique": "it frees an id when a query has shown the end",
-    "refused.creates_nothing": "it stores something for two requests with a prompt only",
-    "refused.calls_nobody": "it calls for a refusal together with the next callback of a task",
+    "invalid_requests.no_task": "it stores something for two requests with a prompt only",
+    "invalid_requests.no_callback": "it calls for a refusal together with the next callback of a task",
 }
 FIRST = {fault.catches: fault for fault in reversed(FAULTS) if not fault.also}
 

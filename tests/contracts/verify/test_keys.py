@@ -11,7 +11,7 @@ from itertools import count
 import jwt
 import pytest
 
-from kling_contracts.verify.keys import Keys
+from kling_contracts.verify.credentials import Keys
 
 
 def test_no_key_stays_in_a_text() -> None:

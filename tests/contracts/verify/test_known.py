@@ -9,9 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kling_contracts.verify.check import Verdict
-from kling_contracts.verify.known import BadDeviations, Deviation, read_deviations
-from kling_contracts.verify.runner import Options, verify
+from kling_contracts.registry import SUITE
+from kling_contracts.verify.known_deviations import BadDeviations, Deviation, read_deviations
+from kling_contracts.verify.model import Verdict
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.runner import run
 
 TODAY = date(2026, 11, 22)
 
@@ -58,11 +60,11 @@ def test_a_known_deviation_is_no_failure_and_an_idle_one_is_reported() -> None:
 
     entries = [
         Deviation(check=check, reason="so it is", expires=TODAY, today=TODAY)
-        for check in ("errors.wrong_method", "pictures.ratio")
+        for check in ("errors.wrong_method", "result_images.ratio")
     ]
     options = Options(base_url="http://gateway.test", api_key="sk-12345", known=entries)
-    report = verify(options, transport=httpx.MockTransport(anything))
+    report = run(options, SUITE, transport=httpx.MockTransport(anything))
     verdicts = {result.check.id: result.verdict for result in report.results}
     assert verdicts["errors.wrong_method"] is Verdict.KNOWN
     assert verdicts["errors.unknown_path"] is Verdict.FAIL
-    assert [each.check for each in report.unused_known] == ["pictures.ratio"]
+    assert [each.check for each in report.unused_known] == ["result_images.ratio"]

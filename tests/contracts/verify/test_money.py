@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
+from kling_contracts.registry import SUITE
+from kling_contracts.verify import runner
 from kling_contracts.verify.budget import Budget, OverBudget, images_of
-from kling_contracts.verify.check import Need, Verdict
-from kling_contracts.verify.runner import Options, Report, plan, verify
+from kling_contracts.verify.model import Requirement, Verdict
+from kling_contracts.verify.plan import Options, plan
+from kling_contracts.verify.report import Report
 from tests.profiles import share
 
 KEY = "sk-good-0123456789"
@@ -68,7 +71,7 @@ def drop(number: int) -> httpx.Response:
 
 def run(till: Till, max_tasks: int | None, gateway: Gateway = COMETAPI, deadline: float = 30) -> Report:
     options = Options(base_url=BASE, api_key=KEY, gateway=gateway, max_tasks=max_tasks, deadline=deadline)
-    return verify(options, transport=httpx.MockTransport(till), waiter=StillTime(), run="test")
+    return runner.run(options, SUITE, transport=httpx.MockTransport(till), waiter=StillTime(), run_id="test")
 
 
 @pytest.mark.parametrize("answer", [accept, fail, drop])
@@ -80,7 +83,7 @@ def test_no_more_is_asked_for_than_the_budget_allows(
     till = Till(answer)
     report = run(till, budget)
     # What no JSON parser reads may cost something as well: it is counted, though not by this server.
-    assert till.images <= report.course.images <= budget
+    assert till.images <= report.run_info.images <= budget
     assert bool(till.creates) is (budget > 0)
 
 
@@ -89,10 +92,10 @@ def test_the_default_is_to_spend_nothing(gateway: Gateway) -> None:
     """Reads, bad keys and bodies that are no JSON: a server that is no proven kling-mock gets no more."""
     till = Till(accept)
     report = run(till, None, gateway)
-    assert (report.course.limit, report.course.images, till.creates) == (0, 0, [])
-    left_out = [each for each in report.plan if each.missing is Need.BUDGET]
+    assert (report.run_info.limit, report.run_info.images, till.creates) == (0, 0, [])
+    left_out = [each for each in report.plan if each.missing is Requirement.BUDGET]
     assert left_out
-    assert all(each.step.reserves for each in left_out)
+    assert all(each.step.max_cost for each in left_out)
 
 
 def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
@@ -105,8 +108,10 @@ def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
 
     till = Till(accept)
     options = Options(base_url="http://127.0.0.1:9", api_key=KEY)
-    report = verify(options, transport=httpx.MockTransport(gateway), waiter=StillTime(), inbox=None)
-    assert (report.course.mock, report.course.limit, till.creates) == (False, 0, [])
+    report = runner.run(
+        options, SUITE, transport=httpx.MockTransport(gateway), waiter=StillTime(), inbox=None
+    )
+    assert (report.run_info.mock, report.run_info.limit, till.creates) == (False, 0, [])
 
 
 def test_a_refusal_gives_its_images_back() -> None:
@@ -114,7 +119,7 @@ def test_a_refusal_gives_its_images_back() -> None:
     till = Till(lambda _: httpx.Response(400, json={"code": 1201, "message": "no", "request_id": "r"}))
     report = run(till, 10)
     assert len(till.creates) > 150
-    assert report.course.images == 0
+    assert report.run_info.images == 0
 
 
 def test_what_was_not_sent_for_want_of_time_is_not_counted() -> None:
@@ -130,10 +135,10 @@ def test_what_was_not_sent_for_want_of_time_is_not_counted() -> None:
         raise httpx.ReadTimeout("nothing came")
 
     options = Options(base_url=BASE, api_key=KEY, max_tasks=20, deadline=30, only=("accepts.prompt.*",))
-    report = verify(options, transport=httpx.MockTransport(slow), waiter=time, run="test")
-    assert report.course.images == sent == 1
+    report = runner.run(options, SUITE, transport=httpx.MockTransport(slow), waiter=time, run_id="test")
+    assert report.run_info.images == sent == 1
     assert report.findings == ()
-    assert {each.missing for each in report.plan} >= {Need.TIME}
+    assert {each.missing for each in report.plan} >= {Requirement.TIME}
 
 
 def test_a_family_stops_at_its_first_acceptance() -> None:
@@ -149,26 +154,30 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
     options = Options(
         base_url=BASE, api_key="ak-1234567:sk-1234567", second_api_key="sk-2", gateway=gateway, max_tasks=20
     )
-    planned = plan(options, receiver=True)
+    planned = plan(options, SUITE, receiver=True)
     assert not [
-        each.step.name for each in planned if each.step.must and each.missing not in (None, Need.SIGNER)
+        each.step.name
+        for each in planned
+        if each.step.required and each.missing not in (None, Requirement.SIGNER)
     ]
-    spent = max(each.spent_before + each.step.reserves for each in planned if each.missing is None)
+    spent = max(each.spent_before + each.step.max_cost for each in planned if each.missing is None)
     assert spent <= 20
-    tighter = plan(Options(**(options.__dict__ | {"max_tasks": 18})), receiver=True)
-    assert [each.step.name for each in tighter if each.step.must and each.missing is Need.BUDGET]
+    tighter = plan(Options(**(options.__dict__ | {"max_tasks": 18})), SUITE, receiver=True)
+    assert [each.step.name for each in tighter if each.step.required and each.missing is Requirement.BUDGET]
 
 
 def test_what_is_no_must_leaves_enough_for_the_musts() -> None:
     """Whatever the budget, the musts that run are those that would if there were nothing else."""
     for budget in range(40):
-        planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), receiver=True)
+        planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), SUITE, receiver=True)
         spent, alone = 0, []
-        for step in (each.step for each in planned if each.step.must and each.missing in (None, Need.BUDGET)):
-            if step.reserves == 0 or spent + step.reserves <= budget:
+        for step in (
+            each.step for each in planned if each.step.required and each.missing in (None, Requirement.BUDGET)
+        ):
+            if step.max_cost == 0 or spent + step.max_cost <= budget:
                 alone.append(step.name)
-                spent += step.keeps
-        assert alone == [each.step.name for each in planned if each.step.must and each.missing is None], (
+                spent += step.creates
+        assert alone == [each.step.name for each in planned if each.step.required and each.missing is None], (
             budget
         )
 
@@ -177,8 +186,8 @@ def test_checks_without_budget_say_so() -> None:
     report = run(Till(accept), 0)
     verdicts = {result.check.id: (result.verdict, result.reason) for result in report.results}
     assert verdicts["refuses.prompt.max_length"] == (Verdict.NOT_RUN, "needs budget")
-    assert verdicts["life_cycle.ends"] == (Verdict.NOT_RUN, "needs budget")
-    assert verdicts["malformed.refused"][0] is Verdict.FAIL  # this server takes everything
+    assert verdicts["lifecycle.ends"] == (Verdict.NOT_RUN, "needs budget")
+    assert verdicts["malformed_bodies.refused"][0] is Verdict.FAIL  # this server takes everything
 
 
 @given(limit=st.integers(0, 30), wanted=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=20))
@@ -186,14 +195,14 @@ def test_checks_without_budget_say_so() -> None:
 def test_a_budget_never_gives_more_than_it_has(limit: int, wanted: list[tuple[int, bool]]) -> None:
     budget = Budget(limit)
     kept = 0
-    for images, keeps in wanted:
+    for images, creates in wanted:
         if images > limit - kept:
             with pytest.raises(OverBudget, match=f"{limit - kept} are left"):
                 budget.reserve(images)
             continue
         budget.reserve(images)
-        budget.settle(images, kept=keeps)
-        kept += images if keeps else 0
+        budget.settle(images, kept=creates)
+        kept += images if creates else 0
         assert budget.spent == kept <= limit
 
 

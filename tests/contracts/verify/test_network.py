@@ -12,10 +12,11 @@ import time
 import httpx
 import pytest
 
-from kling_contracts.verify.addresses import is_loopback
-from kling_contracts.verify.receiver import Receiver
-from kling_contracts.verify.runner import Options, Unreachable, verify
-from kling_contracts.verify.wire import Wire
+from kling_contracts.registry import SUITE, verify
+from kling_contracts.verify.callback_server import CallbackServer
+from kling_contracts.verify.plan import Options, is_loopback
+from kling_contracts.verify.runner import Unreachable, run
+from kling_contracts.verify.transport import HttpTransport
 
 # -- wire and receiver
 
@@ -44,7 +45,7 @@ def test_paths_go_out_byte_for_byte() -> None:
         seen.append(request.url.raw_path)
         return httpx.Response(302, headers={"location": "http://elsewhere.test/"})
 
-    wire = Wire("http://gateway.test/base/", httpx.MockTransport(server))
+    wire = HttpTransport("http://gateway.test/base/", httpx.MockTransport(server))
     for target in ("/a%2Fb/..%2F..", "/%00", "/x?pageNum=%EF%BC%91", "/kling/v1/" + "9" * 2000):
         assert wire.send("GET", target, (), None).status == 302  # and nobody follows it
     assert seen == [
@@ -56,8 +57,8 @@ def test_paths_go_out_byte_for_byte() -> None:
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kling_contracts.verify.wire.LARGEST_ANSWER", 1000)
-    wire = Wire(
+    monkeypatch.setattr("kling_contracts.verify.transport.LARGEST_ANSWER", 1000)
+    wire = HttpTransport(
         "http://gateway.test", httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * 2000))
     )
     answer = wire.send("GET", "/", (), None)
@@ -69,7 +70,7 @@ def test_what_never_left_costs_nothing() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    answer = Wire("http://gateway.test", httpx.MockTransport(refuse)).send("POST", "/", (), b"{}")
+    answer = HttpTransport("http://gateway.test", httpx.MockTransport(refuse)).send("POST", "/", (), b"{}")
     assert (answer.status, answer.arrived) == (0, False)
 
 
@@ -81,7 +82,7 @@ def test_no_cookies_are_kept() -> None:
         seen.append(request.headers.get("cookie"))
         return httpx.Response(200, headers={"set-cookie": "session=1; Path=/"})
 
-    wire = Wire("http://gateway.test", httpx.MockTransport(server))
+    wire = HttpTransport("http://gateway.test", httpx.MockTransport(server))
     for _ in range(2):
         wire.send("GET", "/", (), None)
     assert seen == [None, None]
@@ -89,7 +90,7 @@ def test_no_cookies_are_kept() -> None:
 
 def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A timeout is for one read: a header that grows by a byte at a time has none."""
-    monkeypatch.setattr("kling_contracts.verify.wire._LEAST", 0.1)
+    monkeypatch.setattr("kling_contracts.verify.transport._LEAST", 0.1)
     stop = threading.Event()
 
     def dole_out(listener: socket.socket) -> None:
@@ -115,7 +116,7 @@ def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.Monke
 
 
 def test_the_receiver_takes_and_refuses() -> None:
-    with Receiver(lambda: 7.0) as receiver:
+    with CallbackServer(lambda: 7.0) as receiver:
         receiver.refuse_first("b")
         answers = [
             httpx.post(receiver.url(token), json={"n": n}, trust_env=False).status_code
@@ -135,7 +136,7 @@ def test_the_receiver_takes_and_refuses() -> None:
 def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Many send what they stream in chunks; a connection that is kept or torn leaves no thread behind."""
     threads = set(threading.enumerate())
-    with Receiver(time.time) as receiver:
+    with CallbackServer(time.time) as receiver:
         port = int(receiver.url("a").rpartition(":")[2].partition("/")[0])
         kept = http.client.HTTPConnection("127.0.0.1", port)
         for parts in ([b'{"a"', b":1}"], [b"{}"]):
@@ -159,7 +160,11 @@ def test_a_server_that_is_not_there() -> None:
         raise httpx.ConnectError("connection refused")
 
     with pytest.raises(Unreachable, match=r"no answer: ConnectError: connection refused"):
-        verify(Options(base_url="http://gateway.test", api_key="sk-1"), transport=httpx.MockTransport(nobody))
+        run(
+            Options(base_url="http://gateway.test", api_key="sk-1"),
+            SUITE,
+            transport=httpx.MockTransport(nobody),
+        )
 
 
 @pytest.mark.parametrize("url", ["ftp://gateway.test", "gateway.test", "http://[", "http://me:secret@h/"])
@@ -173,7 +178,8 @@ def test_a_key_that_is_refused_is_not_shown() -> None:
         return httpx.Response(401, text=f"bad {request.headers.get('authorization')}")
 
     with pytest.raises(Unreachable, match=r"the key is refused: 401 bad Bearer \$KLING_API_KEY"):
-        verify(
+        run(
             Options(base_url="http://gateway.test", api_key="sk-very-secret"),
+            SUITE,
             transport=httpx.MockTransport(server),
         )

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_contracts.checks.valid_requests import body_of, requests_of
+from kling_contracts.checks.combined_requests import body_of, requests_of
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
+from kling_contracts.registry import checks_of, judge_recording, steps_of
 from kling_contracts.rules import Effect
 from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from kling_contracts.verify.budget import images_in
-from kling_contracts.verify.catalogue import checks_of, steps_of
-from kling_contracts.verify.check import Verdict
-from kling_contracts.verify.planning import Options
+from kling_contracts.verify.model import Verdict
+from kling_contracts.verify.plan import Options
 from kling_contracts.verify.recorder import write_recording
-from kling_contracts.verify.recording import BadRecording, judge_recording
+from kling_contracts.verify.recording import BadRecording
 from kling_contracts.verify.reports.json_report import as_json
 from kling_contracts.verify.reports.wording import circumstances
 from tests.contracts.verify.conftest import SERVER, serve
@@ -41,13 +41,13 @@ def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> No
     """Against a fake that is right every check of the operation passes. It makes no videos and no audios."""
     outcome = campaign(gateway, operation=operation, images=None, signed=True)
     assert outcome.told == ""
-    quiet = {f"pictures.{name}" for name in ("downloadable", "content_type", "stable")}
+    quiet = {f"result_images.{name}" for name in ("downloadable", "content_type", "stable")}
     assert outcome.silent == (set() if operation.result.drawn else quiet)
     report = outcome.report
     assert len(report.having(Verdict.PASS)) == len(report.results) - len(outcome.silent)
     creates = len([each for each in report.evidence.creates if each.accepted])
-    assert len(report.evidence.traces()) == creates
-    assert report.course.images == sum(
+    assert len(report.evidence.histories()) == creates
+    assert report.run_info.images == sum(
         images_in(each.asked_object) for each in report.evidence.creates if each.accepted
     )
 
@@ -113,11 +113,11 @@ def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: 
     assert ("external_ids" in groups) is ("external_task_id" in fields)
     assert ("callbacks" in groups) is ("callback_url" in fields and not operation.synchronous)
     assert ("errors.unknown_model" in ids) is ("model_name" in fields)
-    assert ("pictures.ratio" in ids) is ("aspect_ratio" in fields)
-    assert ("life_cycle.media.id" in ids) is (not operation.result.drawn)
-    assert ("looking.moves_nothing" in ids) is not operation.synchronous
+    assert ("result_images.ratio" in ids) is ("aspect_ratio" in fields)
+    assert ("lifecycle.media.id" in ids) is (not operation.result.drawn)
+    assert ("polling.no_observer_effect" in ids) is not operation.synchronous
     for step in steps_of(target):
-        assert any(step.serves(check_id) for check_id in ids), step.name
+        assert any(step.covers(check_id) for check_id in ids), step.name
     names = [step.name for step in steps_of(target)]
     assert len(set(names)) == len(names)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fnmatch
+
 import pytest
 
-from kling_contracts.checks.conduct import RULES
-from kling_contracts.checks.task_shape import shape_problem
+from kling_contracts.checks.lifecycle import RULES
+from kling_contracts.checks.new_tasks import shape_problem
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.lifecycle import judge
+from kling_contracts.registry import checks_of, steps_of
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.catalogue import checks_of, steps_of
-from kling_contracts.verify.check import Hearing
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import Exchange, Probe
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.probes import Probe, ProbeKind
+from kling_contracts.verify.report import RunInfo, judged
 from kling_contracts.verify.session import encode
+from kling_contracts.vocabulary import SEED
 
 GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
 
@@ -21,7 +27,7 @@ GATEWAYS = pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gate
 def exchange(**fields: object) -> Exchange:
     plain = {
         "number": 0,
-        "probe": Probe("refuse"),
+        "probe": Probe(ProbeKind.REFUSE),
         "who": "first",
         "method": "POST",
         "target": "/",
@@ -115,21 +121,75 @@ def test_ids_are_unique_and_every_check_is_fed(gateway: Gateway) -> None:
     ids = [check.id for check in checks]
     assert len(ids) == len(set(ids))
     assert len(steps) == len({step.name for step in steps})
-    assert not [check.id for check in checks if not any(step.serves(check.id) for step in steps)]
+    assert not [check.id for check in checks if not any(step.covers(check.id) for step in steps)]
     for step in steps:
         assert all(
-            any(step.serves(check_id) for check_id in ids) for check_id in ids if step.serves(check_id)
+            any(step.covers(check_id) for check_id in ids) for check_id in ids if step.covers(check_id)
         )
-        assert any(step.serves(check_id) for check_id in ids), step.name
+        assert any(step.covers(check_id) for check_id in ids), step.name
+
+
+@GATEWAYS
+def test_every_check_that_takes_precedence_exists(gateway: Gateway) -> None:
+    ids = [check.id for check in checks_of(gateway)]
+    patterns = {pattern for check in checks_of(gateway) for pattern in check.unless}
+    assert patterns
+    assert all(fnmatch.filter(ids, pattern) for pattern in patterns)
+
+
+def failing(check_id: str, *numbers: int, unless: tuple[str, ...] = ()) -> Check:
+    """A check that looks at all exchanges and fails for some."""
+
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        for each in evidence.exchanges:
+            holds = each.number not in numbers
+            context.expect(holds, "no", expected="", actual="", shown=(each,))
+
+    return Check(id=check_id, sentence="", source=SEED, judge=judge, unless=unless)
+
+
+@pytest.mark.parametrize(
+    ("unless", "verdict", "examined", "shown"),
+    [
+        ((), "fail", 3, [0, 2]),
+        (("b.*",), "fail", 2, [2]),
+        (("b.one", "c"), "pass", 1, []),
+        (("b.other",), "fail", 3, [0, 2]),
+    ],
+)
+def test_what_another_check_explains_is_left_out(
+    unless: tuple[str, ...], verdict: str, examined: int, shown: list[int]
+) -> None:
+    """Message by message: what the other did not fail for remains; none left is not a pass."""
+    evidence = Evidence(exchanges=[exchange(number=number) for number in range(3)])
+    checks = [failing("a", 0, 2, unless=unless), failing("b.one", 0, 1), failing("c", 2)]
+    options = Options(base_url="http://127.0.0.1:9", api_key="")
+    first = judged(options, checks, evidence, (), RunInfo()).results[0]
+    assert (first.verdict, first.examined) == (verdict, examined)
+    assert [each.shown[0].number for each in first.failures] == shown
+    everything = [failing("a", 0, 1, 2, unless=("b",)), failing("b", 0, 1, 2)]
+    assert judged(options, everything, evidence, (), RunInfo()).results[0].verdict == "inconclusive"
+
+
+def test_a_task_is_explained_by_any_message_about_it() -> None:
+    """The one check may show the create, the other a query."""
+    task = b'{"data": {"task_id": "t1", "task_status": "submitted"}}'
+    created = exchange(answer=task)
+    poll = exchange(number=1, method="GET", body=b"", probe=Probe(ProbeKind.POLL, "t1"))
+    other = exchange(number=2, method="GET", body=b"", probe=Probe(ProbeKind.POLL, "t2"))
+    evidence = Evidence(exchanges=[created, poll, other])
+    checks = [failing("a", 1, 2, unless=("b",)), failing("b", 0)]
+    first = judged(Options(base_url="http://h", api_key=""), checks, evidence, (), RunInfo()).results[0]
+    assert [each.shown[0].number for each in first.failures] == [2]
 
 
 @GATEWAYS
 def test_no_evidence_is_no_verdict(gateway: Gateway) -> None:
     """A check whose premise never held says nothing: neither good nor bad."""
     for check in checks_of(gateway):
-        hearing = Hearing()
-        check.judge(Evidence(gateway=gateway), hearing)
-        assert (hearing.examined, hearing.examples) == (0, []), check.id
+        context = CheckContext()
+        check.judge(Evidence(gateway=gateway), context)
+        assert (context.examined, context.failures) == (0, []), check.id
 
 
 def test_every_rule_of_the_judge_has_its_check() -> None:

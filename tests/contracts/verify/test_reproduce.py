@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from kling_contracts.gateways import COMETAPI
+from kling_contracts.registry import checks_of
 from kling_contracts.verify.bodies import bulky, minimal, subjects
-from kling_contracts.verify.catalogue import checks_of
-from kling_contracts.verify.check import Example
+from kling_contracts.verify.credentials import MUTATED_KEYS
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange, Probe
-from kling_contracts.verify.reproduce import Reproduction, lengths, reproduce
+from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange
+from kling_contracts.verify.model import Failure
+from kling_contracts.verify.probes import Probe, ProbeKind
+from kling_contracts.verify.repro import Reproduction, lengths, reproduce
 from kling_contracts.verify.session import KEPT_BYTES, _cut, encode
-from kling_contracts.verify.spoilt import SPOILT
 from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake
 
@@ -78,7 +79,7 @@ def exchange(
     headers = () if key is None else (("authorization", key),)
     return Exchange(
         number=0,
-        probe=Probe("refuse", about),
+        probe=Probe(ProbeKind.REFUSE, about),
         who="first",
         method=method,
         target=target,
@@ -91,7 +92,7 @@ def exchange(
 
 
 def pasted(shown: Exchange, base_url: str) -> Reproduction:
-    return reproduce(CHECK, Example("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url)
+    return reproduce(CHECK, Failure("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url)
 
 
 def in_python(code: str) -> str:
@@ -161,7 +162,7 @@ KEYS = {
     "empty": ("", ""),
     "no scheme": (KEY_MARK, KEY),
     "second": (f"Bearer {SECOND_KEY_MARK}", f"Bearer {SECOND}"),
-    **{spoilt.who: (f"Bearer {spoilt.mark}", f"Bearer {spoilt.make(KEY)}") for spoilt in SPOILT},
+    **{spoilt.who: (f"Bearer {spoilt.mark}", f"Bearer {spoilt.make(KEY)}") for spoilt in MUTATED_KEYS},
 }
 
 
@@ -186,7 +187,7 @@ def test_a_sequence_makes_its_own_task() -> None:
     query = replace(exchange("GET", f"{CREATE}/1"), number=1, sent_at=0.142)
     evidence = Evidence(run="r1", exchanges=[created, query])
     with Fake(keys=[KEY], pace="instant").serve() as served:
-        both = reproduce(CHECK, Example("", "", "", (query,)), evidence, served.url)
+        both = reproduce(CHECK, Failure("", "", "", (query,)), evidence, served.url)
         for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
             assert "0.15" in code  # rounded up
             assert '"task_status":"succeed"' in run(code)

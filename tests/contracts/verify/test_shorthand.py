@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts.verify.shorthand import expression, lengthen, shorten
+from kling_contracts.verify.text import expression, lengthen, shorten
 
 TEXTS = [
     "",

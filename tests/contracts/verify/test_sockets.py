@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kling_contracts.gateways import GATEWAYS, KLING, Gateway
-from kling_contracts.verify.check import Verdict
-from kling_contracts.verify.runner import Options, verify
+from kling_contracts.registry import verify
+from kling_contracts.verify.model import Verdict
+from kling_contracts.verify.plan import Options
 from kling_mock import Fake
 
 
@@ -25,6 +26,6 @@ def test_clean_over_a_socket(gateway: Gateway) -> None:
                 max_tasks=20,
             )
         )
-    assert {result.check.id: result.examples[0].sentence for result in report.findings} == {}
+    assert {result.check.id: result.failures[0].sentence for result in report.findings} == {}
     assert len(report.having(Verdict.PASS)) > 100
     fake.check()

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from kling_contracts.gateways import COMETAPI, GATEWAYS, Gateway
+from kling_contracts.registry import judge_recording
 from kling_contracts.verify.recorder import write_recording
-from kling_contracts.verify.recording import judge_recording
 from kling_contracts.verify.reports import html_report, json_report, junit, terminal
 from kling_contracts.verify.runner import Unreachable
 from tests.contracts.verify.conftest import PLAIN_KEY, SECOND_KEY, SIGNING_KEY, Campaign, Outcome
@@ -136,9 +136,9 @@ def test_no_answer_brings_a_run_down(
     told = shown(outcome)
     assert not any(key in told for key in (PLAIN_KEY, SECOND_KEY, SIGNING_KEY, SIGNING_KEY.partition(":")[2]))
     assert judged_again(outcome) == outcome.found
-    limit = outcome.report.course.limit
+    limit = outcome.report.run_info.limit
     assert limit is not None
-    assert outcome.report.course.images <= limit
+    assert outcome.report.run_info.images <= limit
 
 
 def _in_id(task: Object) -> None:
@@ -151,7 +151,7 @@ def _in_url(task: Object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mislead", "found"), [(_in_id, "answers.always"), (_in_url, "pictures.downloadable")]
+    ("mislead", "found"), [(_in_id, "responses.always"), (_in_url, "result_images.downloadable")]
 )
 def test_what_no_request_can_be_made_of_is_a_finding(
     light_campaign: Campaign, mislead: Callable[[Object], None], found: str

@@ -6,12 +6,9 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
-from kling_contracts.verify.check import Check, Example, Result, Verdict
-from kling_contracts.verify.exit_codes import exit_code
-from kling_contracts.verify.pieces import variables_of
-from kling_contracts.verify.printable import printable
-from kling_contracts.verify.report import Report
-from kling_contracts.verify.reports.page import SCRIPT, STYLE
+from kling_contracts.verify.model import Check, Failure, Result, Verdict
+from kling_contracts.verify.report import Report, exit_code
+from kling_contracts.verify.reports.html_template import SCRIPT, STYLE
 from kling_contracts.verify.reports.wording import (
     by_importance,
     circumstances,
@@ -20,10 +17,12 @@ from kling_contracts.verify.reports.wording import (
     unused_lines,
     verdict_line,
 )
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
+from kling_contracts.verify.repro.placeholders import variables_of
+from kling_contracts.verify.text import printable
 
-# Of a finding with hundreds of examples, so many are shown.
-_EXAMPLES: Final = 5
+# The number of failures shown of a finding, which may have hundreds.
+_FAILURES: Final = 5
 _WORDS: Final = {
     Verdict.FAIL: "finding",
     Verdict.KNOWN: "known",
@@ -115,26 +114,26 @@ def _section(verdict: Verdict, report: Report) -> str:
 
 def _finding(result: Result, report: Report, *, opened: bool) -> str:
     check = result.check
-    first, *rest = (_example(check, each, report) for each in result.examples[:_EXAMPLES])
+    first, *rest = (_failure(check, each, report) for each in result.failures[:_FAILURES])
     folded = f"<details><summary>{len(rest)} more examples</summary>{''.join(rest)}</details>" if rest else ""
     shown = first + folded
-    left = len(result.examples) - _EXAMPLES
+    left = len(result.failures) - _FAILURES
     more = f"<p>and {left} more, which the JSON report has</p>" if left > 0 else ""
     reason = f"<p><b>accepted:</b> {_text(result.reason)}</p>" if result.reason else ""
     return (
         f'<details class="check {_WORDS[result.verdict]}" id="{_text(check.id)}"{" open" if opened else ""}>'
         f"<summary><code>{_text(check.id)}</code> {_text(check.sentence)}</summary>"
         f'<p class="rule">known from {_text(check.source)}; confidence {_text(check.source.confidence)}; '
-        f"seen broken {len(result.examples)} of {result.examined} times</p>{reason}{shown}{more}</details>"
+        f"seen broken {len(result.failures)} of {result.examined} times</p>{reason}{shown}{more}</details>"
     )
 
 
-def _example(check: Check, example: Example, report: Report) -> str:
-    pasted = reproduce(check, example, report.evidence, report.options.base_url)
-    rows = [("expected", example.expected), ("actual", example.actual), ("length", pasted.lengths)]
+def _failure(check: Check, failure: Failure, report: Report) -> str:
+    pasted = reproduce(check, failure, report.evidence, report.options.base_url, report.steps)
+    rows = [("expected", failure.expected), ("actual", failure.actual), ("length", pasted.lengths)]
     table = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
     return (
-        f"<article><h3>{_text(example.sentence)}</h3><dl>{table}</dl>{_code('curl', pasted.curl)}"
+        f"<article><h3>{_text(failure.sentence)}</h3><dl>{table}</dl>{_code('curl', pasted.curl)}"
         f"<details><summary>the same with httpx</summary>{_code('httpx', pasted.httpx)}</details></article>"
     )
 

@@ -6,12 +6,11 @@ import json
 from datetime import UTC, datetime
 from typing import Final
 
-from kling_contracts.verify.check import Check, Example, Result, Verdict
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.exit_codes import exit_code
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Check, Failure, Result, Verdict
+from kling_contracts.verify.report import Report, exit_code
 from kling_contracts.verify.reports.wording import by_importance, group_of, how_to_supply, verdict_line
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
 from kling_contracts.vocabulary import Source
 
 FORMAT: Final = "kling-contracts report"
@@ -36,22 +35,22 @@ def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
         "gateway": report.evidence.gateway.name,
         # Named where it is another than the gateway's main one.
         **({"operation": report.evidence.operation.name} if report.evidence.gateway.focus else {}),
-        "mock": report.course.mock,
+        "mock": report.run_info.mock,
         "seed": report.evidence.seed,
         "run": report.evidence.run,
-        "started": datetime.fromtimestamp(report.course.started, UTC).isoformat(),
-        "seconds": round(report.course.seconds, 3),
-        "interrupted": report.course.interrupted,
-        "note": report.course.note,
+        "started": datetime.fromtimestamp(report.run_info.started, UTC).isoformat(),
+        "seconds": round(report.run_info.seconds, 3),
+        "interrupted": report.run_info.interrupted,
+        "note": report.run_info.note,
         "requests": len(report.evidence.exchanges),
         "callbacks": len(report.evidence.deliveries),
-        "images": {"created": report.course.images, "limit": report.course.limit},
+        "images": {"created": report.run_info.images, "limit": report.run_info.limit},
         "counts": {verdict.value: len(report.having(verdict)) for verdict in Verdict},
         "checks": [_check(result, report) for result in (*findings, *others)],
         "steps": [
             {
                 "name": each.step.name,
-                "does": each.step.does,
+                "does": each.step.description,
                 "ran": each.missing is None,
                 "missing": each.missing,
             }
@@ -82,25 +81,25 @@ def _check(result: Result, report: Report) -> dict[str, object]:
         "group": group_of(check.id),
         "sentence": check.sentence,
         "rule": rule(check.source),
-        "must": check.must,
+        "must": check.required,
         "verdict": result.verdict,
         "examined": result.examined,
-        "need": result.need,
+        "need": result.requirement,
         "reason": result.reason if seen else how_to_supply(result),
-        "examples": [_example(check, example, report) for example in result.examples],
+        "examples": [_failure(check, failure, report) for failure in result.failures],
     }
 
 
-def _example(check: Check, example: Example, report: Report) -> dict[str, object]:
-    pasted = reproduce(check, example, report.evidence, report.options.base_url)
+def _failure(check: Check, failure: Failure, report: Report) -> dict[str, object]:
+    pasted = reproduce(check, failure, report.evidence, report.options.base_url, report.steps)
     return {
-        "sentence": example.sentence,
-        "expected": example.expected,
-        "actual": example.actual,
+        "sentence": failure.sentence,
+        "expected": failure.expected,
+        "actual": failure.actual,
         "lengths": pasted.lengths,
         "curl": pasted.curl,
         "httpx": pasted.httpx,
         "shown": [
-            {"exchange" if isinstance(each, Exchange) else "callback": each.number} for each in example.shown
+            {"exchange" if isinstance(each, Exchange) else "callback": each.number} for each in failure.shown
         ],
     }

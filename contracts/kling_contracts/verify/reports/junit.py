@@ -5,14 +5,14 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from itertools import groupby
 
-from kling_contracts.verify.check import Result, Verdict
-from kling_contracts.verify.printable import printable
+from kling_contracts.verify.model import Result, Verdict
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.reports.wording import group_of, how_to_supply
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
+from kling_contracts.verify.text import printable
 
-# Of a finding with hundreds of examples, so many are shown.
-_EXAMPLES = 3
+# The number of failures shown of a finding, which may have hundreds.
+_FAILURES = 3
 
 
 def render(report: Report) -> str:
@@ -44,7 +44,7 @@ def _add(suite: ET.Element, result: Result, report: Report) -> None:
         case Verdict.PASS:
             return
         case Verdict.FAIL:
-            message = printable(f"{check.sentence}: {result.examples[0].sentence}")
+            message = printable(f"{check.sentence}: {result.failures[0].sentence}")
             ET.SubElement(case, "failure", message=message, type=check.id).text = _text(result, report)
         case Verdict.KNOWN:
             ET.SubElement(case, "skipped", message=printable(f"known deviation: {result.reason}"))
@@ -54,11 +54,11 @@ def _add(suite: ET.Element, result: Result, report: Report) -> None:
 
 def _text(result: Result, report: Report) -> str:
     lines = [f"rule: {result.check.sentence} ({result.check.source})"]
-    for example in result.examples[:_EXAMPLES]:
-        pasted = reproduce(result.check, example, report.evidence, report.options.base_url)
-        lines += ["", example.sentence, f"expected: {example.expected}", f"actual: {example.actual}"]
+    for failure in result.failures[:_FAILURES]:
+        pasted = reproduce(result.check, failure, report.evidence, report.options.base_url, report.steps)
+        lines += ["", failure.sentence, f"expected: {failure.expected}", f"actual: {failure.actual}"]
         lines += [f"length: {pasted.lengths}"] if pasted.lengths else []
         lines += [pasted.curl]
-    if len(result.examples) > _EXAMPLES:
-        lines += ["", f"and {len(result.examples) - _EXAMPLES} more"]
+    if len(result.failures) > _FAILURES:
+        lines += ["", f"and {len(result.failures) - _FAILURES} more"]
     return printable("\n".join(lines))

@@ -15,12 +15,10 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from kling_contracts.verify.check import Need, Result, Verdict
 from kling_contracts.verify.evidence import Evidence
-from kling_contracts.verify.exit_codes import ExitCode, exit_code
-from kling_contracts.verify.planning import Planned, totals_of
-from kling_contracts.verify.printable import printable
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Requirement, Result, Step, Verdict
+from kling_contracts.verify.plan import Planned, totals_of
+from kling_contracts.verify.report import ExitCode, Report, exit_code
 from kling_contracts.verify.reports.wording import (
     SUPPLY,
     by_importance,
@@ -31,9 +29,9 @@ from kling_contracts.verify.reports.wording import (
     unused_lines,
     verdict_line,
 )
-from kling_contracts.verify.reproduce import reproduce
+from kling_contracts.verify.repro import reproduce
 from kling_contracts.verify.runner import Progress
-from kling_contracts.verify.step import Step
+from kling_contracts.verify.text import printable
 
 _STYLES: Final = {
     ExitCode.HOLDS: "bold green",
@@ -129,16 +127,16 @@ def show_report(report: Report, *, require_all: bool = False, out: Console | Non
 
 
 def _show_finding(out: Console, result: Result, report: Report) -> None:
-    check, example = result.check, result.examples[0]
-    pasted = reproduce(result.check, example, report.evidence, report.options.base_url)
+    check, failure = result.check, result.failures[0]
+    pasted = reproduce(result.check, failure, report.evidence, report.options.base_url, report.steps)
     rows = [
         ("rule", f"{check.sentence} ({check.source}; confidence {check.source.confidence})"),
-        ("expected", example.expected),
-        ("actual", example.actual),
+        ("expected", failure.expected),
+        ("actual", failure.actual),
         ("length", pasted.lengths),
     ]
     out.print()
-    out.print(Text.assemble((check.id, "bold red"), "  ", printable(example.sentence)))
+    out.print(Text.assemble((check.id, "bold red"), "  ", printable(failure.sentence)))
     for name, text in rows:
         if text:
             table = Table.grid(padding=(0, 1), pad_edge=True)
@@ -149,8 +147,8 @@ def _show_finding(out: Console, result: Result, report: Report) -> None:
     for line in pasted.curl.split("\n"):
         # Not broken by us: a terminal joins again what it has wrapped itself.
         out.print(Text(line, style="cyan"), soft_wrap=True)
-    if len(result.examples) > 1:
-        more = len(result.examples) - 1
+    if len(result.failures) > 1:
+        more = len(result.failures) - 1
         out.print(
             Text(f"  {more} more such example{'s' if more > 1 else ''} in --report html=FILE", style="dim")
         )
@@ -166,7 +164,7 @@ def _show_briefly(out: Console, results: Sequence[Result]) -> None:
         )
     for result in results:
         out.print(
-            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.examples[0].sentence))
+            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.failures[0].sentence))
         )
 
 
@@ -211,7 +209,7 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
         table.add_column(name, justify="right", no_wrap=True)
     for each in running:
         step = each.step
-        table.add_row(step.name, str(step.requests), str(step.reserves or "-"), str(step.keeps or "-"))
+        table.add_row(step.name, str(step.requests), str(step.max_cost or "-"), str(step.creates or "-"))
     out.print(table)
     requests, kept, most = totals_of(planned)
     allowed = "no limit" if limit is None else f"--max-tasks {limit}"
@@ -222,8 +220,8 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
             f"right, never more than {most} set aside at once ({allowed})"
         )
     )
-    for need in Need:
-        names = [each.step.name for each in planned if each.missing is need]
+    for requirement in Requirement:
+        names = [each.step.name for each in planned if each.missing is requirement]
         if names:
-            out.print(Text(f"left out ({len(names)}): {SUPPLY[need]}", style="yellow"))
+            out.print(Text(f"left out ({len(names)}): {SUPPLY[requirement]}", style="yellow"))
             out.print(Text("  " + ", ".join(names), style="dim"))

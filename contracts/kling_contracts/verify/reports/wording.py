@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from kling_contracts.verify.check import Need, Result, Verdict
-from kling_contracts.verify.exit_codes import ExitCode, exit_code
-from kling_contracts.verify.report import Report
+from kling_contracts.verify.model import Requirement, Result, Verdict
+from kling_contracts.verify.report import ExitCode, Report, exit_code
 from kling_contracts.vocabulary import Confidence
 
 # How to supply what was missing.
-SUPPLY: Final[dict[Need, str]] = {
-    Need.BUDGET: "images: give --max-tasks a larger number",
-    Need.SECOND_KEY: "the key of another account: give --second-api-key",
-    Need.SIGNER: "an access and a secret key: give --api-key ACCESS:SECRET (gateway kling)",
-    Need.RECEIVER: "a server on this machine: callbacks are received on 127.0.0.1 only",
-    Need.REST: "the rest of the run, which was broken off",
-    Need.TIME: "more time: give --deadline a larger number",
-    Need.CHOSEN: "it was left out: leave out --only",
+SUPPLY: Final[dict[Requirement, str]] = {
+    Requirement.BUDGET: "images: give --max-tasks a larger number",
+    Requirement.SECOND_KEY: "the key of another account: give --second-api-key",
+    Requirement.SIGNER: "an access and a secret key: give --api-key ACCESS:SECRET (gateway kling)",
+    Requirement.RECEIVER: "a server on this machine: callbacks are received on 127.0.0.1 only",
+    Requirement.REST: "the rest of the run, which was broken off",
+    Requirement.TIME: "more time: give --deadline a larger number",
+    Requirement.CHOSEN: "it was left out: leave out --only",
 }
 _WEIGHT: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
@@ -29,7 +28,7 @@ def group_of(check_id: str) -> str:
 
 def by_importance(results: Sequence[Result]) -> list[Result]:
     """What is best known comes first, and what decides a run before what does not."""
-    return sorted(results, key=lambda it: (not it.check.must, _WEIGHT[it.check.source.confidence]))
+    return sorted(results, key=lambda it: (not it.check.required, _WEIGHT[it.check.source.confidence]))
 
 
 def verdict_line(report: Report, *, require_all: bool = False) -> str:
@@ -38,7 +37,7 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
     match exit_code(report, require_all=require_all):
         case ExitCode.BROKEN:
             return f"broken: {count} of {total} properties {'does' if count == 1 else 'do'} not hold"
-        case ExitCode.INCONCLUSIVE if report.course.interrupted:
+        case ExitCode.INCONCLUSIVE if report.run_info.interrupted:
             return f"interrupted: {len(report.having(Verdict.PASS))} of {total} properties were seen to hold"
         case ExitCode.INCONCLUSIVE:
             open_ = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
@@ -51,21 +50,21 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
 
 def circumstances(report: Report) -> str:
     """What the run was, in one line."""
-    course = report.course
-    limit = "no limit" if course.limit is None else f"at most {course.limit}"
-    mock = ", a kling-mock" if course.mock else ""
+    run_info = report.run_info
+    limit = "no limit" if run_info.limit is None else f"at most {run_info.limit}"
+    mock = ", a kling-mock" if run_info.mock else ""
     operation = f", {report.evidence.operation.title}" if report.evidence.gateway.focus else ""
-    note = f"; {course.note}" if course.note else ""
+    note = f"; {run_info.note}" if run_info.note else ""
     return (
         f"{report.options.base_url} as {report.evidence.gateway.title}{operation}{mock}: "
-        f"{len(report.evidence.exchanges)} requests, {course.images} images ({limit}), "
-        f"{course.seconds:.1f} s, seed {report.evidence.seed}, run {report.evidence.run}{note}"
+        f"{len(report.evidence.exchanges)} requests, {run_info.images} images ({limit}), "
+        f"{run_info.seconds:.1f} s, seed {report.evidence.seed}, run {report.evidence.run}{note}"
     )
 
 
 def how_to_supply(result: Result) -> str:
     """Why there is no verdict, and what would give one."""
-    return SUPPLY[result.need] if result.need else result.reason
+    return SUPPLY[result.requirement] if result.requirement else result.reason
 
 
 def pass_counts(report: Report) -> dict[str, int]:

@@ -16,7 +16,7 @@ group: Final = Group()
 _MOMENTS: Final = 0.03
 
 
-@group.server("accounts.separate")
+@group.server("account_isolation.tasks")
 class SharedTasks(KnowsKeys):
     """Everybody can see every task."""
 
@@ -28,7 +28,7 @@ class SharedTasks(KnowsKeys):
         return response
 
 
-@group.server("accounts.separate")
+@group.server("account_isolation.tasks")
 class ForeignForbidden(KnowsKeys):
     """A task of another account gets 403: it exists, then."""
 
@@ -38,7 +38,7 @@ class ForeignForbidden(KnowsKeys):
         return response
 
 
-@group.server("accounts.external_ids")
+@group.server("account_isolation.external_ids")
 class GlobalExternalIds(FaultyServer):
     """External ids are unique over all accounts."""
 
@@ -57,7 +57,7 @@ class GlobalExternalIds(FaultyServer):
         return response
 
 
-@group.server("accounts.lists", KLING)
+@group.server("account_isolation.lists", KLING)
 class SharedLists(KnowsKeys):
     """A list shows the tasks of all accounts."""
 
@@ -177,7 +177,7 @@ class ChecksThenInserts(_Renaming):
         return response
 
 
-@group.server("external_ids.not_burnt")
+@group.server("external_ids.free_after_refusal")
 class BurntByRefusal(FaultyServer):
     """An external id is taken before the request is looked at."""
 
@@ -266,7 +266,7 @@ class FreedByFailure(_Remembering):
         return self.made.get((request.headers["authorization"], external_id)) in self.ended
 
 
-@group.server("accounts.separate")
+@group.server("account_isolation.tasks")
 class ForeignTold(KnowsKeys):
     """The text of the error says whose a task of another account is."""
 

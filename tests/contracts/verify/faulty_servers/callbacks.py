@@ -246,7 +246,7 @@ class KeyInTheBody(_KnowsCreates):
         return [callback]
 
 
-@group.server("refused.calls_nobody")
+@group.server("invalid_requests.no_callback")
 class CallsForRefusals(FaultyServer):
     """A refused request is followed by a callback that says so."""
 

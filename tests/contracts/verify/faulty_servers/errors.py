@@ -165,7 +165,7 @@ def unknown_path_is_bad(request: Request, response: Response) -> None:
         response.status = 400
 
 
-@group.server("unknown_ids.refused")
+@group.server("routing.unknown_ids")
 class MadeUpTasks(FaultyServer):
     """An unknown id gets a task that was made up."""
 
@@ -184,7 +184,7 @@ class MadeUpTasks(FaultyServer):
         return response
 
 
-@group.server("unknown_ids.refused")
+@group.server("routing.unknown_ids")
 class EmptyForUnknownIds(FaultyServer):
     """An unknown id gets a success with nothing in it."""
 
@@ -207,7 +207,7 @@ class _Lenient(FaultyServer):
         return self.right(request)
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class ReadsTheFirstValue(_Lenient):
     """What follows the first JSON value of a body is not read."""
 
@@ -219,7 +219,7 @@ class ReadsTheFirstValue(_Lenient):
         return json.dumps(value).encode()
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesNaN(_Lenient):
     """NaN passes, as this language's parser lets it."""
 
@@ -229,7 +229,7 @@ class TakesNaN(_Lenient):
         return self.right(request)
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesTrailingCommas(_Lenient):
     """A comma before a closing brace is skipped."""
 
@@ -237,7 +237,7 @@ class TakesTrailingCommas(_Lenient):
         return raw.replace(b",}", b"}")
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesTheFirstOfAList(_Lenient):
     """A list of one request is that request."""
 
@@ -247,7 +247,7 @@ class TakesTheFirstOfAList(_Lenient):
         return self.right(request)
 
 
-@group.server("malformed.refused")
+@group.server("malformed_bodies.refused")
 class TakesAnyEncoding(_Lenient):
     """Bytes that are no UTF-8 are replaced."""
 

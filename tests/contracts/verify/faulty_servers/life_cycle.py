@@ -20,42 +20,42 @@ from tests.contracts.verify.faulty_servers.tasks import ENDS, EveryTask, PerTask
 group: Final = Group()
 
 
-@everywhere(group, "life_cycle.status.word")
+@everywhere(group, "lifecycle.status.word")
 def succeeded(task: Object) -> None:
     """The good end is called succeeded."""
     if task["task_status"] == "succeed":
         task["task_status"] = "succeeded"
 
 
-@everywhere(group, "life_cycle.status.word")
+@everywhere(group, "lifecycle.status.word")
 def processing_in_capitals(task: Object) -> None:
     """The state in between is called PROCESSING."""
     if task["task_status"] == "processing":
         task["task_status"] = "PROCESSING"
 
 
-@everywhere(group, "life_cycle.status.word")
+@everywhere(group, "lifecycle.status.word")
 def failure(task: Object) -> None:
     """The bad end is called failure."""
     if task["task_status"] == "failed":
         task["task_status"] = "failure"
 
 
-@group.after("life_cycle.created")
+@group.after("lifecycle.created")
 def processing_at_once(request: Request, response: Response) -> None:
     """A create is answered with a task that is processing already."""
     if request.creates and response.task:
         response.task["task_status"] = "processing"
 
 
-@group.after("life_cycle.created")
+@group.after("lifecycle.created")
 def stamps_differ(request: Request, response: Response) -> None:
     """updated_at of a new task is a moment later."""
     if request.creates and response.task:
         response.task["updated_at"] = whole(response.task["updated_at"]) + 1
 
 
-@group.server("life_cycle.state.absorbing")
+@group.server("lifecycle.state.absorbing")
 class WrapsRound(PerTask):
     """After the end it starts anew."""
 
@@ -65,7 +65,7 @@ class WrapsRound(PerTask):
             task.pop("task_status_msg", None)
 
 
-@group.server("life_cycle.state.absorbing")
+@group.server("lifecycle.state.absorbing")
 class FailsAfterSuccess(PerTask):
     """A task that has succeeded fails when somebody looks again."""
 
@@ -74,7 +74,7 @@ class FailsAfterSuccess(PerTask):
             task |= {"task_status": "failed", "task_status_msg": "expired", "task_result": {}}
 
 
-@group.server("life_cycle.state.order")
+@group.server("lifecycle.state.order")
 class StepsBack(PerTask):
     """The first look sees processing, the second submitted."""
 
@@ -83,7 +83,7 @@ class StepsBack(PerTask):
             task["task_status"] = "processing"
 
 
-@group.server("life_cycle.state.stable")
+@group.server("lifecycle.state.stable")
 class NewURLs(PerTask):
     """Result URLs are signed anew at each look."""
 
@@ -96,7 +96,7 @@ class NewURLs(PerTask):
             request.query = ""
 
 
-@group.server("life_cycle.state.stable")
+@group.server("lifecycle.state.stable")
 class OtherOrder(PerTask):
     """The URLs of the images change places."""
 
@@ -106,7 +106,7 @@ class OtherOrder(PerTask):
             images[0]["url"], images[1]["url"] = images[1]["url"], images[0]["url"]
 
 
-@group.server("life_cycle.ends")
+@group.server("lifecycle.ends")
 class NeverEnds(EveryTask):
     """A task with a prompt and no callback_url is processing for ever, if it would have succeeded."""
 
@@ -132,7 +132,7 @@ class NeverEnds(EveryTask):
             task.pop("final_unit_deduction", None)
 
 
-@group.server("life_cycle.ids_unique", also=())
+@group.server("lifecycle.ids_unique", also=())
 class ExternalIdAsId(FaultyServer):
     """The external id becomes the id of the task."""
 
@@ -163,7 +163,7 @@ class ExternalIdAsId(FaultyServer):
         return [callback]
 
 
-@group.server("life_cycle.at_once")
+@group.server("lifecycle.at_once")
 class UnknownAtFirst(FaultyServer):
     """A new task is unknown for its first look."""
 
@@ -180,7 +180,7 @@ class UnknownAtFirst(FaultyServer):
         return response
 
 
-@group.server("life_cycle.own_task")
+@group.server("lifecycle.own_task")
 class LatestForEverybody(FaultyServer):
     """Every query shows the task that was created last."""
 
@@ -199,7 +199,7 @@ class LatestForEverybody(FaultyServer):
         return known
 
 
-@group.server("life_cycle.own_task")
+@group.server("lifecycle.own_task")
 class TwoTasksMixed(FaultyServer):
     """Two tasks that are asked for in turn are mixed up."""
 
@@ -218,7 +218,7 @@ class TwoTasksMixed(FaultyServer):
         self._before = now
 
 
-@group.server("looking.moves_nothing")
+@group.server("polling.no_observer_effect")
 class PollsDrive(PerTask):
     """A task goes on when somebody looks."""
 
@@ -236,7 +236,7 @@ class PollsDrive(PerTask):
         task.pop("final_unit_deduction", None)
 
 
-@group.server("looking.stamps_nothing")
+@group.server("polling.no_timestamp_effect")
 class StampedByTheFirstLook(FaultyServer):
     """updated_at of the end is when somebody saw it, unless a callback told it before."""
 
@@ -254,7 +254,7 @@ class StampedByTheFirstLook(FaultyServer):
                 task["updated_at"] = self._stamps.setdefault(name, int(self.now() * 1000))
 
 
-@group.server("life_cycle.found")
+@group.server("lifecycle.found")
 class FailedAsErrors(FaultyServer):
     """A query for a task that has failed is answered with 400 and why."""
 
@@ -264,7 +264,7 @@ class FailedAsErrors(FaultyServer):
             response.status, response.content = refused.status, refused.content
 
 
-@group.server("life_cycle.found")
+@group.server("lifecycle.found")
 class ForgetsTheEnded(PerTask):
     """A task can be seen once when it has ended, then it is unknown."""
 

@@ -223,7 +223,7 @@ def entries_in_seconds(request: Request, response: Response) -> None:
             task[name] = stamp // 1000 if isinstance(stamp, int) else stamp
 
 
-@group.server("refused.creates_nothing", KLING)
+@group.server("invalid_requests.no_task", KLING)
 class StoresFirst(Paging):
     """A refused request leaves a failed task in the list."""
 

@@ -22,189 +22,189 @@ def _html(response: Response, status: int = 0) -> None:
     response.content = _HTML % response.status
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def html_for_unknown_tasks(request: Request, response: Response) -> None:
     """Unknown tasks are answered with a page for people."""
     if request.task_id and response.status in (400, 404):
         _html(response)
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def html_for_unknown_paths(request: Request, response: Response) -> None:
     """The router's own error page."""
     if response.status in (404, 405):
         _html(response)
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def empty_errors(request: Request, response: Response) -> None:
     """A wrong method is refused with no body."""
     if response.status == 405:
         response.content = b""
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def text_plain(request: Request, response: Response) -> None:
     """Answers are JSON, but say that they are text."""
     if request.is_api:
         response.headers["content-type"] = "text/plain; charset=utf-8"
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def no_content_type(request: Request, response: Response) -> None:
     """Answers about tasks do not say what they are."""
     if request.task_id:
         response.headers.pop("content-type", None)
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def html_without_a_key(request: Request, response: Response) -> None:
     """A proxy answers requests without a key."""
     if response.status == 401:
         _html(response)
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def json_twice(request: Request, response: Response) -> None:
     """Errors are encoded twice."""
     if response.status == 400:
         response.content = json.dumps(response.content.decode()).encode()
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def created(request: Request, response: Response) -> None:
     """A create is answered with 201."""
     if request.creates and response.status == 200:
         response.status = 201
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def accepted(request: Request, response: Response) -> None:
     """A create is answered with 202."""
     if request.creates and response.status == 200:
         response.status = 202
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def code_as_text(request: Request, response: Response) -> None:
     """code is "0"."""
     if request.is_api and response.good:
         response.body["code"] = "0"
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def code_200(request: Request, response: Response) -> None:
     """code is the HTTP status."""
     if request.is_api and response.good:
         response.body["code"] = 200
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def no_code(request: Request, response: Response) -> None:
     """Queries have no code."""
     if request.task_id and response.good:
         response.body.pop("code")
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def code_false(request: Request, response: Response) -> None:
     """code is false where there is no error."""
     if request.is_api and response.good:
         response.body["code"] = False
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def no_message(request: Request, response: Response) -> None:
     """Successes have no message."""
     if request.is_api and response.good:
         response.body.pop("message")
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def message_null(request: Request, response: Response) -> None:
     """The message of a success is null."""
     if request.is_api and response.good:
         response.body["message"] = None
 
 
-@group.after("answers.success")
+@group.after("responses.success")
 def bare_task(request: Request, response: Response) -> None:
     """A query is answered with the task alone."""
     if request.task_id and response.good:
         response.json = response.body["data"]
 
 
-@group.after("answers.error_status")
+@group.after("responses.error_status")
 def errors_with_200(request: Request, response: Response) -> None:
     """Errors are told by code alone; the status is always 200."""
     if invalid(request, response):
         response.status = 200
 
 
-@group.after("answers.error_status")
+@group.after("responses.error_status")
 def unknown_tasks_with_200(request: Request, response: Response) -> None:
     """An unknown task is an error with status 200."""
     if request.task_id and response.status == 400:
         response.status = 200
 
 
-@group.after("answers.request_id")
+@group.after("responses.request_id")
 def no_request_id_in_errors(request: Request, response: Response) -> None:
     """Errors have no request_id."""
     if response.status >= 400:
         response.body.pop("request_id", None)
 
 
-@group.after("answers.request_id")
+@group.after("responses.request_id")
 def no_request_id_in_queries(request: Request, response: Response) -> None:
     """Queries have no request_id."""
     if request.task_id and response.good:
         response.body.pop("request_id", None)
 
 
-@group.after("answers.request_id")
+@group.after("responses.request_id")
 def request_id_null(request: Request, response: Response) -> None:
     """request_id is null."""
     if request.creates and response.good:
         response.body["request_id"] = None
 
 
-@group.after("answers.request_id")
+@group.after("responses.request_id")
 def request_id_number(request: Request, response: Response) -> None:
     """request_id is a number."""
     if request.is_api and response.good:
         response.body["request_id"] = 17
 
 
-@group.after("answers.request_id_unique")
+@group.after("responses.request_id_unique")
 def one_request_id(request: Request, response: Response) -> None:
     """request_id is a constant."""
     if "request_id" in response.peek:
         response.body["request_id"] = "00000000-0000-0000-0000-000000000000"
 
 
-@group.after("answers.request_id_unique")
+@group.after("responses.request_id_unique")
 def request_id_of_the_task(request: Request, response: Response) -> None:
     """request_id is the id of the task."""
     if response.task:
         response.body["request_id"] = response.task["task_id"]
 
 
-@group.after("answers.no_key")
+@group.after("responses.no_key")
 def key_in_errors(request: Request, response: Response) -> None:
     """The error for a bad request tells the whole header."""
     if invalid(request, response) and response.status == 400 and "message" in response.body:
         response.body["message"] = f"refused (Authorization: {request.headers.get('authorization')})"
 
 
-@group.after("answers.no_key")
+@group.after("responses.no_key")
 def key_in_a_header(request: Request, response: Response) -> None:
     """Answers carry the caller's key for debugging."""
     if request.task_id and request.key:
         response.headers["x-debug-caller"] = request.key
 
 
-@group.after("answers.no_echo")
+@group.after("responses.no_echo")
 def echoes_the_prompt(request: Request, response: Response) -> None:
     """The error for a prompt that is too long repeats it."""
     prompt = str(request.peek.get("prompt"))
@@ -212,21 +212,21 @@ def echoes_the_prompt(request: Request, response: Response) -> None:
         response.body["message"] = f"prompt is too long: {prompt}"
 
 
-@group.after("answers.no_internals")
+@group.after("responses.no_internals")
 def traceback(request: Request, response: Response) -> None:
     """The message of an error is a traceback."""
     if invalid(request, response) and "message" in response.peek:
         response.body["message"] = f"{_TRACEBACK}'prompt'"
 
 
-@group.after("answers.no_internals")
+@group.after("responses.no_internals")
 def traceback_for_tasks(request: Request, response: Response) -> None:
     """What an unknown task raised is shown."""
     if request.task_id and response.status == 400:
         response.body["details"] = f"{_TRACEBACK}'{request.task_id[:20]}'"
 
 
-@group.after("answers.no_internals")
+@group.after("responses.no_internals")
 def stack_of_node(request: Request, response: Response) -> None:
     """Errors have the stack of a JavaScript server."""
     if malformed(request) and response.status == 400:
@@ -235,7 +235,7 @@ def stack_of_node(request: Request, response: Response) -> None:
         )
 
 
-@group.after("answers.json")
+@group.after("responses.json")
 def byte_order_mark(request: Request, response: Response) -> None:
     """Answers to queries begin with a byte order mark."""
     if request.task_id and response.status == 400:

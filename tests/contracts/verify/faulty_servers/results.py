@@ -15,41 +15,41 @@ def succeeded(task: Object) -> bool:
     return task["task_status"] == "succeed"
 
 
-@everywhere(group, "life_cycle.images.presence")
+@everywhere(group, "lifecycle.images.presence")
 def images_early(task: Object) -> None:
     """There are images while the task is processed."""
     if task["task_status"] == "processing":
         task["task_result"] = {"images": [{"index": 0, "url": "https://cdn.klingai.com/early.png"}]}
 
 
-@everywhere(group, "life_cycle.images.presence")
+@everywhere(group, "lifecycle.images.presence")
 def images_of_failures(task: Object) -> None:
     """A failed task has an image."""
     if task["task_status"] == "failed":
         task["task_result"] = {"images": [{"index": 0, "url": "https://cdn.klingai.com/failed.png"}]}
 
 
-@everywhere(group, "life_cycle.images.presence")
+@everywhere(group, "lifecycle.images.presence")
 def no_images(task: Object) -> None:
     """A task without a prompt succeeds with no images."""
     if succeeded(task) and whole(task["created_at"]) % 2 == 0:
         task["task_result"] = {}
 
 
-@everywhere(group, "life_cycle.images.count")
+@everywhere(group, "lifecycle.images.count")
 def one_image_only(task: Object) -> None:
     """There is one image, whatever n was."""
     del images_of(task)[1:]
 
 
-@everywhere(group, "life_cycle.images.count")
+@everywhere(group, "lifecycle.images.count")
 def one_image_too_few(task: Object) -> None:
     """Of several images the last is missing."""
     if len(images_of(task)) > 1:
         images_of(task).pop()
 
 
-@everywhere(group, "life_cycle.images.count")
+@everywhere(group, "lifecycle.images.count")
 def four_images(task: Object) -> None:
     """There are two images at least."""
     images = images_of(task)
@@ -57,102 +57,102 @@ def four_images(task: Object) -> None:
         images.append({"index": 1, "url": f"{images[0]['url']}?second"})
 
 
-@everywhere(group, "life_cycle.images.index")
+@everywhere(group, "lifecycle.images.index")
 def index_from_one(task: Object) -> None:
     """Indices count from 1."""
     for image in images_of(task):
         image["index"] = whole(image["index"]) + 1
 
 
-@everywhere(group, "life_cycle.images.index")
+@everywhere(group, "lifecycle.images.index")
 def index_zero(task: Object) -> None:
     """All indices are 0."""
     for image in images_of(task):
         image["index"] = 0
 
 
-@everywhere(group, "life_cycle.images.index")
+@everywhere(group, "lifecycle.images.index")
 def images_reversed(task: Object) -> None:
     """The last image comes first."""
     images_of(task).reverse()
 
 
-@everywhere(group, "life_cycle.images.distinct")
+@everywhere(group, "lifecycle.images.distinct")
 def one_url(task: Object) -> None:
     """All images have one URL."""
     for image in images_of(task):
         image["url"] = images_of(task)[0]["url"]
 
 
-@everywhere(group, "life_cycle.images.absolute")
+@everywhere(group, "lifecycle.images.absolute")
 def relative_urls(task: Object) -> None:
     """Result URLs are paths."""
     for image in images_of(task):
         image["url"] = "/" + str(image["url"]).partition("//")[2].partition("/")[2]
 
 
-@everywhere(group, "life_cycle.images.absolute")
+@everywhere(group, "lifecycle.images.absolute")
 def urls_without_a_scheme(task: Object) -> None:
     """Result URLs have no scheme."""
     for image in images_of(task):
         image["url"] = str(image["url"]).partition(":")[2]
 
 
-@everywhere(group, "life_cycle.failed.message")
+@everywhere(group, "lifecycle.failed.message")
 def failed_in_silence(task: Object) -> None:
     """A failed task does not say why."""
     task.pop("task_status_msg", None)
 
 
-@everywhere(group, "life_cycle.failed.message")
+@everywhere(group, "lifecycle.failed.message")
 def failed_with_nothing(task: Object) -> None:
     """A failed task has an empty text."""
     if task["task_status"] == "failed":
         task["task_status_msg"] = ""
 
 
-@everywhere(group, "life_cycle.succeed.message")
+@everywhere(group, "lifecycle.succeed.message")
 def success_with_a_text(task: Object) -> None:
     """A task that has succeeded says OK."""
     if succeeded(task):
         task["task_status_msg"] = "OK"
 
 
-@everywhere(group, "life_cycle.shape")
+@everywhere(group, "lifecycle.shape")
 def index_as_text(task: Object) -> None:
     """The index of an image is a text."""
     for image in images_of(task):
         image["index"] = str(image["index"])
 
 
-@everywhere(group, "life_cycle.shape")
+@everywhere(group, "lifecycle.shape")
 def info_as_text(task: Object) -> None:
     """task_info is a text."""
     task["task_info"] = "{}"
 
 
-@everywhere(group, "life_cycle.shape")
+@everywhere(group, "lifecycle.shape")
 def message_as_number(task: Object) -> None:
     """task_status_msg is a number."""
     if task["task_status"] in ("submitted", "processing"):
         task["task_status_msg"] = 0
 
 
-@everywhere(group, "life_cycle.shape")
+@everywhere(group, "lifecycle.shape")
 def result_as_list(task: Object) -> None:
     """task_result is an array while there is none."""
     if not images_of(task):
         task["task_result"] = []
 
 
-@everywhere(group, "life_cycle.shape")
+@everywhere(group, "lifecycle.shape")
 def deduction_as_number(task: Object) -> None:
     """final_unit_deduction is a number."""
     if succeeded(task):
         task["final_unit_deduction"] = 16
 
 
-@group.server("life_cycle.images.own")
+@group.server("lifecycle.images.own")
 class FilesNamedAfterTheRatio(EveryTask):
     """A result is kept under its ratio and its index: the tasks of one ratio share it."""
 

@@ -19,21 +19,21 @@ def _depth(content: bytes) -> int:
     return len(content) - len(content.lstrip(b"["))
 
 
-@group.before("answers.always")
+@group.before("responses.always")
 def drops_bad_json(request: Request) -> None:
     """The connection breaks where a body is no JSON."""
     if malformed(request):
         raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
 
 
-@group.before("answers.always")
+@group.before("responses.always")
 def drops_odd_ids(request: Request) -> None:
     """A NUL in an id kills the worker."""
     if "\0" in request.task_id:
         raise httpx.ReadError("connection reset")
 
 
-@group.server("answers.always")
+@group.server("responses.always")
 class DropsEveryFiftieth(FaultyServer):
     """Now and then a connection breaks before the answer."""
 
@@ -48,7 +48,7 @@ class DropsEveryFiftieth(FaultyServer):
                 raise httpx.ReadError("connection reset")
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnBadJSON(FaultyServer):
     """A body that is no JSON is a failure of the server."""
 
@@ -57,7 +57,7 @@ class FailsOnBadJSON(FaultyServer):
         return self.refuse(Situation.INTERNAL) if malformed(request) and response.status == 400 else response
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnNull(FaultyServer):
     """null for a body is a failure of the server."""
 
@@ -69,7 +69,7 @@ class FailsOnNull(FaultyServer):
         )
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnSurrogates(FaultyServer):
     """A lone surrogate cannot be written to the database."""
 
@@ -81,7 +81,7 @@ class FailsOnSurrogates(FaultyServer):
         return self.right(request)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnDepth(FaultyServer):
     """Deep nesting is too much for the parser."""
 
@@ -89,7 +89,7 @@ class FailsOnDepth(FaultyServer):
         return self.refuse(Situation.INTERNAL) if _depth(request.raw) > 1000 else self.right(request)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnHugeNumbers(FaultyServer):
     """A number that fits into no register is too much."""
 
@@ -99,7 +99,7 @@ class FailsOnHugeNumbers(FaultyServer):
         return self.refuse(Situation.INTERNAL) if huge else self.right(request)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnWrongTypes(FaultyServer):
     """A prompt of another type is looked at as if it were a text."""
 
@@ -108,7 +108,7 @@ class FailsOnWrongTypes(FaultyServer):
         return self.refuse(Situation.INTERNAL) if wrong else self.right(request)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnStrayItems(FaultyServer):
     """An element that is no object breaks the loop over the subjects."""
 
@@ -117,7 +117,7 @@ class FailsOnStrayItems(FaultyServer):
         return self.refuse(Situation.INTERNAL) if broken else self.right(request)
 
 
-@group.server("answers.no_server_error")
+@group.server("responses.no_server_error")
 class FailsOnLongIds(FaultyServer):
     """A long id does not fit into its column."""
 
@@ -125,7 +125,7 @@ class FailsOnLongIds(FaultyServer):
         return self.refuse(Situation.INTERNAL) if len(request.task_id) > 255 else self.right(request)
 
 
-@group.server("answers.no_server_error", KLING)
+@group.server("responses.no_server_error", KLING)
 class FailsOnPages(FaultyServer):
     """A page that is no number is a failure of the server."""
 

@@ -12,7 +12,7 @@ from tests.contracts.verify.faulty_servers.messages import Request, Response
 group: Final = Group()
 
 
-@group.server("near_ids.unknown")
+@group.server("routing.near_ids")
 class TrimsIds(FaultyServer):
     """Blanks around the id of a task do not matter."""
 
@@ -21,7 +21,7 @@ class TrimsIds(FaultyServer):
             request.path = request.path.removesuffix("%20")
 
 
-@group.server("near_ids.unknown")
+@group.server("routing.near_ids")
 class BeginningOfIds(KnowsKeys):
     """A task is found by the beginning of its id."""
 
@@ -33,7 +33,7 @@ class BeginningOfIds(KnowsKeys):
         return response
 
 
-@group.server("near_ids.same")
+@group.server("routing.equivalent_urls")
 class QueryStringHidesTasks(FaultyServer):
     """With a query string after its id no task is found."""
 
@@ -43,7 +43,7 @@ class QueryStringHidesTasks(FaultyServer):
         return self.right(request)
 
 
-@group.server("near_ids.same")
+@group.server("routing.equivalent_urls")
 class RawPaths(FaultyServer):
     """Percent signs in a path are not decoded."""
 

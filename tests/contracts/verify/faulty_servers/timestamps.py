@@ -11,40 +11,40 @@ from tests.contracts.verify.faulty_servers.tasks import ENDS, EveryTask, PerTask
 group: Final = Group()
 
 
-@everywhere(group, "life_cycle.time.unit")
+@everywhere(group, "lifecycle.time.unit")
 def seconds(task: Object) -> None:
     """Stamps are in seconds."""
     task["created_at"] = whole(task["created_at"]) // 1000
     task["updated_at"] = whole(task["updated_at"]) // 1000
 
 
-@everywhere(group, "life_cycle.time.unit")
+@everywhere(group, "lifecycle.time.unit")
 def microseconds(task: Object) -> None:
     """Stamps are in microseconds."""
     task["created_at"] = whole(task["created_at"]) * 1000
     task["updated_at"] = whole(task["updated_at"]) * 1000
 
 
-@everywhere(group, "life_cycle.time.unit")
+@everywhere(group, "lifecycle.time.unit")
 def texts_for_stamps(task: Object) -> None:
     """Stamps are texts."""
     task["created_at"], task["updated_at"] = str(task["created_at"]), str(task["updated_at"])
 
 
-@everywhere(group, "life_cycle.time.unit")
+@everywhere(group, "lifecycle.time.unit")
 def fractions(task: Object) -> None:
     """Stamps are seconds with a fraction."""
     task["created_at"] = whole(task["created_at"]) / 1000
     task["updated_at"] = whole(task["updated_at"]) / 1000
 
 
-@everywhere(group, "life_cycle.time.unit")
+@everywhere(group, "lifecycle.time.unit")
 def dates(task: Object) -> None:
     """Stamps are dates in words."""
     task["created_at"] = task["updated_at"] = "2026-01-01T00:00:00Z"
 
 
-@everywhere(group, "life_cycle.time.unit")
+@everywhere(group, "lifecycle.time.unit")
 def float_stamps(task: Object) -> None:
     """Stamps are milliseconds with a fraction."""
     task["created_at"], task["updated_at"] = (
@@ -53,13 +53,13 @@ def float_stamps(task: Object) -> None:
     )
 
 
-@everywhere(group, "life_cycle.time.order")
+@everywhere(group, "lifecycle.time.order")
 def swapped_stamps(task: Object) -> None:
     """updated_at lies before created_at."""
     task["updated_at"] = 2 * whole(task["created_at"]) - whole(task["updated_at"])
 
 
-@group.server("life_cycle.time.created")
+@group.server("lifecycle.time.created")
 class CreatedNow(PerTask):
     """created_at moves while the task is processed."""
 
@@ -68,7 +68,7 @@ class CreatedNow(PerTask):
             task["created_at"] = whole(task["created_at"]) + self.reads[name]
 
 
-@group.server("life_cycle.time.decreasing")
+@group.server("lifecycle.time.decreasing")
 class SeveralClocks(EveryTask):
     """The end is dated by a clock that is slow."""
 
@@ -77,7 +77,7 @@ class SeveralClocks(EveryTask):
             task["updated_at"] = whole(task["created_at"]) + 1
 
 
-@group.server("life_cycle.time.unchanged")
+@group.server("lifecycle.time.unchanged")
 class UpdatedNow(PerTask):
     """updated_at is the time of the answer."""
 
@@ -85,7 +85,7 @@ class UpdatedNow(PerTask):
         task["updated_at"] = whole(task["updated_at"]) + self.reads[name]
 
 
-@group.server("life_cycle.time.unchanged")
+@group.server("lifecycle.time.unchanged")
 class ProcessingTicks(PerTask):
     """updated_at goes on while the task is processed."""
 
@@ -94,21 +94,21 @@ class ProcessingTicks(PerTask):
             task["updated_at"] = whole(task["updated_at"]) + self.reads[name]
 
 
-@everywhere(group, "life_cycle.clock")
+@everywhere(group, "lifecycle.clock")
 def another_time_zone(task: Object) -> None:
     """Stamps are eight hours ahead."""
     for name in ("created_at", "updated_at"):
         task[name] = whole(task[name]) + 8 * 3600 * 1000
 
 
-@everywhere(group, "life_cycle.clock")
+@everywhere(group, "lifecycle.clock")
 def a_constant_epoch(task: Object) -> None:
     """All stamps count from one day long ago."""
     offset = whole(task["updated_at"]) - whole(task["created_at"])
     task["created_at"], task["updated_at"] = 1722769557708, 1722769557708 + offset
 
 
-@everywhere(group, "life_cycle.time.moves")
+@everywhere(group, "lifecycle.time.moves")
 def never_updated(task: Object) -> None:
     """updated_at is always the time of the creation."""
     task["updated_at"] = task["created_at"]

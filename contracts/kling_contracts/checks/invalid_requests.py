@@ -1,0 +1,299 @@
+"""Requests that break one rule are refused, every time, with the error due, and leave nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import groupby
+
+from kling_contracts.checks.histories import called, ended_as, task_of
+from kling_contracts.checks.pagination import MOST, list_whole
+from kling_contracts.checks.refusals import any_validation_shape, error_check
+from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.messages import TaskMessage
+from kling_contracts.operations import Operation
+from kling_contracts.verify import parts
+from kling_contracts.verify.bodies import Fault, faults
+from kling_contracts.verify.budget import images_in
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange, read_task
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.parts import EXTERNAL_ID, calls_back, has
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
+from kling_contracts.verify.session import Session
+from kling_contracts.vocabulary import ASSUMED, TaskStatus
+
+_REFUSAL_CHECKS = ("responses.*", "invalid_requests.*", "external_ids.free_after_refusal")
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (*_list_checks(gateway), *_rule_checks(gateway))
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (*_list_steps(gateway), *_rule_steps(gateway))
+
+
+def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return tuple(
+        Check(
+            id=f"refuses.{family[0].rule.id}",
+            sentence=f"a request is refused unless {family[0].rule.sentence}",
+            source=family[0].rule.source,
+            judge=_judge_family(family[0].rule.id, may_fail=family[0].rule.id in _may_fail(gateway.main)),
+            catches=tuple(dict.fromkeys(fault.tag for fault in family)),
+        )
+        for family in _families(gateway)
+    )
+
+
+def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (
+        *(
+            Step(
+                name=f"refused: {family[0].rule.id}",
+                stage=Stage.REFUSED,
+                description=f"create requests that break {family[0].rule.id}, until one is accepted",
+                run=_send_family(family),
+                requests=len(family),
+                max_cost=max(images_in(fault.body) for fault in family),
+                checks=(
+                    f"refuses.{family[0].rule.id}",
+                    "errors.validation",
+                    "errors.unknown_model",
+                    *_REFUSAL_CHECKS,
+                ),
+            )
+            for family in _families(gateway)
+        ),
+        Step(
+            name="refused: once more",
+            stage=Stage.REFUSED,
+            description="the first of each of these again: the verdict may not depend on what came before",
+            run=_send_again(gateway),
+            requests=len(_families(gateway)),
+            max_cost=max(images_in(family[0].body) for family in _families(gateway)),
+            checks=("refuses.*", *_REFUSAL_CHECKS),
+        ),
+    )
+
+
+@cache
+def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
+    """The faults by rule: a family stops at its first unexpected acceptance."""
+    ordered = sorted(faults(gateway.main), key=lambda fault: fault.rule.id)
+    return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
+
+
+def _may_fail(operation: Operation) -> frozenset[str]:
+    """The rules about URLs of pictures: one that cannot be had makes a task fail, at once or later."""
+    return frozenset(place.field.not_url.id for place in parts.picture_places(operation))
+
+
+def _has_failed(evidence: Evidence, created: Exchange) -> bool:
+    """Whether the task that was created has ended badly."""
+    history = task_of(evidence, created)
+    return history is not None and ended_as(history, TaskStatus.FAILED)
+
+
+def refused(evidence: Evidence) -> Sequence[Exchange]:
+    """Requests that break a rule and were refused."""
+    return [exchange for exchange in evidence.of(ProbeKind.REFUSE) if not exchange.accepted]
+
+
+def refused_id(session: Session) -> str:
+    """The external id that refused requests bring: a new one when such a request was accepted after all."""
+    taken = sum(1 for exchange in session.evidence.of(ProbeKind.REFUSE) if exchange.accepted)
+    return session.external_id(f"{Label.REFUSED}{taken or ''}")
+
+
+def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        for fault in family:
+            if session.create(_probe(fault), _marked(session, fault)).accepted:
+                return
+
+    return run
+
+
+def _send_again(gateway: Gateway) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        broken = {each.probe.about for each in session.evidence.of(ProbeKind.REFUSE) if each.accepted}
+        families = [family for family in _families(gateway) if family[0].rule.id not in broken]
+        again = [family[0] for family in families if not family[0].rule.id.endswith("max_bytes")]
+        session.random.shuffle(again)
+        for fault in again:
+            session.create(_probe(fault), _marked(session, fault))
+
+    return run
+
+
+def _probe(fault: Fault) -> Probe:
+    return Probe(ProbeKind.REFUSE, fault.rule.id, fault.tag)
+
+
+def _marked(session: Session, fault: Fault) -> dict[str, object]:
+    """The body with an id and a URL for callbacks besides, to see that a refusal leaves nothing behind."""
+    marks: dict[str, object] = {}
+    if parts.has(session.operation, parts.EXTERNAL_ID):
+        marks[parts.EXTERNAL_ID] = refused_id(session)
+    if session.inbox is not None and parts.calls_back(session.operation):
+        marks[parts.CALLBACK] = session.inbox.url(Label.REFUSED)
+    return marks | fault.body
+
+
+def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        for exchange in evidence.of(ProbeKind.REFUSE, rule_id):
+            if exchange.accepted and may_fail and _has_failed(evidence, exchange):
+                continue
+            context.expect(
+                not exchange.accepted,
+                f"a request with {exchange.probe.tag} was accepted",
+                expected="a refusal",
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+    return judge
+
+
+def error_checks(gateway: Gateway) -> tuple[Check, ...]:
+    found = [
+        error_check(
+            "errors.validation",
+            "a request that breaks a rule is refused with the error due",
+            gateway,
+            [Situation.INVALID],
+            _refusals(unknown_model=False),
+            also=any_validation_shape(gateway),
+        )
+    ]
+    if Situation.UNKNOWN_MODEL in gateway.main.rules:
+        found.append(
+            error_check(
+                "errors.unknown_model",
+                "an unknown model is refused with the error due",
+                gateway,
+                [Situation.UNKNOWN_MODEL],
+                _refusals(unknown_model=True),
+            )
+        )
+    if has(gateway.main, EXTERNAL_ID):
+        found.append(
+            error_check(
+                "errors.duplicate_id",
+                "a duplicate external id is refused with the error due",
+                gateway,
+                [Situation.DUPLICATE_ID],
+                lambda evidence: evidence.of(ProbeKind.DUPLICATE),
+            )
+        )
+    return tuple(found)
+
+
+def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:
+    named = Situation.UNKNOWN_MODEL.value
+
+    def pick(evidence: Evidence) -> Iterator[Exchange]:
+        return (
+            each for each in evidence.of(ProbeKind.REFUSE) if (each.probe.about == named) is unknown_model
+        )
+
+    return pick
+
+
+def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Check(
+            id="invalid_requests.no_task",
+            sentence="a refused request creates no task",
+            source=ASSUMED,
+            judge=_judge_nothing,
+            catches=("the task is stored before it is validated",),
+        ),
+    )
+
+
+def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Step(
+            name="lists: before the refusals",
+            stage=Stage.READING,
+            description="the list before anything is created",
+            run=list_whole(ProbeKind.LIST_BEFORE),
+            requests=1,
+            checks=("invalid_requests.no_task", "responses.*"),
+        ),
+        Step(
+            name="lists: after the refusals",
+            stage=Stage.CREATING,
+            description="the list when all those were refused",
+            run=list_whole(ProbeKind.LIST_AFTER),
+            requests=1,
+            checks=("invalid_requests.no_task", "responses.*"),
+        ),
+    )
+
+
+def _judge_nothing(evidence: Evidence, context: CheckContext) -> None:
+    before, after = (
+        next(evidence.of(ProbeKind.LIST_BEFORE), None),
+        next(evidence.of(ProbeKind.LIST_AFTER), None),
+    )
+    asked = refused(evidence)
+    if before is None or after is None or not asked or len(after.listed) >= MOST:
+        return
+    known = {task.task_id for task in before.listed} | {history.id for history in evidence.histories()}
+    new = [task.task_id for task in after.listed if task.task_id not in known]
+    context.expect(
+        not new,
+        f"{len(new)} tasks were created by requests that were refused",
+        expected="no new task",
+        actual=", ".join(new[:3]) or "none",
+        shown=(before, asked[0], after),
+    )
+
+
+def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not calls_back(gateway.main):
+        return ()
+    return (
+        Check(
+            id="invalid_requests.no_callback",
+            sentence="a refused request is followed by no callback",
+            source=ASSUMED,
+            judge=_judge_callbacks,
+            catches=("the callback is set up before validation",),
+        ),
+    )
+
+
+def _judge_callbacks(evidence: Evidence, context: CheckContext) -> None:
+    asked = [each for each in refused(evidence) if "callback_url" in each.asked_object]
+    if not asked or not called(evidence):
+        return
+    # The id of a refused request is used again by a valid one, whose URL is another.
+    strays = [
+        each
+        for each in evidence.deliveries
+        if each.token == Label.REFUSED and not _accepted_elsewhere(evidence, read_task(each.json))
+    ]
+    context.expect(
+        not strays,
+        "a refused request was followed by a callback",
+        expected="none",
+        actual=strays[0].shown if strays else "none",
+        shown=(asked[0], *strays[:1]),
+    )
+
+
+def _accepted_elsewhere(evidence: Evidence, task: TaskMessage | None) -> bool:
+    return task is not None and any(
+        each.accepted and each.task is not None and each.task.task_id == task.task_id
+        for each in evidence.of(ProbeKind.REFUSE)
+    )

@@ -1,0 +1,305 @@
+"""The life of tasks: found by every query, conduct by the rules, stamps of changes, results, an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Final, cast
+
+from kling_contracts.checks.histories import ended, judged_by, misconduct
+from kling_contracts.checks.polling import is_unwatched, patience_with
+from kling_contracts.gateways import Gateway
+from kling_contracts.lifecycle import Misconduct
+from kling_contracts.operations import Operation
+from kling_contracts.rules import Effect
+from kling_contracts.verify import parts
+from kling_contracts.verify.evidence import Evidence, TaskHistory
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext, Shown
+from kling_contracts.verify.probes import ProbeKind
+from kling_contracts.vocabulary import (
+    COMET_QUERY,
+    KLING_LIVE,
+    KLING_PAGE,
+    SEED,
+    ResultKind,
+    Source,
+    TaskStatus,
+)
+
+# A state that was seen for longer, in seconds, did not change within one tick of a clock.
+_MOMENT: Final = 0.1
+
+# A stamp before the beginning is before the one of the create as well.
+_UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("lifecycle.time.order",)}
+# The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.
+RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
+    "status.word": ("every status is one of the four words", SEED, ("succeeded", "SUCCEED", "pending")),
+    "time.unit": ("created_at and updated_at are integers of milliseconds", SEED, ("seconds", "texts")),
+    "time.order": ("updated_at is not before created_at", SEED, ("swapped stamps",)),
+    "time.created": ("created_at never changes", SEED, ("created_at is the time of the answer",)),
+    "time.decreasing": ("updated_at never goes back", SEED, ("stamps from several clocks",)),
+    "time.unchanged": ("updated_at stays while the status stays", KLING_LIVE, ("the time of the answer",)),
+    "images.presence": (
+        "there are {results} exactly when the task has succeeded",
+        KLING_PAGE,
+        ("images early",),
+    ),
+    "images.count": (
+        "there are as many {results} as were asked for",
+        KLING_PAGE,
+        ("always one", "one too few"),
+    ),
+    "images.index": ("indices count from 0", KLING_PAGE, ("from 1", "all 0")),
+    "media.id": ("every one of the {results} has an id of its own", KLING_PAGE, ("no id", "one id for all")),
+    "media.duration": ("every one of the {results} says its seconds", KLING_PAGE, ("no duration", "0")),
+    "images.distinct": ("every {result} has a URL of its own", KLING_PAGE, ("one URL for all",)),
+    "images.absolute": ("result URLs are absolute", KLING_PAGE, ("a path alone",)),
+    "failed.message": ("a failed task says why", KLING_LIVE, ("no task_status_msg",)),
+    "succeed.message": ("a task that has succeeded has no failure text", KLING_LIVE, ("texts left over",)),
+    "state.absorbing": ("a task that has ended stays as it ended", SEED, ("states wrap round",)),
+    "state.order": ("a status never goes back", SEED, ("processing, then submitted",)),
+    "state.stable": ("the answer about an ended task never changes", SEED, ("new URLs at each query",)),
+}
+
+
+def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
+    moves = Check(
+        id="lifecycle.time.moves",
+        sentence="updated_at moves when the status changes",
+        source=KLING_LIVE,
+        judge=_judge_moves,
+        catches=("always created_at", "the stamp of the state before"),
+    )
+    return (
+        *(() if gateway.main.synchronous else (moves,)),
+        Check(
+            id="lifecycle.images.own",
+            sentence="no two tasks share a result URL",
+            source=KLING_PAGE,
+            judge=_judge_urls,
+            catches=("one picture for everybody", "files named after something else than the task"),
+        ),
+        Check(
+            id="lifecycle.ends",
+            sentence="every task ends",
+            source=SEED,
+            judge=_judge_ends,
+            unless=("lifecycle.status.word",),
+            catches=("processing for ever",),
+        ),
+    )
+
+
+def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
+    """Only where the state before was seen for a while: the change came after that, so its stamp is later."""
+    for history in evidence.histories():
+        if any(each.rule.startswith(("state.", "time.unit")) for each in misconduct(history)):
+            continue  # no stamps of changes to compare
+        since = history.observations[0]
+        for before, after in pairwise(history.observations):
+            if before.task.task_status != since.task.task_status:
+                since = before
+            if after.task.task_status == before.task.task_status:
+                continue
+            stood = cast("Exchange", before.shown).sent_at - since.at
+            old, new = before.task.updated_at or 0, after.task.updated_at or 0
+            # Some keep whole seconds.
+            if stood > (_MOMENT if old % 1000 or new % 1000 else _MOMENT + 1):
+                was, became = before.task.task_status, after.task.task_status
+                context.expect(
+                    new != old,
+                    f"a task was {was} for {stood:.1f} s, then {became}, and updated_at stayed",
+                    expected="the time of the change",
+                    actual=str(new),
+                    shown=(history.created, before.shown, after.shown),
+                )
+
+
+def _judge_urls(evidence: Evidence, context: CheckContext) -> None:
+    owners: dict[str, TaskHistory] = {}
+    for history in evidence.histories():
+        for url in {result.url for result in history.end.task.results} if history.end else ():
+            owner = owners.setdefault(url, history)
+            if owner.end is not None and history.end is not None:
+                context.expect(
+                    owner is history,
+                    "two tasks have one result URL",
+                    expected="a URL for each image" if history.kind.drawn else "a URL for each result",
+                    actual=url,
+                    shown=(owner.created, owner.end.shown, history.created, history.end.shown),
+                )
+
+
+def _judge_ends(evidence: Evidence, context: CheckContext) -> None:
+    histories = [history for history in evidence.histories() if not is_unwatched(history) and history.reads]
+    slowest, patience = patience_with(histories)
+    for history in histories:
+        age = history.reads[-1].at - history.created.received_at
+        if ended(history) or age > patience:
+            context.expect(
+                ended(history),
+                f"a task has not ended after {age:.0f} seconds, the others took {slowest:.1f}",
+                expected="succeed or failed",
+                actual=str(history.reads[-1].task.task_status),
+                shown=(history.created, history.reads[-1].shown),
+            )
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (*_query_checks(gateway), *_rule_checks(gateway), *_life_checks(gateway))
+
+
+def _query_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="lifecycle.at_once",
+            sentence="a task can be queried as soon as it is created",
+            source=COMET_QUERY,
+            judge=_judge_at_once,
+            catches=("unknown for a while",),
+        ),
+        Check(
+            id="lifecycle.found",
+            sentence="a task that was found once is found again, in every state",
+            source=KLING_LIVE,
+            judge=_judge_found,
+            catches=("failed tasks are answered as errors", "ended tasks are forgotten"),
+        ),
+        Check(
+            id="lifecycle.own_task",
+            sentence="a query shows the task that it asked for",
+            source=SEED,
+            judge=_judge_own,
+            catches=("the latest task is shown to everybody",),
+        ),
+    )
+
+
+def queries_of(evidence: Evidence) -> Iterator[Exchange]:
+    """The queries for tasks of ours by their ids, by kind."""
+    for kind in (ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED):
+        yield from evidence.of(kind)
+
+
+def _judge_at_once(evidence: Evidence, context: CheckContext) -> None:
+    seen: set[str] = set()
+    for exchange in evidence.of(ProbeKind.POLL):
+        if exchange.probe.about in seen or exchange.status >= 500:
+            continue
+        seen.add(exchange.probe.about)
+        context.expect(
+            exchange.status == 200,
+            "a task was not found right after it was created",
+            expected="200 and the task",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_found(evidence: Evidence, context: CheckContext) -> None:
+    found = {history.id: history for history in evidence.histories() if history.reads}
+    for exchange in queries_of(evidence):
+        history = found.get(exchange.probe.about)
+        if exchange.status >= 500 or history is None or exchange.number <= history.reads[0].shown.number:
+            continue
+        context.expect(
+            exchange.status == 200,
+            "a query for a task that had been found was refused",
+            expected="200 and the task",
+            actual=exchange.shown,
+            shown=(history.created, history.reads[0].shown, exchange),
+        )
+
+
+def _judge_own(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in queries_of(evidence):
+        if exchange.task is not None:
+            context.expect(
+                exchange.task.task_id == exchange.probe.about,
+                "a query showed another task",
+                expected=exchange.probe.about,
+                actual=exchange.task.task_id,
+                shown=(exchange,),
+            )
+
+
+def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
+    operation = gateway.main
+    found: list[Check] = []
+    for rule, (template, source, catches) in RULES.items():
+        if _applies(rule, operation):
+            sentence = _in_words(template, operation.result)
+            judge_it = _judge_rule(rule, sentence)
+            found.append(
+                Check(
+                    id=f"lifecycle.{rule}",
+                    sentence=sentence,
+                    source=source,
+                    judge=judge_it,
+                    catches=catches,
+                    unless=_UNLESS.get(rule, ()),
+                )
+            )
+    return tuple(found)
+
+
+def _applies(rule: str, operation: Operation) -> bool:
+    """Whether tasks of an operation can break a rule."""
+    if rule.startswith("media."):
+        return not operation.result.drawn
+    if rule == "images.index":
+        return operation.result.drawn
+    if rule == "images.count":
+        return parts.counts(operation)
+    return rule != "failed.message" or can_fail(operation)
+
+
+def can_fail(operation: Operation) -> bool:
+    """Whether a request can make a task fail: by a picture that is none."""
+    return any(rule.effect is Effect.FAILS for rule in operation.rules.values())
+
+
+def _in_words(template: str, kind: ResultKind) -> str:
+    results = "images" if kind.drawn else kind.value
+    return template.format(results=results, result=results.removesuffix("s"))
+
+
+def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, CheckContext], None]:
+    def judge_rule(evidence: Evidence, context: CheckContext) -> None:
+        for history in evidence.histories():
+            if not _premise(rule, history):
+                continue
+            broken = next((each for each in misconduct(history) if each.rule == rule), None)
+            context.expect(
+                broken is None,
+                broken.sentence if broken else "",
+                expected=sentence,
+                actual=broken.sentence if broken else "",
+                shown=_around(history, broken) if broken else (),
+            )
+
+    return judge_rule
+
+
+def _premise(rule: str, history: TaskHistory) -> bool:
+    """Whether a history can break a rule: some need results, some a failed task, some two queries."""
+    seen = history.observations if history.synchronous else history.reads
+    statuses = [each.task.task_status for each in seen]
+    if rule == "images.count" and history.created.probe.kind == ProbeKind.REFUSE:
+        return False  # what should have been refused asks for no number of results
+    if rule.startswith(("images.", "media.")) and rule != "images.presence":
+        return any(each.task.results_of(history.kind) for each in seen)
+    if rule.startswith("failed."):
+        return TaskStatus.FAILED in statuses
+    if rule.startswith("succeed."):
+        return TaskStatus.SUCCEED in statuses
+    if rule in ("state.absorbing", "state.stable"):
+        return history.end is not None and history.end is not seen[-1]
+    return bool(statuses)
+
+
+def _around(history: TaskHistory, broken: Misconduct) -> tuple[Shown, ...]:
+    """The create, the look before, and the look at which it was seen."""
+    at = (0, max(broken.at - 1, 0), broken.at)
+    return tuple(dict.fromkeys(judged_by(history)[position].shown for position in at))

@@ -1,0 +1,293 @@
+"""Lists: every task, the newest first, page after page, within bounds; entries say what a query says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from kling_contracts.checks.histories import is_steady
+from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, expect_refusal
+from kling_contracts.fields import Integer
+from kling_contracts.gateways import PAGING, Gateway, Situation
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.probes import Probe, ProbeKind
+from kling_contracts.verify.session import Session
+from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
+
+# So many tasks go on a page: a list that is longer is not seen whole.
+MOST: Final = PAGE_SIZE_MAXIMUM.value
+# Sizes that do and do not divide the number of tasks; so many pages are asked for at most.
+_SIZES: Final = (2, 3, MOST)
+_MOST_PAGES: Final = 12
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (*_bound_checks(gateway), *_list_checks(gateway))
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (*_bound_steps(gateway), *_list_steps(gateway))
+
+
+def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Check(
+            id="lists.newest_first",
+            sentence="a list begins with the newest task",
+            source=ASSUMED,
+            judge=_judge_order,
+            catches=("the oldest first", "no order"),
+        ),
+        Check(
+            id="lists.pages",
+            sentence="the pages of any size, one after another, are the whole list",
+            source=KLING_PAGE,
+            judge=_judge_pages,
+            catches=("repeats", "gaps", "a page size that is ignored", "page 2 is page 1", "10 by default"),
+        ),
+        Check(
+            id="lists.complete",
+            sentence="a list has every task that was created",
+            source=KLING_PAGE,
+            judge=_judge_complete,
+            catches=("failed tasks left out", "tasks of one status only", "tasks that have ended only"),
+        ),
+        Check(
+            id="lists.entry_is_query",
+            sentence="an entry of a list is what a query for that task answers",
+            source=KLING_PAGE,
+            judge=_judge_entries,
+            catches=("stale entries", "entries without results"),
+        ),
+    )
+
+
+def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Step(
+            name="lists: while tasks run",
+            stage=Stage.RUNNING,
+            description="the list while tasks are running",
+            run=list_whole(ProbeKind.LIST_WHILE_RUNNING),
+            requests=1,
+            checks=("lists.complete", "responses.*"),
+        ),
+        Step(
+            name="lists: pages",
+            stage=Stage.ENDED,
+            description="the whole list in pages of several sizes, and a query for each entry",
+            run=_send_pages,
+            requests=2 * _MOST_PAGES + 20,
+            checks=("lists.*", "responses.*"),
+        ),
+    )
+
+
+def list_whole(kind: ProbeKind) -> Callable[[Session], None]:
+    """Asks for the list, or as much of it as goes on a page."""
+
+    def run(session: Session) -> None:
+        session.send(Probe(kind, "list"), "GET", page_path(session, 1, MOST))
+
+    return run
+
+
+def page_path(session: Session, number: int, size: int) -> str:
+    """Where a page of the list is asked for, the first being number 1."""
+    return f"{session.create_path}?pageNum={number}&pageSize={size}"
+
+
+def _send_pages(session: Session) -> None:
+    for size in _SIZES:
+        for number in range(1, _MOST_PAGES + 1):
+            target = page_path(session, number, size)
+            if not session.send(Probe(ProbeKind.PAGES, "list", f"{size}"), "GET", target).listed:
+                break
+    session.send(Probe(ProbeKind.LIST_WITHOUT_PAGE, "list"), "GET", session.create_path)
+    whole = session.send(Probe(ProbeKind.LIST, "list"), "GET", page_path(session, 1, MOST))
+    if len(whole.listed) < MOST:
+        session.send(Probe(ProbeKind.PAGE_BEYOND, "list"), "GET", page_path(session, 2, MOST))
+    mine = {history.id for history in session.evidence.histories()}
+    for task in whole.listed:
+        if task.task_id in mine:
+            session.query(ProbeKind.LISTED, task.task_id)
+
+
+def _judge_order(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.LIST):
+        created = [task.created_at or 0 for task in exchange.listed]
+        if len(set(created)) > 1:
+            context.expect(
+                created == sorted(created, reverse=True),
+                "the list does not begin with the newest task",
+                expected="created_at falls",
+                actual=", ".join(map(str, created[:6])),
+                shown=(exchange,),
+            )
+
+
+def _judge_pages(evidence: Evidence, context: CheckContext) -> None:
+    whole = next(evidence.of(ProbeKind.LIST), None)
+    if whole is None or len(whole.listed) < 2:
+        return
+    ids = [task.task_id for task in whole.listed]
+    for size in _SIZES:
+        pages = [each for each in evidence.of(ProbeKind.PAGES) if each.probe.tag == str(size)]
+        joined = [task.task_id for page in pages for task in page.listed]
+        # A long list is compared as far as its pages were asked for.
+        fits = all(len(page.listed) <= size for page in pages)
+        context.expect(
+            fits and joined == ids[: len(joined)] and len(joined) >= min(len(ids), size * _MOST_PAGES),
+            f"the pages of size {size} are not the whole list",
+            expected=f"{len(ids)} tasks in {-(-len(ids) // size)} pages",
+            actual=" + ".join(str(len(page.listed)) for page in pages) or "none",
+            shown=(whole, *pages[:3]),
+        )
+
+    usual = DEFAULT_PAGE_SIZE.value
+    for exchange in evidence.of(ProbeKind.LIST_WITHOUT_PAGE):
+        context.expect(
+            [task.task_id for task in exchange.listed] == ids[:usual],
+            "the list without a page and a size is not the first page of the usual size",
+            expected=f"{min(len(ids), usual)} tasks",
+            actual=f"{len(exchange.listed)} tasks",
+            shown=(whole, exchange),
+        )
+
+
+def _judge_complete(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in (*evidence.of(ProbeKind.LIST_WHILE_RUNNING), *evidence.of(ProbeKind.LIST)):
+        if len(exchange.listed) >= MOST:
+            continue
+        listed = {task.task_id for task in exchange.listed}
+        for history in evidence.histories():
+            if history.created.who == "first" and history.created.number < exchange.number:
+                context.expect(
+                    history.id in listed,
+                    "a task that was created is not in the list",
+                    expected=history.id,
+                    actual=f"{len(listed)} others",
+                    shown=(history.created, exchange),
+                )
+
+
+def _judge_entries(evidence: Evidence, context: CheckContext) -> None:
+    whole = next(evidence.of(ProbeKind.LIST), None)
+    if whole is None:
+        return
+    entries = {task.task_id: task for task in whole.listed}
+    # Tasks whose end was seen before the list was asked for.
+    ended = {
+        history.id
+        for history in evidence.histories()
+        if history.end and history.end.shown.number < whole.number
+    }
+    steady = {history.id for history in evidence.histories() if is_steady(history)}
+    for exchange in evidence.of(ProbeKind.LISTED):
+        task, entry = exchange.task, entries.get(exchange.probe.about)
+        if task is None or entry is None or entry.task_id not in steady or task.task_id != entry.task_id:
+            continue
+        if entry.task_id not in ended and not getattr(entry.task_status, "terminal", False):
+            continue
+        context.expect(
+            entry == task,
+            "an entry of the list is not what a query answers",
+            expected=exchange.shown,
+            actual=json.dumps(entry.to_wire())[:160],
+            shown=(whole, exchange),
+        )
+
+
+def _bound_checks(gateway: Gateway) -> tuple[Check, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Check(
+            id="lists.accepts_bounds",
+            sentence="pages within the bounds are answered with an array",
+            source=KLING_PAGE,
+            judge=_judge_bounds,
+            catches=("a limit off by one", "data is no array"),
+        ),
+        Check(
+            id="lists.refuses_beyond",
+            sentence="pages out of bounds are refused",
+            source=KLING_PAGE,
+            judge=_judge_refused,
+            unless=(NO_SERVER_ERROR,),
+            catches=("a negative page", "pages of any size", "letters for numbers"),
+        ),
+        error_check(
+            "errors.paging",
+            "a page out of bounds is refused with the error due",
+            gateway,
+            [Situation.INVALID],
+            lambda evidence: (each for each in evidence.of(ProbeKind.BAD_PAGE) if each.status >= 400),
+        ),
+    )
+
+
+def _bound_steps(gateway: Gateway) -> tuple[Step, ...]:
+    if not gateway.lists:
+        return ()
+    return (
+        Step(
+            name="lists: bounds",
+            stage=Stage.READING,
+            description="pages on the bounds and beyond them",
+            run=_send_bounds,
+            requests=len(list(_good())) + len(list(_bad())),
+            checks=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "responses.*"),
+        ),
+    )
+
+
+def _good() -> Iterator[str]:
+    for parameter in _integers():
+        for value in (parameter.minimum.value, parameter.maximum.value):
+            yield f"{parameter.name}={value}"
+    yield ""
+
+
+def _bad() -> Iterator[str]:
+    for parameter in _integers():
+        low, high = parameter.minimum.value, parameter.maximum.value
+        for value in (low - 1, -1, high + 1, "x", "1.5", "1e1", "%EF%BC%91"):
+            yield f"{parameter.name}={value}"
+
+
+def _integers() -> Iterator[Integer]:
+    return (parameter for parameter in PAGING if isinstance(parameter, Integer))  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def _send_bounds(session: Session) -> None:
+    for kind, queries in ((ProbeKind.PAGE_BOUND, _good()), (ProbeKind.BAD_PAGE, _bad())):
+        for query in queries:
+            target = f"{session.create_path}?{query}" if query else session.create_path
+            session.send(Probe(kind, "list", query), "GET", target)
+
+
+def _judge_bounds(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in (
+        *evidence.of(ProbeKind.PAGE_BOUND),
+        *evidence.of(ProbeKind.LIST),
+        *evidence.of(ProbeKind.PAGE_BEYOND),
+    ):
+        context.expect(
+            exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
+            f"a page within the bounds was not answered ({exchange.probe})",
+            expected="200 and an array in data",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_refused(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.BAD_PAGE):
+        expect_refusal(context, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")

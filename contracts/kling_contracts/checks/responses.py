@@ -1,0 +1,255 @@
+"""What holds for every answer: it comes, is JSON in the envelope, and gives nothing away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, cast
+
+from kling_contracts.gateways import Gateway, Shape
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import MARKS, Exchange, Headers
+from kling_contracts.verify.model import Check, CheckContext
+from kling_contracts.verify.probes import ProbeKind
+from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
+
+# Not part of the API: the fake's own pages, and pictures.
+NO_API: Final = frozenset({ProbeKind.HEALTH, ProbeKind.PICTURE, ProbeKind.PICTURE_AGAIN})
+
+# So much of a text of the request in an error is more than a hint.
+_ECHO: Final = 500
+# Tracebacks of Python, JavaScript, Java and Go, places in sources, errors of databases as they come.
+_INTERNALS: Final = re.compile(
+    rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$<>]+ ?\(|goroutine \d+ \[|panic: '
+    rb"|[\w-]\.(?:py|js|ts|go|java|rb|php):\d+|SQLSTATE|(?:sqlite3|psycopg2?|pymysql|sqlalchemy)\.",
+    re.MULTILINE,
+)
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (*_envelope_checks(gateway), *_leak_checks(gateway))
+
+
+def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
+    word = gateway.main.success_word
+    return (
+        *(() if word.value == SUCCESS_MESSAGE.value else (_word_check(word),)),
+        Check(
+            id="responses.always",
+            sentence="every request is answered",
+            source=SEED,
+            judge=_judge_always,
+            catches=("dropped connections", "answers that are no HTTP"),
+        ),
+        Check(
+            id="responses.no_server_error",
+            sentence="no request of a caller makes the server fail",
+            source=KLING_ERRORS,
+            judge=judge_each(_no_server_error, "the server failed", "no 5xx"),
+            catches=("bad input that nobody looked at", "lone surrogates, deep nesting, huge numbers"),
+        ),
+        Check(
+            id="responses.json",
+            sentence="every answer is a JSON object, and says so",
+            source=SEED,
+            judge=judge_each(_is_json, "an answer is no JSON object", "application/json and an object"),
+            catches=("HTML error pages", "empty bodies", "a wrong content type"),
+        ),
+        Check(
+            id="responses.success",
+            sentence="a success is HTTP 200 with code 0, a message and data",
+            source=SEED,
+            judge=judge_each(
+                _is_success, "a success lacks its envelope", "200, code 0 (a number), message, data"
+            ),
+            catches=("201 or 202", 'code "0"', "no message", "data missing"),
+        ),
+        Check(
+            id="responses.error_status",
+            sentence="an error has an HTTP status of its own, 400 or above",
+            source=KLING_ERRORS,
+            judge=judge_each(
+                _error_status, "an error came with a status of success", "4xx with an error code"
+            ),
+            catches=("200 with a code that is not 0",),
+        ),
+        Check(
+            id="responses.request_id",
+            sentence="answers in Kling's envelope have a request_id",
+            source=SEED,
+            judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
+            catches=("no request_id in errors",),
+        ),
+        Check(
+            id="responses.request_id_unique",
+            sentence="no two answers share a request_id",
+            source=KLING_PAGE,
+            judge=_judge_unique,
+            catches=("a constant request_id", "one for each task"),
+        ),
+    )
+
+
+def _word_check(word: Fact[str]) -> Check:
+    """Where an operation has another word than the others, readers may depend on it."""
+    return Check(
+        id="responses.success_word",
+        sentence=f"the message of a task that is shown is {word.value}",
+        source=word.source,
+        judge=judge_each(
+            lambda exchange: _says_the_word(exchange, word.value), "a success has another word", word.value
+        ),
+        catches=(SUCCESS_MESSAGE.value,),
+    )
+
+
+def _says_the_word(exchange: Exchange, word: str) -> bool | None:
+    if exchange.task is None or not _is_success(exchange):
+        return None
+    return exchange.json_object.get("message") == word
+
+
+def _api(evidence: Evidence) -> Iterator[Exchange]:
+    return (exchange for exchange in evidence.answered if exchange.probe.kind not in NO_API)
+
+
+def judge_each(
+    holds: Callable[[Exchange], bool | None], sentence: str, expected: str
+) -> Callable[[Evidence, CheckContext], None]:
+    """A judge of every answer by itself; None: the premise does not hold."""
+
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        for exchange in _api(evidence):
+            held = holds(exchange)
+            if held is not None:
+                context.expect(
+                    held,
+                    f"{sentence} ({exchange.probe})",
+                    expected=expected,
+                    actual=exchange.shown,
+                    shown=(exchange,),
+                )
+
+    return judge
+
+
+def _judge_always(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.exchanges:
+        if exchange.probe.kind not in NO_API:
+            context.expect(
+                exchange.answered,
+                f"a request got no answer ({exchange.probe})",
+                expected="an answer",
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+
+def _no_server_error(exchange: Exchange) -> bool:
+    named = exchange.status == 503 and exchange.error_code == "model_not_found"
+    return exchange.status < 500 or named
+
+
+def _is_json(exchange: Exchange) -> bool | None:
+    if exchange.status >= 500 and exchange.error_code != "model_not_found":
+        return None
+    return exchange.content_type == "application/json" and isinstance(exchange.json, dict)
+
+
+def _is_success(exchange: Exchange) -> bool | None:
+    if not 200 <= exchange.status < 300 or exchange.is_error or not isinstance(exchange.json, dict):
+        return None
+    body = exchange.json_object
+    code, message = body.get("code"), body.get("message")
+    typed = type(code) is int and code == 0 and isinstance(message, str) and bool(message)
+    return exchange.status == 200 and typed and isinstance(body.get("data"), dict | list)
+
+
+def _error_status(exchange: Exchange) -> bool | None:
+    return exchange.status >= 400 if exchange.is_error else None
+
+
+def _has_request_id(exchange: Exchange) -> bool | None:
+    if exchange.error_shape not in (None, Shape.KLING) or not isinstance(exchange.json, dict):
+        return None
+    if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
+        return None
+    request_id = exchange.json_object.get("request_id")
+    return isinstance(request_id, str) and bool(request_id)
+
+
+def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
+    seen: dict[str, Exchange] = {}
+    for exchange in _api(evidence):
+        request_id = exchange.json_object.get("request_id")
+        if isinstance(request_id, str) and request_id:
+            first = seen.setdefault(request_id, exchange)
+            context.expect(
+                first is exchange,
+                "two answers have one request_id",
+                expected="a new one each time",
+                actual=request_id,
+                shown=(first, exchange),
+            )
+
+
+def _leak_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="responses.no_key",
+            sentence="no answer holds the key that the request came with",
+            source=ASSUMED,
+            judge=judge_each(_no_key, "an answer holds the key", "no key in headers or body"),
+            catches=("keys in error texts",),
+        ),
+        Check(
+            id="responses.no_internals",
+            sentence="no answer shows the inside of the server",
+            source=ASSUMED,
+            judge=judge_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
+            catches=("tracebacks in errors",),
+        ),
+        Check(
+            id="responses.no_echo",
+            sentence="an error does not give back the whole request",
+            source=ASSUMED,
+            judge=judge_each(_no_echo, "an error repeats the request at length", "a short message"),
+            catches=("the prompt or a picture in the error text",),
+        ),
+    )
+
+
+def _no_key(exchange: Exchange) -> bool:
+    return not holds_key(exchange.answer, exchange.answer_headers)
+
+
+def holds_key(body: bytes, headers: Headers) -> bool:
+    """Whether a message holds one of our keys: marks stand in the evidence where a key stood."""
+    texts = [body.decode("utf-8", "replace"), *(value for _, value in headers)]
+    return any(mark in text for mark in MARKS for text in texts)
+
+
+def _no_internals(exchange: Exchange) -> bool:
+    return _INTERNALS.search(exchange.answer.replace(b"\\n", b"\n").replace(b'\\"', b'"')) is None
+
+
+def _no_echo(exchange: Exchange) -> bool | None:
+    if exchange.status < 400 or len(exchange.body) < _ECHO:
+        return None
+    answer = exchange.answer.decode("utf-8", "replace")
+    texts = [text for text in _texts(exchange.asked) if len(text) >= _ECHO]
+    return not any(text[-_ECHO:] in answer or text[:_ECHO] in answer for text in texts)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in cast("list[object]", value):
+                yield from _texts(item)
+        case dict():
+            for item in cast("dict[str, object]", value).values():
+                yield from _texts(item)
+        case _:
+            pass

@@ -1,0 +1,226 @@
+"""Results: they can be had without a key, and are pictures of the shape asked for, or videos or audios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from kling_contracts.checks.histories import ended_as
+from kling_contracts.gateways import Gateway
+from kling_contracts.operations import Operation
+from kling_contracts.pictures import read_header
+from kling_contracts.verify import parts
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.probes import Probe, ProbeKind
+from kling_contracts.verify.session import KEPT_END, Session
+from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
+
+_TOLERANCE: Final = 0.03
+# image/jpg is no registered type, and much used.
+_TYPES: Final = {"png": ("image/png",), "jpeg": ("image/jpeg", "image/jpg")}
+# The answer of a server that shows such results and makes none, as a fake may.
+_NOT_MADE: Final = 501
+
+
+def checks(gateway: Gateway) -> tuple[Check, ...]:
+    operation = gateway.main
+    stable = Check(
+        id="result_images.stable",
+        sentence="a result URL gives the same bytes each time",
+        source=ASSUMED,
+        judge=_judge_stable,
+        catches=("drawn anew at each GET",),
+        required=operation.result.drawn,
+    )
+    found = _of_pictures(operation) if operation.result.drawn else _of_media(operation.result)
+    return (*found, stable)
+
+
+def _of_pictures(operation: Operation) -> tuple[Check, ...]:
+    ratio = Check(
+        id="result_images.ratio",
+        sentence=f"a result has the aspect ratio that was asked for, {_default_ratio(operation)} if none was",
+        source=SEED,
+        judge=_judge_ratio,
+        catches=("always square", "width and height swapped"),
+    )
+    return (
+        Check(
+            id="result_images.downloadable",
+            sentence="every result URL gives a picture, without a key",
+            source=KLING_PAGE,
+            judge=_judge_download,
+            catches=("404", "a key is asked for", "an HTML page", "a broken file"),
+        ),
+        *((ratio,) if parts.has(operation, parts.RATIO) else ()),
+        Check(
+            id="result_images.content_type",
+            sentence="a result says what kind of picture it is",
+            source=ASSUMED,
+            judge=_judge_type,
+            catches=("application/octet-stream", "a PNG that says it is a JPEG"),
+        ),
+    )
+
+
+def _of_media(kind: ResultKind) -> tuple[Check, ...]:
+    """What is seen of a video or an audio without reading it. Fakes may have none: no run must see it."""
+    one = kind.value.removesuffix("s")
+    return (
+        Check(
+            id="result_images.downloadable",
+            sentence=f"every result URL gives a file without a key, or 501 where no {kind} are made",
+            source=KLING_PAGE,
+            judge=_judge_file,
+            catches=("404", "a key is asked for", "an empty file"),
+            required=False,
+        ),
+        Check(
+            id="result_images.content_type",
+            sentence=f"a result says what kind of {one} it is",
+            source=ASSUMED,
+            judge=_judge_media_type(one),
+            catches=("application/octet-stream", "an HTML page"),
+            required=False,
+        ),
+    )
+
+
+def steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (
+        Step(
+            name="result pictures" if gateway.main.result.drawn else f"results: {gateway.main.result}",
+            stage=Stage.ENDED,
+            description="GET for every result URL, the first one twice",
+            run=_fetch,
+            requests=18,
+            checks=("result_images.*",),
+        ),
+    )
+
+
+def _fetch(session: Session) -> None:
+    urls = [
+        (result.url, history)
+        for history in session.evidence.histories()
+        if history.created.who == "first" and history.created.probe.kind != ProbeKind.REFUSE
+        if history.end and ended_as(history, TaskStatus.SUCCEED)
+        for result in history.end.task.results_of(history.kind)
+        if result.url.startswith(("http://", "https://"))
+    ]
+    for at, (url, history) in enumerate(urls):
+        session.fetch(
+            Probe(ProbeKind.PICTURE, history.id, _asked_ratio(history.created, session.operation)), url
+        )
+        if at == 0:
+            session.fetch(Probe(ProbeKind.PICTURE_AGAIN, history.id), url)
+
+
+def _asked_ratio(created: Exchange, operation: Operation) -> str:
+    asked = created.asked_object.get(parts.RATIO)
+    return asked if isinstance(asked, str) and asked else _default_ratio(operation)
+
+
+def _default_ratio(operation: Operation) -> str:
+    return str(operation.defaults.get(parts.RATIO, ""))
+
+
+def _judge_download(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.exchanges:
+        if exchange.probe.kind == ProbeKind.PICTURE:
+            context.expect(
+                exchange.status == 200 and _is_whole(exchange.answer),
+                "a result URL does not give a picture",
+                expected="200 and a PNG or JPEG",
+                actual=_shown(exchange),
+                shown=(exchange,),
+            )
+
+
+def _judge_file(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.exchanges:
+        if exchange.probe.kind == ProbeKind.PICTURE and exchange.status != _NOT_MADE:
+            context.expect(
+                exchange.status == 200 and bool(exchange.answer),
+                "a result URL does not give a file",
+                expected="200 and a file",
+                actual=_shown(exchange),
+                shown=(exchange,),
+            )
+
+
+def _judge_ratio(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.PICTURE):
+        header = read_header(exchange.answer)
+        asked = _quotient(exchange.probe.tag)
+        if header is None or not header.height or asked is None:
+            continue
+        context.expect(
+            abs(header.width / header.height / asked - 1) <= _TOLERANCE,
+            f"a result is not {exchange.probe.tag}",
+            expected=exchange.probe.tag,
+            actual=f"{header.width}x{header.height}",
+            shown=(exchange,),
+        )
+
+
+def _quotient(ratio: str) -> float | None:
+    """Width by height; None for a value that is not a ratio, such as `auto`."""
+    width, _, height = ratio.partition(":")
+    return int(width) / int(height) if width.isdecimal() and height.isdecimal() and int(height) else None
+
+
+def _judge_type(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.PICTURE):
+        header = read_header(exchange.answer)
+        if header is not None:
+            context.expect(
+                exchange.content_type in _TYPES[header.format],
+                "a result does not say what kind of picture it is",
+                expected=f"image/{header.format}",
+                actual=exchange.content_type or "no content type",
+                shown=(exchange,),
+            )
+
+
+def _judge_media_type(main_type: str) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        for exchange in evidence.of(ProbeKind.PICTURE):
+            if exchange.status == 200:
+                context.expect(
+                    exchange.content_type.startswith(f"{main_type}/"),
+                    f"a result does not say what kind of {main_type} it is",
+                    expected=f"{main_type}/...",
+                    actual=exchange.content_type or "no content type",
+                    shown=(exchange,),
+                )
+
+    return judge
+
+
+def _judge_stable(evidence: Evidence, context: CheckContext) -> None:
+    for again in evidence.of(ProbeKind.PICTURE_AGAIN):
+        first = next((each for each in evidence.of(ProbeKind.PICTURE) if each.target == again.target), None)
+        if first is not None and first.status == 200:
+            context.expect(
+                again.status == 200 and first.digest == again.digest,
+                "a result URL gave other bytes the second time",
+                expected="the same bytes",
+                actual=f"{first.size} and {again.size} bytes",
+                shown=(first, again),
+            )
+
+
+def _is_whole(picture: bytes) -> bool:
+    """Whether bytes are a picture with an end, which evidence keeps however large the picture is."""
+    header = read_header(picture)
+    if header is None:
+        return False
+    end = b"IEND" if header.format == "png" else b"\xff\xd9"
+    return end in picture[-KEPT_END:]
+
+
+def _shown(exchange: Exchange) -> str:
+    return f"{exchange.status} {exchange.content_type or 'no content type'}, {exchange.size} bytes"

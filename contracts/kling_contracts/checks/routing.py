@@ -1,0 +1,253 @@
+"""Where requests go: wrong methods, unknown paths, ids that no task has, and other spellings of one."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote
+
+from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, error_message, expect_refusal
+from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.parts import EXTERNAL_ID, has
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
+from kling_contracts.verify.session import Session
+from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, SEED
+
+_PLAIN: Final = ("878106242831892487", "0", "-1", "1" * 40, "no-such-task", "CjMT7WdSwWcAAAAAALvB3g")
+_ODD: Final = (
+    "%20",
+    "%00",
+    "%2F",
+    "..%2F..",
+    "%F0%9F%98%80",
+    "%FF",
+    "%27%20OR%20%271%27%3D%271",
+    "a%0D%0Ab",
+    "9" * 2000,
+)
+
+
+def path_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="errors.wrong_method",
+            sentence="a wrong method is refused with 404, or with 405 and in Allow what is right",
+            source=gateway.refusals[Situation.WRONG_METHOD].source,
+            judge=_judge_method,
+            catches=("DELETE that seems to work", "405 without Allow", "the error of a framework"),
+        ),
+        Check(
+            id="errors.unknown_path",
+            sentence="an unknown path is refused with 404, as an error",
+            source=gateway.refusals[Situation.NO_ROUTE].source,
+            judge=_judge_path,
+            catches=("200 for anything", "the error of a framework"),
+        ),
+    )
+
+
+def path_steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (
+        Step(
+            name="methods and paths",
+            stage=Stage.READING,
+            description="methods and paths that do not exist",
+            run=_send_astray,
+            requests=8,
+            checks=("errors.wrong_method", "errors.unknown_path", "responses.*"),
+        ),
+    )
+
+
+def _send_astray(session: Session) -> None:
+    create = session.create_path
+    one = f"{create}/{nobody(session)}"
+    for method, target in (
+        ("DELETE", create),
+        ("PUT", create),
+        ("PATCH", create),
+        ("DELETE", one),
+        ("PUT", one),
+        ("POST", one),
+    ):
+        session.send(Probe(ProbeKind.METHOD, "task" if target == one else "create", method), method, target)
+    session.send(
+        Probe(ProbeKind.PATH, "", "unknown"),
+        "GET",
+        f"{session.evidence.gateway.prefix}/v1/images/nowhere/{'1' * 18}",
+    )
+    session.send(Probe(ProbeKind.PATH, "", "deeper"), "GET", f"{one}/deeper")
+
+
+def _judge_method(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.METHOD):
+        right = "POST" if exchange.probe.about == "create" else "GET"
+        allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
+        told = right in allowed and exchange.method not in allowed
+        context.expect(
+            (exchange.status == 404 or (exchange.status == 405 and told)) and _says_why(exchange),
+            f"{exchange.probe.tag} was not refused rightly",
+            expected=f"404, or 405 with Allow: {right}; an error in a shape of the API",
+            actual=f"{exchange.shown}; Allow: {', '.join(sorted(allowed)) or 'none'}",
+            shown=(exchange,),
+        )
+
+
+def _judge_path(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.PATH):
+        # Behind an id there may be a router that takes the whole rest for an id.
+        right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
+        context.expect(
+            exchange.status in right and _says_why(exchange),
+            "an unknown path was not refused as an error of this API",
+            expected="404, and an error in a shape of the API",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _says_why(exchange: Exchange) -> bool:
+    """Whether an error has one of the shapes of errors, and a text. What is no JSON has none."""
+    if not isinstance(exchange.json, dict):
+        return True
+    return exchange.error_shape is not None and bool(error_message(exchange))
+
+
+def unknown_id_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="routing.unknown_ids",
+            sentence="a query for a task that does not exist is refused",
+            source=KLING_LIVE,
+            judge=_judge_unknown,
+            unless=(NO_SERVER_ERROR,),
+            catches=("200 with empty data", "a task made up"),
+        ),
+        error_check(
+            "errors.unknown_task",
+            "a query for a task that does not exist is refused with the error due",
+            gateway,
+            [Situation.UNKNOWN_TASK],
+            lambda evidence: evidence.of(ProbeKind.UNKNOWN_ID),
+        ),
+    )
+
+
+def unknown_id_steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (
+        Step(
+            name="unknown ids",
+            stage=Stage.READING,
+            description="queries for ids that no task has",
+            run=_send_unknown,
+            requests=len(_PLAIN) + len(_ODD),
+            checks=("routing.unknown_ids", "errors.unknown_task", "responses.*"),
+        ),
+    )
+
+
+def nobody(session: Session) -> str:
+    """An id of this run that no task has."""
+    return session.external_id("nobody")
+
+
+def _send_unknown(session: Session) -> None:
+    for task_id in _PLAIN:
+        session.query(ProbeKind.UNKNOWN_ID, task_id)
+    for task_id in _ODD:
+        session.send(Probe(ProbeKind.ODD_ID, "id", task_id[:40]), "GET", f"{session.create_path}/{task_id}")
+
+
+def _judge_unknown(evidence: Evidence, context: CheckContext) -> None:
+    for kind in (ProbeKind.UNKNOWN_ID, ProbeKind.ODD_ID):
+        for exchange in evidence.of(kind):
+            expect_refusal(context, exchange, "a task that does not exist was shown")
+
+
+def near_id_checks(gateway: Gateway) -> tuple[Check, ...]:
+    return (
+        Check(
+            id="routing.near_ids",
+            sentence="an id that is only nearly that of a task does not show the task",
+            source=SEED,
+            judge=_judge_near,
+            catches=("ids read as numbers", "ids compared by their beginning", "the latest task for any id"),
+        ),
+        Check(
+            id="routing.equivalent_urls",
+            sentence="percent signs in an id and a query string after it do not hide a task",
+            source=ASSUMED,
+            judge=_judge_same,
+            catches=("paths that are not decoded", "the query string taken for part of the id"),
+        ),
+    )
+
+
+def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
+    return (
+        Step(
+            name="ids that are nearly right",
+            stage=Stage.RUNNING,
+            description="queries for ids that differ a little from that of a task, "
+            "and for that id spelt otherwise",
+            run=_send_near,
+            requests=11,
+            checks=("routing.near_ids", "routing.equivalent_urls", "responses.*"),
+        ),
+    )
+
+
+def _send_near(session: Session) -> None:
+    history = next((each for each in session.evidence.histories() if each.created.who == "first"), None)
+    if history is None:
+        return
+    task_id = history.id
+    near = [*_nearly(task_id), f"0{task_id}", f"%2B{task_id}", f"{task_id}%20"]
+    if session.evidence.gateway.finds_external_ids and has(session.operation, EXTERNAL_ID):
+        external_id = session.external_id(Label.FIRST)
+        near += [*_nearly(external_id), external_id.upper()]
+    for asked in near:
+        session.send(Probe(ProbeKind.NEAR_ID, unquote(asked)), "GET", f"{session.create_path}/{asked}")
+    encoded = "".join(f"%{byte:02X}" for byte in task_id[0].encode("utf-8", "surrogatepass"))
+    # As it is at first: where that does not show the task, the other spellings tell nothing.
+    for spelling in (task_id, encoded + task_id[1:], f"{task_id}?_=1"):
+        session.send(Probe(ProbeKind.SAME_ID, task_id, spelling), "GET", f"{session.create_path}/{spelling}")
+
+
+def _nearly(known: str) -> list[str]:
+    """With another end, a shorter and a longer one."""
+    end = "1" if known[-1] == "0" else "0"
+    return [known[:-1] + end, known[:-1], known + end]
+
+
+def _judge_near(evidence: Evidence, context: CheckContext) -> None:
+    for exchange in evidence.of(ProbeKind.NEAR_ID):
+        task, asked = exchange.task, exchange.probe.about
+        # Where ids are counted, the one nearby may be that of another task.
+        context.expect(
+            task is None or asked in (task.task_id, task.external_task_id),
+            f"a query for {asked!r} showed another task",
+            expected="a refusal",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_same(evidence: Evidence, context: CheckContext) -> None:
+    spelt = list(evidence.of(ProbeKind.SAME_ID))
+    plain = next((each for each in spelt if each.probe.tag == each.probe.about and _shows_it(each)), None)
+    for exchange in spelt if plain else ():
+        if exchange.status < 500:
+            context.expect(
+                _shows_it(exchange),
+                f"a task was not found as {exchange.probe.tag}",
+                expected=f"the task {exchange.probe.about}",
+                actual=exchange.shown,
+                shown=(*([plain] if plain else []), exchange),
+            )
+
+
+def _shows_it(exchange: Exchange) -> bool:
+    return exchange.task is not None and exchange.task.task_id == exchange.probe.about

@@ -1,0 +1,115 @@
+"""The registry of checks: every check and every step in order, and what runs and judges with all of them.
+
+It stands above `verify`, which knows no check, and `checks`, which know neither runs nor reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kling_contracts.checks import (
+    account_isolation,
+    authentication,
+    callbacks,
+    external_ids,
+    invalid_requests,
+    lifecycle,
+    malformed_bodies,
+    new_tasks,
+    outcomes,
+    pagination,
+    polling,
+    responses,
+    result_images,
+    routing,
+    valid_requests,
+)
+from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.verify.known_deviations import Deviation
+from kling_contracts.verify.model import Check, Step, Suite
+from kling_contracts.verify.plan import Options
+from kling_contracts.verify.recorder import Recorder
+from kling_contracts.verify.report import Report
+
+if TYPE_CHECKING:
+    from kling_contracts.verify.runner import Progress
+
+_CHECKS: Final = (
+    responses.checks,
+    invalid_requests.error_checks,
+    routing.path_checks,
+    authentication.checks,
+    malformed_bodies.checks,
+    routing.unknown_id_checks,
+    pagination.checks,
+    invalid_requests.checks,
+    external_ids.checks,
+    valid_requests.checks,
+    account_isolation.checks,
+    routing.near_id_checks,
+    new_tasks.checks,
+    lifecycle.checks,
+    polling.checks,
+    outcomes.checks,
+    result_images.checks,
+    callbacks.checks,
+    invalid_requests.callback_checks,
+)
+_STEPS: Final = (
+    routing.path_steps,
+    authentication.steps,
+    malformed_bodies.steps,
+    routing.unknown_id_steps,
+    pagination.steps,
+    invalid_requests.steps,
+    external_ids.steps,
+    valid_requests.steps,
+    routing.near_id_steps,
+    account_isolation.steps,
+    outcomes.steps,
+    polling.steps,
+    result_images.steps,
+    callbacks.steps,
+)
+
+
+@cache
+def checks_of(gateway: Gateway) -> tuple[Check, ...]:
+    """The checks that apply to a gateway, by group."""
+    return tuple(check for checks in _CHECKS for check in checks(gateway))
+
+
+@cache
+def steps_of(gateway: Gateway) -> tuple[Step, ...]:
+    """What a run does, in order: what is free comes first, what costs most last."""
+    found = [step for steps in _STEPS for step in steps(gateway)]
+    return tuple(sorted(found, key=lambda step: step.stage))
+
+
+SUITE: Final = Suite(checks_of, steps_of)
+
+
+def verify(options: Options, *, progress: Progress | None = None, recorder: Recorder | None = None) -> Report:
+    """Verify a server with all checks. Raises Unreachable, ValueError, LookupError as `runner.run` does."""
+    from kling_contracts.verify.runner import run
+
+    return run(options, SUITE, progress=progress, recorder=recorder)
+
+
+def judge_recording(
+    path: Path,
+    *,
+    only: Sequence[str] = (),
+    known: Sequence[Deviation] = (),
+    gateways: Sequence[Gateway] = GATEWAYS,
+) -> Report:
+    """The report on a recording, with no network. Raises BadRecording, OSError.
+
+    `only` replaces the choice that the run was made with. `gateways` are those that it may be about.
+    """
+    from kling_contracts.verify.recording import judge
+
+    return judge(path, SUITE, only=only, known=known, gateways=gateways)

@@ -1,0 +1,97 @@
+"""Why a request was sent: the kinds of probes, and the names of what a run creates."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ProbeKind(StrEnum):
+    """What a request is for. Recordings hold the values."""
+
+    HEALTH = "health"
+
+    # Paths, methods and ids.
+    METHOD = "method"
+    PATH = "path"
+    UNKNOWN_ID = "unknown"
+    ODD_ID = "odd id"
+    NEAR_ID = "near id"
+    SAME_ID = "same id"
+
+    # Keys.
+    NO_KEY = "no key"
+    WRONG_KEY = "wrong key"
+    TOKEN = "token"  # noqa: S105 -- a kind
+    SCHEME = "scheme"
+    TASK_WITHOUT_KEY = "no key for a task"
+
+    # Invalid requests, and the lists around them.
+    REFUSE = "refuse"
+    MALFORMED = "malformed"
+    LIST_BEFORE = "list before"
+    LIST_AFTER = "list after"
+
+    # Valid requests: all features of one together, all but one, one alone, the same again.
+    ACCEPT = "accept"
+    ACCEPT_WITHOUT = "accept without"
+    ACCEPT_ONLY = "accept only"
+    ACCEPT_TWICE = "accept twice"
+
+    # Creates whose task has to fail.
+    ATTEMPT = "attempt"
+
+    # External ids.
+    DUPLICATE = "duplicate"
+    BY_EXTERNAL_ID = "by external id"
+
+    # Queries for tasks of ours.
+    POLL = "poll"
+    AGAIN = "again"
+    FIRST_LOOK = "first look"
+    LOOK = "look"
+    LISTED = "query"
+
+    # Lists.
+    LIST = "list"
+    PAGES = "pages"
+    LIST_WHILE_RUNNING = "list while tasks run"
+    LIST_WITHOUT_PAGE = "list without a page"
+    PAGE_BEYOND = "page beyond the end"
+    PAGE_BOUND = "page"
+    BAD_PAGE = "bad page"
+
+    # Another account.
+    FOREIGN = "foreign"
+    FOREIGN_NOWHERE = "foreign nowhere"
+    FOREIGN_SAME_ID = "same external id"
+    FOREIGN_BY_EXTERNAL_ID = "foreign external id"
+    FOREIGN_LIST = "foreign list"
+
+    # Results.
+    PICTURE = "picture"
+    PICTURE_AGAIN = "picture again"
+
+
+class Label(StrEnum):
+    """Names of external ids and of callback URLs within a run, and of the task that is not polled."""
+
+    REFUSED = "refused"
+    PLAIN = "plain"
+    STUBBORN = "stubborn"
+    FAILING = "failing"
+    UNWATCHED = "unwatched"
+    # As long as a UUID and a word, in letters of both cases: a server may neither cut it nor fold its case.
+    FIRST = "First_of-those-that-come-at-once"
+    OTHER_CASE = "fIRST_OF-THOSE-THAT-COME-AT-ONCE"
+
+
+class Probe(NamedTuple):
+    """Why a request was sent: its kind, what it is about, in which way."""
+
+    kind: ProbeKind
+    about: str = ""
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return " / ".join(part for part in self if part)

@@ -1,0 +1,266 @@
+"""The requests that show a failure again: its own, and those that they depend on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from kling_contracts.verify.evidence import Evidence, TaskHistory
+from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.model import Check, Failure, Requirement, Shown, Step
+from kling_contracts.verify.probes import ProbeKind
+from kling_contracts.verify.repro.placeholders import Placeholders
+from kling_contracts.verify.session import encode
+
+# A shorter pause between two requests is none.
+_PAUSE: Final = 0.05
+# How long callbacks are waited for after the last one that is shown, and where a second attempt is due.
+_PATIENCE: Final = 2
+_RETRY_PATIENCE: Final = 15
+# With more looks at a task than that, only those that are shown are repeated.
+_MOST_LOOKS: Final = 60
+# What a request that is to be refused carries besides, to see that nothing comes of it.
+_MARKS: Final = ("external_task_id", "callback_url")
+
+
+class Result(NamedTuple):
+    """A result of a task: the variable with the id of the task, and the position among its results."""
+
+    task: str
+    position: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: sent `at_once` so many times, or one after another, with `pauses` in seconds before each.
+
+    `makes` is the variable for the id of the task that it creates, empty if nobody needs it. `fetches`: not
+    the target is fetched, which no other task has, but that result, when the task has ended.
+    """
+
+    exchange: Exchange
+    pauses: tuple[float, ...] = (0.0,)
+    at_once: int = 1
+    makes: str = ""
+    fetches: Result | None = None
+
+    @property
+    def target(self) -> str:
+        return self.exchange.target
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it is sent more than once."""
+        return self.at_once > 1 or len(self.pauses) > 1
+
+    @property
+    def has_body(self) -> bool:
+        return bool(self.exchange.body) or self.exchange.method in ("POST", "PUT", "PATCH")
+
+    @property
+    def value(self) -> object:
+        """The JSON value of the body; None if it is not what our encoder makes."""
+        body, asked = self.exchange.body, self.exchange.asked
+        return asked if asked is not None and encode(asked, escaped=body.isascii()) == body else None
+
+    @property
+    def headers(self) -> Iterator[tuple[str, str]]:
+        for name, value in self.exchange.headers:
+            yield ("Authorization" if name == "authorization" else name), value
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A receiver of callbacks: what it answers the first time, and how many seconds it waits."""
+
+    token: str
+    refuses_first: bool
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What is sent again, in order and as calls, the pieces of the texts, and who receives callbacks."""
+
+    exchanges: tuple[Exchange, ...]
+    calls: tuple[Call, ...]
+    placeholders: Placeholders
+    listening: Listening | None = None
+
+
+def replay_of(check: Check, failure: Failure, evidence: Evidence, steps: Iterable[Step]) -> Replay:
+    """The requests that show a failure, in the order of time. `steps` are those of the run."""
+    listening = _listening([step for step in steps if step.covers(check.id)], failure.shown, evidence)
+    exchanges = _with_what_they_rest_on(failure.shown, evidence, heard=listening is not None)
+    tasks = _tasks(exchanges, evidence)
+    calls: list[Call] = []
+    last: Exchange | None = None
+    for exchange in exchanges:
+        call = Call(
+            _without_marks(exchange) if listening is None and len(exchanges) == 1 else exchange,
+            pauses=(_pause(last, exchange) if last and _goes_on(calls) else 0.0,),
+            makes=next((name for each, name in tasks.items() if _makes(exchange, each)), ""),
+            fetches=_fetched(exchange, tasks, evidence),
+        )
+        last = exchange
+        if calls and _raced(calls[-1], call):
+            calls[-1] = replace(calls[-1], at_once=calls[-1].at_once + 1)
+        elif calls and _repeated(calls[-1], call):
+            calls[-1] = replace(calls[-1], pauses=(*calls[-1].pauses, *call.pauses))
+        else:
+            calls.append(call)
+    own_id = f"kc-{evidence.run}-".encode()
+    fresh = bool(evidence.run) and any(own_id in call.exchange.body for call in calls)
+    return Replay(
+        tuple(exchanges), tuple(calls), Placeholders(evidence, tasks, fresh, listening is not None), listening
+    )
+
+
+def _listening(covering: Sequence[Step], shown: Sequence[Shown], evidence: Evidence) -> Listening | None:
+    heard = [each for each in shown if isinstance(each, Delivery)]
+    if not heard and not any(Requirement.RECEIVER in step.requires for step in covering):
+        return None
+    refuses = any(each.replied >= 500 for each in heard)
+    began = min((each.received_at for each in heard), default=0.0)
+    lasted = max((each.received_at for each in heard), default=0.0) - began
+    histories = (history for history in evidence.histories() for each in shown if history.created is each)
+    lived = max(
+        (history.end.at - history.created.sent_at for history in histories if history.end), default=0.0
+    )
+    seconds = math.ceil(max(lasted, lived)) + (_RETRY_PATIENCE if refuses else _PATIENCE)
+    return Listening(heard[0].token if heard else "", refuses, seconds)
+
+
+def _with_what_they_rest_on(shown: Sequence[Shown], evidence: Evidence, *, heard: bool) -> list[Exchange]:
+    needed = {each.number: each for each in shown if isinstance(each, Exchange)}
+    if heard and len(needed) == len(shown):
+        # That nobody called is seen when the task has ended.
+        ends = [
+            history.end
+            for history in evidence.histories()
+            if history.end and history.created.number in needed
+        ]
+        needed |= {it.shown.number: it.shown for it in ends if isinstance(it.shown, Exchange)}
+    needed |= {it.number: it for it in _looks_between(shown, evidence)}
+    calls = (it for each in shown if isinstance(each, Delivery) for it in _caller(each, evidence))
+    needed |= {it.number: it for it in calls}
+    needed |= {it.number: it for each in list(needed.values()) for it in _before(each, evidence)}
+    return [exchange for _, exchange in sorted(needed.items())]
+
+
+def _looks_between(shown: Sequence[Shown], evidence: Evidence) -> Iterator[Exchange]:
+    """Where looks at a task are compared, all others up to there: perhaps it is their number that counts."""
+    for history in evidence.histories():
+        looks = [it.shown for it in history.reads if isinstance(it.shown, Exchange)]
+        mine = [at for at, each in enumerate(looks) if each in shown]
+        if len(mine) > 1 and mine[-1] < _MOST_LOOKS:
+            yield from looks[: mine[-1]]
+
+
+def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
+    """The creates of the task that is asked for, by either id or for a result, and of the one that is shown.
+
+    Of a create that was refused, though nothing is wrong with it, the request that had its id before.
+    """
+    name = _last_part(exchange)
+    histories = evidence.histories()
+    named = (it for it in histories if name and name in (it.id, _external_id(it.created)))
+    asked = list(named)[:1] if exchange.method == "GET" else []
+    if asked and exchange.task:
+        asked += [history for history in histories if history.id == exchange.task.task_id]
+    yield from (history.created for history in asked)
+    yield from (history.created for history in histories if exchange.target in _results(history))
+    if exchange.method == "POST" and not exchange.accepted and _is_sound(exchange, evidence):
+        mine = _external_id(exchange)
+        # Some take two spellings of an id for one.
+        same = (it for it in evidence.creates if mine and _external_id(it).casefold() == mine.casefold())
+        yield from (each for each in list(same)[:1] if each.number < exchange.number)
+
+
+def _caller(delivery: Delivery, evidence: Evidence) -> Iterator[Exchange]:
+    """The create whose callback this is."""
+    for exchange in evidence.creates:
+        url = exchange.asked_object.get("callback_url")
+        if isinstance(url, str) and url.rpartition("/")[2] == delivery.token:
+            yield exchange
+            return
+
+
+def _last_part(exchange: Exchange) -> str:
+    """What the path of a query ends with."""
+    return exchange.target.rpartition("/")[2].partition("?")[0]
+
+
+def _is_sound(exchange: Exchange, evidence: Evidence) -> bool:
+    return not evidence.operation.read(dict(exchange.asked_object)).violations
+
+
+def _external_id(exchange: Exchange) -> str:
+    given = exchange.asked_object.get("external_task_id")
+    return given if isinstance(given, str) else ""
+
+
+def _results(history: TaskHistory) -> list[str]:
+    """The result URLs that a task has shown."""
+    return [result.url for observation in history.reads for result in observation.task.results]
+
+
+def _tasks(exchanges: Sequence[Exchange], evidence: Evidence) -> dict[str, str]:
+    """Names for the ids of the tasks that later requests need."""
+    found: dict[str, str] = {}
+    for history in evidence.histories():
+        if history.created in exchanges and any(
+            history.id == _last_part(each) or each.target in _results(history) for each in exchanges
+        ):
+            found[history.id] = f"task{len(found) + 1}" if found else "task"
+    return found
+
+
+def _makes(exchange: Exchange, task: str) -> bool:
+    made = exchange.method == "POST" and exchange.task is not None
+    return made and exchange.task is not None and exchange.task.task_id == task
+
+
+def _fetched(exchange: Exchange, tasks: Mapping[str, str], evidence: Evidence) -> Result | None:
+    for history in evidence.histories():
+        results = _results(history)
+        if history.id in tasks and exchange.target in results:
+            return Result(tasks[history.id], results.index(exchange.target) % max(history.images, 1))
+    return None
+
+
+def _without_marks(exchange: Exchange) -> Exchange:
+    """A request that breaks a rule, without what it only carries along."""
+    asked, escaped = exchange.asked_object, exchange.body.isascii()
+    about = exchange.probe.about.partition(".")[0]
+    if exchange.probe.kind != ProbeKind.REFUSE or encode(dict(asked), escaped=escaped) != exchange.body:
+        return exchange
+    rest = {name: value for name, value in asked.items() if name == about or name not in _MARKS}
+    return replace(exchange, body=encode(rest, escaped=escaped))
+
+
+def _goes_on(calls: Sequence[Call]) -> bool:
+    """Whether there is a task, which changes with time."""
+    return any(call.exchange.method == "POST" and call.exchange.task is not None for call in calls)
+
+
+def _pause(before: Exchange, after: Exchange) -> float:
+    """How long a task went on meanwhile, in seconds, rounded up to hundredths."""
+    gap = after.sent_at - before.received_at
+    return math.ceil(gap * 100) / 100 if gap >= _PAUSE else 0.0
+
+
+def _raced(before: Call, after: Call) -> bool:
+    """Whether two creates were sent at once: they are alike, and bring the same external id."""
+    one, two = before.exchange, after.exchange
+    alike = (one.probe, one.method, one.target, one.body) == (two.probe, two.method, two.target, two.body)
+    return alike and one.method == "POST" and bool(_external_id(one))
+
+
+def _repeated(before: Call, after: Call) -> bool:
+    """Whether a query comes once more."""
+    one, two = before.exchange, after.exchange
+    alike = (one.method, one.target, one.headers) == (two.method, two.target, two.headers)
+    return alike and one.method == "GET" and before.fetches == after.fetches

@@ -1,0 +1,150 @@
+"""All contact with HTTP: one request out, one answer or the reason why there was none."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, Protocol
+
+import httpx
+
+from kling_contracts.verify.exchange import Headers
+from kling_contracts.verify.plan import is_loopback
+from kling_contracts.verify.session import Answer
+
+# How long a server may be silent, in seconds, while there is time: a run waits no longer than its deadline.
+_SILENCE: Final = 30.0
+_CONNECT: Final = 10.0
+# What a request gets at least, in seconds: so much later than its deadline a run may end.
+_LEAST: Final = 1.0
+# What a result picture may have at most; more is not read.
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+# How long an answer may take from its first byte to its last, in seconds: some never end.
+_LONGEST_ANSWER: Final = 30.0
+_AGENT: Final = ("user-agent", "kling-contracts")
+
+
+class HttpTransport:
+    """A connection to one server. Paths go out byte for byte as given; redirects are not followed.
+
+    No cookies are kept: a key is all that tells who asks. `time_left` is asked before each request: nobody
+    waits for an answer longer than that, in seconds, however the server doles it out.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        time_left: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        self._base = httpx.URL(base_url.rstrip("/"))
+        # Loopback is no business of a proxy.
+        local = is_loopback(base_url)
+        self._client = httpx.Client(
+            transport=transport, timeout=_SILENCE, trust_env=not local, follow_redirects=False
+        )
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        self._time_left = time_left
+        self._connections = _Connections(time_left)
+
+    def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
+        """Send a request. `target` is path and query as they go on the wire, or a whole URL."""
+        try:
+            url = target if target.startswith(("http://", "https://")) else self._url(target)
+            raw = [(name.encode(), value.encode("utf-8")) for name, value in (*headers, _AGENT)]
+            patience = min(_SILENCE, max(self._time_left(), _LEAST))
+            request = self._client.build_request(
+                method,
+                url,
+                headers=raw,
+                content=body,
+                timeout=httpx.Timeout(patience, connect=min(_CONNECT, patience)),
+                extensions={"trace": self._connections.note},
+            )
+            response = self._client.send(request, stream=True)
+            try:
+                received = _read(response)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            early = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
+            return Answer(0, failure=f"{type(error).__name__}: {error}", arrived=not isinstance(error, early))
+        answered = tuple((name.lower(), value) for name, value in response.headers.multi_items())
+        return Answer(response.status_code, answered, received)
+
+    def close(self) -> None:
+        self._connections.forget()
+        self._client.close()
+
+    def _url(self, target: str) -> httpx.URL:
+        prefix = self._base.raw_path.rstrip(b"/")
+        return self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+
+
+class _Stream(Protocol):
+    """What httpcore reads from and writes to."""
+
+    def get_extra_info(self, info: str) -> Any: ...
+
+
+class _Connections:
+    """The open sockets, all of which are shut when the time is over.
+
+    Timeouts are for a single read, and a server may send a byte at a time for ever.
+    """
+
+    def __init__(self, time_left: Callable[[], float]) -> None:
+        self._time_left = time_left
+        self._lock = threading.Lock()
+        self._open = weakref.WeakSet[socket.socket]()
+        self._alarm: threading.Timer | None = None
+        self._over = False
+
+    def note(self, event: str, seen: dict[str, Any]) -> None:
+        """Hear what httpcore does, of which new connections are of interest."""
+        if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            return
+        stream: _Stream = seen["return_value"]
+        with self._lock:
+            self._open.add(stream.get_extra_info("socket"))
+            left = self._time_left()
+            if self._alarm is None and left < math.inf:
+                self._alarm = threading.Timer(max(left, 0.0) + _LEAST, self._shut)
+                self._alarm.daemon = True
+                self._alarm.start()
+        if self._over:
+            self._shut()
+
+    def forget(self) -> None:
+        """Let nothing happen any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm.join()
+
+    def _shut(self) -> None:
+        with self._lock:
+            self._over = True
+            for each in self._open:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # TLS has nothing to say any more
+
+
+def _read(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    began = time.monotonic()
+    for chunk in response.iter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise httpx.DecodingError(f"the answer has more than {LARGEST_ANSWER} bytes")
+        if time.monotonic() - began > _LONGEST_ANSWER:
+            raise httpx.ReadTimeout(f"the answer did not end within {_LONGEST_ANSWER:.0f} seconds")
+    return b"".join(chunks)
