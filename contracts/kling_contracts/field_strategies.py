@@ -29,8 +29,8 @@ from kling_contracts.field_values import (
     text_of,
 )
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.object_strategies import ABSENT, Object, Objects, Plain, Values, objects
-from kling_contracts.picture_fields import Picture, PictureList
 from kling_contracts.picture_strategies import picture_edges, picture_faults, pictures
 from kling_contracts.rules import Rule
 

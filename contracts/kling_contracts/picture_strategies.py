@@ -9,9 +9,9 @@ from typing import Final, Self
 
 from hypothesis import strategies as st
 
-from kling_contracts.picture_fields import Picture
+from kling_contracts.image_fields import Picture
+from kling_contracts.image_files import encoded, jpeg, png
 from kling_contracts.rules import Rule
-from kling_contracts.sample_pictures import encoded, jpeg, png
 from kling_contracts.vocabulary import INPUT_BYTES_MAXIMUM, INPUT_RATIO_MAXIMUM, INPUT_SIDE_MINIMUM
 
 Texts = st.SearchStrategy[object]

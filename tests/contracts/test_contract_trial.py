@@ -16,8 +16,8 @@ from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.field_strategies import valid_values
 from kling_contracts.gateways import COMETAPI
-from kling_contracts.operations import Operation
-from kling_contracts.request_schemas import request_schema
+from kling_contracts.openapi.requests import request_schema
+from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from kling_contracts.rules import Effect
 from kling_contracts.strategies import (
     BoundaryRequest,
@@ -28,7 +28,6 @@ from kling_contracts.strategies import (
     invalid_classes,
     valid_requests,
 )
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from tests.profiles import CI
 from tests.trial_operations import SERIES, SOUND, TRIAL, TRIAL_OPERATIONS, VIDEO
 

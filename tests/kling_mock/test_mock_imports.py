@@ -33,9 +33,10 @@ CONTRACT_CORE = (
     *(
         f"kling_contracts.{name}"
         for name in (
-            "captures", "composite_fields", "constraints", "fields", "gateways", "lifecycle", "messages",
-            "openapi", "operations", "picture_fields", "pictures", "request_examples", "request_schemas",
-            "response_examples", "response_schemas", "rules", "sample_pictures", "vocabulary",
+            "captures", "composite_fields", "constraints", "fields", "gateways", "image_fields",
+            "image_files", "lifecycle", "messages", "openapi", "openapi.document", "openapi.examples",
+            "openapi.requests", "openapi.responses", "operations", "operations.base",
+            "operations.multi_image", "operations.text_to_image", "rules", "vocabulary",
         )
     ),
 )  # fmt: skip

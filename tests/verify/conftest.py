@@ -13,8 +13,8 @@ import pytest
 import kling_contracts.verify.planning
 import kling_mock.images.draw
 from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.image_files import png
 from kling_contracts.operations import Operation
-from kling_contracts.sample_pictures import png
 from kling_contracts.verify.catalogue import steps_of
 from kling_contracts.verify.check import Need, Verdict
 from kling_contracts.verify.keys import Keys

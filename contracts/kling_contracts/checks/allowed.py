@@ -8,7 +8,7 @@ from typing import Final, assert_never, cast
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.field_values import ALPHABETS, number_edges, text_of
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
-from kling_contracts.picture_fields import Picture, PictureList
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.verify.bodies import WEB_PICTURE, Body, Feature, minimal_value, photograph
 
 # The alphabets that tell the usual mistakes in counting apart.

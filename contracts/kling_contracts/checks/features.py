@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.field_values import ALPHABETS, text_of
 from kling_contracts.fields import Integer, Text
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture, PictureList
 from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import (
     WEB_PICTURE,

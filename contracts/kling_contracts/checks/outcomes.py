@@ -10,10 +10,10 @@ from kling_contracts.checks.accepting import CREATE_FEEDS, ONLY, TWICE, WHOLE
 from kling_contracts.checks.endings import ended_as, task_of
 from kling_contracts.checks.valid_requests import FAILING
 from kling_contracts.gateways import Gateway
+from kling_contracts.image_fields import PictureList
+from kling_contracts.image_files import encoded
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import PictureList
 from kling_contracts.rules import Rule
-from kling_contracts.sample_pictures import encoded
 from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subjects
 from kling_contracts.verify.budget import images_in

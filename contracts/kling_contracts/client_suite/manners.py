@@ -22,7 +22,7 @@ from kling_contracts.client_suite.scripts import (
     too_many,
 )
 from kling_contracts.client_suite.stand_in import Manner, Received, Reply
-from kling_contracts.response_examples import TASK_ID
+from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
 
 _DEADLINE: Final = 60.0

@@ -12,7 +12,7 @@ from kling_contracts.client_suite.bench import TIMEOUT, Bench, Property, fault
 from kling_contracts.client_suite.bodies import smallest_body
 from kling_contracts.client_suite.scripts import answer, created, out_of_order, shown, task
 from kling_contracts.client_suite.stand_in import Manner, Reply
-from kling_contracts.response_examples import TASK_ID
+from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus
 
 # What a client is told to wait for an answer, where none comes.

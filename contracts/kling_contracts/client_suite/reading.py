@@ -16,7 +16,7 @@ from kling_contracts.client_suite.bench import Bench, Inconclusive, Property, fa
 from kling_contracts.client_suite.scripts import answer, shown, task
 from kling_contracts.client_suite.stand_in import Manner, Reply
 from kling_contracts.messages import Envelope, TaskMessage
-from kling_contracts.response_examples import REQUEST_ID, TASK_ID
+from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
 Wire = dict[str, object]

@@ -13,7 +13,7 @@ from kling_contracts.client_suite.bodies import smallest_body
 from kling_contracts.client_suite.scripts import answer, created, task
 from kling_contracts.client_suite.stand_in import Reply
 from kling_contracts.messages import Envelope
-from kling_contracts.response_examples import REQUEST_ID, TASK_ID
+from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import SEED, TaskStatus
 
 Wire = dict[str, object]

@@ -12,7 +12,7 @@ from kling_contracts.client_suite.bodies import smallest_body
 from kling_contracts.client_suite.scripts import answer, refused, task
 from kling_contracts.client_suite.stand_in import Reply
 from kling_contracts.gateways import Gateway, Situation
-from kling_contracts.response_examples import REQUEST_ID, TASK_ID
+from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import KLING_ERRORS, TERMINAL, TaskStatus
 
 _REFUSED_CREATES: Final = (

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from kling_contracts.client_suite.stand_in import REPLY_SECONDS, Manner, Received, Reply
 from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.image_files import png
 from kling_contracts.messages import Envelope, ResultImage, TaskMessage
-from kling_contracts.response_examples import REQUEST_ID, TASK_ID, task_in
-from kling_contracts.sample_pictures import png
+from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID, task_in
 from kling_contracts.vocabulary import TaskStatus
 
 PICTURES: Final = "/pictures/"

@@ -16,7 +16,7 @@ from kling_contracts.client_suite.scripts import PICTURES, created, refused, sho
 from kling_contracts.client_suite.stand_in import Manner, Received, Reply
 from kling_contracts.client_suite.tokens import KEY, SECRET_KEY
 from kling_contracts.gateways import Situation
-from kling_contracts.response_examples import TASK_ID
+from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import KLING_AUTH, TaskStatus
 
 _SECRETS: Final = {KEY: "<the key>", SECRET_KEY: "<the secret key>"}

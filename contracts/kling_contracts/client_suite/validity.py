@@ -14,9 +14,9 @@ from kling_contracts.client_suite.bench import Bench, Property, fault
 from kling_contracts.client_suite.bodies import given_body, sent_body, smallest_body, submit
 from kling_contracts.client_suite.scripts import refused
 from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.image_files import png
 from kling_contracts.operations import Operation, validate
 from kling_contracts.rules import Rule
-from kling_contracts.sample_pictures import png
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from kling_contracts.vocabulary import KLING_ERRORS, SEED
 

@@ -16,7 +16,16 @@ _CLOCKS: Final = ("time", "monotonic", "time_ns", "monotonic_ns")
 _NANOSECONDS: Final = 1_000_000_000
 # Whose copies of `time.sleep` and the like stay real: what the test itself runs on.
 _REAL: Final = frozenset(
-    (*sys.stdlib_module_names, "_pytest", "pytest", "pluggy", "hypothesis", "xdist", "execnet", "contracts")
+    (
+        *sys.stdlib_module_names,
+        "_pytest",
+        "pytest",
+        "pluggy",
+        "hypothesis",
+        "xdist",
+        "execnet",
+        "kling_contracts",
+    )
 )
 # Where other threads of the client may be at work, time passes after so much real silence, in seconds.
 SILENCE: Final = 0.05

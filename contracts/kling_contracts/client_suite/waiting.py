@@ -16,7 +16,7 @@ from kling_contracts.client_suite.connections import Patience
 from kling_contracts.client_suite.reading import judge_outcome
 from kling_contracts.client_suite.scripts import answer, out_of_order, shown, task
 from kling_contracts.client_suite.stand_in import STALL_SECONDS, Manner, Reply
-from kling_contracts.response_examples import TASK_ID
+from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, TERMINAL, TaskStatus
 
 # Seconds to wait, and how much later is still in time: one pause between two queries, one request.

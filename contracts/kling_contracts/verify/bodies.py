@@ -27,10 +27,10 @@ from kling_contracts.field_values import (
     text_of,
 )
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.image_fields import Picture, PictureList
+from kling_contracts.image_files import encoded, jpeg, png
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture, PictureList
 from kling_contracts.rules import Effect, Rule
-from kling_contracts.sample_pictures import encoded, jpeg, png
 from kling_contracts.vocabulary import INPUT_BYTES_MAXIMUM, INPUT_RATIO_MAXIMUM, INPUT_SIDE_MINIMUM
 
 Body = dict[str, object]

@@ -7,8 +7,8 @@ from typing import NamedTuple, cast
 
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.fields import CallbackUrl, Choice, Integer, Text
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture, PictureList
 from kling_contracts.verify.bodies import Body, minimal, minimal_value, with_field
 from kling_contracts.verify.budget import RESULTS, SERIES, images_in
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from kling_contracts.pictures import read_header
-from kling_contracts.sample_pictures import encoded, jpeg, png
+from kling_contracts.image_files import encoded, jpeg, png, read_header
 from kling_contracts.verify.bodies import bulky
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK

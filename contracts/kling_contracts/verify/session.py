@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from kling_contracts.image_files import read_header
 from kling_contracts.operations import Operation
-from kling_contracts.pictures import read_header
 from kling_contracts.verify.answer import Answer, Sender
 from kling_contracts.verify.budget import Budget, images_in, images_of
 from kling_contracts.verify.evidence import Evidence

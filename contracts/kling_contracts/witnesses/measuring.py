@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
-from kling_contracts.pictures import PictureHeader, read_header
-from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.image_files import PictureHeader, encoded, png, read_header
 from kling_contracts.witnesses.message import Ask, Object, as_object, subjects_in
 from kling_contracts.witnesses.tasks import everywhere
 from kling_contracts.witnesses.witness import Faulty, Group

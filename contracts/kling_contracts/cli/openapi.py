@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from kling_contracts.commands.options import gateway_named
-from kling_contracts.commands.output import write
+from kling_contracts.cli.options import gateway_named
+from kling_contracts.cli.output import write
 from kling_contracts.gateways import COMETAPI, GATEWAYS
 
 

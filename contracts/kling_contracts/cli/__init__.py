@@ -7,9 +7,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from kling_contracts.commands import explain, judge, openapi, verify
-from kling_contracts.commands.options import UsageError
-from kling_contracts.commands.output import PROGRAM, complain, reader_gone
+from kling_contracts.cli import explain, judge, openapi, verify
+from kling_contracts.cli.options import UsageError
+from kling_contracts.cli.output import PROGRAM, complain, reader_gone
 
 USAGE_ERROR = 2
 NO_VERDICT = 4

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, derived from the declarations; `openapi.json` beside it is its text."""
+"""The OpenAPI 3.1 document of a gateway: paths, operations, refusals; and its text."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from itertools import groupby
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, PAGING, TOKEN_SITUATIONS, Gateway, Route, Situation
-from kling_contracts.operations import Operation
-from kling_contracts.request_examples import request_examples
-from kling_contracts.request_schemas import Document, provenance, request_schema
-from kling_contracts.response_examples import (
+from kling_contracts.openapi.examples import (
     REQUEST_ID,
     callback_examples,
     costs_examples,
     created_examples,
     example_id,
     list_examples,
+    request_examples,
     state_examples,
 )
-from kling_contracts.response_schemas import SCHEMA_OF_SHAPE, created_schema, response_schemas, task_schema
+from kling_contracts.openapi.requests import Document, provenance, request_schema
+from kling_contracts.openapi.responses import SCHEMA_OF_SHAPE, created_schema, response_schemas, task_schema
+from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import ASSUMED
 
 EXTERNAL_ID: Final = "external_task_id"

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from kling_contracts.commands.options import UsageError, add_reports, check_ids, known_in, reports_in
-from kling_contracts.commands.output import deliver
+from kling_contracts.cli.options import UsageError, add_reports, check_ids, known_in, reports_in
+from kling_contracts.cli.output import deliver
 
 
 def add(commands: Any) -> None:

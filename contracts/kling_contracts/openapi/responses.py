@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from kling_contracts.gateways import Gateway, Shape
+from kling_contracts.openapi.requests import Document, provenance
 from kling_contracts.operations import Operation
-from kling_contracts.request_schemas import Document, provenance
 from kling_contracts.vocabulary import (
     ASSUMED,
     COMET_ERRORS,

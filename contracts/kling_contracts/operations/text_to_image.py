@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from kling_contracts.fields import Choice, Number, Text
-from kling_contracts.operations import MULTI_IMAGE, Operation
-from kling_contracts.picture_fields import Picture
+from kling_contracts.image_fields import Picture
+from kling_contracts.operations.base import Operation
+from kling_contracts.operations.multi_image import MULTI_IMAGE
 from kling_contracts.rules import MODEL_UNKNOWN
 from kling_contracts.vocabulary import (
     FIDELITY_MAXIMUM,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final, Self, cast
 
 from kling_contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
-from kling_contracts.pictures import read_header
+from kling_contracts.image_files import read_header
 from kling_contracts.rules import (
     FILE_TOO_LARGE,
     NOT_BASE64,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from kling_contracts.commands.options import UsageError, near
-from kling_contracts.commands.output import write
+from kling_contracts.cli.options import UsageError, near
+from kling_contracts.cli.output import write
 
 if TYPE_CHECKING:
     from kling_contracts.gateways import Gateway

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kling_contracts.commands.options import (
+from kling_contracts.cli.options import (
     UsageError,
     add_reports,
     check_ids,
@@ -17,7 +17,7 @@ from kling_contracts.commands.options import (
     operation_named,
     reports_in,
 )
-from kling_contracts.commands.output import complain, deliver, write
+from kling_contracts.cli.output import complain, deliver, write
 from kling_contracts.gateways import COMETAPI, GATEWAYS
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
