@@ -13,10 +13,11 @@ FOLDER = Path(kling_contracts.__file__).parent
 MODULES = sorted(FOLDER.rglob("*.py"))
 # What may be imported besides the standard library and the contract itself.
 FOREIGN = {
-    "strategies": {"hypothesis"},
-    "field_strategies": {"hypothesis"},
-    "picture_strategies": {"hypothesis"},
-    "object_strategies": {"hypothesis"},
+    "strategies.fields": {"hypothesis"},
+    "strategies.images": {"hypothesis"},
+    "strategies.objects": {"hypothesis"},
+    "strategies.requests": {"hypothesis"},
+    "strategies.scalars": {"hypothesis"},
     "client_suite.bench": {"hypothesis", "pytest"},
     "client_suite.bodies": {"hypothesis"},
     "client_suite.encoding": {"hypothesis"},
@@ -33,14 +34,7 @@ FOREIGN = {
     "witnesses.witness": {"httpx"},
 }
 # What is derived with the help of Hypothesis and pytest: nothing else may import it.
-TESTING = (
-    "strategies",
-    "field_strategies",
-    "object_strategies",
-    "picture_strategies",
-    "client_suite",
-    "schemathesis_hooks",
-)
+TESTING = ("strategies", "client_suite", "schemathesis_hooks")
 # What else is no core.
 DERIVED = (*TESTING, "checks", "verify", "witnesses")
 

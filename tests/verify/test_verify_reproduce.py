@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kling_contracts.cases.images import bulky
 from kling_contracts.gateways import COMETAPI
-from kling_contracts.verify.bodies import bulky, minimal, subjects
+from kling_contracts.verify.bodies import minimal, subjects
 from kling_contracts.verify.catalogue import checks_of
 from kling_contracts.verify.check import Example
 from kling_contracts.verify.evidence import Evidence

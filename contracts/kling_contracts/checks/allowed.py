@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, assert_never, cast
 
+from kling_contracts.cases.images import WEB_PICTURE, photograph
+from kling_contracts.cases.invalid import minimal_value
+from kling_contracts.cases.values import ALPHABETS, number_edges, text_of
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
-from kling_contracts.field_values import ALPHABETS, number_edges, text_of
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.verify.bodies import WEB_PICTURE, Body, Feature, minimal_value, photograph
+from kling_contracts.verify.bodies import Body, Feature
 
 # The alphabets that tell the usual mistakes in counting apart.
 _COUNTED: Final = ("ascii", "han", "astral")

@@ -7,22 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kling_contracts.cases.images import WEB_PICTURE, distinct, photograph, picture
+from kling_contracts.cases.values import ALPHABETS, text_of
 from kling_contracts.composite_fields import AnyField
-from kling_contracts.field_values import ALPHABETS, text_of
 from kling_contracts.fields import Integer, Text
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import (
-    WEB_PICTURE,
-    Feature,
-    count_feature,
-    distinct,
-    minimal,
-    photograph,
-    picture,
-    subjects,
-)
+from kling_contracts.verify.bodies import Feature, count_feature, minimal, subjects
 from kling_contracts.vocabulary import Fact
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final, NamedTuple
 
+from kling_contracts.cases.images import photograph, picture
 from kling_contracts.checks.accepting import CREATE_FEEDS, ONLY, TWICE, WHOLE
 from kling_contracts.checks.endings import ended_as, task_of
 from kling_contracts.checks.valid_requests import FAILING
@@ -15,7 +16,7 @@ from kling_contracts.image_files import encoded
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Rule
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subjects
+from kling_contracts.verify.bodies import Body, minimal, subjects
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence, Trace

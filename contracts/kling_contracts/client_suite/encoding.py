@@ -12,10 +12,10 @@ from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from kling_contracts.client_suite.bodies import sent_body, smallest_body, submit, valid_bodies
 from kling_contracts.composite_fields import AnyField
-from kling_contracts.field_strategies import valid_values
 from kling_contracts.gateways import Gateway
 from kling_contracts.rules import Reading
 from kling_contracts.strategies import Body
+from kling_contracts.strategies.fields import valid_values
 from kling_contracts.vocabulary import SEED
 
 # The same picture twice is two pictures.

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from kling_contracts.cases.images import bulky
 from kling_contracts.image_files import encoded, jpeg, png, read_header
-from kling_contracts.verify.bodies import bulky
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK
 from kling_contracts.verify.shell import word
@@ -162,18 +162,18 @@ class Pieces:
         if made is None:
             return text
         kind = "JPG" if made.startswith("photograph") else "PNG"
-        same = [it for it in self._known if it.python == f"bodies.{made}"]
+        same = [it for it in self._known if it.python == f"images.{made}"]
         if same:
             return self._place(same[0])
         count = sum(it.variable.startswith(kind) for it in self._known)
         variable = f"{kind}{count + 1}" if count else kind
         return self._place(
-            Piece(f"${variable}", f"bodies.{made}", len(text), variable, f"{variable}={word(text)}")
+            Piece(f"${variable}", f"images.{made}", len(text), variable, f"{variable}={word(text)}")
         )
 
 
 def _made_by(data: bytes, text: str) -> str | None:
-    """The call of `kling_contracts.verify.bodies` that makes a picture."""
+    """The call of `kling_contracts.cases.images` that makes a picture."""
     header = read_header(data)
     if header is None:
         return None

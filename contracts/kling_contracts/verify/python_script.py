@@ -23,7 +23,7 @@ _MODULES: Final = {
     "os": r"\bos\.(?:environ|urandom)\b",
     "time": r"\btime\.(?:sleep|time)\b",
     "kling_contracts.image_files as image_files": r"\bimage_files\.\w+\(",
-    "kling_contracts.verify.bodies as bodies": r"\bbodies\.\w+\(",
+    "kling_contracts.cases.images as images": r"\bimages\.\w+\(",
     "kling_contracts.verify.receiver as receiver": r"\breceiver\.Receiver\(",
 }
 _NAMES: Final = re.compile(r"\b(?:key|second_key|run)\b")

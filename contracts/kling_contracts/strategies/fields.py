@@ -6,50 +6,41 @@ text never comes near a limit of 2500 characters, and never mixes up code points
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol, assert_never, cast
+from typing import Final, Protocol, assert_never, cast
 
 from hypothesis import strategies as st
 
-from kling_contracts.composite_fields import AnyField, ListOf, Nested
-from kling_contracts.field_values import (
-    ALPHABETS,
+from kling_contracts.cases.values import (
     FLAG_WORDS,
     NO_ITEMS,
-    NO_WEB_URLS,
-    SURROGATES,
     WEB_URLS,
-    FieldValue,
     hollow_items,
     near_misses,
     number_edges,
     number_faults,
     other_types,
-    text_of,
 )
+from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.object_strategies import ABSENT, Object, Objects, Plain, Values, objects
-from kling_contracts.picture_strategies import picture_edges, picture_faults, pictures
-from kling_contracts.rules import Rule
+from kling_contracts.strategies.images import picture_edges, picture_faults, pictures
+from kling_contracts.strategies.objects import ABSENT, Object, Objects, Plain, objects
+from kling_contracts.strategies.scalars import (
+    Case,
+    Values,
+    cases,
+    integer_edges,
+    integer_faults,
+    next_numbers,
+    numbers,
+    samples,
+    text_edges,
+    text_faults,
+    texts,
+)
 
-# Nothing real is lost between a value at the limit and one a few dozen beyond it.
-_BEYOND: Final = 40
 _NOTHING: Final[list[object]] = []
-
-
-class Case(NamedTuple):
-    """Values that lie on the limit of a rule, or break it, in one way (`tag`)."""
-
-    rule: Rule
-    tag: str
-    values: Values
-
-
-def samples(*values: object) -> Values:
-    """One of the values, the first when shrunk."""
-    return st.sampled_from(values)
 
 
 def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each kind
@@ -60,10 +51,10 @@ def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each 
         case Picture():
             return pictures()
         case Integer():
-            numbers = st.integers(field.minimum.value, field.maximum.value)
-            return numbers | numbers.map(float)
+            whole = st.integers(field.minimum.value, field.maximum.value)
+            return whole | whole.map(float)
         case Number():
-            return _numbers(field)
+            return numbers(field)
         case Flag():
             return st.booleans()
         case Choice():
@@ -71,7 +62,7 @@ def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each 
         case CallbackUrl():
             return samples(*WEB_URLS.values())
         case Text():
-            return _texts(field)
+            return texts(field)
         case Nested():
             return objects(field.fields, plain_values(field.fields))
         case ListOf():
@@ -93,9 +84,9 @@ def edge_values(field: AnyField) -> Iterator[Case]:  # noqa: C901, PLR0912 -- on
         case Picture():
             yield from (Case(*case) for case in picture_edges(field))
         case Integer():
-            yield from _integer_edges(field)
+            yield from integer_edges(field)
         case Number():
-            yield from _cases(number_edges(field))
+            yield from cases(number_edges(field))
         case Flag():
             yield Case(field.wrong_type, "true", samples(True))
             yield Case(field.wrong_type, "false", samples(False))
@@ -106,7 +97,7 @@ def edge_values(field: AnyField) -> Iterator[Case]:  # noqa: C901, PLR0912 -- on
             for tag, url in WEB_URLS.items():
                 yield Case(field.not_url, tag, samples(url))
         case Text():
-            yield from _text_edges(field)
+            yield from text_edges(field)
         case Nested():
             yield from object_edges(field.fields, plain_values(field.fields))
         case ListOf():
@@ -128,17 +119,17 @@ def fault_values(field: AnyField) -> Iterator[Case]:  # noqa: C901 -- one case f
         case Picture():
             yield from (Case(*case) for case in picture_faults(field))
         case Integer():
-            yield from _integer_faults(field)
+            yield from integer_faults(field)
         case Number():
-            yield from _cases(number_faults(field))
-            yield from _next_numbers(field)
+            yield from cases(number_faults(field))
+            yield from next_numbers(field)
         case Flag():
             yield Case(field.wrong_type, "word", samples(*FLAG_WORDS))
         case Choice():
             for tag, texts in near_misses(field).items():
                 yield Case(field.unknown, tag, samples(*texts))
         case CallbackUrl() | Text():
-            yield from _text_faults(field)
+            yield from text_faults(field)
         case Nested():
             yield from object_faults(field.fields, plain_values(field.fields))
         case ListOf():
@@ -208,78 +199,6 @@ def both_names(body: Object, name: str, value: object, alias: str) -> Object:
 def _add_to_last(items: object, extra: Object) -> object:
     rest = cast("list[Object]", items)
     return [*rest[:-1], rest[-1] | extra]
-
-
-def _cases(values: Iterable[FieldValue]) -> Iterator[Case]:
-    for rule, tag, value in values:
-        yield Case(rule, tag, samples(value))
-
-
-def _numbers(field: Number) -> Values:
-    low, high = field.minimum.value, field.maximum.value
-    limits = samples(low, high)
-    if field.decimals is None:
-        return limits | st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
-    places = field.decimals.value
-    steps = st.integers(math.ceil(low * 10**places), math.floor(high * 10**places))
-    fine: Values = limits | steps.map(lambda step: step / 10**places)
-    return fine | st.integers(math.ceil(low), math.floor(high))
-
-
-def _next_numbers(field: Number) -> Iterator[Case]:
-    """The floats next to the limits: outside; inside, where decimals are limited, like 0.1 * 3 beside 0.3."""
-    low, high = field.minimum.value, field.maximum.value
-    if not field.clamp:
-        outside = samples(math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
-        yield Case(field.out_of_range, "next float", outside)
-    if field.too_precise:
-        inside = samples(math.nextafter(low, high), math.nextafter(high, low))
-        yield Case(field.too_precise, "next float", inside)
-
-
-def _texts(field: Text) -> Values:
-    short = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-    if field.maximum is None:
-        return short
-    limit, units = field.maximum.value, st.sampled_from(list(ALPHABETS.values()))
-    mixed = st.lists(units, min_size=1, max_size=8).map("".join)
-    return short | mixed | st.builds(text_of, units, st.integers(limit - 2, limit))
-
-
-def _text_edges(field: Text) -> Iterator[Case]:
-    if field.too_long and field.maximum:
-        for tag, unit in ALPHABETS.items():
-            yield Case(field.too_long, tag, samples(text_of(unit, field.maximum.value)))
-
-
-def _text_faults(field: Text) -> Iterator[Case]:
-    yield Case(field.not_text, "surrogate", samples(*SURROGATES))
-    if field.too_long and field.maximum:
-        lengths = st.integers(field.maximum.value + 1, field.maximum.value + _BEYOND)
-        for tag, unit in ALPHABETS.items():
-            yield Case(field.too_long, tag, lengths.map(_repeat(unit)))
-    if isinstance(field, CallbackUrl):
-        for tag, urls in NO_WEB_URLS.items():
-            yield Case(field.not_url, tag, samples(*urls))
-
-
-def _repeat(unit: str) -> Callable[[int], str]:
-    return lambda length: text_of(unit, length)
-
-
-def _integer_edges(field: Integer) -> Iterator[Case]:
-    for rule, limit in ((field.too_small, field.minimum.value), (field.too_large, field.maximum.value)):
-        yield Case(rule, "integer", samples(limit))
-        yield Case(rule, "integral float", samples(float(limit)))
-
-
-def _integer_faults(field: Integer) -> Iterator[Case]:
-    low, high = field.minimum.value, field.maximum.value
-    yield Case(field.too_small, "integer", st.integers(max_value=low - 1))
-    yield Case(field.too_small, "integral float", samples(float(low - 1), -1e300))
-    yield Case(field.too_large, "integer", st.integers(min_value=high + 1))
-    yield Case(field.too_large, "integral float", samples(float(high + 1), 1e300))
-    yield Case(field.fractional, "fraction", st.integers(low, high - 1).map(lambda n: n + 0.5))
 
 
 def _items(field: PictureList, picture: Values) -> Values:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
+from kling_contracts.strategies.scalars import Values
 
-Values = st.SearchStrategy[object]
 # Valid values of every field, by its declared name.
 Plain = Mapping[str, Values]
 Object = dict[str, object]

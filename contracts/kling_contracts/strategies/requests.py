@@ -18,30 +18,28 @@ from hypothesis import strategies as st
 
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.constraints import ExactlyOne, RequiredWhen
-from kling_contracts.field_strategies import (
+from kling_contracts.gateways import COMETAPI, Gateway
+from kling_contracts.operations import BODY_TYPE, MULTI_IMAGE, Operation
+from kling_contracts.rules import BODY_UNICODE, Effect
+from kling_contracts.strategies.fields import (
     Around,
-    Case,
     both_names,
     ignored_values,
     object_edges,
     object_faults,
     plain_values,
-    samples,
 )
-from kling_contracts.gateways import COMETAPI, Gateway
-from kling_contracts.object_strategies import (
+from kling_contracts.strategies.objects import (
     ABSENT,
     Object,
     Objects,
     Plain,
-    Values,
     objects,
     plain_objects,
     satisfying,
     spelled,
 )
-from kling_contracts.operations import BODY_TYPE, MULTI_IMAGE, Operation
-from kling_contracts.rules import BODY_UNICODE, Effect
+from kling_contracts.strategies.scalars import Case, Values, samples
 
 T = TypeVar("T")
 Body = Object
