@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kling_contracts.client_suite import Service
-from kling_contracts.client_suite.tokens import KEY
+from kling_contracts.client_suite.credentials import KEY
 from tests.contracts.client_witnesses import Witnesses, require_caught
 from tests.contracts.plain_client import Data, PlainClient, Refused
 

@@ -18,13 +18,13 @@ FOREIGN = {
     "strategies.objects": {"hypothesis"},
     "strategies.requests": {"hypothesis"},
     "strategies.scalars": {"hypothesis"},
-    "client_suite.bench": {"hypothesis", "pytest"},
+    "client_suite.harness": {"hypothesis", "pytest"},
     "client_suite.bodies": {"hypothesis"},
-    "client_suite.encoding": {"hypothesis"},
-    "client_suite.reading": {"hypothesis"},
+    "client_suite.properties.requests": {"hypothesis"},
+    "client_suite.properties.responses": {"hypothesis"},
     "client_suite.suite": {"pytest"},
-    "client_suite.validity": {"hypothesis"},
-    "client_suite.waiting": {"hypothesis"},
+    "client_suite.properties.validation": {"hypothesis"},
+    "client_suite.properties.waiting": {"hypothesis"},
     "verify.keys": {"jwt"},
     "verify.reports.terminal": {"rich"},
     "verify.runner": {"httpx"},
@@ -75,7 +75,7 @@ def test_core_leaves_the_strategies_alone() -> None:
     assert {
         "kling_contracts.strategies",
         "kling_contracts.client_suite",
-        "kling_contracts.client_suite.bench",
+        "kling_contracts.client_suite.harness",
     } <= names
     for module in set(MODULES) - testing:
         assert not imported(module) & names

@@ -4,6 +4,6 @@ Needs the extra `contracts`.
 """
 
 from kling_contracts.client_suite.adapter import ClientAdapter, Outcome, Service
-from kling_contracts.client_suite.suite import client_suite, properties
+from kling_contracts.client_suite.suite import client_suite, list_properties
 
-__all__ = ["ClientAdapter", "Outcome", "Service", "client_suite", "properties"]
+__all__ = ["ClientAdapter", "Outcome", "Service", "client_suite", "list_properties"]

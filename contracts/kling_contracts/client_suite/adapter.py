@@ -12,7 +12,7 @@ from kling_contracts.gateways import Gateway
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Where the stand-in of the service is, and how it wants to be spoken to.
+    """Where the scripted server of the service is, and how it wants to be spoken to.
 
     `base_url` is an origin without prefix (what stands in for https://api.cometapi.com), the same for all
     calls; `timeout` the seconds that one HTTP request should be given, unless the client has a timeout of its

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from kling_contracts.client_suite.adapter import Outcome
-from kling_contracts.client_suite.place import Place
-from kling_contracts.client_suite.scripts import PICTURES
-from kling_contracts.client_suite.stand_in import Received
+from kling_contracts.client_suite.environment import Environment
+from kling_contracts.client_suite.replies import PICTURES
+from kling_contracts.client_suite.server import Received
 from kling_contracts.client_suite.virtual_time import OutOfTime, RealTimeThread
 
 # What is still going on in threads and tasks of the client is watched for so long, in real seconds.
@@ -77,7 +77,7 @@ class Attempt:
 class _End:
     """When a call came to its end, and what had been sent by then."""
 
-    place: Place
+    environment: Environment
     now: Callable[[], float]
     at: float | None = None
     requests: tuple[Received, ...] = ()
@@ -88,41 +88,41 @@ class _End:
             return
         self.at = self.now()
         if in_error:
-            self.place.stand_in.settle()
-        self.requests = tuple(self.place.stand_in.requests)
+            self.environment.server.settle()
+        self.requests = tuple(self.environment.server.requests)
 
 
 def attempted(
     call: Callable[[], object],
-    place: Place,
+    environment: Environment,
     now: Callable[[], float],
     *,
     limit: float,
     interruption: float = NEVER,
 ) -> Attempt:
     """Make a call, end it after `limit` seconds of `now`, interrupt it after `interruption` of them."""
-    clock, stand_in = place.clock, place.stand_in
-    stand_in.requests.clear()
-    clock.overdue, place.stopped = False, None
+    clock, server = environment.clock, environment.server
+    server.requests.clear()
+    clock.overdue, environment.stopped = False, None
     began, threads = now(), set(threading.enumerate())
     clock.limit, clock.interruption = clock.elapsed + limit, clock.elapsed + interruption
     value: object = None
     error: BaseException | None = None
-    end = _End(place, now)
+    end = _End(environment, now)
     try:
         value = call()
         if inspect.isawaitable(value):
             clock.interruption = NEVER
-            value = place.run(_awaited(cast("Awaitable[object]", value), end, interruption))
+            value = environment.run(_awaited(cast("Awaitable[object]", value), end, interruption))
     except (Exception, SystemExit, OutOfTime, asyncio.CancelledError, KeyboardInterrupt) as raised:
-        if isinstance(raised, KeyboardInterrupt) and place.stopped is None:
+        if isinstance(raised, KeyboardInterrupt) and environment.stopped is None:
             raise  # that was the user
         error = raised
     finally:
         clock.interruption = NEVER
     end.note(in_error=error is not None)
     _watch_threads(threads)
-    sent = len(stand_in.requests)
+    sent = len(server.requests)
     return Attempt(
         value=value,
         error=error,
@@ -130,7 +130,7 @@ def attempted(
         seconds=(end.at or began) - began,
         overdue=clock.overdue,
         late=sent - len(end.requests),
-        unstopped=None if place.stopped is None else sent - place.stopped,
+        unstopped=None if environment.stopped is None else sent - environment.stopped,
     )
 
 
@@ -138,7 +138,9 @@ async def _awaited(value: Awaitable[object], end: _End, interruption: float) -> 
     """What a method of the adapter returns; tasks that it leaves behind are watched, then cancelled."""
     before = asyncio.all_tasks()
     work = asyncio.ensure_future(value)
-    stopper = asyncio.ensure_future(_stop(work, end.place, interruption)) if interruption < NEVER else None
+    stopper = (
+        asyncio.ensure_future(_stop(work, end.environment, interruption)) if interruption < NEVER else None
+    )
     in_error = True
     try:
         result = await work
@@ -150,18 +152,18 @@ async def _awaited(value: Awaitable[object], end: _End, interruption: float) -> 
             stopper.cancel()
             before.add(stopper)
         left = asyncio.all_tasks() - before
-        until, sent = time.perf_counter() + _AFTERMATH, len(end.place.stand_in.requests)
+        until, sent = time.perf_counter() + _AFTERMATH, len(end.environment.server.requests)
         while any(not each.done() for each in left) and time.perf_counter() < until:
-            if len(end.place.stand_in.requests) > sent:
+            if len(end.environment.server.requests) > sent:
                 break
             await asyncio.sleep(0)
         for each in left:
             each.cancel()
 
 
-async def _stop(work: asyncio.Future[object], place: Place, seconds: float) -> None:
+async def _stop(work: asyncio.Future[object], environment: Environment, seconds: float) -> None:
     await asyncio.sleep(seconds)
-    place.interrupt()
+    environment.interrupt()
     work.cancel()
 
 

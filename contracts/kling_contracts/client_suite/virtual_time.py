@@ -36,7 +36,7 @@ class OutOfTime(BaseException):
 
 
 class RealTimeThread(threading.Thread):
-    """A thread that is no part of the virtual time: one of the stand-in."""
+    """A thread that is no part of the virtual time: one of the scripted server."""
 
 
 class VirtualTime:

@@ -1,4 +1,4 @@
-"""Properties of reading a query: every answer that the contract allows."""
+"""Properties of reading responses: every answer to a query or a create that the contract allows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from kling_contracts.captures import MessageKind, captures
 from kling_contracts.client_suite.attempts import Attempt
-from kling_contracts.client_suite.bench import Bench, Inconclusive, Property, fault
-from kling_contracts.client_suite.scripts import answer, shown, task
-from kling_contracts.client_suite.stand_in import Manner, Reply
+from kling_contracts.client_suite.bodies import smallest_body
+from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.replies import answer, created, shown, task
+from kling_contracts.client_suite.server import Delivery, Reply
 from kling_contracts.messages import Envelope, TaskMessage
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
+
+_READS_CREATED_HINT: Final = "read `data.task_id`, and no other field that may be missing or new"
 
 Wire = dict[str, object]
 
@@ -45,7 +48,7 @@ Variants = list[Variant] | st.SearchStrategy[Variant]
 
 def reading() -> Iterator[Property]:
     """The properties of answers to queries."""
-    checks: dict[str, tuple[str, Source, Callable[[Bench], None]]] = {
+    checks: dict[str, tuple[str, Source, Callable[[Harness], None]]] = {
         "plain": ("each of the four states is read as it is shown", KLING_PAGE, _reads_plain),
         "unknown-status": ("a status that is new is no end and no error", KLING_PAGE, _reads_unknown_status),
     }
@@ -60,7 +63,13 @@ def reading() -> Iterator[Property]:
     for name, (sentence, source, replies) in variants.items():
         checks[name] = (sentence, source, partial(_reads, replies))
     for name, (sentence, source, check) in checks.items():
-        yield Property(id=f"client.reads[{name}]", sentence=sentence, source=source, check=check)
+        yield Property(
+            id=f"client.reads[{name}]",
+            hint="read known fields with defaults, and ignore the others",
+            sentence=sentence,
+            source=source,
+            check=check,
+        )
 
 
 def _wire(message: TaskMessage) -> Wire:
@@ -160,30 +169,30 @@ def _transport() -> Variants:
     escaped = json.dumps(wire).encode()
     kinds = ("application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8")
     replies = [
-        Reply(body=body, manner=manner, headers=((name, kind),))
+        Reply(body=body, delivery=delivery, headers=((name, kind),))
         for body in (raw, escaped)
-        for manner in (Manner.WHOLE, Manner.CHUNKED, Manner.CLOSING)
+        for delivery in (Delivery.WHOLE, Delivery.CHUNKED, Delivery.CLOSING)
         for name, kind in zip(("Content-Type", "content-type", "CONTENT-TYPE"), kinds, strict=True)
     ]
-    return [Variant(message, reply, f"{reply.manner.value}, {reply.headers[0]}") for reply in replies]
+    return [Variant(message, reply, f"{reply.delivery.value}, {reply.headers[0]}") for reply in replies]
 
 
-def _reads_plain(bench: Bench) -> None:
+def _reads_plain(harness: Harness) -> None:
     for message in _messages():
-        judge_outcome(_look(bench, message, shown(message)), message)
+        judge_outcome(_look(harness, message, shown(message)), message)
 
 
-def _reads_unknown_status(bench: Bench) -> None:
+def _reads_unknown_status(harness: Harness) -> None:
     for word in ("queued", "moderating", "succeeded", "SUCCESS", "cancelled"):
-        judge_outcome(_look(bench, task(word), shown(task(word))), task(word), word)
+        judge_outcome(_look(harness, task(word), shown(task(word))), task(word), word)
 
 
-def _look(bench: Bench, message: TaskMessage, reply: Reply) -> Attempt:
-    bench.play(queries=[reply])
-    return bench.query(message.task_id)
+def _look(harness: Harness, message: TaskMessage, reply: Reply) -> Attempt:
+    harness.answer_with(queries=[reply])
+    return harness.query(message.task_id)
 
 
-def _reads(variants: Variants, bench: Bench) -> None:
+def _reads(variants: Variants, harness: Harness) -> None:
     """What is made of a variant is what is made of the usual answer that says the same."""
     usual: dict[str, Attempt] = {}
 
@@ -191,8 +200,8 @@ def _reads(variants: Variants, bench: Bench) -> None:
         message = variant.message
         known = repr(message)
         if known not in usual:
-            usual[known] = _look(bench, message, shown(message))
-        attempt = _look(bench, message, variant.reply)
+            usual[known] = _look(harness, message, shown(message))
+        attempt = _look(harness, message, variant.reply)
         wanted, got = _gist(usual[known], message), _gist(attempt, message)
         if wanted is None:
             raise Inconclusive("the usual answer is not read: see client.reads[plain]")
@@ -203,7 +212,7 @@ def _reads(variants: Variants, bench: Bench) -> None:
         for variant in variants:
             judge(variant)
     else:
-        bench.for_all(variants, judge)
+        harness.for_all(variants, judge)
 
 
 def _gist(attempt: Attempt, message: TaskMessage) -> object:
@@ -234,3 +243,64 @@ def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> Non
         fault(f"the pictures {urls}", attempt, tag=note)
     if status is TaskStatus.FAILED and not attempt.says(message.task_status_msg or ""):
         fault(f"why it failed ({message.task_status_msg!r})", attempt, tag=note)
+
+
+def receipts() -> Iterator[Property]:
+    """The properties of answers to creates."""
+    yield Property(
+        id="client.reads_created[plain]",
+        hint=_READS_CREATED_HINT,
+        sentence="the id in the answer to a create is given to the caller",
+        source=SEED,
+        check=_gives_the_id,
+    )
+    for name, (sentence, bodies) in _created().items():
+        yield Property(
+            id=f"client.reads_created[{name}]",
+            hint=_READS_CREATED_HINT,
+            sentence=f"in the answer to a create, {sentence}",
+            source=SEED,
+            check=partial(_reads_created, bodies),
+        )
+
+
+def _created() -> dict[str, tuple[str, list[Wire]]]:
+    message = task(TaskStatus.SUBMITTED)
+    usual = Envelope.success(message.to_wire(with_result=False), REQUEST_ID).to_wire()
+    data = cast("Wire", usual["data"])
+    bare = {name: value for name, value in data.items() if name != "task_info"}
+    bodies: list[Wire] = [usual | {"zz_new": 1}, usual | {"data": data | {"zz_new": {"a": [None]}}}]
+    absent: list[Wire] = [
+        {name: value for name, value in usual.items() if name != "request_id"},
+        usual | {"data": bare},
+    ]
+    null: list[Wire] = [
+        usual | {"data": data | {"task_info": {"external_task_id": None}, "task_status_msg": None}},
+        usual | {"data": data | {"task_result": None}},
+    ]
+    return {
+        "unknown-field": ("fields that are new do no harm", bodies),
+        "missing-optional": ("what may be absent may be absent", absent),
+        "null": ("what may be null may be null", null),
+    }
+
+
+def _gives_the_id(harness: Harness) -> None:
+    attempt = _create(harness, created(task(TaskStatus.SUBMITTED)))
+    if attempt.value != TASK_ID:
+        fault(f"the id {TASK_ID!r}", attempt)
+
+
+def _create(harness: Harness, reply: Reply) -> Attempt:
+    harness.answer_with(creates=[reply])
+    return harness.submit(smallest_body(harness))
+
+
+def _reads_created(bodies: list[Wire], harness: Harness) -> None:
+    usual = _create(harness, created(task(TaskStatus.SUBMITTED)))
+    if usual.error is not None:
+        raise Inconclusive("the usual answer is not read: see client.reads_created[plain]")
+    for body in bodies:
+        attempt = _create(harness, answer(body))
+        if attempt.error is not None or attempt.value != usual.value:
+            fault(f"the same as for the usual answer, {usual}", attempt, tag=json.dumps(body))

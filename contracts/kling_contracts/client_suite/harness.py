@@ -1,4 +1,4 @@
-"""Where a client is put to the test: calls it, watches the wire meanwhile, and tells what was wrong."""
+"""The harness of a client under test: calls it, records its requests, reports what is wrong."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from hypothesis.errors import Flaky
 
 from kling_contracts.client_suite.adapter import ClientAdapter, Service
 from kling_contracts.client_suite.attempts import Attempt, attempted
-from kling_contracts.client_suite.isolation import Isolation
-from kling_contracts.client_suite.place import Place
-from kling_contracts.client_suite.scripts import Script, answer
-from kling_contracts.client_suite.stand_in import Manner, Received, Reply
-from kling_contracts.client_suite.tokens import ACCESS_KEY, KEY, SECRET_KEY
+from kling_contracts.client_suite.credentials import ACCESS_KEY, KEY, SECRET_KEY
+from kling_contracts.client_suite.environment import Environment, Isolation
+from kling_contracts.client_suite.replies import Script, answer
+from kling_contracts.client_suite.server import Delivery, Received, Reply
 from kling_contracts.client_suite.virtual_time import VirtualTime
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
@@ -57,12 +56,12 @@ class Inconclusive(Exception):
 
 
 @dataclass
-class Bench:
-    """One client at one gateway and one place; entered once for each property."""
+class Harness:
+    """One client, one gateway and one environment; entered once for each property."""
 
     adapter: ClientAdapter
     gateway: Gateway
-    place: Place
+    environment: Environment
     request: pytest.FixtureRequest
     examples: int
     timeout: float = TIMEOUT
@@ -72,20 +71,20 @@ class Bench:
     def __enter__(self) -> Self:
         self.script = Script(self.gateway)
         self._stack.enter_context(Isolation())
-        self._stack.enter_context(self.place.connections)
-        self.stand_in = self.place.open_stand_in(self._answer, self._now)
+        self._stack.enter_context(self.environment.connections)
+        self.server = self.environment.open_server(self._answer, self._now)
         if self.adapter.virtual_time:
             self._stack.enter_context(self.clock)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        if self.stand_in.failure is not None:
-            raise self.stand_in.failure
+        if self.server.failure is not None:
+            raise self.server.failure
 
     @property
     def clock(self) -> VirtualTime:
-        return self.place.clock
+        return self.environment.clock
 
     @property
     def operation(self) -> Operation:
@@ -93,12 +92,12 @@ class Bench:
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.stand_in.port}"
+        return f"http://127.0.0.1:{self.server.port}"
 
     @property
     def pictures(self) -> str:
         """Where pictures are: for a client this is another host."""
-        return f"http://localhost:{self.stand_in.port}"
+        return f"http://localhost:{self.server.port}"
 
     @property
     def service(self) -> Service:
@@ -111,12 +110,12 @@ class Bench:
             secret_key=SECRET_KEY,
         )
 
-    def play(
+    def answer_with(
         self, *, creates: Sequence[Reply] = (), queries: Sequence[Reply] = (), accepts: bool = True
     ) -> Script:
         """Begin a new script."""
         self.script = Script(self.gateway, creates=creates, queries=queries, accepts=accepts)
-        self.stand_in.requests.clear()
+        self.server.requests.clear()
         return self.script
 
     def submit(self, body: dict[str, object]) -> Attempt:
@@ -183,9 +182,9 @@ class Bench:
             raise Broken(first.expected, seen, given=first.given, rule=first.rule, tag=first.tag) from error
 
     def _answer(self, request: Received) -> Reply:
-        if len(self.stand_in.requests) > MANY:
+        if len(self.server.requests) > MANY:
             self.clock.overdue = True
-            return answer(None, manner=Manner.DROPPED)
+            return answer(None, delivery=Delivery.DROPPED)
         reply = self.script(request)
         self.clock.advance(reply.seconds)
         return reply
@@ -193,7 +192,7 @@ class Bench:
     def _call(
         self, call: Callable[[], object], limit: float = 3600.0, interruption: float = float("inf")
     ) -> Attempt:
-        attempt = attempted(call, self.place, self._now, limit=limit, interruption=interruption)
+        attempt = attempted(call, self.environment, self._now, limit=limit, interruption=interruption)
         self.creates += len(attempt.creates)
         return attempt
 
@@ -216,14 +215,15 @@ def fault(expected: str, seen: object, *, rule: Rule | None = None, tag: str = "
 class Property:
     """One thing that is asked of a client.
 
-    `id` is stable; `sentence` says what holds, `source` where the contract has it from. `skip` is why it
-    cannot be looked at for an adapter, if it cannot.
+    `id` is stable; `sentence` says what holds, `source` where the contract has it from. `hint` says
+    what to do about a client for which it does not hold, `skip` why an adapter cannot be asked for it.
     """
 
     id: str
     sentence: str
     source: Source
-    check: Callable[[Bench], None]
+    check: Callable[[Harness], None]
+    hint: str
     skip: str = ""
 
     @property

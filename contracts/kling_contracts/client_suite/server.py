@@ -1,4 +1,4 @@
-"""A scripted service on a loopback socket: answers what it is told to, and keeps what it was sent."""
+"""A scripted server on a loopback socket: sends the replies of a script, and records the requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from threading import Event, Lock
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
-from kling_contracts.client_suite.connections import Address, Patience
 from kling_contracts.client_suite.virtual_time import RealTimeThread
 
 # How long a reply is held back from a client that does not give up by itself, in real seconds.
@@ -24,10 +23,19 @@ STALL_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 5.0
 REPLY_SECONDS: Final = 0.05
 
+Address = tuple[str, int]
 Headers = tuple[tuple[str, str], ...]
 
 
-class Manner(Enum):
+class ClientTimeout(Enum):
+    """How long a client that waits for an answer will go on waiting."""
+
+    LIMITED = "until a timeout of its own"
+    ENDLESS = "for ever"
+    UNSEEN = "it cannot be seen how long"
+
+
+class Delivery(Enum):
     """How a reply gets to the client, or does not."""
 
     WHOLE = "whole"
@@ -45,7 +53,7 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: Headers = (("Content-Type", "application/json"),)
-    manner: Manner = Manner.WHOLE
+    delivery: Delivery = Delivery.WHOLE
     seconds: float = REPLY_SECONDS
 
 
@@ -53,7 +61,7 @@ class Reply:
 class Received:
     """One request as it came: names of headers as they were spelled, the body decoded from chunks only.
 
-    `at` is when, in seconds of the clock that the stand-in was given.
+    `at` is when, in seconds of the clock that the scripted server was given.
     """
 
     method: str
@@ -80,19 +88,19 @@ class Received:
         return f"{self.method} {self.target} {shown}".rstrip()
 
 
-class StandIn:
+class ScriptedServer:
     """Listens on a free loopback port while it is entered. `answer` can be replaced at any time.
 
-    `patience` says how long a client that still waits, at that address, would go on.
+    `client_timeout` says how long a client that still waits, at that address, would go on.
     """
 
     def __init__(
         self,
         answer: Callable[[Received], Reply],
-        patience: Callable[[Address], Patience] = lambda _: Patience.UNSEEN,
+        client_timeout: Callable[[Address], ClientTimeout] = lambda _: ClientTimeout.UNSEEN,
     ) -> None:
         self._lock = Lock()
-        self._patience = patience
+        self._client_timeout = client_timeout
         self.begin(answer)
         self._closing = False
         self._open: set[socket.socket] = set()
@@ -126,8 +134,8 @@ class StandIn:
             self.answer, self._now = answer, now
             self.requests: list[Received] = []
             self.failure: Exception | None = None
-            # Stalled replies that were still waited for when the stand-in had enough: how long they would be.
-            self.endured: list[Patience] = []
+            # Stalled replies for which a client still waited after `STALL_SECONDS`: how long it would go on.
+            self.endured: list[ClientTimeout] = []
 
     def is_idle(self) -> bool:
         """Whether all that was sent so far has been read and answered."""
@@ -136,7 +144,7 @@ class StandIn:
             return not waiting and not self._busy
 
     def settle(self) -> None:
-        """Wait until the stand-in is idle: a client that gave up may be ahead of us."""
+        """Wait until the scripted server is idle: a client that gave up may be ahead of us."""
         late = time.perf_counter() + SETTLE_SECONDS
         while time.perf_counter() < late and not self.is_idle():
             Event().wait(0.001)
@@ -191,21 +199,21 @@ class StandIn:
         with self._lock:
             self.requests.append(replace(request, at=self._now()))
             reply = self.answer(request)
-        match reply.manner:
-            case Manner.DROPPED:
+        match reply.delivery:
+            case Delivery.DROPPED:
                 return False
-            case Manner.STALLED:
+            case Delivery.STALLED:
                 self._stall(connection)
                 return False
-            case Manner.CUT:
+            case Delivery.CUT:
                 connection.sendall(_head(reply) + reply.body[: len(reply.body) // 2])
                 return False
-            case Manner.CHUNKED:
+            case Delivery.CHUNKED:
                 connection.sendall(_head(reply) + _chunks(reply.body))
-            case Manner.WHOLE | Manner.CLOSING:
+            case Delivery.WHOLE | Delivery.CLOSING:
                 connection.sendall(_head(reply) + (b"" if request.method == "HEAD" else reply.body))
         asked = request.header("connection").lower() == "close"
-        return reply.manner is not Manner.CLOSING and not asked
+        return reply.delivery is not Delivery.CLOSING and not asked
 
     def _stall(self, connection: socket.socket) -> None:
         """Say nothing, for a while. Nothing is under way meanwhile: virtual time may pass."""
@@ -215,7 +223,7 @@ class StandIn:
         try:
             connection.recv(1)
         except TimeoutError:
-            self.endured.append(self._patience(connection.getpeername()))
+            self.endured.append(self._client_timeout(connection.getpeername()))
 
 
 def _receive(connection: socket.socket, stream: BufferedReader) -> Received | None:
@@ -250,10 +258,10 @@ def _read_chunks(stream: BufferedReader) -> bytes:
 def _head(reply: Reply) -> bytes:
     length = (
         ("Transfer-Encoding", "chunked")
-        if reply.manner is Manner.CHUNKED
+        if reply.delivery is Delivery.CHUNKED
         else ("Content-Length", str(len(reply.body)))
     )
-    closing = (("Connection", "close"),) if reply.manner is Manner.CLOSING else ()
+    closing = (("Connection", "close"),) if reply.delivery is Delivery.CLOSING else ()
     lines = [f"{name}: {value}\r\n" for name, value in (*reply.headers, length, *closing)]
     return f"HTTP/1.1 {reply.status} \r\n{''.join(lines)}\r\n".encode("latin-1")
 

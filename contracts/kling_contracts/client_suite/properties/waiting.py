@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.attempts import Attempt
-from kling_contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.connections import Patience
-from kling_contracts.client_suite.reading import judge_outcome
-from kling_contracts.client_suite.scripts import answer, out_of_order, shown, task
-from kling_contracts.client_suite.stand_in import STALL_SECONDS, Manner, Reply
+from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.properties.responses import judge_outcome
+from kling_contracts.client_suite.replies import answer, out_of_order, shown, task
+from kling_contracts.client_suite.server import STALL_SECONDS, ClientTimeout, Delivery, Reply
 from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, TERMINAL, TaskStatus
 
@@ -25,13 +24,13 @@ _SLACK: Final = 15.0
 # The same for clients that take real time.
 _REAL_DEADLINE: Final = 1.0
 _REAL_SLACK: Final = 4.0
-_PATIENCE: Final = 600.0
-_REAL_PATIENCE: Final = 30.0
+_LONG_DEADLINE: Final = 600.0
+_REAL_LONG_DEADLINE: Final = 30.0
 _SLOW: Final = 5.0
 # What a client is told to wait for an answer, where none comes.
 _SHORT: Final = 0.1
 
-_SILENCE: Final = answer(None, manner=Manner.STALLED)
+_SILENCE: Final = answer(None, delivery=Delivery.STALLED)
 
 _UNKNOWN: Final = "queued"
 _ROADS: Final = (
@@ -47,6 +46,7 @@ def waiting(adapter: ClientAdapter) -> Iterator[Property]:
     for end in sorted(TERMINAL):
         yield Property(
             id=f"client.ends_at_terminal[{end.value}]",
+            hint="stop at `succeed` and `failed`; say why it failed, or raise that text",
             sentence=f"waiting ends at {end.value}, with what the task came to",
             source=KLING_PAGE,
             check=partial(_ends_at, end),
@@ -55,6 +55,7 @@ def waiting(adapter: ClientAdapter) -> Iterator[Property]:
         name = status.value if isinstance(status, TaskStatus) else "unknown-status"
         yield Property(
             id=f"client.ends_only_at_terminal[{name}]",
+            hint="go on at all statuses but `succeed` and `failed`, also at new ones",
             sentence="waiting goes on while the task has not ended, whatever its status is called",
             source=KLING_PAGE,
             check=partial(_goes_on, status),
@@ -72,6 +73,7 @@ def waiting(adapter: ClientAdapter) -> Iterator[Property]:
     for name, (whom, reply) in troubles.items():
         yield Property(
             id=f"client.keeps_deadline[{name}]",
+            hint="look at time.monotonic() before each query and each sleep",
             sentence=f"waiting for {whom} is over at the deadline, with an error, and nothing is sent after",
             source=ASSUMED,
             check=partial(_keeps_deadline, reply),
@@ -79,18 +81,19 @@ def waiting(adapter: ClientAdapter) -> Iterator[Property]:
     for name, check in {"create": _gives_up_a_create, "query": _gives_up_a_query}.items():
         yield Property(
             id=f"client.gives_up[{name}]",
+            hint="give the HTTP library a timeout (`service.timeout`), also for queries",
             sentence=f"a {name} that gets no answer is not waited for for ever",
             source=ASSUMED,
             check=check,
         )
 
 
-def _ends_at(end: TaskStatus, bench: Bench) -> None:
-    message = task(end, pictures=bench.pictures)
+def _ends_at(end: TaskStatus, harness: Harness) -> None:
+    message = task(end, pictures=harness.pictures)
 
     def judge(road: tuple[TaskStatus, ...]) -> None:
-        bench.play(queries=[*(shown(task(status)) for status in road), shown(message)])
-        attempt = bench.wait(TASK_ID, _patience(bench))
+        harness.answer_with(queries=[*(shown(task(status)) for status in road), shown(message)])
+        attempt = harness.wait(TASK_ID, _long_deadline(harness))
         on_the_way = f"{' '.join(map(str, road))} {end}".strip()
         # Some loop on the status alone, and fetch the result by another query.
         if attempt.overdue or not 1 <= len(attempt.queries) <= len(road) + 2:
@@ -102,19 +105,19 @@ def _ends_at(end: TaskStatus, bench: Bench) -> None:
         if len(attempt.queries) > len(road):  # who ends too early is asked for that elsewhere
             judge_outcome(attempt, message, on_the_way)
 
-    bench.for_all(st.sampled_from(_roads(bench)), judge, len(_ROADS))
+    harness.for_all(st.sampled_from(_roads(harness)), judge, len(_ROADS))
 
 
-def _roads(bench: Bench) -> tuple[tuple[TaskStatus, ...], ...]:
-    return _ROADS if bench.adapter.virtual_time else _ROADS[:2]
+def _roads(harness: Harness) -> tuple[tuple[TaskStatus, ...], ...]:
+    return _ROADS if harness.adapter.virtual_time else _ROADS[:2]
 
 
-def _goes_on(status: TaskStatus | str, bench: Bench) -> None:
+def _goes_on(status: TaskStatus | str, harness: Harness) -> None:
     """What it makes of the end is asked elsewhere: here it only has to look once more."""
-    looks = 3 if bench.adapter.virtual_time else 1
-    end = shown(task(TaskStatus.SUCCEED, pictures=bench.pictures))
-    bench.play(queries=[*[shown(task(status))] * looks, end])
-    attempt = bench.wait(TASK_ID, _patience(bench))
+    looks = 3 if harness.adapter.virtual_time else 1
+    end = shown(task(TaskStatus.SUCCEED, pictures=harness.pictures))
+    harness.answer_with(queries=[*[shown(task(status))] * looks, end])
+    attempt = harness.wait(TASK_ID, _long_deadline(harness))
     if len(attempt.queries) <= looks:
         fault(
             f"more than {looks} queries, as the task is {str(status)!r}",
@@ -122,12 +125,12 @@ def _goes_on(status: TaskStatus | str, bench: Bench) -> None:
         )
 
 
-def _keeps_deadline(reply: Reply, bench: Bench) -> None:
+def _keeps_deadline(reply: Reply, harness: Harness) -> None:
     """For several deadlines: pauses that grow may end a little after any one of them."""
-    deadlines, slack = _deadlines(bench)
+    deadlines, slack = _deadlines(harness)
     for deadline in deadlines:
-        bench.play(queries=[reply])
-        attempt = bench.wait(TASK_ID, deadline)
+        harness.answer_with(queries=[reply])
+        attempt = harness.wait(TASK_ID, deadline)
         if attempt.overdue or attempt.seconds > deadline + slack:
             fault(f"an end within {deadline:g} s, or a little later", f"{attempt.seconds:.0f} s: {attempt}")
         if attempt.error is None and attempt.status in TERMINAL:
@@ -139,38 +142,38 @@ def _keeps_deadline(reply: Reply, bench: Bench) -> None:
             )
 
 
-def _gives_up_a_create(bench: Bench) -> None:
-    bench.timeout = _SHORT
-    bench.play(creates=[_SILENCE])
-    _require_end(bench, bench.submit(smallest_body(bench)))
+def _gives_up_a_create(harness: Harness) -> None:
+    harness.timeout = _SHORT
+    harness.answer_with(creates=[_SILENCE])
+    _require_end(harness, harness.submit(smallest_body(harness)))
 
 
-def _gives_up_a_query(bench: Bench) -> None:
+def _gives_up_a_query(harness: Harness) -> None:
     """A query that is sent again is answered."""
-    bench.timeout = _SHORT
-    bench.play(queries=[_SILENCE, shown(task(TaskStatus.PROCESSING))])
-    _require_end(bench, bench.query(TASK_ID))
+    harness.timeout = _SHORT
+    harness.answer_with(queries=[_SILENCE, shown(task(TaskStatus.PROCESSING))])
+    _require_end(harness, harness.query(TASK_ID))
 
 
-def _require_end(bench: Bench, attempt: Attempt) -> None:
+def _require_end(harness: Harness, attempt: Attempt) -> None:
     """Who does not take `service.timeout` may have one of its own, which is not waited for."""
-    endured = bench.stand_in.endured
-    if Patience.ENDLESS in endured or attempt.overdue:
+    endured = harness.server.endured
+    if ClientTimeout.ENDLESS in endured or attempt.overdue:
         fault(
             "a request with a timeout: `service.timeout`, or the client's own",
             f"one without, that still waited for its answer after {STALL_SECONDS:g} s, then {attempt}",
         )
-    if Patience.UNSEEN in endured:
+    if ClientTimeout.UNSEEN in endured:
         raise Inconclusive(
             f"it waited for more than {STALL_SECONDS:g} s where `service.timeout` was {_SHORT:g} s; how long "
             "it would is not seen in another process, a library that is not Python, a loop of its own"
         )
 
 
-def _deadlines(bench: Bench) -> tuple[tuple[float, ...], float]:
-    virtual = bench.adapter.virtual_time
+def _deadlines(harness: Harness) -> tuple[tuple[float, ...], float]:
+    virtual = harness.adapter.virtual_time
     return (_DEADLINES, _SLACK) if virtual else ((_REAL_DEADLINE,), _REAL_SLACK)
 
 
-def _patience(bench: Bench) -> float:
-    return _PATIENCE if bench.adapter.virtual_time else _REAL_PATIENCE
+def _long_deadline(harness: Harness) -> float:
+    return _LONG_DEADLINE if harness.adapter.virtual_time else _REAL_LONG_DEADLINE

@@ -1,4 +1,4 @@
-"""Properties of refusals: a no of the service gets to the caller, in whatever way it is said."""
+"""Properties of error responses: every refusal, in each error shape, reaches the caller."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from functools import partial
 from typing import Final
 
 from kling_contracts.client_suite.attempts import Attempt
-from kling_contracts.client_suite.bench import Bench, Property, fault
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.scripts import answer, refused, task
-from kling_contracts.client_suite.stand_in import Reply
+from kling_contracts.client_suite.harness import Harness, Property, fault
+from kling_contracts.client_suite.replies import answer, refused, task
+from kling_contracts.client_suite.server import Reply
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import KLING_ERRORS, TERMINAL, TaskStatus
+
+_REPORTS_REFUSAL_HINT: Final = "raise where the HTTP status is 400 or more"
 
 _REFUSED_CREATES: Final = (
     Situation.BAD_KEY,
@@ -35,12 +37,14 @@ def refusals(gateway: Gateway) -> Iterator[Property]:
     for situation in _REFUSED_CREATES:
         yield Property(
             id=f"client.reports_refusal[{situation.value}]",
+            hint=_REPORTS_REFUSAL_HINT,
             sentence="a create that the service refuses is an error to the caller",
             source=gateway.refusals[situation].source,
             check=partial(_reports_refusal, situation),
         )
     yield Property(
         id=f"client.reports_refusal[{Situation.UNKNOWN_TASK.value}]",
+        hint=_REPORTS_REFUSAL_HINT,
         sentence="a query for a task that is not there is an error to the caller",
         source=KLING_ERRORS,
         check=_reports_unknown_task,
@@ -52,22 +56,23 @@ def refusals(gateway: Gateway) -> Iterator[Property]:
     }.items():
         yield Property(
             id=f"client.reports_code[{name}]",
+            hint="raise where `code` in the body is not 0, whatever the HTTP status",
             sentence="an answer whose `code` is not 0 is no success, also where HTTP says 200",
             source=KLING_ERRORS,
             check=check,
         )
 
 
-def _reports_refusal(situation: Situation, bench: Bench) -> None:
-    reply = refused(bench.gateway, situation)
-    bench.play(creates=[reply], accepts=False)
-    _require_error(bench.submit(smallest_body(bench)), reply)
+def _reports_refusal(situation: Situation, harness: Harness) -> None:
+    reply = refused(harness.gateway, situation)
+    harness.answer_with(creates=[reply], accepts=False)
+    _require_error(harness.submit(smallest_body(harness)), reply)
 
 
-def _reports_unknown_task(bench: Bench) -> None:
-    reply = refused(bench.gateway, Situation.UNKNOWN_TASK)
-    bench.play(queries=[reply])
-    _require_error(bench.query(TASK_ID), reply)
+def _reports_unknown_task(harness: Harness) -> None:
+    reply = refused(harness.gateway, Situation.UNKNOWN_TASK)
+    harness.answer_with(queries=[reply])
+    _require_error(harness.query(TASK_ID), reply)
 
 
 def _require_error(attempt: Attempt, reply: Reply) -> None:
@@ -83,22 +88,22 @@ def _coded(status: TaskStatus) -> Iterator[Reply]:
     yield answer(plain | {"data": task(status).to_wire()})
 
 
-def _codes_of_creates(bench: Bench) -> None:
+def _codes_of_creates(harness: Harness) -> None:
     for reply in _coded(TaskStatus.SUBMITTED):
-        bench.play(creates=[reply], accepts=False)
-        _require_error(bench.submit(smallest_body(bench)), reply)
+        harness.answer_with(creates=[reply], accepts=False)
+        _require_error(harness.submit(smallest_body(harness)), reply)
 
 
-def _codes_of_queries(bench: Bench) -> None:
+def _codes_of_queries(harness: Harness) -> None:
     for reply in _coded(TaskStatus.SUCCEED):
-        bench.play(queries=[reply])
-        _require_error(bench.query(TASK_ID), reply)
+        harness.answer_with(queries=[reply])
+        _require_error(harness.query(TASK_ID), reply)
 
 
-def _codes_of_waits(bench: Bench) -> None:
+def _codes_of_waits(harness: Harness) -> None:
     """Some raise, others go on until the deadline; to neither has the task ended."""
     for reply in _coded(TaskStatus.SUCCEED):
-        bench.play(queries=[reply])
-        attempt = bench.wait(TASK_ID, _DEADLINE if bench.adapter.virtual_time else _REAL_DEADLINE)
+        harness.answer_with(queries=[reply])
+        attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)
         if attempt.error is None and attempt.status in TERMINAL:
             fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")

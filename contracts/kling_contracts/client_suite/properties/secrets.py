@@ -9,12 +9,12 @@ from typing import Final
 
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.attempts import Attempt
-from kling_contracts.client_suite.bench import Bench, Property, fault
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.paying import ACCIDENTS
-from kling_contracts.client_suite.scripts import PICTURES, created, refused, shown, task
-from kling_contracts.client_suite.stand_in import Manner, Received, Reply
-from kling_contracts.client_suite.tokens import KEY, SECRET_KEY
+from kling_contracts.client_suite.credentials import KEY, SECRET_KEY
+from kling_contracts.client_suite.harness import Harness, Property, fault
+from kling_contracts.client_suite.properties.billing import LOST_REPLIES
+from kling_contracts.client_suite.replies import PICTURES, created, refused, shown, task
+from kling_contracts.client_suite.server import Delivery, Received, Reply
 from kling_contracts.gateways import Situation
 from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import KLING_AUTH, TaskStatus
@@ -34,9 +34,9 @@ _SPELLINGS: Final = {
 _SHORT_WAIT: Final = 10.0
 
 
-def secrecy(adapter: ClientAdapter) -> Iterator[Property]:
+def secrets(adapter: ClientAdapter) -> Iterator[Property]:
     """The properties of the key, of which there is one for each way that it can leak."""
-    checks: dict[str, tuple[str, Callable[[Bench], None], str]] = {
+    checks: dict[str, tuple[str, Callable[[Harness], None], str]] = {
         "errors": ("no exception shows it", _errors, ""),
         "logs": ("no log record shows it, at any level", _logs, ""),
         "output": ("nothing printed shows it", _output, ""),
@@ -50,6 +50,7 @@ def secrecy(adapter: ClientAdapter) -> Iterator[Property]:
     for name, (sentence, check, skip) in checks.items():
         yield Property(
             id=f"client.key_stays_secret[{name}]",
+            hint="use the key in the header Authorization only; raise errors of your own",
             sentence=f"the key stays secret: {sentence}",
             source=KLING_AUTH,
             check=check,
@@ -71,37 +72,39 @@ def _hidden(text: str) -> str:
     return text[max(at - 120, 0) : at + 120].strip()
 
 
-def _episodes(bench: Bench) -> Iterator[tuple[str, Attempt]]:
+def _episodes(harness: Harness) -> Iterator[tuple[str, Attempt]]:
     """Calls that go well, and calls that go wrong in every way."""
-    running, done = task(TaskStatus.PROCESSING), task(TaskStatus.SUCCEED, pictures=bench.pictures)
+    running, done = task(TaskStatus.PROCESSING), task(TaskStatus.SUCCEED, pictures=harness.pictures)
     failed = task(TaskStatus.FAILED)
     creates: dict[str, Reply] = {
         "a create": created(task(TaskStatus.SUBMITTED)),
-        **{each.value: refused(bench.gateway, each) for each in (Situation.BAD_KEY, Situation.INVALID)},
-        **{name: reply for name, (_, reply) in ACCIDENTS.items() if reply.manner is not Manner.STALLED},
+        **{each.value: refused(harness.gateway, each) for each in (Situation.BAD_KEY, Situation.INVALID)},
+        **{
+            name: reply for name, (_, reply) in LOST_REPLIES.items() if reply.delivery is not Delivery.STALLED
+        },
     }
     for name, reply in creates.items():
-        bench.play(creates=[reply])
-        yield name, bench.submit(smallest_body(bench))
+        harness.answer_with(creates=[reply])
+        yield name, harness.submit(smallest_body(harness))
     queries = {
         "a query": shown(running),
-        "a refused key": refused(bench.gateway, Situation.BAD_KEY),
-        "a query for no task": refused(bench.gateway, Situation.UNKNOWN_TASK),
-        "a dropped query": ACCIDENTS["dropped"][1],
+        "a refused key": refused(harness.gateway, Situation.BAD_KEY),
+        "a query for no task": refused(harness.gateway, Situation.UNKNOWN_TASK),
+        "a dropped query": LOST_REPLIES["dropped"][1],
     }
     for name, reply in queries.items():
-        bench.play(queries=[reply])
-        yield name, bench.query(TASK_ID)
+        harness.answer_with(queries=[reply])
+        yield name, harness.query(TASK_ID)
     for name, message in {"success": done, "failure": failed}.items():
-        bench.play(queries=[shown(running), shown(message)])
-        yield f"waiting for {name}", bench.wait(TASK_ID, _SHORT_WAIT)
-    if bench.adapter.virtual_time:
-        bench.play(queries=[shown(running)])
-        yield "waiting in vain", bench.wait(TASK_ID, _SHORT_WAIT)
+        harness.answer_with(queries=[shown(running), shown(message)])
+        yield f"waiting for {name}", harness.wait(TASK_ID, _SHORT_WAIT)
+    if harness.adapter.virtual_time:
+        harness.answer_with(queries=[shown(running)])
+        yield "waiting in vain", harness.wait(TASK_ID, _SHORT_WAIT)
 
 
-def _errors(bench: Bench) -> None:
-    for name, attempt in _episodes(bench):
+def _errors(harness: Harness) -> None:
+    for name, attempt in _episodes(harness):
         error = attempt.error
         views = {
             "its traceback": attempt.complaint,
@@ -127,13 +130,13 @@ class _Listener(logging.Handler):
         self.texts.append(self.format(record))
 
 
-def _logs(bench: Bench) -> None:
+def _logs(harness: Harness) -> None:
     root, listener = logging.getLogger(), _Listener()
     level = root.level
     root.addHandler(listener)
     root.setLevel(logging.DEBUG)
     try:
-        for name, _ in _episodes(bench):
+        for name, _ in _episodes(harness):
             for text in listener.texts:
                 if _leaks(text):
                     fault("log records without the key", _hidden(text), tag=name)
@@ -143,17 +146,17 @@ def _logs(bench: Bench) -> None:
         root.removeHandler(listener)
 
 
-def _output(bench: Bench) -> None:
-    capture = bench.capture()
-    for name, _ in _episodes(bench):
+def _output(harness: Harness) -> None:
+    capture = harness.capture()
+    for name, _ in _episodes(harness):
         printed = capture.readouterr()
         for stream, text in (("stdout", printed.out), ("stderr", printed.err)):
             if _leaks(text):
                 fault("output without the key", f"{stream}: {_hidden(text)}", tag=name)
 
 
-def _wire(bench: Bench) -> None:
-    for name, attempt in _episodes(bench):
+def _wire(harness: Harness) -> None:
+    for name, attempt in _episodes(harness):
         for request in attempt.requests:
             if not request.path.startswith(PICTURES):
                 _judge_request(request, name)
@@ -170,9 +173,9 @@ def _judge_request(request: Received, name: str) -> None:
             fault("the key in the header Authorization only", f"{place}: {_hidden(text)}", tag=name)
 
 
-def _pictures(bench: Bench) -> None:
-    bench.play()
-    attempt = bench.fetch(f"{bench.pictures}{PICTURES}{TASK_ID}-0.png")
+def _pictures(harness: Harness) -> None:
+    harness.answer_with()
+    attempt = harness.fetch(f"{harness.pictures}{PICTURES}{TASK_ID}-0.png")
     if not attempt.requests:
         fault("a request for the picture", attempt)
     for request in attempt.requests:

@@ -1,4 +1,4 @@
-"""Properties of manners towards the service: pauses, coming again when told, and stopping when told."""
+"""Properties of etiquette: pauses between requests, Retry-After, an end when interrupted."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Final
 
 from kling_contracts.client_suite.adapter import ClientAdapter
-from kling_contracts.client_suite.bench import Bench, Inconclusive, Property, fault
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.scripts import (
+from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.replies import (
     TOO_MANY,
     answer,
     created,
@@ -21,7 +21,7 @@ from kling_contracts.client_suite.scripts import (
     task,
     too_many,
 )
-from kling_contracts.client_suite.stand_in import Manner, Received, Reply
+from kling_contracts.client_suite.server import Delivery, Received, Reply
 from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
 
@@ -44,21 +44,22 @@ _INTERRUPTION: Final = 21.7
 _RUNNING: Final = shown(task(TaskStatus.PROCESSING))
 
 
-def manners(adapter: ClientAdapter) -> Iterator[Property]:
-    """The properties of manners."""
+def etiquette(adapter: ClientAdapter) -> Iterator[Property]:
+    """The properties of pauses, Retry-After and interruption."""
     troubles: dict[str, tuple[str, Reply]] = {
         "running": ("a task that runs", _RUNNING),
         "unavailable": ("a service that answers 503", out_of_order(503)),
-        "dropped": ("a service that drops connections", answer(None, manner=Manner.DROPPED)),
+        "dropped": ("a service that drops connections", answer(None, delivery=Delivery.DROPPED)),
     }
     for name, (whom, reply) in troubles.items():
         yield Property(
             id=f"client.pauses[{name}]",
+            hint="sleep a second or more between two queries, also after one that went wrong",
             sentence=f"while it waits for {whom} it asks at most {_MOST_A_SECOND} times a second",
             source=ASSUMED,
             check=partial(_pauses, reply),
         )
-    told: dict[str, tuple[str, Callable[[Bench], None]]] = {
+    told: dict[str, tuple[str, Callable[[Harness], None]]] = {
         "create": ("a create", _comes_again_with_a_create),
         "query": ("a query", partial(_comes_again_with_a_query, _in_seconds, _TOLERANCE)),
         "date": ("a query, told by a date,", partial(_comes_again_with_a_query, _as_date, _DATE_TOLERANCE)),
@@ -66,12 +67,14 @@ def manners(adapter: ClientAdapter) -> Iterator[Property]:
     for name, (what, check) in told.items():
         yield Property(
             id=f"client.heeds_retry_after[{name}]",
+            hint="sleep for as long as Retry-After says before trying again, or raise",
             sentence=f"where {what} is answered with 429 and Retry-After, none comes at once",
             source=ASSUMED,
             check=check,
         )
     yield Property(
         id="client.stops_when_interrupted",
+        hint="around a query catch Exception, and never BaseException",
         sentence="a wait that is interrupted (Ctrl-C; a coroutine: cancelled) asks no more",
         source=ASSUMED,
         check=_stops,
@@ -79,14 +82,14 @@ def manners(adapter: ClientAdapter) -> Iterator[Property]:
     )
 
 
-def _deadline(bench: Bench) -> float:
-    return _DEADLINE if bench.adapter.virtual_time else _REAL_DEADLINE
+def _deadline(harness: Harness) -> float:
+    return _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE
 
 
-def _pauses(reply: Reply, bench: Bench) -> None:
-    deadline = min(_deadline(bench), _WATCHED)
-    bench.play(queries=[reply])
-    attempt = bench.wait(TASK_ID, deadline)
+def _pauses(reply: Reply, harness: Harness) -> None:
+    deadline = min(_deadline(harness), _WATCHED)
+    harness.answer_with(queries=[reply])
+    attempt = harness.wait(TASK_ID, deadline)
     # A client that gave up at once may have tried a few times before.
     seconds = max(attempt.seconds, deadline if attempt.error is None else 1.0)
     if len(attempt.queries) > _MOST_A_SECOND * seconds + 1:  # at both ends
@@ -96,51 +99,51 @@ def _pauses(reply: Reply, bench: Bench) -> None:
         )
 
 
-def _in_seconds(bench: Bench) -> str:
-    return str(_wanted(bench))
+def _in_seconds(harness: Harness) -> str:
+    return str(_wanted(harness))
 
 
-def _as_date(bench: Bench) -> str:
-    return formatdate(time.time() + _wanted(bench), usegmt=True)
+def _as_date(harness: Harness) -> str:
+    return formatdate(time.time() + _wanted(harness), usegmt=True)
 
 
-def _wanted(bench: Bench) -> int:
-    return _RETRY_AFTER if bench.adapter.virtual_time else _REAL_RETRY_AFTER
+def _wanted(harness: Harness) -> int:
+    return _RETRY_AFTER if harness.adapter.virtual_time else _REAL_RETRY_AFTER
 
 
-def _comes_again_with_a_query(told: Callable[[Bench], str], tolerance: float, bench: Bench) -> None:
-    end = shown(task(TaskStatus.SUCCEED, pictures=bench.pictures))
-    reply = too_many(bench.gateway, told(bench))
-    bench.play(queries=[reply, end])
-    _require_patience(bench, bench.wait(TASK_ID, 4 * _deadline(bench)).queries, reply, tolerance)
+def _comes_again_with_a_query(told: Callable[[Harness], str], tolerance: float, harness: Harness) -> None:
+    end = shown(task(TaskStatus.SUCCEED, pictures=harness.pictures))
+    reply = too_many(harness.gateway, told(harness))
+    harness.answer_with(queries=[reply, end])
+    _require_pause(harness, harness.wait(TASK_ID, 4 * _deadline(harness)).queries, reply, tolerance)
 
 
-def _comes_again_with_a_create(bench: Bench) -> None:
-    reply = too_many(bench.gateway, _in_seconds(bench))
-    bench.play(creates=[reply, created(task(TaskStatus.SUBMITTED))])
-    _require_patience(bench, bench.submit(smallest_body(bench)).creates, reply, _TOLERANCE)
+def _comes_again_with_a_create(harness: Harness) -> None:
+    reply = too_many(harness.gateway, _in_seconds(harness))
+    harness.answer_with(creates=[reply, created(task(TaskStatus.SUBMITTED))])
+    _require_pause(harness, harness.submit(smallest_body(harness)).creates, reply, _TOLERANCE)
 
 
-def _require_patience(bench: Bench, sent: list[Received], reply: Reply, tolerance: float) -> None:
+def _require_pause(harness: Harness, sent: list[Received], reply: Reply, tolerance: float) -> None:
     after = dict(reply.headers)["Retry-After"]
     for first, second in list(pairwise(sent))[:1]:
         gap = second.at - first.at
         if gap < _OWN_PAUSE:
             fault(
-                f"nothing for {_wanted(bench)} s, or an error",
+                f"nothing for {_wanted(harness)} s, or an error",
                 f"{second.method} again after {gap:.1f} s",
                 tag=f"HTTP {TOO_MANY}, Retry-After: {after}",
             )
-        if gap < _wanted(bench) - tolerance:
+        if gap < _wanted(harness) - tolerance:
             raise Inconclusive(
                 f"{second.method} again after a pause of its own, {gap:.1f} s, where Retry-After said "
-                f"{_wanted(bench)} s: no source says that the service sends it"
+                f"{_wanted(harness)} s: no source says that the service sends it"
             )
 
 
-def _stops(bench: Bench) -> None:
-    bench.play(queries=[_RUNNING])
-    attempt = bench.wait(TASK_ID, _DEADLINE, interruption=_INTERRUPTION)
+def _stops(harness: Harness) -> None:
+    harness.answer_with(queries=[_RUNNING])
+    attempt = harness.wait(TASK_ID, _DEADLINE, interruption=_INTERRUPTION)
     if attempt.unstopped is None:
         raise Inconclusive("it was not seen to sleep in the main thread, so it could not be interrupted")
     if attempt.unstopped or attempt.overdue:

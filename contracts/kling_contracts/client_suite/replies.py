@@ -1,4 +1,4 @@
-"""What the stand-in answers: replies that the contract allows, in the order of a script."""
+"""Replies of the scripted server: those that the contract allows, in the order of a script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, cast
 from urllib.parse import parse_qs, urlsplit
 
-from kling_contracts.client_suite.stand_in import REPLY_SECONDS, Manner, Received, Reply
+from kling_contracts.client_suite.server import REPLY_SECONDS, Delivery, Received, Reply
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.image_files import png
 from kling_contracts.messages import Envelope, ResultImage, TaskMessage
@@ -39,9 +39,9 @@ def task(status: TaskStatus | str, *, pictures: str = "", task_id: str = TASK_ID
     return replace(shown, task_status=status)
 
 
-def answer(wire: object, *, manner: Manner = Manner.WHOLE, seconds: float = REPLY_SECONDS) -> Reply:
+def answer(wire: object, *, delivery: Delivery = Delivery.WHOLE, seconds: float = REPLY_SECONDS) -> Reply:
     """A decoded body as an answer of success."""
-    return Reply(body=json.dumps(wire).encode(), manner=manner, seconds=seconds)
+    return Reply(body=json.dumps(wire).encode(), delivery=delivery, seconds=seconds)
 
 
 def created(message: TaskMessage) -> Reply:

@@ -1,4 +1,4 @@
-"""Properties of what a client agrees to send: nothing that is invalid, and all that is valid."""
+"""Properties of local validation: no invalid request is sent, and every valid one is."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Final, TypeVar
 from hypothesis import strategies as st
 
 from kling_contracts.client_suite.adapter import ClientAdapter
-from kling_contracts.client_suite.bench import Bench, Property, fault
 from kling_contracts.client_suite.bodies import given_body, sent_body, smallest_body, submit
-from kling_contracts.client_suite.scripts import refused
+from kling_contracts.client_suite.harness import Harness, Property, fault
+from kling_contracts.client_suite.replies import refused
 from kling_contracts.gateways import Gateway, Situation
 from kling_contracts.image_files import png
 from kling_contracts.operations import Operation, validate
 from kling_contracts.rules import Rule
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from kling_contracts.vocabulary import KLING_ERRORS, SEED
+
+_ACCEPTS_VALID_HINT: Final = "loosen the client's own check; `fields` lists what it can send, if not all"
 
 # One of a hundred bodies of 14 MB would take longer than all the others.
 _FEW: Final = 1
@@ -40,13 +42,14 @@ Invalid = st.SearchStrategy[InvalidRequest]
 Boundary = st.SearchStrategy[BoundaryRequest]
 
 
-def validity(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
+def validation(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     """The properties of what is sent and what is not, for what the client can send."""
     operation = gateway.main
     if adapter.validates_locally:
         for rule_id, invalid in _by_rule(_invalid(gateway), operation, adapter.fields).items():
             yield Property(
                 id=f"client.sends_only_valid[{rule_id}]",
+                hint="check this before sending, or set `validates_locally = False`",
                 sentence="what breaks this rule is refused before anything is sent",
                 source=operation.rules[rule_id].source,
                 check=partial(_sends_only_valid, invalid),
@@ -54,6 +57,7 @@ def validity(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     else:
         yield Property(
             id="client.passes_refusals_on",
+            hint="raise where the HTTP status is 400 or more, with the body's message",
             sentence="what the service refuses as invalid reaches the caller as an error",
             source=KLING_ERRORS,
             check=_passes_refusals_on,
@@ -61,12 +65,14 @@ def validity(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     for rule_id, edges in _by_rule(_boundary(operation), operation, adapter.fields).items():
         yield Property(
             id=f"client.accepts_valid[{rule_id}]",
+            hint=_ACCEPTS_VALID_HINT,
             sentence="what lies exactly on the limit of this rule is sent",
             source=operation.rules[rule_id].source,
             check=partial(_accepts_edges, edges),
         )
     yield Property(
         id="client.accepts_valid",
+        hint=_ACCEPTS_VALID_HINT,
         sentence="whatever the contract allows is sent",
         source=SEED,
         check=_accepts_valid,
@@ -101,54 +107,56 @@ def _concerns(rule_id: str, operation: Operation, fields: Collection[str] | None
     )
 
 
-def _sends_only_valid(classes: Mapping[str, Invalid], bench: Bench) -> None:
+def _sends_only_valid(classes: Mapping[str, Invalid], harness: Harness) -> None:
     def judge(request: InvalidRequest) -> None:
-        body = given_body(bench, request.body)
-        attempt = submit(bench, body)
-        rule = bench.operation.rules[request.rule_id]
+        body = given_body(harness, request.body)
+        attempt = submit(harness, body)
+        rule = harness.operation.rules[request.rule_id]
         for sent in attempt.creates:
-            violations = _violations(sent_body(sent), bench.operation)
+            violations = _violations(sent_body(sent), harness.operation)
             if violations:
                 fault("an error, and nothing sent", f"{sent}\n({violations})", rule=rule, tag=request.tag)
 
     for label, requests in classes.items():
-        bench.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, bench.examples))
+        harness.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, harness.examples))
 
 
 def _violations(body: object, operation: Operation) -> str:
     return "; ".join(map(str, validate(body, operation)))
 
 
-def _accepts_edges(classes: Mapping[str, Boundary], bench: Bench) -> None:
+def _accepts_edges(classes: Mapping[str, Boundary], harness: Harness) -> None:
     def judge(request: BoundaryRequest) -> None:
-        rule = bench.operation.rules[request.rule_id]
-        _require_create(bench, given_body(bench, request.body), rule, request.tag)
+        rule = harness.operation.rules[request.rule_id]
+        _require_create(harness, given_body(harness, request.body), rule, request.tag)
 
     for label, requests in classes.items():
-        bench.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, bench.examples))
+        harness.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, harness.examples))
 
 
-def _accepts_valid(bench: Bench) -> None:
+def _accepts_valid(harness: Harness) -> None:
     """Within the limits: what lies on them has properties of its own."""
     for given in _PLAIN:
-        _require_create(bench, given_body(bench, smallest_body(bench, **given)))
+        _require_create(harness, given_body(harness, smallest_body(harness, **given)))
 
 
-def _require_create(bench: Bench, body: dict[str, object], rule: Rule | None = None, tag: str = "") -> None:
-    attempt = submit(bench, body)
+def _require_create(
+    harness: Harness, body: dict[str, object], rule: Rule | None = None, tag: str = ""
+) -> None:
+    attempt = submit(harness, body)
     if not attempt.creates:
         fault("a create on the wire", attempt, rule=rule, tag=tag)
 
 
-def _passes_refusals_on(bench: Bench) -> None:
+def _passes_refusals_on(harness: Harness) -> None:
     def judge(request: InvalidRequest) -> None:
-        bench.play(creates=[refused(bench.gateway, Situation.INVALID)], accepts=False)
-        attempt = bench.submit(given_body(bench, request.body))
+        harness.answer_with(creates=[refused(harness.gateway, Situation.INVALID)], accepts=False)
+        attempt = harness.submit(given_body(harness, request.body))
         if attempt.error is None or attempt.overdue:
             fault("an error, as the service refused the request", attempt)
 
     # The service says the same about all of them: one for each rule will do.
-    for classes in _by_rule(_invalid(bench.gateway), bench.operation, bench.adapter.fields).values():
+    for classes in _by_rule(_invalid(harness.gateway), harness.operation, harness.adapter.fields).values():
         small = [requests for label, requests in classes.items() if _BULKY not in label]
         if small:
-            bench.for_all(small[0], judge, _FEW)
+            harness.for_all(small[0], judge, _FEW)
