@@ -99,7 +99,7 @@ def test_a_fault_is_caught_by_what_is_meant_for_it(
 def test_who_pauses_for_less_than_told_is_not_blamed(case: str, request: pytest.FixtureRequest) -> None:
     """No source says that the service sends Retry-After."""
     wanted = next(each for each in PROPERTIES() if each.id == f"client.heeds_retry_after[{case}]")
-    with pytest.raises(Inconclusive, match=r"a pause of its own, 5\.\d s, where Retry-After said 20 s"):
+    with pytest.raises(Inconclusive, match=r"a pause of its own, 5\.\d s, where Retry-After is 20 s"):
         check_property(wanted, AsksAgainInItsOwnTime(), COMETAPI, request)
 
 

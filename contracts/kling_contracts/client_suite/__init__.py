@@ -1,4 +1,4 @@
-"""A test suite for anybody's client of the API: write an adapter of ten lines, get the verdicts.
+"""A test suite for any client of the API: write an adapter of ten lines, get a verdict on each property.
 
 Needs the extra `contracts`.
 """

@@ -26,7 +26,7 @@ NEVER: Final = float("inf")
 class Attempt:
     """One call of the adapter: what it returned or raised, what was sent meanwhile, and how long it took.
 
-    `seconds` are virtual where the client lives in virtual time. `overdue` tells that the suite ended it,
+    `seconds` are virtual where the client lives in virtual time. `overdue`: the suite ended it,
     `late` counts the requests that came after it, `unstopped` those after it was interrupted, as by Ctrl-C (a
     coroutine: cancelled); None if that did not happen.
     """
@@ -55,14 +55,13 @@ class Attempt:
     def status(self) -> str:
         return str(self.outcome.status) if self.outcome else ""
 
-    def says(self, text: str) -> bool:
-        """Whether the caller gets to see a text, in what was returned or raised."""
-        told = str(self.outcome.message) if self.outcome else self.complaint
-        return text in told
+    def shows(self, text: str) -> bool:
+        """Whether a text reaches the caller, in the value returned or the exception raised."""
+        return text in (str(self.outcome.message) if self.outcome else self.complaint)
 
     @property
     def complaint(self) -> str:
-        """All that an exception says, its causes and notes included."""
+        """The whole text of an exception, its causes and notes included."""
         return "" if self.error is None else "".join(traceback.format_exception(self.error))
 
     def __str__(self) -> str:
@@ -83,7 +82,7 @@ class _End:
     requests: tuple[Received, ...] = ()
 
     def note(self, *, in_error: bool) -> None:
-        """Take note, if that was not done before."""
+        """Record the end, once."""
         if self.at is not None:
             return
         self.at = self.now()

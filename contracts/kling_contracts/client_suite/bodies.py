@@ -40,7 +40,7 @@ def smallest_body(harness: Harness, **more: object) -> dict[str, object]:
 
 
 def sent_body(sent: Received) -> object:
-    """The decoded body of a create. One that no service could read breaks whatever property looks at it."""
+    """The decoded body of a create. A body that is not JSON in UTF-8 breaks the property that reads it."""
     try:
         return sent.json()
     except ValueError as error:

@@ -27,7 +27,7 @@ class Environment:
 
     def __init__(self) -> None:
         self.clock = VirtualTime(self._is_quiet, self.interrupt)
-        # How many requests had come when a call was interrupted; None where it was not.
+        # The number of requests received when a call was interrupted; None where it was not.
         self.stopped: int | None = None
         self.connections = Connections(self._is_awaited)
         self.server = self._new_server()
@@ -162,7 +162,7 @@ class Connections:
 
     Not seen are those of other processes, and of libraries that are not written in Python. `is_awaited` says
     of the number of a socket whether an event loop in virtual time waits for it: there a timeout is over at
-    once, so who waits has none.
+    once, so a client that still waits has none.
     """
 
     def __init__(self, is_awaited: Callable[[int], bool]) -> None:
@@ -186,7 +186,7 @@ class Connections:
         self._patch.stop()
 
     def client_timeout(self, address: Address) -> ClientTimeout:
-        """How long whoever speaks from an address would go on waiting."""
+        """How long the client at an address would go on waiting."""
         client = self._at(address)
         timeout = 0.0 if client is None else client.gettimeout()
         if client is None or (timeout == 0 and not self._is_awaited(client.fileno())):

@@ -35,7 +35,7 @@ _PATIENT: Final = (
     HealthCheck.filter_too_much,
     HealthCheck.large_base_example,
 )
-# So many requests in one call, and the client is taken for one that never stops.
+# A client that sends more requests than this in one call never stops by itself.
 MANY: Final = 3000
 # A client whose waiting takes longer than this in real seconds does not live in virtual time.
 _MOST_REAL_SECONDS: Final = 15.0
@@ -52,7 +52,7 @@ class Broken(Exception):
 
 
 class Inconclusive(Exception):
-    """A property could not be looked at: something that it stands on is broken, and told elsewhere."""
+    """A property could not be checked: it depends on something broken that another property reports."""
 
 
 @dataclass
@@ -125,7 +125,7 @@ class Harness:
         return _require_outcome(self._call(lambda: self.adapter.query(self.service, task_id)), "query")
 
     def wait(self, task_id: str, deadline: float, *, interruption: float = float("inf")) -> Attempt:
-        """Let it wait, and be interrupted after so many seconds, if at all."""
+        """Let the client wait; interrupt it after `interruption` seconds."""
         began = time.perf_counter()
         call = self._call(
             lambda: self.adapter.wait(self.service, task_id, deadline),
@@ -145,7 +145,7 @@ class Harness:
         return self._call(lambda: self.adapter.fetch(self.service, url))
 
     def capture(self) -> pytest.CaptureFixture[str]:
-        """What is printed from now on, in this process and those it starts."""
+        """The output from now on of this process and of those that it starts."""
         fixture: pytest.CaptureFixture[str] = self.request.getfixturevalue("capfd")
         return fixture
 
@@ -207,7 +207,7 @@ def _require_outcome(attempt: Attempt, method: str) -> Attempt:
 
 
 def fault(expected: str, seen: object, *, rule: Rule | None = None, tag: str = "") -> NoReturn:
-    """Say that a property is broken."""
+    """Report that a property is broken. Raises Broken."""
     raise Broken(expected, str(seen), rule=rule, tag=tag)
 
 
@@ -215,7 +215,7 @@ def fault(expected: str, seen: object, *, rule: Rule | None = None, tag: str = "
 class Property:
     """One thing that is asked of a client.
 
-    `id` is stable; `sentence` says what holds, `source` where the contract has it from. `hint` says
+    `id` is stable; `sentence` describes it, `source` is the evidence in the contract. `hint` says
     what to do about a client for which it does not hold, `skip` why an adapter cannot be asked for it.
     """
 

@@ -29,7 +29,7 @@ _FILLING: Final = {
 
 
 def task(status: TaskStatus | str, *, pictures: str = "", task_id: str = TASK_ID) -> TaskMessage:
-    """A task in a status, also in one that is no word of this API; `pictures` is where its pictures are."""
+    """A task in a status, also in one that this API does not have; `pictures` is the origin of its images."""
     like = status if isinstance(status, TaskStatus) else TaskStatus.PROCESSING
     shown = replace(task_in(like), task_id=task_id)
     if status == TaskStatus.SUCCEED:
@@ -55,20 +55,20 @@ def shown(message: TaskMessage, *, seconds: float = REPLY_SECONDS) -> Reply:
 
 
 def refused(gateway: Gateway, situation: Situation, **filling: object) -> Reply:
-    """What the gateway answers in a situation."""
+    """The gateway's refusal for a reason."""
     refusal = gateway.refusals[situation]
     body = refusal.body(REQUEST_ID, **(_FILLING | filling))
     return Reply(status=refusal.status, body=json.dumps(body).encode())
 
 
 def too_many(gateway: Gateway, retry_after: str) -> Reply:
-    """What is answered to somebody who asks too often: nothing was done, and when to come again."""
+    """The refusal of a client that sends too often, with Retry-After; the request had no effect."""
     reply = refused(gateway, Situation.NO_SLOTS)
     return replace(reply, headers=(*reply.headers, ("Retry-After", retry_after)))
 
 
 def out_of_order(status: int) -> Reply:
-    """What a proxy says in place of a service that does not answer: no JSON."""
+    """The page of a proxy whose upstream does not answer; not JSON."""
     page = f"<html><body>{status}: the service did not answer</body></html>"
     return Reply(status=status, body=page.encode(), headers=(("Content-Type", "text/html"),))
 
@@ -77,8 +77,8 @@ def out_of_order(status: int) -> Reply:
 class Script:
     """Answers creates and queries, each from a list whose last reply is repeated.
 
-    `accepts` tells whether a create that comes here makes a task, whatever its answer says; the contract
-    refuses one whose external id is taken.
+    `accepts`: whether a create makes a task, whatever its reply; a create whose external id is in use is
+    refused.
     """
 
     gateway: Gateway
@@ -108,7 +108,7 @@ class Script:
         if external_id in self._taken:
             return refused(self.gateway, Situation.DUPLICATE_ID, id=external_id)
         self._sent += 1
-        creates = self.creates or (created(task(TaskStatus.SUBMITTED)),)  # where none was looked for
+        creates = self.creates or (created(task(TaskStatus.SUBMITTED)),)  # where the script has none
         reply = creates[min(self._sent, len(creates)) - 1]
         if self.accepts and reply.status != TOO_MANY:
             self.accepted += 1

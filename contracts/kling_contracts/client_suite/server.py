@@ -48,7 +48,7 @@ class Delivery(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What to answer. `seconds` is the virtual time it takes."""
+    """A reply of the script. `seconds` is the virtual time that it takes."""
 
     status: int = 200
     body: bytes = b""
@@ -79,7 +79,7 @@ class Received:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     def json(self) -> object:
-        """The decoded body. Raises ValueError where it is no JSON in UTF-8."""
+        """The decoded body. Raises ValueError where it is not JSON in UTF-8."""
         return cast("object", json.loads(self.body.decode("utf-8")))
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class Received:
 class ScriptedServer:
     """Listens on a free loopback port while it is entered. `answer` can be replaced at any time.
 
-    `client_timeout` says how long a client that still waits, at that address, would go on.
+    `client_timeout` gives how long a client that still waits, at an address, would go on.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class ScriptedServer:
     def begin(
         self, answer: Callable[[Received], Reply], now: Callable[[], float] = time.perf_counter
     ) -> None:
-        """Forget what was sent so far. `now` is the clock by which requests come."""
+        """Forget the requests so far. `now` is the clock of `Received.at`."""
         with self._lock:
             self.answer, self._now = answer, now
             self.requests: list[Received] = []
@@ -158,7 +158,7 @@ class ScriptedServer:
     def _accept(self) -> None:
         while True:
             select.select([self._listener], [], [])
-            with self._lock:  # so that nobody takes us for idle with a connection in hand
+            with self._lock:  # a connection in hand is not idleness
                 connection, _ = self._listener.accept()
                 if self._closing:
                     connection.close()
@@ -174,7 +174,7 @@ class ScriptedServer:
                     pass
         except (OSError, HTTPException, ValueError):
             pass  # the client went away, or does not speak HTTP: it will notice by itself
-        except Exception as error:  # noqa: BLE001 -- a mistake of a script: told by who plays it
+        except Exception as error:  # noqa: BLE001 -- a mistake of a script: the harness raises it
             self.failure = error
         finally:
             with self._lock:
@@ -184,7 +184,7 @@ class ScriptedServer:
 
     def _converse(self, connection: socket.socket, stream: BufferedReader) -> bool:
         """One request and its answer; True if the connection stays."""
-        if not connection.recv(1, socket.MSG_PEEK):  # looked at only: whoever settles has to see it as well
+        if not connection.recv(1, socket.MSG_PEEK):  # peeked at: `is_idle` has to see it as well
             return False
         with self._lock:
             self._busy.add(connection)
@@ -216,7 +216,7 @@ class ScriptedServer:
         return reply.delivery is not Delivery.CLOSING and not asked
 
     def _stall(self, connection: socket.socket) -> None:
-        """Say nothing, for a while. Nothing is under way meanwhile: virtual time may pass."""
+        """Send nothing, for a while. The server is idle meanwhile: virtual time may pass."""
         with self._lock:
             self._busy.discard(connection)
         connection.settimeout(STALL_SECONDS)

@@ -17,7 +17,7 @@ from kling_contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus
 
 _NO_SECOND_CREATE_HINT: Final = "send a create once more only where none can have arrived, or at 429"
 
-# What a client is told to wait for an answer, where none comes.
+# `service.timeout` where no reply arrives.
 _SHORT: Final = 0.1
 _DEADLINE: Final = 60.0
 _REAL_DEADLINE: Final = 1.0
@@ -46,7 +46,7 @@ def billing(adapter: ClientAdapter) -> Iterator[Property]:
         yield Property(
             id=f"client.no_second_create[{name}]",
             hint=_NO_SECOND_CREATE_HINT,
-            sentence=f"where {sentence}, a create is not sent again, and the caller is told",
+            sentence=f"where {sentence}, a create is not sent again, and the caller gets an error",
             source=KLING_UPDATES,
             check=partial(_no_second_create, reply),
         )
@@ -85,18 +85,18 @@ def _no_second_create(reply: Reply, harness: Harness) -> None:
     if script.accepted != 1:
         fault(
             "one create: the service accepted it",
-            f"{script.accepted} creates, all accepted: so many tasks are billed",
+            f"{script.accepted} creates, all accepted: each is billed",
             tag=f"after the first one: {reply.delivery.value}, HTTP {reply.status}",
         )
     if attempt.error is None and attempt.value != TASK_ID:
-        fault("an error, as nobody knows the id of the task", attempt)
+        fault("an error, as the id of the task is unknown", attempt)
 
 
 def _waiting_creates_nothing(replies: list[Reply], harness: Harness) -> None:
     script = harness.answer_with(queries=replies)
     attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)
     if script.accepted:
-        fault("no create", f"{'; '.join(map(str, attempt.creates))}, and so many tasks are billed")
+        fault("no create", f"{'; '.join(map(str, attempt.creates))}: each is billed")
 
 
 def _one_task_for_one_id(harness: Harness) -> None:

@@ -28,7 +28,7 @@ _REFUSED_CREATES: Final = (
 )
 _DEADLINE: Final = 60.0
 _REAL_DEADLINE: Final = 1.0
-# The code of an envelope that is no success, whatever the HTTP status says.
+# The code of an envelope that is not a success, whatever the HTTP status.
 _CODE: Final = 5000
 
 
@@ -57,7 +57,7 @@ def refusals(gateway: Gateway) -> Iterator[Property]:
         yield Property(
             id=f"client.reports_code[{name}]",
             hint="raise where `code` in the body is not 0, whatever the HTTP status",
-            sentence="an answer whose `code` is not 0 is no success, also where HTTP says 200",
+            sentence="an answer whose `code` is not 0 is not a success, also under HTTP 200",
             source=KLING_ERRORS,
             check=check,
         )
@@ -81,7 +81,7 @@ def _require_error(attempt: Attempt, reply: Reply) -> None:
 
 
 def _coded(status: TaskStatus) -> Iterator[Reply]:
-    """Answers with a code that is no success, with and without data."""
+    """Answers with a code that is not a success, with and without data."""
     plain = {"code": _CODE, "message": "Server internal error", "request_id": REQUEST_ID}
     yield answer(plain)
     yield answer(plain | {"data": None})

@@ -31,8 +31,8 @@ _WATCHED: Final = 10.0
 _REAL_DEADLINE: Final = 1.0
 # More queries a second than this are hammering. Published clients ask every 1 to 10 seconds.
 _MOST_A_SECOND: Final = 10
-# What Retry-After asks for, and how much sooner is still in time: dates have no parts of a second. No source
-# says that the service sends it, so who pauses for as long as this before coming again is not blamed.
+# What Retry-After asks for, and the tolerance: dates have no fractions. No source says that the service
+# sends it, so a client that pauses for `_OWN_PAUSE` before it tries again is not blamed.
 _RETRY_AFTER: Final = 20
 _REAL_RETRY_AFTER: Final = 1
 _OWN_PAUSE: Final = 0.5
@@ -59,12 +59,12 @@ def etiquette(adapter: ClientAdapter) -> Iterator[Property]:
             source=ASSUMED,
             check=partial(_pauses, reply),
         )
-    told: dict[str, tuple[str, Callable[[Harness], None]]] = {
-        "create": ("a create", _comes_again_with_a_create),
-        "query": ("a query", partial(_comes_again_with_a_query, _in_seconds, _TOLERANCE)),
-        "date": ("a query, told by a date,", partial(_comes_again_with_a_query, _as_date, _DATE_TOLERANCE)),
+    retries: dict[str, tuple[str, Callable[[Harness], None]]] = {
+        "create": ("a create", _retries_a_create),
+        "query": ("a query", partial(_retries_a_query, _in_seconds, _TOLERANCE)),
+        "date": ("a query, with a date,", partial(_retries_a_query, _as_date, _DATE_TOLERANCE)),
     }
-    for name, (what, check) in told.items():
+    for name, (what, check) in retries.items():
         yield Property(
             id=f"client.heeds_retry_after[{name}]",
             hint="sleep for as long as Retry-After says before trying again, or raise",
@@ -111,14 +111,14 @@ def _wanted(harness: Harness) -> int:
     return _RETRY_AFTER if harness.adapter.virtual_time else _REAL_RETRY_AFTER
 
 
-def _comes_again_with_a_query(told: Callable[[Harness], str], tolerance: float, harness: Harness) -> None:
+def _retries_a_query(retry_after: Callable[[Harness], str], tolerance: float, harness: Harness) -> None:
     end = shown(task(TaskStatus.SUCCEED, pictures=harness.pictures))
-    reply = too_many(harness.gateway, told(harness))
+    reply = too_many(harness.gateway, retry_after(harness))
     harness.answer_with(queries=[reply, end])
     _require_pause(harness, harness.wait(TASK_ID, 4 * _deadline(harness)).queries, reply, tolerance)
 
 
-def _comes_again_with_a_create(harness: Harness) -> None:
+def _retries_a_create(harness: Harness) -> None:
     reply = too_many(harness.gateway, _in_seconds(harness))
     harness.answer_with(creates=[reply, created(task(TaskStatus.SUBMITTED))])
     _require_pause(harness, harness.submit(smallest_body(harness)).creates, reply, _TOLERANCE)
@@ -136,7 +136,7 @@ def _require_pause(harness: Harness, sent: list[Received], reply: Reply, toleran
             )
         if gap < _wanted(harness) - tolerance:
             raise Inconclusive(
-                f"{second.method} again after a pause of its own, {gap:.1f} s, where Retry-After said "
+                f"{second.method} again after a pause of its own, {gap:.1f} s, where Retry-After is "
                 f"{_wanted(harness)} s: no source says that the service sends it"
             )
 

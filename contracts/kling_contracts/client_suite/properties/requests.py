@@ -44,21 +44,21 @@ def encoding(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
     yield Property(
         id="client.encodes_exactly",
         hint=_ENCODES_EXACTLY_HINT,
-        sentence="nothing is sent that the contract does not know and nobody gave",
+        sentence="nothing is sent that the contract does not know and the caller did not give",
         source=SEED,
         check=_adds_nothing,
     )
     yield Property(
         id="client.omits_unset",
         hint="leave out what was not given: 0, false or an empty list are values",
-        sentence="a field that was not given is left out, or says nothing: null, an empty text, its default",
+        sentence="a field that was not given is left out, or has no effect: null, an empty text, its default",
         source=SEED,
         check=_omits_unset,
     )
 
 
 def _encodes_exactly(field: AnyField, harness: Harness) -> None:
-    """The field alone, beside the required one; and left out, or with its default, which say the same."""
+    """The field alone, beside the required one; and left out, or with its default, which mean the same."""
     other: st.SearchStrategy[object] = st.just(_REPEATED) if field.required else st.none()
     values = other | valid_values(field)
     requests = values.map(lambda value: smallest_body(harness) | _unless_none(field.name, value))
@@ -92,7 +92,7 @@ def _readings(harness: Harness, body: dict[str, object]) -> list[Reading]:
 
 
 def _meaning(field: AnyField, reading: Reading) -> object:
-    """What the service takes a field for: its value, or its pictures in order."""
+    """A field as the service reads it: its value, or its pictures in order."""
     pictures = [
         (picture.field, picture.url, picture.data)
         for picture in reading.pictures

@@ -156,7 +156,7 @@ def _captured() -> Variants:
         try:
             message = TaskMessage.from_wire(data)
         except ValueError:
-            continue  # masked so much that nothing can be said about it
+            continue  # too much of it is masked
         if message.images or message.task_status != TaskStatus.SUCCEED:
             found.append(Variant(message, answer(body), capture.name))
     return found
@@ -193,7 +193,7 @@ def _look(harness: Harness, message: TaskMessage, reply: Reply) -> Attempt:
 
 
 def _reads(variants: Variants, harness: Harness) -> None:
-    """What is made of a variant is what is made of the usual answer that says the same."""
+    """The client reads a variant as it reads the usual answer with the same meaning."""
     usual: dict[str, Attempt] = {}
 
     def judge(variant: Variant) -> None:
@@ -219,15 +219,15 @@ def _gist(attempt: Attempt, message: TaskMessage) -> object:
     """What is comparable in what a client makes of an answer; None if it makes nothing of it."""
     if attempt.outcome is not None:
         return attempt.status, tuple(attempt.outcome.images), attempt.outcome.message or None
-    told = message.task_status == TaskStatus.FAILED and attempt.says(message.task_status_msg or "")
-    return type(attempt.error) if told else None
+    reported = message.task_status == TaskStatus.FAILED and attempt.shows(message.task_status_msg or "")
+    return type(attempt.error) if reported else None
 
 
 def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> None:
-    """Check that the client says what the answer said. A failed task may be told by an exception."""
+    """Check that the client reports the state in the answer. An exception may report a failed task."""
     status = message.task_status
     if attempt.error is not None and not (
-        status == TaskStatus.FAILED and attempt.says(message.task_status_msg or "")
+        status == TaskStatus.FAILED and attempt.shows(message.task_status_msg or "")
     ):
         fault(f"a task in status {str(status)!r}", attempt, tag=note)
     if attempt.outcome is None:
@@ -241,7 +241,7 @@ def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> Non
     urls = [image.url for image in message.images]
     if list(attempt.outcome.images) != urls:
         fault(f"the pictures {urls}", attempt, tag=note)
-    if status is TaskStatus.FAILED and not attempt.says(message.task_status_msg or ""):
+    if status is TaskStatus.FAILED and not attempt.shows(message.task_status_msg or ""):
         fault(f"why it failed ({message.task_status_msg!r})", attempt, tag=note)
 
 

@@ -90,7 +90,7 @@ def _boundary(operation: Operation) -> Mapping[str, Boundary]:
 def _by_rule(
     classes: Mapping[str, st.SearchStrategy[T]], operation: Operation, fields: Collection[str] | None
 ) -> dict[str, dict[str, st.SearchStrategy[T]]]:
-    """The classes about what the client can send, by rule. A body that is no object is not given to it."""
+    """The classes about what the client can send, by rule. Bodies that are not objects are left out."""
     found: dict[str, dict[str, st.SearchStrategy[T]]] = {}
     for label, values in classes.items():
         rule_id = label.partition(": ")[0]
@@ -155,7 +155,7 @@ def _passes_refusals_on(harness: Harness) -> None:
         if attempt.error is None or attempt.overdue:
             fault("an error, as the service refused the request", attempt)
 
-    # The service says the same about all of them: one for each rule will do.
+    # The service answers all of them alike: one for each rule is enough.
     for classes in _by_rule(_invalid(harness.gateway), harness.operation, harness.adapter.fields).values():
         small = [requests for label, requests in classes.items() if _BULKY not in label]
         if small:

@@ -27,7 +27,7 @@ _REAL_SLACK: Final = 4.0
 _LONG_DEADLINE: Final = 600.0
 _REAL_LONG_DEADLINE: Final = 30.0
 _SLOW: Final = 5.0
-# What a client is told to wait for an answer, where none comes.
+# `service.timeout` where no reply arrives.
 _SHORT: Final = 0.1
 
 _SILENCE: Final = answer(None, delivery=Delivery.STALLED)
@@ -102,7 +102,7 @@ def _ends_at(end: TaskStatus, harness: Harness) -> None:
                 f"{len(attempt.queries)} queries, and {attempt}",
                 tag=on_the_way,
             )
-        if len(attempt.queries) > len(road):  # who ends too early is asked for that elsewhere
+        if len(attempt.queries) > len(road):  # an end that is too early is another property
             judge_outcome(attempt, message, on_the_way)
 
     harness.for_all(st.sampled_from(_roads(harness)), judge, len(_ROADS))
@@ -113,14 +113,14 @@ def _roads(harness: Harness) -> tuple[tuple[TaskStatus, ...], ...]:
 
 
 def _goes_on(status: TaskStatus | str, harness: Harness) -> None:
-    """What it makes of the end is asked elsewhere: here it only has to look once more."""
-    looks = 3 if harness.adapter.virtual_time else 1
+    """Reading the end is another property: here the client only has to query once more."""
+    polls = 3 if harness.adapter.virtual_time else 1
     end = shown(task(TaskStatus.SUCCEED, pictures=harness.pictures))
-    harness.answer_with(queries=[*[shown(task(status))] * looks, end])
+    harness.answer_with(queries=[*[shown(task(status))] * polls, end])
     attempt = harness.wait(TASK_ID, _long_deadline(harness))
-    if len(attempt.queries) <= looks:
+    if len(attempt.queries) <= polls:
         fault(
-            f"more than {looks} queries, as the task is {str(status)!r}",
+            f"more than {polls} queries, as the task is {str(status)!r}",
             f"{len(attempt.queries)}, then {attempt}",
         )
 
@@ -156,7 +156,7 @@ def _gives_up_a_query(harness: Harness) -> None:
 
 
 def _require_end(harness: Harness, attempt: Attempt) -> None:
-    """Who does not take `service.timeout` may have one of its own, which is not waited for."""
+    """A client that ignores `service.timeout` may have its own timeout: the suite does not wait for it."""
     endured = harness.server.endured
     if ClientTimeout.ENDLESS in endured or attempt.overdue:
         fault(
