@@ -45,10 +45,10 @@ format: $(VENV)/.dev
 
 # The published documents are derived; a test fails while they are not up to date.
 openapi: $(VENV)/.dev
-	$(BIN)/kling-contracts openapi > contracts/kling_contracts/openapi.json.new
-	mv contracts/kling_contracts/openapi.json.new contracts/kling_contracts/openapi.json
-	$(BIN)/kling-contracts openapi --gateway kling > contracts/kling_contracts/openapi-kling.json.new
-	mv contracts/kling_contracts/openapi-kling.json.new contracts/kling_contracts/openapi-kling.json
+	$(BIN)/kling-contracts openapi > contracts/kling_contracts/openapi/openapi.json.new
+	mv contracts/kling_contracts/openapi/openapi.json.new contracts/kling_contracts/openapi/openapi.json
+	$(BIN)/kling-contracts openapi --gateway kling > contracts/kling_contracts/openapi/openapi-kling.json.new
+	mv contracts/kling_contracts/openapi/openapi-kling.json.new contracts/kling_contracts/openapi/openapi-kling.json
 
 # So are two pages of the documentation, and the descriptions of faults that `explain` shows.
 FAULTS := contracts/kling_contracts/checks/faults.json

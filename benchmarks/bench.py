@@ -30,7 +30,7 @@ from rich.table import Table
 
 from benchmarks import growth
 from benchmarks.bare import CONSTANT
-from kling_contracts.sample_pictures import png
+from kling_contracts.image_files import png
 from kling_mock import Fake, Request
 
 BASE = "https://api.cometapi.com"

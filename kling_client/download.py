@@ -18,7 +18,7 @@ from kling_client.retry import read_retry_after
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, sleep
 from kling_contracts.fields import is_web_url
-from kling_contracts.pictures import read_header
+from kling_contracts.image_files import read_header
 
 OnBytes = Callable[[int, int | None], object]
 

@@ -12,8 +12,8 @@ from typing import Final, cast
 from kling_client.errors import ConfigError, InvalidRequest
 from kling_client.images import Image, ImageLike, to_wire
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation, validate
-from kling_contracts.picture_fields import Picture, PictureList
 
 SUBJECTS: Final = "subject_image_list"
 SUBJECT: Final = "subject_image"

@@ -25,11 +25,11 @@ from faker.providers import BaseProvider
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.constraints import ExactlyOne, RequiredWhen
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.image_fields import Picture, PictureList
+from kling_contracts.image_files import encoded, jpeg, png
 from kling_contracts.messages import result_object, task_object
 from kling_contracts.operations import MULTI_IMAGE, Operation
-from kling_contracts.picture_fields import Picture, PictureList
 from kling_contracts.rules import Effect
-from kling_contracts.sample_pictures import encoded, jpeg, png
 from kling_contracts.vocabulary import (
     ASPECT_RATIOS,
     INPUT_SIDE_MINIMUM,

@@ -12,8 +12,8 @@ from kling_contracts.composite_fields import ListOf, Nested
 from kling_contracts.constraints import ExactlyOne, RequiredWhen
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.gateways import COMETAPI, KLING, Gateway, Route
+from kling_contracts.image_fields import Picture
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture
 from kling_contracts.rules import MODEL_UNKNOWN
 from kling_contracts.vocabulary import COMET_IDS, Fact, Origin, ResultKind, Source
 

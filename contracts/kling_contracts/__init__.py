@@ -1,12 +1,11 @@
 """The contract of Kling's Multi-Image to Image API as data, and what can be derived from it.
 
-Importing the package loads nothing; names arrive when they are first used.
+Importing the package loads no module; a name is imported when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-# What kling_mock and kling_client look for, to be sure that they did not import somebody else's `contracts`.
 if TYPE_CHECKING:
     from kling_contracts.gateways import COMETAPI as COMETAPI
     from kling_contracts.gateways import GATEWAYS as GATEWAYS

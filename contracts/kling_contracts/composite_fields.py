@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypeAlias, cast
 
 from kling_contracts.fields import JSON, CallbackUrl, Choice, Field, Flag, Integer, Number, Text
-from kling_contracts.picture_fields import Picture, PictureList
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.rules import WRONG_SIZE, Reading, Rule
 from kling_contracts.vocabulary import Fact
 

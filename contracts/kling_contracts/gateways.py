@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from kling_contracts.fields import Integer
-from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
+from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation
 from kling_contracts.rules import MODEL_UNKNOWN, Rule
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from kling_contracts.vocabulary import (
     ASSUMED,
     COMET_ERRORS,

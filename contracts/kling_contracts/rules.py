@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, cast
 
-from kling_contracts.pictures import PictureHeader
+from kling_contracts.image_files import PictureHeader
 from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, Source
 
 SHORT: Final = 40

@@ -7,7 +7,7 @@ from typing import Final
 
 from PIL import Image
 
-from kling_contracts.pictures import PictureHeader
+from kling_contracts.image_files import PictureHeader
 
 # Six of these with the result's own colours stay within one palette of 256.
 COLOURS: Final = 30

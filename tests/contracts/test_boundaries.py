@@ -40,7 +40,7 @@ def test_schema_is_silent_only_where_it_has_to_be() -> None:
 
 def test_schema_counts_bytes() -> None:
     """The schema's limit on base64 is exact to the byte, shown on limits of a few bytes."""
-    from kling_contracts.picture_fields import _base64_schemas
+    from kling_contracts.image_fields import _base64_schemas
 
     for maximum in range(1, 20):
         schema = Draft202012Validator({"anyOf": _base64_schemas(maximum)})

@@ -14,10 +14,10 @@ import pytest
 from kling_contracts.composite_fields import AnyField, ListOf, Nested, read_field
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.fields import Choice, Field, Flag, Integer, Number
+from kling_contracts.image_files import encoded, png
+from kling_contracts.openapi.requests import request_schema
 from kling_contracts.operations import Operation
-from kling_contracts.request_schemas import request_schema
 from kling_contracts.rules import Reading
-from kling_contracts.sample_pictures import encoded, png
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from tests.contracts.test_trial_operations import Judge, draw_each
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO

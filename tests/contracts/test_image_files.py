@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kling_contracts.pictures import read_header
+from kling_contracts.image_files import read_header
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FRAME = b"\x00\x0b\x08\x01\x2c\x01\x90"  # its length, 8 bits a sample, 300 high, 400 wide

@@ -14,10 +14,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # s
 
 from kling_contracts.gateways import GATEWAYS
 from kling_contracts.openapi import build
-from kling_contracts.operations import MULTI_IMAGE, OPERATIONS, Operation, validate
+from kling_contracts.operations import MULTI_IMAGE, OPERATIONS, TEXT_TO_IMAGE, Operation, validate
 from kling_contracts.rules import Effect, Violation
 from kling_contracts.strategies import BoundaryRequest, FailingRequest, InvalidRequest, valid_requests
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from tests.profiles import share
 
 if TYPE_CHECKING:

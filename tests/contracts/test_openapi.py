@@ -18,7 +18,7 @@ from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_SITUATIONS
 from kling_contracts.openapi import build, render
 from kling_contracts.operations import MULTI_IMAGE, validate
 
-FOLDER = Path(kling_contracts.__file__).parent
+FOLDER = Path(kling_contracts.__file__).parent / "openapi"
 FILES = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "openapi-kling.json"}
 DOCUMENTS = {gateway.name: cast("dict[str, Any]", build(gateway)) for gateway in GATEWAYS}
 DOCUMENT, KLING_DOCUMENT = DOCUMENTS[COMETAPI.name], DOCUMENTS[KLING.name]

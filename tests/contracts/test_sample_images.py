@@ -7,8 +7,7 @@ import struct
 import pytest
 from PIL import Image
 
-from kling_contracts.pictures import read_header
-from kling_contracts.sample_pictures import encoded, jpeg, png
+from kling_contracts.image_files import encoded, jpeg, png, read_header
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 9), (300, 300), (750, 300), (301, 999)])

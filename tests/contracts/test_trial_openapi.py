@@ -14,9 +14,8 @@ from openapi_spec_validator import validate as validate_document
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway, Route
 from kling_contracts.openapi import build, render
-from kling_contracts.operations import Operation, validate
-from kling_contracts.response_examples import task_example
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.openapi.examples import task_example
+from kling_contracts.operations import TEXT_TO_IMAGE, Operation, validate
 from kling_contracts.vocabulary import COMET_IDS, TaskStatus
 from tests.trial_operations import (
     EXPAND,

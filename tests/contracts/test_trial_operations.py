@@ -14,10 +14,9 @@ from jsonschema import Draft202012Validator, validators  # type: ignore[import-u
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]  # ships no types
 
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
-from kling_contracts.field_strategies import valid_values
 from kling_contracts.gateways import COMETAPI
-from kling_contracts.operations import Operation
-from kling_contracts.request_schemas import request_schema
+from kling_contracts.openapi.requests import request_schema
+from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from kling_contracts.rules import Effect
 from kling_contracts.strategies import (
     BoundaryRequest,
@@ -28,7 +27,7 @@ from kling_contracts.strategies import (
     invalid_classes,
     valid_requests,
 )
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.strategies.fields import valid_values
 from tests.profiles import CI
 from tests.trial_operations import SERIES, SOUND, TRIAL, TRIAL_OPERATIONS, VIDEO
 

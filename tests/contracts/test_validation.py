@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts.fields import URL_PATTERN, is_web_url
+from kling_contracts.image_fields import BASE64_PATTERN, decode_base64
+from kling_contracts.image_files import encoded, png
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
-from kling_contracts.picture_fields import BASE64_PATTERN, decode_base64
 from kling_contracts.rules import Violation
-from kling_contracts.sample_pictures import encoded, png
 from kling_contracts.strategies import (
     BoundaryRequest,
     boundary_classes,

@@ -87,7 +87,7 @@ def test_properties_of_clients_are_documented() -> None:
     for validates in (True, False):
         mine = PlainClient()
         mine.validates_locally = validates
-        names = {each.name for each in client_suite.properties(mine)}
+        names = {each.name for each in client_suite.list_properties(mine)}
         assert len(names) > 10
         assert [name for name in sorted(names) if f"`{name}" not in text] == []
 

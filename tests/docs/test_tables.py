@@ -9,8 +9,8 @@ import pytest
 
 from kling_client import errors
 from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
-from kling_contracts.picture_fields import PictureList
 from kling_mock import Pace
 from kling_mock.scenario import Script
 

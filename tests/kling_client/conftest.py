@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from kling_client import AsyncClient, AsyncTask, Client
-from kling_contracts.sample_pictures import png
+from kling_contracts.image_files import png
 from kling_mock import Fake
 from tests.kling_client import command
 

@@ -22,10 +22,9 @@ from kling_client import (
     UnreadableReceipt,
 )
 from kling_contracts.gateways import COMETAPI, KLING
+from kling_contracts.image_files import png
 from kling_contracts.messages import ResultMedia
-from kling_contracts.operations import MULTI_IMAGE
-from kling_contracts.sample_pictures import png
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.operations import MULTI_IMAGE, TEXT_TO_IMAGE
 from kling_mock import Fake
 from tests.kling_client.conftest import KEY, TASK_ID, Service, shown
 from tests.trial_operations import EXPAND, SERIES, SPEECH, TRIAL, VIDEO

@@ -29,8 +29,8 @@ from kling_contracts import (
     validate,
 )
 from kling_contracts.fields import Choice, Integer
-from kling_contracts.picture_fields import PictureList
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.image_fields import PictureList
+from kling_contracts.operations import TEXT_TO_IMAGE
 from kling_contracts.vocabulary import ASPECT_RATIOS, KLING_IDS, PROMPT_MAXIMUM
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.faker import KlingProvider

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
-from kling_contracts.operations import Operation
+from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from kling_contracts.strategies import InvalidRequest, invalid_requests, valid_requests
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.vocabulary import COMET_IDS
 from kling_mock import Fake, ManualClock, Request, read_picture

@@ -30,7 +30,7 @@ from kling_mock.doors.asgi import ASGIApp
 from kling_mock.http import Reply, Request
 from kling_mock.settings import Settings
 
-FOLDER = Path(kling_contracts.__file__).parent
+FOLDER = Path(kling_contracts.__file__).parent / "openapi"
 CONFIG = FOLDER / "schemathesis.toml"
 DOCUMENTS = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "openapi-kling.json"}
 PHASES = {"examples", "coverage", "fuzzing", "stateful"}

@@ -26,7 +26,7 @@ from kling_contracts import (
     judge,
     validate,
 )
-from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, list_properties
 from kling_contracts.lifecycle import Misconduct
 from kling_contracts.strategies import (
     BoundaryRequest,
@@ -102,6 +102,6 @@ class Mine(ClientAdapter):
 
 
 test_mine = client_suite(Mine(), gateway=COMETAPI, skip={"client.pauses": "why"}, examples=5)
-for each in properties(Mine()):
+for each in list_properties(Mine()):
     assert_type(each.id, str)
     assert_type(each.sentence, str)

@@ -30,7 +30,7 @@ from kling_client import (
 from kling_contracts import ResultImage, ResultMedia, TaskMessage, TaskStatus, Violation
 from kling_contracts.gateways import KLING
 from kling_contracts.messages import Result
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.operations import TEXT_TO_IMAGE
 
 
 def asking_for_pictures() -> None:

@@ -13,6 +13,8 @@ from functools import cache
 from itertools import cycle
 from typing import Final
 
+from kling_contracts.cases.images import bulky
+from kling_contracts.cases.invalid import minimal_value
 from kling_contracts.checks import request_features
 from kling_contracts.checks.invalid_requests import refused_id
 from kling_contracts.checks.request_features import features_of
@@ -20,16 +22,7 @@ from kling_contracts.composite_fields import AnyField
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import (
-    Body,
-    Feature,
-    broad_picture,
-    bulky,
-    choice_feature,
-    count_feature,
-    minimal,
-    minimal_value,
-)
+from kling_contracts.verify.bodies import Body, Feature, broad_picture, choice_feature, count_feature, minimal
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.probes import Label
 from kling_contracts.verify.session import Session

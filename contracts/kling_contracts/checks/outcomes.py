@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final, NamedTuple
 
+from kling_contracts.cases.images import photograph, picture
 from kling_contracts.checks.histories import ended_as, task_of
 from kling_contracts.checks.valid_requests import CREATE_CHECKS
 from kling_contracts.gateways import Gateway
+from kling_contracts.image_fields import PictureList
+from kling_contracts.image_files import encoded
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import PictureList
 from kling_contracts.rules import Rule
-from kling_contracts.sample_pictures import encoded
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import Body, minimal, photograph, picture, subjects
+from kling_contracts.verify.bodies import Body, minimal, subjects
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step

@@ -8,24 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, assert_never, cast
 
+from kling_contracts.cases.images import WEB_PICTURE, distinct, photograph, picture
+from kling_contracts.cases.invalid import minimal_value
+from kling_contracts.cases.values import ALPHABETS, number_edges, text_of
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
-from kling_contracts.field_values import ALPHABETS, number_edges, text_of
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture, PictureList
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import (
-    WEB_PICTURE,
-    Body,
-    Feature,
-    count_feature,
-    distinct,
-    minimal,
-    minimal_value,
-    photograph,
-    picture,
-    subjects,
-)
+from kling_contracts.verify.bodies import Body, Feature, count_feature, minimal, subjects
 from kling_contracts.vocabulary import Fact
 
 # The alphabets that tell the usual mistakes in counting apart.

@@ -7,8 +7,8 @@ from typing import Final
 
 from kling_contracts.checks.histories import ended_as
 from kling_contracts.gateways import Gateway
+from kling_contracts.image_files import read_header
 from kling_contracts.operations import Operation
-from kling_contracts.pictures import read_header
 from kling_contracts.verify import parts
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange

@@ -12,12 +12,11 @@ from kling_contracts.gateways import Gateway
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Where the stand-in of the service is, and how it wants to be spoken to.
+    """The address of the scripted server, and the keys and the gateway that the client has to use.
 
     `base_url` is an origin without prefix (what stands in for https://api.cometapi.com), the same for all
     calls; `timeout` the seconds that one HTTP request should be given, unless the client has a timeout of its
-    own. Kling itself takes `api_key`, or a
-    token signed with `access_key` and `secret_key`.
+    own. Kling itself accepts `api_key`, or a token signed with `access_key` and `secret_key`.
     """
 
     base_url: str
@@ -39,7 +38,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the client says about a task: the word of its status, the URLs of its pictures, why it failed."""
+    """The client's view of a task: its status, the URLs of its images, the reason of a failure."""
 
     status: str
     images: Sequence[str] = ()
@@ -50,7 +49,7 @@ class ClientAdapter(ABC):
     """The client under test, under names that the suite knows.
 
     Exceptions need no translation: they are judged by what was seen on the wire. Every method may be
-    `async def` instead. Three attributes say what the client is like:
+    `async def` instead. Three attributes describe the client:
 
     `fields`: the body fields that it can send, by the names of the contract; None: all, and unknown ones.
     `validates_locally`: whether it refuses an invalid request before sending. If not, the suite asks that

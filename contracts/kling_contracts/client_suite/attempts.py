@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from kling_contracts.client_suite.adapter import Outcome
-from kling_contracts.client_suite.place import Place
-from kling_contracts.client_suite.scripts import PICTURES
-from kling_contracts.client_suite.stand_in import Received
+from kling_contracts.client_suite.environment import Environment
+from kling_contracts.client_suite.replies import PICTURES
+from kling_contracts.client_suite.server import Received
 from kling_contracts.client_suite.virtual_time import OutOfTime, RealTimeThread
 
 # What is still going on in threads and tasks of the client is watched for so long, in real seconds.
@@ -26,7 +26,7 @@ NEVER: Final = float("inf")
 class Attempt:
     """One call of the adapter: what it returned or raised, what was sent meanwhile, and how long it took.
 
-    `seconds` are virtual where the client lives in virtual time. `overdue` tells that the suite ended it,
+    `seconds` are virtual where the client lives in virtual time. `overdue`: the suite ended it,
     `late` counts the requests that came after it, `unstopped` those after it was interrupted, as by Ctrl-C (a
     coroutine: cancelled); None if that did not happen.
     """
@@ -55,14 +55,13 @@ class Attempt:
     def status(self) -> str:
         return str(self.outcome.status) if self.outcome else ""
 
-    def says(self, text: str) -> bool:
-        """Whether the caller gets to see a text, in what was returned or raised."""
-        told = str(self.outcome.message) if self.outcome else self.complaint
-        return text in told
+    def shows(self, text: str) -> bool:
+        """Whether a text reaches the caller, in the value returned or the exception raised."""
+        return text in (str(self.outcome.message) if self.outcome else self.complaint)
 
     @property
     def complaint(self) -> str:
-        """All that an exception says, its causes and notes included."""
+        """The whole text of an exception, its causes and notes included."""
         return "" if self.error is None else "".join(traceback.format_exception(self.error))
 
     def __str__(self) -> str:
@@ -77,52 +76,52 @@ class Attempt:
 class _End:
     """When a call came to its end, and what had been sent by then."""
 
-    place: Place
+    environment: Environment
     now: Callable[[], float]
     at: float | None = None
     requests: tuple[Received, ...] = ()
 
     def note(self, *, in_error: bool) -> None:
-        """Take note, if that was not done before."""
+        """Record the end, once."""
         if self.at is not None:
             return
         self.at = self.now()
         if in_error:
-            self.place.stand_in.settle()
-        self.requests = tuple(self.place.stand_in.requests)
+            self.environment.server.settle()
+        self.requests = tuple(self.environment.server.requests)
 
 
 def attempted(
     call: Callable[[], object],
-    place: Place,
+    environment: Environment,
     now: Callable[[], float],
     *,
     limit: float,
     interruption: float = NEVER,
 ) -> Attempt:
     """Make a call, end it after `limit` seconds of `now`, interrupt it after `interruption` of them."""
-    clock, stand_in = place.clock, place.stand_in
-    stand_in.requests.clear()
-    clock.overdue, place.stopped = False, None
+    clock, server = environment.clock, environment.server
+    server.requests.clear()
+    clock.overdue, environment.stopped = False, None
     began, threads = now(), set(threading.enumerate())
     clock.limit, clock.interruption = clock.elapsed + limit, clock.elapsed + interruption
     value: object = None
     error: BaseException | None = None
-    end = _End(place, now)
+    end = _End(environment, now)
     try:
         value = call()
         if inspect.isawaitable(value):
             clock.interruption = NEVER
-            value = place.run(_awaited(cast("Awaitable[object]", value), end, interruption))
+            value = environment.run(_awaited(cast("Awaitable[object]", value), end, interruption))
     except (Exception, SystemExit, OutOfTime, asyncio.CancelledError, KeyboardInterrupt) as raised:
-        if isinstance(raised, KeyboardInterrupt) and place.stopped is None:
+        if isinstance(raised, KeyboardInterrupt) and environment.stopped is None:
             raise  # that was the user
         error = raised
     finally:
         clock.interruption = NEVER
     end.note(in_error=error is not None)
     _watch_threads(threads)
-    sent = len(stand_in.requests)
+    sent = len(server.requests)
     return Attempt(
         value=value,
         error=error,
@@ -130,7 +129,7 @@ def attempted(
         seconds=(end.at or began) - began,
         overdue=clock.overdue,
         late=sent - len(end.requests),
-        unstopped=None if place.stopped is None else sent - place.stopped,
+        unstopped=None if environment.stopped is None else sent - environment.stopped,
     )
 
 
@@ -138,7 +137,9 @@ async def _awaited(value: Awaitable[object], end: _End, interruption: float) -> 
     """What a method of the adapter returns; tasks that it leaves behind are watched, then cancelled."""
     before = asyncio.all_tasks()
     work = asyncio.ensure_future(value)
-    stopper = asyncio.ensure_future(_stop(work, end.place, interruption)) if interruption < NEVER else None
+    stopper = (
+        asyncio.ensure_future(_stop(work, end.environment, interruption)) if interruption < NEVER else None
+    )
     in_error = True
     try:
         result = await work
@@ -150,18 +151,18 @@ async def _awaited(value: Awaitable[object], end: _End, interruption: float) -> 
             stopper.cancel()
             before.add(stopper)
         left = asyncio.all_tasks() - before
-        until, sent = time.perf_counter() + _AFTERMATH, len(end.place.stand_in.requests)
+        until, sent = time.perf_counter() + _AFTERMATH, len(end.environment.server.requests)
         while any(not each.done() for each in left) and time.perf_counter() < until:
-            if len(end.place.stand_in.requests) > sent:
+            if len(end.environment.server.requests) > sent:
                 break
             await asyncio.sleep(0)
         for each in left:
             each.cancel()
 
 
-async def _stop(work: asyncio.Future[object], place: Place, seconds: float) -> None:
+async def _stop(work: asyncio.Future[object], environment: Environment, seconds: float) -> None:
     await asyncio.sleep(seconds)
-    place.interrupt()
+    environment.interrupt()
     work.cancel()
 
 

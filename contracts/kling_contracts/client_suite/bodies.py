@@ -9,45 +9,45 @@ from typing import cast
 from hypothesis import strategies as st
 
 from kling_contracts.client_suite.attempts import Attempt
-from kling_contracts.client_suite.bench import Bench, fault
-from kling_contracts.client_suite.scripts import created, task
-from kling_contracts.client_suite.stand_in import Received
+from kling_contracts.client_suite.harness import Harness, fault
+from kling_contracts.client_suite.replies import created, task
+from kling_contracts.client_suite.server import Received
 from kling_contracts.strategies import valid_requests
 from kling_contracts.vocabulary import TaskStatus
 
 
-def given_body(bench: Bench, body: object) -> dict[str, object]:
+def given_body(harness: Harness, body: object) -> dict[str, object]:
     """A drawn body under the declared names, and with what the client can send only."""
     given = dict(cast("Mapping[str, object]", body))
-    for field in bench.operation.fields:
+    for field in harness.operation.fields:
         for alias in field.aliases:
             if alias in given and field.name not in given:
                 given[field.name] = given.pop(alias)
-    fields = bench.adapter.fields
+    fields = harness.adapter.fields
     return given if fields is None else {name: value for name, value in given.items() if name in fields}
 
 
-def valid_bodies(bench: Bench) -> st.SearchStrategy[dict[str, object]]:
+def valid_bodies(harness: Harness) -> st.SearchStrategy[dict[str, object]]:
     """Valid requests that the client can send."""
-    return valid_requests(bench.operation, run="suite").map(partial(given_body, bench))
+    return valid_requests(harness.operation, run="suite").map(partial(given_body, harness))
 
 
-def smallest_body(bench: Bench, **more: object) -> dict[str, object]:
+def smallest_body(harness: Harness, **more: object) -> dict[str, object]:
     """The request with the required field only, and what is named."""
-    name = bench.operation.fields[0].name
+    name = harness.operation.fields[0].name
     item = {"subject_image": "https://example.com/cat.png"}
     return {name: [dict(item), dict(item)], **more}
 
 
 def sent_body(sent: Received) -> object:
-    """The decoded body of a create. One that no service could read breaks whatever property looks at it."""
+    """The decoded body of a create. A body that is not JSON in UTF-8 breaks the property that reads it."""
     try:
         return sent.json()
     except ValueError as error:
         fault("a body of JSON in UTF-8", f"{sent}\n({error})")
 
 
-def submit(bench: Bench, body: dict[str, object]) -> Attempt:
+def submit(harness: Harness, body: dict[str, object]) -> Attempt:
     """Let the client create a task, which the service accepts."""
-    bench.play(creates=[created(task(TaskStatus.SUBMITTED))])
-    return bench.submit(body)
+    harness.answer_with(creates=[created(task(TaskStatus.SUBMITTED))])
+    return harness.submit(body)

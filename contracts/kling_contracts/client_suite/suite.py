@@ -8,20 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from kling_contracts.client_suite.adapter import ClientAdapter
-from kling_contracts.client_suite.addressing import addressing
-from kling_contracts.client_suite.bench import Bench, Broken, Inconclusive, Property
-from kling_contracts.client_suite.encoding import encoding
-from kling_contracts.client_suite.manners import manners
-from kling_contracts.client_suite.paying import paying
-from kling_contracts.client_suite.place import Place
-from kling_contracts.client_suite.reading import reading
-from kling_contracts.client_suite.receipts import receipts
-from kling_contracts.client_suite.refusals import refusals
-from kling_contracts.client_suite.secrecy import secrecy
-from kling_contracts.client_suite.tokens import KEY, SECRET_KEY
-from kling_contracts.client_suite.validity import validity
-from kling_contracts.client_suite.waiting import waiting
-from kling_contracts.client_suite.ways_out import WAYS_OUT
+from kling_contracts.client_suite.credentials import KEY, SECRET_KEY
+from kling_contracts.client_suite.environment import Environment
+from kling_contracts.client_suite.harness import Broken, Harness, Inconclusive, Property
+from kling_contracts.client_suite.properties.billing import billing
+from kling_contracts.client_suite.properties.errors import refusals
+from kling_contracts.client_suite.properties.etiquette import etiquette
+from kling_contracts.client_suite.properties.requests import addressing, encoding
+from kling_contracts.client_suite.properties.responses import reading, receipts
+from kling_contracts.client_suite.properties.secrets import secrets
+from kling_contracts.client_suite.properties.validation import validation
+from kling_contracts.client_suite.properties.waiting import waiting
 from kling_contracts.gateways import COMETAPI, Gateway
 
 DEFAULT_EXAMPLES = 20
@@ -45,7 +42,7 @@ def client_suite(
     there are not, and for `fields` that the contract does not have.
     """
     reasons = dict(skip or {})
-    cases = list(properties(adapter, gateway))
+    cases = list(list_properties(adapter, gateway))
     known = {each.id for each in cases} | {each.name for each in cases}
     unknown = sorted(reasons.keys() - known)
     if unknown:
@@ -53,12 +50,14 @@ def client_suite(
     if examples < 1:
         raise ValueError(f"examples must be at least 1, not {examples}")
 
-    place = Place()
+    environment = Environment()
 
     def test(client_property: Property, request: pytest.FixtureRequest) -> None:
-        request.config.add_cleanup(place.close)  # after the run: clients may keep what they opened until then
+        request.config.add_cleanup(
+            environment.close
+        )  # after the run: clients may keep what they opened until then
         try:
-            report = look(client_property, Bench(adapter, gateway, place, request, examples))
+            report = report_on(client_property, Harness(adapter, gateway, environment, request, examples))
         except Inconclusive as inconclusive:
             pytest.skip(str(inconclusive))
         if report:
@@ -75,22 +74,22 @@ def client_suite(
     return pytest.mark.parametrize("client_property", marked)(test)
 
 
-def properties(adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Iterator[Property]:
+def list_properties(adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Iterator[Property]:
     """All properties that apply to a client, in the order of a task's life. Raises ValueError."""
     _check_fields(adapter, gateway)
-    yield from validity(adapter, gateway)
+    yield from validation(adapter, gateway)
     yield from encoding(adapter, gateway)
     yield from addressing(gateway)
     yield from receipts()
     yield from refusals(gateway)
     yield from reading()
     yield from waiting(adapter)
-    yield from manners(adapter)
-    yield from paying(adapter)
-    yield from secrecy(adapter)
+    yield from etiquette(adapter)
+    yield from billing(adapter)
+    yield from secrets(adapter)
 
 
-def judge(
+def check_property(
     wanted: Property,
     adapter: ClientAdapter,
     gateway: Gateway,
@@ -98,23 +97,23 @@ def judge(
     *,
     examples: int = DEFAULT_EXAMPLES,
 ) -> str:
-    """What is wrong where one property does not hold, nothing where it does. Raises Inconclusive."""
-    with Place() as place:
-        return look(wanted, Bench(adapter, gateway, place, request, examples))
+    """The report about one property in a new environment, empty where it holds. Raises Inconclusive."""
+    with Environment() as environment:
+        return report_on(wanted, Harness(adapter, gateway, environment, request, examples))
 
 
-def look(wanted: Property, bench: Bench) -> str:
-    """The same at a bench that is there."""
+def report_on(wanted: Property, harness: Harness) -> str:
+    """The report about one property, empty where it holds. Raises Inconclusive."""
     try:
-        with bench:
-            wanted.check(bench)
+        with harness:
+            wanted.check(harness)
     except Broken as broken:
         return render(wanted, broken)
     return ""
 
 
 def render(wanted: Property, broken: Broken) -> str:
-    """What is wrong, for somebody who has not read the suite."""
+    """The report about a broken property, for a reader who does not know the suite."""
     rule = broken.rule
     source = rule.source if rule is not None else wanted.source
     rows = {
@@ -124,7 +123,7 @@ def render(wanted: Property, broken: Broken) -> str:
         "case": textwrap.shorten(broken.tag, _CASE, placeholder=" ..."),
         "rule": "" if rule is None else f"{rule.id}: {rule.sentence}",
         "source": f"{source} ({source.confidence} confidence)",
-        "way out": WAYS_OUT[wanted.name],
+        "hint": wanted.hint,
     }
     lines = [f"{wanted.id}: {wanted.sentence}"]
     lines += [f"  {name:<9} {_indented(text)}" for name, text in rows.items() if text]

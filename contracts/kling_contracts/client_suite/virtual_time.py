@@ -1,4 +1,4 @@
-"""Time that passes by being slept, so that waiting for minutes takes none."""
+"""Virtual time: a sleep returns at once and moves the clocks, so that waiting for minutes takes no time."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SILENCE: Final = 0.05
 
 
 class OutOfTime(BaseException):
-    """Raised where somebody sleeps on, long after the time allowed. No `except Exception` stops it."""
+    """Raised in a sleep that goes on long after the time allowed. No `except Exception` stops it."""
 
 
 class RealTimeThread(threading.Thread):
-    """A thread that is no part of the virtual time: one of the stand-in."""
+    """A thread in real time: one of the scripted server."""
 
 
 class VirtualTime:
@@ -46,8 +46,8 @@ class VirtualTime:
     name. `threading.Event.wait` with a timeout is such a sleep as well, unless Python itself calls it. Not
     reached are other ways to wait (conditions, queues, trio) and the time of a uvloop.
 
-    Whoever passes `limit` is ended by `OutOfTime`, whoever passes `interruption` once by KeyboardInterrupt,
-    as by Ctrl-C; both in seconds of `elapsed`. `is_quiet` tells whether nothing is under way on the wire.
+    A sleep beyond `limit` raises `OutOfTime`, the first beyond `interruption` KeyboardInterrupt, as by
+    Ctrl-C; both in seconds of `elapsed`. `is_quiet`: whether nothing is under way on the wire.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class VirtualTime:
                 self._undo.append((module, name, value))
                 setattr(module, name, ours)
         self._undo.append((threading.Event, "wait", self._real_wait))
-        setattr(threading.Event, "wait", _method(self._wait))  # noqa: B010 -- mypy takes no method for another
+        setattr(threading.Event, "wait", _method(self._wait))  # noqa: B010 -- mypy refuses to assign to a method
         self.active = True
         return self
 
@@ -96,7 +96,7 @@ class VirtualTime:
         self.active = False
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, without anybody sleeping."""
+        """Let time pass without a sleep."""
         with self._lock:
             self.elapsed += seconds
 
@@ -106,7 +106,7 @@ class VirtualTime:
         return [each for each in threading.enumerate() if each is not here and self._includes(each)]
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass for somebody who waits. Raises OutOfTime, KeyboardInterrupt."""
+        """Let time pass for a thread that waits. Raises OutOfTime, KeyboardInterrupt."""
         self.advance(seconds)
         if self.elapsed > self.limit:
             self.overdue = True
@@ -135,7 +135,7 @@ class VirtualTime:
         return event.is_set()
 
     def _sleep_until(self, wakes: float, event: threading.Event) -> None:
-        """Sleep beside the others of this time: who has the least left to sleep wakes first."""
+        """Sleep beside the other threads of this time: the shortest sleep ends first."""
         here = threading.current_thread()
         self._waiters[here] = wakes
         try:
@@ -154,7 +154,7 @@ class VirtualTime:
     async def _async_sleep(self, delay: float, result: Any = None) -> Any:  # the signature of asyncio.sleep
         if delay <= 0 or not self._applies():
             return await self._real_async_sleep(delay, result)
-        # Sleeps of one loop pass side by side: who has the least left to sleep wakes first.
+        # Sleeps of one loop pass side by side: the shortest ends first.
         loop = asyncio.get_running_loop()
         sleeper = (loop, self.elapsed + delay)
         self._sleepers.append(sleeper)
@@ -164,7 +164,7 @@ class VirtualTime:
                 await self._real_async_sleep(0)
             if sleeper[1] > self.elapsed:
                 self.pass_by(sleeper[1] - self.elapsed)
-            # A timeout due by now is noticed in the next round of the loop, and told in the one after.
+            # A timeout due by now is noticed in the next round of the loop, and raised in the one after.
             for _ in range(2):
                 await self._real_async_sleep(0)
         finally:
@@ -190,7 +190,7 @@ def _method(wait: Callable[[threading.Event, float | None], bool]) -> Callable[.
 
 
 def _called_by_python() -> bool:
-    """Whether whoever called `Event.wait` is the library of Python, or the test itself."""
+    """Whether the caller of `Event.wait` is the library of Python, or the test itself."""
     frame = inspect.currentframe()
     for _ in range(3):
         frame = frame.f_back if frame is not None else None
@@ -200,7 +200,7 @@ def _called_by_python() -> bool:
 
 @lru_cache(maxsize=1)
 def _copies(_loaded: int) -> list[tuple[ModuleType, str]]:
-    """Where functions of time stand by name: sought once for so many loaded modules, which takes a while."""
+    """The module attributes that are functions of time: cached by the number of loaded modules."""
     functions = {id(getattr(time, name)) for name in _CLOCKS} | {id(time.sleep), id(asyncio.sleep)}
     return [
         (module, name)
@@ -211,7 +211,7 @@ def _copies(_loaded: int) -> list[tuple[ModuleType, str]]:
 
 
 def _modules_of_others() -> list[ModuleType]:
-    """Everybody's modules but those of Python and of the test itself."""
+    """The loaded modules but those of Python and of the test itself."""
     found = list(sys.modules.items())
     return [
         module for name, module in found if name.partition(".")[0] not in _REAL and type(module) is ModuleType

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 
+from kling_contracts.cases.invalid import minimal_value
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.fields import CallbackUrl, Choice, Integer, Text
+from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import Picture, PictureList
-from kling_contracts.verify.bodies import Body, minimal, minimal_value, with_field
+from kling_contracts.verify.bodies import Body, minimal, with_field
 from kling_contracts.verify.budget import RESULTS, SERIES, images_in
 
 EXTERNAL_ID = "external_task_id"

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
+from kling_contracts.image_files import read_header
 from kling_contracts.operations import Operation
-from kling_contracts.pictures import read_header
 from kling_contracts.verify.budget import Budget, images_in, images_of
 from kling_contracts.verify.callback_server import CallbackInbox
 from kling_contracts.verify.credentials import NOBODY, Credential, Keys

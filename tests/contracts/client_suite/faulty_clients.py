@@ -9,9 +9,9 @@ from zlib import crc32
 
 import pytest
 
-from kling_contracts.client_suite import properties
-from kling_contracts.client_suite.bench import Inconclusive
-from kling_contracts.client_suite.suite import judge
+from kling_contracts.client_suite import list_properties
+from kling_contracts.client_suite.harness import Inconclusive
+from kling_contracts.client_suite.suite import check_property
 from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_suite.plain_client import PlainClient
 from tests.profiles import EVERY_FAULT
@@ -31,7 +31,7 @@ RULES = (
     "valid[aspect_ratio.enum]",
 )
 
-PROPERTIES = cache(lambda: tuple(properties(PlainClient())))
+PROPERTIES = cache(lambda: tuple(list_properties(PlainClient())))
 
 
 def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -> dict[str, str]:
@@ -45,7 +45,7 @@ def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -
             sends_wrongly and ("_valid[" not in each.id or each.id.endswith(RULES))
         ):
             with suppress(Inconclusive):
-                reports[each.id] = judge(each, client, COMETAPI, request, examples=4)
+                reports[each.id] = check_property(each, client, COMETAPI, request, examples=4)
     return {name: report for name, report in reports.items() if report}
 
 

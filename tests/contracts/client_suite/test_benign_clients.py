@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from kling_contracts.client_suite import Outcome, Service, properties
-from kling_contracts.client_suite.bench import Bench, Inconclusive
-from kling_contracts.client_suite.place import Place
-from kling_contracts.client_suite.suite import look
+from kling_contracts.client_suite import Outcome, Service, list_properties
+from kling_contracts.client_suite.environment import Environment
+from kling_contracts.client_suite.harness import Harness, Inconclusive
+from kling_contracts.client_suite.suite import report_on
 from kling_contracts.gateways import COMETAPI, KLING
 from tests.contracts.client_suite.awaiting_client import AwaitingClient
 from tests.contracts.client_suite.plain_client import BROKEN, Body, Data, PlainClient, Refused
@@ -240,11 +240,11 @@ BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
 def test_nothing_is_found_wrong(client: type[PlainClient], request: pytest.FixtureRequest) -> None:
     gateway = KLING if client is SignsTokens else COMETAPI
     adapter, judged = client(), 0
-    with Place() as place:
-        for each in properties(adapter, gateway):
+    with Environment() as environment:
+        for each in list_properties(adapter, gateway):
             if each.id.startswith(tuple(f"client.{name}" for name in BENIGN[client])):
                 try:
-                    assert look(each, Bench(adapter, gateway, place, request, 4)) == ""
+                    assert report_on(each, Harness(adapter, gateway, environment, request, 4)) == ""
                 except Inconclusive:
                     assert client is WorksInAThread  # whose main thread waits for the other one
                 judged += 1

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from kling_contracts.client_suite import Outcome, Service
-from kling_contracts.client_suite.bench import Inconclusive
-from kling_contracts.client_suite.stand_in import REPLY_SECONDS
-from kling_contracts.client_suite.suite import judge
+from kling_contracts.client_suite.harness import Inconclusive
+from kling_contracts.client_suite.server import REPLY_SECONDS
+from kling_contracts.client_suite.suite import check_property
 from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_suite.faulty_clients import PROPERTIES, FaultyClients, require_caught
 from tests.contracts.client_suite.plain_client import BROKEN, Data, PlainClient, Refused
@@ -99,8 +99,8 @@ def test_a_fault_is_caught_by_what_is_meant_for_it(
 def test_who_pauses_for_less_than_told_is_not_blamed(case: str, request: pytest.FixtureRequest) -> None:
     """No source says that the service sends Retry-After."""
     wanted = next(each for each in PROPERTIES() if each.id == f"client.heeds_retry_after[{case}]")
-    with pytest.raises(Inconclusive, match=r"a pause of its own, 5\.\d s, where Retry-After said 20 s"):
-        judge(wanted, AsksAgainInItsOwnTime(), COMETAPI, request)
+    with pytest.raises(Inconclusive, match=r"a pause of its own, 5\.\d s, where Retry-After is 20 s"):
+        check_property(wanted, AsksAgainInItsOwnTime(), COMETAPI, request)
 
 
 class AsksTenTimesASecond(PlainClient):
@@ -109,4 +109,4 @@ class AsksTenTimesASecond(PlainClient):
 
 def test_ten_queries_a_second_are_not_too_many(request: pytest.FixtureRequest) -> None:
     wanted = next(each for each in PROPERTIES() if each.id == "client.pauses[running]")
-    assert judge(wanted, AsksTenTimesASecond(), COMETAPI, request) == ""
+    assert check_property(wanted, AsksTenTimesASecond(), COMETAPI, request) == ""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kling_contracts.client_suite import properties
-from kling_contracts.client_suite.ways_out import WAYS_OUT
+from kling_contracts.client_suite import list_properties
 from tests.contracts.client_suite import (
     test_billing,
     test_etiquette,
@@ -30,15 +29,15 @@ def test_every_property_has_a_faulty_client() -> None:
     names = {name.partition("[")[0] for name in named}
     missing = [
         each.id
-        for each in properties(PlainClient())
+        for each in list_properties(PlainClient())
         if each.id not in named and each.name not in many & names
     ]
     assert missing == []
 
 
-def test_every_property_has_a_way_out() -> None:
-    """And there are none for properties that are gone."""
+def test_properties_of_one_name_have_one_hint() -> None:
     lets = PlainClient()
     lets.validates_locally = False
-    names = {each.name for client in (PlainClient(), lets) for each in properties(client)}
-    assert set(WAYS_OUT) == names
+    hints = {(each.name, each.hint) for client in (PlainClient(), lets) for each in list_properties(client)}
+    assert all(hint for _, hint in hints)
+    assert len({name for name, _ in hints}) == len(hints)

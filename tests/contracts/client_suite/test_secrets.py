@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kling_contracts.client_suite import Service
-from kling_contracts.client_suite.tokens import KEY
+from kling_contracts.client_suite.credentials import KEY
 from tests.contracts.client_suite.faulty_clients import FaultyClients, require_caught
 from tests.contracts.client_suite.plain_client import Data, PlainClient, Refused
 

@@ -1,4 +1,4 @@
-"""What the suite for clients stands on: the scripted stand-in, and time that passes by being slept."""
+"""What the suite for clients stands on: the scripted server, and time that passes by being slept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from types import ModuleType
 
 import pytest
 
-from kling_contracts.client_suite.scripts import Script, created, shown, task
-from kling_contracts.client_suite.stand_in import Manner, Received, Reply, StandIn
+from kling_contracts.client_suite.replies import Script, created, shown, task
+from kling_contracts.client_suite.server import Delivery, Received, Reply, ScriptedServer
 from kling_contracts.client_suite.virtual_time import OutOfTime, RealTimeThread, VirtualTime
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.vocabulary import TaskStatus
@@ -25,14 +25,14 @@ CHUNKED = (
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn(lambda _: Reply(body="é".encode())) as running:
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(lambda _: Reply(body="é".encode())) as running:
         yield running
 
 
-def talk(stand_in: StandIn, sent: bytes) -> bytes:
+def talk(server: ScriptedServer, sent: bytes) -> bytes:
     """All that comes back on one connection."""
-    with socket.create_connection(("127.0.0.1", stand_in.port)) as connection:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(4096), b""))
@@ -47,19 +47,19 @@ def talk(stand_in: StandIn, sent: bytes) -> bytes:
     ],
     ids=["length", "chunks", "none"],
 )
-def test_requests_are_kept_as_they_came(stand_in: StandIn, sent: bytes, body: bytes) -> None:
-    talk(stand_in, sent)
-    (received,) = stand_in.requests
+def test_requests_are_kept_as_they_came(server: ScriptedServer, sent: bytes, body: bytes) -> None:
+    talk(server, sent)
+    (received,) = server.requests
     assert (received.target, received.path, received.body) == ("/a?b=c", "/a", body)
     assert received.header("x-key") == ("one, two" if not body else "")
 
 
-def test_a_connection_is_kept_and_an_interim_answer_given(stand_in: StandIn) -> None:
+def test_a_connection_is_kept_and_an_interim_answer_given(server: ScriptedServer) -> None:
     """As curl and others ask for it before a large body."""
     one = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n1"
-    back = talk(stand_in, one)
+    back = talk(server, one)
     assert back.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
-    connection = http.client.HTTPConnection("127.0.0.1", stand_in.port)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
     for _ in range(2):
         connection.request("GET", "/")
         assert connection.getresponse().read().decode() == "é"
@@ -68,42 +68,42 @@ def test_a_connection_is_kept_and_an_interim_answer_given(stand_in: StandIn) -> 
 
 
 @pytest.mark.parametrize(
-    ("manner", "end"),
+    ("delivery", "end"),
     [
-        (Manner.WHOLE, b"\r\nContent-Length: 2\r\n\r\n\xc3\xa9"),
-        (Manner.CLOSING, b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n\xc3\xa9"),
-        (Manner.CHUNKED, b"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\xc3\r\n1\r\n\xa9\r\n0\r\n\r\n"),
-        (Manner.CUT, b"\r\nContent-Length: 2\r\n\r\n\xc3"),
-        (Manner.DROPPED, b""),
+        (Delivery.WHOLE, b"\r\nContent-Length: 2\r\n\r\n\xc3\xa9"),
+        (Delivery.CLOSING, b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n\xc3\xa9"),
+        (Delivery.CHUNKED, b"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\xc3\r\n1\r\n\xa9\r\n0\r\n\r\n"),
+        (Delivery.CUT, b"\r\nContent-Length: 2\r\n\r\n\xc3"),
+        (Delivery.DROPPED, b""),
     ],
 )
-def test_replies_come_in_their_manner(stand_in: StandIn, manner: Manner, end: bytes) -> None:
-    stand_in.answer = lambda _: Reply(body="é".encode(), manner=manner)
-    back = talk(stand_in, b"GET / HTTP/1.1\r\n\r\n")
+def test_replies_come_in_their_manner(server: ScriptedServer, delivery: Delivery, end: bytes) -> None:
+    server.answer = lambda _: Reply(body="é".encode(), delivery=delivery)
+    back = talk(server, b"GET / HTTP/1.1\r\n\r\n")
     assert back.endswith(end)
     assert bool(back) is bool(end)
-    assert len(stand_in.requests) == 1
+    assert len(server.requests) == 1
 
 
-def test_a_stalled_reply_ends_with_the_client(stand_in: StandIn) -> None:
+def test_a_stalled_reply_ends_with_the_client(server: ScriptedServer) -> None:
     """It is not waited for: whoever hangs up is let go."""
-    stand_in.answer = lambda _: Reply(manner=Manner.STALLED)
-    assert talk(stand_in, b"GET / HTTP/1.1\r\n\r\n") == b""
+    server.answer = lambda _: Reply(delivery=Delivery.STALLED)
+    assert talk(server, b"GET / HTTP/1.1\r\n\r\n") == b""
 
 
-def test_what_was_sent_and_given_up_is_seen(stand_in: StandIn) -> None:
-    connection = socket.create_connection(("127.0.0.1", stand_in.port))
+def test_what_was_sent_and_given_up_is_seen(server: ScriptedServer) -> None:
+    connection = socket.create_connection(("127.0.0.1", server.port))
     connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
     connection.close()
-    stand_in.settle()
-    assert len(stand_in.requests) == 1
+    server.settle()
+    assert len(server.requests) == 1
 
 
-def test_a_mistake_of_a_script_is_not_hidden(stand_in: StandIn) -> None:
+def test_a_mistake_of_a_script_is_not_hidden(server: ScriptedServer) -> None:
     statuses: dict[str, int] = {}
-    stand_in.answer = lambda _: Reply(status=statuses["none"])
-    talk(stand_in, b"GET / HTTP/1.1\r\n\r\n")
-    assert isinstance(stand_in.failure, KeyError)
+    server.answer = lambda _: Reply(status=statuses["none"])
+    talk(server, b"GET / HTTP/1.1\r\n\r\n")
+    assert isinstance(server.failure, KeyError)
 
 
 def asked(method: str, target: str = "/x", body: bytes = b"") -> Received:

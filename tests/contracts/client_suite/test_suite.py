@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, properties
-from kling_contracts.client_suite import bench as bench_module
-from kling_contracts.client_suite import waiting as waiting_module
-from kling_contracts.client_suite.bench import Inconclusive, Property
-from kling_contracts.client_suite.suite import judge
-from kling_contracts.client_suite.tokens import KEY
+from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, list_properties
+from kling_contracts.client_suite import harness as harness_module
+from kling_contracts.client_suite.credentials import KEY
+from kling_contracts.client_suite.harness import Inconclusive, Property
+from kling_contracts.client_suite.properties import waiting as waiting_module
+from kling_contracts.client_suite.suite import check_property
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from tests.contracts.client_suite.plain_client import Body, Data, PlainClient, Refused
 
@@ -27,17 +27,17 @@ def cases(test: Any) -> dict[str, Any]:
 
 
 def one(name: str, adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Property:
-    (found,) = (each for each in properties(adapter, gateway) if each.id == f"client.{name}")
+    (found,) = (each for each in list_properties(adapter, gateway) if each.id == f"client.{name}")
     return found
 
 
 def report(name: str, adapter: ClientAdapter, request: pytest.FixtureRequest) -> str:
-    return judge(one(name, adapter), adapter, COMETAPI, request, examples=5)
+    return check_property(one(name, adapter), adapter, COMETAPI, request, examples=5)
 
 
 def test_ids_are_unique_and_say_what_they_are_about() -> None:
     for gateway in (COMETAPI, KLING):
-        ids = [each.id for each in properties(PlainClient(), gateway)]
+        ids = [each.id for each in list_properties(PlainClient(), gateway)]
         assert len(ids) == len(set(ids)) > 100
         assert all(each.startswith("client.") for each in ids)
 
@@ -75,7 +75,7 @@ class SendsFew(PlainClient):
 
 
 def test_a_client_is_given_the_fields_that_it_can_send(request: pytest.FixtureRequest) -> None:
-    found = {each.id: each for each in properties(SendsFew())}
+    found = {each.id: each for each in list_properties(SendsFew())}
     assert "client.sends_only_valid[prompt.max_length]" in found
     assert "client.sends_only_valid[subject_image.base64]" in found
     assert not [name for name in found if "aspect_ratio" in name or "body.unicode" in name]
@@ -117,7 +117,7 @@ class LetsNobodyRefuse(LetsTheServiceRefuse):
 
 def test_without_local_validation_the_refusal_has_to_reach_the_caller(request: pytest.FixtureRequest) -> None:
     """Which is asked instead of a refusal before sending."""
-    names = {each.name for each in properties(LetsTheServiceRefuse())}
+    names = {each.name for each in list_properties(LetsTheServiceRefuse())}
     assert "client.sends_only_valid" not in names
     assert report("passes_refusals_on", LetsTheServiceRefuse(), request) == ""
     assert "expected  an error, as the service refused" in report(
@@ -200,8 +200,8 @@ def test_a_client_in_real_time_is_held_to_its_deadline(
 ) -> None:
     """One that never ends is cut off in the end."""
     monkeypatch.setattr(waiting_module, "_REAL_DEADLINE", 0.05)
-    monkeypatch.setattr(bench_module, "MANY", 50)
-    assert "client.keeps_deadline[slow-replies]" not in {each.id for each in properties(InRealTime())}
+    monkeypatch.setattr(harness_module, "MANY", 50)
+    assert "client.keeps_deadline[slow-replies]" not in {each.id for each in list_properties(InRealTime())}
     assert report("keeps_deadline[held]", InRealTime(), request) == ""
     assert "a call that the suite had to end" in report("keeps_deadline[held]", ForeverInRealTime(), request)
 

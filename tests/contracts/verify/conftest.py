@@ -12,9 +12,9 @@ import pytest
 
 import kling_mock.images.draw
 from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.image_files import png
 from kling_contracts.operations import Operation
 from kling_contracts.registry import SUITE, steps_of
-from kling_contracts.sample_pictures import png
 from kling_contracts.verify.callback_server import ReceivedCallbacks
 from kling_contracts.verify.credentials import Keys
 from kling_contracts.verify.model import Requirement, Step, Suite, Verdict

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
-from kling_contracts.operations import Operation
-from kling_contracts.sample_pictures import encoded, png
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
+from kling_contracts.image_files import encoded, png
+from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from tests.contracts.verify.faulty_servers.base import Behind, Fault, FaultyServer
 from tests.contracts.verify.faulty_servers.messages import (
     Object,

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from kling_contracts.cases.invalid import minimal_value
 from kling_contracts.composite_fields import ListOf
-from kling_contracts.operations import Operation
-from kling_contracts.picture_fields import PictureList
-from kling_contracts.request_schemas import request_schema
+from kling_contracts.image_fields import PictureList
+from kling_contracts.openapi.requests import request_schema
+from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from kling_contracts.rules import Effect
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
-from kling_contracts.verify.bodies import Body, faults, minimal, minimal_value, with_field
+from kling_contracts.verify.bodies import Body, faults, minimal, with_field
 from tests.contracts.test_trial_operations import Judge
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
 

@@ -10,10 +10,9 @@ import pytest
 
 from kling_contracts.checks.combined_requests import body_of, requests_of
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
-from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, Operation
+from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation
 from kling_contracts.registry import checks_of, judge_recording, steps_of
 from kling_contracts.rules import Effect
-from kling_contracts.text_to_image import TEXT_TO_IMAGE
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.model import Verdict
 from kling_contracts.verify.plan import Options

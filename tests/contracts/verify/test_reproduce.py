@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kling_contracts.cases.images import bulky
 from kling_contracts.gateways import COMETAPI
 from kling_contracts.registry import checks_of
-from kling_contracts.verify.bodies import bulky, minimal, subjects
+from kling_contracts.verify.bodies import minimal, subjects
 from kling_contracts.verify.credentials import MUTATED_KEYS
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Exchange

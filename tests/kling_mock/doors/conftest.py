@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from kling_contracts.gateways import COMETAPI
-from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.image_files import encoded, png
 from kling_mock import Clock, ManualClock
 from kling_mock.callbacks.model import Callback
 from kling_mock.doors.asgi import ASGIApp

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from kling_contracts.gateways import COMETAPI
-from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.image_files import encoded, png
 from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock import Fake, Reply, Request
 from kling_mock.doors.asgi import INLINE_BYTES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.image_files import encoded, png
 from kling_mock import read_picture
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import PictureRecord

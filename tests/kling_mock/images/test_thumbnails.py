@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from kling_contracts.pictures import PictureHeader, read_header
-from kling_contracts.sample_pictures import encoded
+from kling_contracts.image_files import PictureHeader, encoded, read_header
 from kling_mock.images.draw import draw_picture
 from kling_mock.images.thumbnails import make_thumbnail
 from kling_mock.images.urls import PictureInfo

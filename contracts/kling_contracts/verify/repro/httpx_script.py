@@ -22,8 +22,8 @@ _MODULES: Final = {
     "jwt": r"\bjwt\.encode\(",
     "os": r"\bos\.(?:environ|urandom)\b",
     "time": r"\btime\.(?:sleep|time)\b",
-    "kling_contracts.pictures as pictures": r"\bpictures\.\w+\(",
-    "kling_contracts.verify.bodies as bodies": r"\bbodies\.\w+\(",
+    "kling_contracts.image_files as image_files": r"\bimage_files\.\w+\(",
+    "kling_contracts.cases.images as images": r"\bimages\.\w+\(",
     "kling_contracts.verify.callback_server as callback_server": r"\bcallback_server\.CallbackServer\(",
 }
 _NAMES: Final = re.compile(r"\b(?:key|second_key|run)\b")
@@ -142,7 +142,7 @@ class _Writer:
         kind = self._placeholders.evidence.operation.result
         yield f'while not ({kind} := {query}.get("{kind}")): time.sleep(1)'
         fetched = f'httpx.get({kind}[{result.position}]["url"])'
-        seen = "pictures.read_header" if kind.drawn else "len"
+        seen = "image_files.read_header" if kind.drawn else "len"
         shown = f"print(answer, answer.headers, {seen}(answer.content), hash(answer.content))"
         yield f"for answer in [{fetched} for _ in range({times})]: {shown}"
 

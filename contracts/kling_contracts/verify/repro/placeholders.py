@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from kling_contracts.pictures import read_header
-from kling_contracts.sample_pictures import encoded, jpeg, png
-from kling_contracts.verify.bodies import bulky
+from kling_contracts.cases.images import bulky
+from kling_contracts.image_files import encoded, jpeg, png, read_header
 from kling_contracts.verify.credentials import MUTATED_KEYS, MUTATED_TOKENS, RIGHT_TOKEN, token_expression
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK
@@ -162,13 +161,13 @@ class Placeholders:
         if made is None:
             return text
         kind = "JPG" if made.startswith("photograph") else "PNG"
-        same = [it for it in self._known if it.python == f"bodies.{made}"]
+        same = [it for it in self._known if it.python == f"images.{made}"]
         if same:
             return self._place(same[0])
         count = sum(it.variable.startswith(kind) for it in self._known)
         variable = f"{kind}{count + 1}" if count else kind
         return self._place(
-            Placeholder(f"${variable}", f"bodies.{made}", len(text), variable, f"{variable}={word(text)}")
+            Placeholder(f"${variable}", f"images.{made}", len(text), variable, f"{variable}={word(text)}")
         )
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
-from kling_contracts.pictures import PictureHeader, read_header
-from kling_contracts.sample_pictures import encoded, png
+from kling_contracts.image_files import PictureHeader, encoded, png, read_header
 from tests.contracts.verify.faulty_servers.base import FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Object, Request, as_object, subjects_in
 from tests.contracts.verify.faulty_servers.tasks import everywhere

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from kling_contracts.pictures import read_header
-from kling_contracts.sample_pictures import png
+from kling_contracts.image_files import png, read_header
 from kling_contracts.vocabulary import ASPECT_RATIOS
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response

@@ -1,0 +1,206 @@
+"""Environment shared by all tests of a suite: one server address, one event loop, no real service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Self
+from unittest import mock
+
+from kling_contracts.client_suite.server import Address, ClientTimeout, Received, Reply, ScriptedServer
+from kling_contracts.client_suite.virtual_time import SILENCE, VirtualTime
+from kling_contracts.gateways import INTERCEPTED_HOSTS
+
+
+class Environment:
+    """A scripted server and an event loop, both open until `close`.
+
+    Clients that live as long as a program keep their base URL, their connections and their loop; so the
+    suite does as well.
+    """
+
+    def __init__(self) -> None:
+        self.clock = VirtualTime(self._is_quiet, self.interrupt)
+        # The number of requests received when a call was interrupted; None where it was not.
+        self.stopped: int | None = None
+        self.connections = Connections(self._is_awaited)
+        self.server = self._new_server()
+        self._listens = False
+        self._runner: asyncio.Runner | None = None
+        self._selector: _JumpingSelector | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both. They open again where they are wanted again."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
+        if self._listens:
+            self.server.__exit__()
+            self.server, self._listens = self._new_server(), False
+
+    def interrupt(self) -> None:
+        """Take note of what had been sent when a call is interrupted."""
+        self.server.settle()
+        self.stopped = len(self.server.requests)
+
+    def open_server(self, answer: Callable[[Received], Reply], now: Callable[[], float]) -> ScriptedServer:
+        """The scripted server, with nothing left of what it was used for before."""
+        if not self._listens:
+            self.server.__enter__()
+            self._listens = True
+        self.server.begin(answer, now)
+        return self.server
+
+    def run(self, work: Coroutine[Any, Any, object]) -> object:
+        """What a coroutine returns, in the loop of this environment."""
+        if self._runner is None:
+            self._runner = asyncio.Runner(loop_factory=self._loop)
+        try:
+            return self._runner.run(work)
+        except BaseException:
+            if self.clock.overdue:  # the loop was left in the middle of something
+                runner, self._runner = self._runner, None
+                runner.close()
+            raise
+
+    def _new_server(self) -> ScriptedServer:
+        return ScriptedServer(lambda _: Reply(), self.connections.client_timeout)
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        self._selector = _JumpingSelector(self.clock)
+        return asyncio.SelectorEventLoop(self._selector)
+
+    def _is_awaited(self, number: int) -> bool:
+        """Whether our loop, in virtual time, waits for a socket."""
+        awaited = self._selector.get_map() if self._selector and self.clock.active else None
+        return awaited is not None and number in awaited  # None: the loop is closed
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing is under way between the client and the scripted server."""
+        return not self._listens or self.server.is_idle()
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Lets virtual time pass where a loop has nothing to do but wait for a timer.
+
+    So timeouts and timers take no time either, however a client came to them.
+    """
+
+    def __init__(self, clock: VirtualTime) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        clock = self._clock
+        if timeout is None or timeout <= 0 or not clock.active:
+            return super().select(timeout)
+        until, silent_since = time.perf_counter() + timeout, time.perf_counter()
+        while True:
+            quiet = clock.is_quiet()
+            ready = super().select(0)
+            now = time.perf_counter()
+            if ready or now >= until:
+                return ready
+            if not quiet:
+                silent_since = now
+            elif not clock.companions() or now - silent_since > SILENCE:
+                clock.pass_by(timeout)
+                return []
+            if ready := super().select(0.001):
+                return ready
+
+
+_LOOPBACK: Final = "127.0.0.1,localhost"
+
+
+class Isolation:
+    """A context in which the names of the service are not resolved, and no proxy is asked for loopback."""
+
+    def __init__(self) -> None:
+        self._resolve = socket.getaddrinfo
+        direct = {
+            name: f"{_LOOPBACK},{os.environ.get(name, '')}".strip(",") for name in ("NO_PROXY", "no_proxy")
+        }
+        self._patches = (
+            mock.patch.object(socket, "getaddrinfo", self._getaddrinfo),
+            mock.patch.dict(os.environ, direct),
+        )
+
+    def __enter__(self) -> Self:
+        for patch in self._patches:
+            patch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for patch in self._patches:
+            patch.stop()
+
+    def _getaddrinfo(self, host: Any, *arguments: Any, **named: Any) -> Any:  # as in the socket module
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+        if isinstance(name, str) and name.lower().rstrip(".") in INTERCEPTED_HOSTS:
+            raise socket.gaierror(
+                socket.EAI_FAIL,
+                f"{name} is the real service, where tasks are billed: the client has to use service.base_url",
+            )
+        return self._resolve(host, *arguments, **named)
+
+
+class Connections:
+    """Knows the sockets that were connected in this process while it was entered, for as long as they live.
+
+    Not seen are those of other processes, and of libraries that are not written in Python. `is_awaited` says
+    of the number of a socket whether an event loop in virtual time waits for it: there a timeout is over at
+    once, so a client that still waits has none.
+    """
+
+    def __init__(self, is_awaited: Callable[[int], bool]) -> None:
+        self._is_awaited: Final = is_awaited
+        self._lock = threading.Lock()
+        self._known = weakref.WeakSet[socket.socket]()
+
+    def __enter__(self) -> Self:
+        real = socket.socket.connect
+
+        def connect(client: socket.socket, address: Any) -> None:
+            with self._lock:
+                self._known.add(client)
+            real(client, address)
+
+        self._patch = mock.patch.object(socket.socket, "connect", connect)
+        self._patch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.stop()
+
+    def client_timeout(self, address: Address) -> ClientTimeout:
+        """How long the client at an address would go on waiting."""
+        client = self._at(address)
+        timeout = 0.0 if client is None else client.gettimeout()
+        if client is None or (timeout == 0 and not self._is_awaited(client.fileno())):
+            return ClientTimeout.UNSEEN
+        return ClientTimeout.LIMITED if timeout else ClientTimeout.ENDLESS
+
+    def _at(self, address: Address) -> socket.socket | None:
+        with self._lock:
+            known = list(self._known)
+        return next((each for each in known if _address(each) == address), None)
+
+
+def _address(client: socket.socket) -> object:
+    try:
+        return client.getsockname()
+    except OSError:  # it is closed
+        return None

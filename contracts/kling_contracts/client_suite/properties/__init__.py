@@ -1,0 +1,1 @@
+"""The properties that a client must have: one module for each subject."""

@@ -1,0 +1,108 @@
+"""Properties of billing: a create that may have been accepted is not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+from kling_contracts.client_suite.adapter import ClientAdapter
+from kling_contracts.client_suite.bodies import smallest_body
+from kling_contracts.client_suite.harness import TIMEOUT, Harness, Property, fault
+from kling_contracts.client_suite.replies import answer, created, out_of_order, shown, task
+from kling_contracts.client_suite.server import Delivery, Reply
+from kling_contracts.openapi.examples import TASK_ID
+from kling_contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus
+
+_NO_SECOND_CREATE_HINT: Final = "send a create once more only where none can have arrived, or at 429"
+
+# `service.timeout` where no reply arrives.
+_SHORT: Final = 0.1
+_DEADLINE: Final = 60.0
+_REAL_DEADLINE: Final = 1.0
+_EXTERNAL_ID: Final = "external_task_id"
+
+_WHOLE: Final = created(task(TaskStatus.SUBMITTED))
+# The service accepted the create; its reply is lost in this way.
+LOST_REPLIES: Final[Mapping[str, tuple[str, Reply]]] = MappingProxyType(
+    {
+        "dropped": ("the connection is dropped before the answer", answer(None, delivery=Delivery.DROPPED)),
+        "cut": ("the answer is cut in the middle", Reply(body=_WHOLE.body, delivery=Delivery.CUT)),
+        "stalled": ("no answer comes until the client gives up", answer(None, delivery=Delivery.STALLED)),
+        "502": ("a proxy answers 502", out_of_order(502)),
+        "504": ("a proxy answers 504", out_of_order(504)),
+        "illegible": (
+            "the answer is 200 and no JSON",
+            Reply(body=b"<html>ok</html>", headers=(("Content-Type", "text/html"),)),
+        ),
+    }
+)
+
+
+def billing(adapter: ClientAdapter) -> Iterator[Property]:
+    """The properties of creates whose reply was lost."""
+    for name, (sentence, reply) in LOST_REPLIES.items():
+        yield Property(
+            id=f"client.no_second_create[{name}]",
+            hint=_NO_SECOND_CREATE_HINT,
+            sentence=f"where {sentence}, a create is not sent again, and the caller gets an error",
+            source=KLING_UPDATES,
+            check=partial(_no_second_create, reply),
+        )
+    running, failed = shown(task(TaskStatus.PROCESSING)), shown(task(TaskStatus.FAILED))
+    for name, sentence, replies in (
+        ("failed", "a task has failed", [running, failed]),
+        ("deadline", "a task has not ended by the deadline", [running]),
+    ):
+        yield Property(
+            id=f"client.no_second_create[{name}]",
+            hint=_NO_SECOND_CREATE_HINT,
+            sentence=f"where {sentence}, waiting for it does not create another one",
+            source=KLING_UPDATES,
+            check=partial(_waiting_creates_nothing, replies),
+        )
+    yield Property(
+        id=f"client.no_second_create[{_EXTERNAL_ID}]",
+        hint=_NO_SECOND_CREATE_HINT,
+        sentence="a create with an external id makes one task, however often it is sent",
+        source=KLING_LIVE,
+        check=_one_task_for_one_id,
+        skip=_unless_sent(adapter.fields),
+    )
+
+
+def _unless_sent(fields: Collection[str] | None) -> str:
+    return "" if fields is None or _EXTERNAL_ID in fields else f"the client does not send {_EXTERNAL_ID}"
+
+
+def _no_second_create(reply: Reply, harness: Harness) -> None:
+    harness.timeout = _SHORT if reply.delivery is Delivery.STALLED else TIMEOUT
+    script = harness.answer_with(creates=[reply, _WHOLE], queries=[shown(task(TaskStatus.SUBMITTED))])
+    attempt = harness.submit(smallest_body(harness))
+    if not attempt.creates:
+        fault("a create on the wire", attempt)
+    if script.accepted != 1:
+        fault(
+            "one create: the service accepted it",
+            f"{script.accepted} creates, all accepted: each is billed",
+            tag=f"after the first one: {reply.delivery.value}, HTTP {reply.status}",
+        )
+    if attempt.error is None and attempt.value != TASK_ID:
+        fault("an error, as the id of the task is unknown", attempt)
+
+
+def _waiting_creates_nothing(replies: list[Reply], harness: Harness) -> None:
+    script = harness.answer_with(queries=replies)
+    attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)
+    if script.accepted:
+        fault("no create", f"{'; '.join(map(str, attempt.creates))}: each is billed")
+
+
+def _one_task_for_one_id(harness: Harness) -> None:
+    script = harness.answer_with(
+        creates=[answer(None, delivery=Delivery.DROPPED), _WHOLE], queries=[shown(task(TaskStatus.SUBMITTED))]
+    )
+    attempt = harness.submit(smallest_body(harness, **{_EXTERNAL_ID: "poster-1"}))
+    if script.accepted != 1:
+        fault("one task", f"{script.accepted} tasks, from {'; '.join(map(str, attempt.creates))}")

@@ -1,0 +1,152 @@
+"""Properties of etiquette: pauses between requests, Retry-After, an end when interrupted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from kling_contracts.client_suite.adapter import ClientAdapter
+from kling_contracts.client_suite.bodies import smallest_body
+from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.replies import (
+    TOO_MANY,
+    answer,
+    created,
+    out_of_order,
+    shown,
+    task,
+    too_many,
+)
+from kling_contracts.client_suite.server import Delivery, Received, Reply
+from kling_contracts.openapi.examples import TASK_ID
+from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
+
+_DEADLINE: Final = 60.0
+# How long pauses are watched.
+_WATCHED: Final = 10.0
+_REAL_DEADLINE: Final = 1.0
+# More queries a second than this are hammering. Published clients ask every 1 to 10 seconds.
+_MOST_A_SECOND: Final = 10
+# What Retry-After asks for, and the tolerance: dates have no fractions. No source says that the service
+# sends it, so a client that pauses for `_OWN_PAUSE` before it tries again is not blamed.
+_RETRY_AFTER: Final = 20
+_REAL_RETRY_AFTER: Final = 1
+_OWN_PAUSE: Final = 0.5
+_TOLERANCE: Final = 0.25
+_DATE_TOLERANCE: Final = 1.25
+# When a wait is interrupted, in seconds.
+_INTERRUPTION: Final = 21.7
+
+_RUNNING: Final = shown(task(TaskStatus.PROCESSING))
+
+
+def etiquette(adapter: ClientAdapter) -> Iterator[Property]:
+    """The properties of pauses, Retry-After and interruption."""
+    troubles: dict[str, tuple[str, Reply]] = {
+        "running": ("a task that runs", _RUNNING),
+        "unavailable": ("a service that answers 503", out_of_order(503)),
+        "dropped": ("a service that drops connections", answer(None, delivery=Delivery.DROPPED)),
+    }
+    for name, (whom, reply) in troubles.items():
+        yield Property(
+            id=f"client.pauses[{name}]",
+            hint="sleep a second or more between two queries, also after one that went wrong",
+            sentence=f"while it waits for {whom} it asks at most {_MOST_A_SECOND} times a second",
+            source=ASSUMED,
+            check=partial(_pauses, reply),
+        )
+    retries: dict[str, tuple[str, Callable[[Harness], None]]] = {
+        "create": ("a create", _retries_a_create),
+        "query": ("a query", partial(_retries_a_query, _in_seconds, _TOLERANCE)),
+        "date": ("a query, with a date,", partial(_retries_a_query, _as_date, _DATE_TOLERANCE)),
+    }
+    for name, (what, check) in retries.items():
+        yield Property(
+            id=f"client.heeds_retry_after[{name}]",
+            hint="sleep for as long as Retry-After says before trying again, or raise",
+            sentence=f"where {what} is answered with 429 and Retry-After, none comes at once",
+            source=ASSUMED,
+            check=check,
+        )
+    yield Property(
+        id="client.stops_when_interrupted",
+        hint="around a query catch Exception, and never BaseException",
+        sentence="a wait that is interrupted (Ctrl-C; a coroutine: cancelled) asks no more",
+        source=ASSUMED,
+        check=_stops,
+        skip="" if adapter.virtual_time else "the client does not live in virtual time",
+    )
+
+
+def _deadline(harness: Harness) -> float:
+    return _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE
+
+
+def _pauses(reply: Reply, harness: Harness) -> None:
+    deadline = min(_deadline(harness), _WATCHED)
+    harness.answer_with(queries=[reply])
+    attempt = harness.wait(TASK_ID, deadline)
+    # A client that gave up at once may have tried a few times before.
+    seconds = max(attempt.seconds, deadline if attempt.error is None else 1.0)
+    if len(attempt.queries) > _MOST_A_SECOND * seconds + 1:  # at both ends
+        fault(
+            f"at most {_MOST_A_SECOND * seconds:.0f} queries in {seconds:.0f} s",
+            f"{len(attempt.queries)} queries",
+        )
+
+
+def _in_seconds(harness: Harness) -> str:
+    return str(_wanted(harness))
+
+
+def _as_date(harness: Harness) -> str:
+    return formatdate(time.time() + _wanted(harness), usegmt=True)
+
+
+def _wanted(harness: Harness) -> int:
+    return _RETRY_AFTER if harness.adapter.virtual_time else _REAL_RETRY_AFTER
+
+
+def _retries_a_query(retry_after: Callable[[Harness], str], tolerance: float, harness: Harness) -> None:
+    end = shown(task(TaskStatus.SUCCEED, pictures=harness.pictures))
+    reply = too_many(harness.gateway, retry_after(harness))
+    harness.answer_with(queries=[reply, end])
+    _require_pause(harness, harness.wait(TASK_ID, 4 * _deadline(harness)).queries, reply, tolerance)
+
+
+def _retries_a_create(harness: Harness) -> None:
+    reply = too_many(harness.gateway, _in_seconds(harness))
+    harness.answer_with(creates=[reply, created(task(TaskStatus.SUBMITTED))])
+    _require_pause(harness, harness.submit(smallest_body(harness)).creates, reply, _TOLERANCE)
+
+
+def _require_pause(harness: Harness, sent: list[Received], reply: Reply, tolerance: float) -> None:
+    after = dict(reply.headers)["Retry-After"]
+    for first, second in list(pairwise(sent))[:1]:
+        gap = second.at - first.at
+        if gap < _OWN_PAUSE:
+            fault(
+                f"nothing for {_wanted(harness)} s, or an error",
+                f"{second.method} again after {gap:.1f} s",
+                tag=f"HTTP {TOO_MANY}, Retry-After: {after}",
+            )
+        if gap < _wanted(harness) - tolerance:
+            raise Inconclusive(
+                f"{second.method} again after a pause of its own, {gap:.1f} s, where Retry-After is "
+                f"{_wanted(harness)} s: no source says that the service sends it"
+            )
+
+
+def _stops(harness: Harness) -> None:
+    harness.answer_with(queries=[_RUNNING])
+    attempt = harness.wait(TASK_ID, _DEADLINE, interruption=_INTERRUPTION)
+    if attempt.unstopped is None:
+        raise Inconclusive("it was not seen to sleep in the main thread, so it could not be interrupted")
+    if attempt.unstopped or attempt.overdue:
+        fault("nothing sent after the interruption", f"{attempt.unstopped} queries more, and {attempt}")
+    if attempt.error is None and attempt.status in TERMINAL:
+        fault("an error: the task has not ended", attempt)

@@ -1,0 +1,250 @@
+"""The field kinds that hold pictures: one picture, and a list of objects with one each."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, Self, cast
+
+from kling_contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
+from kling_contracts.image_files import read_header
+from kling_contracts.rules import (
+    FILE_TOO_LARGE,
+    NOT_BASE64,
+    WRONG_SIZE,
+    WRONG_TYPE,
+    WRONG_VALUE,
+    Effect,
+    InputPicture,
+    Reading,
+    Rule,
+    Wording,
+    is_text,
+)
+from kling_contracts.vocabulary import (
+    ASSUMED,
+    INPUT_BYTES_MAXIMUM,
+    INPUT_RATIO_MAXIMUM,
+    INPUT_SIDE_MINIMUM,
+    KLING_LIVE,
+    KLING_PAGE,
+    MEGABYTE,
+    PIXELS_INVALID,
+    SHAPE_INVALID,
+    Fact,
+    Source,
+)
+
+_GROUPS: Final = r"^(?:[A-Za-z0-9+/]{4})*"
+_PADDED: Final = r"[A-Za-z0-9+/]{2}=="
+# `(?!\n)$`: in Python, unlike ECMA, a bare `$` would let a last newline pass.
+BASE64_PATTERN: Final = rf"{_GROUPS}(?:{_PADDED}|[A-Za-z0-9+/]{{3}}=|[A-Za-z0-9+/]{{4}})(?!\n)$"
+
+
+def decode_base64(text: str) -> bytes | None:
+    """The bytes of strict RFC 4648 base64 (padding required, no white space), or None."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:  # binascii.Error is one; so is a character outside ASCII
+        return None
+    # Some Pythons let superfluous padding pass: "AAAA=", "AAAA====".
+    return data if len(text) == -(-len(data) // 3) * 4 else None
+
+
+def _base64_schemas(maximum: int) -> list[JSON]:
+    """What says "at most so many bytes, in base64": the last four characters may be partly padding."""
+    groups, rest = divmod(maximum, 3)
+    schemas: list[JSON] = [
+        {"contentEncoding": "base64", "pattern": BASE64_PATTERN, "maxLength": groups * 4},
+    ]
+    if rest:
+        last = _PADDED if rest == 1 else rf"(?:{_PADDED}|[A-Za-z0-9+/]{{3}}=)"
+        pattern = rf"{_GROUPS}{last}(?!\n)$"
+        schemas.append({"contentEncoding": "base64", "pattern": pattern, "maxLength": (groups + 1) * 4})
+    return schemas
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture(Field):
+    """A picture: an http(s) URL, or raw base64 without a `data:` prefix. PNG or JPEG.
+
+    Text that is neither is refused. Bytes that are no picture, or one too small or too long, are
+    accepted and make the task fail, as captured from the live service. Normalised it is its URL, or None
+    where it is inline: all pictures are in `reading.pictures`.
+    """
+
+    @cached_property
+    def not_base64(self) -> Rule:
+        return self._rule("base64", "is a URL or raw base64", NOT_BASE64, KLING_LIVE)
+
+    @cached_property
+    def not_url(self) -> Rule:
+        return self._rule("url", "names a host where it is a URL", WRONG_VALUE, ASSUMED)
+
+    @cached_property
+    def too_large(self) -> Rule:
+        limit = f"{INPUT_BYTES_MAXIMUM.value // MEGABYTE} MB"
+        source = INPUT_BYTES_MAXIMUM.source
+        return self._rule("max_bytes", f"has at most {limit}", FILE_TOO_LARGE, source, limit)
+
+    @cached_property
+    def no_picture(self) -> Rule:
+        return self._failing("format", "is a PNG or JPEG", PIXELS_INVALID, KLING_PAGE)
+
+    @cached_property
+    def too_small(self) -> Rule:
+        sentence = f"is at least {INPUT_SIDE_MINIMUM.value} pixels wide and high"
+        return self._failing("min_side", sentence, PIXELS_INVALID, INPUT_SIDE_MINIMUM.source)
+
+    @cached_property
+    def too_oblong(self) -> Rule:
+        limit = INPUT_RATIO_MAXIMUM.value
+        sentence = f"has sides between 1:{limit} and {limit}:1"
+        return self._failing("shape", sentence, SHAPE_INVALID, INPUT_RATIO_MAXIMUM.source)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        inline = (self.not_base64, self.too_large, self.no_picture, self.too_small, self.too_oblong)
+        return (*super().rules, self.not_url, *inline)
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, str):
+            return reading.violate(self.wrong_type, path, value)
+        if LOOKS_WEB.match(value):
+            if not (is_text(value) and is_web_url(value)):
+                return reading.violate(self.not_url, path, value)
+            reading.pictures.append(InputPicture(path, value, None, None))
+            return value
+        return self._read_inline(value, path, reading)
+
+    def _read_inline(self, value: str, path: str, reading: Reading) -> None:
+        # The size is known before decoding; nobody decodes 90 MB to refuse them.
+        if len(value) // 4 * 3 - value[-2:].count("=") > INPUT_BYTES_MAXIMUM.value:
+            return reading.violate(self.too_large, path, value)
+        data = decode_base64(value)
+        if data is None:
+            return reading.violate(self.not_base64, path, value)
+        header = read_header(data)
+        reading.pictures.append(InputPicture(path, None, data, header))
+        if header is None:
+            return reading.violate(self.no_picture, path, value)
+        short, long = sorted((header.width, header.height))
+        if short < INPUT_SIDE_MINIMUM.value:
+            return reading.violate(self.too_small, path, value)
+        if long > short * INPUT_RATIO_MAXIMUM.value:
+            return reading.violate(self.too_oblong, path, value)
+        return None
+
+    def schema(self) -> JSON:
+        return {
+            "type": "string",
+            "anyOf": [{"format": "uri", "pattern": URL_PATTERN}, *_base64_schemas(INPUT_BYTES_MAXIMUM.value)],
+        }
+
+    def _failing(self, name: str, sentence: str, text: Fact[str], source: Source) -> Rule:
+        return Rule(
+            id=f"{self.full_name}.{name}",
+            sentence=f"{self.full_name} {sentence}",
+            source=source,
+            wording=Wording(text.value, text.source),
+            effect=Effect.FAILS,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureList(Field):
+    """A list of objects that hold one picture each: `[{"subject_image": ...}, ...]`.
+
+    An empty list is a missing one. The rules of the picture are named after it alone: `subject_image.base64`.
+    """
+
+    item: Picture
+    minimum: Fact[int]
+    maximum: Fact[int]
+
+    json_type = "array"
+
+    @cached_property
+    def too_few(self) -> Rule:
+        sentence = f"has at least {self.minimum.value} images"
+        return self._rule("min_items", sentence, WRONG_SIZE, self.minimum.source, self._range)
+
+    @cached_property
+    def too_many(self) -> Rule:
+        sentence = f"has at most {self.maximum.value} images"
+        return self._rule("max_items", sentence, WRONG_SIZE, self.maximum.source, self._range)
+
+    @cached_property
+    def no_object(self) -> Rule:
+        sentence = f"holds objects with {self.item.name}"
+        return self._rule("item_type", sentence, WRONG_TYPE, self.source, "object")
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        # An empty list is already "missing": a minimum of one is a rule that nothing can break.
+        counts = (self.too_few, self.too_many) if self.minimum.value > 1 else (self.too_many,)
+        return (*super().rules, *counts, self.no_object, *self.item.rules)
+
+    @property
+    def _range(self) -> str:
+        return f"{self.minimum.value} and {self.maximum.value}"
+
+    def read(self, value: object, path: str, reading: Reading) -> object:
+        if not isinstance(value, list):
+            return reading.violate(self.wrong_type, path, value)
+        items = cast("list[object]", value)
+        if not items:
+            return reading.violate(self.missing, path, items)
+        if len(items) < self.minimum.value:
+            reading.violate(self.too_few, path, items)
+        elif len(items) > self.maximum.value:
+            reading.violate(self.too_many, path, items)
+        paths = self.paths if path == self.name else self._paths_of(path)
+        # Elements beyond the limit are refused already: reading a million of them would help nobody.
+        return [
+            self._read_item(item, item_path, picture_path, reading)
+            for item, (item_path, picture_path) in zip(items, paths, strict=False)
+        ]
+
+    @cached_property
+    def paths(self) -> tuple[tuple[str, str], ...]:
+        """The paths of each element and of the picture in it: made once, and shared by all that name them."""
+        return self._paths_of(self.name)
+
+    def _paths_of(self, path: str) -> tuple[tuple[str, str], ...]:
+        elements = (f"{path}[{index}]" for index in range(self.maximum.value))
+        return tuple((element, f"{element}.{self.item.name}") for element in elements)
+
+    def within(self, prefix: str) -> Self:
+        return replace(self, prefix=prefix, item=self.item.within(f"{prefix}{self.name}."))
+
+    def _read_item(self, item: object, path: str, picture_path: str, reading: Reading) -> object:
+        if not isinstance(item, dict):
+            return reading.violate(self.no_object, path, item)
+        given = cast("dict[str, object]", item)
+        if len(given) > 1:
+            self._read_unknown(given, path, reading)
+        picture = given.get(self.item.name)
+        if not picture and reading.absent(picture):
+            return reading.violate(self.item.missing, picture_path, picture)
+        url = self.item.read(picture, picture_path, reading)
+        return {} if url is None else {self.item.name: url}
+
+    def _read_unknown(self, given: dict[str, object], path: str, reading: Reading) -> None:
+        for key, value in given.items():
+            if key != self.item.name:
+                place = f"{path}[{key[:60]!a}]"
+                reading.ignore(place, key, value, f"unknown field ignored: {place}")
+
+    def schema(self) -> JSON:
+        return {
+            "type": "array",
+            "minItems": self.minimum.value,
+            "maxItems": self.maximum.value,
+            "items": {
+                "type": "object",
+                "required": [self.item.name],
+                "properties": {self.item.name: {"description": self.item.doc, **self.item.schema()}},
+            },
+        }

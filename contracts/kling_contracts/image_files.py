@@ -1,0 +1,119 @@
+"""PNG and JPEG files without an image library: read a header, make a small file of any size.
+
+`read_header` looks at a few bytes and decodes nothing. `png` and `jpeg` make files that every decoder opens,
+in few bytes, so that strategies, examples and tests need no image library.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Final, NamedTuple
+
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
+# Start-of-frame markers carry the size; C4, C8 and CC lie in the same range but are tables.
+_JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_BARE: Final = frozenset(range(0xD0, 0xD9)) | {0x01}
+
+
+class PictureHeader(NamedTuple):
+    """Format (`png` or `jpeg`) and size in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes) -> PictureHeader | None:
+    """The header of a PNG or JPEG, or None when the bytes are neither (or end before their size)."""
+    if data.startswith(_PNG_SIGNATURE):
+        return _read_png(data)
+    if data.startswith(_JPEG_SIGNATURE):
+        return _read_jpeg(data)
+    return None
+
+
+def _read_png(data: bytes) -> PictureHeader | None:
+    if data[12:16] != b"IHDR" or len(data) < 24:
+        return None
+    return PictureHeader("png", int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+
+
+def _read_jpeg(data: bytes) -> PictureHeader | None:
+    position = 2
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            return None
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte before a marker
+            position += 1
+        elif marker in _JPEG_BARE:
+            position += 2
+        elif marker in _JPEG_FRAMES:
+            height = int.from_bytes(data[position + 5 : position + 7])
+            width = int.from_bytes(data[position + 7 : position + 9])
+            return PictureHeader("jpeg", width, height) if len(data) >= position + 9 else None
+        else:
+            length = int.from_bytes(data[position + 2 : position + 4])
+            if length < 2:  # it counts itself: such bytes are no JPEG, and would keep us stepping for long
+                return None
+            position += 2 + length
+    return None
+
+
+# One table for both kinds of coefficient: a single code, one bit long, that says "nothing here".
+_NO_COEFFICIENT: Final = bytes([1, *[0] * 15, 0])
+
+
+def png(width: int, height: int, size: int = 0) -> bytes:
+    """A white PNG of so many pixels, one bit each; `size` pads it to exactly so many bytes.
+
+    Raises ValueError where the padding, which takes 12 bytes or more, cannot give that size.
+    """
+    row = b"\0" + b"\xff" * -(-width // 8)
+    head = b"\x89PNG\r\n\x1a\n" + _chunk(
+        b"IHDR", width.to_bytes(4) + height.to_bytes(4) + bytes([1, 0, 0, 0, 0])
+    )
+    tail = _chunk(b"IDAT", zlib.compress(row * height, 9)) + _chunk(b"IEND", b"")
+    if not size:
+        return head + tail
+    spare = size - len(head) - len(tail) - len(_chunk(b"paDd", b""))
+    if spare < 0:
+        raise ValueError(f"a {width}x{height} PNG cannot have {size} bytes")
+    # Lower-case first and last letters: an ancillary chunk that readers skip and editors may copy.
+    return head + _chunk(b"paDd", bytes(spare)) + tail
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A grey JPEG of so many pixels."""
+    blocks = -(-width // 8) * -(-height // 8)
+    # Two zero bits a block, "no difference" and "end of block"; what is left of the last byte is ones.
+    spare = -2 * blocks % 8
+    scan = bytearray(-(-2 * blocks // 8))
+    scan[-1] |= (1 << spare) - 1
+    return b"".join(
+        (
+            b"\xff\xd8",
+            _segment(0xDB, b"\0" + b"\1" * 64),
+            _segment(0xC0, b"\x08" + height.to_bytes(2) + width.to_bytes(2) + b"\1\1\x11\0"),
+            _segment(0xC4, b"\x00" + _NO_COEFFICIENT),
+            _segment(0xC4, b"\x10" + _NO_COEFFICIENT),
+            _segment(0xDA, b"\1\1\0\0\x3f\0"),
+            bytes(scan),
+            b"\xff\xd9",
+        )
+    )
+
+
+def encoded(data: bytes) -> str:
+    """Bytes the way a request carries them: strict base64, padded, on one line."""
+    return base64.b64encode(data).decode()
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2) + data

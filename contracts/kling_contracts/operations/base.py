@@ -1,0 +1,145 @@
+"""An operation: the fields of its request, its constraints, and how its task appears on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, assert_never, cast
+
+from kling_contracts.composite_fields import AnyField, read_field
+from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
+from kling_contracts.image_fields import Picture, PictureList
+from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, Reading, Rule
+from kling_contracts.vocabulary import (
+    KLING_IDS,
+    SEED,
+    SUCCESS_MESSAGE,
+    UNITS_PER_IMAGE,
+    Fact,
+    IdStyle,
+    ResultKind,
+    Source,
+)
+
+BODY_TYPE: Final = Rule(
+    id="body.type",
+    sentence="the request body is a JSON object",
+    source=SEED,
+    wording=WRONG_TYPE,
+    limit="object",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One kind of task: the fields of its request, and how its task and results appear on the wire.
+
+    `tail` is the official last part of its path; a gateway may offer it elsewhere too. `selector` names
+    the body key whose presence picks this operation where several share a path. `result` is the key of
+    `task_result` that holds the results, `ids` the style of its task ids, `success_word` the `message` of a
+    successful reply. The create reply of a `synchronous` operation shows the ended task with its results.
+    `constraints` are about several fields at once; those fields are optional, and at the top level.
+    """
+
+    name: str
+    title: str
+    doc: str
+    tail: str
+    fields: tuple[AnyField, ...]
+    source: Source
+    constraints: tuple[Constraint, ...] = ()
+    selector: str | None = None
+    units_per_image: Fact[int] = UNITS_PER_IMAGE
+    result: ResultKind = ResultKind.IMAGES
+    ids: IdStyle = KLING_IDS
+    success_word: Fact[str] = SUCCESS_MESSAGE
+    synchronous: bool = False
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Every key of the body that means something."""
+        return frozenset(key for field in self.fields for key in field.names)
+
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        """Every rule by its id, in order of declaration."""
+        of_fields = (rule for field in self.fields for rule in field.rules)
+        of_several = (constraint.rule for constraint in self.constraints)
+        return {rule.id: rule for rule in (BODY_TYPE, *of_fields, *of_several, BODY_UNICODE)}
+
+    @cached_property
+    def defaults(self) -> Mapping[str, object]:
+        """What the service takes for fields that were not given."""
+        return {field.name: field.default for field in self.fields if field.default is not None}
+
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """The fields that hold values other than pictures, in order of declaration."""
+        return tuple(field.name for field in self.fields if not isinstance(field, Picture | PictureList))
+
+    def field(self, name: str) -> AnyField:
+        return next(field for field in self.fields if field.name == name)
+
+    def read(self, body: object, *, null_is_absent: bool = True) -> Reading:
+        """Read a decoded JSON body: normalised values, pictures, all violations, notes. Pure."""
+        reading = Reading(null_is_absent=null_is_absent)
+        if not isinstance(body, dict):
+            reading.violate(BODY_TYPE, "request body", body)
+            return reading
+        given = cast("dict[str, object]", body)
+        for field in self.fields:
+            if field.name in given or field.required or field.aliases:
+                read_field(field, given, reading, reading.values)
+        if self.constraints:
+            names = self.given(given, null_is_absent=null_is_absent)
+            for constraint in self.constraints:
+                constraint.check(names, reading, self.defaults)
+        if not given.keys() <= self.keys:
+            self._read_unknown(given, reading)
+        if reading.ignored:
+            reading.finish()
+        return reading
+
+    def _read_unknown(self, given: Mapping[str, object], reading: Reading) -> None:
+        for key, value in given.items():
+            if key not in self.keys:
+                path = ascii(key[:60])
+                reading.ignore(path, key, value, f"unknown field ignored: {path}")
+
+    def given(self, body: Mapping[str, object], *, null_is_absent: bool = True) -> frozenset[str]:
+        """The declared names of the fields that have a value in the body, under any of their names."""
+        absent = Reading(null_is_absent=null_is_absent).absent
+        return frozenset(
+            field.name
+            for field in self.fields
+            if any(name in body and not absent(body[name]) for name in field.names)
+        )
+
+    def completed(
+        self, body: Mapping[str, object], value_of: Callable[[AnyField], object], keep: str = ""
+    ) -> dict[str, object]:
+        """A body under declared names, changed until it satisfies the constraints.
+
+        `value_of` gives the values of added fields. Where constraints exclude fields, `keep` stays if it is
+        one of them, else the first one given.
+        """
+        whole = dict(body)
+        for constraint in self.constraints:
+            given = self.given(whole)
+            match constraint:
+                case ExactlyOne(names=names):
+                    kept = (
+                        keep if keep in names else next((name for name in names if name in given), names[0])
+                    )
+                    if kept not in whole:
+                        whole[kept] = value_of(self.field(kept))
+                    for name in set(names) - {kept}:
+                        whole.pop(name, None)
+                case RequiredWhen(field=name):
+                    values = self.read(whole).values
+                    if name not in given and constraint.applies(given, values, self.defaults):
+                        whole[name] = value_of(self.field(name))
+                case _:
+                    assert_never(constraint)
+        return whole

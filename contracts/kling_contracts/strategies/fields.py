@@ -1,0 +1,285 @@
+"""Hypothesis: values of one field. Valid ones, those exactly on a limit, those that break one rule.
+
+Everything is derived from the declaration of the field. The values lie where mistakes are: plain random
+text never comes near a limit of 2500 characters, and never mixes up code points, bytes and UTF-16 units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol, assert_never, cast
+
+from hypothesis import strategies as st
+
+from kling_contracts.cases.values import (
+    FLAG_WORDS,
+    NO_ITEMS,
+    WEB_URLS,
+    hollow_items,
+    near_misses,
+    number_edges,
+    number_faults,
+    other_types,
+)
+from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
+from kling_contracts.image_fields import Picture, PictureList
+from kling_contracts.strategies.images import picture_edges, picture_faults, pictures
+from kling_contracts.strategies.objects import ABSENT, Object, Objects, Plain, objects
+from kling_contracts.strategies.scalars import (
+    Case,
+    Values,
+    cases,
+    integer_edges,
+    integer_faults,
+    next_numbers,
+    numbers,
+    samples,
+    text_edges,
+    text_faults,
+    texts,
+)
+
+_NOTHING: Final[list[object]] = []
+
+
+def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each kind
+    """Given values that break no rule; small ones when shrunk. Not for `external_task_id` on a server."""
+    match field:
+        case PictureList():
+            return _lists(field, field.minimum.value, field.maximum.value)
+        case Picture():
+            return pictures()
+        case Integer():
+            whole = st.integers(field.minimum.value, field.maximum.value)
+            return whole | whole.map(float)
+        case Number():
+            return numbers(field)
+        case Flag():
+            return st.booleans()
+        case Choice():
+            return samples(*field.options.value)
+        case CallbackUrl():
+            return samples(*WEB_URLS.values())
+        case Text():
+            return texts(field)
+        case Nested():
+            return objects(field.fields, plain_values(field.fields))
+        case ListOf():
+            return _item_lists(field, field.minimum.value, field.maximum.value)
+        case _:
+            assert_never(field)
+
+
+def plain_values(fields: Iterable[AnyField]) -> Plain:
+    """The valid values of every field, by its declared name."""
+    return {field.name: valid_values(field) for field in fields}
+
+
+def edge_values(field: AnyField) -> Iterator[Case]:  # noqa: C901, PLR0912 -- one case for each kind
+    """Valid values exactly on a limit, by the rule they nearly break."""
+    match field:
+        case PictureList():
+            yield from _list_edges(field)
+        case Picture():
+            yield from (Case(*case) for case in picture_edges(field))
+        case Integer():
+            yield from integer_edges(field)
+        case Number():
+            yield from cases(number_edges(field))
+        case Flag():
+            yield Case(field.wrong_type, "true", samples(True))
+            yield Case(field.wrong_type, "false", samples(False))
+        case Choice():
+            for option in field.options.value:
+                yield Case(field.unknown, option, samples(option))
+        case CallbackUrl():
+            for tag, url in WEB_URLS.items():
+                yield Case(field.not_url, tag, samples(url))
+        case Text():
+            yield from text_edges(field)
+        case Nested():
+            yield from object_edges(field.fields, plain_values(field.fields))
+        case ListOf():
+            yield from _item_list_edges(field)
+        case _:
+            assert_never(field)
+    if not field.required:
+        yield Case(field.wrong_type, "null", samples(None))
+        yield Case(field.wrong_type, "empty", samples(""))
+
+
+def fault_values(field: AnyField) -> Iterator[Case]:  # noqa: C901 -- one case for each kind
+    """Values that break exactly one rule of the field; that it is required is a rule of its object."""
+    for tag, values in other_types(field.json_type).items():
+        yield Case(field.wrong_type, tag, samples(*values))
+    match field:
+        case PictureList():
+            yield from _list_faults(field)
+        case Picture():
+            yield from (Case(*case) for case in picture_faults(field))
+        case Integer():
+            yield from integer_faults(field)
+        case Number():
+            yield from cases(number_faults(field))
+            yield from next_numbers(field)
+        case Flag():
+            yield Case(field.wrong_type, "word", samples(*FLAG_WORDS))
+        case Choice():
+            for tag, texts in near_misses(field).items():
+                yield Case(field.unknown, tag, samples(*texts))
+        case CallbackUrl() | Text():
+            yield from text_faults(field)
+        case Nested():
+            yield from object_faults(field.fields, plain_values(field.fields))
+        case ListOf():
+            yield from _item_list_faults(field)
+        case _:
+            assert_never(field)
+
+
+class Around(Protocol):
+    """Puts valid fields around one field that holds one of some values."""
+
+    def __call__(
+        self, fields: Sequence[AnyField], plain: Plain, special: AnyField, values: Values, /
+    ) -> Values: ...
+
+
+def object_edges(fields: Sequence[AnyField], plain: Plain, around: Around = objects) -> Iterator[Case]:
+    """Objects of valid fields with one exactly on a limit. `around` puts the other fields around it."""
+    for field in fields:
+        for rule, tag, values in edge_values(field):
+            yield Case(rule, tag, around(fields, plain, field, values))
+
+
+def object_faults(fields: Sequence[AnyField], plain: Plain, around: Around = objects) -> Iterator[Case]:
+    """Objects in which one field breaks one rule, or is missing."""
+    for field in fields:
+        if field.required:
+            for tag, nothing in (("absent", ABSENT), ("null", None), ("empty text", "")):
+                yield Case(field.missing, tag, around(fields, plain, field, st.just(nothing)))
+        for rule, tag, values in fault_values(field):
+            yield Case(rule, tag, around(fields, plain, field, values))
+
+
+def ignored_values(field: AnyField, extras: Objects) -> Iterator[tuple[str, Values]]:
+    """Valid values with one of `extras` where it is ignored: beside known keys, under a spare alias."""
+    match field:
+        case PictureList():
+            full = _lists(field, field.minimum.value, field.maximum.value)
+            yield "unknown field of an item", st.builds(_add_to_last, full, extras)
+        case Nested():
+            plain = plain_values(field.fields)
+            full = objects(field.fields, plain)
+            yield f"unknown field of {field.full_name}", st.builds(dict[str, object].__or__, full, extras)
+            for inner in field.fields:
+                for alias in inner.aliases:
+                    pair = objects(field.fields, plain, inner, plain[inner.name])
+                    beside = st.builds(
+                        both_names, pair, st.just(inner.name), plain[inner.name], st.just(alias)
+                    )
+                    yield f"alias beside {inner.full_name}", beside
+                for tag, values in ignored_values(inner, extras):
+                    yield tag, objects(field.fields, plain, inner, values)
+        case ListOf():
+            for tag, values in ignored_values(field.item, extras):
+                yield tag, _with_list_item(field, values)
+        case Text() | Choice() | Integer() | Number() | Flag() | Picture():
+            pass
+        case _:
+            assert_never(field)
+
+
+def both_names(body: Object, name: str, value: object, alias: str) -> Object:
+    """The object with the field under its name, and beside it an alias that is not Unicode text."""
+    return body | {name: value, alias: "\ud800"}
+
+
+def _add_to_last(items: object, extra: Object) -> object:
+    rest = cast("list[Object]", items)
+    return [*rest[:-1], rest[-1] | extra]
+
+
+def _items(field: PictureList, picture: Values) -> Values:
+    return picture.map(lambda given: {field.item.name: given})
+
+
+def _lists(field: PictureList, shortest: int, longest: int) -> Values:
+    return st.lists(_items(field, pictures()), min_size=shortest, max_size=longest)
+
+
+def _with_item(field: PictureList, broken: Values) -> Values:
+    """Lists of a legal length with one such item, at any position."""
+    positions = st.integers(0, field.maximum.value - 1)
+    lists = st.lists(_items(field, pictures()), min_size=field.minimum.value, max_size=field.maximum.value)
+    return st.builds(_replaced, lists, positions, broken)
+
+
+def _replaced(items: list[object], position: int, item: object) -> list[object]:
+    position %= len(items)
+    return [*items[:position], item, *items[position + 1 :]]
+
+
+def _list_edges(field: PictureList) -> Iterator[Case]:
+    limits = [(field.too_many, field.maximum.value)]
+    if field.too_few in field.rules:
+        limits.append((field.too_few, field.minimum.value))
+    for rule, limit in limits:
+        yield Case(rule, "distinct", _lists(field, limit, limit))
+        equal = pictures().map(_equal_items(field, limit))
+        yield Case(rule, "equal", equal)
+    for rule, tag, values in picture_edges(field.item):
+        yield Case(rule, tag, _with_item(field, _items(field, values)))
+
+
+def _equal_items(field: PictureList, count: int) -> Callable[[object], object]:
+    return lambda picture: [{field.item.name: picture} for _ in range(count)]
+
+
+def _list_faults(field: PictureList) -> Iterator[Case]:
+    name = field.item.name
+    yield Case(field.missing, "empty", samples(_NOTHING))
+    if field.too_few in field.rules:
+        yield Case(field.too_few, "short", _lists(field, 1, field.minimum.value - 1))
+    high = field.maximum.value
+    yield Case(field.too_many, "long", _lists(field, high + 1, high + 3))
+    yield Case(field.too_many, "equal", pictures().map(_equal_items(field, high + 1)))
+    yield Case(field.too_many, "very long", pictures().map(_equal_items(field, 50)))
+    yield Case(field.no_object, "item", _with_item(field, samples(*NO_ITEMS)))
+    yield Case(field.item.missing, "item", _with_item(field, samples(*hollow_items(name))))
+    for tag, wrong in other_types(field.item.json_type).items():
+        yield Case(field.item.wrong_type, tag, _with_item(field, _items(field, samples(*wrong))))
+    for rule, tag, values in picture_faults(field.item):
+        yield Case(rule, tag, _with_item(field, _items(field, values)))
+
+
+def _item_lists(field: ListOf, shortest: int, longest: int) -> Values:
+    return st.lists(valid_values(field.item), min_size=shortest, max_size=longest)
+
+
+def _with_list_item(field: ListOf, values: Values) -> Values:
+    """Lists of a legal length with one such item, at any position."""
+    lists = _item_lists(field, max(1, field.minimum.value), field.maximum.value)
+    return st.builds(_replaced, lists, st.integers(0, field.maximum.value - 1), values)
+
+
+def _item_list_edges(field: ListOf) -> Iterator[Case]:
+    low, high = field.minimum.value, field.maximum.value
+    yield Case(field.too_many, "longest", _item_lists(field, high, high))
+    yield Case(field.too_few if low else field.wrong_type, "shortest", _item_lists(field, low, low))
+    for rule, tag, values in edge_values(field.item):
+        yield Case(rule, tag, _with_list_item(field, values))
+
+
+def _item_list_faults(field: ListOf) -> Iterator[Case]:
+    low, high = field.minimum.value, field.maximum.value
+    if low:
+        yield Case(field.too_few, "short", _item_lists(field, 0, low - 1))
+    yield Case(field.too_many, "long", _item_lists(field, high + 1, high + 3))
+    equal = valid_values(field.item).map(lambda item: [item] * (high + 1))
+    yield Case(field.too_many, "equal", equal)
+    for tag, nothing in (("null", None), ("empty text", "")):
+        yield Case(field.item.missing, tag, _with_list_item(field, samples(nothing)))
+    for rule, tag, values in fault_values(field.item):
+        yield Case(rule, tag, _with_list_item(field, values))
