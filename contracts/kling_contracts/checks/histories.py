@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from kling_contracts.lifecycle import Misconduct, judge
+from kling_contracts.lifecycle import LifecycleViolation, check_lifecycle
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence, Observation, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange
@@ -34,9 +34,9 @@ def lasted(history: TaskHistory) -> float:
     return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
 
 
-def misconduct(history: TaskHistory) -> Sequence[Misconduct]:
+def misconduct(history: TaskHistory) -> Sequence[LifecycleViolation]:
     """The violations of the life cycle in a history."""
-    return judge([each.task for each in judged_by(history)], n=history.images, kind=history.kind)
+    return check_lifecycle([each.task for each in judged_by(history)], n=history.images, kind=history.kind)
 
 
 def judged_by(history: TaskHistory) -> Sequence[Observation]:

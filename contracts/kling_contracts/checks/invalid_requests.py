@@ -9,7 +9,7 @@ from itertools import groupby
 from kling_contracts.checks.histories import called, ended_as, task_of
 from kling_contracts.checks.pagination import MOST, list_whole
 from kling_contracts.checks.refusals import any_validation_shape, error_check
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.verify import parts
@@ -164,18 +164,18 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.validation",
             "a request that breaks a rule is refused with the error due",
             gateway,
-            [Situation.INVALID],
+            [RefusalReason.INVALID],
             _refusals(unknown_model=False),
             also=any_validation_shape(gateway),
         )
     ]
-    if Situation.UNKNOWN_MODEL in gateway.main.rules:
+    if RefusalReason.UNKNOWN_MODEL in gateway.main.rules:
         found.append(
             error_check(
                 "errors.unknown_model",
                 "an unknown model is refused with the error due",
                 gateway,
-                [Situation.UNKNOWN_MODEL],
+                [RefusalReason.UNKNOWN_MODEL],
                 _refusals(unknown_model=True),
             )
         )
@@ -185,7 +185,7 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
                 "errors.duplicate_id",
                 "a duplicate external id is refused with the error due",
                 gateway,
-                [Situation.DUPLICATE_ID],
+                [RefusalReason.DUPLICATE_ID],
                 lambda evidence: evidence.of(ProbeKind.DUPLICATE),
             )
         )
@@ -193,7 +193,7 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:
-    named = Situation.UNKNOWN_MODEL.value
+    named = RefusalReason.UNKNOWN_MODEL.value
 
     def pick(evidence: Evidence) -> Iterator[Exchange]:
         return (

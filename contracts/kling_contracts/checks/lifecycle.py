@@ -9,7 +9,7 @@ from typing import Final, cast
 from kling_contracts.checks.histories import ended, judged_by, misconduct
 from kling_contracts.checks.polling import is_unwatched, patience_with
 from kling_contracts.gateways import Gateway
-from kling_contracts.lifecycle import Misconduct
+from kling_contracts.lifecycle import LifecycleViolation
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect
 from kling_contracts.verify import parts
@@ -299,7 +299,7 @@ def _premise(rule: str, history: TaskHistory) -> bool:
     return bool(statuses)
 
 
-def _around(history: TaskHistory, broken: Misconduct) -> tuple[Shown, ...]:
+def _around(history: TaskHistory, broken: LifecycleViolation) -> tuple[Shown, ...]:
     """The create, the look before, and the look at which it was seen."""
     at = (0, max(broken.at - 1, 0), broken.at)
     return tuple(dict.fromkeys(judged_by(history)[position].shown for position in at))

@@ -9,7 +9,7 @@ from typing import Final
 from kling_contracts.checks.histories import is_steady
 from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, expect_refusal
 from kling_contracts.fields import Integer
-from kling_contracts.gateways import PAGING, Gateway, Situation
+from kling_contracts.gateways import PAGING, Gateway, RefusalReason
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
@@ -227,7 +227,7 @@ def _bound_checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.paging",
             "a page out of bounds is refused with the error due",
             gateway,
-            [Situation.INVALID],
+            [RefusalReason.INVALID],
             lambda evidence: (each for each in evidence.of(ProbeKind.BAD_PAGE) if each.status >= 400),
         ),
     )

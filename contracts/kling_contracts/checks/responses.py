@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
-from kling_contracts.gateways import Gateway, Shape
+from kling_contracts.gateways import ErrorShape, Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import MARKS, Exchange, Headers
 from kling_contracts.verify.model import Check, CheckContext
@@ -170,7 +170,7 @@ def _error_status(exchange: Exchange) -> bool | None:
 
 
 def _has_request_id(exchange: Exchange) -> bool | None:
-    if exchange.error_shape not in (None, Shape.KLING) or not isinstance(exchange.json, dict):
+    if exchange.error_shape not in (None, ErrorShape.KLING) or not isinstance(exchange.json, dict):
         return None
     if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
         return None

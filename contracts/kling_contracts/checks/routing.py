@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, error_message, expect_refusal
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
@@ -34,14 +34,14 @@ def path_checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="errors.wrong_method",
             sentence="a wrong method is refused with 404, or with 405 and in Allow what is right",
-            source=gateway.refusals[Situation.WRONG_METHOD].source,
+            source=gateway.refusals[RefusalReason.WRONG_METHOD].source,
             judge=_judge_method,
             catches=("DELETE that seems to work", "405 without Allow", "the error of a framework"),
         ),
         Check(
             id="errors.unknown_path",
             sentence="an unknown path is refused with 404, as an error",
-            source=gateway.refusals[Situation.NO_ROUTE].source,
+            source=gateway.refusals[RefusalReason.NO_ROUTE].source,
             judge=_judge_path,
             catches=("200 for anything", "the error of a framework"),
         ),
@@ -129,7 +129,7 @@ def unknown_id_checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.unknown_task",
             "a query for a task that does not exist is refused with the error due",
             gateway,
-            [Situation.UNKNOWN_TASK],
+            [RefusalReason.UNKNOWN_TASK],
             lambda evidence: evidence.of(ProbeKind.UNKNOWN_ID),
         ),
     )

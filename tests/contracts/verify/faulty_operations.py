@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
 from kling_contracts.image_files import encoded, png
 from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from tests.contracts.verify.faulty_servers.base import Behind, Fault, FaultyServer
@@ -97,7 +97,7 @@ def refusing(*operations: Operation, finds: set[str]) -> Callable[[Callable[[Obj
             def serve(self, request: Request) -> Response:
                 valid = request.creates and not self.gateway.main.read(request.peek).violations
                 if valid and refused(request.peek) and self.knows(request):
-                    return self.refuse(Situation.INVALID)
+                    return self.refuse(RefusalReason.INVALID)
                 return self.right(request)
 
         _note(refused.__name__, operations, finds, Refusing)
@@ -302,7 +302,7 @@ class ForgottenWhenCreated(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         if request.task_id and self.right(request).good:
-            return self.refuse(Situation.UNKNOWN_TASK)
+            return self.refuse(RefusalReason.UNKNOWN_TASK)
         return super().serve(request)
 
 

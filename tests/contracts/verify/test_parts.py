@@ -9,7 +9,7 @@ import pytest
 from kling_contracts.checks.lifecycle import RULES
 from kling_contracts.checks.new_tasks import shape_problem
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
-from kling_contracts.lifecycle import judge
+from kling_contracts.lifecycle import check_lifecycle
 from kling_contracts.registry import checks_of, steps_of
 from kling_contracts.verify.bodies import faults, minimal
 from kling_contracts.verify.evidence import Evidence
@@ -140,12 +140,12 @@ def test_every_check_that_takes_precedence_exists(gateway: Gateway) -> None:
 def failing(check_id: str, *numbers: int, unless: tuple[str, ...] = ()) -> Check:
     """A check that looks at all exchanges and fails for some."""
 
-    def judge(evidence: Evidence, context: CheckContext) -> None:
+    def check_lifecycle(evidence: Evidence, context: CheckContext) -> None:
         for each in evidence.exchanges:
             holds = each.number not in numbers
             context.expect(holds, "no", expected="", actual="", shown=(each,))
 
-    return Check(id=check_id, sentence="", source=SEED, judge=judge, unless=unless)
+    return Check(id=check_id, sentence="", source=SEED, judge=check_lifecycle, unless=unless)
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,12 @@ def test_every_rule_of_the_judge_has_its_check() -> None:
 
     import kling_contracts.lifecycle
 
-    named = set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', inspect.getsource(kling_contracts.lifecycle)))
+    named = set(
+        re.findall(r'LifecycleViolation\(\s*"([a-z.]+)"', inspect.getsource(kling_contracts.lifecycle))
+    )
     assert named - set(RULES) == {"task.id", "state.skipped"}
     assert set(RULES) <= named
-    assert judge([]) == ()
+    assert check_lifecycle([]) == ()
 
 
 @pytest.mark.parametrize(

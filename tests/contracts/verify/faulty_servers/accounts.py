@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import uuid4
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from tests.contracts.verify.faulty_servers.authentication import KnowsKeys
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response, as_object, text_in
@@ -50,7 +50,7 @@ class GlobalExternalIds(FaultyServer):
         given = request.peek.get("external_task_id") if request.creates else None
         owner = self._taken.get(str(given))
         if given and owner is not None and owner != request.headers.get("authorization"):
-            return self.refuse(Situation.DUPLICATE_ID, id=given)
+            return self.refuse(RefusalReason.DUPLICATE_ID, id=given)
         response = self.right(request)
         if given and response.good:
             self._taken[str(given)] = request.headers.get("authorization", "")
@@ -191,7 +191,7 @@ class BurntByRefusal(FaultyServer):
             return self.right(request)
         sound = not self.gateway.main.read(request.peek).violations
         if given in self._burnt and sound:
-            return self.refuse(Situation.DUPLICATE_ID, id=given)
+            return self.refuse(RefusalReason.DUPLICATE_ID, id=given)
         response = self.right(request)
         if not response.good and not is_taken(response) and request.key:
             self._burnt.add(given)
@@ -220,7 +220,7 @@ class NoQueryByExternalId(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         if request.task_id.startswith("kc-") and not request.task_id.endswith("-nobody") and request.key:
-            return self.refuse(Situation.UNKNOWN_TASK, id=request.task_id)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=request.task_id)
         return self.right(request)
 
 
@@ -238,7 +238,7 @@ class FoldsCase(FaultyServer):
             return self.right(request)
         folded = (request.headers.get("authorization", ""), given.casefold())
         if self._taken.get(folded, given) != given:
-            return self.refuse(Situation.DUPLICATE_ID, id=given)
+            return self.refuse(RefusalReason.DUPLICATE_ID, id=given)
         response = self.right(request)
         if response.good:
             self._taken[folded] = given

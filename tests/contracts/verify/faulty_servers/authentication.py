@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response, as_object
 
@@ -146,7 +146,7 @@ class BodyFirst(KnowsKeys):
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 401 and request.creates and "subject_image_list" not in request.peek:
-            return self.refuse(Situation.INVALID)
+            return self.refuse(RefusalReason.INVALID)
         return response
 
 
@@ -156,7 +156,7 @@ class JSONFirst(KnowsKeys):
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 401 and request.creates and request.json is None:
-            return self.refuse(Situation.BAD_JSON)
+            return self.refuse(RefusalReason.BAD_JSON)
         return response
 
 

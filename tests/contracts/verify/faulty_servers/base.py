@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 
-from kling_contracts.gateways import GATEWAYS, Gateway, Situation
+from kling_contracts.gateways import GATEWAYS, Gateway, RefusalReason
 from tests.contracts.verify.faulty_servers.messages import Callback, Request, Response
 
 Serve = Callable[[Request], Response]
@@ -68,9 +68,9 @@ class FaultyServer:
         )
         return self.right(query).status != 401
 
-    def refuse(self, situation: Situation, **values: object) -> Response:
+    def refuse(self, reason: RefusalReason, **values: object) -> Response:
         """A refusal as the gateway has it."""
-        refusal = self.gateway.refusals[situation]
+        refusal = self.gateway.refusals[reason]
         known = {"message": "value is invalid", "id": "", "model": "", "method": "", "path": "", "parts": 0}
         response = Response(status=refusal.status)
         response.json = refusal.body(str(uuid4()), **(known | values))
@@ -184,7 +184,7 @@ class Group:
                     operation = self.gateway.main
                     sound = request.creates and not operation.read(request.peek).violations
                     if sound and refused(request) and self.knows(request):
-                        return self.refuse(Situation.INVALID)
+                        return self.refuse(RefusalReason.INVALID)
                     return self.right(request)
 
             self.add(catches, refused.__name__, _said(refused), Refusing, gateways or GATEWAYS, also, images)

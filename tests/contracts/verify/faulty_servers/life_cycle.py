@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import (
     Callback,
@@ -176,7 +176,7 @@ class UnknownAtFirst(FaultyServer):
         task_id = request.task_id
         if task_id.isdigit() and response.good and task_id not in self._looked:
             self._looked.add(task_id)
-            return self.refuse(Situation.UNKNOWN_TASK, id=task_id)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=task_id)
         return response
 
 
@@ -260,7 +260,7 @@ class FailedAsErrors(FaultyServer):
 
     def after(self, request: Request, response: Response) -> None:
         if request.task_id and response.task.get("task_status") == "failed":
-            refused = self.refuse(Situation.INVALID, message=response.task["task_status_msg"])
+            refused = self.refuse(RefusalReason.INVALID, message=response.task["task_status_msg"])
             response.status, response.content = refused.status, refused.content
 
 
@@ -273,7 +273,7 @@ class ForgetsTheEnded(PerTask):
         task = response.task
         name = str(task.get("task_id"))
         if request.task_id and self.reads.get(f"{name} ended", 0) > 1:
-            refused = self.refuse(Situation.UNKNOWN_TASK, id=name)
+            refused = self.refuse(RefusalReason.UNKNOWN_TASK, id=name)
             response.status, response.content = refused.status, refused.content
 
     def mutate(self, name: str, task: Object) -> None:

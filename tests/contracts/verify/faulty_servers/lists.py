@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Object, Request, Response
 from tests.contracts.verify.faulty_servers.tasks import ENDS
@@ -53,7 +53,7 @@ class SmallPages(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         if _is_page(request) and request.page.get("pageSize") == "500" and "pageNum" not in request.page:
-            return self.refuse(Situation.INVALID)
+            return self.refuse(RefusalReason.INVALID)
         return self.right(request)
 
 
@@ -63,7 +63,7 @@ class LastPageMissing(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         if _is_page(request) and request.page.get("pageNum") == "1000":
-            return self.refuse(Situation.INVALID)
+            return self.refuse(RefusalReason.INVALID)
         return self.right(request)
 
 
@@ -74,7 +74,7 @@ class NotFoundBeyondTheEnd(FaultyServer):
     def serve(self, request: Request) -> Response:
         response = self.right(request)
         number = request.page.get("pageNum", "1") if request.lists and response.good else "1"
-        return self.refuse(Situation.INVALID) if int(number) > 1 and not response.entries else response
+        return self.refuse(RefusalReason.INVALID) if int(number) > 1 and not response.entries else response
 
 
 @group.after("lists.accepts_bounds", KLING)

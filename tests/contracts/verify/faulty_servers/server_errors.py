@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response, subjects_in
 from tests.contracts.verify.faulty_servers.refusals import malformed
@@ -54,7 +54,9 @@ class FailsOnBadJSON(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         response = self.right(request)
-        return self.refuse(Situation.INTERNAL) if malformed(request) and response.status == 400 else response
+        return (
+            self.refuse(RefusalReason.INTERNAL) if malformed(request) and response.status == 400 else response
+        )
 
 
 @group.server("responses.no_server_error")
@@ -63,7 +65,7 @@ class FailsOnNull(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         return (
-            self.refuse(Situation.INTERNAL)
+            self.refuse(RefusalReason.INTERNAL)
             if request.creates and request.raw == b"null"
             else self.right(request)
         )
@@ -77,7 +79,7 @@ class FailsOnSurrogates(FaultyServer):
         try:
             json.dumps(request.peek.get("prompt"), ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            return self.refuse(Situation.INTERNAL)
+            return self.refuse(RefusalReason.INTERNAL)
         return self.right(request)
 
 
@@ -86,7 +88,7 @@ class FailsOnDepth(FaultyServer):
     """Deep nesting is too much for the parser."""
 
     def serve(self, request: Request) -> Response:
-        return self.refuse(Situation.INTERNAL) if _depth(request.raw) > 1000 else self.right(request)
+        return self.refuse(RefusalReason.INTERNAL) if _depth(request.raw) > 1000 else self.right(request)
 
 
 @group.server("responses.no_server_error")
@@ -96,7 +98,7 @@ class FailsOnHugeNumbers(FaultyServer):
     def serve(self, request: Request) -> Response:
         given = request.peek.get("n") if request.creates else None
         huge = isinstance(given, int) and abs(given) >= 2**63
-        return self.refuse(Situation.INTERNAL) if huge else self.right(request)
+        return self.refuse(RefusalReason.INTERNAL) if huge else self.right(request)
 
 
 @group.server("responses.no_server_error")
@@ -105,7 +107,7 @@ class FailsOnWrongTypes(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         wrong = request.creates and not isinstance(request.peek.get("prompt", ""), str | None)
-        return self.refuse(Situation.INTERNAL) if wrong else self.right(request)
+        return self.refuse(RefusalReason.INTERNAL) if wrong else self.right(request)
 
 
 @group.server("responses.no_server_error")
@@ -114,7 +116,7 @@ class FailsOnStrayItems(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         broken = not all(isinstance(item, dict) for item in subjects_in(request))
-        return self.refuse(Situation.INTERNAL) if broken else self.right(request)
+        return self.refuse(RefusalReason.INTERNAL) if broken else self.right(request)
 
 
 @group.server("responses.no_server_error")
@@ -122,7 +124,7 @@ class FailsOnLongIds(FaultyServer):
     """A long id does not fit into its column."""
 
     def serve(self, request: Request) -> Response:
-        return self.refuse(Situation.INTERNAL) if len(request.task_id) > 255 else self.right(request)
+        return self.refuse(RefusalReason.INTERNAL) if len(request.task_id) > 255 else self.right(request)
 
 
 @group.server("responses.no_server_error", KLING)
@@ -132,4 +134,4 @@ class FailsOnPages(FaultyServer):
     def serve(self, request: Request) -> Response:
         wrong = request.lists and not request.page.get("pageNum", "1").lstrip("-").isascii()
         wrong = wrong or (request.lists and request.page.get("pageNum") == "x")
-        return self.refuse(Situation.INTERNAL) if wrong else self.right(request)
+        return self.refuse(RefusalReason.INTERNAL) if wrong else self.right(request)

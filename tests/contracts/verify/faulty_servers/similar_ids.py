@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from tests.contracts.verify.faulty_servers.authentication import KnowsKeys
 from tests.contracts.verify.faulty_servers.base import FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response
@@ -39,7 +39,7 @@ class QueryStringHidesTasks(FaultyServer):
 
     def serve(self, request: Request) -> Response:
         if request.task_id and request.query and self.knows(request):
-            return self.refuse(Situation.UNKNOWN_TASK, id=request.task_id)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=request.task_id)
         return self.right(request)
 
 
@@ -50,5 +50,5 @@ class RawPaths(FaultyServer):
     def serve(self, request: Request) -> Response:
         raw = request.path.rpartition("/")[2]
         if request.task_id != raw and request.task_id.isdigit() and self.knows(request):
-            return self.refuse(Situation.UNKNOWN_TASK, id=raw)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=raw)
         return self.right(request)
