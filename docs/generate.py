@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from kling_contracts import vocabulary
-from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, Refusal, Situation, every_operation
+from kling_contracts.gateways import (
+    GATEWAYS,
+    VALIDATION_SHAPES,
+    Gateway,
+    Refusal,
+    RefusalReason,
+    every_operation,
+)
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, Rule
 from kling_contracts.vocabulary import ERRORS, Fact, Origin, Source
@@ -26,15 +33,15 @@ HERE: Final = Path(__file__).parent
 NOTICE: Final = "<!-- Written by docs/generate.py from the declarations: change those, then run it again. -->"
 
 # Which setting changes what a situation or a fact is about. A test compares them with what the fake says.
-SETTING_OF_SITUATION: Final[Mapping[Situation, str]] = {
-    Situation.MALFORMED_KEY: "keys",
-    Situation.BAD_KEY: "keys",
-    Situation.BAD_TOKEN: "keys",
-    Situation.TOO_LARGE: "body_cap",
-    Situation.UNKNOWN_MODEL: "models",
-    Situation.INVALID: "validation_errors",
-    Situation.NO_BALANCE: "balance",
-    Situation.NO_SLOTS: "slots",
+SETTING_OF_SITUATION: Final[Mapping[RefusalReason, str]] = {
+    RefusalReason.MALFORMED_KEY: "keys",
+    RefusalReason.BAD_KEY: "keys",
+    RefusalReason.BAD_TOKEN: "keys",
+    RefusalReason.TOO_LARGE: "body_cap",
+    RefusalReason.UNKNOWN_MODEL: "models",
+    RefusalReason.INVALID: "validation_errors",
+    RefusalReason.NO_BALANCE: "balance",
+    RefusalReason.NO_SLOTS: "slots",
 }
 SETTING_OF_FACT: Final[Mapping[str, str]] = {
     "BODY_MAXIMUM": "body_cap",
@@ -172,7 +179,7 @@ def evidence(source: Source) -> list[str]:
 def faithful(gateways: Sequence[Gateway] = GATEWAYS) -> str:
     """The page of facts and their origins, for these gateways and their operations."""
     head = FAITHFUL_HEAD.format(
-        origins=_origins(), order=", ".join(code(each.value) for each in Situation if each != "internal")
+        origins=_origins(), order=", ".join(code(each.value) for each in RefusalReason if each != "internal")
     )
     parts = [NOTICE, head.rstrip(), _rules(every_operation(gateways))]
     for gateway in gateways:
@@ -243,7 +250,7 @@ def _template(rule: Rule) -> str:
 
 
 def _setting(rule: Rule) -> str:
-    if rule.id == Situation.UNKNOWN_MODEL.value:
+    if rule.id == RefusalReason.UNKNOWN_MODEL.value:
         return "`models`, `ignore`"
     return "`ignore`" if relaxable(rule.id) else ""
 
@@ -257,12 +264,12 @@ def _about(gateway: Gateway) -> str:
     return about
 
 
-def _refusals(refusals: Mapping[Situation, Refusal]) -> str:
+def _refusals(refusals: Mapping[RefusalReason, Refusal]) -> str:
     return table(
         ("situation", "status", "code", "text", "known from", "confidence", "setting"),
         (
-            [code(situation.value), *_answer(refusal), code(SETTING_OF_SITUATION.get(situation, ""))]
-            for situation, refusal in refusals.items()
+            [code(reason.value), *_answer(refusal), code(SETTING_OF_SITUATION.get(reason, ""))]
+            for reason, refusal in refusals.items()
         ),
     )
 

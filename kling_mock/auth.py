@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_mock.http import Headers, Request
 from kling_mock.settings import Settings
 
@@ -44,7 +44,7 @@ class Credential(Struct, frozen=True):
 class Denied(NamedTuple):
     """A request speaks for no account. `parts` is how many parts its bearer has where a token has three."""
 
-    situation: Situation
+    reason: RefusalReason
     parts: str = "0"
 
 
@@ -75,11 +75,11 @@ def credential_of(
     given = [value for name, value in request.headers if name == "authorization"]
     bearer = given[0].strip() if given else ""
     if not bearer:
-        return Denied(Situation.NO_KEY)
+        return Denied(RefusalReason.NO_KEY)
     scheme, _, key = bearer.partition(" ")
     key = key.strip()
     if len(given) > 1 or scheme.lower() != "bearer" or not key:
-        return Denied(Situation.MALFORMED_KEY)
+        return Denied(RefusalReason.MALFORMED_KEY)
     if settings.keys and accepts(settings, key):
         return Credential(account_name(key))
     if gateway.takes_tokens and key.count(".") == 2:
@@ -88,7 +88,7 @@ def credential_of(
         return read_token(key, settings, gateway, system)
     if not settings.keys:
         return Credential(account_name(key))
-    return Denied(Situation.MALFORMED_KEY if gateway.takes_tokens else Situation.BAD_KEY, _parts(key))
+    return Denied(RefusalReason.MALFORMED_KEY if gateway.takes_tokens else RefusalReason.BAD_KEY, _parts(key))
 
 
 def _parts(key: str) -> str:

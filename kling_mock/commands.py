@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from kling_contracts.gateways import Gateway, Refusal, Situation
+from kling_contracts.gateways import Gateway, Refusal, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import Source
 from kling_mock.records import TaskRequest
@@ -110,12 +110,12 @@ Command = Create | Query | List | ShowCosts | FetchPicture | CheckHealth | Refus
 
 def refused(  # noqa: PLR0913 -- one refusal has this many parts, all but two of them optional
     gateway: Gateway,
-    situation: Situation,
+    reason: RefusalReason,
     account: str | None = None,
     values: Named = (),
     *,
     relax: str | None = None,
     allow: str | None = None,
 ) -> Refused:
-    refusal = gateway.refusals[situation]
-    return Refused(refusal, situation.value, refusal.source, relax, account, values, allow)
+    refusal = gateway.refusals[reason]
+    return Refused(refusal, reason.value, refusal.source, relax, account, values, allow)

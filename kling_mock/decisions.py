@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from kling_contracts.messages import success_object
 from kling_contracts.rules import shorten
 from kling_contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
@@ -85,18 +85,18 @@ def decide(
     known = snapshot[TokenKey(token.digest)]
     expires = snapshot.now + token.left if known is None else known
     if known is None and token.early:
-        return _refuse_token(token, Situation.EARLY_TOKEN, request_id)
+        return _refuse_token(token, RefusalReason.EARLY_TOKEN, request_id)
     if snapshot.now >= expires:
-        return _refuse_token(token, Situation.EXPIRED_TOKEN, request_id)
+        return _refuse_token(token, RefusalReason.EXPIRED_TOKEN, request_id)
     decision = _decide(snapshot, command, settings, request_id, again)
     if known is not None:
         return decision
     return replace(decision, records=(TokenRecord(token.digest, expires), *decision.records))
 
 
-def _refuse_token(token: Token, situation: Situation, request_id: str) -> Decision:
-    refusal = token.gateway.refusals[situation]
-    return _refuse(Refused(refusal, situation.value, refusal.source, None), request_id)
+def _refuse_token(token: Token, reason: RefusalReason, request_id: str) -> Decision:
+    refusal = token.gateway.refusals[reason]
+    return _refuse(Refused(refusal, reason.value, refusal.source, None), request_id)
 
 
 def _decide(
@@ -135,16 +135,16 @@ def _refuse(refused: Refused, request_id: str) -> Decision:
 
 def _refuse_for(
     command: Create | Query,
-    situation: Situation,
+    reason: RefusalReason,
     request_id: str,
     *,
     relax: str | None = None,
     **values: object,
 ) -> Decision:
-    refusal = command.gateway.refusals[situation]
+    refusal = command.gateway.refusals[reason]
     notes = command.notes if isinstance(command, Create) else ()
     refused = Refused(
-        refusal, situation.value, refusal.source, relax, command.account, tuple(values.items()), None, notes
+        refusal, reason.value, refusal.source, relax, command.account, tuple(values.items()), None, notes
     )
     return _refuse(refused, request_id)
 
@@ -156,11 +156,11 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
     asked, account = command.request, command.account
     external_id = asked.external_task_id
     if external_id and snapshot[ExternalKey(account, external_id)] is not None:
-        return _refuse_for(command, Situation.DUPLICATE_ID, request_id, id=external_id)
+        return _refuse_for(command, RefusalReason.DUPLICATE_ID, request_id, id=external_id)
     short_of = _shortage(snapshot, command, settings)
     if short_of is not None:
-        situation, relax = short_of
-        return _refuse_for(command, situation, request_id, relax=relax)
+        reason, relax = short_of
+        return _refuse_for(command, reason, request_id, relax=relax)
     scripts = snapshot[SCRIPTS]
     match = scripts.match(account, asked)
     rule = match.rule if match else None
@@ -191,15 +191,15 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
     return Decision(reply, told, expect, (NewTask(record, plan), *used))
 
 
-def _shortage(snapshot: Snapshot, command: Create, settings: Settings) -> tuple[Situation, str] | None:
+def _shortage(snapshot: Snapshot, command: Create, settings: Settings) -> tuple[RefusalReason, str] | None:
     """What the account has too little of for a further task, with the setting that says how much."""
     if settings.slots is None and settings.balance is None:
         return None
     account = snapshot[AccountKey(command.account)]
     if settings.balance is not None and account.units + command.units > settings.balance:
-        return Situation.NO_BALANCE, "balance"
+        return RefusalReason.NO_BALANCE, "balance"
     if settings.slots is not None and account.unfinished + command.request.n > settings.slots:
-        return Situation.NO_SLOTS, "slots"
+        return RefusalReason.NO_SLOTS, "slots"
     return None
 
 
@@ -244,7 +244,7 @@ def _snowflake(command: Create, seed: int, number: int, now: float, again: int) 
 def _query(snapshot: Snapshot, command: Query, settings: Settings, request_id: str) -> Decision:
     state = _find(snapshot, command)
     if state is None:
-        return _refuse_for(command, Situation.UNKNOWN_TASK, request_id, id=shorten(command.id))
+        return _refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
     record, plan, now = state.record, state.plan, snapshot.now
     counts = plan.counted and state.polls < plan.ends
     shown = plan.state(record.created, (*state.times, now) if counts else state.times, now)

@@ -9,7 +9,7 @@ from time import time as system_time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from kling_contracts.gateways import COMETAPI, Situation
+from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
 from kling_mock.http import Reply, Request, json_reply
@@ -80,7 +80,7 @@ class Fake(FakeView):
             answered = self._answer(request)
         except Exception as bug:  # noqa: BLE001 -- a door must get a reply; check() raises the bug again
             self._problems.append(bug)
-            refusal = COMETAPI.refusals[Situation.INTERNAL]
+            refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
             return json_reply(refusal.status, refusal.body(str(uuid4())))
         for listener in self._listeners:
             try:

@@ -1,7 +1,7 @@
 """From a request to the command it is: key, route, method, then what the route takes. Stateless.
 
-The order of the checks is that of `kling_contracts.gateways.Situation`. What can only be said with a look at
-the store (unknown tasks, duplicate ids, slots) is decided in `service`.
+The order of the checks is that of `kling_contracts.gateways.RefusalReason`. What depends on the
+store (unknown tasks, duplicate ids, slots) is decided in `service`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from hashlib import sha256
 from typing import Final, cast
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from kling_contracts.gateways import PAGING, VALIDATION_SHAPES, Gateway, Route, Situation, gateway_of
+from kling_contracts.gateways import PAGING, VALIDATION_SHAPES, Gateway, RefusalReason, Route, gateway_of
 from kling_contracts.operations import Operation
-from kling_contracts.rules import Effect, InputPicture, Reading, Violation, shorten
+from kling_contracts.rules import Effect, InputPicture, ValidationResult, Violation, shorten
 from kling_mock.auth import Denied, Token, credential_of
 from kling_mock.commands import (
     CheckHealth,
@@ -45,12 +45,12 @@ def parse_request(request: Request, settings: Settings, system: float) -> tuple[
         if request.method in ("GET", "HEAD"):
             return open_to_all, None
         named: Named = (("method", shorten(request.method)),)
-        return refused(gateway, Situation.WRONG_METHOD, None, named, allow="GET, HEAD"), None
+        return refused(gateway, RefusalReason.WRONG_METHOD, None, named, allow="GET, HEAD"), None
     credential = credential_of(request, settings, gateway, system)
     if isinstance(credential, Denied):
-        situation, parts = credential
-        relax = "keys" if settings.keys and situation is not Situation.NO_KEY else None
-        return refused(gateway, situation, None, (("parts", parts),), relax=relax), None
+        reason, parts = credential
+        relax = "keys" if settings.keys and reason is not RefusalReason.NO_KEY else None
+        return refused(gateway, reason, None, (("parts", parts),), relax=relax), None
     return _read_route(request, settings, gateway, credential.account), credential.token
 
 
@@ -65,12 +65,12 @@ def _read_route(request: Request, settings: Settings, gateway: Gateway, account:
     route, tail = _route(gateway, path)
     if route is None and not costs:
         named: Named = (("method", shorten(method)), ("path", shorten(path)))
-        return refused(gateway, Situation.NO_ROUTE, account, named)
+        return refused(gateway, RefusalReason.NO_ROUTE, account, named)
     creates = route is not None and tail is None
     allowed = (["GET"] if not creates or gateway.lists else []) + (["POST"] if creates else [])
     if method not in allowed:
         named = (("method", shorten(method)),)
-        return refused(gateway, Situation.WRONG_METHOD, account, named, allow=", ".join(allowed))
+        return refused(gateway, RefusalReason.WRONG_METHOD, account, named, allow=", ".join(allowed))
     if route is None:
         return ShowCosts(account)
     if tail is not None:
@@ -85,7 +85,7 @@ def _read_list(
 ) -> List | Refused:
     """A page is asked for in the query string, where every value is text."""
     given = parse_qs(request.query, keep_blank_values=True)
-    reading = Reading()
+    reading = ValidationResult()
     numbers: list[int] = []
     for parameter in PAGING:
         # A parameter that comes twice has no meaning, and its values no number in common.
@@ -111,19 +111,19 @@ def _route(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
     return route, unquote_to_bytes(segment).decode("utf-8", "replace")
 
 
-MODEL_RULE: Final = Situation.UNKNOWN_MODEL.value
+MODEL_RULE: Final = RefusalReason.UNKNOWN_MODEL.value
 
 
 def read_create(
     request: Request, settings: Settings, gateway: Gateway, route: Route, account: str
 ) -> Create | Refused:
     if request.size > settings.body_cap:
-        return refused(gateway, Situation.TOO_LARGE, account, relax="body_cap")
+        return refused(gateway, RefusalReason.TOO_LARGE, account, relax="body_cap")
     repeated: list[str] = []
     try:
         body = decode(request.body, repeated)
     except ValueError as error:
-        return refused(gateway, Situation.BAD_JSON, account, (("message", str(error)),))
+        return refused(gateway, RefusalReason.BAD_JSON, account, (("message", str(error)),))
     operation = route.operation(body, settings.operations)
     reading = operation.read(body, null_is_absent=settings.null_is_absent)
     if repeated:
@@ -143,7 +143,7 @@ def read_create(
 
 
 def _verdict(
-    reading: Reading, body: object, settings: Settings, gateway: Gateway
+    reading: ValidationResult, body: object, settings: Settings, gateway: Gateway
 ) -> tuple[Violation | None, str | None]:
     """The violation that refuses the request, if any, and else the text the task is to fail with."""
     failure: str | None = None
@@ -171,7 +171,7 @@ def refused_by(
 ) -> Refused:
     rule = violation.rule
     if rule.id == MODEL_RULE:
-        refusal = gateway.refusals[Situation.UNKNOWN_MODEL]
+        refusal = gateway.refusals[RefusalReason.UNKNOWN_MODEL]
         relax: str | None = f"models, or ignore {rule.id}"
     else:
         refusal = VALIDATION_SHAPES[settings.validation_errors]
@@ -180,7 +180,7 @@ def refused_by(
     return Refused(refusal, rule.id, rule.source, relax, account, values, None, notes)
 
 
-def _task_request(operation: Operation, reading: Reading, settings: Settings) -> TaskRequest:
+def _task_request(operation: Operation, reading: ValidationResult, settings: Settings) -> TaskRequest:
     values = {**operation.defaults, **reading.values}
     names = operation.value_names
     pictures = tuple([_picture_record(picture, settings) for picture in reading.pictures])

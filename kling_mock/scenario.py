@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from kling_contracts.gateways import Refusal, Shape
+from kling_contracts.gateways import ErrorShape, Refusal
 from kling_contracts.vocabulary import ERRORS
 from kling_mock.plan import Pace
 from kling_mock.records import RuleRecord
@@ -60,7 +60,7 @@ class Script:
         if message is not None:
             check_message(message)
         text = (message or row.wording).replace("{", "{{").replace("}", "}}")
-        return self._refine(refusal=Refusal(row.status, Shape.KLING, code, text, row.source))
+        return self._refine(refusal=Refusal(row.status, ErrorShape.KLING, code, text, row.source))
 
     def pace(self, pace: Pace | str) -> Self:
         """The task goes at this pace, whatever the fake's own is."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jwt
 
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_mock.auth import Credential, Denied, Token, account_name
 from kling_mock.settings import Settings
 
@@ -29,14 +29,14 @@ def read_token(bearer: str, settings: Settings, gateway: Gateway, system: float)
         algorithm = jwt.get_unverified_header(bearer).get("alg")
         claims = _decode(bearer, options={"verify_signature": False, **_TIMELESS})
     except jwt.InvalidTokenError:
-        return Denied(Situation.BAD_KEY) if settings.keys else Credential(account_name(bearer))
+        return Denied(RefusalReason.BAD_KEY) if settings.keys else Credential(account_name(bearer))
     issuer, expires, begins = claims.get("iss"), claims.get("exp"), claims.get("nbf", -math.inf)
     if algorithm != "HS256" or not isinstance(expires, int | float) or not isinstance(begins, int | float):
-        return Denied(Situation.BAD_TOKEN)
+        return Denied(RefusalReason.BAD_TOKEN)
     if not isinstance(issuer, str) or not issuer:
-        return Denied(Situation.BAD_KEY)
+        return Denied(RefusalReason.BAD_KEY)
     if settings.keys and not _signed(bearer, settings.secrets.get(issuer)):
-        return Denied(Situation.BAD_KEY)
+        return Denied(RefusalReason.BAD_KEY)
     digest = sha256(bearer.encode()).hexdigest()
     return Credential(account_name(issuer), Token(gateway, digest, begins > system, expires - system))
 

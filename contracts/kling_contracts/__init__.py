@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kling_contracts.gateways import COMETAPI as COMETAPI
     from kling_contracts.gateways import GATEWAYS as GATEWAYS
     from kling_contracts.gateways import Gateway as Gateway
-    from kling_contracts.lifecycle import judge as judge
+    from kling_contracts.lifecycle import check_lifecycle as check_lifecycle
     from kling_contracts.messages import Envelope as Envelope
     from kling_contracts.messages import MalformedMessage as MalformedMessage
     from kling_contracts.messages import ResultImage as ResultImage
@@ -30,7 +30,7 @@ _HOMES = {
     "COMETAPI": "gateways",
     "GATEWAYS": "gateways",
     "Gateway": "gateways",
-    "judge": "lifecycle",
+    "check_lifecycle": "lifecycle",
     "Envelope": "messages",
     "MalformedMessage": "messages",
     "ResultImage": "messages",
@@ -64,7 +64,7 @@ __all__ = [
     "TaskMessage",
     "TaskStatus",
     "Violation",
-    "judge",
+    "check_lifecycle",
     "validate",
 ]
 

@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 from kling_contracts.fields import JSON, CallbackUrl, Choice, Field, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.rules import WRONG_SIZE, Reading, Rule
+from kling_contracts.rules import WRONG_SIZE, Rule, ValidationResult
 from kling_contracts.vocabulary import Fact
 
 
@@ -39,7 +39,7 @@ class Nested(Field):
     def rules(self) -> tuple[Rule, ...]:
         return (*super().rules, *(rule for field in self.fields for rule in field.rules))
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, dict):
             return reading.violate(self.wrong_type, path, value)
         given = cast("dict[str, object]", value)
@@ -51,7 +51,7 @@ class Nested(Field):
             self._read_unknown(given, path, reading)
         return values
 
-    def _read_unknown(self, given: Mapping[str, object], path: str, reading: Reading) -> None:
+    def _read_unknown(self, given: Mapping[str, object], path: str, reading: ValidationResult) -> None:
         for key, value in given.items():
             if key not in self.keys:
                 place = f"{path}[{key[:60]!a}]"
@@ -97,7 +97,7 @@ class ListOf(Field):
     def _range(self) -> str:
         return f"{self.minimum.value} and {self.maximum.value}"
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, list):
             return reading.violate(self.wrong_type, path, value)
         items = cast("list[object]", value)
@@ -111,7 +111,7 @@ class ListOf(Field):
             for at, item in enumerate(items[: self.maximum.value])
         ]
 
-    def _read_item(self, item: object, path: str, reading: Reading) -> object:
+    def _read_item(self, item: object, path: str, reading: ValidationResult) -> object:
         if not item and reading.absent(item):
             return reading.violate(self.item.missing, path, item)
         return self.item.read(item, path, reading)
@@ -133,7 +133,11 @@ AnyField: TypeAlias = (
 
 
 def read_field(
-    field: Field, given: Mapping[str, object], reading: Reading, values: dict[str, object], prefix: str = ""
+    field: Field,
+    given: Mapping[str, object],
+    reading: ValidationResult,
+    values: dict[str, object],
+    prefix: str = "",
 ) -> None:
     """Read one field of an object into `values`, under its declared name. `prefix` begins its path."""
     name = field.name

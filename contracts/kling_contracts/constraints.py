@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from kling_contracts.rules import EMPTY, Reading, Rule, Wording
+from kling_contracts.rules import EMPTY, Rule, ValidationResult, Wording
 from kling_contracts.vocabulary import ASSUMED, Source
 
 ONE_OF: Final = Wording("exactly one of {limit} must be given", ASSUMED)
@@ -33,7 +33,12 @@ class ExactlyOne:
             limit=listed,
         )
 
-    def check(self, given: Collection[str], reading: Reading, defaults: Mapping[str, object]) -> None:  # noqa: ARG002 -- all constraints are checked alike
+    def check(
+        self,
+        given: Collection[str],
+        reading: ValidationResult,
+        defaults: Mapping[str, object],  # noqa: ARG002 -- all constraints are checked alike
+    ) -> None:
         """Note a violation in the reading. `given` holds the declared names of the fields with a value."""
         found = [name for name in self.names if name in given]
         if len(found) != 1:
@@ -63,7 +68,9 @@ class RequiredWhen:
             wording=EMPTY,
         )
 
-    def check(self, given: Collection[str], reading: Reading, defaults: Mapping[str, object]) -> None:
+    def check(
+        self, given: Collection[str], reading: ValidationResult, defaults: Mapping[str, object]
+    ) -> None:
         """Note a violation in the reading. `given` holds the declared names of the fields with a value."""
         if self.field not in given and self.applies(given, reading.values, defaults):
             reading.violate(self.rule, self.field, None)

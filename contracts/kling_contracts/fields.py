@@ -21,8 +21,8 @@ from kling_contracts.rules import (
     TOO_LONG,
     WRONG_TYPE,
     WRONG_VALUE,
-    Reading,
     Rule,
+    ValidationResult,
     Wording,
     is_text,
 )
@@ -85,7 +85,7 @@ class Field(ABC):
         return (self.missing, self.wrong_type) if self.required else (self.wrong_type,)
 
     @abstractmethod
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         """Check a present value, note violations in `reading`; return it normalised (None if useless)."""
 
     @abstractmethod
@@ -126,7 +126,7 @@ class Text(Field):
         mine = (self.too_long,) if self.too_long else ()
         return (*super().rules, self.not_text, *mine)
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
         if not is_text(value):
@@ -161,7 +161,7 @@ class Choice(Field):
     def rules(self) -> tuple[Rule, ...]:
         return (*super().rules, self.unknown)
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
         known = self._known.get(value)  # the option itself, which all tasks share
@@ -198,7 +198,7 @@ class Integer(Field):
     def rules(self) -> tuple[Rule, ...]:
         return (*super().rules, self.fractional, self.too_small, self.too_large)
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return reading.violate(self.wrong_type, path, value)
         if isinstance(value, float) and (not math.isfinite(value) or not value.is_integer()):
@@ -255,7 +255,7 @@ class Number(Field):
         precise = (self.too_precise,) if self.too_precise else ()
         return (*super().rules, *bounded, *precise)
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return reading.violate(self.wrong_type, path, value)
         low, high = self.minimum.value, self.maximum.value
@@ -287,7 +287,7 @@ class Flag(Field):
 
     json_type = "boolean"
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return value if isinstance(value, bool) else reading.violate(self.wrong_type, path, value)
 
     def schema(self) -> JSON:
@@ -336,7 +336,7 @@ class CallbackUrl(Text):
     def rules(self) -> tuple[Rule, ...]:
         return (*super().rules, self.not_url)
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         text = super().read(value, path, reading)
         if isinstance(text, str) and not is_web_url(text):
             return reading.violate(self.not_url, path, text)

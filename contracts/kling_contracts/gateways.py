@@ -33,7 +33,7 @@ from kling_contracts.vocabulary import (
 )
 
 
-class Situation(StrEnum):
+class RefusalReason(StrEnum):
     """Why a request can be refused. The order of declaration is the order of the checks."""
 
     NO_KEY = "auth.missing"
@@ -56,10 +56,10 @@ class Situation(StrEnum):
 
 
 # Only where a bearer may be a signed token.
-TOKEN_SITUATIONS: Final = (Situation.BAD_TOKEN, Situation.EARLY_TOKEN, Situation.EXPIRED_TOKEN)
+TOKEN_REASONS: Final = (RefusalReason.BAD_TOKEN, RefusalReason.EARLY_TOKEN, RefusalReason.EXPIRED_TOKEN)
 
 
-class Shape(StrEnum):
+class ErrorShape(StrEnum):
     """The three shapes of an error body."""
 
     KLING = "kling"  # {"code": int, "message", "request_id"}
@@ -76,7 +76,7 @@ class Refusal:
     """
 
     status: int
-    shape: Shape
+    shape: ErrorShape
     code: int | str
     message: str
     source: Source
@@ -85,11 +85,11 @@ class Refusal:
         """The decoded JSON body of the refusal."""
         message = self.message.format(request_id=request_id, **values)
         match self.shape:
-            case Shape.KLING:
+            case ErrorShape.KLING:
                 return {"code": self.code, "message": message, "request_id": request_id}
-            case Shape.TASK:
+            case ErrorShape.TASK:
                 return {"code": self.code, "message": message, "data": None}
-            case Shape.COMET:
+            case ErrorShape.COMET:
                 error = {"message": message, "type": "comet_api_error", "param": "", "code": self.code}
                 return {"error": error}
 
@@ -124,7 +124,7 @@ class Gateway:
     hosts: tuple[str, ...]
     prefix: str
     routes: tuple[Route, ...]
-    refusals: Mapping[Situation, Refusal]
+    refusals: Mapping[RefusalReason, Refusal]
     source: Source
     # Whether a task is found by its external id, whether GET on a create path lists tasks, whether a
     # bearer may be a signed token (JWT), and whether the model is looked for before all other checks.
@@ -191,8 +191,8 @@ class Gateway:
 
     def refusal_for(self, rule: Rule) -> Refusal:
         """What is answered where the rule is broken: the table may know a rule by name (the model)."""
-        named = [situation for situation in self.refusals if situation.value == rule.id]
-        return self.refusals[named[0] if named else Situation.INVALID]
+        named = [reason for reason in self.refusals if reason.value == rule.id]
+        return self.refusals[named[0] if named else RefusalReason.INVALID]
 
 
 @cache
@@ -205,24 +205,24 @@ def _kling(
     code: int, message: str | None = None, *, status: int | None = None, source: Source | None = None
 ) -> Refusal:
     row = ERRORS[code]
-    return Refusal(status or row.status, Shape.KLING, code, message or row.wording, source or row.source)
+    return Refusal(status or row.status, ErrorShape.KLING, code, message or row.wording, source or row.source)
 
 
 # What a refused request may look like instead, on any gateway: which of the three CometAPI uses on this
 # route is not captured. The page itself describes Kling's envelope.
 VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
     {
-        "kling": Refusal(400, Shape.KLING, 1201, "{message}", ASSUMED),
-        "task": Refusal(400, Shape.TASK, "fail_to_fetch_task", "{message}", ASSUMED),
+        "kling": Refusal(400, ErrorShape.KLING, 1201, "{message}", ASSUMED),
+        "task": Refusal(400, ErrorShape.TASK, "fail_to_fetch_task", "{message}", ASSUMED),
         "comet": Refusal(
-            400, Shape.COMET, "invalid_request", "{message} (request id: {request_id})", ASSUMED
+            400, ErrorShape.COMET, "invalid_request", "{message} (request id: {request_id})", ASSUMED
         ),
     }
 )
 
 _SUFFIX: Final = " (request id: {request_id})"
 
-_INVALID_TOKEN: Final = Refusal(401, Shape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS)
+_INVALID_TOKEN: Final = Refusal(401, ErrorShape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS)
 
 COMETAPI: Final = Gateway(
     name="cometapi",
@@ -240,34 +240,38 @@ COMETAPI: Final = Gateway(
     ),
     refusals=MappingProxyType(
         {
-            Situation.NO_KEY: _INVALID_TOKEN,
-            Situation.MALFORMED_KEY: _INVALID_TOKEN,
-            Situation.BAD_KEY: _INVALID_TOKEN,
-            Situation.NO_ROUTE: Refusal(
-                404, Shape.COMET, "", "Invalid URL ({method} {path})" + _SUFFIX, ASSUMED
+            RefusalReason.NO_KEY: _INVALID_TOKEN,
+            RefusalReason.MALFORMED_KEY: _INVALID_TOKEN,
+            RefusalReason.BAD_KEY: _INVALID_TOKEN,
+            RefusalReason.NO_ROUTE: Refusal(
+                404, ErrorShape.COMET, "", "Invalid URL ({method} {path})" + _SUFFIX, ASSUMED
             ),
-            Situation.WRONG_METHOD: Refusal(
-                405, Shape.COMET, "", "Method {method} is not allowed here" + _SUFFIX, ASSUMED
+            RefusalReason.WRONG_METHOD: Refusal(
+                405, ErrorShape.COMET, "", "Method {method} is not allowed here" + _SUFFIX, ASSUMED
             ),
-            Situation.TOO_LARGE: Refusal(
-                413, Shape.TASK, "read_request_body_failed", "request body too large", ASSUMED
+            RefusalReason.TOO_LARGE: Refusal(
+                413, ErrorShape.TASK, "read_request_body_failed", "request body too large", ASSUMED
             ),
-            Situation.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
-            Situation.UNKNOWN_MODEL: Refusal(
+            RefusalReason.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
+            RefusalReason.UNKNOWN_MODEL: Refusal(
                 503,
-                Shape.COMET,
+                ErrorShape.COMET,
                 "model_not_found",
                 "no available channel for group default and model {model} (distributor)" + _SUFFIX,
                 COMET_LIVE,
             ),
-            Situation.INVALID: VALIDATION_SHAPES["kling"],
-            Situation.DUPLICATE_ID: _kling(1201, "External_task_id {id} already exists", source=KLING_LIVE),
-            Situation.NO_BALANCE: Refusal(
-                403, Shape.TASK, "insufficient_user_quota", "user quota is not enough", ASSUMED
+            RefusalReason.INVALID: VALIDATION_SHAPES["kling"],
+            RefusalReason.DUPLICATE_ID: _kling(
+                1201, "External_task_id {id} already exists", source=KLING_LIVE
             ),
-            Situation.NO_SLOTS: _kling(1303),
-            Situation.UNKNOWN_TASK: Refusal(400, Shape.TASK, "task_not_exist", "task_not_exist", COMET_LIVE),
-            Situation.INTERNAL: _kling(5000, status=500),
+            RefusalReason.NO_BALANCE: Refusal(
+                403, ErrorShape.TASK, "insufficient_user_quota", "user quota is not enough", ASSUMED
+            ),
+            RefusalReason.NO_SLOTS: _kling(1303),
+            RefusalReason.UNKNOWN_TASK: Refusal(
+                400, ErrorShape.TASK, "task_not_exist", "task_not_exist", COMET_LIVE
+            ),
+            RefusalReason.INTERNAL: _kling(5000, status=500),
         }
     ),
 )
@@ -288,24 +292,30 @@ KLING: Final = Gateway(
     ),
     refusals=MappingProxyType(
         {
-            Situation.NO_KEY: _kling(1001),
-            Situation.MALFORMED_KEY: _kling(1002, "The token was expected to have 3 parts, but got {parts}"),
-            Situation.BAD_KEY: _kling(1002, "Authorization is invalid", source=ASSUMED),
-            Situation.BAD_TOKEN: _kling(1000),
-            Situation.EARLY_TOKEN: _kling(1003),
-            Situation.EXPIRED_TOKEN: _kling(1004),
-            Situation.NO_ROUTE: _kling(1203),
+            RefusalReason.NO_KEY: _kling(1001),
+            RefusalReason.MALFORMED_KEY: _kling(
+                1002, "The token was expected to have 3 parts, but got {parts}"
+            ),
+            RefusalReason.BAD_KEY: _kling(1002, "Authorization is invalid", source=ASSUMED),
+            RefusalReason.BAD_TOKEN: _kling(1000),
+            RefusalReason.EARLY_TOKEN: _kling(1003),
+            RefusalReason.EXPIRED_TOKEN: _kling(1004),
+            RefusalReason.NO_ROUTE: _kling(1203),
             # The table says 404 for a wrong method; 405 with Allow tells a caller more.
-            Situation.WRONG_METHOD: _kling(1202, status=405),
-            Situation.TOO_LARGE: _kling(1201, "request body too large", status=413, source=ASSUMED),
-            Situation.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
-            Situation.UNKNOWN_MODEL: _kling(1201, MODEL_UNKNOWN.template, source=KLING_LIVE),
-            Situation.INVALID: VALIDATION_SHAPES["kling"],
-            Situation.DUPLICATE_ID: _kling(1201, "External_task_id {id} already exists", source=KLING_LIVE),
-            Situation.NO_BALANCE: _kling(1102),
-            Situation.NO_SLOTS: _kling(1303),
-            Situation.UNKNOWN_TASK: _kling(1201, "Task not found by id/external id: {id}", source=KLING_LIVE),
-            Situation.INTERNAL: _kling(5000),
+            RefusalReason.WRONG_METHOD: _kling(1202, status=405),
+            RefusalReason.TOO_LARGE: _kling(1201, "request body too large", status=413, source=ASSUMED),
+            RefusalReason.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
+            RefusalReason.UNKNOWN_MODEL: _kling(1201, MODEL_UNKNOWN.template, source=KLING_LIVE),
+            RefusalReason.INVALID: VALIDATION_SHAPES["kling"],
+            RefusalReason.DUPLICATE_ID: _kling(
+                1201, "External_task_id {id} already exists", source=KLING_LIVE
+            ),
+            RefusalReason.NO_BALANCE: _kling(1102),
+            RefusalReason.NO_SLOTS: _kling(1303),
+            RefusalReason.UNKNOWN_TASK: _kling(
+                1201, "Task not found by id/external id: {id}", source=KLING_LIVE
+            ),
+            RefusalReason.INTERNAL: _kling(5000),
         }
     ),
 )

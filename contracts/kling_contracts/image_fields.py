@@ -17,8 +17,8 @@ from kling_contracts.rules import (
     WRONG_VALUE,
     Effect,
     InputPicture,
-    Reading,
     Rule,
+    ValidationResult,
     Wording,
     is_text,
 )
@@ -108,7 +108,7 @@ class Picture(Field):
         inline = (self.not_base64, self.too_large, self.no_picture, self.too_small, self.too_oblong)
         return (*super().rules, self.not_url, *inline)
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, str):
             return reading.violate(self.wrong_type, path, value)
         if LOOKS_WEB.match(value):
@@ -118,7 +118,7 @@ class Picture(Field):
             return value
         return self._read_inline(value, path, reading)
 
-    def _read_inline(self, value: str, path: str, reading: Reading) -> None:
+    def _read_inline(self, value: str, path: str, reading: ValidationResult) -> None:
         # The size is known before decoding; nobody decodes 90 MB to refuse them.
         if len(value) // 4 * 3 - value[-2:].count("=") > INPUT_BYTES_MAXIMUM.value:
             return reading.violate(self.too_large, path, value)
@@ -190,7 +190,7 @@ class PictureList(Field):
     def _range(self) -> str:
         return f"{self.minimum.value} and {self.maximum.value}"
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, list):
             return reading.violate(self.wrong_type, path, value)
         items = cast("list[object]", value)
@@ -219,7 +219,7 @@ class PictureList(Field):
     def within(self, prefix: str) -> Self:
         return replace(self, prefix=prefix, item=self.item.within(f"{prefix}{self.name}."))
 
-    def _read_item(self, item: object, path: str, picture_path: str, reading: Reading) -> object:
+    def _read_item(self, item: object, path: str, picture_path: str, reading: ValidationResult) -> object:
         if not isinstance(item, dict):
             return reading.violate(self.no_object, path, item)
         given = cast("dict[str, object]", item)
@@ -231,7 +231,7 @@ class PictureList(Field):
         url = self.item.read(picture, picture_path, reading)
         return {} if url is None else {self.item.name: url}
 
-    def _read_unknown(self, given: dict[str, object], path: str, reading: Reading) -> None:
+    def _read_unknown(self, given: dict[str, object], path: str, reading: ValidationResult) -> None:
         for key, value in given.items():
             if key != self.item.name:
                 place = f"{path}[{key[:60]!a}]"

@@ -1,4 +1,4 @@
-"""The life cycle of a task: which status may follow which, and a judge for any list of observations."""
+"""The life cycle of a task: which status may follow which, and a check of any list of observations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ REACHABLE: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Misconduct:
+class LifecycleViolation:
     """A rule of the life cycle that observations break. `at` is the position of the observation."""
 
     rule: str
@@ -53,74 +53,78 @@ class Misconduct:
         return f"observation {self.at}: {self.sentence} ({self.rule})"
 
 
-def judge(
+def check_lifecycle(
     observations: Sequence[TaskMessage],
     *,
     n: int | None = None,
     complete: bool = False,
     kind: ResultKind = ResultKind.IMAGES,
-) -> tuple[Misconduct, ...]:
+) -> tuple[LifecycleViolation, ...]:
     """What is wrong with a task as it was seen, oldest observation first. Empty when nothing is.
 
     `n` is the number of results asked for, if known; `kind` is what they have to be. `complete` says that
     no change was missed (all callbacks, say), so that a skipped state is a fault too. Polls may miss
     `processing`.
     """
-    return tuple(_misconduct(observations, n, kind, complete=complete))
+    return tuple(_violations(observations, n, kind, complete=complete))
 
 
-def _misconduct(
+def _violations(
     observations: Sequence[TaskMessage], n: int | None, kind: ResultKind, *, complete: bool
-) -> Iterator[Misconduct]:
+) -> Iterator[LifecycleViolation]:
     for at, seen in enumerate(observations):
-        yield from _judge_one(seen, at, n, kind)
+        yield from _check_one(seen, at, n, kind)
     for at, (before, after) in enumerate(pairwise(observations), start=1):
-        yield from _judge_pair(before, after, at, complete=complete)
+        yield from _check_pair(before, after, at, complete=complete)
 
 
-def _judge_one(seen: TaskMessage, at: int, n: int | None, kind: ResultKind) -> Iterator[Misconduct]:
+def _check_one(seen: TaskMessage, at: int, n: int | None, kind: ResultKind) -> Iterator[LifecycleViolation]:
     status = seen.task_status
     if not isinstance(status, TaskStatus):
-        yield Misconduct("status.word", at, f"status {status!r} is not a word of this API")
+        yield LifecycleViolation("status.word", at, f"status {status!r} is not a word of this API")
         return
     for name, stamp in (("created_at", seen.created_at), ("updated_at", seen.updated_at)):
         # Seconds (10^9) and microseconds (10^15) are the two units that get mixed up with ours.
         if stamp is None or not 10**12 <= stamp < 10**13:
-            yield Misconduct("time.unit", at, f"{name} {stamp!r} is not in Unix milliseconds")
+            yield LifecycleViolation("time.unit", at, f"{name} {stamp!r} is not in Unix milliseconds")
     if seen.created_at and seen.updated_at and seen.updated_at < seen.created_at:
-        yield Misconduct("time.order", at, "updated_at lies before created_at")
+        yield LifecycleViolation("time.order", at, "updated_at lies before created_at")
     results = seen.results_of(kind)
     # Results of another kind are not those of this task, and no reader of its kind finds them.
     if (status is TaskStatus.SUCCEED) != bool(results) or (seen.results and not results):
-        yield Misconduct("images.presence", at, f"{len(results)} {kind} in status {status}")
+        yield LifecycleViolation("images.presence", at, f"{len(results)} {kind} in status {status}")
     if status is TaskStatus.SUCCEED:
-        yield from _judge_results(results, at, n, kind)
+        yield from _check_results(results, at, n, kind)
     if status is TaskStatus.FAILED and not (seen.task_status_msg or "").strip():
-        yield Misconduct("failed.message", at, "a failed task does not say why")
+        yield LifecycleViolation("failed.message", at, "a failed task does not say why")
     if status is TaskStatus.SUCCEED and seen.task_status_msg:
-        yield Misconduct("succeed.message", at, "a succeeded task has a failure text")
+        yield LifecycleViolation("succeed.message", at, "a succeeded task has a failure text")
 
 
-def _judge_results(
+def _check_results(
     results: Sequence[Result], at: int, n: int | None, kind: ResultKind
-) -> Iterator[Misconduct]:
+) -> Iterator[LifecycleViolation]:
     if n is not None and len(results) != n:
-        yield Misconduct("images.count", at, f"{len(results)} {kind} where {n} were asked for")
+        yield LifecycleViolation("images.count", at, f"{len(results)} {kind} where {n} were asked for")
     media = [result for result in results if isinstance(result, ResultMedia)]
     indices = [result.index for result in results if not isinstance(result, ResultMedia)]
     if indices != list(range(len(indices))):
-        yield Misconduct("images.index", at, f"indices {indices}")
+        yield LifecycleViolation("images.index", at, f"indices {indices}")
     ids = {result.id for result in media}
     if None in ids or len(ids) != len(media):
-        yield Misconduct("media.id", at, f"{len(media)} {kind} have the ids {[it.id for it in media]}")
+        yield LifecycleViolation(
+            "media.id", at, f"{len(media)} {kind} have the ids {[it.id for it in media]}"
+        )
     for each in media:
         if not _is_duration(each.duration):
-            yield Misconduct("media.duration", at, f"duration {each.duration!r} is not a number of seconds")
+            yield LifecycleViolation(
+                "media.duration", at, f"duration {each.duration!r} is not a number of seconds"
+            )
     if len({result.url for result in results}) != len(results):
-        yield Misconduct("images.distinct", at, f"two {kind} share one URL")
+        yield LifecycleViolation("images.distinct", at, f"two {kind} share one URL")
     for result in results:
         if not result.url.startswith(("https://", "http://")):
-            yield Misconduct("images.absolute", at, f"URL {result.url!r} is not absolute")
+            yield LifecycleViolation("images.absolute", at, f"URL {result.url!r} is not absolute")
 
 
 def _is_duration(text: str | None) -> bool:
@@ -130,27 +134,29 @@ def _is_duration(text: str | None) -> bool:
         return False
 
 
-def _judge_pair(before: TaskMessage, after: TaskMessage, at: int, *, complete: bool) -> Iterator[Misconduct]:
+def _check_pair(
+    before: TaskMessage, after: TaskMessage, at: int, *, complete: bool
+) -> Iterator[LifecycleViolation]:
     old, new = before.task_status, after.task_status
     if before.task_id != after.task_id:
-        yield Misconduct("task.id", at, f"task {before.task_id} became {after.task_id}")
+        yield LifecycleViolation("task.id", at, f"task {before.task_id} became {after.task_id}")
     if before.created_at != after.created_at:
-        yield Misconduct("time.created", at, "created_at changed")
+        yield LifecycleViolation("time.created", at, "created_at changed")
     # A stamp that is missing is told by itself.
     if before.updated_at and after.updated_at and before.updated_at > after.updated_at:
-        yield Misconduct("time.decreasing", at, "updated_at went back")
+        yield LifecycleViolation("time.decreasing", at, "updated_at went back")
     if not (isinstance(old, TaskStatus) and isinstance(new, TaskStatus)):
         return
     if old is new and before.updated_at != after.updated_at:
-        yield Misconduct("time.unchanged", at, f"updated_at moved while the task stayed {new}")
+        yield LifecycleViolation("time.unchanged", at, f"updated_at moved while the task stayed {new}")
     if old.terminal and old is not new:
-        yield Misconduct("state.absorbing", at, f"{old} was left for {new}")
+        yield LifecycleViolation("state.absorbing", at, f"{old} was left for {new}")
     elif new not in REACHABLE[old]:
-        yield Misconduct("state.order", at, f"{new} after {old}")
+        yield LifecycleViolation("state.order", at, f"{new} after {old}")
     elif complete and old is not new and new not in TRANSITIONS[old]:
-        yield Misconduct("state.skipped", at, f"{new} straight after {old}")
+        yield LifecycleViolation("state.skipped", at, f"{new} straight after {old}")
     elif old.terminal and _end(before) != _end(after):
-        yield Misconduct("state.stable", at, "a finished task changed")
+        yield LifecycleViolation("state.stable", at, "a finished task changed")
 
 
 def _end(task: TaskMessage) -> tuple[object, ...]:

@@ -106,7 +106,7 @@ class InputPicture(NamedTuple):
     header: PictureHeader | None
 
 
-class Reading:
+class ValidationResult:
     """What one body says: normalised values, pictures in order, violations in order of declaration, notes.
 
     `values` holds the given fields only, under their declared names: an alias is resolved, an integral

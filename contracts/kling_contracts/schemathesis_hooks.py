@@ -16,7 +16,7 @@ from schemathesis import HookContext, Response
 from schemathesis.core.failures import Failure, ServerError
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from kling_contracts.gateways import Gateway, Refusal, Route, Shape, Situation, gateway_of
+from kling_contracts.gateways import ErrorShape, Gateway, Refusal, RefusalReason, Route, gateway_of
 from kling_contracts.operations import validate
 
 EXTERNAL_ID: Final = "external_task_id"
@@ -70,10 +70,10 @@ def filter_failure(
     match failure:
         case RejectedPositiveData():
             queried = case.method == "GET" and "{task_id}" in case.operation.path
-            return not (queried and _is(gateway.refusals[Situation.UNKNOWN_TASK], response))
+            return not (queried and _is(gateway.refusals[RefusalReason.UNKNOWN_TASK], response))
         case ServerError():
             unknown = _names_unknown_model(gateway, case)
-            return not (unknown and _is(gateway.refusals[Situation.UNKNOWN_MODEL], response))
+            return not (unknown and _is(gateway.refusals[RefusalReason.UNKNOWN_MODEL], response))
         case _:
             return True
 
@@ -85,7 +85,7 @@ def _names_unknown_model(gateway: Gateway, case: Case) -> bool:
     if route is None:
         return False
     violations = validate(body, route.operation(body))
-    return any(violation.rule.id == Situation.UNKNOWN_MODEL for violation in violations)
+    return any(violation.rule.id == RefusalReason.UNKNOWN_MODEL for violation in violations)
 
 
 def _is(refusal: Refusal, response: Response) -> bool:
@@ -96,6 +96,6 @@ def _is(refusal: Refusal, response: Response) -> bool:
         body: object = response.json()
     except ValueError:
         return False
-    if refusal.shape is Shape.COMET and isinstance(body, dict):
+    if refusal.shape is ErrorShape.COMET and isinstance(body, dict):
         body = cast("dict[str, object]", body).get("error")
     return isinstance(body, dict) and cast("dict[str, object]", body).get("code") == refusal.code

@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
 from kling_contracts.captures import Capture, MessageKind, captures
-from kling_contracts.lifecycle import judge
+from kling_contracts.lifecycle import check_lifecycle
 from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
 from kling_contracts.openapi import build
 from kling_contracts.vocabulary import ERRORS, KLING_IDS, Origin
@@ -60,7 +60,7 @@ def test_answers_can_be_read_and_judged(capture: Capture) -> None:
     """Our readers take each answer, and the judge finds nothing in it."""
     envelope = Envelope.from_wire(completed(capture))
     assert (capture.status, envelope.code) == (200, 0)
-    assert judge([TaskMessage.from_wire(envelope.data)]) == ()
+    assert check_lifecycle([TaskMessage.from_wire(envelope.data)]) == ()
 
 
 @pytest.mark.parametrize("capture", TASKS, ids=name_of)

@@ -17,7 +17,7 @@ from kling_contracts.fields import Choice, Field, Flag, Integer, Number
 from kling_contracts.image_files import encoded, png
 from kling_contracts.openapi.requests import request_schema
 from kling_contracts.operations import Operation
-from kling_contracts.rules import Reading
+from kling_contracts.rules import ValidationResult
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from tests.contracts.test_contract_trial import Judge, draw_each
 from tests.trial_operations import EXPAND, SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
@@ -462,33 +462,33 @@ def test_a_field_knows_where_it_is() -> None:
 
 
 class OneIsTrue(Flag):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return super().read(bool(value) if value in (0, 1) else value, path, reading)
 
 
 class WordIsTrue(Flag):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return super().read(value == "true" if value in ("true", "false") else value, path, reading)
 
 
 class Exclusive(Number):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return super().read(99 if value == self.maximum.value else value, path, reading)
 
 
 class Rounding(Number):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return super().read(round(value, 2) if isinstance(value, float) else value, path, reading)
 
 
 class BinaryFraction(Number):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         near = isinstance(value, float) and abs(value - round(value, 2)) < 1e-9
         return super().read(round(cast("float", value), 2) if near else value, path, reading)
 
 
 class Refusing(Number):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         high = self.maximum.value
         beyond = isinstance(value, int | float) and value > high
         return super().read("too large" if beyond else value, path, reading)
@@ -498,7 +498,7 @@ class Refusing(Number):
 class Shallow(Nested):
     """Looks at the type only."""
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return value if isinstance(value, dict) else super().read(value, path, reading)
 
 
@@ -514,8 +514,8 @@ class NoAliases(Nested):
 class Strict(Nested):
     """Takes null for a value."""
 
-    def read(self, value: object, path: str, reading: Reading) -> object:
-        strict = Reading(null_is_absent=False)
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
+        strict = ValidationResult(null_is_absent=False)
         read = super().read(value, path, strict)
         reading.violations += strict.violations
         return read
@@ -523,7 +523,7 @@ class Strict(Nested):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstOnly(ListOf):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         items = cast("list[object]", value)
         seen = [items[0]] * len(items) if isinstance(value, list) and items else value
         return super().read(seen, path, reading)
@@ -531,21 +531,21 @@ class FirstOnly(ListOf):
 
 @dataclass(frozen=True, kw_only=True)
 class OneMore(ListOf):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         long = isinstance(value, list) and len(cast("list[object]", value)) == self.maximum.value + 1
         return super().read(cast("list[object]", value)[:-1] if long else value, path, reading)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneLess(ListOf):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         full = isinstance(value, list) and len(cast("list[object]", value)) == self.maximum.value
         return super().read([*cast("list[object]", value), None] if full else value, path, reading)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NullItems(ListOf):
-    def read(self, value: object, path: str, reading: Reading) -> object:
+    def read(self, value: object, path: str, reading: ValidationResult) -> object:
         items = cast("list[object]", value) if isinstance(value, list) else None
         kept = None if items is None else [item for item in items if item is not None]
         return super().read(kept or value, path, reading)
@@ -570,21 +570,21 @@ def misread(operation: Operation, name: str, kind: Kind) -> Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class AtMostOne(ExactlyOne):
-    def check(self, given: Any, reading: Reading, defaults: Mapping[str, object]) -> None:
+    def check(self, given: Any, reading: ValidationResult, defaults: Mapping[str, object]) -> None:
         if any(name in given for name in self.names):
             super().check(given, reading, defaults)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtLeastOne(ExactlyOne):
-    def check(self, given: Any, reading: Reading, defaults: Mapping[str, object]) -> None:
+    def check(self, given: Any, reading: ValidationResult, defaults: Mapping[str, object]) -> None:
         if not any(name in given for name in self.names):
             super().check(given, reading, defaults)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoDefault(RequiredWhen):
-    def check(self, given: Any, reading: Reading, defaults: Mapping[str, object]) -> None:
+    def check(self, given: Any, reading: ValidationResult, defaults: Mapping[str, object]) -> None:
         super().check(given, reading, {})
 
 
@@ -592,7 +592,7 @@ class NoDefault(RequiredWhen):
 class Always(RequiredWhen):
     values: tuple[str | float, ...] = field(default=(), init=False)
 
-    def check(self, given: Any, reading: Reading, defaults: Mapping[str, object]) -> None:
+    def check(self, given: Any, reading: ValidationResult, defaults: Mapping[str, object]) -> None:
         super().check({*given, self.when}, reading, defaults)
 
 
@@ -665,5 +665,5 @@ def test_a_field_alone_is_read_like_one_of_a_body() -> None:
     values: dict[str, object] = {}
     zoom = cast("Nested", cast("Nested", VIDEO.field("camera_control")).fields[1]).fields[1]
     assert isinstance(zoom, Field)
-    read_field(zoom, {"zoom_in": 1.5}, Reading(), values, "x.")
+    read_field(zoom, {"zoom_in": 1.5}, ValidationResult(), values, "x.")
     assert values == {"zoom": 1.5}

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from kling_contracts import lifecycle
-from kling_contracts.lifecycle import REACHABLE, TRANSITIONS, judge
+from kling_contracts.lifecycle import REACHABLE, TRANSITIONS, check_lifecycle
 from kling_contracts.messages import ResultImage, TaskMessage
 from kling_contracts.vocabulary import TaskStatus
 
@@ -91,29 +91,32 @@ WITNESSES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
 @pytest.mark.parametrize("complete", [False, True])
 def test_legal_lives(name: str, complete: bool) -> None:
     """A legal life gives the judge nothing to say, whether or not every change was seen."""
-    assert judge(LEGAL[name], complete=complete) == ()
+    assert check_lifecycle(LEGAL[name], complete=complete) == ()
 
 
 def test_seldom_looks_may_miss_states() -> None:
     """A life with gaps is legal for somebody who polls, and only for him."""
-    assert judge(MISSED["processing missed"]) == ()
-    assert judge(MISSED["processing missed"], complete=True) != ()
+    assert check_lifecycle(MISSED["processing missed"]) == ()
+    assert check_lifecycle(MISSED["processing missed"], complete=True) != ()
 
 
 @pytest.mark.parametrize("rule", WITNESSES)
 def test_witness(rule: str) -> None:
     """Each rule has a life that breaks it and nothing else."""
     observations, n, complete = WITNESSES[rule]
-    (misconduct,) = judge(observations, n=n, complete=complete)
-    assert misconduct.rule == rule
-    assert misconduct.at == len(observations) - 1
-    assert misconduct.sentence in str(misconduct)
+    (violation,) = check_lifecycle(observations, n=n, complete=complete)
+    assert violation.rule == rule
+    assert violation.at == len(observations) - 1
+    assert violation.sentence in str(violation)
 
 
 def test_every_rule_has_a_witness() -> None:
     """No rule without a witness: one that nothing breaks would be dead weight."""
     of_media = {"media.id", "media.duration"}  # test_contract_result_kinds has theirs
-    assert set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', getsource(lifecycle))) == set(WITNESSES) | of_media
+    assert (
+        set(re.findall(r'LifecycleViolation\(\s*"([a-z.]+)"', getsource(lifecycle)))
+        == set(WITNESSES) | of_media
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_every_rule_has_a_witness() -> None:
 )
 def test_single_observations(rule: str, observation: TaskMessage) -> None:
     """What a single look can show to be wrong."""
-    assert rule in {misconduct.rule for misconduct in judge([observation])}
+    assert rule in {violation.rule for violation in check_lifecycle([observation])}
 
 
 # One observation or two, and the whole of what is said about them.
@@ -164,7 +167,7 @@ SAID = {
 @pytest.mark.parametrize("sentence", SAID)
 def test_what_the_judge_says(sentence: str) -> None:
     """Two images were asked for; each life has one fault, told in one sentence."""
-    assert [each.sentence for each in judge(SAID[sentence], n=2, complete=True)] == [sentence]
+    assert [each.sentence for each in check_lifecycle(SAID[sentence], n=2, complete=True)] == [sentence]
 
 
 @pytest.mark.parametrize(
@@ -190,11 +193,11 @@ def test_what_the_judge_says(sentence: str) -> None:
 )
 def test_either_way(rules: list[str], life: list[TaskMessage], n: int | None) -> None:
     """Too many is as wrong as too few, later as wrong as earlier."""
-    assert [each.rule for each in judge(life, n=n)] == rules
+    assert [each.rule for each in check_lifecycle(life, n=n)] == rules
 
 
 def test_misconduct_is_a_value() -> None:
-    (one,) = judge([seen("succeeded")])
+    (one,) = check_lifecycle([seen("succeeded")])
     with pytest.raises(FrozenInstanceError):
         one.rule = "other"  # type: ignore[misc]  # the mistake
     assert str(one) == "observation 0: status 'succeeded' is not a word of this API (status.word)"
@@ -203,7 +206,7 @@ def test_misconduct_is_a_value() -> None:
 def test_several_faults_are_all_told() -> None:
     """The judge does not stop at the first fault."""
     life = [seen("failed", 9, task_status_msg=None), seen("submitted", 5, images=TWO)]
-    assert [(each.at, each.rule) for each in judge(life)] == [
+    assert [(each.at, each.rule) for each in check_lifecycle(life)] == [
         (0, "failed.message"),
         (1, "images.presence"),
         (1, "time.decreasing"),
@@ -228,7 +231,7 @@ def test_transitions_against_an_enumeration() -> None:
         for word in product(("submitted", "processing", "succeed", "failed"), repeat=length):
             if word[0] != "submitted" or any(word.count(each) > 2 for each in word):
                 continue
-            ordered = judge([seen(each, stamps[each]) for each in word], complete=True)
+            ordered = check_lifecycle([seen(each, stamps[each]) for each in word], complete=True)
             state_faults = [each for each in ordered if each.rule.startswith("state.")]
             assert (not state_faults) == (word in legal), word
 

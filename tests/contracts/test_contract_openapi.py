@@ -14,7 +14,7 @@ from openapi_spec_validator import validate as validate_document
 
 import kling_contracts
 from kling_contracts.cli import main
-from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_SITUATIONS, Gateway, Situation
+from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_REASONS, Gateway, RefusalReason
 from kling_contracts.openapi import build, render
 from kling_contracts.operations import MULTI_IMAGE, validate
 
@@ -190,8 +190,8 @@ def test_every_refusal_is_documented() -> None:
     """Each situation of the gateway's table is under its status, with a body of its shape."""
     responses = DOCUMENT["components"]["responses"].values()
     found = [name for each in responses for name in each["content"]["application/json"]["examples"]]
-    assert sorted(found) == sorted(situation.value for situation in COMETAPI.refusals)
-    assert set(COMETAPI.refusals) == set(Situation) - set(TOKEN_SITUATIONS)
+    assert sorted(found) == sorted(reason.value for reason in COMETAPI.refusals)
+    assert set(COMETAPI.refusals) == set(RefusalReason) - set(TOKEN_REASONS)
     shapes = json.dumps(DOCUMENT["components"]["responses"])
     assert all(f"schemas/{name}" in shapes for name in ("KlingError", "TaskError", "CometError"))
     assert set(DOCUMENT["paths"][CREATE]["post"]["responses"]) == {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts.lifecycle import judge
+from kling_contracts.lifecycle import check_lifecycle
 from kling_contracts.messages import (
     MalformedMessage,
     ResultImage,
@@ -49,7 +49,7 @@ def wire_of(kind: ResultKind, **changes: object) -> dict[str, object]:
 
 
 def broken_by(wire: dict[str, object], kind: ResultKind, n: int | None = 2) -> list[str]:
-    return [each.rule for each in judge([TaskMessage.from_wire(wire)], n=n, kind=kind)]
+    return [each.rule for each in check_lifecycle([TaskMessage.from_wire(wire)], n=n, kind=kind)]
 
 
 @share(0.6)
@@ -167,5 +167,5 @@ def test_results_never_change(kind: ResultKind) -> None:
     """The answer about an ended task is stable, whatever it holds."""
     task = TaskMessage.from_wire(wire_of(kind))
     other = TaskMessage.from_wire(wire_of(kind, url="https://a/new"))
-    assert [each.rule for each in judge([task, other], kind=kind)] == ["state.stable"]
-    assert judge([task, replace(task)], kind=kind) == ()
+    assert [each.rule for each in check_lifecycle([task, other], kind=kind)] == ["state.stable"]
+    assert check_lifecycle([task, replace(task)], kind=kind) == ()

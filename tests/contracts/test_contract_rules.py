@@ -2,9 +2,9 @@
 
 import pytest
 
-from kling_contracts.gateways import GATEWAYS, TOKEN_SITUATIONS, Gateway, Shape, Situation
+from kling_contracts.gateways import GATEWAYS, TOKEN_REASONS, ErrorShape, Gateway, RefusalReason
 from kling_contracts.operations import OPERATIONS, Operation
-from kling_contracts.rules import EMPTY, Effect, Reading, Rule, Violation
+from kling_contracts.rules import EMPTY, Effect, Rule, ValidationResult, Violation
 from kling_contracts.vocabulary import ASSUMED, ERRORS, Confidence, Origin
 
 operations = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
@@ -66,12 +66,12 @@ def test_the_page_is_covered() -> None:
 @gateways
 def test_gateways_answer_every_situation(gateway: Gateway) -> None:
     """Each situation has a refusal, with the keys of its shape; tokens only where they are taken."""
-    due = [each for each in Situation if gateway.takes_tokens or each not in TOKEN_SITUATIONS]
+    due = [each for each in RefusalReason if gateway.takes_tokens or each not in TOKEN_REASONS]
     assert list(gateway.refusals) == due
     keys = {
-        Shape.KLING: {"code", "message", "request_id"},
-        Shape.TASK: {"code", "message", "data"},
-        Shape.COMET: {"error"},
+        ErrorShape.KLING: {"code", "message", "request_id"},
+        ErrorShape.TASK: {"code", "message", "data"},
+        ErrorShape.COMET: {"error"},
     }
     for refusal in gateway.refusals.values():
         body = refusal.body("rid", message="m", id="{i}", model="{m}", method="PUT", path="/{p}", parts="2")
@@ -98,5 +98,5 @@ def test_a_violation_tells_what_came_of_it() -> None:
 
 def test_a_reading_takes_null_for_absent_unless_told() -> None:
     values: tuple[object, ...] = (None, "", 0, False)
-    assert [Reading().absent(value) for value in values] == [True, True, False, False]
-    assert [Reading(null_is_absent=False).absent(value) for value in values[:2]] == [False, True]
+    assert [ValidationResult().absent(value) for value in values] == [True, True, False, False]
+    assert [ValidationResult(null_is_absent=False).absent(value) for value in values[:2]] == [False, True]

@@ -13,7 +13,7 @@ from kling_contracts.gateways import (
     VALIDATION_SHAPES,
     Gateway,
     Refusal,
-    Situation,
+    RefusalReason,
     every_operation,
     gateway_of,
 )
@@ -278,7 +278,7 @@ def test_what_a_broken_rule_is_refused_with(gateway: Gateway, rule: str, told: t
     refusal = gateway.refusal_for(MULTI_IMAGE.rules[rule])
     assert (refusal.status, refusal.code) == told
     named = rule == "model_name.enum"
-    assert refusal is gateway.refusals[Situation.UNKNOWN_MODEL if named else Situation.INVALID]
+    assert refusal is gateway.refusals[RefusalReason.UNKNOWN_MODEL if named else RefusalReason.INVALID]
 
 
 def test_pages_are_as_typed_here() -> None:

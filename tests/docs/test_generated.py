@@ -10,7 +10,7 @@ import httpx
 import jwt
 import pytest
 
-from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
 from kling_contracts.operations import MULTI_IMAGE
 from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake
@@ -69,7 +69,7 @@ def test_every_rule_situation_code_and_fact_is_listed(generate: dict[str, Any]) 
     facts = {
         name for name, value in vars(generate["vocabulary"]).items() if isinstance(value, generate["Fact"])
     }
-    for name in (*rules, *facts, *Situation, *map(str, ERRORS)):
+    for name in (*rules, *facts, *RefusalReason, *map(str, ERRORS)):
         assert f"\n| `{name}` |" in text, name
 
 
@@ -92,19 +92,19 @@ def test_the_pages_can_be_about_any_gateways(generate: dict[str, Any], page: str
 
 # What brings a situation about: a request that differs from a good one, or a setting. Not here: duplicates,
 # the times of tokens, what an operation demands, and our bugs.
-CAUSES: dict[Situation, dict[str, Any]] = {
-    Situation.NO_KEY: {"headers": {}},
-    Situation.MALFORMED_KEY: {"headers": {"Authorization": "sk-mock"}},
-    Situation.BAD_KEY: {"headers": {"Authorization": f"Bearer {WRONG_TOKEN}"}},
-    Situation.BAD_TOKEN: {"headers": {"Authorization": f"Bearer {ENDLESS_TOKEN}"}},
-    Situation.NO_ROUTE: {"tail": "/a/b"},
-    Situation.WRONG_METHOD: {"method": "DELETE"},
-    Situation.TOO_LARGE: {"content": b" " * 3000},
-    Situation.BAD_JSON: {"content": b"{"},
-    Situation.UNKNOWN_MODEL: {"content": GOOD[:-1] + b', "model_name": "other"}'},
-    Situation.NO_BALANCE: {"balance": 0},
-    Situation.NO_SLOTS: {"slots": 0},
-    Situation.UNKNOWN_TASK: {"tail": "/1", "method": "GET"},
+CAUSES: dict[RefusalReason, dict[str, Any]] = {
+    RefusalReason.NO_KEY: {"headers": {}},
+    RefusalReason.MALFORMED_KEY: {"headers": {"Authorization": "sk-mock"}},
+    RefusalReason.BAD_KEY: {"headers": {"Authorization": f"Bearer {WRONG_TOKEN}"}},
+    RefusalReason.BAD_TOKEN: {"headers": {"Authorization": f"Bearer {ENDLESS_TOKEN}"}},
+    RefusalReason.NO_ROUTE: {"tail": "/a/b"},
+    RefusalReason.WRONG_METHOD: {"method": "DELETE"},
+    RefusalReason.TOO_LARGE: {"content": b" " * 3000},
+    RefusalReason.BAD_JSON: {"content": b"{"},
+    RefusalReason.UNKNOWN_MODEL: {"content": GOOD[:-1] + b', "model_name": "other"}'},
+    RefusalReason.NO_BALANCE: {"balance": 0},
+    RefusalReason.NO_SLOTS: {"slots": 0},
+    RefusalReason.UNKNOWN_TASK: {"tail": "/1", "method": "GET"},
 }
 
 
@@ -117,16 +117,16 @@ def refuse(gateway: Gateway, *, method: str = "POST", tail: str = "", **cause: A
         return http.request(method, gateway.create_path + tail, content=content)
 
 
-@pytest.mark.parametrize("situation", CAUSES, ids=str)
+@pytest.mark.parametrize("reason", CAUSES, ids=str)
 @pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda each: each.name)
 def test_the_setting_is_the_one_that_the_fake_names(
-    generate: dict[str, Any], gateway: Gateway, situation: Situation
+    generate: dict[str, Any], gateway: Gateway, reason: RefusalReason
 ) -> None:
     """The page's column `setting` and the header of the refusal agree."""
-    if situation is Situation.BAD_TOKEN and not gateway.takes_tokens:
-        situation = Situation.BAD_KEY
-    reply = refuse(gateway, **CAUSES[situation])
+    if reason is RefusalReason.BAD_TOKEN and not gateway.takes_tokens:
+        reason = RefusalReason.BAD_KEY
+    reply = refuse(gateway, **CAUSES[reason])
     rule, _, relax = reply.headers["x-kling-mock-rule"].split("; ")
-    assert rule == situation.value
+    assert rule == reason.value
     named = relax.removeprefix("relax=").partition(",")[0].replace("none", "")
-    assert named == generate["SETTING_OF_SITUATION"].get(situation, "")
+    assert named == generate["SETTING_OF_SITUATION"].get(reason, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kling_client import errors
-from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
 from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 from kling_mock import Pace
@@ -36,12 +36,12 @@ def test_gateways(gateway: Gateway, column: int) -> None:
     assert ("405" in told["list"]) is not gateway.lists
     assert ("external_task_id" in told["query"]) is gateway.finds_external_ids
     assert ("token" in told["bearer"]) is gateway.takes_tokens
-    for name, situation in (
-        ("bad key", Situation.BAD_KEY),
-        ("unknown task", Situation.UNKNOWN_TASK),
-        ("unknown model", Situation.UNKNOWN_MODEL),
+    for name, reason in (
+        ("bad key", RefusalReason.BAD_KEY),
+        ("unknown task", RefusalReason.UNKNOWN_TASK),
+        ("unknown model", RefusalReason.UNKNOWN_MODEL),
     ):
-        assert told[name].startswith(str(gateway.refusals[situation].status))
+        assert told[name].startswith(str(gateway.refusals[reason].status))
 
 
 def test_numbers_of_subjects() -> None:

@@ -25,7 +25,7 @@ from kling_contracts import (
     Operation,
     TaskMessage,
     TaskStatus,
-    judge,
+    check_lifecycle,
     validate,
 )
 from kling_contracts.fields import Choice, Integer
@@ -297,7 +297,7 @@ def test_tasks_are_legal_and_of_the_status_asked_for(status: TaskStatus | None, 
         wire = json.loads(json.dumps(fake.kling_task(status)))
         message = TaskMessage.from_wire(wire)
         n = len(message.images) or None
-        assert judge([message], n=n) == ()
+        assert check_lifecycle([message], n=n) == ()
         assert message.to_wire() == wire, "nothing in it that a task does not have"
         assert (int(message.task_id) >> KLING_IDS.low_bits) + KLING_IDS.epoch_ms == message.created_at
         seen.add(message.task_status)

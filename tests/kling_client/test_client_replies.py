@@ -13,7 +13,7 @@ from kling_client import errors
 from kling_client.replies import Reply, is_transient, read_task
 from kling_client.snapshot import Snapshot
 from kling_client.steps import Head
-from kling_contracts.gateways import COMETAPI, Situation
+from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS, TaskStatus
 from tests.kling_client.conftest import task
 from tests.profiles import CI
@@ -122,10 +122,10 @@ def test_refusals_in_all_three_shapes(
     assert (error.status, error.code, error.request_id) == (status, code, request_id)
 
 
-@pytest.mark.parametrize("situation", list(COMETAPI.refusals))
-def test_every_refusal_of_the_contract_is_understood(situation: Situation) -> None:
+@pytest.mark.parametrize("reason", list(COMETAPI.refusals))
+def test_every_refusal_of_the_contract_is_understood(reason: RefusalReason) -> None:
     """Whatever the gateway table says, it is read as an ApiError with that status and code."""
-    refusal = COMETAPI.refusals[situation]
+    refusal = COMETAPI.refusals[reason]
     values = dict.fromkeys(("message", "id", "model", "method", "path"), "x")
     body = refusal.body("c065", **values)
     error = read_error(body, refusal.status)

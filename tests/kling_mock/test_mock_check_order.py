@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from kling_mock import Fake, Request
 from tests.kling_mock.conftest import PATH, SUBJECTS
 from tests.kling_mock.reading import body_of
@@ -83,16 +83,16 @@ def _script(request: Broken) -> None:
 
 
 CHECKS = (
-    (_bad_key, Situation.BAD_KEY),
-    (_no_route, Situation.NO_ROUTE),
-    (_method, Situation.WRONG_METHOD),
-    (_too_large, Situation.TOO_LARGE),
-    (_bad_json, Situation.BAD_JSON),
-    (_unknown_model, Situation.UNKNOWN_MODEL),
+    (_bad_key, RefusalReason.BAD_KEY),
+    (_no_route, RefusalReason.NO_ROUTE),
+    (_method, RefusalReason.WRONG_METHOD),
+    (_too_large, RefusalReason.TOO_LARGE),
+    (_bad_json, RefusalReason.BAD_JSON),
+    (_unknown_model, RefusalReason.UNKNOWN_MODEL),
     (_violation, "n.minimum"),
-    (_duplicate, Situation.DUPLICATE_ID),
-    (_balance, Situation.NO_BALANCE),
-    (_slots, Situation.NO_SLOTS),
+    (_duplicate, RefusalReason.DUPLICATE_ID),
+    (_balance, RefusalReason.NO_BALANCE),
+    (_slots, RefusalReason.NO_SLOTS),
     (_script, "script.refuses"),
 )
 

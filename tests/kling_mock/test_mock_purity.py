@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from kling_contracts.lifecycle import judge
+from kling_contracts.lifecycle import check_lifecycle
 from kling_contracts.messages import TaskMessage
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock import records
@@ -208,9 +208,9 @@ def test_every_trace_passes_the_judge(  # noqa: PLR0917 -- Hypothesis passes by 
         if verb is not None and verb[0] == turn and not task.status.terminal:
             task.fail("stopped") if verb[1] == "fail" else getattr(task, verb[1])()
         seen.append(TaskMessage.from_wire(caller.query(created["task_id"])))
-    assert judge(seen, n=n) == ()
+    assert check_lifecycle(seen, n=n) == ()
     told = [TaskMessage.from_wire(callback.body) for callback in caller.fake.callbacks]
-    assert judge(told, n=n, complete=True) == ()
+    assert check_lifecycle(told, n=n, complete=True) == ()
     assert told[-1] == seen[-1]
 
 
@@ -228,7 +228,7 @@ def test_the_judge_sees_a_fake_whose_end_wraps(start: Start, monkeypatch: pytest
     for _ in range(3):
         seen.append(TaskMessage.from_wire(caller.query(seen[0].task_id)))
         caller.clock.advance(3)
-    assert {found.rule for found in judge(seen)} == {"state.absorbing"}
+    assert {found.rule for found in check_lifecycle(seen)} == {"state.absorbing"}
 
 
 @pytest.mark.parametrize("failure", [None, "no such luck"])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kling_client import KlingError, NotFound, TaskFailed, WaitTimeout
-from kling_contracts import TaskMessage, judge
+from kling_contracts import TaskMessage, check_lifecycle
 from kling_mock import Fake
 
 URL = "https://example.com/cat.png"
@@ -27,7 +27,7 @@ def test_from_create_to_file(line: Any, pace: str, tmp_path: Path) -> None:
         assert (task.status, shown[-1].status) == ("submitted", "succeed")
         paths = await done.save(tmp_path)
         assert [path.name for path in paths] == [f"{task.id}-0.png", f"{task.id}-1.png"]
-        assert judge([TaskMessage.from_wire(seen.raw) for seen in [task, *shown]], n=2) == ()
+        assert check_lifecycle([TaskMessage.from_wire(seen.raw) for seen in [task, *shown]], n=2) == ()
         assert len({seen.request_id for seen in [task, *shown]}) == len(shown) + 1
         assert fake.task.polls >= len(shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task, parse_callback
-from kling_contracts import MULTI_IMAGE, TaskMessage, TaskStatus, judge, validate
+from kling_contracts import MULTI_IMAGE, TaskMessage, TaskStatus, check_lifecycle, validate
 from kling_contracts.strategies import InvalidRequest, invalid_requests, valid_requests
 from kling_mock import Clock, Fake, ManualClock, Pace, Request, Settings, TaskHandle
 from kling_mock.callbacks.model import Callback
@@ -132,8 +132,8 @@ def the_contract() -> list[str]:
     validate()  # error: call-arg
     validate({}, "multi-image")  # error: arg-type
     validate({}, MULTI_IMAGE, True)  # error: call-arg
-    judge(None)  # error: arg-type
-    judge([{"task_id": "1"}])  # error: list-item
+    check_lifecycle(None)  # error: arg-type
+    check_lifecycle([{"task_id": "1"}])  # error: list-item
     TaskMessage("1", "succeed")  # error: call-arg
     TaskMessage(task_id="1", task_status=TaskStatus.SUCCEED).images = ()  # error: misc
     valid_requests("multi-image")  # error: arg-type

@@ -23,11 +23,11 @@ from kling_contracts import (
     TaskMessage,
     TaskStatus,
     Violation,
-    judge,
+    check_lifecycle,
     validate,
 )
 from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite, list_properties
-from kling_contracts.lifecycle import Misconduct
+from kling_contracts.lifecycle import LifecycleViolation
 from kling_contracts.strategies import (
     BoundaryRequest,
     FailingRequest,
@@ -63,7 +63,7 @@ def messages(wire: object) -> None:
     assert_type(task.results_of(ResultKind.VIDEOS), tuple[ResultImage | ResultMedia, ...])
     assert_type(task.media[0].kind, ResultKind)
     assert_type(task.to_wire(with_result=False), dict[str, object])
-    assert_type(judge([task, task], n=2, complete=True), tuple[Misconduct, ...])
+    assert_type(check_lifecycle([task, task], n=2, complete=True), tuple[LifecycleViolation, ...])
     assert_type(Envelope.from_wire(wire).code, int)
     assert_type(TaskStatus.SUCCEED.terminal, bool)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from kling_contracts.gateways import COMETAPI, KLING, Gateway, Situation
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
 from kling_contracts.image_files import encoded, png
 from kling_contracts.operations import TEXT_TO_IMAGE, Operation
 from kling_contracts.witnesses.message import Answer, Ask, Object, as_list, as_object, images_of
@@ -88,7 +88,7 @@ def refusing(*operations: Operation, finds: set[str]) -> Callable[[Callable[[Obj
             def serve(self, ask: Ask) -> Answer:
                 valid = ask.creates and not self.gateway.main.read(ask.peek).violations
                 if valid and refused(ask.peek) and self.knows(ask):
-                    return self.refuse(Situation.INVALID)
+                    return self.refuse(RefusalReason.INVALID)
                 return self.right(ask)
 
         _note(refused.__name__, operations, finds, Refusing)
@@ -293,7 +293,7 @@ class ForgottenWhenCreated(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         if ask.task_id and self.right(ask).good:
-            return self.refuse(Situation.UNKNOWN_TASK)
+            return self.refuse(RefusalReason.UNKNOWN_TASK)
         return super().serve(ask)
 
 

@@ -7,7 +7,7 @@ import pytest
 from kling_contracts.checks.conduct import RULES
 from kling_contracts.checks.task_shape import shape_problem
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
-from kling_contracts.lifecycle import judge
+from kling_contracts.lifecycle import check_lifecycle
 from kling_contracts.verify.bodies import faults, minimal
 from kling_contracts.verify.catalogue import checks_of, steps_of
 from kling_contracts.verify.check import Hearing
@@ -139,10 +139,12 @@ def test_every_rule_of_the_judge_has_its_check() -> None:
 
     import kling_contracts.lifecycle
 
-    named = set(re.findall(r'Misconduct\(\s*"([a-z.]+)"', inspect.getsource(kling_contracts.lifecycle)))
+    named = set(
+        re.findall(r'LifecycleViolation\(\s*"([a-z.]+)"', inspect.getsource(kling_contracts.lifecycle))
+    )
     assert named - set(RULES) == {"task.id", "state.skipped"}
     assert set(RULES) <= named
-    assert judge([]) == ()
+    assert check_lifecycle([]) == ()
 
 
 @pytest.mark.parametrize(

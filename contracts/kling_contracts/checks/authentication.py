@@ -8,7 +8,7 @@ from typing import Final
 from kling_contracts.checks.errors import error_check
 from kling_contracts.checks.lists import page_path
 from kling_contracts.checks.unknown_ids import nobody
-from kling_contracts.gateways import TOKEN_SITUATIONS, Gateway, Situation
+from kling_contracts.gateways import TOKEN_REASONS, Gateway, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
 from kling_contracts.verify.check import Check, Hearing, Need
@@ -70,7 +70,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.no_key",
             "a request without a key is refused with the error due",
             gateway,
-            [Situation.NO_KEY],
+            [RefusalReason.NO_KEY],
             lambda evidence: _of(evidence, NO_KEY),
         ),
         error_check(
@@ -78,9 +78,9 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "a request with a wrong key is refused with the error due",
             gateway,
             [
-                Situation.BAD_KEY,
-                Situation.MALFORMED_KEY,
-                *(TOKEN_SITUATIONS[:1] if gateway.takes_tokens else ()),
+                RefusalReason.BAD_KEY,
+                RefusalReason.MALFORMED_KEY,
+                *(TOKEN_REASONS[:1] if gateway.takes_tokens else ()),
             ],
             lambda evidence: _of(evidence, WRONG_KEY),
         ),
@@ -89,22 +89,22 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         found += [
             Check(
                 id=f"auth.token.{name}",
-                sentence=f"a token that {says} is refused with {gateway.refusals[situations[0]].code}",
+                sentence=f"a token that {says} is refused with {gateway.refusals[reasons[0]].code}",
                 source=KLING_AUTH,
-                judge=_judge_token(name, {gateway.refusals[situation].code for situation in situations}),
+                judge=_judge_token(name, {gateway.refusals[reason].code for reason in reasons}),
                 catches=(f"tokens are taken although one {says}",),
             )
-            for name, says, situations in _TOKENS
+            for name, says, reasons in _TOKENS
         ]
     return tuple(found)
 
 
 _TOKENS: Final = (
-    ("expired", "has expired", (Situation.EXPIRED_TOKEN,)),
-    ("early", "is not valid yet", (Situation.EARLY_TOKEN,)),
-    ("signature", "is signed with another secret", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-    ("unsigned", "says that it needs no signature", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
-    ("issuer", "names an unknown issuer", (Situation.BAD_KEY, Situation.BAD_TOKEN)),
+    ("expired", "has expired", (RefusalReason.EXPIRED_TOKEN,)),
+    ("early", "is not valid yet", (RefusalReason.EARLY_TOKEN,)),
+    ("signature", "is signed with another secret", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
+    ("unsigned", "says that it needs no signature", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
+    ("issuer", "names an unknown issuer", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from kling_contracts.checks.refusing import REFUSE
 from kling_contracts.gateways import Gateway
-from kling_contracts.lifecycle import Misconduct, judge
+from kling_contracts.lifecycle import LifecycleViolation, check_lifecycle
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect
@@ -119,9 +119,9 @@ def _premise(rule: str, trace: Trace) -> bool:
     return bool(statuses)
 
 
-def misconduct(trace: Trace) -> Sequence[Misconduct]:
+def misconduct(trace: Trace) -> Sequence[LifecycleViolation]:
     """All that the judge has to say about a trace."""
-    return judge([each.task for each in _judged(trace)], n=trace.images, kind=trace.kind)
+    return check_lifecycle([each.task for each in _judged(trace)], n=trace.images, kind=trace.kind)
 
 
 def _judged(trace: Trace) -> Sequence[Sighting]:
@@ -147,7 +147,7 @@ def is_worded(trace: Trace) -> bool:
     return all(isinstance(each.task.task_status, TaskStatus) for each in trace.reads)
 
 
-def _around(trace: Trace, broken: Misconduct) -> tuple[Shown, ...]:
+def _around(trace: Trace, broken: LifecycleViolation) -> tuple[Shown, ...]:
     """The create, the look before, and the look at which it was seen."""
     at = (0, max(broken.at - 1, 0), broken.at)
     return tuple(dict.fromkeys(_judged(trace)[position].shown for position in at))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from kling_contracts.checks.errors import any_validation_shape, error_check
 from kling_contracts.checks.external_ids import DUPLICATE
 from kling_contracts.checks.refusing import REFUSE
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.verify.check import Check
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
@@ -20,18 +20,18 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.validation",
             "a request that breaks a rule is refused with the error due",
             gateway,
-            [Situation.INVALID],
+            [RefusalReason.INVALID],
             _refusals(unknown_model=False),
             also=any_validation_shape(gateway),
         )
     ]
-    if Situation.UNKNOWN_MODEL in gateway.main.rules:
+    if RefusalReason.UNKNOWN_MODEL in gateway.main.rules:
         found.append(
             error_check(
                 "errors.unknown_model",
                 "an unknown model is refused with the error due",
                 gateway,
-                [Situation.UNKNOWN_MODEL],
+                [RefusalReason.UNKNOWN_MODEL],
                 _refusals(unknown_model=True),
             )
         )
@@ -41,7 +41,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 "errors.duplicate_id",
                 "a duplicate external id is refused with the error due",
                 gateway,
-                [Situation.DUPLICATE_ID],
+                [RefusalReason.DUPLICATE_ID],
                 lambda evidence: evidence.of(DUPLICATE),
             )
         )
@@ -49,7 +49,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:
-    named = Situation.UNKNOWN_MODEL.value
+    named = RefusalReason.UNKNOWN_MODEL.value
 
     def pick(evidence: Evidence) -> Iterator[Exchange]:
         return (each for each in evidence.of(REFUSE) if (each.probe.about == named) is unknown_model)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kling_contracts.checks.pictures import PICTURE, PICTURE_AGAIN
-from kling_contracts.gateways import Gateway, Shape
+from kling_contracts.gateways import ErrorShape, Gateway
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
@@ -156,7 +156,7 @@ def _error_status(exchange: Exchange) -> bool | None:
 
 
 def _has_request_id(exchange: Exchange) -> bool | None:
-    if exchange.error_shape not in (None, Shape.KLING) or not isinstance(exchange.json, dict):
+    if exchange.error_shape not in (None, ErrorShape.KLING) or not isinstance(exchange.json, dict):
         return None
     if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
         return None

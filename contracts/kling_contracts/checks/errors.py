@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from kling_contracts.gateways import VALIDATION_SHAPES, Gateway, Refusal, Shape, Situation
+from kling_contracts.gateways import VALIDATION_SHAPES, ErrorShape, Gateway, Refusal, RefusalReason
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
@@ -17,13 +17,13 @@ def error_check(  # noqa: PLR0913 -- what there is to say of an error
     check_id: str,
     sentence: str,
     gateway: Gateway,
-    situations: Iterable[Situation],
+    reasons: Iterable[RefusalReason],
     pick: Pick,
     *,
     also: Iterable[Refusal] = (),
 ) -> Check:
     """A check that refusals in one of these situations have the status, the shape and the code due."""
-    due = [gateway.refusals[situation] for situation in situations]
+    due = [gateway.refusals[reason] for reason in reasons]
     return Check(
         id=check_id,
         sentence=sentence,
@@ -35,7 +35,11 @@ def error_check(  # noqa: PLR0913 -- what there is to say of an error
 
 def any_validation_shape(gateway: Gateway) -> Iterable[Refusal]:
     """How else a violation may be answered: which shape CometAPI uses is not known, Kling's is."""
-    return () if gateway.refusals[Situation.BAD_KEY].shape is Shape.KLING else VALIDATION_SHAPES.values()
+    return (
+        ()
+        if gateway.refusals[RefusalReason.BAD_KEY].shape is ErrorShape.KLING
+        else VALIDATION_SHAPES.values()
+    )
 
 
 def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, Hearing], None]:
@@ -73,11 +77,11 @@ def expect_refusal(hearing: Hearing, exchange: Exchange, sentence: str) -> None:
 
 def _told(refusal: Refusal) -> str:
     match refusal.shape:
-        case Shape.KLING:
+        case ErrorShape.KLING:
             return f'{refusal.status} {{"code": {refusal.code}, "message", "request_id"}}'
-        case Shape.TASK:
+        case ErrorShape.TASK:
             return f'{refusal.status} {{"code": "{refusal.code}", "message", "data": null}}'
-        case Shape.COMET:
+        case ErrorShape.COMET:
             return f'{refusal.status} {{"error": {{"message", "type", "code": "{refusal.code}"}}}}'
 
 
@@ -92,7 +96,7 @@ def _fits(exchange: Exchange, refusal: Refusal) -> bool:
 def _is_complete(exchange: Exchange) -> bool:
     """Whether an error has what else its shape says: CometAPI's a type, the others no data."""
     body = exchange.json_object
-    if exchange.error_shape is Shape.COMET:
+    if exchange.error_shape is ErrorShape.COMET:
         kind = cast("dict[str, object]", body["error"]).get("type")
         return isinstance(kind, str) and bool(kind)
     return body.get("data") in (None, "", {}, [])

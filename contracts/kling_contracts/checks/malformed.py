@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kling_contracts.checks.errors import any_validation_shape, error_check
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, minimal
 from kling_contracts.verify.check import Check, Hearing
@@ -76,7 +76,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.bad_json",
             "a body that is no JSON object is refused with the error due",
             gateway,
-            [Situation.BAD_JSON],
+            [RefusalReason.BAD_JSON],
             lambda evidence: evidence.of(KIND),
             also=any_validation_shape(gateway),
         ),

@@ -8,7 +8,7 @@ from typing import Final
 from kling_contracts.checks.errors import error_check, expect_refusal
 from kling_contracts.checks.lists import BEYOND, WHOLE
 from kling_contracts.fields import Integer
-from kling_contracts.gateways import PAGING, Gateway, Situation
+from kling_contracts.gateways import PAGING, Gateway, RefusalReason
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Probe
@@ -42,7 +42,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.paging",
             "a page out of bounds is refused with the error due",
             gateway,
-            [Situation.INVALID],
+            [RefusalReason.INVALID],
             lambda evidence: (each for each in evidence.of(BAD_BOUND) if each.status >= 400),
         ),
     )

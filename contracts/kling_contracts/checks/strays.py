@@ -6,7 +6,7 @@ from typing import Final
 
 from kling_contracts.checks.errors import error_message
 from kling_contracts.checks.unknown_ids import nobody
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, Probe
@@ -22,14 +22,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="errors.wrong_method",
             sentence="a wrong method is refused with 404, or with 405 and in Allow what is right",
-            source=gateway.refusals[Situation.WRONG_METHOD].source,
+            source=gateway.refusals[RefusalReason.WRONG_METHOD].source,
             judge=_judge_method,
             catches=("DELETE that seems to work", "405 without Allow", "the error of a framework"),
         ),
         Check(
             id="errors.unknown_path",
             sentence="an unknown path is refused with 404, as an error",
-            source=gateway.refusals[Situation.NO_ROUTE].source,
+            source=gateway.refusals[RefusalReason.NO_ROUTE].source,
             judge=_judge_path,
             catches=("200 for anything", "the error of a framework"),
         ),

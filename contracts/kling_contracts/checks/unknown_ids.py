@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kling_contracts.checks.errors import error_check, expect_refusal
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.verify.check import Check, Hearing
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Probe
@@ -43,7 +43,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             "errors.unknown_task",
             "a query for a task that does not exist is refused with the error due",
             gateway,
-            [Situation.UNKNOWN_TASK],
+            [RefusalReason.UNKNOWN_TASK],
             lambda evidence: evidence.of(KIND),
         ),
     )

@@ -9,7 +9,7 @@ from typing import Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 from kling_contracts.client_suite.server import REPLY_SECONDS, Delivery, Received, Reply
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.image_files import png
 from kling_contracts.messages import Envelope, ResultImage, TaskMessage
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID, task_in
@@ -54,16 +54,16 @@ def shown(message: TaskMessage, *, seconds: float = REPLY_SECONDS) -> Reply:
     return answer(Envelope.success(message.to_wire(), REQUEST_ID).to_wire(), seconds=seconds)
 
 
-def refused(gateway: Gateway, situation: Situation, **filling: object) -> Reply:
+def refused(gateway: Gateway, reason: RefusalReason, **filling: object) -> Reply:
     """The gateway's refusal for a reason."""
-    refusal = gateway.refusals[situation]
+    refusal = gateway.refusals[reason]
     body = refusal.body(REQUEST_ID, **(_FILLING | filling))
     return Reply(status=refusal.status, body=json.dumps(body).encode())
 
 
 def too_many(gateway: Gateway, retry_after: str) -> Reply:
     """The refusal of a client that sends too often, with Retry-After; the request had no effect."""
-    reply = refused(gateway, Situation.NO_SLOTS)
+    reply = refused(gateway, RefusalReason.NO_SLOTS)
     return replace(reply, headers=(*reply.headers, ("Retry-After", retry_after)))
 
 
@@ -99,14 +99,14 @@ class Script:
             tasks = [task(TaskStatus.SUBMITTED).to_wire()] if self.accepted else []
             return answer(Envelope.success(tasks, REQUEST_ID).to_wire())
         if not self.queries:
-            return refused(self.gateway, Situation.UNKNOWN_TASK)
+            return refused(self.gateway, RefusalReason.UNKNOWN_TASK)
         self._asked += 1
         return self.queries[min(self._asked, len(self.queries)) - 1]
 
     def _create(self, request: Received) -> Reply:
         external_id = _external_id(request)
         if external_id in self._taken:
-            return refused(self.gateway, Situation.DUPLICATE_ID, id=external_id)
+            return refused(self.gateway, RefusalReason.DUPLICATE_ID, id=external_id)
         self._sent += 1
         creates = self.creates or (created(task(TaskStatus.SUBMITTED)),)  # where the script has none
         reply = creates[min(self._sent, len(creates)) - 1]

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Final
 
-from kling_contracts.gateways import COMETAPI, PAGING, TOKEN_SITUATIONS, Gateway, Route, Situation
+from kling_contracts.gateways import COMETAPI, PAGING, TOKEN_REASONS, Gateway, RefusalReason, Route
 from kling_contracts.openapi.examples import (
     REQUEST_ID,
     callback_examples,
@@ -35,23 +35,25 @@ _ABOUT: Final = (
     "every change posted to `callback_url`. Each field, limit and answer says in `x-source` where it is "
     "known from and how likely the live service agrees."
 )
-_NOT_WHEN_CREATING: Final = frozenset({Situation.NO_ROUTE, Situation.WRONG_METHOD, Situation.UNKNOWN_TASK})
+_NOT_WHEN_CREATING: Final = frozenset(
+    {RefusalReason.NO_ROUTE, RefusalReason.WRONG_METHOD, RefusalReason.UNKNOWN_TASK}
+)
 _ALWAYS: Final = frozenset(
     {
-        Situation.NO_KEY,
-        Situation.MALFORMED_KEY,
-        Situation.BAD_KEY,
-        *TOKEN_SITUATIONS,
-        Situation.INTERNAL,
+        RefusalReason.NO_KEY,
+        RefusalReason.MALFORMED_KEY,
+        RefusalReason.BAD_KEY,
+        *TOKEN_REASONS,
+        RefusalReason.INTERNAL,
     }
 )
-_WHEN_QUERYING: Final = _ALWAYS | {Situation.NO_ROUTE, Situation.UNKNOWN_TASK}
-_WHEN_LISTING: Final = _ALWAYS | {Situation.INVALID}
+_WHEN_QUERYING: Final = _ALWAYS | {RefusalReason.NO_ROUTE, RefusalReason.UNKNOWN_TASK}
+_WHEN_LISTING: Final = _ALWAYS | {RefusalReason.INVALID}
 # What fills the templates of refusals in examples.
 _FILLINGS: Final = {"id": "poster-42", "model": "kling-v9", "parts": "0", "method": "DELETE"}
 _MESSAGES: Final = {
-    Situation.BAD_JSON: "Expecting value: line 1 column 1 (char 0)",
-    Situation.INVALID: "aspect_ratio value '5:4' is invalid",
+    RefusalReason.BAD_JSON: "Expecting value: line 1 column 1 (char 0)",
+    RefusalReason.INVALID: "aspect_ratio value '5:4' is invalid",
 }
 
 
@@ -170,16 +172,16 @@ def _create(
     return create
 
 
-def _refusable(gateway: Gateway, operations: Sequence[Operation]) -> list[Situation]:
+def _refusable(gateway: Gateway, operations: Sequence[Operation]) -> list[RefusalReason]:
     """The situations in which a create of these operations can be refused."""
     keys = frozenset(key for operation in operations for key in operation.keys)
     rules = frozenset(rule for operation in operations for rule in operation.rules)
     never = set(_NOT_WHEN_CREATING)
     if EXTERNAL_ID not in keys:
-        never.add(Situation.DUPLICATE_ID)
-    if Situation.UNKNOWN_MODEL.value not in rules:
-        never.add(Situation.UNKNOWN_MODEL)
-    return [situation for situation in gateway.refusals if situation not in never]
+        never.add(RefusalReason.DUPLICATE_ID)
+    if RefusalReason.UNKNOWN_MODEL.value not in rules:
+        never.add(RefusalReason.UNKNOWN_MODEL)
+    return [reason for reason in gateway.refusals if reason not in never]
 
 
 def _query(gateway: Gateway, name: str, operations: Sequence[Operation]) -> Document:
@@ -272,29 +274,27 @@ def _any_of(names: Iterable[str]) -> Document:
     return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
-def _refused(gateway: Gateway, situations: Iterable[Situation]) -> Document:
+def _refused(gateway: Gateway, reasons: Iterable[RefusalReason]) -> Document:
     """The refusals that can come, by status. Each response shows all situations of its status and route."""
-    wanted = frozenset(situations)
+    wanted = frozenset(reasons)
     groups = [[each for each in group if each in wanted] for group in _by_status(gateway)]
     return {str(gateway.refusals[group[0]].status): _response(group, gateway) for group in groups if group}
 
 
-def _by_status(gateway: Gateway) -> list[list[Situation]]:
+def _by_status(gateway: Gateway) -> list[list[RefusalReason]]:
     """The situations of a gateway in groups of one HTTP status each, in order of checks within a group."""
-    ordered = sorted(gateway.refusals, key=lambda situation: gateway.refusals[situation].status)
-    return [
-        list(group) for _, group in groupby(ordered, lambda situation: gateway.refusals[situation].status)
-    ]
+    ordered = sorted(gateway.refusals, key=lambda reason: gateway.refusals[reason].status)
+    return [list(group) for _, group in groupby(ordered, lambda reason: gateway.refusals[reason].status)]
 
 
-def _response(situations: list[Situation], gateway: Gateway) -> Document:
-    refusals = [gateway.refusals[situation] for situation in situations]
+def _response(reasons: list[RefusalReason], gateway: Gateway) -> Document:
+    refusals = [gateway.refusals[reason] for reason in reasons]
     schema = _any_of(SCHEMA_OF_SHAPE[refusal.shape] for refusal in refusals)
     examples: Document = {}
-    for situation, refusal in zip(situations, refusals, strict=True):
+    for reason, refusal in zip(reasons, refusals, strict=True):
         elsewhere = f"{gateway.prefix}/v1/images/elsewhere"
-        fillings = _FILLINGS | {"path": elsewhere, "message": _MESSAGES.get(situation, "")}
-        examples[situation.value] = {
+        fillings = _FILLINGS | {"path": elsewhere, "message": _MESSAGES.get(reason, "")}
+        examples[reason.value] = {
             "value": refusal.body(REQUEST_ID, **fillings),
             "x-source": provenance(refusal.source),
         }
@@ -304,8 +304,8 @@ def _response(situations: list[Situation], gateway: Gateway) -> Document:
     }
 
 
-def _response_name(situations: list[Situation]) -> str:
-    return "-".join(situation.name.title().replace("_", "") for situation in situations)
+def _response_name(reasons: list[RefusalReason]) -> str:
+    return "-".join(reason.name.title().replace("_", "") for reason in reasons)
 
 
 def _route_name(gateway: Gateway, route: Route) -> str:

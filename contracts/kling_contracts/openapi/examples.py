@@ -12,7 +12,7 @@ from kling_contracts.image_files import encoded, jpeg
 from kling_contracts.messages import TaskMessage, result_object, success_object, task_object
 from kling_contracts.openapi.requests import Document
 from kling_contracts.operations import MULTI_IMAGE, Operation
-from kling_contracts.rules import Effect, Reading
+from kling_contracts.rules import Effect, ValidationResult
 from kling_contracts.vocabulary import (
     INPUT_SIDE_MINIMUM,
     KLING_IDS,
@@ -81,7 +81,7 @@ def example_value(field: AnyField) -> object:
 
 
 def _accepts(field: AnyField, value: object) -> bool:
-    reading = Reading()
+    reading = ValidationResult()
     field.read(value, field.name, reading)
     return not reading.violations
 

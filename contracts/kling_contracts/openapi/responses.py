@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from kling_contracts.gateways import Gateway, Shape
+from kling_contracts.gateways import ErrorShape, Gateway
 from kling_contracts.openapi.requests import Document, provenance
 from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import (
@@ -21,7 +21,11 @@ from kling_contracts.vocabulary import (
     TaskStatus,
 )
 
-SCHEMA_OF_SHAPE: Final = {Shape.KLING: "KlingError", Shape.TASK: "TaskError", Shape.COMET: "CometError"}
+SCHEMA_OF_SHAPE: Final = {
+    ErrorShape.KLING: "KlingError",
+    ErrorShape.TASK: "TaskError",
+    ErrorShape.COMET: "CometError",
+}
 
 _RESULT_NAMES: Final = {
     ResultKind.IMAGES: "ResultImage",
@@ -61,9 +65,9 @@ def response_schemas(gateway: Gateway, operations: Sequence[Operation]) -> Docum
     text = "What an account has left."
     schemas["AccountCosts"] = _envelope(text, _costs(), "The packs.", message, ASSUMED)
     errors = {
-        Shape.KLING: _kling_error(),
-        Shape.TASK: _task_error(gateway),
-        Shape.COMET: _comet_error(),
+        ErrorShape.KLING: _kling_error(),
+        ErrorShape.TASK: _task_error(gateway),
+        ErrorShape.COMET: _comet_error(),
     }
     used = {refusal.shape for refusal in gateway.refusals.values()}
     return schemas | {SCHEMA_OF_SHAPE[shape]: schema for shape, schema in errors.items() if shape in used}
@@ -231,7 +235,7 @@ def _kling_error() -> Document:
 
 def _task_error(gateway: Gateway) -> Document:
     refusals = gateway.refusals.values()
-    codes = sorted({str(refusal.code) for refusal in refusals if refusal.shape is Shape.TASK})
+    codes = sorted({str(refusal.code) for refusal in refusals if refusal.shape is ErrorShape.TASK})
     properties: Document = {
         "code": _text("What is wrong, in one word.", COMET_ERRORS, enum=codes),
         "message": _text("What is wrong.", COMET_ERRORS),

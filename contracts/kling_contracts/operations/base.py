@@ -10,7 +10,7 @@ from typing import Final, assert_never, cast
 from kling_contracts.composite_fields import AnyField, read_field
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, Reading, Rule
+from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, Rule, ValidationResult
 from kling_contracts.vocabulary import (
     KLING_IDS,
     SEED,
@@ -81,9 +81,9 @@ class Operation:
     def field(self, name: str) -> AnyField:
         return next(field for field in self.fields if field.name == name)
 
-    def read(self, body: object, *, null_is_absent: bool = True) -> Reading:
+    def read(self, body: object, *, null_is_absent: bool = True) -> ValidationResult:
         """Read a decoded JSON body: normalised values, pictures, all violations, notes. Pure."""
-        reading = Reading(null_is_absent=null_is_absent)
+        reading = ValidationResult(null_is_absent=null_is_absent)
         if not isinstance(body, dict):
             reading.violate(BODY_TYPE, "request body", body)
             return reading
@@ -101,7 +101,7 @@ class Operation:
             reading.finish()
         return reading
 
-    def _read_unknown(self, given: Mapping[str, object], reading: Reading) -> None:
+    def _read_unknown(self, given: Mapping[str, object], reading: ValidationResult) -> None:
         for key, value in given.items():
             if key not in self.keys:
                 path = ascii(key[:60])
@@ -109,7 +109,7 @@ class Operation:
 
     def given(self, body: Mapping[str, object], *, null_is_absent: bool = True) -> frozenset[str]:
         """The declared names of the fields that have a value in the body, under any of their names."""
-        absent = Reading(null_is_absent=null_is_absent).absent
+        absent = ValidationResult(null_is_absent=null_is_absent).absent
         return frozenset(
             field.name
             for field in self.fields

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple, cast
 
-from kling_contracts.gateways import Shape
+from kling_contracts.gateways import ErrorShape
 from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
 
 # What stands where a key stood. An answer that holds one of these has held a key.
@@ -133,15 +133,15 @@ class Exchange:
         return 200 <= self.status < 300 and (named or self.error_code in (None, 0))
 
     @property
-    def error_shape(self) -> Shape | None:
+    def error_shape(self) -> ErrorShape | None:
         """Which of the shapes of an error the answer has, if any."""
         body = self.json_object
         if isinstance(body.get("error"), dict):
-            return Shape.COMET
+            return ErrorShape.COMET
         code = body.get("code")
         if isinstance(code, str):
-            return Shape.TASK
-        return Shape.KLING if isinstance(code, int) and not isinstance(code, bool) and code else None
+            return ErrorShape.TASK
+        return ErrorShape.KLING if isinstance(code, int) and not isinstance(code, bool) and code else None
 
     @property
     def is_error(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from kling_contracts.witnesses.message import Answer, Ask, subjects_in
 from kling_contracts.witnesses.refusal import malformed
 from kling_contracts.witnesses.witness import Behind, Faulty, Group
@@ -54,7 +54,7 @@ class FailsOnBadJSON(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         answer = self.right(ask)
-        return self.refuse(Situation.INTERNAL) if malformed(ask) and answer.status == 400 else answer
+        return self.refuse(RefusalReason.INTERNAL) if malformed(ask) and answer.status == 400 else answer
 
 
 @group.server("answers.no_server_error")
@@ -62,7 +62,7 @@ class FailsOnNull(Faulty):
     """null for a body is a failure of the server."""
 
     def serve(self, ask: Ask) -> Answer:
-        return self.refuse(Situation.INTERNAL) if ask.creates and ask.raw == b"null" else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if ask.creates and ask.raw == b"null" else self.right(ask)
 
 
 @group.server("answers.no_server_error")
@@ -73,7 +73,7 @@ class FailsOnSurrogates(Faulty):
         try:
             json.dumps(ask.peek.get("prompt"), ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            return self.refuse(Situation.INTERNAL)
+            return self.refuse(RefusalReason.INTERNAL)
         return self.right(ask)
 
 
@@ -82,7 +82,7 @@ class FailsOnDepth(Faulty):
     """Deep nesting is too much for the parser."""
 
     def serve(self, ask: Ask) -> Answer:
-        return self.refuse(Situation.INTERNAL) if _depth(ask.raw) > 1000 else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if _depth(ask.raw) > 1000 else self.right(ask)
 
 
 @group.server("answers.no_server_error")
@@ -92,7 +92,7 @@ class FailsOnHugeNumbers(Faulty):
     def serve(self, ask: Ask) -> Answer:
         given = ask.peek.get("n") if ask.creates else None
         huge = isinstance(given, int) and abs(given) >= 2**63
-        return self.refuse(Situation.INTERNAL) if huge else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if huge else self.right(ask)
 
 
 @group.server("answers.no_server_error")
@@ -101,7 +101,7 @@ class FailsOnWrongTypes(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         wrong = ask.creates and not isinstance(ask.peek.get("prompt", ""), str | None)
-        return self.refuse(Situation.INTERNAL) if wrong else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if wrong else self.right(ask)
 
 
 @group.server("answers.no_server_error")
@@ -110,7 +110,7 @@ class FailsOnStrayItems(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         broken = not all(isinstance(item, dict) for item in subjects_in(ask))
-        return self.refuse(Situation.INTERNAL) if broken else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if broken else self.right(ask)
 
 
 @group.server("answers.no_server_error")
@@ -118,7 +118,7 @@ class FailsOnLongIds(Faulty):
     """A long id does not fit into its column."""
 
     def serve(self, ask: Ask) -> Answer:
-        return self.refuse(Situation.INTERNAL) if len(ask.task_id) > 255 else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if len(ask.task_id) > 255 else self.right(ask)
 
 
 @group.server("answers.no_server_error", KLING)
@@ -128,4 +128,4 @@ class FailsOnPages(Faulty):
     def serve(self, ask: Ask) -> Answer:
         wrong = ask.lists and not ask.page.get("pageNum", "1").lstrip("-").isascii()
         wrong = wrong or (ask.lists and ask.page.get("pageNum") == "x")
-        return self.refuse(Situation.INTERNAL) if wrong else self.right(ask)
+        return self.refuse(RefusalReason.INTERNAL) if wrong else self.right(ask)

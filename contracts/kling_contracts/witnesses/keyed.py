@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from kling_contracts.witnesses.message import Answer, Ask, as_object
 from kling_contracts.witnesses.witness import Behind, Faulty, Group
 
@@ -134,7 +134,7 @@ class BodyFirst(KnowsKeys):
 
     def again(self, ask: Ask, answer: Answer) -> Answer:
         if answer.status == 401 and ask.creates and "subject_image_list" not in ask.peek:
-            return self.refuse(Situation.INVALID)
+            return self.refuse(RefusalReason.INVALID)
         return answer
 
 
@@ -144,7 +144,7 @@ class JSONFirst(KnowsKeys):
 
     def again(self, ask: Ask, answer: Answer) -> Answer:
         if answer.status == 401 and ask.creates and ask.json is None:
-            return self.refuse(Situation.BAD_JSON)
+            return self.refuse(RefusalReason.BAD_JSON)
         return answer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from kling_contracts.witnesses.message import Answer, Ask, Object
 from kling_contracts.witnesses.tasks import ENDS
 from kling_contracts.witnesses.witness import Behind, Faulty, Group
@@ -53,7 +53,7 @@ class SmallPages(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         if _is_page(ask) and ask.page.get("pageSize") == "500" and "pageNum" not in ask.page:
-            return self.refuse(Situation.INVALID)
+            return self.refuse(RefusalReason.INVALID)
         return self.right(ask)
 
 
@@ -63,7 +63,7 @@ class LastPageMissing(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         if _is_page(ask) and ask.page.get("pageNum") == "1000":
-            return self.refuse(Situation.INVALID)
+            return self.refuse(RefusalReason.INVALID)
         return self.right(ask)
 
 
@@ -74,7 +74,7 @@ class NotFoundBeyondTheEnd(Faulty):
     def serve(self, ask: Ask) -> Answer:
         answer = self.right(ask)
         number = ask.page.get("pageNum", "1") if ask.lists and answer.good else "1"
-        return self.refuse(Situation.INVALID) if int(number) > 1 and not answer.entries else answer
+        return self.refuse(RefusalReason.INVALID) if int(number) > 1 and not answer.entries else answer
 
 
 @group.after("lists.accepts_bounds", KLING)

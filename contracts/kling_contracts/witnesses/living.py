@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from kling_contracts.witnesses.message import Answer, Ask, Callback, Object, as_object, images_of
 from kling_contracts.witnesses.tasks import ENDS, EveryTask, PerTask, everywhere, whole
 from kling_contracts.witnesses.witness import Behind, Faulty, Group
@@ -164,7 +164,7 @@ class UnknownAtFirst(Faulty):
         task_id = ask.task_id
         if task_id.isdigit() and answer.good and task_id not in self._looked:
             self._looked.add(task_id)
-            return self.refuse(Situation.UNKNOWN_TASK, id=task_id)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=task_id)
         return answer
 
 
@@ -248,7 +248,7 @@ class FailedAsErrors(Faulty):
 
     def after(self, ask: Ask, answer: Answer) -> None:
         if ask.task_id and answer.task.get("task_status") == "failed":
-            refused = self.refuse(Situation.INVALID, message=answer.task["task_status_msg"])
+            refused = self.refuse(RefusalReason.INVALID, message=answer.task["task_status_msg"])
             answer.status, answer.content = refused.status, refused.content
 
 
@@ -261,7 +261,7 @@ class ForgetsTheEnded(PerTask):
         task = answer.task
         name = str(task.get("task_id"))
         if ask.task_id and self.reads.get(f"{name} ended", 0) > 1:
-            refused = self.refuse(Situation.UNKNOWN_TASK, id=name)
+            refused = self.refuse(RefusalReason.UNKNOWN_TASK, id=name)
             answer.status, answer.content = refused.status, refused.content
 
     def spoil(self, name: str, task: Object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from kling_contracts.witnesses.keyed import KnowsKeys
 from kling_contracts.witnesses.message import Answer, Ask
 from kling_contracts.witnesses.witness import Faulty, Group
@@ -39,7 +39,7 @@ class QueryStringHidesTasks(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         if ask.task_id and ask.query and self.knows(ask):
-            return self.refuse(Situation.UNKNOWN_TASK, id=ask.task_id)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=ask.task_id)
         return self.right(ask)
 
 
@@ -50,5 +50,5 @@ class RawPaths(Faulty):
     def serve(self, ask: Ask) -> Answer:
         raw = ask.path.rpartition("/")[2]
         if ask.task_id != raw and ask.task_id.isdigit() and self.knows(ask):
-            return self.refuse(Situation.UNKNOWN_TASK, id=raw)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=raw)
         return self.right(ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import uuid4
 
-from kling_contracts.gateways import KLING, Situation
+from kling_contracts.gateways import KLING, RefusalReason
 from kling_contracts.witnesses.keyed import KnowsKeys
 from kling_contracts.witnesses.message import Answer, Ask, as_object, text_in
 from kling_contracts.witnesses.refusal import is_taken
@@ -50,7 +50,7 @@ class GlobalExternalIds(Faulty):
         given = ask.peek.get("external_task_id") if ask.creates else None
         owner = self._taken.get(str(given))
         if given and owner is not None and owner != ask.headers.get("authorization"):
-            return self.refuse(Situation.DUPLICATE_ID, id=given)
+            return self.refuse(RefusalReason.DUPLICATE_ID, id=given)
         answer = self.right(ask)
         if given and answer.good:
             self._taken[str(given)] = ask.headers.get("authorization", "")
@@ -191,7 +191,7 @@ class BurntByRefusal(Faulty):
             return self.right(ask)
         sound = not self.gateway.main.read(ask.peek).violations
         if given in self._burnt and sound:
-            return self.refuse(Situation.DUPLICATE_ID, id=given)
+            return self.refuse(RefusalReason.DUPLICATE_ID, id=given)
         answer = self.right(ask)
         if not answer.good and not is_taken(answer) and ask.key:
             self._burnt.add(given)
@@ -220,7 +220,7 @@ class NoQueryByExternalId(Faulty):
 
     def serve(self, ask: Ask) -> Answer:
         if ask.task_id.startswith("kc-") and not ask.task_id.endswith("-nobody") and ask.key:
-            return self.refuse(Situation.UNKNOWN_TASK, id=ask.task_id)
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=ask.task_id)
         return self.right(ask)
 
 
@@ -238,7 +238,7 @@ class FoldsCase(Faulty):
             return self.right(ask)
         folded = (ask.headers.get("authorization", ""), given.casefold())
         if self._taken.get(folded, given) != given:
-            return self.refuse(Situation.DUPLICATE_ID, id=given)
+            return self.refuse(RefusalReason.DUPLICATE_ID, id=given)
         answer = self.right(ask)
         if answer.good:
             self._taken[folded] = given

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from kling_contracts.gateways import GATEWAYS, Gateway, Situation
+from kling_contracts.gateways import GATEWAYS, Gateway, RefusalReason
 from kling_contracts.witnesses.message import Answer, Ask, Callback
 
 Serve = Callable[[Ask], Answer]
@@ -61,9 +61,9 @@ class Faulty:
         query = Ask(gateway=self.gateway, method="GET", path=path, host=ask.host, headers=dict(ask.headers))
         return self.right(query).status != 401
 
-    def refuse(self, situation: Situation, **values: object) -> Answer:
+    def refuse(self, reason: RefusalReason, **values: object) -> Answer:
         """A refusal as the gateway has it."""
-        refusal = self.gateway.refusals[situation]
+        refusal = self.gateway.refusals[reason]
         known = {"message": "value is invalid", "id": "", "model": "", "method": "", "path": "", "parts": 0}
         answer = Answer(status=refusal.status)
         answer.json = refusal.body(str(uuid4()), **(known | values))
@@ -177,7 +177,7 @@ class Group:
                     operation = self.gateway.main
                     sound = ask.creates and not operation.read(ask.peek).violations
                     if sound and refused(ask) and self.knows(ask):
-                        return self.refuse(Situation.INVALID)
+                        return self.refuse(RefusalReason.INVALID)
                     return self.right(ask)
 
             self.add(catches, refused.__name__, _said(refused), Refusing, gateways or GATEWAYS, also, images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kling_contracts.gateways import COMETAPI, Situation
+from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.plan import Pace
 from kling_mock.records import ClockRecord, Jump, RuleRecord, RuleUse, TokenRecord
 from kling_mock.stores import (
@@ -40,7 +40,7 @@ RULES: Final = (
     RuleRecord(
         1, ACCOUNT, {"prompt": "*\u732b*", "n": 2, "callback_url": None}, None, decides=True, failure="no"
     ),
-    RuleRecord(2, OTHER, {}, 3, Pace.held(), refusal=COMETAPI.refusals[Situation.NO_SLOTS]),
+    RuleRecord(2, OTHER, {}, 3, Pace.held(), refusal=COMETAPI.refusals[RefusalReason.NO_SLOTS]),
 )
 
 

@@ -11,20 +11,20 @@ from kling_contracts.client_suite.bodies import smallest_body
 from kling_contracts.client_suite.harness import Harness, Property, fault
 from kling_contracts.client_suite.replies import answer, refused, task
 from kling_contracts.client_suite.server import Reply
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import KLING_ERRORS, TERMINAL, TaskStatus
 
 _REPORTS_REFUSAL_HINT: Final = "raise where the HTTP status is 400 or more"
 
 _REFUSED_CREATES: Final = (
-    Situation.BAD_KEY,
-    Situation.UNKNOWN_MODEL,
-    Situation.INVALID,
-    Situation.DUPLICATE_ID,
-    Situation.NO_BALANCE,
-    Situation.NO_SLOTS,
-    Situation.INTERNAL,
+    RefusalReason.BAD_KEY,
+    RefusalReason.UNKNOWN_MODEL,
+    RefusalReason.INVALID,
+    RefusalReason.DUPLICATE_ID,
+    RefusalReason.NO_BALANCE,
+    RefusalReason.NO_SLOTS,
+    RefusalReason.INTERNAL,
 )
 _DEADLINE: Final = 60.0
 _REAL_DEADLINE: Final = 1.0
@@ -34,16 +34,16 @@ _CODE: Final = 5000
 
 def refusals(gateway: Gateway) -> Iterator[Property]:
     """The properties of what the service refuses."""
-    for situation in _REFUSED_CREATES:
+    for reason in _REFUSED_CREATES:
         yield Property(
-            id=f"client.reports_refusal[{situation.value}]",
+            id=f"client.reports_refusal[{reason.value}]",
             hint=_REPORTS_REFUSAL_HINT,
             sentence="a create that the service refuses is an error to the caller",
-            source=gateway.refusals[situation].source,
-            check=partial(_reports_refusal, situation),
+            source=gateway.refusals[reason].source,
+            check=partial(_reports_refusal, reason),
         )
     yield Property(
-        id=f"client.reports_refusal[{Situation.UNKNOWN_TASK.value}]",
+        id=f"client.reports_refusal[{RefusalReason.UNKNOWN_TASK.value}]",
         hint=_REPORTS_REFUSAL_HINT,
         sentence="a query for a task that is not there is an error to the caller",
         source=KLING_ERRORS,
@@ -63,14 +63,14 @@ def refusals(gateway: Gateway) -> Iterator[Property]:
         )
 
 
-def _reports_refusal(situation: Situation, harness: Harness) -> None:
-    reply = refused(harness.gateway, situation)
+def _reports_refusal(reason: RefusalReason, harness: Harness) -> None:
+    reply = refused(harness.gateway, reason)
     harness.answer_with(creates=[reply], accepts=False)
     _require_error(harness.submit(smallest_body(harness)), reply)
 
 
 def _reports_unknown_task(harness: Harness) -> None:
-    reply = refused(harness.gateway, Situation.UNKNOWN_TASK)
+    reply = refused(harness.gateway, RefusalReason.UNKNOWN_TASK)
     harness.answer_with(queries=[reply])
     _require_error(harness.query(TASK_ID), reply)
 

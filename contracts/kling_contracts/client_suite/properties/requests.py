@@ -17,7 +17,7 @@ from kling_contracts.client_suite.harness import Harness, Inconclusive, Property
 from kling_contracts.client_suite.replies import shown, task
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.gateways import Gateway
-from kling_contracts.rules import Reading
+from kling_contracts.rules import ValidationResult
 from kling_contracts.strategies import Body
 from kling_contracts.strategies.fields import valid_values
 from kling_contracts.vocabulary import KLING_PAGE, SEED, TaskStatus
@@ -86,12 +86,12 @@ def _unless_none(name: str, value: object) -> dict[str, object]:
     return {} if value is None else {name: value}
 
 
-def _readings(harness: Harness, body: dict[str, object]) -> list[Reading]:
+def _readings(harness: Harness, body: dict[str, object]) -> list[ValidationResult]:
     """What the service reads in each create."""
     return [harness.operation.read(sent_body(sent)) for sent in submit(harness, body).creates]
 
 
-def _meaning(field: AnyField, reading: Reading) -> object:
+def _meaning(field: AnyField, reading: ValidationResult) -> object:
     """A field as the service reads it: its value, or its pictures in order."""
     pictures = [
         (picture.field, picture.url, picture.data)
@@ -101,7 +101,7 @@ def _meaning(field: AnyField, reading: Reading) -> object:
     return pictures or reading.values.get(field.name, field.default)
 
 
-def _is_left_out(field: AnyField, reading: Reading) -> bool:
+def _is_left_out(field: AnyField, reading: ValidationResult) -> bool:
     """Whether to the service it is as if a field were not there."""
     broken = any(violation.rule in field.rules for violation in reading.violations)
     return not broken and _meaning(field, reading) == field.default

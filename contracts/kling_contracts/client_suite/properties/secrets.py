@@ -15,7 +15,7 @@ from kling_contracts.client_suite.harness import Harness, Property, fault
 from kling_contracts.client_suite.properties.billing import LOST_REPLIES
 from kling_contracts.client_suite.replies import PICTURES, created, refused, shown, task
 from kling_contracts.client_suite.server import Delivery, Received, Reply
-from kling_contracts.gateways import Situation
+from kling_contracts.gateways import RefusalReason
 from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import KLING_AUTH, TaskStatus
 
@@ -78,7 +78,10 @@ def _episodes(harness: Harness) -> Iterator[tuple[str, Attempt]]:
     failed = task(TaskStatus.FAILED)
     creates: dict[str, Reply] = {
         "a create": created(task(TaskStatus.SUBMITTED)),
-        **{each.value: refused(harness.gateway, each) for each in (Situation.BAD_KEY, Situation.INVALID)},
+        **{
+            each.value: refused(harness.gateway, each)
+            for each in (RefusalReason.BAD_KEY, RefusalReason.INVALID)
+        },
         **{
             name: reply for name, (_, reply) in LOST_REPLIES.items() if reply.delivery is not Delivery.STALLED
         },
@@ -88,8 +91,8 @@ def _episodes(harness: Harness) -> Iterator[tuple[str, Attempt]]:
         yield name, harness.submit(smallest_body(harness))
     queries = {
         "a query": shown(running),
-        "a refused key": refused(harness.gateway, Situation.BAD_KEY),
-        "a query for no task": refused(harness.gateway, Situation.UNKNOWN_TASK),
+        "a refused key": refused(harness.gateway, RefusalReason.BAD_KEY),
+        "a query for no task": refused(harness.gateway, RefusalReason.UNKNOWN_TASK),
         "a dropped query": LOST_REPLIES["dropped"][1],
     }
     for name, reply in queries.items():

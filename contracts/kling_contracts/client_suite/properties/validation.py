@@ -13,7 +13,7 @@ from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.bodies import given_body, sent_body, smallest_body, submit
 from kling_contracts.client_suite.harness import Harness, Property, fault
 from kling_contracts.client_suite.replies import refused
-from kling_contracts.gateways import Gateway, Situation
+from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.image_files import png
 from kling_contracts.operations import Operation, validate
 from kling_contracts.rules import Rule
@@ -150,7 +150,7 @@ def _require_create(
 
 def _passes_refusals_on(harness: Harness) -> None:
     def judge(request: InvalidRequest) -> None:
-        harness.answer_with(creates=[refused(harness.gateway, Situation.INVALID)], accepts=False)
+        harness.answer_with(creates=[refused(harness.gateway, RefusalReason.INVALID)], accepts=False)
         attempt = harness.submit(given_body(harness, request.body))
         if attempt.error is None or attempt.overdue:
             fault("an error, as the service refused the request", attempt)
