@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -176,8 +176,9 @@ def run_campaign(
     latency: float = 0.004,
     operation: Operation | None = None,
     suite: Suite = SUITE,
+    only: Collection[str] = (),
 ) -> Outcome:
-    """A whole run against a fake behind a faulty server, as a user with two keys runs it."""
+    """A run with all checks or `only` some, against a fake behind a faulty server, with two keys."""
     target = gateway if operation is None else gateway.focused(operation)
     served = serve(target, fault, signed=signed, pace=pace)
     keys = served.keys
@@ -188,6 +189,7 @@ def run_campaign(
         gateway=gateway,
         operation=operation,
         max_tasks=images,
+        only=tuple(only),
     )
     report = run(
         options,

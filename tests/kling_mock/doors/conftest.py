@@ -90,8 +90,8 @@ _DOORS: dict[str, Door] = {
     "asgi async": lambda fake: _async(httpx.AsyncClient(transport=httpx.ASGITransport(fake.asgi()))),
 }
 _SERVED: dict[str, Callable[[str], AbstractContextManager[Send]]] = {
-    "serve sync": lambda url: _sync(httpx.Client(verify=False), url),
-    "serve async": lambda url: _async(httpx.AsyncClient(verify=False), url),
+    "serve sync": lambda url: _sync(httpx.Client(verify=False, timeout=60), url),
+    "serve async": lambda url: _async(httpx.AsyncClient(verify=False, timeout=60), url),
 }
 
 
