@@ -171,7 +171,6 @@ def _check(operation: Operation, about: str, *, must: bool) -> Check:
         source=source,
         judge=judge_feature(about),
         must=must,
-        catches=("what is allowed is refused",),
     )
 
 

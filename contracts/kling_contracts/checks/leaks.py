@@ -29,21 +29,18 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="no answer holds the key that the request came with",
             source=ASSUMED,
             judge=judge_each(_no_key, "an answer holds the key", "no key in headers or body"),
-            catches=("keys in error texts",),
         ),
         Check(
             id="answers.no_internals",
             sentence="no answer shows the inside of the server",
             source=ASSUMED,
             judge=judge_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
-            catches=("tracebacks in errors",),
         ),
         Check(
             id="answers.no_echo",
             sentence="an error does not give back the whole request",
             source=ASSUMED,
             judge=judge_each(_no_echo, "an error repeats the request at length", "a short message"),
-            catches=("the prompt or a picture in the error text",),
         ),
     )
 

@@ -25,7 +25,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a refused request creates no task",
             source=ASSUMED,
             judge=_judge_nothing,
-            catches=("the task is stored before it is validated",),
         ),
     )
 

@@ -24,7 +24,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         sentence="updated_at moves when the status changes",
         source=KLING_LIVE,
         judge=_judge_moves,
-        catches=("always created_at", "the stamp of the state before"),
     )
     return (
         *(() if gateway.main.synchronous else (moves,)),
@@ -33,14 +32,12 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="no two tasks share a result URL",
             source=KLING_PAGE,
             judge=_judge_urls,
-            catches=("one picture for everybody", "files named after something else than the task"),
         ),
         Check(
             id="life_cycle.ends",
             sentence="every task ends",
             source=SEED,
             judge=_judge_ends,
-            catches=("processing for ever",),
         ),
     )
 

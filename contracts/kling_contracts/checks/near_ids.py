@@ -26,14 +26,12 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="an id that is only nearly that of a task does not show the task",
             source=SEED,
             judge=_judge_near,
-            catches=("ids read as numbers", "ids compared by their beginning", "the latest task for any id"),
         ),
         Check(
             id="near_ids.same",
             sentence="percent signs in an id and a query string after it do not hide a task",
             source=ASSUMED,
             judge=_judge_same,
-            catches=("paths that are not decoded", "the query string taken for part of the id"),
         ),
     )
 

@@ -32,7 +32,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence=f"a request is refused unless {family[0].rule.sentence}",
             source=family[0].rule.source,
             judge=_judge_family(family[0].rule.id, may_fail=family[0].rule.id in _may_fail(gateway.main)),
-            catches=tuple(dict.fromkeys(fault.tag for fault in family)),
         )
         for family in _families(gateway)
     )

@@ -22,7 +22,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a refused request is followed by no callback",
             source=ASSUMED,
             judge=_judge,
-            catches=("the callback is set up before validation",),
         ),
     )
 

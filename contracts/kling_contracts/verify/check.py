@@ -75,7 +75,7 @@ class Hearing:
 class Check:
     """One property of the contract.
 
-    `id` is stable. `source` is where the rule is known from. `catches` are faults that it finds, in words.
+    `id` is stable. `source` is where the rule is known from.
     A check that is not `must` does not decide whether a run was complete.
     """
 
@@ -83,7 +83,6 @@ class Check:
     sentence: str
     source: Source
     judge: Callable[[Evidence, Hearing], None]
-    catches: tuple[str, ...] = ()
     must: bool = True
 
 
