@@ -83,9 +83,7 @@ def credential_of(
     if settings.keys and accepts(settings, key):
         return Credential(account_name(key))
     if gateway.takes_tokens and key.count(".") == 2:
-        from kling_mock.tokens import read_token
-
-        return read_token(key, settings, gateway, system)
+        return _read_token(key, settings, gateway, system)
     if not settings.keys:
         return Credential(account_name(key))
     return Denied(RefusalReason.MALFORMED_KEY if gateway.takes_tokens else RefusalReason.BAD_KEY, _parts(key))
@@ -106,3 +104,27 @@ def accepts(settings: Settings, key: str) -> bool:
         shown = key[: len(wanted)] if prefix else key
         good |= hmac.compare_digest(wanted.encode(), shown.encode("utf-8", "surrogatepass"))
     return good
+
+
+def _read_token(bearer: str, settings: Settings, gateway: Gateway, system: float) -> Credential | Denied:
+    """The account of a token whose signature is good, or why it is not. `system` is in Unix seconds.
+
+    Without any accepted keys there is no secret to check a signature with: then every issuer is good, and
+    text that only resembles a token is a key like any other.
+    """
+    from kling_mock.tokens import is_signed, read_claims
+
+    claims = read_claims(bearer)
+    if claims is None:
+        return Denied(RefusalReason.BAD_KEY) if settings.keys else Credential(account_name(bearer))
+    algorithm, issuer, begins, expires = claims
+    if algorithm != "HS256" or not isinstance(expires, int | float) or not isinstance(begins, int | float):
+        return Denied(RefusalReason.BAD_TOKEN)
+    if not isinstance(issuer, str) or not issuer:
+        return Denied(RefusalReason.BAD_KEY)
+    if settings.keys:
+        secret = settings.secrets.get(issuer)
+        if secret is None or not is_signed(bearer, secret):
+            return Denied(RefusalReason.BAD_KEY)
+    digest = sha256(bearer.encode()).hexdigest()
+    return Credential(account_name(issuer), Token(gateway, digest, begins > system, expires - system))

@@ -41,7 +41,6 @@ def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence=f"a request is refused unless {family[0].rule.sentence}",
             source=family[0].rule.source,
             judge=_judge_family(family[0].rule.id, may_fail=family[0].rule.id in _may_fail(gateway.main)),
-            catches=tuple(dict.fromkeys(fault.tag for fault in family)),
         )
         for family in _families(gateway)
     )
@@ -212,7 +211,6 @@ def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a refused request creates no task",
             source=ASSUMED,
             judge=_judge_nothing,
-            catches=("the task is stored before it is validated",),
         ),
     )
 
@@ -268,7 +266,6 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a refused request is followed by no callback",
             source=ASSUMED,
             judge=_judge_callbacks,
-            catches=("the callback is set up before validation",),
         ),
     )
 

@@ -32,34 +32,26 @@ _MOMENT: Final = 0.1
 
 # A stamp before the beginning is before the one of the create as well.
 _UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("lifecycle.time.order",)}
-# The judge's rules: what they say ("{results}" is what results are called), where from, what they catch.
-RULES: Final[Mapping[str, tuple[str, Source, tuple[str, ...]]]] = {
-    "status.word": ("every status is one of the four words", SEED, ("succeeded", "SUCCEED", "pending")),
-    "time.unit": ("created_at and updated_at are integers of milliseconds", SEED, ("seconds", "texts")),
-    "time.order": ("updated_at is not before created_at", SEED, ("swapped stamps",)),
-    "time.created": ("created_at never changes", SEED, ("created_at is the time of the answer",)),
-    "time.decreasing": ("updated_at never goes back", SEED, ("stamps from several clocks",)),
-    "time.unchanged": ("updated_at stays while the status stays", KLING_LIVE, ("the time of the answer",)),
-    "images.presence": (
-        "there are {results} exactly when the task has succeeded",
-        KLING_PAGE,
-        ("images early",),
-    ),
-    "images.count": (
-        "there are as many {results} as were asked for",
-        KLING_PAGE,
-        ("always one", "one too few"),
-    ),
-    "images.index": ("indices count from 0", KLING_PAGE, ("from 1", "all 0")),
-    "media.id": ("every one of the {results} has an id of its own", KLING_PAGE, ("no id", "one id for all")),
-    "media.duration": ("every one of the {results} says its seconds", KLING_PAGE, ("no duration", "0")),
-    "images.distinct": ("every {result} has a URL of its own", KLING_PAGE, ("one URL for all",)),
-    "images.absolute": ("result URLs are absolute", KLING_PAGE, ("a path alone",)),
-    "failed.message": ("a failed task says why", KLING_LIVE, ("no task_status_msg",)),
-    "succeed.message": ("a task that has succeeded has no failure text", KLING_LIVE, ("texts left over",)),
-    "state.absorbing": ("a task that has ended stays as it ended", SEED, ("states wrap round",)),
-    "state.order": ("a status never goes back", SEED, ("processing, then submitted",)),
-    "state.stable": ("the answer about an ended task never changes", SEED, ("new URLs at each query",)),
+# The rules of the life cycle: sentence ("{results}" is the name of the results) and source.
+RULES: Final[Mapping[str, tuple[str, Source]]] = {
+    "status.word": ("every status is one of the four words", SEED),
+    "time.unit": ("created_at and updated_at are integers of milliseconds", SEED),
+    "time.order": ("updated_at is not before created_at", SEED),
+    "time.created": ("created_at never changes", SEED),
+    "time.decreasing": ("updated_at never goes back", SEED),
+    "time.unchanged": ("updated_at stays while the status stays", KLING_LIVE),
+    "images.presence": ("there are {results} exactly when the task has succeeded", KLING_PAGE),
+    "images.count": ("there are as many {results} as were asked for", KLING_PAGE),
+    "images.index": ("indices count from 0", KLING_PAGE),
+    "media.id": ("every one of the {results} has an id of its own", KLING_PAGE),
+    "media.duration": ("every one of the {results} says its seconds", KLING_PAGE),
+    "images.distinct": ("every {result} has a URL of its own", KLING_PAGE),
+    "images.absolute": ("result URLs are absolute", KLING_PAGE),
+    "failed.message": ("a failed task says why", KLING_LIVE),
+    "succeed.message": ("a task that has succeeded has no failure text", KLING_LIVE),
+    "state.absorbing": ("a task that has ended stays as it ended", SEED),
+    "state.order": ("a status never goes back", SEED),
+    "state.stable": ("the answer about an ended task never changes", SEED),
 }
 
 
@@ -69,7 +61,6 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
         sentence="updated_at moves when the status changes",
         source=KLING_LIVE,
         judge=_judge_moves,
-        catches=("always created_at", "the stamp of the state before"),
     )
     return (
         *(() if gateway.main.synchronous else (moves,)),
@@ -78,7 +69,6 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="no two tasks share a result URL",
             source=KLING_PAGE,
             judge=_judge_urls,
-            catches=("one picture for everybody", "files named after something else than the task"),
         ),
         Check(
             id="lifecycle.ends",
@@ -86,7 +76,6 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
             source=SEED,
             judge=_judge_ends,
             unless=("lifecycle.status.word",),
-            catches=("processing for ever",),
         ),
     )
 
@@ -157,21 +146,18 @@ def _query_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a task can be queried as soon as it is created",
             source=COMET_QUERY,
             judge=_judge_at_once,
-            catches=("unknown for a while",),
         ),
         Check(
             id="lifecycle.found",
             sentence="a task that was found once is found again, in every state",
             source=KLING_LIVE,
             judge=_judge_found,
-            catches=("failed tasks are answered as errors", "ended tasks are forgotten"),
         ),
         Check(
             id="lifecycle.own_task",
             sentence="a query shows the task that it asked for",
             source=SEED,
             judge=_judge_own,
-            catches=("the latest task is shown to everybody",),
         ),
     )
 
@@ -227,7 +213,7 @@ def _judge_own(evidence: Evidence, context: CheckContext) -> None:
 def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.main
     found: list[Check] = []
-    for rule, (template, source, catches) in RULES.items():
+    for rule, (template, source) in RULES.items():
         if _applies(rule, operation):
             sentence = _in_words(template, operation.result)
             judge_it = _judge_rule(rule, sentence)
@@ -237,7 +223,6 @@ def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
                     sentence=sentence,
                     source=source,
                     judge=judge_it,
-                    catches=catches,
                     unless=_UNLESS.get(rule, ()),
                 )
             )

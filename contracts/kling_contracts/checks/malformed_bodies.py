@@ -67,7 +67,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a body that is no JSON object is refused",
             source=ASSUMED,
             judge=_judge,
-            catches=tuple(BODIES),
         ),
         error_check(
             "errors.bad_json",

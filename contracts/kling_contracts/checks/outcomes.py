@@ -97,7 +97,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a task whose pictures are all good succeeds" if rules else "a valid task succeeds",
             source=KLING_PAGE,
             judge=_judge_success,
-            catches=("no task ever succeeds", "JPEGs make tasks fail", "300 pixels are too few"),
         ),
         *(
             Check(
@@ -105,7 +104,6 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
                 sentence=f"a task fails, or is refused, unless {rule.sentence}",
                 source=rule.source,
                 judge=_judge_failure(rule.id),
-                catches=("pictures that nobody measures", "a limit off by one", "one side is looked at"),
                 required=required_by_id[rule.id],
             )
             for rule in rules.values()

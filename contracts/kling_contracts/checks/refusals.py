@@ -32,7 +32,6 @@ def error_check(  # noqa: PLR0913 -- what there is to say of an error
         sentence=sentence,
         source=due[0].source,
         judge=_judge(pick, (*due, *also)),
-        catches=("another status", "another shape", "another code", "no message"),
         unless=(NO_SERVER_ERROR, "responses.json", "responses.error_status"),
     )
 

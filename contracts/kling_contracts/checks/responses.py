@@ -39,21 +39,18 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="every request is answered",
             source=SEED,
             judge=_judge_always,
-            catches=("dropped connections", "answers that are no HTTP"),
         ),
         Check(
             id="responses.no_server_error",
             sentence="no request of a caller makes the server fail",
             source=KLING_ERRORS,
             judge=judge_each(_no_server_error, "the server failed", "no 5xx"),
-            catches=("bad input that nobody looked at", "lone surrogates, deep nesting, huge numbers"),
         ),
         Check(
             id="responses.json",
             sentence="every answer is a JSON object, and says so",
             source=SEED,
             judge=judge_each(_is_json, "an answer is no JSON object", "application/json and an object"),
-            catches=("HTML error pages", "empty bodies", "a wrong content type"),
         ),
         Check(
             id="responses.success",
@@ -62,7 +59,6 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=judge_each(
                 _is_success, "a success lacks its envelope", "200, code 0 (a number), message, data"
             ),
-            catches=("201 or 202", 'code "0"', "no message", "data missing"),
         ),
         Check(
             id="responses.error_status",
@@ -71,21 +67,18 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
             judge=judge_each(
                 _error_status, "an error came with a status of success", "4xx with an error code"
             ),
-            catches=("200 with a code that is not 0",),
         ),
         Check(
             id="responses.request_id",
             sentence="answers in Kling's envelope have a request_id",
             source=SEED,
             judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
-            catches=("no request_id in errors",),
         ),
         Check(
             id="responses.request_id_unique",
             sentence="no two answers share a request_id",
             source=KLING_PAGE,
             judge=_judge_unique,
-            catches=("a constant request_id", "one for each task"),
         ),
     )
 
@@ -99,7 +92,6 @@ def _word_check(word: Fact[str]) -> Check:
         judge=judge_each(
             lambda exchange: _says_the_word(exchange, word.value), "a success has another word", word.value
         ),
-        catches=(SUCCESS_MESSAGE.value,),
     )
 
 
@@ -200,21 +192,18 @@ def _leak_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="no answer holds the key that the request came with",
             source=ASSUMED,
             judge=judge_each(_no_key, "an answer holds the key", "no key in headers or body"),
-            catches=("keys in error texts",),
         ),
         Check(
             id="responses.no_internals",
             sentence="no answer shows the inside of the server",
             source=ASSUMED,
             judge=judge_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
-            catches=("tracebacks in errors",),
         ),
         Check(
             id="responses.no_echo",
             sentence="an error does not give back the whole request",
             source=ASSUMED,
             judge=judge_each(_no_echo, "an error repeats the request at length", "a short message"),
-            catches=("the prompt or a picture in the error text",),
         ),
     )
 

@@ -169,7 +169,6 @@ def _check(operation: Operation, about: str, *, required: bool) -> Check:
         source=source,
         judge=judge_feature(about),
         required=required,
-        catches=("what is allowed is refused",),
     )
 
 

@@ -94,7 +94,7 @@ class CheckContext:
 class Check:
     """One property of the contract.
 
-    `id` is stable. `source` is where the rule is known from. `catches` are faults that it finds, in words.
+    `id` is stable. `source` is where the rule is known from.
     A check that is not `required` does not decide whether a run was complete. `unless` are ids or patterns of
     checks that take precedence: a failure for a message or a task that one of them fails for is left out.
     """
@@ -103,7 +103,6 @@ class Check:
     sentence: str
     source: Source
     judge: Callable[[Evidence, CheckContext], None]
-    catches: tuple[str, ...] = ()
     required: bool = True
     unless: tuple[str, ...] = ()
 
