@@ -14,7 +14,7 @@ demo: $(VENV)/.base
 # fifty processes would each compile all of it.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --hypothesis-profile=ci
+	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=ci
 
 # Other examples every night, and many: the modules that have properties. SEED=... repeats a night.
 SEED ?= $(shell date +%Y%m%d%H%M%S)
@@ -25,7 +25,8 @@ nightly: $(VENV)/.dev
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev
-	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite
+	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite \
+		tests/contracts/test_trial_operations.py tests/together/test_client_suite.py
 
 # Faults put into copies of the contract and of the state function: which does no test see?
 mutants: $(VENV)/.mutants

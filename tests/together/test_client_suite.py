@@ -15,6 +15,7 @@ from kling_client.snapshot import TaskSnapshot
 from kling_contracts import MULTI_IMAGE, ResultImage, TaskStatus
 from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite
 from kling_contracts.gateways import KLING
+from tests.profiles import EVERY_FAULT
 
 SCENES = ("scence_image", "scene_image")
 
@@ -118,7 +119,9 @@ def opened_async() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
 
 
-test_client = client_suite(Blocking())
+EXAMPLES = 20 if EVERY_FAULT else 5
+
+test_client = client_suite(Blocking(), examples=EXAMPLES)
 test_client_at_kling = client_suite(Blocking(), gateway=KLING, examples=5)
-test_async_client = client_suite(Awaited())
+test_async_client = client_suite(Awaited(), examples=EXAMPLES)
 test_async_client_at_kling = client_suite(Awaited(), gateway=KLING, examples=5)
