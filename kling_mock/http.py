@@ -20,6 +20,8 @@ JSON_TYPE: Final = ("content-type", "application/json")
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 RULE_HEADER: Final = "x-kling-mock-rule"
 
+# What Python up to 3.12 says of a comma before the end of an array or an object.
+_TRAILING: Final = {"]": "Expecting value", "}": "Expecting property name enclosed in double quotes"}
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -172,10 +174,20 @@ def _decode_carefully(body: bytes, repeated: list[str]) -> object:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except json.JSONDecodeError as error:
-        what = "it begins with a byte order mark" if text.startswith("\ufeff") else error.msg
-        raise ValueError(f"{what} at character {error.pos}") from error
+        what, at = _wording(error)
+        what = "it begins with a byte order mark" if text.startswith("\ufeff") else what
+        raise ValueError(f"{what} at character {at}") from error
     except OverflowError as error:
         raise ValueError("a number is out of range") from error
+
+
+def _wording(error: json.JSONDecodeError) -> tuple[str, int]:
+    """The text and place of a syntax error. Since Python 3.13 a trailing comma has a text of its own."""
+    if not error.msg.startswith("Illegal trailing comma"):
+        return error.msg, error.pos
+    closing = re.compile(r"[ \t\n\r]*").match(error.doc, error.pos + 1)
+    at = error.pos + 1 if closing is None else closing.end()
+    return _TRAILING[error.doc[at]], at
 
 
 def _read_int(spelling: str) -> int:
