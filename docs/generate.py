@@ -213,6 +213,7 @@ def _origins() -> str:
         Origin.OFFICIAL: "Kling's own documentation",
         Origin.CAPTURED: "a live answer that somebody published",
         Origin.RESELLER: "other pages of CometAPI, or of another reseller",
+        Origin.STANDARD: "a standard of the web, such as HTTP",
         Origin.ASSUMED: "nothing settles it; chosen by us",
     }
     rows = ([code(each), meanings[each], str(Source(each, "").confidence)] for each in Origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
@@ -23,12 +24,17 @@ _KINDS: Final = {
     "seed": (int,),
     "null_is_absent": (bool,),
     "thumbnails": (bool,),
+    "strict_fields": (bool,),
+    "cors": (str,),
     "slots": (int, type(None)),
     "balance": (int, type(None)),
     "retention_days": (int, float),
     "body_cap": (int,),
     "journal_bytes": (int,),
 }
+
+# Scheme, host and port, as browsers send them in the header Origin; or `null`, that of files.
+_ORIGIN: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@*,]+", re.IGNORECASE | re.ASCII)
 
 ErrorShape = Literal["kling", "task", "comet"]
 # The receivers of callbacks that a server may call.
@@ -138,6 +144,19 @@ class Settings:
             "--callback-retries",
         ),
     )
+    strict_fields: bool = field(
+        default=False,
+        metadata=_switch(
+            "whether a request with a field that the operation does not have is refused", "--strict-fields"
+        ),
+    )
+    cors: str = field(
+        default="loopback",
+        metadata=_switch(
+            "web pages that may call the API: loopback (pages of this machine), off, an origin, or * for all",
+            "--cors",
+        ),
+    )
     gateways: tuple[Gateway, ...] = field(
         default=GATEWAYS,
         metadata=_switch(
@@ -163,6 +182,7 @@ class Settings:
         self._check_kinds()
         self._set("gateways", _gateways(self.gateways))
         self._check()
+        self._check_cors()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -198,6 +218,12 @@ class Settings:
         for name in ("retention_days", "body_cap", "journal_bytes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not positive")
+
+    def _check_cors(self) -> None:
+        if self.cors not in ("loopback", "off", "*") and not _ORIGIN.fullmatch(self.cors):
+            raise ValueError(
+                f"cors: must be loopback, off, * or an origin such as https://app.example, not {self.cors!r}"
+            )
 
     def _check_keys(self) -> None:
         if "" in self.keys:

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("contracts/kling_contracts", "kling_mock", "kling_client")
 SOURCES = (*PACKAGES, "tests", "benchmarks", "mutants", "docs")

@@ -21,6 +21,7 @@ class Origin(StrEnum):
     OFFICIAL = "official"  # Kling's own documentation
     RESELLER = "reseller"  # documentation of CometAPI (other pages) or of another reseller
     CAPTURED = "captured"  # seen in a live answer that somebody published
+    STANDARD = "standard"  # a standard of the web: HTTP, URLs, CORS
     ASSUMED = "assumed"  # no source settles it; chosen by us
 
 
@@ -36,6 +37,7 @@ _CONFIDENCE: Final = {
     Origin.SEED: Confidence.HIGH,
     Origin.OFFICIAL: Confidence.HIGH,
     Origin.CAPTURED: Confidence.HIGH,
+    Origin.STANDARD: Confidence.HIGH,
     Origin.RESELLER: Confidence.MEDIUM,
     Origin.ASSUMED: Confidence.LOW,
 }
@@ -77,6 +79,7 @@ KLING_CALLBACK: Final = Source(Origin.OFFICIAL, "Kling, callback protocol")
 KLING_SLOTS: Final = Source(Origin.OFFICIAL, "Kling, concurrency rules")
 KLING_UPDATES: Final = Source(Origin.OFFICIAL, "Kling, API change log")
 KLING_LIVE: Final = Source(Origin.CAPTURED, "Kling answers, 2025-2026")
+HTTP_STANDARD: Final = Source(Origin.STANDARD, "RFC 9110, HTTP Semantics")
 ASSUMED: Final = Source(Origin.ASSUMED, "no source settles it")
 
 

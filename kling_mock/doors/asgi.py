@@ -1,14 +1,28 @@
-"""The ASGI door: a bare callable. Small requests are answered in the loop, heavy ones beside it."""
+"""The ASGI application, and the part that it shares with the socket server: which reply a request gets.
+
+Small requests are answered in the event loop, heavy ones in a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
 
+from kling_mock.doors.index_page import index_reply, wants_index
+from kling_mock.doors.limits import DRAINED_CAPS
+from kling_mock.doors.origins import (
+    allows,
+    cors_advice,
+    is_control,
+    is_preflight,
+    parse_host,
+    preflight_reply,
+    with_cors,
+)
+from kling_mock.doors.workers import THREADS, Workers
 from kling_mock.http import Headers, Reply, Request
 from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
@@ -17,16 +31,14 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Above this, decoding JSON and base64 would hold up everybody else in the loop.
+# Decoding JSON and base64 of a larger body would stall the event loop.
 INLINE_BYTES: Final = 256 * 1024
-_HOST: Final = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
-# A body over the cap is read on and dropped, so that the client gets to read the refusal; but not for ever.
-DRAINED_CAPS: Final = 4
 
 
 class Answering(Protocol):
-    """What stands behind the door: a `Fake`."""
+    """A `Fake`, as far as the application uses it."""
 
     @property
     def settings(self) -> Settings: ...
@@ -35,16 +47,27 @@ class Answering(Protocol):
 
 
 class ASGIApp:
-    """`app(scope, receive, send)` for one fake; `fake` may be changed between requests."""
+    """`app(scope, receive, send)` for one fake; `fake` may be replaced between requests.
 
-    def __init__(self, fake: Answering) -> None:
+    `control` is an ASGI application that answers all paths under `/_mock/` if it is given. `note` receives a
+    line of text about a refusal that the fake's journal does not have.
+    """
+
+    def __init__(self, fake: Answering, control: App | None = None) -> None:
         self.fake = fake
-        self._pool: ThreadPoolExecutor | None = None
+        self.control = control
+        self.note: Callable[[str], None] = _drop
+        self._workers = Workers()
+        self._limiter: Any = None  # of threads, on trio
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await self._http(scope, receive, send)
+                path = _below(scope["path"], _root(scope))
+                if self.control is not None and is_control(path):
+                    await self.control(scope, receive, send)
+                else:
+                    await self._http(scope, receive, send)
             case "lifespan":
                 await _lifespan(receive, send)
             case _:  # websocket: the service has none
@@ -53,24 +76,75 @@ class ASGIApp:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         fake = self.fake
         received = await _read_body(receive, fake.settings.body_cap, _declared_length(scope))
-        if received is None:  # the client has gone
+        if received is None:  # the client closed the connection
             return
         request = _request(scope, *received)
         reply = await self.answer(fake, request)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers]
-        if request.size > fake.settings.body_cap * DRAINED_CAPS:  # what was not read cannot be kept apart
+        if request.size > fake.settings.body_cap * DRAINED_CAPS:  # the rest of the body was not read
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         body = b"" if request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
 
     async def answer(self, fake: Answering, request: Request) -> Reply:
-        """The fake's reply, from the loop or from a thread beside it."""
-        if request.size <= INLINE_BYTES and locate(request.path) is None:
-            return fake.handle(request)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="kling-mock")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, fake.handle, request)
+        """The reply, computed in the event loop or in a thread; on asyncio or trio."""
+        if not is_heavy(request.path, request.size):
+            return self.reply(fake, request)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            import trio
+
+            self._limiter = limiter = self._limiter or trio.CapacityLimiter(THREADS)
+            return await trio.to_thread.run_sync(
+                self.reply, fake, request, limiter=limiter, abandon_on_cancel=True
+            )
+        future: asyncio.Future[Reply] = loop.create_future()
+
+        def done(reply: Reply) -> None:
+            if not future.done():  # the request may have been cancelled
+                future.set_result(reply)
+
+        self.answer_in_thread(fake, lambda: request, loop, done)
+        return await future
+
+    def answer_in_thread(
+        self,
+        fake: Answering,
+        request: Callable[[], Request],
+        loop: asyncio.AbstractEventLoop,
+        done: Callable[[Reply], object],
+    ) -> None:
+        """Compute the reply in a thread, then call `done` in the event loop; not once that has ended."""
+
+        def job() -> None:
+            reply = self.reply(fake, request())
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(done, reply)
+
+        self._workers.run(job)
+
+    def reply(self, fake: Answering, request: Request) -> Reply:
+        """The reply of the fake, of the index page, or to a preflight; with CORS headers."""
+        origin = request.header("origin")
+        if origin is None or is_control(request.path):
+            return index_reply(request, fake.settings) if wants_index(request) else fake.handle(request)
+        policy = fake.settings.cors
+        if is_preflight(request):
+            if not allows(policy, origin):
+                self.note(f"preflight of {request.path[:100]} refused; {cors_advice(origin)}")
+            return preflight_reply(request, policy, origin)
+        reply = index_reply(request, fake.settings) if wants_index(request) else fake.handle(request)
+        return reply if policy == "off" else with_cors(reply, policy, origin)
+
+
+def _drop(_: str) -> None: ...
+
+
+def is_heavy(path: str, size: int) -> bool:
+    """Whether a reply takes long enough to stall the event loop: large bodies, and pictures to draw."""
+    return size > INLINE_BYTES or locate(path) is not None
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -88,9 +162,9 @@ def _declared_length(scope: Scope) -> int:
 
 async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytes, int] | None:
     """The body and its size; an empty body if it is over the cap, None if the client left."""
-    if declared > cap * DRAINED_CAPS:  # nobody waits for that
+    if declared > cap * DRAINED_CAPS:
         return b"", declared
-    chunks: list[bytes] = []
+    body = bytearray()
     size = 0
     while True:
         message = await receive()
@@ -99,29 +173,48 @@ async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytes, 
         chunk = cast("bytes", message.get("body", b""))
         size += len(chunk)
         if size <= cap:
-            chunks.append(chunk)
+            body += chunk
         else:
-            chunks.clear()
+            body.clear()
         if not message.get("more_body") or size > cap * DRAINED_CAPS:
-            return b"".join(chunks), size
+            return bytes(body), size
 
 
 def _request(scope: Scope, body: bytes, size: int) -> Request:
     headers: Headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
     )
-    raw_path = cast("bytes | None", scope.get("raw_path"))
-    path = quote(scope["path"]) if raw_path is None else raw_path.decode("latin-1")
     query = scope["query_string"].decode("latin-1")
     host = next((value.strip() for name, value in headers if name == "host"), "")
-    if not _HOST.fullmatch(host):  # it becomes part of result URLs
-        host = _address(scope)
-    return Request(scope["method"], path, query, headers, body, f"{scope['scheme']}://{host}", size)
+    if parse_host(host) is None:  # it becomes part of result URLs
+        host = address_of(scope.get("server"))
+    root = quote(_root(scope))
+    scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
+    path = _below(_raw_path(scope), root)
+    return Request(scope["method"], path, query, headers, body, f"{scheme}://{host}{root}", size)
 
 
-def _address(scope: Scope) -> str:
-    """Where the server listens, for a client that does not say whom it has called."""
-    host, port = scope.get("server") or ("127.0.0.1", None)
-    if port is None:  # a path in the file system, or a server that does not tell
+def _root(scope: Scope) -> str:
+    """The prefix under which the application is mounted."""
+    return cast("str", scope.get("root_path") or "").rstrip("/")
+
+
+def _raw_path(scope: Scope) -> str:
+    """The path as it was sent. `raw_path` is optional in ASGI."""
+    raw_path = cast("bytes | None", scope.get("raw_path"))
+    if raw_path is None:
+        return quote(scope["path"])
+    return raw_path.decode("latin-1").partition("?")[0]  # some servers include the query
+
+
+def _below(path: str, root: str) -> str:
+    """The path without the prefix under which the application is mounted."""
+    return path[len(root) :] or "/" if path == root or path.startswith(f"{root}/") else path
+
+
+def address_of(server: tuple[str, int | None] | None) -> str:
+    """Host and port of the server, for a client that does not send a valid Host header."""
+    host, port = server or ("127.0.0.1", None)
+    if port is None:  # a path in the file system, or not given
         return "127.0.0.1"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,7 @@
-"""The socket door: uvicorn on a socket that is bound before anybody is told its address."""
+"""The socket server: uvicorn's life cycle around the protocol of `connection`, in this thread or another.
+
+The socket is bound before the address is published.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,24 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import uvicorn
 
+from kling_mock.doors.connection import Connection, protocol
+from kling_mock.doors.limits import Limits
+from kling_mock.doors.origins import is_loopback
 from kling_mock.timing.time_skipping import RealTimeThread
 
 BACKLOG: Final = 2048
 STOP_SECONDS: Final = 5
-# Many clients poll every 5 s, and 5 s is when uvicorn by itself hangs up on an idle connection: a poll
-# could meet the hanging up half-way.
-KEEP_ALIVE_SECONDS: Final = 75
+TICKS_A_SECOND: Final = 10  # of uvicorn's main loop
+DEFAULTS: Final = Limits()
 
-
-# What runs in the loop beside the server, until it is cancelled.
+# A coroutine that runs in the event loop of the server until it is cancelled.
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -32,9 +38,9 @@ class AddressRefused(OSError):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises AddressRefused with what to do about it."""
+    """A listening TCP socket. Raises AddressRefused with the way out."""
     if not 0 <= port <= 65535:  # the resolver would take 70000 for 4464
-        raise AddressRefused(f"{port} is no port: take one from 0 to 65535")
+        raise AddressRefused(f"port: must be from 0 to 65535, not {port}")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # Without the protocol named, asyncio does not switch Nagle's algorithm off: 46 ms a request.
@@ -46,7 +52,7 @@ def bind(host: str, port: int) -> socket.socket:
         except OSError:
             listening.close()
             raise
-    except (OSError, UnicodeError) as error:  # the latter: no name could ever look like this
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
         raise AddressRefused(_advice(host, port, error)) from error
     listening.setblocking(False)
     return listening
@@ -55,42 +61,79 @@ def bind(host: str, port: int) -> socket.socket:
 def _advice(host: str, port: int, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use: stop what listens there, or take another (0: any free one)"
+        return f"port {port} on {host} is in use: stop its server, or choose another (0: any free one)"
     if number == errno.EACCES:
-        return f"port {port} needs more rights than you have: take one from 1024 on"
+        return f"port {port} needs more rights than you have: use one from 1024 on"
     return f"cannot listen on {host!r}, port {port}: {error}"
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
     host, port = listening.getsockname()[:2]
-    # An address of every interface is none to call: name the one that a client on this machine can use.
+    # The address of all interfaces cannot be called: name one that a client on this machine can use.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host) or str(host)  # noqa: S104 -- nothing is bound here
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def uvicorn_config(app: Callable[..., Any]) -> uvicorn.Config:
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The PEM files of a certificate chain and of its key; `keyfile` is None if the first has both."""
+
+    certfile: Path
+    keyfile: Path | None = None
+
+    def check(self) -> None:
+        """Raises ValueError if the files cannot be read or do not fit."""
+        import ssl
+
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certfile, self.keyfile, _no_password)
+        except OSError as error:  # ssl.SSLError among them
+            files = f"{self.certfile}, {self.keyfile}" if self.keyfile else f"{self.certfile}"
+            raise ValueError(f"certificate: cannot use {files}: {error}") from error
+
+
+def _no_password() -> str:
+    raise ValueError("certificate: the key is encrypted; give one without a password")
+
+
+def uvicorn_config(
+    app: Callable[..., Any],
+    *,
+    guarded: bool = False,
+    limits: Limits = DEFAULTS,
+    certificate: Certificate | None = None,
+) -> uvicorn.Config:
+    """`guarded`: only loopback Host names are served, unless the fake has a `base_url`."""
     return uvicorn.Config(
         app,
+        http=cast("Any", protocol(limits, guarded=guarded)),
+        interface="asgi3",
+        proxy_headers=False,
         log_config=None,
-        log_level="error",  # what a client does wrong is no news for whoever runs the server
+        log_level="error",  # mistakes of a client are not logged by the server
         access_log=False,
-        server_header=False,
         lifespan="off",
         ws="none",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=2,
+        timeout_keep_alive=int(limits.keep_alive),
+        ssl_certfile=None if certificate is None else str(certificate.certfile),
+        ssl_keyfile=None if certificate is None or certificate.keyfile is None else str(certificate.keyfile),
     )
 
 
-class _Announcing(uvicorn.Server):
-    """A uvicorn that says when it answers, so that nobody has to sleep and look; with work beside it."""
+class _Lifecycle(uvicorn.Server):
+    """A uvicorn that announces when it answers, runs works in its event loop, and stops within 2 s."""
 
     def __init__(
-        self, config: uvicorn.Config, announce: Callable[[], None], beside: Work | None = None
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[], None],
+        beside: Work | None = None,
+        limits: Limits = DEFAULTS,
     ) -> None:
         super().__init__(config)
         self._announce = announce
         self._first = beside
+        self._limits = limits
         self._beside: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -101,12 +144,43 @@ class _Announcing(uvicorn.Server):
             await self.begin(self._first)
         self._announce()
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in self._connections():
+                connection.check(now)
+        return await super().on_tick(counter)
+
+    def _connections(self) -> tuple[Connection, ...]:
+        return cast("tuple[Connection, ...]", tuple(self.server_state.connections))
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections, give replies in progress a second, then end everything."""
+        works = tuple(self._beside)
+        for server in self.servers:
+            server.close()
+        for listening in sockets or ():
+            listening.close()
+        for connection in self._connections():
+            connection.shutdown()
         try:
-            for task in tuple(self._beside):
-                await self.end(task)
+            await self._until_quiet(self._limits.stop_seconds)
+            for task in self.server_state.tasks:
+                task.cancel()
+            for connection in self._connections():
+                connection.abort()
+            await self._until_quiet(self._limits.stop_seconds / 4)
         finally:
-            await super().shutdown(sockets)
+            for task in works:
+                await self.end(task)
+
+    async def _until_quiet(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:
+            if loop.time() >= deadline:
+                return
+            await asyncio.sleep(0.01)
 
     async def begin(self, work: Work) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work())
@@ -114,7 +188,7 @@ class _Announcing(uvicorn.Server):
         return task
 
     async def end(self, task: asyncio.Task[None]) -> None:
-        """Cancel a work and wait until it is over. Raises what it ended with, if it did so by itself."""
+        """Cancel a work and wait until it has ended. Raises the exception that it ended with by itself."""
         self._beside.discard(task)
         task.cancel()
         await asyncio.wait([task])
@@ -122,19 +196,26 @@ class _Announcing(uvicorn.Server):
             task.result()
 
 
+def _guarded(listening: socket.socket) -> bool:
+    return is_loopback(str(listening.getsockname()[0]))
+
+
 def serve_until_interrupted(
     app: Callable[..., Any],
     listening: socket.socket,
     announce: Callable[[], None],
     beside: Work | None = None,
+    *,
+    certificate: Certificate | None = None,
 ) -> None:
     """Serve in this (the main) thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
-    # uvicorn stops on either and then raises the signal again, for whoever had it before.
+    # uvicorn stops on either and then raises the signal again for the handlers that were set before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = _Announcing(uvicorn_config(app), announce, beside)
+    config = uvicorn_config(app, guarded=_guarded(listening), certificate=certificate)
+    server = _Lifecycle(config, announce, beside)
     try:
         server.run([listening])
-    except KeyboardInterrupt:  # uvicorn has stopped cleanly and raises the signal again
+    except KeyboardInterrupt:  # uvicorn has stopped and raises the signal again
         pass
     finally:
         listening.close()
@@ -143,19 +224,23 @@ def serve_until_interrupted(
 class Server:
     """A server in a thread: a context manager, or `start()` and `stop()`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- two places and three options, by name
         self,
         app: Callable[..., Any],
         host: str = "127.0.0.1",
         port: int = 0,
         *,
         beside: Work | None = None,
+        limits: Limits = DEFAULTS,
+        certificate: Certificate | None = None,
     ) -> None:
         self._app = app
         self._work = beside
         self._host = host
         self._port = port
-        self._server: _Announcing | None = None
+        self._limits = limits
+        self._certificate = certificate
+        self._server: _Lifecycle | None = None
         self._thread: threading.Thread | None = None
         self._url: str | None = None
 
@@ -170,10 +255,15 @@ class Server:
         """Bind, then serve. Raises AddressRefused."""
         if self._thread is not None:
             raise RuntimeError("the server is started already")
+        if self._certificate is not None:
+            self._certificate.check()
         listening = bind(self._host, self._port)
-        self._url = url_of(listening)
+        self._url = url_of(listening, "http" if self._certificate is None else "https")
         answering = threading.Event()
-        server = _Announcing(uvicorn_config(self._app), answering.set, self._work)
+        config = uvicorn_config(
+            self._app, guarded=_guarded(listening), limits=self._limits, certificate=self._certificate
+        )
+        server = _Lifecycle(config, answering.set, self._work, self._limits)
         problems: list[BaseException] = []
 
         def run() -> None:
@@ -182,7 +272,7 @@ class Server:
             except BaseException as problem:
                 if server.started:
                     raise
-                problems.append(problem)  # start() is waiting to tell of it
+                problems.append(problem)  # start() waits for it
             finally:
                 listening.close()
                 answering.set()
@@ -205,7 +295,7 @@ class Server:
 
     @contextmanager
     def beside(self, work: Work) -> Generator[None]:
-        """Run a work in the loop of the server for the time of the block, whose end waits for its end."""
+        """Run a work in the event loop of the server during the block; leaving it waits for its end."""
         server = self._server
         if server is None or server.loop is None:
             raise RuntimeError("the server is not started")

@@ -200,7 +200,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         run(capsys, "serve", "--port", "70000")[2]
-        == "kling-mock: 70000 is no port: take one from 0 to 65535\n"
+        == "kling-mock: port: must be from 0 to 65535, not 70000\n"
     )
 
 

@@ -17,7 +17,7 @@ from kling_mock.doors.asgi import ASGIApp
 Talk = Callable[..., tuple[int, dict[str, str], bytes]]
 
 CREATE = COMETAPI.create_path.encode()
-HEAD = b"Host: here\r\nAuthorization: Bearer sk-raw\r\nConnection: close\r\n"
+HEAD = b"Host: localhost\r\nAuthorization: Bearer sk-raw\r\nConnection: close\r\n"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ NOT_HTTP = {
     "no path": b"GET  HTTP/1.1\r\n%b\r\n" % HEAD,
     "a path that does not begin": b"GET kling HTTP/1.1\r\n%b\r\n" % HEAD,
     "a broken absolute target": b"GET http://[::1/x HTTP/1.1\r\n%b\r\n" % HEAD,
-    "a header without a colon": b"GET / HTTP/1.1\r\nHost here\r\n%b\r\n" % HEAD,
+    "a header without a colon": b"GET / HTTP/1.1\r\nHost localhost\r\n%b\r\n" % HEAD,
     "two lengths": b"POST %b HTTP/1.1\r\n%bContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}" % (CREATE, HEAD),
     "a negative length": b"POST %b HTTP/1.1\r\n%bContent-Length: -1\r\n\r\n{}" % (CREATE, HEAD),
     "a chunk of no size": b"POST %b HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"
@@ -144,13 +144,14 @@ def test_a_chunked_body_is_put_together(talk: Talk, fake: Fake, good_body: bytes
 def test_odd_keys_are_a_401(talk: Talk, keys: bytes) -> None:
     """Bytes that httpx refuses to send among them."""
     status, _, body = talk(
-        b"GET %b/1 HTTP/1.1\r\nHost: here\r\nConnection: close\r\nAuthorization: %b\r\n\r\n" % (CREATE, keys)
+        b"GET %b/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: %b\r\n\r\n"
+        % (CREATE, keys)
     )
     assert (status, json.loads(body)["error"]["type"]) == (401, "comet_api_error")
 
 
 def test_requests_sent_in_one_go_are_answered_in_order(talk: Talk, fake: Fake) -> None:
     """Pipelining: rare, and easy to get wrong."""
-    more = b"GET %b/1 HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer sk-raw\r\n\r\n" % CREATE
+    more = b"GET %b/1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-raw\r\n\r\n" % CREATE
     talk(more + more + b"GET %b/2 HTTP/1.1\r\n%b\r\n" % (CREATE, HEAD))
     assert [call.path[-1] for call in fake.calls] == ["1", "1", "2"]

@@ -92,14 +92,14 @@ def test_a_port_in_use_is_explained() -> None:
             Fake().serve(port=port).start()
     message = str(refused.value)
     assert f"port {port} on 127.0.0.1 is in use" in message
-    assert "take another (0: any free one)" in message
+    assert "choose another (0: any free one)" in message
     assert isinstance(refused.value, OSError)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 70000, 10**20])
 def test_a_number_that_is_no_port_is_refused(port: int) -> None:
     """A resolver would take 70000 for 4464."""
-    with pytest.raises(AddressRefused, match=f"^{port} is no port: take one from 0 to 65535$"):
+    with pytest.raises(AddressRefused, match=f"^port: must be from 0 to 65535, not {port}$"):
         bind("127.0.0.1", port)
 
 
@@ -111,9 +111,7 @@ def test_a_port_that_needs_more_rights_is_explained(monkeypatch: pytest.MonkeyPa
             raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket, "socket", Forbidding)
-    with pytest.raises(
-        AddressRefused, match="port 80 needs more rights than you have: take one from 1024 on"
-    ):
+    with pytest.raises(AddressRefused, match="port 80 needs more rights than you have: use one from 1024 on"):
         bind("127.0.0.1", 80)
 
 

@@ -1,0 +1,376 @@
+"""The protocol of the socket server: one object for each connection, for uvicorn's option `http`.
+
+Requests of the imitated service are answered directly, others by the ASGI application. Replies leave in the
+order of the requests, whichever way they are answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from kling_contracts.vocabulary import BODY_MAXIMUM
+from kling_mock.doors.asgi import Answering, App, ASGIApp, address_of, is_heavy
+from kling_mock.doors.asgi_exchange import ASGIExchange, scope_of
+from kling_mock.doors.limits import Limits
+from kling_mock.doors.origins import is_control, is_loopback, parse_host, refuse_host
+from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
+from kling_mock.doors.responses import CONTINUE, reply_bytes
+from kling_mock.http import Reply, Request
+
+NEVER = float("inf")
+TEXT = ("content-type", "text/plain; charset=utf-8")
+
+
+class Connection(asyncio.Protocol):
+    """One client connection. `server.on_tick` calls `check` once a second, for all timeouts.
+
+    `guarded`: the server listens on loopback, so only loopback Host names are served.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002 -- the call of uvicorn
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits,
+        guarded: bool,
+    ) -> None:
+        self._app = cast("App", config.app)
+        self._direct = self._app if isinstance(self._app, ASGIApp) else None
+        self._state = server_state
+        self._limits = limits
+        self._guarded = guarded
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser = RequestParser(limits, self._on_head, self._on_expect, self._on_request)
+        # Requests that are complete, and at last the refusal of bytes that are not a request.
+        self._queue: deque[Incoming | BadRequest] = deque()
+        self._busy = False  # a reply is in progress outside `_pump`
+        self._exchange: ASGIExchange | None = None
+        self._continue_due = False
+        self._ahead = 0
+        self._reading = True
+        self._writable: asyncio.Future[None] | None = None  # while the client does not read
+        self._write_deadline = NEVER
+        self._deadline = NEVER
+        self._eof = False
+        self._stopping = False
+        self._closing = False  # the last reply was written
+        self._lost = False
+        self._good_host = ""
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._state.connections.add(self)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        info = transport.get_extra_info
+        self._tls = info("sslcontext") is not None
+        self._server = _address(info("sockname"))
+        self._client = _address(info("peername"))
+        self._deadline = self._loop.time() + self._limits.keep_alive
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the call of asyncio
+        self._state.connections.discard(self)  # pyright: ignore[reportArgumentType]
+        self._lost = self._closing = True
+        self._queue.clear()
+        if self._exchange is not None:
+            self._exchange.disconnect(lost=True)
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self._busy:
+            self._ahead += len(data)
+        try:
+            self._parser.feed(data)
+        except BadRequest as refusal:
+            self._queue.append(refusal)
+        if self._queue:
+            self._pump()
+        self._set_reading()
+        if not self._closing:
+            self._set_deadline(received=True)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._tls:  # asyncio closes these whatever is returned
+            return False
+        if self._exchange is not None:
+            self._exchange.disconnect(lost=False)
+        # Requests that were sent before are still answered.
+        return not self._closing and (self._busy or bool(self._queue))
+
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+            self._write_deadline = self._loop.time() + self._limits.write_seconds
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            if not self._writable.done():
+                self._writable.set_result(None)
+            self._writable = None
+            self._write_deadline = NEVER
+            self._go_on()
+
+    # -- the server
+
+    def check(self, now: float) -> None:
+        """End the connection if one of its timeouts has passed. `now` is the time of the event loop."""
+        if now >= self._write_deadline or (self._closing and now >= self._deadline):
+            self.transport.abort()
+        elif now >= self._deadline and not self._closing:
+            if self._parser.in_head and not self._busy and not self._queue:
+                self._queue.append(BadRequest(408, "request header: not complete in time"))
+                self._pump()
+            else:
+                self._close()
+
+    def shutdown(self) -> None:
+        """End after the reply in progress; at once if there is none."""
+        self._stopping = True
+        if self._exchange is not None:
+            self._exchange.disconnect(lost=False)
+        if not self._busy and not self._queue:
+            self._close()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    # -- requests
+
+    def _on_head(self, head: Incoming) -> int:
+        """Called with each head: a request belongs to the fake that was there when its head arrived."""
+        fake = head.tag = None if self._direct is None else self._direct.fake
+        return BODY_MAXIMUM.value if fake is None else fake.settings.body_cap
+
+    def _on_expect(self) -> None:
+        self._continue_due = True
+        self._send_continue()
+
+    def _send_continue(self) -> None:
+        """Ask for the body, once the replies before it were sent."""
+        if self._continue_due and not self._busy and not self._queue and not self._closing:
+            self._continue_due = False
+            self.transport.write(CONTINUE)
+
+    def _on_request(self, incoming: Incoming) -> None:
+        self._continue_due = False
+        self._queue.append(incoming)
+
+    def _pump(self) -> None:
+        """Answer the requests in the queue, as far as the client reads and no reply is in progress."""
+        turn = self._limits.turn_requests
+        queue = self._queue
+        while queue and not self._busy and self._writable is None and not self._closing:
+            if not turn:
+                self._busy = True
+                self._loop.call_soon(self._next_turn)
+                return
+            turn -= 1
+            item = queue.popleft()
+            if isinstance(item, BadRequest):
+                headers = (TEXT,)
+                self._write(Reply(item.status, headers, f"{item}\n".encode()), head=False, keep_alive=False)
+                self._linger()
+            else:
+                self._begin(item)
+        if not self._busy and not queue and not self._closing:
+            if self._eof:
+                self._close()
+            elif self._continue_due:
+                self._send_continue()
+        if not self._busy:
+            self._ahead = 0
+        self._set_reading()
+
+    def _next_turn(self) -> None:
+        self._busy = False
+        self._go_on()
+
+    def _begin(self, incoming: Incoming) -> None:
+        fake = cast("Answering | None", incoming.tag)
+        direct = self._direct
+        host = incoming.host or ""
+        if self._guarded and not self._serves_host(host, fake):
+            if direct is not None:
+                direct.note(f"Host {host[:100]!a} refused; --public-url URL serves other hosts")
+            self._respond(incoming, refuse_host(host))
+        elif direct is None or fake is None or is_control(incoming.path):
+            self._run_app(incoming)
+        else:
+            if not is_heavy(incoming.path, incoming.size):
+                self._respond(incoming, direct.reply(fake, self._request(incoming)))
+                return
+            self._busy = True
+            direct.answer_in_thread(
+                fake,
+                lambda: self._request(incoming),  # copies the body: not in the event loop
+                self._loop,
+                lambda reply: self._finish(incoming, reply),
+            )
+
+    def _serves_host(self, host: str, fake: Answering | None) -> bool:
+        if not host or host == self._good_host:
+            return True
+        if fake is not None and fake.settings.base_url is not None:
+            return True
+        name = parse_host(host)
+        if name is None or not is_loopback(name[0]):
+            return False
+        self._good_host = host
+        return True
+
+    def _scheme(self, incoming: Incoming) -> str:
+        return incoming.scheme or ("https" if self._tls else "http")
+
+    def _request(self, incoming: Incoming) -> Request:
+        body = incoming.body
+        return Request(
+            incoming.method,
+            incoming.path,
+            incoming.query,
+            incoming.headers,
+            body if isinstance(body, bytes) else bytes(body),
+            f"{self._scheme(incoming)}://{incoming.host or address_of(self._server)}",
+            incoming.size,
+        )
+
+    def _run_app(self, incoming: Incoming) -> None:
+        self._busy = True
+        scope = scope_of(incoming, self._scheme(incoming), self._server, cast("Any", self._client))
+        self._exchange = ASGIExchange(self, incoming, scope, self._date())
+        if self._stopping or self._eof:
+            self._exchange.disconnect(lost=False)
+        task = self._loop.create_task(self._exchange.run(self._app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    # -- replies
+
+    def _finish(self, incoming: Incoming, reply: Reply) -> None:
+        """The reply that a thread computed."""
+        self._busy = False
+        if not self._closing:
+            self._respond(incoming, reply)
+            self._go_on()
+
+    def exchange_done(self, *, keep_alive: bool) -> None:
+        self._busy = False
+        self._exchange = None
+        if self._closing:
+            return
+        if not keep_alive or self._stopping:
+            self._close()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._pump()
+        if not self._closing:
+            self._set_deadline(received=False)
+
+    def _respond(self, incoming: Incoming, reply: Reply) -> None:
+        keep_alive = incoming.keep_alive and not self._stopping
+        self._write(reply, head=incoming.method == "HEAD", keep_alive=keep_alive)
+        if not keep_alive:
+            if len(incoming.body) < incoming.size:  # more of the body may be on its way
+                self._linger()
+            else:
+                self._close()
+
+    def _write(self, reply: Reply, *, head: bool, keep_alive: bool) -> None:
+        self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
+
+    def write(self, data: bytes) -> None:
+        if not self._closing:
+            self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the client has read enough."""
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def _date(self) -> bytes:
+        """The header `date`, which uvicorn updates once a second."""
+        return b"".join([b"%b: %b\r\n" % field for field in self._state.default_headers])
+
+    # -- the end
+
+    def _close(self) -> None:
+        """Close once all that was written has left."""
+        if not self._closing:
+            self._closing = True
+            self._queue.clear()
+            self._deadline = self._loop.time() + self._limits.write_seconds
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Close a little later: closing with unread data would destroy the reply on its way."""
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.clear()
+        self._deadline = self._loop.time() + self._limits.linger_seconds
+        if self._stopping:
+            self.transport.close()
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+
+    # -- reading and its timeouts
+
+    def _set_reading(self) -> None:
+        wanted = self._closing or (
+            self._writable is None
+            and not (self._queue and not self._busy)
+            and self._ahead <= self._limits.ahead_bytes
+        )
+        if wanted != self._reading and not self._lost:
+            self._reading = wanted
+            (self.transport.resume_reading if wanted else self.transport.pause_reading)()
+
+    def _set_deadline(self, *, received: bool) -> None:
+        """When to give the connection up. A reply in progress has no time limit."""
+        limits = self._limits
+        if self._busy or self._queue:
+            self._deadline = NEVER
+        elif self._parser.in_head:
+            # From the first byte on: bytes that trickle in win no time.
+            if not received or not self._head_began:
+                self._deadline = self._loop.time() + limits.header_seconds
+            self._head_began = True
+            return
+        else:
+            seconds = limits.keep_alive if self._parser.head is None else limits.body_seconds
+            self._deadline = self._loop.time() + seconds
+        self._head_began = False
+
+    _head_began = False
+
+
+def protocol(limits: Limits, *, guarded: bool) -> Callable[..., Connection]:
+    """The protocol class for uvicorn's option `http`, with its settings."""
+
+    def connect(*args: Any, **kwargs: Any) -> Connection:
+        return Connection(*args, **kwargs, limits=limits, guarded=guarded)
+
+    return connect
+
+
+def _address(value: object) -> tuple[str, int] | None:
+    if isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) >= 2:
+        host, port = cast("tuple[object, ...]", value)[:2]
+        return str(host), int(cast("int", port))
+    return None

@@ -1,0 +1,275 @@
+"""HTTP/1 requests from the bytes of a connection, by httptools; refusals of what is not valid HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import httptools
+
+from kling_mock.doors.limits import DRAINED_CAPS, Limits
+from kling_mock.doors.origins import parse_host
+
+SCHEMES: Final = frozenset({"http", "https"})
+# Header fields that matter to the connection.
+SPECIAL: Final = frozenset({"host", "content-length", "transfer-encoding", "expect", "x-forwarded-proto"})
+# Header fields that only offer an upgrade; they leave with it.
+UPGRADE_TOKENS: Final = frozenset({b"upgrade", b"http2-settings"})
+# Of a body, beside its bytes: sizes and extensions of chunks, and trailers.
+FRAMING_BYTES: Final = 1024 * 1024
+
+
+class BadRequest(Exception):
+    """The bytes are not a valid request: `status` and the text are the reply, and the connection ends."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Incoming:
+    """A request: its head, and its body once it is complete.
+
+    `host` is valid, or empty (None while the head is read); `scheme` is that of `X-Forwarded-Proto` or None.
+    `body` is empty if it is over the cap; `size` is its length in any case. `tag` is a value of the receiver.
+    """
+
+    __slots__ = (
+        "body",
+        "continues",
+        "headers",
+        "host",
+        "http10",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "scheme",
+        "size",
+        "tag",
+    )
+
+    def __init__(self, method: str, path: str, query: str, headers: tuple[tuple[str, str], ...]) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.host: str | None = None
+        self.scheme: str | None = None
+        self.http10 = False
+        self.keep_alive = True
+        self.continues = False
+        self.body: bytes | bytearray = b""
+        self.size = 0
+        self.tag: object = None
+
+
+class RequestParser:
+    """Feeds bytes to httptools; `requests` receives each complete request.
+
+    `on_head` is called with each head; it returns the body cap in bytes, and may set `Incoming.tag`.
+    `on_expect` is called if the client waits for a `100 Continue` before it sends the body.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        on_head: Callable[[Incoming], int],
+        on_expect: Callable[[], None],
+        requests: Callable[[Incoming], None],
+    ) -> None:
+        self._limits = limits
+        self._on_expect = on_expect
+        self._on_head = on_head
+        self._requests = requests
+        self._parser = httptools.HttpRequestParser(self)
+        self._refusal: BadRequest | None = None
+        self._cap = 0
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._field_bytes = 0
+        self._url = b""
+        self._raw_bytes = 0
+        self._declared = 0
+        self.head: Incoming | None = None  # of the request whose body is being read
+        self.in_head = False
+        self.finished = False  # no further request is read from this connection
+
+    # -- bytes
+
+    def feed(self, data: bytes) -> None:
+        """Parse bytes. Raises BadRequest, after the requests before it were passed on."""
+        while not self.finished:
+            self._raw_bytes += len(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # httptools takes all that follows for another protocol, the body included.
+                if self.finished:
+                    return
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+                continue
+            except httptools.HttpParserError:
+                if self.finished:
+                    return
+                self.finished = True
+                raise self._refusal or BadRequest(400, "not a valid HTTP/1.1 request") from None
+            head = self.head
+            if head is not None and self._raw_bytes > self._cap * DRAINED_CAPS + FRAMING_BYTES:
+                head.size = self._raw_bytes
+                head.body = b""
+                self._last(head)
+            if self.in_head and self._raw_bytes > self._limits.target_bytes + self._limits.header_bytes:
+                self.finished = True
+                raise self._too_large()
+            return
+
+    def _too_large(self) -> BadRequest:
+        limits = self._limits
+        text = f"request header: at most {limits.header_bytes} bytes and {limits.header_count} fields"
+        return BadRequest(431, text)
+
+    def _refuse(self, status: int, text: str) -> BadRequest:
+        # httptools replaces an exception of a callback by one of its own.
+        self._refusal = BadRequest(status, text)
+        return self._refusal
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, self._version)]
+        for name, value in self._fields:
+            lower = name.lower()
+            if lower == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                kept = b", ".join(token for token in tokens if token.lower() not in UPGRADE_TOKENS)
+                lines += [b"connection: " + kept] if kept else []
+            elif lower not in UPGRADE_TOKENS:
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
+
+    # -- callbacks of httptools
+
+    def on_message_begin(self) -> None:
+        if self.finished:
+            raise BadRequest(400, "data after the last request")
+        self._fields = []
+        self._field_bytes = 0
+        self._url = b""
+        self._raw_bytes = 0
+        self.head = None
+        self.in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > self._limits.target_bytes:
+            raise self._refuse(400, f"request target: at most {self._limits.target_bytes} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._field_bytes += len(name) + len(value)
+        if not self.in_head:  # trailers are not headers
+            self._trailers += 1
+            if self._trailers > self._limits.header_count or self._field_bytes > self._limits.header_bytes:
+                raise self._refuse(431, "trailers: too many")
+            return
+        fields = self._fields
+        fields.append((name, value))
+        if len(fields) > self._limits.header_count or self._field_bytes > self._limits.header_bytes:
+            self._refusal = self._too_large()
+            raise self._refusal
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        self._version = parser.get_http_version().encode()
+        if parser.get_method() == b"CONNECT":
+            raise self._refuse(400, "CONNECT: this server is not a proxy")
+        if parser.should_upgrade():
+            return
+        self.in_head = False
+        self._trailers = 0
+        head = self.head = self._read_head()
+        head.keep_alive = parser.should_keep_alive() and not head.http10
+        self._cap = self._on_head(head)
+        expected = self._declared
+        if expected > self._cap * DRAINED_CAPS or (head.continues and expected > self._cap):
+            head.size = expected
+            self._last(head)
+        elif head.continues:
+            self._on_expect()
+
+    def on_body(self, piece: bytes) -> None:
+        head = self.head
+        if head is None:
+            return
+        size = head.size = head.size + len(piece)
+        if size > self._cap:
+            head.body = b""
+            if size > self._cap * DRAINED_CAPS:
+                self._last(head)
+        elif not head.body:
+            head.body = piece
+        elif isinstance(head.body, bytes):
+            head.body = bytearray(head.body + piece)
+        else:
+            head.body += piece
+
+    def on_message_complete(self) -> None:
+        head = self.head
+        if head is None:  # of an upgrade
+            return
+        self.head = None
+        if not head.keep_alive:
+            self.finished = True
+        self._requests(head)
+
+    def _last(self, head: Incoming) -> None:
+        """Pass on a request whose body is not read to its end, so that nothing after it can be parsed."""
+        head.keep_alive = False
+        self.head = None
+        self.finished = True
+        self._requests(head)
+
+    def _read_head(self) -> Incoming:
+        names = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
+        path, query = self._split_target()
+        head = Incoming(self._parser.get_method().decode("ascii"), path, query, tuple(names))
+        head.http10 = self._version != b"1.1"
+        self._declared = 0
+        for name, value in names:
+            if name in SPECIAL:
+                self._read_special(head, name, value)
+        if head.host is None:
+            if not head.http10:
+                raise self._refuse(400, "Host: required in HTTP/1.1")
+            head.host = ""
+        return head
+
+    def _read_special(self, head: Incoming, name: str, value: str) -> None:
+        match name:
+            case "host":
+                if head.host is not None:
+                    raise self._refuse(400, "Host: more than one")
+                head.host = value.strip()
+                if head.host and parse_host(head.host) is None:
+                    raise self._refuse(400, "Host: not a valid name or address with a port up to 65535")
+            case "content-length":
+                self._declared = int(value) if value.isdigit() and len(value) < 19 else 0
+            case "transfer-encoding":
+                if value.lower() != "chunked":
+                    raise self._refuse(501, "Transfer-Encoding: only chunked is supported")
+            case "expect":
+                head.continues = value.lower() == "100-continue"
+            case _:
+                first = value.partition(",")[0].strip().lower()
+                head.scheme = first if first in SCHEMES else None
+
+    def _split_target(self) -> tuple[str, str]:
+        try:
+            target = self._url.decode("ascii")
+            if not target.startswith(("/", "*")):
+                parsed = httptools.parse_url(self._url)
+                path = (parsed.path or b"/").decode("ascii")
+                return path, (parsed.query or b"").decode("ascii")
+        except (UnicodeDecodeError, httptools.HttpParserError):
+            raise self._refuse(400, "request target: not a valid path or URL in ASCII") from None
+        target = target.partition("#")[0]
+        path, _, query = target.partition("?")
+        return path, query

@@ -1,0 +1,46 @@
+"""Replies as the bytes of an HTTP/1.1 response."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Iterable
+from typing import Final
+
+from kling_mock.http import JSON_TYPE, Headers, Reply
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE: Final = b"connection: close\r\n"
+_BODILESS: Final = (204, 304)
+
+
+def status_line(status: int) -> bytes:
+    try:
+        phrase = http.HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+
+
+# Nearly every reply begins so.
+_PLAIN: Final[Headers] = (JSON_TYPE,)
+_JSON: Final = {
+    status: status_line(status) + f"{JSON_TYPE[0]}: {JSON_TYPE[1]}\r\n".encode() for status in (200, 400)
+}
+
+
+def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Header fields as lines. A line break in a value, which would begin another field, becomes a space."""
+    return b"".join(
+        [b"%b: %b\r\n" % (name, value.replace(b"\r", b" ").replace(b"\n", b" ")) for name, value in fields]
+    )
+
+
+def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
+    """A whole response. `date` is the line of that header; `head`: the body is left out."""
+    start = _JSON.get(reply.status) if reply.headers == _PLAIN else None
+    if start is None:
+        encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
+        start = status_line(reply.status) + field_lines(encoded)
+    length = b"" if reply.status in _BODILESS else b"content-length: %d\r\n" % len(reply.body)
+    body = b"" if head or reply.status in _BODILESS else reply.body
+    return b"".join((start, date, length, CLOSE if close else b"", b"\r\n", body))
