@@ -25,6 +25,7 @@ from kling_contracts.checks import (
     responses,
     result_images,
     routing,
+    upgrade_offers,
     valid_requests,
 )
 from kling_contracts.gateways import GATEWAYS, Gateway
@@ -43,6 +44,7 @@ _CHECKS: Final = (
     routing.path_checks,
     authentication.checks,
     malformed_bodies.checks,
+    upgrade_offers.checks,
     routing.unknown_id_checks,
     pagination.checks,
     invalid_requests.checks,
@@ -62,6 +64,7 @@ _STEPS: Final = (
     routing.path_steps,
     authentication.steps,
     malformed_bodies.steps,
+    upgrade_offers.steps,
     routing.unknown_id_steps,
     pagination.steps,
     invalid_requests.steps,

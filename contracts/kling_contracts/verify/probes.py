@@ -29,6 +29,7 @@ class ProbeKind(StrEnum):
     # Invalid requests, and the lists around them.
     REFUSE = "refuse"
     MALFORMED = "malformed"
+    UPGRADE = "upgrade"
     LIST_BEFORE = "list before"
     LIST_AFTER = "list after"
 

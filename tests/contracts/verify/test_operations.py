@@ -124,7 +124,7 @@ def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: 
 
 @pytest.mark.parametrize(
     ("gateway", "main", "checks", "steps"),
-    [(COMETAPI, MULTI_IMAGE, 132, 69), (KLING, MULTI_IMAGE2IMAGE, 146, 75)],
+    [(COMETAPI, MULTI_IMAGE, 133, 70), (KLING, MULTI_IMAGE2IMAGE, 147, 76)],
     ids=["cometapi", "kling"],
 )
 def test_the_main_operations_are_what_they_were(

@@ -48,6 +48,24 @@ class DropsEveryFiftieth(FaultyServer):
                 raise httpx.ReadError("connection reset")
 
 
+@group.before("requests.upgrade")
+def loses_the_body_of_an_upgrade_offer(request: Request) -> None:
+    """The parser takes all that follows an Upgrade header for another protocol."""
+    if "upgrade" in request.headers:
+        request.content = b""
+
+
+@group.server("requests.upgrade")
+class RefusesUpgradeOffers(FaultyServer):
+    """An Upgrade header is refused with 426."""
+
+    def serve(self, request: Request) -> Response:
+        response = self.right(request)
+        if "upgrade" in request.headers:
+            response.status = 426
+        return response
+
+
 @group.server("responses.no_server_error")
 class FailsOnBadJSON(FaultyServer):
     """A body that is no JSON is a failure of the server."""
