@@ -1,10 +1,14 @@
-"""What `kling-mock serve` shows: how to reach it, and a line for each call. Colours on a terminal only."""
+"""The log of `kling-mock serve`: how to reach it, and a line for each call. Colours on a terminal only."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
+from typing import Final, Literal
 
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
@@ -12,95 +16,228 @@ from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.policy import in_ascii, without_secrets
 from kling_mock.doors.webhook_sender import CallbackSender
 from kling_mock.fake import Fake
+from kling_mock.log_writer import LogWriter
 from kling_mock.records import AttemptRecord, CallRecord
 
-COLOURS = {
+COLOURS: Final = {
     TaskStatus.SUBMITTED: "cyan",
     TaskStatus.PROCESSING: "yellow",
     TaskStatus.SUCCEED: "green",
     TaskStatus.FAILED: "red",
 }
+_CODES: Final = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
+GREETING_SECONDS: Final = 1.0
+FAREWELL_SECONDS: Final = 0.3
+NOTES_SHOWN: Final = 5
 
-# A piece of a line, and how it looks where there are colours.
+LogFormat = Literal["text", "json"]
+# A piece of a line, and its colour where there are colours.
 Segment = tuple[str, str]
 
 
 class Console:
-    """The terminal side of a served fake."""
+    """The log of a served fake, as text or as one JSON object for each line."""
 
-    def __init__(self, fake: Fake, *, quiet: bool) -> None:
+    def __init__(self, fake: Fake, *, quiet: bool, log: LogFormat = "text") -> None:
         self._fake = fake
         self._quiet = quiet
-        self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._json = log == "json"
+        self._writer = LogWriter(sys.stdout)
+        terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] -- None if it was closed
+        self._coloured = terminal and "NO_COLOR" not in os.environ
+        # Errors of libraries would be written to stderr, which may be a pipe that no one reads.
+        logging.getLogger().addHandler(_Forward(self))
         if not quiet:
-            fake.on_call(self.tell)
+            fake.on_call(self.show_call)
 
     def sender(self) -> CallbackSender:
-        return self._fake.sender(None if self._quiet else self.tell_callback)
+        return self._fake.sender(None if self._quiet else self.show_callback)
 
     def greet(self, url: str) -> None:
+        """Show how to reach the server; wait a moment until that is written."""
         settings = self._fake.settings
-        key = next(iter(settings.plain_keys), "any")
-        # A secret is for the one who set it, not for whoever looks over a shoulder or reads a log.
-        keys = ", ".join(
-            each if ":" not in each else f"{each.partition(':')[0]}:..." for each in settings.keys
-        )
-        self._say(("kling-mock ", "bold"), (__version__, "bold"), (" serves ", ""), (url, "bold cyan"))
-        own = "   (each key is an account of its own)" if "sk-mock-*" in settings.keys else ""
-        self._fact("keys", keys or "any", own)
-        self._fact("pace", str(settings.pace))
-        self._fact("your code", f"{BASE_URL_VARIABLE}={url} {API_KEY_VARIABLE}={key}")
-        for gateway in self._fake.settings.gateways:
-            self._fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
-        self._fact("stop", "Ctrl-C")
-        self._say()
+        if self._json:
+            self._event("serving", url=url, version=__version__, keys=_shown_keys(settings.keys))
+        else:
+            for line in self._greeting(url):
+                self._say(*line)
+        self._writer.flush(GREETING_SECONDS)
 
-    def tell(self, call: CallRecord) -> None:
+    def _greeting(self, url: str) -> Iterator[tuple[Segment, ...]]:
+        settings = self._fake.settings
+        whole = [key for key in settings.plain_keys if not key.endswith("*")]
+        first = whole[0] if whole else ""
+        others = [_shown(key) for key in settings.keys if key != first]
+        yield ("kling-mock ", "bold"), (__version__, "bold"), (" serves ", ""), (url, "bold cyan")
+        variables = f"{BASE_URL_VARIABLE}={url}"
+        if first:
+            variables += f" {API_KEY_VARIABLE}={first}"
+        yield _fact("your code", variables)
+        if others:
+            own = "   (each key is an account of its own)"
+            yield _fact("other keys" if first else "keys", ", ".join(others), own)
+        elif not first:
+            yield _fact("keys", "any", "   (each key is an account of its own)")
+        yield _fact("pace", str(settings.pace))
+        for gateway in settings.gateways:
+            yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
+        yield _fact("stop", "Ctrl-C")
+        yield (("", ""),)
+
+    def show_call(self, call: CallRecord) -> None:
         """A line for a call that was answered."""
-        good = "green" if call.status < 400 else "red"
-        line = f"{call.method:<4} {call.path[:100]} "
-        self._say((line, ""), (str(call.status), good), *_details(call))
+        now = time.time()
+        if self._json:
+            self._writer.put(lambda: _call_as_json(call, now))
+        else:
+            self._writer.put(lambda: self._line(_time(now), *_call_as_text(call)))
 
-    def tell_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
+    def show_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
         """A line for an attempt to deliver; None: the receiver is not called."""
-        line = f"  -> POST {without_secrets(callback.url)[:100]} "
-        told = (f"  {callback.status}", COLOURS[callback.status])
+        url, status = without_secrets(callback.url)[:100], callback.status
+        error = callback.refused if attempt is None else attempt.error
+        again: float | None = None
+        if attempt is not None and not attempt.delivered:
+            made = callback._replace(attempts=(*callback.attempts, attempt))
+            next_attempt = made.next_attempt(self._fake.settings.callback_retries)
+            again = None if next_attempt is None else next_attempt - attempt.at
+        if self._json:
+            self._event(
+                "callback",
+                url=url,
+                status=None if attempt is None else attempt.status,
+                task_id=callback.task_id,
+                task_status=status,
+                delivered=attempt is not None and attempt.delivered,
+                error=error,
+                again_in=again,
+            )
+            return
+        line, shown = (f"  -> POST {url} ", ""), (f"  {status}", COLOURS[status])
         task = (f"  task {callback.task_id}", "dim")
         if attempt is None:
-            self._say((line, ""), ("not sent", "yellow"), (f"  {callback.refused}", "yellow"), task)
+            self._timed(line, ("not sent", "yellow"), (f"  {error}", "yellow"), task)
             return
         result = "failed" if attempt.status is None else str(attempt.status)
-        why = f"  {in_ascii(str(attempt.error))}" if attempt.status is None else ""
-        made = callback._replace(attempts=(*callback.attempts, attempt))
-        due = made.next_attempt(self._fake.settings.callback_retries)
-        pause = "given up" if due is None else f"again in {due - attempt.at:g} s"
+        why = f"  {in_ascii(str(error))}" if attempt.status is None else ""
+        pause = "given up" if again is None else f"again in {again:g} s"
         rest = () if attempt.delivered else ((f"{why}  {pause}", "yellow"),)
-        self._say((line, ""), (result, "green" if attempt.delivered else "red"), told, task, *rest)
+        self._timed(line, (result, "green" if attempt.delivered else "red"), shown, task, *rest)
+
+    def note(self, text: str) -> None:
+        """A line for something that is not a call of the service."""
+        if self._quiet:
+            return
+        if self._json:
+            self._event("note", message=text)
+        else:
+            self._timed((in_ascii(text), "yellow"))
+
+    def problem(self, text: str) -> None:
+        """A line for an error of the program, shown even where the console is quiet."""
+        if self._json:
+            self._event("error", message=text)
+        else:
+            self._timed((text, "red"))
 
     def farewell(self) -> None:
+        """Show what was served. Standard error has the number of dropped lines, if there are any."""
         tasks = self._fake.tasks
-        done = sum(task.status.terminal for task in tasks)
-        self._say((f"\nstopped: {len(tasks)} tasks, {done} of them finished", ""))
+        finished = sum(task.status.terminal for task in tasks)
+        if self._json:
+            self._event("stopped", tasks=len(tasks), finished=finished)
+        else:
+            self._say((f"\nstopped: {len(tasks)} tasks, {finished} of them finished", ""))
+        written = self._writer.flush(FAREWELL_SECONDS)
+        if self._writer.dropped or not written:
+            text = f"kling-mock: {self._writer.dropped} log lines dropped: standard output was not read\n"
+            errors = LogWriter(sys.stderr)
+            errors.put(text.rstrip())
+            errors.flush(FAREWELL_SECONDS)
 
-    def _fact(self, name: str, value: str, remark: str = "") -> None:
-        self._say((f"  {name:<10} ", ""), (value, ""), (remark, "dim"))
+    def _event(self, event: str, **parts: object) -> None:
+        now = time.time()
+        self._writer.put(lambda: _as_json(event, now, parts))
+
+    def _timed(self, *segments: Segment) -> None:
+        self._say((_time(time.time())[0], "dim"), *segments)
 
     def _say(self, *segments: Segment) -> None:
+        self._writer.put(self._line(*segments))
+
+    def _line(self, *segments: Segment) -> str:
         if not self._coloured:
-            sys.stdout.write("".join(text for text, _ in segments) + "\n")
-            sys.stdout.flush()
-            return
-        # Loaded on terminals only: a server that a test or a script starts should answer soon.
-        from rich import print as show
-        from rich.text import Text
-
-        show(Text.assemble(*segments, no_wrap=True, overflow="ignore"))
+            return "".join(text for text, _ in segments)
+        return "".join(
+            f"\x1b[{';'.join(str(_CODES[word]) for word in style.split())}m{text}\x1b[0m" if style else text
+            for text, style in segments
+        )
 
 
-def _details(call: CallRecord) -> Iterator[Segment]:
+class _Forward(logging.Handler):
+    """Log records of libraries, from warnings on, as lines of the console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.problem(self.format(record))
+
+
+def _fact(name: str, value: str, remark: str = "") -> tuple[Segment, ...]:
+    return (f"  {name:<10} ", ""), (value, ""), (remark, "dim")
+
+
+def _shown(key: str) -> str:
+    """A key without its secret, which could be read over a shoulder or in a log."""
+    return key if ":" not in key else f"{key.partition(':')[0]}:..."
+
+
+def _shown_keys(keys: tuple[str, ...]) -> list[str]:
+    return [_shown(key) for key in keys]
+
+
+def _time(now: float) -> Segment:
+    return time.strftime("%H:%M:%S ", time.localtime(now)), "dim"
+
+
+def _call_as_text(call: CallRecord) -> Iterator[Segment]:
+    yield f"{call.method:<4} {in_ascii(call.path[:100])} ", ""
+    yield str(call.status), "green" if call.status < 400 else "red"
     if call.rule is not None:
         yield f"  refused by {call.rule}", "yellow"
+        if call.message:
+            yield f": {in_ascii(call.message)}", "yellow"
     elif call.shown is not None:
         yield f"  {call.shown}", COLOURS[call.shown]
         if call.method == "POST":
             yield f"  task {call.task_id}", "dim"
+    if call.notes:
+        yield f"  ({'; '.join(_notes(call))})", "dim"
+
+
+def _notes(call: CallRecord) -> list[str]:
+    """Ignored fields and similar remarks."""
+    more = len(call.notes) - NOTES_SHOWN
+    return [*call.notes[:NOTES_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _call_as_json(call: CallRecord, now: float) -> str:
+    parts: dict[str, object] = {
+        "method": call.method,
+        "path": call.path,
+        "status": call.status,
+        "account": call.account,
+        "task_id": call.task_id,
+        "task_status": call.shown,
+        "rule": call.rule,
+        "message": call.message,
+        "notes": list(call.notes),
+    }
+    return _as_json("call", now, parts)
+
+
+def _as_json(event: str, now: float, parts: dict[str, object]) -> str:
+    at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
+    return json.dumps({"time": at, "event": event, **{k: v for k, v in parts.items() if v is not None}})

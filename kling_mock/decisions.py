@@ -60,6 +60,7 @@ class AuditInfo(Struct, frozen=True):
     rule: str | None = None
     script: int | None = None
     notes: tuple[str, ...] = ()
+    message: str | None = None
 
 
 class Decision(Struct, frozen=True):
@@ -121,16 +122,20 @@ def _decide(
 
 
 def _refuse(refused: Refused, request_id: str) -> Decision:
+    values = dict(refused.values)
     reply = refusal_reply(
         refused.refusal,
-        refused.refusal.body(request_id, **dict(refused.values)),
+        refused.refusal.body(request_id, **values),
         rule=refused.rule,
         source=refused.source,
         relax=refused.relax,
     )
     if refused.allow is not None:
         reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
-    return Decision(reply, AuditInfo(refused.account, rule=refused.rule, notes=refused.notes))
+    message = refused.refusal.text(**values)
+    return Decision(
+        reply, AuditInfo(refused.account, rule=refused.rule, notes=refused.notes, message=message)
+    )
 
 
 def _refuse_for(
@@ -315,4 +320,4 @@ def _no_result(why: str, relax: str | None = None, status: int = 404) -> Decisio
     rule = rule_header("result.url", ASSUMED, relax)
     headers = (("content-type", "text/plain; charset=utf-8"), (rule[0], f"{rule[1]}; {why}"))
     body = b"404 page not found\n" if status == 404 else f"{why}\n".encode()
-    return Decision(Reply(status, headers, body), AuditInfo(rule="result.url"))
+    return Decision(Reply(status, headers, body), AuditInfo(rule="result.url", message=why))

@@ -249,7 +249,8 @@ class CallRecord(Struct, frozen=True, gc=False):
     """A request and how it was answered: an entry of the journal, and the event that follows its commit.
 
     `headers` are without credentials; `shown` is the task status in the answer; `rule` is what refused the
-    request; `script` is the id of the scripted rule that applied; `header_bytes` is their length.
+    request, `message` its text; `script` is the id of the scripted rule that applied; `header_bytes` is the
+    length of the headers.
     """
 
     at: float
@@ -265,6 +266,7 @@ class CallRecord(Struct, frozen=True, gc=False):
     script: int | None
     notes: tuple[str, ...]
     header_bytes: int = 0
+    message: str | None = None
 
     @property
     def size(self) -> int:
@@ -272,6 +274,8 @@ class CallRecord(Struct, frozen=True, gc=False):
         size = CALL_BYTES + len(self.path) + PART_BYTES * len(self.headers) + self.header_bytes
         for note in self.notes:
             size += getsizeof(note)
+        if self.message is not None:
+            size += getsizeof(self.message)
         request = self.request
         if request is not None:
             size += PART_BYTES * (1 + len(request.pictures))

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from kling_contracts.gateways import PAGING, VALIDATION_SHAPES, Gateway, RefusalReason, Route, gateway_of
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, InputPicture, ValidationResult, Violation, shorten
+from kling_contracts.vocabulary import ASSUMED
 from kling_mock.auth import Denied, Token, credential_of
 from kling_mock.commands import (
     CheckHealth,
@@ -129,6 +130,11 @@ def read_create(
     if repeated:
         reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
     fatal, failure = _verdict(reading, body, settings, gateway)
+    if fatal is None and settings.strict_fields:
+        unknown = next((note for note in reading.notes if note.startswith(UNKNOWN_NOTE)), None)
+        if unknown is not None:
+            message = f"unknown field {unknown.removeprefix(UNKNOWN_NOTE)}"
+            return _refuse_unknown(message, settings, account, tuple(reading.notes))
     if fatal is not None:
         return refused_by(fatal, settings, gateway, account, tuple(reading.notes))
     return Create(
@@ -140,6 +146,16 @@ def read_create(
         tuple(reading.notes),
         settings.base_url or request.origin,
     )
+
+
+UNKNOWN_FIELD: Final = "body.unknown_field"
+UNKNOWN_NOTE: Final = "unknown field ignored: "
+
+
+def _refuse_unknown(message: str, settings: Settings, account: str, notes: tuple[str, ...]) -> Refused:
+    """The refusal of a field that the service would ignore; often its name is misspelled."""
+    refusal, values = VALIDATION_SHAPES[settings.validation_errors], (("message", message),)
+    return Refused(refusal, UNKNOWN_FIELD, ASSUMED, "strict_fields", account, values, None, notes)
 
 
 def _verdict(

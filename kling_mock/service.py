@@ -22,6 +22,7 @@ REQUESTS = Ticket("requests")
 PATH_KEPT = 4_096
 HEADERS_KEPT = 65_536
 NOTES_KEPT = 50
+MESSAGE_KEPT = 500
 
 Draw = Callable[[PictureInfo], tuple[bytes, str]]
 
@@ -76,6 +77,7 @@ def _entry(request: Request, status: int, told: AuditInfo, now: float) -> CallRe
         told.script,
         notes,
         size,
+        told.message and told.message[:MESSAGE_KEPT],
     )
 
 

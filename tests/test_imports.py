@@ -59,11 +59,13 @@ LIBRARIES = {
             "testing.view",
         )
     },
-    "kling_mock.console": {"rich"},
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_sender": {"httpx"},  # when the first callback is sent
     "kling_mock.doors.httpx": {"httpx"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
+    "kling_mock.doors.asgi": {"trio"},  # under trio only, whose threads answer heavy requests
+    "kling_mock.doors.connection": {"uvicorn"},
+    "kling_mock.doors.request_parser": {"httptools"},
     "kling_mock.doors.server": {"uvicorn"},
     "kling_mock.images.draw": {"PIL"},
     "kling_mock.images.text": {"PIL"},  # the letters of drawing, which alone imports it
@@ -77,6 +79,15 @@ LIBRARIES = {
 DOORS = {
     "kling_mock.fake": ("lazy", {"httpx", "respx_router", "asgi", "server", "webhook_sender"}),
     "kling_mock.cli": ("lazy", {"server"}),
+    # The parts of the socket server; what it shares with the ASGI application is in that.
+    "kling_mock.doors.server": ("eager", {"connection", "limits", "origins"}),
+    "kling_mock.doors.connection": (
+        "eager",
+        {"asgi", "asgi_exchange", "limits", "origins", "request_parser", "responses"},
+    ),
+    "kling_mock.doors.asgi_exchange": ("eager", {"asgi", "request_parser", "responses"}),
+    "kling_mock.doors.request_parser": ("eager", {"limits", "origins"}),
+    "kling_mock.doors.asgi": ("eager", {"index_page", "limits", "origins", "workers"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx"}),

@@ -55,6 +55,8 @@ class RefusalReason(StrEnum):
     INTERNAL = "internal"
 
 
+_SUFFIX: Final = " (request id: {request_id})"
+
 # Only where a bearer may be a signed token.
 TOKEN_REASONS: Final = (RefusalReason.BAD_TOKEN, RefusalReason.EARLY_TOKEN, RefusalReason.EXPIRED_TOKEN)
 
@@ -80,6 +82,10 @@ class Refusal:
     code: int | str
     message: str
     source: Source
+
+    def text(self, **values: object) -> str:
+        """The message, without the request id that some gateways append to it."""
+        return self.message.removesuffix(_SUFFIX).format(request_id="", **values)
 
     def body(self, request_id: str, **values: object) -> dict[str, object]:
         """The decoded JSON body of the refusal."""
@@ -219,8 +225,6 @@ VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
         ),
     }
 )
-
-_SUFFIX: Final = " (request id: {request_id})"
 
 _INVALID_TOKEN: Final = Refusal(401, ErrorShape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS)
 

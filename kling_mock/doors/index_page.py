@@ -19,7 +19,7 @@ or reaches the real service.</p>
 <h2>Keys</h2><p>{keys}</p>
 <h2>Routes</h2><ul>{routes}</ul>
 <h2>Links</h2><ul><li><a href="{root}/_mock/health">/_mock/health</a>: whether this server answers</li></ul>
-<h2>Your code</h2><p><code>{base_variable}={origin} {key_variable}=...</code></p>
+<h2>Your code</h2><p><code>{base_variable}={origin} {key_variable}={key}</code></p>
 </body></html>
 """
 
@@ -47,6 +47,7 @@ def index_reply(request: Request, settings: Settings) -> Reply:
         origin=escape(origin),
         base_variable=BASE_URL_VARIABLE,
         key_variable=API_KEY_VARIABLE,
+        key=escape(next((key for key in settings.plain_keys if key in _public(settings)), "...")),
     )
     headers = (("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store"))
     return Reply(200, headers, page.encode())
@@ -58,11 +59,15 @@ def _root(request: Request) -> str:
     return rest[rest.find("/") :] if "/" in rest else ""
 
 
+def _public(settings: Settings) -> list[str]:
+    """The keys that are not secrets."""
+    return [key for key in settings.keys if key.startswith("sk-mock") and ":" not in key]
+
+
 def _keys(settings: Settings) -> str:
-    """Keys that begin with `sk-mock` are no secrets; others are not shown."""
     if not settings.keys:
         return "Any key is accepted; each is an account of its own."
-    shown = [f"<code>{escape(key)}</code>" for key in settings.keys if key.startswith("sk-mock")]
+    shown = [f"<code>{escape(key)}</code>" for key in _public(settings)]
     hidden = len(settings.keys) - len(shown)
     rest = [f"{hidden} given at the start of the server (not shown)"] if hidden else []
     return f"Accepted: {', '.join([*shown, *rest])}; each is an account of its own."

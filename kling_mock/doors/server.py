@@ -109,6 +109,7 @@ def uvicorn_config(
         http=cast("Any", protocol(limits, guarded=guarded)),
         interface="asgi3",
         proxy_headers=False,
+        server_header=False,
         log_config=None,
         log_level="error",  # mistakes of a client are not logged by the server
         access_log=False,

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -37,7 +38,11 @@ class Served:
         )
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
-        self.ready = json.loads(ready.read_text(encoding="utf-8")) if ready.exists() else {}
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        self.ready = json.loads(ready.read_text(encoding="utf-8"))
 
     def call(self, method: str, path: str, body: object = None, key: str = "sk-mock") -> Any:
         request = urllib.request.Request(
@@ -86,7 +91,7 @@ def test_serve_answers_tells_and_stops(served: Served) -> None:
     assert served.process.returncode == 0
     assert errors == ""
     assert f"POST {CREATE} 200  submitted  task {task_id}" in out
-    assert f"POST {CREATE} 401  refused by auth.key" in out
+    assert f"POST {CREATE} 401  refused by auth.key: invalid token" in out
     assert "stopped: 2 tasks, 1 of them finished" in out
     assert "\x1b" not in served.greeting + out  # no colours: this is no terminal
 
@@ -128,7 +133,7 @@ def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served)
         lines: list[str] = []
         while len(lines) < 4:
             line = served.process.stdout.readline()
-            lines += [line.rstrip()] if line.startswith("  -> ") else []
+            lines += [line[9:].rstrip()] if "  -> " in line else []
         receiver.shutdown()
         receiving.join()
     assert lines == [
@@ -140,7 +145,9 @@ def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served)
     other = served.call("POST", CREATE, BODY | {"callback_url": "https://my.example/hook?token=word"})
     while "my.example" not in (line := served.process.stdout.readline()):
         pass
-    assert line.startswith("  -> POST https://my.example/hook not sent  its host is not this machine's own")
+    assert line[9:].startswith(
+        "  -> POST https://my.example/hook not sent  its host is not this machine's own"
+    )
     assert line.endswith(f"--callbacks any sends to it  task {other['data']['task_id']}\n")
     out, errors = served.stop()
     assert (served.process.returncode, errors) == (0, "")
@@ -199,8 +206,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
-        run(capsys, "serve", "--port", "70000")[2]
-        == "kling-mock: port: must be from 0 to 65535, not 70000\n"
+        run(capsys, "serve", "--port", "70000")[2] == "kling-mock: port: must be from 0 to 65535, not 70000\n"
     )
 
 

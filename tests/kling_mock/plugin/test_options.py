@@ -62,6 +62,8 @@ VALUES: dict[str, tuple[object, str]] = {
     "body_cap": (1000, "1000"),
     "callbacks": ("off", "off"),
     "callback_retries": ([1.0, 2.0], "1, 2"),
+    "strict_fields": (True, "true"),
+    "cors": ("https://app.example", "https://app.example"),
     "gateways": (["cometapi"], "cometapi"),
     "journal_bytes": (5, "5"),
 }

@@ -1,0 +1,85 @@
+"""Lines for a log that may be closed, full or unread: writing never blocks or fails the caller."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TextIO
+
+LINES_KEPT: Final = 10_000
+RETRY_SECONDS: Final = 0.05
+
+# A line, or a function that formats it in the thread of the writer.
+Line = str | Callable[[], str]
+
+
+class LogWriter:
+    """Writes lines to a text stream from a thread of its own.
+
+    Lines are dropped, and counted in `dropped`, while `LINES_KEPT` lines wait, when a write fails, and always
+    once the reader has gone. The thread is a daemon: a write that blocks does not hold up the end of the
+    process.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.dropped = 0
+        self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._descriptor = _descriptor(stream)
+        self._lines: queue.SimpleQueue[Line | threading.Event] = queue.SimpleQueue()
+        self._gone = stream is None
+        self._reported = 0
+        threading.Thread(target=self._run, name="kling-mock-log", daemon=True).start()
+
+    def put(self, line: Line) -> None:
+        """Add a line, without its line break."""
+        if self._gone or self._lines.qsize() >= LINES_KEPT:
+            self.dropped += 1
+        else:
+            self._lines.put(line)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until the lines so far are written or dropped, at most so long; whether they are."""
+        done = threading.Event()
+        self._lines.put(done)
+        return done.wait(seconds)
+
+    def _run(self) -> None:
+        while True:
+            item = self._lines.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            try:
+                text = item if isinstance(item, str) else item()
+                missing, self._reported = self.dropped - self._reported, self.dropped
+                if missing:
+                    text = f"({missing} lines dropped: standard output was not read)\n{text}"
+                self._write(f"{text}\n")
+            except Exception as problem:  # noqa: BLE001 -- a log never fails its program
+                self.dropped += 1
+                self._gone = self._gone or isinstance(problem, BrokenPipeError | ValueError)
+
+    def _write(self, text: str) -> None:
+        if self._gone:
+            raise BrokenPipeError
+        if self._descriptor is None:
+            print(text, end="", file=self._stream, flush=True)
+            return
+        # Not through the stream: the interpreter flushes that at its end, and would block there.
+        left = memoryview(text.encode(self._encoding, "replace"))
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                time.sleep(RETRY_SECONDS)
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError):  # a stream in memory
+        return None

@@ -1,0 +1,38 @@
+"""The file that says where a server answers: there from its greeting to its end, and never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+
+class ReadyFile:
+    """JSON with `url`, `keys` and `pid`. Raises ValueError if the folder does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            raise ValueError(f"--ready-file: there is no folder {path.parent}")
+        if path.is_dir():
+            raise ValueError(f"--ready-file: {path} is a folder")
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # A file of a server that was killed would be taken for this one's.
+        path.unlink(missing_ok=True)
+
+    def write(self, url: str, keys: Sequence[str]) -> None:
+        """Write the whole file at once: beside its place, then moved there."""
+        text = json.dumps({"url": url, "keys": list(keys), "pid": os.getpid()})
+        try:
+            self._part.write_text(text + "\n", encoding="utf-8")
+            self._part.replace(self._path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the file, unless another server has written it meanwhile."""
+        with suppress(OSError, ValueError):
+            if json.loads(self._path.read_text(encoding="utf-8")).get("pid") == os.getpid():
+                self._path.unlink()
