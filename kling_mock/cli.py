@@ -14,7 +14,7 @@ from kling_mock import __version__
 from kling_mock.settings import Settings, read_switch
 
 if TYPE_CHECKING:
-    from kling_mock.doors.server import Certificate
+    from kling_mock.doors.tls import Certificate
 
 USAGE_ERROR: Final = 2
 # Other defaults than those of the settings: a person in a browser does not poll, and a local server should
@@ -153,7 +153,7 @@ def _open_standard_streams() -> None:
 
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:
-    from kling_mock.doors.server import Certificate
+    from kling_mock.doors.tls import Certificate
 
     if options.certfile is None:
         if options.keyfile is not None:
@@ -161,7 +161,7 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
         return None
     certificate = Certificate(options.certfile, options.keyfile)
     try:
-        certificate.check()
+        certificate.context()
     except ValueError as error:
         raise ValueError(f"--certfile: {error}") from None
     return certificate

@@ -11,10 +11,19 @@ from hashlib import sha256
 from typing import Final, cast
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from kling_contracts.gateways import PAGING, VALIDATION_SHAPES, Gateway, RefusalReason, Route, gateway_of
+from kling_contracts.gateways import (
+    PAGING,
+    VALIDATION_SHAPES,
+    ErrorShape,
+    Gateway,
+    Refusal,
+    RefusalReason,
+    Route,
+    gateway_of,
+)
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, InputPicture, ValidationResult, Violation, shorten
-from kling_contracts.vocabulary import ASSUMED
+from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD
 from kling_mock.auth import Denied, Token, credential_of
 from kling_mock.commands import (
     CheckHealth,
@@ -33,6 +42,15 @@ from kling_mock.images.urls import locate
 from kling_mock.records import PictureRecord, TaskRequest
 from kling_mock.settings import Settings, relaxable
 
+# Not a fact of the service: by RFC 9110 the status of a body in a coding that the server does not decode.
+ENCODED_RULE: Final = "body.encoding"
+ENCODED_BODY: Final = Refusal(
+    415,
+    ErrorShape.KLING,
+    1201,
+    "Content-Encoding {encoding} is not supported: send the body uncompressed",
+    HTTP_STANDARD,
+)
 HEALTH_PATH: Final = "/_mock/health"
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
@@ -120,6 +138,10 @@ def read_create(
 ) -> Create | Refused:
     if request.size > settings.body_cap:
         return refused(gateway, RefusalReason.TOO_LARGE, account, relax="body_cap")
+    encoding = request.header("content-encoding") or "identity"
+    if encoding.strip().lower() not in ("", "identity"):
+        named: Named = (("encoding", shorten(encoding)),)
+        return Refused(ENCODED_BODY, ENCODED_RULE, HTTP_STANDARD, None, account, named)
     repeated: list[str] = []
     try:
         body = decode(request.body, repeated)

@@ -78,15 +78,16 @@ LIBRARIES = {
 # Who may import doors, and whether only inside functions: those are the lazy ways in.
 DOORS = {
     "kling_mock.fake": ("lazy", {"httpx", "respx_router", "asgi", "server", "webhook_sender"}),
-    "kling_mock.cli": ("lazy", {"server"}),
+    "kling_mock.cli": ("lazy", {"server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
-    "kling_mock.doors.server": ("eager", {"connection", "limits", "origins"}),
+    "kling_mock.doors.server": ("eager", {"connection", "limits", "origins", "tls"}),
     "kling_mock.doors.connection": (
         "eager",
         {"asgi", "asgi_exchange", "limits", "origins", "request_parser", "responses"},
     ),
     "kling_mock.doors.asgi_exchange": ("eager", {"asgi", "request_parser", "responses"}),
     "kling_mock.doors.request_parser": ("eager", {"limits", "origins"}),
+    "kling_mock.doors.tls": ("eager", {"limits"}),
     "kling_mock.doors.asgi": ("eager", {"index_page", "limits", "origins", "workers"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),

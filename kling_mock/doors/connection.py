@@ -363,8 +363,8 @@ class Connection(asyncio.Protocol):
 def protocol(limits: Limits, *, guarded: bool) -> Callable[..., Connection]:
     """The protocol class for uvicorn's option `http`, with its settings."""
 
-    def connect(*args: Any, **kwargs: Any) -> Connection:
-        return Connection(*args, **kwargs, limits=limits, guarded=guarded)
+    def connect(*arguments: Any, **named: Any) -> Connection:
+        return Connection(*arguments, **named, limits=limits, guarded=guarded)
 
     return connect
 

@@ -12,8 +12,6 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -22,6 +20,7 @@ import uvicorn
 from kling_mock.doors.connection import Connection, protocol
 from kling_mock.doors.limits import Limits
 from kling_mock.doors.origins import is_loopback
+from kling_mock.doors.tls import Acceptor, Certificate
 from kling_mock.timing.time_skipping import RealTimeThread
 
 BACKLOG: Final = 2048
@@ -74,34 +73,11 @@ def url_of(listening: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """The PEM files of a certificate chain and of its key; `keyfile` is None if the first has both."""
-
-    certfile: Path
-    keyfile: Path | None = None
-
-    def check(self) -> None:
-        """Raises ValueError if the files cannot be read or do not fit."""
-        import ssl
-
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certfile, self.keyfile, _no_password)
-        except OSError as error:  # ssl.SSLError among them
-            files = f"{self.certfile}, {self.keyfile}" if self.keyfile else f"{self.certfile}"
-            raise ValueError(f"certificate: cannot use {files}: {error}") from error
-
-
-def _no_password() -> str:
-    raise ValueError("certificate: the key is encrypted; give one without a password")
-
-
 def uvicorn_config(
     app: Callable[..., Any],
     *,
     guarded: bool = False,
     limits: Limits = DEFAULTS,
-    certificate: Certificate | None = None,
 ) -> uvicorn.Config:
     """`guarded`: only loopback Host names are served, unless the fake has a `base_url`."""
     return uvicorn.Config(
@@ -116,8 +92,6 @@ def uvicorn_config(
         lifespan="off",
         ws="none",
         timeout_keep_alive=int(limits.keep_alive),
-        ssl_certfile=None if certificate is None else str(certificate.certfile),
-        ssl_keyfile=None if certificate is None or certificate.keyfile is None else str(certificate.keyfile),
     )
 
 
@@ -130,20 +104,30 @@ class _Lifecycle(uvicorn.Server):
         announce: Callable[[], None],
         beside: Work | None = None,
         limits: Limits = DEFAULTS,
+        certificate: Certificate | None = None,
     ) -> None:
         super().__init__(config)
+        self._certificate = certificate
         self._announce = announce
         self._first = beside
         self._limits = limits
+        self._accepting: list[asyncio.Task[None]] = []
         self._beside: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup(sockets if self._certificate is None else [])
+        if self._certificate is not None:
+            acceptor = Acceptor(self._connect, self._certificate.context(), self._limits)
+            self._accepting = [asyncio.create_task(acceptor.run(each)) for each in sockets or ()]
         self.loop = asyncio.get_running_loop()
         if self._first is not None:
             await self.begin(self._first)
         self._announce()
+
+    def _connect(self) -> Connection:
+        connect = cast("Callable[..., Connection]", self.config.http_protocol_class)
+        return connect(self.config, self.server_state, {})
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
@@ -160,6 +144,10 @@ class _Lifecycle(uvicorn.Server):
         works = tuple(self._beside)
         for server in self.servers:
             server.close()
+        for task in self._accepting:
+            task.cancel()
+        if self._accepting:
+            await asyncio.wait(self._accepting)
         for listening in sockets or ():
             listening.close()
         for connection in self._connections():
@@ -212,8 +200,8 @@ def serve_until_interrupted(
     """Serve in this (the main) thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
     # uvicorn stops on either and then raises the signal again for the handlers that were set before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = uvicorn_config(app, guarded=_guarded(listening), certificate=certificate)
-    server = _Lifecycle(config, announce, beside)
+    config = uvicorn_config(app, guarded=_guarded(listening))
+    server = _Lifecycle(config, announce, beside, certificate=certificate)
     try:
         server.run([listening])
     except KeyboardInterrupt:  # uvicorn has stopped and raises the signal again
@@ -257,14 +245,12 @@ class Server:
         if self._thread is not None:
             raise RuntimeError("the server is started already")
         if self._certificate is not None:
-            self._certificate.check()
+            self._certificate.context()  # raises here, not in the thread
         listening = bind(self._host, self._port)
         self._url = url_of(listening, "http" if self._certificate is None else "https")
         answering = threading.Event()
-        config = uvicorn_config(
-            self._app, guarded=_guarded(listening), limits=self._limits, certificate=self._certificate
-        )
-        server = _Lifecycle(config, answering.set, self._work, self._limits)
+        config = uvicorn_config(self._app, guarded=_guarded(listening), limits=self._limits)
+        server = _Lifecycle(config, answering.set, self._work, self._limits, self._certificate)
         problems: list[BaseException] = []
 
         def run() -> None:

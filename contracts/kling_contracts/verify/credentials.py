@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import quote
 
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Headers
@@ -90,7 +90,9 @@ class Keys:
         usual = {"iss": access, "exp": now + TOKEN_LIFE, "nbf": now - TOKEN_LEEWAY}
         payload = {name: value for name, value in {**usual, **(claims or {})}.items() if value is not None}
         algorithm = "none" if secret is None else "HS256"
-        return jwt.encode(payload, secret, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]
+        # An unsigned token has no key; the annotation denies that if `cryptography` is installed.
+        key = cast("Any", secret)
+        return jwt.encode(payload, key, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]
 
     def scrub(self, text: str) -> str:
         """The text with every key, secret and token we sent replaced by a mark."""

@@ -291,7 +291,7 @@ ODD_HEADERS: dict[str, list[tuple[str, str]]] = {
     "another content type": [("content-type", "text/plain")],
     "a broken content type": [("content-type", ";;;=")],
     "a charset": [("content-type", "application/json; charset=latin-1")],
-    "a content encoding that is not true": [("content-encoding", "gzip")],
+    "the identity encoding": [("content-encoding", "identity")],
     "what SDKs add": [("x-stainless-lang", "js"), ("sec-fetch-mode", "cors"), ("accept-language", "*")],
     "a cookie": [("cookie", "a=b")],
     "an odd accept": [("accept", "text/html;q=2"), ("accept-encoding", "")],
@@ -330,6 +330,20 @@ def test_a_body_in_chunks_is_the_same_body(door: Door, post: Build, size: int) -
     with door(fake) as send:
         assert send(cut).status_code == 200
     assert fake.task.request.prompt == "größe 猫"
+    fake.check()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, identity", "GZIP"])
+def test_an_encoded_body_is_a_415_that_names_the_encoding(door: Door, post: Build, encoding: str) -> None:
+    """Whether the body is encoded or not; after the check of the key."""
+    fake = a_fake()
+    with door(fake) as send:
+        key = ("authorization", "Bearer sk-door")
+        response = send(post(_in_good(), key, ("content-encoding", encoding)))
+        assert (response.status_code, encoding in response.json()["message"]) == (415, True)
+        assert_own_error(response)
+        assert send(post(_in_good(), ("content-encoding", encoding))).status_code == 401
+    assert fake.tasks == ()
     fake.check()
 
 
