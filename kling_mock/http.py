@@ -133,6 +133,8 @@ def _span(wanted: re.Match[str], total: int) -> tuple[int, int]:
 # More than any decoder takes for a number that means something. It is where the quick one has its limit,
 # and Python too, unless its settings move that.
 DIGITS_MAXIMUM: Final = 4300
+# Ten million empty lists would take a minute and gigabytes. Commas in texts count as well.
+VALUES_MAXIMUM: Final = 1_000_000
 # Above this, the bytes to compare with cost more than they save.
 QUICK_BYTES: Final = 64 * 1024
 
@@ -155,6 +157,9 @@ def decode(body: bytes, repeated: list[str]) -> object:
 
 
 def _decode_carefully(body: bytes, repeated: list[str]) -> object:
+    if len(body) > QUICK_BYTES and body.count(b",") > VALUES_MAXIMUM:
+        raise ValueError(f"it has more than {VALUES_MAXIMUM} values")
+
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
         if len(found) != len(pairs):

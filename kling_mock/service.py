@@ -7,7 +7,8 @@ from itertools import count
 
 from msgspec import Struct
 
-from kling_mock.auth import HEADER_LEAST, without_secrets
+from kling_mock.auth import HEADER_LEAST, Token, without_secrets
+from kling_mock.commands import Command
 from kling_mock.decisions import AuditInfo, decide
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
@@ -34,9 +35,18 @@ class Answer(Struct, frozen=True):
     call: CallRecord
 
 
-def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
-    """The reply to a request. `system` is system time; `draw` makes a result picture and its entity tag."""
-    command, token = parse_request(request, settings, system)
+def answer(
+    request: Request,
+    settings: Settings,
+    system: float,
+    draw: Draw,
+    parsed: tuple[Command, Token | None] | None = None,
+) -> Steps[Answer]:
+    """The reply to a request. `system` is system time; `draw` makes a result picture and its entity tag.
+
+    `parsed` is the command of the request if another process has parsed it.
+    """
+    command, token = parsed or parse_request(request, settings, system)
     keys = command.keys if token is None else (TokenKey(token.digest), *command.keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
     request_id = draw_uuid(settings.seed, "request", snapshot[REQUESTS])

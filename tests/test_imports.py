@@ -49,6 +49,7 @@ LIBRARIES = {
             "commands",
             "control",
             "decisions",
+            "heavy_requests",
             "http",
             "plan",
             "records",
@@ -63,7 +64,7 @@ LIBRARIES = {
     "kling_mock.doors.webhook_sender": {"httpx"},  # when the first callback is sent
     "kling_mock.doors.httpx": {"httpx"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
-    "kling_mock.doors.asgi": {"trio"},  # under trio only, whose threads answer heavy requests
+    "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
     "kling_mock.doors.connection": {"uvicorn"},
     "kling_mock.doors.request_parser": {"httptools"},
     "kling_mock.doors.server": {"uvicorn"},

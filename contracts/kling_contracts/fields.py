@@ -309,9 +309,18 @@ PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
 # `urlsplit` drops tabs and newlines silently and takes blanks in a host for part of its name.
 _BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
 
+# Only user, host and port are looked at, and these are shorter.
+_AUTHORITY: Final = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#]*")
+_URL_LOOKED_AT: Final = 8192
+
 
 def is_web_url(text: str) -> bool:
     """Whether text is an absolute http(s) URL with a host. What follows the host is not looked at."""
+    if len(text) > _URL_LOOKED_AT:
+        end = _AUTHORITY.match(text, 0, _URL_LOOKED_AT)
+        if end is None or end.end() == _URL_LOOKED_AT:
+            return False
+        text = text[: end.end()]
     if PLAIN_URL.fullmatch(text):
         return True
     if not LOOKS_WEB.match(text) or _BLANK_IN_HOST.match(text):

@@ -7,6 +7,7 @@ in few bytes, so that strategies, examples and tests need no image library.
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from typing import Final, NamedTuple
 
@@ -15,6 +16,11 @@ _JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
 # Start-of-frame markers carry the size; C4, C8 and CC lie in the same range but are tables.
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE: Final = frozenset(range(0xD0, 0xD9)) | {0x01}
+
+
+# Files have some dozen segments. Millions of empty ones would take seconds to skip.
+_JPEG_STEPS: Final = 10_000
+_NO_FILL: Final = re.compile(rb"[^\xff]")
 
 
 class PictureHeader(NamedTuple):
@@ -42,12 +48,15 @@ def _read_png(data: bytes) -> PictureHeader | None:
 
 def _read_jpeg(data: bytes) -> PictureHeader | None:
     position = 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
+    for _ in range(_JPEG_STEPS):
+        if position + 4 > len(data) or data[position] != 0xFF:
             return None
         marker = data[position + 1]
-        if marker == 0xFF:  # fill byte before a marker
-            position += 1
+        if marker == 0xFF:  # fill bytes before a marker
+            found = _NO_FILL.search(data, position)
+            if found is None:
+                return None
+            position = found.start() - 1
         elif marker in _JPEG_BARE:
             position += 2
         elif marker in _JPEG_FRAMES:

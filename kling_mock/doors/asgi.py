@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, Final, Protocol, cast
+from time import time
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from kling_mock.doors.index_page import index_reply, wants_index
 from kling_mock.doors.limits import DRAINED_CAPS
@@ -22,10 +25,13 @@ from kling_mock.doors.origins import (
     preflight_reply,
     with_cors,
 )
-from kling_mock.doors.workers import THREADS, Workers
+from kling_mock.doors.workers import Workers
 from kling_mock.http import Headers, Reply, Request
 from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
+
+if TYPE_CHECKING:
+    from kling_mock.heavy_requests import Parsed, ParsingProcesses
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,8 +39,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+Body = bytes | bytearray
+
 # Decoding JSON and base64 of a larger body would stall the event loop.
 INLINE_BYTES: Final = 256 * 1024
+# A picture of a kilobyte may have millions of pixels, which take a second to decode.
+THUMBNAIL_BYTES: Final = 1024
 
 
 class Answering(Protocol):
@@ -44,6 +54,8 @@ class Answering(Protocol):
     def settings(self) -> Settings: ...
 
     def handle(self, request: Request) -> Reply: ...
+
+    def handle_parsed(self, request: Request, parsed: Parsed) -> Reply: ...
 
 
 class ASGIApp:
@@ -58,7 +70,8 @@ class ASGIApp:
         self.control = control
         self.note: Callable[[str], None] = _drop
         self._workers = Workers()
-        self._limiter: Any = None  # of threads, on trio
+        self._waiting = Workers()
+        self._processes: ParsingProcesses | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -78,73 +91,107 @@ class ASGIApp:
         received = await _read_body(receive, fake.settings.body_cap, _declared_length(scope))
         if received is None:  # the client closed the connection
             return
-        request = _request(scope, *received)
-        reply = await self.answer(fake, request)
+        body, size = received
+        request = _request(scope, size)
+        reply = await self.answer(fake, request, body)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers]
         if request.size > fake.settings.body_cap * DRAINED_CAPS:  # the rest of the body was not read
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        body = b"" if request.method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
+        content = b"" if request.method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": content})
 
-    async def answer(self, fake: Answering, request: Request) -> Reply:
-        """The reply, computed in the event loop or in a thread; on asyncio or trio."""
-        if not is_heavy(request.path, request.size):
-            return self.reply(fake, request)
+    async def answer(self, fake: Answering, request: Request, body: Body) -> Reply:
+        """The reply to a request with this body, computed here or beside the event loop (asyncio or trio)."""
+        if not is_heavy(request.path, request.size, fake.settings):
+            return self.reply(fake, with_body(request, body))
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             import trio
 
-            self._limiter = limiter = self._limiter or trio.CapacityLimiter(THREADS)
-            return await trio.to_thread.run_sync(
-                self.reply, fake, request, limiter=limiter, abandon_on_cancel=True
-            )
+            replied = trio.Event()
+            token = trio.lowlevel.current_trio_token()
+            found: list[Reply] = []
+
+            def take(reply: Reply) -> None:
+                found.append(reply)
+                replied.set()
+
+            self.answer_beside(fake, request, body, lambda reply: token.run_sync_soon(take, reply))
+            await replied.wait()
+            return found[0]
         future: asyncio.Future[Reply] = loop.create_future()
 
         def done(reply: Reply) -> None:
             if not future.done():  # the request may have been cancelled
                 future.set_result(reply)
 
-        self.answer_in_thread(fake, lambda: request, loop, done)
+        self.answer_beside(fake, request, body, lambda reply: loop.call_soon_threadsafe(done, reply))
         return await future
 
-    def answer_in_thread(
-        self,
-        fake: Answering,
-        request: Callable[[], Request],
-        loop: asyncio.AbstractEventLoop,
-        done: Callable[[Reply], object],
+    def answer_beside(
+        self, fake: Answering, request: Request, body: Body, done: Callable[[Reply], object]
     ) -> None:
-        """Compute the reply in a thread, then call `done` in the event loop; not once that has ended."""
+        """Compute the reply to a request with this body beside the event loop, then call `done` in a thread.
 
-        def job() -> None:
-            reply = self.reply(fake, request())
-            with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(done, reply)
+        Threads wait for processes in a pool of their own, so that others do not wait for them. `done` may
+        raise RuntimeError if the event loop was closed meanwhile.
+        """
 
-        self._workers.run(job)
+        def finish(reply: Reply) -> None:
+            with suppress(RuntimeError):
+                done(reply)
+
+        def in_thread() -> None:
+            from kling_mock.heavy_requests import needs_process
+
+            if needs_process(body, fake.settings):
+                self._waiting.run(lambda: finish(self._parsed_reply(fake, request, body)))
+            else:
+                finish(self.reply(fake, with_body(request, body)))
+
+        self._workers.run(in_thread)
+
+    def _parsed_reply(self, fake: Answering, request: Request, body: Body) -> Reply:
+        """The reply to a request that a process parses."""
+        from kling_mock.heavy_requests import ParsingProcesses
+
+        self._processes = processes = self._processes or ParsingProcesses()
+        try:
+            parsed = processes.parse(request, body, fake.settings, time())
+        except (OSError, ValueError):  # no process, or not for this fake
+            return self.reply(fake, with_body(request, body))
+        if parsed is None:  # it ended, for lack of memory: as for a body over the cap
+            return self.reply(fake, replace(request, length=fake.settings.body_cap + 1))
+        return self._with_cors(fake, request, lambda: fake.handle_parsed(request, parsed))
 
     def reply(self, fake: Answering, request: Request) -> Reply:
         """The reply of the fake, of the index page, or to a preflight; with CORS headers."""
-        origin = request.header("origin")
+        if wants_index(request):
+            return self._with_cors(fake, request, lambda: index_reply(request, fake.settings))
+        if request.header("origin") is None:
+            return fake.handle(request)
+        return self._with_cors(fake, request, lambda: fake.handle(request))
+
+    def _with_cors(self, fake: Answering, request: Request, answer: Callable[[], Reply]) -> Reply:
+        origin, policy = request.header("origin"), fake.settings.cors
         if origin is None or is_control(request.path):
-            return index_reply(request, fake.settings) if wants_index(request) else fake.handle(request)
-        policy = fake.settings.cors
+            return answer()
         if is_preflight(request):
             if not allows(policy, origin):
                 self.note(f"preflight of {request.path[:100]} refused; {cors_advice(origin)}")
             return preflight_reply(request, policy, origin)
-        reply = index_reply(request, fake.settings) if wants_index(request) else fake.handle(request)
-        return reply if policy == "off" else with_cors(reply, policy, origin)
+        return answer() if policy == "off" else with_cors(answer(), policy, origin)
 
 
 def _drop(_: str) -> None: ...
 
 
-def is_heavy(path: str, size: int) -> bool:
-    """Whether a reply takes long enough to stall the event loop: large bodies, and pictures to draw."""
-    return size > INLINE_BYTES or locate(path) is not None
+def is_heavy(path: str, size: int, settings: Settings) -> bool:
+    """Whether a reply would stall the event loop: large bodies, pictures to draw, thumbnails to make."""
+    limit = THUMBNAIL_BYTES if settings.thumbnails else INLINE_BYTES
+    return size > limit or locate(path) is not None
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -160,10 +207,15 @@ def _declared_length(scope: Scope) -> int:
     return int(declared) if declared.isdigit() and len(declared) < 19 else 0
 
 
-async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytes, int] | None:
+def with_body(request: Request, body: Body) -> Request:
+    """The request with its body, which is empty if it was over the cap."""
+    return replace(request, body=bytes(body))
+
+
+async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytearray, int] | None:
     """The body and its size; an empty body if it is over the cap, None if the client left."""
     if declared > cap * DRAINED_CAPS:
-        return b"", declared
+        return bytearray(), declared
     body = bytearray()
     size = 0
     while True:
@@ -177,10 +229,11 @@ async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytes, 
         else:
             body.clear()
         if not message.get("more_body") or size > cap * DRAINED_CAPS:
-            return bytes(body), size
+            return body, size
 
 
-def _request(scope: Scope, body: bytes, size: int) -> Request:
+def _request(scope: Scope, size: int) -> Request:
+    """The request without its body."""
     headers: Headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
     )
@@ -191,7 +244,7 @@ def _request(scope: Scope, body: bytes, size: int) -> Request:
     root = quote(_root(scope))
     scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
     path = _below(_raw_path(scope), root)
-    return Request(scope["method"], path, query, headers, body, f"{scheme}://{host}{root}", size)
+    return Request(scope["method"], path, query, headers, b"", f"{scheme}://{host}{root}", size)
 
 
 def _root(scope: Scope) -> str:
