@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
-from kling_mock.auth import Token, account_name
+from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
-from kling_mock.commands import Command
 from kling_mock.http import Reply, Request, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
@@ -77,15 +76,8 @@ class Fake(FakeView):
 
     def handle(self, request: Request) -> Reply:
         """Answer a request. Never raises: a bug of ours is a 500, kept for `check()`."""
-        return self._handle(request, None)
-
-    def handle_parsed(self, request: Request, parsed: tuple[Command, Token | None]) -> Reply:
-        """Answer a request that another process has parsed; the body may be missing."""
-        return self._handle(request, parsed)
-
-    def _handle(self, request: Request, parsed: tuple[Command, Token | None] | None) -> Reply:
         try:
-            answered = self._answer(request, parsed)
+            answered = self._answer(request)
         except Exception as bug:  # noqa: BLE001 -- a door must get a reply; check() raises the bug again
             self._problems.append(bug)
             refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
@@ -97,8 +89,8 @@ class Fake(FakeView):
                 self._problems.append(problem)
         return answered.reply
 
-    def _answer(self, request: Request, parsed: tuple[Command, Token | None] | None) -> Answer:
-        return run(answer(request, self._settings, system_time(), self._draw, parsed), self._store)
+    def _answer(self, request: Request) -> Answer:
+        return run(answer(request, self._settings, system_time(), self._draw), self._store)
 
     def on_call(self, listener: Callable[[CallRecord], None]) -> None:
         """Call `listener` with each call after its commit, in the thread that answers it.

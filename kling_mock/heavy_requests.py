@@ -18,7 +18,7 @@ import weakref
 from dataclasses import fields
 from typing import BinaryIO, Final, cast
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
@@ -26,7 +26,7 @@ from kling_mock.auth import Token
 from kling_mock.commands import Command, Create, Refused
 from kling_mock.http import Request
 from kling_mock.routing import parse_request
-from kling_mock.service import NOTES_KEPT
+from kling_mock.service import NOTES_KEPT, ParsedRequest
 from kling_mock.settings import Settings
 
 Parsed = tuple[Command, Token | None]
@@ -59,8 +59,10 @@ class ParsingProcesses:
 
     def parse(
         self, request: Request, body: bytes | bytearray, settings: Settings, system: float
-    ) -> Parsed | None:
-        """The command of a request, which is given without its body; None if the process ended without it.
+    ) -> ParsedRequest | None:
+        """The request with the command that it is; None if the process ended without it.
+
+        `request` is given without its body.
 
         Raises OSError if no process can be started, ValueError for gateways that it does not know.
         """
@@ -80,11 +82,12 @@ class ParsingProcesses:
         self._running.add(process)
         try:
             with process:
-                return _exchange(process, head, body)
+                command, token = _exchange(process, head, body)
         except (OSError, EOFError, pickle.UnpicklingError):
             return None
         finally:
             self._running.discard(process)
+        return ParsedRequest(**asdict(request), command=command, token=token)
 
 
 def _kill(running: set[subprocess.Popen[bytes]]) -> None:

@@ -35,18 +35,19 @@ class Answer(Struct, frozen=True):
     call: CallRecord
 
 
-def answer(
-    request: Request,
-    settings: Settings,
-    system: float,
-    draw: Draw,
-    parsed: tuple[Command, Token | None] | None = None,
-) -> Steps[Answer]:
-    """The reply to a request. `system` is system time; `draw` makes a result picture and its entity tag.
+class ParsedRequest(Request, frozen=True, kw_only=True):
+    """A request that another process has parsed; its body is missing."""
 
-    `parsed` is the command of the request if another process has parsed it.
-    """
-    command, token = parsed or parse_request(request, settings, system)
+    command: Command
+    token: Token | None
+
+
+def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
+    """The reply to a request. `system` is system time; `draw` makes a result picture and its entity tag."""
+    if isinstance(request, ParsedRequest):
+        command, token = request.command, request.token
+    else:
+        command, token = parse_request(request, settings, system)
     keys = command.keys if token is None else (TokenKey(token.digest), *command.keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
     request_id = draw_uuid(settings.seed, "request", snapshot[REQUESTS])

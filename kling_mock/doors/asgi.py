@@ -31,7 +31,7 @@ from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
-    from kling_mock.heavy_requests import Parsed, ParsingProcesses
+    from kling_mock.heavy_requests import ParsingProcesses
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -54,8 +54,6 @@ class Answering(Protocol):
     def settings(self) -> Settings: ...
 
     def handle(self, request: Request) -> Reply: ...
-
-    def handle_parsed(self, request: Request, parsed: Parsed) -> Reply: ...
 
 
 class ASGIApp:
@@ -164,7 +162,7 @@ class ASGIApp:
             return self.reply(fake, with_body(request, body))
         if parsed is None:  # it ended, for lack of memory: as for a body over the cap
             return self.reply(fake, replace(request, length=fake.settings.body_cap + 1))
-        return self._with_cors(fake, request, lambda: fake.handle_parsed(request, parsed))
+        return self.reply(fake, parsed)
 
     def reply(self, fake: Answering, request: Request) -> Reply:
         """The reply of the fake, of the index page, or to a preflight; with CORS headers."""

@@ -86,9 +86,9 @@ class RequestParser:
         self._refusal: BadRequest | None = None
         self._cap = 0
         self._fields: list[tuple[bytes, bytes]] = []
-        self._field_bytes = 0
         self._url = b""
         self._raw_bytes = 0
+        self._read_bytes = 0
         self._declared = 0
         self.head: Incoming | None = None  # of the request whose body is being read
         self.in_head = False
@@ -100,6 +100,7 @@ class RequestParser:
         """Parse bytes. Raises BadRequest, after the requests before it were passed on."""
         while not self.finished:
             self._raw_bytes += len(data)
+            self._read_bytes = self._raw_bytes  # not less than the head that ends in these bytes
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
@@ -152,7 +153,6 @@ class RequestParser:
         if self.finished:
             raise BadRequest(400, "data after the last request")
         self._fields = []
-        self._field_bytes = 0
         self._url = b""
         self._raw_bytes = 0
         self.head = None
@@ -164,17 +164,12 @@ class RequestParser:
             raise self._refuse(400, f"request target: at most {self._limits.target_bytes} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._field_bytes += len(name) + len(value)
-        if not self.in_head:  # trailers are not headers
-            self._trailers += 1
-            if self._trailers > self._limits.header_count or self._field_bytes > self._limits.header_bytes:
-                raise self._refuse(431, "trailers: too many")
+        if self.in_head:
+            self._fields.append((name, value))
             return
-        fields = self._fields
-        fields.append((name, value))
-        if len(fields) > self._limits.header_count or self._field_bytes > self._limits.header_bytes:
-            self._refusal = self._too_large()
-            raise self._refusal
+        self._trailers += 1  # they are not headers
+        if self._trailers > self._limits.header_count:
+            raise self._refuse(431, f"trailers: at most {self._limits.header_count}")
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -183,6 +178,7 @@ class RequestParser:
             raise self._refuse(400, "CONNECT: this server is not a proxy")
         if parser.should_upgrade():
             return
+        self._check_size()
         self.in_head = False
         self._trailers = 0
         head = self.head = self._read_head()
@@ -194,6 +190,16 @@ class RequestParser:
             self._last(head)
         elif head.continues:
             self._on_expect()
+
+    def _check_size(self) -> None:
+        """The limits of a head. `feed` bounds what is collected before its end."""
+        limits, fields = self._limits, self._fields
+        large = self._read_bytes > limits.header_bytes
+        if len(fields) > limits.header_count or (
+            large and sum(len(name) + len(value) for name, value in fields) > limits.header_bytes
+        ):
+            self._refusal = self._too_large()
+            raise self._refusal
 
     def on_body(self, piece: bytes) -> None:
         head = self.head

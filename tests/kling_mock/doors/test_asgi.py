@@ -12,7 +12,8 @@ import pytest
 
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake
-from kling_mock.doors.asgi import DRAINED_CAPS, ASGIApp
+from kling_mock.doors.asgi import ASGIApp
+from kling_mock.doors.limits import DRAINED_CAPS
 
 Build = Callable[..., httpx.Request]
 Message = MutableMapping[str, Any]
