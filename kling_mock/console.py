@@ -45,7 +45,7 @@ class Console:
         self._writer = LogWriter(sys.stdout)
         terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] -- None if it was closed
         self._coloured = terminal and "NO_COLOR" not in os.environ
-        # Errors of libraries would be written to stderr, which may be a pipe that no one reads.
+        # Errors of libraries would be written to stderr, which may be a pipe that is not read.
         logging.getLogger().addHandler(_Forward(self))
         if not quiet:
             fake.on_call(self.show_call)
@@ -141,7 +141,7 @@ class Console:
             self._timed((text, "red"))
 
     def farewell(self) -> None:
-        """Show what was served. Standard error has the number of dropped lines, if there are any."""
+        """Show the number of tasks. Standard error has the number of dropped lines, if there are any."""
         tasks = self._fake.tasks
         finished = sum(task.status.terminal for task in tasks)
         if self._json:

@@ -1,7 +1,7 @@
 """Requests with large or dense bodies, parsed in a process of their own.
 
 Decoding JSON and base64 holds the interpreter lock for as long as one call into C takes: 30 MB of empty lists
-for seconds, whatever thread it runs in. The process receives the request and returns the command that it is;
+for seconds, in any thread. The process receives the request and returns the command that it is;
 all decisions remain here. A process serves one request, so its memory goes with it.
 """
 
@@ -36,7 +36,7 @@ PLAIN_BYTES: Final = 8 * 1024 * 1024
 DENSE_MARKS: Final = 20_000
 _MARKS: Final = (b",", b"[", b"{", b"\\")
 _PIECE: Final = 1024 * 1024
-# What parsing does not look at. A gateway of a test may not be picklable.
+# Settings that parsing does not read. A gateway of a test may not be picklable.
 _UNUSED: Final = frozenset({"pace", "callback_retries", "gateways"})
 
 

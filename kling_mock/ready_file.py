@@ -1,4 +1,4 @@
-"""The file that says where a server answers: there from its greeting to its end, and never half written."""
+"""The ready file: the address of a server, from its greeting to its end, and never half written."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._eof = True
-        if self._tls:  # asyncio closes these whatever is returned
+        if self._tls:  # asyncio closes these in any case
             return False
         if self._exchange is not None:
             self._exchange.disconnect(lost=False)
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
                 self._close()
 
     def shutdown(self) -> None:
-        """End after the reply in progress; at once if there is none."""
+        """End after the reply in progress; at once without one."""
         self._stopping = True
         if self._exchange is not None:
             self._exchange.disconnect(lost=False)

@@ -1,4 +1,4 @@
-"""The page at `/`: a browser that opens the address of a server finds out what it is."""
+"""The page at `/`, for a browser that opens the address of a server."""
 
 from __future__ import annotations
 

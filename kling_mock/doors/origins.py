@@ -13,7 +13,7 @@ from kling_mock.http import Headers, Reply, Request, json_reply, rule_header
 
 _HOST: Final = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?", re.ASCII)
 PORT_MAXIMUM: Final = 65_535
-# What a page may read beside the body, and for how long a browser keeps the answer to a preflight.
+# Headers that a page may read, and the seconds for which a browser keeps the answer to a preflight.
 EXPOSED: Final = "x-kling-mock-rule, retry-after, etag, content-length, content-range, accept-ranges"
 PREFLIGHT_SECONDS: Final = 600
 METHODS: Final = "GET, HEAD, POST"

@@ -1,4 +1,4 @@
-"""HTTP/1 requests from the bytes of a connection, by httptools; refusals of what is not valid HTTP."""
+"""HTTP/1 requests from the bytes of a connection, by httptools; refusals of invalid bytes."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class RequestParser:
             self._on_expect()
 
     def _check_size(self) -> None:
-        """The limits of a head. `feed` bounds what is collected before its end."""
+        """The limits of a head. `feed` bounds the bytes before its end."""
         limits, fields = self._limits, self._fields
         large = self._read_bytes > limits.header_bytes
         if len(fields) > limits.header_count or (

@@ -33,11 +33,11 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class AddressRefused(OSError):
-    """The socket could not be bound; the text names the reason and the way out."""
+    """The socket could not be bound; the text names the reason and a remedy."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises AddressRefused with the way out."""
+    """A listening TCP socket. Raises AddressRefused."""
     if not 0 <= port <= 65535:  # the resolver would take 70000 for 4464
         raise AddressRefused(f"port: must be from 0 to 65535, not {port}")
     try:

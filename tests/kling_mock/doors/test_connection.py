@@ -22,7 +22,7 @@ QUICK = Limits(keep_alive=0.3, header_seconds=0.3, body_seconds=0.3, write_secon
 
 
 class Control:
-    """An application for `/_mock/`: a path says what it does, and `go_on` ends the slow ones."""
+    """An application for `/_mock/`: the path selects its behaviour, and `go_on` ends the slow ones."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
@@ -290,7 +290,7 @@ def test_the_framing_of_chunks_is_limited() -> None:
 )
 @pytest.mark.parametrize("path", ["/_mock/a", CREATE])
 def test_hosts(served: Served, good_body: bytes, lines: list[str], status: int, path: str) -> None:
-    """Invalid ones are a 400; those of other machines a 403 that names the way out."""
+    """Invalid ones are a 400; those of other machines a 403 that names the flag."""
     fake, _, connect = served
     with connect() as client:
         head = [f"POST {path} HTTP/1.1", *lines, KEY, f"Content-Length: {len(good_body)}", "", ""]
@@ -578,7 +578,7 @@ def test_the_parser_reads_the_same_however_it_is_cut(good_body: bytes) -> None:
 
 
 def test_raw_client_is_right(served: Served) -> None:
-    """Counterexample: what the tests here rely on."""
+    """Counterexample: the client of these tests notices silence and data."""
     _, _, connect = served
     client: RawClient
     with connect() as client:
