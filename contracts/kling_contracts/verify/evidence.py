@@ -87,7 +87,7 @@ class Evidence:
         default_factory=dict[ProbeKind, list[Exchange]], repr=False
     )
     _indexed: int = field(default=0, repr=False)
-    _histories: tuple[int, Sequence[TaskHistory]] = field(default=(-1, ()), repr=False)
+    _histories: tuple[int, Sequence[TaskHistory]] = field(default=(-1, ()), repr=False, compare=False)
 
     @property
     def operation(self) -> Operation:

@@ -115,7 +115,7 @@ class Exchange:
         entries = cast("list[object]", data) if isinstance(data, list) else []
         return tuple(task for task in map(read_task, entries) if task is not None)
 
-    @property
+    @cached_property
     def accepted(self) -> bool:
         """Whether a create request made a task, as far as the answer tells."""
         data = self.json_object.get("data")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 from typing import Final
 
 from kling_contracts.gateways import Gateway
@@ -154,8 +156,13 @@ class Step:
     requires: frozenset[Requirement] = frozenset()
     required: bool = True
 
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(translate, self.checks)))
+
     def covers(self, check_id: str) -> bool:
-        return any(fnmatchcase(check_id, pattern) for pattern in self.checks)
+        """Whether the step sends the requests that a check judges."""
+        return self._pattern.match(check_id) is not None
 
 
 @dataclass(frozen=True)

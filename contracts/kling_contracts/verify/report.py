@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -63,8 +63,10 @@ def judged(
     run_info: RunInfo,
 ) -> Report:
     """The report on some evidence."""
-    contexts = {check: _context_of(check, evidence) for check in checks}
-    results = tuple(_result(check, contexts, planned, options.known) for check in contexts)
+    contexts = _Contexts(checks, evidence)
+    # Unused known deviations are known only when every check has been judged.
+    judging = [check for check in contexts if options.known or asked_for(check, options)]
+    results = tuple(_result(check, contexts, planned, options.known) for check in judging)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
@@ -76,15 +78,32 @@ def judged(
     )
 
 
-def _context_of(check: Check, evidence: Evidence) -> CheckContext:
-    context = CheckContext()
-    check.judge(evidence, context)
-    return context
+class _Contexts(Mapping[Check, CheckContext]):
+    """The context of each check; a check is judged when its context is first read."""
+
+    def __init__(self, checks: Iterable[Check], evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._contexts: dict[Check, CheckContext | None] = dict.fromkeys(checks)
+
+    def __getitem__(self, check: Check) -> CheckContext:
+        context = self._contexts[check]
+        if context is None:
+            context = self._contexts[check] = CheckContext()
+            check.judge(self._evidence, context)
+        return context
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self._contexts)
+
+    def __len__(self) -> int:
+        return len(self._contexts)
 
 
 def _without_explained(check: Check, contexts: Mapping[Check, CheckContext]) -> CheckContext:
-    """What a check found, without what a check that takes precedence found for the same message or task."""
+    """The failures of a check that no check of higher precedence reports for the same message or task."""
     mine = contexts[check]
+    if not mine.failures:
+        return mine
     first = [it for it in contexts if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
     explained = {subject for it in first for failure in contexts[it].failures for subject in failure.subjects}
     left = [failure for failure in mine.failures if not failure.subjects & explained]

@@ -49,7 +49,13 @@ def _long_runs(text: str) -> Iterator[tuple[int, int]]:
     while at < len(text):
         sign = text[at]
         if text[at : at + _STRIDE] == sign * _STRIDE:
-            start, end = len(text[:at].rstrip(sign)), len(text) - len(text[at:].lstrip(sign))
+            start, end = at, at + _STRIDE
+            while start and text[start - 1] == sign:
+                start -= 1
+            while text[end : end + _STRIDE] == sign * _STRIDE:
+                end += _STRIDE
+            while text[end : end + 1] == sign:
+                end += 1
             yield start, end
             at = end
         at += _STRIDE
