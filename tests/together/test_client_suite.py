@@ -119,7 +119,7 @@ def opened_async() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
 
 
-EXAMPLES = 20 if EVERY_FAULT else 5
+EXAMPLES = 20 if EVERY_FAULT else 3
 
 test_client = client_suite(Blocking(), examples=EXAMPLES)
 test_client_at_kling = client_suite(Blocking(), gateway=KLING, examples=5)

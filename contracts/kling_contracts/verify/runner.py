@@ -72,10 +72,9 @@ def run(  # noqa: PLR0913 -- what a test may replace
             recorder.go_on(evidence)
 
     started = waiter.now()
+    until = started + options.deadline
     with ExitStack() as open_things:
-        http = HttpTransport(
-            options.base_url, transport, time_left=lambda: started + options.deadline - waiter.now()
-        )
+        http = HttpTransport(options.base_url, transport, time_left=lambda: until - waiter.now())
         open_things.callback(http.close)
         if inbox is None and is_loopback(options.base_url):
             inbox = open_things.enter_context(CallbackServer(waiter.now))
@@ -85,7 +84,7 @@ def run(  # noqa: PLR0913 -- what a test may replace
             budget=Budget(0),
             evidence=evidence,
             waiter=waiter,
-            deadline=options.deadline,
+            until=until,
             inbox=inbox,
             seen=seen,
         )

@@ -68,7 +68,7 @@ class OutOfTime(Exception):
 class Session:
     """One run against one server. Raises OverBudget instead of sending what could cost too much.
 
-    After the deadline it raises OutOfTime: a server that lets every request wait cannot hold up a run.
+    After `until`, a time of the waiter, it raises OutOfTime: slow responses cannot prolong a run.
     `seen` is called whenever there is more evidence, never by two threads at once.
     """
 
@@ -80,7 +80,7 @@ class Session:
         budget: Budget,
         evidence: Evidence,
         waiter: Waiter,
-        deadline: float,
+        until: float,
         inbox: CallbackInbox | None = None,
         seen: Callable[[Evidence], None] | None = None,
     ) -> None:
@@ -91,7 +91,7 @@ class Session:
         self.inbox = inbox
         self.random = random.Random(evidence.seed)  # noqa: S311 -- choices that a seed repeats
         self._transport = transport
-        self._until = waiter.now() + deadline
+        self._until = until
         self._seen = seen
         self._lock = threading.Lock()
 

@@ -23,6 +23,7 @@ _SILENCE: Final = 30.0
 _CONNECT: Final = 10.0
 # What a request gets at least, in seconds: so much later than its deadline a run may end.
 _LEAST: Final = 1.0
+_MOST_URLS: Final = 256
 # What a result picture may have at most; more is not read.
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 # How long an answer may take from its first byte to its last, in seconds: some never end.
@@ -45,6 +46,7 @@ class HttpTransport:
         time_left: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._base = httpx.URL(base_url.rstrip("/"))
+        self._urls: dict[str, httpx.URL] = {}
         # Loopback is no business of a proxy.
         local = is_loopback(base_url)
         self._client = httpx.Client(
@@ -84,8 +86,15 @@ class HttpTransport:
         self._client.close()
 
     def _url(self, target: str) -> httpx.URL:
-        prefix = self._base.raw_path.rstrip(b"/")
-        return self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+        """The URL of a target; the last ones are kept, since a task is polled again and again."""
+        url = self._urls.get(target)
+        if url is None:
+            prefix = self._base.raw_path.rstrip(b"/")
+            url = self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+            if len(self._urls) >= _MOST_URLS:
+                self._urls.clear()
+            self._urls[target] = url
+        return url
 
 
 class _Stream(Protocol):

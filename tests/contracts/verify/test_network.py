@@ -105,9 +105,9 @@ def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.Monke
         thread.start()
         try:
             options = Options(
-                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="sk-1", deadline=0.6
+                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="sk-1", deadline=0.3
             )
-            with pytest.raises(Unreachable, match=r"no answer within 0.6 s, the deadline"):
+            with pytest.raises(Unreachable, match=r"no answer within 0.3 s, the deadline"):
                 verify(options)
         finally:
             stop.set()

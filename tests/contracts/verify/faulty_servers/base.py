@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -205,6 +206,11 @@ def _words(name: str) -> str:
 _OF_THE_WIRE: Final = frozenset({"content-length", "transfer-encoding", "host"})
 
 
+@lru_cache(maxsize=256)
+def _url(host: str, target: str) -> httpx.URL:
+    return httpx.URL(host).copy_with(raw_path=target.encode("ascii"))
+
+
 class FaultyTransport(httpx.BaseTransport):
     """A faulty server in front of a server that is reached through another transport.
 
@@ -244,7 +250,7 @@ class FaultyTransport(httpx.BaseTransport):
 
     def _pass_on(self, request: Request) -> Response:
         target = f"{request.path}?{request.query}" if request.query else request.path
-        url = httpx.URL(request.host).copy_with(raw_path=target.encode("ascii"))
+        url = _url(request.host, target)
         headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
         sent = httpx.Request(request.method, url, headers=headers, content=request.content)
         received = self._inner.handle_request(sent)
