@@ -68,7 +68,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _ask(session: Session) -> None:
     second = session.keys.second
-    histories = [history for history in session.evidence.histories() if history.created.who == "first"]
+    histories = [history for history in session.evidence.histories() if history.created.credential == "first"]
     if second is None or not histories:
         return
     task_id, create = histories[0].id, session.create_path
@@ -118,7 +118,7 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
         if not any(
             each.accepted and each.asked_object.get("external_task_id") == given
             for each in evidence.creates
-            if each.who == "first"
+            if each.credential == "first"
         ):
             continue  # it is no good in one account either
         context.expect(
@@ -131,7 +131,7 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _judge_list(evidence: Evidence, context: CheckContext) -> None:
-    foreign = {history.id for history in evidence.histories() if history.created.who == "first"}
+    foreign = {history.id for history in evidence.histories() if history.created.credential == "first"}
     for exchange in evidence.of(ProbeKind.FOREIGN_LIST):
         found = foreign & {task.task_id for task in exchange.listed}
         context.expect(

@@ -11,7 +11,7 @@ from kling_contracts.checks.routing import nobody
 from kling_contracts.gateways import TOKEN_REASONS, Gateway, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.credentials import MUTATED_TOKENS, NOBODY, Credential, Keys, mutated_keys
+from kling_contracts.verify.credentials import MUTATED_TOKENS, NO_CREDENTIAL, Credential, Keys, mutated_keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
@@ -25,7 +25,12 @@ _OPERATIONS: Final = ("create", "query", "list", *_BAD_CREATES)
 _STEP: Final = "keys"
 # Ways to spoil a token that spoil its signature alone.
 _OTHER_SIGNATURES: Final = frozenset(
-    {"all but the last letter", "one letter more", "another last letter", "letters in the other case"}
+    {
+        "the key without its last character",
+        "the key with a character appended",
+        "the key with another last character",
+        "the key with upper and lower case swapped",
+    }
 )
 
 _TOKENS: Final = (
@@ -138,15 +143,15 @@ def _mutated(keys: Keys, *, mock: bool) -> Iterator[Credential]:
         family = mock and key.startswith("sk-mock-")
         if not family:
             keys.keep_mutated(key, mutated.mark)
-            yield Credential(mutated.who, (f"Bearer {key}",))
+            yield Credential(mutated.name, (f"Bearer {key}",))
     yield Credential("another scheme", (f"Basic {bearer}",))
     yield Credential("no scheme", (bearer,))
     yield Credential("a scheme alone", ("Bearer",))
 
 
 def _nobodies() -> Iterator[Credential]:
-    yield NOBODY
-    yield NOBODY._replace(who="an empty header", values=("",))
+    yield NO_CREDENTIAL
+    yield NO_CREDENTIAL._replace(name="an empty header", values=("",))
 
 
 def _send_mutated(session: Session) -> None:
@@ -159,7 +164,7 @@ def _send_mutated(session: Session) -> None:
         for credential in credentials:
             for operation in _OPERATIONS:
                 if operation != "list" or session.evidence.gateway.lists:
-                    _operate(session, Probe(kind, operation, credential.who), credential)
+                    _operate(session, Probe(kind, operation, credential.name), credential)
     lower = session.keys.first
     for scheme in ("bearer", "BEARER"):
         values = tuple(f"{scheme} {value.partition(' ')[2]}" for value in lower.values)
@@ -189,10 +194,10 @@ def _invalid(operation: Operation) -> bytes:
 
 def _query_without_key(session: Session) -> None:
     for history in session.evidence.histories()[:1]:
-        for credential in (NOBODY, Credential("another key", ("Bearer sk-" + "0" * 40,))):
+        for credential in (NO_CREDENTIAL, Credential("an unknown key", ("Bearer sk-" + "0" * 40,))):
             target = f"{session.create_path}/{history.id}"
             session.send(
-                Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.who), "GET", target, key=credential
+                Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.name), "GET", target, key=credential
             )
 
 
@@ -208,7 +213,7 @@ def _send_tokens(session: Session) -> None:
         token = session.keys.token(access + mutated.issuer, signed, claims)
         # The early one will be good in a while.
         session.keys.keep_mutated(token, mutated.mark)
-        bearer = Credential(mutated.who, (f"Bearer {token}",))
+        bearer = Credential(mutated.name, (f"Bearer {token}",))
         _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.name), bearer)
 
 
@@ -224,9 +229,9 @@ def _judge(kind: ProbeKind) -> Callable[[Evidence, CheckContext], None]:
             for exchange in evidence.of(kind_):
                 if exchange.probe.about in _BAD_CREATES:
                     continue
-                if unsigned and exchange.who in _OTHER_SIGNATURES:
+                if unsigned and exchange.credential in _OTHER_SIGNATURES:
                     continue  # such keys differ in the signature only: `auth.token.signature`
-                if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.who == NOBODY.who) is not wanted:
+                if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.credential == NO_CREDENTIAL.name) is not wanted:
                     continue
                 context.expect(
                     exchange.status == 401,

@@ -122,7 +122,7 @@ def _duplicate(when: str, other: str) -> Callable[[Session], None]:
 def _query(session: Session) -> None:
     for history in session.evidence.histories():
         external_id = _external_id(history.created)
-        if history.created.who == "first" and external_id in (
+        if history.created.credential == "first" and external_id in (
             session.external_id(Label.FIRST),
             session.external_id(Label.OTHER_CASE),
             refused_id(session),

@@ -163,7 +163,7 @@ def _judge_complete(evidence: Evidence, context: CheckContext) -> None:
             continue
         listed = {task.task_id for task in exchange.listed}
         for history in evidence.histories():
-            if history.created.who == "first" and history.created.number < exchange.number:
+            if history.created.credential == "first" and history.created.number < exchange.number:
                 context.expect(
                     history.id in listed,
                     "a task that was created is not in the list",

@@ -82,7 +82,7 @@ def is_unwatched(history: TaskHistory) -> bool:
 
 def key_of(session: Session, history: TaskHistory) -> Credential | None:
     """The credential that a task was created with."""
-    return session.keys.second if history.created.who == "second" else session.keys.first
+    return session.keys.second if history.created.credential == "second" else session.keys.first
 
 
 def patience_with(histories: Sequence[TaskHistory]) -> tuple[float, float]:

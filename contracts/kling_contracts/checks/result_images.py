@@ -99,7 +99,7 @@ def _fetch(session: Session) -> None:
     urls = [
         (result.url, history)
         for history in session.evidence.histories()
-        if history.created.who == "first" and history.created.probe.kind != ProbeKind.REFUSE
+        if history.created.credential == "first" and history.created.probe.kind != ProbeKind.REFUSE
         if history.end and ended_as(history, TaskStatus.SUCCEED)
         for result in history.end.task.results_of(history.kind)
         if result.url.startswith(("http://", "https://"))

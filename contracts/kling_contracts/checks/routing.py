@@ -195,7 +195,7 @@ def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _send_near(session: Session) -> None:
-    history = next((each for each in session.evidence.histories() if each.created.who == "first"), None)
+    history = next((each for each in session.evidence.histories() if each.created.credential == "first"), None)
     if history is None:
         return
     task_id = history.id

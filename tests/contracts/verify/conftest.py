@@ -159,7 +159,7 @@ def serve(
         sent = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
         for each in transport.deliver(sent):
             token = each.url.rpartition("/")[2]
-            status = served.inbox.take(token, each.headers, each.content, clock.now())
+            status = served.inbox.store(token, each.headers, each.content, clock.now())
         return status
 
     fake.callbacks.deliver_to(deliver)

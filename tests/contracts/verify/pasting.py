@@ -155,7 +155,7 @@ def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list
             httpx.Client(transport=tap).get(
                 f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
             )
-            empty = replace(each, method="GET", probe=Probe(ProbeKind.POLL, task), who="first", body=b"")
+            empty = replace(each, method="GET", probe=Probe(ProbeKind.POLL, task), credential="first", body=b"")
             number = len(evidence.exchanges) + len(looks)
             looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
     return looks
@@ -171,7 +171,7 @@ def _deliveries(served: Served) -> list[Delivery]:
             received_at=each.received_at,
             replied=each.replied,
         )
-        for at, each in enumerate(served.inbox.taken())
+        for at, each in enumerate(served.inbox.received())
     ]
 
 

@@ -340,7 +340,7 @@ def hostile() -> Report:
     exchange = Exchange(
         number=0,
         probe=Probe(ProbeKind.REFUSE, "prompt.max_length", HOSTILE),
-        who="first",
+        credential="first",
         method="POST",
         target="/kling/v1/images/generations",
         headers=(("authorization", "Bearer $KLING_API_KEY"),),

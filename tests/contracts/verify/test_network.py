@@ -123,7 +123,7 @@ def test_the_receiver_takes_and_refuses() -> None:
             for n, token in enumerate("abb")
         ]
     assert answers == [200, 500, 200]
-    taken = receiver.taken()
+    deliveries = receiver.received()
     assert [(each.token, each.body, each.replied) for each in taken] == [
         ("a", b'{"n":0}', 200),
         ("b", b'{"n":1}', 500),
@@ -147,7 +147,7 @@ def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest
         torn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         torn.close()
     kept.close()
-    assert [each.body for each in receiver.taken() if each.token == "a"] == [b'{"a":1}', b"{}"]
+    assert [each.body for each in receiver.received() if each.token == "a"] == [b'{"a":1}', b"{}"]
     assert set(threading.enumerate()) <= threads
     assert capsys.readouterr().err == ""
 

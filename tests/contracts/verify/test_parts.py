@@ -28,7 +28,7 @@ def exchange(**fields: object) -> Exchange:
     plain = {
         "number": 0,
         "probe": Probe(ProbeKind.REFUSE),
-        "who": "first",
+        "credential": "first",
         "method": "POST",
         "target": "/",
         "headers": (),

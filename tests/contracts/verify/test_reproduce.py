@@ -81,7 +81,7 @@ def exchange(
     return Exchange(
         number=0,
         probe=Probe(ProbeKind.REFUSE, about),
-        who="first",
+        credential="first",
         method=method,
         target=target,
         headers=(*headers, ("content-type", "application/json")) if method == "POST" else headers,
@@ -163,7 +163,7 @@ KEYS = {
     "empty": ("", ""),
     "no scheme": (KEY_MARK, KEY),
     "second": (f"Bearer {SECOND_KEY_MARK}", f"Bearer {SECOND}"),
-    **{spoilt.who: (f"Bearer {spoilt.mark}", f"Bearer {spoilt.make(KEY)}") for spoilt in MUTATED_KEYS},
+    **{spoilt.name: (f"Bearer {spoilt.mark}", f"Bearer {spoilt.make(KEY)}") for spoilt in MUTATED_KEYS},
 }
 
 
