@@ -49,7 +49,7 @@ def subject_list(operation: Operation) -> PictureList:
 
 
 def minimal(operation: Operation) -> Body:
-    """The smallest valid request: required fields, the selecting field, and fields that constraints require."""
+    """The smallest valid request: required fields, the selecting one, and those that constraints require."""
     needed = [field for field in operation.fields if field.required or field.name == operation.selector]
     return operation.completed({field.name: minimal_value(field) for field in needed}, minimal_value)
 

@@ -137,7 +137,7 @@ class Keys:
 
 
 def _encodings(secret: str) -> tuple[str, ...]:
-    """A secret as plain text, in JSON (with and without `\\/`), and in a URL."""
+    """A secret as plain text, in JSON (with plain and with escaped slashes), and in a URL."""
     in_json = json.dumps(secret)[1:-1]
     return secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")
 
@@ -186,9 +186,7 @@ MUTATED_KEYS: Final = (
     ),
     MutatedKey("the key without its last character", _shorter, "${KLING_API_KEY%?}", "key[:-1]"),
     MutatedKey("the key with a character appended", _longer, "${KLING_API_KEY}x", 'key + "x"'),
-    MutatedKey(
-        "the key with another last character", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'
-    ),
+    MutatedKey("the key with another last character", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
     MutatedKey(
         "the key with upper and lower case swapped",
         str.swapcase,

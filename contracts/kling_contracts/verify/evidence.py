@@ -15,7 +15,7 @@ from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ResultKind
 
 READS: Final = frozenset(
-    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED}
+    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.BURST, ProbeKind.FIRST_POLL, ProbeKind.LISTED}
 )
 
 

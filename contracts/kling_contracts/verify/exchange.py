@@ -136,7 +136,7 @@ class Exchange:
 
     @property
     def is_error(self) -> bool:
-        """Whether the answer is an error. A successful answer with a task or a list, but a wrong code, is not."""
+        """Whether the answer is an error; not a success with a task or a list and merely a wrong code."""
         data = self.json_object.get("data")
         shows = isinstance(data, list) or data not in (None, "", {})
         return self.error_shape is not None and not (200 <= self.status < 300 and shows)

@@ -67,7 +67,9 @@ def _deviation(path: Path, at: int, table: object, today: date) -> Deviation:
         raise BadDeviations(f"{path}: entry {at} must have check, reason and expires, such as\n{_EXAMPLE}")
     check, reason, expires = entry["check"], entry["reason"], entry["expires"]
     if not (isinstance(check, str) and isinstance(reason, str) and reason.strip()):
-        raise BadDeviations(f"{path}: entry {at}: check and reason must be strings, and reason must not be empty")
+        raise BadDeviations(
+            f"{path}: entry {at}: check and reason must be strings, and reason must not be empty"
+        )
     if type(expires) is not date:
         raise BadDeviations(f"{path}: entry {at}: expires must be a date without quotes, such as 2027-06-30")
     return Deviation(check=check, reason=reason, expires=expires, today=today)

@@ -1,4 +1,4 @@
-"""Fields of an operation that checks need, by their meaning; None or absent where the operation lacks them."""
+"""Fields of an operation that checks need, by meaning; None or absent where the operation lacks them."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ class ProbeKind(StrEnum):
     # Queries for tasks of the run.
     POLL = "poll"
     AGAIN = "again"
-    FIRST_LOOK = "first look"
-    LOOK = "look"
+    FIRST_POLL = "first poll"
+    BURST = "burst"
     LISTED = "query"
 
     # Lists.
@@ -78,9 +78,9 @@ class Label(StrEnum):
 
     REFUSED = "refused"
     PLAIN = "plain"
-    STUBBORN = "stubborn"
+    RETRIED = "retried"
     FAILING = "failing"
-    UNWATCHED = "unwatched"
+    UNPOLLED = "unpolled"
     # Longer than a UUID, in mixed case: a server must neither truncate it nor fold its case.
     FIRST = "First_of-those-that-come-at-once"
     OTHER_CASE = "fIRST_OF-THOSE-THAT-COME-AT-ONCE"

@@ -1,8 +1,8 @@
 """Writes a recording while the run goes on: JSON lines, each flushed as soon as it is written.
 
-The first line is a header (format, version, contract version, gateway, operation, base URL, date, seed, run id,
-options). Exchanges and callbacks follow in order of arrival. The last line summarises the run; it is missing if
-the process was killed, and the rest can still be judged. A recording contains no key.
+The first line is a header (format, version, contract version, gateway, operation, base URL, date, seed, run
+id, options). Exchanges and callbacks follow in order of arrival. The last line summarises the run; it is
+missing if the process was killed, and the rest can still be judged. A recording contains no key.
 """
 
 from __future__ import annotations

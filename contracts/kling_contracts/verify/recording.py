@@ -173,7 +173,8 @@ def _add(line: _Line, evidence: Evidence) -> None:
                 exchange = _exchange(seen)
                 if exchange.number > len(evidence.exchanges):
                     raise line.wrong(
-                        f"earlier lines are missing: exchange {len(evidence.exchanges)} expected, got {exchange.number}"
+                        f"earlier lines are missing: exchange {len(evidence.exchanges)} expected, "
+                        f"got {exchange.number}"
                     )
                 # Ctrl-C may cause a line to be written twice.
                 if exchange.number == len(evidence.exchanges):

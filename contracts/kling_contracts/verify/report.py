@@ -141,7 +141,9 @@ def _result(
             check=check, verdict=Verdict.NOT_RUN, requirement=requirement, reason=f"needs {requirement}"
         )
     return Result(
-        check=check, verdict=Verdict.INCONCLUSIVE, reason="no answer of the server was one that the check applies to"
+        check=check,
+        verdict=Verdict.INCONCLUSIVE,
+        reason="no answer of the server was one that the check applies to",
     )
 
 

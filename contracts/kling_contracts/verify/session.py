@@ -119,7 +119,7 @@ class Session:
         *,
         escaped: bool = False,
     ) -> Exchange:
-        """Send a create request in UTF-8, or in ASCII with `\\u` escapes, as many clients do."""
+        """Send a create request in UTF-8, or `escaped` in ASCII, as many clients do."""
         credential = self.keys.first if key is None else key
         content = encode(body, escaped=escaped)
         kept = content if len(content) <= KEPT_BYTES else encode(_cut(body))
@@ -142,7 +142,8 @@ class Session:
     ) -> Exchange:
         """Send a request with the first key, or another credential. Raises OverBudget.
 
-        The cost of a JSON object is computed; `images` is the cost of a body that only a lenient server reads.
+        The cost of a JSON object is computed; `images` is the cost of a body that only a lenient server
+        accepts.
         """
         credential = self.keys.first if key is None else key
         images = max(images, images_of(body or b"")) if method == "POST" else 0

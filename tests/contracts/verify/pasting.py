@@ -155,7 +155,9 @@ def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list
             httpx.Client(transport=tap).get(
                 f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
             )
-            empty = replace(each, method="GET", probe=Probe(ProbeKind.POLL, task), credential="first", body=b"")
+            empty = replace(
+                each, method="GET", probe=Probe(ProbeKind.POLL, task), credential="first", body=b""
+            )
             number = len(evidence.exchanges) + len(looks)
             looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
     return looks

@@ -124,13 +124,13 @@ def test_the_receiver_takes_and_refuses() -> None:
         ]
     assert answers == [200, 500, 200]
     deliveries = receiver.received()
-    assert [(each.token, each.body, each.replied) for each in taken] == [
+    assert [(each.token, each.body, each.replied) for each in deliveries] == [
         ("a", b'{"n":0}', 200),
         ("b", b'{"n":1}', 500),
         ("b", b'{"n":2}', 200),
     ]
-    assert dict(taken[0].headers)["content-type"] == "application/json"
-    assert taken[0].received_at == 7.0
+    assert dict(deliveries[0].headers)["content-type"] == "application/json"
+    assert deliveries[0].received_at == 7.0
 
 
 def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest.CaptureFixture[str]) -> None:

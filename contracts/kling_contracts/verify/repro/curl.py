@@ -101,7 +101,7 @@ def _curl(call: Call, placeholders: Placeholders, base_url: str) -> str:
 
 
 def _body(call: Call, placeholders: Placeholders) -> tuple[str, bool]:
-    """The body as a shell word, and whether it fits as an argument of curl; otherwise arguments of `printf`."""
+    """The body as a shell word, and whether it fits as an argument of curl; else arguments of `printf`."""
     try:
         text = call.exchange.body.decode("utf-8")
     except UnicodeDecodeError:

@@ -37,8 +37,8 @@ class Call:
     """One request, possibly repeated.
 
     It is sent `at_once` times concurrently, or once after each of the `pauses` (seconds). `makes` is the
-    variable for the id of the created task, empty if no later call needs it. `fetches`: instead of the recorded
-    URL, fetch that result of the new task when it has ended.
+    variable for the id of the created task, empty if no later call needs it. `fetches`: instead of the
+    recorded URL, fetch that result of the new task when it has ended.
     """
 
     exchange: Exchange
@@ -163,8 +163,8 @@ def _polls_between(shown: Sequence[Shown], evidence: Evidence) -> Iterator[Excha
 def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     """The creates that a request depends on.
 
-    For a query or a result: the create of the requested task, and of the task in the answer. For a valid create
-    that was refused: the earlier create with the same external id.
+    For a query or a result: the create of the requested task, and of the task in the answer. For a valid
+    create that was refused: the earlier create with the same external id.
     """
     name = _last_part(exchange)
     histories = evidence.histories()
