@@ -214,7 +214,7 @@ def _send_tokens(session: Session) -> None:
         # The early token will become valid, so it must not be recorded.
         session.keys.keep_mutated(token, mutated.mark)
         bearer = Credential(mutated.name, (f"Bearer {token}",))
-        _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.name), bearer)
+        _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.kind), bearer)
 
 
 def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:

@@ -36,7 +36,7 @@ _LONG: Final = int(_SIDE * INPUT_RATIO_MAXIMUM.value)
 class FailingCreate(NamedTuple):
     """A create with an image that breaks a rule whose effect is a failed task.
 
-    `required`: the create belongs to every run, whatever its budget.
+    `required`: the create belongs to every run.
     """
 
     rule: Rule

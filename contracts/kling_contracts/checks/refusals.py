@@ -103,7 +103,7 @@ def _is_complete(exchange: Exchange) -> bool:
 
 
 def error_message(exchange: Exchange) -> str:
-    """The message of an error of any shape; empty if there is none."""
+    """The message of an error of any shape, or an empty string."""
     body = exchange.json_object
     error = body.get("error")
     message = cast("dict[str, object]", error if isinstance(error, dict) else body).get("message")

@@ -216,7 +216,7 @@ def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
 def _causes(evidence: Evidence, whole: Exchange) -> list[Exchange]:
     """The refusals of single features after a combined create was refused.
 
-    If there are none, the create itself, attributed to the feature without which it was accepted.
+    Without any, the create itself, attributed to the feature without which it was accepted.
     """
     alone: list[Exchange] = []
     part: Probe | None = None

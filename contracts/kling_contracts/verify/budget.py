@@ -25,7 +25,7 @@ class OverBudget(Exception):
 
 
 class Budget:
-    """The number of images that may be spent; None is no limit. Thread-safe."""
+    """The number of images that may be spent; None means no limit. Thread-safe."""
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit

@@ -61,7 +61,7 @@ class TaskHistory:
 
     @property
     def end(self) -> Observation | None:
-        """The first observation of a terminal state; None if there is none."""
+        """The first observation of a terminal state, or None."""
         seen = self.observations if self.synchronous else self.reads
         return next((each for each in seen if _terminal(each.task)), None)
 

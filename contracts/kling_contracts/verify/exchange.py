@@ -106,7 +106,7 @@ class Exchange:
 
     @cached_property
     def task(self) -> TaskMessage | None:
-        """The task in the answer; None if there is none."""
+        """The task in the answer, or None."""
         return read_task(self.json_object.get("data"))
 
     @property
@@ -152,7 +152,7 @@ class Exchange:
     def proves_refusal(self) -> bool:
         """Whether the answer proves that nothing was created.
 
-        With a success status, an error code alone is no proof: some gateways send `"code": "success"`.
+        An error code with a success status does not prove it: some gateways send `"code": "success"`.
         """
         body = self.json_object
         data = body.get("data")

@@ -39,7 +39,7 @@ class Options:
 
     @property
     def target(self) -> Gateway:
-        """The gateway with the chosen operation as its main one. Raises LookupError if it does not offer it."""
+        """The gateway with the chosen operation as its main one. Raises LookupError for an unknown one."""
         chosen = self.operation
         if chosen is None:
             return self.gateway

@@ -27,7 +27,7 @@ _AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
 
 
 class BadRecording(ValueError):
-    """A file is not a recording, or is damaged; the message names the line and the way out."""
+    """A file is not a recording, or is damaged; the message names the line and a remedy."""
 
 
 @dataclass(frozen=True)

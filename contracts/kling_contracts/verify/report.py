@@ -134,7 +134,7 @@ def _result(
     covering = [each for each in planned if each.step.covers(check.id)]
     missing = [each.missing for each in covering if each.missing]
     if missing:
-        # If some of its tasks were created, time is the reason, whatever other steps lacked.
+        # If some of its tasks were created, time is the reason, even if other steps lacked something else.
         begun = any(each.step.creates and each.missing is None for each in covering)
         requirement = Requirement.TIME if begun and Requirement.TIME in missing else missing[0]
         return Result(

@@ -1,4 +1,4 @@
-"""How the HTML report looks, and what its script adds: a filter, buttons that copy. All is there without."""
+"""Style and script of the HTML report. The script only adds a filter and copy buttons."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ header p { font-size: .9rem; margin: .25rem 0 .75rem; }
 .bar a { flex-basis: auto; padding: .15rem .6rem; border-radius: 4px; background: var(--card);
   color: var(--ink); text-decoration: none; font-size: .9rem; white-space: nowrap;
   border-bottom: 3px solid var(--soft); }
-.bar .finding { border-color: var(--bad); } .bar .pass { border-color: var(--good); }
+.bar .failed { border-color: var(--bad); } .bar .passed { border-color: var(--good); }
 .bar .known, .bar .inconclusive, .bar .not-run { border-color: var(--warn); }
 input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--line); border-radius: 4px;
   background: var(--card); color: var(--ink); } input { width: min(22rem, 100%); }
 details.check, details.group { background: var(--card); border: 1px solid var(--line); border-left-width: 4px;
   border-radius: 6px; margin: .5rem 0; padding: .5rem .8rem; }
-.finding { border-left-color: var(--bad) !important; } .pass { border-left-color: var(--good) !important; }
+.failed { border-left-color: var(--bad) !important; } .passed { border-left-color: var(--good) !important; }
 .known, .inconclusive, .not-run { border-left-color: var(--warn) !important; }
 summary { cursor: pointer; } summary code { font-weight: 600; margin-right: .4rem; }
 .rule { font-size: .9rem; margin: .4rem 0; }

@@ -168,7 +168,7 @@ class _Writer:
         return "[" + ", ".join(f"({name}, {value})" for name, value in pairs) + "]"
 
     def _body(self, call: Call) -> tuple[str, bool]:
-        """The argument for the body, and whether httpx says by itself that it is JSON."""
+        """The argument for the body, and whether httpx sets the JSON Content-Type for it."""
         body, value = call.exchange.body, call.value
         if value is not None:
             made = self._literal(self._placeholders.in_value(value))
@@ -193,7 +193,7 @@ class _Writer:
         )
 
     def _placeholder(self, placeholder: Placeholder) -> str:
-        """The expression of a piece: a name that it uses alone is written out."""
+        """The expression of a placeholder, with names that are used once replaced by their expressions."""
         self.used.update(_NAMES.findall(placeholder.python))
         written = {name: self._placeholders.in_python(name) for name in self.once}
         return _NAMES.sub(lambda found: written.get(found[0], found[0]), placeholder.python)

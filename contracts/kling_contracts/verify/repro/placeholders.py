@@ -172,7 +172,7 @@ class Placeholders:
 
 
 def _made_by(data: bytes, text: str) -> str | None:
-    """The call of `kling_contracts.cases.images` that generates an image; None if there is none."""
+    """The call of `kling_contracts.cases.images` that generates an image, or None."""
     header = read_header(data)
     if header is None:
         return None
