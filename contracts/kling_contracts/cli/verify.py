@@ -58,9 +58,9 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "verify",
         help="verify a server",
-        description="Send requests to a server and check its answers. Without --max-tasks no task is "
-        "created, except on kling-mock, which costs nothing. A gateway on this machine may forward to a paid "
-        "service.",
+        description="Send requests to a server and check its answers.\n\n"
+        "Without --max-tasks no task is created, except on kling-mock, which costs nothing.\n"
+        "A gateway on this machine may forward to a paid service.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

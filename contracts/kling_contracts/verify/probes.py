@@ -14,7 +14,7 @@ class ProbeKind(StrEnum):
     # Paths, methods and ids.
     METHOD = "method"
     PATH = "path"
-    UNKNOWN_ID = "unknown"
+    UNKNOWN_ID = "unknown id"
     ODD_ID = "odd id"
     NEAR_ID = "near id"
     SAME_ID = "same id"
@@ -27,8 +27,8 @@ class ProbeKind(StrEnum):
     TASK_WITHOUT_KEY = "no key for a task"
 
     # Invalid requests, and the task lists before and after them.
-    REFUSE = "refuse"
-    MALFORMED = "malformed"
+    REFUSE = "invalid request"
+    MALFORMED = "malformed body"
     LIST_BEFORE = "list before"
     LIST_AFTER = "list after"
 
@@ -39,7 +39,7 @@ class ProbeKind(StrEnum):
     ACCEPT_TWICE = "accept twice"
 
     # Creates whose task must fail.
-    ATTEMPT = "attempt"
+    ATTEMPT = "create that must fail"
 
     # External ids.
     DUPLICATE = "duplicate"
@@ -50,7 +50,7 @@ class ProbeKind(StrEnum):
     AGAIN = "again"
     FIRST_POLL = "first poll"
     BURST = "burst"
-    LISTED = "query"
+    LISTED = "query for a list entry"
 
     # Lists.
     LIST = "list"
@@ -62,15 +62,15 @@ class ProbeKind(StrEnum):
     BAD_PAGE = "bad page"
 
     # Another account.
-    FOREIGN = "foreign"
-    FOREIGN_NOWHERE = "foreign nowhere"
+    FOREIGN = "foreign task"
+    FOREIGN_NOWHERE = "unknown task of the second key"
     FOREIGN_SAME_ID = "same external id"
     FOREIGN_BY_EXTERNAL_ID = "foreign external id"
     FOREIGN_LIST = "foreign list"
 
     # Results.
-    PICTURE = "picture"
-    PICTURE_AGAIN = "picture again"
+    PICTURE = "result"
+    PICTURE_AGAIN = "result again"
 
 
 class Label(StrEnum):
@@ -94,4 +94,5 @@ class Probe(NamedTuple):
     tag: str = ""
 
     def __str__(self) -> str:
-        return " / ".join(part for part in self if part)
+        """`kind: about, tag`, without empty parts."""
+        return ": ".join(filter(None, (self.kind, ", ".join(filter(None, (self.about, self.tag))))))

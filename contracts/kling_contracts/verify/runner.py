@@ -121,7 +121,7 @@ def _reach(session: Session) -> bool:
     """Whether the health endpoint identifies the server as kling-mock. Raises Unreachable."""
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
-        raise Unreachable(f"no answer: {health.failure}")
+        raise Unreachable(f"no answer: {health.failure}; check --base-url and that the server is running")
     first = session.query(
         ProbeKind.UNKNOWN_ID, f"kc-{session.evidence.run}-unknown", "whether the key is accepted"
     )

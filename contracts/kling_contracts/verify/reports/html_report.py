@@ -60,9 +60,8 @@ script-src 'unsafe-inline'">
 </head>
 <body>
 <header class="code-{int(exit_code(report, require_all=require_all))}">
-<h1><b>{_text(word)}</b>{_text(rest)}</h1>
-<p>{_text(circumstances(report))}</p>
-<p>{_text(date_and_version(report))}</p>
+<h1><b>{_text(word)}:</b>{_text(rest)}</h1>
+<p>{_text(circumstances(report))}<br>{_text(date_and_version(report))}</p>
 {_bar(report)}
 <p class="tools" hidden><input type="search" id="filter" placeholder="filter by id or text"
  aria-label="filter by id or text"> <button id="all">open all</button></p>
@@ -130,7 +129,8 @@ def _finding(result: Result, report: Report, *, opened: bool) -> str:
     more = f"<p>{left} more in the JSON report</p>" if left > 0 else ""
     reason = f"<p><b>accepted:</b> {_text(result.reason)}</p>" if result.reason else ""
     return (
-        f'<details class="check {_CLASSES[result.verdict]}" id="{_text(check.id)}"{" open" if opened else ""}>'
+        f'<details class="check {_CLASSES[result.verdict]}" id="{_text(check.id)}"'
+        f"{' open' if opened else ''}>"
         f"<summary><code>{_text(check.id)}</code> {_text(check.sentence)}</summary>"
         f'<p class="rule">source: {_text(check.source)}; confidence {_text(check.source.confidence)}; '
         f"failed in {len(result.failures)} of {result.examined} cases</p>{reason}{shown}{more}</details>"
@@ -167,11 +167,7 @@ def _groups(results: Iterable[Result], verdict: Verdict) -> Iterator[str]:
     for name, members in grouped.items():
         rows = "".join(
             f'<li class="check"><code>{_text(each.check.id)}</code> {_text(each.check.sentence)}'
-            + (
-                f" <small>{each.examined} case{'s' if each.examined > 1 else ''}</small>"
-                if each.examined
-                else ""
-            )
+            + (f" <small>cases: {each.examined}</small>" if each.examined else "")
             + "</li>"
             for each in members
         )

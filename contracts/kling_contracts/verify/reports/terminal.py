@@ -206,7 +206,7 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
     """Print the steps of a plan with their requests and images, and the omitted steps with reasons."""
     out = out or console()
     running = [each for each in planned if each.missing is None]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("step", overflow="fold")
     for name in ("requests", "images reserved", "images created"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -227,4 +227,4 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
         names = [each.step.name for each in planned if each.missing is requirement]
         if names:
             out.print(Text(f"{len(names)} omitted: {SUPPLY[requirement]}", style="yellow"))
-            out.print(Text("  " + ", ".join(names), style="dim"))
+            out.print(Text("  " + "; ".join(names), style="dim"))

@@ -13,12 +13,12 @@ from kling_contracts.vocabulary import Confidence
 
 # How to supply a missing requirement.
 SUPPLY: Final[dict[Requirement, str]] = {
-    Requirement.BUDGET: "needs images: set --max-tasks to a larger number",
-    Requirement.SECOND_KEY: "needs the key of another account: set --second-api-key",
-    Requirement.SIGNER: "needs an access and a secret key: set --api-key ACCESS:SECRET (gateway kling)",
-    Requirement.RECEIVER: "needs a server on this machine: callbacks are received on 127.0.0.1 only",
-    Requirement.REST: "the run was interrupted before this",
-    Requirement.TIME: "needs more time: set --deadline to a larger number of seconds",
+    Requirement.BUDGET: "not enough images; set --max-tasks to a larger number",
+    Requirement.SECOND_KEY: "no key of another account; set --second-api-key",
+    Requirement.SIGNER: "no access and secret key; set --api-key ACCESS:SECRET (gateway kling)",
+    Requirement.RECEIVER: "no callbacks; they are received on 127.0.0.1 only, from a server on this machine",
+    Requirement.REST: "the run was interrupted",
+    Requirement.TIME: "not enough time; set --deadline to a larger number of seconds",
     Requirement.CHOSEN: "excluded by --only",
 }
 _TITLES: Final = {
@@ -35,7 +35,7 @@ _TITLES: Final = {
     "outcomes": "Task outcomes",
     "polling": "Polling",
     "refuses": "Invalid requests are refused",
-    "responses": "Responses in general",
+    "responses": "All responses",
     "result_images": "Results",
     "routing": "Routing",
 }
@@ -61,7 +61,7 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
     count, total = len(report.findings), len(report.results)
     match exit_code(report, require_all=require_all):
         case ExitCode.BROKEN:
-            return f"failed: {count} of {total} checks failed{_without_verdict(report)}"
+            return f"failed: {count} of {total} checks{_without_verdict(report)}"
         case ExitCode.INCONCLUSIVE if report.run_info.interrupted:
             passed = len(report.having(Verdict.PASS))
             return (
@@ -69,15 +69,15 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
             )
         case ExitCode.INCONCLUSIVE:
             undecided = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
-            return f"inconclusive: no check failed, but {undecided} of {total} have no verdict"
+            return f"inconclusive: no check failed, {undecided} of {total} without a verdict"
         case _:
             passed = len(report.having(Verdict.PASS))
-            return f"passed: {passed} of {total} checks passed{_without_verdict(report)}"
+            return f"passed: {passed} of {total} checks{_without_verdict(report)}"
 
 
 def _without_verdict(report: Report) -> str:
     undecided = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
-    return f", {undecided} {'has' if undecided == 1 else 'have'} no verdict" if undecided else ""
+    return f", {undecided} without a verdict" if undecided else ""
 
 
 def circumstances(report: Report) -> str:
