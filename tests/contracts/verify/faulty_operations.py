@@ -161,7 +161,7 @@ class AnotherFile(FaultyServer):
 
 
 class NoFile(FaultyServer):
-    """Result URLs return 410."""
+    """Result URLs return 404."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.fetches:

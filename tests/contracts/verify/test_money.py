@@ -1,4 +1,4 @@
-"""The budget: a run never requests more images than allowed, whatever the server answers."""
+"""The budget: a run never requests more images than allowed, for any answers of the server."""
 
 from __future__ import annotations
 

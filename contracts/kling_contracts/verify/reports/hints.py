@@ -32,10 +32,12 @@ _NO_ANSWER: Final = "the server closed the connection, crashed, or took too long
 def hint(failure: Failure) -> str:
     """The probable cause of the last answer of a failure; empty if the answer suggests none."""
     last = failure.shown[-1] if failure.shown else None
-    if not isinstance(last, Exchange) or str(last.status) in failure.expected:
+    if not isinstance(last, Exchange):
         return ""
     if not last.answered:
         return _NO_ANSWER
+    if str(last.status) in failure.expected:
+        return ""
     if last.content_type == "text/html":
         return _HTML
     code = last.error_code

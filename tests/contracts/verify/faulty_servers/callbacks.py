@@ -86,7 +86,7 @@ def an_id_alone(callback: Callback) -> Iterable[Callback]:
 
 @_calling("callbacks.body")
 def own_stamps(callback: Callback) -> Iterable[Callback]:
-    """updated_at in a callback is the time of sending."""
+    """updated_at in a callback is later than in a query."""
     stamp = callback.task["updated_at"]
     callback.task["updated_at"] = stamp + 250 if isinstance(stamp, int) else stamp
     return [callback]
@@ -186,7 +186,7 @@ def again_and_again(callback: Callback) -> Iterable[Callback]:
 
 @group.server("callbacks.retry")
 class GivesUp(FaultyServer):
-    """After a failed delivery no further callbacks are sent."""
+    """After a failed delivery no further callbacks of the task are sent."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -248,7 +248,7 @@ class KeyInTheBody(_KnowsCreates):
 
 @group.server("invalid_requests.no_callback")
 class CallsForRefusals(FaultyServer):
-    """A refused request is followed by a callback that says so."""
+    """A refused request causes a callback for a failed task."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -274,22 +274,22 @@ class CallsForRefusals(FaultyServer):
 
 @group.server("callbacks.not_early")
 class QueriesLagBehind(FaultyServer):
-    """After a callback the next query is answered from a cache, with what the query before it saw."""
+    """The first query after a callback is answered from a cache, with the answer of the query before it."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
         self._seen: dict[object, bytes] = {}
-        self._told: set[object] = set()
+        self._reported: set[object] = set()
 
     def after(self, request: Request, response: Response) -> None:
         name = request.task_id
-        if name not in self._told and response.task:
+        if name not in self._reported and response.task:
             self._seen[name] = json.dumps(response.task).encode()
         elif name in self._seen and response.task:
-            self._told.discard(name)
+            self._reported.discard(name)
             response.body["data"] = json.loads(self._seen[name])
 
     def call_back(self, callback: Callback) -> Iterable[Callback]:
         if callback.task["task_status"] != "submitted":
-            self._told.add(callback.task["task_id"])
+            self._reported.add(callback.task["task_id"])
         yield callback

@@ -63,7 +63,7 @@ def unknown_ratio_is_default(request: Request) -> None:
 
 @group.before("refuses.aspect_ratio.enum")
 def mirrored_ratio(request: Request) -> None:
-    """Inverted aspect ratios such as 9:21 are accepted."""
+    """The inverted aspect ratio 9:21 is accepted."""
     if text_in(request, "aspect_ratio") == "9:21":
         request.body["aspect_ratio"] = "21:9"
 

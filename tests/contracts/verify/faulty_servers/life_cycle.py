@@ -57,7 +57,7 @@ def stamps_differ(request: Request, response: Response) -> None:
 
 @group.server("lifecycle.state.absorbing")
 class WrapsRound(PerTask):
-    """An ended task starts again."""
+    """Every fourth poll of an ended task shows it as submitted."""
 
     def mutate(self, name: str, task: Object) -> None:
         if self.ended_reads(name, task) % 4 == 3:
@@ -201,7 +201,7 @@ class LatestForEverybody(FaultyServer):
 
 @group.server("lifecycle.own_task")
 class TwoTasksMixed(FaultyServer):
-    """Alternating queries for two tasks return the wrong task."""
+    """Every seventh query is answered with the task of the query before it."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)

@@ -109,7 +109,7 @@ def bool_as_n(request: Request) -> None:
 
 @group.before("refuses.n.type")
 def one_n_in_a_list(request: Request) -> None:
-    """n that is not a number is replaced by 1."""
+    """n that is an array or an object is replaced by 1."""
     if request.creates and isinstance(request.peek.get("n"), list | dict):
         request.body["n"] = 1
 
@@ -171,7 +171,7 @@ class TheSecondTimeItPasses(FaultyServer):
 
 @group.server("refuses.aspect_ratio.enum")
 class ChecksNowAndThen(FaultyServer):
-    """The aspect ratio of every third request is not validated."""
+    """Every third unknown aspect ratio is accepted."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)

@@ -69,7 +69,7 @@ class LastPageMissing(FaultyServer):
 
 @group.server("lists.accepts_bounds", KLING)
 class NotFoundBeyondTheEnd(FaultyServer):
-    """A page beyond the end is answered with 404."""
+    """A page beyond the end is refused."""
 
     def serve(self, request: Request) -> Response:
         response = self.right(request)
@@ -79,14 +79,14 @@ class NotFoundBeyondTheEnd(FaultyServer):
 
 @group.after("lists.accepts_bounds", KLING)
 def list_in_an_object(request: Request, response: Response) -> None:
-    """An empty list is sent as null."""
+    """An empty list is sent as an object."""
     if request.lists and response.good and not response.entries:
         response.body["data"] = {}
 
 
 @group.after("errors.paging", KLING)
 def bad_page_422(request: Request, response: Response) -> None:
-    """A page out of bounds is refused with the framework's error."""
+    """A page out of bounds is refused with 422."""
     if request.lists and response.status == 400:
         response.status = 422
 

@@ -149,7 +149,7 @@ def no_style(request: Request) -> bool:
 
 @group.refusing("accepts.empty_text")
 def empty_texts(request: Request) -> bool:
-    """Empty strings in optional fields are refused."""
+    """An empty callback_url is refused."""
     return request.peek.get("callback_url") == ""
 
 
@@ -161,7 +161,7 @@ def empty_prompts(request: Request) -> bool:
 
 @group.refusing("accepts.null")
 def no_null(request: Request) -> bool:
-    """null in optional string fields is refused."""
+    """null as prompt is refused."""
     return "prompt" in request.peek and request.peek["prompt"] is None
 
 

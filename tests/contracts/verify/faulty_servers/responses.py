@@ -31,7 +31,7 @@ def html_for_unknown_tasks(request: Request, response: Response) -> None:
 
 @group.after("responses.json")
 def html_for_unknown_paths(request: Request, response: Response) -> None:
-    """Unknown paths are answered with the router's HTML page."""
+    """Unknown paths and wrong methods are answered with the router's HTML page."""
     if response.status in (404, 405):
         _html(response)
 
@@ -59,7 +59,7 @@ def no_content_type(request: Request, response: Response) -> None:
 
 @group.after("responses.json")
 def html_without_a_key(request: Request, response: Response) -> None:
-    """A proxy answers requests without a key with its own page."""
+    """Requests with a missing or invalid key are answered with a proxy's HTML page."""
     if response.status == 401:
         _html(response)
 
@@ -228,7 +228,7 @@ def traceback_for_tasks(request: Request, response: Response) -> None:
 
 @group.after("responses.no_internals")
 def stack_of_node(request: Request, response: Response) -> None:
-    """Errors contain a stack trace of a JavaScript server."""
+    """The error for malformed JSON contains a stack trace of a JavaScript server."""
     if malformed(request) and response.status == 400:
         response.body["stack"] = (
             "SyntaxError: Unexpected end\n    at JSON.parse (<anonymous>)\n    at parse (/app/body.js:92:19)"

@@ -31,14 +31,14 @@ def images_of_failures(task: Object) -> None:
 
 @everywhere(group, "lifecycle.images.presence")
 def no_images(task: Object) -> None:
-    """A task without a prompt succeeds without images."""
+    """Some tasks succeed without images."""
     if succeeded(task) and whole(task["created_at"]) % 2 == 0:
         task["task_result"] = {}
 
 
 @everywhere(group, "lifecycle.images.count")
 def one_image_only(task: Object) -> None:
-    """There is always one image, whatever n is."""
+    """There is always one image, for every n."""
     del images_of(task)[1:]
 
 

@@ -165,7 +165,7 @@ def lenient_base64(request: Request) -> None:
 
 @group.before("refuses.subject_image.url")
 def urls_by_their_scheme(request: Request) -> None:
-    """Any text that begins with http:// or https:// is accepted as a URL."""
+    """Any text that begins with http is accepted as an image URL."""
     for _, entry in _pictures(request):
         if str(entry["subject_image"]).startswith("http"):
             entry["subject_image"] = "https://example.com/a.png"

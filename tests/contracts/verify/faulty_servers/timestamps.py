@@ -79,7 +79,7 @@ class SeveralClocks(EveryTask):
 
 @group.server("lifecycle.time.unchanged")
 class UpdatedNow(PerTask):
-    """updated_at is the time of the response."""
+    """updated_at changes with every poll."""
 
     def mutate(self, name: str, task: Object) -> None:
         task["updated_at"] = whole(task["updated_at"]) + self.reads[name]
@@ -103,7 +103,7 @@ def another_time_zone(task: Object) -> None:
 
 @everywhere(group, "lifecycle.clock")
 def a_constant_epoch(task: Object) -> None:
-    """All timestamps are near a fixed date in the past."""
+    """created_at is always the same date in the past."""
     offset = whole(task["updated_at"]) - whole(task["created_at"])
     task["created_at"], task["updated_at"] = 1722769557708, 1722769557708 + offset
 
