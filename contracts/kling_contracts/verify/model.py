@@ -162,7 +162,7 @@ class Step:
         return re.compile("|".join(map(translate, self.checks)))
 
     def covers(self, check_id: str) -> bool:
-        """Whether the step sends the requests that a check judges."""
+        """Whether the step provides evidence for a check."""
         return self._pattern.match(check_id) is not None
 
 

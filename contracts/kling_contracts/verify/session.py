@@ -68,7 +68,7 @@ class OutOfTime(Exception):
 class Session:
     """One run against one server.
 
-    Raises OverBudget before sending a request that could exceed the budget, and OutOfTime after `until`, a time
+    Raises OverBudget before a request that could exceed the budget, and OutOfTime after `until`, a time
     of the waiter. `seen` is called after each addition to the evidence, never by two threads at once.
     """
 

@@ -87,7 +87,7 @@ class HttpTransport:
         self._client.close()
 
     def _url(self, target: str) -> httpx.URL:
-        """The URL of a target; the last ones are kept, since a task is polled again and again."""
+        """The URL of a target; recent ones are cached, because tasks are polled repeatedly."""
         url = self._urls.get(target)
         if url is None:
             prefix = self._base.raw_path.rstrip(b"/")
