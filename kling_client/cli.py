@@ -33,7 +33,7 @@ READER_GONE: Final = 141
 
 EPILOG: Final = f"""\
 examples:
-  {PROGRAM} generate a.png b.png --prompt "the two at sea" --aspect-ratio 3:2 --out posters
+  {PROGRAM} generate a.png b.png --prompt "at sea" --aspect-ratio 3:2 --out posters
   {PROGRAM} generate a.png b.png --dry-run
   {PROGRAM} wait 867283741759111202 --out posters
   {PROGRAM} list --gateway kling --limit 10
@@ -57,7 +57,7 @@ with --json; everything else on stderr.
 
 GENERATE_EPILOG: Final = f"""\
 examples:
-  {PROGRAM} generate a.png b.png --prompt "the two at sea" --aspect-ratio 3:2
+  {PROGRAM} generate a.png b.png --prompt "at sea" --aspect-ratio 3:2
   {PROGRAM} generate a.png https://example.com/b.jpg --n 4 --out posters
   {PROGRAM} generate a.png b.png --no-wait --external-id poster-7
 """
@@ -169,43 +169,40 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    common, waiting = _common(), _waiting()
     generate = commands.add_parser(
         "generate",
         usage="%(prog)s [options] IMAGE [IMAGE ...]",
-        parents=[common, waiting],
         formatter_class=_Formatter,
         help="create a task, wait for it and save its images",
         description="Create a task (which costs money), print its id, wait for it and save its images.",
         epilog=GENERATE_EPILOG,
     )
     _add_request(generate)
+    _add_waiting(generate, Path(), "folder for the images (default: current)")
+    _add_connection(generate)
     get = commands.add_parser(
         "get",
         usage="%(prog)s [options] ID",
-        parents=[common],
         formatter_class=_Formatter,
         help="query a task once",
         description="Query a task once and print its status and the URLs of its images.",
     )
     _add_id(get)
+    _add_connection(get)
     wait = commands.add_parser(
         "wait",
         usage="%(prog)s [options] ID",
-        parents=[common, waiting],
         formatter_class=_Formatter,
         help="wait for an existing task",
         description="Wait for an existing task; save its images, or print their URLs.",
         epilog=WAIT_EPILOG,
     )
     _add_id(wait)
-    wait.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for the images (default: print their URLs only)"
-    )
+    _add_waiting(wait, None, "folder for the images (default: print their URLs only)")
+    _add_connection(wait)
     tasks = commands.add_parser(
         "list",
         usage="%(prog)s [options]",
-        parents=[common],
         formatter_class=_Formatter,
         help="list tasks, newest first (gateway kling only)",
         description="List the tasks of the account, newest first. Gateway kling only.",
@@ -217,12 +214,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COUNT",
         help="maximum number of tasks (default: %(default)s)",
     )
+    _add_connection(tasks)
     return parser
 
 
-def _common() -> _Parser:
-    common = _Parser(add_help=False)
-    group = common.add_argument_group("connection and output")
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("connection and output")
     names = [gateway.name for gateway in GATEWAYS]
     group.add_argument(
         "--gateway",
@@ -244,12 +241,11 @@ def _common() -> _Parser:
         help="limit for each of connecting, sending and receiving (default: %(default)g)",
     )
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout instead of lines")
-    return common
 
 
-def _waiting() -> _Parser:
-    waiting = _Parser(add_help=False)
-    group = waiting.add_argument_group("waiting and saving")
+def _add_waiting(parser: argparse.ArgumentParser, out: Path | None, out_help: str) -> None:
+    group = parser.add_argument_group("waiting and saving")
+    group.add_argument("--out", type=Path, default=out, metavar="DIR", help=out_help)
     group.add_argument(
         "--deadline",
         type=_seconds,
@@ -258,7 +254,6 @@ def _waiting() -> _Parser:
         help="maximum time to wait for the task (default: %(default)g)",
     )
     group.add_argument("--overwrite", action="store_true", help="replace existing files")
-    return waiting
 
 
 def _add_id(parser: argparse.ArgumentParser) -> None:
@@ -281,9 +276,6 @@ def _add_request(generate: argparse.ArgumentParser) -> None:
     request.add_argument("--callback-url", metavar="URL", help="URL that receives each change of status")
     request.add_argument(
         "--external-id", metavar="ID", help="your own id for the task, unique in the account"
-    )
-    generate.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the images (default: current)"
     )
     generate.add_argument("--no-wait", action="store_true", help="print the task id and exit")
     generate.add_argument("--dry-run", action="store_true", help="print the request without sending it")
