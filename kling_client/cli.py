@@ -13,9 +13,9 @@ from typing import Final, NoReturn
 
 from kling_client.config import DEFAULT_GATEWAY, DEFAULT_TIMEOUT
 from kling_client.console import PROGRAM, Console
-from kling_client.suggestions import unknown
 from kling_client.task import DEADLINE
 from kling_contracts.gateways import GATEWAYS
+from kling_contracts.suggestions import did_you_mean
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -111,14 +111,16 @@ class _Parser(argparse.ArgumentParser):
         options, rest = super().parse_known_args(args, namespace)
         for word in rest:
             if word.startswith("-"):
-                self.error(unknown("option", word.partition("=")[0], self._option_string_actions))
+                option = word.partition("=")[0]
+                known, otherwise = self._option_string_actions, f"see {self.prog} --help"
+                self.error(f"unknown option {option!r}; {did_you_mean(option, known, otherwise)}")
         if rest:
             self.error(f"unexpected argument {rest[0]!r}")
         return options, rest
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            self.error(unknown(action.dest, str(value), action.choices))
+            self.error(f"unknown {action.dest} {value!r}; {did_you_mean(str(value), list(action.choices))}")
 
 
 class _Version(argparse.Action):

@@ -11,10 +11,10 @@ from typing import Final, cast
 
 from kling_client.errors import ConfigError, InvalidRequest
 from kling_client.images import Image, ImageLike, file_of, to_wire
-from kling_client.suggestions import unknown
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation, validate
+from kling_contracts.suggestions import did_you_mean
 
 SUBJECTS: Final = "subject_image_list"
 SUBJECT: Final = "subject_image"
@@ -147,7 +147,8 @@ def write_fields(
     """Encode the arguments of `create`. Raises ConfigError for an unknown keyword, else as `write`."""
     for name in fields:
         if name not in operation.keys:
-            raise ConfigError(unknown(f"{operation.title} field", name, operation.keys))
+            known = sorted(operation.keys)
+            raise ConfigError(f"{operation.title}: unknown field {name!r}; {did_you_mean(name, known)}")
     given = {**(body or {}), **{name: value for name, value in fields.items() if value is not None}}
     return _draft(_with_pictures(operation.fields, given), operation, given, check=check, plain=False)
 

@@ -155,11 +155,11 @@ def test_an_unusable_output_folder_is_reported_before_anything_is_paid_for(
         (create("--n", "two"), "argument --n: must be an integer; got 'two'"),
         (["list", "--limit", "0"], "argument --limit: must be at least 1; got 0"),
         (create("--gateway", "klin"), "unknown gateway 'klin'; did you mean 'kling'?"),
-        (create("--api-key", "sk-1"), "unknown option '--api-key'; known: --"),
+        (create("--api-key", "sk-1"), "unknown option '--api-key'; see kling-client generate --help"),
         (create("--promt=x"), "unknown option '--promt'; did you mean '--prompt'?"),
         (["get", "1", "2"], "unexpected argument '2'"),
         (["genrate", "a.png"], "unknown command 'genrate'; did you mean 'generate'?"),
-        (["--limit", "1"], "unknown command '1'; known: generate, get, list, wait"),
+        (["--limit", "1"], "unknown command '1'; known: generate, get, wait, list"),
     ],
 )
 def test_wrong_arguments_are_status_2_before_anything_is_sent(

@@ -164,8 +164,8 @@ def test_the_arguments_are_not_changed(service: Service) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"promt": "a"}, r"unknown .* field 'promt'; did you mean 'prompt'\?"),
-        ({"zzz": 1}, "unknown .* field 'zzz'; known: callback_url, camera"),
+        ({"promt": "a"}, r": unknown field 'promt'; did you mean 'prompt'\?"),
+        ({"zzz": 1}, ": unknown field 'zzz'; known: callback_url, camera"),
     ],
 )
 def test_an_unknown_keyword_is_refused(service: Service, fields: dict[str, object], message: str) -> None:
