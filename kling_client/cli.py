@@ -108,7 +108,7 @@ class _Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         # Subparsers are called through this method; the usage in the error is then that of the command.
-        options, rest = super().parse_known_args(args, namespace)
+        options, rest = super().parse_known_args(args, namespace or argparse.Namespace())
         for word in rest:
             if word.startswith("-"):
                 option = word.partition("=")[0]

@@ -7,7 +7,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from kling_client.errors import ConfigError
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE
@@ -79,4 +79,4 @@ def file_of(image: object) -> str | None:
     """The path of an image that was given as a file, else None."""
     if isinstance(image, Image):
         return image.file
-    return os.fsdecode(image) if isinstance(image, os.PathLike) else None
+    return os.fsdecode(cast("os.PathLike[str]", image)) if isinstance(image, os.PathLike) else None

@@ -137,8 +137,9 @@ def write(request: CreateRequest, operation: Operation, *, check: bool) -> Draft
     for name in (_scene(operation), STYLE):
         if name in given:
             body[name] = to_wire(cast("ImageLike", given[name]))
+    extra = dict(request.extra or {})
     # Without `extra` the body has no values that JSON changes, so it is validated without a round trip.
-    return _draft(body | dict(request.extra or {}), operation, given, check=check, plain=not request.extra)
+    return _draft(body | extra, operation, given | extra, check=check, plain=not extra)
 
 
 def write_fields(

@@ -199,6 +199,12 @@ def test_violations_name_the_file_of_an_image(tmp_path: Path, monkeypatch: pytes
         body(images=[A, picture(100, 100)])
 
 
+def test_an_image_replaced_by_extra_is_not_named_by_the_file_of_the_argument(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    with pytest.raises(InvalidRequest, match=r"^style_image: "):
+        body(style=tmp_path / "a.png", extra={"style_image": "no image"})
+
+
 def _loop() -> list[object]:
     loop: list[object] = []
     loop.append(loop)
