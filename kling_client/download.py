@@ -217,7 +217,7 @@ class _Transfer:
         if self.received > self.config.max_image_bytes:
             raise self._error(f"exceeds {self._limit}")
         if self.config.clock() > late:
-            raise self._error(f"not complete after {SECONDS_PER_RESULT:g} s")
+            raise self._error(f"incomplete after {SECONDS_PER_RESULT:g} s")
         if self.destination.on_bytes is not None:
             self.destination.on_bytes(self.received, total)
 

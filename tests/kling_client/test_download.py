@@ -232,7 +232,7 @@ def test_a_download_that_drips_is_given_up(tmp_path: Path) -> None:
     flow = save(config(run), _succeeded([URL]), into)
     next(flow)
     flow.send(Head(200, {}))
-    with pytest.raises(DownloadError, match="not complete after 600 s"):
+    with pytest.raises(DownloadError, match="incomplete after 600 s"):
         drip(flow, run, 20)
     assert files(tmp_path) == []
 

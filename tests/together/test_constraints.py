@@ -189,7 +189,7 @@ def test_an_unknown_model_is_an_api_error(line: Any) -> None:
 @few
 @given(body=st.one_of(valid_requests(), failing_requests(), invalid_requests()))
 def test_client_and_service_agree(line: Any, body: Any) -> None:
-    """The service accepts what the client accepts; it refuses, or fails, what the client refuses."""
+    """The mock accepts every request that the client accepts, and refuses or fails every other one."""
     sent = getattr(body, "body", body)
     if not isinstance(sent, dict):
         saw("body", "no object")  # the client cannot send one
