@@ -71,18 +71,18 @@ def test_an_operation_is_chosen_by_name_or_by_its_declaration(service: Service, 
 
 
 @pytest.mark.parametrize(
-    ("gateway", "operation", "says"),
+    ("gateway", "operation", "message"),
     [
-        ("kling", "text-to-video", "multi-image2image, text-to-image"),
+        ("kling", "text-to-video", "text-to-image"),
         (KLING, MULTI_IMAGE, "'multi-image'"),
         (TRIAL, "multi-image", "trial-expand"),
         (COMETAPI, VIDEO, "'trial-video'"),
     ],
 )
 def test_an_operation_that_the_gateway_lacks_is_refused(
-    service: Service, gateway: Any, operation: Any, says: str
+    service: Service, gateway: Any, operation: Any, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=message):
         service.client(gateway=gateway, operation=operation)
 
 
