@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import pytest
 from PIL import Image
 
+from kling_mock import __version__
 from kling_mock.cli import main
 
 SERVE = (sys.executable, "-u", "-m", "kling_mock", "serve", "--port", "0")
@@ -133,7 +134,7 @@ def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served)
         receiving.join()
     assert lines == [
         f"  -> POST {hook} 204  submitted  task {task}",
-        f"  -> POST {hook} 500  processing  task {task}  again in 0 s",
+        f"  -> POST {hook} 500  processing  task {task}  retry in 0 s",
         f"  -> POST {hook} 200  succeed  task {task}",
         f"  -> POST {hook} 503  processing  task {task}  given up",
     ]
@@ -168,27 +169,42 @@ def test_a_port_in_use_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
-        (("serve", "--pace", "fast"), "instant, polls:N, seconds:A,B"),
-        (("serve", "--pace", "polls:0"), "from 1 on"),
-        (("serve", "--seed", "x"), "seed: 'x' is not of type int"),
-        (("serve", "--ignore", "prompt.length"), "did you mean"),
-        (("serve", "--validation-errors", "json"), "kling, task, comet"),
-        (("serve", "--slots", "-1"), "negative"),
-        (("serve", "--callbacks", "all"), "--callbacks: 'all' is none of off, loopback, any"),
-        (("serve", "--callback-retries", "soon"), "--callback-retries: 'soon' is not of type"),
+        (("serve", "--pace", "fast"), "--pace 'fast': unknown format; use instant, polls:N, seconds:A,B"),
+        (("serve", "--pace", "polls:0"), "--pace 'polls:0': polls must be an integer of at least 1, not 0"),
+        (("serve", "--seed", "x"), "--seed must be an integer, not 'x'"),
+        (("serve", "--ignore", "prompt.length"), "--ignore: unknown rule 'prompt.length'; did you mean"),
+        (("serve", "--validation-errors", "json"), "--validation-errors must be kling, task or comet, not"),
+        (("serve", "--slots", "-1"), "--slots must be 0 or more, or none for no limit; got -1"),
+        (("serve", "--callbacks", "all"), "--callbacks must be off, loopback or any, not 'all'"),
+        (("serve", "--callback-retries", "soon"), "--callback-retries must be a list of numbers (seconds)"),
+        (("serve", "--ready-file", "/absent/file"), "--ready-file: folder /absent does not exist"),
         (("serve", "--port", "x"), "invalid int value"),
         (("serve", "--nope"), "unrecognized arguments"),
         (("demo", "--speed", "0"), "positive"),
         (("walk",), "invalid choice"),
     ],
 )
-def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str) -> None:
-    """Wrong words end with status 2 and say what would be right."""
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str) -> None:
+    """Invalid arguments exit with status 2 and a message that names the argument and the valid values."""
     status, _, error = run(capsys, *words)
     assert status == 2
-    assert says in error
+    assert message in error
+
+
+def test_the_help_groups_the_flags_and_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "serve", "--help")
+    assert status == 0
+    for text in (
+        "accounts and limits:",
+        "callbacks:",
+        "--slots N",
+        "--callbacks off|loopback|any",
+        "examples:",
+    ):
+        assert text in out
+    assert run(capsys, "--version") == (0, f"kling-mock {__version__}\n", "")
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,4 +243,4 @@ def test_the_demo_with_pictures_of_ones_own(capsys: pytest.CaptureFixture[str], 
     assert "300 pixels" in shown
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
-    assert "none.png" in error
+    assert error == f"kling-mock: {none}: No such file or directory\n"

@@ -85,12 +85,12 @@ def test_what_is_spelled_unusually_means_the_same(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         (b"1" * (DIGITS_MAXIMUM + 1), f"a number has {DIGITS_MAXIMUM + 1} digits"),
         (b"-" + b"1" * (DIGITS_MAXIMUM + 1), f"a number has {DIGITS_MAXIMUM + 1} digits"),
         (b"[" * 100_000, "it is nested too deeply"),
-        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'{"a": NaN}', "NaN is not valid JSON"),
         (b'["\xff"]', "it is not UTF-8"),
         (b'["\xed\xa0\x80"]', "it is not UTF-8"),
         (b'["a\x01"]', "Invalid control character at at character 3"),
@@ -102,8 +102,8 @@ def test_what_is_spelled_unusually_means_the_same(body: bytes) -> None:
         (b"", "Expecting value at character 0"),
     ],
 )
-def test_what_is_no_json_is_refused_in_one_wording(body: bytes, says: str) -> None:
-    with pytest.raises(ValueError, match=f"^{says}$"):
+def test_invalid_json_has_one_message_on_every_python(body: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
         decode(body, [])
 
 

@@ -209,7 +209,7 @@ def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> Non
 
 @pytest.mark.parametrize("answer", ["200", True, object(), [200]])
 def test_an_answer_that_is_no_status_is_an_error_of_the_receiver(answer: Any, start: Start) -> None:
-    """A receiver that gives its HTTP library's response by mistake is told so, and breaks nothing."""
+    """For example the response object of its HTTP library. The requests still succeed."""
     caller = start(pace="held:submitted", callback_retries=[])
     caller.fake.callbacks.deliver_to(lambda _: answer)
     assert caller.ask(callback_url=HOOK).status == 200
@@ -218,7 +218,7 @@ def test_an_answer_that_is_no_status_is_an_error_of_the_receiver(answer: Any, st
         caller.fake.check()
     (problem,) = caught.value.exceptions
     assert isinstance(problem, TypeError)
-    assert "answers with an HTTP status or None, not with" in str(problem)
+    assert "must return an HTTP status (int) or None, not" in str(problem)
 
 
 @pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,2"])

@@ -80,7 +80,7 @@ def test_any_and_off_look_at_no_host(url: str) -> None:
         ("http://me:w@ord@my.example/", "http://my.example/"),
         ("http://h/\x1b[31mred", "http://h/\\x1b[31mred"),
         ("http://h/ü图", "http://h/\\xfc\\u56fe"),
-        ("http://[::1/word", "(a URL that cannot be read)"),
+        ("http://[::1/word", "(malformed URL)"),
     ],
 )
 def test_what_is_shown_of_a_url_is_safe_to_show(url: str, shown: str) -> None:

@@ -107,7 +107,7 @@ def test_there_is_no_picture_before_success(start: Start) -> None:
     model = start(pace="instant")
     (url,) = urls(model)
     for status in ("submitted", "processing"):
-        assert f"the task is {status}" in refusal(caller.picture(url))
+        assert f"the task has no result; its status is {status}" in refusal(caller.picture(url))
         caller.query(task.id)
     assert caller.picture(task.images[0]).status == 200
     assert task.images == (url,)
@@ -118,7 +118,7 @@ def test_there_is_no_picture_of_a_failed_task(start: Start) -> None:
     caller = start(pace="instant")
     caller.fake.next.fails("no such luck")
     caller.create()
-    assert "the task is failed" in refusal(caller.picture(url))
+    assert "the task has no result; its status is failed" in refusal(caller.picture(url))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_url_with_another_bucket_or_task_shows_nothing(caller: Caller) -> None
     digit = "1" if rest[0] == "0" else "0"
     assert "the URL was altered" in refusal(caller.picture(f"{before}{bucket}{digit}{rest[1:]}"))
     task_id = caller.fake.task.id
-    assert "there is no such picture" in refusal(caller.picture(url.replace(task_id, str(int(task_id) + 1))))
+    assert "does not exist" in refusal(caller.picture(url.replace(task_id, str(int(task_id) + 1))))
 
 
 def test_a_url_dies_after_30_days_to_the_millisecond(caller: Caller) -> None:
@@ -159,7 +159,7 @@ def test_a_missing_picture_says_why_and_what_would_help(caller: Caller) -> None:
     caller.clock.advance(days=30)
     assert refusal(caller.picture(url)) == (
         "result.url; source=assumed (no source settles it); relax=retention_days; "
-        "there is no such picture (or it has expired)"
+        "the picture does not exist or has expired"
     )
 
 

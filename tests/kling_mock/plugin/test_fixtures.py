@@ -168,7 +168,7 @@ def test_a_bug_of_ours_fails_the_test_when_it_ends_with_its_traceback(suite: Sui
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_it*",
-            "*while the fake was answering*",
+            "*errors while the fake answered requests or delivered callbacks*",
             "*in explode_in_the_core*",
             "*a bug of ours*",
         ]
@@ -275,17 +275,17 @@ def test_tests_of_unittest_and_async_ones_can_use_it(suite: Suite) -> None:
 
 
 def test_pytest_tells_about_marker_fixtures_and_option(suite: Suite) -> None:
-    """`--markers`, `--fixtures` and `--help` say enough to use them."""
+    """By `--markers`, `--fixtures` and `--help`."""
     markers = suite("", "--markers").stdout
     markers.fnmatch_lines(["@pytest.mark.kling(pace=..., seed=..., sleep='advance'*kling_mock.Settings*"])
     fixtures = suite("", "--fixtures").stdout
     fixtures.fnmatch_lines(
         [
             "kling -- *pytest_plugin.py*",
-            "*A fresh fake that answers every httpx call to the service, in process*",
+            "*A new fake that answers the httpx requests of the test to the service, in process*",
             "kling_server -- *pytest_plugin.py*",
-            "*A fresh fake behind a real socket, with `.url` and an `.api_key`*",
+            "*A new fake with a server on a socket: `.url` is its address, `.api_key` is valid *",
         ]
     )
     fixtures.no_fnmatch_line("*_kling_*")
-    suite("", "--help").stdout.fnmatch_lines(["*kling (linelist):*settings for the fixtures*"])
+    suite("", "--help").stdout.fnmatch_lines(["*kling (linelist):*settings of the fixtures*"])

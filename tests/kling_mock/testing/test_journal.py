@@ -258,14 +258,14 @@ def test_assert_created_shows_what_came_nearest_first(caller: Caller) -> None:
     with pytest.raises(AssertionError) as caught:
         caller.fake.calls.assert_created(prompt="*cat*", n=2)
     assert str(caught.value) == (
-        "expected at least one task created with prompt='*cat*', n=2, found 0. "
-        "Creates that came, nearest first:\n"
+        "expected at least one task created with prompt='*cat*', n=2; found 0. "
+        "Create requests, closest match first:\n"
         f"  POST {PATH} -> 200 submitted task {second}\n"
-        "    prompt: fits\n"
-        "    n: wanted 2, came 1\n"
+        "    prompt: matches\n"
+        "    n: expected 2, got 1\n"
         f"  POST {PATH} -> 200 submitted task {first}\n"
-        "    prompt: wanted '*cat*', came 'a dog'\n"
-        "    n: wanted 2, came 1\n"
+        "    prompt: expected '*cat*', got 'a dog'\n"
+        "    n: expected 2, got 1\n"
         f"  POST {PATH} -> 400 (refused by n.minimum)"
     )
 
@@ -273,7 +273,7 @@ def test_assert_created_shows_what_came_nearest_first(caller: Caller) -> None:
 def test_assert_created_counts_tasks_not_refusals(caller: Caller) -> None:
     caller.fake.next.refuses(1302)
     caller.ask(prompt="a cat")
-    with pytest.raises(AssertionError, match="expected exactly 1 task created with prompt='a cat', found 0"):
+    with pytest.raises(AssertionError, match="expected exactly 1 task created with prompt='a cat'; found 0"):
         caller.fake.calls.assert_created(1, prompt="a cat")
 
 
@@ -281,14 +281,14 @@ def test_assert_created_says_so_when_nothing_came(caller: Caller) -> None:
     with pytest.raises(AssertionError) as caught:
         caller.fake.calls.assert_created()
     assert str(caught.value) == (
-        "expected at least one task created, found 0. Creates that came, nearest first:\n  none"
+        "expected at least one task created; found 0. Create requests, closest match first:\n  none"
     )
 
 
 def test_assert_created_shows_five_creates_at_most(caller: Caller) -> None:
     for _ in range(7):
         caller.create()
-    with pytest.raises(AssertionError, match="exactly 1 task created, found 7") as caught:
+    with pytest.raises(AssertionError, match="exactly 1 task created; found 7") as caught:
         caller.fake.calls.assert_created(1)
     assert str(caught.value).count("POST") == 5
     assert str(caught.value).endswith("  and 2 more")
@@ -296,5 +296,5 @@ def test_assert_created_shows_five_creates_at_most(caller: Caller) -> None:
 
 @pytest.mark.parametrize("criteria", [{"promt": "x"}, {"subject": 2}])
 def test_an_unknown_criterion_is_an_error_of_its_own(criteria: dict[str, Any], caller: Caller) -> None:
-    with pytest.raises(TypeError, match=r"did you mean (prompt|subjects)"):
+    with pytest.raises(TypeError, match=r"did you mean '(prompt|subjects)'\?"):
         caller.fake.calls.assert_created(**criteria)

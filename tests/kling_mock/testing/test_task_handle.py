@@ -78,7 +78,7 @@ def test_release_ends_a_task_the_way_it_was_going_to_end(start: Start) -> None:
 
 def test_a_failure_needs_a_message(caller: Caller) -> None:
     task = caller.make()
-    with pytest.raises(ValueError, match="give a message"):
+    with pytest.raises(ValueError, match="message must be a non-empty string"):
         task.fail("")
     assert task.status == "submitted"
 
@@ -164,14 +164,14 @@ def test_task_is_the_only_one(caller: Caller) -> None:
 
 
 def test_without_a_task_the_error_says_what_was_refused(caller: Caller) -> None:
-    with pytest.raises(NotOneTask, match=r"^there is not one task but 0: none was created$"):
+    with pytest.raises(NotOneTask, match=r"^\.task expects exactly one task; none was created$"):
         _ = caller.fake.task
     caller.ask(n=0)
     with pytest.raises(NotOneTask) as caught:
         _ = caller.fake.task
     assert str(caught.value) == (
-        "there is not one task but 0: none was created\n"
-        "refused were:\n"
+        ".task expects exactly one task; none was created\n"
+        "refused requests:\n"
         "    POST /kling/v1/images/generations -> 400 (refused by n.minimum)"
     )
 
@@ -181,7 +181,7 @@ def test_with_two_tasks_the_error_lists_them(caller: Caller) -> None:
     with pytest.raises(NotOneTask) as caught:
         _ = caller.fake.task
     listed = "".join(f"\n  {task!r}" for task in tasks)
-    assert str(caught.value) == f"there is not one task but 2:{listed}"
+    assert str(caught.value) == f".task expects exactly one task; 2 exist:{listed}"
 
 
 def test_a_handle_of_a_task_that_is_gone_says_so(caller: Caller) -> None:

@@ -104,7 +104,7 @@ def test_failed_attempts_stand_at_their_instants_with_the_reason(start: Start) -
 def test_nothing_came() -> None:
     from kling_mock import Fake
 
-    assert timeline(Fake()) == "no call came"
+    assert timeline(Fake()) == "no requests"
 
 
 def test_looking_changes_nothing(caller: Caller) -> None:
@@ -149,7 +149,7 @@ def test_several_accounts_are_told_apart(caller: Caller) -> None:
     assert theirs.startswith("account-")
     assert "dear" not in timeline(caller.fake)
     assert len(lines(caller.fake.account("sk-secret-and-dear"))) == 1
-    assert "nobody" not in told[0]
+    assert "no account" not in told[0]
 
 
 def test_a_call_without_a_key_is_nobodys(caller: Caller) -> None:
@@ -158,7 +158,7 @@ def test_a_call_without_a_key_is_nobodys(caller: Caller) -> None:
     caller.make()
     caller.account("sk-mock-b").make()
     caller.fake.handle(Request("GET", f"{PATH}/1"))
-    assert "nobody: GET" in lines(caller.fake)[-1]
+    assert "no account: GET" in lines(caller.fake)[-1]
 
 
 def test_what_the_journal_has_lost_the_states_still_tell(start: Start) -> None:
@@ -177,7 +177,9 @@ def test_tasks_past_their_retention_do_no_harm(caller: Caller) -> None:
     assert lines(caller.fake)[-1].startswith("+2678400.000s  call")
 
 
-# -- scripts that were not used
+# -- unused scripts
+
+HEADING = "Create requests, closest match first:"
 
 
 def unused(view: FakeView) -> list[str]:
@@ -193,13 +195,13 @@ def test_an_unused_script_says_which_criterion_did_not_match(caller: Caller) -> 
     near = caller.make(prompt="a cat").id
     caller.ask(n=0)
     assert unused(caller.fake) == [
-        "not used: script #0: creates with prompt='*cat*', n=2 fails 'no', always. Creates that came:",
+        f"unused script #0: creates with prompt='*cat*', n=2 fails 'no', always. {HEADING}",
         f"  POST {PATH} -> 200 submitted task {near}",
-        "    prompt: fits",
-        "    n: wanted 2, came 1",
+        "    prompt: matches",
+        "    n: expected 2, got 1",
         f"  POST {PATH} -> 200 submitted task {far}",
-        "    prompt: wanted '*cat*', came 'a dog'",
-        "    n: wanted 2, came 1",
+        "    prompt: expected '*cat*', got 'a dog'",
+        "    n: expected 2, got 1",
         f"  POST {PATH} -> 400 (refused by n.minimum)",
     ]
 
@@ -208,14 +210,14 @@ def test_an_unused_next_says_that_no_create_came(caller: Caller) -> None:
     caller.fake.next.holds()
     caller.get("/nowhere")
     assert unused(caller.fake) == [
-        "not used: script #0: next create pace held:processing, once. Creates that came:",
+        f"unused script #0: next create pace held:processing, once. {HEADING}",
         "  none",
     ]
 
 
 def test_an_unused_script_without_any_event_is_told_too(caller: Caller) -> None:
     caller.fake.next.succeeds()
-    assert lines(caller.fake)[:2] == ["no call came", ""]
+    assert lines(caller.fake)[:2] == ["no requests", ""]
     assert "script #0" in unused(caller.fake)[0]
 
 
@@ -223,19 +225,19 @@ def test_a_script_that_fits_but_lost_to_another_says_so(caller: Caller) -> None:
     caller.fake.when(prompt="*").succeeds()
     caller.fake.when(prompt="*").fails("newer")
     caller.make()
-    assert unused(caller.fake)[-2:] == ["    prompt: fits", "    script #1 answered it"]
+    assert unused(caller.fake)[-2:] == ["    prompt: matches", "    script #1 was applied"]
 
 
 def test_a_script_that_came_too_late_says_so(caller: Caller) -> None:
     caller.make()
     caller.fake.next.fails("too late")
-    assert unused(caller.fake)[-1] == "    came before the script was written"
+    assert unused(caller.fake)[-1] == "    received before the script was written"
 
 
 def test_a_script_of_another_account_says_so(caller: Caller) -> None:
     caller.fake.account("sk-mock-b").next.fails("no")
     caller.make()
-    assert unused(caller.fake)[-1] == "    another account: wanted 'sk-mock-b', came 'sk-mock-a'"
+    assert unused(caller.fake)[-1] == "    account: expected 'sk-mock-b', got 'sk-mock-a'"
     assert timeline(caller.fake.account("sk-mock-a")).count("\n") == 0, "not this account's"
 
 
@@ -243,7 +245,7 @@ def test_a_script_with_uses_left_is_not_used_up(caller: Caller) -> None:
     caller.fake.next.pace(Pace.instant()).times(3)
     caller.make()
     assert unused(caller.fake) == [
-        "not used up: script #0: next create pace instant, 2 times. Creates that came:",
+        f"partly used script #0: next create pace instant, 2 times. {HEADING}",
         "  none",
     ]
 
@@ -261,7 +263,7 @@ def test_five_creates_at_most_are_compared(caller: Caller) -> None:
     for _ in range(7):
         caller.make()
     assert unused(caller.fake)[-1] == "  and 2 more"
-    assert sum("wanted 9" in line for line in unused(caller.fake)) == 5
+    assert sum("expected 9" in line for line in unused(caller.fake)) == 5
 
 
 def test_scripts_can_be_listed_and_never_counted_twice(caller: Caller) -> None:
