@@ -110,7 +110,7 @@ def accepts(settings: Settings, key: str) -> bool:
 def _read_token(bearer: str, settings: Settings, gateway: Gateway, system: float) -> Credential | Denied:
     """The account of a signed token, or the reason for refusing it. `system` is system time in Unix seconds.
 
-    If `settings.keys` is empty there is no secret to verify with: every issuer is accepted, and a bearer that
+    If `settings.keys` is empty, signatures are not verified: every issuer is accepted, and a bearer that
     cannot be decoded as a token is treated as a plain key.
     """
     from kling_mock.tokens import is_signed, read_claims

@@ -68,19 +68,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kling-mock {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    _add_serve(commands)
-    _add_demo(commands)
+    _add_serve_options(
+        commands.add_parser(
+            "serve",
+            help="run the mock as a local server until Ctrl-C",
+            description="Run the mock as a local server until Ctrl-C.",
+            epilog=SERVE_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    _add_demo_options(
+        commands.add_parser(
+            "demo",
+            help="create a task from two pictures, poll it and save the result, offline",
+            description="Start the mock, create a task from the pictures, poll it and save the result.",
+        )
+    )
     return parser
 
 
-def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    serve = commands.add_parser(
-        "serve",
-        help="run the mock as a local server until Ctrl-C",
-        description="Run the mock as a local server until Ctrl-C.",
-        epilog=SERVE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     groups = {
         name: serve.add_argument_group(name)
         for name in ("server", "accounts and limits", "tasks and results", "requests", "callbacks")
@@ -109,12 +116,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         )
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="create a task from two pictures, poll it and save the result, offline",
-        description="Start a server, create a task from the pictures, poll it and save the result. Offline.",
-    )
+def _add_demo_options(demo: argparse.ArgumentParser) -> None:
     demo.add_argument(
         "images", nargs="*", type=Path, metavar="FILE", help="2 to 4 PNG or JPEG files (default: two samples)"
     )
@@ -142,6 +144,8 @@ def _spelling(default: object) -> str:
     if isinstance(default, tuple | frozenset):
         items = cast("Iterable[object]", default)
         return ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in items) or "none"
+    if isinstance(default, float):
+        return f"{default:g}"
     return str(default).lower() if default is None or isinstance(default, bool) else str(default)
 
 

@@ -153,7 +153,7 @@ class Pace:
     def plan(self, created: float, failure: str | None, *, seed: int, what: tuple[object, ...]) -> Plan:
         """The plan of a task created at `created` (Unix seconds).
 
-        Durations are drawn from the seed and from `what`, which identifies the task.
+        Durations are drawn from the seed and the key `what`, which identifies the task.
         """
         match self.kind:
             case "instant":

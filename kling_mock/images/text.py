@@ -68,7 +68,7 @@ def wrap(text: str, size: int, room: int, lines: int) -> list[str]:
             used += width(rest[0], size)
             line.append(rest.pop(0))
         if rest and len(found) < lines - 1:
-            # Break after the last space, if there is one (there is none in Chinese).
+            # Break after the last space; some languages, such as Chinese, have no spaces.
             spaces = [at for at, cluster in enumerate(line) if cluster == " "]
             if spaces and rest[0] != " ":
                 rest = line[spaces[-1] + 1 :] + rest

@@ -92,7 +92,7 @@ def test_every_failed_check_is_listed() -> None:
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_rule_is_one_sentence_about_stores(check: Check) -> None:
-    assert inspect.isgeneratorfunction(check.course)
+    assert inspect.isgeneratorfunction(check.steps)
     assert check.rule.endswith(".")
     assert check.rule.count(". ") == 0
 
