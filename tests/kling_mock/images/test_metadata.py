@@ -1,4 +1,4 @@
-"""What a result picture says of itself, read back from its bytes."""
+"""The metadata of a result picture, read back from its bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ URL = "https://pictures.test/b.png"
 
 @pytest.fixture(scope="module")
 def drawn(start: Start) -> tuple[PictureInfo, bytes]:
-    """What the second picture of a task should say, typed here, and its bytes."""
+    """The expected metadata of the second picture of a task, written by hand, and the picture's bytes."""
     caller = start(pace="instant")
     subject = png(300, 400)
     task_id = caller.create(
@@ -40,7 +40,7 @@ def drawn(start: Start) -> tuple[PictureInfo, bytes]:
     return result, caller.picture(url).body
 
 
-def test_a_picture_says_what_it_was_made_of(drawn: tuple[PictureInfo, bytes]) -> None:
+def test_a_picture_contains_its_metadata(drawn: tuple[PictureInfo, bytes]) -> None:
     result, data = drawn
     read = read_picture(data)
     assert [(each.field, each.url, each.sha256) for each in read.pictures] == [

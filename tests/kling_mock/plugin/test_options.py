@@ -1,4 +1,4 @@
-"""Marker and ini: what goes before what, and what is said about mistakes."""
+"""Marker and ini option: precedence and error messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kling_mock import Settings
 Suite = Callable[..., pytest.RunResult]
 
 
-def test_function_goes_before_class_before_module_before_ini(suite: Suite) -> None:
-    """Each may say a part; the nearest one that says something about a setting counts."""
+def test_function_takes_precedence_over_class_over_module_over_ini(suite: Suite) -> None:
+    """Each may give some of the settings; for each setting the closest one counts."""
     suite(
         """
         import pytest
@@ -68,7 +68,7 @@ VALUES: dict[str, tuple[object, str]] = {
 
 
 def test_there_is_a_value_for_every_setting_here() -> None:
-    """So that a new setting is tried below."""
+    """So that a new setting is added to the test below."""
     assert VALUES.keys() == {each.name for each in fields(Settings)}
 
 
@@ -100,7 +100,7 @@ def test_every_setting_can_be_given_by_marker_and_by_ini(suite: Suite) -> None:
 
 
 def test_sleep_clock_and_only_can_be_given_by_ini(suite: Suite) -> None:
-    """They are no settings of a fake, but of its fixtures."""
+    """These are options of the fixtures, not settings of a fake."""
     suite(
         """
         import time
@@ -116,7 +116,7 @@ def test_sleep_clock_and_only_can_be_given_by_ini(suite: Suite) -> None:
                 httpx.get("https://mine.test/", verify=False)
 
         @pytest.mark.kling(only=False, sleep=None, clock=None)
-        def test_marker_goes_before(kling):
+        def test_marker_takes_precedence(kling):
             assert not isinstance(kling.clock, ManualClock)
         """,
         ini="kling =\n    clock = ManualClock\n    sleep = advance\n    only = true",
@@ -141,7 +141,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
 def test_mistakes_in_a_marker_are_explained(suite: Suite, fixture: str) -> None:
-    """As a usage error of that test, before anything of it has run."""
+    """As a usage error of that test, before any of its code runs."""
     tests = "".join(
         f"""
         @pytest.mark.kling({mistake})
@@ -171,14 +171,14 @@ def test_mistakes_in_a_marker_are_explained(suite: Suite, fixture: str) -> None:
     ],
 )
 def test_mistakes_in_the_ini_file_are_explained(suite: Suite, line: str, text: str) -> None:
-    """To those who use a fixture; other tests run."""
+    """For tests that use a fixture; other tests run."""
     result = suite("def test_it(kling): pass\ndef test_other(): pass", ini=f"kling =\n    {line}")
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines([f"E {text}"])
 
 
-def test_no_keys_still_means_a_key_of_its_own_for_the_server(suite: Suite) -> None:
-    """In process any key is good then; behind a socket callers of other tests have to be told apart."""
+def test_without_keys_the_server_still_has_a_unique_key(suite: Suite) -> None:
+    """In process any key is accepted then; on a shared server the key distinguishes the requests of tests."""
     suite(
         """
         import pytest
@@ -191,7 +191,7 @@ def test_no_keys_still_means_a_key_of_its_own_for_the_server(suite: Suite) -> No
     ).assert_outcomes(passed=1)
 
 
-def test_strict_markers_know_ours(suite: Suite) -> None:
+def test_strict_markers_accept_ours(suite: Suite) -> None:
     suite(
         """
         import pytest
