@@ -29,7 +29,7 @@ examples:
 SERVE_EXAMPLES: Final = """\
 examples:
   kling-mock serve                                   realistic durations; keys sk-mock and sk-mock-*
-  kling-mock serve --pace polls:3 --seed 7           the third poll gets the result; every run repeats the ids
+  kling-mock serve --pace polls:3                    the third poll gets the result
   kling-mock serve --keys sk-one,sk-two --slots 5    two accounts, each with at most 5 concurrent images
   kling-mock serve --port 0 --ready-file ready.json  any free port; ready.json contains the URL
 """

@@ -93,10 +93,10 @@ class Console:
             sys.stdout.flush()
             return
         # Imported on terminals only, so that a server started by a test or a script is ready sooner.
-        from rich import print as show
+        from rich import get_console
         from rich.text import Text
 
-        show(Text.assemble(*segments, no_wrap=True, overflow="ignore"))
+        get_console().print(Text.assemble(*segments), soft_wrap=True)
 
 
 def _details(call: CallRecord) -> Iterator[Segment]:

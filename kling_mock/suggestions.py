@@ -8,13 +8,14 @@ from typing import Final
 from kling_contracts.vocabulary import TaskStatus
 
 SUGGESTIONS: Final = 3
+SHORTEST_PART: Final = 3
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """A message such as "unknown field 'ratio'; did you mean 'aspect_ratio'?".
 
-    If exactly one known name begins with `name`, only that is suggested; otherwise up to three similar names,
-    or names that contain it. If none is similar, the message lists all known names.
+    If exactly one known name begins with `name`, only that is suggested; otherwise up to three names that are
+    similar or contain it. If there are none, the message lists all known names.
     """
     import difflib
 
@@ -23,7 +24,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     if name and len(completions) == 1:
         near = completions
     else:
-        containing = [each for each in names if name and name in each]
+        containing = [each for each in names if len(name) >= SHORTEST_PART and name in each]
         near = list(dict.fromkeys([*difflib.get_close_matches(name, names), *containing]))[:SUGGESTIONS]
     if not near:
         return f"unknown {kind} {name!r}; known: {', '.join(names) or 'none'}"

@@ -64,7 +64,7 @@ class Pair:
 
     def __init__(self, caller: Caller, task_id: str, model: ModelTask) -> None:
         self.caller, self.id, self.model = caller, task_id, model
-        self.looked = "submitted"  # what the create reply said
+        self.looked = "submitted"  # the status in the create reply
 
     @property
     def now(self) -> float:
@@ -82,7 +82,7 @@ class LifeCycle(RuleBasedStateMachine):
     different, it has no scripts, and its tasks appear in no list of the first.
     """
 
-    mishap: str | None = "no such luck"  # the failure of the first task
+    first_failure: str | None = "no such luck"  # of the first task
 
     @initialize(pace=st.sampled_from(PACES))
     def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
@@ -98,9 +98,9 @@ class LifeCycle(RuleBasedStateMachine):
         self.listed: dict[int, list[str]] = {0: [], 1: [], 2: []}
         self.queries = 0
         saw("pace", pace[0])
-        if self.mishap is not None:
-            self.fake.next.fails(self.mishap)
-            self.script.append((self.mishap, None, False))
+        if self.first_failure is not None:
+            self.fake.next.fails(self.first_failure)
+            self.script.append((self.first_failure, None, False))
         for who, path in ((0, KLING_PATH), (0, COMET_PATH), (1, COMET_PATH), (2, KLING_PATH)):
             self.create(who, None, path)
 

@@ -97,7 +97,7 @@ CHECKS = (
 )
 
 
-def scene(start: Start) -> Caller:
+def prepare(start: Start) -> Caller:
     """An account with units for 5 images, 3 slots, a used external id and a script for 21:9."""
     caller = start(keys=["sk-one"], pace="held", slots=4, balance=6 * 16, body_cap=100_000)
     caller = caller.account("sk-one")
@@ -110,7 +110,7 @@ def scene(start: Start) -> Caller:
 def test_each_single_error_is_refused_by_its_own_check(
     flaw: Callable[[Broken], None], rule: str, start: Start
 ) -> None:
-    caller, request = scene(start), Broken()
+    caller, request = prepare(start), Broken()
     flaw(request)
     assert request.send(caller.fake).status >= 400
     assert caller.fake.calls[-1].rule == rule
@@ -133,7 +133,7 @@ def test_of_two_errors_the_earlier_check_answers(
     start: Start,
 ) -> None:
     """Key, route, method, size, JSON, model, violations, duplicate id, balance, slots, script."""
-    caller, request = scene(start), Broken()
+    caller, request = prepare(start), Broken()
     later[0](request)
     earlier[0](request)
     request.send(caller.fake)
@@ -141,7 +141,7 @@ def test_of_two_errors_the_earlier_check_answers(
 
 
 def test_balance_is_checked_before_slots(start: Start) -> None:
-    caller, request = scene(start), Broken()
+    caller, request = prepare(start), Broken()
     request.fields["n"] = 9  # more than the units for 5 images, and more than 3 slots
     assert request.send(caller.fake).status == 403
 

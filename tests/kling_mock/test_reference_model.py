@@ -56,7 +56,7 @@ def test_a_status_that_a_machine_does_not_reach_is_named() -> None:
     """Counterexample: without scripted failures and ended tasks, no task fails."""
 
     class Tame(LifeCycle):
-        mishap = None
+        first_failure = None
 
         @rule()
         def script_next(self) -> None:

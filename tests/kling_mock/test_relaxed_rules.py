@@ -114,12 +114,12 @@ def _balance(start: Start) -> tuple[Caller, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "scene"), [("keys", _keys), ("body_cap", _body_cap), ("slots", _slots), ("balance", _balance)]
+    ("name", "prepare"), [("keys", _keys), ("body_cap", _body_cap), ("slots", _slots), ("balance", _balance)]
 )
 def test_a_setting_that_a_refusal_names_does_relax_it(
-    name: str, scene: Callable[[Start], tuple[Caller, dict[str, Any]]], start: Start
+    name: str, prepare: Callable[[Start], tuple[Caller, dict[str, Any]]], start: Start
 ) -> None:
-    strict, relaxed = scene(start)
+    strict, relaxed = prepare(start)
     reply = strict.ask()
     assert reply.status >= 400
     assert header(reply)["relax"] == name
