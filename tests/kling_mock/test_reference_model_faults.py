@@ -84,6 +84,8 @@ def test_the_machine_catches_ending_a_task_that_has_ended(monkeypatch: pytest.Mo
 
 def _expect_caught() -> None:
     """Require that the machine finds a difference. It is not shrunk, to save time."""
-    quick = settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
+    # The search ends with the first difference. Hypothesis also draws constants of the imported modules, so
+    # 100 examples, which find most faults in nine of ten runs, may miss one after an unrelated change.
+    search = settings(CI, max_examples=500, phases=[Phase.generate], report_multiple_bugs=False)
     with pytest.raises(AssertionError):
-        run_machine(LifeCycle, settings=quick)
+        run_machine(LifeCycle, settings=search)
