@@ -185,9 +185,9 @@ class TaskState(Struct, frozen=True, gc=False):
 
 
 class RuleRecord(Struct, frozen=True):
-    """A scripted outcome for the next creates (`criteria` is None) or for those that match the criteria.
+    """A scripted outcome for the next creates (without `criteria`) or for those that match the criteria.
 
-    `uses_left` is None for any number of uses. `refusal` is the reply to a refused create. If `decides`, the
+    `uses_left` None: any number of uses. `refusal` is the reply to a refused create. If `decides`, the
     task fails with `failure` or succeeds (None); otherwise its request determines the outcome.
     """
 

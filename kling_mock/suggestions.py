@@ -15,7 +15,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """A message such as "unknown field 'ratio'; did you mean 'aspect_ratio'?".
 
     If exactly one known name begins with `name`, only that is suggested; otherwise up to three names that are
-    similar or contain it. If there are none, the message lists all known names.
+    similar or contain it. Otherwise the message lists all known names.
     """
     import difflib
 

@@ -1,7 +1,7 @@
 """The interface of stores, and the steps with which the core uses a store without doing I/O.
 
 The core consists of generators. They yield `Read` (a batch of keys; the result is a `Snapshot`) and `Commit`
-(a `Change`; the result is None or the precondition that failed); `run` or `run_async` executes these steps. A
+(a `Change`; the result: the precondition that failed, or None); `run` or `run_async` executes these steps. A
 store only reads, compares and sets: `read` returns one consistent view, including the present, and `commit`
 writes all records of a change or, if a precondition does not hold, none. So the core works with a lock, a
 transaction or a script inside a database server. `conformance` tests any store.
@@ -183,7 +183,7 @@ class Read(Struct, frozen=True):
 
 
 class Commit(Struct, frozen=True):
-    """Step: commit this change. Its result is None or the precondition that failed."""
+    """Step: commit this change. Its result: the precondition that failed, or None."""
 
     change: Change
 

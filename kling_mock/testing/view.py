@@ -52,7 +52,7 @@ class FakeView:
 
     @property
     def task(self) -> TaskHandle:
-        """The only task. Raises NotOneTask if there is no task or more than one."""
+        """The only task. Raises NotOneTask for no task or several tasks."""
         tasks = self.tasks
         if len(tasks) == 1:
             return tasks[0]
