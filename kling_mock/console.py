@@ -1,4 +1,4 @@
-"""What `kling-mock serve` shows: how to reach it, and a line for each call. Colours on a terminal only."""
+"""The output of `kling-mock serve`: its address and settings, then a line for each request and callback."""
 
 from __future__ import annotations
 
@@ -21,80 +21,82 @@ COLOURS = {
     TaskStatus.FAILED: "red",
 }
 
-# A piece of a line, and how it looks where there are colours.
+# A part of a line, and its style on a terminal.
 Segment = tuple[str, str]
 
 
 class Console:
-    """The terminal side of a served fake."""
+    """Prints the requests and callbacks of a fake to standard output, in colour if that is a terminal."""
 
     def __init__(self, fake: Fake, *, quiet: bool) -> None:
         self._fake = fake
         self._quiet = quiet
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         if not quiet:
-            fake.on_call(self.tell)
+            fake.on_call(self.log_call)
 
     def sender(self) -> CallbackSender:
-        return self._fake.sender(None if self._quiet else self.tell_callback)
+        return self._fake.sender(None if self._quiet else self.log_callback)
 
-    def greet(self, url: str) -> None:
+    def show_start(self, url: str) -> None:
+        """Print the address, the keys and the settings that a client needs."""
         settings = self._fake.settings
         key = next(iter(settings.plain_keys), "any")
-        # A secret is for the one who set it, not for whoever looks over a shoulder or reads a log.
+        # Secrets are left out, since logs are stored and shared.
         keys = ", ".join(
             each if ":" not in each else f"{each.partition(':')[0]}:..." for each in settings.keys
         )
-        self._say(("kling-mock ", "bold"), (__version__, "bold"), (" serves ", ""), (url, "bold cyan"))
-        own = "   (each key is an account of its own)" if "sk-mock-*" in settings.keys else ""
+        self._print(("kling-mock ", "bold"), (__version__, "bold"), (" serves ", ""), (url, "bold cyan"))
+        own = "   (each key is a separate account)" if "sk-mock-*" in settings.keys else ""
         self._fact("keys", keys or "any", own)
         self._fact("pace", str(settings.pace))
         self._fact("your code", f"{BASE_URL_VARIABLE}={url} {API_KEY_VARIABLE}={key}")
         for gateway in self._fake.settings.gateways:
             self._fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         self._fact("stop", "Ctrl-C")
-        self._say()
+        self._print()
 
-    def tell(self, call: CallRecord) -> None:
-        """A line for a call that was answered."""
+    def log_call(self, call: CallRecord) -> None:
+        """Print a line for an answered request."""
         good = "green" if call.status < 400 else "red"
         line = f"{call.method:<4} {call.path[:100]} "
-        self._say((line, ""), (str(call.status), good), *_details(call))
+        self._print((line, ""), (str(call.status), good), *_details(call))
 
-    def tell_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
-        """A line for an attempt to deliver; None: the receiver is not called."""
+    def log_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
+        """Print a line for a delivery attempt; None: the receiver is not called."""
         line = f"  -> POST {without_secrets(callback.url)[:100]} "
-        told = (f"  {callback.status}", COLOURS[callback.status])
+        status = (f"  {callback.status}", COLOURS[callback.status])
         task = (f"  task {callback.task_id}", "dim")
         if attempt is None:
-            self._say((line, ""), ("not sent", "yellow"), (f"  {callback.refused}", "yellow"), task)
+            self._print((line, ""), ("not sent", "yellow"), (f"  {callback.refused}", "yellow"), task)
             return
         result = "failed" if attempt.status is None else str(attempt.status)
         why = f"  {in_ascii(str(attempt.error))}" if attempt.status is None else ""
         made = callback._replace(attempts=(*callback.attempts, attempt))
         due = made.next_attempt(self._fake.settings.callback_retries)
-        pause = "given up" if due is None else f"again in {due - attempt.at:g} s"
+        pause = "given up" if due is None else f"retry in {due - attempt.at:g} s"
         rest = () if attempt.delivered else ((f"{why}  {pause}", "yellow"),)
-        self._say((line, ""), (result, "green" if attempt.delivered else "red"), told, task, *rest)
+        self._print((line, ""), (result, "green" if attempt.delivered else "red"), status, task, *rest)
 
-    def farewell(self) -> None:
+    def show_end(self) -> None:
+        """Print the number of tasks."""
         tasks = self._fake.tasks
         done = sum(task.status.terminal for task in tasks)
-        self._say((f"\nstopped: {len(tasks)} tasks, {done} of them finished", ""))
+        self._print((f"\nstopped: {len(tasks)} tasks, {done} of them finished", ""))
 
     def _fact(self, name: str, value: str, remark: str = "") -> None:
-        self._say((f"  {name:<10} ", ""), (value, ""), (remark, "dim"))
+        self._print((f"  {name:<10} ", ""), (value, ""), (remark, "dim"))
 
-    def _say(self, *segments: Segment) -> None:
+    def _print(self, *segments: Segment) -> None:
         if not self._coloured:
             sys.stdout.write("".join(text for text, _ in segments) + "\n")
             sys.stdout.flush()
             return
-        # Loaded on terminals only: a server that a test or a script starts should answer soon.
-        from rich import print as show
+        # Imported on terminals only, so that a server started by a test or a script is ready sooner.
+        from rich import get_console
         from rich.text import Text
 
-        show(Text.assemble(*segments, no_wrap=True, overflow="ignore"))
+        get_console().print(Text.assemble(*segments), soft_wrap=True)
 
 
 def _details(call: CallRecord) -> Iterator[Segment]:

@@ -1,6 +1,6 @@
-"""Drawing result pictures with Pillow: a contact result that says what the task was made from.
+"""Draws result pictures with Pillow: a tile for each input picture, and a caption with prompt and task id.
 
-Everything is drawn in palette colours, which is several times as fast as reducing a picture to them.
+Pictures are drawn in palette colours, which is several times faster than quantising a drawn picture.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STEPS: Final = 8
 
 
 class _Palette:
-    """Colours by their place in the picture's palette."""
+    """The palette of a picture: colours by their index."""
 
     def __init__(self) -> None:
         self._places: dict[Colour, int] = {}
@@ -45,7 +45,7 @@ class _Palette:
         return self._places.setdefault(colour, len(self._places))
 
     def ramp(self, ground: Colour, ink: Colour) -> Ramp:
-        """From ground to ink in even steps: what smooth letters are made of."""
+        """The palette indices of even steps from ground to ink, for antialiased letters."""
         return tuple(
             self.place(
                 (
@@ -66,7 +66,7 @@ def _between(low: int, high: int, step: int) -> int:
 
 
 def draw_picture(result: PictureInfo) -> bytes:
-    """A PNG of the result's size. Equal sheets give equal bytes."""
+    """A PNG of the result's size. Equal arguments give equal bytes."""
     palette = _Palette()
     image = Image.new("L", (result.width, result.height), palette.place(GROUND))
     if not result.pictures:
@@ -85,7 +85,7 @@ def draw_picture(result: PictureInfo) -> bytes:
 
 
 def _boxes(result: PictureInfo) -> list[Box]:
-    """One box per picture, in the grid whose boxes come nearest to squares."""
+    """One box per picture, in the grid whose boxes are closest to squares."""
     count = len(result.pictures)
     if not count:
         return []
@@ -100,7 +100,7 @@ def _boxes(result: PictureInfo) -> list[Box]:
     boxes: list[Box] = []
     for at in range(count):
         row, column = divmod(at, columns)
-        # A last row that is not full stands in the middle.
+        # An incomplete last row is centred.
         left_over = columns - min(columns, count - row * columns)
         left = GAP + (wide + GAP) * column + (wide + GAP) * left_over // 2
         top = GAP + (high + GAP) * row
@@ -109,7 +109,7 @@ def _boxes(result: PictureInfo) -> list[Box]:
 
 
 def _draw_card(image: Image.Image, palette: _Palette, box: Box, picture: PictureRecord) -> None:
-    """A pattern made from the picture's digest, and a strip that says which picture it stands for."""
+    """A thumbnail, or a pattern derived from the picture's digest, and a strip with field and digest."""
     left, top, right, bottom = box
     pen = ImageDraw.Draw(image)
     label, colour = _role(picture.field)
@@ -127,7 +127,7 @@ def _draw_card(image: Image.Image, palette: _Palette, box: Box, picture: Picture
 
 
 def _paste_thumbnail(image: Image.Image, palette: _Palette, box: Box, data: bytes) -> None:
-    """The picture itself, as large as fits, in the middle of a dark ground."""
+    """The thumbnail, scaled to the box and centred on the background."""
     left, top, right, bottom = box
     wide, high = right - left + 1, bottom - top + 1
     small, colours = open_thumbnail(data)
@@ -150,7 +150,7 @@ def _role(field: str) -> tuple[str, Colour]:
 
 
 def _draw_pattern(pen: ImageDraw.ImageDraw, palette: _Palette, box: Box, digest: bytes) -> None:
-    """Nine by six cells, mirrored, in three colours that belong together: no two digests look alike."""
+    """A mirrored pattern of nine by six cells in three colours, all derived from the digest."""
     left, top, right, bottom = box
     hue = digest[0] / 256
     ground = palette.place(_colour(hue, 0.42, 0.34))

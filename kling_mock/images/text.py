@@ -1,4 +1,4 @@
-"""Setting text on a palette picture: smooth letters where the font has them, small tiles elsewhere."""
+"""Text on a palette picture: antialiased letters if the font has them, patterns for other characters."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Ramp = tuple[int, ...]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 ELLIPSIS = "..."
-TILE = 5  # cells a side of the tile that stands for a character
+TILE = 5  # cells per side of the pattern for a character
 
 
 @cache
 def font(size: int) -> Font:
-    """Pillow's own font, so that every machine draws alike."""
+    """The font bundled with Pillow, so that pictures are equal on all machines."""
     return ImageFont.load_default(size)
 
 
-# What the bundled font has beside ASCII.
+# The non-ASCII characters of the bundled font.
 _EXTRAS = frozenset("\u00a9\u00ab\u00b0\u00b1\u00b4\u00b7\u00bb\u2018\u2019\u201c\u201d\u2026\u2039\u203a")
 _DASHES = dict.fromkeys(range(0x2010, 0x2016), "-")
 
 
 def spelling(cluster: str) -> str | None:
-    """A character as the bundled font can write it (without its accents), or None."""
+    """The text for a character in the bundled font (without accents), or None if the font has none."""
     if cluster in _EXTRAS or (cluster.isascii() and cluster.isprintable()):
         return cluster
     bare = unicodedata.normalize("NFKD", cluster).translate(_DASHES)
@@ -37,7 +37,7 @@ def spelling(cluster: str) -> str | None:
 
 
 def clusters(text: str) -> Iterator[str]:
-    """The characters of a text as they are seen: white space folded, joined and combined ones together."""
+    """The visible characters of a text: white space collapsed, joined and combining characters merged."""
     cluster = ""
     for char in " ".join(text.split()):
         invisible = unicodedata.category(char) in ("Mn", "Me", "Cf")
@@ -57,7 +57,7 @@ def width(cluster: str, size: int) -> float:
 
 
 def wrap(text: str, size: int, room: int, lines: int) -> list[str]:
-    """Break a text into so many lines of so many pixels; what does not fit ends in dots."""
+    """Break a text into at most `lines` lines of at most `room` pixels; truncated text ends in three dots."""
     found: list[str] = []
     line: list[str] = []
     rest = list(clusters(text))
@@ -68,7 +68,7 @@ def wrap(text: str, size: int, room: int, lines: int) -> list[str]:
             used += width(rest[0], size)
             line.append(rest.pop(0))
         if rest and len(found) < lines - 1:
-            # Break after the last space, unless the line has none (as in Chinese).
+            # Break after the last space; some languages, such as Chinese, have no spaces.
             spaces = [at for at, cluster in enumerate(line) if cluster == " "]
             if spaces and rest[0] != " ":
                 rest = line[spaces[-1] + 1 :] + rest
@@ -82,7 +82,7 @@ def wrap(text: str, size: int, room: int, lines: int) -> list[str]:
 
 
 def set_line(picture: Image.Image, at: tuple[int, int], text: str, size: int, ramp: Ramp) -> float:
-    """Set one line on a ground of the ramp's first colour. Gives the width in pixels."""
+    """Draw one line on a background of the ramp's first colour. Returns its width in pixels."""
     left, top = float(at[0]), at[1]
     letters = ""
     for cluster in [*clusters(text), ""]:
@@ -111,7 +111,7 @@ def _letters(picture: Image.Image, at: tuple[int, int], text: str, size: int, ra
 
 
 def _tile(picture: Image.Image, at: tuple[int, int], cluster: str, size: int, ramp: Ramp) -> None:
-    """A mirrored pattern of its own for each character: not readable, but the same for the same text."""
+    """Draw a mirrored pattern derived from a character: not readable, but equal for equal text."""
     bits = int.from_bytes(blake2b(cluster.encode("utf-8", "replace"), digest_size=2).digest())
     pen = ImageDraw.Draw(picture)
     cell = max(size * 0.8 / TILE, 1)

@@ -1,4 +1,4 @@
-"""Small copies of inline pictures, for the contact result: made at creation, since the bytes are not kept."""
+"""Thumbnails of inline pictures for the result pictures. Made at creation, because the bytes are not kept."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from PIL import Image
 
 from kling_contracts.image_files import PictureHeader
 
-# Six of these with the result's own colours stay within one palette of 256.
+# Six thumbnails and the other colours of a result fit in one palette of 256.
 COLOURS: Final = 30
 SIDE: Final = 480
-# A header may promise billions of pixels in a few bytes; nobody needs a thumbnail of that.
+# A file of a few bytes may declare billions of pixels; no thumbnail is made of such a picture.
 PIXELS_MAXIMUM: Final = 60_000_000
 
 
 def make_thumbnail(data: bytes, header: PictureHeader) -> bytes | None:
-    """A PNG of at most 480 pixels a side and 30 colours; None for a picture that cannot be decoded."""
+    """A PNG of at most 480 pixels a side and 30 colours; None if the picture cannot be decoded."""
     if header.width * header.height > PIXELS_MAXIMUM:
         return None
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-            picture.draft("RGB", (SIDE, SIDE))  # JPEG decoders can skip what is not needed
+            picture.draft("RGB", (SIDE, SIDE))  # lets the JPEG decoder decode at a smaller size
             small = picture.convert("RGB")
     except (OSError, SyntaxError, ValueError):  # Pillow raises all three for damaged files
         return None
@@ -33,7 +33,7 @@ def make_thumbnail(data: bytes, header: PictureHeader) -> bytes | None:
 
 
 def open_thumbnail(data: bytes) -> tuple[Image.Image, list[tuple[int, int, int]]]:
-    """A thumbnail with the places of its colours as pixels, and those colours."""
+    """A thumbnail as an image of palette indices, and its palette."""
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
         parts = picture.getpalette() or []

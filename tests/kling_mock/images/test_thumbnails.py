@@ -1,4 +1,4 @@
-"""Real thumbnails of inline pictures, where the settings want them."""
+"""Thumbnails of inline pictures, made if the setting `thumbnails` is on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIELDS = [
 
 
 def picture(seed: int, kind: str = "PNG", size: tuple[int, int] = (640, 400)) -> bytes:
-    """A picture with far more colours than a palette holds."""
+    """A picture with far more colours than a palette has."""
     red, green = Image.linear_gradient("L"), Image.radial_gradient("L")
     blue = Image.new("L", red.size, seed * 40 % 256)
     written = io.BytesIO()
@@ -63,8 +63,8 @@ def test_a_thumbnail_is_small_and_like_its_picture(kind: str) -> None:
         assert max(abs(one - other) for one, other in pairs) < 24
 
 
-def test_the_sheet_shows_the_picture() -> None:
-    """Its average colour is where its tile is; without a thumbnail another pattern is there."""
+def test_the_result_shows_the_thumbnail() -> None:
+    """The tile has its average colour; without a thumbnail it has a pattern."""
     red = io.BytesIO()
     Image.new("RGB", (400, 400), (250, 10, 10)).save(red, "PNG")
     with Image.open(io.BytesIO(draw_picture(result(thumbnail_of(red.getvalue()), None)))) as drawn:
@@ -91,13 +91,13 @@ def test_six_colourful_pictures_fit_into_one_palette() -> None:
     ],
     ids=["no picture behind the header", "cut short", "billions of pixels"],
 )
-def test_what_cannot_be_decoded_has_no_thumbnail(data: bytes, header: PictureHeader) -> None:
+def test_a_picture_that_cannot_be_decoded_has_no_thumbnail(data: bytes, header: PictureHeader) -> None:
     assert make_thumbnail(data, header) is None
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_request_keeps_thumbnails_where_the_settings_want_them(wanted: bool, start: Start) -> None:
-    """Of an inline picture its size and digest are kept, of a linked one its URL."""
+def test_a_request_keeps_thumbnails_only_with_the_setting(wanted: bool, start: Start) -> None:
+    """For an inline picture size and digest are kept, for a linked one its URL."""
     data, url = picture(1), "https://pictures.test/b.png"
     task = start(thumbnails=wanted).make(
         subject_image_list=[{"subject_image": encoded(data)}, {"subject_image": url}]
