@@ -209,15 +209,15 @@ def _draw_caption(image: Image.Image, palette: _Palette, result: PictureInfo) ->
     baseline, step = top + 24, 36
     lines, whole = wrap(result.prompt or "(no prompt)", 27, room, 2)
     if not whole:
-        baseline, step = top + 18, 26
+        baseline, step = top + 18, 25
         lines, whole = wrap(result.prompt, 21, room, 3)
     for line in lines:
         draw_line(image, (left, baseline), line, ink if result.prompt else faint, faint)
         baseline += step
     facts = [f"{result.index + 1} of {result.count}", result.aspect_ratio, result.model_name, result.task_id]
-    _draw_facts(image, (left, top + 95), facts, room, faint)
+    _draw_facts(image, (left, top + 96), facts, room, faint)
     signed = ["kling-mock", None if whole else f"prompt of {len(result.prompt)} characters"]
-    _draw_facts(image, (left, top + 121), signed, room, palette.ramp(GROUND, DIM))
+    _draw_facts(image, (left, top + 122), signed, room, palette.ramp(GROUND, DIM))
 
 
 def _draw_facts(
