@@ -1,4 +1,4 @@
-"""Drawing result pictures with Pillow: a contact result that says what the task was made from.
+"""Drawing result pictures with Pillow: a contact sheet of the task's inputs, with its prompt and facts.
 
 Everything is drawn in palette colours, which is several times as fast as reducing a picture to them.
 """
@@ -52,7 +52,7 @@ class _Palette:
         return self._places.setdefault(colour, len(self._places))
 
     def ramp(self, ground: Colour, ink: Colour) -> Ramp:
-        """From ground to ink in even steps: what smooth letters are made of."""
+        """From ground to ink in even steps, for smooth letters."""
         return tuple(
             self.place(
                 (
@@ -120,7 +120,7 @@ def _boxes(result: PictureInfo) -> list[Box]:
 
 
 def _draw_card(image: Image.Image, palette: _Palette, box: Box, picture: PictureRecord) -> None:
-    """A pattern made from the picture's digest, and a strip that says which picture it stands for."""
+    """A pattern made from the picture's digest, and a strip that names the field."""
     left, top, right, bottom = box
     pen = ImageDraw.Draw(image)
     label, colour = _role(picture.field)

@@ -39,7 +39,7 @@ _EMOJI: Final = 0x1F000
 
 
 class Label(NamedTuple):
-    """What a character is called. A weak one (a mark, digit, punctuation) belongs to the script beside it."""
+    """The name of a script or kind of characters. A weak one (mark, digit) takes that of its neighbour."""
 
     name: str
     weak: bool
@@ -89,7 +89,7 @@ def _invisible(char: str) -> bool:
 
 
 def label(cluster: str) -> Label:
-    """What to call a character that is not drawn."""
+    """The label of a character that is not drawn."""
     char = cluster[0]
     category = unicodedata.category(char)
     if category.startswith("L"):
@@ -119,5 +119,5 @@ def join(one: Label | None, other: Label) -> Label | None:
 
 
 def note(name: str, length: int) -> str:
-    """What stands for characters that no font draws: their script and their number, in code points."""
+    """The text in place of characters that no font draws: their script and their number, in code points."""
     return f"[{name}]" if length == 1 else f"[{name}, {length} characters]"

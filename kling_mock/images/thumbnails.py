@@ -14,10 +14,10 @@ from kling_contracts.image_files import PictureHeader
 # Six of these with the result's own colours stay within one palette of 256.
 COLOURS: Final = 30
 SIDE: Final = 480
-# A header may promise billions of pixels in a few bytes; nobody needs a thumbnail of that.
+# A header may promise billions of pixels in a few bytes; such a picture gets no thumbnail.
 PIXELS_MAXIMUM: Final = 60_000_000
 _START_OF_SCAN: Final = b"\xda"
-# Comments and application segments, but for JFIF's and Adobe's, which tell how colours are stored.
+# Comments and application segments, but for JFIF's and Adobe's, which define how colours are stored.
 _JPEG_METADATA: Final = frozenset(bytes([marker]) for marker in (*range(0xE1, 0xEE), 0xEF, 0xFE))
 
 
@@ -35,7 +35,7 @@ def make_thumbnail(data: bytes, header: PictureHeader) -> bytes | None:
         with decoder(io.BytesIO(bare(data))) as picture:
             if picture.width * picture.height > PIXELS_MAXIMUM:
                 return None
-            picture.draft("RGB", (SIDE, SIDE))  # JPEG decoders can skip what is not needed
+            picture.draft("RGB", (SIDE, SIDE))  # JPEG decoders can skip details beyond that size
             small = picture.convert("RGB")
     except (OSError, SyntaxError, ValueError):  # Pillow raises all three for damaged files
         return None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-import fontpkg_inter
-import noto_cjk_sans_otc
 from PIL import ImageFont
 
-INTER: Final = next(Path(fontpkg_inter.ROOT, "files").glob("Inter[[]*.ttf"))
-NOTO: Final = Path(str(noto_cjk_sans_otc.FONT_PATH))
+INTER: Final = Path(str(files("fontpkg_inter") / "files" / "Inter[opsz,wght].ttf"))
+NOTO: Final = Path(str(files("noto_cjk_sans_otc") / "NotoSansCJK-Regular.ttc"))
 # Numbers of the fonts in the collection.
 JAPANESE, KOREAN, CHINESE, TAIWANESE = range(4)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from kling_contracts.vocabulary import RESULT_PIXELS
 from kling_mock.images import draw
 from kling_mock.images.draw import CAPTION, GAP, GROUND, draw_picture
+from kling_mock.images.text import wrap
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import PictureRecord
 from tests.kling_mock.images.prompts import DRAWN, MORE, NOTED
@@ -58,7 +59,6 @@ def test_nothing_leaves_its_place(ratio: str) -> None:
 
 
 def test_a_text_that_leaves_its_place_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrap = draw.wrap
     monkeypatch.setattr(draw, "wrap", lambda text, size, room, maximum: wrap(text, size, room + 40, maximum))
     with pytest.raises(AssertionError):
         test_nothing_leaves_its_place("3:2")

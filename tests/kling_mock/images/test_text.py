@@ -22,7 +22,7 @@ LETTERS = "".join([*(prompt for prompt, _, _ in DRAWN.values()), *NOTED, *RESPEL
 CHARACTERS = st.one_of(
     st.sampled_from("ab \u0301\u200d\U0001f431"),
     st.sampled_from(LETTERS),
-    st.characters(exclude_categories=("Cs",)),
+    st.characters(exclude_categories=["Cs"]),
 )
 TEXTS = st.lists(CHARACTERS, max_size=60).map("".join)  # st.text would draw from all of them alike
 DRAW = given(TEXTS, st.integers(60, 500), st.integers(1, 3))
