@@ -1,6 +1,6 @@
-"""A small client for Kling's Multi-Image to Image: waiting, deadlines, and not paying twice.
+"""A client for Kling's Multi-Image to Image API: polls with deadlines, and never submits a paid task twice.
 
-Importing the package loads nothing; names are imported when they are first used.
+Names are imported on first use; `import kling_client` loads no other module.
 """
 
 from importlib import import_module

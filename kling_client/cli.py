@@ -1,4 +1,4 @@
-"""The command `kling-client`: create a task, wait for it, save its pictures."""
+"""Arguments, help and entry point of the command `kling-client`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kling_client.config import DEFAULT_GATEWAY, DEFAULT_TIMEOUT
 from kling_client.console import PROGRAM, Console
 from kling_client.task import DEADLINE
 from kling_contracts.gateways import GATEWAYS
+from kling_contracts.suggestions import did_you_mean
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -25,31 +26,50 @@ from kling_contracts.vocabulary import (
     SECRET_KEY_VARIABLE,
 )
 
+DISTRIBUTION: Final = "kling-mock"
 USAGE_ERROR: Final = 2
-# What a shell reports of a program whose reader went away (SIGPIPE).
+# The status that a shell reports for a program ended by SIGPIPE.
 READER_GONE: Final = 141
 
 EPILOG: Final = f"""\
-keys come from the environment only, as others can see a command line:
-  {API_KEY_VARIABLE} for CometAPI
-  {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE}, for Kling itself
-  {BASE_URL_VARIABLE} replaces the address of either
+examples:
+  {PROGRAM} generate a.png b.png --prompt "at sea" --aspect-ratio 3:2 --out posters
+  {PROGRAM} generate a.png b.png --dry-run
+  {PROGRAM} wait 867283741759111202 --out posters
+  {PROGRAM} list --gateway kling --limit 10
+
+environment variables (keys are read from the environment only, since other users can see a command line):
+  {API_KEY_VARIABLE}: key for CometAPI
+  {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE}: key for Kling
+  {BASE_URL_VARIABLE}: base URL of the service, if --base-url is not given
 
 exit status:
   0 done
   1 the task failed
-  2 wrong usage, or the request is invalid: nothing was sent
-  3 the deadline passed; the task goes on, and the command to resume is shown
-  4 refused by the service, no connection, or a picture could not be saved
-  130 interrupted; the task goes on
+  2 wrong usage, or the request is invalid; nothing was sent
+  3 the deadline passed; the task continues, and the command to resume is printed
+  4 refused by the service, no connection, or an image could not be saved
+  130 interrupted; the task continues
 
-stdout has lines of a word and a value (task, status, failure, image, file), or one JSON object with \
---json; everything else is on stderr.
+output: lines of a name and a value (task, status, failure, image, file) on stdout, or one JSON object \
+with --json; everything else on stderr.
+"""
+
+GENERATE_EPILOG: Final = f"""\
+examples:
+  {PROGRAM} generate a.png b.png --prompt "at sea" --aspect-ratio 3:2
+  {PROGRAM} generate a.png https://example.com/b.jpg --n 4 --out posters
+  {PROGRAM} generate a.png b.png --no-wait --external-id poster-7
+"""
+
+WAIT_EPILOG: Final = f"""\
+example:
+  {PROGRAM} wait 867283741759111202 --deadline 1200 --out posters
 """
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Wraps each line of a text by itself, so that lists stay lists on a terminal of any width."""
+    """Wraps each line of a description or epilog separately, so that lists stay lists at any width."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         filled: list[str] = []
@@ -66,7 +86,7 @@ class _Formatter(argparse.HelpFormatter):
         groups: Iterable[argparse._MutuallyExclusiveGroup],  # pyright: ignore[reportPrivateUsage]
         prefix: str | None = None,
     ) -> None:
-        # A usage of one's own is not wrapped by itself.
+        # argparse does not wrap an explicit usage.
         if usage is not None:
             room = self._width - self._current_indent - len("usage: ")
             usage = "\n       ".join(_wrapped(usage % {"prog": self._prog}, room))
@@ -77,16 +97,44 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong as the rest of the command does."""
+    """Prints errors in the format of the command, with suggestions for unknown options and choices."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         Console(as_json=False).error(message)
         raise SystemExit(USAGE_ERROR)
 
+    def parse_known_args(  # type: ignore[override]  # typeshed's overloads cannot be repeated
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        # Subparsers are called through this method; the usage in the error is then that of the command.
+        options, rest = super().parse_known_args(args, namespace or argparse.Namespace())
+        for word in rest:
+            if word.startswith("-"):
+                option = word.partition("=")[0]
+                known, otherwise = self._option_string_actions, f"see {self.prog} --help"
+                self.error(f"unknown option {option!r}; {did_you_mean(option, known, otherwise)}")
+        if rest:
+            self.error(f"unexpected argument {rest[0]!r}")
+        return options, rest
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            self.error(f"unknown {action.dest} {value!r}; {did_you_mean(str(value), list(action.choices))}")
+
+
+class _Version(argparse.Action):
+    """Prints the version; it is looked up only then, since that is slow."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"{PROGRAM} {version(DISTRIBUTION)}\n")
+        parser.exit()
+
 
 def _wrapped(text: str, width: int, initial_indent: str = "", subsequent_indent: str = "") -> list[str]:
-    # Names of commands and options stay whole.
+    # Names of commands and options are not split.
     return textwrap.wrap(
         text,
         width,
@@ -98,7 +146,7 @@ def _wrapped(text: str, width: int, initial_indent: str = "", subsequent_indent:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit status. Wrong arguments end in SystemExit(2), as argparse has it."""
+    """Run the command; return its exit status. Invalid arguments raise SystemExit(2), as in argparse."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.command is None:
@@ -109,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return Run(options).execute()
     except BrokenPipeError:
-        # The interpreter flushes stdout once more when it exits; nobody is there for that either.
+        # The interpreter flushes stdout again at exit, which would fail in the same way.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
 
@@ -117,126 +165,143 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
-        description="Kling's Multi-Image to Image: a few pictures and a prompt in, new pictures out.",
+        description="Client for Kling's Multi-Image to Image API: images from subject images and a prompt.",
         epilog=EPILOG,
         formatter_class=_Formatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    common, waiting = _common(), _waiting()
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     generate = commands.add_parser(
         "generate",
         usage="%(prog)s [options] IMAGE [IMAGE ...]",
-        parents=[common, waiting],
         formatter_class=_Formatter,
-        help="create a task, wait for it and save its pictures",
-        description="Create a task (which costs money), show its id, wait for it and save its pictures.",
+        help="create a task, wait for it and save its images",
+        description="Create a task (which costs money), print its id, wait for it and save its images.",
+        epilog=GENERATE_EPILOG,
     )
     _add_request(generate)
+    _add_waiting(generate, Path(), "folder for the images (default: current)")
+    _add_connection(generate)
     get = commands.add_parser(
         "get",
         usage="%(prog)s [options] ID",
-        parents=[common],
         formatter_class=_Formatter,
-        help="show a task as it is now",
+        help="query a task once",
+        description="Query a task once and print its status and the URLs of its images.",
     )
     _add_id(get)
+    _add_connection(get)
     wait = commands.add_parser(
         "wait",
         usage="%(prog)s [options] ID",
-        parents=[common, waiting],
         formatter_class=_Formatter,
-        help="wait for a task, however long ago it was created",
+        help="wait for an existing task",
+        description="Wait for an existing task; save its images, or print their URLs.",
+        epilog=WAIT_EPILOG,
     )
     _add_id(wait)
-    wait.add_argument(
-        "--out", type=Path, metavar="DIR", help="save the pictures there (default: show their addresses)"
-    )
+    _add_waiting(wait, None, "folder for the images (default: print their URLs only)")
+    _add_connection(wait)
     tasks = commands.add_parser(
         "list",
         usage="%(prog)s [options]",
-        parents=[common],
         formatter_class=_Formatter,
-        help="list tasks, newest first (Kling only)",
+        help="list tasks, newest first (gateway kling only)",
+        description="List the tasks of the account, newest first. Gateway kling only.",
     )
     tasks.add_argument(
         "--limit",
         type=_count,
         default=DEFAULT_PAGE_SIZE.value,
-        metavar="N",
-        help="how many at most (default: %(default)s)",
+        metavar="COUNT",
+        help="maximum number of tasks (default: %(default)s)",
     )
+    _add_connection(tasks)
     return parser
 
 
-def _common() -> _Parser:
-    common = _Parser(add_help=False)
-    group = common.add_argument_group("connection and output")
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("connection and output")
     names = [gateway.name for gateway in GATEWAYS]
     group.add_argument(
         "--gateway",
         choices=names,
         default=DEFAULT_GATEWAY,
-        help=f"{' or '.join(names)} (default: %(default)s); keys: see {PROGRAM} --help",
+        help=f"service to use: {' or '.join(names)} (default: %(default)s); keys: see {PROGRAM} --help",
         metavar="NAME",
     )
     group.add_argument(
-        "--base-url", metavar="URL", help=f"where the service is (default: {BASE_URL_VARIABLE})"
+        "--base-url",
+        metavar="URL",
+        help=f"base URL of the service (default: {BASE_URL_VARIABLE}, else that of the gateway)",
     )
     group.add_argument(
         "--timeout",
         type=_seconds,
         default=DEFAULT_TIMEOUT,
-        metavar="S",
-        help="seconds for each of connecting, sending and receiving (default: %(default)g)",
+        metavar="SECONDS",
+        help="limit for each of connecting, sending and receiving (default: %(default)g)",
     )
-    group.add_argument("--json", action="store_true", help="one JSON object on stdout, and nothing else")
-    return common
+    group.add_argument("--json", action="store_true", help="print one JSON object on stdout instead of lines")
 
 
-def _waiting() -> _Parser:
-    waiting = _Parser(add_help=False)
-    group = waiting.add_argument_group("waiting and saving")
+def _add_waiting(parser: argparse.ArgumentParser, out: Path | None, out_help: str) -> None:
+    group = parser.add_argument_group("waiting and saving")
+    group.add_argument("--out", type=Path, default=out, metavar="DIR", help=out_help)
     group.add_argument(
         "--deadline",
         type=_seconds,
         default=DEADLINE,
-        metavar="S",
-        help="seconds to wait for the task in total (default: %(default)g)",
+        metavar="SECONDS",
+        help="maximum time to wait for the task (default: %(default)g)",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    return waiting
+    group.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def _add_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task_id", metavar="ID", help="task id; on Kling itself also an external id")
+    parser.add_argument("task_id", metavar="ID", help="task id; with gateway kling also an external id")
 
 
 def _add_request(generate: argparse.ArgumentParser) -> None:
-    generate.add_argument("images", nargs="+", metavar="IMAGE", help="subject picture: PNG or JPEG, or URL")
-    generate.add_argument("--prompt", metavar="TEXT", help="what to draw")
-    generate.add_argument("--aspect-ratio", metavar="W:H", help=", ".join(ASPECT_RATIOS.value))
-    generate.add_argument("--n", type=int, metavar="N", help="how many pictures to draw")
-    generate.add_argument("--scene", metavar="IMAGE", help="scene picture")
-    generate.add_argument("--style", metavar="IMAGE", help="style picture")
-    generate.add_argument("--model", metavar="NAME", help="model")
-    generate.add_argument("--callback-url", metavar="URL", help="where the service reports each change")
-    generate.add_argument("--external-id", metavar="ID", help="an id of your own, unique in the account")
     generate.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
+        "images", nargs="+", metavar="IMAGE", help="subject image: path of a PNG or JPEG file, or URL"
     )
-    generate.add_argument("--no-wait", action="store_true", help="show the task id and do not wait")
-    generate.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    request = generate.add_argument_group("request")
+    request.add_argument("--prompt", metavar="TEXT", help="description of the images to draw")
+    request.add_argument(
+        "--aspect-ratio", metavar="W:H", help=f"of the images: {', '.join(ASPECT_RATIOS.value)}"
+    )
+    request.add_argument("--n", type=_integer, metavar="COUNT", help="number of images to draw")
+    request.add_argument("--scene", metavar="IMAGE", help="scene image: path or URL")
+    request.add_argument("--style", metavar="IMAGE", help="style image: path or URL")
+    request.add_argument("--model", metavar="NAME", help="name of the model")
+    request.add_argument("--callback-url", metavar="URL", help="URL that receives each change of status")
+    request.add_argument(
+        "--external-id", metavar="ID", help="your own id for the task, unique in the account"
+    )
+    generate.add_argument("--no-wait", action="store_true", help="print the task id and exit")
+    generate.add_argument("--dry-run", action="store_true", help="print the request without sending it")
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds >= 0; got {text!r}")
     return value
 
 
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer; got {text!r}") from None
+
+
 def _count(text: str) -> int:
-    value = int(text)
+    value = _integer(text)
     if value < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {value}")
     return value

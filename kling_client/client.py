@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient`: the same names, blocking and awaitable, over the same flows."""
+"""`Client` (blocking) and `AsyncClient` (awaitable): the same methods, run by the same flows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kling_client.drive import AsyncDriver, AwaitableSleep, BlockingSleep, Drive
 from kling_client.errors import ConfigError, UnexpectedReply
 from kling_client.images import ImageLike
 from kling_client.replies import BODY_SHOWN, decode
-from kling_client.request import CreateRequest, body_of, write, write_body
+from kling_client.request import CreateRequest, write, write_fields
 from kling_client.retry import Clock, Poll, Retry, monotonic
 from kling_client.task import AsyncTask, Task
 from kling_contracts.gateways import Gateway
@@ -30,7 +30,7 @@ from kling_contracts.vocabulary import DEFAULT_PAGE_SIZE
 
 
 class _Base:
-    """What both clients have: a checked configuration that is never shown or stored whole."""
+    """Base of both clients. The repr leaves out the key; pickling is refused."""
 
     _config: Config
 
@@ -40,20 +40,25 @@ class _Base:
         return f"{type(self).__name__}(gateway={config.gateway.name!r}{chosen}, base_url={config.base_url!r})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError(f"a {type(self).__name__} holds a key and connections; store task ids instead")
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled: it holds a key and connections; store task ids instead"
+        )
 
 
 class Client(_Base):
     """A blocking client. Threads may share one.
 
-    `gateway` is "cometapi" or "kling", or one declared as a `Gateway`, and decides paths, rules and keys:
-    CometAPI takes `api_key` (COMETAPI_KEY where it is not given); Kling itself `access_key` with `secret_key`
-    (KLING_ACCESS_KEY, KLING_SECRET_KEY), of which tokens are made and renewed, or `api_key` (KLING_API_KEY).
-    `operation` is one that the gateway offers, or its name: what `create` creates, and where tasks are asked
-    for; without it the gateway's main one, which is Multi-Image to Image. `base_url` is
-    KLING_BASE_URL where it is not given, else the gateway's own. `timeout` is in seconds, for each of
-    connecting, sending and receiving. An `http_client` that is passed in stays open when this client
-    closes. `clock` (seconds, monotonic) and `sleep` can be replaced for tests.
+    - `gateway`: "cometapi", "kling" or a `Gateway`. It determines paths, validation rules and kind of key.
+    - `api_key`: the key for CometAPI (default: COMETAPI_KEY), or a plain key for Kling (KLING_API_KEY).
+    - `access_key`, `secret_key`: the pair for Kling (default: KLING_ACCESS_KEY, KLING_SECRET_KEY). The client
+      signs tokens with them and renews them.
+    - `operation`: an operation of the gateway, or its name. `create` uses it, and tasks are queried under its
+      path. Default: the gateway's main operation, Multi-Image to Image.
+    - `base_url`: default KLING_BASE_URL, then the gateway's own URL.
+    - `timeout`: seconds, for each of connecting, sending and receiving.
+    - `http_client`: an httpx client to use. It stays open when this client closes.
+    - `clock` (monotonic seconds) and `sleep`: replaceable for tests.
+
     Raises ConfigError.
     """
 
@@ -106,15 +111,15 @@ class Client(_Base):
         extra: Mapping[str, object] | None = None,
         check: bool = True,
     ) -> Task:
-        """Create a task and return it at once: its id is the receipt. Each call may cost money.
+        """Create a task and return it without waiting. Keep its id. Each call may cost money.
 
-        A picture is a Path, bytes, an `Image`, or text that is sent as it is: a URL, or raw base64. What is
-        None is not sent, so that the server's default holds. `extra` has further fields of the body; one
-        that is named like an argument replaces it. `check=False` sends what the contract refuses.
+        An image is a Path, bytes, an `Image`, or text that is sent unchanged: a URL or raw base64. None is
+        not sent, so the server's defaults apply. `extra` holds further fields of the body; a field with the
+        name of an argument replaces it. `check=False` skips the validation.
 
-        Raises InvalidRequest or ConfigError before, OSError for an unreadable file; ApiError if it was
-        refused; TransportError if it could not be sent; SubmitUncertain if it may have been accepted.
-        For operations without subject pictures there is `create`.
+        Raises InvalidRequest, ConfigError or OSError (unreadable file) before anything is sent; ApiError if
+        the service refused the request; TransportError if it could not be sent; SubmitUncertain if it may
+        have been accepted. Use `create` for operations without subject images.
         """
         request = CreateRequest(
             images=images,
@@ -135,44 +140,45 @@ class Client(_Base):
     def create(
         self, body: Mapping[str, object] | None = None, /, *, check: bool = True, **fields: object
     ) -> Task:
-        """Create a task of the client's operation, whichever it is, from the fields of its body.
+        """Create a task of the client's operation from the fields of its body.
 
-        A keyword replaces the field of that name in `body`, and is not sent where it is None. Where the
-        operation has a picture, a Path, bytes or an `Image` may stand, in lists and objects as well. Returns,
-        checks and raises what `generate` does; raises ConfigError for a keyword that is not a field. The task
-        of a synchronous operation has ended already: `wait` makes no request.
+        A keyword replaces the field of that name in `body`, unless its value is `None`. Image fields accept a
+        Path, bytes or an `Image`, also inside lists and objects. Validation, result and errors are those of
+        `generate`; a keyword that is not a field raises ConfigError. The task of a synchronous operation is
+        already terminal: `wait` makes no request.
         """
         operation = self._config.operation
-        draft = write_body(body_of(operation, body, fields), operation, check=check)
+        draft = write_fields(operation, body, fields, check=check)
         blank = Task(id="", driver=self._driver)
         return self._driver.run(flows.submit(self._config, draft, blank))
 
     def get(self, task_id: str) -> Task:
-        """The task as it is now. Raises NotFound, other ApiErrors, TransportError, UnexpectedReply.
+        """Query a task once. Raises NotFound, other ApiErrors, TransportError, UnexpectedReply.
 
-        On Kling itself `task_id` may be an external id; what is returned has the id of the service.
+        With gateway "kling", `task_id` may be an external id; the returned task has the service's id.
         """
         return self.task(task_id).refresh()
 
     def task(self, task_id: str) -> Task:
-        """A handle from an id. Makes no request: `status` is None in it, but not in what it returns.
+        """A task handle for an id. Makes no request, so the handle has no status yet.
 
-        On Kling itself `task_id` may be an external id; what the handle returns has the id of the service.
+        With gateway "kling", `task_id` may be an external id; tasks that the handle returns have the
+        service's id.
         """
         return Task(id=_require_id(task_id), driver=self._driver)
 
     def list(self, *, page_size: int = DEFAULT_PAGE_SIZE.value) -> Iterator[Task]:
-        """The tasks of the account, newest first, as far back as the service goes (1000 pages).
+        """Iterate over the tasks of the account, newest first, up to the service's limit of 1000 pages.
 
-        A page (1-500 tasks) is asked for when the iterator gets there. A task is given once, also if
-        others are created meanwhile. Raises ConfigError at once on a gateway that does not list, and what
-        `get` raises while iterating.
+        Pages (`page_size`: 1-500 tasks) are requested as the iteration reaches them. Each task is yielded
+        once, even if tasks are created meanwhile. Raises ConfigError immediately if the gateway has no list
+        route; while iterating, the errors of `get`.
         """
         flow = flows.listing(self._config, Task(id="", driver=self._driver), page_size)
         return cast("Iterator[Task]", self._driver.iterate(flow))
 
     def close(self) -> None:
-        """Close the connections, unless they belong to an `http_client` that was passed in."""
+        """Close the connections, except those of an `http_client` argument."""
         if self._owned:
             self._http.close()
 
@@ -186,9 +192,9 @@ class Client(_Base):
 
 
 class AsyncClient(_Base):
-    """An asynchronous client: `Client` with awaitable methods. One event loop at a time.
+    """`Client` with awaitable methods. One event loop at a time.
 
-    `sleep` is `asyncio.sleep` unless replaced, for example by that of another event loop library.
+    `sleep` defaults to `asyncio.sleep`; pass `trio.sleep` or `anyio.sleep` under those libraries.
     """
 
     def __init__(  # noqa: PLR0913 -- options, all by keyword
@@ -239,7 +245,7 @@ class AsyncClient(_Base):
         extra: Mapping[str, object] | None = None,
         check: bool = True,
     ) -> AsyncTask:
-        """See `Client.generate`. Files are read without a thread."""
+        """See `Client.generate`. Files are read in the event loop, which blocks it meanwhile."""
         request = CreateRequest(
             images=images,
             prompt=prompt,
@@ -259,9 +265,9 @@ class AsyncClient(_Base):
     async def create(
         self, body: Mapping[str, object] | None = None, /, *, check: bool = True, **fields: object
     ) -> AsyncTask:
-        """See `Client.create`. Files are read without a thread."""
+        """See `Client.create`. Files are read in the event loop, which blocks it meanwhile."""
         operation = self._config.operation
-        draft = write_body(body_of(operation, body, fields), operation, check=check)
+        draft = write_fields(operation, body, fields, check=check)
         blank = AsyncTask(id="", driver=self._driver)
         return await self._driver.run(flows.submit(self._config, draft, blank))
 
@@ -293,16 +299,16 @@ class AsyncClient(_Base):
 
 def _require_id(task_id: str) -> str:
     if not isinstance(task_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass numbers
-        raise ConfigError(f"a task id is text, not {task_id!r}")
+        raise ConfigError(f"task_id: must be a string, not {type(task_id).__name__} ({task_id!r})")
     if not task_id:
-        raise ConfigError("the task id is empty")
+        raise ConfigError("task_id: must not be empty")
     return task_id
 
 
 def parse_callback(body: bytes | str) -> TaskMessage:
-    """The task in the body of a callback: a bare task object. Checks its shape, not who sent it.
+    """Parse the body of a callback, a bare task object. Validates its shape, not its signature.
 
-    Raises UnexpectedReply (with status 0: no answer is involved) for anything else.
+    Raises UnexpectedReply for any other body, with status 0 (a callback has no status).
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:

@@ -1,11 +1,11 @@
-"""The commands of `kling-client`: each ends with an exit status, and with a report whatever happens."""
+"""The commands of `kling-client`. Each returns an exit status and reports its result, also after an error."""
 
 from __future__ import annotations
 
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from kling_contracts.vocabulary import PAGE_SIZE_MAXIMUM, TaskStatus
 
 
 class Exit(IntEnum):
-    """The exit statuses, which scripts rely on."""
+    """The exit statuses, documented for scripts."""
 
     OK = 0
     FAILED = 1
@@ -35,7 +35,7 @@ class Exit(IntEnum):
 
 
 class Run:
-    """One run of the command: what is known so far, so that any end can report it."""
+    """One run of the command, with its progress so far, which the final report needs."""
 
     def __init__(self, options: Namespace) -> None:
         self.options = options
@@ -46,12 +46,12 @@ class Run:
         self.waiting_since: float | None = None
 
     def execute(self) -> Exit:
-        """Carry the command out. Raises nothing but BrokenPipeError: nobody reads on."""
+        """Run the command. Raises only BrokenPipeError, when the reader of stdout has closed it."""
         try:
             return _COMMANDS[self.options.command](self)
         except InvalidRequest as error:
-            lines = [str(violation) for violation in error.violations]
-            return self._end(Exit.USAGE, error, "the request is invalid; nothing was sent", lines)
+            message = "the request is invalid; nothing was sent"
+            return self._end(Exit.USAGE, error, message, error.messages)
         except ConfigError as error:
             return self._end(Exit.ERROR if self.task else Exit.USAGE, error)
         except TaskFailed as error:
@@ -67,9 +67,9 @@ class Run:
         except KeyboardInterrupt as error:
             message = "interrupted"
             if self.creating:
-                message += " before the answer came: a task may have been created, and will be billed"
+                message += " before the response arrived; a task may have been created and billed"
             elif self.task is not None:
-                message += "; the task goes on"
+                message += "; the task continues"
             return self._end(Exit.INTERRUPTED, error, message)
 
     def generate(self) -> Exit:
@@ -153,26 +153,26 @@ class Run:
             self.console.value(shown.to_json())
         else:
             self.console.text(str(shown))
-            self.console.say("nothing was sent")
+            self.console.note("dry run: nothing was sent")
         return Exit.OK
 
     def _show_id(self, task: TaskSnapshot) -> None:
-        """The id comes before everything else: with it, nothing that is paid for is lost."""
+        """Print the id before anything else, so that a paid task can always be found again."""
         self.task = task
         self.console.fact("task", printable(task.id))
         if self.console.as_json:
-            self.console.say(f"task {task.id}")
+            self.console.note(f"task {task.id}")
 
     def _finish(self, task: Task) -> Exit:
         options = self.options
         self.waiting_since = time.monotonic()
         with self.console.progress() as progress:
 
-            def tell(state: TaskSnapshot) -> None:
+            def update(state: TaskSnapshot) -> None:
                 self.task = state
                 progress.status(state)
 
-            done = task.wait(deadline=options.deadline, on_update=tell)
+            done = task.wait(deadline=options.deadline, on_update=update)
             self.task = done
             if options.out is not None:
                 self.saving = True
@@ -184,30 +184,31 @@ class Run:
         code: Exit,
         error: BaseException | None = None,
         message: str | None = None,
-        more: list[str] | None = None,
+        details: Sequence[str] = (),
     ) -> Exit:
-        """Report what is known: facts on stdout, what is wrong and how to go on on stderr."""
-        told = message or (None if error is None else printable(str(error)))
+        """Report the result: facts on stdout, the error and the command to resume on stderr."""
+        if message is None and error is not None:
+            message = printable(str(error))
         resume = self._resume(code)
         if self.console.as_json:
             waited = None if self.waiting_since is None else time.monotonic() - self.waiting_since
-            wrong = None if error is None else _error_json(error, told or "", more)
+            wrong = None if error is None else _error_json(error, message or "", details)
             shown = result_json(self.task, files=self.files, waited=waited, error=wrong, resume=resume)
             self.console.value(shown)
         else:
-            self._show_facts(told_failure=error is not None)
-        if told is not None:
-            self.console.error(told, more or ())
+            self._show_facts(with_failure=error is None)
+        if message is not None:
+            self.console.error(message, details)
         if resume is not None:
             self.console.resume(resume)
         return code
 
-    def _show_facts(self, *, told_failure: bool) -> None:
+    def _show_facts(self, *, with_failure: bool) -> None:
         task = self.task
         if task is None or task.status is None:
             return
         self.console.fact("status", printable(str(task.status)))
-        if task.failure and not told_failure:
+        if task.failure and with_failure:
             self.console.fact("failure", printable(task.failure))
         for path in self.files:
             self.console.fact("file", path)
@@ -216,7 +217,7 @@ class Run:
                 self.console.fact("image", printable(image.url))
 
     def _resume(self, code: Exit) -> list[str] | None:
-        """The command that goes on where this one ended, if there is anything to go on with."""
+        """The command that continues after this one; None without a task or with nothing left to do."""
         options, task = self.options, self.task
         waits = code in (Exit.TIMED_OUT, Exit.ERROR, Exit.INTERRUPTED)
         if task is None or not waits or (code is Exit.ERROR and task.status is None):
@@ -229,7 +230,7 @@ class Run:
         if getattr(options, "out", None) is not None:
             words += ["--out", str(options.out)]
         if self.saving or getattr(options, "overwrite", False):
-            words += ["--overwrite"]  # what was saved of this task before is the same
+            words += ["--overwrite"]  # files saved before belong to the same task
         return words
 
 
@@ -242,16 +243,18 @@ _COMMANDS: Final[Mapping[str, Callable[[Run], Exit]]] = {
 
 
 def _pictures(given: list[str | None]) -> list[Image | None]:
-    """Pictures by URL or path, in order. Raises ConfigError that names all that cannot be read."""
+    """Images by URL or path, in order. Raises ConfigError with every file that cannot be read."""
     found: list[Image | None] = []
     wrong: list[str] = []
     for text in given:
         try:
             found.append(None if text is None else _picture(text))
         except OSError as error:
-            wrong.append(f"{text}: {error.strerror}")
-        except ValueError as error:  # a NUL in the name; ConfigError: far too large
-            wrong.append(f"{text}: {error}")
+            wrong.append(f"{text}: cannot be read: {error.strerror}")
+        except ConfigError as error:  # its message begins with the file
+            wrong.append(str(error))
+        except ValueError as error:  # a NUL in the name
+            wrong.append(f"{text}: cannot be read: {error}")
     if wrong:
         raise ConfigError("; ".join(wrong))
     return found
@@ -263,20 +266,23 @@ def _picture(text: str) -> Image:
 
 
 def _prepare(folder: Path) -> None:
-    """Make sure, before anything is paid for, that pictures can be saved there. Raises ConfigError."""
+    """Create the folder and check that it is writable, before a task is paid for. Raises ConfigError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ConfigError(f"--out: must be a folder; {folder} is a file") from error
     except OSError as error:
-        raise ConfigError(f"--out: {error}") from error
+        raise ConfigError(f"--out: cannot create the folder {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out: {folder} is not writable")
+        raise ConfigError(f"--out: the folder {folder} is not writable")
 
 
 def _timed_out(error: WaitTimeout) -> str:
-    message = f"task {error.task.id} is still {error.task.status or 'unseen'} after {error.waited:.1f} s"
+    status = error.task.status or "unknown"
+    message = f"task {error.task.id} has not finished after {error.waited:.1f} s (status: {status})"
     cause = error.__cause__
-    return printable(message if cause is None else f"{message} (the last query: {cause})")
+    return printable(message if cause is None else f"{message}; last query: {cause}")
 
 
-def _error_json(error: BaseException, message: str, more: list[str] | None) -> dict[str, object]:
-    return {"kind": type(error).__name__, "message": message, "violations": more or []}
+def _error_json(error: BaseException, message: str, details: Sequence[str]) -> dict[str, object]:
+    return {"kind": type(error).__name__, "message": message, "violations": list(details)}

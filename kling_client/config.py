@@ -1,4 +1,4 @@
-"""Which gateway, where it is, and with what: explicit argument, then environment, then default."""
+"""Configuration of a client. Each value comes from the argument, else the environment, else a default."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_MAX_IMAGE_BYTES: Final = 100 * MEGABYTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything a client was told, checked. The key is in no repr."""
+    """The validated configuration of a client. Its repr does not contain the key."""
 
     gateway: Gateway
     credentials: Credentials = field(repr=False)
@@ -38,11 +38,11 @@ class Config:
     def __post_init__(self) -> None:
         require_seconds("timeout", self.timeout, above=True)
         if self.max_image_bytes < 1:
-            raise ConfigError(f"max_image_bytes must be at least 1, not {self.max_image_bytes}")
+            raise ConfigError(f"max_image_bytes: must be at least 1, not {self.max_image_bytes}")
 
     @property
     def operation(self) -> Operation:
-        """The operation that tasks are created for: the main one of the gateway."""
+        """The operation of new tasks: the gateway's main one."""
         return self.gateway.main
 
     @property
@@ -50,19 +50,19 @@ class Config:
         return self.base_url + self.gateway.create_path
 
     def task_url(self, task_id: str) -> str:
-        """Where a task is queried. The id is one path segment, whatever is in it."""
+        """The URL to query a task. The id is escaped so that it is always one path segment."""
         segment = quote(task_id, safe="", errors="backslashreplace")
-        if not segment.strip("."):  # "." and ".." would be taken for directories
+        if not segment.strip("."):  # HTTP libraries resolve the segments "." and ".."
             segment = segment.replace(".", "%2E")
         return f"{self.create_url}/{segment}"
 
     def page_url(self, number: int, size: int) -> str:
-        """Where a page of the list of tasks is."""
+        """The URL of a page of the task list."""
         names = [parameter.name for parameter in PAGING]
         return f"{self.create_url}?{urlencode(dict(zip(names, (number, size), strict=True)))}"
 
     def redact(self, text: str) -> str:
-        """Text from outside without the key, should anybody have echoed it."""
+        """Received text with every occurrence of the key replaced."""
         return self.credentials.redact(text)
 
 
@@ -80,7 +80,7 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
     max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES,
     clock: Clock = monotonic,
 ) -> Config:
-    """The configuration for the arguments of a client. Raises ConfigError."""
+    """Build the configuration from the arguments of a client. Raises ConfigError."""
     found = find_gateway(gateway) if isinstance(gateway, str) else gateway
     if operation is not None:
         found = focus(found, operation)
@@ -97,16 +97,16 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
 
 
 def find_gateway(name: str) -> Gateway:
-    """The gateway of a name. Raises ConfigError that lists them."""
+    """The gateway of that name. Raises ConfigError with the known names."""
     for gateway in GATEWAYS:
         if gateway.name == name:
             return gateway
-    known = " and ".join(repr(gateway.name) for gateway in GATEWAYS)
-    raise ConfigError(f"there is no gateway {name!r}: there are {known}")
+    known = " or ".join(repr(gateway.name) for gateway in GATEWAYS)
+    raise ConfigError(f"gateway: must be {known}, not {name!r}")
 
 
 def focus(gateway: Gateway, operation: str | Operation) -> Gateway:
-    """The gateway with an operation as its main one. Raises ConfigError if it has no such operation."""
+    """The gateway with `operation` as its main one. Raises ConfigError if the gateway does not offer it."""
     try:
         found = gateway.find_operation(operation) if isinstance(operation, str) else operation
         return gateway.focused(found)
@@ -115,30 +115,32 @@ def focus(gateway: Gateway, operation: str | Operation) -> Gateway:
 
 
 def resolve_base_url(gateway: Gateway, explicit: str | None) -> str:
-    """The origin of the service and any path it is mounted under, without a slash at the end."""
+    """The service's origin plus an optional path prefix, without a trailing slash. Raises ConfigError."""
     given = os.environ.get(BASE_URL_VARIABLE, "").strip() if explicit is None else explicit.strip()
     if not given and explicit is not None:
-        raise ConfigError(f"base_url is blank: leave it out to use {BASE_URL_VARIABLE} or {gateway.base_url}")
+        raise ConfigError(f"base_url is blank; omit it to use {BASE_URL_VARIABLE} or {gateway.base_url}")
     url = (given or gateway.base_url).rstrip("/")
     try:
         parts = urlsplit(url)
         usable = (
             parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
         )
-    except ValueError:  # a port that is no number, a broken IPv6 address
+    except ValueError:  # a port that is not a number, an invalid IPv6 address
         parts, usable = urlsplit(""), False
     if parts.username is not None or parts.password is not None:
         raise ConfigError(
-            "the base URL holds a user name or password (not shown here); give the key as api_key"
+            "base URL: must not contain a user name or password (value not shown); pass the key as api_key"
         )
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise ConfigError(f"the base URL must be an absolute http(s) URL without query, not {given!r}")
-    # Ends that the client adds by itself. Other SDKs take base URLs that end so, and people paste them.
+        raise ConfigError(
+            f"base URL: must be an absolute http(s) URL without query or fragment; got {given!r}"
+        )
+    # Path ends that the client appends itself. Base URLs copied from other SDKs often include them.
     kinds = "|".join(sorted({re.escape(route.tail.partition("/")[0]) for route in gateway.routes}))
     added = re.search(rf"({re.escape(gateway.prefix)})?(/v1(/(?:{kinds})(/[\w-]+)*)?)?$", parts.path)
     if added and added.group():
-        way_out = url[: len(url) - len(added.group())]
+        shortened = url[: len(url) - len(added.group())]
         raise ConfigError(
-            f"the base URL must not end with {added.group()}, which the client adds by itself: use {way_out}"
+            f"base URL: must not end with {added.group()}, which the client appends itself; use {shortened}"
         )
     return url

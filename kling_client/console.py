@@ -1,4 +1,4 @@
-"""What `kling-client` shows: facts on stdout that scripts can rely on, and everything else on stderr."""
+"""The output of `kling-client`: facts in a stable format on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -23,46 +23,47 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "kling-client"
 
-# Below this many columns a terminal gets the first two columns of a list only.
+# A terminal with fewer columns shows only the first two columns of a list.
 _NARROW: Final = 64
 _USUAL_WIDTH: Final = 80
-_MOTIONLESS: Final = frozenset({"dumb", "unknown"})
+# Values of TERM for terminals that cannot move the cursor.
+_PLAIN_TERMINALS: Final = frozenset({"dumb", "unknown"})
 _KILOBYTE: Final = 1000
 
 
 class Console:
-    """Both streams of the command. Facts are lines of a word, a blank and a value; with JSON, nothing."""
+    """Both streams of the command. A fact is a line `name value`; with `as_json` no facts are printed."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self._out, self._err = sys.stdout, sys.stderr
 
-    def fact(self, word: str, value: object) -> None:
-        """A line on stdout, at once."""
+    def fact(self, name: str, value: object) -> None:
+        """Print a fact on stdout and flush."""
         if not self.as_json:
-            _write(self._out, f"{word} {value}\n")
+            _write(self._out, f"{name} {value}\n")
 
     def text(self, text: str) -> None:
-        """Lines on stdout that are for people."""
+        """Print text on stdout, in both formats."""
         _write(self._out, text + "\n")
 
     def value(self, value: Mapping[str, object]) -> None:
-        """The JSON object on stdout: one line, unless it is for people."""
+        """Print a JSON object on stdout: on one line, but indented on a terminal."""
         self.text(json.dumps(value, indent=2 if self._out.isatty() else None))
 
-    def say(self, text: str) -> None:
-        """A line on stderr; on a terminal it is broken between words."""
+    def note(self, text: str) -> None:
+        """Print a line on stderr; wrapped between words on a terminal."""
         _write(self._err, "\n".join(_lines(text, _width(self._err))) + "\n")
 
-    def error(self, message: str, more: Sequence[str] = ()) -> None:
-        """What is wrong, on stderr; further lines are indented."""
-        self.say(f"{PROGRAM}: {message}")
-        for line in more:
-            self.say(f"  {line}")
+    def error(self, message: str, details: Sequence[str] = ()) -> None:
+        """Print an error on stderr, with indented lines of details."""
+        self.note(f"{PROGRAM}: {message}")
+        for line in details:
+            self.note(f"  {line}")
 
     def resume(self, words: Sequence[str]) -> None:
-        """A command to copy, on stderr. Where it has to be broken, a shell still takes it as one line."""
-        self.say("resume with:")
+        """Print a command to copy on stderr. Line breaks are escaped for the shell."""
+        self.note("resume with:")
         command, width = f"  {shlex.join(words)}", _width(self._err)
         if width is not None and len(command) > width:
             command = "  " + " \\\n    ".join([shlex.join(words[:3]), *map(shlex.join, _options(words[3:]))])
@@ -70,13 +71,13 @@ class Console:
 
     @contextmanager
     def progress(self) -> Generator[Progress]:
-        """Show on stderr what goes on: a line that moves on a terminal, a line per change elsewhere."""
-        live = self._err.isatty() and os.environ.get("TERM", "") not in _MOTIONLESS
+        """Show progress on stderr: a live line on a terminal, else a line for each change of status."""
+        live = self._err.isatty() and os.environ.get("TERM", "") not in _PLAIN_TERMINALS
         with _LiveProgress(self._err) if live else Progress(self) as progress:
             yield progress
 
     def row(self, task: TaskSnapshot) -> None:
-        """A task in a list: id, status, creation, external id. Tabs between them for scripts."""
+        """Print a task of a list: id, status, creation, external id; tab-separated except on a terminal."""
         columns = (task.id, str(task.status), instant(task.created_at) or "", task.external_id or "")
         cells = [printable(cell) for cell in columns]
         width = _width(self._out)
@@ -90,7 +91,7 @@ class Console:
 
 
 class Progress:
-    """Progress where nothing can move: a line for each change of status."""
+    """Progress as plain lines: one for each change of status."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console
@@ -107,14 +108,14 @@ class Progress:
     def status(self, task: TaskSnapshot) -> None:
         if self._console is not None:
             spent = time.monotonic() - self._started
-            self._console.say(f"{printable(str(task.status), 40)} after {spent:.1f} s")
+            self._console.note(f"{printable(str(task.status), 40)} after {spent:.1f} s")
 
     def received(self, count: int, total: int | None) -> None:
-        """Bytes of the current picture."""
+        """Report the bytes received of the current image; not shown as plain lines."""
 
 
 class _LiveProgress(Progress):
-    """Progress as one line that shows status, time and bytes, and is gone at the end."""
+    """Progress as one updated line with status, time and bytes, removed at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -126,7 +127,7 @@ class _LiveProgress(Progress):
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
-            # Whether this is a terminal was decided already; FORCE_COLOR has no say in it.
+            # Already known to be a terminal; variables such as FORCE_COLOR must not change that.
             console=Terminal(file=stream, force_terminal=True),
             transient=True,
             redirect_stdout=False,
@@ -152,12 +153,12 @@ class _LiveProgress(Progress):
 
 
 def instant(value: datetime | None) -> str | None:
-    """A time as ISO 8601 in UTC, to the second."""
+    """A time as ISO 8601 in UTC, in whole seconds."""
     return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def task_json(task: TaskSnapshot | None, **timings: object) -> dict[str, object]:
-    """A task for machines; all keys are always there."""
+    """A task as a JSON object. All keys are always present."""
     shown = task or TaskSnapshot(id="")
     created, updated = instant(shown.created_at), instant(shown.updated_at)
     return {
@@ -179,7 +180,7 @@ def result_json(
     error: Mapping[str, object] | None,
     resume: Sequence[str] | None,
 ) -> dict[str, object]:
-    """What came of `generate`, `get` and `wait`; all keys are always there. `waited` is in seconds."""
+    """The JSON result of `generate`, `get` and `wait`, always with all keys. `waited` is in seconds."""
     seconds = None if waited is None else round(waited, 3)
     shown = task_json(task, waited_seconds=seconds)
     return {
@@ -191,7 +192,7 @@ def result_json(
 
 
 def _options(words: Sequence[str]) -> list[list[str]]:
-    """Options with their values."""
+    """Group words of a command line: each option with its values."""
     found: list[list[str]] = []
     for word in words:
         if word.startswith("--"):
@@ -202,7 +203,7 @@ def _options(words: Sequence[str]) -> list[list[str]]:
 
 
 def _width(stream: TextIO) -> int | None:
-    """The columns of the terminal that a stream goes to; None if it goes elsewhere."""
+    """The width of the terminal that a stream writes to; None if it is not a terminal."""
     if not stream.isatty():
         return None
     try:
@@ -221,7 +222,7 @@ def _lines(text: str, width: int | None) -> list[str]:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    # No name of a file and no answer of a server is worth a UnicodeEncodeError.
+    # File names and texts of a server may contain characters that the encoding lacks.
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()

@@ -1,4 +1,4 @@
-"""Fetch the results of a task, as a flow: streamed, capped, without the key, whole files or none."""
+"""Download the results of a task, as a flow: streamed, limited in size, without the key; no partial files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kling_contracts.image_files import read_header
 OnBytes = Callable[[int, int | None], object]
 
 REDIRECTS: Final = 5
-# A server that drips a byte now and then never runs into the timeout of a single read.
+# A server that sends a byte now and then never exceeds the timeout of a single read.
 SECONDS_PER_RESULT: Final = 600.0
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -41,7 +41,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "audio/x-wav": ".wav",
 }
 _FORMATS: Final[Mapping[str, str]] = {"png": ".png", "jpeg": ".jpg"}
-# Enough for the header of a PNG, and of a JPEG that does not start with a profile.
+# Enough for the header of a PNG, and of a JPEG without a profile at its start.
 _HEADER_BYTES: Final = 64
 _NO_RESULT: Final = ("text/", "application/json", "application/xml")
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,5}")
@@ -50,7 +50,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]|^\.+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where the results go, and how they are named."""
+    """The folder for the results and the template of their file names."""
 
     folder: Path
     name: str
@@ -58,27 +58,30 @@ class Destination:
     on_bytes: OnBytes | None
 
     def path(self, task_id: str, index: int, ext: str) -> Path:
-        """The file for a result: always directly in the folder, whatever a server calls its tasks."""
+        """The path for a result, always directly in the folder; unsafe characters of the id are replaced."""
         safe_id = _UNSAFE.sub("_", task_id)[:100]
         try:
             name = self.name.format(task_id=safe_id, index=index, ext=ext)
         except (LookupError, ValueError, AttributeError) as error:
             raise ConfigError(
-                f"name {self.name!r} may use {{task_id}}, {{index}}, {{ext}}: {error}"
+                f"name: only {{task_id}}, {{index}} and {{ext}} can be used; got {self.name!r} "
+                f"({type(error).__name__}: {error})"
             ) from error
         if name in ("", ".", "..") or Path(name).name != name or "\0" in name:
-            raise ConfigError(f"name {self.name!r} does not give a plain file name, but {name!r}")
+            raise ConfigError(
+                f"name: must be a file name without a folder; {self.name!r} results in {name!r}"
+            )
         return self.folder / name
 
     def refuse_existing(self, path: Path) -> None:
         if not self.overwrite and path.exists():
             raise FileExistsError(
-                f"{path} exists; overwrite=True (on the command line --overwrite) replaces it"
+                f"{path} already exists; overwrite=True (on the command line --overwrite) replaces it"
             )
 
 
 class _Broken(Exception):
-    """A transfer that may be tried again. `error` is what it comes to if it may not."""
+    """A transfer that may be retried. `error` is raised if no retry is left; `retry_after` is in seconds."""
 
     def __init__(self, error: DownloadError, retry_after: float = 0.0) -> None:
         super().__init__()
@@ -86,10 +89,10 @@ class _Broken(Exception):
 
 
 def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[list[Path]]:
-    """Fetch every result of a succeeded task."""
+    """Download every result of a succeeded task; return the paths."""
     if not task.results:
-        hint = "" if task.terminal else "; wait() and refresh() return the newer task: save that one"
-        raise DownloadError("", 0, f"task {task.id!r} has no results (its status is {task.status}{hint})")
+        hint = "" if task.terminal else "; call save() on the task that wait() returns"
+        raise DownloadError("", 0, f"task {task.id!r} has no results (status: {task.status}){hint}")
     destination.folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for index, url in _numbered(task):
@@ -98,7 +101,10 @@ def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[l
         def name(ext: str, index: int = index) -> Path:
             path = destination.path(task.id, index, ext)
             if path in paths:
-                raise ConfigError(f"name {destination.name!r} gives two results the same file {path.name!r}")
+                raise ConfigError(
+                    f"name: {destination.name!r} results in the same file {path.name!r} for two results; "
+                    "use {index}"
+                )
             return path
 
         paths.append((yield from transfer.persist(name)))
@@ -106,20 +112,20 @@ def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[l
 
 
 def _numbered(task: TaskSnapshot) -> Iterator[tuple[int, str]]:
-    """Index and URL of each result. Videos and audios have their position for an index.
+    """Index and URL of each result.
 
-    So have pictures whose indices are no numbering.
+    Position instead of index for videos and audios, and if the indices of images are not 0 to n-1.
     """
     indices = [image.index for image in task.images]
     positions = list(range(len(task.results)))
-    sound = sorted(indices) == positions
-    for index, result in zip(indices if sound else positions, task.results, strict=True):
+    numbered = sorted(indices) == positions
+    for index, result in zip(indices if numbered else positions, task.results, strict=True):
         yield index, result.url
 
 
 @dataclass(slots=True)
 class _Transfer:
-    """One result on its way from its address to a file. `drawn` tells pictures from videos and audios."""
+    """The download of one result to a file. `drawn`: it is an image, not a video or audio."""
 
     config: Config
     destination: Destination
@@ -128,7 +134,7 @@ class _Transfer:
     received: int = 0
 
     def persist(self, name: Callable[[str], Path]) -> Flow[Path]:
-        """Fetch the result, from its beginning again where that may help."""
+        """Download the result; restart from the beginning after a failure that may be temporary."""
         pauses = self.config.retry.pauses()
         while True:
             self.received = 0
@@ -145,11 +151,11 @@ class _Transfer:
                 return path
 
     def _open(self) -> Flow[tuple[Head, bytes]]:
-        """Head and first bytes of the result, behind redirects."""
+        """Head and first bytes of the result, after following redirects."""
         at = self.url
         for _ in range(REDIRECTS + 1):
             if not is_web_url(at):
-                raise self._error("not an http(s) address")
+                raise self._error("not an http(s) URL")
             head = yield from send(self._call(at))
             if isinstance(head, Failure):
                 raise self._failed(head)
@@ -161,7 +167,7 @@ class _Transfer:
             while len(start) < _HEADER_BYTES and (chunk := (yield from self._read())):
                 start += chunk
             if not start:
-                raise _Broken(self._error("the answer is empty"))
+                raise _Broken(self._error("the response is empty"))
             return head, start
         raise self._error(f"more than {REDIRECTS} redirects")
 
@@ -169,25 +175,25 @@ class _Transfer:
         try:
             return urljoin(at, location)
         except ValueError as error:
-            raise self._error("a redirect to no address") from error
+            raise self._error("redirect to an invalid URL") from error
 
     def _require_file(self, head: Head) -> None:
         if head.status == 429 or head.status >= 500:
             raise _Broken(self._error(f"HTTP {head.status}"), read_retry_after(head.headers) or 0.0)
         if head.status != 200:
-            expired = " (result addresses expire)" if head.status in (403, 404, 410) else ""
+            expired = "; result URLs expire, so it may be too old" if head.status in (403, 404, 410) else ""
             raise self._error(f"HTTP {head.status}{expired}")
         if head.encoding:
-            raise self._error(f"compressed with {head.encoding[:40]!r}, which was not asked for")
+            raise self._error(f"Content-Encoding {head.encoding[:40]!r}, which was not requested")
         kind = head.headers.get("content-type", "").strip().lower()
         if kind.startswith(_NO_RESULT):
-            wanted = "a picture" if self.drawn else "a video or audio"
-            raise self._error(f"not {wanted}, but {kind[:60]!r}")
+            wanted = "an image" if self.drawn else "a video or audio"
+            raise self._error(f"Content-Type must be that of {wanted}, not {kind[:60]!r}")
         if (head.length or 0) > self.config.max_image_bytes:
-            raise self._error(f"{head.length} bytes are more than max_image_bytes allows")
+            raise self._error(f"Content-Length {head.length} exceeds {self._limit}")
 
     def _store(self, path: Path, head: Head, chunk: bytes) -> Flow[None]:
-        """Write the result beside its final name, and move it there when it is complete."""
+        """Write the result to a temporary file in the same folder, and rename it when it is complete."""
         self.destination.refuse_existing(path)
         part = path.with_name(f".{secrets.token_hex(8)}.part")
         late = self.config.clock() + SECONDS_PER_RESULT
@@ -198,7 +204,7 @@ class _Transfer:
                     file.write(chunk)
                     chunk = yield from self._read()
                 if head.length is not None and self.received != head.length:
-                    raise _Broken(self._error(f"{head.length} bytes were announced"))
+                    raise _Broken(self._error(f"incomplete: Content-Length is {head.length}"))
                 file.flush()
                 os.fsync(file.fileno())
             self.destination.refuse_existing(path)
@@ -209,9 +215,9 @@ class _Transfer:
     def _count(self, size: int, total: int | None, late: float) -> None:
         self.received += size
         if self.received > self.config.max_image_bytes:
-            raise self._error("more than max_image_bytes allows")
+            raise self._error(f"exceeds {self._limit}")
         if self.config.clock() > late:
-            raise self._error(f"not complete after {SECONDS_PER_RESULT:g} s")
+            raise self._error(f"incomplete after {SECONDS_PER_RESULT:g} s")
         if self.destination.on_bytes is not None:
             self.destination.on_bytes(self.received, total)
 
@@ -226,18 +232,22 @@ class _Transfer:
         error.__cause__ = failure.error
         return error if failure.stage is Stage.IMPOSSIBLE else _Broken(error)
 
+    @property
+    def _limit(self) -> str:
+        return f"max_image_bytes={self.config.max_image_bytes}"
+
     def _error(self, reason: str) -> DownloadError:
         return DownloadError(self.url, self.received, reason)
 
     def _call(self, url: str) -> Call:
-        # The host of a result is a stranger: it gets neither the key nor anything else of ours.
+        # The host of a result is not the service: it must not receive the key or any default header.
         accept = "image/*, */*" if self.drawn else "*/*"
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
         return Call(method="GET", url=url, headers=headers, timeout=self.config.timeout, private=False)
 
 
 def _extension(head: Head, start: bytes, url: str) -> str:
-    """The extension that fits the first bytes of a picture, else the Content-Type, else the address."""
+    """The file extension by the first bytes of an image, else by Content-Type, else by the URL."""
     picture = read_header(start)
     if picture is not None:
         return _FORMATS[picture.format]

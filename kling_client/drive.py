@@ -1,4 +1,4 @@
-"""The two drivers of flows: they send, read and sleep as a flow says, one blocking and one awaiting."""
+"""The two drivers of flows, blocking and awaiting: they perform the steps (send, read, sleep) of a flow."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ AwaitableSleep: TypeAlias = Callable[[float], Awaitable[object]]
 
 
 def sleep(seconds: float) -> None:
-    """Block. Looked up at each call, so that a patched `time.sleep` is honoured."""
+    """Block for some seconds. `time.sleep` is looked up at each call, so that a patched one is used."""
     time.sleep(seconds)
 
 
 async def asleep(seconds: float) -> None:
-    """Sleep without blocking. Looked up at each call, so that a patched `asyncio.sleep` is honoured."""
+    """Await some seconds. `asyncio.sleep` is looked up at each call, so that a patched one is used."""
     await asyncio.sleep(seconds)
 
 
 class Driver:
-    """Runs flows over a blocking HTTP client. Each run has its own state: threads may share a driver."""
+    """Runs flows over a blocking HTTP client. Thread-safe: each run has its own state."""
 
     def __init__(self, config: Config, http: SyncHTTP, pause: BlockingSleep) -> None:
         self.config = config
@@ -36,7 +36,7 @@ class Driver:
         self._sleep = pause
 
     def run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its end and return its result."""
+        """Run a flow to its end and return its result."""
         results: list[T] = []
 
         def to_the_end() -> Flow[None]:
@@ -47,7 +47,7 @@ class Driver:
         return results[0]
 
     def iterate(self, flow: Flow[None]) -> Generator[object, None, None]:
-        """Drive a flow, yielding what it shows. Closing the iterator closes the flow."""
+        """Run a flow and yield the values of its `Show` steps. Closing the iterator closes the flow."""
         exchange = Exchange(self._http)
         outcome: Outcome = None
         try:
@@ -65,7 +65,7 @@ class Driver:
 
 
 class AsyncDriver:
-    """Runs flows over an asynchronous HTTP client. Tasks of an event loop may share a driver."""
+    """Runs flows over an asynchronous HTTP client. Tasks of one event loop may share a driver."""
 
     def __init__(self, config: Config, session: AsyncSession, pause: AwaitableSleep) -> None:
         self.config = config
@@ -73,7 +73,7 @@ class AsyncDriver:
         self._sleep = pause
 
     async def run(self, flow: Flow[T]) -> T:
-        """Drive a flow to its end and return its result."""
+        """Run a flow to its end and return its result."""
         results: list[T] = []
 
         def to_the_end() -> Flow[None]:
@@ -84,7 +84,7 @@ class AsyncDriver:
         return results[0]
 
     async def iterate(self, flow: Flow[None]) -> AsyncGenerator[object, None]:
-        """Drive a flow, yielding what it shows. Closing the iterator closes the flow."""
+        """Run a flow and yield the values of its `Show` steps. Closing the iterator closes the flow."""
         exchange = AsyncExchange(self._session.current())
         outcome: Outcome = None
         try:
@@ -102,7 +102,10 @@ class AsyncDriver:
 
 
 def _advance(flow: Flow[None], outcome: Outcome) -> Step | None:
-    """The next step, or None at the end. Only here, as the caller's functions may raise StopIteration too."""
+    """The next step, or None at the end.
+
+    StopIteration is caught here only, because functions of the caller may raise it as well.
+    """
     try:
         return flow.send(outcome)
     except StopIteration:

@@ -1,29 +1,29 @@
-"""What can go wrong, as one tree.
+"""The exceptions of the client, as one tree.
 
     KlingError
-    ├── ConfigError                 key, address or an argument is unusable       nothing was sent
-    ├── InvalidRequest              the contract refuses the request              nothing was sent
-    ├── TransportError              no complete answer came
-    │   └── SubmitUncertain         ... to a create: it may be accepted and billed
-    │       └── UnreadableReceipt   ... success was answered, but illegibly (also an UnexpectedReply)
-    ├── ApiError                    the service or a gateway refused, with a code
-    │   ├── AuthError               the key
-    │   ├── NotFound                the task or the route
-    │   ├── Conflict                the external id is taken
-    │   ├── RateLimited             too much at once, or the account is empty
-    │   └── ServerError             their fault
-    ├── UnexpectedReply             an answer that is none of this API
-    ├── TaskFailed                  the task was carried out, and failed
-    ├── WaitTimeout                 the task goes on, the waiting is over (also a TimeoutError)
-    └── DownloadError               a picture could not be fetched
+    ├── ConfigError                 invalid key, base URL or argument; nothing was sent (also a ValueError)
+    ├── InvalidRequest              the request breaks the API's rules; nothing was sent
+    ├── TransportError              no complete response was received
+    │   └── SubmitUncertain         ... to a create: it may have been accepted and billed
+    │       └── UnreadableReceipt   ... status 2xx, but an unreadable body (also an UnexpectedReply)
+    ├── ApiError                    the service or a gateway returned an error
+    │   ├── AuthError               invalid, expired or unauthorized key
+    │   ├── NotFound                unknown task or route
+    │   ├── Conflict                the external id is already in use
+    │   ├── RateLimited             rate or concurrency limit, or no balance
+    │   └── ServerError             HTTP 5xx
+    ├── UnexpectedReply             the response does not belong to this API
+    ├── TaskFailed                  the task ended with status `failed`
+    ├── WaitTimeout                 the deadline passed; the task continues (also a TimeoutError)
+    └── DownloadError               a result could not be downloaded
 
-All of them pickle, say which task and request they are about, and never hold the key.
+All can be pickled, name the task and request concerned, and never contain the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from kling_contracts.rules import Violation
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from kling_client.snapshot import TaskSnapshot
 
 E = TypeVar("E", bound="KlingError")
+
+# Codes of an unknown task; other codes of NotFound concern the route.
+TASK_CODES: Final = frozenset({1201, "task_not_exist"})
 
 
 def _revive(kind: type[E], args: tuple[object, ...], state: Mapping[str, object]) -> E:
@@ -45,13 +48,18 @@ def _mention(request_id: str | None) -> str:
 
 
 def printable(text: str, limit: int = 2000) -> str:
-    """Text from outside as one line that can be shown anywhere: no forged log lines, no lone surrogates."""
+    """Untrusted text as one printable line: no line breaks, control characters or lone surrogates."""
     shown = text[:limit].encode("utf-8", "backslashreplace").decode()
     return "".join(char if char.isprintable() else " " for char in shown)
 
 
+def _labelled(violation: Violation, labels: Mapping[str, str]) -> str:
+    text, path = str(violation), violation.field
+    return labels.get(path, path) + text.removeprefix(path)
+
+
 class KlingError(Exception):
-    """The root of everything this package raises about its work."""
+    """Base class of the exceptions of this package."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))
@@ -62,58 +70,61 @@ class KlingError(Exception):
 
 
 class ConfigError(KlingError, ValueError):
-    """The key, the base URL or an argument cannot be used. Nothing was sent."""
+    """The key, the base URL or an argument is invalid. Nothing was sent."""
 
 
 class InvalidRequest(KlingError):
-    """The contract refuses the request. `violations` has all of them. Nothing was sent.
+    """The request breaks rules of the API. Nothing was sent.
 
-    Violations that would create a task only for it to fail are refused just the same.
+    `violations` lists all of them, `messages` has a text for each, which names the file of an image. They
+    include rules that the service checks only later: it would accept the request and the task would fail.
     """
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
+    def __init__(self, violations: Sequence[Violation], *, labels: Mapping[str, str] | None = None) -> None:
+        """`labels` replace the paths of fields in the messages."""
         self.violations = tuple(violations)
-        lines = [str(violation) for violation in self.violations]
+        self.messages = tuple(_labelled(violation, labels or {}) for violation in self.violations)
+        hint = ""
         if any(violation.rule.id.endswith(".base64") for violation in self.violations):
-            lines.append("(a file is given as pathlib.Path; text is sent as it is)")
-        super().__init__("; ".join(lines))
+            hint = " (pass a file as pathlib.Path; strings are sent unchanged)"
+        super().__init__("; ".join(self.messages) + hint)
 
 
 class TransportError(KlingError):
-    """No complete answer came. The library's own error is `__cause__`."""
+    """No complete response was received. `__cause__` is the error of the HTTP library."""
 
 
 class SubmitUncertain(TransportError):
-    """A create was sent, and nobody can tell whether it was accepted (and will be billed).
+    """A create was sent, but its outcome is unknown: the task may exist and be billed.
 
-    It is not sent again for that reason. `external_task_id` is the caller's own id, if one was given.
+    The client therefore does not send it again. `external_task_id` is the caller's own id, if given.
     """
 
     def __init__(self, reason: str, external_task_id: str | None = None) -> None:
         self.external_task_id = external_task_id
         named = f" (external_task_id {external_task_id})" if external_task_id else ""
-        # Not super(): in UnreadableReceipt the next class is UnexpectedReply, which takes a status.
+        # Not super(): in UnreadableReceipt the next class is UnexpectedReply, whose arguments differ.
         KlingError.__init__(
             self,
             f"the request may have been accepted and billed{named}: {reason}; "
-            "look for the task before sending it again",
+            "check whether the task exists before sending it again",
         )
 
 
 class UnexpectedReply(KlingError):
-    """An answer that is none of this API: HTML, empty, broken JSON, compressed, a redirect, too long.
+    """The response does not belong to this API: HTML, empty, invalid JSON, compressed, a redirect, too long.
 
-    `status` is the HTTP status, `body` its first 2 kB as text.
+    `status` is the HTTP status, `body` the first 2 kB of the body as text.
     """
 
-    def __init__(self, status: int, body: str = "", reason: str = "not a message of this API") -> None:
+    def __init__(self, status: int, body: str = "", reason: str = "not a response of this API") -> None:
         self.status, self.body = status, body
         shown = f": {body[:200]!r}" if body else ""
         super().__init__(f"HTTP {status}, {reason}{shown}")
 
 
 class UnreadableReceipt(SubmitUncertain, UnexpectedReply):
-    """A create was answered with success, but the answer cannot be read: the task id is lost."""
+    """A create got status 2xx with an unreadable body: a task was probably created, but its id is unknown."""
 
     def __init__(self, reply: UnexpectedReply, external_task_id: str | None = None) -> None:
         SubmitUncertain.__init__(self, str(reply), external_task_id)
@@ -121,10 +132,10 @@ class UnreadableReceipt(SubmitUncertain, UnexpectedReply):
 
 
 class ApiError(KlingError):
-    """The service or a gateway before it refused the request.
+    """The service, or a gateway in front of it, returned an error.
 
-    `status` is the HTTP status; `code` Kling's number, a gateway's word, or None where neither was
-    legible; `retry_after` the seconds asked for by a Retry-After header.
+    `status` is the HTTP status; `code` Kling's integer or a gateway's string (possibly empty), None if the
+    body is not an error of this API; `retry_after` the seconds of a Retry-After header.
     """
 
     def __init__(
@@ -140,25 +151,45 @@ class ApiError(KlingError):
         self.request_id, self.retry_after = request_id, retry_after
         coded = f", code {code}" if code not in (None, "") else ""
         later = f"; retry after {retry_after:g} s" if retry_after is not None else ""
-        # Gateways say the id of the request in the message already.
+        hint = f"; {self.hint}" if self.hint else ""
+        # Gateways put the request id into the message.
         named = "" if request_id and request_id in message else _mention(request_id)
-        super().__init__(f"HTTP {status}{coded}: {message}{later}{named}")
+        super().__init__(f"HTTP {status}{coded}: {message}{later}{hint}{named}")
+
+    @property
+    def hint(self) -> str:
+        """A suggestion how to proceed; may be empty."""
+        return ""
 
 
 class AuthError(ApiError):
-    """The key is missing, wrong, expired, or has no right to this."""
+    """The key is missing, invalid or expired, or lacks the permission."""
+
+    @property
+    def hint(self) -> str:
+        return "check the key, and that it belongs to this gateway"
 
 
 class NotFound(ApiError):
-    """There is no such task for this key, or no such route."""
+    """The task does not exist for this key, or the route does not exist."""
+
+    @property
+    def hint(self) -> str:
+        if self.code in TASK_CODES:
+            return "check the task id, and that the key belongs to the account of the task"
+        return "check the base URL and the gateway"
 
 
 class Conflict(ApiError):
-    """A task with this external id exists already. Nothing was created."""
+    """A task with this external id already exists. No task was created."""
+
+    @property
+    def hint(self) -> str:
+        return "query the existing task, or use another external_task_id"
 
 
 class RateLimited(ApiError):
-    """HTTP 429: too many requests or tasks at once, or (by `code`) an account that cannot pay."""
+    """HTTP 429: too many requests or concurrent tasks, or (by `code`) insufficient balance."""
 
 
 class ServerError(ApiError):
@@ -166,7 +197,7 @@ class ServerError(ApiError):
 
 
 class TaskFailed(KlingError):
-    """The task ended `failed`; `task.failure` is the service's reason."""
+    """The task ended with status `failed`; `task.failure` is the service's reason."""
 
     def __init__(self, task: TaskSnapshot) -> None:
         self.task = task
@@ -174,25 +205,24 @@ class TaskFailed(KlingError):
 
 
 class WaitTimeout(KlingError, TimeoutError):
-    """The deadline passed. The task itself goes on: `task` is its last known state.
+    """The deadline passed; the task itself continues. `task` is its last known state.
 
-    `waited` is in seconds. If the last poll got no answer, its error is `__cause__`.
+    `waited` is in seconds. If the last poll failed, `__cause__` is its error.
     """
 
     def __init__(self, task: TaskSnapshot, waited: float) -> None:
         self.task, self.waited = task, waited
         super().__init__(
-            f"task {task.id} is still running ({task.status or 'never seen'}) after {waited:.1f} s; "
+            f"task {task.id} has not finished after {waited:.1f} s (status: {task.status or 'unknown'}); "
             f"resume with client.task({task.id!r}).wait(){_mention(task.request_id)}"
         )
 
 
 class DownloadError(KlingError):
-    """A picture could not be fetched. `received` counts the bytes that came; no file was left behind."""
+    """A result could not be downloaded. `received` is the number of bytes received. No file remains."""
 
     def __init__(self, url: str, received: int, reason: str) -> None:
         self.url, self.received = url, received
-        # The query part of a result URL is a signature: it stays out of logs.
-        super().__init__(
-            f"{url.partition('?')[0] or 'nothing to fetch'}: {reason} ({received} bytes received)"
-        )
+        # The query part of a result URL is a signature, which must not appear in logs.
+        where = url.partition("?")[0]
+        super().__init__(f"{where}: {reason} ({received} bytes received)" if where else reason)

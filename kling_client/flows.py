@@ -1,8 +1,8 @@
-"""Create, query, watch and list tasks, as flows: which calls are made, which again, and when it is over.
+"""Create, query, watch and list tasks, as flows that implement retries and deadlines.
 
-the call          no connection   cut or late       429     503 + Retry-After   other 5xx         4xx
-GET               again           again             again   again               again             raise
-POST (is billed)  again           SubmitUncertain   again   again               SubmitUncertain   raise
+request           no connection   cut or timed out   429     503 + Retry-After   other 5xx         4xx
+GET               retry           retry              retry   retry               retry             raise
+POST (is billed)  retry           SubmitUncertain    retry   retry               SubmitUncertain   raise
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger("kling_client")
 
 
 def submit(config: Config, draft: Draft, blank: Task) -> Flow[Task]:
-    """Create a task and return `blank` filled in. Sent again only where the service provably did nothing."""
+    """Create a task; return a copy of `blank` with its state. Retried only if no task was created."""
     call = _call(config, "POST", config.create_url, draft.content)
     snapshot = yield from _persist(config, call, read_task, draft.external_task_id)
     task = blank.seen(snapshot)
@@ -53,21 +53,23 @@ def submit(config: Config, draft: Draft, blank: Task) -> Flow[Task]:
 
 
 def query(config: Config, task: Task) -> Flow[Task]:
-    """The task as it is now."""
+    """Query a task once; return its new state."""
     snapshot = yield from _persist(config, _call(config, "GET", config.task_url(task.id)), read_task)
     return _same(config, task, snapshot)
 
 
 def listing(config: Config, blank: TaskSnapshot, page_size: int) -> Flow[None]:
-    """Show every task of the account as `blank` filled in, newest first; a page is asked for when needed.
+    """Show every task of the account, newest first, as a copy of `blank`. Pages are requested when needed.
 
-    Raises ConfigError, before anything is asked, where nothing can be listed.
+    Raises ConfigError, before any request, if the gateway has no list route or `page_size` is out of range.
     """
     if not config.gateway.lists:
-        raise ConfigError(f"{config.gateway.title} lists no tasks: keep the ids, they are the receipts")
+        raise ConfigError(
+            f"{config.gateway.title} has no route that lists tasks; keep the ids and query them one by one"
+        )
     least, most = PAGE_SIZE_MINIMUM.value, PAGE_SIZE_MAXIMUM.value
     if not least <= page_size <= most:
-        raise ConfigError(f"page_size must be from {least} to {most}, not {page_size}")
+        raise ConfigError(f"page_size: must be from {least} to {most}, not {page_size}")
     return _pages(config, blank, page_size)
 
 
@@ -77,7 +79,7 @@ def _pages(config: Config, blank: TaskSnapshot, page_size: int) -> Flow[None]:
         call = _call(config, "GET", config.page_url(number, page_size))
         page = yield from _persist(config, call, read_tasks)
         for snapshot in page:
-            # Tasks created meanwhile push the others on to pages that are still to come.
+            # Tasks created meanwhile shift earlier ones to later pages, so those appear twice.
             if snapshot.message.task_id not in known:
                 known.add(snapshot.message.task_id)
                 yield from show(blank.seen(snapshot))
@@ -86,9 +88,9 @@ def _pages(config: Config, blank: TaskSnapshot, page_size: int) -> Flow[None]:
 
 
 def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], object]) -> Flow[None]:
-    """Show the task at once, at each change of `aspect`, and at its end; then stop.
+    """Poll a task; show its first state and each change of `aspect(task)`, until it is terminal.
 
-    A poll that fails is repeated like one that found nothing new, and only the deadline ends it.
+    After a poll with a temporary failure, polling continues as after an unchanged state, until the deadline.
     """
     timer = Timer(config.clock, deadline)
     if task.terminal:
@@ -111,7 +113,7 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
             if task.terminal:
                 return
         remaining = timer.remaining
-        # A server that asks for more patience than is left is not asked again before its time.
+        # A Retry-After beyond the deadline ends the wait: an earlier poll would be refused.
         refused = trouble is not None and trouble.retry_after > remaining
         if not remaining or refused:
             raise WaitTimeout(task, timer.spent) from (None if trouble is None else trouble.error)
@@ -123,7 +125,7 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
 
 @dataclass(frozen=True, slots=True)
 class _Seen(Generic[T]):
-    """An answer of success was read. `retry_after` is when the service suggests to ask again."""
+    """The parsed value of a success response. `retry_after`: its Retry-After in seconds, or 0."""
 
     value: T
     retry_after: float
@@ -131,7 +133,7 @@ class _Seen(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """A call failed. `again` tells whether the same call may be sent once more."""
+    """A failed call. `again`: the same call may be retried. `retry_after` is in seconds."""
 
     error: KlingError
     again: bool
@@ -139,7 +141,7 @@ class _Trouble:
 
     @property
     def expired(self) -> bool:
-        """Whether the service says that the token has expired: then it has done nothing else."""
+        """Whether the service rejected the token as expired; it did nothing else with the request then."""
         error = self.error
         return isinstance(error, AuthError) and (error.status, error.code) == (401, EXPIRED_TOKEN)
 
@@ -149,7 +151,7 @@ class _Trouble:
 
 
 def _persist(config: Config, call: Call, reader: Reader[T], external_task_id: str | None = None) -> Flow[T]:
-    """What the answer to a call says, which is made as often as the table above and `Retry` allow."""
+    """The parsed response of a call, retried by the table above within the limits of `Retry`."""
     pauses: Iterator[float] = config.retry.pauses()
     while True:
         found = yield from _ask(config, call, reader, external_task_id)
@@ -159,21 +161,21 @@ def _persist(config: Config, call: Call, reader: Reader[T], external_task_id: st
         pause = next(pauses, None)
         if pause is None:
             raise found.error
-        log.info("%s will be sent again: %s", call.method, found.error)
+        log.info("%s will be retried: %s", call.method, found.error)
         yield from sleep(max(pause, found.retry_after))
 
 
 def _ask(
     config: Config, call: Call, reader: Reader[T], external_task_id: str | None = None
 ) -> Flow[_Seen[T] | _Trouble]:
-    """One call, judged. It is made once more, and at once, if its token has expired and there is another."""
+    """The outcome of one call. If its token has expired, it is repeated once with a renewed token."""
     bearer = config.credentials.bearer()
     reply = yield from _exchange(config, _signed(call, bearer))
     found = _judge(config, call, reply, reader, external_task_id)
     renewed = config.credentials.renewed(bearer) if isinstance(found, _Trouble) and found.expired else None
     if renewed is None:
         return found
-    log.info("%s will be sent again with a new token", call.method)
+    log.info("%s will be retried with a new token", call.method)
     reply = yield from _exchange(config, _signed(call, renewed))
     return _judge(config, call, reply, reader, external_task_id)
 
@@ -183,13 +185,13 @@ def _signed(call: Call, bearer: str) -> Call:
 
 
 def _exchange(config: Config, call: Call) -> Flow[Reply | Failure]:
-    """One call and its whole answer, capped in size and in time."""
+    """Send one call and read its whole response, limited in size and time."""
     head = yield from send(call)
     if isinstance(head, Failure):
         return head
     if head.encoding:
-        # Nothing is decompressed that was not asked for: a few kilobytes can become gigabytes.
-        return Reply(head, fault=f"compressed with {head.encoding[:40]!r}, which was not asked for")
+        # Not decompressed: a few kilobytes can expand to gigabytes.
+        return Reply(head, fault=f"Content-Encoding {head.encoding[:40]!r}, which was not requested")
     late = config.clock() + call.timeout
     body = bytearray()
     while chunk := (yield from read()):
@@ -199,14 +201,14 @@ def _exchange(config: Config, call: Call) -> Flow[Reply | Failure]:
         if len(body) > JSON_LIMIT:
             return Reply(head, fault=f"longer than {JSON_LIMIT} bytes")
         if config.clock() > late:
-            return Failure(Stage.SENT, f"the answer was not complete after {call.timeout:g} s")
+            return Failure(Stage.SENT, f"the response was incomplete after {call.timeout:g} s")
     return _cut(head, len(body)) or Reply(head, bytes(body))
 
 
 def _cut(head: Head, received: int) -> Failure | None:
     if head.length is None or head.length <= received or head.status in (204, 304):
         return None
-    return Failure(Stage.SENT, f"the answer was cut: {received} of {head.length} bytes")
+    return Failure(Stage.SENT, f"the response was cut: {received} of {head.length} bytes")
 
 
 def _judge(
@@ -226,7 +228,7 @@ def _judge(
     except ApiError as error:
         if not billed or not isinstance(error, ServerError):
             return _Trouble(error, is_transient(error), hint or 0.0)
-        if status < 300:  # a refusal in an envelope of success is the service's own, definite word
+        if status < 300:  # an error code in a 2xx response is definite: the service itself refused
             return _Trouble(error, again=False)
         if status == 503 and hint is not None:
             return _Trouble(error, again=True, retry_after=hint)
@@ -247,11 +249,13 @@ def _caused(error: KlingError, cause: Exception | None) -> KlingError:
 
 
 def _same(config: Config, task: Task, snapshot: Snapshot) -> Task:
-    """The task as seen now. Raises UnexpectedReply if the answer is about another one."""
+    """The task with its new state. Raises UnexpectedReply if the response is about another task."""
     message = snapshot.message
     by_external_id = config.gateway.finds_external_ids and task.id == message.external_task_id
     if task.id != message.task_id and not by_external_id:
-        raise UnexpectedReply(200, "", f"the answer is about task {message.task_id[:60]!r}, not {task.id!r}")
+        raise UnexpectedReply(
+            200, "", f"the response is about task {message.task_id[:60]!r}, not {task.id!r}"
+        )
     return task.seen(snapshot)
 
 

@@ -1,4 +1,4 @@
-"""The only module that knows httpx: sends one call, reads its answer raw, names what went wrong."""
+"""The only module that imports httpx: sends calls, reads raw responses, turns exceptions into failures."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kling_client.steps import Call, Failure, Head, Read, Send, Stage
 SyncHTTP: TypeAlias = httpx.Client
 AsyncHTTP: TypeAlias = httpx.AsyncClient
 
-_CLOSED = "this client is closed"
+_CLOSED = "the client is closed; create a new one"
 
-# The last three are no HTTPErrors; UnicodeError is what a host name or path beyond words ends in.
+# The last three are not subclasses of HTTPError; invalid host names and paths raise UnicodeError.
 _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError)
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _IMPOSSIBLE = (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)
 
 
 class Exchange:
-    """The calls of one flow, one after another: at most one answer is open at a time."""
+    """Performs the calls of one flow, in sequence; at most one response is open at a time."""
 
     def __init__(self, http: SyncHTTP) -> None:
         self._http = http
@@ -45,7 +45,7 @@ class Exchange:
             return _failure(error)
 
     def close(self) -> None:
-        """Give the open answer up, read or not."""
+        """Close the open response, read or not."""
         with suppress(*_ERRORS):
             if self._chunks is not None:
                 self._chunks.close()
@@ -64,7 +64,7 @@ class Exchange:
 
 
 class AsyncExchange:
-    """Exchange over an asynchronous client."""
+    """`Exchange` over an asynchronous client."""
 
     def __init__(self, http: AsyncHTTP) -> None:
         self._http = http
@@ -87,7 +87,7 @@ class AsyncExchange:
             return _failure(error)
 
     async def close(self) -> None:
-        """Give the open answer up, read or not."""
+        """Close the open response, read or not."""
         with suppress(*_ERRORS):
             if self._chunks is not None:
                 await self._chunks.aclose()
@@ -114,7 +114,7 @@ def _request(http: SyncHTTP | AsyncHTTP, call: Call) -> httpx.Request:
         return http.build_request(
             call.method, call.url, content=call.content, headers=call.headers, timeout=timeout
         )
-    # Not built by the client: its default headers, cookies and parameters may be secrets.
+    # Not built by the HTTP client, whose default headers, cookies and parameters may be secrets.
     return httpx.Request(
         call.method, call.url, headers=call.headers, extensions={"timeout": timeout.as_dict()}
     )
@@ -133,25 +133,25 @@ def _failure(error: Exception) -> Failure:
 
 
 def open_client(given: object) -> SyncHTTP:
-    """The injected HTTP client, or one of our own. Raises ConfigError for one of the other kind."""
+    """The injected HTTP client, or a new one. Raises ConfigError for an object of another type."""
     if given is None:
         return httpx.Client()
     if isinstance(given, httpx.Client):
         return given
-    raise ConfigError(f"http_client of Client is an httpx.Client, not {type(given).__qualname__}")
+    raise ConfigError(f"http_client: Client requires an httpx.Client, not {type(given).__qualname__}")
 
 
 class AsyncSession:
-    """Where asynchronous calls get their HTTP client: the injected one, or one of our own.
+    """Holds the HTTP client of asynchronous calls: the injected one, or its own.
 
-    Connections die with the event loop they were opened on, so a second `asyncio.run` gets a new one.
-    Raises ConfigError for an injected client of the other kind.
+    Connections belong to the event loop on which they were opened, so a second `asyncio.run` gets a new
+    HTTP client. Raises ConfigError for an injected object of another type.
     """
 
     def __init__(self, given: object) -> None:
         if given is not None and not isinstance(given, httpx.AsyncClient):
             kind = type(given).__qualname__
-            raise ConfigError(f"http_client of AsyncClient is an httpx.AsyncClient, not {kind}")
+            raise ConfigError(f"http_client: AsyncClient requires an httpx.AsyncClient, not {kind}")
         self._given = given
         self._own: httpx.AsyncClient | None = None
         self._loop: object = None
@@ -169,7 +169,7 @@ class AsyncSession:
         return self._own
 
     async def close(self) -> None:
-        """Close what is our own. A second time is harmless."""
+        """Close its own HTTP client, not an injected one. Repeated calls have no effect."""
         self._closed = True
         if self._own is not None and self._loop is _running_loop():
             await self._own.aclose()

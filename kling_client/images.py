@@ -1,13 +1,13 @@
-"""Pictures to send: from a file, from bytes, by URL. Files and bytes become raw base64."""
+"""Images to send: a file, bytes or a URL. Files and bytes become raw base64."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from kling_client.errors import ConfigError
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE
@@ -15,27 +15,35 @@ from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture as it goes over the wire: `wire` is an http(s) URL or raw base64 without a `data:` prefix."""
+    """An image in its wire form.
+
+    `wire` is an http(s) URL or raw base64 without a `data:` prefix, `file` the path it was read from, which
+    error messages show.
+    """
 
     wire: str
+    file: str | None = field(default=None, compare=False)
 
     @classmethod
     def from_path(cls, path: str | os.PathLike[str]) -> Image:
-        """The content of a file, read now. Raises OSError where it cannot be read."""
+        """Read a PNG or JPEG file. Raises OSError if it cannot be read, ConfigError if it is too large."""
         file = Path(path)
-        if file.stat().st_size > BODY_MAXIMUM.value:
+        size = file.stat().st_size
+        if size > BODY_MAXIMUM.value:
             limit = BODY_MAXIMUM.value // MEGABYTE
-            raise ConfigError(f"{file} is larger than any request may be ({limit} MB)")
-        return cls.from_bytes(file.read_bytes())
+            raise ConfigError(
+                f"{file}: must fit into a request of at most {limit} MB; got {size / MEGABYTE:.1f} MB"
+            )
+        return cls(base64.b64encode(file.read_bytes()).decode("ascii"), str(path))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Image:
-        """The content of a PNG or JPEG file."""
+        """Encode the content of a PNG or JPEG file."""
         return cls(base64.b64encode(data).decode("ascii"))
 
     @classmethod
     def from_url(cls, url: str) -> Image:
-        """A picture that the service fetches by itself."""
+        """An image that the service downloads itself."""
         return cls(url)
 
     def __repr__(self) -> str:
@@ -45,12 +53,12 @@ class Image:
         return f"<Image {len(self.wire)} characters of base64, sha256 {digest}>"
 
 
-# Text is sent as it is: a URL, or base64 that was made already. A file is a Path.
 ImageLike: TypeAlias = Image | os.PathLike[str] | str | bytes
+"""An `Image`, a file as a Path, the bytes of a file, or a string that is sent unchanged: URL or base64."""
 
 
 def to_wire(image: ImageLike) -> str:
-    """What is sent for a picture. Raises OSError for a file that cannot be read."""
+    """The wire form of an image. Raises OSError for an unreadable file, ConfigError for another type."""
     match image:
         case Image():
             return image.wire
@@ -61,4 +69,14 @@ def to_wire(image: ImageLike) -> str:
         case os.PathLike():
             return Image.from_path(image).wire
         case _:
-            raise ConfigError(f"{image!r} is no picture: give a Path, bytes, an Image, a URL or base64")
+            raise ConfigError(
+                f"image: must be a Path, bytes, an Image, or a string with a URL or base64, "
+                f"not {type(image).__name__}"
+            )
+
+
+def file_of(image: object) -> str | None:
+    """The path of an image that was given as a file, else None."""
+    if isinstance(image, Image):
+        return image.file
+    return os.fsdecode(cast("os.PathLike[str]", image)) if isinstance(image, os.PathLike) else None

@@ -1,4 +1,4 @@
-"""What a create would send, for people to look at: without the key, and pictures as their size and digest."""
+"""The request of a create in readable form: without the key, and with images as size and digest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Preview:
 
 
 def preview(config: Config, draft: Draft) -> Preview:
-    """The request that creating a task begins with. It is made as ever, and given up before it is sent."""
+    """The request that `submit` would send, taken from the first step of its flow."""
     flow = submit(config, draft, TaskSnapshot(id=""))
     step = next(flow)
     flow.close()
@@ -62,5 +62,5 @@ def _picture(text: str) -> str:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        return f"<{len(text)} characters that are neither base64 nor a URL>"
+        return f"<{len(text)} characters, neither base64 nor a URL>"
     return f"<image {len(data)} B sha256:{hashlib.sha256(data).hexdigest()[:16]}>"

@@ -1,4 +1,4 @@
-"""From the bytes of an answer to a task, or to the error they stand for: nothing else comes out."""
+"""Parses responses into tasks; every other response becomes an ApiError or UnexpectedReply."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Redact = Callable[[str], str]
 BODY_SHOWN: Final = 2048
 _MESSAGE_SHOWN: Final = 500
 
-# Two refusals that CometAPI sends as 5xx although nothing was accepted (captured): another try is
-# pointless, and there is nothing uncertain about them.
+# CometAPI sends these two refusals as 5xx although no task was created (captured). They are definite: a
+# retry does not help.
 REFUSED_WORDS: Final = frozenset({"model_not_found", "invalid_request"})
-# Answered with 429, but waiting helps neither an account in arrears nor a blocked address.
+# Codes of 429 responses that waiting does not resolve: account in arrears, blocked IP address.
 LASTING_CODES: Final = frozenset({1100, 1101, 1102, 1304})
 
 _AUTH_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1004, 1103})
@@ -47,7 +47,7 @@ _GATEWAY_REQUEST_ID: Final = re.compile(r"\(request id: ([^()]{1,100})\)")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete answer. `fault` says why its body was not read, if it was not."""
+    """A complete response. `fault` is the reason if its body was not read."""
 
     head: Head
     body: bytes = b""
@@ -61,12 +61,12 @@ class _Refusal(NamedTuple):
 
 
 def read_task(reply: Reply, redact: Redact) -> Snapshot:
-    """The task in an answer of success. Raises ApiError or UnexpectedReply for any other."""
+    """The task in a success response. Raises ApiError or UnexpectedReply for any other response."""
     return _read(reply, redact, _one)
 
 
 def read_tasks(reply: Reply, redact: Redact) -> list[Snapshot]:
-    """The tasks in a page of a list, in its order. Raises ApiError or UnexpectedReply."""
+    """The tasks of a page, in order. Raises ApiError or UnexpectedReply."""
     return _read(reply, redact, _many)
 
 
@@ -77,7 +77,7 @@ def _one(envelope: Envelope) -> Snapshot:
 def _many(envelope: Envelope) -> list[Snapshot]:
     data = envelope.data
     if not isinstance(data, list):
-        raise MalformedMessage("data is no list")
+        raise MalformedMessage(f"data must be a list, not {type(data).__name__}")
     return [_snapshot(each, envelope) for each in cast("list[object]", data)]
 
 
@@ -92,13 +92,14 @@ def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
     refusal = _read_refusal(wire)
     if refusal is not None:
         raise _api_error(refusal, reply.head, redact)
-    fault = reply.fault or ("not JSON" if wire is None else "not a message of this API")
+    fault = reply.fault or ("not JSON" if wire is None else "not a response of this API")
     if status == 429 or status >= 500:
-        # The status alone says enough: such answers often come from a proxy, as HTML or empty.
+        # The status alone suffices: such responses often come from a proxy, as HTML or empty.
         kind = RateLimited if status == 429 else ServerError
         raise kind(status, None, fault, retry_after=read_retry_after(reply.head.headers))
     if 300 <= status < 400:
-        fault = f"a redirect to {redact(reply.head.headers.get('location', 'nowhere'))[:200]!r}, not followed"
+        location = redact(reply.head.headers.get("location", ""))[:200]
+        fault = f"redirect to {location!r}, not followed; check the base URL"
     if reply.fault or not 200 <= status < 300:
         raise UnexpectedReply(status, _shown(reply, redact), fault)
     try:
@@ -113,7 +114,7 @@ def _shown(reply: Reply, redact: Redact) -> str:
 
 
 def decode(body: bytes | str) -> object:
-    """The JSON value in a body, or None: not JSON, not UTF-8, nested without end, numbers without end."""
+    """The JSON value of a body; None if it is not JSON or UTF-8, or exceeds the parser's limits."""
     try:
         return cast("object", json.loads(body))
     except (ValueError, RecursionError):
@@ -130,23 +131,23 @@ def _read_refusal(wire: object) -> _Refusal | None:
         return _Refusal(code, envelope.message, envelope.request_id) if code else None
     if isinstance(error, dict):
         inner = cast("Mapping[str, object]", error)
-        word, message = inner.get("code"), inner.get("message")
+        code, message = inner.get("code"), inner.get("message")
         if isinstance(message, str):
-            return _with_request_id(word if isinstance(word, str) else "", message)
+            return _with_request_id(code if isinstance(code, str) else "", message)
     elif isinstance(code, str) and code and isinstance(message, str) and body.get("data") is None:
         return _with_request_id(code, message)
     return None
 
 
 def _with_request_id(code: str, message: str) -> _Refusal:
-    # Gateways put the id of the request into the text.
+    # Gateways put the request id into the message.
     found = _GATEWAY_REQUEST_ID.search(message)
     return _Refusal(code, message, found.group(1) if found else None)
 
 
 def _api_error(refusal: _Refusal, head: Head, redact: Redact) -> ApiError:
     code, text, request_id = refusal
-    # A refusal may come as HTTP 200; then Kling's table has the status that belongs to its code.
+    # An error may arrive as HTTP 200; then Kling's error table has the status of its code.
     row = ERRORS.get(code) if isinstance(code, int) else None
     status = row.status if row is not None and 200 <= head.status < 300 else head.status
     return _kind(status, code, text)(
@@ -173,7 +174,7 @@ def _kind(status: int, code: int | str, text: str) -> type[ApiError]:
 
 
 def is_transient(error: KlingError) -> bool:
-    """Whether the same question may be answered differently a little later."""
+    """Whether the same request may succeed a little later."""
     if isinstance(error, RateLimited):
         return error.code not in LASTING_CODES
     return isinstance(error, ServerError)

@@ -1,4 +1,4 @@
-"""How long to wait: between attempts, between polls, as the server asks, and in total."""
+"""Durations: pauses between attempts and between polls, Retry-After headers, and the total deadline."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from kling_client.errors import ConfigError
 
 Clock = Callable[[], float]
 
-# A poll made at the deadline still gets this long, so that a task finished in time is not lost.
+# The least timeout of a poll made at the deadline, so that a task that finished in time is not missed.
 LAST_POLL_SECONDS: Final = 5.0
 _ROUNDING: Final = 1e-6
 
 
 def monotonic() -> float:
-    """The clock of all deadlines. Looked up at each call, so that a patched `time` is honoured."""
+    """The clock of all deadlines. `time.monotonic` is looked up at each call: it may have been patched."""
     return time.monotonic()
 
 
 def require_seconds(name: str, value: float, *, minimum: float = 0.0, above: bool = False) -> None:
-    """Raise ConfigError unless value is a finite number >= minimum (or > minimum)."""
+    """Raise ConfigError unless value is a finite number >= minimum (with `above`: > minimum)."""
     if not math.isfinite(value) or value < minimum or (above and value == minimum):
-        raise ConfigError(f"{name} must be a finite number {'>' if above else '>='} {minimum:g}, not {value}")
+        raise ConfigError(
+            f"{name}: must be a finite number {'>' if above else '>='} {minimum:g}, not {value}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How often and how soon a request is sent again, where that is safe.
+    """Limits of retries. Only requests that are safe to repeat are retried.
 
-    `attempts` counts the first one. The pause starts at `first` seconds and doubles up to `cap`. A
-    Retry-After is honoured up to `max_retry_after` seconds; a longer one ends the call at once with an
-    error that carries it.
+    `attempts` includes the first one. The pause starts at `first` seconds and doubles up to `cap`. A
+    Retry-After of at most `max_retry_after` seconds is honoured; a longer one raises the error immediately,
+    with its `retry_after` set.
     """
 
     attempts: int = 4
@@ -51,13 +53,13 @@ class Retry:
         require_seconds("Retry.max_retry_after", self.max_retry_after)
 
     def pauses(self) -> Iterator[float]:
-        """The seconds before each further attempt."""
+        """The pause in seconds before each further attempt."""
         return _growing(self.first, 2.0, self.cap, self.attempts - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """The seconds between polls: `first`, then `factor` times longer each time, up to `cap`."""
+    """The pauses between polls in seconds: `first`, then multiplied by `factor` each time, up to `cap`."""
 
     first: float = 1.0
     factor: float = 1.5
@@ -69,7 +71,7 @@ class Poll:
         require_seconds("Poll.cap", self.cap, minimum=self.first)
 
     def pauses(self) -> Iterator[float]:
-        """The seconds after each poll, without end."""
+        """The pause in seconds after each poll; infinite."""
         return _growing(self.first, self.factor, self.cap, None)
 
 
@@ -83,8 +85,8 @@ def _growing(pause: float, factor: float, cap: float, count: int | None) -> Iter
 class Timer:
     """A total deadline.
 
-    What was slept counts even if the clock did not move: under a `sleep` replaced by a test, or a clock
-    that stands still, a wait must end as well.
+    Seconds slept count even if the clock did not advance, so that a wait also ends with a replaced `sleep`
+    or a frozen clock.
     """
 
     def __init__(self, clock: Clock, seconds: float) -> None:
@@ -98,19 +100,19 @@ class Timer:
 
     @property
     def remaining(self) -> float:
-        """Seconds left. What sums of floats leave over is nothing."""
+        """Seconds left. Rounding errors of float sums count as zero."""
         left = self._seconds - self.spent
         return left if left > _ROUNDING else 0.0
 
     def clip(self, timeout: float) -> float:
-        """The timeout of a request made now."""
+        """The timeout for a request sent now: at most `timeout`, and not far beyond the deadline."""
         return min(timeout, max(self.remaining, LAST_POLL_SECONDS))
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds a Retry-After header asks for, given as a number or an HTTP date; None without one.
+    """The seconds of a Retry-After header, a number or an HTTP date; None if it is missing or invalid.
 
-    A date is compared with the reply's own Date, if there is one: the server's clock may be off.
+    A date is compared with the response's Date header if present, because the server's clock may be wrong.
     """
     text = headers.get("retry-after", "").strip()
     if not text:
@@ -123,16 +125,16 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _seconds_until(text: str, now: str) -> float | None:
-    due = _read_date(text)
-    if due is None:
+    end = _read_date(text)
+    if end is None:
         return None
     start = _read_date(now) or datetime.fromtimestamp(time.time(), UTC)
-    return max((due - start).total_seconds(), 0.0)
+    return max((end - start).total_seconds(), 0.0)
 
 
 def _read_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises for nonsense
+    except (ValueError, TypeError, IndexError, OverflowError):  # the parser raises all of them
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

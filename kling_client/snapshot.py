@@ -1,4 +1,4 @@
-"""What one answer said about a task, as a frozen value."""
+"""The state of a task as one response reported it, as a frozen value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kling_contracts.vocabulary import TaskStatus
 
 
 class Snapshot(NamedTuple):
-    """A task as one answer showed it; `raw` is the object it was read from."""
+    """A parsed task of a response; `raw` is the JSON object."""
 
     message: TaskMessage
     request_id: str | None
@@ -27,18 +27,21 @@ def _instant(milliseconds: int | None) -> datetime | None:
         return None
     try:
         return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:  # beyond the year 9999: nonsense, but no reason to lose the task
+    except OverflowError:  # beyond the year 9999; the rest of the task is still usable
         return None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TaskSnapshot:
-    """What one answer said about a task. Values never change; a newer state is a new object.
+    """The state of a task as one response reported it. Immutable; a newer state is a new object.
 
-    `status` is one of TaskStatus, any other word as it came, or None as long as nobody asked. `images` are
-    results that are pictures, `media` videos or audios. `failure` is the service's reason for a failed task.
-    `raw` is the object of the wire, unknown fields included. Snapshots compare by what they say, and pickle
-    without their connection to a client.
+    - `status`: a TaskStatus, an unknown status as a plain string, or None before the first query.
+    - `images`, `media`: the results; `media` holds videos and audios.
+    - `failure`: the service's reason for a failed task.
+    - `created_at`, `updated_at`: UTC.
+    - `raw`: the JSON object, with unknown fields.
+
+    `request_id` and `raw` are ignored in comparisons. A pickled task loses its client.
     """
 
     id: str
@@ -54,16 +57,16 @@ class TaskSnapshot:
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """All results, of whatever kind."""
+        """All results: images, videos, audios."""
         return (*self.images, *self.media)
 
     @property
     def terminal(self) -> bool:
-        """Whether the task has ended. An unknown status is taken for one that goes on."""
+        """Whether the task has ended. An unknown status counts as not ended."""
         return isinstance(self.status, TaskStatus) and self.status.terminal
 
     def seen(self, snapshot: Snapshot) -> Self:
-        """The same handle with what a newer answer says."""
+        """A copy of this handle with the state of a newer response."""
         message = snapshot.message
         return replace(
             self,

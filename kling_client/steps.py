@@ -1,7 +1,7 @@
-"""The vocabulary between flows, which decide, and drivers, which act.
+"""The steps that a flow yields, and the outcomes that a driver sends back.
 
-A flow is a generator: it yields a step and is sent the outcome. It imports no HTTP library, never sleeps
-and never awaits, so that one flow serves `Client` and `AsyncClient`, and a test needs only a list.
+A flow is a generator: it yields a step and receives its outcome. It imports no HTTP library, never sleeps
+and never awaits, so `Client` and `AsyncClient` share it, and a test can drive it with a list of outcomes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Call:
     """One HTTP request. `timeout` is in seconds, for each of connecting, sending and receiving.
 
-    A `private` call goes to the service and may take part in what an injected HTTP client adds; any other
-    goes to a foreign host, with these headers and no others.
+    A `private` call goes to the service, with the default headers, cookies and parameters of an injected HTTP
+    client. Any other call goes to another host, with these headers only.
     """
 
     method: str
@@ -32,61 +32,61 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a call; the outcome is the head of its answer, or why there is none."""
+    """Send a call. Outcome: the Head of the response, or a Failure."""
 
     call: Call
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read on; the outcome is some bytes of the body, none at its end, or why there are no more."""
+    """Read the next chunk of the body. Outcome: bytes (empty at the end), or a Failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let seconds pass."""
+    """Sleep for some seconds. Outcome: None."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Show(Generic[T]):
-    """Hand a value to the caller while the flow goes on."""
+    """Yield a value to the caller; the flow continues. Outcome: None."""
 
     value: T
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and headers (names in lower case) of an answer."""
+    """Status and headers (names in lower case) of a response."""
 
     status: int
     headers: Mapping[str, str]
 
     @property
     def length(self) -> int | None:
-        """Content-Length, if it is a sane number."""
+        """Content-Length, or None if it is missing or not a plausible number."""
         text = self.headers.get("content-length", "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
     @property
     def encoding(self) -> str:
-        """The Content-Encoding that we did not ask for, or nothing."""
+        """The Content-Encoding, empty for `identity`. The client never requests another."""
         encoding = self.headers.get("content-encoding", "").strip().lower()
         return "" if encoding == "identity" else encoding
 
 
 class Stage(Enum):
-    """How far a call got that was not answered."""
+    """The stage at which a call failed. The values are texts for messages."""
 
-    IMPOSSIBLE = "it cannot be sent at all, now or later"
-    UNSENT = "no connection came about: nothing was sent"
-    SENT = "it was sent, at least in part"
+    IMPOSSIBLE = "the request is invalid and cannot be sent"
+    UNSENT = "no connection, nothing was sent; check the base URL and the network"
+    SENT = "the request was sent, at least in part"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that was not answered, or not to the end. `error` is the library's own."""
+    """A call without a complete response. `error` is the exception of the HTTP library."""
 
     stage: Stage
     reason: str
@@ -98,7 +98,7 @@ Outcome: TypeAlias = Head | bytes | Failure | None
 Flow: TypeAlias = Generator[Step, Outcome, T]
 
 
-# A generator has one type for all that is sent into it; these say which outcome belongs to which step.
+# A generator has one type for everything sent into it; these functions narrow it to the step's outcome.
 
 
 def send(call: Call) -> Flow[Head | Failure]:

@@ -1,4 +1,4 @@
-"""The handles of a task: a snapshot that can be asked for newer ones, blocking or awaitable."""
+"""Task handles, blocking and awaitable: a snapshot of a task, with methods to refresh, wait and save."""
 
 from __future__ import annotations
 
@@ -30,26 +30,25 @@ class Task(TaskSnapshot):
     driver: Driver | None = field(default=None, compare=False)
 
     def refresh(self) -> Task:
-        """Ask once and return the new state. A failed task is shown like any other."""
+        """Query once and return the new state. A failed task is returned, not raised."""
         driver = _attached(self, self.driver)
         return driver.run(flows.query(driver.config, self))
 
     def updates(self, *, deadline: float = DEADLINE) -> Iterator[Task]:
-        """Ask until the task ends; yield the state found first and each change of status or `updated_at`.
+        """Poll until the task is terminal; yield the first state and each change of status or `updated_at`.
 
-        The terminal state is the last one yielded, `failed` included. Raises WaitTimeout when `deadline`
-        seconds have passed since the iteration began.
+        The last state yielded is the terminal one, also if it is `failed`. Raises WaitTimeout `deadline`
+        seconds after the iteration began.
         """
         driver = _attached(self, self.driver)
         return cast("Iterator[Task]", driver.iterate(flows.watch(driver.config, self, deadline, _change)))
 
     def wait(self, *, deadline: float = DEADLINE, on_update: Callable[[Task], object] | None = None) -> Task:
-        """Ask until the task has succeeded, and return it. Asks at once, then sleeps between the polls.
+        """Poll until the task has succeeded, and return it. The first poll is immediate.
 
-        A task that is known to have ended is not asked for again. `on_update` is called with the state
-        found first and then at each change of status, the terminal one included. Raises TaskFailed;
-        WaitTimeout after `deadline` seconds (at most one request timeout later); and what a poll
-        answers that no later one can make good, such as NotFound.
+        A task known to be terminal is not polled. `on_update` is called with the first state and at each
+        change of status, including the terminal one. Raises TaskFailed; WaitTimeout after `deadline` seconds
+        (at most one request timeout later); and errors that a later poll cannot fix, such as NotFound.
         """
         driver = _attached(self, self.driver)
         last = self
@@ -67,11 +66,11 @@ class Task(TaskSnapshot):
         overwrite: bool = False,
         on_bytes: Callable[[int, int | None], object] | None = None,
     ) -> list[Path]:
-        """Download the results of a succeeded task into a directory (made if missing); return the paths.
+        """Download the results of a succeeded task into a directory (created if missing); return the paths.
 
-        `name` may use `{task_id}`, `{index}` and `{ext}`. Files appear whole or not at all. `on_bytes` is
-        called with the bytes received of the current result, and its size if that is known. Raises
-        DownloadError; FileExistsError unless `overwrite`; any OSError of the file system.
+        `name` is a template with `{task_id}`, `{index}` and `{ext}`. Incomplete files are removed. `on_bytes`
+        is called with the number of bytes received of the current result and its total (None if unknown).
+        Raises DownloadError; FileExistsError unless `overwrite`; any OSError of the file system.
         """
         driver = _attached(self, self.driver)
         into = download.Destination(folder=Path(directory), name=name, overwrite=overwrite, on_bytes=on_bytes)
@@ -102,15 +101,15 @@ class AsyncTask(TaskSnapshot):
         deadline: float = DEADLINE,
         on_update: Callable[[AsyncTask], object | Awaitable[object]] | None = None,
     ) -> AsyncTask:
-        """See `Task.wait`. What `on_update` returns is awaited, if it can be."""
+        """See `Task.wait`. If `on_update` returns an awaitable, it is awaited."""
         driver = _attached(self, self.driver)
         last = self
         async with aclosing(driver.iterate(flows.watch(driver.config, self, deadline, _status))) as states:
             async for state in states:
                 last = cast("AsyncTask", state)
-                told = None if on_update is None else on_update(last)
-                if isawaitable(told):
-                    await told
+                returned = None if on_update is None else on_update(last)
+                if isawaitable(returned):
+                    await returned
         return _succeeded(last)
 
     async def save(
@@ -121,7 +120,7 @@ class AsyncTask(TaskSnapshot):
         overwrite: bool = False,
         on_bytes: Callable[[int, int | None], object] | None = None,
     ) -> list[Path]:
-        """See `Task.save`. Chunks are written without a thread."""
+        """See `Task.save`. Files are written in the event loop, which blocks it meanwhile."""
         driver = _attached(self, self.driver)
         into = download.Destination(folder=Path(directory), name=name, overwrite=overwrite, on_bytes=on_bytes)
         return await driver.run(download.save(driver.config, self, into))
@@ -129,7 +128,10 @@ class AsyncTask(TaskSnapshot):
 
 def _attached(task: TaskSnapshot, driver: D | None) -> D:
     if driver is None:
-        raise ConfigError(f"this task came without a client (pickled?): use client.task({task.id!r})")
+        raise ConfigError(
+            f"task {task.id!r} is not attached to a client (it was pickled or copied); "
+            f"use client.task({task.id!r})"
+        )
     return driver
 
 

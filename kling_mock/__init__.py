@@ -1,10 +1,10 @@
-"""A faithful offline fake of Kling's Multi-Image to Image API, modelled on the level of the task.
+"""A stateful offline mock of Kling's Multi-Image to Image API, with tasks that progress, succeed and fail.
 
 >>> from kling_mock import Fake
 >>> fake = Fake()
 
-`fake.transport()`, `fake.intercept()`, `fake.asgi()` and `fake.serve()` are its doors. Importing the
-package loads nothing; names are imported when they are first used.
+Connect a client with `fake.transport()`, `fake.intercept()`, `fake.asgi()` or `fake.serve()`. The names of
+this package are imported on first use, so `import kling_mock` is fast.
 """
 
 from importlib import import_module

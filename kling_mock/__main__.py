@@ -1,4 +1,4 @@
-"""`python -m kling_mock` is the command `kling-mock`."""
+"""`python -m kling_mock` runs the command `kling-mock`."""
 
 from kling_mock.cli import main
 

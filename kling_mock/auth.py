@@ -1,7 +1,7 @@
-"""Authentication: the key or token of a request, and the account that it belongs to.
+"""Authentication: finds the account of a request's API key or token.
 
-Every accepted API key is an account of its own. On Kling's gateway the bearer may also be a token (JWT,
-HS256) that is signed with the secret of an access key; then the access key is the account.
+Each accepted API key is a separate account. Kling's gateway also accepts a token (JWT, HS256) signed with the
+secret of an access key; its account is that of the access key.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from kling_contracts.gateways import Gateway, RefusalReason
 from kling_mock.http import Headers, Request
 from kling_mock.settings import Settings
 
-# What a header counts for beside its characters, in HTTP/2's reckoning of a list of headers.
-HEADER_LEAST: Final = 32
+# Bytes that HTTP/2 (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE) counts for a header beside its name and value.
+HEADER_OVERHEAD: Final = 32
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
 class Token(Struct, frozen=True):
-    """A token with a good signature: what system time says of it on its arrival.
+    """A token with a valid signature. `digest` is the SHA-256 of the token in hexadecimal.
 
-    `early`: it is not valid yet. `left`: the seconds until it expires, negative once it has.
+    `early`: `nbf` is in the future. `left`: seconds until `exp`, negative if expired. Both are measured
+    against system time when the request arrives.
     """
 
     gateway: Gateway
@@ -35,42 +36,42 @@ class Token(Struct, frozen=True):
 
 
 class Credential(Struct, frozen=True):
-    """The account that a request speaks for."""
+    """An accepted request: its account, and its token if it had one."""
 
     account: str
     token: Token | None = None
 
 
 class Denied(NamedTuple):
-    """A request speaks for no account. `parts` is how many parts its bearer has where a token has three."""
+    """A request without a valid key or token. `parts` is the number of segments that the message reports."""
 
     reason: RefusalReason
     parts: str = "0"
 
 
 def account_name(key: str) -> str:
-    """The account of a key. It is kept and shown wherever the key would be, and does not give it away.
+    """The account name of a key: a digest, so that journals and reports do not contain the key.
 
-    Keys that begin with `sk-mock` are no secrets: they are their own names.
+    Keys that begin with `sk-mock` are not secret and are returned unchanged.
     """
     if key.startswith("sk-mock"):
-        return sys.intern(key)  # every task of the account holds it
+        return sys.intern(key)  # one string for all tasks of the account
     return f"account-{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def without_secrets(headers: Headers) -> tuple[Headers, int]:
-    """The headers that hold no credentials, and their length: that of each, and `HEADER_LEAST`."""
+    """The headers without credentials, and their size in bytes, with `HEADER_OVERHEAD` for each."""
     kept = [header for header in headers if header[0] not in SECRET_HEADERS]
-    return tuple(kept), sum([len(name) + len(value) + HEADER_LEAST for name, value in kept])
+    return tuple(kept), sum([len(name) + len(value) + HEADER_OVERHEAD for name, value in kept])
 
 
 def credential_of(
     request: Request, settings: Settings, gateway: Gateway, system: float
 ) -> Credential | Denied:
-    """The account a request speaks for, or why it speaks for none.
+    """The account of a request, or the reason for refusing it. `system` is system time in Unix seconds.
 
-    The scheme is taken in any case. Two Authorization headers are ambiguous: proxies differ in which one
-    they read, so neither counts. `system` is system time in Unix seconds.
+    The scheme `Bearer` is case-insensitive. A request with two Authorization headers is refused, because
+    proxies differ in which one they use.
     """
     given = [value for name, value in request.headers if name == "authorization"]
     bearer = given[0].strip() if given else ""
@@ -90,13 +91,13 @@ def credential_of(
 
 
 def _parts(key: str) -> str:
-    """How the service counts: it looks for the first dot, then for the second."""
+    """The number of segments in the wording of the service: `0`, `2` or `> 3`, by the number of dots."""
     dots = key.count(".")
     return "0" if dots == 0 else "2" if dots == 1 else "> 3"
 
 
 def accepts(settings: Settings, key: str) -> bool:
-    """Whether a plain key is good. Takes as long for a key that is nearly right as for any other."""
+    """Whether a plain key is accepted. Compares in constant time."""
     good = False
     for known in settings.plain_keys:
         prefix = known.endswith("*")
@@ -107,10 +108,10 @@ def accepts(settings: Settings, key: str) -> bool:
 
 
 def _read_token(bearer: str, settings: Settings, gateway: Gateway, system: float) -> Credential | Denied:
-    """The account of a token whose signature is good, or why it is not. `system` is in Unix seconds.
+    """The account of a signed token, or the reason for refusing it. `system` is system time in Unix seconds.
 
-    Without any accepted keys there is no secret to check a signature with: then every issuer is good, and
-    text that only resembles a token is a key like any other.
+    If `settings.keys` is empty, signatures are not verified: every issuer is accepted, and a bearer that
+    cannot be decoded as a token is treated as a plain key.
     """
     from kling_mock.tokens import is_signed, read_claims
 

@@ -1,9 +1,10 @@
-"""The command `kling-mock`: `serve` a fake on a local port, or see the whole of it in a `demo`."""
+"""The command `kling-mock`: `serve` runs a local server, `demo` shows server and client at work."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import Field, fields
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
     from kling_mock.doors.tls import Certificate
 
 USAGE_ERROR: Final = 2
-# Other defaults than those of the settings: a person in a browser does not poll, and a local server should
-# not accept a real key by mistake.
+# Defaults that differ from those of `Settings`: realistic durations for development by hand, and only keys
+# that cannot be real ones.
 SERVE_DEFAULTS: Final = {"pace": "realistic", "keys": "sk-mock,sk-mock-*"}
+
+EXAMPLES: Final = """\
+examples:
+  kling-mock demo                    a task from creation to the saved picture
+  kling-mock serve                   a server for your own code on port 8000
+  kling-mock serve --help            all settings of the server
+"""
+SERVE_EXAMPLES: Final = """\
+examples:
+  kling-mock serve                                   realistic durations; keys sk-mock and sk-mock-*
+  kling-mock serve --pace polls:3                    the third poll gets the result
+  kling-mock serve --keys sk-one,sk-two --slots 5    two accounts, each with at most 5 concurrent images
+  kling-mock serve --port 0 --ready-file ready.json  any free port; ready.json contains the URL
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command. Returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+    """Run the command. Returns the exit status: 0 success, 1 failure, 2 wrong usage."""
     parser = _parser()
     options = parser.parse_args(argv)
     try:
@@ -37,60 +52,104 @@ def main(argv: Sequence[str] | None = None) -> int:
             case _:
                 parser.print_help()
                 return USAGE_ERROR
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         sys.stderr.write(f"kling-mock: {error}\n")
-        return USAGE_ERROR if isinstance(error, ValueError) else 1
+        return USAGE_ERROR
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
+        sys.stderr.write(f"kling-mock: {text}\n")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kling-mock",
-        description="A faithful offline fake of Kling's Multi-Image to Image API.",
+        description="A stateful offline mock of Kling's Multi-Image to Image API.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kling-mock {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve the fake on a local port until Ctrl-C")
-    serve.add_argument("--host", default="127.0.0.1", help="interface to listen on (default: %(default)s)")
-    serve.add_argument(
-        "--port", type=int, default=8000, help="port, 0 for any free one (default: %(default)s)"
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_serve_options(
+        commands.add_parser(
+            "serve",
+            help="run the mock as a local server until Ctrl-C",
+            description="Run the mock as a local server until Ctrl-C.",
+            epilog=SERVE_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
     )
-    serve.add_argument(
+    _add_demo_options(
+        commands.add_parser(
+            "demo",
+            help="create a task from two pictures, poll it and save the result, offline",
+            description="Start the mock, create a task from the pictures, poll it and save the result.",
+        )
+    )
+    return parser
+
+
+def _add_serve_options(serve: argparse.ArgumentParser) -> None:
+    groups = {
+        name: serve.add_argument_group(name)
+        for name in ("server", "accounts and limits", "tasks and results", "requests", "callbacks")
+    }
+    server = groups["server"]
+    server.add_argument(
+        "--host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: %(default)s)"
+    )
+    server.add_argument(
+        "--port", type=int, default=8000, metavar="N", help="port; 0: any free port (default: %(default)s)"
+    )
+    server.add_argument(
         "--ready-file",
         type=Path,
-        metavar="F",
-        help="write JSON with url, keys and pid there once it answers; removed at the end",
+        metavar="FILE",
+        help="once ready, write JSON with url, keys and pid to FILE; removed at the end",
     )
-    serve.add_argument("--certfile", type=Path, metavar="F", help="serve HTTPS with this certificate (PEM)")
-    serve.add_argument(
-        "--keyfile", type=Path, metavar="F", help="the key of the certificate, if --certfile does not have it"
+    server.add_argument(
+        "--certfile", type=Path, metavar="FILE", help="serve HTTPS with this certificate (PEM)"
     )
-    serve.add_argument("--quiet", action="store_true", help="do not print a line for each call")
-    serve.add_argument(
+    server.add_argument(
+        "--keyfile", type=Path, metavar="FILE", help="key of the certificate, if --certfile does not have it"
+    )
+    server.add_argument("--quiet", action="store_true", help="do not log requests and callbacks")
+    server.add_argument(
         "--log",
         choices=("text", "json"),
         default="text",
-        help="lines for people, or one JSON object a line (default: %(default)s)",
+        help="log as text, or one JSON object for each line (default: %(default)s)",
     )
     for switch in _switches():
-        flag, doc = switch.metadata["flag"], switch.metadata["doc"]
         default = SERVE_DEFAULTS.get(switch.name, _spelling(switch.default))
         optional: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(switch.default, bool) else {}
-        serve.add_argument(
-            flag,
+        groups[switch.metadata["group"]].add_argument(
+            switch.metadata["flag"],
             dest=switch.name,
-            metavar=flag.removeprefix("--").upper(),
-            help=f"{doc} (default: {default})".replace("%", "%%"),
+            metavar=switch.metadata["metavar"],
+            help=f"{switch.metadata['doc']} (default: {default})".replace("%", "%%").replace("`", ""),
             **optional,
         )
-    demo = commands.add_parser("demo", help="see a task from two pictures to a finished PNG, offline")
-    demo.add_argument("images", nargs="*", type=Path, help="2 to 4 PNG or JPEG files (default: two samples)")
+
+
+def _add_demo_options(demo: argparse.ArgumentParser) -> None:
     demo.add_argument(
-        "--out", type=Path, default=Path("demo-out"), help="folder for the result (default: %(default)s)"
+        "images", nargs="*", type=Path, metavar="FILE", help="2 to 4 PNG or JPEG files (default: two samples)"
     )
     demo.add_argument(
-        "--speed", type=float, default=10.0, help="times as fast as the real service (default: 10)"
+        "--out",
+        type=Path,
+        default=Path("demo-out"),
+        metavar="FOLDER",
+        help="folder for the result (default: %(default)s)",
     )
-    return parser
+    demo.add_argument(
+        "--speed",
+        type=float,
+        default=10.0,
+        metavar="FACTOR",
+        help="speed of tasks relative to the real service (default: 10)",
+    )
 
 
 def _switches() -> list[Field[Any]]:
@@ -101,6 +160,8 @@ def _spelling(default: object) -> str:
     if isinstance(default, tuple | frozenset):
         items = cast("Iterable[object]", default)
         return ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in items) or "none"
+    if isinstance(default, float):
+        return f"{default:g}"
     return str(default).lower() if default is None or isinstance(default, bool) else str(default)
 
 
@@ -127,7 +188,7 @@ def _serve(options: argparse.Namespace) -> int:
     app.note = console.note
 
     def announce() -> None:
-        console.greet(url)
+        console.show_start(url)
         if ready is not None:
             try:
                 ready.write(url, fake.settings.keys)
@@ -139,7 +200,7 @@ def _serve(options: argparse.Namespace) -> int:
     finally:
         if ready is not None:
             ready.remove()
-    console.farewell()
+    console.show_end()
     return 0
 
 
@@ -168,7 +229,6 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
 
 
 def _in_flags(message: str) -> str:
-    """A message that begins with the name of a setting, with its flag in place of that."""
-    name, colon, rest = message.partition(":")
+    """A message with the flag in place of the setting name with which it begins."""
     flags = {switch.name: switch.metadata["flag"] for switch in _switches()}
-    return f"{flags[name]}:{rest}" if colon and name in flags else message
+    return re.sub(r"\A\w+", lambda name: flags.get(name[0], name[0]), message)

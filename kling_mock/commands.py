@@ -1,4 +1,4 @@
-"""Requests as values: the commands that `service` decides about. `keys` are what a decision has to read."""
+"""Requests as typed values: the commands. `keys` are the store keys that `decide` needs for a command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, Ta
 
 
 class Create(Struct, frozen=True):
-    """A task is asked for, by a body that the operation accepts."""
+    """Create a task. `failure` is its `task_status_msg` if it will fail; `origin` begins its result URLs."""
 
     gateway: Gateway
     operation: Operation
@@ -32,12 +32,12 @@ class Create(Struct, frozen=True):
 
     @property
     def units(self) -> int:
-        """What the task costs, in units of the price list."""
+        """The price of the task, in units of the price list."""
         return self.request.n * self.operation.units_per_image.value
 
 
 class Query(Struct, frozen=True):
-    """One task is asked about, by its id or external id."""
+    """Get one task by its id or, where the gateway supports that, by its external id."""
 
     gateway: Gateway
     account: str
@@ -50,7 +50,7 @@ class Query(Struct, frozen=True):
 
 
 class List(Struct, frozen=True):
-    """A page of the tasks of one route, newest first."""
+    """Get a page of the tasks of one route, newest first."""
 
     account: str
     operations: frozenset[str]
@@ -63,7 +63,7 @@ class List(Struct, frozen=True):
 
 
 class ShowCosts(Struct, frozen=True):
-    """What an account has left."""
+    """Get the remaining balance of an account."""
 
     account: str
 
@@ -73,7 +73,7 @@ class ShowCosts(Struct, frozen=True):
 
 
 class FetchPicture(Struct, frozen=True):
-    """Result pictures need no key: whoever has the URL may look, as with the real service."""
+    """Get a result picture. Needs no key, as on the real service: the URL is enough."""
 
     task_id: str
     number: int
@@ -85,13 +85,13 @@ class FetchPicture(Struct, frozen=True):
 
 
 class CheckHealth(Struct, frozen=True):
-    """The health check: needs no key, and identifies the server as kling-mock."""
+    """Get the health of the server. Needs no key; the reply identifies kling-mock."""
 
     keys: ClassVar[tuple[()]] = ()
 
 
 class Refused(Struct, frozen=True):
-    """A request that is refused without a look at the store."""
+    """A request that is refused without reading the store. `values` fill in the refusal's message."""
 
     refusal: Refusal
     rule: str
@@ -117,5 +117,6 @@ def refused(  # noqa: PLR0913 -- one refusal has this many parts, all but two of
     relax: str | None = None,
     allow: str | None = None,
 ) -> Refused:
+    """The command for a refusal of a gateway. `relax` names the setting that would allow the request."""
     refusal = gateway.refusals[reason]
     return Refused(refusal, reason.value, refusal.source, relax, account, values, allow)

@@ -48,12 +48,12 @@ class Console:
         # Errors of libraries would be written to stderr, which may be a pipe that is not read.
         logging.getLogger().addHandler(_Forward(self))
         if not quiet:
-            fake.on_call(self.show_call)
+            fake.on_call(self.log_call)
 
     def sender(self) -> CallbackSender:
-        return self._fake.sender(None if self._quiet else self.show_callback)
+        return self._fake.sender(None if self._quiet else self.log_callback)
 
-    def greet(self, url: str) -> None:
+    def show_start(self, url: str) -> None:
         """Show how to reach the server; wait a moment until that is written."""
         settings = self._fake.settings
         if self._json:
@@ -74,17 +74,17 @@ class Console:
             variables += f" {API_KEY_VARIABLE}={first}"
         yield _fact("your code", variables)
         if others:
-            own = "   (each key is an account of its own)"
+            own = "   (each key is a separate account)"
             yield _fact("other keys" if first else "keys", ", ".join(others), own)
         elif not first:
-            yield _fact("keys", "any", "   (each key is an account of its own)")
+            yield _fact("keys", "any", "   (each key is a separate account)")
         yield _fact("pace", str(settings.pace))
         for gateway in settings.gateways:
             yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         yield _fact("stop", "Ctrl-C")
         yield (("", ""),)
 
-    def show_call(self, call: CallRecord) -> None:
+    def log_call(self, call: CallRecord) -> None:
         """A line for a call that was answered."""
         now = time.time()
         if self._json:
@@ -92,7 +92,7 @@ class Console:
         else:
             self._writer.put(lambda: self._line(_time(now), *_call_as_text(call)))
 
-    def show_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
+    def log_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
         """A line for an attempt to deliver; None: the receiver is not called."""
         url, status = without_secrets(callback.url)[:100], callback.status
         error = callback.refused if attempt is None else attempt.error
@@ -110,7 +110,7 @@ class Console:
                 task_status=status,
                 delivered=attempt is not None and attempt.delivered,
                 error=error,
-                again_in=again,
+                retry_in=again,
             )
             return
         line, shown = (f"  -> POST {url} ", ""), (f"  {status}", COLOURS[status])
@@ -120,7 +120,7 @@ class Console:
             return
         result = "failed" if attempt.status is None else str(attempt.status)
         why = f"  {in_ascii(str(error))}" if attempt.status is None else ""
-        pause = "given up" if again is None else f"again in {again:g} s"
+        pause = "given up" if again is None else f"retry in {again:g} s"
         rest = () if attempt.delivered else ((f"{why}  {pause}", "yellow"),)
         self._timed(line, (result, "green" if attempt.delivered else "red"), shown, task, *rest)
 
@@ -140,7 +140,7 @@ class Console:
         else:
             self._timed((text, "red"))
 
-    def farewell(self) -> None:
+    def show_end(self) -> None:
         """Show the number of tasks. Standard error has the number of dropped lines, if there are any."""
         tasks = self._fake.tasks
         finished = sum(task.status.terminal for task in tasks)

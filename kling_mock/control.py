@@ -1,4 +1,4 @@
-"""Changes that do not come from a request, as steps: tasks ended, scripts written, deliveries recorded."""
+"""Changes of the state without a request, as steps: ending a task, writing a rule, recording a delivery."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ SCRIPT_NUMBERS = Ticket("scripts")
 
 
 class TaskAlreadyEnded(AssertionError):
-    """A task cannot be ended: it has ended already, and terminal states absorb."""
+    """A task cannot be ended because it has already ended; terminal states never change."""
 
 
 def dropped(task_id: str) -> LookupError:
+    """The error for a task whose retention is over."""
     return LookupError(f"task {task_id} is no longer kept: its retention is over")
 
 
 def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> Steps[None]:
-    """End a task now. `failure` turns the planned `task_status_msg` (None: success) into the actual one.
+    """End a task now. `failure` maps the planned `task_status_msg` (None: success) to the actual one.
 
-    Raises TaskAlreadyEnded, or LookupError if the task is no longer kept.
+    Raises TaskAlreadyEnded, or LookupError after the retention of the task.
     """
     key = TaskKey(task_id)
     done = False
@@ -42,7 +43,7 @@ def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> St
 
 
 def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
-    """Write a scripted rule; one that was never written (`id` -1) gets the next number."""
+    """Write a scripted rule and return it; a new one (`id` -1) gets the next number."""
     if rule.id < 0:
         snapshot: Snapshot = yield Read((SCRIPT_NUMBERS,))
         rule = replace(rule, id=snapshot[SCRIPT_NUMBERS])
@@ -51,14 +52,14 @@ def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
 
 
 def record_attempt(attempt: AttemptRecord) -> Steps[bool]:
-    """Record an attempt to deliver a callback. False: another was recorded first, or the task was dropped."""
+    """Record a delivery attempt. Returns False if another was recorded first or the task has expired."""
     key = AttemptsKey(attempt.task_id, attempt.position)
     failed: Expect | None = yield Commit(Change((Expect(key, attempt.number - 1),), (attempt,)))
     return failed is None
 
 
 def read_task(task_id: str) -> Steps[tuple[TaskState, float]]:
-    """A task and the present. Raises LookupError if it is no longer kept."""
+    """A task and the present (Unix seconds). Raises LookupError after the retention of the task."""
     key = TaskKey(task_id)
     snapshot: Snapshot = yield Read((key,))
     task = snapshot[key]

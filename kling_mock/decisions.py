@@ -1,4 +1,4 @@
-"""The decisions: from a command and a snapshot to a reply, and the change that makes it true. Pure."""
+"""The pure core: from a command and a snapshot of the store to a reply and the records to commit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from kling_mock.stores import (
 
 
 class AuditInfo(Struct, frozen=True):
-    """What the journal says of an answer beside its status."""
+    """The parts of a journal entry that depend on the decision."""
 
     account: str | None = None
     request: TaskRequest | None = None
@@ -64,10 +64,10 @@ class AuditInfo(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """An answer, the records that make it true with what they rest on, and what the journal says of it."""
+    """A reply, the records to write with their preconditions, and its part of the journal entry."""
 
     reply: Reply
-    told: AuditInfo
+    audit: AuditInfo
     expect: tuple[Expect, ...] = ()
     records: tuple[Record, ...] = ()
 
@@ -75,10 +75,11 @@ class Decision(Struct, frozen=True):
 def decide(
     snapshot: Snapshot, asked: tuple[Command, Token | None], settings: Settings, request_id: str, again: int
 ) -> Decision:
-    """The answer to a command, with a token or without one. `again` counts earlier decisions about it.
+    """The decision for a command and the token of its request, if any.
 
-    A token is judged against system time when it is first seen, since the clock of its issuer made it; from
-    then on its remaining life runs on the fake's clock.
+    `again` is the number of earlier decisions for this request whose commit failed. A token is validated
+    against system time when it is first seen, because its issuer uses system time; from then on it expires by
+    the fake's clock.
     """
     command, token = asked
     if token is None:
@@ -179,25 +180,25 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
                 rule.refusal, "script.refuses", rule.refusal.source, None, account, (), None, command.notes
             )
             decision = _refuse(refused, request_id)
-            told = replace(decision.told, request=asked, script=rule.id)
-            return Decision(decision.reply, told, expect, used)
+            audit = replace(decision.audit, request=asked, script=rule.id)
+            return Decision(decision.reply, audit, expect, used)
     record, plan = _new_task(snapshot, command, settings, rule, again)
     state = Transition(TaskStatus.SUBMITTED, snapshot.now)
     ended = command.operation.synchronous
     if ended:
         state = plan.state(record.created, (), snapshot.now)
     message = task_message(record, plan, state, settings.seed, with_result=ended)
-    told = AuditInfo(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
-    # The number of creates guards concurrency and balance as well, which only a create uses up.
+    audit = AuditInfo(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
+    # The number of creates also guards concurrency and balance, since only creates consume those.
     expect = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None), *expect)
     if external_id:
         expect = (*expect, Expect(ExternalKey(account, external_id), None))
     reply = _success(message, request_id, record.word)
-    return Decision(reply, told, expect, (NewTask(record, plan), *used))
+    return Decision(reply, audit, expect, (NewTask(record, plan), *used))
 
 
 def _shortage(snapshot: Snapshot, command: Create, settings: Settings) -> tuple[RefusalReason, str] | None:
-    """What the account has too little of for a further task, with the setting that says how much."""
+    """If a task exceeds a limit of its account, the reason for refusing it and the setting of the limit."""
     if settings.slots is None and settings.balance is None:
         return None
     account = snapshot[AccountKey(command.account)]
@@ -233,9 +234,10 @@ def _new_task(
 
 
 def _snowflake(command: Create, seed: int, number: int, now: float, again: int) -> str:
-    """Milliseconds since the epoch of the id style, then bits that would be worker and sequence.
+    """A task id: milliseconds since the epoch of the id style, then bits drawn from the seed.
 
-    Two accounts may draw the same bits within one millisecond: a decision that is taken `again` has others.
+    Two accounts may draw the same bits within one millisecond; the commit then fails, and `again` changes
+    them.
     """
     ids = command.operation.ids
     high = (milliseconds(now) - ids.epoch_ms) << ids.low_bits
@@ -263,7 +265,7 @@ def _query(snapshot: Snapshot, command: Query, settings: Settings, request_id: s
 
 
 def _find(snapshot: Snapshot, command: Query) -> TaskState | None:
-    """The task of the account with this id or, where the gateway finds those, with this external id."""
+    """The task of the account with this id or, where the gateway supports that, with this external id."""
     state = snapshot[TaskKey(command.id)]
     if state is not None and state.record.account == command.account:
         return state
@@ -277,7 +279,7 @@ def _list(snapshot: Snapshot, command: List, settings: Settings, request_id: str
 
 
 def _costs(snapshot: Snapshot, command: ShowCosts, settings: Settings, request_id: str) -> Decision:
-    """An account with a balance has one resource pack of that size; any other pays as it goes."""
+    """The resource packs of an account: one of the size of the setting `balance`, or none without a limit."""
     packs: list[dict[str, object]] = []
     if settings.balance is not None:
         left = max(settings.balance - snapshot[AccountKey(command.account)].units, 0)
@@ -305,14 +307,14 @@ def _success(data: object, request_id: str, word: str = SUCCESS_MESSAGE.value) -
 def _fetch(snapshot: Snapshot, command: FetchPicture, settings: Settings) -> Decision:
     state = snapshot[TaskKey(command.task_id)]
     if state is None or command.number >= state.record.request.n:
-        return _no_result("there is no such picture (or it has expired)", relax="retention_days")
+        return _no_result("the picture does not exist or has expired", relax="retention_days")
     record, status = state.record, state.at(snapshot.now).status
     if status is not TaskStatus.SUCCEED:
-        return _no_result(f"the task is {status}")
+        return _no_result(f"the task has no result; its status is {status}")
     if result_path(record, command.number, settings.seed) != command.path:
         return _no_result("the URL was altered")
     if not record.result.drawn:
-        return _no_result(f"this fake draws pictures and makes no {record.result}", status=501)
+        return _no_result(f"kling-mock draws images only, not {record.result}", status=501)
     return Decision(Reply(200, (), b"", picture_info(record, command.number)), AuditInfo(task_id=record.id))
 
 

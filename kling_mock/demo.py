@@ -1,6 +1,6 @@
-"""The demo: the real server on a free port, the real client with two picture files, a finished PNG.
+"""The demo: starts the server on a free port, creates a task with the client, polls it and saves the result.
 
-The one module of this package that uses the client: it shows both at work together.
+The only module of this package that imports the client.
 """
 
 from __future__ import annotations
@@ -23,25 +23,28 @@ from kling_mock.plan import Pace
 KEY: Final = "sk-mock"
 PROMPT: Final = "the two of them at sea, watercolour"
 RATIO: Final = "3:2"
-# Closer together than a client of the real service should ask: the demo is in a hurry.
+# Shorter intervals than a client of the real service should use, because the demo runs faster.
 POLL: Final = Poll(first=0.1, factor=1.3, cap=0.5)
 SAMPLES: Final = ("cat.png", "boat.png")
 
 
 def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
-    """Create a task from the pictures, watch it, save its result in `out`. Gives an exit status."""
+    """Create a task from the pictures, poll it and save its result in the folder `out`.
+
+    Returns the exit status. Raises OSError for a missing file.
+    """
     terminal = Console(highlight=False)
     for image in images:
-        image.stat()  # a file that is not there should be said before anything is begun
+        image.stat()  # a missing file is reported before the server starts
     fake = Fake(pace=Pace.realistic(speed), keys=[KEY], thumbnails=True)
     with fake.serve() as server, Client(KEY, base_url=server.url, poll=POLL) as client:
         terminal.print(
-            f"kling-mock serves [bold cyan]{server.url}[/], {speed:g} times as fast as the real thing"
+            f"kling-mock serves [bold cyan]{server.url}[/], {speed:g} times as fast as the real service"
         )
         try:
             task = _create(client, images, terminal)
         except InvalidRequest as error:
-            terminal.print(f"[red]the contract refuses these pictures:[/] {escape(str(error))}")
+            terminal.print(f"[red]invalid pictures:[/] {escape(str(error))}")
             return 2
         paths = _notifier(task, terminal).save(out, overwrite=True)
     for path in paths:
@@ -53,7 +56,7 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
 def _create(client: Client, images: Sequence[Path], terminal: Console) -> Task:
     if images:
         names = ", ".join(image.name for image in images)
-        terminal.print(f"creating a task from {escape(names)}: [italic]{PROMPT}[/], {RATIO}")
+        terminal.print(f"creating a task from {escape(names)}; prompt: [italic]{PROMPT}[/]; ratio: {RATIO}")
         return client.generate(images, PROMPT, aspect_ratio=RATIO)
     folder = files("kling_mock") / "samples"
     with as_file(folder / SAMPLES[0]) as first, as_file(folder / SAMPLES[1]) as second:
@@ -83,9 +86,9 @@ def _line(task: Task, seconds: float) -> str:
 
 
 _NEXT: Final = f"""
-What next:
-  kling-mock serve              a local stub server for your own code, run with
+Next steps:
+  kling-mock serve              a local server for your own code; run your code with
                                 {BASE_URL_VARIABLE}=http://127.0.0.1:8000
                                 {API_KEY_VARIABLE}=sk-mock
-  def test_it(kling): ...       the same in a test, without a socket (README.md)
-  kling-mock demo a.png b.png   with pictures of your own"""
+  def test_it(kling): ...       the same in a pytest test, without a socket (README.md)
+  kling-mock demo a.png b.png   the demo with your own pictures"""

@@ -1,4 +1,4 @@
-"""The fake itself: one `handle(request) -> reply`, the doors to it, and what a test says to it."""
+"""The class `Fake`: `handle(request) -> reply`, and the ways to connect clients to it."""
 
 from __future__ import annotations
 
@@ -35,22 +35,24 @@ PICTURES_CACHED = 64
 
 
 class Fake(FakeView):
-    """A fake of the service, complete with accounts, tasks, clock, journal and outbox.
+    """A mock of the service with accounts, tasks, clock, journal and callbacks.
 
-    Takes the switches of `Settings` by name, and a clock:
+    Accepts every setting of `Settings` by name, and a clock:
 
     >>> from kling_mock import Fake, ManualClock
     >>> fake = Fake(pace="polls:3", keys=["sk-one"], clock=ManualClock())
 
-    `store` keeps its state; several fakes may share one. A fake is safe to use from several threads. What it
-    does is repeatable: the same seed, clock and calls give the same ids, instants and bytes.
+    `store` keeps the state; several fakes may share one. A fake is thread-safe and deterministic: equal
+    seeds, clocks and requests give equal ids, instants and bytes.
     """
 
     def __init__(self, *, clock: Clock | None = None, store: Store | None = None, **switches: object) -> None:
         if clock is not None and not isinstance(clock, Clock):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise TypeError(f"clock: {clock!r} is not a Clock; use Clock() or ManualClock()")
+            raise TypeError(f"clock must be a Clock, such as Clock() or ManualClock(), not {clock!r}")
         if clock is not None and store is not None:
-            raise TypeError("clock: a store has a clock already; give that to the store, or leave it out")
+            raise TypeError(
+                "clock: not accepted together with store, which has a clock; pass it to the store"
+            )
         settings = Settings.of(switches)
         if store is None:
             retention = settings.retention_days * DAY
@@ -64,28 +66,28 @@ class Fake(FakeView):
 
     @property
     def settings(self) -> Settings:
-        """The switches it was made with."""
+        """The settings of this fake."""
         return self._settings
 
     def account(self, key: str) -> FakeView:
-        """The same view, of the account with this key alone."""
+        """The same view, restricted to the account of this API key."""
         name = account_name(key)
         return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name)
 
-    # -- answering
+    # -- requests
 
     def handle(self, request: Request) -> Reply:
-        """Answer a request. Never raises: a bug of ours is a 500, kept for `check()`."""
+        """Answer a request. Never raises: an internal error is answered with 500 and raised by `check()`."""
         try:
             answered = self._answer(request)
-        except Exception as bug:  # noqa: BLE001 -- a door must get a reply; check() raises the bug again
+        except Exception as bug:  # noqa: BLE001 -- the client must get a reply; check() raises the error
             self._problems.append(bug)
             refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
             return json_reply(refusal.status, refusal.body(str(uuid4())))
         for listener in self._listeners:
             try:
                 listener(answered.call)
-            except Exception as problem:  # noqa: BLE001 -- what listens cannot change an answer
+            except Exception as problem:  # noqa: BLE001 -- a listener must not change the reply
                 self._problems.append(problem)
         return answered.reply
 
@@ -93,56 +95,56 @@ class Fake(FakeView):
         return run(answer(request, self._settings, system_time(), self._draw), self._store)
 
     def on_call(self, listener: Callable[[CallRecord], None]) -> None:
-        """Call `listener` with each call after its commit, in the thread that answers it.
+        """Call `listener` with the journal entry of each request after its commit, in the answering thread.
 
-        What it raises changes no answer, and is raised by `check()`.
+        An exception of the listener does not change the reply; `check()` raises it.
         """
         self._listeners.append(listener)
 
     def check(self) -> None:
-        """Raise what went wrong behind a reply: a bug in the fake, an exception of a callback receiver."""
+        """Raise the errors so far: internal ones, and those of listeners and callback receivers."""
         problems, self._problems[:] = list(self._problems), []
         if problems:
-            raise ExceptionGroup("while the fake was answering", problems)
+            raise ExceptionGroup("errors while the fake answered requests or delivered callbacks", problems)
 
-    # -- doors
+    # -- connecting clients
 
     def transport(self) -> FakeTransport:
-        """A transport for `httpx.Client` and `httpx.AsyncClient` alike: every request is answered here."""
+        """A transport for `httpx.Client` and `httpx.AsyncClient`; this fake answers all of its requests."""
         from kling_mock.doors.httpx import FakeTransport
 
         return FakeTransport(self.handle)
 
     def intercept(self, *, only: bool = False) -> Interception:
-        """A context manager in which every httpx client's calls to the service are answered here.
+        """A context manager during which this fake answers httpx clients' requests to the service's hosts.
 
-        Other hosts are left to a respx router of your own if one is active, and else pass; with `only`
-        they are refused. While it is active the names of the service's hosts cannot be resolved, so no
-        other HTTP library can reach the paid service by accident.
+        Requests to other hosts reach an active respx router or the network; with `only` they are refused.
+        While the context is active, the names of the service's hosts cannot be resolved, so that no other
+        HTTP library can reach the paid service by accident.
         """
         from kling_mock.doors.respx_router import Interception
 
         return Interception(self.handle, only=only)
 
     def asgi(self) -> ASGIApp:
-        """An ASGI application."""
+        """This fake as an ASGI application."""
         from kling_mock.doors.asgi import ASGIApp
 
         return ASGIApp(self)
 
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> Server:
-        """A context manager: serves on a socket from a thread, `.url` says where (port 0: any free one).
+        """A context manager that runs a server in a thread; `.url` is its address. Port 0: any free port.
 
-        While it serves, it sends callbacks to the receivers that the setting `callbacks` lets it call.
+        The server sends callbacks to the receivers that the setting `callbacks` allows.
         """
         from kling_mock.doors.server import Server
 
         return Server(self.asgi(), host, port, beside=self.sender().run)
 
     def sender(self, tell: Tell | None = None) -> CallbackSender:
-        """What sends callbacks over HTTP: `run()` is a coroutine for the event loop of a server.
+        """The sender of callbacks over HTTP: `run()` is a coroutine for the event loop of a server.
 
-        `tell` is called with each callback and the attempt that was made, or None if it is not sent.
+        `tell` is called with each callback and its attempt; with None if the receiver is not called.
         """
         from kling_mock.doors.webhook_sender import CallbackSender
 
@@ -150,7 +152,7 @@ class Fake(FakeView):
 
 
 def _draw(result: PictureInfo) -> tuple[bytes, str]:
-    """A picture and its entity tag. The drawing library is loaded when the first picture is wanted."""
+    """A PNG and its entity tag. Pillow is imported for the first picture."""
     from kling_mock.images.draw import draw_picture
 
     png = draw_picture(result)

@@ -1,4 +1,4 @@
-"""A provider for Faker: ids, requests, tasks, callbacks like those of the service. Needs the extra `faker`.
+"""A provider for Faker: ids, requests, tasks and callbacks of the service. Needs the extra `faker`.
 
 >>> from faker import Faker
 >>> from kling_mock.faker import KlingProvider
@@ -8,13 +8,12 @@
 >>> fake.kling_aspect_ratio()
 '3:2'
 
-What a seed gives, it gives on every machine and on every day: nothing depends on the present. Faker itself
-shows no types for the methods of a provider; `KlingProvider(fake)` has the same methods, with types.
+Equal seeds give equal values on every machine and day. Faker declares no types for the methods of providers;
+`KlingProvider(fake)` has the same methods with types.
 """
 
 from __future__ import annotations
 
-import difflib
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +43,7 @@ from kling_contracts.vocabulary import (
 )
 from kling_mock.callbacks.model import Callback
 from kling_mock.images.urls import RESULT_ORIGIN
+from kling_mock.suggestions import status_of, unknown
 
 T = TypeVar("T")
 EXTERNAL_ID: Final = "external_task_id"
@@ -54,18 +54,18 @@ _ENDINGS: Final = {
     ResultKind.AUDIOS: "mp3",
 }
 
-# Tasks are from the year 2025, whenever they are made up: in the past, and with ids of 18 digits.
+# Tasks are created in 2025, independent of the present: in the past, and with ids of 18 digits.
 _BORN_FROM: Final = 1_735_689_600_000
 _BORN_BEFORE: Final = 1_767_225_600_000
 
-# Milliseconds from the creation of a task to its last change, about as captured.
+# Milliseconds from the creation of a task to its last change: about the captured durations.
 _AGES: Final = {
     TaskStatus.SUBMITTED: (0, 0),
     TaskStatus.PROCESSING: (1_000, 3_000),
     TaskStatus.SUCCEED: (8_000, 40_000),
     TaskStatus.FAILED: (1_400, 2_000),
 }
-# Which change of its task a callback tells: what fails so soon has not been processed before.
+# The position of a status in the history of its task. Failed tasks end too soon to have been processed.
 _POSITIONS: Final = {
     TaskStatus.SUBMITTED: 0,
     TaskStatus.PROCESSING: 1,
@@ -73,7 +73,7 @@ _POSITIONS: Final = {
     TaskStatus.FAILED: 1,
 }
 
-# The last one is possible without pictures in the request, too.
+# The last one is also possible without pictures in the request.
 _FAILURES: Final = (PIXELS_INVALID.value, SHAPE_INVALID.value, RISK_CONTROL.value)
 
 _WHO: Final = (
@@ -91,7 +91,7 @@ _SIDES: Final = (INPUT_SIDE_MINIMUM.value, 512, 720)
 
 
 class KlingProvider(BaseProvider):
-    """Made-up data of the service. All of it is drawn from the generator's own `random`."""
+    """Generates data of the service, drawn from the `random` of the Faker generator."""
 
     @property
     def _random(self) -> random.Random:
@@ -102,7 +102,7 @@ class KlingProvider(BaseProvider):
         return self._random.choice(choices)
 
     def kling_task_id(self) -> str:
-        """A task id: a snowflake of 18 digits, whose time lies in the past."""
+        """A task id: a snowflake of 18 digits with a time in the past."""
         return self._task_id(self._born(), KLING_IDS)
 
     def _born(self) -> int:
@@ -117,15 +117,15 @@ class KlingProvider(BaseProvider):
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def kling_prompt(self, max_length: int = PROMPT_MAXIMUM.value) -> str:
-        """A prompt of 1 to `max_length` code points, now and then with letters beyond ASCII."""
+        """A prompt of 1 to `max_length` code points, some of them non-ASCII."""
         if max_length < 1:
-            raise ValueError(f"a prompt has at least one character, not max_length={max_length}")
+            raise ValueError(f"max_length must be at least 1; got {max_length}")
         scene = " ".join(self._one_of(words) for words in (_WHO, _DOING, _WHERE))
         styles = self._random.sample(_STYLES, k=self._random.randint(0, 3))
         return ", ".join((scene, *styles))[:max_length].rstrip(" ,")
 
     def kling_image_url(self) -> str:
-        """The URL of an input picture, on a host that exists nowhere."""
+        """The URL of an input picture, on a host that does not exist."""
         name = f"{self._one_of(_THINGS)}-{self._random.getrandbits(32):08x}"
         return f"https://pictures.example.com/{name}.{self._one_of(('png', 'jpg'))}"
 
@@ -134,18 +134,17 @@ class KlingProvider(BaseProvider):
         return self._one_of(ASPECT_RATIOS.value)
 
     def kling_external_task_id(self) -> str:
-        """An id of the caller's own. Drawing the same one twice is as likely as with any 64 bits."""
+        """An external task id with 64 random bits."""
         return f"order-{self._random.getrandbits(64):016x}"
 
     def kling_request(self, operation: Operation = MULTI_IMAGE, **fixed: object) -> dict[str, object]:
-        """A create request that breaks no rule of the contract: every required field, some of the others.
+        """A valid create request with all required fields and some of the optional ones.
 
-        `fixed` gives fields their values, which may be invalid ones. Raises TypeError for a field that the
+        `fixed` sets the values of fields, which may be invalid. Raises TypeError for a field that the
         operation does not have.
         """
         for name in sorted(fixed.keys() - operation.keys):
-            near = difflib.get_close_matches(name, operation.keys) or sorted(operation.keys)
-            raise TypeError(f"{operation.name} has no field {name!r}; did you mean {', '.join(near)}?")
+            raise TypeError(unknown(f"{operation.name} field", name, sorted(operation.keys)))
         body = self._object(operation.fields, fixed)
         for constraint in operation.constraints:
             match constraint:
@@ -175,7 +174,7 @@ class KlingProvider(BaseProvider):
     def _keep_one(
         self, body: dict[str, object], fields: Sequence[AnyField], fixed: Mapping[str, object]
     ) -> None:
-        """Leave one of the fields in the body: those that are fixed, or any."""
+        """Remove all of the fields from the body but one, or but the fixed ones."""
         kept = [field for field in fields if _named(field, fixed)]
         if not kept:
             kept = [self._one_of([field for field in fields if _named(field, body)] or fields)]
@@ -217,7 +216,7 @@ class KlingProvider(BaseProvider):
         return self._random.randint(field.minimum.value, field.maximum.value)
 
     def _picture(self) -> str:
-        """Mostly a URL; else a real picture, inline."""
+        """A URL in three of four cases, otherwise an inline picture."""
         if self._random.random() < 0.75:
             return self.kling_image_url()
         draw: Callable[[int, int], bytes] = self._one_of((png, jpeg))
@@ -229,18 +228,18 @@ class KlingProvider(BaseProvider):
     def kling_task(
         self, status: TaskStatus | str | None = None, operation: Operation = MULTI_IMAGE
     ) -> dict[str, object]:
-        """A task as the wire shows it, in this status or in any. Its id is as old as its `created_at`.
+        """A task object of the wire, in this status or a random one; its id agrees with its `created_at`.
 
-        Its results are those of the operation. Raises ValueError for an unknown status.
+        Raises ValueError for an unknown status.
         """
         return self._task(self._status(status), operation)
 
     def kling_callback(
         self, status: TaskStatus | str | None = None, operation: Operation = MULTI_IMAGE
     ) -> Callback:
-        """The callback for a task that gets into this status: `.body`, and `.content` and `.headers`.
+        """The callback for a change to this status or a random one: `.body`, `.content` and `.headers`.
 
-        It is due at the instant of the change, and has no attempts yet.
+        It is due at the instant of the change and has no attempts. Raises ValueError for an unknown status.
         """
         reached = self._status(status)
         task = self._task(reached, operation)
@@ -255,7 +254,7 @@ class KlingProvider(BaseProvider):
         )
 
     def _status(self, wanted: TaskStatus | str | None) -> TaskStatus:
-        return self._one_of(tuple(TaskStatus)) if wanted is None else TaskStatus(wanted)
+        return self._one_of(tuple(TaskStatus)) if wanted is None else status_of(wanted)
 
     def _task(self, status: TaskStatus, operation: Operation) -> dict[str, object]:
         born = self._born()
@@ -281,7 +280,7 @@ class KlingProvider(BaseProvider):
         )
 
     def _amount(self, operation: Operation) -> int:
-        """The number of results that a request may ask for; one where it cannot ask."""
+        """A number of results that a request may ask for; 1 if the operation has no field `n`."""
         amounts = [field for field in operation.fields if isinstance(field, Integer) and field.name == "n"]
         return self._random.randint(amounts[0].minimum.value, amounts[0].maximum.value) if amounts else 1
 

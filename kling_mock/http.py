@@ -1,4 +1,4 @@
-"""Requests and replies as plain values, and the decoding of a JSON body."""
+"""HTTP requests and replies as plain values, and decoding of JSON bodies."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ JSON_TYPE: Final = ("content-type", "application/json")
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 RULE_HEADER: Final = "x-kling-mock-rule"
 
-# What Python up to 3.12 says of a comma before the end of an array or an object.
+# The messages of Python up to 3.12 for a comma before the end of an array or an object.
 _TRAILING: Final = {"]": "Expecting value", "}": "Expecting property name enclosed in double quotes"}
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Request(Struct, frozen=True):
-    """An HTTP request as a door saw it.
+    """An HTTP request as received by a transport or server.
 
-    `path` is as sent (percent-encoded, without the query); header names are in lower case. `origin` is
-    scheme and host where the request came over a socket, None in process. `length` is the size of the
-    body where that exceeds the cap and the door did not keep it.
+    `path` is percent-encoded, without the query; header names are in lower case. `origin` is scheme and host
+    of a request over a socket, None in process. `length` is the size of a body that exceeds the cap and was
+    not kept.
     """
 
     method: str
@@ -55,9 +55,10 @@ class Request(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """An HTTP answer. Doors send `framed_headers`, and keep the body back from HEAD.
+    """An HTTP reply. Transports and servers send `framed_headers`, and no body in reply to HEAD.
 
-    A decision names the `picture` that the body is to be; the fake draws it before a door gets the reply.
+    In a decision, `picture` is the result picture to draw as the body; the fake replaces such a reply before
+    it returns it.
     """
 
     status: int
@@ -71,13 +72,13 @@ class Reply(Struct, frozen=True):
 
     @property
     def framed_headers(self) -> Headers:
-        """The headers with the content length. A 304 has none: it would be that of the body left out."""
+        """The headers with the content length. A 304 has none, since it would be that of the omitted body."""
         return (
             self.headers if self.status == 304 else (*self.headers, ("content-length", str(len(self.body))))
         )
 
     def json(self) -> object:
-        """The decoded body. Raises ValueError when it is no JSON."""
+        """The decoded body. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
@@ -88,18 +89,18 @@ def json_reply(status: int, body: Mapping[str, object], headers: Headers = ()) -
 def refusal_reply(
     refusal: Refusal, body: Mapping[str, object], *, rule: str, source: Source, relax: str | None
 ) -> Reply:
-    """A faithful error body; beside it, a header says which rule of the fake refused and how to relax it."""
+    """A reply with an error body of the service, and a header with the rule and how to relax it."""
     return json_reply(refusal.status, body, (rule_header(rule, source, relax),))
 
 
 def rule_header(rule: str, source: Source, relax: str | None) -> tuple[str, str]:
-    """The header that tells a user which rule refused, on what evidence, and what setting relaxes it."""
+    """The header with the rule that refused the request, its source, and the setting that relaxes it."""
     why = f"{rule}; source={source.origin} ({source.reference}); relax={relax or 'none'}"
     return RULE_HEADER, why.encode("ascii", "replace").decode()
 
 
 def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
-    """A picture as a file server gives it: If-None-Match and a single byte range are honoured."""
+    """The reply for a picture. Supports If-None-Match and a single byte range."""
     headers: Headers = (
         ("content-type", "image/png"),
         ("etag", etag),
@@ -110,9 +111,9 @@ def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
     if known & {etag, "*"}:
         return Reply(304, headers, b"")
     wanted = _RANGE.fullmatch(request.header("range") or "")
-    if request.header("if-range") not in (None, etag):  # a part of another picture would not fit
+    if request.header("if-range") not in (None, etag):  # the client has a part of another picture
         wanted = None
-    if wanted is None or (wanted[2] and int(wanted[2]) < int(wanted[1])):  # what is no range is ignored
+    if wanted is None or (wanted[2] and int(wanted[2]) < int(wanted[1])):  # invalid ranges are ignored
         return Reply(200, headers, png)
     total = len(png)
     first, last = _span(wanted, total)
@@ -123,27 +124,26 @@ def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
 
 
 def _span(wanted: re.Match[str], total: int) -> tuple[int, int]:
-    """First and last byte of a range; the first lies behind the last where nothing is there."""
+    """First and last byte of a range; the first is greater than the last if the range is empty."""
     begin, end, suffix = wanted.groups()
     if suffix is not None:
         return max(total - int(suffix), 0), total - 1
     return int(begin), min(int(end), total - 1) if end else total - 1
 
 
-# More than any decoder takes for a number that means something. It is where the quick one has its limit,
-# and Python too, unless its settings move that.
+# The limit of msgspec, and of Python by default, for the digits of an integer.
 DIGITS_MAXIMUM: Final = 4300
 # Ten million empty lists would take a minute and gigabytes. Commas in texts count as well.
 VALUES_MAXIMUM: Final = 1_000_000
-# Above this, the bytes to compare with cost more than they save.
+# For larger bodies, encoding the value again for comparison costs more than it saves.
 QUICK_BYTES: Final = 64 * 1024
 
 
 def decode(body: bytes, repeated: list[str]) -> object:
-    """Decode JSON; collect the keys that an object has twice (the last one wins). Raises ValueError.
+    """Decode JSON. Keys that occur twice in an object are added to `repeated`; the last value counts.
 
-    NaN and infinities are no JSON. A byte order mark, other encodings, absurd depth and integers of
-    thousands of digits are refused too.
+    Raises ValueError for invalid JSON: also for NaN, infinities, a byte order mark, encodings other than
+    UTF-8, excessive depth and integers of more than 4300 digits.
     """
     if len(body) <= QUICK_BYTES:
         try:
@@ -151,7 +151,7 @@ def decode(body: bytes, repeated: list[str]) -> object:
             again = _encode(value)
             if again == body or again == msgspec.json.format(body, indent=-1):
                 return value
-        except (ValueError, RecursionError):  # the careful one finds out why
+        except (ValueError, RecursionError):  # the slow decoder raises the error with its reason
             pass
     return _decode_carefully(body, repeated)
 
@@ -187,7 +187,7 @@ def _decode_carefully(body: bytes, repeated: list[str]) -> object:
 
 
 def _wording(error: json.JSONDecodeError) -> tuple[str, int]:
-    """The text and place of a syntax error. Since Python 3.13 a trailing comma has a text of its own."""
+    """Message and position of a syntax error. Python 3.13 words trailing commas differently; undone here."""
     if not error.msg.startswith("Illegal trailing comma"):
         return error.msg, error.pos
     closing = re.compile(r"[ \t\n\r]*").match(error.doc, error.pos + 1)
@@ -203,4 +203,4 @@ def _read_int(spelling: str) -> int:
 
 
 def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not valid JSON")

@@ -1,8 +1,7 @@
-"""Which scripted rule applies to a create, found without trying every rule."""
+"""Finding the scripted rule that applies to a create, by index rather than by trying every rule."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase, translate
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 
 from kling_contracts.gateways import Gateway, every_operation
 from kling_mock.records import RuleRecord, TaskRequest
+from kling_mock.suggestions import unknown
 
 SUBJECTS: Final = "subjects"
 _WILD: Final = re.compile(r"[*?\[]")
@@ -19,21 +19,20 @@ _NO_RULES: Final[Sequence[RuleRecord]] = ()
 
 
 def criteria_of(gateways: Sequence[Gateway]) -> tuple[str, ...]:
-    """The criteria for the creates of these gateways: their fields, and the number of subjects."""
+    """The names of criteria for creates at these gateways: the fields, and `subjects` (their number)."""
     names = (name for operation in every_operation(gateways) for name in operation.value_names)
     return tuple(dict.fromkeys((*names, SUBJECTS)))
 
 
 def check_criteria(names: Iterable[str], known: Sequence[str]) -> None:
-    """Raise TypeError for a name that a create cannot be matched by."""
+    """Raise TypeError, with suggestions, for a name that is not a criterion."""
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known) or known
-            raise TypeError(f"a create has no {name!r} to match; did you mean {', '.join(near)}?")
+            raise TypeError(unknown("field", name, known))
 
 
 def criterion(asked: TaskRequest, name: str) -> object:
-    """The part of a request that a criterion of this name is compared with."""
+    """The value of a request with which a criterion of this name is compared."""
     match name:
         case "subjects":
             return len(asked.subjects)
@@ -46,7 +45,7 @@ def criterion(asked: TaskRequest, name: str) -> object:
 
 
 def mismatches(rule: RuleRecord, asked: TaskRequest) -> Mapping[str, tuple[object, object]]:
-    """The criteria that a request does not meet, each with the wanted and the actual value."""
+    """The criteria that a request does not meet, each with the expected and the actual value."""
     missed: dict[str, tuple[object, object]] = {}
     for name, wanted in (rule.criteria or {}).items():
         actual = criterion(asked, name)
@@ -62,7 +61,7 @@ def _fits(wanted: object, actual: object) -> bool:
 
 
 class _Pattern(NamedTuple):
-    """A rule with a glob: a text that must occur in the value of one criterion, and the whole test."""
+    """A rule with a glob: a literal that the value of one criterion must contain, and the complete match."""
 
     literal: str
     rule: RuleRecord
@@ -70,31 +69,31 @@ class _Pattern(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A rule that applies, and the number of its uses by which it does: a precondition of the create."""
+    """A rule that applies, and its number of uses when it was read: a precondition of the create."""
 
     rule: RuleRecord
     used: int
 
 
 class Scripts:
-    """Every rule that was written, oldest first, and how often each was applied.
+    """All scripted rules, oldest first, and the number of uses of each.
 
-    `used` may be newer than the rest, and may change at any time: a `Match` has the number that was seen.
+    `used` may change at any time, even after the rest was read; a `Match` holds the number that was read.
     """
 
     def __init__(self, version: int, rules: Sequence[RuleRecord], used: Mapping[int, int]) -> None:
         self.version = version
         self.rules = rules
         self.used = used
-        # Of each queue of `next` rules, the number of rules at its head that are used up.
+        # For each queue of `next` rules, the number of used-up rules at its head.
         self._spent: dict[str | None, int] = {}
 
     def left(self, rule: RuleRecord) -> int | None:
-        """The number of creates that a rule still applies to; None: any number."""
+        """The number of creates to which a rule still applies; None: any number."""
         return None if rule.uses_left is None else max(rule.uses_left - self.used.get(rule.id, 0), 0)
 
     def match(self, account: str, asked: TaskRequest) -> Match | None:
-        """The rule that applies: the oldest `next` with uses left, else the newest `when` that fits.
+        """The rule that applies: the oldest `next` with uses left, otherwise the newest matching `when`.
 
         So `next` is a queue, and a test can override a rule that its fixture wrote.
         """
@@ -112,16 +111,16 @@ class Scripts:
         return max(fitting, key=_number_of_match, default=None)
 
     def _usable(self, rule: RuleRecord) -> Match | None:
-        """The rule with its uses, which are looked up once, or None if it is used up."""
+        """The rule with its number of uses, or None if it is used up."""
         used = self.used.get(rule.id, 0)
         return None if rule.uses_left is not None and used >= rule.uses_left else Match(rule, used)
 
     def _newest(self, rules: Sequence[RuleRecord]) -> Match | None:
-        """The newest rule with uses left, of rules that are listed oldest first."""
+        """The newest rule with uses left. `rules` are listed oldest first."""
         return next((match for rule in reversed(rules) if (match := self._usable(rule)) is not None), None)
 
     def _head(self, scope: str | None) -> Match | None:
-        """The oldest `next` of an account, or of all accounts, that is not used up."""
+        """The oldest `next` rule with uses left, of an account or of all accounts."""
         queue = self._queues.get(scope, _NO_RULES)
         for at in range(self._spent.get(scope, 0), len(queue)):
             match = self._usable(queue[at])
@@ -157,7 +156,7 @@ class Scripts:
 
     @cached_property
     def _tables(self) -> Mapping[str | None, Mapping[tuple[str, ...], Mapping[object, Sequence[RuleRecord]]]]:
-        """Rules without globs: by account, by the names of their criteria, by the values wanted."""
+        """Rules without globs: by account, by the names of their criteria, by the expected values."""
         tables: dict[str | None, dict[tuple[str, ...], dict[object, list[RuleRecord]]]] = {}
         for rule in self.rules:
             if rule.criteria is not None and _is_exact(rule.criteria):
@@ -168,7 +167,7 @@ class Scripts:
 
     @cached_property
     def _patterns(self) -> Mapping[str | None, Mapping[str, Sequence[_Pattern]]]:
-        """The other rules: by account, and by the criterion to look at first."""
+        """The other rules: by account, and by the criterion whose literal is compared first."""
         patterns: dict[str | None, dict[str, list[_Pattern]]] = {}
         for rule in self.rules:
             if rule.criteria is not None and not _is_exact(rule.criteria):
@@ -187,7 +186,7 @@ def _number_of_match(match: Match) -> int:
 
 
 def _is_exact(criteria: Mapping[str, object]) -> bool:
-    """Whether all values are scalars without globs. Others may be equal to values of another hash."""
+    """Whether all values are scalars without globs, which can be found by hash."""
     return all(
         wanted is None
         or isinstance(wanted, int | float)
@@ -197,7 +196,7 @@ def _is_exact(criteria: Mapping[str, object]) -> bool:
 
 
 def _literal(criteria: Mapping[str, object] | None, name: str) -> str:
-    """The longest text that every value has in it which meets the criterion; empty if none is known."""
+    """The longest text that every matching value contains; empty if none is known."""
     wanted = (criteria or {})[name]
     if not isinstance(wanted, str):
         return ""
@@ -205,7 +204,7 @@ def _literal(criteria: Mapping[str, object] | None, name: str) -> str:
 
 
 def _test(criteria: Mapping[str, object]) -> Callable[[TaskRequest], bool]:
-    """The whole test of a rule, its globs compiled: the cache of `fnmatch` holds 256 on Python 3.11."""
+    """The complete match of a rule. Globs are compiled here, as `fnmatch` caches only 256 on Python 3.11."""
     compiled = {
         name: re.compile(translate(wanted)).match if isinstance(wanted, str) else None
         for name, wanted in criteria.items()

@@ -1,17 +1,18 @@
-"""A task's plan, the paces it is drawn from, and the one function: status = f(plan, polls, now)."""
+"""The plan of a task, the paces from which plans are drawn, and the function status = f(plan, polls, now)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self, TypeVar
 
 from msgspec import Struct
 
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.rng import draw
 
+N = TypeVar("N", int, float)
 NEVER: Final = math.inf
 
 # Captured: about 2 s to `processing`, 8 to 40 s to the end, failures after about 1.7 s.
@@ -21,17 +22,18 @@ REALISTIC_FAILURE: Final = (1.4, 2.0)
 
 
 class Transition(NamedTuple):
-    """A status and the instant (Unix seconds) since when the task has it."""
+    """A status of a task, and the instant (Unix seconds) of the change to it."""
 
     status: TaskStatus
     at: float
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """When a task starts, when and how it ends. Drawn once, at creation; read ever after.
+    """When a task starts processing, and when and how it ends. Drawn at creation.
 
-    `starts` and `ends` are instants in Unix seconds, or, if `counted`, numbers of counted queries
-    (2 = the second query). `NEVER` is neither. `failure` is the text of a task that ends `failed`.
+    `starts` and `ends` are instants in Unix seconds or, if `counted`, numbers of counted queries (2 = the
+    second query); `NEVER` means that it does not happen. `failure` is the `task_status_msg` of a task that
+    ends `failed`, or None.
     """
 
     starts: float
@@ -40,18 +42,18 @@ class Plan(Struct, frozen=True, gc=False):
     failure: str | None
 
     def instants(self, polls: Sequence[float]) -> tuple[float, float]:
-        """Start and end as instants, given those of the counted queries so far."""
+        """Start and end as instants, given the instants of the counted queries so far."""
         if not self.counted:
             return self.starts, self.ends
         return _instant(self.starts, polls), _instant(self.ends, polls)
 
     @property
     def terminal(self) -> TaskStatus:
-        """The status that the task is going to end with."""
+        """The status with which the task ends."""
         return TaskStatus.SUCCEED if self.failure is None else TaskStatus.FAILED
 
     def state(self, created: float, polls: Sequence[float], now: float) -> Transition:
-        """The status at `now` and the instant of the change that led to it. Terminal states absorb."""
+        """The status at `now` and the instant of the change to it. Terminal states never change."""
         starts, ends = self.instants(polls)
         if now >= ends:
             return Transition(self.terminal, ends)
@@ -63,13 +65,13 @@ class Plan(Struct, frozen=True, gc=False):
         """Every change up to `now`, oldest first."""
         starts, ends = self.instants(polls)
         changes = [Transition(TaskStatus.SUBMITTED, created)]
-        if starts <= ends:  # a failing task may end before it ever starts
+        if starts <= ends:  # a failing task may end without ever being processed
             changes.append(Transition(TaskStatus.PROCESSING, starts))
         changes.append(Transition(self.terminal, ends))
         return tuple(change for change in changes if change.at <= now)
 
     def finished(self, polls: Sequence[float], now: float, failure: str | None) -> Plan:
-        """This plan cut short: the task ends now, failed if `failure` says why."""
+        """The plan of the same task if it ends now: failed with this message, or successfully (None)."""
         starts, _ = self.instants(polls)
         return Plan(min(starts, now), now, counted=False, failure=failure)
 
@@ -80,9 +82,9 @@ def _instant(number: float, polls: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast tasks go. Made by the five class methods.
+    """How tasks progress. Use one of the five class methods.
 
-    Spelled `instant`, `polls:2`, `seconds:1,10`, `realistic:10` or `held` in flags and markers.
+    The text form, for flags and markers, is `instant`, `polls:2`, `seconds:1,10`, `realistic:10` or `held`.
     """
 
     kind: Literal["instant", "polls", "seconds", "realistic", "held"]
@@ -91,65 +93,68 @@ class Pace:
 
     @classmethod
     def instant(cls) -> Self:
-        """Terminal right after the create reply (which still says `submitted`)."""
+        """Tasks end immediately after the create reply (whose status is still `submitted`)."""
         return cls("instant")
 
     @classmethod
     def polls(cls, n: int) -> Self:
-        """The n-th counted query is the first to see the end; those before it see `processing`."""
+        """The n-th counted query gets the terminal status; earlier queries get `processing`."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise ValueError(f"polls needs a whole number from 1 on, not {n!r}")
+            raise ValueError(f"polls must be an integer of at least 1, not {n!r}")
         return cls("polls", (n,))
 
     @classmethod
     def seconds(cls, submitted: float, processing: float) -> Self:
-        """So many seconds `submitted`, then so many `processing`."""
+        """Tasks are `submitted`, then `processing`, for these durations in seconds."""
         return cls("seconds", (_duration(submitted), _duration(processing)))
 
     @classmethod
     def realistic(cls, speed: float = 1.0) -> Self:
-        """Durations drawn per task from what was captured of the live service, `speed` times as fast."""
+        """Durations drawn for each task from the range captured from the live service, divided by `speed`."""
         if not 0 < speed < math.inf:
-            raise ValueError(f"speed {speed!r} is not a positive number")
+            raise ValueError(f"speed must be a positive number, not {speed!r}")
         return cls("realistic", (speed,))
 
     @classmethod
     def held(cls, at: str = "processing") -> Self:
-        """Stays `submitted` or `processing` until the task is released."""
+        """Tasks stay `submitted` or `processing` until the test ends them."""
         if at not in (TaskStatus.SUBMITTED, TaskStatus.PROCESSING):
-            raise ValueError(f"a task is held at 'submitted' or 'processing', not at {at!r}")
+            raise ValueError(f"a task must be held at 'submitted' or 'processing', not at {at!r}")
         return cls("held", at=TaskStatus(at))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a spelling. Raises ValueError that lists the five."""
+        """The pace for a text form. Raises ValueError that lists the five formats."""
         kind, _, rest = text.partition(":")
         try:
             match kind, rest.split(",") if rest else []:
                 case "instant", []:
                     return cls.instant()
                 case "polls", [n]:
-                    return cls.polls(int(n))
+                    return cls.polls(_read(int, n))
                 case "seconds", [submitted, processing]:
-                    return cls.seconds(float(submitted), float(processing))
+                    return cls.seconds(_read(float, submitted), _read(float, processing))
                 case "realistic", []:
                     return cls.realistic()
                 case "realistic", [speed]:
-                    return cls.realistic(float(speed))
+                    return cls.realistic(_read(float, speed))
                 case "held", []:
                     return cls.held()
                 case "held", [at]:
                     return cls.held(at)
                 case _:
-                    reason = "no such spelling"
+                    reason = "unknown format"
         except ValueError as error:
             reason = str(error)
         raise ValueError(
-            f"pace {text!r}: {reason}. Use instant, polls:N, seconds:A,B, realistic[:SPEED] or held[:STATE]"
+            f"pace {text!r}: {reason}; use instant, polls:N, seconds:A,B, realistic[:SPEED] or held[:STATE]"
         )
 
     def plan(self, created: float, failure: str | None, *, seed: int, what: tuple[object, ...]) -> Plan:
-        """The plan of a task created at `created`; durations are drawn from the seed and `what`."""
+        """The plan of a task created at `created` (Unix seconds).
+
+        Durations are drawn from the seed and the key `what`, which identifies the task.
+        """
         match self.kind:
             case "instant":
                 return Plan(created, created, counted=False, failure=failure)
@@ -157,7 +162,7 @@ class Pace:
                 return Plan(1, self.numbers[0], counted=True, failure=failure)
             case "seconds":
                 submitted, processing = self.numbers
-                # Added up first: then the end is the very instant that the clock gets to by that sum.
+                # Added first, so that advancing the clock by the sum reaches the end exactly.
                 ends = created + (submitted + processing)
                 return Plan(created + submitted, ends, counted=False, failure=failure)
             case "realistic":
@@ -184,11 +189,19 @@ class Pace:
 
 def _duration(value: float) -> float:
     if not 0 <= value < math.inf:
-        raise ValueError(f"{value!r} seconds is not a duration")
+        raise ValueError(f"a duration in seconds must be 0 or more, not {value!r}")
     return value
 
 
+def _read(kind: type[N], text: str) -> N:
+    try:
+        return kind(text)
+    except ValueError:
+        name = "an integer" if kind is int else "a number"
+        raise ValueError(f"{text!r} is not {name}") from None
+
+
 def _between(bounds: tuple[float, float], fraction: float) -> float:
-    """A value between the bounds, evenly on a logarithmic scale: most tasks are quick, some are slow."""
+    """A value between the bounds, evenly on a logarithmic scale: most tasks are fast, a few are slow."""
     low, high = bounds
     return low * math.pow(high / low, fraction)

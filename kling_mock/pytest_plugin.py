@@ -1,6 +1,7 @@
 """The pytest plugin: fixtures `kling` and `kling_server`, the marker `kling`, the ini option `kling`.
 
-Every pytest run of every user imports this file, so it imports nothing of ours before a fixture is used.
+Every pytest run of a user imports this module, so it imports the rest of the package only when a fixture is
+used.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     from kling_mock.timing.time_skipping import TimeSkipping
 
 MARKER = (
-    "kling(pace=..., seed=..., sleep='advance', clock=ManualClock, only=True, ...): how the fixtures kling "
-    "and kling_server behave; takes every setting of kling_mock.Settings by name. sleep='advance' lets "
-    "sleeping move the fake's clock instead of taking time; clock is called to make one; only=True (kling "
-    "alone) refuses calls to other hosts."
+    "kling(pace=..., seed=..., sleep='advance', clock=ManualClock, only=True, ...): settings of the fixtures "
+    "kling and kling_server: every setting of kling_mock.Settings, by name. sleep='advance': sleeping "
+    "advances the fake's clock and takes no time. clock: a callable that makes the clock. only=True (fixture "
+    "kling): refuse requests to other hosts."
 )
-_FAKES = pytest.StashKey["dict[str, Fake]"]()  # those of a test, by the name of their fixture
-INI_HELP = "settings for the fixtures kling and kling_server, one name=value a line; the marker goes before"
+_FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture name
+INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,31 +40,31 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the fakes of a failed test saw. Tests that use none cost one look into a dictionary."""
+    """Add the timelines of the fakes to the report of a failed test. Other tests cost a dictionary lookup."""
     report = yield
     fakes = item.stash.get(_FAKES, None)
     if fakes and call.when == "call" and report.failed:
         for fixture, fake in fakes.items():
-            report.sections.append((f"{fixture}: what the fake saw", _tell(fake)))
+            report.sections.append((f"{fixture}: timeline", _timeline(fake)))
     return report
 
 
 @contextmanager
-def _witness(item: pytest.Item, fixture: str, fake: Fake) -> Generator[None]:
-    """Let the report of a test know its fake, for as long as the test runs: pytest keeps all tests."""
+def _reported(item: pytest.Item, fixture: str, fake: Fake) -> Generator[None]:
+    """Keep a fake for the report while its test runs. Not longer, because pytest keeps all test items."""
     fakes = item.stash.setdefault(_FAKES, {})
     fakes[fixture] = fake
     yield
     del fakes[fixture]
 
 
-def _tell(fake: Fake) -> str:
+def _timeline(fake: Fake) -> str:
     try:
         from kling_mock.testing.timeline import timeline
 
         return timeline(fake)
-    except Exception as bug:  # noqa: BLE001 -- pytest would end the whole run, with the failure untold
-        return f"this cannot be told: {bug!r}"
+    except Exception as bug:  # noqa: BLE001 -- pytest would abort the run without showing the failure
+        return f"the timeline is not available: {bug!r}"
 
 
 @pytest.fixture
@@ -73,14 +74,14 @@ def kling(
     _kling_sleep: TimeSkipping | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Fake]:
-    """A fresh fake that answers every httpx call to the service, in process, for the time of the test."""
+    """A new fake that answers the httpx requests of the test to the service, in process."""
     from kling_mock.fake import Fake
 
     fake = Fake(clock=_kling_options.clock(), **_kling_options.switches)
     _set_environment(monkeypatch, fake, None)
     if _kling_sleep is not None:
         _kling_sleep.clocks.append(fake.clock)
-    with _witness(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
+    with _reported(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
         yield fake
     fake.check()
 
@@ -93,31 +94,31 @@ def kling_server(
     monkeypatch: pytest.MonkeyPatch,
     _kling_shared_server: SharedServer,
 ) -> Iterator[ServedFake]:
-    """A fresh fake behind a real socket, with `.url` and an `.api_key` that is good for this test alone."""
+    """A new fake with a server on a socket: `.url` is its address, `.api_key` is valid in this test only."""
     switches = dict(_kling_options.switches)
-    # Without keys a fake takes any, so that a late caller of another test would be let in.
+    # Without `keys` a fake accepts every key, including those of late requests of another test.
     switches["keys"] = switches.get("keys") or (_kling_shared_server.fresh_key(request.node.nodeid),)
     with _kling_shared_server.use(clock=_kling_options.clock(), **switches) as fake:
         _set_environment(monkeypatch, fake, fake.url)
         if _kling_sleep is not None:
             _kling_sleep.clocks.append(fake.clock)
-        with _witness(request.node, "kling_server", fake):
+        with _reported(request.node, "kling_server", fake):
             yield fake
     fake.check()
 
 
 @pytest.fixture(scope="session")
 def _kling_shared_server() -> Iterator[SharedServer]:
-    """The one socket of this pytest worker; each test gets a fresh fake behind it."""
+    """The server of this pytest worker, with one socket; each test gets a new fake."""
     from kling_mock.shared_server import SharedServer
 
-    with SharedServer() as stage:
-        yield stage
+    with SharedServer() as server:
+        yield server
 
 
 @pytest.fixture
 def _kling_sleep(_kling_options: _Options) -> Iterator[TimeSkipping | None]:
-    """What skips the sleeps of a test with sleep='advance'; both fixtures put their clocks in."""
+    """Skips sleeping if sleep='advance'; both fixtures register their clocks in it."""
     from kling_mock.timing.time_skipping import TimeSkipping
 
     with TimeSkipping() if _kling_options.skips_sleep else nullcontext() as sleep:
@@ -126,19 +127,25 @@ def _kling_sleep(_kling_options: _Options) -> Iterator[TimeSkipping | None]:
 
 @pytest.fixture
 def _kling_options(request: pytest.FixtureRequest) -> _Options:
-    """What marker and ini say for one test."""
-    __tracebackhide__ = True  # a usage error says all there is to say
+    """The options of one test, from markers and ini option. Raises UsageError."""
+    __tracebackhide__ = True  # the message of a usage error is sufficient
 
     given = _read_ini(request.config)
     for marker in reversed(list(request.node.iter_markers("kling"))):
         if marker.args:
-            raise pytest.UsageError(f"mark kling takes arguments by name only, not {marker.args!r}")
+            raise pytest.UsageError(
+                f"marker kling: give arguments by name, as in seed=7; got {marker.args!r}"
+            )
         given.update(marker.kwargs)
     return _Options(given)
 
 
 class _Options:
-    """Marker arguments over ini lines; a function's marker goes before its class's and module's."""
+    """The options of the fixtures.
+
+    Markers take precedence over the ini option, and a marker of a function over those of its class and
+    module.
+    """
 
     def __init__(self, given: dict[str, Any]) -> None:
         __tracebackhide__ = True
@@ -148,15 +155,15 @@ class _Options:
         self._make_clock = given.pop("clock", None)
         if self._make_clock is not None and not callable(self._make_clock):
             raise pytest.UsageError(
-                f"kling: clock={self._make_clock!r} cannot be called; give a class, such as ManualClock"
+                f"kling: clock must be callable, such as the class ManualClock, not {self._make_clock!r}"
             )
         sleep = given.pop("sleep", None)
         if sleep not in (None, "advance"):
-            raise pytest.UsageError(f"kling: sleep={sleep!r} is unknown; leave it out or use 'advance'")
+            raise pytest.UsageError(f"kling: sleep must be 'advance' or omitted, not {sleep!r}")
         self.skips_sleep = sleep is not None
         self.only = given.pop("only", False)
         if not isinstance(self.only, bool):
-            raise pytest.UsageError(f"kling: only={self.only!r} is neither True nor False")
+            raise pytest.UsageError(f"kling: only must be True or False, not {self.only!r}")
         self.switches = given
         try:
             Settings.of(given)
@@ -164,7 +171,7 @@ class _Options:
             raise pytest.UsageError(f"kling: {error}") from None
 
     def clock(self) -> Clock | None:
-        """A new clock, or None for the usual one."""
+        """A new clock, or None for the default one."""
         return None if self._make_clock is None else self._make_clock()
 
 
@@ -174,7 +181,7 @@ def _read_ini(config: pytest.Config) -> dict[str, Any]:
     for line in config.getini("kling"):
         name, separator, value = (part.strip() for part in line.partition("="))
         if not separator:
-            raise pytest.UsageError(f"ini option kling: {line!r} is not of the form name=value")
+            raise pytest.UsageError(f"ini option kling: each line must be name=value, not {line!r}")
         try:
             given[name] = _read_value(name, value)
         except (TypeError, ValueError) as error:
@@ -193,14 +200,14 @@ def _read_value(name: str, text: str) -> object:
     clocks: dict[str, object] = {"Clock": Clock, "ManualClock": ManualClock}
     meanings = clocks if name == "clock" else {"true": True, "false": False}
     if text not in meanings:
-        raise ValueError(f"{name}: {text!r} is none of {', '.join(meanings)}")
+        raise ValueError(f"{name} must be {' or '.join(meanings)}, not {text!r}")
     return meanings[text]
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, fake: Fake, base_url: str | None) -> None:
-    """No real key is in play: every variable of one holds a fake key, or nothing.
+    """Set the variables for API keys to keys of the fake, or unset them, so that a test has no real key.
 
-    Without a base URL each gateway has its own address, and both are intercepted.
+    Without a base URL clients use the addresses of the gateways, which are intercepted.
     """
     from kling_contracts import vocabulary as names
 

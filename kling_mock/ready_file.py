@@ -14,7 +14,7 @@ class ReadyFile:
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
-            raise ValueError(f"--ready-file: there is no folder {path.parent}")
+            raise ValueError(f"--ready-file: folder {path.parent} does not exist")
         if path.is_dir():
             raise ValueError(f"--ready-file: {path} is a folder")
         self._path = path

@@ -1,7 +1,7 @@
-"""The records that a store keeps: plain frozen values, which mean the same in every store and process.
+"""The records that a store keeps: immutable values, independent of store and process.
 
-Most hold nothing that could refer back to them, so the garbage collector need not walk them (`gc=False`),
-however many a store keeps.
+Most cannot be part of a reference cycle and are exempt from garbage collection (`gc=False`), so collection
+does not slow down with their number.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from kling_contracts.gateways import Refusal
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.plan import Pace, Plan, Transition
 
-# Structs, tuples and references of a call, and of a header, a value or a picture in it; in bytes.
+# Estimated overhead in bytes of a call, and of each header, value or picture in it.
 CALL_BYTES: Final = 400
 PART_BYTES: Final = 180
 
 
 class PictureRecord(Struct, frozen=True, gc=False):
-    """A picture given with a request: its field, and its URL or the size and digest of its bytes.
+    """A picture of a request: its field, and its URL or the size and SHA-256 of its inline bytes.
 
-    No inline bytes are kept, but for a thumbnail (a small PNG) if the settings want one.
+    Inline bytes are not kept, except for a thumbnail (a small PNG) if the setting `thumbnails` is on.
     """
 
     field: str
@@ -36,14 +36,14 @@ class PictureRecord(Struct, frozen=True, gc=False):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the bytes given inline, or of the URL, in hexadecimal."""
+        """The SHA-256 of the inline bytes or of the URL, in hexadecimal."""
         return self.digest or sha256((self.url or "").encode()).hexdigest()
 
 
 class TaskRequest(Struct, frozen=True, gc=False):
-    """The fields and pictures that a task was created from, defaults filled in.
+    """The fields and pictures of a create request, with defaults filled in.
 
-    `names` are the operation's fields that are not pictures; `items` are their values in the same order, None
+    `names` are the fields of the operation except pictures; `items` are their values in the same order, None
     for a field that was not given and has no default.
     """
 
@@ -69,12 +69,12 @@ class TaskRequest(Struct, frozen=True, gc=False):
 
     @property
     def prompt(self) -> str:
-        """The prompt; empty if there was none."""
+        """The prompt; empty if none was given."""
         return cast("str", self.get("prompt") or "")
 
     @property
     def n(self) -> int:
-        """The number of results; 1 where the operation has no such field."""
+        """The number of results; 1 if the operation has no such field."""
         return cast("int", self.get("n") or 1)
 
     @property
@@ -100,11 +100,11 @@ class TaskRequest(Struct, frozen=True, gc=False):
 
 
 class TaskRecord(Struct, frozen=True, gc=False):
-    """What never changes about a task. Written once, with its plan.
+    """The immutable part of a task. Written once, together with the plan.
 
-    `number` counts the account's creates from 1. `created` is in Unix seconds, `units` is the price. `origin`
-    begins its result URLs. `result` and `word` are those of its operation: the kind of its results and the
-    message of a successful reply.
+    `number` counts the creates of the account from 1. `created` is in Unix seconds, `units` is the price,
+    `origin` begins the result URLs. `result` (the kind of results) and `word` (the message of a successful
+    reply) depend on the operation.
     """
 
     id: str
@@ -120,23 +120,24 @@ class TaskRecord(Struct, frozen=True, gc=False):
 
 
 class PlanRecord(Struct, frozen=True, gc=False):
-    """The plan that a task has from now on, instead of its first one."""
+    """A new plan for a task, replacing the present one."""
 
     task_id: str
     plan: Plan
 
 
 class PollRecord(Struct, frozen=True, gc=False):
-    """A counted query of a task. `at` is its instant, None where the plan does not need it."""
+    """A query of a task. `at` is its instant if the plan counts queries, otherwise None."""
 
     task_id: str
     at: float | None
 
 
 class AttemptRecord(Struct, frozen=True, gc=False):
-    """An attempt to deliver a callback: the `number`-th for that change of the task.
+    """An attempt to deliver a callback: the `number`-th for this change of the task, counted from 1.
 
-    `position` is the place of the change in the task's history; `error` says why the attempt failed.
+    `position` is the index of the change in the history of the task; `at` is in Unix seconds; `status` is
+    that of the response; `error` is the reason for a failure.
     """
 
     task_id: str
@@ -152,10 +153,10 @@ class AttemptRecord(Struct, frozen=True, gc=False):
 
 
 class TaskState(Struct, frozen=True, gc=False):
-    """A task as a store keeps it: its record, its present plan, its queries and its callback attempts.
+    """A task as a store keeps it: its record, present plan, queries and callback attempts.
 
-    `version` counts queries and changes of the plan. `polls` counts queries; `times` are the instants of the
-    first ones, as many as the plan counts.
+    `version` counts queries and changes of the plan. `polls` is the number of queries; `times` are the
+    instants of those that the plan counts.
     """
 
     record: TaskRecord
@@ -167,11 +168,11 @@ class TaskState(Struct, frozen=True, gc=False):
 
     @property
     def ends(self) -> float:
-        """The instant of the end in Unix seconds, `NEVER` while it is not known."""
+        """The instant of the end in Unix seconds; `NEVER` if it is not known yet."""
         return self.plan.instants(self.times)[1]
 
     def at(self, now: float) -> Transition:
-        """The status at `now` and the instant of the change that led to it."""
+        """The status at `now` and the instant of the change to it."""
         return self.plan.state(self.record.created, self.times, now)
 
     def history(self, until: float) -> tuple[Transition, ...]:
@@ -179,15 +180,15 @@ class TaskState(Struct, frozen=True, gc=False):
         return self.plan.history(self.record.created, self.times, until)
 
     def attempts_at(self, position: int) -> tuple[AttemptRecord, ...]:
-        """The attempts to deliver the callback on one change, oldest first."""
+        """The attempts to deliver the callback for one change, oldest first."""
         return tuple([each for each in self.attempts if each.position == position])
 
 
 class RuleRecord(Struct, frozen=True):
-    """A scripted outcome: for the next creates, or for those that match the criteria.
+    """A scripted outcome for the next creates (without `criteria`) or for those that match the criteria.
 
-    `uses_left` is None for any number of times. `refusal` is the answer to a refused create.
-    `failure` with `decides` says how the task ends; without `decides` it ends by its request.
+    `uses_left` None: any number of uses. `refusal` is the reply to a refused create. If `decides`, the
+    task fails with `failure` or succeeds (None); otherwise its request determines the outcome.
     """
 
     id: int
@@ -201,20 +202,20 @@ class RuleRecord(Struct, frozen=True):
 
     @property
     def is_next(self) -> bool:
-        """Whether it is for the next creates, whatever they ask for."""
+        """Whether the rule applies to the next creates regardless of their fields."""
         return self.criteria is None
 
 
 class RuleUse(Struct, frozen=True, gc=False):
-    """A create to which a rule was applied."""
+    """One use of a rule: a create to which it was applied."""
 
     rule_id: int
 
 
 class TokenRecord(Struct, frozen=True, gc=False):
-    """A signed bearer that was seen for the first time. Writing it a second time changes nothing.
+    """A token at its first use; writing it again changes nothing.
 
-    From then on its life runs on the fake's clock, until `expires` (Unix seconds).
+    It expires at `expires` (Unix seconds) by the fake's clock.
     """
 
     digest: str
@@ -222,16 +223,16 @@ class TokenRecord(Struct, frozen=True, gc=False):
 
 
 class Jump(NamedTuple):
-    """The clock was advanced: when it stood at `at` (Unix seconds), by this number of seconds."""
+    """An advance of the clock: at the reading `at` (Unix seconds), by this number of seconds."""
 
     at: float
     seconds: float
 
 
 class ClockRecord(Struct, frozen=True, gc=False):
-    """The settings of the clock: at `since` (system time) it read `reading`; from then on it runs at `speed`.
+    """The settings of the clock: it read `reading` at the system time `since`, then runs at `speed`.
 
-    `version` counts the changes, `jumps` are the latest advances. All instants are in Unix seconds.
+    `version` counts the changes; `jumps` are the latest advances. All instants are in Unix seconds.
     """
 
     since: float
@@ -241,16 +242,16 @@ class ClockRecord(Struct, frozen=True, gc=False):
     jumps: tuple[Jump, ...] = ()
 
     def at(self, system: float) -> float:
-        """What the clock reads when system time is `system`."""
+        """The reading of the clock at the system time `system`."""
         return self.reading + (system - self.since) * self.speed
 
 
 class CallRecord(Struct, frozen=True, gc=False):
-    """A request and how it was answered: an entry of the journal, and the event that follows its commit.
+    """A request and its reply: an entry of the journal, and the event after its commit.
 
-    `headers` are without credentials; `shown` is the task status in the answer; `rule` is what refused the
-    request, `message` its text; `script` is the id of the scripted rule that applied; `header_bytes` is the
-    length of the headers.
+    `headers` are those of the request without credentials, `header_bytes` their size; `shown` is the task
+    status in the reply; `rule` is the id of the rule that refused the request, `message` its text; `script`
+    is the id of the scripted rule that applied.
     """
 
     at: float
@@ -270,7 +271,7 @@ class CallRecord(Struct, frozen=True, gc=False):
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory the call takes. What it shares with its task counts as well."""
+        """The approximate memory of the call in bytes, including the request that it shares with its task."""
         size = CALL_BYTES + len(self.path) + PART_BYTES * len(self.headers) + self.header_bytes
         for note in self.notes:
             size += getsizeof(note)

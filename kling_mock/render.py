@@ -1,4 +1,4 @@
-"""A task record as the message the wire shows at one of its changes."""
+"""Task objects of the wire, from task records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kling_mock.plan import Plan, Transition
 from kling_mock.records import TaskRecord
 from kling_mock.rng import draw_bits
 
-# Seconds of a video or an audio whose request does not say how long it is to be.
+# Seconds of a video or an audio whose request has no duration.
 DURATION: Final = 5
 
 
@@ -22,9 +22,9 @@ def milliseconds(instant: float) -> int:
 def task_message(
     record: TaskRecord, plan: Plan, state: Transition, seed: int, *, with_result: bool = True
 ) -> dict[str, object]:
-    """What a query tells while the task is in `state`; a callback about that change tells the same.
+    """The task object for a status of the task, equal in replies to queries and in callbacks.
 
-    The reply to a create leaves the result out.
+    `with_result=False` omits the result, as in the reply to a create.
     """
     status, at = state
     results: list[dict[str, object]] = []

@@ -1,4 +1,4 @@
-"""Everything that looks random: keyed hashes of the seed and of what is drawn for. No state, no `random`."""
+"""Deterministic pseudorandom values: hashes of the seed and a key, without state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _digest(seed: int, what: tuple[object, ...], size: int) -> bytes:
 
 
 def draw_bits(seed: int, *what: object) -> int:
-    """64 bits that depend on the seed and on `what` alone (its parts must have stable spellings)."""
+    """A 64-bit integer that depends only on the seed and on the text forms of the key `what`."""
     return int.from_bytes(_digest(seed, what, 8))
 
 
@@ -21,7 +21,7 @@ def draw(seed: int, *what: object) -> float:
 
 
 def draw_uuid(seed: int, *what: object) -> str:
-    """A UUID of version 4 in its usual spelling."""
+    """A UUID of version 4 as text."""
     digits = _digest(seed, what, 16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

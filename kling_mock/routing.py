@@ -1,7 +1,7 @@
-"""From a request to the command it is: key, route, method, then what the route takes. Stateless.
+"""Turns a request into a command: checks key, route, method, size, JSON and the rules of the operation.
 
-The order of the checks is that of `kling_contracts.gateways.RefusalReason`. What depends on the
-store (unknown tasks, duplicate ids, slots) is decided in `service`.
+The order of the checks is that of `kling_contracts.gateways.RefusalReason`. Checks that need the store
+(unknown tasks, duplicate ids, limits) are in `decisions`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
 
 def parse_request(request: Request, settings: Settings, system: float) -> tuple[Command, Token | None]:
-    """What a request asks for, and the token it came with, if any. `system` is system time. Pure."""
+    """The command of a request, and its token, if any. `system` is system time in Unix seconds. Pure."""
     path = request.path
     gateway = gateway_of(path, request.header("host") or "", settings.gateways)
     open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(path)
@@ -102,12 +102,12 @@ def _read_route(request: Request, settings: Settings, gateway: Gateway, account:
 def _read_list(
     request: Request, settings: Settings, gateway: Gateway, route: Route, account: str
 ) -> List | Refused:
-    """A page is asked for in the query string, where every value is text."""
+    """The command for a page of tasks, from the query string."""
     given = parse_qs(request.query, keep_blank_values=True)
     reading = ValidationResult()
     numbers: list[int] = []
     for parameter in PAGING:
-        # A parameter that comes twice has no meaning, and its values no number in common.
+        # A repeated parameter is invalid: its values joined with a comma are not a number.
         text = ",".join(given.get(parameter.name, []))
         value: object = int(text) if _WHOLE.fullmatch(text) else text
         read = parameter.default if text == "" else parameter.read(value, parameter.name, reading)
@@ -119,7 +119,7 @@ def _read_list(
 
 
 def _route(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
-    """The route of a path and the id behind it, if there is one."""
+    """The route of a path, and the task id in its last segment, if any."""
     route = gateway.create_paths.get(path)
     if route is not None:
         return route, None
@@ -136,6 +136,7 @@ MODEL_RULE: Final = RefusalReason.UNKNOWN_MODEL.value
 def read_create(
     request: Request, settings: Settings, gateway: Gateway, route: Route, account: str
 ) -> Create | Refused:
+    """The command of a create request."""
     if request.size > settings.body_cap:
         return refused(gateway, RefusalReason.TOO_LARGE, account, relax="body_cap")
     encoding = request.header("content-encoding") or "identity"
@@ -183,7 +184,7 @@ def _refuse_unknown(message: str, settings: Settings, account: str, notes: tuple
 def _verdict(
     reading: ValidationResult, body: object, settings: Settings, gateway: Gateway
 ) -> tuple[Violation | None, str | None]:
-    """The violation that refuses the request, if any, and else the text the task is to fail with."""
+    """The violation for which the request is refused, or the message with which its task fails, if any."""
     failure: str | None = None
     fatal: Violation | None = None
     for violation in reading.violations:
@@ -207,6 +208,7 @@ def refused_by(
     account: str,
     notes: tuple[str, ...],
 ) -> Refused:
+    """The command for a request that violates a rule of the contract."""
     rule = violation.rule
     if rule.id == MODEL_RULE:
         refusal = gateway.refusals[RefusalReason.UNKNOWN_MODEL]

@@ -1,4 +1,4 @@
-"""Scripting outcomes: the verbs with which a test writes rules."""
+"""Scripts: the methods with which a test sets the outcome of creates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kling_mock.records import RuleRecord
 
 
 def check_message(message: str) -> str:
-    """The message of a failed task or a refusal. Raises ValueError unless it is text, and not empty."""
+    """Return a message of a failed task or a refusal. Raises ValueError unless it is a non-empty string."""
     if not isinstance(message, str) or not message:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-        raise ValueError(f"a failure says why: give a message (text), not {message!r}")
+        raise ValueError(f"message must be a non-empty string, not {message!r}")
     return message
 
 
 class Script:
-    """A rule in the making. Every verb refines the same rule and gives it back, so verbs can be chained.
+    """A scripted rule under construction. Each method changes the rule and returns the script, for chaining.
 
     >>> from kling_mock import Fake, Pace
     >>> fake = Fake()
@@ -30,8 +30,8 @@ class Script:
     >>> fake.when(prompt="*cat*").refuses(1303).times(2)
     <Script #1: creates with prompt='*cat*' are refused with 1303, 2 times>
 
-    Nothing is scripted before the first verb. A refused create consumes no `next` (but for the one that
-    refuses it).
+    The rule takes effect with the first method call. A refused create does not use up a `next` rule, except
+    the one that refuses it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Script:
         self._rule = RuleRecord(-1, account, criteria, 1 if criteria is None else None)
 
     def succeeds(self) -> Self:
-        """The task ends `succeed`, even if its pictures would have made it fail."""
+        """The task ends `succeed`, even if its pictures would make it fail."""
         return self._refine(decides=True, failure=None)
 
     def fails(self, message: str) -> Self:
@@ -55,28 +55,27 @@ class Script:
         """The create is refused with a code of Kling's error table; nothing is created."""
         row = ERRORS.get(code) if isinstance(code, int) else None  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
         if row is None:
-            known = ", ".join(map(str, ERRORS))
-            raise ValueError(f"there is no error code {code!r}; the table has {known}")
+            raise ValueError(f"unknown error code {code!r}; known: {', '.join(map(str, ERRORS))}")
         if message is not None:
             check_message(message)
         text = (message or row.wording).replace("{", "{{").replace("}", "}}")
         return self._refine(refusal=Refusal(row.status, ErrorShape.KLING, code, text, row.source))
 
     def pace(self, pace: Pace | str) -> Self:
-        """The task goes at this pace, whatever the fake's own is."""
+        """The task progresses at this pace instead of that of the setting `pace`."""
         chosen = Pace.parse(pace) if isinstance(pace, str) else pace
         if not isinstance(chosen, Pace):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise TypeError(f"{pace!r} is no pace: use Pace.polls(3), for example, or its spelling 'polls:3'")
+            raise TypeError(f"pace must be a Pace such as Pace.polls(3) or its text 'polls:3', not {pace!r}")
         return self._refine(pace=chosen)
 
     def holds(self, at: str = "processing") -> Self:
-        """The task stays `submitted` or `processing` until it is released."""
+        """The task stays `submitted` or `processing` until the test ends it."""
         return self._refine(pace=Pace.held(at))
 
     def times(self, n: int) -> Self:
-        """Apply to so many creates: without it, `next` applies to one and `when` to any number."""
+        """The rule applies to `n` creates. By default `next` applies to one, `when` to any number."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise ValueError(f"a rule applies a whole number of times from 1 on, not {n!r} times")
+            raise ValueError(f"times must be an integer of at least 1, not {n!r}")
         return self._refine(uses_left=n)
 
     def _refine(self, **parts: Any) -> Self:
@@ -85,16 +84,16 @@ class Script:
 
     def __repr__(self) -> str:
         if self._rule.id < 0:
-            return "<Script: nothing said yet>"
+            return "<Script: no outcome yet>"
         return f"<Script #{self._rule.id}: {describe(self._rule)}>"
 
 
 def describe(rule: RuleRecord) -> str:
-    """A rule in words."""
+    """A scripted rule as one line of text."""
     if rule.criteria is None:
-        who = "next create"
+        subject = "next create"
     else:
-        who = "creates with " + ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
+        subject = "creates with " + ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
     parts: list[str] = []
     if rule.refusal is not None:
         parts.append(f"{'are' if rule.criteria is not None else 'is'} refused with {rule.refusal.code}")
@@ -111,4 +110,4 @@ def describe(rule: RuleRecord) -> str:
             parts.append("once")
         case n:
             parts.append(f"{n} times")
-    return f"{who} {', '.join(parts)}"
+    return f"{subject} {', '.join(parts)}"

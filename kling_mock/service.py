@@ -1,4 +1,4 @@
-"""Answering a request, as steps: read, decide, commit, and decide again if something changed in between."""
+"""Answering a request, as steps: read, decide, commit; again if a precondition of the commit failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import count
 
 from msgspec import Struct
 
-from kling_mock.auth import HEADER_LEAST, Token, without_secrets
+from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
 from kling_mock.commands import Command
 from kling_mock.decisions import AuditInfo, decide
 from kling_mock.http import Headers, Reply, Request, picture_reply
@@ -19,7 +19,7 @@ from kling_mock.settings import Settings
 from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
 
 REQUESTS = Ticket("requests")
-# Of a request that is longer than any real one, the journal keeps the beginning.
+# The journal truncates longer paths and headers, and longer lists of notes.
 PATH_KEPT = 4_096
 HEADERS_KEPT = 65_536
 NOTES_KEPT = 50
@@ -29,7 +29,7 @@ Draw = Callable[[PictureInfo], tuple[bytes, str]]
 
 
 class Answer(Struct, frozen=True):
-    """A reply, and the call as it was journaled."""
+    """A reply and its journal entry."""
 
     reply: Reply
     call: CallRecord
@@ -43,7 +43,10 @@ class ParsedRequest(Request, frozen=True, kw_only=True):
 
 
 def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
-    """The reply to a request. `system` is system time; `draw` makes a result picture and its entity tag."""
+    """The steps that answer a request.
+
+    `system` is system time in Unix seconds; `draw` makes the PNG of a result picture and its entity tag.
+    """
     if isinstance(request, ParsedRequest):
         command, token = request.command, request.token
     else:
@@ -56,7 +59,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         reply = decision.reply
         if reply.picture is not None:
             reply = picture_reply(request, *draw(reply.picture))
-        call = _entry(request, reply.status, decision.told, snapshot.now)
+        call = _entry(request, reply.status, decision.audit, snapshot.now)
         failed: Expect | None = yield Commit(Change(decision.expect, (*decision.records, call)))
         if failed is None:
             return Answer(reply, call)
@@ -64,8 +67,8 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     raise AssertionError("unreachable: the loop has no end")
 
 
-def _entry(request: Request, status: int, told: AuditInfo, now: float) -> CallRecord:
-    path, notes = request.path, told.notes
+def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallRecord:
+    path, notes = request.path, audit.notes
     headers, size = without_secrets(request.headers)
     if len(path) > PATH_KEPT:
         path = f"{path[:PATH_KEPT]}... ({len(path)} characters)"
@@ -76,28 +79,28 @@ def _entry(request: Request, status: int, told: AuditInfo, now: float) -> CallRe
         notes = (*notes[:NOTES_KEPT], f"and {len(notes) - NOTES_KEPT} more")
     return CallRecord(
         now,
-        told.account,
+        audit.account,
         request.method,
         path,
         headers,
-        told.request,
+        audit.request,
         status,
-        told.task_id,
-        told.shown,
-        told.rule,
-        told.script,
+        audit.task_id,
+        audit.shown,
+        audit.rule,
+        audit.script,
         notes,
         size,
-        told.message and told.message[:MESSAGE_KEPT],
+        audit.message and audit.message[:MESSAGE_KEPT],
     )
 
 
 def _shortened(headers: Headers) -> Headers:
-    """As many headers as fit, the last one cut short."""
+    """The headers up to `HEADERS_KEPT` bytes, the last one truncated."""
     kept: list[tuple[str, str]] = []
     left = HEADERS_KEPT
     for name, value in headers:
-        left -= len(name) + len(value) + HEADER_LEAST
+        left -= len(name) + len(value) + HEADER_OVERHEAD
         kept.append((name[:HEADERS_KEPT], value if left >= 0 else value[:left] + "..."))
         if left <= 0:
             break

@@ -1,8 +1,7 @@
-"""Every switch of the fake, declared once. Flags, marker arguments and documents are made from here."""
+"""The settings of the fake. Flags, marker arguments and the page docs/settings.md are generated from them."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -12,13 +11,14 @@ from kling_contracts.fields import is_web_url
 from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
 from kling_mock.plan import Pace
+from kling_mock.suggestions import unknown
 
-# Limits can be lifted; what a value has to be at all (its type, text, base64, n) cannot.
+# The last parts of the ids of rules that can be ignored: limits, not types, encodings or the range of `n`.
 RELAXABLE: Final = frozenset(
     {"max_length", "enum", "min_items", "max_items", "url", "max_bytes", "format", "min_side", "shape"}
 )
 
-# What the values of plain switches have to be; the exact type, since True is an int as well.
+# The types of plain settings. Compared exactly, because True is an int too.
 _KINDS: Final = {
     "pace": (Pace,),
     "seed": (int,),
@@ -33,121 +33,176 @@ _KINDS: Final = {
     "journal_bytes": (int,),
 }
 
+# How messages name the types of settings.
+_TYPE_NAMES: Final = {
+    "Pace": "a pace such as 'polls:3'",
+    "bool": "true or false",
+    "int": "an integer",
+    "int | None": "an integer or none",
+    "float": "a number",
+    "tuple[float, ...]": "a list of numbers (seconds)",
+}
+
 # Scheme, host and port, as browsers send them in the header Origin; or `null`, that of files.
 _ORIGIN: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@*,]+", re.IGNORECASE | re.ASCII)
 
 ErrorShape = Literal["kling", "task", "comet"]
-# The receivers of callbacks that a server may call.
+# The receivers to which a server sends callbacks.
 Reach = Literal["off", "loopback", "any"]
 
 
 def relaxable(rule: str) -> bool:
-    """Whether `Settings.ignore` may name a rule of the contract."""
+    """Whether the setting `ignore` accepts this rule id."""
     return rule.rpartition(".")[2] in RELAXABLE
 
 
-def _switch(doc: str, flag: str | None = None) -> dict[str, str | None]:
-    """`flag` is how the server's command line spells the switch; None: it has no effect there."""
-    return {"doc": doc, "flag": flag}
+def _switch(
+    doc: str, flag: str | None = None, metavar: str | None = None, group: str = "tasks and results"
+) -> dict[str, str | None]:
+    """Metadata of a setting: a line for help and docs; its flag of `serve` with metavar and help group."""
+    return {"doc": doc, "flag": flag, "metavar": metavar, "group": group}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All switches of one fake. Raises ValueError that names the switch and what it takes."""
+    """The settings of one fake. Raises ValueError that names the setting, the rule and the value."""
 
     keys: tuple[str, ...] = field(
         default=(),
         metadata=_switch(
-            "accepted keys, each an account: plain, ACCESS:SECRET, or `x*` for all that begin so; none: any",
+            "accepted API keys, each a separate account: a plain key, ACCESS:SECRET, "
+            "or a prefix such as `sk-mock-*`; none: any key",
             "--keys",
+            "KEY,...",
+            "accounts and limits",
         ),
     )
     pace: Pace = field(
         default=Pace.polls(2),
         metadata=_switch(
-            "how fast tasks go: instant, polls:N, seconds:A,B, realistic[:SPEED], held[:STATE]", "--pace"
+            "how tasks progress: instant, polls:N, seconds:A,B, realistic[:SPEED] or held[:STATE]",
+            "--pace",
+            "PACE",
         ),
     )
     seed: int = field(
         default=0,
-        metadata=_switch(
-            "what ids, durations and pictures are drawn from; the same seed repeats them", "--seed"
-        ),
+        metadata=_switch("seed of ids, durations and pictures; the same seed repeats them", "--seed", "N"),
     )
     base_url: str | None = field(
         default=None,
         metadata=_switch(
-            "what result URLs begin with; default: where the create request was sent", "--public-url"
+            "origin of result URLs; none: the origin to which the create request was sent",
+            "--public-url",
+            "URL",
+            "server",
         ),
     )
     operations: tuple[str, ...] = field(
         default=(),
         metadata=_switch(
-            "optional operations to switch on: text-to-image, on CometAPI's path of this API", "--operations"
+            "optional operations to enable: text-to-image, on the create path of CometAPI",
+            "--operations",
+            "NAME,...",
+            "requests",
         ),
     )
     validation_errors: ErrorShape = field(
         default="kling",
         metadata=_switch(
-            "body of a refused request: kling (the page's envelope), task or comet (gateway shapes)",
+            "body of a validation error: kling (documented envelope), task or comet (gateway shapes)",
             "--validation-errors",
+            "SHAPE",
+            "requests",
         ),
     )
     ignore: frozenset[str] = field(
         default=frozenset(),
-        metadata=_switch("ids of request rules that are not enforced, such as prompt.max_length", "--ignore"),
+        metadata=_switch(
+            "ids of request rules that are not enforced, such as prompt.max_length",
+            "--ignore",
+            "RULE,...",
+            "requests",
+        ),
     )
     models: tuple[str, ...] = field(
-        default=(), metadata=_switch("model names accepted besides those of the contract", "--models")
+        default=(),
+        metadata=_switch(
+            "model names accepted besides those of the contract", "--models", "NAME,...", "requests"
+        ),
     )
     null_is_absent: bool = field(
         default=True,
-        metadata=_switch("whether null for an optional field counts as not given", "--null-is-absent"),
+        metadata=_switch(
+            "whether null for an optional field counts as not given",
+            "--null-is-absent",
+            "true|false",
+            "requests",
+        ),
     )
     slots: int | None = field(
         default=None,
         metadata=_switch(
-            "how many images an account may have unfinished at once; none: any number", "--slots"
+            "concurrency limit: number of images that an account may have unfinished at once; none: no limit",
+            "--slots",
+            "N",
+            "accounts and limits",
         ),
     )
     balance: int | None = field(
         default=None,
         metadata=_switch(
-            "units an account may spend (16 an image, failed tasks are free); none: no limit", "--balance"
+            "units that an account may spend (16 per image; failed tasks are free); none: no limit",
+            "--balance",
+            "N",
+            "accounts and limits",
         ),
     )
     thumbnails: bool = field(
         default=False,
         metadata=_switch(
-            "whether result pictures show inline pictures themselves, not a pattern", "--thumbnails"
+            "whether result pictures show the pictures sent inline (true) or a pattern for each (false)",
+            "--thumbnails",
+            "true|false",
         ),
     )
     retention_days: float = field(
         default=float(RETENTION_DAYS.value),
-        metadata=_switch("how long tasks, external ids and result pictures are kept", "--retention-days"),
+        metadata=_switch(
+            "days for which tasks, external ids and result pictures are kept", "--retention-days", "DAYS"
+        ),
     )
     body_cap: int = field(
         default=BODY_MAXIMUM.value,
-        metadata=_switch("bytes of the largest request body that is read", "--body-cap"),
+        metadata=_switch(
+            "size of the largest accepted request body, in bytes", "--body-cap", "BYTES", "requests"
+        ),
     )
     callbacks: Reach = field(
         default="loopback",
         metadata=_switch(
-            "whom a server sends callbacks: off (nobody), loopback (receivers on this machine) or any",
+            "receivers to which a server sends callbacks: off (none), loopback (on this machine) or any",
             "--callbacks",
+            "off|loopback|any",
+            "callbacks",
         ),
     )
     callback_retries: tuple[float, ...] = field(
         default=(1.0, 10.0, 60.0, 600.0),
         metadata=_switch(
-            "seconds before each further attempt to deliver a callback that was not taken",
+            "pauses in seconds before each repeated attempt to deliver a callback",
             "--callback-retries",
+            "SECONDS,...",
+            "callbacks",
         ),
     )
     strict_fields: bool = field(
         default=False,
         metadata=_switch(
-            "whether a request with a field that the operation does not have is refused", "--strict-fields"
+            "whether a request with a field that the operation does not have is refused",
+            "--strict-fields",
+            "true|false",
+            "requests",
         ),
     )
     cors: str = field(
@@ -155,21 +210,32 @@ class Settings:
         metadata=_switch(
             "web pages that may call the API: loopback (pages of this machine), off, an origin, or * for all",
             "--cors",
+            "ORIGIN",
+            "server",
         ),
     )
     gateways: tuple[Gateway, ...] = field(
         default=GATEWAYS,
         metadata=_switch(
-            "the gateways that are answered: cometapi, kling, or declared ones of your own", "--gateways"
+            "gateways to imitate: cometapi, kling or, in Python, other declared ones",
+            "--gateways",
+            "NAME,...",
+            "requests",
         ),
     )
     journal_bytes: int = field(
         default=64 * MEGABYTE,
-        metadata=_switch("bytes of memory for the journal; the oldest calls go first", "--journal-bytes"),
+        metadata=_switch(
+            "memory for the journal in bytes; the oldest entries are dropped first",
+            "--journal-bytes",
+            "BYTES",
+            "server",
+        ),
     )
 
     def __post_init__(self) -> None:
-        # Lists and a pace's spelling are taken too: markers and files have nothing else.
+        # Lists, and paces in text form, are accepted because markers and files have no other way to give
+        # them.
         self._set("keys", _texts("keys", self.keys))
         self._set("models", _texts("models", self.models))
         self._set("operations", _texts("operations", self.operations))
@@ -190,34 +256,37 @@ class Settings:
     def _check_kinds(self) -> None:
         for name, kinds in _KINDS.items():
             if type(getattr(self, name)) not in kinds:
-                expected = " or ".join(kind.__name__ for kind in kinds)
-                raise ValueError(f"{name}: {getattr(self, name)!r} is no {expected}")
+                raise ValueError(f"{name} must be {_type_name(name)}, not {getattr(self, name)!r}")
 
     def _check(self) -> None:
         if not -(2**63) <= self.seed < 2**63:
-            raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
+            raise ValueError(f"seed must fit in 64 bits (signed); it has {self.seed.bit_length()} bits")
         self._check_keys()
         optional = {each.name for gate in self.gateways for route in gate.routes for each in route.optional}
         for name in set(self.operations) - optional:
-            raise ValueError(f"operations: {name!r} is none that can be switched on ({', '.join(optional)})")
-        known = {rule for each in every_operation(self.gateways) for rule in each.rules if relaxable(rule)}
-        for rule in self.ignore - known:
-            near = difflib.get_close_matches(rule, known) or sorted(known)
-            raise ValueError(
-                f"ignore: there is no rule {rule!r} that can be ignored; did you mean {', '.join(near)}?"
-            )
+            raise ValueError(f"operations: {unknown('optional operation', name, sorted(optional))}")
+        self._check_ignored()
         if self.validation_errors not in VALIDATION_SHAPES:
-            shapes = ", ".join(get_args(ErrorShape))
-            raise ValueError(f"validation_errors: {self.validation_errors!r} is none of {shapes}")
+            raise ValueError(
+                f"validation_errors must be {_any_of(ErrorShape)}, not {self.validation_errors!r}"
+            )
         if self.callbacks not in get_args(Reach):
-            raise ValueError(f"callbacks: {self.callbacks!r} is none of {', '.join(get_args(Reach))}")
+            raise ValueError(f"callbacks must be {_any_of(Reach)}, not {self.callbacks!r}")
         for name in ("slots", "balance"):
             limit = getattr(self, name)
             if limit is not None and limit < 0:
-                raise ValueError(f"{name}: {limit} is negative; use None for no limit")
+                raise ValueError(f"{name} must be 0 or more, or none for no limit; got {limit}")
         for name in ("retention_days", "body_cap", "journal_bytes"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not positive")
+                raise ValueError(f"{name} must be positive; got {getattr(self, name)!r}")
+
+    def _check_ignored(self) -> None:
+        rules = {rule: None for each in every_operation(self.gateways) for rule in each.rules}
+        for rule in sorted(self.ignore):
+            if rule not in rules:
+                raise ValueError(f"ignore: {unknown('rule', rule, filter(relaxable, rules))}")
+            if not relaxable(rule):
+                raise ValueError(f"ignore: rule {rule!r} is always enforced; only limits can be ignored")
 
     def _check_cors(self) -> None:
         if self.cors not in ("loopback", "off", "*") and not _ORIGIN.fullmatch(self.cors):
@@ -227,26 +296,28 @@ class Settings:
 
     def _check_keys(self) -> None:
         if "" in self.keys:
-            raise ValueError("keys: an empty key cannot be sent; leave it out")
+            raise ValueError("keys must not contain an empty key; a request cannot send it")
         for key in self.keys:
             access, colon, secret = key.partition(":")
             if colon and not (access and secret):
-                raise ValueError("keys: an access key and its secret are written ACCESS:SECRET")
+                raise ValueError(
+                    "keys: an access key is given with its secret, as ACCESS:SECRET; one of the two is empty"
+                )
 
     @property
     def plain_keys(self) -> tuple[str, ...]:
-        """The accepted keys that are sent as they are."""
+        """The accepted keys without a secret."""
         return tuple(key for key in self.keys if ":" not in key)
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """The secrets of the access keys, for tokens."""
+        """The secrets by access key, for verifying tokens."""
         pairs = (key.partition(":") for key in self.keys if ":" in key)
         return {access: secret for access, _, secret in pairs}
 
     @classmethod
     def of(cls, switches: Mapping[str, Any]) -> Self:
-        """Settings from switches by name. Raises TypeError for a name that is none, with the nearest ones."""
+        """Settings from a mapping. Raises TypeError for an unknown name, with suggestions."""
         _check_names(switches)
         return cls(**switches)
 
@@ -255,17 +326,31 @@ def _check_names(names: Iterable[str]) -> None:
     known = [each.name for each in fields(Settings)]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known) or known
-            raise TypeError(f"there is no setting {name!r}; did you mean {', '.join(near)}?")
+            raise TypeError(unknown("setting", name, known))
+
+
+def _annotation(name: str) -> str:
+    return next(str(each.type) for each in fields(Settings) if each.name == name)
+
+
+def _type_name(name: str) -> str:
+    """The type of a setting as messages name it."""
+    return _TYPE_NAMES[_annotation(name)]
+
+
+def _any_of(literal: object) -> str:
+    """The values of a Literal, as messages list them."""
+    *others, last = get_args(literal)
+    return f"{', '.join(others)} or {last}"
 
 
 def read_switch(name: str, text: str) -> object:
-    """The value of a switch from its spelling in a flag or an ini file; lists are separated by commas.
+    """The value of a setting from its text in a flag or an ini file; items of a list are separated by commas.
 
-    Raises ValueError that names the switch, TypeError for a name that is none.
+    Raises ValueError that names the setting, TypeError for an unknown name.
     """
     _check_names([name])
-    kind = next(str(each.type) for each in fields(Settings) if each.name == name)
+    kind = _annotation(name)
     try:
         if text.lower() == "none" and kind.endswith("| None"):
             return None
@@ -279,32 +364,35 @@ def read_switch(name: str, text: str) -> object:
         reader = {"int": int, "float": float}.get(kind.removesuffix(" | None"), str)
         return reader(text)
     except (ValueError, KeyError):
-        raise ValueError(f"{name}: {text!r} is not of type {kind.replace('|', 'or')}") from None
+        raise ValueError(f"{name} must be {_type_name(name)}, not {text!r}") from None
 
 
 def _texts(name: str, values: object) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"{name}: give a list of texts, not {values!r}")  # noqa: TRY004 -- one kind of error for all switches
+        # The value is left out: it may be an API key.
+        raise ValueError(f"{name} must be a list of strings, not of type {type(values).__name__}")  # noqa: TRY004 -- one kind of error for all settings
     texts = tuple(cast("Iterable[object]", values))
     for text in texts:
         if not isinstance(text, str):
-            raise ValueError(f"{name}: {text!r} is no text")  # noqa: TRY004
+            raise ValueError(f"{name} must be a list of strings; it contains {text!r}")  # noqa: TRY004
     return cast("tuple[str, ...]", texts)
 
 
 def _gateways(values: object) -> tuple[Gateway, ...]:
-    """Gateways from declarations and names."""
+    """The gateways for a list of declarations and names."""
     known = {gateway.name: gateway for gateway in GATEWAYS}
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"gateways: give a list of gateways or their names, not {values!r}")  # noqa: TRY004
+        raise ValueError(f"gateways must be a list of gateways or their names, not {values!r}")  # noqa: TRY004
     found: list[Gateway] = []
     for value in cast("Iterable[object]", values):
-        gateway = known.get(value) if isinstance(value, str) else value
+        if isinstance(value, str) and value not in known:
+            raise ValueError(f"gateways: {unknown('gateway', value, known)}")
+        gateway = known[value] if isinstance(value, str) else value
         if not isinstance(gateway, Gateway):
-            raise ValueError(f"gateways: {value!r} is not a Gateway or one of {', '.join(known)}")  # noqa: TRY004
+            raise ValueError(f"gateways must be a list of gateways or their names; it contains {value!r}")  # noqa: TRY004
         found.append(gateway)
     if not found:
-        raise ValueError("gateways: give at least one")
+        raise ValueError("gateways must not be empty")
     return tuple(found)
 
 
@@ -312,15 +400,15 @@ def _pauses(name: str, values: object) -> tuple[float, ...]:
     try:
         pauses = tuple(float(value) for value in cast("Iterable[float]", values))
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: give a list of seconds, not {values!r}") from None
+        raise ValueError(f"{name} must be {_type_name(name)}, not {values!r}") from None
     for pause in pauses:
         if not 0 <= pause < float("inf"):
-            raise ValueError(f"{name}: {pause} seconds is not a pause")
+            raise ValueError(f"{name} must be numbers of seconds, each 0 or more; got {pause}")
     return pauses
 
 
 def _origin(name: str, url: object) -> str:
-    """What paths can be appended to."""
+    """The URL without trailing slashes, so that a path can be appended."""
     if not isinstance(url, str) or not is_web_url(url):
-        raise ValueError(f"{name}: {url!r} is not an absolute http(s) URL")
+        raise ValueError(f"{name} must be an absolute http(s) URL, not {url!r}")
     return url.rstrip("/")

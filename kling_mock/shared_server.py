@@ -1,4 +1,4 @@
-"""One socket for many tests: a stage on which fresh fakes take turns."""
+"""A server shared by the tests of a pytest worker: one socket, with a new fake for each test."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kling_mock.doors.server import Server
 from kling_mock.fake import Fake
 from kling_mock.timing.clock import Clock
 
-# Between two tests nobody has a good key: what comes late from the last one is told so with a 401.
-_NOBODY = "between-two-tests"
+# Between tests no other key is valid, so late requests of the previous test get 401.
+_UNUSED_KEY = "between-two-tests"
 
 
 class ServedFake(Fake):
-    """A fake behind a socket: `.url` is where, `.api_key` what it accepts."""
+    """A fake with a server: `.url` is its address, `.api_key` an accepted key."""
 
     def __init__(self, url: str, *, clock: Clock | None = None, **switches: object) -> None:
         super().__init__(clock=clock, store=None, **switches)
@@ -28,23 +28,23 @@ class ServedFake(Fake):
 
 
 class SharedServer:
-    """A server that lives long, for fakes that live as long as a test."""
+    """A server that runs for a whole session and serves one fake at a time."""
 
     def __init__(self) -> None:
-        self._app = ASGIApp(Fake(keys=[_NOBODY]))
+        self._app = ASGIApp(Fake(keys=[_UNUSED_KEY]))
         self.server = Server(self._app)
         self._numbers = itertools.count()
 
     def fresh_key(self, test: str) -> str:
-        """A key that no other test has; the same run gives the same keys."""
+        """A key that is unique to this test; equal runs give equal keys."""
         return f"sk-mock-{hashlib.sha256(test.encode()).hexdigest()[:12]}-{next(self._numbers)}"
 
     @contextmanager
     def use(self, *, clock: Clock | None = None, **switches: object) -> Generator[ServedFake]:
-        """Put a fresh fake behind the socket for a while. The switches have to name one key or more."""
+        """Serve a new fake until the context ends. The setting `keys` must not be empty."""
         empty = self._app.fake
         fake = ServedFake(self.server.url, clock=clock, **switches)
-        # What is on its way when the test ends is not sent to the end: it would come in another test.
+        # Callbacks in progress are cancelled at the end, so that none arrives during another test.
         with self.server.beside(fake.sender().run):
             self._app.fake = fake
             try:

@@ -1,4 +1,4 @@
-"""Signed bearers: JWT with HS256, issued by an access key, as Kling documents them."""
+"""Tokens (JWT, HS256) issued by an access key, as Kling documents them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-# The library's own annotation names types of an optional dependency.
+# The annotation of the library refers to types of an optional dependency.
 _decode: Final[Callable[..., dict[str, Any]]] = jwt.decode  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-# Times are judged in `decisions.decide`: after a token is first seen they run on the fake's clock.
+# `decisions.decide` checks the times: after the first use of a token they depend on the fake's clock.
 _TIMELESS: Final = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
 
 
 class Claims(NamedTuple):
-    """What a token states, unverified: algorithm, issuer, and when it is valid (Unix seconds)."""
+    """The unverified claims of a token: algorithm, issuer and validity (Unix seconds)."""
 
     algorithm: object
     issuer: object
@@ -24,7 +24,7 @@ class Claims(NamedTuple):
 
 
 def read_claims(bearer: str) -> Claims | None:
-    """The claims of a token, or None if the text is not one."""
+    """The claims of a token, or None if the text is not a token."""
     try:
         algorithm = jwt.get_unverified_header(bearer).get("alg")
         claims = _decode(bearer, options={"verify_signature": False, **_TIMELESS})
@@ -34,8 +34,8 @@ def read_claims(bearer: str) -> Claims | None:
 
 
 def is_signed(bearer: str, secret: str) -> bool:
-    """Whether a token is signed with a secret."""
-    # HMAC pads its key with zeros anyway; a short one, fine in a test, would make the library warn.
+    """Whether the token has a valid signature with this secret."""
+    # PyJWT warns about short keys. HMAC pads keys with zeros, so the signature stays the same.
     padded = secret.encode().ljust(32, b"\0")
     try:
         _decode(bearer, padded, algorithms=["HS256"], options=_TIMELESS)

@@ -69,6 +69,7 @@ LIBRARIES = {
     "kling_mock.doors.request_parser": {"httptools"},
     "kling_mock.doors.server": {"uvicorn"},
     "kling_mock.images.draw": {"PIL"},
+    "kling_mock.images.fonts": {"PIL"},
     "kling_mock.images.text": {"PIL"},  # the letters of drawing, which alone imports it
     "kling_mock.pytest_plugin": {"pytest"},
     "kling_mock.images.thumbnails": {"PIL"},  # made at creation, if the settings want them
@@ -96,7 +97,11 @@ DOORS = {
 }
 
 # Who may import what draws pictures: the fake, when the first one is wanted.
-DRAWERS = {"kling_mock.fake": "lazy", "kling_mock.images.draw": "eager"}
+DRAWERS = {
+    "kling_mock.fake": "lazy",
+    "kling_mock.images.draw": "eager",
+    "kling_mock.images.text": "eager",
+}
 
 # These import what they hand out when it is asked for, and before that only for types.
 POSTPONING = {"kling_contracts", "kling_contracts.verify", "kling_client", "kling_mock", "kling_mock.fake"}
@@ -182,7 +187,7 @@ def test_doors_are_opened_only_by_those_who_may() -> None:
 
 
 def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
-    drawing = {"kling_mock.images.draw", "kling_mock.images.text"}
+    drawing = {f"kling_mock.images.{name}" for name in ("draw", "fonts", "text")}
     found = {each.module: each.kind for each in imports() if each.name in drawing}
     assert found == DRAWERS
 

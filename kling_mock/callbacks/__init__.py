@@ -1,1 +1,1 @@
-"""Callbacks: what is due, the queue, delivery to a function, the policy of whom to call."""
+"""Callbacks: the due ones, the delivery queue, the dispatcher, and the policy for receivers' URLs."""

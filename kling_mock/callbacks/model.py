@@ -1,8 +1,8 @@
-"""Callbacks: which are due, derived from plans and the clock, and what became of them.
+"""Callbacks derived from plans and the clock, with their delivery attempts.
 
-Nothing is queued. A callback is due for every change of a task that gave a `callback_url`; only attempts
-to deliver are records. Sources: the trigger and the bare task object as body are official; repeats until
-a receiver takes it are assumed (at-least-once).
+A callback is due for every change of a task whose request has a `callback_url`. Only delivery attempts are
+stored. Sources: the trigger and the body (a bare task object) are official; repeating until a receiver
+accepts (at-least-once) is assumed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 
 
 class Callback(NamedTuple):
-    """One change of one task as its receiver is told. `due` and attempts are in Unix seconds.
+    """The callback for one change of one task. `due` is in Unix seconds.
 
-    `refused` says why a server does not send it (setting `callbacks`); None: nothing is in the way.
+    `position` is the index of the change in the task's history. `refused` is the reason for which a server
+    does not send it (setting `callbacks`), or None.
     """
 
     task_id: str
@@ -49,12 +50,15 @@ class Callback(NamedTuple):
         return any(attempt.delivered for attempt in self.attempts)
 
     def next_attempt(self, retries: Sequence[float]) -> float | None:
-        """When to try (again), or None if the callback was taken or has been given up."""
+        """The instant of the next attempt in Unix seconds; None if the callback is delivered or given up."""
         return next_attempt(self.due, self.attempts, retries)
 
 
 def next_attempt(due: float, attempts: Sequence[AttemptRecord], retries: Sequence[float]) -> float | None:
-    """When a callback is to be tried (again), or None if it was taken or has been given up."""
+    """The instant of the next attempt in Unix seconds; None if the callback is delivered or given up.
+
+    `retries` are the pauses between attempts in seconds.
+    """
     if not attempts:
         return due
     failed = len(attempts)
@@ -62,25 +66,25 @@ def next_attempt(due: float, attempts: Sequence[AttemptRecord], retries: Sequenc
     return None if over else attempts[-1].at + retries[failed - 1]
 
 
-# Gives the HTTP status of the receiver's answer; None counts as 200. An exception is a failed attempt.
+# Returns an HTTP status; None counts as 200. An exception is a failed attempt.
 Receiver = Callable[[Callback], "int | None"]
 
 
 def callbacks_of(task: TaskState, settings: Settings, until: float) -> Iterator[Callback]:
-    """The callbacks of one task that have become due by an instant."""
+    """The callbacks of one task that are due by an instant (Unix seconds)."""
     for position, change in enumerate(changes_of(task, until)):
         yield callback_of(task, settings, position, change)
 
 
 def changes_of(task: TaskState, until: float = NEVER) -> Sequence[Transition]:
-    """The changes that a task calls back on, up to an instant: also those that are known to come."""
+    """The changes of a task that cause a callback, up to an instant; by default also the planned ones."""
     if not task.record.request.callback_url:
         return ()
     return [change for change in task.history(until) if change.at < NEVER]
 
 
 def callback_of(task: TaskState, settings: Settings, position: int, change: Transition) -> Callback:
-    """The callback on the change at this position of a task's history."""
+    """The callback for the change at this position of a task's history."""
     record = task.record
     return Callback(
         record.id,

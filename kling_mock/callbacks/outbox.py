@@ -1,4 +1,4 @@
-"""The outbox: the callbacks due so far, as a test or a script reads them."""
+"""The outbox: the callbacks due so far, as a read-only sequence."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Outbox(Sequence[Callback]):
         self._dispatcher = dispatcher
 
     def deliver_to(self, receiver: Receiver | None) -> None:
-        """Hand over what is due, now and after each call, `advance` and script verb.
+        """Deliver due callbacks to a function: now, and after each request, `advance` or change by the test.
 
-        The receiver takes a `Callback`. It answers with an HTTP status or None (taken); 300 and above,
-        or an exception, is a failed attempt, repeated after the pauses of `callback_retries` on the
-        fake's clock. An exception is also raised when the fixture ends. None stops delivery. While there
-        is a receiver, a server sends nothing over HTTP.
+        The receiver gets a `Callback` and returns an HTTP status or None (200). A status outside 200-299 or
+        an exception is a failed attempt; it is repeated after the pauses in the setting `callback_retries`,
+        on the fake's clock. The exception is also raised when the fixture ends. `deliver_to(None)` stops
+        delivery. While a receiver is set, a server sends nothing over HTTP.
         """
         self._dispatcher.deliver_to(receiver)
 

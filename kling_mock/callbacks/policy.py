@@ -1,4 +1,4 @@
-"""Which receivers of callbacks are called over HTTP: without being asked, nothing leaves the machine."""
+"""The policy for sending callbacks over HTTP: by default only to receivers on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from kling_mock.settings import Reach
 
 
 def refusal(url: str, reach: Reach) -> str | None:
-    """Why a receiver is not called over HTTP, and the way out; None if it is. No name is resolved."""
+    """The reason for not calling a receiver over HTTP, with the flag that allows it; None if it is called.
+
+    Host names are not resolved.
+    """
     if reach == "any":
         return None
     if reach == "off":
@@ -20,28 +23,28 @@ def refusal(url: str, reach: Reach) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is `localhost` or a loopback address, as it is written."""
+    """Whether a host is `localhost` or a loopback address, without resolving it."""
     if host.lower() == "localhost":
         return True
     try:
         address = ipaddress.ip_address(host)
-    except ValueError:  # a name, or an address in a spelling that only resolvers know
+    except ValueError:  # a name, or a notation of an address that only resolvers accept
         return False
     # Versions of Python differ on ::ffff:127.0.0.1.
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def without_secrets(url: str) -> str:
-    """A URL as it may be shown to whoever looks: without user, password, query and fragment, in ASCII."""
+    """A URL without user, password, query and fragment, in ASCII, for logs."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # what looks like an IPv6 address and is none
-        return "(a URL that cannot be read)"
+    except ValueError:  # a malformed IPv6 address
+        return "(malformed URL)"
     return in_ascii(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
 def in_ascii(text: str) -> str:
-    """A text that came from elsewhere as any terminal can show it, and none is steered by it."""
+    """Untrusted text with non-ASCII and control characters escaped, so that it cannot control a terminal."""
     return ascii(text)[1:-1]
 
 

@@ -1,7 +1,8 @@
-"""The agenda of deliveries: what is to be tried next, and when. It does no I/O and starts nothing.
+"""The queue of delivery attempts, ordered by due time. It does no I/O and starts no thread.
 
-Both ways of delivery, to a function and over HTTP, take from it and report to it. All of it is derived: it
-only remembers which tasks are not through with their callbacks, so that nobody looks at all tasks.
+Delivery to a function and delivery over HTTP both take attempts from it and record their results. Its
+contents are derived from the store: it keeps only the tasks with callbacks still to deliver, so it need not
+scan all tasks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ EVERY_TASK: Final = TasksKey()
 
 
 class PendingDelivery(NamedTuple):
-    """An attempt to make: the callback, and the instant (Unix seconds) at which it was due."""
+    """A delivery attempt to make: the callback, and the instant (Unix seconds) at which it is due."""
 
     callback: Callback
     due: float
@@ -38,7 +39,7 @@ class _Next(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    """A task that may call back yet. `order` is the place among attempts due at one instant."""
+    """A task with callbacks still to deliver. `order` breaks ties between equal due times."""
 
     order: int
     due: float
@@ -46,9 +47,9 @@ class _Entry:
 
 
 class DeliveryQueue:
-    """Attempts in the order they are due, one of each task at a time.
+    """Delivery attempts in order of their due time, one of each task at a time.
 
-    It lies idle until `open()`: as long as nobody delivers, it costs nothing.
+    Nothing is tracked before `open()`, so a fake whose callbacks are not delivered has no cost.
     """
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -58,11 +59,11 @@ class DeliveryQueue:
         self._is_open = False
         self._orders = itertools.count()
         self._entries: dict[str, _Entry] = {}
-        # Entries that have changed leave old lines behind: those are passed over.
+        # A heap. When an entry changes, its old lines stay in the heap and are skipped.
         self._lines: list[tuple[float, int, str]] = []
 
     def open(self) -> None:
-        """From now on, keep in mind what is to be delivered. Looks at all tasks, once."""
+        """Start tracking. Reads all tasks once."""
         with self._lock:
             if not self._is_open:
                 self._is_open = True
@@ -70,7 +71,7 @@ class DeliveryQueue:
                     self._note(task)
 
     def note(self, task_id: str) -> bool:
-        """A task was created, queried or ended. Gives whether that changes when it calls back."""
+        """Update the entry of a task that has changed. Returns whether its due time changed."""
         if not self._is_open:
             return False
         task = self._task(task_id)
@@ -84,7 +85,10 @@ class DeliveryQueue:
         return self._store.read((key,))[key]
 
     def take(self) -> PendingDelivery | None:
-        """The attempt that has been due for longest; its task has no other until `record` or `put_back`."""
+        """The attempt with the earliest due time that has passed, or None.
+
+        No other attempt of the same task is returned before `record` or `put_back`.
+        """
         with self._lock:
             now = self._store.clock.now()
             while (line := self._first()) is not None and line[0] <= now:
@@ -92,7 +96,7 @@ class DeliveryQueue:
                 task_id = line[2]
                 task = self._task(task_id)
                 found = None if task is None else self._earliest(task, changes_of(task))
-                if task is None or found is None or found.due > now:  # dropped, or changed and not yet told
+                if task is None or found is None or found.due > now:  # expired, or changed before `note`
                     self._renew(task_id)
                     continue
                 self._entries[task_id].taken = True
@@ -101,7 +105,7 @@ class DeliveryQueue:
             return None
 
     def next_due(self) -> float:
-        """When the next attempt is due, in Unix seconds; NEVER if none is known to come."""
+        """When the next attempt is due, in Unix seconds; NEVER if no attempt is known."""
         with self._lock:
             line = self._first()
             return NEVER if line is None else line[0]
@@ -109,10 +113,11 @@ class DeliveryQueue:
     def record(
         self, delivery: PendingDelivery, status: int | None, error: str | None = None, *, lasted: float = 0.0
     ) -> AttemptRecord:
-        """Write down how an attempt ended: with the status of an answer, or with an error.
+        """Record the result of an attempt: the status of a response, or an error.
 
-        `lasted` is in seconds of the fake's clock: the pause before the next attempt begins after it. For
-        the rest the instant is when the attempt was due, so a jump of the clock passes through all retries.
+        The attempt is recorded at its due time plus `lasted` (its duration in seconds of the fake's clock);
+        the pause before the next attempt starts there. Using the due time rather than the present makes one
+        long `advance` run through all retries.
         """
         if status is not None and not 200 <= status < 300:
             error = f"the receiver answered {status}"
@@ -126,13 +131,13 @@ class DeliveryQueue:
         return attempt
 
     def put_back(self, delivery: PendingDelivery) -> None:
-        """The task may have its next attempt; the same one again if none was recorded."""
+        """Make the task's next attempt available: the same one again if no result was recorded."""
         task_id = delivery.callback.task_id
         with self._lock:
             self._renew(task_id)
 
     def _renew(self, task_id: str) -> None:
-        """Look at a task anew, in its old place."""
+        """Derive the entry of a task again, with the same order."""
         task = self._task(task_id)
         if task is None:  # its retention is over
             del self._entries[task_id]
@@ -144,7 +149,7 @@ class DeliveryQueue:
     def _note(self, task: TaskState) -> bool:
         task_id = task.record.id
         entry = self._entries.get(task_id)
-        if entry is not None and entry.taken:  # it is looked at again when its attempt is over
+        if entry is not None and entry.taken:  # `record` or `put_back` renews it
             return False
         changes = changes_of(task)
         found = self._earliest(task, changes)
@@ -157,12 +162,12 @@ class DeliveryQueue:
         if due == entry.due:
             return False
         entry.due = due
-        if due < NEVER:  # else only a query or a verb leads on, and both are told
+        if due < NEVER:  # otherwise a query or the test must change the task first, and both call `note`
             heapq.heappush(self._lines, (due, entry.order, task_id))
         return True
 
     def _earliest(self, task: TaskState, changes: Sequence[Transition]) -> _Next | None:
-        """The next attempt of a task, past or to come: of two at one instant, the earlier change."""
+        """The next attempt of a task, due or planned; of two at one instant, that for the earlier change."""
         earliest: _Next | None = None
         for position, change in enumerate(changes):
             attempts = task.attempts_at(position)

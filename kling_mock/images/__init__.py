@@ -1,1 +1,1 @@
-"""Result pictures: URLs and sizes, drawing, the metadata in a picture."""
+"""Result pictures: their URLs and sizes, drawing, and the metadata in their PNG files."""

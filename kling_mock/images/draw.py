@@ -1,6 +1,6 @@
-"""Drawing result pictures with Pillow: a contact result that says what the task was made from.
+"""Draws result pictures with Pillow: a tile for each input picture, and a caption with prompt and task id.
 
-Everything is drawn in palette colours, which is several times as fast as reducing a picture to them.
+Pictures are drawn in palette colours, which is several times faster than quantising a drawn picture.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from kling_mock.images.metadata import KEYWORD, metadata_text
-from kling_mock.images.text import Ramp, set_line, wrap
+from kling_mock.images.text import Ramp, draw_line, wrap
 from kling_mock.images.thumbnails import open_thumbnail
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import PictureRecord
@@ -26,26 +26,33 @@ GROUND: Final[Colour] = (20, 22, 30)
 CARD: Final[Colour] = (34, 37, 49)
 INK: Final[Colour] = (240, 242, 248)
 FAINT: Final[Colour] = (146, 152, 172)
+DIM: Final[Colour] = (118, 124, 144)
+PALE: Final[Colour] = (204, 208, 220)
 SCENE: Final[Colour] = (52, 96, 150)
 STYLE: Final[Colour] = (134, 66, 128)
 
 GAP: Final = 16
 CAPTION: Final = 148
 STRIP: Final = 40
+FACT_MINIMUM: Final = 60
 STEPS: Final = 8
+PLACES: Final = 256
 
 
 class _Palette:
-    """Colours by their place in the picture's palette."""
+    """The palette of a picture: colours by their index."""
 
     def __init__(self) -> None:
         self._places: dict[Colour, int] = {}
 
     def place(self, colour: Colour) -> int:
+        """The place of a colour; of the nearest one if all are taken, as by more than six thumbnails."""
+        if colour not in self._places and len(self._places) == PLACES:
+            return self._places[min(self._places, key=lambda other: _distance(colour, other))]
         return self._places.setdefault(colour, len(self._places))
 
     def ramp(self, ground: Colour, ink: Colour) -> Ramp:
-        """From ground to ink in even steps: what smooth letters are made of."""
+        """The palette indices of even steps from ground to ink, for antialiased letters."""
         return tuple(
             self.place(
                 (
@@ -61,21 +68,25 @@ class _Palette:
         return [part for colour in self._places for part in colour]
 
 
+def _distance(one: Colour, other: Colour) -> int:
+    return sum((part - its) ** 2 for part, its in zip(one, other, strict=True))
+
+
 def _between(low: int, high: int, step: int) -> int:
     return low + (high - low) * step // (STEPS - 1)
 
 
 def draw_picture(result: PictureInfo) -> bytes:
-    """A PNG of the result's size. Equal sheets give equal bytes."""
+    """A PNG of the result's size. Equal arguments give equal bytes."""
     palette = _Palette()
     image = Image.new("L", (result.width, result.height), palette.place(GROUND))
+    _draw_caption(image, palette, result)
     if not result.pictures:
-        box = (GAP, GAP, result.width - GAP - 1, result.height - CAPTION - 1)
+        box = (GAP, GAP, result.width - GAP - 1, result.height - CAPTION - GAP - 1)
         digest = sha256(f"{result.task_id}/{result.index}".encode()).digest()
         _draw_pattern(ImageDraw.Draw(image), palette, box, digest)
     for box, picture in zip(_boxes(result), result.pictures, strict=True):
         _draw_card(image, palette, box, picture)
-    _draw_caption(image, palette, result)
     info = PngInfo()
     info.add_itxt(KEYWORD, metadata_text(result))
     image.putpalette(palette.colours())
@@ -85,7 +96,7 @@ def draw_picture(result: PictureInfo) -> bytes:
 
 
 def _boxes(result: PictureInfo) -> list[Box]:
-    """One box per picture, in the grid whose boxes come nearest to squares."""
+    """One box per picture, in the grid whose boxes are closest to squares."""
     count = len(result.pictures)
     if not count:
         return []
@@ -100,7 +111,7 @@ def _boxes(result: PictureInfo) -> list[Box]:
     boxes: list[Box] = []
     for at in range(count):
         row, column = divmod(at, columns)
-        # A last row that is not full stands in the middle.
+        # An incomplete last row is centred.
         left_over = columns - min(columns, count - row * columns)
         left = GAP + (wide + GAP) * column + (wide + GAP) * left_over // 2
         top = GAP + (high + GAP) * row
@@ -109,7 +120,7 @@ def _boxes(result: PictureInfo) -> list[Box]:
 
 
 def _draw_card(image: Image.Image, palette: _Palette, box: Box, picture: PictureRecord) -> None:
-    """A pattern made from the picture's digest, and a strip that says which picture it stands for."""
+    """A thumbnail, or a pattern derived from the picture's digest, and a strip with field and digest."""
     left, top, right, bottom = box
     pen = ImageDraw.Draw(image)
     label, colour = _role(picture.field)
@@ -119,15 +130,19 @@ def _draw_card(image: Image.Image, palette: _Palette, box: Box, picture: Picture
         _draw_pattern(pen, palette, inner, bytes.fromhex(picture.sha256))
     else:
         _paste_thumbnail(image, palette, inner, picture.thumbnail)
-    baseline = bottom - STRIP + 8
-    used = set_line(image, (left + 12, baseline), label, 20, palette.ramp(colour, INK))
-    digest = picture.sha256[:8]
-    if right - left > used + 130:
-        set_line(image, (right - 96, baseline + 3), digest, 17, palette.ramp(colour, FAINT))
+    at, room = (left + 12, bottom - 13), right - left - 24
+    ink, pale = palette.ramp(colour, INK), palette.ramp(colour, PALE)
+    used = 0.0
+    for line in wrap(label, 20, room, 1).lines:
+        draw_line(image, at, line, ink, pale)
+        used = line.width
+    for line in wrap(picture.sha256[:8], 17, room, 1).lines:
+        if used + GAP + line.width <= room:
+            draw_line(image, (right - 12 - round(line.width), at[1]), line, pale, pale)
 
 
 def _paste_thumbnail(image: Image.Image, palette: _Palette, box: Box, data: bytes) -> None:
-    """The picture itself, as large as fits, in the middle of a dark ground."""
+    """The thumbnail, scaled to the box and centred on the background."""
     left, top, right, bottom = box
     wide, high = right - left + 1, bottom - top + 1
     small, colours = open_thumbnail(data)
@@ -150,7 +165,7 @@ def _role(field: str) -> tuple[str, Colour]:
 
 
 def _draw_pattern(pen: ImageDraw.ImageDraw, palette: _Palette, box: Box, digest: bytes) -> None:
-    """Nine by six cells, mirrored, in three colours that belong together: no two digests look alike."""
+    """A mirrored pattern of nine by six cells in three colours, all derived from the digest."""
     left, top, right, bottom = box
     hue = digest[0] / 256
     ground = palette.place(_colour(hue, 0.42, 0.34))
@@ -191,11 +206,28 @@ def _draw_caption(image: Image.Image, palette: _Palette, result: PictureInfo) ->
     pen.rectangle((GAP, top, GAP + 5, result.height - GAP - 1), fill=accent)
     left, room = GAP + 20, result.width - 2 * GAP - 20
     ink, faint = palette.ramp(GROUND, INK), palette.ramp(GROUND, FAINT)
-    lines = wrap(result.prompt, 27, room, 2)
-    for at, text in enumerate(lines or ["(no prompt)"]):
-        set_line(image, (left, top - 4 + 36 * at), text, 27, ink if lines else faint)
-    begin = float(left)
-    facts = (f"{result.index + 1} of {result.count}", result.aspect_ratio, result.model_name, result.task_id)
+    baseline, step = top + 24, 36
+    lines, whole = wrap(result.prompt or "(no prompt)", 27, room, 2)
+    if not whole:
+        baseline, step = top + 18, 25
+        lines, whole = wrap(result.prompt, 21, room, 3)
+    for line in lines:
+        draw_line(image, (left, baseline), line, ink if result.prompt else faint, faint)
+        baseline += step
+    facts = [f"{result.index + 1} of {result.count}", result.aspect_ratio, result.model_name, result.task_id]
+    _draw_facts(image, (left, top + 96), facts, room, faint)
+    signed = ["kling-mock", None if whole else f"prompt of {len(result.prompt)} characters"]
+    _draw_facts(image, (left, top + 122), signed, room, palette.ramp(GROUND, DIM))
+
+
+def _draw_facts(
+    image: Image.Image, at: tuple[int, int], facts: list[str | None], room: int, ramp: Ramp
+) -> None:
+    """Facts on one line; one that does not fit is cut, and those behind it are left out."""
+    used = 0
     for fact in filter(None, facts):
-        begin += set_line(image, (round(begin), top + 76), fact, 19, faint) + 28
-    set_line(image, (left, top + 102), "kling-mock", 19, palette.ramp(GROUND, (92, 97, 116)))
+        if room - used < FACT_MINIMUM:
+            break
+        for line in wrap(fact, 19, room - used, 1).lines:
+            draw_line(image, (at[0] + used, at[1]), line, ramp, ramp)
+            used += round(line.width) + 28

@@ -1,4 +1,4 @@
-"""What a result picture says of itself, in its PNG text: enough to prove that the right one arrived."""
+"""The metadata of a result picture, in its PNG text. A test uses it to check which picture it received."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
 def metadata_text(result: PictureInfo) -> str:
-    """A result as the text that its picture carries."""
+    """The metadata of a result as JSON."""
     pictures = [
         {"field": each.field, "url": each.url, "size": each.size, "sha256": each.sha256}
         for each in result.pictures
@@ -26,23 +26,21 @@ def metadata_text(result: PictureInfo) -> str:
 
 
 def read_picture(data: bytes) -> PictureInfo:
-    """What a result picture shows: task id, index, prompt, and each input with its SHA-256.
+    """The metadata of a result picture: task id, index, prompt, and each input picture with its SHA-256.
 
-    Takes the bytes of a PNG as it was downloaded. Raises ValueError if it is no picture of this fake, or
-    was changed on the way.
+    `data` is the downloaded PNG. Raises ValueError if it was not drawn by kling-mock, is damaged or
+    truncated.
     """
-    chunks = tuple(_chunks(data))  # to the end: half a picture is changed, too
+    chunks = tuple(_chunks(data))  # all of them, to detect truncation
     for kind, content in chunks:
         if kind == b"iTXt" and content.startswith(KEYWORD.encode() + b"\0"):
-            # Keyword, NUL, two bytes of compression, language and translated keyword, each ended by NUL.
+            # Keyword, NUL, two bytes for compression, then language and translated keyword, each with a NUL.
             text = content.split(b"\0", 1)[1][2:].split(b"\0", 2)[2]
-            return _sheet(json.loads(text))
-    raise ValueError(
-        "this PNG carries no testimony of kling-mock: it was made or rewritten by something else"
-    )
+            return _picture_info(json.loads(text))
+    raise ValueError("the PNG has no kling-mock metadata: another program made or re-encoded it")
 
 
-def _sheet(facts: dict[str, Any]) -> PictureInfo:
+def _picture_info(facts: dict[str, Any]) -> PictureInfo:
     facts["pictures"] = tuple(
         PictureRecord(
             each["field"], each["url"], each["size"], each["sha256"] if each["url"] is None else None
@@ -54,14 +52,14 @@ def _sheet(facts: dict[str, Any]) -> PictureInfo:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     if not data.startswith(_SIGNATURE):
-        raise ValueError(f"this is no PNG: it begins with {data[:8]!r}")
+        raise ValueError(f"not a PNG: it begins with {data[:8]!r}")
     at = len(_SIGNATURE)
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4])
         kind, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
         if zlib.crc32(kind + content) != int.from_bytes(data[at + 8 + length : at + 12 + length]):
-            raise ValueError("this PNG is damaged: a checksum is wrong")
+            raise ValueError("the PNG is damaged: a checksum is wrong")
         yield kind, content
         at += 12 + length
     if at != len(data):
-        raise ValueError("this PNG is cut short")
+        raise ValueError("the PNG is truncated")

@@ -1,4 +1,4 @@
-"""Results as facts: their URLs and, of pictures, their size and what they show. `drawing` draws them."""
+"""Result URLs, and the contents of result pictures as data. `draw` makes the PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kling_contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
 from kling_mock.records import PictureRecord, TaskRecord
 from kling_mock.rng import draw_bits
 
-# The host and path of a picture that the real service answered with.
+# The host of result pictures in captured replies of the service.
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 PIXELS: Final = 1_000_000
@@ -22,7 +22,7 @@ _PLACE: Final = re.compile(
 
 
 class Place(NamedTuple):
-    """The result that the path of a result URL is for."""
+    """A result: the one that the path of a result URL identifies."""
 
     task_id: str
     number: int
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo:
-    """All that a result picture shows. Equal sheets give equal bytes."""
+    """The contents of a result picture. Equal contents give equal bytes."""
 
     task_id: str
     index: int
@@ -57,12 +57,12 @@ def result_path(record: TaskRecord, index: int, seed: int) -> str:
 
 @lru_cache(maxsize=256)
 def _bucket(seed: int, account: str) -> int:
-    """The ten digits that stand for an account in its URLs."""
+    """The number of an account in its URLs, below 10**10."""
     return draw_bits(seed, account, "bucket") % 10**10
 
 
 def locate(path: str) -> Place | None:
-    """The result that a path is for, if it is for one."""
+    """The result that a path identifies, or None."""
     found = _PLACE.fullmatch(path)
     return None if found is None else Place(found[2], int(found[3]), path)
 
@@ -84,7 +84,7 @@ def picture_info(record: TaskRecord, index: int) -> PictureInfo:
 
 
 def _size(ratio: str | None) -> tuple[int, int]:
-    """The size for a ratio: the contract's, or, where the settings let others pass, about as many pixels."""
+    """Width and height for a ratio: those of the contract or, for other ratios, about one megapixel."""
     sizes = RESULT_PIXELS.value
     if ratio is None:
         return sizes[DEFAULT_ASPECT_RATIO.value]

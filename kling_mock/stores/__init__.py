@@ -1,10 +1,10 @@
-"""The interface of stores, and the steps by which the core uses one without doing any I/O.
+"""The interface of stores, and the steps with which the core uses a store without doing I/O.
 
-The core is written as generators. They yield `Read` (a batch of keys, answered by a `Snapshot`) and `Commit`
-(a `Change`, answered by None or by the precondition that failed); `run` or `run_async` carries the steps out.
-A store only reads, compares and sets: `read` is one consistent view, which includes the present, and `commit`
-writes all records of a change or, if a precondition does not hold, none of them. So the same core runs over
-a lock, a transaction, or a script inside a server. `conformance` checks all of this for any store.
+The core consists of generators. They yield `Read` (a batch of keys; the result is a `Snapshot`) and `Commit`
+(a `Change`; the result: the precondition that failed, or None); `run` or `run_async` executes these steps. A
+store only reads, compares and sets: `read` returns one consistent view, including the present, and `commit`
+writes all records of a change or, if a precondition does not hold, none. So the core works with a lock, a
+transaction or a script inside a database server. `conformance` tests any store.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 
 class Key(Struct, Generic[T], frozen=True, gc=False):
-    """What can be read, or compared by its version. `T` is the type of the value."""
+    """The key of a value in the store, to read it or to compare its version. `T` is the type of the value."""
 
 
 class TaskKey(Key[TaskState | None], frozen=True, gc=False):
-    """A task by its id; None if there is none, or its retention is over.
+    """A task by its id; None if it does not exist or its retention is over.
 
-    Version: that of the state. After the retention: None if the id can be used again, else a version that is
-    not that of any state.
+    Version: that of the state. After the retention: None if the id can be used again, otherwise a version
+    that no state has.
     """
 
     id: str
@@ -46,10 +46,10 @@ class ExternalKey(Key[TaskState | None], frozen=True, gc=False):
 
 
 class AccountState(Struct, frozen=True, gc=False):
-    """An account at an instant: creates so far, images of unfinished tasks, units spent and reserved.
+    """The totals of an account: number of creates, images of unfinished tasks, units spent or reserved.
 
-    Units are reserved at creation and returned at the instant at which a task fails. A task that is dropped
-    before it ends is not unfinished any more.
+    Units are reserved at creation and returned at the instant at which a task fails. A task whose retention
+    is over no longer counts as unfinished.
     """
 
     created: int = 0
@@ -58,13 +58,13 @@ class AccountState(Struct, frozen=True, gc=False):
 
 
 class AccountKey(Key[AccountState], frozen=True, gc=False):
-    """An account. Version: the number of its creates, since only a create uses up what an account has."""
+    """The totals of an account. Version: the number of creates, since only creates consume limits."""
 
     account: str
 
 
 class PageKey(Key[tuple[TaskState, ...]], frozen=True, gc=False):
-    """The tasks of an account that were created by some operations, newest first: `size` from `first` on."""
+    """A page of the tasks of an account and these operations, newest first: `size` tasks from `first`."""
 
     account: str
     operations: frozenset[str]
@@ -83,15 +83,15 @@ class ScriptsKey(Key[Scripts], frozen=True, gc=False):
 
 
 class RuleKey(Key[int], frozen=True, gc=False):
-    """How often a scripted rule was applied. Version: that number."""
+    """The number of uses of a scripted rule. Version: that number."""
 
     id: int
 
 
 class AttemptsKey(Key[int], frozen=True, gc=False):
-    """The number of attempts to deliver the callback on one change of a task.
+    """The number of attempts to deliver the callback for one change of a task.
 
-    Version: that number; None if the task is not kept.
+    Version: that number; None if the task does not exist or its retention is over.
     """
 
     task_id: str
@@ -99,23 +99,23 @@ class AttemptsKey(Key[int], frozen=True, gc=False):
 
 
 class TokenKey(Key[float | None], frozen=True, gc=False):
-    """When a signed bearer expires, in Unix seconds of the fake's clock; None if it was never seen."""
+    """The expiry of a token in Unix seconds of the fake's clock; None if the token was never used."""
 
     digest: str
 
 
 class ClockKey(Key[ClockRecord], frozen=True, gc=False):
-    """The settings of the clock. Version: the number of their changes."""
+    """The settings of the clock. Version: the number of changes."""
 
 
 class CallsKey(Key[tuple[CallRecord, ...]], frozen=True, gc=False):
-    """The journal, of one account or of all, oldest first. The oldest entries go when it is full."""
+    """The journal of one account or of all, oldest first. When it is full, the oldest entries are dropped."""
 
     account: str | None = None
 
 
 class Ticket(Key[int], frozen=True, gc=False):
-    """The next number of a counter, from 0. Reading takes it: no two reads get the same number."""
+    """The next number of a counter, from 0. Reading increments it: no two reads return the same number."""
 
     counter: str
 
@@ -126,7 +126,7 @@ SCRIPTS: Final = ScriptsKey()
 
 
 class Snapshot(dict[Key[Any], Any]):
-    """The values of a batch of keys at one instant, `now` (Unix seconds), which never goes back."""
+    """The values of a batch of keys at the instant `now` (Unix seconds), which never decreases."""
 
     __slots__ = ("now",)
 
@@ -140,36 +140,36 @@ class Snapshot(dict[Key[Any], Any]):
 
 
 class Expect(Struct, frozen=True, gc=False):
-    """A precondition: the key still has this version; None means that there is nothing under it."""
+    """A precondition: the key has this version; None: it has no value."""
 
     key: Key[Any]
     version: int | None
 
 
 class Change(Struct, frozen=True, gc=False):
-    """Records to write together, and what has to hold at that moment."""
+    """Records to write together, and the preconditions that must hold then."""
 
     expect: tuple[Expect, ...]
     records: tuple[Record, ...]
 
 
 class Store(Protocol):
-    """A store that answers at once. Its methods may be called from several threads."""
+    """A store with blocking methods, which may be called from several threads."""
 
     @property
     def clock(self) -> Clock:
-        """The clock by which it tells the present."""
+        """The clock that determines `Snapshot.now`."""
         ...
 
     def read(self, keys: Sequence[Key[Any]]) -> Snapshot: ...
 
     def commit(self, change: Change) -> Expect | None:
-        """Write all records, or none and return the first precondition that does not hold."""
+        """Write all records and return None, or write none and return the first failed precondition."""
         ...
 
 
 class AsyncStore(Protocol):
-    """A store that has to be awaited."""
+    """A store with asynchronous methods."""
 
     async def read(self, keys: Sequence[Key[Any]]) -> Snapshot: ...
 
@@ -177,23 +177,23 @@ class AsyncStore(Protocol):
 
 
 class Read(Struct, frozen=True):
-    """Step: read these keys. It is answered by a `Snapshot`."""
+    """Step: read these keys. Its result is a `Snapshot`."""
 
     keys: tuple[Key[Any], ...]
 
 
 class Commit(Struct, frozen=True):
-    """Step: commit this change. It is answered by None, or by the precondition that failed."""
+    """Step: commit this change. Its result: the precondition that failed, or None."""
 
     change: Change
 
 
-# What a step is answered by depends on the step, which a generator's type cannot say.
+# The type of a result depends on the step, which the type of a generator cannot express.
 Steps = Generator[Read | Commit, Any, T]
 
 
 def run(steps: Steps[T], store: Store) -> T:
-    """Carry steps out and return what they return."""
+    """Execute steps on a store and return their result."""
     answer: Snapshot | Expect | None = None
     while True:
         try:
@@ -204,7 +204,7 @@ def run(steps: Steps[T], store: Store) -> T:
 
 
 async def run_async(steps: Steps[T], store: AsyncStore) -> T:
-    """The same over a store that has to be awaited."""
+    """Execute steps on an asynchronous store and return their result."""
     answer: Snapshot | Expect | None = None
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What a store in memory knows of one account: totals, and its tasks in the order of their creation."""
+"""The index of one account in the memory store: its totals, and its tasks in order of creation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPACTED_FROM: Final = 1024
 
 
 class _Series:
-    """Records in order of creation: appended at one end, dropped at the other, read by position."""
+    """Task records in order of creation: appended at the end, dropped at the beginning, read by position."""
 
     __slots__ = ("_records", "_start")
 
@@ -41,7 +41,7 @@ class _Series:
         return self._records[self._start + at]
 
     def kept(self, expiry: Callable[[TaskRecord], float], now: float) -> range:
-        """The places of the records whose expiry is later than `now`. They expire in order of creation."""
+        """The positions of the records that expire after `now`. Records expire in order of creation."""
         first = bisect_right(self._records, now, lo=self._start, key=expiry)
         return range(first - self._start, len(self))
 
@@ -50,7 +50,7 @@ class _Series:
 
 
 class AccountIndex:
-    """One account. `expiry` gives the instant at which the retention of a task is over."""
+    """One account. `expiry` returns the instant at which the retention of a task is over."""
 
     def __init__(self, expiry: Callable[[TaskRecord], float]) -> None:
         self.externals: dict[str, str] = {}
@@ -60,7 +60,7 @@ class AccountIndex:
         self._units = 0
         self._all = _Series()
         self._by_operation: dict[str, _Series] = {}
-        # The unfinished tasks, and a heap of their known ends. A changed end leaves its old line there.
+        # The unfinished tasks, and a heap of their known ends. Entries for replaced ends stay in the heap.
         self._open: OrderedDict[str, TaskState] = OrderedDict()
         self._ends: list[tuple[float, str]] = []
 
@@ -69,7 +69,7 @@ class AccountIndex:
         return self._created
 
     def state(self, now: float) -> AccountState:
-        """The totals at `now`. Amortised constant: each task is closed once."""
+        """The totals at `now`. Amortised constant time, because each task is closed once."""
         self._settle(now)
         return AccountState(self._created, self._unfinished, self._units)
 
@@ -87,19 +87,19 @@ class AccountIndex:
         self._track(state, now)
 
     def update(self, old: TaskState, new: TaskState, now: float) -> None:
-        """A task was written: its plan or its queries may have moved its end."""
+        """Account for a new state of a task, whose plan or queries may have changed its end."""
         if new.plan is old.plan and new.times is old.times:
             return
         self._settle(now, 2)
-        if self._expiry(old.record) <= now:  # its totals are those of its last moment
+        if self._expiry(old.record) <= now:  # the totals of expired tasks do not change
             return
-        if old.record.id not in self._open:  # it had ended, and may not have by its new plan
+        if old.record.id not in self._open:  # the task had ended; by its new plan it may not have
             self._unfinished += old.record.request.n
             self._units += self._returned(old)
         self._track(new, now)
 
     def _track(self, state: TaskState, now: float) -> None:
-        """Count a task as unfinished up to the end that is known of now."""
+        """Count a task as unfinished until its end as known at present."""
         task_id, end = state.record.id, state.ends
         self._open[task_id] = state
         if end <= now:
@@ -108,7 +108,7 @@ class AccountIndex:
             heapq.heappush(self._ends, (end, task_id))
 
     def drop(self, record: TaskRecord) -> None:
-        """Forget the oldest task."""
+        """Remove the oldest task."""
         self._all.drop_first()
         self._by_operation[record.operation].drop_first()
         if record.id in self._open:
@@ -118,13 +118,13 @@ class AccountIndex:
             del self.externals[external_id]
 
     def records(self, now: float) -> list[TaskRecord]:
-        """Every task that is kept, oldest first."""
+        """All tasks within their retention, oldest first."""
         return [self._all[at] for at in self._all.kept(self._expiry, now)]
 
     def page(self, operations: Iterable[str], first: int, size: int, now: float) -> list[TaskRecord]:
-        """The tasks of some operations, newest first."""
+        """A page of the tasks of these operations, newest first."""
         found = [self._by_operation[name] for name in operations if name in self._by_operation]
-        if len(found) == 1:  # no merging: as quick on the last page as on the first
+        if len(found) == 1:  # without merging, the last page is as fast as the first
             series, places = found[0], found[0].kept(self._expiry, now)
             end = max(places.stop - first, places.start)
             return list(series.newest_first(range(max(end - size, places.start), end)))
@@ -133,29 +133,29 @@ class AccountIndex:
         return list(islice(merged, first, first + size))
 
     def _settle(self, now: float, most: int | None = None) -> None:
-        """Close the tasks that have ended or expired; at most this number of ends, if given."""
+        """Close the tasks that have ended or expired; of those that ended, at most `most`, if given."""
         while self._ends and self._ends[0][0] <= now and most != 0:
             end, task_id = heapq.heappop(self._ends)
             state = self._open.get(task_id)
             if state is not None and state.ends == end:
                 self._close(task_id)
             most = None if most is None else most - 1
-        while self._open:  # in the order of creation, which is that of expiry
+        while self._open:  # in order of creation, which is the order of expiry
             task_id = next(iter(self._open))
             if self._expiry(self._open[task_id].record) > now:
                 return
             self._close(task_id)
 
     def _close(self, task_id: str) -> None:
-        """A task has ended or expired, so it is not unfinished any more."""
+        """Stop counting a task as unfinished, because it has ended or expired."""
         state = self._open.pop(task_id)
         self._unfinished -= state.record.request.n
         self._units -= self._returned(state)
 
     def _returned(self, state: TaskState) -> int:
-        """The units that return with the end of a task: those of one that fails while it is kept.
+        """The units returned at the end of a task: all if it fails within its retention, otherwise 0.
 
-        This does not depend on when the end is noticed, which may be long after.
+        The result does not depend on when the end is noticed, which may be much later.
         """
         failed = state.plan.failure is not None and state.ends < self._expiry(state.record)
         return state.record.units if failed else 0

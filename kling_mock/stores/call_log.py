@@ -1,4 +1,4 @@
-"""The journal in memory: calls in order, bounded by the memory they take."""
+"""The journal in memory, limited by its size in bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kling_mock.records import CallRecord
 
 
 class CallLog:
-    """Calls, oldest first. While they take more than `limit` bytes the oldest is dropped; one is kept."""
+    """Calls, oldest first. Above `limit` bytes the oldest calls are dropped; the newest is always kept."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -26,5 +26,5 @@ class CallLog:
             self.size -= self._sizes.popleft()
 
     def of(self, account: str | None) -> tuple[CallRecord, ...]:
-        """The calls of one account, or of all."""
+        """The calls of one account, or of all (None)."""
         return tuple([call for call in self._calls if account in (None, call.account)])

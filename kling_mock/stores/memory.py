@@ -1,4 +1,4 @@
-"""The default store: dictionaries behind one lock. It lives and dies with its process."""
+"""The default store: dictionaries guarded by one lock. Its contents are lost when the process ends."""
 
 from __future__ import annotations
 
@@ -48,20 +48,21 @@ from kling_mock.stores.account_index import AccountIndex
 from kling_mock.stores.call_log import CallLog
 from kling_mock.timing.clock import Clock
 
-# Each new task or token drops this many that are past their retention: more than arrive, and never many.
+# The number of expired tasks or tokens dropped for each new one: more than 1, so that none accumulate, and
+# few, so that no request takes long.
 DROPPED_AT_ONCE: Final = 2
-# The version of a task that is past its retention and not dropped yet. No precondition asks for it.
+# The version of a task that has expired but is not dropped yet. No precondition has it.
 EXPIRED: Final = -1
 NEW_ACCOUNT: Final = AccountState()
 
 
 class MemoryStore:
-    """`retention` is how long a task is kept, in seconds; `journal_bytes` is the memory for the journal."""
+    """A store in memory. `retention` of tasks in seconds; `journal_bytes`: memory for the journal."""
 
     def __init__(self, clock: Clock, *, retention: float, journal_bytes: int) -> None:
         self.clock = clock
         self._retention = retention
-        self._lock = clock.lock  # one lock: the settings of the clock are compared and replaced like all else
+        self._lock = clock.lock  # shared, because a commit also compares and replaces the clock's settings
         self._tasks: dict[str, TaskState] = {}
         self._order: deque[TaskRecord] = deque()  # oldest first
         self._accounts: dict[str, AccountIndex] = {}
@@ -160,7 +161,7 @@ class MemoryStore:
     # -- versions
 
     def version_of_task(self, key: TaskKey, now: float) -> int | None:
-        # The id of an expired task is taken for as long as the task is here, and its task has no version.
+        # The id of an expired task cannot be used again until the task is dropped.
         state = self._tasks.get(key.id)
         if state is None:
             return None
@@ -218,7 +219,7 @@ class MemoryStore:
     def write_rule(self, record: RuleRecord, _now: float) -> None:
         self._rules[record.id] = record
         self._scripts_version += 1
-        self._scripts = None  # made anew when it is read: many rules may be written at once
+        self._scripts = None  # rebuilt on the next read, because many rules may be written at once
 
     def write_use(self, record: RuleUse, _now: float) -> None:
         self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + 1
@@ -227,7 +228,7 @@ class MemoryStore:
         if record.digest not in self._tokens:
             self._tokens[record.digest] = record.expires
             self._token_order.append(record.digest)
-        for _ in range(DROPPED_AT_ONCE):  # they are in the order in which they came
+        for _ in range(DROPPED_AT_ONCE):  # in order of first use
             if not self._token_order or self._tokens[self._token_order[0]] + self._retention > now:
                 break
             del self._tokens[self._token_order.popleft()]
@@ -252,7 +253,7 @@ _Read = Callable[[MemoryStore, Key[Any], float], object]
 _Version = Callable[[MemoryStore, Key[Any], float], "int | None"]
 _Write = Callable[[MemoryStore, Record, float], None]
 
-# Keyed by type, each function takes its own kind of key or record: the casts say no more than that.
+# Each function accepts the type of key or record under which it is listed; the casts express this.
 _READS: Final = cast(
     "dict[type[Key[Any]], _Read]",
     {

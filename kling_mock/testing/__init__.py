@@ -1,1 +1,1 @@
-"""What a test reads: views of a fake, tasks, the journal, the timeline."""
+"""The API for tests: views of a fake, task handles, the journal, the timeline."""

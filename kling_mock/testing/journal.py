@@ -1,4 +1,4 @@
-"""The journal: every call as it was answered, with assertions whose messages show what came."""
+"""The journal: all requests with their replies, and assertions whose messages show the closest requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 5
 
 
 class Calls(Sequence[CallRecord]):
-    """Calls, oldest first. Filters give calls again; credentials are never kept."""
+    """Calls, oldest first. Filters such as `creates` return calls again. Credentials are not kept."""
 
     def __init__(
         self, read: Callable[[], Sequence[CallRecord]], watch: ChangeNotifier, criteria: Sequence[str]
@@ -24,17 +24,17 @@ class Calls(Sequence[CallRecord]):
 
     @property
     def creates(self) -> Calls:
-        """Calls that created a task or were refused to."""
+        """Create requests, accepted and refused."""
         return self._only(lambda call: call.method == "POST")
 
     @property
     def polls(self) -> Calls:
-        """Queries that found their task."""
+        """Queries that found a task."""
         return self._only(lambda call: call.method == "GET" and call.shown is not None)
 
     @property
     def refused(self) -> Calls:
-        """Calls that a rule refused; `.rule` says which."""
+        """Calls that a rule refused; `.rule` is its id."""
         return self._only(lambda call: call.rule is not None)
 
     def _only(self, fits: Callable[[CallRecord], bool]) -> Calls:
@@ -43,10 +43,10 @@ class Calls(Sequence[CallRecord]):
     def assert_created(
         self, times: int | None = None, *, within: float | None = None, **criteria: object
     ) -> None:
-        """Assert that a task was created (exactly `times` tasks, if given) by a request that fits.
+        """Assert that matching requests created a task: at least one, or exactly `times`.
 
         Criteria are those of `Fake.when`: `prompt="*cat*"`, `aspect_ratio="1:1"`, `n=2`, `subjects=3`.
-        With `within`, wait so many seconds of real time for other threads to create as many.
+        `within`: wait up to this number of seconds of real time for other threads to create the tasks.
         """
         check_criteria(criteria, self._criteria)
         wanted = RuleRecord(0, None, criteria, None)
@@ -63,9 +63,9 @@ class Calls(Sequence[CallRecord]):
     def _explain(self, wanted: RuleRecord, times: int | None, found: int) -> str:
         criteria = ", ".join(f"{name}={value!r}" for name, value in (wanted.criteria or {}).items())
         tasks = "tasks" if times not in (None, 1) else "task"
-        what = f"{tasks} created with {criteria}" if criteria else f"{tasks} created"
+        subject = f"{tasks} created with {criteria}" if criteria else f"{tasks} created"
         number = "at least one" if times is None else f"exactly {times}"
-        lines = [f"expected {number} {what}, found {found}. Creates that came, nearest first:"]
+        lines = [f"expected {number} {subject}; found {found}. Create requests, closest match first:"]
         return "\n".join([*lines, *nearest(wanted, self.creates, compare)])
 
     @overload
@@ -86,7 +86,7 @@ class Calls(Sequence[CallRecord]):
 
 
 def line(call: CallRecord) -> str:
-    """A call on one line."""
+    """A call as one line of text."""
     end = f" {call.shown}" if call.shown else ""
     task = f" task {call.task_id}" if call.task_id else ""
     rule = f" (refused by {call.rule})" if call.rule else ""
@@ -98,7 +98,7 @@ def nearest(
     creates: Iterable[CallRecord],
     explain: Callable[[RuleRecord, CallRecord], Iterable[str]],
 ) -> Iterator[str]:
-    """How creates compare with what was wanted: the nearest ones first, and five at most."""
+    """Lines that compare creates with a rule: the closest five."""
     ordered = sorted(creates, key=lambda call: _distance(wanted, call))
     for call in ordered[:SHOWN]:
         yield from explain(wanted, call)
@@ -113,19 +113,19 @@ def _distance(wanted: RuleRecord, call: CallRecord) -> int:
 
 
 def compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
-    """A create on one line, then a line for each criterion: whether it fits, else what came."""
+    """Lines for one create: the call, then for each criterion whether it matches."""
     yield f"  {line(call)}"
     if call.request is None:
         return
     missed = mismatches(wanted, call.request)
     for name, value in (wanted.criteria or {}).items():
         yield (
-            f"    {name}: wanted {value!r}, came {missed[name][1]!r}"
+            f"    {name}: expected {value!r}, got {missed[name][1]!r}"
             if name in missed
-            else f"    {name}: fits"
+            else f"    {name}: matches"
         )
 
 
 def elapsed(start: float, at: float) -> str:
-    """An instant as the seconds since another one."""
+    """The time between two instants, such as `+1.500s`."""
     return f"+{at - start:.3f}s"

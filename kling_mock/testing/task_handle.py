@@ -1,8 +1,7 @@
-"""A handle on one task: what a test reads of it, and the verbs that end it. Looking is no query."""
+"""A handle on one task: its state for assertions, and the methods that end it."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from kling_contracts.vocabulary import TaskStatus
@@ -13,12 +12,13 @@ from kling_mock.records import TaskRecord, TaskRequest, TaskState
 from kling_mock.scenario import check_message
 from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
+from kling_mock.suggestions import status_of
 from kling_mock.testing.journal import SHOWN, elapsed, line
 from kling_mock.timing.notifier import ChangeNotifier
 
 
 class TaskHandle:
-    """One task of a fake."""
+    """One task of a fake. Reading it is not a query: it does not count as a poll."""
 
     def __init__(self, record: TaskRecord, store: Store, settings: Settings, watch: ChangeNotifier) -> None:
         self._record = record
@@ -33,7 +33,7 @@ class TaskHandle:
 
     @property
     def request(self) -> TaskRequest:
-        """What was asked for, defaults filled in."""
+        """The create request, with defaults filled in."""
         return self._record.request
 
     def _read(self) -> tuple[TaskState, float]:
@@ -41,7 +41,7 @@ class TaskHandle:
 
     @property
     def status(self) -> TaskStatus:
-        """The status at this moment. Like everything here, raises LookupError after the task's retention."""
+        """The present status. Raises LookupError after the retention of the task, as do the members below."""
         task, now = self._read()
         return task.at(now).status
 
@@ -53,12 +53,12 @@ class TaskHandle:
 
     @property
     def polls(self) -> int:
-        """How many queries found this task."""
+        """The number of queries that found this task."""
         return self._read()[0].polls
 
     @property
     def history(self) -> tuple[Transition, ...]:
-        """Every change so far, oldest first, each with its instant in Unix seconds."""
+        """All changes so far, oldest first, with their instants in Unix seconds."""
         task, now = self._read()
         return task.history(now)
 
@@ -73,33 +73,34 @@ class TaskHandle:
     def assert_status(self, status: TaskStatus | str, *, within: float | None = None) -> None:
         """Assert that the task has this status.
 
-        With `within`, wait so many seconds of real time for other threads, and for the clock if it runs,
-        to bring it there. A task that has ended otherwise is not waited for.
+        `within`: wait up to this number of seconds of real time until it has, because of other threads or a
+        running clock. Fails without waiting if the task has ended with another status. Raises ValueError for
+        an unknown status.
         """
-        wanted = _known(status)
+        wanted = status_of(status)
         self._notifier.wait(lambda: self.status.terminal or self.status is wanted, within, self._next_change)
-        came = self.status
-        if came is not wanted:
-            failure = f" ({self.failure})" if came is TaskStatus.FAILED else ""
-            raise AssertionError(self._explain(f"to be {wanted}, but it is {came}{failure}"))
+        actual = self.status
+        if actual is not wanted:
+            failure = f" ({self.failure})" if actual is TaskStatus.FAILED else ""
+            raise AssertionError(self._explain(f"to be {wanted}, but it is {actual}{failure}"))
 
     def assert_polled(
         self, times: int | None = None, *, at_most: int | None = None, within: float | None = None
     ) -> None:
-        """Assert that the task was queried: exactly `times` times, once to `at_most` times, or at all.
+        """Assert the number of queries of the task: exactly `times`, 1 to `at_most`, or at least 1.
 
-        With `within`, wait so many seconds of real time for other threads to query it as often as that.
+        `within`: wait up to this number of seconds of real time for other threads to query it.
         """
         if times is not None and at_most is not None:
-            raise TypeError("give either times, an exact number, or at_most")
+            raise TypeError("times and at_most: give only one of them")
         least = 1 if times is None else times
         most = at_most if times is None else times
         self._notifier.wait(lambda: self.polls >= least, within)
-        came = self.polls
-        if came < least or (most is not None and came > most):
+        actual = self.polls
+        if actual < least or (most is not None and actual > most):
             number = "at least once" if most is None else f"1 to {most} times"
             number = number if times is None else f"exactly {times} times"
-            raise AssertionError(self._explain(f"to be polled {number}, but it was polled {came} times"))
+            raise AssertionError(self._explain(f"to be polled {number}, but it was polled {actual} times"))
 
     def _next_change(self) -> float:
         task, now = self._read()
@@ -107,20 +108,20 @@ class TaskHandle:
         return min((instant for instant in instants if instant > now), default=NEVER)
 
     def _explain(self, expectation: str) -> str:
-        """An expectation that was not met, the task's history, and the queries that came."""
+        """The message for a failed expectation, with the history and the queries of the task."""
         start = self._record.created
         history = ", ".join(f"{change.status} {elapsed(start, change.at)}" for change in self.history)
-        lines = [f"expected task {self.id} {expectation}", f"  history: {history}", "  queries that came:"]
+        lines = [f"expected task {self.id} {expectation}", f"  history: {history}", "  queries:"]
         key = CallsKey(self._record.account)
         calls = self._store.read((key,))[key]
-        came = [call for call in calls if call.task_id == self.id and call.method == "GET" and call.shown]
-        if len(came) > SHOWN:
-            lines.append(f"    {len(came) - SHOWN} before these")
-        lines += [f"    {elapsed(start, call.at)} {line(call)}" for call in came[-SHOWN:]]
-        return "\n".join(lines if came else [*lines[:-1], "  no query came"])
+        queries = [call for call in calls if call.task_id == self.id and call.method == "GET" and call.shown]
+        if len(queries) > SHOWN:
+            lines.append(f"    {len(queries) - SHOWN} earlier ones")
+        lines += [f"    {elapsed(start, call.at)} {line(call)}" for call in queries[-SHOWN:]]
+        return "\n".join(lines if queries else [*lines[:-1], "  queries: none"])
 
     def release(self) -> None:
-        """End the task now, the way it was going to end. Raises TaskAlreadyEnded if it has ended."""
+        """End the task now, with its planned outcome. Raises TaskAlreadyEnded if it has ended."""
         self._finish(lambda planned: planned)
 
     def succeed(self) -> None:
@@ -146,11 +147,3 @@ class TaskHandle:
         prompt = self.request.prompt
         shown = prompt if len(prompt) <= 30 else prompt[:27] + "..."
         return f"<task {self.id} {self.status}, {self.polls} polls, prompt {shown!r}>"
-
-
-def _known(status: str) -> TaskStatus:
-    try:
-        return TaskStatus(status)
-    except ValueError:
-        near = difflib.get_close_matches(status, list(TaskStatus)) or list(TaskStatus)
-        raise ValueError(f"there is no status {status!r}; did you mean {', '.join(near)}?") from None

@@ -1,4 +1,4 @@
-"""What a fake saw, as one readable timeline: calls, states, callbacks, clock; and scripts not used."""
+"""The timeline of a fake as text: requests, task states, callbacks, clock advances; and unused scripts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kling_mock.testing.journal import compare, elapsed, line, nearest
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.view import FakeView
 
-# Of a long story, the beginning and the end are shown.
+# The number of events shown from the beginning and from the end of a long timeline.
 FIRST: Final = 20
 LAST: Final = 40
 
-# Of what happens at one instant, that which leads to the rest comes first.
+# Events with equal timestamps are listed in causal order.
 _ORDER: Final = ("call", "state", "callback", "clock")
 
 
@@ -29,10 +29,10 @@ class _Event(NamedTuple):
 
 
 def timeline(view: FakeView) -> str:
-    """Everything that happened in a fake (or in one account of it), a line each, by the fake's clock.
+    """All events of a fake, or of one account, one per line, with the seconds since the first event.
 
-    Times are seconds since the first event. States stand at the instants at which the tasks changed,
-    whether or not anybody looked. Below are the scripts with uses left, compared with the creates that came.
+    A task state is listed at the instant of the change, even if no query observed it. After the events,
+    scripts with uses left are compared with the create requests.
     """
     events = sorted(_events(view), key=lambda event: (event.at, _ORDER.index(event.kind)))
     return "\n".join([*_shortened(events), *_unused(view)])
@@ -43,7 +43,7 @@ def _events(view: FakeView) -> Iterator[_Event]:
     scripts = {rule.id: rule for rule in view.scripts}
     several = len({call.account for call in calls if call.account is not None}) > 1
     for call in calls:
-        yield _Event(call.at, "call", _tell(call, scripts, several=several))
+        yield _Event(call.at, "call", _describe_call(call, scripts, several=several))
     created = {call.task_id for call in calls if call.method == "POST"}
     for task in view.tasks:
         yield from _states(task, skip_first=task.id in created)
@@ -53,33 +53,33 @@ def _events(view: FakeView) -> Iterator[_Event]:
         yield _Event(jump.at, "clock", f"advanced by {jump.seconds:g} s")
 
 
-def _tell(call: CallRecord, scripts: dict[int, RuleRecord], *, several: bool) -> str:
-    who = f"{call.account or 'nobody'}: " if several else ""
+def _describe_call(call: CallRecord, scripts: dict[int, RuleRecord], *, several: bool) -> str:
+    account = f"{call.account or 'no account'}: " if several else ""
     rule = None if call.script is None else scripts.get(call.script)
     script = "" if rule is None else f" [script #{rule.id}: {describe(rule)}]"
-    return "; ".join((f"{who}{line(call)}{script}", *call.notes))
+    return "; ".join((f"{account}{line(call)}{script}", *call.notes))
 
 
 def _states(task: TaskHandle, *, skip_first: bool) -> Iterator[_Event]:
-    """The states of a task. That it was submitted, the line of its create says already."""
+    """The states of a task; `skip_first` if the line of its create shows the first one."""
     for change in task.history[skip_first:]:
         why = f": {task.failure}" if change.status is TaskStatus.FAILED else ""
         yield _Event(change.at, "state", f"task {task.id} {change.status}{why}")
 
 
 def _deliveries(callback: Callback) -> Iterator[_Event]:
-    what = f"task {callback.task_id} {callback.status} to {callback.url}"
+    subject = f"task {callback.task_id} {callback.status} to {callback.url}"
     if not callback.attempts:
         why = "not delivered" if callback.refused is None else f"not sent: {callback.refused}"
-        yield _Event(callback.due, "callback", f"{what} is due, {why}")
+        yield _Event(callback.due, "callback", f"{subject} is due, {why}")
     for attempt in callback.attempts:
-        fate = "delivered" if attempt.delivered else f"attempt {attempt.number} failed: {attempt.error}"
-        yield _Event(attempt.at, "callback", f"{what} {fate}")
+        result = "delivered" if attempt.delivered else f"attempt {attempt.number} failed: {attempt.error}"
+        yield _Event(attempt.at, "callback", f"{subject} {result}")
 
 
 def _shortened(events: Sequence[_Event]) -> Iterator[str]:
     if not events:
-        yield "no call came"
+        yield "no requests"
         return
     times = [elapsed(events[0].at, event.at) for event in events]
     width = max(map(len, times))
@@ -98,7 +98,8 @@ def _unused(view: FakeView) -> Iterator[str]:
         if rule.uses_left == 0 or (rule.uses_left is None and used):
             continue
         yield ""
-        yield f"not used{' up' if used else ''}: script #{rule.id}: {describe(rule)}. Creates that came:"
+        state = "partly used" if used else "unused"
+        yield f"{state} script #{rule.id}: {describe(rule)}. Create requests, closest match first:"
         yield from nearest(rule, [call for call in creates if call.script != rule.id], _why_not)
 
 
@@ -107,8 +108,8 @@ def _why_not(rule: RuleRecord, call: CallRecord) -> Iterator[str]:
     if call.request is None or mismatches(rule, call.request):
         return
     if rule.account not in (None, call.account):
-        yield f"    another account: wanted {rule.account!r}, came {call.account!r}"
+        yield f"    account: expected {rule.account!r}, got {call.account!r}"
     elif call.script is not None:
-        yield f"    script #{call.script} answered it"
+        yield f"    script #{call.script} was applied"
     else:
-        yield "    came before the script was written"
+        yield "    received before the script was written"

@@ -1,4 +1,4 @@
-"""What a test sees and says: tasks, calls, callbacks and scripts, of one account or of all."""
+"""The view of a fake for tests: tasks, calls, callbacks and scripts, of one account or of all."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from kling_mock.timing.notifier import ChangeNotifier
 
 
 class NotOneTask(AssertionError):
-    """`.task` is for the one task there is; the message lists those there are."""
+    """`.task` was read while there was no task, or more than one; the message lists them."""
 
 
 class FakeView:
-    """The view of one account (`fake.account(key)`); a `Fake` is the view of all of them."""
+    """The view of one account (`fake.account(key)`); a `Fake` is the view of all accounts."""
 
     def __init__(
         self,
@@ -52,14 +52,15 @@ class FakeView:
 
     @property
     def task(self) -> TaskHandle:
-        """The only task. Raises NotOneTask, which lists them, if there are none or several."""
+        """The only task. Raises NotOneTask for no task or several tasks."""
         tasks = self.tasks
         if len(tasks) == 1:
             return tasks[0]
-        listed = "".join(f"\n  {task!r}" for task in tasks) or " none was created"
-        came = "".join(f"\n  {call}" for call in repr(self.calls.refused).splitlines()[1:])
-        refused = f"\nrefused were:{came}" if came and not tasks else ""
-        raise NotOneTask(f"there is not one task but {len(tasks)}:{listed}{refused}")
+        listed = "".join(f"\n  {task!r}" for task in tasks)
+        found = f"{len(tasks)} exist:{listed}" if tasks else "none was created"
+        calls = "".join(f"\n  {call}" for call in repr(self.calls.refused).splitlines()[1:])
+        refused = f"\nrefused requests:{calls}" if calls and not tasks else ""
+        raise NotOneTask(f".task expects exactly one task; {found}{refused}")
 
     @property
     def calls(self) -> Calls:
@@ -77,12 +78,12 @@ class FakeView:
 
     @property
     def next(self) -> Script:
-        """Script the next create that is accepted; several queue up."""
+        """Script the outcome of the next accepted create; several scripts form a queue."""
         return self._script(None)
 
     @property
     def scripts(self) -> Sequence[RuleRecord]:
-        """Every rule that was scripted here, oldest first, used up or not, with the uses that are left."""
+        """All scripted rules, including used-up ones, oldest first; `uses_left` is the present number."""
         scripts = self._store.read((SCRIPTS,))[SCRIPTS]
         return [
             replace(rule, uses_left=scripts.left(rule))
@@ -91,10 +92,11 @@ class FakeView:
         ]
 
     def when(self, **criteria: object) -> Script:
-        """Script every create that fits; the newest rule that fits applies.
+        """Script the outcome of every matching create; the newest matching rule applies.
 
-        Criteria are the fields of the request: `prompt="*cat*"` (texts are globs), `aspect_ratio`, `n`,
-        `model_name`, and so on; and `subjects`, the number of subject pictures.
+        Criteria are fields of the request, such as `prompt="*cat*"` (strings are globs), `aspect_ratio`, `n`
+        or `model_name`, and `subjects`, the number of subject pictures. Raises TypeError for an unknown
+        field.
         """
         check_criteria(criteria, self._criteria)
         return self._script(criteria)
@@ -110,5 +112,5 @@ class FakeView:
         return run(write_rule(rule), self._store)
 
     def __repr__(self) -> str:
-        who = self._account or "all accounts"
-        return f"<{type(self).__name__} of {who}: {len(self.tasks)} tasks, {len(self.calls)} calls>"
+        account = self._account or "all accounts"
+        return f"<{type(self).__name__} of {account}: {len(self.tasks)} tasks, {len(self.calls)} calls>"

@@ -89,7 +89,7 @@ def draw_each(classes: Mapping[str, st.SearchStrategy[Tagged]], examples: int) -
 
 
 # Requests of each class; `make faulty-servers` draws more.
-DRAWN = 4 if EVERY_FAULT else 2
+DRAWN = 4 if EVERY_FAULT else 1
 
 
 @operations

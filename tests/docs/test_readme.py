@@ -46,13 +46,13 @@ def test_the_client_example_runs(readme: Page, player: Play, kling: Fake, pytest
     assert [path.name for path in (pytester.path / "out").iterdir()] == [f"{kling.task.id}-0.png"]
 
 
-def test_the_verifier_says_that_the_fake_is_right(readme: Page, player: Play) -> None:
+def test_the_verifier_passes_the_fake(readme: Page, player: Play) -> None:
     """The command of use 4, with a server as use 2 starts it."""
     playing = player(ROOT / "README.md")
     playing._serve(["serve", "--port", "8000"])
     playing.play_block(readme.block("sh", "kling-contracts verify"))
     assert playing.output is not None
-    assert playing.output.startswith("holds: ")
+    assert playing.output.startswith("passed: ")
 
 
 def test_the_make_targets_exist(readme: Page) -> None:

@@ -1,4 +1,4 @@
-"""The command in the tests' own words: its usual arguments, and how its output is read."""
+"""Helpers for tests of the command: usual arguments, and a parser of its output."""
 
 from __future__ import annotations
 

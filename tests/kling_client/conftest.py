@@ -1,4 +1,4 @@
-"""A scripted service behind `httpx.MockTransport`, virtual time, and one test body for both clients."""
+"""A scripted service behind `httpx.MockTransport`, virtual time, and fixtures to test both clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Answer: TypeAlias = "httpx.Response | Exception | Callable[[httpx.Request], http
 
 
 class FakeTime:
-    """A clock that only sleeping (or a test) moves."""
+    """A clock that advances only by sleeping, or when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -44,7 +44,7 @@ class FakeTime:
 
 
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in chunks, as from a socket: not read in advance, may break off; tells whether it was closed."""
+    """A streamed body in chunks, which may end with `error`. Counts the bytes sent and records `close`."""
 
     def __init__(self, *chunks: bytes, error: BaseException | None = None) -> None:
         self.chunks, self.error = chunks, error
@@ -69,7 +69,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class Service:
-    """Answers requests from a list; the last answer repeats. Keeps what was asked, and when."""
+    """Answers requests from a list; the last answer repeats. Records the requests and their times."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -88,7 +88,7 @@ class Service:
             return answer(request)
         if not answer.is_stream_consumed or isinstance(answer.stream, Body):
             return answer
-        # An answer that was built from content may be given many times, and to both kinds of client.
+        # A copy, because an answer with content may be used several times and by both kinds of client.
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
     def will(self, *answers: Answer) -> None:
@@ -99,7 +99,7 @@ class Service:
         return [f"{request.method} {request.url.raw_path.decode()}" for request in self.requests]
 
     def client(self, **options: Any) -> Any:
-        """A client of the kind under test whose methods block."""
+        """A client of the kind under test; an AsyncClient is wrapped so that its methods block."""
         options = {"api_key": KEY, "clock": self.time.clock, **options}
         transport = httpx.MockTransport(self)
         if self.kind == "sync":
@@ -119,7 +119,7 @@ class Service:
 
 
 class Blocking:
-    """An AsyncClient or AsyncTask, called as if it blocked."""
+    """Blocking wrapper of an AsyncClient or AsyncTask."""
 
     def __init__(self, inner: AsyncClient | AsyncTask) -> None:
         self.inner = inner
@@ -144,12 +144,12 @@ class Blocking:
 
 
 def _drained(results: AsyncIterator[Any]) -> Iterator[Any]:
-    """What an asynchronous iterator yields, and then what it raises."""
+    """Iterate over an asynchronous iterator; an error is raised after the values before it."""
     found: list[Any] = []
 
     async def drain() -> None:
         async for result in results:
-            found.append(result)  # noqa: PERF401 -- what came before an error must survive it
+            found.append(result)  # noqa: PERF401 -- values before an error must be kept
 
     try:
         asyncio.run(drain())
@@ -158,7 +158,7 @@ def _drained(results: AsyncIterator[Any]) -> Iterator[Any]:
 
 
 def picture(width: int = 300, height: int = 300, size: int = 100) -> bytes:
-    """The beginning of a PNG: all that anybody here looks at."""
+    """The header of a PNG, padded to `size` bytes; the client reads nothing else of an image."""
     header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
     return header.ljust(size, b"\0")
 
@@ -177,7 +177,7 @@ def task(status: str = "submitted", *, urls: Sequence[str] = (), **fields: Any) 
 
 
 def shown(status: str = "submitted", *, urls: Sequence[str] = (), **fields: Any) -> httpx.Response:
-    """An answer of success."""
+    """A success response with a task."""
     envelope = {
         "code": 0,
         "message": "SUCCEED",
@@ -191,7 +191,7 @@ VARIABLES = ("COMETAPI_KEY", "KLING_BASE_URL", "KLING_ACCESS_KEY", "KLING_SECRET
 
 
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the person who runs the tests."""
+    """Unset the variables that the client reads, so that the tests do not depend on the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
@@ -204,8 +204,8 @@ def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def desk(kling: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the command: a directory with two pictures, and a fake that answers in process."""
+def workdir(kling: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the command: a current directory with two images, and a mock that answers in process."""
     del kling
     no_environment(monkeypatch)
     monkeypatch.setenv("COMETAPI_KEY", command.KEY)

@@ -1,4 +1,4 @@
-"""A flow driven without any I/O: outcomes in, steps out, and a clock that only sleeping moves."""
+"""Runs a flow without I/O: scripted outcomes, recorded steps, and a clock that advances by sleeping."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kling_client.steps import Call, Failure, Flow, Head, Outcome, Read, Send, S
 from kling_contracts.gateways import COMETAPI
 from tests.kling_client.conftest import KEY, TASK_ID, FakeTime, task
 
-# An answer is what a call leads to: a failure, or a head and the pieces of a body (or a failure amid them).
+# The outcome of a call: a failure, or a head and the chunks of a body, the last of which may be a failure.
 Answer = Failure | tuple[Head, list["bytes | Failure"]]
 Result = tuple[Any, "Run"]
 
 
 class Run:
-    """What a flow did."""
+    """Runs a flow and records its steps."""
 
     def __init__(self) -> None:
         self.time = FakeTime()
@@ -31,7 +31,7 @@ class Run:
         self.shown: list[TaskSnapshot] = []
 
     def play(self, flow: Flow[Any], answers: Iterable[Answer], spend: float = 0.0) -> Any:
-        """Drive a flow with scripted answers, each of which takes `spend` seconds; the last one repeats."""
+        """Run a flow with scripted answers. Each takes `spend` seconds; the last one repeats."""
         script = list(answers)
         body: list[bytes | Failure] = []
         outcome: Outcome = None

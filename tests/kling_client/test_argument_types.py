@@ -1,4 +1,4 @@
-"""Arguments of the wrong type are a ConfigError that names them, before anything is sent."""
+"""Arguments of the wrong type raise a ConfigError that names them, before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from kling_client import Client, ConfigError
 
 
 @pytest.mark.parametrize(
-    ("misuse", "says"),
+    ("misuse", "message"),
     [
-        (lambda make: make(5), "api_key must be text, not int"),
-        (lambda make: make("sk-any").get(5), "a task id is text, not 5"),
-        (lambda make: make("sk-any").generate(None), "images must be a list of pictures"),
-        (lambda make: make("sk-any").generate([5, 6]), "5 is no picture"),
+        (lambda make: make(5), "api_key: must be a string, not int"),
+        (lambda make: make("sk-any").get(5), r"task_id: must be a string, not int \(5\)"),
+        (lambda make: make("sk-any").get(""), "task_id: must not be empty"),
+        (lambda make: make("sk-any").generate(None), "images: must be a list of images, not NoneType"),
+        (lambda make: make("sk-any").generate([5, 6]), "image: must be a Path, .* not int"),
     ],
 )
-def test_misuse_is_a_config_error(misuse: Callable[[Any], object], says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_misuse_is_a_config_error(misuse: Callable[[Any], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         misuse(Client)

@@ -1,4 +1,4 @@
-"""What a callback brings, read."""
+"""Parsing the bodies of callbacks."""
 
 from __future__ import annotations
 

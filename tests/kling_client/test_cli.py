@@ -1,4 +1,4 @@
-"""The command `kling-client`: what it does, how it exits, and what it never does."""
+"""The command `kling-client`: requests, output, exit statuses and error messages."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 import pytest
 
 from kling_client.cli import main
+from kling_contracts.image_files import png
 from kling_mock import Fake
 from tests.kling_client.command import AT_ONCE, KEY, KLING, create, interrupt, lines
 
-pytestmark = [AT_ONCE, pytest.mark.usefixtures("desk")]
+pytestmark = [AT_ONCE, pytest.mark.usefixtures("workdir")]
 
 
 # --- generate ---------------------------------------------------------------------------------------------
 
 
 def test_generate_waits_and_saves(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
-    """Facts on stdout, one a line; what goes on, on stderr."""
+    """Facts on stdout, one per line; progress on stderr."""
     assert main(create("--aspect-ratio", "3:2", "--n", "2", "--out", "dir")) == 0
     out, err = capsys.readouterr()
     names = [f"dir/{kling.task.id}-{index}.png" for index in range(2)]
@@ -34,8 +36,8 @@ def test_generate_waits_and_saves(kling: Fake, capsys: pytest.CaptureFixture[str
 
 
 def test_every_option_arrives(kling: Fake) -> None:
-    wishes = "--scene a.png --style https://h/s.png --model kling-v2 --n 1 --callback-url https://h/cb"
-    assert main(create(*wishes.split(), "--external-id", "mine", "--no-wait", "--timeout", "9")) == 0
+    options = "--scene a.png --style https://h/s.png --model kling-v2 --n 1 --callback-url https://h/cb"
+    assert main(create(*options.split(), "--external-id", "mine", "--no-wait", "--timeout", "9")) == 0
     request = kling.task.request
     assert [each.field for each in request.pictures][2:] == ["scence_image", "style_image"]
     assert (request.callback_url, request.external_task_id, request.n) == ("https://h/cb", "mine", 1)
@@ -77,7 +79,7 @@ def test_a_timeout_is_status_3_and_its_resume_command_works(
     assert main(create("--deadline", "5", *more)) == 3
     out, err = capsys.readouterr()
     assert lines(out)[-1] == ["status", "processing"]
-    assert f"task {kling.task.id} is still processing after 5.0 s" in err
+    assert f"task {kling.task.id} has not finished after 5.0 s (status: processing)" in err
     command = shlex.split(err.splitlines()[-1])
     assert command[:3] == ["kling-client", "wait", kling.task.id]
     kling.task.release()
@@ -101,34 +103,88 @@ def test_an_invalid_request_is_status_2_with_all_violations(
 def test_all_files_that_cannot_be_read_are_named(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "a.png", "no.png", "--scene", "nowhere.png", "--style", "nul\0.png"]) == 2
     err = capsys.readouterr().err
-    assert all(name in err for name in ("no.png: No such file", "nowhere.png", "nul"))
+    assert all(name in err for name in ("no.png: cannot be read: No such file", "nowhere.png", "nul"))
+    assert not kling.calls
+
+
+def test_an_invalid_image_is_named_by_its_file(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    """File and position, because the field alone does not identify the argument."""
+    Path("small.png").write_bytes(png(100, 100))
+    Path("text.txt").write_text("hello")
+    assert main(["generate", "a.png", "small.png", "--scene", "text.txt"]) == 2
+    first, second = capsys.readouterr().err.splitlines()[1:]
+    assert first.startswith("  small.png (subject image 2): ")
+    assert second.startswith("  text.txt (scence_image): ")
+    assert not kling.calls
+
+
+def test_a_folder_instead_of_an_image_is_named(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("folder").mkdir()
+    assert main(["generate", "a.png", "folder"]) == 2
+    assert "folder: cannot be read: Is a directory" in capsys.readouterr().err
+    assert not kling.calls
+
+
+def test_an_image_far_too_large_is_named_once(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("film.mp4").open("wb") as file:
+        file.truncate(97 * 2**20)
+    assert main(["generate", "a.png", "film.mp4"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "kling-client: film.mp4: must fit into a request of at most 96 MB"
+    )
     assert not kling.calls
 
 
 @pytest.mark.parametrize("command", [["generate", "a.png", "b.png"], ["wait", "1"]])
-def test_a_folder_that_cannot_be_used_is_found_out_before_anything_is_paid_for(
+def test_an_unusable_output_folder_is_reported_before_anything_is_paid_for(
     kling: Fake, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     assert main([*command, "--out", "a.png"]) == 2
-    assert "--out" in capsys.readouterr().err
+    assert "--out: must be a folder; a.png is a file" in capsys.readouterr().err
+    assert main([*command, "--out", "a.png/below"]) == 2
+    assert "--out: cannot create the folder a.png/below: Not a directory" in capsys.readouterr().err
     assert not kling.calls
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("arguments", "message"),
     [
-        ["--deadline", "-1"], ["--deadline", "nan"], ["--timeout", "x"], ["--gateway", "x"], ["--n", "two"],
-        ["--api-key", "sk-1"], ["--limit", "0"],
+        (create("--deadline", "-1"), "argument --deadline: must be a number of seconds >= 0; got '-1'"),
+        (create("--deadline", "nan"), "argument --deadline: must be a number of seconds >= 0; got 'nan'"),
+        (create("--timeout", "x"), "argument --timeout: must be a number of seconds >= 0; got 'x'"),
+        (create("--n", "two"), "argument --n: must be an integer; got 'two'"),
+        (["list", "--limit", "0"], "argument --limit: must be at least 1; got 0"),
+        (create("--gateway", "klin"), "unknown gateway 'klin'; did you mean 'kling'?"),
+        (create("--api-key", "sk-1"), "unknown option '--api-key'; see kling-client generate --help"),
+        (create("--promt=x"), "unknown option '--promt'; did you mean '--prompt'?"),
+        (["get", "1", "2"], "unexpected argument '2'"),
+        (["genrate", "a.png"], "unknown command 'genrate'; did you mean 'generate'?"),
+        (["--limit", "1"], "unknown command '1'; known: generate, get, wait, list"),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_status_2_before_anything_is_sent(
-    kling: Fake, wrong: list[str], capsys: pytest.CaptureFixture[str]
+    kling: Fake, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(create(*wrong))
+        main(arguments)
     assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: kling-client ")
+    err = capsys.readouterr().err
+    assert err.startswith("usage: kling-client ")
+    assert f"\nkling-client: {message}" in err
     assert not kling.calls
+
+
+def test_an_unknown_option_shows_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["get", "1", "--jsn"])
+    assert capsys.readouterr().err.startswith("usage: kling-client get [options] ID\n")
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"kling-client {version('kling-mock')}\n"
 
 
 def test_a_timeout_of_zero_and_a_missing_key_are_status_2(
@@ -137,7 +193,7 @@ def test_a_timeout_of_zero_and_a_missing_key_are_status_2(
     assert main(create("--timeout", "0")) == 2
     monkeypatch.delenv("COMETAPI_KEY")
     assert main(create()) == 2
-    assert "set COMETAPI_KEY" in capsys.readouterr().err
+    assert "set the environment variable COMETAPI_KEY" in capsys.readouterr().err
 
 
 def test_without_a_command_there_is_help_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +208,7 @@ def test_a_refusal_of_the_service_is_status_4(kling: Fake, capsys: pytest.Captur
     assert main(create()) == 4
     out, err = capsys.readouterr()
     assert out == "task 1\n"
+    assert "code task_not_exist: task_not_exist; check the task id" in err
     assert "code 1102" in err
     assert "resume" not in err
 
@@ -186,16 +243,16 @@ def test_ctrl_c_during_a_wait_is_status_130_with_the_resume_command(
     monkeypatch.setattr("time.sleep", interrupt)
     assert main(create("--overwrite")) == 130
     err = capsys.readouterr().err
-    assert "interrupted; the task goes on" in err
+    assert "interrupted; the task continues" in err
     assert err.splitlines()[-1].strip() == f"kling-client wait {kling.task.id} --out . --overwrite"
 
 
-def test_ctrl_c_during_a_create_says_what_nobody_knows(
+def test_ctrl_c_during_a_create_warns_that_a_task_may_exist(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(httpx.Client, "send", interrupt)
     assert main(create()) == 130
-    assert "may have been created, and will be billed" in capsys.readouterr().err
+    assert "a task may have been created and billed" in capsys.readouterr().err
 
 
 # --- get, wait, list --------------------------------------------------------------------------------------
@@ -228,14 +285,14 @@ def test_wait_without_a_folder_shows_the_addresses(kling: Fake, capsys: pytest.C
 def test_kling_itself_with_access_key_and_secret(
     kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One subject will do, and the external id finds the task."""
+    """One subject image is valid there, and a query by external id works."""
     monkeypatch.setenv("KLING_ACCESS_KEY", "ak-1234567")
     monkeypatch.setenv("KLING_SECRET_KEY", "x" * 32)
     assert main(["generate", "a.png", "--external-id", "mine", "--no-wait", *KLING]) == 0
     assert main(["wait", "mine", "--deadline", "0", *KLING]) == 3
     err = capsys.readouterr().err
     command = f"kling-client wait {kling.task.id} {shlex.join(KLING)}"
-    assert err.splitlines()[-1].strip() == command, "with the id of the service, and the way to it"
+    assert err.splitlines()[-1].strip() == command, "with the service's id, gateway and base URL"
 
 
 def test_list_has_a_task_a_line_with_tabs_between_its_columns(
@@ -258,7 +315,7 @@ def test_list_has_a_task_a_line_with_tabs_between_its_columns(
 
 def test_list_where_nothing_can_be_listed_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 2
-    assert "CometAPI lists no tasks" in capsys.readouterr().err
+    assert "CometAPI has no route that lists tasks" in capsys.readouterr().err
 
 
 # --- dry run ----------------------------------------------------------------------------------------------

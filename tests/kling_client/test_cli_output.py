@@ -1,4 +1,4 @@
-"""What the command prints where: one JSON object, lines for a pipe, colours and columns for a terminal."""
+"""Output of the command: one JSON object, lines for a pipe, colours and columns for a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kling_client.cli import main
 from kling_mock import Fake
 from tests.kling_client.command import AT_ONCE, KEY, KLING, create, interrupt, lines
 
-pytestmark = [AT_ONCE, pytest.mark.usefixtures("desk")]
+pytestmark = [AT_ONCE, pytest.mark.usefixtures("workdir")]
 
 
 KEYS = {
@@ -30,7 +30,7 @@ KEYS = {
 
 
 def result(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The one object on stdout, which always has the same keys."""
+    """Parse the only line of stdout, a JSON object that always has the same keys."""
     (line,) = capsys.readouterr().out.splitlines()
     shown: dict[str, Any] = json.loads(line)
     assert shown.keys() == KEYS
@@ -80,8 +80,8 @@ class Tty(io.StringIO):
         return True
 
 
-def sit_at(monkeypatch: pytest.MonkeyPatch) -> tuple[Tty, Tty]:
-    """Both streams as a terminal. No fixture: between set-up and test, pytest replaces them itself."""
+def use_terminal(monkeypatch: pytest.MonkeyPatch) -> tuple[Tty, Tty]:
+    """Replace both streams by terminals. Not a fixture: pytest replaces the streams after set-up."""
     out, err = Tty(), Tty()
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
@@ -93,30 +93,30 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def test_a_terminal_gets_a_line_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    tty = sit_at(monkeypatch)
+    tty = use_terminal(monkeypatch)
     assert main(create()) == 0
     out, err = (each.getvalue() for each in tty)
     assert "waiting" in err
     assert "\x1b[" in err
     assert "after" not in err
-    assert [fact[0] for fact in lines(out)] == ["task", "status", "file"], "stdout is as ever"
+    assert [fact[0] for fact in lines(out)] == ["task", "status", "file"], "stdout has the same facts"
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    tty = sit_at(monkeypatch)
+    tty = use_terminal(monkeypatch)
     assert main(create()) == 0
     assert COLOUR.search(tty[1].getvalue())
     monkeypatch.setenv("NO_COLOR", "1")
-    tty = sit_at(monkeypatch)
+    tty = use_terminal(monkeypatch)
     assert main(create()) == 0
     assert not COLOUR.search(tty[1].getvalue())
 
 
 def test_a_terminal_that_cannot_move_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    tty = sit_at(monkeypatch)
+    tty = use_terminal(monkeypatch)
     assert main(create()) == 0
     assert "\x1b" not in tty[1].getvalue()
     assert "processing after" in tty[1].getvalue()
@@ -135,12 +135,12 @@ def test_a_narrow_terminal_breaks_between_words_and_commands_can_be_copied(
     kling: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "_width", lambda _: 40)
-    tty = sit_at(monkeypatch)
+    tty = use_terminal(monkeypatch)
     kling.next.holds()
     assert main(create("--deadline", "3", "--out", "my dir")) == 3
-    told = tty[1].getvalue().partition("kling-client: ")[2]
-    assert all(len(line) <= 40 for line in told.splitlines())
-    command = shlex.split(told.partition("resume with:\n")[2].replace("\\\n", " "))
+    report = tty[1].getvalue().partition("kling-client: ")[2]
+    assert all(len(line) <= 40 for line in report.splitlines())
+    command = shlex.split(report.partition("resume with:\n")[2].replace("\\\n", " "))
     assert command == ["kling-client", "wait", kling.task.id, "--out", "my dir"]
 
 
@@ -151,7 +151,7 @@ def test_a_list_on_a_terminal_has_columns_that_fit(
     monkeypatch.setenv("KLING_API_KEY", KEY)
     monkeypatch.setattr(console, "_width", lambda _: width)
     assert main(create("--no-wait", "--external-id", "x" * 100, *KLING)) == 0
-    tty = sit_at(monkeypatch)
+    tty = use_terminal(monkeypatch)
     assert main(["list", *KLING]) == 0
     shown = tty[0].getvalue().strip()
     assert shown.split()[:2] == [kling.task.id, "submitted"]
@@ -171,21 +171,21 @@ def test_help_fits_any_terminal(
     assert all(len(line) <= int(columns) for line in out.splitlines())
 
 
-def test_the_help_says_how_it_exits_and_where_keys_come_from(
+def test_the_help_documents_exit_statuses_and_environment_variables(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    for said in (
+    for name in (
         "COMETAPI_KEY",
         "KLING_ACCESS_KEY",
         "KLING_SECRET_KEY",
         "KLING_BASE_URL",
         "environment only",
     ):
-        assert said in out
+        assert name in out
     for status in (
         "0 done",
         "1 the task failed",
@@ -208,7 +208,7 @@ def test_text_that_an_encoding_lacks_is_escaped(
     assert r"\xe9 \U0001f642" in stream.read()
 
 
-def test_a_reader_who_goes_away_is_no_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_closed_stdout_causes_no_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Gone(io.StringIO):
         encoding = "utf-8"  # a StringIO has none
 

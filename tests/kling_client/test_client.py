@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient` on the wire: one body of each test, run with both."""
+"""`Client` and `AsyncClient` on the wire; each test runs with both."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CREATE = "POST /kling/v1/images/generations"
 
 
 def test_generate_wait_save_as_the_readme_has_it(service: Service, tmp_path: Path) -> None:
-    """Files in, files out."""
+    """From image files to result files."""
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(picture())
     service.will(
@@ -43,21 +43,21 @@ def test_generate_wait_save_as_the_readme_has_it(service: Service, tmp_path: Pat
         shown("succeed", urls=["https://cdn.klingai.com/0.png"]),
         httpx.Response(200, content=picture(640, 480), headers={"content-type": "image/png"}),
     )
-    told: list[str] = []
+    updates: list[str] = []
     kling = service.client()
     task = kling.generate([tmp_path / "a.png", tmp_path / "b.png"], "the two at sea", aspect_ratio="3:2")
     assert (task.id, task.status) == (TASK_ID, "submitted")
-    done = task.wait(on_update=lambda state: told.append(state.status))
+    done = task.wait(on_update=lambda state: updates.append(state.status))
     (path,) = done.save(tmp_path / "out")
     assert path == tmp_path / "out" / f"{TASK_ID}-0.png"
     assert path.read_bytes() == picture(640, 480)
-    assert told == ["processing", "succeed"]
+    assert updates == ["processing", "succeed"]
     assert service.calls == [CREATE, QUERY, QUERY, "GET /0.png"]
-    assert service.times == [1000, 1000, 1001, 1001], "the first poll comes at once"
+    assert service.times == [1000, 1000, 1001, 1001], "the first poll is immediate"
 
 
 def test_the_request_on_the_wire(service: Service) -> None:
-    """One JSON object with the key as a bearer token, and no compression asked for."""
+    """One JSON object, the key as a bearer token, and no request for compression."""
     service.will(shown())
     service.client().generate(IMAGES, "é", n=2)
     (request,) = service.requests
@@ -72,7 +72,7 @@ def test_the_request_on_the_wire(service: Service) -> None:
     assert int(request.headers["content-length"]) == len(request.content)
 
 
-def test_nothing_is_sent_that_the_contract_refuses_unless_told_to(service: Service) -> None:
+def test_an_invalid_request_is_sent_only_with_check_false(service: Service) -> None:
     service.will(shown())
     kling = service.client()
     with pytest.raises(InvalidRequest) as caught:
@@ -135,34 +135,34 @@ def test_refresh_returns_a_new_snapshot_and_leaves_the_old_one_alone(service: Se
 
 
 def test_a_failed_task_is_an_error_of_wait_only(service: Service) -> None:
-    """`refresh` and `updates` just show it."""
+    """`refresh` and `updates` return it."""
     service.will(shown("failed", task_status_msg="Image pixel is invalid"))
     handle = service.client().task(TASK_ID)
     assert handle.refresh().status == "failed"
     assert [state.status for state in handle.updates()] == ["failed"]
-    told: list[Any] = []
+    updates: list[Any] = []
     with pytest.raises(TaskFailed, match="Image pixel is invalid") as caught:
-        handle.wait(on_update=told.append)
+        handle.wait(on_update=updates.append)
     assert caught.value.task.id == TASK_ID
-    assert [state.status for state in told] == ["failed"]
+    assert [state.status for state in updates] == ["failed"]
 
 
-def test_waiting_for_a_task_that_has_ended_asks_nobody(service: Service) -> None:
+def test_waiting_for_a_terminal_task_makes_no_request(service: Service) -> None:
     service.will(shown("succeed", urls=["https://h/0.png"]))
     done = service.client().get(TASK_ID)
-    told: list[Any] = []
-    assert done.wait(on_update=told.append).id == TASK_ID
+    updates: list[Any] = []
+    assert done.wait(on_update=updates.append).id == TASK_ID
     assert [state.status for state in done.updates()] == ["succeed"]
-    assert len(told) == 1
+    assert len(updates) == 1
     assert service.calls == [QUERY]
 
 
-def test_wait_tells_each_status_once_and_updates_each_change(service: Service) -> None:
+def test_wait_reports_each_status_once_and_updates_each_change(service: Service) -> None:
     states = [shown("processing", updated_at=1774805076000 + at // 2) for at in range(6)]
     service.will(shown("submitted"), *states, shown("succeed", urls=["https://h/0.png"]))
-    told: list[str] = []
-    service.client().task(TASK_ID).wait(on_update=lambda state: told.append(str(state.status)))
-    assert told == ["submitted", "processing", "succeed"]
+    statuses: list[str] = []
+    service.client().task(TASK_ID).wait(on_update=lambda state: statuses.append(str(state.status)))
+    assert statuses == ["submitted", "processing", "succeed"]
     service.will(shown("submitted"), *states, shown("succeed", urls=["https://h/0.png"]))
     changes = [state.status for state in service.client().task(TASK_ID).updates()]
     assert changes == ["submitted", "processing", "processing", "processing", "succeed"]
@@ -242,7 +242,7 @@ def test_refusals_arrive_as_their_errors(service: Service) -> None:
 
 
 def test_redirects_of_the_service_are_not_followed(service: Service) -> None:
-    """The key would go along."""
+    """The key would be sent to another host."""
     service.will(httpx.Response(307, headers={"location": "https://elsewhere/"}))
     http = service.http(follow_redirects=True)
     with pytest.raises(UnexpectedReply, match="redirect to 'https://elsewhere/'"):
@@ -274,7 +274,7 @@ def test_the_timeout_of_a_request_is_clipped_by_what_is_left(service: Service) -
 
 
 def test_time_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that patches `time` or `asyncio` reaches clients made before."""
+    """A patch of `time` or `asyncio` also affects clients created before it."""
     answers = Service("sync")
     answers.will(shown("processing"), shown("succeed", urls=["https://h/0.png"]))
     kling = Client(KEY, http_client=answers.http())
@@ -288,7 +288,7 @@ def test_time_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None
     real, here = asyncio.sleep, threading.get_ident()
 
     async def asleep(seconds: float) -> None:
-        if threading.get_ident() != here:  # the server of another test lives in this process, and ticks
+        if threading.get_ident() != here:  # a server of another test, in a thread of this process
             return await real(seconds)
         return slept.append(seconds)
 

@@ -1,4 +1,4 @@
-"""The client as an object: the HTTP client inside it, closing, and what is shown of it."""
+"""The client as an object: its HTTP client, closing, repr and pickling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.kling_client.conftest import KEY, TASK_ID, Blocking, Service, shown
 
 
 def test_an_injected_http_client_keeps_its_headers_but_not_its_auth(service: Service) -> None:
-    """Its own credentials would replace the key."""
+    """The credentials of the HTTP client would replace the key."""
     service.will(shown())
     http = service.http(headers={"X-Org": "o", "Authorization": "Bearer other"}, auth=("user", "pass"))
     service.client(http_client=http).get(TASK_ID)

@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient` do the same; many waits, threads and cancelling keep apart."""
+"""`Client` and `AsyncClient` behave alike; concurrent waits, threads and cancellation are independent."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ IMAGES = ["https://h/a.png", "https://h/b.png"]
 
 
 def _public(kind: type) -> dict[str, object]:
-    """Signatures without annotations: those differ in the kind of task and in being awaitable."""
+    """Signatures without annotations, which differ in the kind of task and in awaitables."""
     found: dict[str, object] = {}
     for name in dir(kind):
         member = inspect.getattr_static(kind, name)
         if inspect.isfunction(member) and (not name.startswith("_") or name == "__init__"):
             parameters = inspect.signature(member).parameters.values()
             ours = [(each.name, each.kind, each.default) for each in parameters]
-            # The default sleeps differ by nature.
+            # The defaults of `sleep` and `driver` differ between the two kinds.
             found[name] = [each[:2] if each[0] in ("sleep", "driver") else each for each in ours]
     return found
 
@@ -41,7 +41,7 @@ def test_both_kinds_have_the_same_public_signatures(blocking: type, awaitable: t
 
 
 def test_both_kinds_do_the_same_on_the_wire(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Same script, same requests byte for byte, same pauses, same results."""
+    """The same script leads to identical requests, pauses and results."""
     monkeypatch.delenv("KLING_BASE_URL", raising=False)
 
     def run(kind: str) -> object:
@@ -69,14 +69,14 @@ def test_both_kinds_do_the_same_on_the_wire(monkeypatch: pytest.MonkeyPatch, tmp
 def test_an_awaitable_on_update_is_awaited() -> None:
     service = Service("async")
     service.will(shown("submitted"), shown("succeed", urls=["https://h/0.png"]))
-    told: list[object] = []
+    statuses: list[object] = []
 
-    async def tell(state: AsyncTask) -> None:
+    async def record(state: AsyncTask) -> None:
         await asyncio.sleep(0)
-        told.append(state.status)
+        statuses.append(state.status)
 
-    service.client().task(TASK_ID).wait(on_update=tell)
-    assert told == ["submitted", "succeed"]
+    service.client().task(TASK_ID).wait(on_update=record)
+    assert statuses == ["submitted", "succeed"]
 
 
 def _numbered(request: httpx.Request) -> httpx.Response:

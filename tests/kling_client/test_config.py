@@ -1,4 +1,4 @@
-"""Gateway and address: explicit, then environment, then default."""
+"""Gateway and base URL: argument, else environment, else default."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_gateway_may_be_mounted_under_a_path(given: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "way_out"),
+    ("given", "usable"),
     [
         ("https://h/v1", "https://h"),
         ("https://h/v1/", "https://h"),
@@ -48,10 +48,12 @@ def test_a_gateway_may_be_mounted_under_a_path(given: str, kept: str) -> None:
         ("https://h/kling/v1/images/generations", "https://h"),
     ],
 )
-def test_an_end_that_the_client_adds_itself_is_refused_with_the_way_out(given: str, way_out: str) -> None:
+def test_a_path_end_that_the_client_appends_itself_is_refused_with_the_usable_url(
+    given: str, usable: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_base_url(COMETAPI, given)
-    assert str(caught.value).endswith(f"use {way_out}")
+    assert str(caught.value).endswith(f"use {usable}")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def _config(**changes: object) -> Config:
         "max_image_bytes": 1,
         "clock": float,
     }
-    return Config(**values | changes)  # type: ignore[arg-type]  # the point is to give wrong ones too
+    return Config(**values | changes)  # type: ignore[arg-type]  # invalid types are tested as well
 
 
 @pytest.mark.parametrize("changes", [{"timeout": 0}, {"timeout": float("nan")}, {"max_image_bytes": 0}])
@@ -114,7 +116,7 @@ def test_the_key_is_absent_from_the_repr() -> None:
 def test_a_gateway_is_found_by_its_name_and_otherwise_all_are_listed() -> None:
     assert [find_gateway("cometapi"), find_gateway("kling")] == [COMETAPI, KLING]
     for name in ("Kling", "", "comet"):
-        with pytest.raises(ConfigError, match="'cometapi' and 'kling'"):
+        with pytest.raises(ConfigError, match=f"gateway: must be 'cometapi' or 'kling', not '{name}'"):
             find_gateway(name)
 
 

@@ -1,4 +1,4 @@
-"""Keys and tokens: which are taken, from where; when tokens are made, renewed, and refused."""
+"""Keys and tokens: their sources and precedence; creation, renewal and refusal of tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACCESS, SECRET = "ak-0123456789", "sc-0123456789-0123456789-0123456789"
 
 
 class WallClock:
-    """System time, which only a test moves."""
+    """System time, set by a test."""
 
     now = 1_800_000_000.75
 
@@ -33,7 +33,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     no_environment(monkeypatch)
 
 
@@ -114,46 +114,47 @@ def test_a_plain_key_is_never_renewed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gateway", "given", "says"),
+    ("gateway", "given", "message"),
     [
-        (COMETAPI, {"access_key": "a", "secret_key": "s"}, "CometAPI takes no access key.*'kling'"),
-        (COMETAPI, {"access_key": "a", "api_key": "k"}, "CometAPI takes no access key"),
-        (KLING, {"access_key": "a"}, "access_key without secret_key"),
-        (KLING, {"secret_key": "s"}, "secret_key without access_key"),
-        (KLING, {"access_key": "a", "secret_key": "s", "api_key": "k"}, "one kind"),
-        (KLING, {"secret_key": "s", "api_key": "k"}, "one kind"),
+        (COMETAPI, {"access_key": "a", "secret_key": "s"}, "CometAPI does not accept access_key .*'kling'"),
+        (COMETAPI, {"access_key": "a", "api_key": "k"}, "CometAPI does not accept access_key"),
+        (KLING, {"access_key": "a"}, "access_key requires secret_key"),
+        (KLING, {"secret_key": "s"}, "secret_key requires access_key"),
+        (KLING, {"access_key": "a", "secret_key": "s", "api_key": "k"}, "pass either api_key, or"),
+        (KLING, {"secret_key": "s", "api_key": "k"}, "pass either api_key, or"),
         (KLING, {"access_key": "", "secret_key": "s"}, "access_key is blank"),
     ],
 )
-def test_arguments_that_do_not_go_together_are_refused_with_the_way_out(
-    gateway: Gateway, given: dict[str, str], says: str
-) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_contradictory_arguments_are_refused(gateway: Gateway, given: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         resolve(gateway, **given)
 
 
 @pytest.mark.parametrize(
-    ("variables", "says"),
+    ("variables", "message"),
     [
         ({"KLING_ACCESS_KEY": "a"}, "KLING_ACCESS_KEY is set without KLING_SECRET_KEY"),
         ({"KLING_SECRET_KEY": "s"}, "KLING_SECRET_KEY is set without KLING_ACCESS_KEY"),
-        ({"KLING_SECRET_KEY": "s", "KLING_ACCESS_KEY": "a", "KLING_API_KEY": "k"}, "unset one kind"),
-        ({"COMETAPI_KEY": "k"}, "set KLING_ACCESS_KEY and KLING_SECRET_KEY, or KLING_API_KEY"),
+        ({"KLING_SECRET_KEY": "s", "KLING_ACCESS_KEY": "a", "KLING_API_KEY": "k"}, "unset one of the two"),
+        (
+            {"COMETAPI_KEY": "k"},
+            "no key for Kling: set .*KLING_ACCESS_KEY and KLING_SECRET_KEY, or KLING_API_KEY",
+        ),
     ],
 )
-def test_variables_that_do_not_go_together_are_refused_with_the_way_out(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+def test_contradictory_variables_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=message):
         resolve(KLING)
 
 
 def test_an_explicit_pair_is_never_completed_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would sign with the secret of another key."""
+    """The token would be signed with the secret of another key."""
     monkeypatch.setenv("KLING_SECRET_KEY", "s")
-    with pytest.raises(ConfigError, match="without secret_key"):
+    with pytest.raises(ConfigError, match="requires secret_key"):
         resolve(KLING, access_key="a")
 
 
@@ -176,7 +177,7 @@ def test_without_pyjwt_tokens_are_refused_and_plain_keys_go_on(monkeypatch: pyte
 # --- tokens -----------------------------------------------------------------------------------------------
 
 
-def test_a_token_says_what_kling_documents(wall: WallClock) -> None:
+def test_a_token_has_the_documented_claims(wall: WallClock) -> None:
     token = SignedTokens(ACCESS, SECRET).bearer()
     now = int(wall.now)
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
@@ -186,7 +187,7 @@ def test_a_token_says_what_kling_documents(wall: WallClock) -> None:
 @pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("secret", ["s", "x" * 31, "x" * 32, "x" * 64, "x" * 100])
 def test_secrets_of_any_length_sign_as_they_are(wall: WallClock, secret: str) -> None:
-    """The reader of the token knows the secret only as it was given. (Reading warns; signing must not.)"""
+    """The token verifies with the secret as given. (Verifying warns of short secrets.)"""
     del wall
     assert claims(SignedTokens(ACCESS, secret).bearer(), secret)["iss"] == ACCESS
 
@@ -213,7 +214,7 @@ def test_one_token_is_used_until_a_minute_before_its_end(wall: WallClock) -> Non
 
 
 def test_a_clock_that_was_put_back_makes_a_new_token(wall: WallClock) -> None:
-    """The old one begins in the future."""
+    """The previous token is not valid yet."""
     signed = SignedTokens(ACCESS, SECRET)
     signed.bearer()
     wall.now -= 3600
@@ -247,12 +248,12 @@ def test_a_token_that_another_thread_renewed_is_taken_as_it_is(wall: WallClock) 
 def test_keys_and_tokens_are_redacted_from_text(wall: WallClock) -> None:
     del wall
     assert PlainKey("sk-1234567").redact("no sk-1234567 here") == "no [key] here"
-    assert PlainKey("k").redact("kling") == "kling", "a short key is no secret, but part of words"
+    assert PlainKey("k").redact("kling") == "kling", "a short key would match parts of words"
     signed = SignedTokens(ACCESS, SECRET)
     token = signed.bearer()
     signed.renewed(token)
-    said = f"<{token}> <{token.split('.')[1]}> <{token.rpartition('.')[0]}> <{ACCESS}> <{SECRET}>"
-    assert signed.redact(said) == "<[key]> <[key]> <[key]> <[key]> <[key]>"
+    text = f"<{token}> <{token.split('.')[1]}> <{token.rpartition('.')[0]}> <{ACCESS}> <{SECRET}>"
+    assert signed.redact(text) == "<[key]> <[key]> <[key]> <[key]> <[key]>"
 
 
 def test_credentials_do_not_show_themselves() -> None:

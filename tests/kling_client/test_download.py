@@ -1,4 +1,4 @@
-"""Downloads: whole files or none, without the key, capped, nowhere but in the directory."""
+"""Downloads: complete files only, without the key, limited in size, always inside the directory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sent(content: bytes = PNG, status: int = 200, **headers: str) -> httpx.Respo
 
 
 def done(service: Service, *urls: str, **options: Any) -> Any:
-    """A succeeded task; the next answers are those of its pictures."""
+    """A succeeded task; the answers set next are those for its images."""
     service.will(shown("succeed", urls=urls or [URL]))
     found = service.client(**options).get(TASK_ID)
     service.requests.clear()
@@ -41,7 +41,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_pictures_are_saved_under_task_and_index(service: Service, tmp_path: Path) -> None:
-    """Into a directory that is made, with the permissions that any new file gets."""
+    """The directory is created, and files get the usual permissions of new files."""
     task = done(service, URL, "https://h/1")
     service.will(sent(), sent(JPEG))
     paths = task.save(tmp_path / "new" / "out")
@@ -54,7 +54,7 @@ def test_pictures_are_saved_under_task_and_index(service: Service, tmp_path: Pat
 
 
 def test_the_host_of_a_picture_gets_no_key_and_nothing_else_of_ours(service: Service, tmp_path: Path) -> None:
-    """Not even what an injected HTTP client adds to every request, and not after a redirect."""
+    """Nor the default headers, cookies and parameters of an injected HTTP client, nor after a redirect."""
     http = service.http(
         headers={"Authorization": f"Bearer {KEY}", "X-Org": "secret"},
         auth=("user", KEY),
@@ -71,20 +71,20 @@ def test_the_host_of_a_picture_gets_no_key_and_nothing_else_of_ours(service: Ser
         assert request.headers["accept-encoding"] == "identity"
 
 
-def test_progress_is_told_in_bytes(service: Service, tmp_path: Path) -> None:
+def test_progress_is_reported_in_bytes(service: Service, tmp_path: Path) -> None:
     task = done(service, URL, "https://h/1.png")
-    told: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     service.will(
         httpx.Response(
             200, headers={"content-length": "1000"}, stream=Body(PNG[:100], PNG[100:400], PNG[400:])
         ),
         httpx.Response(200, stream=Body(PNG[:10], PNG[10:70], PNG[70:])),
     )
-    task.save(tmp_path, on_bytes=lambda received, total: told.append((received, total)))
-    assert told == [(100, 1000), (400, 1000), (1000, 1000), (70, None), (1000, None)]
+    task.save(tmp_path, on_bytes=lambda received, total: reported.append((received, total)))
+    assert reported == [(100, 1000), (400, 1000), (1000, 1000), (70, None), (1000, None)]
 
 
-def test_an_existing_file_is_replaced_only_when_told_to(service: Service, tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_overwrite(service: Service, tmp_path: Path) -> None:
     task = done(service)
     target = tmp_path / f"{TASK_ID}-0.png"
     target.write_bytes(b"precious")
@@ -100,8 +100,8 @@ def test_an_existing_file_is_replaced_only_when_told_to(service: Service, tmp_pa
 RESET = httpx.ReadError("reset")
 
 TROUBLE: list[tuple[str, Any, str, int]] = [
-    ("cut", lambda: sent(content_length="2000"), "2000 bytes were announced", 4),
-    ("too much", lambda: sent(content_length="999"), "999 bytes were announced", 4),
+    ("cut", lambda: sent(content_length="2000"), "incomplete: Content-Length is 2000", 4),
+    ("too much", lambda: sent(content_length="999"), "Content-Length is 999", 4),
     ("broken", lambda: httpx.Response(200, stream=Body(PNG, error=RESET)), "ReadError: reset", 4),
     ("late", lambda: httpx.ReadTimeout("late"), "ReadTimeout", 4),
     ("unreachable", lambda: httpx.ConnectError("refused"), "ConnectError", 4),
@@ -109,17 +109,17 @@ TROUBLE: list[tuple[str, Any, str, int]] = [
     ("server error", lambda: sent(status=502), "HTTP 502", 4),
     ("busy", lambda: sent(status=429), "HTTP 429", 4),
     ("busy for long", lambda: sent(status=503, retry_after="3600"), "HTTP 503", 1),
-    ("gone", lambda: sent(status=404), "result addresses expire", 1),
+    ("gone", lambda: sent(status=404), "result URLs expire", 1),
     ("partial", lambda: sent(status=206), "HTTP 206", 1),
     ("loop", lambda: httpx.Response(302, headers={"location": URL}), "redirects", 6),
     ("elsewhere", lambda: httpx.Response(302, headers={"location": "file:///etc/passwd"}), "not an http", 1),
     ("nowhere", lambda: httpx.Response(302, headers={"location": "https://[::1"}), "location", 4),
     ("no location", lambda: httpx.Response(302), "HTTP 302", 1),
-    ("page", lambda: sent(b"<html>", content_type="text/html; charset=utf-8"), "not a picture", 1),
-    ("json", lambda: sent(b"{}", content_type="application/json"), "not a picture", 1),
+    ("page", lambda: sent(b"<html>", content_type="text/html; charset=utf-8"), "that of an image", 1),
+    ("json", lambda: sent(b"{}", content_type="application/json"), "not 'application/json'", 1),
     ("bomb", lambda: sent(gzip.compress(bytes(10**6)), content_encoding="gzip"), "gzip", 1),
-    ("announced too large", lambda: sent(content_length="5001"), "max_image_bytes", 1),
-    ("too large", lambda: httpx.Response(200, stream=Body(*[PNG] * 6)), "max_image_bytes", 1),
+    ("announced too large", lambda: sent(content_length="5001"), "5001 exceeds max_image_bytes=5000", 1),
+    ("too large", lambda: httpx.Response(200, stream=Body(*[PNG] * 6)), "exceeds max_image_bytes=5000", 1),
 ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ TROUBLE: list[tuple[str, Any, str, int]] = [
 def test_a_picture_that_does_not_arrive_whole_leaves_no_file(
     service: Service, tmp_path: Path, make: Any, reason: str, requests: int
 ) -> None:
-    """What may pass is tried again, from the beginning; the rest is an error at once."""
+    """Failures that may be temporary are retried from the beginning; others raise immediately."""
     task = done(service, max_image_bytes=5000)
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -143,7 +143,7 @@ def test_a_picture_that_does_not_arrive_whole_leaves_no_file(
     with pytest.raises(DownloadError, match=reason) as caught:
         task.save(tmp_path)
     assert caught.value.url == URL
-    assert "ksSecret" not in str(caught.value), "a signature is not for logs"
+    assert "ksSecret" not in str(caught.value), "the signature must not appear in logs"
     assert len(service.requests) == requests
     assert files(tmp_path) == []
 
@@ -175,7 +175,7 @@ def test_one_attempt_is_one_attempt(service: Service, tmp_path: Path) -> None:
 def test_an_interruption_leaves_no_file_and_no_open_answer(
     service: Service, tmp_path: Path, error: type[BaseException]
 ) -> None:
-    """Not even a partial one under another name."""
+    """Nor a temporary file."""
     task = done(service)
     body = Body(PNG[:100], PNG[100:])
     service.will(httpx.Response(200, stream=body))
@@ -191,7 +191,7 @@ def test_an_interruption_leaves_no_file_and_no_open_answer(
 
 
 def test_an_interruption_between_two_reads_leaves_no_file_either(service: Service, tmp_path: Path) -> None:
-    """Ctrl-C mostly comes while waiting for the network. Its traceback keeps everything alive."""
+    """Ctrl-C usually occurs while reading from the network; the traceback keeps the generators alive."""
     task = done(service)
     body = Body(PNG[:100], error=KeyboardInterrupt())
     service.will(httpx.Response(200, stream=body))
@@ -226,23 +226,23 @@ def drip(flow: Any, run: Run, seconds: float) -> None:
 
 
 def test_a_download_that_drips_is_given_up(tmp_path: Path) -> None:
-    """Each read is in time, but there is no end."""
+    """Each read is within its timeout, but the body never ends."""
     run = Run()
     into = Destination(folder=tmp_path, name="x", overwrite=True, on_bytes=None)
     flow = save(config(run), _succeeded([URL]), into)
     next(flow)
     flow.send(Head(200, {}))
-    with pytest.raises(DownloadError, match="not complete after 600 s"):
+    with pytest.raises(DownloadError, match="incomplete after 600 s"):
         drip(flow, run, 20)
     assert files(tmp_path) == []
 
 
 def test_a_redirect_to_no_address_is_a_download_error(tmp_path: Path) -> None:
-    """Should the HTTP library let it through."""
+    """In case the HTTP library does not reject it."""
     into = Destination(folder=tmp_path, name="x", overwrite=True, on_bytes=None)
     flow = save(config(Run()), _succeeded([URL]), into)
     next(flow)
-    with pytest.raises(DownloadError, match="redirect to no address"):
+    with pytest.raises(DownloadError, match="redirect to an invalid URL"):
         flow.send(Head(302, {"location": "https://[::1"}))
 
 
@@ -305,10 +305,10 @@ def test_a_name_that_gives_no_plain_file_name_is_refused(service: Service, tmp_p
 
 
 def test_a_name_without_the_index_does_not_lose_a_picture(service: Service, tmp_path: Path) -> None:
-    """Even if overwriting was allowed."""
+    """Also with `overwrite=True`."""
     task = done(service, URL, "https://h/1.png")
     service.will(lambda _: sent())
-    with pytest.raises(ConfigError, match="two results the same file"):
+    with pytest.raises(ConfigError, match=r"same file .* for two results; use \{index\}"):
         task.save(tmp_path, name="{task_id}{ext}", overwrite=True)
 
 
@@ -344,7 +344,7 @@ def test_an_address_that_cannot_be_asked_is_a_download_error(
 
 
 def test_a_download_is_a_call_that_does_not_take_part_in_the_session() -> None:
-    """The flow itself marks it so; the one module that knows httpx acts on it."""
+    """The flow marks the call as not private; `kling_client.http` acts on that."""
     run = Run()
     folder = Destination(folder=Path(), name="x", overwrite=True, on_bytes=None)
     flow = save(config(run), _succeeded([URL]), folder)
@@ -353,5 +353,5 @@ def test_a_download_is_a_call_that_does_not_take_part_in_the_session() -> None:
     assert isinstance(step.call, Call)
     assert not step.call.private
     assert KEY not in str(dict(step.call.headers))
-    with pytest.raises(DownloadError, match="compressed"):
+    with pytest.raises(DownloadError, match="Content-Encoding 'br'"):
         flow.send(Head(200, {"content-encoding": "br"}))

@@ -1,4 +1,4 @@
-"""The tree, its texts, and the pickling of each error."""
+"""The tree of errors, their messages and pickling."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ TASK = TaskSnapshot(
     id="867", status="processing", request_id="c065", updated_at=datetime(2026, 11, 22, tzinfo=UTC)
 )
 FAILED = TaskSnapshot(id="867", failure="Image pixel is invalid", request_id="c065")
+INVALID = validate({"subject_image_list": [], "n": 10})
 
-LOOK = "look for the task before sending it again"
+CHECK_TASK = "check the task id, and that the key belongs to the account of the task"
+QUERY_EXISTING = "query the existing task, or use another external_task_id"
+LOOK = "check whether the task exists before sending it again"
 RESUME = "resume with client.task('867').wait() (request id c065)"
 
 EXAMPLES: list[tuple[errors.KlingError, str]] = [
     (errors.KlingError("x"), "x"),
     (errors.ConfigError("no key"), "no key"),
     (
-        errors.InvalidRequest(validate({"subject_image_list": [], "n": 10})),
-        "subject_image_list: subject_image_list must be given (got array of 0); n: n is at most 9 (got 10)",
+        errors.InvalidRequest(INVALID),
+        "; ".join(map(str, INVALID)),
     ),
     (errors.TransportError("GET https://h: reset"), "GET https://h: reset"),
     (
@@ -39,12 +42,16 @@ EXAMPLES: list[tuple[errors.KlingError, str]] = [
     ),
     (errors.ApiError(400, 1201, "n value '10' is invalid", "c065"),
      "HTTP 400, code 1201: n value '10' is invalid (request id c065)"),
-    (errors.AuthError(401, "", "invalid token"), "HTTP 401: invalid token"),
+    (errors.AuthError(401, "", "invalid token"),
+     "HTTP 401: invalid token; check the key, and that it belongs to this gateway"),
     (errors.AuthError(401, "", "invalid token (request id: c065)", "c065"),
-     "HTTP 401: invalid token (request id: c065)"),
-    (errors.NotFound(400, "task_not_exist", "gone"), "HTTP 400, code task_not_exist: gone"),
+     "HTTP 401: invalid token (request id: c065); check the key, and that it belongs to this gateway"),
+    (errors.NotFound(400, "task_not_exist", "gone"),
+     f"HTTP 400, code task_not_exist: gone; {CHECK_TASK}"),
+    (errors.NotFound(404, 1203, "no such route"),
+     "HTTP 404, code 1203: no such route; check the base URL and the gateway"),
     (errors.Conflict(400, 1201, "External_task_id a already exists", "c065"),
-     "HTTP 400, code 1201: External_task_id a already exists (request id c065)"),
+     f"HTTP 400, code 1201: External_task_id a already exists; {QUERY_EXISTING} (request id c065)"),
     (errors.RateLimited(429, 1303, "limit", "c065", retry_after=7.0),
      "HTTP 429, code 1303: limit; retry after 7 s (request id c065)"),
     (errors.ServerError(502, None, "not JSON"), "HTTP 502: not JSON"),
@@ -52,7 +59,7 @@ EXAMPLES: list[tuple[errors.KlingError, str]] = [
     (errors.TaskFailed(FAILED), "task 867 failed: Image pixel is invalid (request id c065)"),
     (
         errors.WaitTimeout(TASK, 600.0),
-        "task 867 is still running (processing) after 600.0 s; " + RESUME,
+        "task 867 has not finished after 600.0 s (status: processing); " + RESUME,
     ),
     (errors.DownloadError("https://h/a?sig=1", 7, "HTTP 404"), "https://h/a: HTTP 404 (7 bytes received)"),
 ]  # fmt: skip
@@ -63,7 +70,7 @@ by_name = pytest.mark.parametrize(
 
 
 def test_the_examples_are_the_whole_tree() -> None:
-    """Each error is exported, and each has an example here."""
+    """Each error is exported and has an example in this table."""
 
     def tree(kind: type[errors.KlingError]) -> set[type[errors.KlingError]]:
         return {kind}.union(*(tree(sub) for sub in kind.__subclasses__()))
@@ -82,7 +89,7 @@ def test_the_text_says_what_happened_with_task_and_request(error: errors.KlingEr
 @by_name
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_every_error_survives_pickling(error: errors.KlingError, text: str, protocol: int) -> None:
-    """Text, attributes and notes: worker processes hand errors back that way."""
+    """With text, attributes and notes, as when a worker process returns an error."""
     error = copy.copy(error)
     error.add_note("seen by worker 3")
     again = pickle.loads(pickle.dumps(error, protocol))
@@ -91,8 +98,7 @@ def test_every_error_survives_pickling(error: errors.KlingError, text: str, prot
     assert again.__dict__ == error.__dict__
 
 
-def test_who_catches_what() -> None:
-    """The promises about families."""
+def test_the_documented_base_classes() -> None:
     assert issubclass(errors.WaitTimeout, TimeoutError)
     assert issubclass(errors.ConfigError, ValueError)
     assert issubclass(errors.UnreadableReceipt, errors.SubmitUncertain)
@@ -107,7 +113,7 @@ def test_an_unreadable_receipt_has_the_attributes_of_both_families() -> None:
 
 
 def test_text_from_outside_is_shown_as_one_printable_line() -> None:
-    """No forged log lines, no text that cannot be printed, nothing endless."""
+    """No line breaks, control characters or lone surrogates, and limited in length."""
     shown = str(errors.ApiError(400, 1201, "a\nERROR forged\x1b[31m \ud800"))
     assert "\n" not in shown
     assert "\x1b" not in shown
@@ -115,6 +121,14 @@ def test_text_from_outside_is_shown_as_one_printable_line() -> None:
     assert len(str(errors.KlingError("x" * 10**6))) == 2000
 
 
-def test_a_refused_file_name_is_met_with_advice() -> None:
+def test_a_file_name_given_as_a_string_is_refused_with_a_hint() -> None:
     wrong = {"subject_image_list": [{"subject_image": "a.png"}] * 2}
-    assert "given as pathlib.Path" in str(errors.InvalidRequest(validate(wrong)))
+    assert "pass a file as pathlib.Path" in str(errors.InvalidRequest(validate(wrong)))
+
+
+def test_labels_replace_the_paths_of_fields() -> None:
+    wrong = validate({"subject_image_list": [], "n": 10})
+    error = errors.InvalidRequest(wrong, labels={"n": "--n"})
+    assert error.messages[0] == str(wrong[0])
+    assert error.messages[1] == "--" + str(wrong[1])
+    assert str(error) == "; ".join(error.messages)

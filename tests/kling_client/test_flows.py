@@ -1,4 +1,4 @@
-"""The flows without any I/O: which outcome is tried again, how often, and what is raised in the end."""
+"""Flows without I/O: the outcomes that are retried, the number of attempts, and the final errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from tests.kling_client.flow_run import (
     seen,
 )
 
-# --- the retry matrix, typed by hand: outcome of every attempt -> requests made, what is raised -----------
+# --- the retry matrix, typed by hand: outcome of every attempt -> number of requests, error raised --------
 
 GET = [
     (UNSENT, 4, errors.TransportError),
@@ -130,7 +130,7 @@ def test_a_create_is_repeated_only_where_the_service_did_nothing(
 
 
 def accepts(outcome: Answer) -> bool:
-    """A pessimist's opinion, not ours: may a server that answers so have accepted a create?"""
+    """Whether the server may have accepted a create. Pessimistic, and independent of the client's code."""
     if isinstance(outcome, Failure):
         return outcome.stage is Stage.SENT
     head, body = outcome
@@ -150,14 +150,14 @@ def times_paid(flow: Flow[Any], run: Run, script: list[Answer]) -> int:
 
 @given(script=st.lists(st.sampled_from([outcome for outcome, _, _ in POST]), max_size=6))
 def test_a_create_is_never_paid_for_twice(script: list[Answer]) -> None:
-    """Whatever comes in whatever order, at most one of the requests may have been accepted: the last."""
+    """For any sequence of outcomes, at most one request may have been accepted: the last."""
     run = Run()
     flow = submit(config(run), Draft(b"{}", None), TaskSnapshot(id=""))
     assert times_paid(flow, run, script) <= 1
 
 
 def test_the_property_above_catches_a_client_that_repeats_blindly() -> None:
-    """Counterexample: the flow of a query, which repeats everything, would pay four times."""
+    """Counterexample: the flow of a query, which retries all failures, would pay several times."""
     run = Run()
     flow = query(config(run), TaskSnapshot(id=TASK_ID))
     assert times_paid(flow, run, [LATE, SERVER_ERROR, CUT]) > 1
@@ -208,13 +208,13 @@ def drip(flow: Flow[Any], run: Run) -> None:
 
 
 def test_a_body_that_drips_is_given_up_after_the_timeout() -> None:
-    """Each read is in time, the whole is not: the timeout of a single read never sees it."""
+    """Each read is within the timeout of a read, but the whole response is not."""
     run = Run()
     flow = query(config(run, retry=Retry(attempts=1)), TaskSnapshot(id=TASK_ID))
     step: object = next(flow)
     assert isinstance(step, Send)
     flow.send(Head(200, {}))
-    with pytest.raises(errors.TransportError, match="not complete after 30 s"):
+    with pytest.raises(errors.TransportError, match="incomplete after 30 s"):
         drip(flow, run)
 
 

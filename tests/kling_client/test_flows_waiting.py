@@ -1,4 +1,4 @@
-"""Waiting for a task without any I/O: how far polls are apart, what ends a wait, and what does not."""
+"""Waiting for a task without I/O: intervals of polls, conditions that end a wait."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_wait_polls_at_once_and_then_ever_more_slowly() -> None:
 
 
 def test_each_change_is_shown_once_and_the_end_ends_it() -> None:
-    """A new `updated_at` is a change, too."""
+    """A new `updated_at` counts as a change."""
     run = wait(
         seen("processing"),
         seen("processing"),
@@ -81,7 +81,7 @@ def test_the_deadline_is_met_exactly_with_one_last_poll() -> None:
 
 
 def test_rounding_adds_no_poll_at_the_deadline() -> None:
-    """Ten times 0.1 is a little less than 1.0, and still the end."""
+    """The sum of ten floats 0.1 is slightly less than 1.0; the deadline is reached nevertheless."""
     run = Run()
     poll = Poll(first=0.1, factor=1, cap=0.1)
     flow = watch(config(run, poll=poll), TaskSnapshot(id=TASK_ID), 1.0, lambda state: state.status)
@@ -106,7 +106,7 @@ def test_a_deadline_of_zero_is_one_poll() -> None:
 
 @pytest.mark.parametrize("word", ["paused", "aborted", "succeeded", "SUCCEED"])
 def test_an_unknown_status_keeps_polling_until_the_deadline(word: str) -> None:
-    """Never a tight loop, never for ever; and the word comes out."""
+    """Polls keep their interval, the deadline ends the wait, and the error names the status."""
     run = Run()
     flow = watch(config(run), TaskSnapshot(id=TASK_ID), 60, lambda state: state.status)
     with pytest.raises(errors.WaitTimeout, match=word):
@@ -142,7 +142,7 @@ def test_a_poll_that_no_later_one_can_make_good_ends_the_wait(final: Answer) -> 
 
 
 def test_retry_after_spaces_the_polls_of_a_wait() -> None:
-    """On refusals, and as a hint on answers of success."""
+    """On error responses, and on success responses."""
     hint: Answer = (Head(200, {"retry-after": "20"}), seen()[1])  # type: ignore[index]
     busy = answer(429, {"code": 1302, "message": "slow"}, retry_after="5")
     run = wait(busy, hint, seen("failed"))
@@ -155,7 +155,7 @@ def test_a_hint_beyond_all_measure_on_success_is_capped() -> None:
 
 
 def test_a_wait_refused_for_longer_than_is_left_ends_at_once() -> None:
-    """Asking before the time the server set would be rude, sleeping without asking after it pointless."""
+    """A poll before the time in Retry-After would be refused, and the deadline is earlier than that time."""
     run = Run()
     busy = answer(429, {"code": 1302, "message": "slow"}, retry_after="30")
     with pytest.raises(errors.WaitTimeout) as caught:
@@ -171,7 +171,7 @@ def test_a_wait_refused_for_longer_than_the_cap_raises_the_refusal() -> None:
 
 
 def test_a_wait_ends_even_if_the_clock_stands_still() -> None:
-    """Under a `sleep` that a test has replaced, the deadline still bounds the polls."""
+    """With a replaced `sleep`, the deadline still bounds the number of polls."""
     run = Run()
     flow = watch(config(run, clock=lambda: 0.0), TaskSnapshot(id=TASK_ID), 600, lambda state: state.status)
     with pytest.raises(errors.WaitTimeout):
@@ -198,7 +198,7 @@ polls = st.builds(
 def test_waits_keep_their_time_and_their_distance(
     script: list[Answer], deadline: float, spend: float, poll: Poll
 ) -> None:
-    """Polls are bounded in number and distance; the end comes at the deadline plus one request at most."""
+    """Number and interval of polls are bounded; the wait ends at most one request after the deadline."""
     run = Run()
     flow = watch(config(run, poll=poll), TaskSnapshot(id=TASK_ID), deadline, lambda state: state.status)
     with pytest.raises(errors.WaitTimeout) as caught:

@@ -1,4 +1,4 @@
-"""The one module that knows httpx: what it sends, how it reads, how it names what went wrong."""
+"""The module that imports httpx: requests sent, responses read, exceptions turned into failures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALL = Call(method="GET", url="https://h/x", headers={"X-A": "1"}, timeout=7.0, 
 
 
 def exchange(kind: str, answer: Any, *, reads: int = 3, call: Call = CALL) -> list[Head | bytes | Failure]:
-    """The outcomes of sending one call and reading some times."""
+    """The outcomes of sending one call and reading `reads` times."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
@@ -69,7 +69,7 @@ def test_a_body_is_read_piece_by_piece_and_ends_with_nothing(kind: str) -> None:
 
 @both
 def test_a_body_that_was_read_before_is_read_all_the_same(kind: str) -> None:
-    """As in `httpx.Response(200, json=...)` of a user's own test."""
+    """As `httpx.Response(200, json=...)` in a user's test."""
     (head, body, end, _) = exchange(kind, httpx.Response(200, json={"a": 1}))
     assert isinstance(head, Head)
     assert (body, end) == (b'{"a":1}', b"")
@@ -97,7 +97,7 @@ def test_reading_without_an_answer_is_the_end(kind: str) -> None:
     assert nothing == b""
 
 
-# What each error of the library says about the request, typed by hand from its documentation.
+# The stage that each exception of the library implies, typed by hand from its documentation.
 STAGES = [
     (httpx.ConnectError("x"), Stage.UNSENT),
     (httpx.ConnectTimeout("x"), Stage.UNSENT),
@@ -126,7 +126,7 @@ def test_each_error_of_the_library_tells_how_far_the_request_got(
 
 
 def test_every_transport_error_of_the_library_is_in_that_table() -> None:
-    """A new one must be thought about: taking it for unsent could pay twice."""
+    """A new exception needs a decision: classified as unsent by mistake, it could cause a second payment."""
 
     def leaves(kind: type[Exception]) -> set[type[Exception]]:
         below = kind.__subclasses__()
@@ -161,7 +161,7 @@ def test_the_timeout_holds_for_every_phase(kind: str) -> None:
 
 
 def test_each_event_loop_gets_connections_of_its_own() -> None:
-    """A client kept over two `asyncio.run` must not use connections of a loop that is closed."""
+    """A client used in two calls of `asyncio.run` must not use connections of the closed loop."""
     session = AsyncSession(None)
 
     async def current() -> list[httpx.AsyncClient]:
@@ -177,14 +177,14 @@ def test_each_event_loop_gets_connections_of_its_own() -> None:
 
 
 def test_another_event_loop_library_is_served_too() -> None:
-    """Outside asyncio there is no loop to ask for; the session has one client then."""
+    """Without a running asyncio loop the session has one HTTP client."""
     session = AsyncSession(None)
     assert session.current() is session.current()
 
 
 def test_no_other_module_knows_httpx() -> None:
-    """A second library will come; then one module changes."""
-    knowing: list[str] = []
+    """To support another HTTP library, only one module has to change."""
+    importing: list[str] = []
     for file in sorted(Path(kling_client.__file__).parent.glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names: list[str] = []
@@ -192,12 +192,12 @@ def test_no_other_module_knows_httpx() -> None:
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
-            knowing += [file.name for name in names if name.split(".")[0] == "httpx"]
+            importing += [file.name for name in names if name.split(".")[0] == "httpx"]
             assert not any(name.split(".")[0] == "kling_mock" for name in names)
-    assert set(knowing) == {"http.py"}
+    assert set(importing) == {"http.py"}
 
 
-# --- harm ------------------------------------------------------------------------------------------
+# --- hostile responses ------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -212,7 +212,7 @@ def bomb() -> httpx.Response:
 
 
 def peak(act: Callable[[], object]) -> int:
-    """The most memory that an action held at once, in bytes."""
+    """Peak memory of an action, in bytes."""
     tracemalloc.start()
     try:
         act()
@@ -236,7 +236,7 @@ def test_a_gzip_bomb_does_no_harm(service: Service) -> None:
 
 
 def test_the_bomb_above_is_one() -> None:
-    """Counterexample: reading it the way the library does takes all the memory it asks for."""
+    """Counterexample: reading it with the library's decoder allocates the whole decompressed size."""
     assert peak(lambda: bomb().read()) > 64 * 2**20
 
 

@@ -1,4 +1,4 @@
-"""Kling itself: tokens on the wire, lists, external ids, and its own rules, for both clients."""
+"""Gateway "kling" with both clients: tokens on the wire, lists, external ids, and its rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bearers(service: Service) -> list[str]:
 
 
 def test_its_own_host_path_and_rules(service: Service) -> None:
-    """One subject and kling-v2-1 are fine there, and a scene is spelled as Kling spells it."""
+    """One subject image and kling-v2-1 are valid there, and the scene field is `scene_image`."""
     service.will(shown())
     kling = service.client(gateway="kling")
     kling.generate(["https://h/a"], model="kling-v2-1", scene="https://h/s").refresh()
@@ -56,7 +56,7 @@ def test_its_own_host_path_and_rules(service: Service) -> None:
 
 
 def test_an_unknown_gateway_is_refused(service: Service) -> None:
-    with pytest.raises(ConfigError, match="'cometapi' and 'kling'"):
+    with pytest.raises(ConfigError, match="gateway: must be 'cometapi' or 'kling', not 'klingon'"):
         service.client(gateway="klingon")
 
 
@@ -78,7 +78,7 @@ def test_one_token_serves_many_requests(service: Service) -> None:
 
 @pytest.mark.parametrize("act", ["generate", "get", "wait", "list"])
 def test_an_expired_token_is_renewed_and_the_request_repeated_at_once(service: Service, act: str) -> None:
-    """A create as well: a 401 proves that nothing was accepted."""
+    """Also for a create: after a 401 no task was created."""
     answer = shown("succeed", urls=["https://h/0"]) if act != "list" else page([1])
     service.will(EXPIRED, answer)
     kling = signing(service)
@@ -111,7 +111,7 @@ def test_a_renewed_token_that_is_refused_too_is_the_end(service: Service, act: s
 
 
 def test_a_long_wait_renews_as_often_as_tokens_expire(service: Service) -> None:
-    """Once for each poll, that is; not once in a lifetime."""
+    """At most once for each poll, not once per client."""
     service.will(shown("processing"), EXPIRED, shown("processing"), EXPIRED, shown("failed"))
     assert [state.status for state in signing(service).task(TASK_ID).updates()] == ["processing", "failed"]
     assert len(set(bearers(service))) == 3
@@ -200,7 +200,7 @@ def page(numbers: Iterable[int]) -> httpx.Response:
 
 
 def paged(total: int) -> Any:
-    """A service that has this many tasks; new ones come first."""
+    """A service with `total` tasks, newest first."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         number, size = int(request.url.params["pageNum"]), int(request.url.params["pageSize"])
@@ -235,7 +235,7 @@ def test_a_listed_task_is_a_handle(service: Service) -> None:
 
 
 def test_tasks_created_in_between_are_no_reason_to_list_one_twice(service: Service) -> None:
-    """They push the others on to later pages."""
+    """They shift earlier tasks to later pages."""
     service.will(page([4, 3]), page([3, 2]), page([4, 3]), page([1]))
     found = list(service.client(gateway="kling").list(page_size=2))
     assert [each.id for each in found] == ["4", "3", "2", "1"]
@@ -280,6 +280,6 @@ def test_a_page_size_out_of_range_is_refused_at_once(service: Service, size: int
 
 
 def test_where_nothing_can_be_listed_that_is_said_at_once(service: Service) -> None:
-    with pytest.raises(ConfigError, match="CometAPI lists no tasks"):
+    with pytest.raises(ConfigError, match="CometAPI has no route that lists tasks"):
         service.client().list()
     assert service.requests == []

@@ -1,4 +1,4 @@
-"""Any operation that a gateway offers: its fields, its pictures, its results, by both clients."""
+"""Any operation of a gateway, with both clients: fields, images, results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MP4 = b"\0\0\0\x18ftypmp42" + bytes(200)
 
 
 def through(fake: Fake) -> Callable[[httpx.Request], httpx.Response]:
-    """The answers of a fake."""
+    """Answer requests by a fake."""
     inner = fake.transport()
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -47,7 +47,7 @@ def through(fake: Fake) -> Callable[[httpx.Request], httpx.Response]:
 
 
 def faked(service: Service, operation: Any, **settings: Any) -> Any:
-    """A client of a trial operation at a fake that knows it."""
+    """A client of a trial operation, connected to a fake with that operation."""
     service.will(through(Fake(gateways=(TRIAL,), keys=[KEY], pace="polls:1", **settings)))
     return service.client(gateway=TRIAL, operation=operation)
 
@@ -61,7 +61,7 @@ def body_sent(service: Service) -> Any:
 
 @pytest.mark.parametrize("operation", ["text-to-image", TEXT_TO_IMAGE])
 def test_an_operation_is_chosen_by_name_or_by_its_declaration(service: Service, operation: Any) -> None:
-    """Creates and queries go to its path."""
+    """Creates and queries use its path."""
     service.will(shown())
     client = service.client(gateway="kling", operation=operation)
     client.create(prompt="a boat").refresh()
@@ -71,23 +71,23 @@ def test_an_operation_is_chosen_by_name_or_by_its_declaration(service: Service, 
 
 
 @pytest.mark.parametrize(
-    ("gateway", "operation", "says"),
+    ("gateway", "operation", "message"),
     [
-        ("kling", "text-to-video", "multi-image2image, text-to-image"),
+        ("kling", "text-to-video", "text-to-image"),
         (KLING, MULTI_IMAGE, "'multi-image'"),
         (TRIAL, "multi-image", "trial-expand"),
         (COMETAPI, VIDEO, "'trial-video'"),
     ],
 )
 def test_an_operation_that_the_gateway_lacks_is_refused(
-    service: Service, gateway: Any, operation: Any, says: str
+    service: Service, gateway: Any, operation: Any, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=message):
         service.client(gateway=gateway, operation=operation)
 
 
 def test_a_gateway_may_be_a_declaration_of_ones_own(service: Service) -> None:
-    """Its host is the default; without an operation its first one is meant."""
+    """Its base URL is the default; without `operation` its first operation is used."""
     service.will(shown())
     client = service.client(gateway=TRIAL)
     client.create(image=PICTURE, up_expansion_ratio=0, down_expansion_ratio=1)
@@ -96,13 +96,13 @@ def test_a_gateway_may_be_a_declaration_of_ones_own(service: Service) -> None:
 
 @pytest.mark.parametrize("end", ["/kling", "/kling/v1", "/v1/audio", "/kling/v1/images/editing/expand"])
 def test_a_base_url_without_what_the_client_adds(service: Service, end: str) -> None:
-    """The ends of all its routes are known."""
+    """The path ends of all its routes are recognised."""
     with pytest.raises(ConfigError, match=r"use https://proxy\.test"):
         service.client(gateway=TRIAL, base_url=f"https://proxy.test{end}")
 
 
 def test_the_main_operation_as_well(service: Service) -> None:
-    """`create` is `generate` in the words of the wire."""
+    """`create` is `generate` with the field names of the wire."""
     service.will(shown())
     service.client().create(
         {"subject_image_list": [{"subject_image": PICTURE}, {"subject_image": "https://h/b"}]},
@@ -135,7 +135,7 @@ def test_pictures_of_every_form(service: Service, form: str, tmp_path: Path) -> 
 
 
 def test_pictures_in_lists_and_objects(service: Service) -> None:
-    """Under an alias too, and in a list of nothing but pictures."""
+    """Also under an alias, and in a list of plain images."""
     service.will(shown())
     service.client(gateway=TRIAL, operation=SERIES).create(
         prompt="a boat",
@@ -152,7 +152,7 @@ def test_pictures_in_lists_and_objects(service: Service) -> None:
 
 
 def test_the_arguments_are_not_changed(service: Service) -> None:
-    """Neither the body nor what is in it."""
+    """Neither the body nor its nested objects."""
     service.will(shown())
     entry: dict[str, object] = {"image": PICTURE}
     body: dict[str, object] = {"prompt": "a", "series_amount": 2, "image_list": [entry], "mask_list": None}
@@ -162,13 +162,16 @@ def test_the_arguments_are_not_changed(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
-    [({"promt": "a"}, "did you mean 'prompt'"), ({"zzz": 1}, "it has callback_url, camera")],
+    ("fields", "message"),
+    [
+        ({"promt": "a"}, r": unknown field 'promt'; did you mean 'prompt'\?"),
+        ({"zzz": 1}, ": unknown field 'zzz'; known: callback_url, camera"),
+    ],
 )
-def test_a_keyword_that_is_no_field(service: Service, fields: dict[str, object], says: str) -> None:
-    """It would be ignored by the service; unknown fields can still be sent in a body."""
+def test_an_unknown_keyword_is_refused(service: Service, fields: dict[str, object], message: str) -> None:
+    """The service would ignore it. Unknown fields can be sent in `body`."""
     client = service.client(gateway=TRIAL, operation="trial-video")
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=message):
         client.create(**fields)
     service.will(shown())
     client.create({"zzz": 1}, prompt="a")
@@ -199,13 +202,13 @@ def test_what_the_declaration_refuses_is_not_sent(
 
 
 def test_bytes_where_no_picture_belongs(service: Service) -> None:
-    with pytest.raises(ConfigError, match="cannot be written as JSON"):
+    with pytest.raises(ConfigError, match="cannot be encoded as JSON"):
         service.client(gateway=TRIAL, operation="trial-video").create(prompt=b"a boat")
 
 
 @pytest.mark.parametrize("operation", [VIDEO, EXPAND, SPEECH])
 def test_generate_is_for_subject_pictures(service: Service, operation: Any) -> None:
-    """The error names the way out, and the fields."""
+    """The error refers to `create` and lists the fields."""
     client = service.client(gateway=TRIAL, operation=operation)
     with pytest.raises(ConfigError, match=f"use create .*{operation.fields[0].name}"):
         client.generate(["https://h/a", "https://h/b"], "a boat")
@@ -213,7 +216,7 @@ def test_generate_is_for_subject_pictures(service: Service, operation: Any) -> N
 
 
 def test_a_lost_answer_is_never_sent_again(service: Service) -> None:
-    """What may have been accepted is paid for: the same as for `generate`."""
+    """A create that may have been accepted is billed; the same holds for `generate`."""
     service.will(httpx.ReadTimeout("late"))
     client = service.client(gateway=TRIAL, operation="trial-video")
     with pytest.raises(SubmitUncertain) as caught:
@@ -258,7 +261,7 @@ def test_a_video_from_its_create_to_its_file(service: Service, tmp_path: Path) -
 def test_extensions(  # noqa: PLR0917 -- a table
     service: Service, tmp_path: Path, kind: str, url: str, content_type: str, extension: str
 ) -> None:
-    """By the content type, else by the address. A picture at its beginning tells nothing."""
+    """By Content-Type, else by the URL. For videos and audios the first bytes do not matter."""
     result = {kind: [{"id": "1", "url": url, "duration": "5"}]}
     service.will(shown("succeed", task_result=result))
     task = service.client().get(TASK_ID)
@@ -279,7 +282,7 @@ def test_a_page_is_no_video(service: Service, tmp_path: Path) -> None:
     service.will(shown("succeed", task_result={"videos": [{"id": "1", "url": "https://h/v.mp4"}]}))
     task = service.client().get(TASK_ID)
     service.will(httpx.Response(200, headers={"content-type": "text/html"}, content=b"<html>"))
-    with pytest.raises(DownloadError, match="not a video or audio, but 'text/html'"):
+    with pytest.raises(DownloadError, match="must be that of a video or audio, not 'text/html'"):
         task.save(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -292,7 +295,7 @@ def test_a_series_is_images(service: Service, tmp_path: Path) -> None:
 
 
 def test_a_synchronous_task_has_ended_when_it_is_created(service: Service) -> None:
-    """It is not asked for again, and can be all the same."""
+    """`wait` and `updates` make no request; `refresh` does."""
     task = faked(service, "trial-speech").create(text="Hello.", voice_language="en")
     assert (task.status, task.terminal, len(task.media)) == ("succeed", True, 1)
     assert repr(task.wait()) == repr(task)
@@ -302,7 +305,7 @@ def test_a_synchronous_task_has_ended_when_it_is_created(service: Service) -> No
 
 
 def test_a_synchronous_task_that_failed(service: Service) -> None:
-    """The create returns it, as it returns any task; waiting raises."""
+    """`create` returns it; `wait` raises."""
     service.will(shown("failed", task_status_msg="the voice is gone", task_result={}))
     task = service.client(gateway=TRIAL, operation="trial-speech").create(text="Hi.", voice_language="en")
     with pytest.raises(TaskFailed, match="the voice is gone"):
@@ -311,7 +314,7 @@ def test_a_synchronous_task_that_failed(service: Service) -> None:
 
 
 def test_refusals_come_as_ever(service: Service) -> None:
-    """What only the fake knows of is an ApiError."""
+    """An error that local validation cannot detect is an ApiError."""
     client = faked(service, "trial-video")
     client.create(prompt="a", external_task_id="one")
     with pytest.raises(ApiError, match="already exists"):

@@ -1,4 +1,4 @@
-"""What importing `kling_client` does, and does not."""
+"""Importing `kling_client`: exported names, lazy imports, dependencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(kling_client.__file__).parent.parent
 
 
 def python(code: str, *path: Path) -> subprocess.CompletedProcess[str]:
-    """Run code in a new interpreter whose search path begins with the given directories."""
+    """Run code in a new interpreter, with the given directories first in its search path."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(str(each) for each in (*path, ROOT, ROOT / "contracts"))
     }
@@ -31,23 +31,23 @@ def python(code: str, *path: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("shape", ["contracts/__init__.py", "contracts.py"])
 def test_a_package_of_the_users_own_called_contracts_does_no_harm(tmp_path: Path, shape: str) -> None:
-    theirs = tmp_path / shape
-    theirs.parent.mkdir(exist_ok=True)
-    theirs.write_text("RENT = 1200\n")
+    module = tmp_path / shape
+    module.parent.mkdir(exist_ok=True)
+    module.write_text("RENT = 1200\n")
     code = "import contracts, kling_client; print(contracts.RENT, kling_client.Client('sk-1'))"
     result = python(code, tmp_path)
     assert result.stdout.startswith("1200 Client("), result.stderr
 
 
 def test_importing_is_lazy() -> None:
-    """Neither httpx nor anything else heavy is loaded before it is used."""
+    """Neither httpx nor another slow import is loaded before it is needed."""
     heavy = ["httpx", "asyncio", "ssl", "kling_client.client", "kling_contracts.operations"]
     result = python(f"import sys, kling_client; print([name for name in {heavy} if name in sys.modules])")
     assert result.stdout.strip() == "[]", result.stderr
 
 
 def test_the_client_needs_httpx_and_the_contract_only() -> None:
-    """None of the server's libraries (httpx itself loads rich where it finds it), and nothing of the mock."""
+    """No library of the server, and nothing of kling_mock. (httpx itself imports rich if installed.)"""
     foreign = [
         "kling_mock",
         "respx",

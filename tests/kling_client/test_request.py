@@ -1,4 +1,4 @@
-"""The body: exactly what was given, never an invalid one, and never a refusal of a valid one."""
+"""The body of a create: exactly the given fields; every invalid body is refused, no valid one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def body(*, check: bool = True, **arguments: Any) -> dict[str, object]:
 
 
 def test_only_what_is_given_is_sent() -> None:
-    """Defaults stay the server's."""
+    """The server's defaults apply to the rest."""
     assert body() == {"subject_image_list": [{"subject_image": A}, {"subject_image": B}]}
 
 
 def test_every_argument_arrives_under_its_name_on_the_wire() -> None:
-    """The scene is spelled as the service spells it."""
+    """The scene field has the service's spelling, `scence_image`."""
     assert body(
         prompt="p",
         aspect_ratio="3:2",
@@ -93,7 +93,7 @@ def test_exactly_the_given_fields_are_encoded(images: list[Any], given_arguments
 def test_what_the_contract_refuses_is_never_sent_and_what_it_allows_always_is(
     images: list[Any], given_arguments: dict[str, Any]
 ) -> None:
-    """All violations at once, those that would only make the task fail included."""
+    """The error has all violations, including those that would only make the task fail."""
     wire = body(check=False, images=images, **given_arguments)
     violations = validate(wire)
     if violations:
@@ -152,7 +152,7 @@ TABLE: list[tuple[dict[str, Any], str | None]] = [
 
 @pytest.mark.parametrize(("given_arguments", "rule"), TABLE)
 def test_the_limits_of_the_page(given_arguments: dict[str, Any], rule: str | None) -> None:
-    """`check=False` sends each of them just as well."""
+    """`check=False` encodes each of them."""
     if rule is None:
         body(**given_arguments)
     else:
@@ -168,9 +168,41 @@ def test_a_field_of_extra_replaces_the_argument_of_that_name() -> None:
 
 @pytest.mark.parametrize("one", [A, b"x", Path("a.png"), Image.from_url(A)])
 def test_one_picture_instead_of_a_list_is_noticed(one: Any) -> None:
-    """A string is a sequence of strings: it would be sent letter by letter."""
-    with pytest.raises(ConfigError, match="list of pictures"):
+    """A string is a sequence of strings: each character would be sent as an image."""
+    with pytest.raises(ConfigError, match="images: must be a list of images"):
         body(images=one)
+
+
+FILE_RULES = {
+    "text.txt (subject image 2)": "subject_image.format",
+    "small.png (scence_image)": "scence_image.min_side",
+    "wide.png (style_image)": "style_image.shape",
+}
+
+
+def test_violations_name_the_file_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other images are named by their field."""
+    monkeypatch.chdir(tmp_path)
+    text, small, wide = Path("text.txt"), Path("small.png"), Path("wide.png")
+    text.write_text("hello")
+    small.write_bytes(picture(100, 100))
+    wide.write_bytes(picture(3000, 300))
+    with pytest.raises(InvalidRequest) as caught:
+        body(images=[A, text], scene=small, style=Image.from_path(wide))
+    found = {
+        each.rule.id: message
+        for each, message in zip(caught.value.violations, caught.value.messages, strict=True)
+    }
+    assert found.keys() == set(FILE_RULES.values())
+    assert all(found[rule].startswith(f"{label}: ") for label, rule in FILE_RULES.items())
+    with pytest.raises(InvalidRequest, match=r"^subject_image_list\[1\]\.subject_image: "):
+        body(images=[A, picture(100, 100)])
+
+
+def test_an_image_replaced_by_extra_is_not_named_by_the_file_of_the_argument(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    with pytest.raises(InvalidRequest, match=r"^style_image: "):
+        body(style=tmp_path / "a.png", extra={"style_image": "no image"})
 
 
 def _loop() -> list[object]:

@@ -1,4 +1,4 @@
-"""Whatever bytes an answer has, reading it gives a task or one of the documented errors."""
+"""Parsing any response yields a task or one of the documented errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def envelope(data: object) -> dict[str, object]:
 
 
 def test_a_task_is_read_with_everything_it_has() -> None:
-    """Fields that nobody knows survive, and so does an unknown word for the status."""
+    """Unknown fields and an unknown status are kept."""
     data = task("succeed", urls=["https://h/0.png"], final_unit_deduction="16", brand_new={"a": [1]})
     snapshot = read_task(reply(envelope(data)), str)
     assert snapshot.raw == data
@@ -61,7 +61,7 @@ def test_missing_null_and_odd_optional_parts_do_no_harm(data: object) -> None:
 
 
 def test_a_request_id_may_be_missing() -> None:
-    """As in the captured create answers of CometAPI."""
+    """As in the captured create responses of CometAPI."""
     assert read_task(reply({"code": 0, "data": task()}), str).request_id is None
 
 
@@ -115,7 +115,7 @@ REFUSALS = [
 def test_refusals_in_all_three_shapes(
     status: int, body: object, kind: type[errors.ApiError], code: int | str, request_id: str | None
 ) -> None:
-    """Status 200 is no success: the envelope decides."""
+    """The code of the envelope decides, also with status 200."""
     error = read_error(body, status)
     assert type(error) is kind
     assert isinstance(error, errors.ApiError)
@@ -124,7 +124,7 @@ def test_refusals_in_all_three_shapes(
 
 @pytest.mark.parametrize("reason", list(COMETAPI.refusals))
 def test_every_refusal_of_the_contract_is_understood(reason: RefusalReason) -> None:
-    """Whatever the gateway table says, it is read as an ApiError with that status and code."""
+    """Each error in the gateway's table is parsed as an ApiError with its status and code."""
     refusal = COMETAPI.refusals[reason]
     values = dict.fromkeys(("message", "id", "model", "method", "path"), "x")
     body = refusal.body("c065", **values)
@@ -210,7 +210,7 @@ def test_a_redirect_says_where_to() -> None:
 
 
 def test_a_key_that_the_server_echoes_is_redacted_before_the_text_is_cut() -> None:
-    """Nowhere in text or body, not even half of it."""
+    """Neither text nor body contains the key or a part of it."""
     secret = "sk-secret-0123456789"
 
     def redact(text: str) -> str:
@@ -261,7 +261,7 @@ def outcome(reply: Reply) -> Snapshot | errors.ApiError | errors.UnexpectedReply
 def test_any_answer_is_a_task_or_a_documented_error(
     body: bytes, status: int, head: dict[str, str], cut: int
 ) -> None:
-    """Printable and picklable at that."""
+    """The error text can be encoded."""
     found = outcome(Reply(Head(status, head), body[:cut]))
     if isinstance(found, Snapshot):
         assert 200 <= status < 300
@@ -272,13 +272,13 @@ def test_any_answer_is_a_task_or_a_documented_error(
 
 
 def test_the_generator_above_reaches_every_kind_of_outcome() -> None:
-    """A property over answers that are all refused for the same reason would show nothing."""
+    """Otherwise the property above could hold because all bodies are refused for the same reason."""
     seen: set[str] = set()
 
     @settings(CI, max_examples=250, phases=[Phase.generate])
     @given(body=bodies)
-    def look(body: bytes) -> None:
+    def collect(body: bytes) -> None:
         seen.add(type(outcome(Reply(Head(200, {}), body))).__name__)
 
-    look()
+    collect()
     assert seen >= {"Snapshot", "ApiError", "NotFound", "RateLimited", "ServerError", "UnexpectedReply"}

@@ -30,7 +30,7 @@ def test_one_attempt_means_no_pause() -> None:
 def test_poll_pauses_never_shrink_and_stay_between_first_and_cap(
     first: float, factor: float, above: float
 ) -> None:
-    """However fast they grow: no overflow, either."""
+    """Large factors cause no overflow."""
     pauses = list(islice(Poll(first=first, factor=factor, cap=first + above).pauses(), 30))
     assert pauses[0] == first
     assert all(before <= after <= first + above for before, after in pairwise(pauses))
@@ -79,7 +79,7 @@ def test_a_retry_that_makes_no_sense_cannot_be_made(bad: dict[str, float]) -> No
     ],
 )
 def test_retry_after_in_seconds_and_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
-    """A date counts from the server's own clock."""
+    """A date is relative to the Date header of the response."""
     assert read_retry_after(headers) == seconds
 
 

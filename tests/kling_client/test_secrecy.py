@@ -1,4 +1,4 @@
-"""The key is shown nowhere: not in texts, not in reprs, not in pickles, not in logs."""
+"""The key appears in no message, repr, pickle or log."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def error_of(act: Callable[[], object]) -> KlingError | None:
 def test_no_error_and_no_log_shows_the_key(
     service: Service, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Even if the server, or the HTTP library, says it aloud."""
+    """Even if the server or the HTTP library includes it in its message."""
     caplog.set_level(logging.DEBUG)
     kling = service.client()
     service.will(answer)
@@ -82,20 +82,20 @@ def test_no_error_and_no_log_shows_the_key(
 def test_no_error_and_no_log_shows_access_key_secret_or_token(
     service: Service, answer: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The same for tokens: the service says aloud what it was sent, whole and in parts."""
+    """The same for tokens: the service echoes the token, whole and in parts, and both keys."""
     caplog.set_level(logging.DEBUG)
     tokens: set[str] = set()
 
     def echo(request: httpx.Request) -> httpx.Response:
         token = request.headers["authorization"].removeprefix("Bearer ")
         tokens.add(token)
-        told = f"{token} {token.rpartition('.')[0]} {token.split('.')[1]} {ACCESS} {SECRET}"
+        echoed = f"{token} {token.rpartition('.')[0]} {token.split('.')[1]} {ACCESS} {SECRET}"
         given = TROUBLE[answer]
         if isinstance(given, Exception):
-            raise type(given)(told)
-        headers = {name: value.replace(KEY, told) for name, value in given.headers.items()}
+            raise type(given)(echoed)
+        headers = {name: value.replace(KEY, echoed) for name, value in given.headers.items()}
         headers.pop("content-length", None)
-        content = given.content.replace(KEY.encode(), told.encode())
+        content = given.content.replace(KEY.encode(), echoed.encode())
         return httpx.Response(given.status_code, headers=headers, content=content)
 
     kling = service.client(gateway="kling", api_key=None, access_key=ACCESS, secret_key=SECRET)
@@ -135,7 +135,7 @@ def test_no_client_task_or_file_shows_the_key(
 
 
 def test_a_failed_download_does_not_show_the_key(service: Service, tmp_path: Path) -> None:
-    """It is not sent there; but who knows what a proxy says."""
+    """The key is not sent to that host, but the error of a proxy may contain it."""
     service.will(shown("succeed", urls=["https://h/0.png"]))
     task = service.client().get(TASK_ID)
     service.will(httpx.ConnectError(f"refused {KEY}"))
@@ -145,7 +145,7 @@ def test_a_failed_download_does_not_show_the_key(service: Service, tmp_path: Pat
 
 
 def test_the_id_is_logged_as_soon_as_there_is_one(service: Service, caplog: pytest.LogCaptureFixture) -> None:
-    """It is the receipt of something paid for."""
+    """The id is needed to find a paid task again."""
     caplog.set_level(logging.INFO, "kling_client")
     service.will(shown("submitted"))
     service.client().generate(["https://h/a", "https://h/b"], "a secret plan")

@@ -1,4 +1,4 @@
-"""Tasks as values: what they hold, how they compare, print and pickle."""
+"""Tasks as values: contents, comparison, repr and pickling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def snapshot(wire: dict[str, object]) -> Snapshot:
     return Snapshot(TaskMessage.from_wire(wire), "c065", wire)
 
 
-def test_a_snapshot_holds_what_the_answer_said() -> None:
+def test_a_snapshot_holds_the_contents_of_the_response() -> None:
     wire = task(
         "failed",
         task_status_msg="Image pixel is invalid",
@@ -52,7 +52,7 @@ def test_a_time_beyond_all_calendars_is_no_time(stamp: object) -> None:
     assert TaskSnapshot(id="").seen(snapshot(task(updated_at=stamp))).updated_at is None
 
 
-def test_snapshots_are_frozen_and_compare_by_what_they_say() -> None:
+def test_snapshots_are_frozen_and_compare_by_value() -> None:
     first = TaskSnapshot(id="").seen(snapshot(task()))
     again = TaskSnapshot(id="x").seen(Snapshot(TaskMessage.from_wire(task()), "another", {}))
     assert first == again
@@ -70,8 +70,8 @@ def test_the_repr_is_short() -> None:
     assert len(repr(failed)) < 300
 
 
-def test_a_pickled_task_is_detached_and_says_so(service: Service) -> None:
-    """It travels without client, connections and key."""
+def test_a_pickled_task_is_detached_and_its_methods_raise(service: Service) -> None:
+    """The pickle contains neither client, connections nor key."""
     service.will(shown("processing"))
     found = service.client().get(TASK_ID)
     found = found.inner if service.kind == "async" else found

@@ -1,4 +1,4 @@
-"""Somebody who calls a fake with plain requests, and keeps to one account."""
+"""A caller that sends plain requests to a fake, with one account."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from kling_mock import Fake, ManualClock, Reply, Request, TaskHandle
 from kling_mock.timing.clock import Clock
 
-pytest.register_assert_rewrite("tests.kling_mock.life_cycle")  # what it compares is shown, as in a test
+pytest.register_assert_rewrite("tests.kling_mock.life_cycle")  # so that its failed assertions show values
 
 PATH = "/kling/v1/images/generations"
 SUBJECTS = [{"subject_image": f"https://pictures.test/{name}.png"} for name in ("a", "b")]
 
 
 class Caller:
-    """A fake, and an account that calls it."""
+    """A fake, and an account with which it is called."""
 
     def __init__(self, fake: Fake, key: str = "sk-mock-a") -> None:
         self.fake = fake
@@ -48,11 +48,11 @@ class Caller:
         return self.send("POST", path, content, **parts)
 
     def ask(self, *, path: str = PATH, origin: str | None = None, **fields: object) -> Reply:
-        """The reply to a create request: two subjects, and whatever is given."""
+        """The reply to a create request with two subjects and these fields."""
         return self.post({"subject_image_list": SUBJECTS, **fields}, path, origin=origin)
 
     def create(self, **fields: Any) -> dict[str, Any]:
-        """The data of a create that is accepted."""
+        """The data of the reply to an accepted create request."""
         return self.data(self.ask(**fields))
 
     def make(self, **fields: Any) -> TaskHandle:
@@ -65,14 +65,14 @@ class Caller:
         return self.send("GET", path, headers=given)
 
     def query(self, task_id: str) -> dict[str, Any]:
-        """The data of a query that finds its task."""
+        """The data of the reply to a query of an existing task."""
         return self.data(self.get(f"{PATH}/{task_id}"))
 
     def status(self, task_id: str) -> str:
         return cast("str", self.query(task_id)["task_status"])
 
     def picture(self, url: str, **headers: str) -> Reply:
-        """What is behind a result URL. No key is sent."""
+        """The reply for a result URL. No key is sent."""
         path = "/" + url.split("/", 3)[3]
         given = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         return self.fake.handle(Request("GET", path, "", given))
@@ -86,7 +86,7 @@ class Caller:
 
 
 class Start(Protocol):
-    """Make a fake on a manual clock, unless told otherwise, and somebody who calls it."""
+    """Makes a caller of a new fake, by default with a manual clock."""
 
     def __call__(self, *, clock: Clock | None = None, **switches: object) -> Caller: ...
 
@@ -95,7 +95,7 @@ def _start(*, clock: Clock | None = None, **switches: Any) -> Caller:
     return Caller(Fake(clock=clock or ManualClock(), **switches))
 
 
-# Of the session, so that Hypothesis may use it in every example: it makes things and keeps none.
+# Session scope, as Hypothesis reuses it for all examples; it keeps no state.
 @pytest.fixture(scope="session")
 def start() -> Start:
     return _start
@@ -103,13 +103,13 @@ def start() -> Start:
 
 @pytest.fixture
 def caller() -> Caller:
-    """A caller of a fake with the settings a fixture has: two polls to the end, clock standing still."""
+    """A caller of a fake with the default settings: two polls to the end, a manual clock."""
     return _start()
 
 
 @pytest.fixture(scope="session")
 def png_head() -> PngHead:
-    """The first bytes of a PNG of so many pixels: all that anybody looks at when it comes in."""
+    """The first bytes of a PNG of this size: validation reads no more than the header."""
     return _png_head
 
 

@@ -1,4 +1,4 @@
-"""Any course of events that Hypothesis thinks of, done to the fake and to an independent model of it."""
+"""A state machine that applies random actions to the fake and to an independent model and compares them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HERE = Path(__file__)
 
 
 def _load(name: str) -> ModuleType:
-    """A neighbour of this file: under importlib mode test folders are no packages."""
+    """Import a module of this folder: in importlib mode test folders are not packages."""
     spec = spec_from_file_location(f"kling_tests_{name}", HERE.with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
@@ -60,11 +60,11 @@ def _spelled(pace: tuple[str, tuple[int, ...]]) -> str:
 
 
 class Pair:
-    """A task of the fake, and the model's idea of it."""
+    """A task of the fake and the model of it."""
 
     def __init__(self, caller: Caller, task_id: str, model: ModelTask) -> None:
         self.caller, self.id, self.model = caller, task_id, model
-        self.looked = "submitted"  # what the create reply said
+        self.looked = "submitted"  # the status in the create reply
 
     @property
     def now(self) -> float:
@@ -76,17 +76,17 @@ class Pair:
 
 
 class LifeCycle(RuleBasedStateMachine):
-    """Two accounts create, query, list and wait; a test scripts and ends; the model must always agree.
+    """Two accounts create, query and list tasks; a test scripts and ends them; the model must always agree.
 
-    A second fake in the same process, with the same seed and a key that both have, goes its own way: its
-    clock stands elsewhere, it hears of no script, and its tasks are in nobody's list.
+    A second fake in the same process, with the same seed and a common key, must be independent: its clock is
+    different, it has no scripts, and its tasks appear in no list of the first.
     """
 
-    mishap: str | None = "no such luck"  # of the first task
+    first_failure: str | None = "no such luck"  # of the first task
 
     @initialize(pace=st.sampled_from(PACES))
     def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
-        """Three tasks from the start, so that few steps are spent on having something to look at."""
+        """Create three tasks at the start, so that few steps are needed before there is one to query."""
         self.pace = pace
         self.fake = Fake(pace=_spelled(pace), clock=ManualClock(), keys=list(KEYS))
         self.bystander = Fake(pace=_spelled(pace), clock=ManualClock(1_600_000_000), keys=list(KEYS))
@@ -98,13 +98,13 @@ class LifeCycle(RuleBasedStateMachine):
         self.listed: dict[int, list[str]] = {0: [], 1: [], 2: []}
         self.queries = 0
         saw("pace", pace[0])
-        if self.mishap is not None:
-            self.fake.next.fails(self.mishap)
-            self.script.append((self.mishap, None, False))
+        if self.first_failure is not None:
+            self.fake.next.fails(self.first_failure)
+            self.script.append((self.first_failure, None, False))
         for who, path in ((0, KLING_PATH), (0, COMET_PATH), (1, COMET_PATH), (2, KLING_PATH)):
             self.create(who, None, path)
 
-    # -- creating
+    # -- creating tasks
 
     @rule(
         who=st.sampled_from((0, 1, 2)),
@@ -156,7 +156,7 @@ class LifeCycle(RuleBasedStateMachine):
         self.fake.next.refuses(1302)
         self.script.append((None, None, True))
 
-    # -- waiting and looking
+    # -- waiting and querying
 
     @rule(seconds=st.integers(0, 6), other=st.booleans())
     def advance(self, seconds: int, *, other: bool) -> None:
@@ -164,14 +164,14 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule()
     def freeze(self) -> None:
-        """What stands still already stays where it is."""
+        """Freezing a stopped clock changes nothing."""
         before = self.fake.clock.now()
         self.fake.clock.freeze()
         assert self.fake.clock.now() == before
 
     @rule(who=st.sampled_from((0, 1, 2)), size=st.integers(1, 4), page=st.integers(1, 3))
     def list_tasks(self, who: int, size: int, page: int) -> None:
-        """A page shows this account's tasks of the route, newest first, as they stand; it counts no poll."""
+        """A page lists the tasks of account and route, newest first, as they are now. It counts no poll."""
         reply = self.callers[who].send("GET", KLING_PATH, query=f"pageNum={page}&pageSize={size}")
         shown = json.loads(reply.body)["data"]
         saw("page", "empty" if not shown else "full" if len(shown) == size else "last")
@@ -197,7 +197,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 3), which=st.integers(0, 9))
     def watch(self, seconds: int, which: int) -> None:
-        """Three looks at one task: what follows what is not left to luck."""
+        """Query one task three times, so that every sequence of statuses is likely to occur."""
         for _ in range(2):
             self.query(which)
             self.advance(seconds, other=False)
@@ -209,7 +209,7 @@ class LifeCycle(RuleBasedStateMachine):
         stranger = self.callers[1 if pair.caller is not self.callers[1] else 0]
         assert stranger.get(f"/kling/v1/images/generations/{pair.id}").status == 400
 
-    # -- ending
+    # -- ending tasks
 
     @rule(which=st.integers(0, 9), verb=st.sampled_from(("release", "fail", "succeed")))
     def finish(self, which: int, verb: str) -> None:

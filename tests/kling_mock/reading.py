@@ -1,4 +1,4 @@
-"""What tests read of a reply: its body, and the header that says which rule refused it."""
+"""Reading a reply in tests: its body, and the header with the rule that refused the request."""
 
 from __future__ import annotations
 

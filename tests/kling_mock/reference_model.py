@@ -1,6 +1,6 @@
-"""The life cycle of a task, told a second time and knowing nothing of the fake: what a caller must see.
+"""An independent model of the life cycle of a task, as a client sees it. It shares no code with the fake.
 
-A pace is data: its name and its numbers. Time is in seconds. `look` asks nothing of the service.
+A pace is data: its name and its numbers. Time is in seconds. `look` is not a query.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class ModelTask:
         self.look(born)
 
     def look(self, now: float) -> tuple[str, float]:
-        """The status, and since when the task has it."""
+        """The status, and the instant of the change to it."""
         if self.pace == "instant":
             self._become("end", self.born)
         elif self.pace == "held":

@@ -1,4 +1,4 @@
-"""Arguments of the wrong type are refused where they are given, with a sentence."""
+"""Arguments of the wrong type raise an error with a helpful message in the call that receives them."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("misuse", "error", "says"),
+    ("misuse", "error", "message"),
     [
-        (lambda fake: fake.next.pace(5), TypeError, "5 is no pace"),
-        (lambda fake: fake.next.fails(5), ValueError, "give a message"),
-        (lambda fake: fake.next.refuses([]), ValueError, "the table has 1000"),
-        (lambda fake: fake.next.refuses(1303, 5), ValueError, "give a message"),
-        (lambda fake: type(fake)(clock=5), TypeError, "5 is not a Clock"),
+        (lambda fake: fake.next.pace(5), TypeError, "pace must be a Pace .*, not 5"),
+        (lambda fake: fake.next.fails(5), ValueError, "message must be a non-empty string, not 5"),
+        (lambda fake: fake.next.refuses([]), ValueError, r"unknown error code \[\]; known: 1000"),
+        (lambda fake: fake.next.refuses(1303, 5), ValueError, "message must be a non-empty string, not 5"),
+        (lambda fake: type(fake)(clock=5), TypeError, "clock must be a Clock, .*, not 5"),
         (lambda _: ManualClock(cast("Any", "x")), TypeError, "'x' is no number of Unix seconds"),
     ],
 )
-def test_misuse_is_told_at_once(misuse: Callable[[Any], object], error: type[Exception], says: str) -> None:
+def test_misuse_raises_at_once(misuse: Callable[[Any], object], error: type[Exception], message: str) -> None:
     fake = Fake()
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         misuse(fake)
     assert not fake.scripts
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         (b"1" * 5000, "a number has 5000 digits"),
         ("\ufeff{}".encode(), "it begins with a byte order mark at character 0"),
-        (b"[NaN]", "NaN is no JSON"),
+        (b"[NaN]", "NaN is not valid JSON"),
     ],
 )
-def test_a_refusal_does_not_speak_of_python(body: bytes, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_a_refusal_does_not_mention_python(body: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         decode(body, [])
 
 
@@ -54,7 +54,7 @@ def test_a_refusal_does_not_speak_of_python(body: bytes, says: str) -> None:
 def test_a_ratio_that_the_settings_let_pass_is_drawn_as_asked(
     start: Start, ratio: str, size: tuple[int, int]
 ) -> None:
-    """About as many pixels as any other, within bounds; what is no ratio at all falls back."""
+    """With about one megapixel and a limited ratio; text that is not a ratio gets the default size."""
     caller = start(ignore=["aspect_ratio.enum"], pace="instant")
     task = caller.make(aspect_ratio=ratio)
     with Image.open(io.BytesIO(caller.picture(task.images[0]).body)) as picture:

@@ -1,4 +1,4 @@
-"""Each key is an account: what it owns, what it cannot see, and which keys are good."""
+"""Each key is an account with its own tasks and limits; and which keys are accepted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PATH = "/kling/v1/images/generations"
 UNKNOWN = {"code": "task_not_exist", "message": "task_not_exist", "data": None}
 
 
-def knock(fake: Fake, *authorization: str) -> Reply:
-    """Query a task that there is not: 400 with a good key, 401 without."""
+def query_absent_task(fake: Fake, *authorization: str) -> Reply:
+    """Query a task that does not exist: 400 with an accepted key, 401 otherwise."""
     headers = tuple(("authorization", value) for value in authorization)
     return fake.handle(Request("GET", f"{PATH}/1", "", headers))
 
@@ -25,17 +25,17 @@ def knock(fake: Fake, *authorization: str) -> Reply:
 
 
 @pytest.mark.parametrize("key", ["sk-anything", "x", "AK:SECRET", "a.b.c", "with blank inside"])
-def test_in_process_any_bearer_that_is_not_empty_is_good(key: str, caller: Caller) -> None:
-    assert knock(caller.fake, f"Bearer {key}").status == 400
+def test_in_process_any_non_empty_bearer_is_accepted(key: str, caller: Caller) -> None:
+    assert query_absent_task(caller.fake, f"Bearer {key}").status == 400
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-def test_the_scheme_is_taken_in_any_case(scheme: str, start: Start) -> None:
-    assert knock(start(keys=["sk-one"]).fake, f"{scheme} sk-one").status == 400
+def test_the_scheme_is_case_insensitive(scheme: str, start: Start) -> None:
+    assert query_absent_task(start(keys=["sk-one"]).fake, f"{scheme} sk-one").status == 400
 
 
-def test_blanks_around_the_key_do_not_count(start: Start) -> None:
-    assert knock(start(keys=["sk-one"]).fake, "  Bearer   sk-one  ").status == 400
+def test_spaces_around_the_key_are_ignored(start: Start) -> None:
+    assert query_absent_task(start(keys=["sk-one"]).fake, "  Bearer   sk-one  ").status == 400
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_other_credentials_are_refused_in_the_shape_of_the_gateway(
     authorization: tuple[str, ...], start: Start
 ) -> None:
     caller = start(keys=["sk-one"])
-    reply = knock(caller.fake, *authorization)
+    reply = query_absent_task(caller.fake, *authorization)
     body = cast("dict[str, Any]", reply.json())
     assert reply.status == 401
     assert body.keys() == {"error"}
@@ -74,14 +74,14 @@ def test_keys_are_exact_unless_they_end_in_a_star(start: Start) -> None:
     fake = start(keys=["sk-mock", "sk-mock-*"]).fake
     good = ["sk-mock", "sk-mock-", "sk-mock-1", "sk-mock-anything at all"]
     bad = ["sk-moc", "sk-mock1", "sk-other", "*", "xsk-mock-1"]
-    assert [knock(fake, f"Bearer {key}").status for key in good] == [400] * len(good)
-    assert [knock(fake, f"Bearer {key}").status for key in bad] == [401] * len(bad)
+    assert [query_absent_task(fake, f"Bearer {key}").status for key in good] == [400] * len(good)
+    assert [query_absent_task(fake, f"Bearer {key}").status for key in bad] == [401] * len(bad)
 
 
 # -- accounts
 
 
-def test_a_foreign_task_is_unknown_in_the_same_words_as_one_that_is_not(caller: Caller) -> None:
+def test_a_task_of_another_account_gets_the_same_reply_as_an_unknown_one(caller: Caller) -> None:
     task_id = caller.create()["task_id"]
     stranger = caller.account("sk-mock-b")
     for path in (f"{PATH}/{task_id}", f"{PATH}/1", f"{PATH}/no%20number"):
@@ -96,15 +96,15 @@ def test_a_task_is_found_under_both_tails(caller: Caller) -> None:
     assert caller.data(other)["task_id"] == task_id
 
 
-def test_two_accounts_count_and_own_apart(start: Start) -> None:
-    """Slots, balance and external ids of one account are nothing to the other."""
+def test_two_accounts_are_independent(start: Start) -> None:
+    """Limits, balance and external ids of one account do not affect the other."""
     one = start(slots=1, balance=16)
     two = one.account("sk-mock-b")
     assert [one.ask(external_task_id="x").status, two.ask(external_task_id="x").status] == [200, 200]
     assert [one.ask().status, two.ask().status] == [403, 403]
 
 
-def test_a_view_of_an_account_shows_what_is_its_own(caller: Caller) -> None:
+def test_a_view_of_an_account_shows_only_that_account(caller: Caller) -> None:
     other = caller.account("sk-secret")
     caller.create(prompt="mine", callback_url="https://app.test/a")
     other.create(prompt="theirs", callback_url="https://app.test/b")
@@ -118,7 +118,7 @@ def test_a_view_of_an_account_shows_what_is_its_own(caller: Caller) -> None:
     assert caller.fake.account("sk-never-seen").tasks == ()
 
 
-def test_a_script_of_an_account_is_for_that_account(caller: Caller) -> None:
+def test_a_script_of_an_account_applies_only_to_that_account(caller: Caller) -> None:
     caller.fake.account("sk-mock-b").next.fails("theirs")
     caller.fake.account("sk-mock-b").when(prompt="*").pace("instant")
     assert caller.status(caller.make().id) == "processing"
@@ -128,7 +128,7 @@ def test_a_script_of_an_account_is_for_that_account(caller: Caller) -> None:
     assert [other.query(first.id)["task_status"], second.status] == ["failed", "succeed"]
 
 
-def test_a_view_says_whose_it_is_without_giving_the_key_away(caller: Caller) -> None:
+def test_a_view_names_its_account_without_the_key(caller: Caller) -> None:
     caller.account("sk-secret-0123456789").create()
     assert repr(caller.fake) == "<Fake of all accounts: 1 tasks, 1 calls>"
     assert repr(caller.fake.account("sk-mock-b")) == "<FakeView of sk-mock-b: 0 tasks, 0 calls>"

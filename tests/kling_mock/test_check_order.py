@@ -1,4 +1,4 @@
-"""The order in which a create is checked: of two flaws, the one that is looked at first answers."""
+"""The order in which a create is checked: of two errors in a request, the first check answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Broken:
-    """A create request, sound until it is broken in some ways. The later check's flaw is made first."""
+    """A valid create request to which errors are added. Those of later checks are added first."""
 
     def __init__(self) -> None:
         self.method = "POST"
@@ -97,8 +97,8 @@ CHECKS = (
 )
 
 
-def scene(start: Start) -> Caller:
-    """One account with 5 images' worth of units left, 3 slots, a taken id and a script for 21:9."""
+def prepare(start: Start) -> Caller:
+    """An account with units for 5 images, 3 slots, a used external id and a script for 21:9."""
     caller = start(keys=["sk-one"], pace="held", slots=4, balance=6 * 16, body_cap=100_000)
     caller = caller.account("sk-one")
     caller.create(external_task_id="taken")
@@ -107,17 +107,17 @@ def scene(start: Start) -> Caller:
 
 
 @pytest.mark.parametrize(("flaw", "rule"), CHECKS)
-def test_each_flaw_alone_is_refused_by_its_own_check(
+def test_each_single_error_is_refused_by_its_own_check(
     flaw: Callable[[Broken], None], rule: str, start: Start
 ) -> None:
-    caller, request = scene(start), Broken()
+    caller, request = prepare(start), Broken()
     flaw(request)
     assert request.send(caller.fake).status >= 400
     assert caller.fake.calls[-1].rule == rule
     assert len(caller.fake.tasks) == 1
 
 
-# A wrong path has no methods, so those two cannot be broken at once; nor can duplicate flaws of one field.
+# A wrong path has no methods, so these two errors exclude each other; so do two errors in one field.
 PAIRS = [
     (earlier, later)
     for at, earlier in enumerate(CHECKS)
@@ -127,22 +127,22 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("earlier", "later"), PAIRS)
-def test_of_two_flaws_the_earlier_check_answers(
+def test_of_two_errors_the_earlier_check_answers(
     earlier: tuple[Callable[[Broken], None], str],
     later: tuple[Callable[[Broken], None], str],
     start: Start,
 ) -> None:
     """Key, route, method, size, JSON, model, violations, duplicate id, balance, slots, script."""
-    caller, request = scene(start), Broken()
+    caller, request = prepare(start), Broken()
     later[0](request)
     earlier[0](request)
     request.send(caller.fake)
     assert caller.fake.calls[-1].rule == earlier[1]
 
 
-def test_balance_is_looked_at_before_slots(start: Start) -> None:
-    caller, request = scene(start), Broken()
-    request.fields["n"] = 9  # needs 9 images' worth of 5, and 9 slots of 3
+def test_balance_is_checked_before_slots(start: Start) -> None:
+    caller, request = prepare(start), Broken()
+    request.fields["n"] = 9  # more than the units for 5 images, and more than 3 slots
     assert request.send(caller.fake).status == 403
 
 
@@ -152,12 +152,12 @@ def test_the_first_violation_in_order_of_declaration_answers(caller: Caller) -> 
 
 
 def test_an_unknown_model_answers_before_any_violation(caller: Caller) -> None:
-    """Even one that is declared before it: a gateway looks for a channel first."""
+    """Even before one that is declared earlier: a gateway first looks for a channel for the model."""
     reply = caller.post({"subject_image_list": [], "model_name": "kling-v9", "n": 0})
     assert (reply.status, body_of(reply)["error"]["code"]) == (503, "model_not_found")
 
 
-def test_a_bad_model_that_is_no_string_is_a_plain_violation(caller: Caller) -> None:
+def test_a_model_that_is_not_a_string_is_an_ordinary_violation(caller: Caller) -> None:
     reply = caller.ask(model_name=2)
     assert (reply.status, body_of(reply)["code"]) == (400, 1201)
     unknown = caller.ask(model_name="kling-v9")

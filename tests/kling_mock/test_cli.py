@@ -1,4 +1,4 @@
-"""The commands as a user meets them: in processes of their own, with good and with bad input."""
+"""The commands as a user runs them: in separate processes, with valid and invalid arguments."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from typing import Any, ClassVar
 import pytest
 from PIL import Image
 
+from kling_mock import __version__
 from kling_mock.cli import main
 
 SERVE = (sys.executable, "-u", "-m", "kling_mock", "serve", "--port", "0")
 
 
 class Served:
-    """A `kling-mock serve` in a process of its own, once it says that it serves."""
+    """A `kling-mock serve` in a separate process, once it has printed its address."""
 
     def __init__(self, ready: Path, *flags: str) -> None:
         self.process = subprocess.Popen(
@@ -76,8 +77,8 @@ CREATE = "/kling/v1/images/generations"
 
 
 @pytest.mark.parametrize("served", [("--pace", "polls:2", "--seed", "7")], indirect=True)
-def test_serve_answers_tells_and_stops(served: Served) -> None:
-    """It greets, writes the ready file, plays a task, prints a line for each call, and ends with status 0."""
+def test_serve_answers_logs_and_stops(served: Served) -> None:
+    """It prints its address, writes the ready file, answers, logs each request, and exits with status 0."""
     assert served.ready["pid"] == served.process.pid
     assert served.ready["keys"] == ["sk-mock", "sk-mock-*"]
     assert served.ready["url"] in served.greeting
@@ -93,13 +94,13 @@ def test_serve_answers_tells_and_stops(served: Served) -> None:
     assert f"POST {CREATE} 200  submitted  task {task_id}" in out
     assert f"POST {CREATE} 401  refused by auth.key: invalid token" in out
     assert "stopped: 2 tasks, 1 of them finished" in out
-    assert "\x1b" not in served.greeting + out  # no colours: this is no terminal
+    assert "\x1b" not in served.greeting + out  # no colours, since the output is not a terminal
 
 
 @pytest.mark.parametrize(
     "served", [("--quiet", "--keys", "one,two", "--public-url", "https://me")], indirect=True
 )
-def test_serve_takes_settings(served: Served) -> None:
+def test_serve_accepts_settings(served: Served) -> None:
     assert served.ready["keys"] == ["one", "two"]
     assert served.call("POST", CREATE, BODY, key="two")["code"] == 0
     out, _ = served.stop()
@@ -121,7 +122,7 @@ class _Receiver(BaseHTTPRequestHandler):
     "served", [("--pace", "instant", "--callback-retries", "0")], indirect=True, ids=["callbacks"]
 )
 def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served) -> None:
-    """With the fate of each; a receiver elsewhere is not called, and the line says what would call it."""
+    """With the result of each; other hosts are not called, and the line names the flag that allows it."""
     assert served.process.stdout is not None
     _Receiver.statuses[:] = [204, 500, 200, 503]
     with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
@@ -138,7 +139,7 @@ def test_serve_sends_callbacks_and_shows_a_line_for_each_attempt(served: Served)
         receiving.join()
     assert lines == [
         f"  -> POST {hook} 204  submitted  task {task}",
-        f"  -> POST {hook} 500  processing  task {task}  again in 0 s",
+        f"  -> POST {hook} 500  processing  task {task}  retry in 0 s",
         f"  -> POST {hook} 200  succeed  task {task}",
         f"  -> POST {hook} 503  processing  task {task}  given up",
     ]
@@ -163,7 +164,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return status, captured.out, captured.err
 
 
-def test_a_port_in_use_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -175,27 +176,42 @@ def test_a_port_in_use_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
-        (("serve", "--pace", "fast"), "instant, polls:N, seconds:A,B"),
-        (("serve", "--pace", "polls:0"), "from 1 on"),
-        (("serve", "--seed", "x"), "seed: 'x' is not of type int"),
-        (("serve", "--ignore", "prompt.length"), "did you mean"),
-        (("serve", "--validation-errors", "json"), "kling, task, comet"),
-        (("serve", "--slots", "-1"), "negative"),
-        (("serve", "--callbacks", "all"), "--callbacks: 'all' is none of off, loopback, any"),
-        (("serve", "--callback-retries", "soon"), "--callback-retries: 'soon' is not of type"),
+        (("serve", "--pace", "fast"), "--pace 'fast': unknown format; use instant, polls:N, seconds:A,B"),
+        (("serve", "--pace", "polls:0"), "--pace 'polls:0': polls must be an integer of at least 1, not 0"),
+        (("serve", "--seed", "x"), "--seed must be an integer, not 'x'"),
+        (("serve", "--ignore", "prompt.length"), "--ignore: unknown rule 'prompt.length'; did you mean"),
+        (("serve", "--validation-errors", "json"), "--validation-errors must be kling, task or comet, not"),
+        (("serve", "--slots", "-1"), "--slots must be 0 or more, or none for no limit; got -1"),
+        (("serve", "--callbacks", "all"), "--callbacks must be off, loopback or any, not 'all'"),
+        (("serve", "--callback-retries", "soon"), "--callback-retries must be a list of numbers (seconds)"),
+        (("serve", "--ready-file", "/absent/file"), "--ready-file: folder /absent does not exist"),
         (("serve", "--port", "x"), "invalid int value"),
         (("serve", "--nope"), "unrecognized arguments"),
         (("demo", "--speed", "0"), "positive"),
         (("walk",), "invalid choice"),
     ],
 )
-def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str) -> None:
-    """Wrong words end with status 2 and say what would be right."""
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str) -> None:
+    """Invalid arguments exit with status 2 and a message that names the argument and the valid values."""
     status, _, error = run(capsys, *words)
     assert status == 2
-    assert says in error
+    assert message in error
+
+
+def test_the_help_groups_the_flags_and_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "serve", "--help")
+    assert status == 0
+    for text in (
+        "accounts and limits:",
+        "callbacks:",
+        "--slots N",
+        "--callbacks off|loopback|any",
+        "examples:",
+    ):
+        assert text in out
+    assert run(capsys, "--version") == (0, f"kling-mock {__version__}\n", "")
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,8 +226,8 @@ def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_the_demo_ends_with_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """From two picture files to a named PNG of the asked ratio, every state shown."""
+def test_the_demo_saves_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """From two picture files to a PNG of the requested ratio; every status is printed."""
     status, out, _ = run(capsys, "demo", "--speed", "500", "--out", str(tmp_path))
     assert status == 0
     assert "cat.png, boat.png" in out
@@ -222,7 +238,7 @@ def test_the_demo_ends_with_a_picture(capsys: pytest.CaptureFixture[str], tmp_pa
         assert picture.size == (1248, 832)
 
 
-def test_the_demo_with_pictures_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for name, side in (("good.png", 300), ("small.png", 200)):
         Image.new("RGB", (side, side)).save(tmp_path / name)
     good, small, none = (str(tmp_path / name) for name in ("good.png", "small.png", "none.png"))
@@ -233,4 +249,4 @@ def test_the_demo_with_pictures_of_ones_own(capsys: pytest.CaptureFixture[str], 
     assert "300 pixels" in shown
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
-    assert "none.png" in error
+    assert error == f"kling-mock: {none}: No such file or directory\n"

@@ -1,4 +1,4 @@
-"""The same seed, clock and calls give the same bytes; nothing is shared between two fakes."""
+"""Equal seeds, clocks and requests give equal bytes; two fakes share no state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOOK = "https://app.test/hook"
 
 
 def play(caller: Caller) -> list[bytes]:
-    """A short script with a bit of everything; every body and header that came of it."""
+    """A short script with all kinds of requests; the bodies and headers of all replies."""
     other = caller.account("sk-mock-b")
     caller.fake.next.fails("no such luck")
     replies = [caller.ask(prompt="one", callback_url=HOOK), other.ask(prompt="two", n=2), caller.ask(n=0)]
@@ -56,8 +56,8 @@ def test_another_seed_gives_other_ids_durations_and_pictures(start: Start) -> No
     assert all(differing)
 
 
-def test_two_fakes_in_one_process_never_meet(start: Start) -> None:
-    """Calls in turn to two fakes give what each gives alone."""
+def test_two_fakes_in_one_process_are_independent(start: Start) -> None:
+    """Alternating requests to two fakes give the same replies as to each alone."""
     alone = [start(seed=seed, pace="polls:2") for seed in (1, 1)]
     turned = [start(seed=seed, pace="polls:2") for seed in (1, 1)]
     expected = []
@@ -74,8 +74,8 @@ def test_two_fakes_in_one_process_never_meet(start: Start) -> None:
     assert [len(caller.fake.calls) for caller in turned] == [3, 3]
 
 
-def test_an_account_is_drawn_for_apart_from_the_others(start: Start) -> None:
-    """What another account does changes neither the ids nor the durations of this one."""
+def test_the_draws_of_an_account_do_not_depend_on_others(start: Start) -> None:
+    """Requests of another account change neither the ids nor the durations of this one."""
     quiet, busy = start(pace="realistic"), start(pace="realistic")
     busy.account("sk-mock-b").create()
     first, second = quiet.make(), busy.make()
@@ -85,8 +85,8 @@ def test_an_account_is_drawn_for_apart_from_the_others(start: Start) -> None:
     assert first.history == second.history
 
 
-def test_a_short_script_gives_the_bytes_it_has_always_given(start: Start) -> None:
-    """Typed in once: a change of ids, times, URLs or bodies has to be meant."""
+def test_a_short_script_gives_the_same_bytes_in_every_version(start: Start) -> None:
+    """With hard-coded digests, so that a change of ids, times, URLs or bodies is deliberate."""
     caller = start(seed=7)
     caller.fake.next.fails("no such luck")
     replies = [caller.ask(prompt="one", external_task_id="x"), caller.ask(n=2), caller.ask(n=0)]

@@ -1,4 +1,4 @@
-"""The provider for Faker: seeded, and held against the contract it imitates."""
+"""The provider for Faker: seeded, and checked against the contract."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def fake() -> KlingProvider:
 
 
 def provider(seed: int) -> KlingProvider:
-    """A provider of its own generator: parallel tests cannot disturb its seed."""
+    """A provider with its own generator, so that parallel tests cannot change its seed."""
     generator = Faker()
     generator.seed_instance(seed)
     return KlingProvider(generator)
 
 
-def test_every_method_is_tried_here() -> None:
+def test_every_method_is_tested_here() -> None:
     public = {name for name in vars(KlingProvider) if not name.startswith("_")}
     assert public == METHODS.keys()
 
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_and_another_seed_gives_another(name: str) 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_everything_comes_from_the_generators_own_random(name: str) -> None:
-    """Neither the random module nor the present time has a say in it."""
+    """Neither the module `random` nor the present time has an effect."""
     mine = provider(3)
     before = random.getstate()
     first = METHODS[name](mine)
@@ -95,7 +95,7 @@ def test_everything_comes_from_the_generators_own_random(name: str) -> None:
 
 
 def test_it_is_used_as_any_provider_and_seeded_with_faker() -> None:
-    """As in the documentation: added to a Faker, by class, and repeatable by `seed_instance`."""
+    """As documented: added to a Faker as a class, and repeatable with `seed_instance`."""
 
     def draw() -> object:
         fake = Faker()
@@ -107,7 +107,7 @@ def test_it_is_used_as_any_provider_and_seeded_with_faker() -> None:
 
 
 def test_faker_seed_repeats_it_in_a_process_of_its_own() -> None:
-    """`Faker.seed` is for all of a process."""
+    """`Faker.seed` applies to the whole process."""
     code = (
         "from faker import Faker\n"
         "from kling_mock.faker import KlingProvider\n"
@@ -124,13 +124,13 @@ def test_faker_seed_repeats_it_in_a_process_of_its_own() -> None:
 
 
 def test_it_is_added_to_the_fixture_that_faker_gives_pytest(faker: Faker) -> None:
-    """Faker's own plugin is loaded into every run of this suite, beside ours."""
+    """The plugin of Faker is loaded in every run of this suite, together with ours."""
     faker.add_provider(KlingProvider)
     assert validate(faker.kling_request()) == ()
 
 
-def test_the_extra_brings_it_and_nothing_else_does() -> None:
-    """Its pytest plugin costs every run of a user's suite: nobody gets it unasked."""
+def test_only_the_extra_installs_it() -> None:
+    """Its pytest plugin slows every run of a user's suite, so it is opt-in."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     assert [name for name, needs in extras.items() if any("faker>" in need for need in needs)] == ["faker"]
@@ -170,32 +170,32 @@ def test_request_ids_are_uuids_of_version_four(fake: KlingProvider) -> None:
 
 
 @pytest.mark.parametrize("max_length", [1, 2, 7, 40, PROMPT_MAXIMUM.value])
-def test_prompts_keep_their_limit_and_are_never_blank(max_length: int, fake: KlingProvider) -> None:
+def test_prompts_respect_the_limit_and_are_never_blank(max_length: int, fake: KlingProvider) -> None:
     for _ in range(MANY):
         prompt = fake.kling_prompt(max_length=max_length)
         assert 1 <= len(prompt) <= max_length
         assert prompt == prompt.strip()
 
 
-def test_prompts_go_beyond_ascii_now_and_then(fake: KlingProvider) -> None:
+def test_some_prompts_are_not_ascii(fake: KlingProvider) -> None:
     ascii_only = {fake.kling_prompt().isascii() for _ in range(MANY)}
     assert ascii_only == {True, False}
 
 
 @pytest.mark.parametrize("max_length", [0, -1])
-def test_a_prompt_of_no_length_is_refused(max_length: int, fake: KlingProvider) -> None:
-    with pytest.raises(ValueError, match=f"not max_length={max_length}"):
+def test_a_maximum_length_below_1_is_refused(max_length: int, fake: KlingProvider) -> None:
+    with pytest.raises(ValueError, match=f"max_length must be at least 1; got {max_length}"):
         fake.kling_prompt(max_length)
 
 
-def test_image_urls_lead_to_a_host_that_nobody_has(fake: KlingProvider) -> None:
+def test_image_urls_have_a_reserved_host(fake: KlingProvider) -> None:
     for _ in range(MANY):
         url = fake.kling_image_url()
         assert url.startswith("https://pictures.example.com/")
         assert url.endswith((".png", ".jpg"))
 
 
-def test_all_aspect_ratios_come(fake: KlingProvider) -> None:
+def test_all_aspect_ratios_are_drawn(fake: KlingProvider) -> None:
     assert {fake.kling_aspect_ratio() for _ in range(MANY)} == set(ASPECT_RATIOS.value)
 
 
@@ -221,7 +221,7 @@ def test_requests_break_no_rule_of_the_contract(operation: Operation, fake: Klin
     assert {name for body in bodies for name in body} == operation.keys
 
 
-def test_requests_have_every_part_of_an_object_now_and_then(fake: KlingProvider) -> None:
+def test_every_part_of_an_object_is_drawn(fake: KlingProvider) -> None:
     bodies = [fake.kling_request(VIDEO) for _ in range(MANY)]
     cameras = [json.loads(json.dumps(body[key])) for body in bodies for key in body if "camera" in key]
     configs = [camera["config"] for camera in cameras if "config" in camera]
@@ -229,8 +229,8 @@ def test_requests_have_every_part_of_an_object_now_and_then(fake: KlingProvider)
     assert {config.keys() >= {"zoom", "zoom_in"} for config in configs} == {False}
 
 
-def test_fixed_fields_decide_about_the_others(fake: KlingProvider) -> None:
-    """Of fields that exclude each other the fixed one stays; a field that a fixed one requires is there."""
+def test_fixed_fields_determine_the_others(fake: KlingProvider) -> None:
+    """Of fields that exclude each other the fixed one stays; a field that a fixed one requires is present."""
     for _ in range(50):
         assert (
             fake.kling_request(SOUND, video="https://a.test/v.mp4").keys().isdisjoint({"video_id", "image"})
@@ -249,7 +249,7 @@ def test_requests_have_two_to_four_subjects_some_of_them_inline(fake: KlingProvi
 
 
 def test_the_fake_accepts_them_and_their_tasks_succeed(fake: KlingProvider) -> None:
-    """Another opinion than the contract's: the service, as we imitate it, and its result."""
+    """An independent check beside the contract: the replies of the fake."""
     service = Fake(clock=ManualClock(), pace="instant")
     for _ in range(60):
         body = json.dumps(fake.kling_request()).encode()
@@ -258,7 +258,7 @@ def test_the_fake_accepts_them_and_their_tasks_succeed(fake: KlingProvider) -> N
     assert {task.status for task in service.tasks} == {"succeed"}
 
 
-def test_fixed_fields_stay_as_they_are_given(fake: KlingProvider) -> None:
+def test_fixed_fields_are_not_changed(fake: KlingProvider) -> None:
     for _ in range(50):
         body = fake.kling_request(prompt="a cat", n=0, scene_image="https://a.test/s.png")
         assert (body["prompt"], body["n"], body["scene_image"]) == ("a cat", 0, "https://a.test/s.png")
@@ -266,15 +266,15 @@ def test_fixed_fields_stay_as_they_are_given(fake: KlingProvider) -> None:
     assert [violation.rule.id for violation in validate(body)] == ["n.minimum"]
 
 
-def test_a_fixed_field_that_there_is_not_is_an_error(fake: KlingProvider) -> None:
-    with pytest.raises(TypeError, match="no field 'aspect_ration'; did you mean aspect_ratio"):
+def test_an_unknown_fixed_field_is_an_error(fake: KlingProvider) -> None:
+    with pytest.raises(TypeError, match=r"field 'aspect_ration'; did you mean 'aspect_ratio'\?"):
         fake.kling_request(aspect_ration="1:1")
-    with pytest.raises(TypeError, match="text-to-image has no field 'scence_image'"):
+    with pytest.raises(TypeError, match="unknown text-to-image field 'scence_image'"):
         fake.kling_request(TEXT_TO_IMAGE, scence_image="https://a.test/s.png")
 
 
 def test_limits_come_from_the_declaration(fake: KlingProvider) -> None:
-    """A changed contract changes what is drawn: no limit is written twice."""
+    """A changed limit in the contract changes the drawn values."""
     subjects, model = MULTI_IMAGE.field("subject_image_list"), MULTI_IMAGE.field("model_name")
     assert isinstance(subjects, PictureList)
     assert isinstance(model, Choice)
@@ -306,7 +306,7 @@ def test_tasks_are_legal_and_of_the_status_asked_for(status: TaskStatus | None, 
 
 @operations
 def test_tasks_have_the_results_of_their_operation(operation: Operation, fake: KlingProvider) -> None:
-    """By kind: pictures have an index, media an id and a duration. Ids are as old as their task."""
+    """By kind: pictures have an index, media an id and a duration. Ids agree with the creation time."""
     keys = {"index", "url"} if operation.result.drawn else {"id", "url", "duration"}
     amounts: set[int] = set()
     for _ in range(100):
@@ -334,16 +334,16 @@ def test_callbacks_of_any_operation(operation: Operation, status: TaskStatus, fa
     assert ("task_status_msg" in callback.body) is (status is TaskStatus.FAILED)
 
 
-def test_a_task_without_pictures_does_not_fail_by_one(fake: KlingProvider) -> None:
+def test_a_task_without_pictures_has_no_failure_of_a_picture(fake: KlingProvider) -> None:
     assert {str(fake.kling_task("failed", VIDEO)["task_status_msg"]) for _ in range(50)} == {
         "Failure to pass the risk control system"
     }
     assert len({str(fake.kling_task("failed", SERIES)["task_status_msg"]) for _ in range(50)}) == 3
 
 
-def test_a_status_may_be_a_plain_word_but_no_unknown_one(fake: KlingProvider) -> None:
+def test_a_status_may_be_a_string_but_not_an_unknown_one(fake: KlingProvider) -> None:
     assert fake.kling_task("succeed")["task_status"] == "succeed"
-    with pytest.raises(ValueError, match="'succeeded' is not a valid TaskStatus"):
+    with pytest.raises(ValueError, match="unknown status 'succeeded'; did you mean 'succeed'"):
         fake.kling_task("succeeded")
 
 
@@ -354,7 +354,7 @@ def test_a_succeeded_task_costs_what_its_images_cost(fake: KlingProvider) -> Non
 
 @pytest.mark.parametrize("status", TaskStatus)
 def test_callbacks_are_sent_like_those_of_the_fake(status: TaskStatus, fake: KlingProvider) -> None:
-    """Held against what the fake posts: the same members, headers and place in the history."""
+    """Compared with a callback of the fake: the same members, headers and position in the history."""
     callback = fake.kling_callback(status)
     service = Fake(clock=ManualClock(), pace="seconds:1,1")
     if status is TaskStatus.FAILED:

@@ -1,4 +1,4 @@
-"""JSON in and out: the quick ways give what the standard library gives, or are not believed."""
+"""Decoding and encoding JSON: the fast paths give the same results as the standard library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.profiles import share
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
-# Objects as pairs, so that a key may come twice.
+# Objects as lists of pairs, so that a key may be repeated.
 trees = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.lists(st.tuples(texts, inner), max_size=4).map(tuple),
@@ -39,7 +39,7 @@ def spell(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> str:
 
 
 def twice(tree: Any) -> list[str]:
-    """The keys that come again in an object, in the order in which the objects are closed."""
+    """The repeated keys, in the order in which their objects end."""
     if isinstance(tree, list):
         return [key for each in tree for key in twice(each)]
     if not isinstance(tree, tuple):
@@ -53,7 +53,7 @@ def check(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> None:
     text = spell(tree, blanks, escaped=escaped)
     repeated: list[str] = []
     value = decode(text.encode(), repeated)
-    assert repr(value) == repr(json.loads(text))  # so that 1, 1.0 and true differ
+    assert repr(value) == repr(json.loads(text))  # `repr` distinguishes 1, 1.0 and true
     assert repeated == twice(tree)
 
 
@@ -62,14 +62,14 @@ def check(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> None:
 @example(tree=(("a", 1), ("a", 1)), blanks=(",", ":"), escaped=False)
 @example(tree=(("a", (("b", 1), ("b", 2))), ("a", ":")), blanks=(", ", ": "), escaped=False)
 @example(tree=[10**400, -(10**20), 1e300, -0.0, 5e-324, "\x7f\u2028\\"], blanks=(",", ":"), escaped=False)
-def test_every_spelling_is_decoded_as_the_standard_library_does(
+def test_every_notation_is_decoded_as_by_the_standard_library(
     tree: Any, blanks: tuple[str, str], escaped: bool
 ) -> None:
     check(tree, blanks, escaped=escaped)
 
 
-def test_a_decoder_that_loses_something_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counterexample: without the comparison of bytes, a key that came twice would go unnoticed."""
+def test_the_result_of_a_lossy_decoder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counterexample: without the comparison of bytes, a repeated key would be missed."""
     monkeypatch.setattr(decoding, "_decode", lambda _: {"a": 1})
     repeated: list[str] = []
     assert decode(b'{"a":1,"a":1}', repeated) == {"a": 1}
@@ -80,17 +80,17 @@ def test_a_decoder_that_loses_something_is_not_believed(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("body", [b'{"a": "\\/"}', b"[-0]", b"[1E2]", b"[2.0]", b"[1e400]", b' ["a"] \n'])
-def test_what_is_spelled_unusually_means_the_same(body: bytes) -> None:
+def test_unusual_notations_are_decoded_correctly(body: bytes) -> None:
     assert repr(decode(body, [])) == repr(json.loads(body))
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         (b"1" * (DIGITS_MAXIMUM + 1), f"a number has {DIGITS_MAXIMUM + 1} digits"),
         (b"-" + b"1" * (DIGITS_MAXIMUM + 1), f"a number has {DIGITS_MAXIMUM + 1} digits"),
         (b"[" * 100_000, "it is nested too deeply"),
-        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'{"a": NaN}', "NaN is not valid JSON"),
         (b'["\xff"]', "it is not UTF-8"),
         (b'["\xed\xa0\x80"]', "it is not UTF-8"),
         (b'["a\x01"]', "Invalid control character at at character 3"),
@@ -102,19 +102,19 @@ def test_what_is_spelled_unusually_means_the_same(body: bytes) -> None:
         (b"", "Expecting value at character 0"),
     ],
 )
-def test_what_is_no_json_is_refused_in_one_wording(body: bytes, says: str) -> None:
-    with pytest.raises(ValueError, match=f"^{says}$"):
+def test_invalid_json_has_one_message_on_every_python(body: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
         decode(body, [])
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
 @pytest.mark.parametrize("blank", ["", " "])
-def test_the_longest_number_is_taken_however_it_comes(sign: str, blank: str) -> None:
+def test_the_longest_number_is_accepted_by_both_decoders(sign: str, blank: str) -> None:
     digits = sign + "9" * DIGITS_MAXIMUM
     assert decode(f"[{blank}{digits}]".encode(), []) == [int(digits)]
 
 
-def test_lone_surrogates_are_kept_for_the_rules_to_judge() -> None:
+def test_lone_surrogates_are_left_to_the_rules() -> None:
     assert decode(b'{"prompt":"\\ud800"}', []) == {"prompt": "\ud800"}
 
 
@@ -137,6 +137,6 @@ bodies = st.dictionaries(
 @share(0.6)
 @given(body=bodies)
 @example(body={"a": "".join(map(chr, range(0x80)))})
-def test_replies_are_spelled_as_the_standard_library_does(body: dict[str, object]) -> None:
+def test_replies_are_encoded_as_by_the_standard_library(body: dict[str, object]) -> None:
     expected = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     assert json_reply(200, body).body == expected

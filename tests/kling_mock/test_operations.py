@@ -1,4 +1,4 @@
-"""Any declared operation: its tasks are created, end and show results; its fields are kept and matched."""
+"""All declared operations: tasks are created, end and have results; fields are kept and matched."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ every_operation = pytest.mark.parametrize(
 )
 
 
-# Made once: deriving a strategy takes longer than drawing from it.
+# Cached, because deriving a strategy takes longer than drawing from it.
 valid_of = cache(valid_requests)
 
 
@@ -67,9 +67,7 @@ def query(fake: Fake, gateway: Gateway, operation: Operation, task_id: str) -> d
 
 
 @every_operation
-def test_a_task_of_any_operation_goes_through_its_states_to_its_results(
-    operation: Operation, gateway: Gateway
-) -> None:
+def test_a_task_of_any_operation_progresses_to_its_results(operation: Operation, gateway: Gateway) -> None:
     fake = start(gateway, pace="polls:2")
     reply = post(fake, gateway, operation, minimal(operation))
     assert (reply.status, body_of(reply)["message"]) == (200, operation.success_word.value)
@@ -95,8 +93,8 @@ def test_a_task_of_any_operation_goes_through_its_states_to_its_results(
 
 
 @every_operation
-def test_results_are_drawn_where_they_are_pictures(operation: Operation, gateway: Gateway) -> None:
-    """Operations without pictures, `n` or `aspect_ratio` as well. Other kinds have a URL and no content."""
+def test_only_results_that_are_pictures_are_drawn(operation: Operation, gateway: Gateway) -> None:
+    """Including operations without pictures, `n` or `aspect_ratio`. Other results have no content."""
     fake = start(gateway, pace="instant")
     post(fake, gateway, operation, minimal(operation))
     (url,) = fake.task.images
@@ -109,12 +107,12 @@ def test_results_are_drawn_where_they_are_pictures(operation: Operation, gateway
         )  # fmt: skip
     else:
         assert reply.status == 501
-        assert f"this fake draws pictures and makes no {operation.result}" in reply.body.decode()
+        assert f"kling-mock draws images only, not {operation.result}" in reply.body.decode()
         assert "result.url" in dict(reply.headers)["x-kling-mock-rule"]
 
 
 @every_operation
-def test_a_failing_task_says_why(operation: Operation, gateway: Gateway) -> None:
+def test_a_failed_task_has_a_message(operation: Operation, gateway: Gateway) -> None:
     fake = start(gateway, pace="instant")
     fake.next.fails("no such luck")
     created = body_of(post(fake, gateway, operation, minimal(operation)))["data"]
@@ -125,7 +123,7 @@ def test_a_failing_task_says_why(operation: Operation, gateway: Gateway) -> None
         assert created == end
 
 
-def test_a_synchronous_task_has_ended_whatever_the_pace() -> None:
+def test_a_synchronous_task_has_ended_at_every_pace() -> None:
     for pace in ("held", "polls:5", "seconds:10,10", "realistic"):
         fake = start(TRIAL, pace=pace)
         fake.next.holds()
@@ -173,8 +171,8 @@ def test_every_invalid_request_is_refused_by_the_rule_it_breaks(
     assert not fake.tasks
 
 
-def test_the_fields_of_text_to_image_are_shown_and_matched() -> None:
-    """They were checked and then dropped."""
+def test_the_fields_of_text_to_image_are_kept_and_matched() -> None:
+    """Regression: they were checked and then dropped."""
     fake = start(KLING)
     fake.when(resolution="2k", image_fidelity=0.5).fails("matched")
     fake.when(negative_prompt="*rain*").refuses(1301)
@@ -194,7 +192,7 @@ def test_the_fields_of_text_to_image_are_shown_and_matched() -> None:
     refused = post(fake, KLING, TEXT_TO_IMAGE, {**fields, "negative_prompt": "no rain please"})
     assert body_of(refused)["code"] == 1301
     fake.calls.assert_created(1, resolution="2k", human_fidelity=0.4)
-    with pytest.raises(AssertionError, match=r"resolution: wanted '1k', came '2k'"):
+    with pytest.raises(AssertionError, match=r"resolution: expected '1k', got '2k'"):
         fake.calls.assert_created(resolution="1k")
 
 
@@ -216,12 +214,12 @@ def test_scripts_match_numbers_flags_lists_and_objects() -> None:
         assert fake.tasks[-1].failure == wanted
 
 
-def test_the_criteria_are_the_fields_of_what_is_answered() -> None:
+def test_the_criteria_are_the_fields_of_the_served_operations() -> None:
     fake = start(TRIAL)
     fake.when(voice_speed=1.0).fails("x")
-    with pytest.raises(TypeError, match=r"no 'aspect_ratio' to match"):
+    with pytest.raises(TypeError, match=r"unknown field 'aspect_ratio'"):
         fake.when(aspect_ratio="1:1")
-    with pytest.raises(TypeError, match=r"no 'voice_sped' to match; did you mean voice_speed"):
+    with pytest.raises(TypeError, match=r"unknown field 'voice_sped'; did you mean 'voice_speed'\?"):
         fake.calls.assert_created(voice_sped=1)
 
 
@@ -250,7 +248,7 @@ def test_a_list_has_the_tasks_of_its_path_newest_first() -> None:
     assert page(4, 2) == []
 
 
-def test_the_body_picks_the_operation_of_a_shared_path() -> None:
+def test_the_body_determines_the_operation_of_a_shared_path() -> None:
     fake = start(TRIAL_KLING, pace="instant")
     series = TRIAL_KLING.routes[0].operations[1]
     post(fake, TRIAL_KLING, VIDEO, {"prompt": "x"})

@@ -1,4 +1,4 @@
-"""What importing `kling_mock` loads."""
+"""The modules that `import kling_mock` loads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 
-def test_importing_the_fake_loads_nobody() -> None:
-    """In a fresh interpreter: neither the package nor a fake that answers needs a library."""
+def test_importing_the_fake_loads_no_library() -> None:
+    """In a new interpreter: neither the package nor an answering fake needs a library."""
     code = (
         "import sys, kling_mock\n"
         "first = set(sys.modules)\n"

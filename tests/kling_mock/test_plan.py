@@ -1,4 +1,4 @@
-"""The five paces: what a task shows at every instant, to whoever looks."""
+"""The five paces: the status of a task at every instant."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def instants(task: TaskHandle) -> dict[str, float]:
 # -- instant
 
 
-def test_instant_ends_right_after_the_create_reply_which_still_says_submitted(start: Start) -> None:
+def test_instant_tasks_end_right_after_the_create_reply_with_status_submitted(start: Start) -> None:
     caller = start(pace="instant")
     created = caller.create()
     assert created["task_status"] == "submitted"
@@ -49,8 +49,8 @@ def test_instant_failures_end_at_once_too(start: Start) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
-def test_the_nth_counted_query_is_the_first_to_see_the_end(n: int, start: Start) -> None:
-    """Those before it see `processing`, those after it the end; time alone changes nothing."""
+def test_the_nth_counted_query_is_the_first_with_the_terminal_status(n: int, start: Start) -> None:
+    """Earlier queries get `processing`, later ones the end; time alone changes nothing."""
     caller = start(pace=Pace.polls(n))
     task = caller.make()
     caller.clock.advance(days=1)
@@ -79,8 +79,8 @@ def test_under_polls_updated_at_is_the_instant_of_the_query_that_changed_the_sta
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.0, 2.5, True, "2", None])
-def test_polls_takes_whole_numbers_from_one_on(n: int) -> None:
-    with pytest.raises(ValueError, match="whole number from 1 on"):
+def test_polls_must_be_an_integer_of_at_least_1(n: int) -> None:
+    with pytest.raises(ValueError, match="polls must be an integer of at least 1, not"):
         Pace.polls(n)
 
 
@@ -109,8 +109,8 @@ def test_seconds_changes_state_at_its_two_instants_exactly(outcome: str, start: 
     ]
 
 
-def test_an_end_is_met_by_advancing_by_the_sum_of_its_parts(start: Start) -> None:
-    """Decimal fractions are no trap: after 0.1 s and 0.2 s the clock at 0.3 s is there."""
+def test_advancing_by_the_sum_of_both_durations_reaches_the_end(start: Start) -> None:
+    """Decimal fractions cause no rounding error: after 0.1 s and 0.2 s the clock has reached 0.3 s."""
     for tenths in range(1, 40):
         first, second = tenths / 10, (tenths * 7 % 40) / 10
         caller = start(pace=Pace.seconds(first, second))
@@ -125,24 +125,24 @@ def test_an_end_is_met_by_advancing_by_the_sum_of_its_parts(start: Start) -> Non
         assert task.status == "succeed"
 
 
-def test_no_seconds_at_all_is_over_at_once(start: Start) -> None:
+def test_zero_seconds_end_at_once(start: Start) -> None:
     caller = start(pace=Pace.seconds(0, 0))
     assert caller.make().status == "succeed"
 
 
 @pytest.mark.parametrize("value", [-1, math.inf, math.nan])
 def test_seconds_are_durations(value: float) -> None:
-    with pytest.raises(ValueError, match="not a duration"):
+    with pytest.raises(ValueError, match="a duration in seconds must be 0 or more, not"):
         Pace.seconds(value, 1)
-    with pytest.raises(ValueError, match="not a duration"):
+    with pytest.raises(ValueError, match="a duration in seconds must be 0 or more, not"):
         Pace.seconds(1, value)
 
 
 # -- realistic
 
 
-def test_realistic_durations_keep_the_documented_bounds_and_never_fail_by_chance(start: Start) -> None:
-    """1 to 3 s to `processing`, 8 to 40 s to the end: drawn per task, and 2,000 tasks all succeed."""
+def test_realistic_durations_are_within_the_documented_bounds_and_tasks_never_fail(start: Start) -> None:
+    """1 to 3 s to `processing`, 8 to 40 s to the end: drawn for each task; 2,000 tasks all succeed."""
     caller = start(pace="realistic")
     for _ in range(2000):
         assert caller.ask().status == 200
@@ -187,8 +187,8 @@ def test_speed_divides_realistic_durations(speed: float, start: Start) -> None:
         )
 
 
-def test_realistic_durations_of_a_seed_stay_what_they_are() -> None:
-    """Tests of users may know them: no version gives a task other durations."""
+def test_realistic_durations_of_a_seed_are_the_same_in_every_version() -> None:
+    """Users' tests may depend on them: no version may change the durations of a task."""
     pace = Pace.realistic()
     plan = pace.plan(0, None, seed=7, what=("a", 1))
     assert (plan.starts, plan.ends) == pytest.approx((1.868684129812143, 37.78419531102339))
@@ -208,7 +208,7 @@ def test_speed_divides_realistic_failures(start: Start) -> None:
 
 @pytest.mark.parametrize("speed", [0, -1, math.inf, math.nan])
 def test_a_speed_is_positive(speed: float) -> None:
-    with pytest.raises(ValueError, match="not a positive number"):
+    with pytest.raises(ValueError, match="speed must be a positive number, not"):
         Pace.realistic(speed)
 
 
@@ -242,7 +242,7 @@ def test_tasks_are_held_in_unfinished_states_only(at: str) -> None:
         Pace.held(at)
 
 
-# -- spellings
+# -- text forms
 
 durations = st.floats(0, 1e9, allow_nan=False) | st.integers(0, 10**9)
 paces = st.one_of(
@@ -255,7 +255,7 @@ paces = st.one_of(
 
 
 @given(pace=paces)
-def test_a_pace_can_be_read_back_from_its_spelling(pace: Pace) -> None:
+def test_a_pace_can_be_parsed_from_its_text_form(pace: Pace) -> None:
     assert Pace.parse(str(pace)) == pace
 
 
@@ -272,12 +272,12 @@ def test_a_pace_can_be_read_back_from_its_spelling(pace: Pace) -> None:
         ("held:submitted", Pace.held("submitted")),
     ],
 )
-def test_spellings_are_short_and_exact(text: str, pace: Pace) -> None:
+def test_text_forms_are_short_and_exact(text: str, pace: Pace) -> None:
     assert str(pace) == text
     assert Pace.parse(text) == pace
 
 
-def test_realistic_and_held_have_short_spellings() -> None:
+def test_realistic_and_held_have_short_text_forms() -> None:
     assert Pace.parse("realistic") == Pace.realistic(1)
     assert Pace.parse("held") == Pace.held("processing")
 
@@ -285,17 +285,19 @@ def test_realistic_and_held_have_short_spellings() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("fast", "no such spelling"),
-        ("polls:1,2", "no such spelling"),
-        ("polls:0", "polls needs a whole number from 1 on, not 0"),
-        ("seconds:-1,2", "-1.0 seconds is not a duration"),
-        ("realistic:0", "speed 0.0 is not a positive number"),
+        ("fast", "unknown format"),
+        ("polls:1,2", "unknown format"),
+        ("polls:two", "'two' is not an integer"),
+        ("polls:0", "polls must be an integer of at least 1, not 0"),
+        ("seconds:a,2", "'a' is not a number"),
+        ("seconds:-1,2", "a duration in seconds must be 0 or more, not -1.0"),
+        ("realistic:0", "speed must be a positive number, not 0.0"),
     ],
 )
-def test_a_bad_spelling_is_answered_with_the_reason(text: str, reason: str) -> None:
+def test_the_error_for_an_invalid_text_form_gives_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=r"^pace") as caught:
         Pace.parse(text)
-    assert str(caught.value).startswith(f"pace {text!r}: {reason}. Use instant")
+    assert str(caught.value).startswith(f"pace {text!r}: {reason}; use instant")
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,7 @@ def test_a_bad_spelling_is_answered_with_the_reason(text: str, reason: str) -> N
         "held:processing,submitted",
     ],
 )
-def test_a_bad_spelling_is_answered_with_the_five_good_ones(text: str) -> None:
+def test_the_error_for_an_invalid_text_form_lists_the_five_formats(text: str) -> None:
     with pytest.raises(ValueError, match=r"^pace ") as caught:
         Pace.parse(text)
     assert repr(text) in str(caught.value)

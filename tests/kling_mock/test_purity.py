@@ -1,4 +1,4 @@
-"""Looking changes nothing: status = f(plan, polls, now), for whoever asks and however often."""
+"""Reading changes nothing: status = f(plan, polls, now), regardless of the reader and the number of reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PACES = ("instant", "polls:1", "polls:3", "seconds:2,5", "realistic", "held", "held:submitted")
 paces = st.sampled_from(PACES)
-# Eighths of a second have no rounding: what is compared here is the fake, not arithmetic.
+# Eighths of a second have no rounding errors, so the test compares the fake, not arithmetic.
 steps = st.integers(0, 100).map(lambda eighths: eighths / 8)
 
 
@@ -36,7 +36,7 @@ KEPT: list[type[Struct]] = [
 
 
 def look(caller: Caller) -> None:
-    """Everything that a test or a debugger reads."""
+    """Read everything that a test or a debugger reads."""
     fake = caller.fake
     for task in fake.tasks:
         assert task.id in repr(task)
@@ -50,15 +50,15 @@ def look(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("kind", KEPT, ids=lambda kind: kind.__name__)
-def test_what_is_kept_cannot_be_changed_and_is_not_walked(kind: type[Struct]) -> None:
-    """Nobody can change a task behind its store's back, and many tasks do not slow the collector down."""
+def test_records_are_immutable_and_not_garbage_collected(kind: type[Struct]) -> None:
+    """A task cannot be changed outside its store, and the garbage collector need not traverse many tasks."""
     assert kind.__struct_config__.frozen
-    assert kind.__struct_config__.gc is (kind is records.RuleRecord)  # criteria may hold anything
+    assert kind.__struct_config__.gc is (kind is records.RuleRecord)  # criteria may contain anything
 
 
 @pytest.mark.parametrize("pace", PACES)
 def test_reading_changes_nothing_and_is_never_counted(pace: str, start: Start) -> None:
-    """Two fakes get the same calls; one is looked at all the time. They tell the same."""
+    """Two fakes get the same requests; one is also read all the time. Their replies are equal."""
     told: list[list[bytes]] = []
     for curious in (False, True):
         caller = start(pace=pace)
@@ -74,7 +74,7 @@ def test_reading_changes_nothing_and_is_never_counted(pace: str, start: Start) -
     assert told[0] == told[1]
 
 
-def test_listed_refused_and_misdirected_calls_are_not_counted(caller: Caller) -> None:
+def test_lists_refused_requests_and_wrong_paths_are_not_counted(caller: Caller) -> None:
     task = caller.make()
     stranger = caller.account("sk-mock-b")
     assert stranger.get(f"/kling/v1/images/generations/{task.id}").status == 400
@@ -94,7 +94,7 @@ def test_querying_twice_at_one_instant_gives_an_equal_task(pace: str, start: Sta
         assert caller.query(task_id) == caller.query(task_id)
 
 
-def test_updated_at_is_right_even_if_nobody_looked(start: Start) -> None:
+def test_updated_at_is_right_without_earlier_queries(start: Start) -> None:
     watched, alone = start(pace="seconds:2,5"), start(pace="seconds:2,5")
     first, second = watched.create()["task_id"], alone.create()["task_id"]
     for _ in range(100):
@@ -110,7 +110,7 @@ def test_updated_at_is_right_even_if_nobody_looked(start: Start) -> None:
 
 
 def _course(caller: Caller, moves: Sequence[tuple[float, bool]]) -> list[object]:
-    """Advance and query as told; everything that anybody outside can tell of it."""
+    """Advance and query; return everything that is observable from outside."""
     heard: list[tuple[str, int, float]] = []
 
     def receiver(callback: Callback) -> int:
@@ -135,7 +135,7 @@ def _course(caller: Caller, moves: Sequence[tuple[float, bool]]) -> list[object]
 def test_advancing_in_two_steps_is_advancing_by_their_sum(
     pace: str, moves: list[tuple[float, bool]], data: st.DataObject, start: Start
 ) -> None:
-    """Replies, callbacks and every attempt at a failing receiver are the same, in the same order."""
+    """Replies, callbacks and all attempts at a failing receiver are the same, in the same order."""
     split: list[tuple[float, bool]] = []
     for step, asks in moves:
         first = data.draw(st.integers(0, int(step * 8))) / 8
@@ -143,8 +143,8 @@ def test_advancing_in_two_steps_is_advancing_by_their_sum(
     assert _course(start(pace=pace), moves) == _course(start(pace=pace), split)
 
 
-def test_the_split_time_law_is_not_empty(start: Start) -> None:
-    """Counterexample: one query more or less does show in such a course."""
+def test_the_split_time_law_is_not_trivial(start: Start) -> None:
+    """Counterexample: one query more or less is visible."""
     moves = [(4.0, True), (4.0, True)]
     fewer = [(4.0, False), (4.0, True)]
     assert _course(start(pace="polls:3"), moves) != _course(start(pace="polls:3"), fewer)
@@ -155,10 +155,10 @@ def test_the_split_time_law_is_not_empty(start: Start) -> None:
 
 @share(0.6)
 @given(pace=paces, turns=st.lists(st.tuples(st.booleans(), steps), max_size=10))
-def test_two_tasks_polled_in_turn_do_not_influence_each_other(
+def test_two_tasks_polled_alternately_do_not_affect_each_other(
     pace: str, turns: list[tuple[bool, float]], start: Start
 ) -> None:
-    """Delete one task's queries from the script: the other's trace stays."""
+    """Without the queries of one task, the trace of the other is the same."""
 
     def trace(*, alone: bool) -> list[dict[str, Any]]:
         caller = start(pace=pace)
@@ -188,7 +188,7 @@ def test_two_tasks_polled_in_turn_do_not_influence_each_other(
 )
 @example(pace="polls:3", n=1, failure=None, pauses=[1.0] * 5, verb=None)
 @example(pace="held:submitted", n=2, failure=None, pauses=[1.0] * 3, verb=(1, "fail"))
-def test_every_trace_passes_the_judge(  # noqa: PLR0917 -- Hypothesis passes by name
+def test_every_trace_is_legal(  # noqa: PLR0917 -- Hypothesis passes by name
     pace: str,
     n: int,
     failure: str | None,
@@ -196,7 +196,7 @@ def test_every_trace_passes_the_judge(  # noqa: PLR0917 -- Hypothesis passes by 
     verb: tuple[int, str] | None,
     start: Start,
 ) -> None:
-    """Polls may miss a state, callbacks may not; neither may ever tell of an illegal one."""
+    """Polls may miss a status, callbacks may not; neither may report an illegal one."""
     caller = start(pace=pace)
     if failure is not None:
         caller.fake.next.fails(failure)
@@ -214,8 +214,8 @@ def test_every_trace_passes_the_judge(  # noqa: PLR0917 -- Hypothesis passes by 
     assert told[-1] == seen[-1]
 
 
-def test_the_judge_sees_a_fake_whose_end_wraps(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counterexample: tasks that begin anew some time after their end are caught."""
+def test_a_fake_that_restarts_tasks_has_illegal_traces(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counterexample: tasks that start again some time after their end are caught."""
     sound = Plan.state
 
     def wrapping(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
@@ -234,7 +234,7 @@ def test_the_judge_sees_a_fake_whose_end_wraps(start: Start, monkeypatch: pytest
 @pytest.mark.parametrize("failure", [None, "no such luck"])
 @pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,1", "realistic"])
 def test_terminal_states_absorb(pace: str, failure: str | None, start: Start) -> None:
-    """Once over, the whole task stays as it is, for weeks and any number of queries."""
+    """After its end the whole task stays unchanged, for weeks and any number of queries."""
     caller = start(pace=pace)
     if failure is not None:
         caller.fake.next.fails(failure)

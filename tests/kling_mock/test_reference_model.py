@@ -1,4 +1,4 @@
-"""The fake agrees with an independent model of the life cycle, and meets all there is to disagree on."""
+"""The fake agrees with an independent model of the life cycle, and the state machine covers all statuses."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tests.profiles import CI, share
 
 
 def test_the_fake_agrees_with_the_model() -> None:
-    """Over creates of every kind, queries, lists, clocks, scripts and verbs: two accounts, two fakes."""
+    """With creates of all kinds, queries, lists, clocks, scripts and ended tasks; two accounts, two fakes."""
     run_machine(LifeCycle, settings=share(0.3))
 
 
-def _heard(machine: type[LifeCycle]) -> set[tuple[str, str]]:
+def _seen_labels(machine: type[LifeCycle]) -> set[tuple[str, str]]:
     """The labels of ten short searches. Examples of one long search resemble each other."""
     short = settings(CI, max_examples=14, phases=[Phase.generate], derandomize=False)
-    with census() as heard:
+    with census() as seen:
         for number in range(10):
             run_machine(seed(number)(type("Seeded", (machine,), {})), settings=short)
-    return heard
+    return seen
 
 
-def _due() -> dict[str, set[str]]:
-    """What a course of events can have in it, as it is declared elsewhere."""
+def _expected_labels() -> dict[str, set[str]]:
+    """The labels that a search must reach, from declarations outside this package."""
     verbs = {"release", "fail", "succeed"}
     return {
         "status": {status.value for status in TaskStatus},
-        # Two looks at one task may be far apart: whatever can be reached, not only the next.
+        # There may be much time between two queries: all reachable statuses count, not only the next.
         "step": {f"{old.value} -> {new.value}" for old in TaskStatus for new in REACHABLE[old]},
         "pace": {name for name, _ in PACES},
         "verb": verbs | {f"{verb}, too late" for verb in verbs},
@@ -45,16 +45,18 @@ def _due() -> dict[str, set[str]]:
     }
 
 
-def test_the_machine_meets_every_status_and_every_step_between_two_looks() -> None:
-    heard = _heard(LifeCycle)
-    assert {kind: missing(due, heard, kind) for kind, due in _due().items()} == {kind: [] for kind in _due()}
+def test_the_machine_reaches_every_status_and_every_pair_of_observed_statuses() -> None:
+    seen = _seen_labels(LifeCycle)
+    assert {kind: missing(due, seen, kind) for kind, due in _expected_labels().items()} == {
+        kind: [] for kind in _expected_labels()
+    }
 
 
-def test_what_a_machine_no_longer_meets_is_named() -> None:
-    """Counterexample: nobody scripts a failure or stops a task, so none fails."""
+def test_a_status_that_a_machine_does_not_reach_is_named() -> None:
+    """Counterexample: without scripted failures and ended tasks, no task fails."""
 
     class Tame(LifeCycle):
-        mishap = None
+        first_failure = None
 
         @rule()
         def script_next(self) -> None:
@@ -64,14 +66,14 @@ def test_what_a_machine_no_longer_meets_is_named() -> None:
         def finish(self) -> None:
             pass
 
-    heard = _heard(Tame)
-    assert missing(_due()["status"], heard, "status") == ["failed"]
-    assert "submitted -> failed" in missing(_due()["step"], heard, "step")
-    assert "release" in missing(_due()["verb"], heard, "verb")
+    seen = _seen_labels(Tame)
+    assert missing(_expected_labels()["status"], seen, "status") == ["failed"]
+    assert "submitted -> failed" in missing(_expected_labels()["step"], seen, "step")
+    assert "release" in missing(_expected_labels()["verb"], seen, "verb")
 
 
 def test_the_model_knows_nothing_of_the_fake() -> None:
-    """An opinion of its own: forty lines at most, and no import."""
+    """At most forty lines, and no imports."""
     text = HERE.with_name("reference_model.py").read_text(encoding="utf-8")
     code = [line for line in text.partition("class ")[2].splitlines() if line.strip()]
     assert len(code) <= 40
@@ -80,6 +82,6 @@ def test_the_model_knows_nothing_of_the_fake() -> None:
     assert "reference_model" not in sys.modules
 
 
-def test_the_model_speaks_of_the_paces_there_are() -> None:
-    """All but `realistic`, whose durations nobody outside can know."""
+def test_the_model_has_all_paces() -> None:
+    """All but `realistic`, whose durations cannot be known from outside."""
     assert {name for name, _ in PACES} | {"realistic"} == set(get_args(get_type_hints(Pace)["kind"]))

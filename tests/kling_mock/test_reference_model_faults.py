@@ -74,7 +74,7 @@ def test_the_machine_catches_accounts_that_share_external_ids(monkeypatch: pytes
     _expect_caught()
 
 
-def test_the_machine_catches_verbs_that_come_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_catches_ending_a_task_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     def reopening(plan: Plan, polls: Sequence[float], now: float, failure: str | None) -> Plan:
         return Plan(now, now + 1, counted=False, failure=failure)
 
@@ -83,7 +83,9 @@ def test_the_machine_catches_verbs_that_come_too_late(monkeypatch: pytest.Monkey
 
 
 def _expect_caught() -> None:
-    """The machine finds a difference. It is not made small: that would only take time."""
-    quick = settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
+    """Require that the machine finds a difference. It is not shrunk, to save time."""
+    # The search ends with the first difference. Hypothesis also draws constants of the imported modules, so
+    # 100 examples, which find most faults in nine of ten runs, may miss one after an unrelated change.
+    search = settings(CI, max_examples=500, phases=[Phase.generate], report_multiple_bugs=False)
     with pytest.raises(AssertionError):
-        run_machine(LifeCycle, settings=quick)
+        run_machine(LifeCycle, settings=search)

@@ -1,4 +1,4 @@
-"""A refusal says what relaxes it: the setting or the rule that it names does, and nothing else."""
+"""A refusal names the setting or rule that relaxes it; that one does, and no other."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LONG = "x" * 2501
 
 
 def breaking(rule: str, png_head: Callable[[int, int], str]) -> dict[str, Any]:
-    """A body that breaks one relaxable rule and nothing else."""
+    """A body that breaks one relaxable rule only."""
     name, _, kind = rule.partition(".")
-    list_of: Callable[[str], dict[str, Any]] = lambda value: {  # noqa: E731 -- used in the table below alone
+    list_of: Callable[[str], dict[str, Any]] = lambda value: {  # noqa: E731 -- used only in the table below
         "subject_image_list": [*SUBJECTS, {"subject_image": value}]
     }
     in_field: Callable[[str], dict[str, Any]] = lambda value: (  # noqa: E731
@@ -66,10 +66,10 @@ EFFECTS = {rule.id: rule.effect for operation in OPERATIONS for rule in operatio
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_ignore_lifts_exactly_the_rule_it_names(
+def test_ignore_disables_exactly_the_named_rule(
     rule: str, start: Start, png_head: Callable[[int, int], str]
 ) -> None:
-    """The header of the refusal names `ignore` and the rule; with that, the same body is taken."""
+    """The header of the refusal names `ignore` and the rule; with that, the same body is accepted."""
     body = {"subject_image_list": SUBJECTS, **breaking(rule, png_head)}
     strict = start(pace="instant")
     reply = strict.post(body, PATHS[rule])
@@ -114,12 +114,12 @@ def _balance(start: Start) -> tuple[Caller, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "scene"), [("keys", _keys), ("body_cap", _body_cap), ("slots", _slots), ("balance", _balance)]
+    ("name", "prepare"), [("keys", _keys), ("body_cap", _body_cap), ("slots", _slots), ("balance", _balance)]
 )
 def test_a_setting_that_a_refusal_names_does_relax_it(
-    name: str, scene: Callable[[Start], tuple[Caller, dict[str, Any]]], start: Start
+    name: str, prepare: Callable[[Start], tuple[Caller, dict[str, Any]]], start: Start
 ) -> None:
-    strict, relaxed = scene(start)
+    strict, relaxed = prepare(start)
     reply = strict.ask()
     assert reply.status >= 400
     assert header(reply)["relax"] == name
@@ -127,7 +127,7 @@ def test_a_setting_that_a_refusal_names_does_relax_it(
 
 
 def test_every_refusal_has_the_header_and_names_a_real_setting_or_none(start: Start) -> None:
-    """Whatever is refused: rule, evidence, and what would relax it."""
+    """For every kind of refusal: rule, source, and the setting that relaxes it."""
     known = {each.name for each in fields(Settings)}
     caller = start(keys=["sk-mock-a"], slots=1, body_cap=100_000)
     caller.create(external_task_id="mine")
@@ -157,11 +157,11 @@ def test_every_refusal_has_the_header_and_names_a_real_setting_or_none(start: St
     assert [call.rule for call in caller.fake.calls.refused] == [header(reply)["rule"] for reply in replies]
 
 
-def test_good_replies_have_no_such_header(caller: Caller) -> None:
+def test_successful_replies_have_no_such_header(caller: Caller) -> None:
     reply = caller.ask()
     assert "x-kling-mock-rule" not in dict(reply.headers)
 
 
-def test_a_bad_key_says_relax_only_where_keys_decide(start: Start) -> None:
+def test_the_refusal_of_a_key_names_a_setting_only_if_keys_are_configured(start: Start) -> None:
     assert header(start().account("").ask())["relax"] == "none"
     assert header(start(keys=["sk-one"]).ask())["relax"] == "keys"

@@ -1,4 +1,4 @@
-"""Scripted outcomes: `next`, `when` and their verbs."""
+"""Scripted outcomes: `next`, `when` and their methods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.kling_mock.conftest import Caller, Start
 
-# Typed by hand from the official table: code and HTTP status.
+# Copied by hand from the official table: code and HTTP status.
 TABLE = {
     1000: 401, 1001: 401, 1002: 401, 1003: 401, 1004: 401,
     1100: 429, 1101: 429, 1102: 429, 1103: 403,
@@ -26,12 +26,12 @@ TABLE = {
 
 @pytest.fixture
 def caller(start: Start) -> Caller:
-    """Every task is over at once, so that its outcome shows."""
+    """A caller whose tasks end at once, so that a query returns the outcome."""
     return start(pace="instant")
 
 
 def outcome(caller: Caller, **fields: Any) -> str:
-    """`succeed`, the text of a failure, or the HTTP status of a refusal."""
+    """`succeed`, the message of a failure, or the HTTP status of a refusal."""
     reply = caller.ask(**fields)
     if reply.status != 200:
         return str(reply.status)
@@ -55,17 +55,17 @@ def test_next_is_a_queue(caller: Caller) -> None:
     assert [outcome(caller) for _ in range(6)] == ["one", "succeed", "429", "429", "five", "succeed"]
 
 
-def test_a_refused_request_consumes_no_next(caller: Caller) -> None:
+def test_a_refused_request_does_not_use_up_a_next(caller: Caller) -> None:
     caller.fake.next.fails("no such luck")
     assert [outcome(caller, n=0), outcome(caller, model_name="x")] == ["400", "503"]
     assert caller.account("").ask().status == 401
     assert outcome(caller) == "no such luck"
 
 
-def test_nothing_is_scripted_before_the_first_verb(caller: Caller) -> None:
+def test_a_script_takes_effect_with_its_first_method(caller: Caller) -> None:
     script = caller.fake.next
     caller.fake.when(prompt="*")
-    assert repr(script) == "<Script: nothing said yet>"
+    assert repr(script) == "<Script: no outcome yet>"
     assert outcome(caller) == "succeed"
     script.fails("no such luck")
     assert outcome(caller) == "no such luck"
@@ -83,7 +83,7 @@ def test_when_applies_to_every_create_that_fits(caller: Caller) -> None:
 
 
 def test_the_newest_when_that_fits_applies(caller: Caller) -> None:
-    """So a test overrides what its fixture has scripted."""
+    """So a test can override a script of its fixture."""
     caller.fake.when().fails("old")
     caller.fake.when(n=2).fails("new")
     assert [outcome(caller), outcome(caller, n=2)] == ["old", "new"]
@@ -91,13 +91,13 @@ def test_the_newest_when_that_fits_applies(caller: Caller) -> None:
     assert [outcome(caller), outcome(caller, n=2)] == ["succeed", "succeed"]
 
 
-def test_next_goes_before_when(caller: Caller) -> None:
+def test_next_takes_precedence_over_when(caller: Caller) -> None:
     caller.fake.next.fails("next")
     caller.fake.when().fails("when")
     assert [outcome(caller), outcome(caller)] == ["next", "when"]
 
 
-def test_a_when_that_is_used_up_leaves_the_older_one(caller: Caller) -> None:
+def test_after_a_used_up_when_the_older_one_applies(caller: Caller) -> None:
     caller.fake.when().fails("older")
     caller.fake.when().fails("newer").times(2)
     assert [outcome(caller) for _ in range(3)] == ["newer", "newer", "older"]
@@ -119,7 +119,7 @@ def test_a_when_that_is_used_up_leaves_the_older_one(caller: Caller) -> None:
         ({"subjects": 2, "n": 1, "prompt": "*"}, {}),
     ],
 )
-def test_each_criterion_fits_what_was_asked_defaults_filled_in(
+def test_each_criterion_is_compared_with_the_request_and_its_defaults(
     criteria: dict[str, object], fields: dict[str, Any], caller: Caller
 ) -> None:
     caller.fake.when(**criteria).fails("fits")
@@ -138,7 +138,7 @@ def test_subjects_counts_pictures(caller: Caller) -> None:
     assert outcome(caller, style_image="https://pictures.test/s.png") == "succeed"
 
 
-# -- verbs
+# -- outcomes
 
 
 def test_succeeds_overrides_a_bad_picture(caller: Caller, png_head: Callable[[int, int], str]) -> None:
@@ -160,7 +160,7 @@ def test_a_pace_alone_leaves_the_outcome_to_the_request(
 
 @pytest.mark.parametrize("pace", ["polls:3", Pace.polls(3)])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_verbs_chain_in_any_order(pace: str | Pace, backwards: bool, caller: Caller) -> None:
+def test_methods_can_be_chained_in_any_order(pace: str | Pace, backwards: bool, caller: Caller) -> None:
     if backwards:
         script = caller.fake.next.times(2).pace(pace).fails("no such luck")
     else:
@@ -174,7 +174,7 @@ def test_verbs_chain_in_any_order(pace: str | Pace, backwards: bool, caller: Cal
 
 
 @pytest.mark.parametrize("at", ["submitted", "processing"])
-def test_holds_keeps_a_task_where_it_is_told(at: str, caller: Caller) -> None:
+def test_holds_keeps_a_task_in_the_given_status(at: str, caller: Caller) -> None:
     caller.fake.next.holds(at)
     task = caller.make()
     caller.clock.advance(days=1)
@@ -196,16 +196,16 @@ def test_refuses_gives_the_tables_status_and_envelope(code: int, status: int, ca
     assert caller.ask(external_task_id="mine").status == 200
 
 
-def test_the_hand_typed_table_is_whole() -> None:
+def test_the_copied_table_is_complete() -> None:
     assert set(TABLE) == set(ERRORS)
 
 
-def test_refuses_can_word_its_message(caller: Caller) -> None:
+def test_refuses_accepts_a_message(caller: Caller) -> None:
     caller.fake.next.refuses(1302, "slow {down} 100%")
     assert cast("dict[str, Any]", caller.ask().json())["message"] == "slow {down} 100%"
 
 
-def test_a_script_says_what_it_does(caller: Caller) -> None:
+def test_the_repr_of_a_script_describes_it(caller: Caller) -> None:
     fake = caller.fake
     assert repr(fake.next.succeeds()) == "<Script #0: next create succeeds, once>"
     shown = repr(fake.when(prompt="*cat*", n=2).refuses(1303).times(2))
@@ -213,39 +213,41 @@ def test_a_script_says_what_it_does(caller: Caller) -> None:
     assert repr(fake.next.holds()) == "<Script #2: next create pace held:processing, once>"
 
 
-# -- mistakes
+# -- invalid arguments
 
 
-def test_an_unknown_criterion_is_told_the_nearest(caller: Caller) -> None:
-    with pytest.raises(TypeError, match=r"no 'promt' to match; did you mean prompt\?"):
+def test_the_error_for_an_unknown_criterion_suggests_similar_ones(caller: Caller) -> None:
+    with pytest.raises(TypeError, match=r"^unknown field 'promt'; did you mean 'prompt'\?$"):
         caller.fake.when(promt="*cat*")
+    with pytest.raises(TypeError, match=r"^unknown field 'ratio'; did you mean 'aspect_ratio'\?$"):
+        caller.fake.when(ratio="1:1")
     with pytest.raises(
         TypeError,
-        match="model_name, prompt, n, aspect_ratio, callback_url, external_task_id, negative_prompt",
+        match="unknown field 'zzz'; known: model_name, prompt, n, aspect_ratio, callback_url",
     ):
         caller.fake.when(zzz=1)
 
 
-def test_an_unknown_code_is_told_the_table(caller: Caller) -> None:
-    with pytest.raises(ValueError, match="no error code 1305; the table has 1000, 1001") as caught:
+def test_the_error_for_an_unknown_code_lists_the_table(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="unknown error code 1305; known: 1000, 1001") as caught:
         caller.fake.next.refuses(1305)
     assert all(str(code) in str(caught.value) for code in TABLE)
     assert outcome(caller) == "succeed"
 
 
-def test_a_failure_has_to_say_why(caller: Caller) -> None:
-    with pytest.raises(ValueError, match="give a message"):
+def test_a_failure_needs_a_message(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="message must be a non-empty string, not ''"):
         caller.fake.next.fails("")
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, "2"])
-def test_times_takes_whole_numbers_from_one_on(n: Any, caller: Caller) -> None:
-    with pytest.raises(ValueError, match="whole number of times from 1 on"):
+def test_times_must_be_an_integer_of_at_least_1(n: Any, caller: Caller) -> None:
+    with pytest.raises(ValueError, match="times must be an integer of at least 1, not"):
         caller.fake.next.fails("no such luck").times(n)
 
 
-def test_a_bad_pace_or_state_is_told_the_good_ones(caller: Caller) -> None:
-    with pytest.raises(ValueError, match="Use instant, polls:N"):
+def test_the_error_for_an_invalid_pace_or_status_lists_the_valid_ones(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="use instant, polls:N"):
         caller.fake.next.pace("fast")
     with pytest.raises(ValueError, match="held at 'submitted' or 'processing'"):
         caller.fake.next.holds("succeed")

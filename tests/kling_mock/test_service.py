@@ -1,4 +1,4 @@
-"""What an account may have: external ids, slots, balance; and what is answered, also to a call of nothing."""
+"""Limits of an account (external ids, slots, balance), the documented replies, requests to wrong paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUBJECTS = [{"subject_image": "https://pictures.test/a.png"}] * 2
 # -- the answers themselves
 
 
-def test_the_answers_to_a_create_and_its_queries_are_the_documented_ones(caller: Caller) -> None:
+def test_the_replies_to_a_create_and_its_queries_are_the_documented_ones(caller: Caller) -> None:
     reply = caller.ask(external_task_id="mine", n=2)
     created = body_of(reply)
     assert (reply.status, reply.content_type) == (200, "application/json")
@@ -43,7 +43,7 @@ def test_the_answers_to_a_create_and_its_queries_are_the_documented_ones(caller:
     assert "task_status_msg" not in end
 
 
-def test_a_failed_task_is_http_200_code_0_and_says_why(caller: Caller) -> None:
+def test_a_failed_task_is_http_200_code_0_with_a_message(caller: Caller) -> None:
     caller.fake.next.fails("Image pixel is invalid").pace("instant")
     data = caller.query(caller.create()["task_id"])
     assert (data["task_status"], data["task_status_msg"]) == ("failed", "Image pixel is invalid")
@@ -72,7 +72,7 @@ def test_a_bad_picture_is_accepted_and_makes_the_task_fail(
 # -- external ids
 
 
-def test_a_taken_external_id_is_refused_and_nothing_is_created(caller: Caller) -> None:
+def test_a_used_external_id_is_refused_and_nothing_is_created(caller: Caller) -> None:
     caller.create(external_task_id="poster-7")
     for _ in range(2):
         reply = caller.ask(external_task_id="poster-7")
@@ -84,21 +84,21 @@ def test_a_taken_external_id_is_refused_and_nothing_is_created(caller: Caller) -
 
 
 @pytest.mark.parametrize("end", ["running", "succeed", "failed"])
-def test_an_external_id_stays_taken_whatever_becomes_of_its_task(end: str, caller: Caller) -> None:
+def test_an_external_id_stays_used_after_any_outcome(end: str, caller: Caller) -> None:
     task = caller.make(external_task_id="mine")
     if end != "running":
         task.succeed() if end == "succeed" else task.fail("no such luck")
     assert caller.ask(external_task_id="mine").status == 400
 
 
-def test_an_external_id_is_one_over_both_tails_and_exact(caller: Caller) -> None:
+def test_an_external_id_is_unique_over_both_paths_and_compared_exactly(caller: Caller) -> None:
     caller.create(external_task_id="mine")
     assert caller.ask(path="/kling/v1/images/multi-image2image", external_task_id="mine").status == 400
     for other in ("Mine", "mine ", " mine", "min\u0435"):
         assert caller.ask(external_task_id=other).status == 200
 
 
-def test_an_external_id_is_free_again_after_30_days_to_the_millisecond(caller: Caller) -> None:
+def test_an_external_id_can_be_used_again_after_exactly_30_days(caller: Caller) -> None:
     caller.create(external_task_id="mine")
     caller.clock.advance(days=30, seconds=-0.001)
     assert caller.ask(external_task_id="mine").status == 400
@@ -107,7 +107,7 @@ def test_an_external_id_is_free_again_after_30_days_to_the_millisecond(caller: C
     assert caller.ask(external_task_id="mine").status == 400
 
 
-def test_a_task_is_unknown_after_30_days_to_the_millisecond(caller: Caller) -> None:
+def test_a_task_is_unknown_after_exactly_30_days(caller: Caller) -> None:
     task_id = caller.create()["task_id"]
     caller.clock.advance(days=30, seconds=-0.001)
     assert caller.status(task_id) == "processing"
@@ -122,13 +122,13 @@ def test_an_external_id_cannot_be_queried_on_cometapi(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("absent", ["", None])
-def test_an_absent_external_id_is_never_taken(absent: str | None, caller: Caller) -> None:
+def test_an_absent_external_id_is_never_a_duplicate(absent: str | None, caller: Caller) -> None:
     assert [caller.ask(external_task_id=absent).status for _ in range(3)] == [200] * 3
     assert caller.fake.tasks[0].request.external_task_id is None
 
 
 def test_a_refused_request_reserves_nothing(start: Start) -> None:
-    """Neither external id nor slot nor balance nor a scripted outcome."""
+    """Neither external id nor slots nor balance nor a scripted outcome."""
     caller = start(slots=1, balance=16)
     caller.fake.next.fails("no such luck")
     assert caller.ask(external_task_id="mine", n=0).status == 400
@@ -157,7 +157,7 @@ def test_slots_count_images_until_their_task_ends(start: Start) -> None:
 
 
 @pytest.mark.parametrize("end", ["succeed", "failed"])
-def test_a_slot_is_freed_by_either_end_at_its_instant(end: str, start: Start) -> None:
+def test_a_slot_is_freed_at_the_instant_of_success_or_failure(end: str, start: Start) -> None:
     caller = start(slots=1, pace="seconds:1,1")
     if end == "failed":
         caller.fake.next.fails("no such luck")
@@ -168,7 +168,7 @@ def test_a_slot_is_freed_by_either_end_at_its_instant(end: str, start: Start) ->
     assert caller.ask().status == 200
 
 
-def test_no_slots_at_all_refuse_everything(start: Start) -> None:
+def test_zero_slots_refuse_everything(start: Start) -> None:
     caller = start(slots=0)
     assert caller.ask().status == 429
     assert not caller.fake.tasks
@@ -193,7 +193,7 @@ def test_a_refusal_by_script_costs_nothing(start: Start) -> None:
     assert [caller.ask().status, caller.ask().status, caller.ask().status] == [429, 200, 403]
 
 
-# -- calls of nothing
+# -- wrong methods and paths
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,9 @@ def test_a_refusal_by_script_costs_nothing(start: Start) -> None:
         ("GET", "/kling/v1/images/multi-image2image", "POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allow: str, caller: Caller) -> None:
+def test_the_reply_to_a_wrong_method_lists_the_allowed_ones(
+    method: str, path: str, allow: str, caller: Caller
+) -> None:
     reply = caller.send(method, path)
     assert reply.status == 405
     assert ("allow", allow) in reply.headers
@@ -228,11 +230,13 @@ def test_health_needs_no_key_and_counts_as_a_call(caller: Caller) -> None:
     assert len(caller.fake.calls) == 1
 
 
-# -- a bug of ours
+# -- internal errors
 
 
-def test_a_bug_inside_is_a_500_and_check_raises_it(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A door always gets a reply; the test hears of the bug at its end, once."""
+def test_an_internal_error_is_a_500_and_check_raises_it(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client always gets a reply; `check` raises the error once."""
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug of ours")
@@ -267,7 +271,7 @@ def test_on_call_is_called_with_each_call_after_its_commit(caller: Caller) -> No
     assert [call for call, _ in seen] == list(caller.fake.calls)
 
 
-def test_what_a_listener_raises_changes_no_answer_and_is_raised_by_check(caller: Caller) -> None:
+def test_an_exception_of_a_listener_changes_no_reply_and_is_raised_by_check(caller: Caller) -> None:
     heard: list[CallRecord] = []
 
     def broken(_: CallRecord) -> None:
@@ -283,7 +287,7 @@ def test_what_a_listener_raises_changes_no_answer_and_is_raised_by_check(caller:
 
 
 def test_a_listener_may_call_the_fake(caller: Caller) -> None:
-    """Counterexample to an event inside the commit: it would wait for itself."""
+    """Counterexample to an event inside the commit, which would deadlock."""
     polled: list[str] = []
 
     def poll(call: CallRecord) -> None:
@@ -305,7 +309,7 @@ def test_units_that_were_spent_stay_spent_when_their_task_is_dropped(start: Star
     assert [caller.ask().status, caller.ask().status] == [200, 403]
 
 
-def test_a_held_task_gives_its_slot_back_when_it_is_dropped(start: Start) -> None:
+def test_the_slot_of_a_held_task_is_freed_when_it_is_dropped(start: Start) -> None:
     caller = start(slots=1, pace="held")
     caller.create()
     caller.clock.advance(days=30, seconds=-0.001)
@@ -315,7 +319,9 @@ def test_a_held_task_gives_its_slot_back_when_it_is_dropped(start: Start) -> Non
 
 
 @pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,1", "realistic", "held"])
-def test_the_units_of_a_failing_task_return_at_the_instant_of_the_failure(pace: str, start: Start) -> None:
+def test_the_units_of_a_failing_task_are_returned_at_the_instant_of_the_failure(
+    pace: str, start: Start
+) -> None:
     caller = start(balance=16, pace=pace)
     caller.fake.next.fails("no such luck")
     task = caller.make()

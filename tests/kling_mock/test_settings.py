@@ -1,4 +1,4 @@
-"""Settings: each is checked, can be spelled, and has an effect."""
+"""Settings: each is validated, can be given as text, and has an effect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUBJECTS = [{"subject_image": URL}] * 2
 KLING = "/kling/v1/images/multi-image2image"
 
 
-# -- bad values name their setting
+# -- messages for invalid values begin with the setting
 
 BAD: dict[str, tuple[object, ...]] = {
     "keys": ("sk-one", [1], [""], 5, None),
@@ -47,26 +47,30 @@ BAD: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
-def test_a_bad_value_is_refused_by_the_name_of_its_setting(name: str, value: Any) -> None:
+def test_the_error_for_an_invalid_value_begins_with_the_setting(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         Fake(**{name: value})
 
 
 def test_every_setting_is_checked() -> None:
-    """Counterexample: a setting that is added comes without its row here."""
+    """Fails for a new setting without a row in the table above."""
     assert set(BAD) == {each.name for each in fields(Settings)}
 
 
-def test_an_unknown_setting_is_told_the_nearest() -> None:
-    with pytest.raises(TypeError, match=r"^there is no setting 'slot'; did you mean slots\?$"):
+def test_the_error_for_an_unknown_setting_suggests_similar_ones() -> None:
+    with pytest.raises(TypeError, match=r"^unknown setting 'slot'; did you mean 'slots'\?$"):
         Fake(slot=1)
-    with pytest.raises(TypeError, match="no setting 'zzz'; did you mean keys, pace, seed, base_url"):
+    with pytest.raises(TypeError, match=r"^unknown setting 'zzz'; known: keys, pace, seed, base_url"):
         read_switch("zzz", "1")
 
 
-def test_a_rule_that_cannot_be_ignored_is_told_the_nearest_that_can() -> None:
-    with pytest.raises(ValueError, match=r"no rule 'promt.max_length' that can .* mean prompt.max_length"):
+def test_the_error_for_a_rule_that_cannot_be_ignored() -> None:
+    with pytest.raises(
+        ValueError, match=r"^ignore: unknown rule 'promt.max_length'; did you mean 'prompt.max"
+    ):
         Fake(ignore=["promt.max_length"])
+    with pytest.raises(ValueError, match=r"^ignore: rule 'prompt.type' is always enforced; only limits"):
+        Fake(ignore=["prompt.type"])
 
 
 def test_settings_cannot_be_changed_under_a_fake() -> None:
@@ -82,7 +86,7 @@ def test_every_setting_has_a_line_of_documentation() -> None:
         assert "\n" not in each.metadata["doc"]
 
 
-# -- spellings
+# -- text forms
 
 SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "keys": (("sk-one, sk-two", ("sk-one", "sk-two")), ("sk-mock-*", ("sk-mock-*",)), ("none", ())),
@@ -109,11 +113,11 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
 @pytest.mark.parametrize(
     ("name", "text", "value"), [(name, *row) for name, rows in SPELLINGS.items() for row in rows]
 )
-def test_every_setting_can_be_spelled(name: str, text: str, value: object) -> None:
+def test_every_setting_can_be_given_as_text(name: str, text: str, value: object) -> None:
     assert getattr(Settings.of({name: read_switch(name, text)}), name) == value
 
 
-def test_every_setting_has_a_spelling_here() -> None:
+def test_every_setting_has_a_text_form_here() -> None:
     assert set(SPELLINGS) == {each.name for each in fields(Settings)}
 
 
@@ -121,12 +125,12 @@ def test_every_setting_has_a_spelling_here() -> None:
     ("name", "text"),
     [("seed", "x"), ("slots", "many"), ("null_is_absent", "yes"), ("callback_retries", "1,x"), ("seed", "")],
 )
-def test_a_bad_spelling_names_its_setting(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{name}: {text!r} is not "):
+def test_the_error_for_an_invalid_text_names_the_setting(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be .*, not {text!r}$"):
         read_switch(name, text)
 
 
-def test_lists_and_spelled_paces_are_taken_as_markers_give_them() -> None:
+def test_lists_and_paces_as_text_are_accepted() -> None:
     settings = Settings.of({"keys": ["a"], "pace": "polls:3", "ignore": ["n.enum"][:0], "retention_days": 7})
     assert (settings.keys, settings.pace) == (("a",), Pace.polls(3))
 
@@ -165,7 +169,7 @@ def test_the_shapes_of_the_contract_are_all_offered() -> None:
 
 @pytest.mark.parametrize(("field", "rule"), [("aspect_ratio", "aspect_ratio.enum"), ("n", "n.type")])
 def test_models_are_models_only(field: str, rule: str, start: Start) -> None:
-    """The name of a further model is not taken for anything else."""
+    """The name of an additional model is not accepted in other fields."""
     reply = start(models=["5:4"]).ask(**{field: "5:4"})
     assert (reply.status, header(reply)["rule"]) == (400, rule)
 
@@ -182,7 +186,7 @@ def test_models_adds_to_those_of_the_contract(start: Start) -> None:
 
 
 @pytest.mark.parametrize("field", ["prompt", "callback_url", "external_task_id", "n", "aspect_ratio"])
-def test_null_is_absent_unless_it_is_told_not_to_be(field: str, start: Start) -> None:
+def test_null_is_absent_unless_switched_off(field: str, start: Start) -> None:
     null: dict[str, Any] = {field: None}
     assert start().ask(**null).status == 200
     strict = start(null_is_absent=False)
@@ -191,8 +195,8 @@ def test_null_is_absent_unless_it_is_told_not_to_be(field: str, start: Start) ->
     assert strict.ask(**{field: ""}).status == 200
 
 
-def test_operations_switches_on_what_is_off(start: Start) -> None:
-    """Text alone makes pictures where it is told to; an empty list of subjects is refused all the same."""
+def test_operations_enables_optional_operations(start: Start) -> None:
+    """A text without pictures is accepted if it is enabled; an empty list of subjects is still refused."""
     plain = start(operations=["text-to-image"])
     assert start().post({"prompt": "a boat"}).status == 400
     assert plain.post({"prompt": "a boat"}).status == 200
@@ -221,7 +225,7 @@ def test_retention_is_in_days(start: Start) -> None:
     assert caller.get(f"/kling/v1/images/generations/{task.id}").status == 400
 
 
-def test_retention_may_be_for_ever(start: Start) -> None:
+def test_retention_may_be_unlimited(start: Start) -> None:
     caller = start(retention_days=float("inf"))
     task = caller.make()
     caller.clock.advance(days=36_500)

@@ -1,4 +1,4 @@
-"""Many threads at once: what must happen once happens once, and no state goes backwards."""
+"""Many threads at once: unique events occur exactly once, and no status goes back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ORDER = ("submitted", "processing", "succeed")
 
 @pytest.fixture(autouse=True)
 def _eager_switching() -> Iterator[None]:
-    """Let threads take turns every few microseconds, so that races have a chance to show."""
+    """Switch threads every few microseconds, so that races become likely."""
     import sys
 
     before = sys.getswitchinterval()
@@ -38,7 +38,7 @@ def _eager_switching() -> Iterator[None]:
 
 
 def together(act: Callable[[int], T]) -> list[T]:
-    """Do it in fifty threads that begin at the same moment."""
+    """Call `act` in fifty threads that start at the same moment."""
     gate = Barrier(THREADS)
 
     def run(number: int) -> T:
@@ -58,7 +58,7 @@ def test_of_fifty_creates_with_one_external_id_exactly_one_wins(start: Start) ->
     caller.fake.check()
 
 
-def test_fifty_accounts_may_all_have_it(start: Start) -> None:
+def test_fifty_accounts_may_use_the_same_external_id(start: Start) -> None:
     caller = start(clock=Clock())
     replies = together(lambda number: caller.account(f"sk-mock-{number}").ask(external_task_id="mine"))
     assert {reply.status for reply in replies} == {200}
@@ -82,7 +82,7 @@ def test_a_next_is_used_once(start: Start) -> None:
 
 @pytest.mark.parametrize("n", [1, 25, 200])
 def test_fifty_pollers_of_one_task_are_counted_exactly(n: int, start: Start) -> None:
-    """Of 200 queries the first n - 1 see `processing`; nobody sees a state go back."""
+    """Of 200 queries the first n - 1 get `processing`; no thread sees a status go back."""
     caller = start(clock=Clock(), pace=f"polls:{n}")
     task = caller.make()
     traces = together(lambda _: [caller.query(task.id) for _ in range(4)])
@@ -100,7 +100,7 @@ def test_fifty_pollers_of_one_task_are_counted_exactly(n: int, start: Start) -> 
     caller.fake.check()
 
 
-def test_one_verb_of_fifty_ends_a_task(start: Start) -> None:
+def test_one_of_fifty_threads_ends_a_task(start: Start) -> None:
     caller = start(clock=Clock(), pace="held")
     task = caller.make()
 
@@ -141,11 +141,11 @@ def test_a_clock_is_advanced_by_every_thread(start: Start) -> None:
     assert caller.clock.now() - before == 50
 
 
-# -- the same, made to happen in one thread at the worst moment
+# -- the same races, made deterministic in one thread
 
 
 def _meanwhile(caller: Caller, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-    """Let something happen just before the next commit, as another thread could."""
+    """Call `act` just before the next commit, as another thread could."""
     store: Any = caller.fake._store
     commit = store.commit
 
@@ -157,10 +157,10 @@ def _meanwhile(caller: Caller, monkeypatch: pytest.MonkeyPatch, act: Any) -> Non
     monkeypatch.setattr(store, "commit", interrupted, raising=False)
 
 
-def test_a_verb_cannot_undo_an_end_that_a_query_has_told(
+def test_ending_a_task_cannot_change_an_end_that_a_query_has_returned(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A query that comes between a verb's look and its writing, and sees the end, has the last word."""
+    """A query that commits the end between the read and the commit of `fail` determines the outcome."""
     task = caller.make()
     caller.query(task.id)
     seen: list[str] = []
@@ -171,7 +171,7 @@ def test_a_verb_cannot_undo_an_end_that_a_query_has_told(
     assert caller.status(task.id) == "succeed"
 
 
-def test_a_query_cannot_tell_an_end_that_a_verb_has_prevented(
+def test_a_query_cannot_return_an_end_that_a_test_has_prevented(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = caller.make()
@@ -183,7 +183,7 @@ def test_a_query_cannot_tell_an_end_that_a_verb_has_prevented(
 
 
 def _after_reading(caller: Caller, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-    """Let something happen just after the next read, as another thread could."""
+    """Call `act` just after the next read, as another thread could."""
     store: Any = caller.fake._store
     read = store.read
 
@@ -196,7 +196,7 @@ def _after_reading(caller: Caller, monkeypatch: pytest.MonkeyPatch, act: Any) ->
     monkeypatch.setattr(store, "read", interrupted, raising=False)
 
 
-def test_a_create_cannot_overdraw_slots_that_another_has_just_taken(
+def test_a_create_cannot_exceed_slots_that_another_has_just_used(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last slot goes to the create that commits first, not to the one that reads first."""
@@ -208,7 +208,7 @@ def test_a_create_cannot_overdraw_slots_that_another_has_just_taken(
     assert len(caller.fake.tasks) == 1
 
 
-def test_a_query_that_read_the_clock_early_and_writes_late_sees_no_state_go_back(
+def test_a_query_with_an_early_read_and_a_late_commit_sees_no_status_go_back(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = start(pace="polls:3")
@@ -230,7 +230,7 @@ def test_a_query_that_read_the_clock_early_and_writes_late_sees_no_state_go_back
 def test_a_task_that_is_dropped_between_two_reads_is_not_found(
     kind: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its retention ends, and a create of another account drops it, between reading and writing."""
+    """Its retention ends, and a create of another account drops it, between read and commit."""
     caller = start(pace="instant")
     task = caller.make(external_task_id="mine")
     url = task.images[0]
@@ -256,7 +256,7 @@ def test_a_task_that_is_dropped_between_two_reads_is_not_found(
     caller.fake.check()
 
 
-def test_a_create_that_a_script_was_written_for_meanwhile_is_decided_again(
+def test_a_create_is_decided_again_if_a_script_was_written_meanwhile(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _after_reading(caller, monkeypatch, lambda: caller.fake.next.refuses(1302))
@@ -264,7 +264,7 @@ def test_a_create_that_a_script_was_written_for_meanwhile_is_decided_again(
 
 
 def test_a_task_is_never_seen_without_its_plan(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that lists tasks while one is being written waits for the whole change."""
+    """A thread that lists tasks during a write waits for the whole change."""
     caller = start()
     seen: list[str] = []
     looking: list[Thread] = []

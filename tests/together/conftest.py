@@ -1,4 +1,4 @@
-"""The client behind every door of the fake, blocking and awaitable, under one face."""
+"""Both clients against the mock over every transport and integration, with one awaitable interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINES = (
 
 
 class Awaited:
-    """A blocking client, or a task of its, whose calls can be awaited: so one script serves both clients."""
+    """Awaitable wrapper of a blocking client or task, so that one script runs with both clients."""
 
     CALLS = ("generate", "get", "wait", "refresh", "save")
 
@@ -51,10 +51,10 @@ class Awaited:
 
 @dataclass
 class Line:
-    """One way from a client to a fake. `run` gives a script a fresh fake, with a client at its door."""
+    """One transport between a client and a fake. `run` runs a script with a new fake and a client of it."""
 
     name: str
-    stage: SharedServer
+    shared_server: SharedServer
 
     def run(
         self,
@@ -65,8 +65,8 @@ class Line:
             switches.setdefault("keys", [KEY])
             clock = ManualClock()
             if self.name.startswith("socket"):
-                fake: Fake = stack.enter_context(self.stage.use(clock=clock, **switches))
-                base_url: str | None = self.stage.server.url
+                fake: Fake = stack.enter_context(self.shared_server.use(clock=clock, **switches))
+                base_url: str | None = self.shared_server.server.url
             else:
                 fake, base_url = Fake(clock=clock, **switches), None
             if self.name.startswith("intercept"):
@@ -96,7 +96,7 @@ class Line:
             )
 
     def _transport(self, fake: Fake) -> httpx.BaseTransport:
-        # verify=False: loading certificates takes 30 ms, and nothing here is encrypted.
+        # verify=False, because loading certificates takes 30 ms and no connection is encrypted.
         return fake.transport() if "transport" in self.name else httpx.HTTPTransport(verify=False)
 
     def _async_transport(self, fake: Fake) -> httpx.AsyncBaseTransport:
@@ -108,12 +108,14 @@ class Line:
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[SharedServer]:
-    with SharedServer() as playing:
-        yield playing
+def shared_server() -> Iterator[SharedServer]:
+    with SharedServer() as running:
+        yield running
 
 
 @pytest.fixture(params=LINES)
-def line(request: pytest.FixtureRequest, stage: SharedServer, monkeypatch: pytest.MonkeyPatch) -> Line:
+def line(
+    request: pytest.FixtureRequest, shared_server: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> Line:
     monkeypatch.delenv("KLING_BASE_URL", raising=False)
-    return Line(request.param, stage)
+    return Line(request.param, shared_server)

@@ -1,4 +1,4 @@
-"""Our own two clients pass the suite that we offer for everybody's, at both gateways."""
+"""`Client` and `AsyncClient` pass the client suite with both gateways."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCENES = ("scence_image", "scene_image")
 
 
 def arguments(service: Service, request: Mapping[str, object]) -> dict[str, Any]:
-    """The call of `generate` that means a body; what there is no argument for goes into `extra`."""
+    """The arguments of `generate` for a body; fields without an argument are in `extra`."""
     scene = SCENES[0] if service.gateway.main is MULTI_IMAGE else SCENES[1]
     names = {"model_name": "model", scene: "scene", "style_image": "style"}
     names |= {each: each for each in ("prompt", "n", "aspect_ratio", "callback_url", "external_task_id")}
@@ -34,7 +34,7 @@ def arguments(service: Service, request: Mapping[str, object]) -> dict[str, Any]
 
 
 def plain_pictures(items: object) -> list[str] | None:
-    """The pictures of a list that `images` can say; what is odd about a list goes by `extra`."""
+    """The images of a list, as strings for `images`; None if the list needs `extra`."""
     if not isinstance(items, list) or any(list(item) != ["subject_image"] for item in map(keys, items)):
         return None
     pictures = [item["subject_image"] for item in items]
@@ -108,7 +108,7 @@ def folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="client-suite-")
 
 
-# verify=False: loading certificates takes 30 ms, and nothing here is encrypted.
+# verify=False, because loading certificates takes 30 ms and no connection is encrypted.
 
 
 def opened() -> httpx.Client:
@@ -119,7 +119,7 @@ def opened_async() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
 
 
-EXAMPLES = 20 if EVERY_FAULT else 5
+EXAMPLES = 20 if EVERY_FAULT else 3
 
 test_client = client_suite(Blocking(), examples=EXAMPLES)
 test_client_at_kling = client_suite(Blocking(), gateway=KLING, examples=5)

@@ -1,6 +1,6 @@
-"""The client against the fake through every door: what one lets through the other accepts, and no more.
+"""Validation of the client and of the mock agree, over every transport and integration.
 
-The limits in here are typed by hand from the service's page; nothing is imported from the vocabulary.
+The limits are typed by hand from the service's documentation, not imported from the vocabulary.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ALPHABETS = {
     "white space": " ",
 }
 
-# One line at a time, few examples each: seven lines, sync and async, make many.
+# Few examples for each of the seven lines.
 few = share(0.12, without=(HealthCheck.function_scoped_fixture, HealthCheck.data_too_large))
 
 
 async def verdict(client: Any, *, check: bool, **arguments: Any) -> str:
-    """What becomes of a request: refused (locally or by the server), failed, or succeed."""
+    """The outcome of a request: refused (locally or by the server), failed, or succeed."""
     arguments.setdefault("images", [URL, URL])
     try:
         task = await client.generate(**arguments, check=check)
@@ -48,12 +48,12 @@ async def verdict(client: Any, *, check: bool, **arguments: Any) -> str:
     try:
         return str((await task.wait()).status)
     except TaskFailed as error:
-        return "failed" if error.task.failure else "failed and did not say why"
+        return "failed" if error.task.failure else "failed without a reason"
 
 
 @pytest.mark.parametrize("count", range(7))
 def test_two_to_four_images(line: Any, count: int) -> None:
-    """0, 1, 5 and 6 images are refused by the client and, if it is told not to look, by the service."""
+    """0, 1, 5 and 6 images are refused by the client, and with `check=False` by the service."""
     allowed = 2 <= count <= 4
 
     async def script(fake: Fake, client: Any) -> None:
@@ -67,7 +67,7 @@ def test_two_to_four_images(line: Any, count: int) -> None:
 
 @pytest.mark.parametrize("alphabet", ALPHABETS)
 def test_2500_characters(line: Any, alphabet: str) -> None:
-    """2,500 code points pass in every alphabet, one more does not; nothing is stripped on the way."""
+    """2,500 code points are accepted in every alphabet, one more is refused; the text is sent unchanged."""
     unit = ALPHABETS[alphabet]
     longest = (unit * 2500)[:2500]
 
@@ -81,7 +81,7 @@ def test_2500_characters(line: Any, alphabet: str) -> None:
 
 
 def test_every_ratio_and_no_other(line: Any) -> None:
-    """The eight ratios are accepted and give pictures of that ratio; near misses are refused."""
+    """The eight ratios are accepted; similar strings are refused."""
 
     async def script(fake: Fake, client: Any) -> None:
         for ratio in RATIOS:
@@ -118,7 +118,7 @@ def png(width: int, height: int) -> bytes:
     ],
 )
 def test_optional_fields_arrive(line: Any, arguments: dict[str, Any], field: str, value: object) -> None:
-    """Each optional field reaches the service under its name on the wire, and nothing else does."""
+    """Each optional field is sent under its name on the wire, without other fields."""
 
     async def script(fake: Fake, client: Any) -> None:
         assert await verdict(client, check=True, **arguments) == "succeed"
@@ -152,7 +152,7 @@ def test_optional_fields_out_of_range(line: Any, arguments: dict[str, Any]) -> N
     ],
 )
 def test_inline_pictures(line: Any, data: bytes, ends: str) -> None:
-    """Bytes become raw base64; a picture that the service would fail on is not sent."""
+    """Bytes are sent as raw base64; an image with which the task would fail is refused locally."""
 
     async def script(fake: Fake, client: Any) -> None:
         local = "succeed" if ends == "succeed" else "refused locally"
@@ -175,7 +175,7 @@ def test_a_second_external_id_is_a_conflict(line: Any) -> None:
 
 
 def test_an_unknown_model_is_an_api_error(line: Any) -> None:
-    """503 model_not_found is no uncertain create: nothing was made, and nothing is repeated."""
+    """503 model_not_found is a definite refusal: no SubmitUncertain and no retry."""
 
     async def script(fake: Fake, client: Any) -> None:
         with pytest.raises(ApiError) as caught:
@@ -189,14 +189,14 @@ def test_an_unknown_model_is_an_api_error(line: Any) -> None:
 @few
 @given(body=st.one_of(valid_requests(), failing_requests(), invalid_requests()))
 def test_client_and_service_agree(line: Any, body: Any) -> None:
-    """What the client lets through is accepted; what it refuses would have been refused, or failed."""
+    """The mock accepts every request that the client accepts, and refuses or fails every other one."""
     sent = getattr(body, "body", body)
     if not isinstance(sent, dict):
         saw("body", "no object")  # the client cannot send one
         return
 
     async def script(_: Fake, client: Any) -> tuple[str, str]:
-        # An id would be taken by the first of the two creates.
+        # Without external id, which the second of the two creates could not use again.
         free = {name: value for name, value in sent.items() if name != "external_task_id" or value == ""}
         local = await verdict(client, check=True, images=[], extra={"subject_image_list": None, **free})
         remote = await verdict(client, check=False, images=[], extra={"subject_image_list": None, **free})

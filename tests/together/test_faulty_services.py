@@ -1,4 +1,4 @@
-"""What the agreement of client and service is worth: a service that lacks a rule is found out."""
+"""Counterexample to the agreement of client and service: a service without a rule disagrees."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def agree(fake: Fake, client: Client, body: Any) -> bool:
     ],
 )
 def test_a_service_that_lacks_a_rule_is_found(rule: str) -> None:
-    """A service that does not enforce one rule is caught disagreeing; a faithful one is not."""
+    """A service that does not enforce one rule disagrees with the client; a complete one agrees."""
     for ignore, found in (([rule], True), ([], False)):
         fake = Fake(ignore=ignore)
         with httpx.Client(transport=fake.transport()) as http:
@@ -49,7 +49,7 @@ def test_a_service_that_lacks_a_rule_is_found(rule: str) -> None:
 
 
 def disagreement(fake: Fake, client: Client, rule: str) -> bool:
-    """Whether twenty requests that break the rule show that client and service disagree."""
+    """Whether client and service disagree about one of twenty requests that break the rule."""
     try:
         find(
             invalid_requests(rules=[rule]),

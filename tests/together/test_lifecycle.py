@@ -1,4 +1,4 @@
-"""A task from its creation to the saved picture, through every door, in every pace."""
+"""A task from its creation to the saved image, over every transport and integration, at every pace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACES = ("instant", "polls:1", "polls:2", "polls:5", "seconds:2,9", "realistic",
 
 @pytest.mark.parametrize("pace", PACES)
 def test_from_create_to_file(line: Any, pace: str, tmp_path: Path) -> None:
-    """Every reply is parsed, the states are legal, and the files are pictures of the asked ratio."""
+    """Every reply is parsed, the transitions are legal, and the files have the requested ratio."""
 
     async def script(fake: Fake, client: Any) -> None:
         task = await client.generate([URL, URL], "at sea", aspect_ratio="21:9", n=2)
@@ -51,7 +51,7 @@ def test_a_failed_task(line: Any, tmp_path: Path) -> None:
 
 
 def test_a_held_task_runs_into_the_deadline_and_is_resumed(line: Any) -> None:
-    """The deadline is total, the error says how to resume, and resuming finds the task."""
+    """The deadline is total, the error names the task, and a new wait finds it."""
 
     async def script(fake: Fake, client: Any) -> None:
         task = await client.generate([URL, URL])
@@ -88,7 +88,7 @@ def test_a_wrong_key(line: Any) -> None:
 
 
 def test_an_expired_picture(line: Any, tmp_path: Path) -> None:
-    """Thirty days on the result URL is dead: a download error, and no file is left behind."""
+    """After thirty days the result URL has expired: a download error, and no file remains."""
 
     async def script(fake: Fake, client: Any) -> None:
         done = await (await client.generate([URL, URL])).wait()
@@ -102,7 +102,7 @@ def test_an_expired_picture(line: Any, tmp_path: Path) -> None:
 
 
 def test_too_many_at_once(line: Any) -> None:
-    """429/1303 is retried, since nothing was created; a slot that is freed meanwhile lets it through."""
+    """429/1303 is retried, since no task was created; it succeeds once the first task has ended."""
 
     async def script(fake: Fake, client: Any) -> None:
         await client.generate([URL, URL])

@@ -1,6 +1,6 @@
-"""Schemathesis, with our hooks and settings, finds nothing in the fake that its document does not say.
+"""Schemathesis, with the project's hooks and settings: the mock conforms to its OpenAPI documents.
 
-A few examples each in a usual run, always the same; `make schemathesis` asks for many, with a new seed.
+A usual run has a few examples per operation, always the same; `make schemathesis` has many, and a new seed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DOCUMENTS = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "opena
 PHASES = {"examples", "coverage", "fuzzing", "stateful"}
 KEY = "sk-explorer"
 
-# Set by `make schemathesis`: how many examples an operation gets, and the seed that repeats a run.
+# Set by `make schemathesis`: the number of examples per operation, and the seed to repeat a run.
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
 SEED = int(os.environ.get("SCHEMATHESIS_SEED") or random.SystemRandom().randrange(2**32))
 STRENGTH: dict[str, Any] = (
@@ -48,7 +48,7 @@ every_gateway = pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway:
 
 @dataclass
 class Explored:
-    """What a run of Schemathesis has seen: its calls, the checks it made, and what they found."""
+    """The record of a run of Schemathesis: number of calls, checks made, and findings."""
 
     calls: int = 0
     checks: set[str] = field(default_factory=set[str])
@@ -57,7 +57,7 @@ class Explored:
 
     @property
     def failed(self) -> set[str]:
-        """The checks that found something."""
+        """The checks with findings."""
         return {name for name, _ in self.found}
 
 
@@ -128,7 +128,7 @@ def _run(schema: schemathesis.BaseSchema) -> Explored:
 
 @every_gateway
 def test_in_process(gateway: Gateway, explore: Explore) -> None:
-    """All checks in all phases: nothing."""
+    """All checks in all phases have no findings."""
     fake = Fake(keys=[KEY], pace="polls:2")
     seen = explore(gateway, fake.asgi())
     assert seen.found == []
@@ -141,10 +141,10 @@ def test_in_process(gateway: Gateway, explore: Explore) -> None:
 
 @pytest.mark.parametrize("gateway", GATEWAYS if EXAMPLES else [KLING], ids=lambda gateway: gateway.name)
 def test_over_a_socket(gateway: Gateway, tmp_path: Path) -> None:
-    """The command, as users give it, on the published document: status 0.
+    """The command with the published document ends with status 0.
 
-    A usual run has the coverage phase in process only, since it sends the same requests through any door, and
-    one gateway here: docs/schemathesis.md, whose commands are run too, is about the other one.
+    In a usual run the coverage phase runs in process only, since its requests do not depend on the transport,
+    and only one gateway is tested here: the commands of docs/schemathesis.md test the other one.
     """
     few = ["--max-examples=3", "--generation-deterministic", "--phases=examples,fuzzing,stateful"]
     strength = ["--max-examples", EXAMPLES] if EXAMPLES else few
@@ -163,19 +163,19 @@ def test_over_a_socket(gateway: Gateway, tmp_path: Path) -> None:
             env=os.environ | {"PYTHONUTF8": "1"},
             check=False,
         )
-    print(run.stdout)  # noqa: T201 -- tells the seed
+    print(run.stdout)  # noqa: T201 -- shows the seed
     assert run.returncode == 0, run.stdout + run.stderr
     assert "No issues found" in run.stdout
     assert len(fake.tasks) > 10
     fake.check()
 
 
-# -- counterexamples: what a server does wrong is found
+# --- counterexamples: faults of a server are found --------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Bent:
-    """A fake whose answers are given by `answer`."""
+class Altered:
+    """A fake with a function that makes or changes its replies."""
 
     fake: Fake
     answer: Callable[[Fake, Request], Reply]
@@ -194,7 +194,7 @@ def with_body(reply: Reply, change: Callable[[dict[str, Any]], Mapping[str, Any]
 
 
 def three_faults(fake: Fake, request: Request) -> Reply:
-    """Codes are texts, a longest prompt is a crash; and by its settings the server takes five subjects."""
+    """Codes are strings, the longest prompt causes status 500; and the fake accepts five subject images."""
     reply = fake.handle(request)
     if reply.status != 200:
         return reply
@@ -253,9 +253,9 @@ def test_a_fault_is_found(  # noqa: PLR0917 -- parametrised
     phase: str,
     checks: set[str],
 ) -> None:
-    """By the checks for it, and by no other. The excuses hold for the right code and the right body only."""
+    """By the expected checks and no other. Exceptions in the hooks apply to exact codes and bodies."""
     fake = Fake(keys=[KEY], pace="instant", ignore=["subject_image_list.max_items"])
-    seen = explore(gateway, ASGIApp(Bent(fake, answer)), phase, operation=operation)
+    seen = explore(gateway, ASGIApp(Altered(fake, answer)), phase, operation=operation)
     assert seen.failed == checks
 
 

@@ -1,4 +1,4 @@
-"""The checks, by what they are about.
+"""The checks and steps of the verifier, one module for each subject.
 
-A module has `checks(gateway)`, `steps(gateway)` or both; a few have what several of these share.
+A module has `checks(gateway)`, `steps(gateway)` or both; a few modules hold helpers shared by others.
 """

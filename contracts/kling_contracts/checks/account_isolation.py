@@ -1,10 +1,10 @@
-"""Two accounts know nothing of each other."""
+"""Account isolation: a key sees neither tasks nor external ids of another account."""
 
 from __future__ import annotations
 
 import re
 
-from kling_contracts.checks.pagination import MOST, page_path
+from kling_contracts.checks.pagination import PAGE_SIZE, page_path
 from kling_contracts.checks.refusals import error_message
 from kling_contracts.checks.valid_requests import CREATE_CHECKS, VALID
 from kling_contracts.gateways import Gateway
@@ -22,7 +22,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     found = [
         Check(
             id="account_isolation.tasks",
-            sentence="a task of another account is as unknown as one that does not exist",
+            sentence="a query for another account's task is answered like one for an unknown task",
             source=COMET_LIVE,
             judge=_judge_separate,
         ),
@@ -31,7 +31,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         found.append(
             Check(
                 id="account_isolation.external_ids",
-                sentence="an external id is unique within one account, not beyond it",
+                sentence="an external id of one account can be used in another",
                 source=SEED,
                 judge=_judge_same_id,
             )
@@ -52,10 +52,10 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     named = has(gateway.main, EXTERNAL_ID)
     return (
         Step(
-            name="accounts: another key",
+            name="accounts: the second key",
             stage=Stage.RUNNING,
-            description="the tasks of the first key, asked for with the second"
-            + (", and its external id used again" if named else ""),
+            description="queries for the tasks of the first key with the second"
+            + (", and a create with the same external id" if named else ""),
             run=_ask,
             requests=5,
             max_cost=smallest_cost(gateway.main) if named else 0,
@@ -68,7 +68,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _ask(session: Session) -> None:
     second = session.keys.second
-    histories = [history for history in session.evidence.histories() if history.created.who == "first"]
+    histories = [history for history in session.evidence.histories() if history.created.credential == "first"]
     if second is None or not histories:
         return
     task_id, create = histories[0].id, session.create_path
@@ -77,7 +77,8 @@ def _ask(session: Session) -> None:
     session.send(Probe(ProbeKind.FOREIGN_NOWHERE, nowhere), "GET", f"{create}/{nowhere}", key=second)
     named = has(session.operation, EXTERNAL_ID)
     if session.evidence.gateway.lists:
-        session.send(Probe(ProbeKind.FOREIGN_LIST, "before"), "GET", page_path(session, 1, MOST), key=second)
+        target = page_path(session, 1, PAGE_SIZE)
+        session.send(Probe(ProbeKind.FOREIGN_LIST, "before"), "GET", target, key=second)
     if named and session.evidence.gateway.finds_external_ids:
         target = f"{create}/{session.external_id(Label.FIRST)}"
         session.send(Probe(ProbeKind.FOREIGN_BY_EXTERNAL_ID, task_id), "GET", target, key=second)
@@ -95,18 +96,18 @@ def _judge_separate(evidence: Evidence, context: CheckContext) -> None:
     nowhere = next(evidence.of(ProbeKind.FOREIGN_NOWHERE), None)
     for kind in (ProbeKind.FOREIGN, ProbeKind.FOREIGN_BY_EXTERNAL_ID):
         for exchange in evidence.of(kind):
-            same = nowhere is None or _told(exchange) == _told(nowhere)
+            same = nowhere is None or _comparable(exchange) == _comparable(nowhere)
             context.expect(
                 exchange.task is None and (exchange.status >= 400 or exchange.is_error) and same,
-                "a task of another account was not treated as unknown",
+                "a query for another account's task was not answered like one for an unknown task",
                 expected=nowhere.shown if nowhere else "a refusal",
                 actual=exchange.shown,
                 shown=(exchange,) if nowhere is None else (nowhere, exchange),
             )
 
 
-def _told(exchange: Exchange) -> tuple[object, ...]:
-    """What a refusal says, without the words with digits in them: ids of tasks and of requests."""
+def _comparable(exchange: Exchange) -> tuple[object, ...]:
+    """Status, code and message of a refusal; the message without words with digits, which may be ids."""
     return exchange.status, exchange.error_code, re.sub(r"\S*\d\S*", "", error_message(exchange))
 
 
@@ -118,12 +119,12 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
         if not any(
             each.accepted and each.asked_object.get("external_task_id") == given
             for each in evidence.creates
-            if each.who == "first"
+            if each.credential == "first"
         ):
-            continue  # it is no good in one account either
+            continue  # the first account could not use the id either
         context.expect(
             exchange.accepted,
-            "an external id of another account could not be used",
+            "an external id was refused because another account uses it",
             expected="200 and a task",
             actual=exchange.shown,
             shown=(exchange,),
@@ -131,7 +132,7 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _judge_list(evidence: Evidence, context: CheckContext) -> None:
-    foreign = {history.id for history in evidence.histories() if history.created.who == "first"}
+    foreign = {history.id for history in evidence.histories() if history.created.credential == "first"}
     for exchange in evidence.of(ProbeKind.FOREIGN_LIST):
         found = foreign & {task.task_id for task in exchange.listed}
         context.expect(

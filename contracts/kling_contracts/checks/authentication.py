@@ -1,4 +1,4 @@
-"""Keys: none, a wrong one, part of the right one. And all of that before anything else is looked at."""
+"""Authentication: missing keys, invalid keys and tokens are refused before the request is validated."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 from kling_contracts.checks.pagination import page_path
 from kling_contracts.checks.refusals import error_check
-from kling_contracts.checks.routing import nobody
+from kling_contracts.checks.routing import unknown_id
 from kling_contracts.gateways import TOKEN_REASONS, Gateway, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
-from kling_contracts.verify.credentials import MUTATED_TOKENS, NOBODY, Credential, Keys, mutated_keys
+from kling_contracts.verify.credentials import MUTATED_TOKENS, NO_CREDENTIAL, Credential, Keys, mutated_keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
@@ -19,21 +19,26 @@ from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
 from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
 
-# Creates whose body would be refused, if it were looked at.
+# Creates with an invalid body, which a server must not validate before the key.
 _BAD_CREATES: Final = ("invalid create", "broken create")
 _OPERATIONS: Final = ("create", "query", "list", *_BAD_CREATES)
 _STEP: Final = "keys"
-# Ways to spoil a token that spoil its signature alone.
+# Mutations of a signed token that change only its signature.
 _OTHER_SIGNATURES: Final = frozenset(
-    {"all but the last letter", "one letter more", "another last letter", "letters in the other case"}
+    {
+        "the key without its last character",
+        "the key with a character appended",
+        "the key with another last character",
+        "the key with upper and lower case swapped",
+    }
 )
 
 _TOKENS: Final = (
     ("expired", "has expired", (RefusalReason.EXPIRED_TOKEN,)),
     ("early", "is not valid yet", (RefusalReason.EARLY_TOKEN,)),
     ("signature", "is signed with another secret", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
-    ("unsigned", "says that it needs no signature", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
-    ("issuer", "names an unknown issuer", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
+    ("unsigned", "is unsigned (alg: none)", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
+    ("issuer", "has an unknown issuer", (RefusalReason.BAD_KEY, RefusalReason.BAD_TOKEN)),
 )
 
 
@@ -47,32 +52,32 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="auth.wrong_key",
-            sentence="a key that is not quite right is refused with 401",
+            sentence="an invalid key is refused with 401, even if it differs in one character",
             source=SEED,
             judge=_judge(ProbeKind.WRONG_KEY),
         ),
         Check(
             id="auth.first",
-            sentence="the key is looked at before the request",
+            sentence="the key is checked before the body",
             source=ASSUMED,
             judge=_judge_first,
         ),
         Check(
             id="auth.scheme_case",
-            sentence="the scheme may be written in any case",
+            sentence="the scheme Bearer is case-insensitive",
             source=ASSUMED,
             judge=_judge_scheme,
         ),
         error_check(
             "errors.no_key",
-            "a request without a key is refused with the error due",
+            "a request without a key is refused with the expected error",
             gateway,
             [RefusalReason.NO_KEY],
             lambda evidence: _of(evidence, ProbeKind.NO_KEY),
         ),
         error_check(
             "errors.wrong_key",
-            "a request with a wrong key is refused with the error due",
+            "a request with an invalid key is refused with the expected error",
             gateway,
             [
                 RefusalReason.BAD_KEY,
@@ -86,11 +91,11 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         found += [
             Check(
                 id=f"auth.token.{name}",
-                sentence=f"a token that {says} is refused with {gateway.refusals[reasons[0]].code}",
+                sentence=f"a token that {property_} is refused with {gateway.refusals[reasons[0]].code}",
                 source=KLING_AUTH,
                 judge=_judge_token(name, {gateway.refusals[reason].code for reason in reasons}),
             )
-            for name, says, reasons in _TOKENS
+            for name, property_, reasons in _TOKENS
         ]
     return tuple(found)
 
@@ -100,7 +105,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name=_STEP,
             stage=Stage.READING,
-            description="each operation without a key and with spoilt ones, valid and invalid bodies",
+            description="each operation without a key and with invalid keys, with valid and invalid bodies",
             run=_send_mutated,
             requests=5 * 10,
             checks=("auth.required", "auth.wrong_key", "auth.first", "auth.scheme_case", "errors.no_key",
@@ -109,7 +114,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="keys: a task that exists",
             stage=Stage.RUNNING,
-            description="a query for a task of ours without a key",
+            description="a query for an existing task without a key, and with an unknown one",
             run=_query_without_key,
             requests=2,
             checks=("auth.required", "errors.no_key", "responses.*"),
@@ -120,7 +125,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             Step(
                 name="keys: tokens",
                 stage=Stage.READING,
-                description="tokens that have expired, are early, forged, of nobody",
+                description="tokens that are expired, early, forged, unsigned, or of an unknown issuer",
                 run=_send_tokens,
                 requests=len(_TOKENS),
                 checks=("auth.token.*", "responses.*"),
@@ -131,35 +136,35 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _mutated(keys: Keys, *, mock: bool) -> Iterator[Credential]:
-    """Credentials that are nearly right."""
+    """Credentials that differ slightly from the valid one."""
     bearer = keys.bearer()
     for mutated, key in mutated_keys(bearer):
-        # A kling-mock takes all keys that begin so; elsewhere such a key is as wrong as any.
+        # kling-mock accepts every key with this prefix by default; other servers do not.
         family = mock and key.startswith("sk-mock-")
         if not family:
             keys.keep_mutated(key, mutated.mark)
-            yield Credential(mutated.who, (f"Bearer {key}",))
+            yield Credential(mutated.name, (f"Bearer {key}",))
     yield Credential("another scheme", (f"Basic {bearer}",))
     yield Credential("no scheme", (bearer,))
     yield Credential("a scheme alone", ("Bearer",))
 
 
-def _nobodies() -> Iterator[Credential]:
-    yield NOBODY
-    yield NOBODY._replace(who="an empty header", values=("",))
+def _missing_keys() -> Iterator[Credential]:
+    yield NO_CREDENTIAL
+    yield NO_CREDENTIAL._replace(name="an empty header", values=("",))
 
 
 def _send_mutated(session: Session) -> None:
     health = next(session.evidence.of(ProbeKind.HEALTH), None)
     mock = health is not None and health.json_object.get("server") == "kling-mock"
     for kind, credentials in (
-        (ProbeKind.NO_KEY, _nobodies()),
+        (ProbeKind.NO_KEY, _missing_keys()),
         (ProbeKind.WRONG_KEY, _mutated(session.keys, mock=mock)),
     ):
         for credential in credentials:
             for operation in _OPERATIONS:
                 if operation != "list" or session.evidence.gateway.lists:
-                    _operate(session, Probe(kind, operation, credential.who), credential)
+                    _operate(session, Probe(kind, operation, credential.name), credential)
     lower = session.keys.first
     for scheme in ("bearer", "BEARER"):
         values = tuple(f"{scheme} {value.partition(' ')[2]}" for value in lower.values)
@@ -178,7 +183,7 @@ def _operate(session: Session, probe: Probe, credential: Credential) -> None:
         case "list":
             session.send(probe, "GET", page_path(session, 1, 1), key=credential)
         case _:
-            session.send(probe, "GET", f"{create}/{nobody(session)}", key=credential)
+            session.send(probe, "GET", f"{create}/{unknown_id(session)}", key=credential)
 
 
 def _invalid(operation: Operation) -> bytes:
@@ -189,10 +194,10 @@ def _invalid(operation: Operation) -> bytes:
 
 def _query_without_key(session: Session) -> None:
     for history in session.evidence.histories()[:1]:
-        for credential in (NOBODY, Credential("another key", ("Bearer sk-" + "0" * 40,))):
+        for credential in (NO_CREDENTIAL, Credential("an unknown key", ("Bearer sk-" + "0" * 40,))):
             target = f"{session.create_path}/{history.id}"
             session.send(
-                Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.who), "GET", target, key=credential
+                Probe(ProbeKind.TASK_WITHOUT_KEY, "task", credential.name), "GET", target, key=credential
             )
 
 
@@ -206,27 +211,27 @@ def _send_tokens(session: Session) -> None:
         signed = None if mutated.secret is None else secret + mutated.secret
         claims = {"exp": now + mutated.expires, "nbf": now + mutated.begins}
         token = session.keys.token(access + mutated.issuer, signed, claims)
-        # The early one will be good in a while.
+        # The early token will become valid, so it must not be recorded.
         session.keys.keep_mutated(token, mutated.mark)
-        bearer = Credential(mutated.who, (f"Bearer {token}",))
-        _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.name), bearer)
+        bearer = Credential(mutated.name, (f"Bearer {token}",))
+        _operate(session, Probe(ProbeKind.TOKEN, "query", mutated.kind), bearer)
 
 
 def _of(evidence: Evidence, kind: ProbeKind) -> Iterator[Exchange]:
-    """The requests that were refused for their key."""
+    """The requests that were refused with 401."""
     return (exchange for exchange in evidence.of(kind) if exchange.status == 401)
 
 
 def _judge(kind: ProbeKind) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
         unsigned = _ignores_signatures(evidence)
-        for kind_, wanted in ((kind, True), (ProbeKind.TASK_WITHOUT_KEY, kind == ProbeKind.NO_KEY)):
+        for kind_, without_key in ((kind, None), (ProbeKind.TASK_WITHOUT_KEY, kind == ProbeKind.NO_KEY)):
             for exchange in evidence.of(kind_):
                 if exchange.probe.about in _BAD_CREATES:
                     continue
-                if unsigned and exchange.who in _OTHER_SIGNATURES:
-                    continue  # such keys differ in the signature only: `auth.token.signature`
-                if kind_ == ProbeKind.TASK_WITHOUT_KEY and (exchange.who == NOBODY.who) is not wanted:
+                if unsigned and exchange.credential in _OTHER_SIGNATURES:
+                    continue  # only the signature differs, which `auth.token.signature` reports
+                if without_key not in (None, exchange.credential == NO_CREDENTIAL.name):
                     continue
                 context.expect(
                     exchange.status == 401,
@@ -244,7 +249,7 @@ def _ignores_signatures(evidence: Evidence) -> bool:
 
 
 def _judge_first(evidence: Evidence, context: CheckContext) -> None:
-    # Where valid requests pass with such a key, the order of the checks of a server is not seen.
+    # If valid requests pass with such a key, the key is not checked at all, which other checks report.
     passed = {
         exchange.probe.tag
         for kind in (ProbeKind.NO_KEY, ProbeKind.WRONG_KEY)
@@ -260,7 +265,7 @@ def _judge_first(evidence: Evidence, context: CheckContext) -> None:
             ):
                 context.expect(
                     exchange.status == 401,
-                    f"the body was looked at before the key ({exchange.probe.tag}, {exchange.probe.about})",
+                    f"the body was checked before the key ({exchange.probe.tag}, {exchange.probe.about})",
                     expected="401",
                     actual=exchange.shown,
                     shown=(exchange,),
@@ -271,8 +276,8 @@ def _judge_scheme(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.SCHEME):
         context.expect(
             exchange.status != 401,
-            f"the right key was refused with the scheme {exchange.probe.tag}",
-            expected="what Bearer gets",
+            f"the valid key was refused with the scheme {exchange.probe.tag}",
+            expected="the same answer as with Bearer",
             actual=exchange.shown,
             shown=(exchange,),
         )
@@ -281,12 +286,12 @@ def _judge_scheme(evidence: Evidence, context: CheckContext) -> None:
 def _judge_token(name: str, codes: set[int | str]) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
         if name == "unsigned" and _ignores_signatures(evidence):
-            return  # a token without a signature is not worse than one with a wrong signature
+            return  # the server checks no signatures, which `auth.token.signature` reports
         for exchange in evidence.of(ProbeKind.TOKEN):
             if exchange.probe.tag == name:
                 context.expect(
                     exchange.status == 401 and exchange.error_code in codes,
-                    f"a token ({name}) was not refused rightly",
+                    f"an invalid token ({name}) was not refused with 401 and the expected code",
                     expected=f"401 with code {' or '.join(map(str, sorted(codes, key=str)))}",
                     actual=exchange.shown,
                     shown=(exchange,),

@@ -1,6 +1,6 @@
-"""Callbacks: each change, in order, not early, again after a failure and not again after a success.
+"""Callbacks: one for each change, in order, not early, repeated after a failure but not after a success.
 
-The body is the bare task, in JSON, as a query says it, and never the key.
+The body is the bare task as JSON, equal to the answer to a query, and never contains the key.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kling_contracts.checks.histories import (
-    called,
     deliveries_to,
-    due,
-    is_steady,
-    is_worded,
+    expected_statuses,
+    has_known_statuses,
+    is_consistent,
     repeated,
+    tasks_with_callbacks,
     token_of,
 )
 from kling_contracts.checks.responses import holds_key
@@ -30,11 +30,11 @@ from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
 
-# At least once is not for ever.
+# The most deliveries of one callback that was accepted; at-least-once delivery allows some repeats.
 _REPEATS: Final = 4
 _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
 
-# How long after the tasks have ended callbacks may still come, and what is given to a second attempt.
+# Seconds to wait for callbacks, second attempts included, after the tasks have ended.
 PATIENCE: Final = 15.0
 _PAUSE: Final = 0.1
 
@@ -51,49 +51,49 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="callbacks.bare",
-            sentence="the body of a callback is the bare task, in JSON",
+            sentence="the body of a callback is the bare task object as JSON",
             source=KLING_CALLBACK,
             judge=judge_bare,
         ),
         Check(
             id="callbacks.body",
-            sentence="a callback says what a query says",
+            sentence="a callback has the same content as a query",
             source=KLING_CALLBACK,
             judge=judge_body,
         ),
         Check(
             id="callbacks.order",
-            sentence="callbacks of a task come in the order of its changes",
+            sentence="the callbacks of a task arrive in the order of its changes",
             source=ASSUMED,
             judge=_judge_order,
         ),
         Check(
             id="callbacks.not_early",
-            sentence="a callback comes when the status has changed, not before",
+            sentence="a callback arrives after the change of the status, not before",
             source=SEED,
             judge=_judge_early,
         ),
         Check(
             id="callbacks.retry",
-            sentence="a callback that was answered with 500 comes again",
+            sentence="a callback that was answered with 500 is sent again",
             source=ASSUMED,
             judge=_judge_retry,
         ),
         Check(
             id="callbacks.stops",
-            sentence="a callback that was taken does not come again and again",
+            sentence="a callback that was answered with 200 is not sent again repeatedly",
             source=ASSUMED,
             judge=_judge_stops,
         ),
         Check(
             id="callbacks.content_type",
-            sentence="a callback says that it is JSON",
+            sentence="a callback has Content-Type application/json",
             source=KLING_CALLBACK,
             judge=judge_type,
         ),
         Check(
             id="callbacks.no_key",
-            sentence="no callback holds the key",
+            sentence="no callback contains the key",
             source=ASSUMED,
             judge=judge_key,
         ),
@@ -103,61 +103,62 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 def _judge_changes(evidence: Evidence, context: CheckContext) -> None:
     if not _waited(evidence):
         return
-    for token, history in called(evidence).items():
-        came = deliveries_to(evidence, token)
-        told = {task.task_status for _, task in came}
-        # A callback in another shape does not show which change it is about.
-        if len(came) < len([each for each in evidence.deliveries if each.token == token]) or not due(history):
+    for token, history in tasks_with_callbacks(evidence).items():
+        received = deliveries_to(evidence, token)
+        reported = {task.task_status for _, task in received}
+        # A callback in another shape does not identify its change.
+        all_of_them = [each for each in evidence.deliveries if each.token == token]
+        if len(received) < len(all_of_them) or not expected_statuses(history):
             continue
-        if not all(isinstance(word, TaskStatus) for word in told) or not is_steady(history):
+        if not all(isinstance(word, TaskStatus) for word in reported) or not is_consistent(history):
             continue
-        missing = due(history) - told
+        missing = expected_statuses(history) - reported
         context.expect(
             not missing,
-            f"no callback told that the task was {', '.join(sorted(missing))}",
-            expected=", ".join(sorted(due(history))),
-            actual=", ".join(str(task.task_status) for _, task in came) or "no callback",
-            shown=(history.created, *(each for each, _ in came)),
+            f"no callback reported status {', '.join(sorted(missing))}",
+            expected=", ".join(sorted(expected_statuses(history))),
+            actual=", ".join(str(task.task_status) for _, task in received) or "no callback",
+            shown=(history.created, *(each for each, _ in received)),
         )
 
 
 def _waited(evidence: Evidence) -> bool:
-    """Whether a receiver was there: then requests gave its URL."""
+    """Whether the run had a receiver: its requests have a callback URL."""
     return any("callback_url" in each.asked_object for each in evidence.of(ProbeKind.REFUSE)) or bool(
-        called(evidence)
+        tasks_with_callbacks(evidence)
     )
 
 
 def _judge_order(evidence: Evidence, context: CheckContext) -> None:
-    for token in called(evidence):
+    for token in tasks_with_callbacks(evidence):
         first = dict.fromkeys(str(task.task_status) for _, task in deliveries_to(evidence, token))
         ranks = [_ORDER.index(TaskStatus(word)) for word in first if word in set(_ORDER)]
         if len(ranks) > 1:
             context.expect(
                 ranks == sorted(ranks),
-                "callbacks came in another order than the changes",
-                expected="submitted, processing, the end",
+                "callbacks arrived in another order than the changes",
+                expected="submitted, processing, then succeed or failed",
                 actual=", ".join(first),
                 shown=[each for each, _ in deliveries_to(evidence, token)],
             )
 
 
 def _judge_early(evidence: Evidence, context: CheckContext) -> None:
-    for token, history in called(evidence).items():
-        if not is_steady(history) or not is_worded(history):
+    for token, history in tasks_with_callbacks(evidence).items():
+        if not is_consistent(history) or not has_known_statuses(history):
             continue
         for delivery, task in deliveries_to(evidence, token):
             if task.task_id != history.id or task.task_status not in set(_ORDER):
                 continue
             positions = (at for at, it in enumerate(history.reads) if _is_behind(it, delivery, task))
             at = next(positions, None)
-            looks = () if at is None else history.reads[max(at - 1, 0) : at + 1]
+            polls = () if at is None else history.reads[max(at - 1, 0) : at + 1]
             context.expect(
-                not looks,
-                f"a callback said {task.task_status}, and a query after it still said an earlier state",
-                expected=f"{task.task_status} in queries from then on",
-                actual=looks[-1].shown.shown if looks else "",
-                shown=(history.created, delivery, *(each.shown for each in looks)),
+                not polls,
+                f"a callback reported {task.task_status}, but a later query showed an earlier status",
+                expected=f"{task.task_status} in later queries",
+                actual=polls[-1].shown.shown if polls else "",
+                shown=(history.created, delivery, *(each.shown for each in polls)),
             )
 
 
@@ -169,28 +170,28 @@ def _is_behind(read: Observation, delivery: Delivery, task: TaskMessage) -> bool
 
 
 def _judge_retry(evidence: Evidence, context: CheckContext) -> None:
-    if Label.STUBBORN not in called(evidence):
+    if Label.RETRIED not in tasks_with_callbacks(evidence):
         return
-    came = deliveries_to(evidence, Label.STUBBORN)
-    if came and came[0][0].replied >= 500:
+    received = deliveries_to(evidence, Label.RETRIED)
+    if received and received[0][0].replied >= 500:
         context.expect(
-            repeated(came),
-            f"a callback answered with 500 did not come again within {PATIENCE:.0f} seconds",
+            repeated(received),
+            f"a callback answered with 500 was not sent again within {PATIENCE:.0f} seconds",
             expected="the same callback again",
-            actual=", ".join(str(task.task_status) for _, task in came),
-            shown=[each for each, _ in came],
+            actual=", ".join(str(task.task_status) for _, task in received),
+            shown=[each for each, _ in received],
         )
 
 
 def _judge_stops(evidence: Evidence, context: CheckContext) -> None:
-    for token in called(evidence):
+    for token in tasks_with_callbacks(evidence):
         taken = [(each, task) for each, task in deliveries_to(evidence, token) if each.replied < 300]
         times = Counter(f"{task.task_id} {task.task_status}" for _, task in taken)
         if times:
             context.expect(
                 max(times.values()) <= _REPEATS,
-                "a callback came again and again, although it was taken",
-                expected=f"at most {_REPEATS} times",
+                "a callback was sent again repeatedly, although it was answered with 200",
+                expected=f"at most {_REPEATS} deliveries",
                 actual=", ".join(f"{word} {count} times" for word, count in times.items()),
                 shown=[each for each, _ in taken[: _REPEATS + 1]],
             )
@@ -199,7 +200,7 @@ def _judge_stops(evidence: Evidence, context: CheckContext) -> None:
 def _each(
     holds: Callable[[Delivery], bool], sentence: str, expected: str
 ) -> Callable[[Evidence, CheckContext], None]:
-    """A judge of every callback by itself."""
+    """A judge of each callback."""
 
     def judge(evidence: Evidence, context: CheckContext) -> None:
         for delivery in evidence.deliveries:
@@ -214,7 +215,7 @@ def _is_bare(delivery: Delivery) -> bool:
     return delivery.task is not None
 
 
-def _says_json(delivery: Delivery) -> bool:
+def _is_json_type(delivery: Delivery) -> bool:
     return (delivery.header("content-type") or "").partition(";")[0].strip().lower() == "application/json"
 
 
@@ -222,20 +223,20 @@ def _keyless(delivery: Delivery) -> bool:
     return not holds_key(delivery.body, delivery.headers) and delivery.header("authorization") is None
 
 
-judge_bare = _each(_is_bare, "the body of a callback is no bare task", '{"task_id", "task_status", ...}')
-judge_type = _each(_says_json, "a callback does not say that it is JSON", "application/json")
-judge_key = _each(_keyless, "a callback holds the key", "no key, no Authorization")
+judge_bare = _each(_is_bare, "the body of a callback is not a task object", '{"task_id", "task_status", ...}')
+judge_type = _each(_is_json_type, "the Content-Type of a callback is not JSON", "application/json")
+judge_key = _each(_keyless, "a callback contains the key", "no key, no Authorization")
 
 
 def judge_body(evidence: Evidence, context: CheckContext) -> None:
-    """Whether a callback agrees with what queries showed in the same state."""
+    """Judge whether a callback equals the answers to queries in the same status."""
     for delivery, task, history in _tasks(evidence):
-        if not is_steady(history):
+        if not is_consistent(history):
             continue
-        if not isinstance(task.task_status, TaskStatus) and is_worded(history):
+        if not isinstance(task.task_status, TaskStatus) and has_known_statuses(history):
             context.expect(
                 False,
-                "a callback has a status that is no word of this API",
+                "a callback has a status that the API does not have",
                 expected="submitted, processing, succeed or failed",
                 actual=delivery.shown,
                 shown=(history.created, delivery),
@@ -243,11 +244,11 @@ def judge_body(evidence: Evidence, context: CheckContext) -> None:
             continue
         same = [each for each in history.observations if each.task.task_status == task.task_status]
         if not same and task.task_id == history.id:
-            continue  # a state that no query saw
+            continue  # no query observed this status
         seen = same[-1] if same else history.observations[0]
         context.expect(
-            task.task_id == history.id and _told(task) == _told(seen.task),
-            "a callback says something else than a query",
+            task.task_id == history.id and _comparable(task) == _comparable(seen.task),
+            "a callback differs from the answer to a query",
             expected=json.dumps(seen.task.to_wire())[:200],
             actual=delivery.shown,
             shown=(history.created, delivery, seen.shown),
@@ -255,16 +256,16 @@ def judge_body(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, TaskHistory]]:
-    """What came, and the task that it should be about."""
-    for token, history in called(evidence).items():
-        # Where a create was refused and sent again, or a duplicate was accepted, several have one URL.
+    """The callbacks with their tasks, and the history that each should be about."""
+    for token, history in tasks_with_callbacks(evidence).items():
+        # Several tasks have one URL if a refused create was sent again or a duplicate was accepted.
         mine = {each.id: each for each in evidence.histories() if token_of(each) == token}
         for delivery, task in deliveries_to(evidence, token):
             yield delivery, task, mine.get(task.task_id, history)
 
 
-def _told(task: TaskMessage) -> tuple[object, ...]:
-    """What both have to say: older callbacks leave out task_info and what was deducted."""
+def _comparable(task: TaskMessage) -> tuple[object, ...]:
+    """The fields to compare; some callbacks omit task_info and final_unit_deduction."""
     return (task.created_at, task.updated_at, task.results, task.task_status_msg)
 
 
@@ -275,7 +276,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="callbacks",
             stage=Stage.ENDING,
-            description="waits for the callbacks of three tasks, one of which is answered with 500 at first",
+            description="waits for the callbacks of three tasks; one of them is first answered with 500",
             run=_wait,
             requests=0,
             checks=("callbacks.*", "invalid_requests.no_callback"),
@@ -294,10 +295,10 @@ def _wait(session: Session) -> None:
 
 
 def _all_came(evidence: Evidence) -> bool:
-    for token, history in called(evidence).items():
-        came = deliveries_to(evidence, token)
-        if not due(history) <= {task.task_status for _, task in came}:
+    for token, history in tasks_with_callbacks(evidence).items():
+        received = deliveries_to(evidence, token)
+        if not expected_statuses(history) <= {task.task_status for _, task in received}:
             return False
-        if token == Label.STUBBORN and not repeated(came):
+        if token == Label.RETRIED and not repeated(received):
             return False
     return True

@@ -1,8 +1,8 @@
-"""The valid creates of a run: what has to be accepted, several things to a request, a ratio to each.
+"""The valid creates of a run, each of which combines several features and an aspect ratio.
 
-An image is what a create costs, so eight requests bring all that is allowed, and one more brings the
-largest `n`. What an operation lacks is left out of them; what it has besides is spread over them, as far as
-its declaration allows both in one request.
+Each create costs an image, so eight requests cover all features, and one more has the largest `n`. Features
+that an operation lacks are dropped; features of its further fields are distributed over the requests, as far
+as they may be combined.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.probes import Label
 from kling_contracts.verify.session import Session
 
-NOT_BURNT: Final = "external_ids.free_after_refusal"
+FREE_AFTER_REFUSAL: Final = "external_ids.free_after_refusal"
 EXACT: Final = "external_ids.exact"
 EXTERNAL_ID: Final = "external_task_id.type"
 CALLBACK: Final = "callback_url.url"
 RACERS: Final = 5
-# What else an external id shows when it is taken.
-_SPECIAL: Final[dict[str, str]] = {Label.REFUSED: NOT_BURNT, Label.OTHER_CASE: EXACT}
-# 10 MB are legal whether they are decimal or binary; no source tells which.
+# Properties of their own that the acceptance of an external id proves.
+_SPECIAL: Final[dict[str, str]] = {Label.REFUSED: FREE_AFTER_REFUSAL, Label.OTHER_CASE: EXACT}
+# No source settles whether 10 MB are decimal or binary; this size is legal either way.
 _LARGE: Final = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidRequest:
-    """One create of the campaign: the features that it brings together.
+    """One create of a run, with the features that it combines.
 
-    `external` names the external id that it gives, `callback` its URL, where there is a receiver.
+    `external` is the label of its external id; `callback` is the label of its callback URL, used if the run
+    has a receiver.
     """
 
     name: str
@@ -50,38 +51,40 @@ class ValidRequest:
     external: str = ""
     callback: str = ""
     images: int = 1
-    # How many times it is sent at once, with one external id: one of them has to win.
+    # The number of concurrent creates with the same external id, exactly one of which must be accepted.
     racers: int = 1
-    # Whether it is sent in ASCII, with escapes, rather than in UTF-8.
+    # Whether the body is ASCII with escapes instead of UTF-8.
     escaped: bool = False
     required: bool = True
 
     @property
     def abouts(self) -> frozenset[str]:
-        """What it has something to say about."""
+        """The subjects of its features; each is the rest of the id of a check `accepts.*` or a whole id."""
         found = {feature.about for feature in self.features}
         if self.external:
             found.add(_SPECIAL.get(self.external, EXTERNAL_ID))
         return frozenset(found | {CALLBACK} if self.callback else found)
 
-    def brought(self, session: Session) -> tuple[Feature, ...]:
-        """The features, with those that only a run can make."""
-        brought = list(self.features)
+    def features_in(self, session: Session) -> tuple[Feature, ...]:
+        """The features, including the external id and the callback URL of the run."""
+        features = list(self.features)
         if self.external:
             about = _SPECIAL.get(self.external, EXTERNAL_ID)
-            burnt = self.external == Label.REFUSED
-            given = {"external_task_id": refused_id(session) if burnt else session.external_id(self.external)}
-            brought.append(Feature(about, f"external id {str(self.external)!r}", given))
+            reused = self.external == Label.REFUSED
+            given = {
+                "external_task_id": refused_id(session) if reused else session.external_id(self.external)
+            }
+            features.append(Feature(about, f"external id {str(self.external)!r}", given))
         if self.callback and session.inbox is not None:
-            brought.append(
+            features.append(
                 Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)})
             )
-        return tuple(brought)
+        return tuple(features)
 
 
 @cache
 def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
-    """The valid creates of a run. Those that are no must come last."""
+    """The valid creates of a run, the optional ones last."""
     operation = gateway.main
     usual = list(_usual(operation))
     shaped = list(_with_choices(operation, [_possible(operation, request) for request in usual]))
@@ -96,7 +99,7 @@ def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
 
 
 def _possible(operation: Operation, request: ValidRequest) -> ValidRequest:
-    """The request without what its operation does not allow beside the rest."""
+    """The request without features that cannot be combined with the earlier ones."""
     possible = replace(request, features=())
     for feature in request.features:
         if _fits(operation, possible, feature):
@@ -105,7 +108,7 @@ def _possible(operation: Operation, request: ValidRequest) -> ValidRequest:
 
 
 def _further_fields(operation: Operation) -> list[AnyField]:
-    """The fields that the usual requests are not about."""
+    """The fields that the usual requests do not cover."""
     named = (parts.MODEL, parts.RATIO, parts.EXTERNAL_ID, parts.CALLBACK)
     usual = (
         parts.picture_list(operation),
@@ -117,7 +120,7 @@ def _further_fields(operation: Operation) -> list[AnyField]:
 
 
 def _usual(operation: Operation) -> Iterator[ValidRequest]:
-    """What is known to go wrong, as far as the operation has it."""
+    """Requests for errors that servers often make, restricted to the fields of the operation."""
     listed = parts.picture_list(operation)
     counts = request_features.counts_of_pictures(operation, listed) if listed else []
     number = parts.number_of_results(operation)
@@ -138,10 +141,10 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
             name="the id of a refused request",
             features=(*counts[-2:-1], *request_features.long_text(operation, "ascii")),
             external=Label.REFUSED if named else "",
-            callback=Label.STUBBORN if called else "",
+            callback=Label.RETRIED if called else "",
         ),
         ValidRequest(
-            name="most subjects" if listed else "an id in other letters",
+            name="most subjects" if listed else "an external id in another case",
             features=(*counts[-1:], *request_features.long_text(operation, "accented")),
             external=Label.OTHER_CASE if named else "",
         ),
@@ -167,7 +170,7 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
                 *([request_features.limit_feature(number, number.minimum)] if number else ()),
             ),
         ),
-        ValidRequest(name=Label.UNWATCHED, features=request_features.nulls(operation)),
+        ValidRequest(name=Label.UNPOLLED, features=request_features.nulls(operation)),
         ValidRequest(
             name="unknown fields",
             features=(
@@ -177,16 +180,16 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
             escaped=True,
         ),
     )
-    # The one that is not watched has its purpose without any feature.
-    return (it for it in requests if it.features or it.external or it.callback or it.name == Label.UNWATCHED)
+    # The unpolled task needs no features.
+    return (it for it in requests if it.features or it.external or it.callback or it.name == Label.UNPOLLED)
 
 
 def _with_choices(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[ValidRequest]:
-    """The requests with a ratio and a model each, as far as there are such."""
+    """The requests with one aspect ratio and one model each, if the operation has these fields."""
     ratios, models = (_options(operation, name) for name in (parts.RATIO, parts.MODEL))
     for request, ratio, model in zip(requests, cycle(ratios or [""]), cycle(models or [""]), strict=False):
         shape = [choice_feature(parts.RATIO, ratio)] if ratio else []
-        named = [choice_feature(parts.MODEL, model)] if model and request.name != Label.UNWATCHED else []
+        named = [choice_feature(parts.MODEL, model)] if model and request.name != Label.UNPOLLED else []
         yield replace(request, features=(*request.features, *shape, *named))
 
 
@@ -196,19 +199,19 @@ def _options(operation: Operation, name: str) -> Sequence[str]:
 
 
 def _options_left(operation: Operation, requests: Sequence[ValidRequest]) -> Iterator[Feature]:
-    """The ratios and models that no request has."""
-    brought = {(feature.about, feature.tag) for request in requests for feature in request.features}
+    """The aspect ratios and models that no request covers."""
+    covered = {(feature.about, feature.tag) for request in requests for feature in request.features}
     for name in (parts.RATIO, parts.MODEL):
         for option in _options(operation, name):
             feature = choice_feature(name, option)
-            if (feature.about, feature.tag) not in brought:
+            if (feature.about, feature.tag) not in covered:
                 yield feature
 
 
 def _spread(
     operation: Operation, requests: Sequence[ValidRequest], further: Iterable[Feature]
 ) -> Sequence[ValidRequest]:
-    """The requests with each feature in the first that can bring it besides, or in one of its own."""
+    """The requests with each further feature added to the first that allows it, or in a new request."""
     found = list(requests)
     for feature in further:
         at = next((at for at, request in enumerate(found) if _fits(operation, request, feature)), None)
@@ -220,19 +223,19 @@ def _spread(
 
 
 def _fits(operation: Operation, request: ValidRequest, feature: Feature) -> bool:
-    """Whether a request can bring a feature: no other one has its fields, and all together are valid."""
+    """Whether a feature can be added: its fields are unused, and the combination is valid."""
     if any(each.fields.keys() & feature.fields.keys() for each in request.features):
         return False
-    brought = (*request.features, feature)
-    body = body_of(operation, brought)
-    kept = all(body.get(name) is value for each in brought for name, value in each.fields.items())
+    features = (*request.features, feature)
+    body = body_of(operation, features)
+    kept = all(body.get(name) is value for each in features for name, value in each.fields.items())
     return kept and not operation.read(body).violations
 
 
-def body_of(operation: Operation, brought: Iterable[Feature]) -> Body:
-    """The body that brings some features, and is minimal otherwise."""
+def body_of(operation: Operation, features: Iterable[Feature]) -> Body:
+    """The smallest body with the given features."""
     body = minimal(operation)
-    for feature in brought:
+    for feature in features:
         for name, value in feature.fields.items():
             body = operation.completed(body | {name: value}, minimal_value, keep=name)
     return body
@@ -247,7 +250,7 @@ def _most_results(operation: Operation) -> Iterator[ValidRequest]:
 
 
 def _extra(operation: Operation) -> Iterator[ValidRequest]:
-    """What a run without a tight budget sends besides."""
+    """Optional requests for runs with a larger budget."""
     pictures, listed = parts.pictures(operation), parts.picture_list(operation)
     if pictures:
         large = pictures[-1]
@@ -263,6 +266,6 @@ def _extra(operation: Operation) -> Iterator[ValidRequest]:
         )
     blanks = [*request_features.long_text(operation, "space")]
     if parts.calls_back(operation):
-        blanks.append(Feature(CALLBACK, "a port", {parts.CALLBACK: "http://127.0.0.1:65535/nobody"}))
+        blanks.append(Feature(CALLBACK, "a port", {parts.CALLBACK: "http://127.0.0.1:65535/unused"}))
     if blanks:
         yield ValidRequest(name="blanks", features=tuple(blanks), required=False)

@@ -1,11 +1,11 @@
-"""External ids: unique within an account, also when two come at once; a refusal uses none up."""
+"""External ids: unique within an account, also under concurrency; a refused request does not use one up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
 
-from kling_contracts.checks.combined_requests import EXACT, NOT_BURNT, requests_of
+from kling_contracts.checks.combined_requests import EXACT, FREE_AFTER_REFUSAL, requests_of
 from kling_contracts.checks.invalid_requests import refused_id
 from kling_contracts.checks.valid_requests import judge_feature
 from kling_contracts.gateways import Gateway
@@ -25,31 +25,31 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     found = [
         Check(
             id="external_ids.unique",
-            sentence="a second create with an external id of the account is refused",
+            sentence="a create with an external id that the account has used is refused",
             source=SEED,
             judge=_judge_unique,
         ),
         Check(
             id="external_ids.race",
-            sentence="of creates that come at once with one external id, exactly one is accepted",
+            sentence="of concurrent creates with the same external id, exactly one is accepted",
             source=SEED,
             judge=_judge_race,
         ),
         Check(
-            id=NOT_BURNT,
-            sentence="a refused request leaves its external id free",
+            id=FREE_AFTER_REFUSAL,
+            sentence="the external id of a refused request can still be used",
             source=KLING_LIVE,
-            judge=judge_feature(NOT_BURNT),
+            judge=judge_feature(FREE_AFTER_REFUSAL),
         ),
         Check(
             id=EXACT,
-            sentence="external ids that differ in the case of their letters are different",
+            sentence="external ids are case-sensitive",
             source=ASSUMED,
             judge=judge_feature(EXACT),
         ),
         Check(
             id="external_ids.echoed",
-            sentence="where a task has task_info, it shows the external id that was given",
+            sentence="task_info, if present, has the external id of the create request",
             source=KLING_PAGE,
             judge=_judge_echo,
         ),
@@ -58,7 +58,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         found.append(
             Check(
                 id="external_ids.query",
-                sentence="a task is found by its external id as by its own",
+                sentence="a task can be queried by its external id",
                 source=KLING_PAGE,
                 judge=_judge_query,
                 unless=("responses.success", "responses.error_status", "responses.json"),
@@ -74,7 +74,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="external ids: a duplicate while the task runs",
             stage=Stage.RUNNING,
-            description="creates with external ids that running tasks have",
+            description="creates with the external ids of running tasks",
             run=_duplicate("running", Label.REFUSED),
             requests=2,
             max_cost=smallest_cost(gateway.main),
@@ -122,7 +122,7 @@ def _duplicate(when: str, other: str) -> Callable[[Session], None]:
 def _query(session: Session) -> None:
     for history in session.evidence.histories():
         external_id = _external_id(history.created)
-        if history.created.who == "first" and external_id in (
+        if history.created.credential == "first" and external_id in (
             session.external_id(Label.FIRST),
             session.external_id(Label.OTHER_CASE),
             refused_id(session),
@@ -142,7 +142,7 @@ def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
         first = next(each for each in evidence.creates if each.accepted and _external_id(each) == external_id)
         context.expect(
             not exchange.accepted,
-            f"a second task was created with one external id ({exchange.probe.tag})",
+            f"a second task was created with the same external id ({exchange.probe.tag})",
             expected="a refusal",
             actual=exchange.shown,
             shown=(first, exchange),
@@ -154,13 +154,13 @@ def _judge_race(evidence: Evidence, context: CheckContext) -> None:
     racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
     if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
         return
-    # One task shown to all of them is one task: a duplicate was accepted, which `external_ids.unique` sees.
+    # The same task in several answers counts once; `external_ids.unique` reports accepted duplicates.
     winners = {exchange.task.task_id for exchange in racers if exchange.accepted and exchange.task}
-    if not winners:  # then something else is wrong with the request
+    if not winners:  # the request is refused for another reason
         return
     context.expect(
         len(winners) == 1,
-        f"{len(winners)} of {len(racers)} creates that came at once with one external id were accepted",
+        f"{len(winners)} of {len(racers)} concurrent creates with the same external id were accepted",
         expected="exactly one is accepted",
         actual=f"{len(winners)} accepted",
         shown=racers,
@@ -171,12 +171,12 @@ def _judge_echo(evidence: Evidence, context: CheckContext) -> None:
     for history in evidence.histories():
         given = _external_id(history.created)
         if history.created.probe.kind == ProbeKind.REFUSE:
-            continue  # what was given there was no valid id, perhaps
+            continue  # the external id itself may be invalid there
         for observation in history.observations:
             shown = observation.task.external_task_id
             if (shown is not None or (given and _has_info(observation.shown))) and not context.expect(
                 shown == given,
-                "task_info shows another external id than the one given",
+                "task_info has another external id than the create request",
                 expected=given or "none",
                 actual=shown or "none",
                 shown=(history.created, observation.shown),
@@ -185,7 +185,7 @@ def _judge_echo(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _has_info(shown: Shown) -> bool:
-    """Whether there is a task_info: it may be left out, but what is there has to be right."""
+    """Whether the message has a task_info, which is optional."""
     data = shown.json_object.get("data") if isinstance(shown, Exchange) else None
     return isinstance(data, dict) and isinstance(cast("dict[str, object]", data).get("task_info"), dict)
 
@@ -195,9 +195,9 @@ def _judge_query(evidence: Evidence, context: CheckContext) -> None:
         each.task is not None and each.task.task_id != each.probe.about
         for each in evidence.of(ProbeKind.POLL)
     ):
-        return  # queries show other tasks in general
+        return  # queries by task id show wrong tasks too, which `lifecycle.own_task` reports
     for exchange in evidence.of(ProbeKind.BY_EXTERNAL_ID):
-        # More than one if a duplicate was accepted.
+        # Several tasks have the id if a duplicate was accepted.
         mine = {
             history.id
             for history in evidence.histories()

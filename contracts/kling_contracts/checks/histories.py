@@ -1,4 +1,4 @@
-"""The histories of tasks, as checks and steps ask about them: conduct, end, callbacks."""
+"""Questions about task histories that several checks share: end, violations, callbacks."""
 
 from __future__ import annotations
 
@@ -22,77 +22,78 @@ def ended_as(history: TaskHistory, status: TaskStatus) -> bool:
 
 
 def task_of(evidence: Evidence, created: Exchange) -> TaskHistory | None:
-    """The task that a create made; None if its answer shows none."""
+    """The task that a create request created; None if its answer shows none."""
     return next((each for each in evidence.histories() if each.created is created), None)
 
 
-def lasted(history: TaskHistory) -> float:
-    """How long a task took to its end, by the stamps of the server, in seconds."""
+def duration_of(history: TaskHistory) -> float:
+    """The duration of a task in seconds, from the server's timestamps; 0 if no end was observed."""
     if history.end is None:
         return 0.0
     task = history.end.task
     return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
 
 
-def misconduct(history: TaskHistory) -> Sequence[LifecycleViolation]:
+def violations_of(history: TaskHistory) -> Sequence[LifecycleViolation]:
     """The violations of the life cycle in a history."""
-    return check_lifecycle([each.task for each in judged_by(history)], n=history.images, kind=history.kind)
+    seen = [each.task for each in judged_observations(history)]
+    return check_lifecycle(seen, n=history.images, kind=history.kind)
 
 
-def judged_by(history: TaskHistory) -> Sequence[Observation]:
-    """The observations to judge: without the answer to the create, if that was wrong by itself."""
-    return history.observations if begins_rightly(history) else history.reads
+def judged_observations(history: TaskHistory) -> Sequence[Observation]:
+    """The observations to judge; without the answer to the create if `lifecycle.created` fails for it."""
+    return history.observations if starts_correctly(history) else history.reads
 
 
-def begins_rightly(history: TaskHistory) -> bool:
-    """Whether a create was answered with a task at the beginning of its life, or else at its end."""
+def starts_correctly(history: TaskHistory) -> bool:
+    """Whether a create was answered with a submitted task, or for synchronous operations an ended one."""
     task = cast("TaskMessage", history.created.task)
     if history.synchronous:
         return history.end is history.observations[0]
     return task.task_status == TaskStatus.SUBMITTED and task.created_at == task.updated_at
 
 
-def is_steady(history: TaskHistory) -> bool:
-    """Whether order and stamps are right: only then its observations can be compared with others."""
-    return not any(each.rule.startswith(("state.", "time.")) for each in misconduct(history))
+def is_consistent(history: TaskHistory) -> bool:
+    """Whether states and timestamps have no violations, so that other messages can be compared with them."""
+    return not any(each.rule.startswith(("state.", "time.")) for each in violations_of(history))
 
 
-def is_worded(history: TaskHistory) -> bool:
-    """Whether queries use the words of the API."""
+def has_known_statuses(history: TaskHistory) -> bool:
+    """Whether all queries show a status of the API."""
     return all(isinstance(each.task.task_status, TaskStatus) for each in history.reads)
 
 
 def token_of(history: TaskHistory) -> str:
-    """Which URL of ours a create gave, by its last part; empty if it gave none."""
+    """The last segment of the callback URL of a create; empty if it has none."""
     url = history.created.asked_object.get("callback_url")
     return url.rpartition("/")[2] if isinstance(url, str) else ""
 
 
-def called(evidence: Evidence) -> dict[str, TaskHistory]:
-    """The tasks that gave a URL of ours, by its token."""
+def tasks_with_callbacks(evidence: Evidence) -> dict[str, TaskHistory]:
+    """The tasks with a callback URL of the run's receiver, by the token of the URL."""
     found: dict[str, TaskHistory] = {}
     for history in evidence.histories():
         token = token_of(history)
-        if token in (Label.PLAIN, Label.STUBBORN, Label.FAILING):
+        if token in (Label.PLAIN, Label.RETRIED, Label.FAILING):
             found[token] = history
     return found
 
 
 def deliveries_to(evidence: Evidence, token: str) -> list[tuple[Delivery, TaskMessage]]:
-    """What came to one of the URLs and has a task in it, oldest first."""
+    """The callbacks to one URL that contain a task, oldest first."""
     return [
         (each, each.task) for each in evidence.deliveries if each.token == token and each.task is not None
     ]
 
 
-def due(history: TaskHistory) -> set[TaskStatus | str]:
-    """The changes that somebody saw; that a task is submitted need not be told."""
+def expected_statuses(history: TaskHistory) -> set[TaskStatus | str]:
+    """The observed statuses that need a callback: all but `submitted`."""
     return {each.task.task_status for each in history.reads} - {TaskStatus.SUBMITTED}
 
 
-def repeated(came: Sequence[tuple[Delivery, TaskMessage]]) -> bool:
-    """Whether the first that was answered with 500 came again."""
-    refused = [(at, task) for at, (each, task) in enumerate(came) if each.replied >= 500]
+def repeated(received: Sequence[tuple[Delivery, TaskMessage]]) -> bool:
+    """Whether the first callback that was answered with 500 was sent again."""
+    refused = [(at, task) for at, (each, task) in enumerate(received) if each.replied >= 500]
     return bool(refused) and any(
-        task.task_status == refused[0][1].task_status for _, task in came[refused[0][0] + 1 :]
+        task.task_status == refused[0][1].task_status for _, task in received[refused[0][0] + 1 :]
     )

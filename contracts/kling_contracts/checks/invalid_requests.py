@@ -1,4 +1,4 @@
-"""Requests that break one rule are refused, every time, with the error due, and leave nothing behind."""
+"""Requests that break one rule are refused each time, with the expected error, and have no side effect."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import groupby
 
-from kling_contracts.checks.histories import called, ended_as, task_of
-from kling_contracts.checks.pagination import MOST, list_whole
+from kling_contracts.checks.histories import ended_as, task_of, tasks_with_callbacks
+from kling_contracts.checks.pagination import PAGE_SIZE, list_whole
 from kling_contracts.checks.refusals import any_validation_shape, error_check
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.messages import TaskMessage
@@ -38,7 +38,7 @@ def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
     return tuple(
         Check(
             id=f"refuses.{family[0].rule.id}",
-            sentence=f"a request is refused unless {family[0].rule.sentence}",
+            sentence=f"a request that breaks the rule is refused: {family[0].rule.sentence}",
             source=family[0].rule.source,
             judge=_judge_family(family[0].rule.id, may_fail=family[0].rule.id in _may_fail(gateway.main)),
         )
@@ -66,9 +66,9 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
             for family in _families(gateway)
         ),
         Step(
-            name="refused: once more",
+            name="refused: repeated",
             stage=Stage.REFUSED,
-            description="the first of each of these again: the verdict may not depend on what came before",
+            description="one request for each rule again, in random order: the order must not matter",
             run=_send_again(gateway),
             requests=len(_families(gateway)),
             max_cost=max(images_in(family[0].body) for family in _families(gateway)),
@@ -79,18 +79,18 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 @cache
 def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
-    """The faults by rule: a family stops at its first unexpected acceptance."""
+    """The faults by rule."""
     ordered = sorted(faults(gateway.main), key=lambda fault: fault.rule.id)
     return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
 
 
 def _may_fail(operation: Operation) -> frozenset[str]:
-    """The rules about URLs of pictures: one that cannot be had makes a task fail, at once or later."""
+    """The rules about image URLs; a server may accept a bad one and let the task fail later."""
     return frozenset(place.field.not_url.id for place in parts.picture_places(operation))
 
 
 def _has_failed(evidence: Evidence, created: Exchange) -> bool:
-    """Whether the task that was created has ended badly."""
+    """Whether the created task has failed."""
     history = task_of(evidence, created)
     return history is not None and ended_as(history, TaskStatus.FAILED)
 
@@ -101,7 +101,7 @@ def refused(evidence: Evidence) -> Sequence[Exchange]:
 
 
 def refused_id(session: Session) -> str:
-    """The external id that refused requests bring: a new one when such a request was accepted after all."""
+    """The external id of invalid requests; a new one after an invalid request was accepted."""
     taken = sum(1 for exchange in session.evidence.of(ProbeKind.REFUSE) if exchange.accepted)
     return session.external_id(f"{Label.REFUSED}{taken or ''}")
 
@@ -132,7 +132,7 @@ def _probe(fault: Fault) -> Probe:
 
 
 def _marked(session: Session, fault: Fault) -> dict[str, object]:
-    """The body with an id and a URL for callbacks besides, to see that a refusal leaves nothing behind."""
+    """The body with an external id and a callback URL, which reveal side effects of a refused request."""
     marks: dict[str, object] = {}
     if parts.has(session.operation, parts.EXTERNAL_ID):
         marks[parts.EXTERNAL_ID] = refused_id(session)
@@ -148,7 +148,7 @@ def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, CheckC
                 continue
             context.expect(
                 not exchange.accepted,
-                f"a request with {exchange.probe.tag} was accepted",
+                f"an invalid request was accepted: {exchange.probe.about}, {exchange.probe.tag}",
                 expected="a refusal",
                 actual=exchange.shown,
                 shown=(exchange,),
@@ -161,7 +161,7 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
     found = [
         error_check(
             "errors.validation",
-            "a request that breaks a rule is refused with the error due",
+            "a request that breaks a rule is refused with the expected error",
             gateway,
             [RefusalReason.INVALID],
             _refusals(unknown_model=False),
@@ -172,7 +172,7 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
         found.append(
             error_check(
                 "errors.unknown_model",
-                "an unknown model is refused with the error due",
+                "an unknown model is refused with the expected error",
                 gateway,
                 [RefusalReason.UNKNOWN_MODEL],
                 _refusals(unknown_model=True),
@@ -182,7 +182,7 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
         found.append(
             error_check(
                 "errors.duplicate_id",
-                "a duplicate external id is refused with the error due",
+                "a duplicate external id is refused with the expected error",
                 gateway,
                 [RefusalReason.DUPLICATE_ID],
                 lambda evidence: evidence.of(ProbeKind.DUPLICATE),
@@ -230,7 +230,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="lists: after the refusals",
             stage=Stage.CREATING,
-            description="the list when all those were refused",
+            description="the list after the invalid requests were refused",
             run=list_whole(ProbeKind.LIST_AFTER),
             requests=1,
             checks=("invalid_requests.no_task", "responses.*"),
@@ -244,7 +244,7 @@ def _judge_nothing(evidence: Evidence, context: CheckContext) -> None:
         next(evidence.of(ProbeKind.LIST_AFTER), None),
     )
     asked = refused(evidence)
-    if before is None or after is None or not asked or len(after.listed) >= MOST:
+    if before is None or after is None or not asked or len(after.listed) >= PAGE_SIZE:
         return
     known = {task.task_id for task in before.listed} | {history.id for history in evidence.histories()}
     new = [task.task_id for task in after.listed if task.task_id not in known]
@@ -263,7 +263,7 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="invalid_requests.no_callback",
-            sentence="a refused request is followed by no callback",
+            sentence="a refused request causes no callback",
             source=ASSUMED,
             judge=_judge_callbacks,
         ),
@@ -272,9 +272,9 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def _judge_callbacks(evidence: Evidence, context: CheckContext) -> None:
     asked = [each for each in refused(evidence) if "callback_url" in each.asked_object]
-    if not asked or not called(evidence):
+    if not asked or not tasks_with_callbacks(evidence):
         return
-    # The id of a refused request is used again by a valid one, whose URL is another.
+    # A valid request reuses the external id of a refused one, but has another callback URL.
     strays = [
         each
         for each in evidence.deliveries
@@ -282,7 +282,7 @@ def _judge_callbacks(evidence: Evidence, context: CheckContext) -> None:
     ]
     context.expect(
         not strays,
-        "a refused request was followed by a callback",
+        "a refused request caused a callback",
         expected="none",
         actual=strays[0].shown if strays else "none",
         shown=(asked[0], *strays[:1]),

@@ -1,4 +1,4 @@
-"""The life of tasks: found by every query, conduct by the rules, stamps of changes, results, an end."""
+"""The task life cycle: queries find the task; its states, timestamps and results follow the rules."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final, cast
 
-from kling_contracts.checks.histories import ended, judged_by, misconduct
-from kling_contracts.checks.polling import is_unwatched, patience_with
+from kling_contracts.checks.histories import ended, judged_observations, violations_of
+from kling_contracts.checks.polling import is_unpolled, stuck_after
 from kling_contracts.gateways import Gateway
 from kling_contracts.lifecycle import LifecycleViolation
 from kling_contracts.operations import Operation
@@ -27,30 +27,30 @@ from kling_contracts.vocabulary import (
     TaskStatus,
 )
 
-# A state that was seen for longer, in seconds, did not change within one tick of a clock.
+# A state observed for longer than this, in seconds, changed later than one tick of the server's clock.
 _MOMENT: Final = 0.1
 
-# A stamp before the beginning is before the one of the create as well.
+# Rules that other rules imply: an updated_at before created_at is also before the one of the create.
 _UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("lifecycle.time.order",)}
 # The rules of the life cycle: sentence ("{results}" is the name of the results) and source.
 RULES: Final[Mapping[str, tuple[str, Source]]] = {
-    "status.word": ("every status is one of the four words", SEED),
+    "status.word": ("every status is submitted, processing, succeed or failed", SEED),
     "time.unit": ("created_at and updated_at are integers of milliseconds", SEED),
     "time.order": ("updated_at is not before created_at", SEED),
     "time.created": ("created_at never changes", SEED),
-    "time.decreasing": ("updated_at never goes back", SEED),
-    "time.unchanged": ("updated_at stays while the status stays", KLING_LIVE),
+    "time.decreasing": ("updated_at never decreases", SEED),
+    "time.unchanged": ("updated_at does not change while the status does not", KLING_LIVE),
     "images.presence": ("there are {results} exactly when the task has succeeded", KLING_PAGE),
-    "images.count": ("there are as many {results} as were asked for", KLING_PAGE),
-    "images.index": ("indices count from 0", KLING_PAGE),
-    "media.id": ("every one of the {results} has an id of its own", KLING_PAGE),
-    "media.duration": ("every one of the {results} says its seconds", KLING_PAGE),
-    "images.distinct": ("every {result} has a URL of its own", KLING_PAGE),
+    "images.count": ("the number of {results} is the requested one", KLING_PAGE),
+    "images.index": ("image indices are 0, 1, 2 ...", KLING_PAGE),
+    "media.id": ("every one of the {results} has a different id", KLING_PAGE),
+    "media.duration": ("every one of the {results} has its duration in seconds", KLING_PAGE),
+    "images.distinct": ("every {result} of a task has a different URL", KLING_PAGE),
     "images.absolute": ("result URLs are absolute", KLING_PAGE),
-    "failed.message": ("a failed task says why", KLING_LIVE),
-    "succeed.message": ("a task that has succeeded has no failure text", KLING_LIVE),
-    "state.absorbing": ("a task that has ended stays as it ended", SEED),
-    "state.order": ("a status never goes back", SEED),
+    "failed.message": ("a failed task has a reason in task_status_msg", KLING_LIVE),
+    "succeed.message": ("a task that has succeeded has no failure reason in task_status_msg", KLING_LIVE),
+    "state.absorbing": ("the status of an ended task never changes", SEED),
+    "state.order": ("a status never returns to an earlier one", SEED),
     "state.stable": ("the answer about an ended task never changes", SEED),
 }
 
@@ -58,7 +58,7 @@ RULES: Final[Mapping[str, tuple[str, Source]]] = {
 def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
     moves = Check(
         id="lifecycle.time.moves",
-        sentence="updated_at moves when the status changes",
+        sentence="updated_at changes when the status changes",
         source=KLING_LIVE,
         judge=_judge_moves,
     )
@@ -81,10 +81,10 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
-    """Only where the state before was seen for a while: the change came after that, so its stamp is later."""
+    """Judge changes of a state that was observed for some time, so that the change must have a later time."""
     for history in evidence.histories():
-        if any(each.rule.startswith(("state.", "time.unit")) for each in misconduct(history)):
-            continue  # no stamps of changes to compare
+        if any(each.rule.startswith(("state.", "time.unit")) for each in violations_of(history)):
+            continue  # the timestamps are violations themselves, and cannot be compared
         since = history.observations[0]
         for before, after in pairwise(history.observations):
             if before.task.task_status != since.task.task_status:
@@ -93,12 +93,12 @@ def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
                 continue
             stood = cast("Exchange", before.shown).sent_at - since.at
             old, new = before.task.updated_at or 0, after.task.updated_at or 0
-            # Some keep whole seconds.
+            # Some servers store whole seconds.
             if stood > (_MOMENT if old % 1000 or new % 1000 else _MOMENT + 1):
                 was, became = before.task.task_status, after.task.task_status
                 context.expect(
                     new != old,
-                    f"a task was {was} for {stood:.1f} s, then {became}, and updated_at stayed",
+                    f"a task was {was} for {stood:.1f} s, then {became}, but updated_at did not change",
                     expected="the time of the change",
                     actual=str(new),
                     shown=(history.created, before.shown, after.shown),
@@ -113,7 +113,7 @@ def _judge_urls(evidence: Evidence, context: CheckContext) -> None:
             if owner.end is not None and history.end is not None:
                 context.expect(
                     owner is history,
-                    "two tasks have one result URL",
+                    "two tasks have the same result URL",
                     expected="a URL for each image" if history.kind.drawn else "a URL for each result",
                     actual=url,
                     shown=(owner.created, owner.end.shown, history.created, history.end.shown),
@@ -121,14 +121,14 @@ def _judge_urls(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _judge_ends(evidence: Evidence, context: CheckContext) -> None:
-    histories = [history for history in evidence.histories() if not is_unwatched(history) and history.reads]
-    slowest, patience = patience_with(histories)
+    histories = [history for history in evidence.histories() if not is_unpolled(history) and history.reads]
+    slowest, patience = stuck_after(histories)
     for history in histories:
         age = history.reads[-1].at - history.created.received_at
         if ended(history) or age > patience:
             context.expect(
                 ended(history),
-                f"a task has not ended after {age:.0f} seconds, the others took {slowest:.1f}",
+                f"a task has not ended after {age:.0f} seconds; the slowest other task took {slowest:.1f}",
                 expected="succeed or failed",
                 actual=str(history.reads[-1].task.task_status),
                 shown=(history.created, history.reads[-1].shown),
@@ -149,13 +149,13 @@ def _query_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="lifecycle.found",
-            sentence="a task that was found once is found again, in every state",
+            sentence="a task that a query has found is found by every later query",
             source=KLING_LIVE,
             judge=_judge_found,
         ),
         Check(
             id="lifecycle.own_task",
-            sentence="a query shows the task that it asked for",
+            sentence="a query shows the requested task",
             source=SEED,
             judge=_judge_own,
         ),
@@ -163,8 +163,8 @@ def _query_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def queries_of(evidence: Evidence) -> Iterator[Exchange]:
-    """The queries for tasks of ours by their ids, by kind."""
-    for kind in (ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED):
+    """The queries for existing tasks by task id."""
+    for kind in (ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.BURST, ProbeKind.FIRST_POLL, ProbeKind.LISTED):
         yield from evidence.of(kind)
 
 
@@ -191,7 +191,7 @@ def _judge_found(evidence: Evidence, context: CheckContext) -> None:
             continue
         context.expect(
             exchange.status == 200,
-            "a query for a task that had been found was refused",
+            "a query for a task that was found before was refused",
             expected="200 and the task",
             actual=exchange.shown,
             shown=(history.created, history.reads[0].shown, exchange),
@@ -241,7 +241,7 @@ def _applies(rule: str, operation: Operation) -> bool:
 
 
 def can_fail(operation: Operation) -> bool:
-    """Whether a request can make a task fail: by a picture that is none."""
+    """Whether the operation has rules whose violation makes a task fail."""
     return any(rule.effect is Effect.FAILS for rule in operation.rules.values())
 
 
@@ -253,9 +253,9 @@ def _in_words(template: str, kind: ResultKind) -> str:
 def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, CheckContext], None]:
     def judge_rule(evidence: Evidence, context: CheckContext) -> None:
         for history in evidence.histories():
-            if not _premise(rule, history):
+            if not _is_applicable(rule, history):
                 continue
-            broken = next((each for each in misconduct(history) if each.rule == rule), None)
+            broken = next((each for each in violations_of(history) if each.rule == rule), None)
             context.expect(
                 broken is None,
                 broken.sentence if broken else "",
@@ -267,12 +267,12 @@ def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, CheckContext], 
     return judge_rule
 
 
-def _premise(rule: str, history: TaskHistory) -> bool:
+def _is_applicable(rule: str, history: TaskHistory) -> bool:
     """Whether a history can break a rule: some need results, some a failed task, some two queries."""
     seen = history.observations if history.synchronous else history.reads
     statuses = [each.task.task_status for each in seen]
     if rule == "images.count" and history.created.probe.kind == ProbeKind.REFUSE:
-        return False  # what should have been refused asks for no number of results
+        return False  # an invalid request has no expected number of results
     if rule.startswith(("images.", "media.")) and rule != "images.presence":
         return any(each.task.results_of(history.kind) for each in seen)
     if rule.startswith("failed."):
@@ -285,6 +285,6 @@ def _premise(rule: str, history: TaskHistory) -> bool:
 
 
 def _around(history: TaskHistory, broken: LifecycleViolation) -> tuple[Shown, ...]:
-    """The create, the look before, and the look at which it was seen."""
+    """The create, the observation that shows the violation, and the one before it."""
     at = (0, max(broken.at - 1, 0), broken.at)
-    return tuple(dict.fromkeys(judged_by(history)[position].shown for position in at))
+    return tuple(dict.fromkeys(judged_observations(history)[position].shown for position in at))

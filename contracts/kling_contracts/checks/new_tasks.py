@@ -1,10 +1,10 @@
-"""New tasks: what a create answers has the state, the stamps and the types due, and an id of its own."""
+"""New tasks: the answer to a create has the expected state, timestamps and types, and a unique id."""
 
 from __future__ import annotations
 
 from typing import Final, cast
 
-from kling_contracts.checks.histories import begins_rightly
+from kling_contracts.checks.histories import starts_correctly
 from kling_contracts.checks.lifecycle import queries_of
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
@@ -18,7 +18,7 @@ _SKEW: Final = 600.0
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
     at_once = gateway.main.synchronous
-    begins = "that is submitted, created and updated at one instant"
+    begins = "in state submitted, with updated_at = created_at"
     return (
         Check(
             id="lifecycle.created",
@@ -28,19 +28,19 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="lifecycle.shape",
-            sentence="the parts of a task have the types of the contract",
+            sentence="the fields of a task have the types of the contract",
             source=SEED,
             judge=_judge_shape,
         ),
         Check(
             id="lifecycle.clock",
-            sentence="a task is created at the time at which it was asked for",
+            sentence="created_at is the time of the create request",
             source=ASSUMED,
             judge=_judge_clock,
         ),
         Check(
             id="lifecycle.ids_unique",
-            sentence="every task has an id of its own",
+            sentence="every task has a unique id",
             source=SEED,
             judge=_judge_ids,
         ),
@@ -50,9 +50,9 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 def _judge_created(evidence: Evidence, context: CheckContext) -> None:
     for history in evidence.histories():
         context.expect(
-            begins_rightly(history),
+            starts_correctly(history),
             "a create was answered with a task that "
-            + ("has not ended" if history.synchronous else "is no new one"),
+            + ("has not ended" if history.synchronous else "is not in its initial state"),
             expected="succeed or failed" if history.synchronous else "submitted, created_at = updated_at",
             actual=history.created.shown,
             shown=(history.created,),
@@ -67,7 +67,7 @@ def _judge_shape(evidence: Evidence, context: CheckContext) -> None:
         problem = shape_problem(exchange.json_object.get("data"), evidence.operation.result)
         context.expect(
             problem is None,
-            f"a part of a task has the wrong type: {problem}",
+            f"a field of a task has the wrong type: {problem}",
             expected="the types of the contract",
             actual=exchange.shown,
             shown=(exchange,),
@@ -78,11 +78,11 @@ def _judge_clock(evidence: Evidence, context: CheckContext) -> None:
     for history in evidence.histories():
         created = cast("TaskMessage", history.created.task).created_at
         if created is None or not 10**12 <= created < 10**13:
-            continue  # not in milliseconds, so no instant to compare: `lifecycle.time.unit`
+            continue  # not in milliseconds, which `lifecycle.time.unit` reports
         off = created / 1000 - history.created.received_at
         context.expect(
             abs(off) <= _SKEW,
-            f"a task was created {off:+.0f} seconds from now",
+            f"created_at is {off:+.0f} seconds from the time of the create request",
             expected=f"within {_SKEW:.0f} seconds",
             actual=history.created.shown,
             shown=(history.created,),
@@ -98,37 +98,37 @@ def _judge_ids(evidence: Evidence, context: CheckContext) -> None:
         earlier = first.setdefault(task.task_id, exchange)
         mine = exchange.asked_object.get("external_task_id")
         if mine and earlier is not exchange and earlier.asked_object.get("external_task_id") == mine:
-            continue  # a duplicate is answered with the task that exists: `external_ids.unique`
+            continue  # a duplicate answered with the existing task, which `external_ids.unique` reports
         context.expect(
             earlier is exchange and task.task_id != mine,
-            "two tasks have one id" if earlier is not exchange else "a task id is the external id",
-            expected="an id of its own",
+            "two tasks have the same id" if earlier is not exchange else "a task id equals the external id",
+            expected="a unique id",
             actual=task.task_id,
             shown=(earlier,) if earlier is exchange else (earlier, exchange),
         )
 
 
 def shape_problem(data: object, kind: ResultKind = ResultKind.IMAGES) -> str | None:
-    """What is wrong with the types of a task object, stamps apart; None if nothing is.
+    """The first wrong type in a task object, except timestamps; None if all are right.
 
-    `kind` is that of its results.
+    `kind` is the kind of its results.
     """
     if not isinstance(data, dict):
-        return "data is no object"
+        return "data is not an object"
     task = cast("dict[str, object]", data)
     for name in ("task_id", "task_status"):
         if not (isinstance(task.get(name), str) and task[name]):
-            return f"{name} is no text"
+            return f"{name} is not a string"
     for name in ("task_status_msg", "final_unit_deduction"):
         if not isinstance(task.get(name), str | None):
-            return f"{name} is no text"
+            return f"{name} is not a string"
     for name in ("task_info", "task_result"):
         if not isinstance(task.get(name), dict | None):
-            return f"{name} is no object"
+            return f"{name} is not an object"
     result = cast("dict[str, object]", task.get("task_result") or {})
     results = result.get(kind, [])
     if not isinstance(results, list | None):
-        return f"task_result.{kind} is no array"
+        return f"task_result.{kind} is not an array"
     problem = _image_problem if kind.drawn else _media_problem
     return next((it for it in map(problem, cast("list[object]", results or [])) if it), None)
 
@@ -145,13 +145,13 @@ def _media_problem(media: object) -> str | None:
 
 def _image_problem(image: object) -> str | None:
     if not isinstance(image, dict):
-        return "an image is no object"
+        return "an image is not an object"
     entry = cast("dict[str, object]", image)
     if not isinstance(entry.get("url"), str):
-        return "the url of an image is no text"
+        return "the url of an image is not a string"
     index = entry.get("index", 0)
     return (
         None
         if isinstance(index, int) and not isinstance(index, bool)
-        else "the index of an image is no integer"
+        else "the index of an image is not an integer"
     )

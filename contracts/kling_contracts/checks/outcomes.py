@@ -1,4 +1,4 @@
-"""How tasks end: well where the pictures are good, and not at all well where one is not."""
+"""Outcomes: a task with valid images succeeds, a task with an image that breaks a rule fails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _LONG: Final = int(_SIDE * INPUT_RATIO_MAXIMUM.value)
 
 
 class FailingCreate(NamedTuple):
-    """A create whose pictures break one rule that makes tasks fail. `required`: it belongs to every run."""
+    """A create with an image that breaks a rule whose effect is a failed task.
+
+    `required`: the create belongs to every run.
+    """
 
     rule: Rule
     tag: str
@@ -43,7 +46,7 @@ class FailingCreate(NamedTuple):
 
 
 def failing_creates(operation: Operation) -> Iterator[FailingCreate]:
-    """One for each way in which a picture is measured wrongly, the most telling one first."""
+    """The creates that must fail, the required one first."""
     listed, places = parts.picture_list(operation), list(parts.picture_places(operation))
     if listed:
         yield from _failing_subjects(operation, listed)
@@ -56,14 +59,14 @@ def failing_creates(operation: Operation) -> Iterator[FailingCreate]:
 
 
 def _failing_picture(place: parts.Place) -> Iterator[FailingCreate]:
-    """The same for an operation without a list of subjects."""
+    """The creates for an operation without a list of subjects."""
     field = place.field
     ways = (
         (field.too_small, "not high enough", picture(_SIDE, _SIDE - 1)),
         (field.too_small, "not wide enough", photograph(_SIDE - 1, _SIDE)),
         (field.too_oblong, "too wide", picture(_LONG + 2, _SIDE)),
         (field.too_oblong, "too high", photograph(_SIDE, _LONG + 2)),
-        (field.no_picture, "no picture", encoded(b"This is no picture, but a text.")),
+        (field.no_picture, "not an image", encoded(b"This is no picture, but a text.")),
     )
     for at, (rule, tag, shown) in enumerate(ways):
         yield FailingCreate(rule, tag, place.body_with(shown), required=at == 0)
@@ -81,7 +84,7 @@ def _failing_subjects(operation: Operation, listed: PictureList) -> Iterator[Fai
     yield FailingCreate(item.too_oblong, "too wide", among(good, picture(_LONG + 2, _SIDE)))
     yield FailingCreate(item.too_oblong, "too high", among(good, photograph(_SIDE, _LONG + 2)))
     yield FailingCreate(
-        item.no_picture, "no picture", among(good, encoded(b"This is no picture, but a text."))
+        item.no_picture, "not an image", among(good, encoded(b"This is no picture, but a text."))
     )
 
 
@@ -94,14 +97,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="outcomes.succeeds",
-            sentence="a task whose pictures are all good succeeds" if rules else "a valid task succeeds",
+            sentence="a task with valid images succeeds" if rules else "a valid task succeeds",
             source=KLING_PAGE,
             judge=_judge_success,
         ),
         *(
             Check(
                 id=f"outcomes.{rule.id}",
-                sentence=f"a task fails, or is refused, unless {rule.sentence}",
+                sentence=f"a task that breaks the rule fails, or its create is refused: {rule.sentence}",
                 source=rule.source,
                 judge=_judge_failure(rule.id),
                 required=required_by_id[rule.id],
@@ -116,7 +119,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name=f"a task that fails: {each.rule.id}, {each.tag}",
             stage=Stage.CREATING if each.required else Stage.EXTRA,
-            description=f"a create with a picture that is {each.tag}, which makes tasks fail",
+            description=f"a create with an image that is {each.tag}, so that the task must fail",
             run=_send(each),
             requests=1,
             max_cost=images_in(each.body),
@@ -152,10 +155,10 @@ def _judge_success(evidence: Evidence, context: CheckContext) -> None:
     for history in valid:
         end = history.end
         if end is None or (anything and end.task.task_status_msg == RISK_CONTROL.value):
-            continue  # what a policy forbids is not for us to say, unless it forbids everything
+            continue  # risk control may refuse a prompt; it is a failure only if no task succeeds
         context.expect(
             end.task.task_status == TaskStatus.SUCCEED,
-            "a task with good pictures failed",
+            "a task with valid images failed",
             expected="succeed",
             actual=f"{end.task.task_status}: {end.task.task_status_msg}",
             shown=(history.created, end.shown),
@@ -166,14 +169,14 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in evidence.of(ProbeKind.ATTEMPT, rule_id):
             if not exchange.accepted:
-                context.expect(True, "", expected="", actual="", shown=())  # refused at once, as good
+                context.expect(True, "", expected="", actual="", shown=())  # a refusal is as good
                 continue
             history = task_of(evidence, exchange)
             if history is None or history.end is None:
-                continue  # no end was seen
+                continue  # no end was observed
             context.expect(
                 not ended_as(history, TaskStatus.SUCCEED),
-                f"a task with a picture that is {exchange.probe.tag} succeeded",
+                f"a task with an image that is {exchange.probe.tag} succeeded",
                 expected="failed, or a refusal of the create",
                 actual=history.end.shown.shown,
                 shown=(exchange, history.end.shown),
@@ -183,7 +186,7 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, CheckContext], None]:
 
 
 def _is_valid(history: TaskHistory, operation: Operation) -> bool:
-    """Whether a create was valid, and has no picture that the server would have to get somewhere."""
+    """Whether a create was valid and has no image by URL, which the server might fail to download."""
     if history.created.probe.kind not in (ProbeKind.ACCEPT, ProbeKind.ACCEPT_ONLY, ProbeKind.ACCEPT_TWICE):
         return False
     given = operation.read(dict(history.created.asked_object)).pictures

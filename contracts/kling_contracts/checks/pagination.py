@@ -1,4 +1,4 @@
-"""Lists: every task, the newest first, page after page, within bounds; entries say what a query says."""
+"""Task lists: complete, newest first, in pages within bounds; entries equal the answers to queries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from kling_contracts.checks.histories import is_steady
+from kling_contracts.checks.histories import is_consistent
 from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, expect_refusal
 from kling_contracts.fields import Integer
 from kling_contracts.gateways import PAGING, Gateway, RefusalReason
@@ -16,10 +16,10 @@ from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
 
-# So many tasks go on a page: a list that is longer is not seen whole.
-MOST: Final = PAGE_SIZE_MAXIMUM.value
-# Sizes that do and do not divide the number of tasks; so many pages are asked for at most.
-_SIZES: Final = (2, 3, MOST)
+# The largest page; a longer list is not read completely.
+PAGE_SIZE: Final = PAGE_SIZE_MAXIMUM.value
+# Page sizes that divide the number of tasks and that do not, and the most pages of a size that are read.
+_SIZES: Final = (2, 3, PAGE_SIZE)
 _MOST_PAGES: Final = 12
 
 
@@ -43,19 +43,19 @@ def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="lists.pages",
-            sentence="the pages of any size, one after another, are the whole list",
+            sentence="the pages of any size, concatenated, are the whole list",
             source=KLING_PAGE,
             judge=_judge_pages,
         ),
         Check(
             id="lists.complete",
-            sentence="a list has every task that was created",
+            sentence="a list contains every created task",
             source=KLING_PAGE,
             judge=_judge_complete,
         ),
         Check(
             id="lists.entry_is_query",
-            sentence="an entry of a list is what a query for that task answers",
+            sentence="an entry of a list equals the answer to a query for that task",
             source=KLING_PAGE,
             judge=_judge_entries,
         ),
@@ -86,16 +86,16 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def list_whole(kind: ProbeKind) -> Callable[[Session], None]:
-    """Asks for the list, or as much of it as goes on a page."""
+    """A step that requests the first page of the largest size."""
 
     def run(session: Session) -> None:
-        session.send(Probe(kind, "list"), "GET", page_path(session, 1, MOST))
+        session.send(Probe(kind, "list"), "GET", page_path(session, 1, PAGE_SIZE))
 
     return run
 
 
 def page_path(session: Session, number: int, size: int) -> str:
-    """Where a page of the list is asked for, the first being number 1."""
+    """Path and query of a page of the list; the first page is number 1."""
     return f"{session.create_path}?pageNum={number}&pageSize={size}"
 
 
@@ -106,9 +106,9 @@ def _send_pages(session: Session) -> None:
             if not session.send(Probe(ProbeKind.PAGES, "list", f"{size}"), "GET", target).listed:
                 break
     session.send(Probe(ProbeKind.LIST_WITHOUT_PAGE, "list"), "GET", session.create_path)
-    whole = session.send(Probe(ProbeKind.LIST, "list"), "GET", page_path(session, 1, MOST))
-    if len(whole.listed) < MOST:
-        session.send(Probe(ProbeKind.PAGE_BEYOND, "list"), "GET", page_path(session, 2, MOST))
+    whole = session.send(Probe(ProbeKind.LIST, "list"), "GET", page_path(session, 1, PAGE_SIZE))
+    if len(whole.listed) < PAGE_SIZE:
+        session.send(Probe(ProbeKind.PAGE_BEYOND, "list"), "GET", page_path(session, 2, PAGE_SIZE))
     mine = {history.id for history in session.evidence.histories()}
     for task in whole.listed:
         if task.task_id in mine:
@@ -122,7 +122,7 @@ def _judge_order(evidence: Evidence, context: CheckContext) -> None:
             context.expect(
                 created == sorted(created, reverse=True),
                 "the list does not begin with the newest task",
-                expected="created_at falls",
+                expected="descending created_at",
                 actual=", ".join(map(str, created[:6])),
                 shown=(exchange,),
             )
@@ -136,7 +136,7 @@ def _judge_pages(evidence: Evidence, context: CheckContext) -> None:
     for size in _SIZES:
         pages = [each for each in evidence.of(ProbeKind.PAGES) if each.probe.tag == str(size)]
         joined = [task.task_id for page in pages for task in page.listed]
-        # A long list is compared as far as its pages were asked for.
+        # A long list is compared only up to the last page that was requested.
         fits = all(len(page.listed) <= size for page in pages)
         context.expect(
             fits and joined == ids[: len(joined)] and len(joined) >= min(len(ids), size * _MOST_PAGES),
@@ -150,7 +150,7 @@ def _judge_pages(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.LIST_WITHOUT_PAGE):
         context.expect(
             [task.task_id for task in exchange.listed] == ids[:usual],
-            "the list without a page and a size is not the first page of the usual size",
+            "the list without pageNum and pageSize is not the first page of the default size",
             expected=f"{min(len(ids), usual)} tasks",
             actual=f"{len(exchange.listed)} tasks",
             shown=(whole, exchange),
@@ -159,16 +159,16 @@ def _judge_pages(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_complete(evidence: Evidence, context: CheckContext) -> None:
     for exchange in (*evidence.of(ProbeKind.LIST_WHILE_RUNNING), *evidence.of(ProbeKind.LIST)):
-        if len(exchange.listed) >= MOST:
+        if len(exchange.listed) >= PAGE_SIZE:
             continue
         listed = {task.task_id for task in exchange.listed}
         for history in evidence.histories():
-            if history.created.who == "first" and history.created.number < exchange.number:
+            if history.created.credential == "first" and history.created.number < exchange.number:
                 context.expect(
                     history.id in listed,
-                    "a task that was created is not in the list",
+                    "a created task is missing from the list",
                     expected=history.id,
-                    actual=f"{len(listed)} others",
+                    actual=f"{len(listed)} other tasks",
                     shown=(history.created, exchange),
                 )
 
@@ -178,13 +178,13 @@ def _judge_entries(evidence: Evidence, context: CheckContext) -> None:
     if whole is None:
         return
     entries = {task.task_id: task for task in whole.listed}
-    # Tasks whose end was seen before the list was asked for.
+    # Tasks whose end was observed before the list was requested.
     ended = {
         history.id
         for history in evidence.histories()
         if history.end and history.end.shown.number < whole.number
     }
-    steady = {history.id for history in evidence.histories() if is_steady(history)}
+    steady = {history.id for history in evidence.histories() if is_consistent(history)}
     for exchange in evidence.of(ProbeKind.LISTED):
         task, entry = exchange.task, entries.get(exchange.probe.about)
         if task is None or entry is None or entry.task_id not in steady or task.task_id != entry.task_id:
@@ -193,7 +193,7 @@ def _judge_entries(evidence: Evidence, context: CheckContext) -> None:
             continue
         context.expect(
             entry == task,
-            "an entry of the list is not what a query answers",
+            "an entry of the list differs from the answer to a query",
             expected=exchange.shown,
             actual=json.dumps(entry.to_wire())[:160],
             shown=(whole, exchange),
@@ -219,7 +219,7 @@ def _bound_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         error_check(
             "errors.paging",
-            "a page out of bounds is refused with the error due",
+            "a page out of bounds is refused with the expected error",
             gateway,
             [RefusalReason.INVALID],
             lambda evidence: (each for each in evidence.of(ProbeKind.BAD_PAGE) if each.status >= 400),
@@ -234,7 +234,7 @@ def _bound_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="lists: bounds",
             stage=Stage.READING,
-            description="pages on the bounds and beyond them",
+            description="pages at the bounds and beyond them",
             run=_send_bounds,
             requests=len(list(_good())) + len(list(_bad())),
             checks=("lists.accepts_bounds", "lists.refuses_beyond", "errors.paging", "responses.*"),
@@ -275,7 +275,7 @@ def _judge_bounds(evidence: Evidence, context: CheckContext) -> None:
     ):
         context.expect(
             exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
-            f"a page within the bounds was not answered ({exchange.probe})",
+            f"a page within the bounds was not answered with a list ({exchange.probe})",
             expected="200 and an array in data",
             actual=exchange.shown,
             shown=(exchange,),
@@ -284,4 +284,4 @@ def _judge_bounds(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_refused(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.BAD_PAGE):
-        expect_refusal(context, exchange, f"a page out of bounds was answered: {exchange.probe.tag}")
+        expect_refusal(context, exchange, f"a page out of bounds was not refused: {exchange.probe.tag}")

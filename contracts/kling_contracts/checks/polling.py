@@ -1,6 +1,6 @@
-"""Polling: queries until all tasks have ended, and long after that; they do not move a task.
+"""Polling: queries until all tasks have ended, and after that; a query must not change a task.
 
-What the steps see here is judged by the checks whose ids begin with `life_cycle`, and by others.
+The observations are judged here and by the checks whose ids begin with `lifecycle`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from kling_contracts.checks.histories import ended, is_steady, lasted
+from kling_contracts.checks.histories import duration_of, ended, is_consistent
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.credentials import Credential
 from kling_contracts.verify.evidence import Evidence, TaskHistory
@@ -23,25 +23,25 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _AGAIN_ROUNDS: Final = 3
 _PARALLEL: Final = 6
-# So many queries in vain, and so many that got no answer at all, and a task is given up.
+# Stop polling a task after this many answers without the task, or this many transport failures.
 _MOST_POLLS: Final = 20
 _MOST_LOST: Final = 3
-# A task is stuck when it is so many times as old as the slowest that has ended, and this old at least.
+# A task is stuck at this multiple of the slowest task's duration, but not before this age in seconds.
 _STUCK_FACTOR: Final = 10
 _STUCK_AGE: Final = 10.0
-# The same where none has ended: the slowest that was captured took 41 seconds.
+# The age in seconds if no task has ended; the slowest captured task of the service took 41 seconds.
 _ALL_STUCK_AGE: Final = 90.0
 
 _BURST: Final = 10
-# By then the others are long done: so many times as long as the slowest took, and a second.
+# First poll of the unpolled task: 1.5 x the slowest task's duration, plus one second.
 _PATIENCE: Final = 1.5
 _MARGIN: Final = 1.0
 _JUST_NOW: Final = 0.4
-_LOOK_PAUSE: Final = 0.25
+_POLL_PAUSE: Final = 0.25
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
-    return (*_poll_steps(gateway), *_look_steps(gateway))
+    return (*_poll_steps(gateway), *_unpolled_steps(gateway))
 
 
 def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
@@ -59,7 +59,7 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="tasks: until they end",
             stage=Stage.ENDING,
-            description="queries for all tasks in turn, but one that nobody watches",
+            description="queries for all tasks in turn, except one that is not polled",
             run=_poll,
             requests=100,
             checks=fed,
@@ -67,7 +67,7 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="tasks: after their end",
             stage=Stage.ENDED,
-            description="queries for all tasks, long after they have ended",
+            description="queries for all tasks after they have ended",
             run=_poll_again,
             requests=(_AGAIN_ROUNDS + 1) * 11,
             checks=("lifecycle.*", "responses.*"),
@@ -75,39 +75,37 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
-def is_unwatched(history: TaskHistory) -> bool:
-    """Whether a task is left alone until the others have ended; one that ends with its create never is."""
-    return history.created.probe.about == Label.UNWATCHED and not history.synchronous
+def is_unpolled(history: TaskHistory) -> bool:
+    """Whether a task is not polled until the others have ended; never true for synchronous tasks."""
+    return history.created.probe.about == Label.UNPOLLED and not history.synchronous
 
 
 def key_of(session: Session, history: TaskHistory) -> Credential | None:
     """The credential that a task was created with."""
-    return session.keys.second if history.created.who == "second" else session.keys.first
+    return session.keys.second if history.created.credential == "second" else session.keys.first
 
 
-def patience_with(histories: Sequence[TaskHistory]) -> tuple[float, float]:
-    """How long the slowest took that has ended, and the age in seconds at which others count as stuck."""
-    done = [lasted(history) for history in histories if ended(history)]
+def stuck_after(histories: Sequence[TaskHistory]) -> tuple[float, float]:
+    """The duration of the slowest ended task, and the age at which others count as stuck, in seconds."""
+    done = [duration_of(history) for history in histories if ended(history)]
     return (max(done), max(max(done) * _STUCK_FACTOR, _STUCK_AGE)) if done else (0.0, _ALL_STUCK_AGE)
 
 
 def _poll(session: Session) -> None:
     for history in session.evidence.histories():
-        if history.synchronous and session.time_left > 0:  # ended or not, it has to be found
+        if history.synchronous and session.time_left > 0:  # a query must find it, though it has ended
             session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
     pause = _FIRST_PAUSE
     while session.time_left > 0:
-        histories = [history for history in session.evidence.histories() if not is_unwatched(history)]
+        histories = [history for history in session.evidence.histories() if not is_unpolled(history)]
         waiting = [
-            history
-            for history in histories
-            if not ended(history) and not _hopeless(session.evidence, history)
+            history for history in histories if not ended(history) and not _is_lost(session.evidence, history)
         ]
-        _, patience = patience_with(histories)
+        _, patience = stuck_after(histories)
         now = session.waiter.now()
         stuck = [history for history in waiting if now - history.created.received_at > patience]
         if len(waiting) == len(stuck):
-            for history in stuck:  # a last look at the age at which they count as stuck
+            for history in stuck:  # a last poll after the age at which they count as stuck
                 session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
             return
         for history in waiting:
@@ -117,8 +115,8 @@ def _poll(session: Session) -> None:
         pause = min(pause * 1.25, _LONGEST_PAUSE)
 
 
-def _hopeless(evidence: Evidence, history: TaskHistory) -> bool:
-    """Whether nothing more can be learnt: queries fail, or a status that is no word of the API never ends."""
+def _is_lost(evidence: Evidence, history: TaskHistory) -> bool:
+    """Whether polling is pointless: queries fail, or the task keeps a status that the API does not have."""
     asked = [
         each
         for each in evidence.exchanges
@@ -131,7 +129,7 @@ def _hopeless(evidence: Evidence, history: TaskHistory) -> bool:
 
 
 def _poll_again(session: Session) -> None:
-    """One after another, three times, then all at once: answers must not get mixed up."""
+    """Query ended tasks three times in sequence, then concurrently, which must not mix up answers."""
     for _ in range(_AGAIN_ROUNDS):
         for history in session.evidence.histories():
             if ended(history) and session.time_left > 0:
@@ -149,97 +147,97 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="polling.no_observer_effect",
-            sentence="the state of a task does not depend on how often somebody looks",
+            sentence="the state of a task does not depend on the number of polls",
             source=SEED,
             judge=_judge_pace,
         ),
         Check(
             id="polling.no_timestamp_effect",
-            sentence="updated_at is when the task changed, not when somebody looked",
+            sentence="updated_at is the time of the change, not of the poll that first shows it",
             source=KLING_LIVE,
             judge=_judge_stamp,
         ),
     )
 
 
-def _look_steps(gateway: Gateway) -> tuple[Step, ...]:
+def _unpolled_steps(gateway: Gateway) -> tuple[Step, ...]:
     if gateway.main.synchronous:
         return ()
     return (
         Step(
-            name="the task that nobody watched",
+            name="the unpolled task",
             stage=Stage.ENDING,
-            description="a first look, when the others are long done, then many at once",
-            run=_look,
+            description=f"the first poll after the other tasks have ended, then {_BURST} in quick succession",
+            run=_poll_unpolled,
             requests=1 + _BURST,
             checks=("polling.*", "lifecycle.*", "responses.*"),
         ),
     )
 
 
-def _unwatched(evidence: Evidence) -> TaskHistory | None:
-    return next((history for history in evidence.histories() if is_unwatched(history)), None)
+def _unpolled(evidence: Evidence) -> TaskHistory | None:
+    return next((history for history in evidence.histories() if is_unpolled(history)), None)
 
 
 def _slowest(evidence: Evidence) -> float:
     return max(
-        (lasted(history) for history in evidence.histories() if not is_unwatched(history)), default=0.0
+        (duration_of(history) for history in evidence.histories() if not is_unpolled(history)), default=0.0
     )
 
 
-def _look(session: Session) -> None:
-    history = _unwatched(session.evidence)
+def _poll_unpolled(session: Session) -> None:
+    history = _unpolled(session.evidence)
     if history is None:
         return
     due = history.created.received_at + _slowest(session.evidence) * _PATIENCE + _MARGIN
     session.waiter.sleep(min(max(due - session.waiter.now(), 0), max(session.time_left, 0)))
     key = key_of(session, history)
-    session.query(ProbeKind.FIRST_LOOK, history.id, key=key)
+    session.query(ProbeKind.FIRST_POLL, history.id, key=key)
     for _ in range(_BURST):
-        session.query(ProbeKind.LOOK, history.id, key=key)
+        session.query(ProbeKind.BURST, history.id, key=key)
     while session.time_left > 0:
-        now = _unwatched(session.evidence)
+        now = _unpolled(session.evidence)
         age = session.waiter.now() - history.created.received_at
         if now is None or ended(now) or age > max(_slowest(session.evidence) * 10, 20):
             return
-        session.waiter.sleep(_LOOK_PAUSE)
+        session.waiter.sleep(_POLL_PAUSE)
         session.query(ProbeKind.POLL, history.id, key=key)
 
 
 def _judge_pace(evidence: Evidence, context: CheckContext) -> None:
-    history = _unwatched(evidence)
-    if history is None or not _slowest(evidence) or not is_steady(history):
+    history = _unpolled(evidence)
+    if history is None or not _slowest(evidence) or not is_consistent(history):
         return
-    kinds = (ProbeKind.FIRST_LOOK, ProbeKind.LOOK)
-    looks = [
+    kinds = (ProbeKind.FIRST_POLL, ProbeKind.BURST)
+    polls = [
         each for each in history.reads if isinstance(each.shown, Exchange) and each.shown.probe.kind in kinds
     ]
-    if not looks:
+    if not polls:
         return
-    moved = next((each for each in looks if each.task.task_status != looks[0].task.task_status), None)
+    moved = next((each for each in polls if each.task.task_status != polls[0].task.task_status), None)
     context.expect(
         moved is None,
-        f"{len(looks)} looks within moments moved a task that had long stood still",
-        expected=f"{looks[0].task.task_status} at each of them",
-        actual=" ".join(str(each.task.task_status) for each in looks),
-        shown=(history.created, looks[0].shown, *([moved.shown] if moved else [])),
+        f"{len(polls)} polls in quick succession changed a task's state",
+        expected=f"{polls[0].task.task_status} in each answer",
+        actual=" ".join(str(each.task.task_status) for each in polls),
+        shown=(history.created, polls[0].shown, *([moved.shown] if moved else [])),
     )
 
 
 def _judge_stamp(evidence: Evidence, context: CheckContext) -> None:
-    history = _unwatched(evidence)
+    history = _unpolled(evidence)
     slowest = _slowest(evidence)
     if history is None or history.end is None or not slowest:
         return
     end = history.end
     if end is not history.reads[0]:
-        return  # it went on for longer than all others; nothing can be said
+        return  # the task took longer than all others, so the times cannot be compared
     age = end.at - history.created.received_at
-    just_now = age - lasted(history) < _JUST_NOW and lasted(history) > slowest * 1.2
+    just_now = age - duration_of(history) < _JUST_NOW and duration_of(history) > slowest * 1.2
     context.expect(
         not just_now,
-        f"the first look came after {age:.1f} s, and the task says that it ended just then",
-        expected=f"an end after about {slowest:.1f} s, as for the others",
-        actual=f"updated_at is {lasted(history):.1f} s after created_at",
+        f"a task was first polled after {age:.1f} s, and its updated_at is the time of that poll",
+        expected=f"updated_at about {slowest:.1f} s after created_at, as for the other tasks",
+        actual=f"updated_at is {duration_of(history):.1f} s after created_at",
         shown=(history.created, end.shown),
     )

@@ -1,4 +1,4 @@
-"""How a gateway says no: what is due in each situation, and whether an answer is that."""
+"""Refusals of a gateway: the expected status, shape and code, and whether an answer has them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext
 
-# The check that a failure of the server is a finding for: others are about what is left.
+# The check that reports server errors; other checks give it precedence.
 NO_SERVER_ERROR: Final = "responses.no_server_error"
 
 Pick = Callable[[Evidence], Iterable[Exchange]]
 
 
-def error_check(  # noqa: PLR0913 -- what there is to say of an error
+def error_check(  # noqa: PLR0913 -- the parts of a check
     check_id: str,
     sentence: str,
     gateway: Gateway,
@@ -25,19 +25,19 @@ def error_check(  # noqa: PLR0913 -- what there is to say of an error
     *,
     also: Iterable[Refusal] = (),
 ) -> Check:
-    """A check that refusals in one of these situations have the status, the shape and the code due."""
-    due = [gateway.refusals[reason] for reason in reasons]
+    """A check that refusals have the status, shape and code of one of these reasons, or of `also`."""
+    wanted = [gateway.refusals[reason] for reason in reasons]
     return Check(
         id=check_id,
         sentence=sentence,
-        source=due[0].source,
-        judge=_judge(pick, (*due, *also)),
+        source=wanted[0].source,
+        judge=_judge(pick, (*wanted, *also)),
         unless=(NO_SERVER_ERROR, "responses.json", "responses.error_status"),
     )
 
 
 def any_validation_shape(gateway: Gateway) -> Iterable[Refusal]:
-    """How else a violation may be answered: which shape CometAPI uses is not known, Kling's is."""
+    """Other accepted refusals of a violation: no source settles the shape that CometAPI uses."""
     return (
         ()
         if gateway.refusals[RefusalReason.BAD_KEY].shape is ErrorShape.KLING
@@ -45,16 +45,16 @@ def any_validation_shape(gateway: Gateway) -> Iterable[Refusal]:
     )
 
 
-def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, CheckContext], None]:
-    expected = " or ".join(dict.fromkeys(_told(refusal) for refusal in due))
+def _judge(pick: Pick, wanted: tuple[Refusal, ...]) -> Callable[[Evidence, CheckContext], None]:
+    expected = " or ".join(dict.fromkeys(_described(refusal) for refusal in wanted))
 
     def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in pick(evidence):
             if exchange.accepted:
                 continue
             context.expect(
-                any(_fits(exchange, refusal) for refusal in due),
-                f"a refusal is not what is due ({exchange.probe})",
+                any(_fits(exchange, refusal) for refusal in wanted),
+                f"a refusal has an unexpected status, shape or code ({exchange.probe})",
                 expected=expected,
                 actual=exchange.shown,
                 shown=(exchange,),
@@ -64,7 +64,7 @@ def _judge(pick: Pick, due: tuple[Refusal, ...]) -> Callable[[Evidence, CheckCon
 
 
 def expect_refusal(context: CheckContext, exchange: Exchange, sentence: str) -> None:
-    """Say whether a request was refused, by its status or by its body. `NO_SERVER_ERROR` takes precedence."""
+    """Expect that a request was refused, by its status or its body. A server error is not a refusal."""
     failed = exchange.status >= 500
     context.expect(
         not failed and (exchange.status >= 400 or exchange.error_shape is not None),
@@ -75,7 +75,7 @@ def expect_refusal(context: CheckContext, exchange: Exchange, sentence: str) -> 
     )
 
 
-def _told(refusal: Refusal) -> str:
+def _described(refusal: Refusal) -> str:
     match refusal.shape:
         case ErrorShape.KLING:
             return f'{refusal.status} {{"code": {refusal.code}, "message", "request_id"}}'
@@ -94,7 +94,7 @@ def _fits(exchange: Exchange, refusal: Refusal) -> bool:
 
 
 def _is_complete(exchange: Exchange) -> bool:
-    """Whether an error has what else its shape says: CometAPI's a type, the others no data."""
+    """Whether an error has the rest of its shape: a type in CometAPI's, no data in the others."""
     body = exchange.json_object
     if exchange.error_shape is ErrorShape.COMET:
         kind = cast("dict[str, object]", body["error"]).get("type")
@@ -103,7 +103,7 @@ def _is_complete(exchange: Exchange) -> bool:
 
 
 def error_message(exchange: Exchange) -> str:
-    """The text of an error, wherever its shape has it; empty if there is none."""
+    """The message of an error of any shape, or an empty string."""
     body = exchange.json_object
     error = body.get("error")
     message = cast("dict[str, object]", error if isinstance(error, dict) else body).get("message")

@@ -1,6 +1,6 @@
-"""The features of valid requests: the parts of a body that bring one thing that has to be accepted.
+"""The features of valid requests: fields of a body with one value that a server must accept.
 
-Where an operation lacks what a feature is about there is none.
+An operation has no feature for a field that it lacks.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from kling_contracts.verify import parts
 from kling_contracts.verify.bodies import Body, Feature, count_feature, minimal, subjects
 from kling_contracts.vocabulary import Fact
 
-# The alphabets that tell the usual mistakes in counting apart.
+# Alphabets that distinguish the usual errors in counting characters.
 _COUNTED: Final = ("ascii", "han", "astral")
 Allowed = tuple[str, str, object]
 
 
 def scene_and_style(operation: Operation) -> list[Picture]:
-    """The first and the last field for one picture."""
+    """The first and the last field for a single image."""
     pictures = parts.pictures(operation)
     return [pictures[0], pictures[-1]] if len(pictures) > 1 else pictures
 
@@ -48,7 +48,7 @@ def equal_pictures(operation: Operation, listed: PictureList | None) -> Iterator
 
 
 def long_text(operation: Operation, alphabet: str) -> Iterator[Feature]:
-    """A text on the limit, in one alphabet."""
+    """A text of the maximum length in one alphabet."""
     text = parts.main_text(operation)
     if text and text.too_long and text.maximum:
         limit = text.maximum.value
@@ -57,7 +57,7 @@ def long_text(operation: Operation, alphabet: str) -> Iterator[Feature]:
 
 
 def odd_characters(operation: Operation) -> Iterator[Feature]:
-    """Characters that some programs cannot bear; JSON and Unicode have nothing against them."""
+    """Characters that some programs reject, though they are valid in JSON and Unicode."""
     text = parts.main_text(operation)
     if text:
         given = {text.name: "a\x00b\t\n\x7f\u200f\ufeff\uffff"}
@@ -82,22 +82,22 @@ def inline_pictures(operation: Operation) -> Iterator[Feature]:
         yield Feature("picture_forms", "a scene and a style" if len(fields) > 1 else "a JPEG", given)
 
 
-def _silent(operation: Operation) -> list[AnyField]:
-    """The fields that may be absent; the ratio is what each request has anyway."""
+def _omittable(operation: Operation) -> list[AnyField]:
+    """The optional fields; without the ratio, which every request has."""
     needed = minimal(operation)
     fields = operation.fields
     return [it for it in fields if not it.required and it.name != parts.RATIO and it.name not in needed]
 
 
 def empty_texts(operation: Operation) -> Iterator[Feature]:
-    empty = {it.name: "" for it in _silent(operation) if isinstance(it, Text | Picture)}
+    empty = {it.name: "" for it in _omittable(operation) if isinstance(it, Text | Picture)}
     if empty:
         yield Feature("empty_text", "empty optional texts", empty)
 
 
 def nulls(operation: Operation) -> tuple[Feature, ...]:
-    silent = dict.fromkeys(it.name for it in _silent(operation))
-    return (Feature("null", "null optional fields", silent),) if silent else ()
+    omitted = dict.fromkeys(it.name for it in _omittable(operation))
+    return (Feature("null", "null optional fields", omitted),) if omitted else ()
 
 
 def unknown_fields(operation: Operation, listed: PictureList | None) -> Feature:
@@ -106,17 +106,17 @@ def unknown_fields(operation: Operation, listed: PictureList | None) -> Feature:
     if listed:
         items = [item | {"x_note": "two of them"} for item in subjects(operation, *distinct(2))]
         fields = {listed.name: items} | fields
-    return Feature("unknown_fields", "fields nobody knows", fields)
+    return Feature("unknown_fields", "unknown fields", fields)
 
 
 def features_of(field: AnyField) -> Iterator[Feature]:
-    """What has to be accepted in a field."""
+    """The features of a single field."""
     for about, tag, value in _values(field):
         yield Feature(about, tag, {field.name: value})
 
 
 def _values(field: AnyField) -> Iterator[Allowed]:  # noqa: C901 -- one case for each kind
-    """Values of a field, each with the rule on whose limit it lies, or what it is about, and a name."""
+    """Valid values of a field, each with the rule whose limit it is at (or another id) and a name."""
     name = field.full_name
     match field:
         case CallbackUrl():
@@ -153,7 +153,7 @@ def _texts(field: Text) -> Iterator[Allowed]:
 
 
 def _objects(field: Nested) -> Iterator[Allowed]:
-    """Each value of a part, in an object that is minimal otherwise."""
+    """Each value of each part, in an otherwise minimal object."""
     base = cast("Body", minimal_value(field))
     for part in field.fields:
         for about, tag, value in _values(part):
@@ -161,7 +161,7 @@ def _objects(field: Nested) -> Iterator[Allowed]:
 
 
 def _lists(field: ListOf) -> Iterator[Allowed]:
-    """The fewest and the most items, and each value of an item in a list that is minimal otherwise."""
+    """The fewest and the most items, and each value of an item in an otherwise minimal list."""
     low, high = field.minimum.value, field.maximum.value
     item = minimal_value(field.item)
     yield (field.too_few if low else field.wrong_type).id, f"{low} items", [item] * low

@@ -1,4 +1,4 @@
-"""What holds for every answer: it comes, is JSON in the envelope, and gives nothing away."""
+"""Properties of every answer: it arrives, is JSON in the envelope, and discloses nothing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kling_contracts.verify.model import Check, CheckContext
 from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
 
-# Not part of the API: the fake's own pages, and pictures.
+# Answers that are not of the API: the health endpoint, and images.
 NO_API: Final = frozenset({ProbeKind.HEALTH, ProbeKind.PICTURE, ProbeKind.PICTURE_AGAIN})
 
-# So much of a text of the request in an error is more than a hint.
+# An error that repeats this many characters of a string of the request repeats too much.
 _ECHO: Final = 500
-# Tracebacks of Python, JavaScript, Java and Go, places in sources, errors of databases as they come.
+# Tracebacks of Python, JavaScript, Java and Go; positions in source files; messages of databases.
 _INTERNALS: Final = re.compile(
     rb'Traceback \(most recent|File "[^"]+", line \d|^\s+at [\w.$<>]+ ?\(|goroutine \d+ \[|panic: '
     rb"|[\w-]\.(?:py|js|ts|go|java|rb|php):\d+|SQLSTATE|(?:sqlite3|psycopg2?|pymysql|sqlalchemy)\.",
@@ -42,41 +42,45 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="responses.no_server_error",
-            sentence="no request of a caller makes the server fail",
+            sentence="no request causes a server error",
             source=KLING_ERRORS,
-            judge=judge_each(_no_server_error, "the server failed", "no 5xx"),
+            judge=judge_each(_no_server_error, "a request caused a server error", "no 5xx"),
         ),
         Check(
             id="responses.json",
-            sentence="every answer is a JSON object, and says so",
+            sentence="every answer is a JSON object with Content-Type application/json",
             source=SEED,
-            judge=judge_each(_is_json, "an answer is no JSON object", "application/json and an object"),
+            judge=judge_each(
+                _is_json,
+                "an answer is not a JSON object, or not labelled as JSON",
+                "Content-Type application/json and an object",
+            ),
         ),
         Check(
             id="responses.success",
-            sentence="a success is HTTP 200 with code 0, a message and data",
+            sentence="a successful answer is HTTP 200 with code 0, a message and data",
             source=SEED,
             judge=judge_each(
-                _is_success, "a success lacks its envelope", "200, code 0 (a number), message, data"
+                _is_success,
+                "a successful answer lacks part of the envelope",
+                "200, code 0 (a number), message, data",
             ),
         ),
         Check(
             id="responses.error_status",
-            sentence="an error has an HTTP status of its own, 400 or above",
+            sentence="an error has an HTTP status of 400 or above",
             source=KLING_ERRORS,
-            judge=judge_each(
-                _error_status, "an error came with a status of success", "4xx with an error code"
-            ),
+            judge=judge_each(_error_status, "an error has a success status", "4xx with an error code"),
         ),
         Check(
             id="responses.request_id",
             sentence="answers in Kling's envelope have a request_id",
             source=SEED,
-            judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a text"),
+            judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a string"),
         ),
         Check(
             id="responses.request_id_unique",
-            sentence="no two answers share a request_id",
+            sentence="every answer has a different request_id",
             source=KLING_PAGE,
             judge=_judge_unique,
         ),
@@ -84,18 +88,20 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 
 def _word_check(word: Fact[str]) -> Check:
-    """Where an operation has another word than the others, readers may depend on it."""
+    """A check for an operation whose success message differs from the usual one."""
     return Check(
         id="responses.success_word",
-        sentence=f"the message of a task that is shown is {word.value}",
+        sentence=f"the message of an answer with a task is {word.value}",
         source=word.source,
         judge=judge_each(
-            lambda exchange: _says_the_word(exchange, word.value), "a success has another word", word.value
+            lambda exchange: _has_success_word(exchange, word.value),
+            "a successful answer has another message",
+            word.value,
         ),
     )
 
 
-def _says_the_word(exchange: Exchange, word: str) -> bool | None:
+def _has_success_word(exchange: Exchange, word: str) -> bool | None:
     if exchange.task is None or not _is_success(exchange):
         return None
     return exchange.json_object.get("message") == word
@@ -108,7 +114,7 @@ def _api(evidence: Evidence) -> Iterator[Exchange]:
 def judge_each(
     holds: Callable[[Exchange], bool | None], sentence: str, expected: str
 ) -> Callable[[Evidence, CheckContext], None]:
-    """A judge of every answer by itself; None: the premise does not hold."""
+    """A judge of each answer; `holds` returns None for an answer that the check does not apply to."""
 
     def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in _api(evidence):
@@ -178,8 +184,8 @@ def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
             first = seen.setdefault(request_id, exchange)
             context.expect(
                 first is exchange,
-                "two answers have one request_id",
-                expected="a new one each time",
+                "two answers have the same request_id",
+                expected="a new request_id in each answer",
                 actual=request_id,
                 shown=(first, exchange),
             )
@@ -189,21 +195,25 @@ def _leak_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="responses.no_key",
-            sentence="no answer holds the key that the request came with",
+            sentence="no answer contains the key of the request",
             source=ASSUMED,
-            judge=judge_each(_no_key, "an answer holds the key", "no key in headers or body"),
+            judge=judge_each(_no_key, "an answer contains the key", "no key in headers or body"),
         ),
         Check(
             id="responses.no_internals",
-            sentence="no answer shows the inside of the server",
+            sentence="no answer discloses internals of the server, such as a traceback",
             source=ASSUMED,
-            judge=judge_each(_no_internals, "an answer shows a traceback", "a message for the caller"),
+            judge=judge_each(
+                _no_internals, "an answer discloses internals of the server", "a message for the caller"
+            ),
         ),
         Check(
             id="responses.no_echo",
-            sentence="an error does not give back the whole request",
+            sentence="an error does not repeat long strings of the request",
             source=ASSUMED,
-            judge=judge_each(_no_echo, "an error repeats the request at length", "a short message"),
+            judge=judge_each(
+                _no_echo, f"an error repeats {_ECHO} or more characters of the request", "a short message"
+            ),
         ),
     )
 
@@ -213,7 +223,7 @@ def _no_key(exchange: Exchange) -> bool:
 
 
 def holds_key(body: bytes, headers: Headers) -> bool:
-    """Whether a message holds one of our keys: marks stand in the evidence where a key stood."""
+    """Whether a message contained a key, which the evidence shows as a mark."""
     texts = [body.decode("utf-8", "replace"), *(value for _, value in headers)]
     return any(mark in text for mark in MARKS for text in texts)
 

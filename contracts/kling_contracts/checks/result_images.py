@@ -1,4 +1,4 @@
-"""Results: they can be had without a key, and are pictures of the shape asked for, or videos or audios."""
+"""Results: downloadable without a key, of the requested aspect ratio and media type, and stable."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from kling_contracts.verify.session import KEPT_END, Session
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
 
 _TOLERANCE: Final = 0.03
-# image/jpg is no registered type, and much used.
+# image/jpg is not registered, but common.
 _TYPES: Final = {"png": ("image/png",), "jpeg": ("image/jpeg", "image/jpg")}
-# The answer of a server that shows such results and makes none, as a fake may.
+# The status of a fake for results that it cannot create.
 _NOT_MADE: Final = 501
 
 
@@ -28,7 +28,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.main
     stable = Check(
         id="result_images.stable",
-        sentence="a result URL gives the same bytes each time",
+        sentence="a result URL returns the same bytes each time",
         source=ASSUMED,
         judge=_judge_stable,
         required=operation.result.drawn,
@@ -40,21 +40,21 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
 def _of_pictures(operation: Operation) -> tuple[Check, ...]:
     ratio = Check(
         id="result_images.ratio",
-        sentence=f"a result has the aspect ratio that was asked for, {_default_ratio(operation)} if none was",
+        sentence=f"a result has the requested aspect ratio, {_default_ratio(operation)} by default",
         source=SEED,
         judge=_judge_ratio,
     )
     return (
         Check(
             id="result_images.downloadable",
-            sentence="every result URL gives a picture, without a key",
+            sentence="every result URL returns an image without a key",
             source=KLING_PAGE,
             judge=_judge_download,
         ),
         *((ratio,) if parts.has(operation, parts.RATIO) else ()),
         Check(
             id="result_images.content_type",
-            sentence="a result says what kind of picture it is",
+            sentence="the Content-Type of a result matches its image format",
             source=ASSUMED,
             judge=_judge_type,
         ),
@@ -62,19 +62,19 @@ def _of_pictures(operation: Operation) -> tuple[Check, ...]:
 
 
 def _of_media(kind: ResultKind) -> tuple[Check, ...]:
-    """What is seen of a video or an audio without reading it. Fakes may have none: no run must see it."""
+    """Checks of videos and audios that need no decoding; not required, because a fake may have no media."""
     one = kind.value.removesuffix("s")
     return (
         Check(
             id="result_images.downloadable",
-            sentence=f"every result URL gives a file without a key, or 501 where no {kind} are made",
+            sentence=f"every result URL returns a file without a key, or 501 if the server makes no {kind}",
             source=KLING_PAGE,
             judge=_judge_file,
             required=False,
         ),
         Check(
             id="result_images.content_type",
-            sentence=f"a result says what kind of {one} it is",
+            sentence=f"the Content-Type of a result is {one}/...",
             source=ASSUMED,
             judge=_judge_media_type(one),
             required=False,
@@ -85,7 +85,7 @@ def _of_media(kind: ResultKind) -> tuple[Check, ...]:
 def steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
-            name="result pictures" if gateway.main.result.drawn else f"results: {gateway.main.result}",
+            name="result images" if gateway.main.result.drawn else f"results: {gateway.main.result}",
             stage=Stage.ENDED,
             description="GET for every result URL, the first one twice",
             run=_fetch,
@@ -99,7 +99,7 @@ def _fetch(session: Session) -> None:
     urls = [
         (result.url, history)
         for history in session.evidence.histories()
-        if history.created.who == "first" and history.created.probe.kind != ProbeKind.REFUSE
+        if history.created.credential == "first" and history.created.probe.kind != ProbeKind.REFUSE
         if history.end and ended_as(history, TaskStatus.SUCCEED)
         for result in history.end.task.results_of(history.kind)
         if result.url.startswith(("http://", "https://"))
@@ -126,7 +126,7 @@ def _judge_download(evidence: Evidence, context: CheckContext) -> None:
         if exchange.probe.kind == ProbeKind.PICTURE:
             context.expect(
                 exchange.status == 200 and _is_whole(exchange.answer),
-                "a result URL does not give a picture",
+                "a result URL does not return an image",
                 expected="200 and a PNG or JPEG",
                 actual=_shown(exchange),
                 shown=(exchange,),
@@ -138,7 +138,7 @@ def _judge_file(evidence: Evidence, context: CheckContext) -> None:
         if exchange.probe.kind == ProbeKind.PICTURE and exchange.status != _NOT_MADE:
             context.expect(
                 exchange.status == 200 and bool(exchange.answer),
-                "a result URL does not give a file",
+                "a result URL does not return a file",
                 expected="200 and a file",
                 actual=_shown(exchange),
                 shown=(exchange,),
@@ -153,7 +153,7 @@ def _judge_ratio(evidence: Evidence, context: CheckContext) -> None:
             continue
         context.expect(
             abs(header.width / header.height / asked - 1) <= _TOLERANCE,
-            f"a result is not {exchange.probe.tag}",
+            f"a result does not have the aspect ratio {exchange.probe.tag}",
             expected=exchange.probe.tag,
             actual=f"{header.width}x{header.height}",
             shown=(exchange,),
@@ -161,7 +161,7 @@ def _judge_ratio(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _quotient(ratio: str) -> float | None:
-    """Width by height; None for a value that is not a ratio, such as `auto`."""
+    """Width divided by height; None for a value that is not a ratio, such as `auto`."""
     width, _, height = ratio.partition(":")
     return int(width) / int(height) if width.isdecimal() and height.isdecimal() and int(height) else None
 
@@ -172,7 +172,7 @@ def _judge_type(evidence: Evidence, context: CheckContext) -> None:
         if header is not None:
             context.expect(
                 exchange.content_type in _TYPES[header.format],
-                "a result does not say what kind of picture it is",
+                "the Content-Type of a result does not match its image format",
                 expected=f"image/{header.format}",
                 actual=exchange.content_type or "no content type",
                 shown=(exchange,),
@@ -185,7 +185,7 @@ def _judge_media_type(main_type: str) -> Callable[[Evidence, CheckContext], None
             if exchange.status == 200:
                 context.expect(
                     exchange.content_type.startswith(f"{main_type}/"),
-                    f"a result does not say what kind of {main_type} it is",
+                    f"the Content-Type of a result is not {main_type}/...",
                     expected=f"{main_type}/...",
                     actual=exchange.content_type or "no content type",
                     shown=(exchange,),
@@ -200,7 +200,7 @@ def _judge_stable(evidence: Evidence, context: CheckContext) -> None:
         if first is not None and first.status == 200:
             context.expect(
                 again.status == 200 and first.digest == again.digest,
-                "a result URL gave other bytes the second time",
+                "a result URL returned different bytes the second time",
                 expected="the same bytes",
                 actual=f"{first.size} and {again.size} bytes",
                 shown=(first, again),
@@ -208,7 +208,7 @@ def _judge_stable(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _is_whole(picture: bytes) -> bool:
-    """Whether bytes are a picture with an end, which evidence keeps however large the picture is."""
+    """Whether bytes are an image with its end marker; abridged evidence includes the end."""
     header = read_header(picture)
     if header is None:
         return False

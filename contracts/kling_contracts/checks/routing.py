@@ -1,4 +1,4 @@
-"""Where requests go: wrong methods, unknown paths, ids that no task has, and other spellings of one."""
+"""Routing: wrong methods, unknown paths, unknown task ids, similar ids, and equivalent URLs of one id."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def path_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="errors.wrong_method",
-            sentence="a wrong method is refused with 404, or with 405 and in Allow what is right",
+            sentence="a wrong method is refused with 404, or with 405 and the allowed methods in Allow",
             source=gateway.refusals[RefusalReason.WRONG_METHOD].source,
             judge=_judge_method,
         ),
         Check(
             id="errors.unknown_path",
-            sentence="an unknown path is refused with 404, as an error",
+            sentence="an unknown path is refused with 404 and an error body",
             source=gateway.refusals[RefusalReason.NO_ROUTE].source,
             judge=_judge_path,
         ),
@@ -52,16 +52,16 @@ def path_steps(gateway: Gateway) -> tuple[Step, ...]:
             name="methods and paths",
             stage=Stage.READING,
             description="methods and paths that do not exist",
-            run=_send_astray,
+            run=_send_unrouted,
             requests=8,
             checks=("errors.wrong_method", "errors.unknown_path", "responses.*"),
         ),
     )
 
 
-def _send_astray(session: Session) -> None:
+def _send_unrouted(session: Session) -> None:
     create = session.create_path
-    one = f"{create}/{nobody(session)}"
+    one = f"{create}/{unknown_id(session)}"
     for method, target in (
         ("DELETE", create),
         ("PUT", create),
@@ -83,10 +83,11 @@ def _judge_method(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.METHOD):
         right = "POST" if exchange.probe.about == "create" else "GET"
         allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
-        told = right in allowed and exchange.method not in allowed
+        listed = right in allowed and exchange.method not in allowed
+        refused = exchange.status == 404 or (exchange.status == 405 and listed)
         context.expect(
-            (exchange.status == 404 or (exchange.status == 405 and told)) and _says_why(exchange),
-            f"{exchange.probe.tag} was not refused rightly",
+            refused and _has_api_error_shape(exchange),
+            f"{exchange.probe.tag} was not refused as a wrong method",
             expected=f"404, or 405 with Allow: {right}; an error in a shape of the API",
             actual=f"{exchange.shown}; Allow: {', '.join(sorted(allowed)) or 'none'}",
             shown=(exchange,),
@@ -95,19 +96,19 @@ def _judge_method(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_path(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.PATH):
-        # Behind an id there may be a router that takes the whole rest for an id.
+        # A router may treat everything after the path of the API as an id, and answer 400.
         right = (404,) if exchange.probe.tag == "unknown" else (400, 404)
         context.expect(
-            exchange.status in right and _says_why(exchange),
-            "an unknown path was not refused as an error of this API",
+            exchange.status in right and _has_api_error_shape(exchange),
+            "an unknown path was not refused with an error of this API",
             expected="404, and an error in a shape of the API",
             actual=exchange.shown,
             shown=(exchange,),
         )
 
 
-def _says_why(exchange: Exchange) -> bool:
-    """Whether an error has one of the shapes of errors, and a text. What is no JSON has none."""
+def _has_api_error_shape(exchange: Exchange) -> bool:
+    """Whether an error has an error shape of the API and a message; true for a body that is not JSON."""
     if not isinstance(exchange.json, dict):
         return True
     return exchange.error_shape is not None and bool(error_message(exchange))
@@ -124,7 +125,7 @@ def unknown_id_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         error_check(
             "errors.unknown_task",
-            "a query for a task that does not exist is refused with the error due",
+            "a query for a task that does not exist is refused with the expected error",
             gateway,
             [RefusalReason.UNKNOWN_TASK],
             lambda evidence: evidence.of(ProbeKind.UNKNOWN_ID),
@@ -137,7 +138,7 @@ def unknown_id_steps(gateway: Gateway) -> tuple[Step, ...]:
         Step(
             name="unknown ids",
             stage=Stage.READING,
-            description="queries for ids that no task has",
+            description="queries for ids of no task",
             run=_send_unknown,
             requests=len(_PLAIN) + len(_ODD),
             checks=("routing.unknown_ids", "errors.unknown_task", "responses.*"),
@@ -145,9 +146,9 @@ def unknown_id_steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
-def nobody(session: Session) -> str:
-    """An id of this run that no task has."""
-    return session.external_id("nobody")
+def unknown_id(session: Session) -> str:
+    """An id of this run that belongs to no task."""
+    return session.external_id("unknown")
 
 
 def _send_unknown(session: Session) -> None:
@@ -160,20 +161,20 @@ def _send_unknown(session: Session) -> None:
 def _judge_unknown(evidence: Evidence, context: CheckContext) -> None:
     for kind in (ProbeKind.UNKNOWN_ID, ProbeKind.ODD_ID):
         for exchange in evidence.of(kind):
-            expect_refusal(context, exchange, "a task that does not exist was shown")
+            expect_refusal(context, exchange, "a query for a task that does not exist was not refused")
 
 
 def near_id_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="routing.near_ids",
-            sentence="an id that is only nearly that of a task does not show the task",
+            sentence="a query with an id similar to a task's id does not show the task",
             source=SEED,
             judge=_judge_near,
         ),
         Check(
             id="routing.equivalent_urls",
-            sentence="percent signs in an id and a query string after it do not hide a task",
+            sentence="a task is found with percent-encoded characters in its id, and with a query string",
             source=ASSUMED,
             judge=_judge_same,
         ),
@@ -183,10 +184,10 @@ def near_id_checks(gateway: Gateway) -> tuple[Check, ...]:
 def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
-            name="ids that are nearly right",
+            name="similar ids",
             stage=Stage.RUNNING,
-            description="queries for ids that differ a little from that of a task, "
-            "and for that id spelt otherwise",
+            description="queries for ids that differ in one character from a task's id, "
+            "and for equivalent URLs of that id",
             run=_send_near,
             requests=11,
             checks=("routing.near_ids", "routing.equivalent_urls", "responses.*"),
@@ -195,7 +196,8 @@ def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _send_near(session: Session) -> None:
-    history = next((each for each in session.evidence.histories() if each.created.who == "first"), None)
+    histories = session.evidence.histories()
+    history = next((each for each in histories if each.created.credential == "first"), None)
     if history is None:
         return
     task_id = history.id
@@ -206,13 +208,13 @@ def _send_near(session: Session) -> None:
     for asked in near:
         session.send(Probe(ProbeKind.NEAR_ID, unquote(asked)), "GET", f"{session.create_path}/{asked}")
     encoded = "".join(f"%{byte:02X}" for byte in task_id[0].encode("utf-8", "surrogatepass"))
-    # As it is at first: where that does not show the task, the other spellings tell nothing.
-    for spelling in (task_id, encoded + task_id[1:], f"{task_id}?_=1"):
-        session.send(Probe(ProbeKind.SAME_ID, task_id, spelling), "GET", f"{session.create_path}/{spelling}")
+    # The plain id first: the equivalent URLs are judged only if it shows the task.
+    for form in (task_id, encoded + task_id[1:], f"{task_id}?_=1"):
+        session.send(Probe(ProbeKind.SAME_ID, task_id, form), "GET", f"{session.create_path}/{form}")
 
 
 def _nearly(known: str) -> list[str]:
-    """With another end, a shorter and a longer one."""
+    """The id with another last character, without it, and with one more."""
     end = "1" if known[-1] == "0" else "0"
     return [known[:-1] + end, known[:-1], known + end]
 
@@ -220,7 +222,7 @@ def _nearly(known: str) -> list[str]:
 def _judge_near(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.NEAR_ID):
         task, asked = exchange.task, exchange.probe.about
-        # Where ids are counted, the one nearby may be that of another task.
+        # With sequential ids, a similar id may belong to another task.
         context.expect(
             task is None or asked in (task.task_id, task.external_task_id),
             f"a query for {asked!r} showed another task",
@@ -231,12 +233,12 @@ def _judge_near(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _judge_same(evidence: Evidence, context: CheckContext) -> None:
-    spelt = list(evidence.of(ProbeKind.SAME_ID))
-    plain = next((each for each in spelt if each.probe.tag == each.probe.about and _shows_it(each)), None)
-    for exchange in spelt if plain else ():
+    forms = list(evidence.of(ProbeKind.SAME_ID))
+    plain = next((each for each in forms if each.probe.tag == each.probe.about and _shows_task(each)), None)
+    for exchange in forms if plain else ():
         if exchange.status < 500:
             context.expect(
-                _shows_it(exchange),
+                _shows_task(exchange),
                 f"a task was not found as {exchange.probe.tag}",
                 expected=f"the task {exchange.probe.about}",
                 actual=exchange.shown,
@@ -244,5 +246,5 @@ def _judge_same(evidence: Evidence, context: CheckContext) -> None:
             )
 
 
-def _shows_it(exchange: Exchange) -> bool:
+def _shows_task(exchange: Exchange) -> bool:
     return exchange.task is not None and exchange.task.task_id == exchange.probe.about

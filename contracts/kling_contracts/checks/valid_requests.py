@@ -1,7 +1,7 @@
-"""Valid requests are accepted: every limit from inside, and what is allowed besides.
+"""Valid requests must be accepted: values at every limit, and optional forms.
 
-Where a create that brings several things is refused, its parts are left out one after another until the
-guilty one is known: refusals are free.
+A create combines several features. If it is refused, it is sent again without one feature after another until
+the cause is known; refusals cost nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from kling_contracts.checks.combined_requests import (
     EXACT,
     EXTERNAL_ID,
-    NOT_BURNT,
+    FREE_AFTER_REFUSAL,
     ValidRequest,
     body_of,
     requests_of,
@@ -33,7 +33,7 @@ from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
 
 VALID: Final = "valid"
 
-# What else a created task is evidence for.
+# Other checks that a created task provides evidence for.
 CREATE_CHECKS: Final = (
     "account_isolation.*",
     "errors.duplicate_id",
@@ -49,14 +49,14 @@ CREATE_CHECKS: Final = (
     "outcomes.*",
     "result_images.*",
 )
-# Features that lie on no limit of a field.
+# Features that are not at a limit of a field.
 _ALLOWED: Final[dict[str, tuple[str, Source]]] = {
     VALID: ("a valid request is accepted", SEED),
-    "empty_text": ("the empty string means that an optional field is not given", KLING_PAGE),
-    "null": ("null means that an optional field is not given", ASSUMED),
+    "empty_text": ("an empty string in an optional field is treated as absent", KLING_PAGE),
+    "null": ("null in an optional field is treated as absent", ASSUMED),
     "unknown_fields": ("unknown fields are ignored", ASSUMED),
-    "picture_forms": ("a picture is given by URL or as raw base64, PNG or JPEG", KLING_PAGE),
-    "equal_pictures": ("equal subject pictures count separately", SEED),
+    "picture_forms": ("images are accepted by URL and as raw base64, PNG and JPEG", KLING_PAGE),
+    "equal_pictures": ("equal subject images are accepted and count separately", SEED),
 }
 
 
@@ -64,16 +64,16 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
     operation = gateway.main
     required_by_id: dict[str, bool] = {VALID: True}
     for request in requests_of(gateway):
-        for about in sorted(request.abouts - {NOT_BURNT, EXACT}):
+        for about in sorted(request.abouts - {FREE_AFTER_REFUSAL, EXACT}):
             required_by_id[about] = required_by_id.get(about, False) or request.required
     return tuple(_check(operation, about, required=required) for about, required in required_by_id.items())
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
     again = Step(
-        name="accepted: the same once more",
+        name="accepted: a repeated request",
         stage=Stage.EXTRA,
-        description="a create that was sent before, byte for byte: without an external id it is another task",
+        description="an earlier create without external id, sent again unchanged: it creates another task",
         run=_send_twice,
         requests=1,
         max_cost=smallest_cost(gateway.main),
@@ -89,7 +89,8 @@ def _step(request: ValidRequest, least: int) -> Step:
     return Step(
         name=f"accepted: {request.name}",
         stage=_stage(request, least),
-        description="a create with " + (", ".join(each.tag for each in request.features) or "nothing else"),
+        description="a create with "
+        + (", ".join(each.tag for each in request.features) or "the required fields only"),
         run=_send(request),
         requests=request.racers,
         max_cost=request.images * request.racers,
@@ -109,7 +110,7 @@ def _send_twice(session: Session) -> None:
         marked = asked.get("external_task_id") or asked.get("callback_url")
         cheap = images_in(asked) == smallest_cost(session.operation)
         if earlier.accepted and cheap and not marked:
-            session.create(Probe(ProbeKind.ACCEPT_TWICE, VALID, "the same once more"), asked)
+            session.create(Probe(ProbeKind.ACCEPT_TWICE, VALID, "a repeated request"), asked)
             return
 
 
@@ -121,9 +122,9 @@ def _stage(request: ValidRequest, least: int) -> Stage:
 
 def _send(request: ValidRequest) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        if session.inbox is not None and request.callback == Label.STUBBORN:
-            session.inbox.refuse_first(Label.STUBBORN)
-        parts = request.brought(session)
+        if session.inbox is not None and request.callback == Label.RETRIED:
+            session.inbox.refuse_first(Label.RETRIED)
+        parts = request.features_in(session)
         body = _body(session, parts)
         with ThreadPoolExecutor(request.racers) as pool:
             probe = Probe(ProbeKind.ACCEPT, request.name)
@@ -133,19 +134,19 @@ def _send(request: ValidRequest) -> Callable[[Session], None]:
             ]
             wholes = [each.result() for each in sent]
         if all(whole.answered and not whole.accepted for whole in wholes):
-            _find_guilty(session, parts, escaped=request.escaped)
+            _find_cause(session, parts, escaped=request.escaped)
 
     return run
 
 
-def _find_guilty(session: Session, parts: tuple[Feature, ...], *, escaped: bool) -> None:
-    for guilty in parts:
-        probe = Probe(ProbeKind.ACCEPT_WITHOUT, guilty.about, guilty.tag)
-        rest = _body(session, [part for part in parts if part is not guilty])
+def _find_cause(session: Session, parts: tuple[Feature, ...], *, escaped: bool) -> None:
+    for suspect in parts:
+        probe = Probe(ProbeKind.ACCEPT_WITHOUT, suspect.about, suspect.tag)
+        rest = _body(session, [part for part in parts if part is not suspect])
         if session.create(probe, rest, escaped=escaped).accepted:
-            _alone(session, guilty, escaped=escaped)
+            _alone(session, suspect, escaped=escaped)
             return
-    # More than one is guilty, or all of them are innocent and the server refuses everything.
+    # Several features are refused, or the server refuses every create.
     if session.create(Probe(ProbeKind.ACCEPT_ONLY, VALID, "the smallest body"), _body(session, ())).accepted:
         for part in parts:
             _alone(session, part, escaped=escaped)
@@ -176,31 +177,31 @@ def _about_a_field(operation: Operation, about: str) -> tuple[str, Source]:
     name, _, what = about.rpartition(".")
     match what:
         case "characters":
-            return f"every character that JSON can hold may stand in a {name}", ASSUMED
+            return f"{name} may contain every character that JSON allows", ASSUMED
         case "items":
             source = operation.field(name).source
             return "every number of subjects within the limits is accepted", source
         case _:
             rule = operation.rules[about]
-    return f"a request is accepted where {rule.sentence}, up to the limit", rule.source
+    return f"a request up to the limit is accepted: {rule.sentence}", rule.source
 
 
 def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
-    """Whether what a feature is about was accepted wherever it was sent, alone or with others."""
+    """A judge of whether a feature was accepted in every request that has it."""
 
     def judge(evidence: Evidence, context: CheckContext) -> None:
-        if about in (NOT_BURNT, EXACT) and any(
+        if about in (FREE_AFTER_REFUSAL, EXACT) and any(
             not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, EXTERNAL_ID)
         ):
             return  # external ids are refused in general
         for request in requests_of(evidence.gateway):
-            # Of those that race for one external id, one speaks for all.
+            # Of concurrent creates with the same external id, an accepted one is judged.
             wholes = sorted(evidence.of(ProbeKind.ACCEPT, request.name), key=lambda whole: not whole.accepted)
             if not wholes or not (about == VALID or about in request.abouts):
                 continue
             whole = wholes[0]
-            guilty = [] if whole.accepted else _guilty(evidence, whole)
-            mine = [each for each in guilty if each.probe.about == about]
+            causes = [] if whole.accepted else _causes(evidence, whole)
+            mine = [each for each in causes if each.probe.about == about]
             context.expect(
                 not mine,
                 f"a valid request was refused: {mine[0].probe.tag}" if mine else "",
@@ -212,8 +213,11 @@ def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
     return judge
 
 
-def _guilty(evidence: Evidence, whole: Exchange) -> list[Exchange]:
-    """What was refused alone after a create was refused; else that create, as being about the guilty part."""
+def _causes(evidence: Evidence, whole: Exchange) -> list[Exchange]:
+    """The refusals of single features after a combined create was refused.
+
+    Without any, the create itself, attributed to the feature without which it was accepted.
+    """
     alone: list[Exchange] = []
     part: Probe | None = None
     for exchange in evidence.exchanges[whole.number + 1 :]:
@@ -226,4 +230,6 @@ def _guilty(evidence: Evidence, whole: Exchange) -> list[Exchange]:
             alone.append(exchange)
         elif kind == ProbeKind.ACCEPT_WITHOUT and exchange.accepted:
             part = exchange.probe
-    return alone or [replace(whole, probe=part or Probe(ProbeKind.ACCEPT_ONLY, VALID, "all of it together"))]
+    return alone or [
+        replace(whole, probe=part or Probe(ProbeKind.ACCEPT_ONLY, VALID, "all features combined"))
+    ]

@@ -1,4 +1,4 @@
-"""`kling-contracts explain`: what a check is about, where its rule is known from, how to see it."""
+"""`kling-contracts explain`: the rule of a check, its source, the command to run it, faults that it finds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,22 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "explain",
         help="explain a check",
-        description="Tell what a check is about, where its rule is known from, how to run it by itself, and "
-        "which faults it finds; without an id, list all checks, with a group (auth) or a pattern, those.",
+        description="Print the rule of a check, its source, the command that runs only this check, and "
+        "faults that it finds.\nWith a group or a pattern, list its checks; without an argument, list all.",
+        epilog="examples:\n"
+        "  kling-contracts explain auth\n"
+        "  kling-contracts explain refuses.prompt.max_length",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("id", nargs="?", help="the id of a check, a group or a pattern")
     parser.add_argument(
-        "--operation", metavar="NAME", help="whose checks (default: the main operation of each gateway)"
+        "id", nargs="?", metavar="ID", help="a check (auth.required), a group (auth) or a pattern (auth.*)"
     )
-    parser.add_argument("--json", action="store_true", help="JSON on stdout")
+    parser.add_argument(
+        "--operation",
+        metavar="NAME",
+        help="explain the checks of this operation (default: the main operation of each gateway)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
@@ -38,22 +46,24 @@ def run(given: argparse.Namespace) -> int:
     found = _all(given.operation)
     if given.id is not None and given.id not in found:
         pattern = given.id if "*" in given.id else f"{given.id}.*"
-        some = {each: told for each, told in found.items() if fnmatchcase(each, pattern)}
+        some = {each: entry for each, entry in found.items() if fnmatchcase(each, pattern)}
         if not some:
             raise UsageError(
-                f"no check is called {given.id}{near(given.id, list(found))}; explain without an id lists all"
+                f"unknown check {given.id!r}{near(given.id, list(found))}; explain without an id lists all"
             )
         found, given.id = some, None
     if given.id is None:
         write(
-            json.dumps([_told(*each) for each in found.values()], indent=2) + "\n"
+            json.dumps([_as_json(*each) for each in found.values()], indent=2) + "\n"
             if given.json
             else _list(found)
         )
         return 0
     check, gateways = found[given.id]
-    told = json.dumps(_told(check, gateways), indent=2) if given.json else "\n".join(_lines(check, gateways))
-    write(told + "\n")
+    text = (
+        json.dumps(_as_json(check, gateways), indent=2) if given.json else "\n".join(_lines(check, gateways))
+    )
+    write(text + "\n")
     return 0
 
 
@@ -77,17 +87,19 @@ def _targets(name: str | None) -> list[Gateway]:
     offered = [(gateway, each) for gateway in GATEWAYS for each in gateway.operations if each.name == name]
     if not offered:
         known = ", ".join(each.name for each in every_operation())
-        raise UsageError(f"--operation: no gateway has an operation {name!r}; there are {known}")
+        raise UsageError(f"--operation: unknown operation {name!r}; known are {known}")
     return [gateway.focused(each) for gateway, each in offered]
 
 
 def _list(found: dict[str, tuple[Check, list[Gateway]]]) -> str:
+    from kling_contracts.verify.reports.wording import title_of
+
     lines: list[str] = []
     group = ""
     for check_id in sorted(found, key=lambda it: it.partition(".")[0]):
         if check_id.partition(".")[0] != group:
             group = check_id.partition(".")[0]
-            lines += ["", group]
+            lines += ["", f"{title_of(group)} ({group})"]
         lines.append(f"  {check_id}  {found[check_id][0].sentence}")
     return "\n".join(lines[1:]) + "\n"
 
@@ -100,7 +112,7 @@ def _command(check: Check, gateways: list[Gateway]) -> str:
 
 
 def _flags(check: Check, gateway: Gateway) -> str:
-    """What its steps need besides: images, and what the user has to give."""
+    """The flags that the steps of a check need: images, and keys."""
     from kling_contracts.registry import steps_of
     from kling_contracts.verify.model import Requirement
     from kling_contracts.verify.plan import images_wanted
@@ -108,7 +120,7 @@ def _flags(check: Check, gateway: Gateway) -> str:
     covering = [step for step in steps_of(gateway) if step.covers(check.id)]
     images = images_wanted(covering)
     flags = f" --max-tasks {images}" if images else ""
-    # A check that has one step only cannot do without what that needs.
+    # A requirement that all its steps share is a requirement of the check.
     requires = (
         frozenset[Requirement].intersection(*(step.requires for step in covering))
         if covering
@@ -122,12 +134,12 @@ def _flags(check: Check, gateway: Gateway) -> str:
 def _lines(check: Check, gateways: list[Gateway]) -> Iterator[str]:
     yield f"{check.id}: {check.sentence}"
     yield ""
-    yield f"known from  {check.source.reference} ({check.source.origin})"
+    yield f"source      {check.source.reference} ({check.source.origin})"
     yield f"confidence  {check.source.confidence}"
-    yield f"applies to  {', '.join(gateway.name for gateway in gateways)}"
-    decides = "yes: a run without it is inconclusive" if check.required else "no: it may be left out"
-    yield f"decides     {decides}"
-    yield f"by itself   {_command(check, gateways)}"
+    yield f"gateways    {', '.join(gateway.name for gateway in gateways)}"
+    required = "yes: a run without its verdict is inconclusive" if check.required else "no"
+    yield f"required    {required}"
+    yield f"command     {_command(check, gateways)}"
     found = _faults().get(check.id, [])
     if found:
         yield "finds       " + found[0]
@@ -135,12 +147,12 @@ def _lines(check: Check, gateways: list[Gateway]) -> Iterator[str]:
 
 
 def _faults() -> dict[str, list[str]]:
-    """Faults by the check that finds them; each one is a faulty server in the tests of the verifier."""
+    """Descriptions of faults by check id; each is a faulty server in the tests of the verifier."""
     found = files("kling_contracts").joinpath("checks", "faults.json").read_text(encoding="utf-8")
     return cast("dict[str, list[str]]", json.loads(found))
 
 
-def _told(check: Check, gateways: list[Gateway]) -> dict[str, object]:
+def _as_json(check: Check, gateways: list[Gateway]) -> dict[str, object]:
     source = check.source
     return {
         "id": check.id,

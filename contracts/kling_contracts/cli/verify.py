@@ -1,4 +1,4 @@
-"""`kling-contracts verify`: run the campaign against a server."""
+"""`kling-contracts verify`: run all checks against a server."""
 
 from __future__ import annotations
 
@@ -31,12 +31,24 @@ if TYPE_CHECKING:
     from kling_contracts.verify.plan import Options
 
 _EPILOG: Final = f"""\
-keys on a command line can be seen by others, so they may come from the environment: {API_KEY_VARIABLE}, for \
---gateway kling {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE}; the second key \
-from {SECOND_API_KEY_VARIABLE}.
+environment variables, because other users of the machine can see keys on a command line:
+  {API_KEY_VARIABLE}            the key (--gateway cometapi)
+  {ACCESS_KEY_VARIABLE},
+  {SECRET_KEY_VARIABLE}        access and secret key (--gateway kling)
+  {KLING_API_KEY_VARIABLE}           a plain key (--gateway kling)
+  {SECOND_API_KEY_VARIABLE}    the key of another account
 
-exit status: 0 all that was seen holds; 1 something is broken; 2 wrong usage, nothing was sent; 3 the server \
-does not answer or refuses the key; 4 inconclusive, out of time or interrupted.
+exit status:
+  0  all checks with a verdict passed
+  1  a check failed
+  2  wrong usage; nothing was sent
+  3  the server does not answer, or refuses the key
+  4  inconclusive: a required check has no verdict, or the run was interrupted
+
+examples:
+  kling-contracts verify --base-url http://127.0.0.1:8000 --api-key sk-mock --max-tasks 20
+  kling-contracts verify --base-url http://127.0.0.1:8000 --only "refuses.*" auth.required
+  kling-contracts verify --base-url https://gateway.example --report html=report.html --record run.jsonl
 """
 _MAIN: Final = ", ".join(f"{gateway.main.name} of {gateway.name}" for gateway in GATEWAYS)
 
@@ -46,37 +58,44 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "verify",
         help="verify a server",
-        description="Send requests to a server and judge its answers. Without --max-tasks nothing is "
-        "created, but at a kling-mock, which costs nothing. A gateway on this machine may have a paid "
-        "service behind it.",
+        description="Send requests to a server and check its answers.\n\n"
+        "Without --max-tasks no task is created, except on kling-mock, which costs nothing.\n"
+        "A gateway on this machine may forward to a paid service.",
         epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--base-url", required=True, metavar="URL", help="where the server is")
-    parser.add_argument("--api-key", metavar="KEY", help="a key, or ACCESS:SECRET for --gateway kling")
-    parser.add_argument("--second-api-key", metavar="KEY2", help="the key of another account")
-    parser.add_argument(
+    server = parser.add_argument_group("server")
+    server.add_argument("--base-url", required=True, metavar="URL", help="base URL, without the API's paths")
+    server.add_argument("--api-key", metavar="KEY", help="a key, or ACCESS:SECRET for --gateway kling")
+    server.add_argument("--second-api-key", metavar="KEY2", help="the key of another account")
+    server.add_argument(
         "--gateway",
         choices=[gateway.name for gateway in GATEWAYS],
         default=COMETAPI.name,
-        help="what it speaks (default: %(default)s)",
+        help="the API of the server: %(choices)s (default: %(default)s)",
+        metavar="NAME",
     )
-    parser.add_argument(
+    server.add_argument(
         "--operation",
         metavar="NAME",
-        help=f"which operation is verified (default: {_MAIN})",
+        help=f"the operation to verify (default: {_MAIN})",
     )
-    parser.add_argument("--max-tasks", type=int, metavar="N", help="how many images may be created at most")
-    parser.add_argument(
+    limits = parser.add_argument_group("run")
+    limits.add_argument(
+        "--max-tasks",
+        type=int,
+        metavar="N",
+        help="the most images to create (default: 0; kling-mock: no limit)",
+    )
+    limits.add_argument(
         "--deadline", type=float, default=300.0, metavar="SECONDS", help="for the whole run (default: 300)"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="what the order of some requests is drawn from"
+    limits.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random order of requests (default: 0)"
     )
-    parser.add_argument(
-        "--plan", action="store_true", help="show what would be sent and created; send nothing"
-    )
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="write what was seen, for kling-contracts judge"
+    limits.add_argument("--plan", action="store_true", help="print the plan of the run; send nothing")
+    limits.add_argument(
+        "--record", type=Path, metavar="FILE", help="write a recording, for kling-contracts judge"
     )
     add_reports(parser)
     parser.set_defaults(run=run)
@@ -87,7 +106,7 @@ def run(given: argparse.Namespace) -> int:
     options = _options(given)
     if given.plan:
         if given.record or given.report:
-            raise UsageError("--plan sends nothing, so there is nothing for --record and --report to write")
+            raise UsageError("--plan sends nothing, so it excludes --record and --report; leave these out")
         return _show_plan(options, as_json=given.json)
     if not options.api_key:
         names = (
@@ -95,7 +114,7 @@ def run(given: argparse.Namespace) -> int:
             if given.gateway == "kling"
             else API_KEY_VARIABLE
         )
-        raise UsageError(f"no key: give --api-key or set {names}")
+        raise UsageError(f"no key: set --api-key, or {names} in the environment")
     if given.record:
         check_writable(given.record)
     return _verify(given, options, reports_in(given.report, given.record))
@@ -116,7 +135,7 @@ def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, 
         complain(f"{options.base_url}: {error}")
         return ExitCode.UNREACHABLE
     if recorder and recorder.problem:
-        complain(f"{given.record} is not whole: {recorder.problem}")
+        complain(f"--record {given.record}: the recording is incomplete: {recorder.problem}")
     return deliver(report, files, as_json=given.json, require_all=given.require == "all")
 
 
@@ -127,22 +146,22 @@ def _options(given: argparse.Namespace) -> Options:
     if problem:
         raise UsageError(f"--base-url {given.base_url!r}: {problem}")
     if given.max_tasks is not None and given.max_tasks < 0:
-        raise UsageError(f"--max-tasks {given.max_tasks}: it is 0 or more")
+        raise UsageError(f"--max-tasks: must be 0 or more; got {given.max_tasks}")
     if not 0 < given.deadline < float("inf"):
-        raise UsageError(f"--deadline {given.deadline}: it is a number of seconds above 0")
+        raise UsageError(f"--deadline: must be a number of seconds above 0; got {given.deadline:g}")
     gateway = gateway_named(given.gateway)
     operation = operation_named(given.operation, gateway)
     check_ids(given.only, gateway if operation is None else gateway.focused(operation))
     for flag, key in (("--api-key", given.api_key), ("--second-api-key", given.second_api_key)):
         if key == "":
-            raise UsageError(f"{flag}: it is empty; leave it out to take the key from the environment")
+            raise UsageError(f"{flag}: must not be empty; omit it to read the key from the environment")
     first = given.api_key or _key_from_environment(given.gateway)
     second = given.second_api_key or os.environ.get(SECOND_API_KEY_VARIABLE) or None
     for flag, key in (("--api-key", first), ("--second-api-key", second)):
         if key and not (key.isascii() and key.isprintable() and " " not in key):
-            raise UsageError(f"{flag}: a key has no blanks and no characters outside ASCII")
+            raise UsageError(f"{flag}: must be printable ASCII without blanks; got {len(key)} characters")
     if first and first == second:
-        raise UsageError("--second-api-key: it is the first key; it has to be that of another account")
+        raise UsageError("--second-api-key: must be the key of another account; got the first key")
     return Options(
         base_url=given.base_url.rstrip("/"),
         api_key=first,

@@ -1,6 +1,6 @@
-"""A test suite for any client of the API: write an adapter of ten lines, get a verdict on each property.
+"""A pytest suite for any client of the API: from an adapter of about ten lines, one test for each property.
 
-Needs the extra `contracts`.
+Requires the extra `contracts`.
 """
 
 from kling_contracts.client_suite.adapter import ClientAdapter, Outcome, Service

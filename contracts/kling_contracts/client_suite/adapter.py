@@ -1,4 +1,4 @@
-"""What a user writes: an adapter that submits, queries and waits with the client under test."""
+"""The adapter that a user writes: it submits, queries and waits with the client under test."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kling_contracts.gateways import Gateway
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The address of the scripted server, and the keys and the gateway that the client has to use.
+    """The scripted server as the client under test must use it: base URL, keys and gateway.
 
-    `base_url` is an origin without prefix (what stands in for https://api.cometapi.com), the same for all
-    calls; `timeout` the seconds that one HTTP request should be given, unless the client has a timeout of its
-    own. Kling itself accepts `api_key`, or a token signed with `access_key` and `secret_key`.
+    - `base_url`: an origin without path prefix, in place of https://api.cometapi.com; the same for all calls.
+    - `timeout`: seconds for one HTTP request, unless the client has its own timeout.
+    - `api_key`: a plain key. With gateway KLING, also a token signed with `access_key` and `secret_key`.
     """
 
     base_url: str
@@ -28,17 +28,17 @@ class Service:
 
     @property
     def create_url(self) -> str:
-        """Where a task is created, by POST."""
+        """The URL to create a task, by POST."""
         return self.base_url + self.gateway.create_path
 
     def task_url(self, task_id: str) -> str:
-        """Where a task is queried, by GET."""
+        """The URL to query a task, by GET."""
         return f"{self.create_url}/{quote(task_id, safe='')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The client's view of a task: its status, the URLs of its images, the reason of a failure."""
+    """A task as the client reports it: status, URLs of its images, reason of a failure."""
 
     status: str
     images: Sequence[str] = ()
@@ -46,17 +46,16 @@ class Outcome:
 
 
 class ClientAdapter(ABC):
-    """The client under test, under names that the suite knows.
+    """Base class of adapters. Methods may be `async def`; exceptions of the client need no translation.
 
-    Exceptions need no translation: they are judged by what was seen on the wire. Every method may be
-    `async def` instead. Three attributes describe the client:
+    Three attributes describe the client:
 
-    `fields`: the body fields that it can send, by the names of the contract; None: all, and unknown ones.
-    `validates_locally`: whether it refuses an invalid request before sending. If not, the suite asks that
-    what the service refuses reaches the caller.
-    `virtual_time`: whether it waits in this process by `time.sleep`, `asyncio.sleep` or other timers of the
-    event loop, or `threading.Event.wait`; then waiting takes no time. A client that waits otherwise, in
-    another process for example, takes real seconds.
+    - `fields`: the body fields that it can send, by their names in the contract. None: all, and unknown ones.
+    - `validates_locally`: it refuses invalid requests before sending. If False, the suite checks instead that
+      refusals of the service reach the caller.
+    - `virtual_time`: it waits in this process, by `time.sleep`, `asyncio.sleep`, other timers of the event
+      loop, or `threading.Event.wait`; such waits take no real time. If False (for example for a client in
+      another process), the tests take real seconds.
     """
 
     fields: Collection[str] | None = None
@@ -65,16 +64,16 @@ class ClientAdapter(ABC):
 
     @abstractmethod
     def submit(self, service: Service, request: dict[str, object]) -> str | Awaitable[str]:
-        """Create a task and give its id. `request` is the body as the contract has it."""
+        """Create a task and return its id. `request` is the body, with the contract's field names."""
 
     @abstractmethod
     def query(self, service: Service, task_id: str) -> Outcome | Awaitable[Outcome]:
-        """Ask once."""
+        """Query a task once."""
 
     @abstractmethod
     def wait(self, service: Service, task_id: str, deadline: float) -> Outcome | Awaitable[Outcome]:
-        """Ask until the task has ended, or raise once `deadline` seconds are over."""
+        """Poll until the task has ended; raise after `deadline` seconds."""
 
     def fetch(self, service: Service, url: str) -> bytes | Awaitable[bytes]:
-        """Download a picture. Optional: where it is left out, its properties are skipped."""
+        """Download an image. Optional; without it, the properties of downloads are skipped."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""One call of an adapter, and all that can be seen of it."""
+"""Runs one call of an adapter and records its result, requests and duration."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from kling_contracts.client_suite.replies import PICTURES
 from kling_contracts.client_suite.server import Received
 from kling_contracts.client_suite.virtual_time import OutOfTime, RealTimeThread
 
-# What is still going on in threads and tasks of the client is watched for so long, in real seconds.
+# Real seconds to watch threads and tasks that the client left running after a call.
 _AFTERMATH: Final = 0.2
 NEVER: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One call of the adapter: what it returned or raised, what was sent meanwhile, and how long it took.
+    """The record of one call of the adapter: its value or error, requests and duration.
 
-    `seconds` are virtual where the client lives in virtual time. `overdue`: the suite ended it,
-    `late` counts the requests that came after it, `unstopped` those after it was interrupted, as by Ctrl-C (a
-    coroutine: cancelled); None if that did not happen.
+    - `seconds`: the duration, in virtual time if the client waits in virtual time.
+    - `overdue`: the suite stopped the call.
+    - `late`: the number of requests after the call had ended.
+    - `unstopped`: the number of requests after an interruption by Ctrl-C (for a coroutine: cancellation);
+      None if the call was not interrupted.
     """
 
     value: object = None
@@ -56,25 +58,25 @@ class Attempt:
         return str(self.outcome.status) if self.outcome else ""
 
     def shows(self, text: str) -> bool:
-        """Whether a text reaches the caller, in the value returned or the exception raised."""
+        """Whether the caller receives a text, in the returned outcome or the raised exception."""
         return text in (str(self.outcome.message) if self.outcome else self.complaint)
 
     @property
     def complaint(self) -> str:
-        """The whole text of an exception, its causes and notes included."""
+        """The exception with its traceback, causes and notes; empty without one."""
         return "" if self.error is None else "".join(traceback.format_exception(self.error))
 
     def __str__(self) -> str:
         if self.overdue:
-            return f"a call that the suite had to end after {self.seconds:.0f} s"
+            return f"a call that the suite stopped after {self.seconds:.0f} s"
         if self.error is None:
-            return f"the return of {self.value!r}"
+            return f"the return value {self.value!r}"
         return f"{type(self.error).__name__}: {str(self.error)[:300]}"
 
 
 @dataclass
 class _End:
-    """When a call came to its end, and what had been sent by then."""
+    """The time at which a call ended, and the requests until then."""
 
     environment: Environment
     now: Callable[[], float]
@@ -99,7 +101,7 @@ def attempted(
     limit: float,
     interruption: float = NEVER,
 ) -> Attempt:
-    """Make a call, end it after `limit` seconds of `now`, interrupt it after `interruption` of them."""
+    """Run a call. Stop it after `limit` seconds of the clock `now`; interrupt it after `interruption`."""
     clock, server = environment.clock, environment.server
     server.requests.clear()
     clock.overdue, environment.stopped = False, None
@@ -115,7 +117,7 @@ def attempted(
             value = environment.run(_awaited(cast("Awaitable[object]", value), end, interruption))
     except (Exception, SystemExit, OutOfTime, asyncio.CancelledError, KeyboardInterrupt) as raised:
         if isinstance(raised, KeyboardInterrupt) and environment.stopped is None:
-            raise  # that was the user
+            raise  # pressed by the user
         error = raised
     finally:
         clock.interruption = NEVER
@@ -134,7 +136,7 @@ def attempted(
 
 
 async def _awaited(value: Awaitable[object], end: _End, interruption: float) -> object:
-    """What a method of the adapter returns; tasks that it leaves behind are watched, then cancelled."""
+    """Await a method of the adapter. Tasks that it left running are watched for a while, then cancelled."""
     before = asyncio.all_tasks()
     work = asyncio.ensure_future(value)
     stopper = (
@@ -167,7 +169,7 @@ async def _stop(work: asyncio.Future[object], environment: Environment, seconds:
 
 
 def _watch_threads(before: set[threading.Thread]) -> None:
-    """Give threads that the call left behind the time to be seen sending."""
+    """Wait a moment for threads that the call left running, so that their requests are recorded."""
     for thread in set(threading.enumerate()) - before:
         if not isinstance(thread, RealTimeThread):
             thread.join(_AFTERMATH)

@@ -1,4 +1,4 @@
-"""The requests that clients are given, and the sending of one of them."""
+"""Request bodies for clients, and a helper that submits one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kling_contracts.vocabulary import TaskStatus
 
 
 def given_body(harness: Harness, body: object) -> dict[str, object]:
-    """A drawn body under the declared names, and with what the client can send only."""
+    """A drawn body with declared names instead of aliases, and only with fields that the client can send."""
     given = dict(cast("Mapping[str, object]", body))
     for field in harness.operation.fields:
         for alias in field.aliases:
@@ -33,21 +33,21 @@ def valid_bodies(harness: Harness) -> st.SearchStrategy[dict[str, object]]:
 
 
 def smallest_body(harness: Harness, **more: object) -> dict[str, object]:
-    """The request with the required field only, and what is named."""
+    """The body with the required field only, plus `more`."""
     name = harness.operation.fields[0].name
     item = {"subject_image": "https://example.com/cat.png"}
     return {name: [dict(item), dict(item)], **more}
 
 
 def sent_body(sent: Received) -> object:
-    """The decoded body of a create. A body that is not JSON in UTF-8 breaks the property that reads it."""
+    """The decoded body of a create. A body that is not JSON in UTF-8 breaks the property (raises Broken)."""
     try:
         return sent.json()
     except ValueError as error:
-        fault("a body of JSON in UTF-8", f"{sent}\n({error})")
+        fault("a body that is JSON in UTF-8", f"{sent}\n({error})")
 
 
 def submit(harness: Harness, body: dict[str, object]) -> Attempt:
-    """Let the client create a task, which the service accepts."""
+    """Call the adapter's `submit`; the scripted server accepts the create."""
     harness.answer_with(creates=[created(task(TaskStatus.SUBMITTED))])
     return harness.submit(body)

@@ -1,4 +1,4 @@
-"""What a client may sign itself in with: the plain key, or a token made of a pair of keys."""
+"""The credentials of the suite: a plain key, or a token signed with a pair of keys."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import hmac
 import json
 from typing import Any, Final, cast
 
-# Made for the suite: they open nothing anywhere.
+# Made up for the suite; not valid at any service.
 KEY: Final = "sk-5f0c1e7a9b3d4c2e8fa6"
 ACCESS_KEY: Final = "ak-7d31c05e92b84f6a"
-SECRET_KEY: Final = "41f9a6d2e0837b5c9d14e6f2a8037c5b"  # noqa: S105 -- made for the suite
-# Part of a second is lost where times are whole seconds.
+SECRET_KEY: Final = "41f9a6d2e0837b5c9d14e6f2a8037c5b"  # noqa: S105 -- made up for the suite
+# Seconds of tolerance, because times of tokens may be whole seconds.
 _ROUNDING: Final = 1.0
 
 
 def token_fault(token: str, now: float) -> str:
-    """What is wrong with a token (JWT, HS256), nothing where it is good at `now`, in Unix seconds."""
+    """The fault of a token (JWT, HS256) at the time `now` in Unix seconds; empty if it is valid."""
     parts = token.split(".")
     if len(parts) != 3:
-        return "neither the key of `service.api_key` nor a token of three parts"
+        return "neither `service.api_key` nor a token of three parts"
     try:
         header, claims = (cast("dict[str, Any]", json.loads(_decoded(part))) for part in parts[:2])
         signature = _decoded(parts[2])
@@ -35,9 +35,9 @@ def token_fault(token: str, now: float) -> str:
         return "a token that is not signed with `service.secret_key`"
     expires, begins = claims.get("exp"), claims.get("nbf", now)
     if not isinstance(expires, int | float) or expires < now - _ROUNDING:
-        return f"a token that has expired (exp {expires!r}, and it is {now:.0f})"
+        return f"a token that has expired (exp {expires!r}, now {now:.0f})"
     if not isinstance(begins, int | float) or begins > now + _ROUNDING:
-        return f"a token that is not valid yet (nbf {begins!r}, and it is {now:.0f})"
+        return f"a token that is not valid yet (nbf {begins!r}, now {now:.0f})"
     return ""
 
 

@@ -21,13 +21,12 @@ from kling_contracts.gateways import INTERCEPTED_HOSTS
 class Environment:
     """A scripted server and an event loop, both open until `close`.
 
-    Clients that live as long as a program keep their base URL, their connections and their loop; so the
-    suite does as well.
+    They last for the whole suite, because long-lived clients keep their base URL, connections and loop.
     """
 
     def __init__(self) -> None:
         self.clock = VirtualTime(self._is_quiet, self.interrupt)
-        # The number of requests received when a call was interrupted; None where it was not.
+        # The number of requests received when a call was interrupted; None without interruption.
         self.stopped: int | None = None
         self.connections = Connections(self._is_awaited)
         self.server = self._new_server()
@@ -42,7 +41,7 @@ class Environment:
         self.close()
 
     def close(self) -> None:
-        """Close both. They open again where they are wanted again."""
+        """Close both. They open again when they are needed."""
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.close()
@@ -51,12 +50,12 @@ class Environment:
             self.server, self._listens = self._new_server(), False
 
     def interrupt(self) -> None:
-        """Take note of what had been sent when a call is interrupted."""
+        """Record the number of requests at the moment of an interruption."""
         self.server.settle()
         self.stopped = len(self.server.requests)
 
     def open_server(self, answer: Callable[[Received], Reply], now: Callable[[], float]) -> ScriptedServer:
-        """The scripted server, with nothing left of what it was used for before."""
+        """The scripted server, started if needed, without requests of previous tests."""
         if not self._listens:
             self.server.__enter__()
             self._listens = True
@@ -64,13 +63,13 @@ class Environment:
         return self.server
 
     def run(self, work: Coroutine[Any, Any, object]) -> object:
-        """What a coroutine returns, in the loop of this environment."""
+        """Run a coroutine in the event loop of this environment; return its result."""
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=self._loop)
         try:
             return self._runner.run(work)
         except BaseException:
-            if self.clock.overdue:  # the loop was left in the middle of something
+            if self.clock.overdue:  # the loop may be in an inconsistent state
                 runner, self._runner = self._runner, None
                 runner.close()
             raise
@@ -83,19 +82,19 @@ class Environment:
         return asyncio.SelectorEventLoop(self._selector)
 
     def _is_awaited(self, number: int) -> bool:
-        """Whether our loop, in virtual time, waits for a socket."""
+        """Whether the loop, in virtual time, waits for the socket with this file descriptor."""
         awaited = self._selector.get_map() if self._selector and self.clock.active else None
         return awaited is not None and number in awaited  # None: the loop is closed
 
     def _is_quiet(self) -> bool:
-        """Whether nothing is under way between the client and the scripted server."""
+        """Whether no request or reply is in transit between the client and the scripted server."""
         return not self._listens or self.server.is_idle()
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Lets virtual time pass where a loop has nothing to do but wait for a timer.
+    """Advances virtual time when the loop only waits for a timer.
 
-    So timeouts and timers take no time either, however a client came to them.
+    So all timers and timeouts of the loop take no real time, whichever function created them.
     """
 
     def __init__(self, clock: VirtualTime) -> None:
@@ -126,7 +125,7 @@ _LOOPBACK: Final = "127.0.0.1,localhost"
 
 
 class Isolation:
-    """A context in which the names of the service are not resolved, and no proxy is asked for loopback."""
+    """A context in which the service's host names do not resolve, and no proxy is used for loopback."""
 
     def __init__(self) -> None:
         self._resolve = socket.getaddrinfo
@@ -152,17 +151,17 @@ class Isolation:
         if isinstance(name, str) and name.lower().rstrip(".") in INTERCEPTED_HOSTS:
             raise socket.gaierror(
                 socket.EAI_FAIL,
-                f"{name} is the real service, where tasks are billed: the client has to use service.base_url",
+                f"{name} is the real service, which bills tasks; the client must use service.base_url",
             )
         return self._resolve(host, *arguments, **named)
 
 
 class Connections:
-    """Knows the sockets that were connected in this process while it was entered, for as long as they live.
+    """A context that tracks the sockets connected in this process, to find the client's timeouts.
 
-    Not seen are those of other processes, and of libraries that are not written in Python. `is_awaited` says
-    of the number of a socket whether an event loop in virtual time waits for it: there a timeout is over at
-    once, so a client that still waits has none.
+    Sockets of other processes, and of libraries not written in Python, are not tracked. `is_awaited`: whether
+    an event loop in virtual time waits for the socket with a file descriptor. In virtual time a timeout of
+    the loop fires immediately, so a client that still waits there has none.
     """
 
     def __init__(self, is_awaited: Callable[[int], bool]) -> None:
@@ -186,7 +185,7 @@ class Connections:
         self._patch.stop()
 
     def client_timeout(self, address: Address) -> ClientTimeout:
-        """How long the client at an address would go on waiting."""
+        """The timeout of the client that is connected from an address."""
         client = self._at(address)
         timeout = 0.0 if client is None else client.gettimeout()
         if client is None or (timeout == 0 and not self._is_awaited(client.fileno())):
@@ -202,5 +201,5 @@ class Connections:
 def _address(client: socket.socket) -> object:
     try:
         return client.getsockname()
-    except OSError:  # it is closed
+    except OSError:  # the socket is closed
         return None

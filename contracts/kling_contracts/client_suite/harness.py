@@ -1,4 +1,4 @@
-"""The harness of a client under test: calls it, records its requests, reports what is wrong."""
+"""The harness of a client under test: calls the adapter, records requests, reports broken properties."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from kling_contracts.vocabulary import Source
 T = TypeVar("T")
 
 TIMEOUT: Final = 30.0
-# Bodies are large, and clients take their time.
-_PATIENT: Final = (
+# Bodies are large and clients may be slow.
+_SUPPRESSED: Final = (
     HealthCheck.too_slow,
     HealthCheck.data_too_large,
     HealthCheck.filter_too_much,
     HealthCheck.large_base_example,
 )
-# A client that sends more requests than this in one call never stops by itself.
+# A client that sends more requests in one call is considered endless and is stopped.
 MANY: Final = 3000
-# A client whose waiting takes longer than this in real seconds does not live in virtual time.
+# A client that waits for more real seconds does not wait in virtual time.
 _MOST_REAL_SECONDS: Final = 15.0
 
 
 class Broken(Exception):
-    """A property does not hold. `rule` is the rule of the contract that is concerned, if it is one."""
+    """A property does not hold. `rule` is the contract's rule concerned, if any; `tag` describes the case."""
 
     def __init__(
         self, expected: str, seen: str, *, given: object = None, rule: Rule | None = None, tag: str = ""
@@ -52,7 +52,7 @@ class Broken(Exception):
 
 
 class Inconclusive(Exception):
-    """A property could not be checked: it depends on something broken that another property reports."""
+    """A property could not be checked, for example because a property that it depends on is broken."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Harness:
 
     @property
     def pictures(self) -> str:
-        """Where pictures are: for a client this is another host."""
+        """The origin of result images, for the client a different host."""
         return f"http://localhost:{self.server.port}"
 
     @property
@@ -113,7 +113,7 @@ class Harness:
     def answer_with(
         self, *, creates: Sequence[Reply] = (), queries: Sequence[Reply] = (), accepts: bool = True
     ) -> Script:
-        """Begin a new script."""
+        """Start a new script of replies, and clear the recorded requests."""
         self.script = Script(self.gateway, creates=creates, queries=queries, accepts=accepts)
         self.server.requests.clear()
         return self.script
@@ -125,7 +125,7 @@ class Harness:
         return _require_outcome(self._call(lambda: self.adapter.query(self.service, task_id)), "query")
 
     def wait(self, task_id: str, deadline: float, *, interruption: float = float("inf")) -> Attempt:
-        """Let the client wait; interrupt it after `interruption` seconds."""
+        """Call the adapter's `wait`; interrupt it after `interruption` seconds."""
         began = time.perf_counter()
         call = self._call(
             lambda: self.adapter.wait(self.service, task_id, deadline),
@@ -135,9 +135,9 @@ class Harness:
         took = time.perf_counter() - began
         if self.adapter.virtual_time and took > _MOST_REAL_SECONDS and took > call.seconds / 2:
             fault(
-                "a client that waits by `time.sleep`, `asyncio.sleep`, a timer of its loop or `Event.wait`",
-                f"waiting that took {took:.0f} real seconds: set `virtual_time = False`, "
-                "and the suite waits for shorter times",
+                "waiting by `time.sleep`, `asyncio.sleep`, a timer of the event loop or `Event.wait`",
+                f"a wait of {took:.0f} real seconds; with `virtual_time = False` the suite uses shorter "
+                "deadlines",
             )
         return _require_outcome(call, "wait")
 
@@ -145,14 +145,14 @@ class Harness:
         return self._call(lambda: self.adapter.fetch(self.service, url))
 
     def capture(self) -> pytest.CaptureFixture[str]:
-        """The output from now on of this process and of those that it starts."""
+        """Capture the output of this process and its child processes from now on."""
         fixture: pytest.CaptureFixture[str] = self.request.getfixturevalue("capfd")
         return fixture
 
     def for_all(
         self, values: st.SearchStrategy[T], check: Callable[[T], None], examples: int | None = None
     ) -> None:
-        """Check that something holds for values; what is raised is about the smallest that breaks it."""
+        """Check drawn values. Raises Broken with the smallest value for which `check` raises it."""
         found: list[Broken] = []
 
         def judge(value: T) -> None:
@@ -170,7 +170,7 @@ class Harness:
             deadline=None,
             report_multiple_bugs=False,
             phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=_PATIENT,
+            suppress_health_check=_SUPPRESSED,
         )(given(values)(judge))
         try:
             run()
@@ -178,7 +178,7 @@ class Harness:
             if not found:
                 raise
             first = found[0]
-            seen = f"{first.seen} (not every time: the client keeps something from one call to the next)"
+            seen = f"{first.seen} (not every time: the client keeps state between calls)"
             raise Broken(first.expected, seen, given=first.given, rule=first.rule, tag=first.tag) from error
 
     def _answer(self, request: Received) -> Reply:
@@ -202,21 +202,21 @@ class Harness:
 
 def _require_outcome(attempt: Attempt, method: str) -> Attempt:
     if attempt.error is None and attempt.outcome is None:
-        fault(f"that the adapter's {method} returns an Outcome", attempt)
+        fault(f"an Outcome, returned by the adapter's {method}", attempt)
     return attempt
 
 
 def fault(expected: str, seen: object, *, rule: Rule | None = None, tag: str = "") -> NoReturn:
-    """Report that a property is broken. Raises Broken."""
+    """Raise Broken: the property does not hold."""
     raise Broken(expected, str(seen), rule=rule, tag=tag)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Property:
-    """One thing that is asked of a client.
+    """A property that a correct client has.
 
-    `id` is stable; `sentence` describes it, `source` is the evidence in the contract. `hint` says
-    what to do about a client for which it does not hold, `skip` why an adapter cannot be asked for it.
+    `id` is stable, `sentence` states the property, `source` is its evidence in the contract. `hint` is the
+    advice for a client that breaks it, `skip` the reason why it does not apply to an adapter (or empty).
     """
 
     id: str
@@ -228,5 +228,5 @@ class Property:
 
     @property
     def name(self) -> str:
-        """The id without what is in brackets."""
+        """The id without its part in brackets."""
         return self.id.partition("[")[0]

@@ -17,7 +17,7 @@ from kling_contracts.vocabulary import TaskStatus
 
 PICTURES: Final = "/pictures/"
 TOO_MANY: Final = 429
-# Values for the templates of all refusals; those of validations say what they are about.
+# Values for the templates of all refusals; extra values are ignored.
 _FILLING: Final = {
     "id": TASK_ID,
     "model": "kling-v9",
@@ -29,7 +29,7 @@ _FILLING: Final = {
 
 
 def task(status: TaskStatus | str, *, pictures: str = "", task_id: str = TASK_ID) -> TaskMessage:
-    """A task in a status, also in one that this API does not have; `pictures` is the origin of its images."""
+    """A task with a status, which may be unknown to the API; `pictures` is the origin of its images."""
     like = status if isinstance(status, TaskStatus) else TaskStatus.PROCESSING
     shown = replace(task_in(like), task_id=task_id)
     if status == TaskStatus.SUCCEED:
@@ -40,17 +40,17 @@ def task(status: TaskStatus | str, *, pictures: str = "", task_id: str = TASK_ID
 
 
 def answer(wire: object, *, delivery: Delivery = Delivery.WHOLE, seconds: float = REPLY_SECONDS) -> Reply:
-    """A decoded body as an answer of success."""
+    """A JSON value as the body of a reply with status 200."""
     return Reply(body=json.dumps(wire).encode(), delivery=delivery, seconds=seconds)
 
 
 def created(message: TaskMessage) -> Reply:
-    """The answer to a create."""
+    """The success reply to a create."""
     return answer(Envelope.success(message.to_wire(with_result=False), REQUEST_ID).to_wire())
 
 
 def shown(message: TaskMessage, *, seconds: float = REPLY_SECONDS) -> Reply:
-    """The answer to a query."""
+    """The success reply to a query."""
     return answer(Envelope.success(message.to_wire(), REQUEST_ID).to_wire(), seconds=seconds)
 
 
@@ -62,23 +62,23 @@ def refused(gateway: Gateway, reason: RefusalReason, **filling: object) -> Reply
 
 
 def too_many(gateway: Gateway, retry_after: str) -> Reply:
-    """The refusal of a client that sends too often, with Retry-After; the request had no effect."""
+    """The gateway's 429 reply with Retry-After; the request has no effect."""
     reply = refused(gateway, RefusalReason.NO_SLOTS)
     return replace(reply, headers=(*reply.headers, ("Retry-After", retry_after)))
 
 
 def out_of_order(status: int) -> Reply:
-    """The page of a proxy whose upstream does not answer; not JSON."""
-    page = f"<html><body>{status}: the service did not answer</body></html>"
+    """An HTML page, as sent by a proxy whose upstream does not respond."""
+    page = f"<html><body>{status}: the upstream did not respond</body></html>"
     return Reply(status=status, body=page.encode(), headers=(("Content-Type", "text/html"),))
 
 
 @dataclass
 class Script:
-    """Answers creates and queries, each from a list whose last reply is repeated.
+    """Replies to creates and queries, each from a list whose last reply is repeated.
 
-    `accepts`: whether a create makes a task, whatever its reply; a create whose external id is in use is
-    refused.
+    `accepts`: creates count as accepted, also if their reply is lost. A create with an external id that is in
+    use is refused.
     """
 
     gateway: Gateway

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from kling_contracts.client_suite.virtual_time import RealTimeThread
 
-# How long a reply is held back from a client that does not give up by itself, in real seconds.
+# Real seconds for which a stalled reply is held back from a client that does not time out.
 STALL_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 5.0
 REPLY_SECONDS: Final = 0.05
@@ -28,27 +28,27 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class ClientTimeout(Enum):
-    """How long a client that waits for an answer will go on waiting."""
+    """The timeout of a client that waits for a response."""
 
-    LIMITED = "until a timeout of its own"
-    ENDLESS = "for ever"
-    UNSEEN = "it cannot be seen how long"
+    LIMITED = "it has a timeout"
+    ENDLESS = "it has no timeout"
+    UNSEEN = "unknown"
 
 
 class Delivery(Enum):
-    """How a reply gets to the client, or does not."""
+    """The way in which a reply is sent, or lost."""
 
-    WHOLE = "whole"
+    WHOLE = "complete"
     CHUNKED = "in chunks"
-    CLOSING = "whole, and the connection is closed"
+    CLOSING = "complete, then the connection is closed"
     CUT = "half of the body, then the connection is dropped"
-    DROPPED = "the connection is dropped before any answer"
-    STALLED = "no answer, until the client gives up"
+    DROPPED = "the connection is dropped without a response"
+    STALLED = "no response until the client gives up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A reply of the script. `seconds` is the virtual time that it takes."""
+    """A reply of the script. `seconds` is its virtual duration."""
 
     status: int = 200
     body: bytes = b""
@@ -59,9 +59,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request as it came: names of headers as they were spelled, the body decoded from chunks only.
+    """A recorded request: header names in their original case, the body without transfer encoding.
 
-    `at` is when, in seconds of the clock that the scripted server was given.
+    `at` is its time of arrival, in seconds of the clock passed to `ScriptedServer.begin`.
     """
 
     method: str
@@ -75,11 +75,11 @@ class Received:
         return urlsplit(self.target).path
 
     def header(self, name: str) -> str:
-        """The values of a header, joined by commas; empty without one."""
+        """The values of a header (name in lower case), joined by commas; empty if it is missing."""
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     def json(self) -> object:
-        """The decoded body. Raises ValueError where it is not JSON in UTF-8."""
+        """The decoded body. Raises ValueError if it is not JSON in UTF-8."""
         return cast("object", json.loads(self.body.decode("utf-8")))
 
     def __str__(self) -> str:
@@ -89,9 +89,9 @@ class Received:
 
 
 class ScriptedServer:
-    """Listens on a free loopback port while it is entered. `answer` can be replaced at any time.
+    """A context that listens on a free loopback port. `answer` can be replaced at any time.
 
-    `client_timeout` gives how long a client that still waits, at an address, would go on.
+    `client_timeout` returns the timeout of the client connected from an address.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ScriptedServer:
             for connection in self._open:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-        # Not every system wakes an `accept` whose socket is closed; a connection always does.
+        # On some systems closing a socket does not wake its `accept`; a connection always does.
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port)).close()
         for thread in list(self._threads):
@@ -129,24 +129,24 @@ class ScriptedServer:
     def begin(
         self, answer: Callable[[Received], Reply], now: Callable[[], float] = time.perf_counter
     ) -> None:
-        """Forget the requests so far. `now` is the clock of `Received.at`."""
+        """Clear the recorded requests and set the replies. `now` is the clock of `Received.at`."""
         with self._lock:
             self.answer, self._now = answer, now
             self.requests: list[Received] = []
             self.failure: Exception | None = None
-            # Stalled replies for which a client still waited after `STALL_SECONDS`: how long it would go on.
-            self.endured: list[ClientTimeout] = []
+            # The timeout of each client that still waited for a stalled reply after `STALL_SECONDS`.
+            self.outlasted: list[ClientTimeout] = []
 
     def is_idle(self) -> bool:
-        """Whether all that was sent so far has been read and answered."""
+        """Whether all requests sent so far have been read and answered."""
         with self._lock:
             waiting = select.select([self._listener, *self._open], [], [], 0)[0]
             return not waiting and not self._busy
 
     def settle(self) -> None:
-        """Wait until the scripted server is idle: a client that gave up may be ahead of us."""
-        late = time.perf_counter() + SETTLE_SECONDS
-        while time.perf_counter() < late and not self.is_idle():
+        """Wait until the server is idle: a request of a client that gave up may not have been read yet."""
+        end = time.perf_counter() + SETTLE_SECONDS
+        while time.perf_counter() < end and not self.is_idle():
             Event().wait(0.001)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
@@ -158,7 +158,7 @@ class ScriptedServer:
     def _accept(self) -> None:
         while True:
             select.select([self._listener], [], [])
-            with self._lock:  # a connection in hand is not idleness
+            with self._lock:  # so that `is_idle` never misses a connection being accepted
                 connection, _ = self._listener.accept()
                 if self._closing:
                     connection.close()
@@ -173,8 +173,8 @@ class ScriptedServer:
                 while self._converse(connection, stream):
                     pass
         except (OSError, HTTPException, ValueError):
-            pass  # the client went away, or does not speak HTTP: it will notice by itself
-        except Exception as error:  # noqa: BLE001 -- a mistake of a script: the harness raises it
+            pass  # the client disconnected or did not send HTTP; it gets an error itself
+        except Exception as error:  # noqa: BLE001 -- an error in a script; the harness raises it
             self.failure = error
         finally:
             with self._lock:
@@ -183,8 +183,8 @@ class ScriptedServer:
                 connection.close()
 
     def _converse(self, connection: socket.socket, stream: BufferedReader) -> bool:
-        """One request and its answer; True if the connection stays."""
-        if not connection.recv(1, socket.MSG_PEEK):  # peeked at: `is_idle` has to see it as well
+        """Handle one request; True if the connection stays open."""
+        if not connection.recv(1, socket.MSG_PEEK):  # peek, so that `is_idle` still sees unread data
             return False
         with self._lock:
             self._busy.add(connection)
@@ -195,7 +195,7 @@ class ScriptedServer:
         return stays
 
     def _serve(self, connection: socket.socket, request: Received) -> bool:
-        """Answer; True if the connection stays."""
+        """Record a request and send its reply; True if the connection stays open."""
         with self._lock:
             self.requests.append(replace(request, at=self._now()))
             reply = self.answer(request)
@@ -216,18 +216,18 @@ class ScriptedServer:
         return reply.delivery is not Delivery.CLOSING and not asked
 
     def _stall(self, connection: socket.socket) -> None:
-        """Send nothing, for a while. The server is idle meanwhile: virtual time may pass."""
+        """Hold the reply back for a while. The server counts as idle, so virtual time may pass."""
         with self._lock:
             self._busy.discard(connection)
         connection.settimeout(STALL_SECONDS)
         try:
             connection.recv(1)
         except TimeoutError:
-            self.endured.append(self._client_timeout(connection.getpeername()))
+            self.outlasted.append(self._client_timeout(connection.getpeername()))
 
 
 def _receive(connection: socket.socket, stream: BufferedReader) -> Received | None:
-    """The next request of a connection, None at its end."""
+    """Read the next request of a connection; None at its end."""
     line = stream.readline(65537).decode("latin-1").split()
     if len(line) != 3:
         return None
@@ -267,7 +267,7 @@ def _head(reply: Reply) -> bytes:
 
 
 def _chunks(body: bytes) -> bytes:
-    """Two chunks that part the body anywhere, also within a character."""
+    """The body in two chunks, split in the middle, possibly within a character."""
     middle = len(body) // 2
     parts = [part for part in (body[:middle], body[middle:]) if part]
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"

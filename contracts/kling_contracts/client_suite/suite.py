@@ -1,4 +1,4 @@
-"""From an adapter to a parametrised pytest test: one item for each property."""
+"""Makes a parametrised pytest test from an adapter: one item for each property."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kling_contracts.client_suite.properties.secrets import secrets
 from kling_contracts.client_suite.properties.validation import validation
 from kling_contracts.client_suite.properties.waiting import waiting
 from kling_contracts.gateways import COMETAPI, Gateway
+from kling_contracts.suggestions import did_you_mean
 
 DEFAULT_EXAMPLES = 20
 _SHOWN = 1500
@@ -35,27 +36,26 @@ def client_suite(
     skip: Mapping[str, str] | None = None,
     examples: int = DEFAULT_EXAMPLES,
 ) -> Test:
-    """A test to assign to a name that begins with `test_`; it has one item for each property.
+    """A test function with one item for each property; assign it to a name that begins with `test_`.
 
-    `skip` says why properties do not apply, by id, or by what is before the bracket for all of a name.
-    `examples` is how many values are tried where a property is about many. Raises ValueError for ids that
-    there are not, and for `fields` that the contract does not have.
+    - `skip`: reasons to skip properties, by id, or by name (the id before the bracket) for all of that name.
+    - `examples`: the number of values tried for a property that holds for many values.
+
+    Raises ValueError for an unknown id in `skip` and for an unknown field in `adapter.fields`.
     """
     reasons = dict(skip or {})
     cases = list(list_properties(adapter, gateway))
     known = {each.id for each in cases} | {each.name for each in cases}
-    unknown = sorted(reasons.keys() - known)
-    if unknown:
-        raise ValueError(f"there is no property {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    for name in reasons.keys() - known:
+        raise ValueError(f"skip: unknown property {name!r}; {did_you_mean(name, sorted(known))}")
     if examples < 1:
-        raise ValueError(f"examples must be at least 1, not {examples}")
+        raise ValueError(f"examples: must be at least 1, not {examples}")
 
     environment = Environment()
 
     def test(client_property: Property, request: pytest.FixtureRequest) -> None:
-        request.config.add_cleanup(
-            environment.close
-        )  # after the run: clients may keep what they opened until then
+        # At the end of the run, because clients may keep connections open between tests.
+        request.config.add_cleanup(environment.close)
         try:
             report = report_on(client_property, Harness(adapter, gateway, environment, request, examples))
         except Inconclusive as inconclusive:
@@ -75,7 +75,10 @@ def client_suite(
 
 
 def list_properties(adapter: ClientAdapter, gateway: Gateway = COMETAPI) -> Iterator[Property]:
-    """All properties that apply to a client, in the order of a task's life. Raises ValueError."""
+    """All properties that apply to a client, from creating a task to its end.
+
+    Raises ValueError for an unknown field in `adapter.fields`.
+    """
     _check_fields(adapter, gateway)
     yield from validation(adapter, gateway)
     yield from encoding(adapter, gateway)
@@ -97,13 +100,13 @@ def check_property(
     *,
     examples: int = DEFAULT_EXAMPLES,
 ) -> str:
-    """The report about one property in a new environment, empty where it holds. Raises Inconclusive."""
+    """Check one property in a new environment; see `report_on`."""
     with Environment() as environment:
         return report_on(wanted, Harness(adapter, gateway, environment, request, examples))
 
 
 def report_on(wanted: Property, harness: Harness) -> str:
-    """The report about one property, empty where it holds. Raises Inconclusive."""
+    """Check one property; return a report, empty if it holds. Raises Inconclusive."""
     try:
         with harness:
             wanted.check(harness)
@@ -113,7 +116,7 @@ def report_on(wanted: Property, harness: Harness) -> str:
 
 
 def render(wanted: Property, broken: Broken) -> str:
-    """The report about a broken property, for a reader who does not know the suite."""
+    """The report about a broken property, understandable without knowledge of the suite."""
     rule = broken.rule
     source = rule.source if rule is not None else wanted.source
     rows = {
@@ -148,9 +151,8 @@ def _check_fields(adapter: ClientAdapter, gateway: Gateway) -> None:
         return
     operation = gateway.main
     names = [field.name for field in operation.fields]
-    unknown = sorted(set(adapter.fields) - set(names))
-    if unknown:
-        raise ValueError(f"no such field: {', '.join(unknown)}; {gateway.title} has {', '.join(names)}")
+    for name in set(adapter.fields) - set(names):
+        raise ValueError(f"fields: unknown field {name!r}; {did_you_mean(name, names)}")
     missing = [each.name for each in operation.fields if each.required and each.name not in adapter.fields]
     if missing:
-        raise ValueError(f"fields lacks {', '.join(missing)}, without which there is no request")
+        raise ValueError(f"fields: must include the required field {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""Virtual time: a sleep returns at once and moves the clocks, so that waiting for minutes takes no time."""
+"""Virtual time: sleeps return immediately and advance the clocks, so long waits take no real time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 _CLOCKS: Final = ("time", "monotonic", "time_ns", "monotonic_ns")
 _NANOSECONDS: Final = 1_000_000_000
-# Whose copies of `time.sleep` and the like stay real: what the test itself runs on.
+# Packages that keep the real functions, because the test itself runs on them.
 _REAL: Final = frozenset(
     (
         *sys.stdlib_module_names,
@@ -27,27 +27,27 @@ _REAL: Final = frozenset(
         "kling_contracts",
     )
 )
-# Where other threads of the client may be at work, time passes after so much real silence, in seconds.
+# With other threads of the client running, time advances after this many real seconds without activity.
 SILENCE: Final = 0.05
 
 
 class OutOfTime(BaseException):
-    """Raised in a sleep that goes on long after the time allowed. No `except Exception` stops it."""
+    """Raised in a sleep beyond the limit. A BaseException, so that `except Exception` does not catch it."""
 
 
 class RealTimeThread(threading.Thread):
-    """A thread in real time: one of the scripted server."""
+    """A thread that keeps real time, as those of the scripted server."""
 
 
 class VirtualTime:
-    """A context in which `time.sleep` and `asyncio.sleep` return at once, and the clocks have moved on.
+    """A context in which `time.sleep` and `asyncio.sleep` return immediately and the clocks advance instead.
 
-    It holds for this thread and those started meanwhile, also for modules that imported the functions by
-    name. `threading.Event.wait` with a timeout is such a sleep as well, unless Python itself calls it. Not
-    reached are other ways to wait (conditions, queues, trio) and the time of a uvloop.
+    It applies to this thread and threads started meanwhile, also in modules that imported the functions by
+    name. `threading.Event.wait` with a timeout counts as a sleep, unless the standard library calls it. Other
+    ways to wait (conditions, queues, trio) and the clock of uvloop are not covered.
 
-    A sleep beyond `limit` raises `OutOfTime`, the first beyond `interruption` KeyboardInterrupt, as by
-    Ctrl-C; both in seconds of `elapsed`. `is_quiet`: whether nothing is under way on the wire.
+    A sleep beyond `limit` raises OutOfTime; the first beyond `interruption` raises KeyboardInterrupt, as
+    Ctrl-C does. Both are in seconds of `elapsed`. `is_quiet`: whether no request or reply is in transit.
     """
 
     def __init__(
@@ -96,17 +96,17 @@ class VirtualTime:
         self.active = False
 
     def advance(self, seconds: float) -> None:
-        """Let time pass without a sleep."""
+        """Advance the time without a sleep."""
         with self._lock:
             self.elapsed += seconds
 
     def companions(self) -> list[threading.Thread]:
-        """The other threads that live in this time."""
+        """The other threads in virtual time."""
         here = threading.current_thread()
         return [each for each in threading.enumerate() if each is not here and self._includes(each)]
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass for a thread that waits. Raises OutOfTime, KeyboardInterrupt."""
+        """Advance the time for a thread that waits. Raises OutOfTime, KeyboardInterrupt."""
         self.advance(seconds)
         if self.elapsed > self.limit:
             self.overdue = True
@@ -135,7 +135,7 @@ class VirtualTime:
         return event.is_set()
 
     def _sleep_until(self, wakes: float, event: threading.Event) -> None:
-        """Sleep beside the other threads of this time: the shortest sleep ends first."""
+        """Sleep concurrently with the other threads in virtual time: the shortest sleep ends first."""
         here = threading.current_thread()
         self._waiters[here] = wakes
         try:
@@ -154,7 +154,7 @@ class VirtualTime:
     async def _async_sleep(self, delay: float, result: Any = None) -> Any:  # the signature of asyncio.sleep
         if delay <= 0 or not self._applies():
             return await self._real_async_sleep(delay, result)
-        # Sleeps of one loop pass side by side: the shortest ends first.
+        # Sleeps of one loop are concurrent: the shortest ends first.
         loop = asyncio.get_running_loop()
         sleeper = (loop, self.elapsed + delay)
         self._sleepers.append(sleeper)
@@ -164,7 +164,7 @@ class VirtualTime:
                 await self._real_async_sleep(0)
             if sleeper[1] > self.elapsed:
                 self.pass_by(sleeper[1] - self.elapsed)
-            # A timeout due by now is noticed in the next round of the loop, and raised in the one after.
+            # An expired timeout is detected in the next iteration of the loop, and raised in the one after.
             for _ in range(2):
                 await self._real_async_sleep(0)
         finally:
@@ -181,7 +181,7 @@ class VirtualTime:
 
 
 def _method(wait: Callable[[threading.Event, float | None], bool]) -> Callable[..., bool]:
-    """A function, which unlike a bound method can be the method of a class."""
+    """A plain function, which unlike a bound method can be set as a method of a class."""
 
     def method(self: threading.Event, timeout: float | None = None) -> bool:
         return wait(self, timeout)
@@ -190,7 +190,7 @@ def _method(wait: Callable[[threading.Event, float | None], bool]) -> Callable[.
 
 
 def _called_by_python() -> bool:
-    """Whether the caller of `Event.wait` is the library of Python, or the test itself."""
+    """Whether `Event.wait` was called by the standard library or a package of the test itself."""
     frame = inspect.currentframe()
     for _ in range(3):
         frame = frame.f_back if frame is not None else None
@@ -200,7 +200,7 @@ def _called_by_python() -> bool:
 
 @lru_cache(maxsize=1)
 def _copies(_loaded: int) -> list[tuple[ModuleType, str]]:
-    """The module attributes that are functions of time: cached by the number of loaded modules."""
+    """The module attributes that are time functions, cached by the number of loaded modules."""
     functions = {id(getattr(time, name)) for name in _CLOCKS} | {id(time.sleep), id(asyncio.sleep)}
     return [
         (module, name)
@@ -211,7 +211,7 @@ def _copies(_loaded: int) -> list[tuple[ModuleType, str]]:
 
 
 def _modules_of_others() -> list[ModuleType]:
-    """The loaded modules but those of Python and of the test itself."""
+    """The loaded modules except those of the standard library and of the test itself."""
     found = list(sys.modules.items())
     return [
         module for name, module in found if name.partition(".")[0] not in _REAL and type(module) is ModuleType

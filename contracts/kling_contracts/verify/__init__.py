@@ -1,8 +1,8 @@
-"""Verify any server that speaks this API: a black box over HTTP, a report of findings.
+"""Verify any server of this API over HTTP, as a black box, and report the checks that fail.
 
-A *campaign* of steps sends probes and collects evidence; *checks* judge the evidence afterwards. So one
-create serves many checks, a plan can be printed before anything is sent, and a recording can be judged
-again with no network. Names arrive when they are first used.
+*Steps* send requests and collect evidence; *checks* judge the evidence afterwards. So one create serves many
+checks, a plan can be printed before anything is sent, and a recording can be judged again without a network.
+Names are imported on first use.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""The request bodies of a run, derived from the declarations: minimal, with one fault, on every limit.
+"""The request bodies of a run, derived from the operation: minimal, with one fault, at every limit.
 
-Plain tables, the same in every run; the strategies explore beyond them.
+They are the same in every run; the Hypothesis strategies explore beyond them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Feature:
-    """Part of a valid request: the fields that bring one thing that has to be accepted.
+    """Fields of a valid request with one value that a server must accept.
 
-    `about` is the rule whose limit it lies on, or names what is allowed.
+    `about` is the rule whose limit the value is at, or a name of the allowed value.
     """
 
     about: str
@@ -40,7 +40,7 @@ class Feature:
 
 
 def subjects(operation: Operation, *pictures: str) -> list[dict[str, object]]:
-    """The list of subject pictures."""
+    """The value of the list of subject images."""
     return picture_items(subject_list(operation), *pictures)
 
 
@@ -49,13 +49,13 @@ def subject_list(operation: Operation) -> PictureList:
 
 
 def minimal(operation: Operation) -> Body:
-    """The smallest valid request: required fields, the one that selects it, what constraints demand."""
+    """The smallest valid request: required fields, the selecting one, and those that constraints require."""
     needed = [field for field in operation.fields if field.required or field.name == operation.selector]
     return operation.completed({field.name: minimal_value(field) for field in needed}, minimal_value)
 
 
 def with_field(operation: Operation, name: str, value: object) -> Body:
-    """The smallest request with this value in the field, without the fields that it excludes."""
+    """The smallest request with this value in the field, without fields that the field excludes."""
     return operation.completed(minimal(operation) | {name: value}, minimal_value, keep=name)
 
 
@@ -102,7 +102,7 @@ def _needed_faults(constraint: RequiredWhen, operation: Operation) -> Iterator[F
 
 
 def count_feature(operation: Operation, count: int, *pictures: str) -> Feature:
-    """So many subjects, which are these pictures in turn."""
+    """A list of `count` subjects that cycles through the images."""
     field = subject_list(operation)
     shown = [pictures[at % len(pictures)] for at in range(count)]
     return Feature(f"{field.name}.items", f"{count} pictures", {field.name: subjects(operation, *shown)})
@@ -113,5 +113,5 @@ def choice_feature(field: str, option: str) -> Feature:
 
 
 def broad_picture() -> str:
-    """A valid picture as oblong as allowed."""
+    """A valid image with the largest allowed aspect ratio."""
     return picture(LONG, SIDE)

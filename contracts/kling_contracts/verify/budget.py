@@ -1,4 +1,4 @@
-"""What may be spent, in images: each is reserved before the request that could cost it is sent."""
+"""The budget of a run in images: each is reserved before a request that could cost it is sent."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 _DOUBTFUL = 1
-# The fields with the number of results, and with the length of a series.
+# The field with the number of results, and the field with the length of a series.
 RESULTS: Final = "n"
 SERIES: Final = "series_amount"
-# The length of a series may be left to the service (`auto`).
+# The service chooses the length of a series for `auto`; this is the largest.
 _MOST_OF_A_SERIES: Final = 9
 _MOST_DIGITS = 4000
 
 
 class OverBudget(Exception):
-    """A request was not sent: it could cost more images than are left."""
+    """A request was not sent because it could cost more images than are left."""
 
     def __init__(self, wanted: int, left: int) -> None:
-        super().__init__(f"{wanted} images would be reserved, {left} are left")
+        super().__init__(f"the request could cost {wanted} images; {left} are left of --max-tasks")
 
 
 class Budget:
-    """A number of images; None is no limit. Safe to use from several threads."""
+    """The number of images that may be spent; None means no limit. Thread-safe."""
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
@@ -35,39 +35,39 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """How many images may still be reserved."""
+        """The number of images that may still be reserved."""
         return math.inf if self.limit is None else self.limit - self.spent - self._reserved
 
     def reserve(self, images: int) -> None:
-        """Set images aside. Raises OverBudget."""
+        """Reserve images. Raises OverBudget."""
         with self._lock:
             if images > self.left:
                 raise OverBudget(images, int(self.left))
             self._reserved += images
 
     def settle(self, images: int, *, kept: bool) -> None:
-        """End a reservation: spent, or returned because nothing was created."""
+        """End a reservation. `kept`: the images are spent; otherwise they are returned."""
         with self._lock:
             self._reserved -= images
             self.spent += images if kept else 0
 
 
 def images_of(body: bytes) -> int:
-    """How many images a server could make of a request body: 0 if it is no JSON object."""
+    """The number of images that a server could create from a request body; 0 if it is not a JSON object."""
     try:
-        decoded = cast("object", json.loads(body, parse_constant=_no_json, parse_int=_integer))
+        decoded = cast("object", json.loads(body, parse_constant=_refuse_constant, parse_int=_integer))
     except ValueError:
         return 0
-    except RecursionError:  # others may read what is too deep for us
+    except RecursionError:  # a server may accept deeper nesting than Python
         return _DOUBTFUL if body.lstrip().startswith(b"{") else 0
     return images_in(cast("Mapping[str, object]", decoded)) if isinstance(decoded, dict) else 0
 
 
 def images_in(asked: Mapping[str, object]) -> int:
-    """How many images, or other results, a server could make of a request for any operation.
+    """The number of results that a server could create from a request of any operation.
 
-    It is one where the request gives no number. A doubtful number counts as what a lenient server might read
-    in it: "3" as 3, 1.5 as 2, true as 1.
+    It is 1 if the request has no number. A number of the wrong type counts as a lenient server might read it:
+    "3" as 3, 1.5 as 2, true as 1.
     """
     return max(
         _number(asked.get(RESULTS), _DOUBTFUL), _number(asked.get(SERIES, _DOUBTFUL), _MOST_OF_A_SERIES)
@@ -75,7 +75,7 @@ def images_in(asked: Mapping[str, object]) -> int:
 
 
 def _number(wanted: object, word: int) -> int:
-    """The number that a lenient server might read. `word` is the number for a text that is not a number."""
+    """The number that a lenient server might read; `word` for a text that is not a number."""
     if isinstance(wanted, str):
         try:
             wanted = float(wanted)
@@ -87,9 +87,9 @@ def _number(wanted: object, word: int) -> int:
 
 
 def _integer(digits: str) -> float:
-    """Of any length: Python refuses those of more than 4300 digits, others take them."""
+    """Parse an integer of any length; Python refuses more than 4300 digits, and a server may not."""
     return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
-def _no_json(word: str) -> object:
-    raise ValueError(f"{word} is no JSON")
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not valid JSON")

@@ -1,4 +1,4 @@
-"""Where the server under test sends its callbacks: a small receiver on this machine."""
+"""A small receiver on 127.0.0.1 for the callbacks of the server under test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_LINE: Final = 65537
 
 
 class RawDelivery(NamedTuple):
-    """A callback as it came; `token` is the last part of the URL it came to, `replied` our status."""
+    """A callback as received. `token` is the last part of its URL, `replied` the status sent back."""
 
     token: str
     headers: Headers
@@ -29,23 +29,23 @@ class RawDelivery(NamedTuple):
 
 
 class CallbackInbox(Protocol):
-    """What the campaign needs of a receiver."""
+    """The receiver that a run needs."""
 
     def url(self, token: str) -> str:
-        """Where the callbacks of one task go."""
+        """The callback URL of one task."""
         ...
 
     def refuse_first(self, token: str, times: int = 1) -> None:
-        """Answer the first callbacks to this URL with 500."""
+        """Answer the first `times` callbacks to this URL with 500."""
         ...
 
-    def taken(self) -> list[RawDelivery]:
-        """All that has come so far."""
+    def received(self) -> list[RawDelivery]:
+        """All callbacks received so far."""
         ...
 
 
 class ReceivedCallbacks:
-    """What has come, and how often each token still refuses. The part of a receiver that is no socket."""
+    """The state of a receiver: callbacks, and the number of refusals left for each token."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,12 +56,12 @@ class ReceivedCallbacks:
         with self._lock:
             self._refusals[token] = times
 
-    def taken(self) -> list[RawDelivery]:
+    def received(self) -> list[RawDelivery]:
         with self._lock:
             return list(self._deliveries)
 
-    def take(self, token: str, headers: Mapping[str, str], body: bytes, at: float) -> int:
-        """Keep a callback; the status to answer with."""
+    def store(self, token: str, headers: Mapping[str, str], body: bytes, at: float) -> int:
+        """Store a callback; returns the status to answer with."""
         with self._lock:
             left = self._refusals.get(token, 0)
             self._refusals[token] = max(left - 1, 0)
@@ -71,7 +71,7 @@ class ReceivedCallbacks:
 
 
 class CallbackServer(ReceivedCallbacks):
-    """An `CallbackInbox` on a free port of 127.0.0.1. Use as a context manager. `now` dates what comes."""
+    """A `CallbackInbox` on a free port of 127.0.0.1; a context manager. `now` gives the time of arrival."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__()
@@ -84,13 +84,13 @@ class CallbackServer(ReceivedCallbacks):
                 body = _read(self.rfile, self.headers)
                 token = self.path.removeprefix(_PATH)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                status = receiver.take(token, headers, body, now())
+                status = receiver.store(token, headers, body, now())
                 self.send_response(status)
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- as it is called there
-                """The report tells; nothing goes to standard error."""
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the inherited name
+                """Log nothing to standard error."""
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -110,9 +110,9 @@ class CallbackServer(ReceivedCallbacks):
 
 
 class _Server(ThreadingHTTPServer):
-    """Ends with no thread left, whoever keeps a connection open."""
+    """Joins all its threads on close, even if a client keeps a connection open."""
 
-    daemon_threads = False  # those of daemons are not joined
+    daemon_threads = False  # daemon threads are not joined
 
     def __init__(self, *arguments: Any) -> None:
         self._open: set[socket.socket] = set()
@@ -130,18 +130,18 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """End the connections that are open."""
+        """Shut down the open connections."""
         with self._lock:
             for each in self._open:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up, or speaks no HTTP, has delivered nothing."""
+        """Ignore clients that disconnect or do not send HTTP."""
 
 
 def _read(stream: BufferedIOBase, headers: Message) -> bytes:
-    """The body of a request, of which the beginning is kept. Raises OSError, ValueError for what is none."""
+    """The body of a request, truncated to 1 MiB. Raises OSError, or ValueError for an invalid body."""
     if "chunked" not in headers.get("transfer-encoding", "").lower():
         declared = headers.get("content-length") or "0"
         return stream.read(min(int(declared), _LARGEST)) if declared.isdigit() else b""

@@ -1,4 +1,4 @@
-"""Credentials: the headers of keys, mutated keys and tokens, and how keys stay out of the evidence."""
+"""Credentials: headers of keys, mutated keys and tokens, and the removal of keys from the evidence."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from urllib.parse import quote
 
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Headers
 
-# A short key could stand in an answer by chance.
+# A shorter key could occur in an answer by chance, so it is not replaced.
 _SHORTEST_SECRET: Final = 5
 TOKEN_LIFE: Final = 1800
 TOKEN_LEEWAY: Final = 5
 
 
 class Credential(NamedTuple):
-    """What a request is sent with. `good` says that the server owes it an answer, and may charge for it.
+    """The Authorization headers of a request.
 
-    `who` is what the evidence says of it: `first`, `second`, or in words how a key was spoilt.
+    `name` is recorded in the evidence: `first`, `second`, `none`, or the description of an invalid key.
+    `good`: the server should accept it, and may charge for it.
     """
 
-    who: str
+    name: str
     values: tuple[str, ...]
     good: bool = False
 
     def __repr__(self) -> str:
-        """Without the key: tracebacks may show the arguments of calls."""
-        return f"Credential({self.who})"
+        """Omits the key, because tracebacks may show arguments."""
+        return f"Credential({self.name})"
 
     @property
     def headers(self) -> Headers:
         return tuple(("authorization", value) for value in self.values)
 
 
-NOBODY: Final = Credential("none", ())
+NO_CREDENTIAL: Final = Credential("none", ())
 
 
 @dataclass
 class Keys:
     """The user's keys: plain, or `ACCESS:SECRET` where the gateway takes signed tokens.
 
-    `now` is Unix time in seconds, what tokens are dated with. Safe to use from several threads.
+    `now` returns Unix time in seconds, for the claims of tokens. Thread-safe.
     """
 
     first_key: str
@@ -74,16 +75,16 @@ class Keys:
 
     @property
     def pair(self) -> tuple[str, str] | None:
-        """Access key and secret, if that is what the first key is."""
+        """Access key and secret of the first key; None if it is a plain key."""
         access, colon, secret = self.first_key.partition(":")
         return (access, secret) if colon and self.takes_tokens else None
 
     def bearer(self, **claims: object) -> str:
-        """What follows `Bearer` for the first key; `claims` replace those of a token (None: left out)."""
+        """The bearer value of the first key; `claims` replace those of a token (None removes a claim)."""
         return self._bearer(self.first_key, KEY_MARK, claims)
 
     def token(self, access: str, secret: str | None, claims: Mapping[str, object] | None = None) -> str:
-        """A token as the official page makes it (HS256, iss, exp, nbf); without a secret: unsigned."""
+        """A token as in the official documentation (HS256; iss, exp, nbf); unsigned without a secret."""
         import jwt
 
         now = int(self.now())
@@ -95,7 +96,7 @@ class Keys:
         return jwt.encode(payload, key, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]
 
     def scrub(self, text: str) -> str:
-        """The text with every key, secret and token we sent replaced by a mark."""
+        """The text with every key, secret and sent token replaced by a mark."""
         for secret, mark in self._secrets.items():
             text = text.replace(secret, mark)
         return text
@@ -109,7 +110,7 @@ class Keys:
         return tuple((name, self.scrub(value)) for name, value in headers)
 
     def keep_mutated(self, key: str, mark: str) -> None:
-        """Keep a key that is nearly right out of sight as well: it shows most of the right one."""
+        """Also replace a mutated key, because it contains most of the valid one."""
         if len(key) >= _SHORTEST_SECRET:
             self._remember({key: mark})
 
@@ -122,41 +123,42 @@ class Keys:
         return token
 
     def _keep(self, secret: str, mark: str) -> None:
-        """Remember what must not be shown, the longest first: one key may begin another."""
+        """Register a secret, and its secret part if it is a pair."""
         parts = {secret}
         if self.takes_tokens and ":" in secret:
             parts.add(secret.partition(":")[2])
         self._remember({part: mark for part in parts if len(part) >= _SHORTEST_SECRET})
 
     def _remember(self, secrets: Mapping[str, str]) -> None:
-        spelt = {word: mark for secret, mark in secrets.items() for word in _spellings(secret)}
+        encoded = {form: mark for secret, mark in secrets.items() for form in _encodings(secret)}
         with self._lock:
-            # What is kept already keeps its mark: a spoilt key may be the second one.
-            kept = spelt | self._secrets
+            # A registered secret keeps its mark: a mutated first key may equal the second key.
+            kept = encoded | self._secrets
+            # The longest first: one key may be the beginning of another.
             self._secrets = dict(sorted(kept.items(), key=lambda item: -len(item[0])))
 
 
-def _spellings(secret: str) -> tuple[str, ...]:
-    """A secret as it stands in texts, in JSON (some escape `/` there), and in a URL."""
+def _encodings(secret: str) -> tuple[str, ...]:
+    """A secret as plain text, in JSON (with plain and with escaped slashes), and in a URL."""
     in_json = json.dumps(secret)[1:-1]
     return secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")
 
 
 class MutatedKey(NamedTuple):
-    """A way to spoil a key. `shell` and `python` make it of the right one, `$KLING_API_KEY` and `key`."""
+    """A mutation of a key. `shell` and `python` derive it from the valid one, `$KLING_API_KEY` and `key`."""
 
-    who: str
+    name: str
     make: Callable[[str], str]
     shell: str
     python: str
 
     @property
     def mark(self) -> str:
-        """What stands for it in evidence."""
-        return f"<{self.who}>"
+        """The replacement of the key in the evidence."""
+        return f"<{self.name}>"
 
 
-def _nobodys(key: str) -> str:  # noqa: ARG001 -- all ways to spoil a key are called alike
+def _unknown(key: str) -> str:  # noqa: ARG001 -- the signature of all mutations
     return "sk-" + "0" * 40
 
 
@@ -177,18 +179,18 @@ def _another_end(key: str) -> str:
 
 
 MUTATED_KEYS: Final = (
-    MutatedKey("another key", _nobodys, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
+    MutatedKey("an unknown key", _unknown, "sk-" + "0" * 40, '"sk-" + "0" * 40'),
     MutatedKey(
         "the first half of the key",
         _first_half,
         '$(printf %s "$KLING_API_KEY" | head -c $((${#KLING_API_KEY} / 2)))',
         "key[: len(key) // 2]",
     ),
-    MutatedKey("all but the last letter", _shorter, "${KLING_API_KEY%?}", "key[:-1]"),
-    MutatedKey("one letter more", _longer, "${KLING_API_KEY}x", 'key + "x"'),
-    MutatedKey("another last letter", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
+    MutatedKey("the key without its last character", _shorter, "${KLING_API_KEY%?}", "key[:-1]"),
+    MutatedKey("the key with a character appended", _longer, "${KLING_API_KEY}x", 'key + "x"'),
+    MutatedKey("the key with another last character", _another_end, "${KLING_API_KEY%?}A", 'key[:-1] + "A"'),
     MutatedKey(
-        "letters in the other case",
+        "the key with upper and lower case swapped",
         str.swapcase,
         '$(printf %s "$KLING_API_KEY" | tr A-Za-z a-zA-Z)',
         "key.swapcase()",
@@ -197,25 +199,26 @@ MUTATED_KEYS: Final = (
 
 
 class MutatedToken(NamedTuple):
-    """A way to spoil a token: its times in seconds from now, and what follows issuer and secret.
+    """A mutation of a token.
 
-    Without a secret it is not signed, and says so.
+    `expires` and `begins` are seconds from now; `issuer` and `secret` are appended to the valid ones. With
+    `secret` None, the token is unsigned (`alg: none`).
     """
 
-    name: str
+    kind: str
     expires: int = TOKEN_LIFE
     begins: int = -TOKEN_LEEWAY
     issuer: str = ""
     secret: str | None = ""
 
     @property
-    def who(self) -> str:
-        return f"{self.name} token"
+    def name(self) -> str:
+        return f"{self.kind} token"
 
     @property
     def mark(self) -> str:
-        """What stands for it in evidence."""
-        return f"<{self.who}>"
+        """The replacement of the token in the evidence."""
+        return f"<{self.name}>"
 
 
 MUTATED_TOKENS: Final = (
@@ -223,13 +226,13 @@ MUTATED_TOKENS: Final = (
     MutatedToken("early", begins=600),
     MutatedToken("signature", secret="x" * 32),
     MutatedToken("unsigned", secret=None),
-    MutatedToken("issuer", issuer="-nobody"),
+    MutatedToken("issuer", issuer="-unknown"),
 )
 RIGHT_TOKEN: Final = MutatedToken("right")
 
 
 def token_expression(token: MutatedToken, access: str, secret: str) -> str:
-    """A token in Python; `access` and `secret` are expressions."""
+    """A Python expression that makes the token; `access` and `secret` are expressions."""
     issuer = f'{access} + "{token.issuer}"' if token.issuer else access
     signed = f'{secret} + "{token.secret}"' if token.secret else secret
     if token.secret is None:
@@ -242,7 +245,7 @@ def token_expression(token: MutatedToken, access: str, secret: str) -> str:
 
 
 def mutated_keys(key: str) -> Iterator[tuple[MutatedKey, str]]:
-    """Every way in which a key can be spoilt that gives another one."""
+    """Every mutation of a key that differs from the key."""
     for mutated in MUTATED_KEYS:
         made = mutated.make(key)
         if made and made != key:

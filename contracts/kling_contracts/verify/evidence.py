@@ -1,4 +1,4 @@
-"""All that was seen in a run, or stands in a recording: what the checks judge."""
+"""The evidence of a run or a recording: exchanges, callbacks, and the histories of tasks in them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ResultKind
 
 READS: Final = frozenset(
-    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.LOOK, ProbeKind.FIRST_LOOK, ProbeKind.LISTED}
+    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.BURST, ProbeKind.FIRST_POLL, ProbeKind.LISTED}
 )
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at a task: what was seen, and the exchange or the callback that showed it."""
+    """A task as one exchange or callback showed it."""
 
     task: TaskMessage
     shown: Exchange | Delivery
@@ -33,9 +33,9 @@ class Observation:
 
 @dataclass(frozen=True)
 class TaskHistory:
-    """A created task: the exchange that made it, and every answer to a query about it, oldest first.
+    """A created task: the exchange that created it, and every answer to a query about it, oldest first.
 
-    `kind` is what its results are; `synchronous`: the answer to the create shows the task at its end.
+    `kind` is the kind of its results; `synchronous`: the answer to the create shows the terminal state.
     """
 
     created: Exchange
@@ -55,13 +55,13 @@ class TaskHistory:
 
     @property
     def images(self) -> int:
-        """How many results were asked for."""
+        """The number of results requested."""
         wanted = self.created.asked_object.get("n")
         return int(wanted) if isinstance(wanted, int | float) and wanted else 1
 
     @property
     def end(self) -> Observation | None:
-        """The first sight of a terminal state."""
+        """The first observation of a terminal state, or None."""
         seen = self.observations if self.synchronous else self.reads
         return next((each for each in seen if _terminal(each.task)), None)
 
@@ -75,27 +75,27 @@ class Evidence:
     """Exchanges and callbacks of one run, in the order they were seen. Steps add to it, checks read it."""
 
     gateway: Gateway = COMETAPI
-    # The run's own mark in external ids, and the number that its choices were drawn from.
+    # The run's part of external ids, and the seed of its random choices.
     run: str = ""
     seed: int = 0
-    # Whose keys (`first`, `second`) were an access and a secret key, of which tokens were made.
+    # The credentials (`first`, `second`) that were an access and a secret key, so that tokens were signed.
     signed: frozenset[str] = frozenset()
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
-    # What is derived from the first so many exchanges: the list only grows.
+    # Caches over the first exchanges, completed on demand; the list of exchanges only grows.
     _kinds: dict[ProbeKind, list[Exchange]] = field(
         default_factory=dict[ProbeKind, list[Exchange]], repr=False
     )
     _indexed: int = field(default=0, repr=False)
-    _histories: tuple[int, Sequence[TaskHistory]] = field(default=(-1, ()), repr=False)
+    _histories: tuple[int, Sequence[TaskHistory]] = field(default=(-1, ()), repr=False, compare=False)
 
     @property
     def operation(self) -> Operation:
-        """The operation that is verified: the gateway's main one."""
+        """The operation under test: the gateway's main one."""
         return self.gateway.main
 
     def of(self, kind: ProbeKind, about: str | None = None) -> Iterator[Exchange]:
-        """The exchanges of one kind of probe that were answered."""
+        """The answered exchanges of one kind of probe, optionally with one subject."""
         while self._indexed < len(self.exchanges):
             exchange = self.exchanges[self._indexed]
             self._kinds.setdefault(exchange.probe.kind, []).append(exchange)
@@ -110,14 +110,14 @@ class Evidence:
 
     @property
     def creates(self) -> Iterator[Exchange]:
-        """Every answered create request with a good key, whatever came of it."""
+        """Every answered create request with a valid key, whether accepted or refused."""
         for exchange in self.answered:
-            mine = exchange.who in ("first", "second")
+            mine = exchange.credential in ("first", "second")
             if exchange.method == "POST" and mine and isinstance(exchange.asked, dict):
                 yield exchange
 
     def histories(self) -> Sequence[TaskHistory]:
-        """Every task that was created, with all that was seen of it."""
+        """Every created task, with all observations of it."""
         seen = len(self.exchanges)
         if self._histories[0] != seen:
             self._histories = seen, self._read_histories()
@@ -127,7 +127,7 @@ class Evidence:
         reads: dict[str, list[Observation]] = {}
         for exchange in self.answered:
             asked_for = asked_task(exchange)
-            # Where another task is shown, that is the finding; nothing is known of the one asked for.
+            # An answer with another task is a finding of its own, and no observation of the requested one.
             if asked_for is not None and exchange.task is not None and exchange.task.task_id == asked_for:
                 reads.setdefault(asked_for, []).append(Observation(exchange.task, exchange))
         histories: dict[str, TaskHistory] = {}
@@ -141,7 +141,7 @@ class Evidence:
 
 
 def asked_task(exchange: Exchange) -> str | None:
-    """The task id that a query was about: the last part of its path."""
+    """The task id in the path of a query; None for other requests."""
     if exchange.method != "GET" or exchange.probe.kind not in READS:
         return None
     return exchange.probe.about or None

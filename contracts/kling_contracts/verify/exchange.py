@@ -1,4 +1,4 @@
-"""One request with its answer, and one callback, as the evidence keeps them. Both are free of keys."""
+"""One request with its answer, and one callback, as recorded in the evidence. Neither contains a key."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from kling_contracts.gateways import ErrorShape
 from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
 from kling_contracts.verify.probes import Probe
 
-# What stands where a key stood. An answer that holds one of these has held a key.
+# Replacements of keys. An answer that contains one of these contained a key.
 KEY_MARK: Final = "$KLING_API_KEY"
 SECOND_KEY_MARK: Final = "$KLING_SECOND_API_KEY"
 MARKS: Final = (KEY_MARK, SECOND_KEY_MARK)
 
-# Codes of gateways that are no errors: nothing is given back on their word.
+# Codes of gateways that do not mean an error, so a reservation stays spent.
 _NO_ERRORS: Final = (*range(200, 300), "success", "SUCCESS", "ok", "200")
 
 Headers = tuple[tuple[str, str], ...]
 
 
 def _decoded(content: bytes) -> object:
-    """JSON as RFC 8259 has it: in UTF-8, without a byte order mark, without NaN. None if it is none."""
+    """Decode JSON as RFC 8259 defines it: UTF-8, no byte order mark, no NaN. None if it is invalid."""
     try:
-        return cast("object", json.loads(content.decode(), parse_constant=_no_json))
+        return cast("object", json.loads(content.decode(), parse_constant=_refuse_constant))
     except (ValueError, RecursionError):
         return None
 
 
-def _no_json(word: str) -> object:
-    raise ValueError(f"{word} is no JSON")
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _header(headers: Headers, name: str) -> str | None:
@@ -41,16 +41,17 @@ def _header(headers: Headers, name: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """A request and what came back. Times are Unix seconds; `status` 0 and `failure`: nothing came.
+    """A request and its answer.
 
-    `target` is path and query as sent, or a whole URL where the request went elsewhere (a picture).
-    Of a picture `answer` is the beginning; `size` and `digest` (SHA-256) are those of the whole.
-    `who` names the credential: `first`, `second`, `none`, or in words how a key was spoilt.
+    Times are Unix seconds. Without an answer, `status` is 0 and `failure` names the reason. `target` is path
+    and query as sent, or a whole URL for another server (a result image). For an image, `answer` is abridged,
+    and `size` and `digest` (SHA-256) are those of the whole. `credential` is `first`, `second`, `none`, or
+    the description of an invalid key.
     """
 
     number: int
     probe: Probe
-    who: str
+    credential: str
     method: str
     target: str
     headers: Headers
@@ -105,26 +106,26 @@ class Exchange:
 
     @cached_property
     def task(self) -> TaskMessage | None:
-        """The task that the answer shows, if it shows one."""
+        """The task in the answer, or None."""
         return read_task(self.json_object.get("data"))
 
     @property
     def listed(self) -> tuple[TaskMessage, ...]:
-        """The tasks of a list."""
+        """The tasks in the answer to a list request."""
         data = self.json_object.get("data")
         entries = cast("list[object]", data) if isinstance(data, list) else []
         return tuple(task for task in map(read_task, entries) if task is not None)
 
-    @property
+    @cached_property
     def accepted(self) -> bool:
-        """Whether a create request made a task, as far as the answer tells."""
+        """Whether the answer states that a task was created."""
         data = self.json_object.get("data")
         named = isinstance(data, dict) and bool(cast("dict[str, object]", data).get("task_id"))
         return 200 <= self.status < 300 and (named or self.error_code in (None, 0))
 
     @property
     def error_shape(self) -> ErrorShape | None:
-        """Which of the shapes of an error the answer has, if any."""
+        """The error shape of the answer; None if it is not an error."""
         body = self.json_object
         if isinstance(body.get("error"), dict):
             return ErrorShape.COMET
@@ -135,23 +136,23 @@ class Exchange:
 
     @property
     def is_error(self) -> bool:
-        """Whether the answer is one that says no. With a task or a list in it, only its code is wrong."""
+        """Whether the answer is an error; not a success with a task or a list and merely a wrong code."""
         data = self.json_object.get("data")
         shows = isinstance(data, list) or data not in (None, "", {})
         return self.error_shape is not None and not (200 <= self.status < 300 and shows)
 
     @property
     def error_code(self) -> object:
-        """`code` of the answer, wherever its shape has it."""
+        """`code` of the answer, at the top level or in `error`."""
         body = self.json_object
         error = body.get("error")
         return cast("dict[str, object]", error).get("code") if isinstance(error, dict) else body.get("code")
 
     @property
     def proves_refusal(self) -> bool:
-        """Whether the answer leaves no doubt that nothing was created.
+        """Whether the answer proves that nothing was created.
 
-        Under a status of success an error that shows something is none: some say `"code": "success"`.
+        An error code with a success status does not prove it: some gateways send `"code": "success"`.
         """
         body = self.json_object
         data = body.get("data")
@@ -159,12 +160,12 @@ class Exchange:
         if shows.get("task_id") or body.get("task_id"):
             return False
         named_model = self.status == 503 and self.error_code == "model_not_found"
-        told = self.is_error and self.error_code not in _NO_ERRORS
-        return 400 <= self.status < 500 or named_model or (200 <= self.status < 300 and told)
+        refused = self.is_error and self.error_code not in _NO_ERRORS
+        return 400 <= self.status < 500 or named_model or (200 <= self.status < 300 and refused)
 
     @property
     def shown(self) -> str:
-        """The answer in one line: status and the beginning of the body."""
+        """The answer in one line: status and the first 160 characters of the body."""
         if not self.answered:
             return f"no answer ({self.failure})"
         text = " ".join(self.answer[:400].decode("utf-8", "replace").split())
@@ -173,7 +174,7 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A callback as the receiver got it; `token` names the URL it came to, `replied` our status."""
+    """A callback as received. `token` is the last part of its URL, `replied` the status sent back."""
 
     number: int
     token: str
@@ -200,7 +201,7 @@ class Delivery:
 
 
 def read_task(wire: object) -> TaskMessage | None:
-    """A task object of the wire, or None for what is none."""
+    """Parse a task object of the wire; None if it is invalid."""
     try:
         return TaskMessage.from_wire(wire)
     except MalformedMessage:

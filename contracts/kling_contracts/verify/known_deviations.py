@@ -1,4 +1,4 @@
-"""Known deviations: findings that somebody has accepted, with a reason, until a day."""
+"""Known deviations: failures that the user accepts, each with a reason and an expiry date."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kling_contracts.verify.model import Result, Verdict
 
 _FIELDS: Final = ["check", "expires", "reason"]
 _EXAMPLE: Final = (
-    '[[deviation]]\ncheck = "errors.wrong_method"\nreason = "their router answers 404"\nexpires = 2027-06-30'
+    '[[deviation]]\ncheck = "errors.wrong_method"\nreason = "our router answers 404"\nexpires = 2027-06-30'
 )
 
 
 class BadDeviations(ValueError):
-    """A file of known deviations that cannot be read. The text says where and how it should look."""
+    """A file of known deviations is invalid; the message names the place and shows an example."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """`check` is an id or a pattern; after `expires` the finding counts again."""
+    """`check` is an id or a pattern; after `expires` the failure counts again."""
 
     check: str
     reason: str
@@ -40,7 +40,7 @@ class Deviation:
 
 
 def unused(known: Sequence[Deviation], results: Sequence[Result]) -> tuple[Deviation, ...]:
-    """Entries that have excused nothing: the deviation is gone, the entry has expired, or it is misspelt."""
+    """Entries that matched no failure: the deviation is gone, or the entry has expired or is misspelt."""
     excused = [result.check.id for result in results if result.verdict is Verdict.KNOWN]
     return tuple(each for each in known if not any(each.covers(check_id) for check_id in excused))
 
@@ -55,7 +55,7 @@ def read_deviations(path: Path, today: date) -> tuple[Deviation, ...]:
         raise BadDeviations(f"{path}: {error}") from None
     tables = content.pop("deviation", [])
     if content or not isinstance(tables, list):
-        raise BadDeviations(f"{path}: only [[deviation]] tables are known, such as\n{_EXAMPLE}")
+        raise BadDeviations(f"{path}: must contain only [[deviation]] tables, such as\n{_EXAMPLE}")
     return tuple(
         _deviation(path, at, table, today) for at, table in enumerate(cast("list[object]", tables), start=1)
     )
@@ -67,7 +67,9 @@ def _deviation(path: Path, at: int, table: object, today: date) -> Deviation:
         raise BadDeviations(f"{path}: entry {at} must have check, reason and expires, such as\n{_EXAMPLE}")
     check, reason, expires = entry["check"], entry["reason"], entry["expires"]
     if not (isinstance(check, str) and isinstance(reason, str) and reason.strip()):
-        raise BadDeviations(f"{path}: entry {at}: check and reason are texts, and a reason is owed")
+        raise BadDeviations(
+            f"{path}: entry {at}: check and reason must be strings, and reason must not be empty"
+        )
     if type(expires) is not date:
-        raise BadDeviations(f"{path}: entry {at}: expires is a date, such as 2027-06-30 (without quotes)")
+        raise BadDeviations(f"{path}: entry {at}: expires must be a date without quotes, such as 2027-06-30")
     return Deviation(check=check, reason=reason, expires=expires, today=today)

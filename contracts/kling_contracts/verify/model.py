@@ -1,11 +1,13 @@
-"""Checks and steps: a check judges the evidence, a step sends requests; failures and results."""
+"""Checks, which judge the evidence; steps, which send requests; failures and results."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 from typing import Final
 
 from kling_contracts.gateways import Gateway
@@ -20,24 +22,24 @@ Shown = Exchange | Delivery
 class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 -- a verdict
     FAIL = "fail"
-    NOT_RUN = "not run"  # something is missing that the user could give: budget, a key, a receiver, time
-    INCONCLUSIVE = "inconclusive"  # it ran, and its premise never held
+    NOT_RUN = "not run"  # a requirement is missing: budget, a key, a receiver, time
+    INCONCLUSIVE = "inconclusive"  # its steps ran, and no answer was one that the check applies to
     KNOWN = "known deviation"
 
 
 class Requirement(StrEnum):
-    """What a step needs that a run may lack."""
+    """A precondition of a step that a run may not meet."""
 
     BUDGET = "budget"
     SECOND_KEY = "second key"
     SIGNER = "access and secret key"
     RECEIVER = "receiver"
     TIME = "time"
-    REST = "the rest of the run"  # it was broken off
-    CHOSEN = "chosen"  # left out by --only
+    REST = "the rest of the run"  # the run was interrupted
+    CHOSEN = "chosen"  # excluded by --only
 
 
-# What the user decided on: it changes nothing about the exit status.
+# Requirements that depend on the user's options: a check that lacks one does not change the exit status.
 OWN_CHOICE: Final = frozenset(
     {Requirement.BUDGET, Requirement.SECOND_KEY, Requirement.SIGNER, Requirement.RECEIVER, Requirement.CHOSEN}
 )
@@ -45,7 +47,7 @@ OWN_CHOICE: Final = frozenset(
 
 @dataclass(frozen=True)
 class Failure:
-    """One way in which the property was seen broken, with the shortest sequence that shows it."""
+    """One violation of a property, with the shortest sequence of messages that shows it."""
 
     sentence: str
     expected: str
@@ -54,7 +56,7 @@ class Failure:
 
     @property
     def subjects(self) -> frozenset[tuple[str, str]]:
-        """What it is about: the messages that show it, and the tasks that were created or queried there."""
+        """The messages that show the failure, and the tasks that these created or queried."""
         return frozenset(subject for each in self.shown for subject in _subjects(each))
 
 
@@ -69,21 +71,21 @@ def _subjects(shown: Shown) -> Iterator[tuple[str, str]]:
 
 @dataclass
 class CheckContext:
-    """What a check reports: how often its premise held, and the failures."""
+    """Collects the outcome of a check: the number of cases examined, and the failures."""
 
     examined: int = 0
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def expect(
         self,
-        holds: bool,  # noqa: FBT001 -- the one thing said
+        holds: bool,  # noqa: FBT001 -- reads like an assertion
         sentence: str,
         *,
         expected: str,
         actual: str,
         shown: Sequence[Shown],
     ) -> bool:
-        """Report whether the property held in one place where it could be seen."""
+        """Count one examined case, and add a failure unless the property holds there. Returns `holds`."""
         self.examined += 1
         if not holds:
             self.failures.append(Failure(sentence, expected, actual, tuple(shown)))
@@ -94,9 +96,9 @@ class CheckContext:
 class Check:
     """One property of the contract.
 
-    `id` is stable. `source` is where the rule is known from.
-    A check that is not `required` does not decide whether a run was complete. `unless` are ids or patterns of
-    checks that take precedence: a failure for a message or a task that one of them fails for is left out.
+    `id` is stable. `source` is the source of the rule. A run is complete without the checks that are not
+    `required`. `unless` are ids or patterns of checks that take precedence: failures about the same messages
+    or tasks as a failure of one of those are dropped.
     """
 
     id: str
@@ -111,7 +113,7 @@ class Check:
 class Result:
     """The verdict on one check.
 
-    `reason` is why it is not a plain pass or fail, `requirement` what was missing.
+    `reason` explains a verdict other than pass and fail; `requirement` is the one that was missing.
     """
 
     check: Check
@@ -123,7 +125,7 @@ class Result:
 
 
 class Stage(IntEnum):
-    """When a step runs: what is free first, what costs most late, then what needs ended tasks."""
+    """The order of steps: free ones first, the most expensive ones late, then those that need ended tasks."""
 
     READING = 0
     REFUSED = 1
@@ -137,10 +139,11 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """`max_cost` is the largest number of images set aside at once, `creates` what a right server creates.
+    """One part of a run: sends requests and adds to the evidence.
 
-    `checks` are patterns of check ids (`refuses.*`). `requests` is how many are sent, roughly where a step
-    waits for something.
+    `max_cost` is the largest number of images reserved at once, `creates` the number that a correct server
+    creates. `checks` are patterns of the check ids that the step provides evidence for (`refuses.*`).
+    `requests` is the number of requests, an estimate where the step polls.
     """
 
     name: str
@@ -154,13 +157,18 @@ class Step:
     requires: frozenset[Requirement] = frozenset()
     required: bool = True
 
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(translate, self.checks)))
+
     def covers(self, check_id: str) -> bool:
-        return any(fnmatchcase(check_id, pattern) for pattern in self.checks)
+        """Whether the step provides evidence for a check."""
+        return self._pattern.match(check_id) is not None
 
 
 @dataclass(frozen=True)
 class Suite:
-    """All checks and steps in order: which there are depends on what a gateway offers."""
+    """All checks and steps in order, for a given gateway."""
 
     checks: Callable[[Gateway], tuple[Check, ...]]
     steps: Callable[[Gateway], tuple[Step, ...]]

@@ -1,4 +1,4 @@
-"""The parts of an operation that checks are about. A part that an operation lacks is None or absent."""
+"""Fields of an operation that checks need, by meaning; None or absent where the operation lacks them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ RATIO = "aspect_ratio"
 
 
 def has(operation: Operation, name: str) -> bool:
-    """Whether a request for the operation may have this field."""
+    """Whether the operation has a field of this name."""
     return any(field.name == name for field in operation.fields)
 
 
 def calls_back(operation: Operation) -> bool:
-    """Whether the changes of a task are posted to a URL. A task that ends with its create has no changes."""
+    """Whether the operation sends callbacks. Synchronous tasks have no later changes to report."""
     return has(operation, CALLBACK) and not operation.synchronous
 
 
 def smallest_cost(operation: Operation) -> int:
-    """How many results the smallest request asks for."""
+    """The number of results of the smallest request."""
     return images_in(minimal(operation))
 
 
 def main_text(operation: Operation) -> Text | None:
-    """The text that describes the result: the prompt, or else the first text that is required."""
+    """The text field that describes the result: the prompt, or else the first required text."""
     texts = [it for it in operation.fields if isinstance(it, Text) and not isinstance(it, CallbackUrl)]
     prompt = next((text for text in texts if text.name == "prompt"), None)
     return prompt or next((text for text in texts if text.required), None)
@@ -47,34 +47,34 @@ def number_of_results(operation: Operation) -> Integer | None:
 
 
 def counts(operation: Operation) -> bool:
-    """Whether a request gives the number of results: the length of a series is not known."""
+    """Whether the request determines the number of results; a series does not."""
     return not has(operation, SERIES)
 
 
 def choice(operation: Operation, name: str) -> Choice | None:
-    """The choice of this name at the top level."""
+    """The top-level choice field of this name."""
     return next((it for it in operation.fields if isinstance(it, Choice) and it.name == name), None)
 
 
 def picture_list(operation: Operation) -> PictureList | None:
-    """The list of subject pictures."""
+    """The field with the list of subject images."""
     return next((it for it in operation.fields if isinstance(it, PictureList)), None)
 
 
 def pictures(operation: Operation) -> list[Picture]:
-    """The fields for one picture each, at the top level."""
+    """The top-level fields for a single image."""
     return [it for it in operation.fields if isinstance(it, Picture)]
 
 
 class Place(NamedTuple):
-    """Where a picture stands in a body: its field, and the smallest body with something there."""
+    """A position of an image in a body: its field, and the smallest body with a given value there."""
 
     field: Picture
     body_with: Callable[[object], Body]
 
 
 def picture_places(operation: Operation) -> Iterator[Place]:
-    """Every place of a picture, in objects and lists as well. A list of subjects counts once."""
+    """Every position of an image, including objects and lists. A list of subjects counts once."""
     for field in operation.fields:
         for picture, put in _places(field):
 
@@ -87,7 +87,7 @@ def picture_places(operation: Operation) -> Iterator[Place]:
 
 
 def _places(field: AnyField) -> Iterator[tuple[Picture, Callable[[object], object]]]:
-    """The pictures within a field, and how each is put into its value."""
+    """The image fields within a field, each with a function from the image to the field's value."""
     match field:
         case Picture():
             yield field, lambda value: value

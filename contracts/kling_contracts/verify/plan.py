@@ -1,4 +1,4 @@
-"""What is to be verified, and what a run will do about it: the plan stands before anything is sent."""
+"""The options of a run, and its plan: the steps that will run, decided before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ DEADLINE: Final = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to verify and with what. `max_tasks` is in images; None: 0, or no limit at a proven kling-mock.
+    """The options of a run.
 
-    `operation` is one that the gateway offers, or its name; None: the gateway's main one. `only` are ids or
-    patterns of checks, none: all. `deadline` is in seconds.
+    `max_tasks` is the most images to create; None means 0, or no limit against kling-mock. `operation` is one
+    that the gateway offers, or its name; None means the gateway's main one. `only` are ids or patterns of
+    checks; empty means all. `deadline` is in seconds.
     """
 
     base_url: str
-    # Not part of the repr: what is printed or logged shows no key.
+    # Not in the repr, so that logs show no key.
     api_key: str = field(repr=False)
     second_api_key: str | None = field(default=None, repr=False)
     gateway: Gateway = COMETAPI
@@ -38,7 +39,7 @@ class Options:
 
     @property
     def target(self) -> Gateway:
-        """The gateway with the chosen operation as its main one. Raises LookupError if it has no such one."""
+        """The gateway with the chosen operation as its main one. Raises LookupError for an unknown one."""
         chosen = self.operation
         if chosen is None:
             return self.gateway
@@ -49,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A step as it will run, or the need because of which it will not."""
+    """A step of a plan. It runs unless a requirement is `missing`."""
 
     step: Step
     missing: Requirement | None
@@ -59,7 +60,7 @@ class Planned:
 def plan(
     options: Options, suite: Suite, *, mock: bool = False, receiver: bool | None = None
 ) -> tuple[Planned, ...]:
-    """What a run would do, in order. `mock`: as against a proven kling-mock."""
+    """The steps of a run in order. `mock`: plan for a server that is known to be kling-mock."""
     limit = limit_of(options, mock=mock)
     missing = _missing(options, is_loopback(options.base_url) if receiver is None else receiver)
     planned: list[Planned] = []
@@ -70,7 +71,7 @@ def plan(
         requirement = next(iter(sorted(step.requires & missing)), None)
         if requirement is None and not any(step.covers(check.id) for check in chosen):
             requirement = Requirement.CHOSEN
-        # What is no must leaves enough for all musts that follow.
+        # An optional step must leave enough images for all required steps after it.
         spared = 0 if step.required else images_wanted(steps[at + 1 :], missing)
         if (
             requirement is None
@@ -85,7 +86,7 @@ def plan(
 
 
 def images_wanted(steps: Sequence[Step], missing: frozenset[Requirement] = frozenset()) -> int:
-    """How many images the musts among these steps take, but for those that need what is missing."""
+    """The number of images that the required steps need, without those that lack a requirement."""
     kept = most = 0
     for step in steps:
         if step.required and not step.requires & missing:
@@ -95,7 +96,7 @@ def images_wanted(steps: Sequence[Step], missing: frozenset[Requirement] = froze
 
 
 def limit_of(options: Options, *, mock: bool) -> int | None:
-    """How many images a run may spend; None: no limit."""
+    """The number of images that a run may spend; None: no limit."""
     if options.max_tasks is not None:
         return options.max_tasks
     return None if mock else 0
@@ -111,12 +112,12 @@ def _missing(options: Options, receiver: bool) -> frozenset[Requirement]:  # noq
 
 
 def asked_for(check: Check, options: Options) -> bool:
-    """Whether a check is among those chosen."""
+    """Whether the options select a check."""
     return not options.only or any(fnmatchcase(check.id, pattern) for pattern in options.only)
 
 
 def totals_of(planned: Sequence[Planned]) -> tuple[int, int, int]:
-    """Requests, images that a right server creates, and the most that are spent and set aside at any time."""
+    """Requests, images that a correct server creates, and the peak of images spent and reserved."""
     running = [each for each in planned if each.missing is None]
     most = max((each.spent_before + each.step.max_cost for each in running), default=0)
     return (
@@ -127,24 +128,24 @@ def totals_of(planned: Sequence[Planned]) -> tuple[int, int, int]:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine: `localhost`, 127.0.0.0/8 or ::1. Nothing is resolved."""
+    """Whether the host of a URL is `localhost`, in 127.0.0.0/8, or ::1. Names are not resolved."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def address_problem(url: str) -> str | None:
-    """Why a text is no address of a server; None if it is one."""
+    """The reason why a text is not a base URL; None if it is one."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         return str(error)
     if parts.scheme not in ("http", "https") or not host:
-        return "it begins with http:// or https:// and names a host, such as http://127.0.0.1:8000"
+        return "must begin with http:// or https:// and a host, such as http://127.0.0.1:8000"
     if parts.username is not None or parts.password is not None:
-        return "a name and a password do not belong in it: reports show it"
+        return "must not contain a user name or a password, because reports show it; use --api-key"
     if parts.query or parts.fragment:
-        return "it ends before ? and #: the paths of the API are appended to it"
+        return "must end before ? and #, because the paths of the API are appended to it"
     if any(sign.isspace() or not sign.isprintable() for sign in url):
-        return "it holds blanks or control characters"
+        return "must not contain blanks or control characters"
     return None

@@ -1,4 +1,4 @@
-"""Why a request was sent: the kinds of probes, and the names of what a run creates."""
+"""The purpose of a request: the kinds of probes, and the labels of the tasks of a run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class ProbeKind(StrEnum):
-    """What a request is for. Recordings hold the values."""
+    """The purpose of a request. Recordings contain the values."""
 
     HEALTH = "health"
 
     # Paths, methods and ids.
     METHOD = "method"
     PATH = "path"
-    UNKNOWN_ID = "unknown"
+    UNKNOWN_ID = "unknown id"
     ODD_ID = "odd id"
     NEAR_ID = "near id"
     SAME_ID = "same id"
@@ -26,32 +26,32 @@ class ProbeKind(StrEnum):
     SCHEME = "scheme"
     TASK_WITHOUT_KEY = "no key for a task"
 
-    # Invalid requests, and the lists around them.
-    REFUSE = "refuse"
-    MALFORMED = "malformed"
-    UPGRADE = "upgrade"
+    # Invalid requests, and the task lists before and after them.
+    REFUSE = "invalid request"
+    MALFORMED = "malformed body"
+    UPGRADE = "upgrade offer"
     LIST_BEFORE = "list before"
     LIST_AFTER = "list after"
 
-    # Valid requests: all features of one together, all but one, one alone, the same again.
+    # Valid requests: several features combined, all but one, one alone, repeated.
     ACCEPT = "accept"
     ACCEPT_WITHOUT = "accept without"
     ACCEPT_ONLY = "accept only"
     ACCEPT_TWICE = "accept twice"
 
-    # Creates whose task has to fail.
-    ATTEMPT = "attempt"
+    # Creates whose task must fail.
+    ATTEMPT = "create that must fail"
 
     # External ids.
     DUPLICATE = "duplicate"
     BY_EXTERNAL_ID = "by external id"
 
-    # Queries for tasks of ours.
+    # Queries for tasks of the run.
     POLL = "poll"
     AGAIN = "again"
-    FIRST_LOOK = "first look"
-    LOOK = "look"
-    LISTED = "query"
+    FIRST_POLL = "first poll"
+    BURST = "burst"
+    LISTED = "query for a list entry"
 
     # Lists.
     LIST = "list"
@@ -63,36 +63,37 @@ class ProbeKind(StrEnum):
     BAD_PAGE = "bad page"
 
     # Another account.
-    FOREIGN = "foreign"
-    FOREIGN_NOWHERE = "foreign nowhere"
+    FOREIGN = "foreign task"
+    FOREIGN_NOWHERE = "unknown task of the second key"
     FOREIGN_SAME_ID = "same external id"
     FOREIGN_BY_EXTERNAL_ID = "foreign external id"
     FOREIGN_LIST = "foreign list"
 
     # Results.
-    PICTURE = "picture"
-    PICTURE_AGAIN = "picture again"
+    PICTURE = "result"
+    PICTURE_AGAIN = "result again"
 
 
 class Label(StrEnum):
-    """Names of external ids and of callback URLs within a run, and of the task that is not polled."""
+    """Names of external ids and callback URLs within a run, and of the task that is not polled."""
 
     REFUSED = "refused"
     PLAIN = "plain"
-    STUBBORN = "stubborn"
+    RETRIED = "retried"
     FAILING = "failing"
-    UNWATCHED = "unwatched"
-    # As long as a UUID and a word, in letters of both cases: a server may neither cut it nor fold its case.
+    UNPOLLED = "unpolled"
+    # Longer than a UUID, in mixed case: a server must neither truncate it nor fold its case.
     FIRST = "First_of-those-that-come-at-once"
     OTHER_CASE = "fIRST_OF-THOSE-THAT-COME-AT-ONCE"
 
 
 class Probe(NamedTuple):
-    """Why a request was sent: its kind, what it is about, in which way."""
+    """The purpose of a request: its kind, its subject (a rule, an id, a field), and the variant."""
 
     kind: ProbeKind
     about: str = ""
     tag: str = ""
 
     def __str__(self) -> str:
-        return " / ".join(part for part in self if part)
+        """`kind: about, tag`, without empty parts."""
+        return ": ".join(filter(None, (self.kind, ", ".join(filter(None, (self.about, self.tag))))))

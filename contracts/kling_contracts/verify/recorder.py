@@ -1,9 +1,8 @@
-"""Writes a run down while it goes on: JSON lines, each whole as soon as it is there.
+"""Writes a recording while the run goes on: JSON lines, each flushed as soon as it is written.
 
-The first line is a header (format, version, contract version, gateway, operation, base URL, date, seed, run,
-and what the run was), then come exchanges and callbacks as they were seen, and the last line says how the run
-ended. That is missing where the process was killed; what is there can be judged all the same. All of it is
-scrubbed.
+The first line is a header (format, version, contract version, gateway, operation, base URL, date, seed, run
+id, options). Exchanges and callbacks follow in order of arrival. The last line summarises the run; it is
+missing if the process was killed, and the rest can still be judged. A recording contains no key.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def contract_version() -> str:
 
 
 def write_recording(report: Report, path: Path) -> None:
-    """Write down a run that is over. Raises OSError."""
+    """Write the recording of a finished run. Raises OSError."""
     recorder = Recorder(path)
     recorder.begin(report.options, report.evidence, report.run_info, report.plan)
     recorder.end(report.run_info, report.plan)
@@ -41,7 +40,7 @@ def write_recording(report: Report, path: Path) -> None:
 
 
 class Recorder:
-    """Writes one run to a file. `problem` is what kept it from writing on, empty if nothing did."""
+    """Writes one run to a file. `problem` is the error that stopped it, empty if there was none."""
 
     def __init__(self, path: Path) -> None:
         self.problem = ""
@@ -53,7 +52,7 @@ class Recorder:
     def begin(
         self, options: Options, evidence: Evidence, run_info: RunInfo, plan: tuple[Planned, ...]
     ) -> None:
-        """Write the header, and what was seen already. From here on the file is a recording."""
+        """Replace the file by a recording with the header and the evidence so far."""
         try:
             self._file = self._path.open("w", encoding="utf-8", newline="\n")
         except OSError as error:
@@ -78,7 +77,7 @@ class Recorder:
         self.go_on(evidence)
 
     def go_on(self, evidence: Evidence) -> None:
-        """Write what has been seen since. The caller keeps others from adding to the evidence meanwhile."""
+        """Write the evidence added since the last call. The caller prevents concurrent additions."""
         if self._file is None:
             return
         for exchange in evidence.exchanges[self._exchanges :]:
@@ -89,7 +88,7 @@ class Recorder:
             self._deliveries += 1
 
     def end(self, run_info: RunInfo, plan: tuple[Planned, ...]) -> None:
-        """Write how the run ended, and close the file."""
+        """Write the last line and close the file."""
         self._line({
             "end": {
                 "exchanges": self._exchanges,
@@ -103,7 +102,7 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file; later calls write nothing."""
         if self._file is not None:
             file, self._file = self._file, None
             try:
@@ -121,7 +120,7 @@ class Recorder:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """A full disk ends the recording, not the run, which may have cost money."""
+        """Stop recording. The run goes on, because it may have cost money already."""
         self.problem = self.problem or error.strerror or str(error)
         self.close()
 
@@ -131,7 +130,7 @@ def _missing(plan: tuple[Planned, ...]) -> dict[str, str]:
 
 
 def _written(seen: Exchange | Delivery) -> dict[str, object]:
-    """The fields that say something; bytes as text where they are UTF-8, else as base64."""
+    """The fields that are not empty; bytes as text if they are UTF-8, else as base64."""
     values = {each.name: getattr(seen, each.name) for each in fields(seen)}
     return {name: _value(value) for name, value in values.items() if value not in ("", b"", ())}
 

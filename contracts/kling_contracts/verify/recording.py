@@ -1,6 +1,6 @@
-"""Reads what `recorder` has written, and judges it with no network.
+"""Reads a recording and judges it without a network.
 
-Of a run that was killed the last line is missing, or half of one: what is there is judged, and told to be so.
+If the run was killed, the last line is missing or cut off; the rest is judged, and the report notes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
 
 
 class BadRecording(ValueError):
-    """A file that is no recording, or no whole one. The text names the line and the way out."""
+    """A file is not a recording, or is damaged; the message names the line and a remedy."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def judge(
     known: Sequence[Deviation],
     gateways: Sequence[Gateway],
 ) -> Report:
-    """The report on a recording, by the checks of a suite. Raises BadRecording, OSError."""
+    """Report on a recording with the checks of a suite. Raises BadRecording, OSError."""
     lines, cut_off = _read(path)
     header, *rest = lines or [_Line(path, 1, {})]
     gateway = _gateway(header, gateways)
@@ -72,7 +72,7 @@ def judge(
         begun = RunInfo(limit=head["limit"], mock=bool(head["mock"]), started=float(head["started"]))
         missing = _requirements(head["missing"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise header.wrong(f"the header lacks something ({error!r})") from None
+        raise header.wrong(f"the header lacks a field or has a wrong type ({error!r})") from None
     for line in rest[:-1] if last else rest:
         _add(line, evidence)
     if last:
@@ -87,19 +87,20 @@ def judge(
 
 
 def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:
-    """The gateway, with the operation that was verified as its main one."""
+    """The gateway, with the verified operation as its main one."""
     head = header.content
     if head.get("format") != FORMAT:
-        raise BadRecording(f"{header.path}, line 1: this is no recording of kling-contracts; {_AGAIN}")
+        raise BadRecording(f"{header.path}, line 1: not a recording of kling-contracts; {_AGAIN}")
     if head.get("version") != VERSION:
         raise BadRecording(
-            f"{header.path}, line 1: its format is version {head.get('version')}, and this kling-contracts "
-            f"reads version {VERSION}; judge it with kling-mock {head.get('contract')}, or {_AGAIN}"
+            f"{header.path}, line 1: format version {VERSION} expected, got {head.get('version')}; "
+            f"judge it with kling-mock {head.get('contract')}, or {_AGAIN}"
         )
     gateway = next((each for each in gateways if each.name == head.get("gateway")), None)
     if gateway is None:
-        raise header.wrong(f"no gateway is called {head.get('gateway')!r}")
-    if "operation" not in head:  # those of before were all about the main one
+        names = ", ".join(each.name for each in gateways)
+        raise header.wrong(f"unknown gateway {head.get('gateway')!r}; known are {names}")
+    if "operation" not in head:  # a recording without the field is about the main one
         return gateway
     try:
         return gateway.focused(gateway.find_operation(str(head["operation"])))
@@ -108,7 +109,7 @@ def _gateway(header: _Line, gateways: Sequence[Gateway]) -> Gateway:
 
 
 def _ended(last: _Line, begun: RunInfo, evidence: Evidence) -> tuple[RunInfo, dict[str, Requirement]]:
-    """How a run went, by its last line."""
+    """Run info and missing requirements from the last line."""
     end = cast("dict[str, Any]", last.content["end"])
     try:
         whole = (end["exchanges"], end["callbacks"]) == (len(evidence.exchanges), len(evidence.deliveries))
@@ -120,22 +121,25 @@ def _ended(last: _Line, begun: RunInfo, evidence: Evidence) -> tuple[RunInfo, di
         )
         missing = _requirements(end["missing"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise last.wrong(f"the end lacks something ({error!r})") from None
+        raise last.wrong(f"the summary lacks a field or has a wrong type ({error!r})") from None
     if not whole:
-        raise last.wrong("lines are missing: it counts other exchanges or callbacks than there are")
+        raise last.wrong(
+            f"lines are missing: it counts {end['exchanges']} exchanges and {end['callbacks']} callbacks; "
+            f"the file has {len(evidence.exchanges)} and {len(evidence.deliveries)}"
+        )
     return run_info, missing
 
 
 def _broken_off(begun: RunInfo, evidence: Evidence, lines: int, *, cut_off: bool) -> RunInfo:
-    """How far a run came whose end is missing."""
-    half = f"; line {lines + 1} is cut off and was left out" if cut_off else ""
+    """Run info of a recording without its last line."""
+    half = f"; line {lines + 1} is cut off and was ignored" if cut_off else ""
     until = evidence.exchanges[-1].received_at if evidence.exchanges else begun.started
     return replace(
         begun,
         images=sum(images_of(each.body) for each in evidence.creates if not each.proves_refusal),
         seconds=until - begun.started,
         interrupted=True,
-        note=f"the recording breaks off after line {lines}{half}",
+        note=f"the recording ends early, after line {lines}{half}",
     )
 
 
@@ -144,7 +148,7 @@ def _requirements(missing: Mapping[str, str]) -> dict[str, Requirement]:
 
 
 def _read(path: Path) -> tuple[list[_Line], bool]:
-    """The lines of a file, and whether half a line at its end was left out."""
+    """The lines of a file, and whether a cut-off last line was ignored."""
     lines: list[_Line] = []
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
@@ -155,7 +159,7 @@ def _read(path: Path) -> tuple[list[_Line], bool]:
                     return [], False
                 if not raw.endswith(b"\n"):
                     return lines, True
-                raise _Line(path, number, {}).wrong("it is damaged") from None
+                raise _Line(path, number, {}).wrong("not a JSON document") from None
             lines.append(
                 _Line(path, number, cast("dict[str, Any]", content) if isinstance(content, dict) else {})
             )
@@ -168,8 +172,11 @@ def _add(line: _Line, evidence: Evidence) -> None:
             case {"exchange": seen}:
                 exchange = _exchange(seen)
                 if exchange.number > len(evidence.exchanges):
-                    raise line.wrong("lines before it are missing: its exchange has a later number")
-                # Where a run is interrupted, a line may be written twice.
+                    raise line.wrong(
+                        f"earlier lines are missing: exchange {len(evidence.exchanges)} expected, "
+                        f"got {exchange.number}"
+                    )
+                # Ctrl-C may cause a line to be written twice.
                 if exchange.number == len(evidence.exchanges):
                     evidence.exchanges.append(exchange)
             case {"callback": seen}:
@@ -177,18 +184,18 @@ def _add(line: _Line, evidence: Evidence) -> None:
                 if delivery.number == len(evidence.deliveries):
                     evidence.deliveries.append(delivery)
             case _:
-                raise line.wrong("it is neither an exchange nor a callback")
+                raise line.wrong("neither an exchange nor a callback")
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, BadRecording):
             raise
-        raise line.wrong(f"something in it is missing or has the wrong type ({error!r})") from None
+        raise line.wrong(f"a field is missing or has a wrong type ({error!r})") from None
 
 
 def _exchange(seen: dict[str, Any]) -> Exchange:
     return Exchange(
         number=int(seen["number"]),
         probe=_probe(seen["probe"]),
-        who=str(seen["who"]),
+        credential=str(seen["credential"]),
         method=str(seen["method"]),
         target=str(seen["target"]),
         headers=_headers(seen.get("headers", ())),

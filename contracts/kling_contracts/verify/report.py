@@ -1,8 +1,8 @@
-"""The report on some evidence: the results of the checks, how the run went, and the exit status."""
+"""The report on some evidence: the results of the checks, data about the run, and the exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -15,10 +15,11 @@ from kling_contracts.verify.plan import Options, Planned, asked_for
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """`images` were spent of `limit` (None: no limit); `started` is Unix time, `seconds` how long it took.
+    """Data about a run.
 
-    `mock`: against a kling-mock, by its own word. `interrupted`: it did not come to its end; `note` says how
-    far it came, where that is known.
+    `images` were spent of `limit` (None: no limit). `started` is Unix time, `seconds` the duration. `mock`:
+    the health endpoint identified the server as kling-mock. `interrupted`: the run did not finish; `note`
+    describes the point where it ended, if known.
     """
 
     images: int = 0
@@ -32,7 +33,7 @@ class RunInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a run has shown, and how it went."""
+    """The results of a run, with its options, evidence and plan."""
 
     options: Options
     results: tuple[Result, ...]
@@ -46,7 +47,7 @@ class Report:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps of the run, also those that were left out."""
+        """The steps of the plan, including those that did not run."""
         return tuple(each.step for each in self.plan)
 
     @property
@@ -62,9 +63,11 @@ def judged(
     planned: tuple[Planned, ...],
     run_info: RunInfo,
 ) -> Report:
-    """The report on some evidence."""
-    contexts = {check: _context_of(check, evidence) for check in checks}
-    results = tuple(_result(check, contexts, planned, options.known) for check in contexts)
+    """Judge the evidence, and report on the checks that the options select."""
+    contexts = _Contexts(checks, evidence)
+    # An unused known deviation is certain only when every check has been judged.
+    judging = [check for check in contexts if options.known or asked_for(check, options)]
+    results = tuple(_result(check, contexts, planned, options.known) for check in judging)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
@@ -76,15 +79,32 @@ def judged(
     )
 
 
-def _context_of(check: Check, evidence: Evidence) -> CheckContext:
-    context = CheckContext()
-    check.judge(evidence, context)
-    return context
+class _Contexts(Mapping[Check, CheckContext]):
+    """The context of each check; a check is judged when its context is first read."""
+
+    def __init__(self, checks: Iterable[Check], evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._contexts: dict[Check, CheckContext | None] = dict.fromkeys(checks)
+
+    def __getitem__(self, check: Check) -> CheckContext:
+        context = self._contexts[check]
+        if context is None:
+            context = self._contexts[check] = CheckContext()
+            check.judge(self._evidence, context)
+        return context
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self._contexts)
+
+    def __len__(self) -> int:
+        return len(self._contexts)
 
 
 def _without_explained(check: Check, contexts: Mapping[Check, CheckContext]) -> CheckContext:
-    """What a check found, without what a check that takes precedence found for the same message or task."""
+    """The outcome of a check without the failures that a check of higher precedence explains."""
     mine = contexts[check]
+    if not mine.failures:
+        return mine
     first = [it for it in contexts if any(fnmatchcase(it.id, pattern) for pattern in check.unless)]
     explained = {subject for it in first for failure in contexts[it].failures for subject in failure.subjects}
     left = [failure for failure in mine.failures if not failure.subjects & explained]
@@ -114,13 +134,17 @@ def _result(
     covering = [each for each in planned if each.step.covers(check.id)]
     missing = [each.missing for each in covering if each.missing]
     if missing:
-        # Where some of its tasks were created, it is time that was lacking, whatever else was left out.
+        # If some of its tasks were created, time is the reason, even if other steps lacked something else.
         begun = any(each.step.creates and each.missing is None for each in covering)
         requirement = Requirement.TIME if begun and Requirement.TIME in missing else missing[0]
         return Result(
             check=check, verdict=Verdict.NOT_RUN, requirement=requirement, reason=f"needs {requirement}"
         )
-    return Result(check=check, verdict=Verdict.INCONCLUSIVE, reason="its premise never held")
+    return Result(
+        check=check,
+        verdict=Verdict.INCONCLUSIVE,
+        reason="no answer of the server was one that the check applies to",
+    )
 
 
 class ExitCode(IntEnum):
@@ -130,23 +154,26 @@ class ExitCode(IntEnum):
     BROKEN = 1
     USAGE = 2
     UNREACHABLE = 3  # no answer, or the key is refused
-    INCONCLUSIVE = 4  # something that must be seen was not, or the run was interrupted
+    INCONCLUSIVE = 4  # a required check has no verdict, or the run was interrupted
 
 
 def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
-    """How a run ends. What the user left out counts only with `require_all`, or if nothing else is left."""
+    """The exit status of a report.
+
+    Checks that the user's options exclude count only with `require_all`, or if no check has a verdict.
+    """
     if report.run_info.interrupted:
         return ExitCode.INCONCLUSIVE
     if report.findings:
         return ExitCode.BROKEN
-    nothing_seen = not report.having(Verdict.PASS, Verdict.KNOWN)
-    if nothing_seen or any(_open(result, require_all=require_all) for result in report.results):
+    no_verdict = not report.having(Verdict.PASS, Verdict.KNOWN)
+    if no_verdict or any(_undecided(result, require_all=require_all) for result in report.results):
         return ExitCode.INCONCLUSIVE
     return ExitCode.HOLDS
 
 
-def _open(result: Result, *, require_all: bool) -> bool:
-    """Whether a check leaves a question that the user did not choose to leave."""
+def _undecided(result: Result, *, require_all: bool) -> bool:
+    """Whether a check lacks a verdict for a reason other than the user's own options."""
     if result.verdict not in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
         return False
     return require_all or (result.check.required and result.requirement not in OWN_CHOICE)

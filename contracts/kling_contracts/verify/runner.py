@@ -1,4 +1,4 @@
-"""Runs a campaign against one server, and has what was seen judged."""
+"""Runs the steps against one server and judges the evidence."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ HEALTH_PATH = "/_mock/health"
 
 
 class Unreachable(Exception):
-    """The server does not answer, or refuses the key. The text says which."""
+    """The server does not answer, or refuses the key; the message names the reason."""
 
 
 class Progress:
-    """What a run tells while it goes on. The methods do nothing here."""
+    """Receives the progress of a run. The methods do nothing here."""
 
     def step(self, step: Step, position: int, total: int) -> None:
         """A step begins."""
@@ -37,7 +37,7 @@ class Progress:
         """There is more evidence."""
 
 
-def run(  # noqa: PLR0913 -- what a test may replace
+def run(  # noqa: PLR0913 -- each is replaced by some test
     options: Options,
     suite: Suite,
     *,
@@ -48,12 +48,13 @@ def run(  # noqa: PLR0913 -- what a test may replace
     recorder: Recorder | None = None,
     run_id: str | None = None,
 ) -> Report:
-    """Verify a server. Raises Unreachable, or ValueError for a base URL that is none.
+    """Verify a server.
 
-    Raises LookupError for an operation that the gateway does not offer.
+    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks. `run_id`
+    is part of all external ids of the run; random by default. `recorder` records the run while it goes on.
 
-    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; `run_id`
-    is the mark in external ids, random if not given. `recorder` writes it all down meanwhile.
+    Raises Unreachable; ValueError for an invalid base URL; LookupError for an operation that the gateway does
+    not offer.
     """
     problem = address_problem(options.base_url)
     if problem:
@@ -72,10 +73,9 @@ def run(  # noqa: PLR0913 -- what a test may replace
             recorder.go_on(evidence)
 
     started = waiter.now()
+    until = started + options.deadline
     with ExitStack() as open_things:
-        http = HttpTransport(
-            options.base_url, transport, time_left=lambda: started + options.deadline - waiter.now()
-        )
+        http = HttpTransport(options.base_url, transport, time_left=lambda: until - waiter.now())
         open_things.callback(http.close)
         if inbox is None and is_loopback(options.base_url):
             inbox = open_things.enter_context(CallbackServer(waiter.now))
@@ -85,14 +85,16 @@ def run(  # noqa: PLR0913 -- what a test may replace
             budget=Budget(0),
             evidence=evidence,
             waiter=waiter,
-            deadline=options.deadline,
+            until=until,
             inbox=inbox,
             seen=seen,
         )
         try:
             mock = _reach(session)
         except OutOfTime:
-            raise Unreachable(f"no answer within {options.deadline:g} s, the deadline") from None
+            raise Unreachable(
+                f"no answer within --deadline ({options.deadline:g} s); check that the server is running"
+            ) from None
         limit = session.budget.limit = limit_of(options, mock=mock)
         planned = plan(options, suite, mock=mock, receiver=inbox is not None)
         run_info = RunInfo(limit=limit, mock=mock, started=started)
@@ -104,29 +106,29 @@ def run(  # noqa: PLR0913 -- what a test may replace
         seconds = waiter.now() - started
         run_info = replace(run_info, images=session.budget.spent, seconds=seconds, interrupted=interrupted)
         if recorder is not None:
-            recorder.go_on(evidence)  # an interruption may have come before the last exchange was written
+            recorder.go_on(evidence)  # Ctrl-C may have prevented writing the last exchange
             recorder.end(run_info, planned)
     return judged(options, suite.checks(options.target), evidence, planned, run_info)
 
 
 def _signing(options: Options) -> frozenset[str]:
-    """Which of the keys are pairs, of which tokens are made."""
+    """The keys (`first`, `second`) that are an access and a secret key, so that tokens are signed."""
     keys = {"first": options.api_key, "second": options.second_api_key or ""}
-    return frozenset(who for who, key in keys.items() if options.gateway.takes_tokens and ":" in key)
+    return frozenset(name for name, key in keys.items() if options.gateway.takes_tokens and ":" in key)
 
 
 def _reach(session: Session) -> bool:
-    """Whether the server is a kling-mock, by its own word. Raises Unreachable."""
+    """Whether the health endpoint identifies the server as kling-mock. Raises Unreachable."""
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
-        raise Unreachable(f"no answer: {health.failure}")
+        raise Unreachable(f"no answer: {health.failure}; check --base-url and that the server is running")
     first = session.query(
-        ProbeKind.UNKNOWN_ID, f"kc-{session.evidence.run}-nobody", "to see if the key is taken"
+        ProbeKind.UNKNOWN_ID, f"kc-{session.evidence.run}-unknown", "whether the key is accepted"
     )
     if not first.answered:
         raise Unreachable(f"no answer: {first.failure}")
     if first.status in (401, 403):
-        raise Unreachable(f"the key is refused: {first.shown}")
+        raise Unreachable(f"the key is refused: {first.shown}; check --api-key and --gateway")
     return health.status == 200 and health.json_object.get("server") == "kling-mock"
 
 

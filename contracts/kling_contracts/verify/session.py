@@ -1,4 +1,4 @@
-"""A run's connection to the server: every request is counted, budgeted, scrubbed and kept."""
+"""A run's connection to the server: reserves images, sends requests, removes keys, collects evidence."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from kling_contracts.image_files import read_header
 from kling_contracts.operations import Operation
 from kling_contracts.verify.budget import Budget, images_in, images_of
 from kling_contracts.verify.callback_server import CallbackInbox
-from kling_contracts.verify.credentials import NOBODY, Credential, Keys
+from kling_contracts.verify.credentials import NO_CREDENTIAL, Credential, Keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange, Headers
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.text import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
-# Larger bodies are kept in short, of pictures what tells their size and the end: a recording is to be read.
+# Larger bodies are abridged, so that a recording stays readable.
 KEPT_BYTES: Final = 256 * 1024
-# Some write notes behind the end of a picture.
+# The end of an image is kept because some servers append metadata there.
 KEPT_END: Final = 4096
 _KEPT_TEXT: Final = 4096
 
 
 class Answer(NamedTuple):
-    """`status` 0 and `failure` where nothing came. `arrived`: the request may have reached the server."""
+    """An answer. Without one, `status` is 0; `arrived`: the request may have reached the server."""
 
     status: int
     headers: Headers = ()
@@ -39,13 +39,13 @@ class Answer(NamedTuple):
 
 
 class Transport(Protocol):
-    """Sends one request. `target` is path and query as they go on the transport, or a whole URL."""
+    """Sends one request. `target` is path and query as they go on the wire, or a whole URL."""
 
     def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer: ...
 
 
 class Waiter(Protocol):
-    """The time that a run goes by; tests bring one that does not really wait."""
+    """The clock of a run; tests replace it by one that does not wait."""
 
     def now(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
@@ -62,17 +62,17 @@ class SystemWaiter:
 
 
 class OutOfTime(Exception):
-    """A request was not sent, or not answered in time: the deadline of the run is over."""
+    """The deadline of the run has passed, so a request was not sent or not answered."""
 
 
 class Session:
-    """One run against one server. Raises OverBudget instead of sending what could cost too much.
+    """One run against one server.
 
-    After the deadline it raises OutOfTime: a server that lets every request wait cannot hold up a run.
-    `seen` is called whenever there is more evidence, never by two threads at once.
+    Raises OverBudget before a request that could exceed the budget, and OutOfTime after `until`, a time
+    of the waiter. `seen` is called after each addition to the evidence, never by two threads at once.
     """
 
-    def __init__(  # noqa: PLR0913 -- all that a run goes by
+    def __init__(  # noqa: PLR0913 -- the environment of a run
         self,
         *,
         transport: Transport,
@@ -80,7 +80,7 @@ class Session:
         budget: Budget,
         evidence: Evidence,
         waiter: Waiter,
-        deadline: float,
+        until: float,
         inbox: CallbackInbox | None = None,
         seen: Callable[[Evidence], None] | None = None,
     ) -> None:
@@ -91,7 +91,7 @@ class Session:
         self.inbox = inbox
         self.random = random.Random(evidence.seed)  # noqa: S311 -- choices that a seed repeats
         self._transport = transport
-        self._until = waiter.now() + deadline
+        self._until = until
         self._seen = seen
         self._lock = threading.Lock()
 
@@ -119,17 +119,17 @@ class Session:
         *,
         escaped: bool = False,
     ) -> Exchange:
-        """Send a create request: in UTF-8, or in ASCII with escapes, as a half of all clients does."""
+        """Send a create request in UTF-8, or `escaped` in ASCII, as many clients do."""
         credential = self.keys.first if key is None else key
         content = encode(body, escaped=escaped)
         kept = content if len(content) <= KEPT_BYTES else encode(_cut(body))
         return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body), kept)
 
     def query(self, kind: ProbeKind, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
-        """Ask for a task. The probe is about the id."""
+        """Query a task. The subject of the probe is the id."""
         return self.send(Probe(kind, task_id, tag), "GET", f"{self.create_path}/{task_id}", key=key)
 
-    def send(  # noqa: PLR0913 -- a request has that many parts
+    def send(  # noqa: PLR0913 -- the parts of a request
         self,
         probe: Probe,
         method: str,
@@ -142,13 +142,14 @@ class Session:
     ) -> Exchange:
         """Send a request with the first key, or another credential. Raises OverBudget.
 
-        What a JSON object could cost is known; `images` says it of a body that only a lenient server reads.
+        The cost of a JSON object is computed; `images` is the cost of a body that only a lenient server
+        accepts.
         """
         credential = self.keys.first if key is None else key
         images = max(images, images_of(body or b"")) if method == "POST" else 0
         return self._send(probe, method, target, body, credential, headers, images, body or b"")
 
-    def _send(  # noqa: PLR0913, PLR0917 -- a request has that many parts
+    def _send(  # noqa: PLR0913, PLR0917 -- the parts of a request
         self,
         probe: Probe,
         method: str,
@@ -159,7 +160,7 @@ class Session:
         images: int,
         kept_body: bytes,
     ) -> Exchange:
-        self._require_time()  # before anything is set aside for what is not sent
+        self._require_time()  # before images are reserved
         at_stake = images if credential.good else 0
         self.budget.reserve(at_stake)
         kept = True
@@ -173,9 +174,9 @@ class Session:
         return exchange
 
     def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
-        """Get a result picture, without a key, and all its bytes."""
+        """Fetch a result image without a key: the exchange, and all bytes of the image."""
         self._require_time()
-        exchange, answer = self._exchange(probe, "GET", url, None, NOBODY, headers, abridged=True)
+        exchange, answer = self._exchange(probe, "GET", url, None, NO_CREDENTIAL, headers, abridged=True)
         return exchange, answer.body
 
     def _require_time(self) -> None:
@@ -183,10 +184,10 @@ class Session:
             raise OutOfTime
 
     def collect(self) -> None:
-        """Take over the callbacks that have come."""
+        """Add the callbacks received so far to the evidence."""
         if self.inbox is None:
             return
-        raw = self.inbox.taken()
+        raw = self.inbox.received()
         with self._lock:
             known = len(self.evidence.deliveries)
             for number, each in enumerate(raw[known:], start=known):
@@ -200,14 +201,14 @@ class Session:
                         replied=each.replied,
                     )
                 )
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
-        """Say that there is more evidence, one at a time."""
+    def _notify(self) -> None:
+        """Report an addition to the evidence; the caller holds the lock."""
         if self._seen is not None:
             self._seen(self.evidence)
 
-    def _exchange(  # noqa: PLR0913, PLR0917 -- a request has that many parts
+    def _exchange(  # noqa: PLR0913, PLR0917 -- the parts of a request
         self,
         probe: Probe,
         method: str,
@@ -224,13 +225,13 @@ class Session:
         sent_at = self.waiter.now()
         answer = self._transport.send(method, target, sent, body)
         if answer.status == 0 and self.time_left <= 0:
-            raise OutOfTime  # it had less time than it should have, so nothing is said against it
+            raise OutOfTime  # the server had less time than usual, so this is not a failure of the server
         received_at = self.waiter.now()
         with self._lock:
             exchange = Exchange(
                 number=len(self.evidence.exchanges),
                 probe=probe,
-                who=credential.who,
+                credential=credential.name,
                 method=method,
                 target=self.keys.scrub(target),
                 headers=self.keys.scrub_headers(sent),
@@ -245,12 +246,12 @@ class Session:
                 digest=hashlib.sha256(answer.body).hexdigest() if abridged else "",
             )
             self.evidence.exchanges.append(exchange)
-            self._tell()
+            self._notify()
         return exchange, answer
 
 
 def encode(body: object, *, escaped: bool = False) -> bytes:
-    """JSON as it is sent. Lone surrogates can be sent as escapes only."""
+    """Encode a JSON body: UTF-8, or ASCII with escapes if asked or if it has lone surrogates."""
     if not escaped:
         try:
             return json.dumps(body, ensure_ascii=False).encode()
@@ -264,12 +265,12 @@ def _typed(headers: Headers) -> bool:
 
 
 def _cut(body: object) -> object:
-    """A large body with the long texts in it told in short."""
+    """A large body with its long strings shortened."""
     return in_texts(body, lambda text: shorten(text) if len(text) > _KEPT_TEXT else text)
 
 
 def _abridged(picture: bytes) -> bytes:
-    """As much of the beginning of a picture as tells its size, and its end."""
+    """The beginning of an image, up to its dimensions, and its end."""
     header = read_header(picture)
     for size in (1024, 1 << 16):
         if len(picture) > size + KEPT_END and read_header(picture[:size]) == header:

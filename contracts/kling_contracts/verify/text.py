@@ -1,6 +1,6 @@
-"""Texts in reports: repetitions in short, unprintable characters as escapes, words of a POSIX shell.
+"""Texts in reports: repetitions abbreviated, unprintable characters escaped, words of a POSIX shell.
 
-The short form of a repetition, `"a" * 2501`, is Python as well.
+An abbreviated repetition, `"a" * 2501`, is a Python expression.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, cast
 
-# A unit of up to eight signs that comes 32 times or more; shorter runs read better as they are.
+# A unit of up to eight characters, repeated at least 32 times; shorter runs read better unabbreviated.
 _RUN: Final = re.compile(r"(.{1,8}?)\1{31,}", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _STRIDE: Final = 4096
@@ -21,14 +21,14 @@ _PART: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?: \* (\d{1,9}))?(?: \+ |$)')
 
 
 class Run(NamedTuple):
-    """A unit that comes so many times, one after another."""
+    """A unit that is repeated `times` times."""
 
     unit: str
     times: int
 
 
 def runs(text: str) -> Iterator[str | Run]:
-    """A text in parts: what repeats, and what does not."""
+    """Split a text into repetitions and the rest."""
     at = 0
     for start, end in _long_runs(text):
         yield from _parts(text[at:start])
@@ -38,18 +38,24 @@ def runs(text: str) -> Iterator[str | Run]:
 
 
 def expression(text: str) -> str:
-    """A Python expression for a text, as short as its repetitions allow."""
+    """A Python expression for a text, with repetitions as products."""
     parts = (f"{_quoted(it.unit)} * {it.times}" if isinstance(it, Run) else _quoted(it) for it in runs(text))
     return " + ".join(parts) or '""'
 
 
 def _long_runs(text: str) -> Iterator[tuple[int, int]]:
-    """Where one sign fills megabytes, which an expression would take seconds to find."""
+    """Start and end of runs of one character over megabytes; the regular expression would take seconds."""
     at = 0
     while at < len(text):
         sign = text[at]
         if text[at : at + _STRIDE] == sign * _STRIDE:
-            start, end = len(text[:at].rstrip(sign)), len(text) - len(text[at:].lstrip(sign))
+            start, end = at, at + _STRIDE
+            while start and text[start - 1] == sign:
+                start -= 1
+            while text[end : end + _STRIDE] == sign * _STRIDE:
+                end += _STRIDE
+            while text[end : end + 1] == sign:
+                end += 1
             yield start, end
             at = end
         at += _STRIDE
@@ -67,12 +73,12 @@ def _parts(text: str) -> Iterator[str | Run]:
 
 
 def shorten(text: str) -> str:
-    """A long text as its expression between brackets, which `lengthen` reads."""
+    """A long text as its expression in brackets; `lengthen` reverses it."""
     return f"{_OPEN}{expression(text)}{_CLOSE}"
 
 
 def lengthen(text: str) -> str:
-    """The text again, if it was shortened; any other comes back as it is."""
+    """The original of a shortened text; any other text unchanged."""
     if not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
         return text
     inside = text[1:-1]
@@ -88,7 +94,7 @@ def lengthen(text: str) -> str:
 
 
 def in_texts(value: object, change: Callable[[str], str]) -> object:
-    """A JSON value with each of its texts changed."""
+    """A JSON value with `change` applied to each string in it."""
     match value:
         case str():
             return change(value)
@@ -101,23 +107,23 @@ def in_texts(value: object, change: Callable[[str], str]) -> object:
 
 
 def _quoted(text: str) -> str:
-    """A literal between double quotes, in ASCII: a shell can hold it between single ones."""
+    """A literal in double quotes, in ASCII, so that a shell can quote it with single ones."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "backslashreplace").decode()
     return '"' + _CONTROL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", escaped) + '"'
 
 
-# Control characters, those that turn the direction of text, lone surrogates, what is no character at all.
+# Control characters, marks of text direction, lone surrogates, unassigned code points.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 
 
 def printable(text: str) -> str:
-    """The text with all that a terminal or XML could stumble over written as escapes; newlines stay."""
+    """The text with characters escaped that are unsafe in a terminal or invalid in XML; newlines stay."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(sign if sign == "\n" or _shows(sign) else _escaped(sign) for sign in text)
+    return "".join(sign if sign == "\n" or _is_visible(sign) else _escaped(sign) for sign in text)
 
 
-def _shows(sign: str) -> bool:
+def _is_visible(sign: str) -> bool:
     return unicodedata.category(sign) not in _HIDDEN
 
 
@@ -125,18 +131,18 @@ def _escaped(sign: str) -> str:
     return sign.encode("unicode_escape").decode("ascii")
 
 
-# So many arguments are too many for `seq` in a command line.
+# More arguments than this may exceed the limit of a command line in `$(seq ...)`.
 _MANY: Final = 100_000
 _NO_FORMAT: Final = re.compile(r"[^-%\\'\n][^%\\'\n]*")
 
 
 def word(text: str) -> str:
-    """A text as one word."""
+    """A text as one word of a shell."""
     return "".join(_repeated(it) if isinstance(it, Run) else shlex.quote(it) for it in runs(text)) or "''"
 
 
 def octal(content: bytes) -> str:
-    """Bytes that are no text as the format of `printf`."""
+    """Bytes as a format for `printf`, with octal escapes."""
     signs = (
         chr(byte) if 32 <= byte < 127 and chr(byte) not in "'\\%" else f"\\{byte:03o}" for byte in content
     )

@@ -1,4 +1,4 @@
-"""All contact with HTTP: one request out, one answer or the reason why there was none."""
+"""The HTTP transport of a run: sends one request, returns the answer or the error. Uses httpx."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from kling_contracts.verify.exchange import Headers
 from kling_contracts.verify.plan import is_loopback
 from kling_contracts.verify.session import Answer
 
-# How long a server may be silent, in seconds, while there is time: a run waits no longer than its deadline.
+# Read timeout in seconds; shorter when the deadline of the run is nearer.
 _SILENCE: Final = 30.0
 _CONNECT: Final = 10.0
-# What a request gets at least, in seconds: so much later than its deadline a run may end.
+# The shortest timeout of a request in seconds; a run may exceed its deadline by this.
 _LEAST: Final = 1.0
-# What a result picture may have at most; more is not read.
+_MOST_URLS: Final = 256
+# The largest answer that is read, in bytes.
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
-# How long an answer may take from its first byte to its last, in seconds: some never end.
+# The longest duration from the first byte of an answer to its last, in seconds.
 _LONGEST_ANSWER: Final = 30.0
 _AGENT: Final = ("user-agent", "kling-contracts")
 
 
 class HttpTransport:
-    """A connection to one server. Paths go out byte for byte as given; redirects are not followed.
+    """A connection to one server.
 
-    No cookies are kept: a key is all that tells who asks. `time_left` is asked before each request: nobody
-    waits for an answer longer than that, in seconds, however the server doles it out.
+    Paths are sent byte for byte as given. Redirects are not followed. No cookies are stored, so that only the
+    key identifies the caller. `time_left` returns the seconds until the deadline of the run; no request takes
+    longer, even if the server sends its answer byte by byte.
     """
 
     def __init__(
@@ -45,7 +47,8 @@ class HttpTransport:
         time_left: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._base = httpx.URL(base_url.rstrip("/"))
-        # Loopback is no business of a proxy.
+        self._urls: dict[str, httpx.URL] = {}
+        # Proxies of the environment do not apply to loopback.
         local = is_loopback(base_url)
         self._client = httpx.Client(
             transport=transport, timeout=_SILENCE, trust_env=not local, follow_redirects=False
@@ -55,7 +58,7 @@ class HttpTransport:
         self._connections = _Connections(time_left)
 
     def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
-        """Send a request. `target` is path and query as they go on the wire, or a whole URL."""
+        """Send a request. `target` is path and query as on the wire, or a whole URL."""
         try:
             url = target if target.startswith(("http://", "https://")) else self._url(target)
             raw = [(name.encode(), value.encode("utf-8")) for name, value in (*headers, _AGENT)]
@@ -84,20 +87,27 @@ class HttpTransport:
         self._client.close()
 
     def _url(self, target: str) -> httpx.URL:
-        prefix = self._base.raw_path.rstrip(b"/")
-        return self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+        """The URL of a target; recent ones are cached, because tasks are polled repeatedly."""
+        url = self._urls.get(target)
+        if url is None:
+            prefix = self._base.raw_path.rstrip(b"/")
+            url = self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+            if len(self._urls) >= _MOST_URLS:
+                self._urls.clear()
+            self._urls[target] = url
+        return url
 
 
 class _Stream(Protocol):
-    """What httpcore reads from and writes to."""
+    """The network stream of httpcore."""
 
     def get_extra_info(self, info: str) -> Any: ...
 
 
 class _Connections:
-    """The open sockets, all of which are shut when the time is over.
+    """The open sockets, which are shut down at the deadline.
 
-    Timeouts are for a single read, and a server may send a byte at a time for ever.
+    A timeout of httpx covers a single read, so it does not end an answer that arrives byte by byte.
     """
 
     def __init__(self, time_left: Callable[[], float]) -> None:
@@ -108,7 +118,7 @@ class _Connections:
         self._over = False
 
     def note(self, event: str, seen: dict[str, Any]) -> None:
-        """Hear what httpcore does, of which new connections are of interest."""
+        """Collect new connections; a trace callback of httpcore."""
         if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
             return
         stream: _Stream = seen["return_value"]
@@ -123,7 +133,7 @@ class _Connections:
             self._shut()
 
     def forget(self) -> None:
-        """Let nothing happen any more."""
+        """Cancel the timer."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm.join()
@@ -133,7 +143,7 @@ class _Connections:
             self._over = True
             for each in self._open:
                 with contextlib.suppress(OSError):
-                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # TLS has nothing to say any more
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # without the closing message of TLS
 
 
 def _read(response: httpx.Response) -> bytes:

@@ -1,11 +1,11 @@
-"""Conformance checks for anyone who writes a store: every requirement of the interface, one check each.
+"""Conformance checks for implementations of stores, one check for each requirement of the interface.
 
     check_store(lambda retention: MyStore(..., retention=retention))
 
-runs all of them, each over a fresh and empty store, and raises AssertionError that lists those that failed.
-`check_async_store` does so for a store whose methods are awaited. Where a store has several handles on its
-data (connections, processes), `second` gives another one: what must hold between handles is checked over
-both. To run the checks as tests of their own, take them from `CHECKS` and call `run` or `run_async`.
+runs all checks, each with a new empty store, and raises AssertionError that lists the failed ones.
+`check_async_store` does the same for a store with asynchronous methods. If a store can have several handles
+on its data (connections, processes), `second` returns a second handle, and requirements across handles are
+checked with both. To run the checks as separate tests, iterate over `CHECKS` and call `run` or `run_async`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
 
 
 def check_store(make_store: MakeStore, second: Callable[[Store], Store] = same_handle) -> None:
-    """Run every check. Raises AssertionError that lists all requirements that do not hold.
+    """Run every check. Raises AssertionError that lists all violated requirements.
 
-    `make_store` is called for each check with the retention in seconds, and returns a store that was never
-    written, and whose journal has room for some hundred calls. `second` returns a second handle on its data.
+    `make_store` is called for each check with the retention in seconds; it returns a new empty store whose
+    journal has room for some hundred calls. `second` returns a second handle on the data of a store.
     """
     failures: list[str] = []
     for each in CHECKS.values():
@@ -55,7 +55,7 @@ def check_store(make_store: MakeStore, second: Callable[[Store], Store] = same_h
 async def check_async_store(
     make_store: MakeAsyncStore, second: Callable[[AsyncStore], Awaitable[AsyncStore]] = same_handle_async
 ) -> None:
-    """The same for a store that is awaited, as both functions are, in an event loop of asyncio."""
+    """Run every check on an asynchronous store, in an asyncio event loop. Both functions are awaited."""
     failures: list[str] = []
     for each in CHECKS.values():
         try:

@@ -1,4 +1,4 @@
-"""Checks of reading and committing as such: snapshots, atomic changes, preconditions, and several at once."""
+"""Checks of reading and committing: snapshots, atomic changes, preconditions, concurrency."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from kling_mock.stores import (
     Ticket,
     TokenKey,
 )
-from kling_mock.stores.conformance.checks import ROUNDS, WORKERS, Course, Parallel, check
+from kling_mock.stores.conformance.checks import ROUNDS, WORKERS, CheckSteps, Parallel, check
 from kling_mock.stores.conformance.samples import (
     ACCOUNT,
     HELD,
@@ -77,8 +77,8 @@ EVERY_KEY: Final[dict[Key[Any], object]] = {
 
 
 @check
-def empty_store() -> Course:
-    """A store that was never written answers every kind of key, all in one batch."""
+def empty_store() -> CheckSteps:
+    """A new store returns a value for every type of key, all in one batch."""
     snapshot: Snapshot = yield Read((*EVERY_KEY, SCRIPTS, CLOCK))
     for key, expected in EVERY_KEY.items():
         require_equal(repr(key), snapshot[key], expected)
@@ -96,8 +96,8 @@ def empty_store() -> Course:
 
 
 @check
-def present_in_every_read() -> Course:
-    """Every read gives the present, also one of no keys, and it is that of the clock."""
+def present_in_every_read() -> CheckSteps:
+    """Every read, even without keys, returns the present, which is the reading of the clock."""
     snapshot: Snapshot = yield Read((CLOCK,))
     require_equal("now", snapshot.now, snapshot[CLOCK].reading)
     require_equal("now", (yield from read_now()), snapshot.now)
@@ -105,7 +105,7 @@ def present_in_every_read() -> Course:
 
 
 def _one_of_each(now: float) -> tuple[Record, ...]:
-    """Records of every kind, beside an unfinished task 1 of the account and rule 0."""
+    """Records of every type, for a store with an unfinished task 1 of the account and a rule 0."""
     old, new = task(created=now).id, task(2, created=now, external_id="mine")
     return (
         NewTask(new, HELD),
@@ -121,7 +121,7 @@ def _one_of_each(now: float) -> tuple[Record, ...]:
 
 
 def _everything() -> Steps[list[object]]:
-    """All that `_one_of_each` writes."""
+    """The values of everything that `_one_of_each` writes."""
     keys: list[Key[Any]] = [
         TaskKey(f"{ACCOUNT}.1"),
         TaskKey(f"{ACCOUNT}.2"),
@@ -142,7 +142,7 @@ def _everything() -> Steps[list[object]]:
 
 
 @check
-def change_written_whole() -> Course:
+def change_written_whole() -> CheckSteps:
     """A commit whose preconditions hold writes every record of the change."""
     now = yield from read_now()
     yield from create(task(created=now))
@@ -155,8 +155,8 @@ def change_written_whole() -> Course:
 
 
 @check
-def change_refused_whole() -> Course:
-    """A commit writes nothing, of any kind, if only the last of its preconditions does not hold."""
+def change_refused_whole() -> CheckSteps:
+    """A commit writes no record of any type if even only the last of its preconditions does not hold."""
     now = yield from read_now()
     yield from create(task(created=now))
     yield from write(RULE)
@@ -169,7 +169,7 @@ def change_refused_whole() -> Course:
 
 
 @check
-def failed_precondition_named() -> Course:
+def failed_precondition_named() -> CheckSteps:
     """A commit returns the first of its preconditions that does not hold."""
     now = yield from read_now()
     record = yield from create(task(created=now, external_id="mine"))
@@ -184,8 +184,8 @@ def failed_precondition_named() -> Course:
 
 
 @check
-def versions_compared() -> Course:
-    """A precondition holds for exactly one version of its key: no older, no newer one, and not for None."""
+def versions_compared() -> CheckSteps:
+    """A precondition holds for exactly one version of its key, not for an older or newer one or None."""
     now = yield from read_now()
     record = yield from create(full_task(now))
     yield from write(RULE, RuleUse(0), RuleUse(0))
@@ -209,8 +209,8 @@ def versions_compared() -> Course:
 
 
 @check
-def stale_decision_refused() -> Course:
-    """Of two changes that rest on one version, the second one is refused."""
+def stale_decision_refused() -> CheckSteps:
+    """Of two changes that expect the same version of a key, the second is refused."""
     now = yield from read_now()
     record = yield from create(task(created=now))
     expect = (Expect(TaskKey(record.id), 0),)
@@ -221,12 +221,12 @@ def stale_decision_refused() -> Course:
     require_equal("polls", state.polls, 1)
 
 
-# -- several at once
+# -- concurrency
 
 
 @check
-def parallel_polls_counted() -> Course:
-    """Polls that are committed at the same time are all counted, and no two rest on one version."""
+def parallel_polls_counted() -> CheckSteps:
+    """Concurrent polls are all counted, and no two of them were committed for the same version."""
     now = yield from read_now()
     record = yield from create(task(created=now))
     lists: list[list[int]] = yield Parallel(
@@ -234,14 +234,14 @@ def parallel_polls_counted() -> Course:
     )
     state = yield from kept(record)
     versions = sorted(version for versions in lists for version in versions)
-    require_equal("the versions that polls rest on", versions, list(range(WORKERS * ROUNDS)))
+    require_equal("the versions of polls", versions, list(range(WORKERS * ROUNDS)))
     require_equal("polls", state.polls, WORKERS * ROUNDS)
     require_equal("version", state.version, WORKERS * ROUNDS)
 
 
 @check
-def parallel_creates_numbered() -> Course:
-    """Of several creates at the same time with one number of an account, exactly one is written."""
+def parallel_creates_numbered() -> CheckSteps:
+    """Of several concurrent creates with the same number of an account, exactly one is written."""
     now = yield from read_now()
     for number in range(1, ROUNDS + 1):
         rivals = [task(number, created=now) for _ in range(WORKERS)]
@@ -254,8 +254,8 @@ def parallel_creates_numbered() -> Course:
 
 
 @check
-def parallel_snapshots_consistent() -> Course:
-    """A read gives the values of one instant: it never sees a part of a change."""
+def parallel_snapshots_consistent() -> CheckSteps:
+    """A read returns the values of one instant: it never sees part of a change."""
     now = yield from read_now()
     first = yield from create(task(1, created=now))
     second = yield from create(task(2, created=now))
@@ -267,7 +267,7 @@ def parallel_snapshots_consistent() -> Course:
         snapshot: Snapshot = yield Read((TaskKey(first.id), RuleKey(0), TaskKey(second.id)))
         seen = snapshot[TaskKey(first.id)], snapshot[TaskKey(second.id)]
         counts = {snapshot[RuleKey(0)], *(state.polls for state in seen if state is not None)}
-        require(len(counts) == 1, f"counters that every change raises together: got {sorted(counts)}")
+        require(len(counts) == 1, f"counters that each change increments together: got {sorted(counts)}")
 
     writers = [repeat(ROUNDS, poll_both) for _ in range(WORKERS // 2)]
     readers = [repeat(ROUNDS, look) for _ in range(WORKERS // 2)]

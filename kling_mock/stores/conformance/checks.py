@@ -1,7 +1,7 @@
-"""What a conformance check is, and the drivers that run one over a store that is called or awaited.
+"""The class of conformance checks, and the drivers that run them on synchronous and asynchronous stores.
 
-A check is written once, as steps of the kinds that the core yields, and two more: `Parallel` runs several
-at the same time, `OnSecond` runs some over a second handle. It raises AssertionError.
+A check is written once, as a generator of the steps that the core yields and of two more: `Parallel` runs
+steps concurrently, `OnSecond` runs steps on a second handle. It raises AssertionError.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from kling_mock.stores import CLOCK, AsyncStore, Change, Commit, Read, Snapshot,
 
 T = TypeVar("T")
 
-# The retention of a store that is checked, in seconds.
+# The retention of a store under test, in seconds.
 RETENTION: Final = 1_000.0
-# What is done at the same time: this many runs, each of this many rounds.
+# The number of concurrent runs, and of the repetitions in each.
 WORKERS: Final = 6
 ROUNDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
-    """Step: run these at the same time, in turn over the first and the second handle. Answered by a list."""
+    """Step: run these concurrently, alternating between the two handles. Returns a list of their results."""
 
     runs: tuple[Steps[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OnSecond:
-    """Step: run these over the second handle. Answered by what they return."""
+    """Step: run these on the second handle. Returns their result."""
 
     steps: Steps[Any]
 
 
-# The steps of a whole check.
-Course = Generator[Read | Commit | Parallel | OnSecond, Any, None]
+# The generator of a check.
+CheckSteps = Generator[Read | Commit | Parallel | OnSecond, Any, None]
 
 MakeStore = Callable[[float], Store]
 MakeAsyncStore = Callable[[float], Awaitable[AsyncStore]]
@@ -59,27 +59,27 @@ async def same_handle_async(store: AsyncStore) -> AsyncStore:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One requirement. `rule` is the sentence that a store must satisfy."""
+    """A check of one requirement. `rule` is the requirement as a sentence."""
 
     id: str
     rule: str
-    course: Callable[[], Course]
+    steps: Callable[[], CheckSteps]
 
     def run(self, make_store: MakeStore, second: Callable[[Store], Store] = same_handle) -> None:
-        """Check a fresh store. Raises AssertionError that names the requirement."""
+        """Check a new store. Raises AssertionError that names the requirement."""
         with self._explained():
             store = make_store(RETENTION)
-            _drive(self._from_a_standing_clock(), store, second(store))
+            _drive(self._with_stopped_clock(), store, second(store))
 
     async def run_async(
         self,
         make_store: MakeAsyncStore,
         second: Callable[[AsyncStore], Awaitable[AsyncStore]] = same_handle_async,
     ) -> None:
-        """The same for a store that is awaited, in an event loop of asyncio."""
+        """Check a new asynchronous store, in an asyncio event loop."""
         with self._explained():
             store = await make_store(RETENTION)
-            await _drive_async(self._from_a_standing_clock(), store, await second(store))
+            await _drive_async(self._with_stopped_clock(), store, await second(store))
 
     @contextmanager
     def _explained(self) -> Generator[None]:
@@ -90,24 +90,24 @@ class Check:
         except Exception as problem:
             raise AssertionError(f"{self.id}: {self.rule}\n  the store raised {problem!r}") from problem
 
-    def _from_a_standing_clock(self) -> Course:
-        """The clock stands at a whole second, so that instants are exact, until the check moves it."""
+    def _with_stopped_clock(self) -> CheckSteps:
+        """The check, after stopping the clock at a whole second, so that instants are exact."""
         snapshot: Snapshot = yield Read((CLOCK,))
         version = snapshot[CLOCK].version + 1
         yield Commit(Change((), (ClockRecord(0.0, float(ceil(snapshot.now)), 0.0, version),)))
-        yield from self.course()
+        yield from self.steps()
 
 
-def check(course: Callable[[], Course]) -> Check:
-    """A check from its steps: the name of the function is its id, the docstring is its rule."""
-    return Check(course.__name__, " ".join((course.__doc__ or "").split()), course)
+def check(steps: Callable[[], CheckSteps]) -> Check:
+    """Make a check of a generator function: its name is the id, its docstring is the rule."""
+    return Check(steps.__name__, " ".join((steps.__doc__ or "").split()), steps)
 
 
-def _drive(course: Course, first: Store, second: Store) -> None:
+def _drive(steps: CheckSteps, first: Store, second: Store) -> None:
     answer: object = None
     while True:
         try:
-            step = course.send(answer)
+            step = steps.send(answer)
         except StopIteration:
             return
         match step:
@@ -132,11 +132,11 @@ def _in_threads(runs: tuple[Steps[Any], ...], first: Store, second: Store) -> li
         return list(pool.map(work, runs, islice(cycle((first, second)), len(runs))))
 
 
-async def _drive_async(course: Course, first: AsyncStore, second: AsyncStore) -> None:
+async def _drive_async(steps: CheckSteps, first: AsyncStore, second: AsyncStore) -> None:
     answer: object = None
     while True:
         try:
-            step = course.send(answer)
+            step = steps.send(answer)
         except StopIteration:
             return
         match step:

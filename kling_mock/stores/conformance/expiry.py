@@ -1,4 +1,4 @@
-"""Checks of retention: to the millisecond, for every key of a task."""
+"""Checks of retention, exact to the millisecond, for every key of a task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kling_mock.stores import (
     TaskKey,
     TasksKey,
 )
-from kling_mock.stores.conformance.checks import RETENTION, Course, OnSecond, check
+from kling_mock.stores.conformance.checks import RETENTION, CheckSteps, OnSecond, check
 from kling_mock.stores.conformance.samples import (
     ACCOUNT,
     HELD,
@@ -42,7 +42,7 @@ MILLISECOND = 0.001
 
 
 def _require_present(task_id: str, present: bool) -> Steps[None]:  # noqa: FBT001 -- there or not
-    """Every key by which the task is found agrees."""
+    """Require that every key that can find the task does so, or that none does."""
     by_id, external = TaskKey(task_id), ExternalKey(ACCOUNT, "mine")
     page, account, every = PageKey(ACCOUNT, OPERATIONS, 0, 500), TasksKey(ACCOUNT), TasksKey()
     snapshot: Snapshot = yield Read((by_id, external, page, account, every))
@@ -53,8 +53,8 @@ def _require_present(task_id: str, present: bool) -> Steps[None]:  # noqa: FBT00
 
 
 @check
-def retention_exact() -> Course:
-    """A task is there until the very end of its retention, and not at that instant, by every key."""
+def retention_exact() -> CheckSteps:
+    """Every key finds a task until just before the end of its retention, and no longer at that instant."""
     now = yield from read_now()
     record = yield from create(task(created=now, external_id="mine"), timed(now, 5))
     yield from advance(RETENTION - MILLISECOND)
@@ -65,8 +65,8 @@ def retention_exact() -> Course:
 
 
 @check
-def retention_from_creation() -> Course:
-    """The retention of a task begins with its creation; what is written later does not prolong it."""
+def retention_from_creation() -> CheckSteps:
+    """The retention of a task begins with its creation; later writes to the task do not prolong it."""
     now = yield from read_now()
     record = yield from create(task(created=now, external_id="mine"))
     yield from advance(RETENTION - 1)
@@ -76,8 +76,8 @@ def retention_from_creation() -> Course:
 
 
 @check
-def expired_not_written() -> Course:
-    """A change that rests on a task is refused once the retention of the task is over."""
+def expired_not_written() -> CheckSteps:
+    """A change that expects a version of a task is refused once the retention of the task is over."""
     now = yield from read_now()
     record = yield from create(task(created=now, external_id="mine"))
     yield from write(AttemptRecord(record.id, 0, 1, now, 500, "500"))
@@ -93,15 +93,15 @@ def expired_not_written() -> Course:
 
 
 def _create_others(numbers: Iterable[int], account: str = OTHER) -> Steps[None]:
-    """Creates may drop what has expired."""
+    """Create tasks, which may drop expired ones."""
     now = yield from read_now()
     for number in numbers:
         yield from create(task(number, created=now, account=account))
 
 
 @check
-def external_id_free_again() -> Course:
-    """The external id of an expired task is free again, and stays with its new task from then on."""
+def external_id_free_again() -> CheckSteps:
+    """The external id of an expired task can be used again, and then identifies the new task."""
     now = yield from read_now()
     yield from create(task(1, created=now, external_id="mine"))
     yield from advance(RETENTION)
@@ -113,8 +113,8 @@ def external_id_free_again() -> Course:
 
 
 @check
-def expired_id_used_again() -> Course:
-    """A create with the id of an expired task is refused by that precondition, or is written whole."""
+def expired_id_used_again() -> CheckSteps:
+    """A create with the id of an expired task is either refused for that precondition or fully written."""
     now = yield from read_now()
     old = [task(number, created=now) for number in range(1, 7)]
     for record in old:
@@ -132,8 +132,8 @@ def expired_id_used_again() -> Course:
 
 
 @check
-def creates_counted_on() -> Course:
-    """The number of an account's creates goes on when its tasks have expired."""
+def creates_counted_on() -> CheckSteps:
+    """The number of creates of an account does not decrease when tasks expire."""
     now = yield from read_now()
     for number in (1, 2, 3):
         yield from create(task(number, created=now))

@@ -15,7 +15,7 @@ from kling_mock.stores import (
     TaskKey,
     TasksKey,
 )
-from kling_mock.stores.conformance.checks import RETENTION, Course, OnSecond, check
+from kling_mock.stores.conformance.checks import RETENTION, CheckSteps, OnSecond, check
 from kling_mock.stores.conformance.samples import (
     ACCOUNT,
     HELD,
@@ -46,7 +46,7 @@ def _page(operations: frozenset[str], first: int, size: int, account: str = ACCO
 
 
 def _require_pages(operations: frozenset[str], newest_first: list[str]) -> Steps[None]:
-    """Every page of several sizes, and one beyond the end."""
+    """Require the right tasks on every page for several sizes, and on one far beyond the end."""
     for size in (1, 2, 3, 500):
         for first in range(0, len(newest_first) + size + 1, size):
             actual = yield from _page(operations, first, size)
@@ -56,15 +56,15 @@ def _require_pages(operations: frozenset[str], newest_first: list[str]) -> Steps
 
 
 @check
-def pages_newest_first() -> Course:
-    """Pages have tasks newest first, without gap or overlap, and are empty beyond the end."""
+def pages_newest_first() -> CheckSteps:
+    """Pages list tasks newest first, without gaps or overlaps, and are empty beyond the end."""
     made = yield from create_several(range(1, 8))
     yield from _require_pages(OPERATIONS, [record.id for record in reversed(made)])
 
 
 @check
-def pages_by_operation() -> Course:
-    """A page has the tasks of its operations and account only, those of several operations in one order."""
+def pages_by_operation() -> CheckSteps:
+    """A page lists only tasks of its operations and account; several operations are merged in one order."""
     made: list[tuple[str, str]] = []
     for number in range(1, 10):
         now = yield from read_now()
@@ -85,8 +85,8 @@ def pages_by_operation() -> Course:
 
 
 @check
-def tasks_oldest_first() -> Course:
-    """All tasks are listed in the order of their creation, of one account or of all."""
+def tasks_oldest_first() -> CheckSteps:
+    """All tasks, of one account or of all accounts, are listed in order of creation."""
     made: list[str] = []
     for number in range(1, 5):
         for account in (OTHER, ACCOUNT):
@@ -99,8 +99,8 @@ def tasks_oldest_first() -> Course:
 
 
 @check
-def lists_up_to_date() -> Course:
-    """Lists have the present state of every task, in the place of its creation."""
+def lists_up_to_date() -> CheckSteps:
+    """Lists contain the present state of every task, in order of creation."""
     now = yield from read_now()
     first = yield from create(task(1, created=now), counted(2))
     second = yield from create(task(2, created=now))
@@ -118,15 +118,15 @@ def lists_up_to_date() -> Course:
 
 
 @check
-def lists_without_expired() -> Course:
-    """A list leaves out the tasks whose retention is over, and keeps the others in their order."""
+def lists_without_expired() -> CheckSteps:
+    """A list omits the tasks whose retention is over, and keeps the order of the others."""
     made = yield from create_several(range(1, 7))
     yield from advance(RETENTION - 6 + 3 - 1)  # the first three were created 2 to 0 seconds before that
     left = [record.id for record in made[3:]]
     yield from _require_pages(OPERATIONS, left[::-1])
     for key in (TasksKey(), TasksKey(ACCOUNT)):
         require_equal("all tasks", ids((yield from read(key))), left)
-    # Creates may drop what has expired.
+    # Creates may drop expired tasks.
     for number in range(7, 11):
         now = yield from read_now()
         left.append((yield from create(task(number, created=now), HELD)).id)
@@ -135,8 +135,8 @@ def lists_without_expired() -> Course:
 
 
 @check
-def journal_in_order() -> Course:
-    """The journal has every call as it was written, in the order of the commits, of one account or of all."""
+def journal_in_order() -> CheckSteps:
+    """The journal, of one account or of all, lists every call as it was written, in order of the commits."""
     now = yield from read_now()
     calls = [call(now, f"/{at}", (ACCOUNT, OTHER, None)[at % 3]) for at in range(30)]
     for each in calls[:20]:
@@ -152,8 +152,8 @@ def journal_in_order() -> Course:
 
 
 @check
-def journal_after_refusal() -> Course:
-    """A call is not in the journal while its change is refused, and once after it is written."""
+def journal_after_refusal() -> CheckSteps:
+    """The call of a refused change is not in the journal; that of a committed change is, exactly once."""
     now = yield from read_now()
     entry = call(now, "/")
     yield from refuse(entry, expect=(Expect(TaskKey("1"), 0),))

@@ -1,4 +1,4 @@
-"""Records to write in checks, and the steps that checks have in common."""
+"""Sample records, and steps that the checks share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OTHER: Final = "account-b"
 OPERATION: Final = "multi-image2image"
 OPERATIONS: Final = frozenset({OPERATION})
 UNITS: Final = 16
-# More attempts than a store can need that lets one of several commits win.
+# More than any store needs in which one of several concurrent commits succeeds.
 ATTEMPTS: Final = 10_000
 
 HELD: Final = Plan(NEVER, NEVER, counted=False, failure=None)
@@ -69,7 +69,7 @@ def task(  # noqa: PLR0913 -- the parts of a task that checks vary, all of them 
     n: int = 1,
     task_id: str | None = None,
 ) -> TaskRecord:
-    """The task with this number in its account."""
+    """A task with this number in its account."""
     names, items = ("prompt", "n", "external_task_id"), (f"cat {number}", n, external_id)
     request = TaskRequest(names, items, ())
     origin = "https://cdn.test"
@@ -79,7 +79,7 @@ def task(  # noqa: PLR0913 -- the parts of a task that checks vary, all of them 
 
 
 def full_task(created: float) -> TaskRecord:
-    """A task with a value in every field, and JSON of every kind in its request."""
+    """A task with a value in every field, and JSON of every type in its request."""
     pictures = (
         PictureRecord("subject_image_list[0].subject_image", "https://pictures.test/\u732b.png"),
         PictureRecord("style_image", None, 10_000_000, "ab" * 32, b"\x89PNG\r\n\x1a\n\x00\xff"),
@@ -96,7 +96,7 @@ def full_task(created: float) -> TaskRecord:
 
 
 def timed(now: float, seconds: float, failure: str | None = None) -> Plan:
-    """A plan that ends some seconds after now."""
+    """A plan that ends this number of seconds after now."""
     return Plan(now, now + seconds, counted=False, failure=failure)
 
 
@@ -106,7 +106,7 @@ def counted(number: int, failure: str | None = None) -> Plan:
 
 
 def call(at: float, path: str, account: str | None = ACCOUNT) -> CallRecord:
-    """An entry of the journal."""
+    """A journal entry."""
     request = task(created=at).request
     headers = (("accept", "*/*"), ("user-agent", "caf\u00e9"))
     return CallRecord(
@@ -129,19 +129,19 @@ def read_now() -> Steps[float]:
 
 
 def write(*records: Record, expect: tuple[Expect, ...] = ()) -> Steps[None]:
-    """Write records whose preconditions hold."""
+    """Commit records, and require that the commit succeeds."""
     failed: Expect | None = yield Commit(Change(expect, records))
     require(failed is None, f"a precondition that holds was reported as failed: {failed!r}")
 
 
 def attempt(expect: Iterable[Expect], *records: Record) -> Steps[Expect | None]:
-    """The precondition that failed, if any."""
+    """Commit records and return the precondition that failed, if any."""
     failed: Expect | None = yield Commit(Change(tuple(expect), records))
     return failed
 
 
 def refuse(*records: Record, expect: tuple[Expect, ...], failed: Expect | None = None) -> Steps[None]:
-    """Commit a change with a precondition that does not hold: this one, or the only one."""
+    """Commit records, and require that this precondition (by default the last one) fails."""
     expected = failed or expect[-1]
     actual: Expect | None = yield Commit(Change(expect, records))
     require(actual is not None, f"a change was written though this does not hold: {expected!r}")
@@ -149,7 +149,7 @@ def refuse(*records: Record, expect: tuple[Expect, ...], failed: Expect | None =
 
 
 def create(record: TaskRecord, plan: Plan = HELD) -> Steps[TaskRecord]:
-    """Create a task as the core does, by all preconditions that a create has."""
+    """Create a task as the core does, with all preconditions of a create."""
     yield from write(NewTask(record, plan), expect=creation(record))
     return record
 
@@ -162,7 +162,7 @@ def creation(record: TaskRecord) -> tuple[Expect, ...]:
 
 
 def kept(record: TaskRecord) -> Steps[TaskState]:
-    """The state of a task that has to be there."""
+    """The state of a task, which must exist."""
     return _state_of(record, (yield from read(TaskKey(record.id))))
 
 
@@ -173,7 +173,7 @@ def _state_of(record: TaskRecord, state: TaskState | None) -> TaskState:
 
 
 def poll(record: TaskRecord) -> Steps[int]:
-    """Query a task, and try again whenever another change came first. Returns the version that it saw."""
+    """Query a task, repeating if a concurrent change came first. Returns the version before the query."""
     key = TaskKey(record.id)
     for _ in range(ATTEMPTS):
         snapshot: Snapshot = yield Read((key,))
@@ -186,7 +186,7 @@ def poll(record: TaskRecord) -> Steps[int]:
 
 
 def advance(seconds: float) -> Steps[float]:
-    """Move the clock forward by committing its record. Returns the present."""
+    """Advance the clock by committing its record. Returns the present."""
     snapshot: Snapshot = yield Read((CLOCK,))
     old = snapshot[CLOCK]
     jumps = (*old.jumps, Jump(snapshot.now, seconds))
@@ -201,7 +201,7 @@ def require_totals(when: str, expected: AccountState, account: str = ACCOUNT) ->
 
 
 def repeat(times: int, steps: Callable[[], Steps[T]]) -> Steps[list[T]]:
-    """Carry out the steps that a function makes, several times."""
+    """Run the steps that a function returns, several times. Returns their results."""
     results: list[T] = []
     for _ in range(times):
         results += [(yield from steps())]
@@ -215,7 +215,7 @@ def ids(states: Iterable[TaskState]) -> list[str]:
 def create_several(
     numbers: Iterable[int], *, account: str = ACCOUNT, plan: Plan = HELD
 ) -> Steps[list[TaskRecord]]:
-    """Tasks with these numbers, one second apart."""
+    """Create tasks with these numbers, one second apart."""
     made: list[TaskRecord] = []
     for number in numbers:
         now = yield from read_now()

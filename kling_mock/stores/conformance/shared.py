@@ -1,4 +1,4 @@
-"""Checks of what the tasks of all accounts share: scripts, counters, tokens and the clock."""
+"""Checks of the state that all accounts share: scripts, counters, tokens and the clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from kling_mock.stores import (
     Ticket,
     TokenKey,
 )
-from kling_mock.stores.conformance.checks import RETENTION, ROUNDS, WORKERS, Course, OnSecond, Parallel, check
+from kling_mock.stores.conformance.checks import (
+    RETENTION,
+    ROUNDS,
+    WORKERS,
+    CheckSteps,
+    OnSecond,
+    Parallel,
+    check,
+)
 from kling_mock.stores.conformance.samples import (
     ACCOUNT,
     ATTEMPTS,
@@ -48,16 +56,16 @@ RULES: Final = (
 
 
 @check
-def rules_by_number() -> Course:
-    """Rules are read as they were written, in the order of their ids, whatever the order of their commits."""
+def rules_by_number() -> CheckSteps:
+    """Rules are read as they were written, in order of their ids, independent of the order of commits."""
     for rule in (RULES[2], RULES[0], RULES[1]):
         yield from write(rule)
     require_equal("the rules", tuple((yield from read(SCRIPTS)).rules), RULES)
 
 
 @check
-def rule_replaced() -> Course:
-    """A rule that is written a second time replaces the first, and keeps its uses."""
+def rule_replaced() -> CheckSteps:
+    """A rule that is written again replaces the old one, and keeps its number of uses."""
     yield from write(*RULES)
     yield from write(RuleUse(1))
     refined = RuleRecord(1, ACCOUNT, {"prompt": "dog"}, 4)
@@ -68,8 +76,8 @@ def rule_replaced() -> Course:
 
 
 @check
-def script_version() -> Course:
-    """The version of all scripts changes with every rule that is written, and not with a use."""
+def script_version() -> CheckSteps:
+    """The version of the scripts changes with every written rule, but not with a use."""
     versions = [(yield from read(SCRIPTS)).version]
     for rule in (*RULES, RULES[0]):
         yield from write(rule)
@@ -82,8 +90,8 @@ def script_version() -> Course:
 
 
 @check
-def uses_counted() -> Course:
-    """The uses of a rule are counted, are its version, and are in the scripts that are read after them."""
+def uses_counted() -> CheckSteps:
+    """The number of uses of a rule is its version, and is part of scripts that are read later."""
     yield from write(*RULES)
     for used in range(3):
         yield from write(RuleUse(2), expect=(Expect(RuleKey(2), used),))
@@ -102,8 +110,8 @@ def _take(counter: str, number: int) -> Steps[list[int]]:
 
 
 @check
-def tickets_from_zero() -> Course:
-    """A counter gives 0, 1, 2 and so on, whatever other counters give and whatever else is read with it."""
+def tickets_from_zero() -> CheckSteps:
+    """A counter returns 0, 1, 2 and so on, independent of other counters and of other keys in the batch."""
     for expected in range(3):
         keys = Ticket("a"), Ticket("b")
         snapshot: Snapshot = yield Read((*keys, SCRIPTS))
@@ -113,8 +121,8 @@ def tickets_from_zero() -> Course:
 
 
 @check
-def tickets_never_repeated() -> Course:
-    """No two reads get one number of a counter, over two handles and at the same time."""
+def tickets_never_repeated() -> CheckSteps:
+    """No two reads get the same number of a counter, even concurrently and on two handles."""
     taken: list[int] = []
     for _ in range(3):
         taken += yield from _take("a", 1)
@@ -129,8 +137,8 @@ def tickets_never_repeated() -> Course:
 
 
 @check
-def token_written_once() -> Course:
-    """A token that is written a second time keeps its first expiry."""
+def token_written_once() -> CheckSteps:
+    """A token that is written again keeps its first expiry."""
     now = yield from read_now()
     key, other = TokenKey("digest"), TokenKey("other")
     yield from write(TokenRecord("digest", now + 1_800))
@@ -140,8 +148,8 @@ def token_written_once() -> Course:
 
 
 @check
-def token_outlives_its_life() -> Course:
-    """A token is kept after its expiry, for the duration of the retention, so that it stays expired."""
+def token_outlives_its_life() -> CheckSteps:
+    """A token is kept after its expiry for the duration of the retention, so that it stays expired."""
     now = yield from read_now()
     yield from write(TokenRecord("digest", now + 60))
     yield from advance(60 + RETENTION - 1)
@@ -151,8 +159,8 @@ def token_outlives_its_life() -> Course:
 
 
 @check
-def token_past_retention() -> Course:
-    """A token whose life and retention are over when it is written is accepted like any other."""
+def token_past_retention() -> CheckSteps:
+    """A token that is written after its expiry and retention is accepted like any other."""
     now = yield from read_now()
     yield from advance(2 * RETENTION)
     yield from write(TokenRecord("digest", now + 1), call(now, "/"))
@@ -162,8 +170,8 @@ def token_past_retention() -> Course:
 
 
 @check
-def clock_follows_record() -> Course:
-    """The clock goes on by the record that was committed last, which is read as it was written."""
+def clock_follows_record() -> CheckSteps:
+    """The clock follows the record that was committed last, which is read as it was written."""
     now = yield from read_now()
     old = yield from read(CLOCK)
     record = ClockRecord(now, now + 60.25, 0.0, old.version + 1, (Jump(now, 60.25), Jump(now + 1, 0.5)))
@@ -175,8 +183,8 @@ def clock_follows_record() -> Course:
 
 
 @check
-def clock_runs() -> Course:
-    """A clock whose record has a speed runs on, and stands again when it is stopped."""
+def clock_runs() -> CheckSteps:
+    """A clock runs if its record has a speed, and stops with speed 0."""
     now = yield from read_now()
     version = (yield from read(CLOCK)).version
     yield from write(ClockRecord(0.0, now, 1.0, version + 1))
@@ -187,8 +195,8 @@ def clock_runs() -> Course:
 
 
 @check
-def clock_never_back() -> Course:
-    """The present never goes back, whatever record is committed, over both handles."""
+def clock_never_back() -> CheckSteps:
+    """The present never decreases on either handle, even if an earlier reading is committed."""
     yield from advance(60)
     now = yield from read_now()
     version = (yield from read(CLOCK)).version
@@ -200,8 +208,8 @@ def clock_never_back() -> Course:
 
 
 @check
-def parallel_advances_added() -> Course:
-    """The clock is moved by the sum of all advances that are committed at the same time."""
+def parallel_advances_added() -> CheckSteps:
+    """Concurrent advances of the clock add up."""
     now = yield from read_now()
 
     def step() -> Steps[None]:

@@ -1,4 +1,4 @@
-"""Checks of one task: its creation, queries, plans and callback attempts, and its external id."""
+"""Checks of single tasks: creation, queries, plans, callback attempts and external ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kling_mock.stores import (
     TaskKey,
     TasksKey,
 )
-from kling_mock.stores.conformance.checks import ROUNDS, WORKERS, Course, OnSecond, Parallel, check
+from kling_mock.stores.conformance.checks import ROUNDS, WORKERS, CheckSteps, OnSecond, Parallel, check
 from kling_mock.stores.conformance.samples import (
     ACCOUNT,
     HELD,
@@ -41,8 +41,8 @@ from kling_mock.stores.conformance.samples import (
 
 
 @check
-def task_unchanged() -> Course:
-    """A task is read as it was written, to the last field, by whichever key and handle."""
+def task_unchanged() -> CheckSteps:
+    """A task is read exactly as it was written, by every key and on both handles."""
     now = yield from read_now()
     record = full_task(now + 0.001)
     plan = Plan(now + 0.1, NEVER, counted=False, failure="\u732b no luck")
@@ -60,8 +60,8 @@ def task_unchanged() -> Course:
 
 
 @check
-def creation_guarded() -> Course:
-    """A create is refused by a number, an id or an external id that is already used."""
+def creation_guarded() -> CheckSteps:
+    """A create is refused if its number, id or external id is already used."""
     now = yield from read_now()
     record = yield from create(task(created=now, external_id="mine"))
     for taken in creation(record):
@@ -72,8 +72,8 @@ def creation_guarded() -> Course:
 
 
 @check
-def external_ids_per_account() -> Course:
-    """An external id is that of one account, and is compared exactly."""
+def external_ids_per_account() -> CheckSteps:
+    """An external id belongs to one account and is compared exactly."""
     now = yield from read_now()
     one = yield from create(task(created=now, external_id="mine"))
     for free in ("Mine", "mine ", "min\u0435", "*", "min?", ""):
@@ -86,8 +86,8 @@ def external_ids_per_account() -> Course:
 
 
 @check
-def external_id_taken_once() -> Course:
-    """Of several creates at the same time with one external id, exactly one is written."""
+def external_id_taken_once() -> CheckSteps:
+    """Of several concurrent creates with the same external id, exactly one is written."""
     now = yield from read_now()
     for at in range(ROUNDS):
         free = Expect(ExternalKey(ACCOUNT, f"mine {at}"), None)
@@ -101,8 +101,8 @@ def external_id_taken_once() -> Course:
 
 
 @check
-def polls_counted() -> Course:
-    """A poll raises polls and version, and is kept as an instant only if it has one."""
+def polls_counted() -> CheckSteps:
+    """A poll increments the number of polls and the version, and its instant is kept if it has one."""
     now = yield from read_now()
     record = yield from create(task(created=now), counted(3))
     yield from write(PollRecord(record.id, now))
@@ -112,8 +112,8 @@ def polls_counted() -> Course:
 
 
 @check
-def plan_replaced() -> Course:
-    """A new plan raises the version, and leaves polls and attempts as they are."""
+def plan_replaced() -> CheckSteps:
+    """A new plan increments the version and does not change polls and attempts."""
     now = yield from read_now()
     record = yield from create(task(created=now), counted(3))
     attempted = AttemptRecord(record.id, 0, 1, now, None, "refused")
@@ -124,8 +124,8 @@ def plan_replaced() -> Course:
 
 
 @check
-def attempts_kept_in_order() -> Course:
-    """Attempts are kept in order, counted by change of the task, and do not raise the version of the task."""
+def attempts_kept_in_order() -> CheckSteps:
+    """Attempts are kept in order and counted for each change; they do not change the version of the task."""
     now = yield from read_now()
     record = yield from create(task(created=now))
     made: list[AttemptRecord] = []
@@ -139,8 +139,8 @@ def attempts_kept_in_order() -> Course:
 
 
 @check
-def tasks_independent() -> Course:
-    """What is written to one task leaves the others as they are."""
+def tasks_independent() -> CheckSteps:
+    """Writing to one task does not change the others."""
     now = yield from read_now()
     one = yield from create(task(1, created=now), counted(2))
     two = yield from create(task(2, created=now), counted(2))
@@ -152,8 +152,8 @@ def tasks_independent() -> Course:
 
 
 @check
-def many_writes_kept() -> Course:
-    """A task keeps all of many polls and attempts."""
+def many_writes_kept() -> CheckSteps:
+    """A task keeps all polls and attempts, even if there are many."""
     now = yield from read_now()
     record = yield from create(task(created=now), counted(1_000))
 

@@ -1,11 +1,11 @@
-"""Checks of `AccountState`: creates, images of unfinished tasks, and units."""
+"""Checks of the totals of accounts (`AccountState`): creates, images of unfinished tasks, and units."""
 
 from __future__ import annotations
 
 from kling_mock.plan import NEVER, Plan
 from kling_mock.records import PlanRecord, PollRecord, TaskRecord
 from kling_mock.stores import AccountState, Steps
-from kling_mock.stores.conformance.checks import RETENTION, Course, OnSecond, check
+from kling_mock.stores.conformance.checks import RETENTION, CheckSteps, OnSecond, check
 from kling_mock.stores.conformance.samples import (
     HELD,
     OTHER,
@@ -24,8 +24,8 @@ MILLISECOND = 0.001
 
 
 @check
-def totals_added_up() -> Course:
-    """An account has the images of its unfinished tasks and the units of all its tasks, and no others."""
+def totals_added_up() -> CheckSteps:
+    """The totals of an account are the images of its own unfinished tasks and the units of its own tasks."""
     now = yield from read_now()
     yield from create(task(1, created=now, n=1))
     yield from create(task(2, created=now, n=9))
@@ -36,7 +36,7 @@ def totals_added_up() -> Course:
 
 
 def _ends(record: TaskRecord, failed: bool) -> Steps[None]:  # noqa: FBT001 -- one of two ends
-    """The one task of an account ends one millisecond from now."""
+    """Require the right totals around the end of the account's only task, one millisecond from now."""
     n = record.request.n
     yield from require_totals("just before the end", AccountState(1, n, n * UNITS))
     yield from advance(MILLISECOND)
@@ -47,7 +47,7 @@ def _ends(record: TaskRecord, failed: bool) -> Steps[None]:  # noqa: FBT001 -- o
 
 
 @check
-def success_keeps_units() -> Course:
+def success_keeps_units() -> CheckSteps:
     """A task is unfinished up to the instant of its success, and its units stay spent."""
     now = yield from read_now()
     record = yield from create(task(created=now, n=2), timed(now, 5))
@@ -56,8 +56,8 @@ def success_keeps_units() -> Course:
 
 
 @check
-def failure_returns_units() -> Course:
-    """The units of a task return at the instant at which it fails, not before."""
+def failure_returns_units() -> CheckSteps:
+    """The units of a task are returned at the instant at which it fails, not before."""
     now = yield from read_now()
     record = yield from create(task(created=now, n=2), Plan(NEVER, now + 5, counted=False, failure="no luck"))
     yield from advance(5 - MILLISECOND)
@@ -65,22 +65,22 @@ def failure_returns_units() -> Course:
 
 
 @check
-def failure_unobserved() -> Course:
-    """The units of a failed task return also if the account is not read before the task has expired."""
+def failure_unobserved() -> CheckSteps:
+    """The units of a failed task are returned even if the account is not read before the task expires."""
     now = yield from read_now()
     yield from create(task(1, created=now), timed(now, 5, "no luck"))
     yield from create(task(2, created=now), timed(now, RETENTION - MILLISECOND, "no luck"))
     yield from create(task(3, created=now), timed(now, 5))
     yield from advance(2 * RETENTION)
-    # Creates may drop what has expired.
+    # Creates may drop expired tasks.
     for number in range(1, 5):
         yield from create(task(number, created=now + 2 * RETENTION, account=OTHER))
     yield from require_totals("two retentions later", AccountState(3, 0, UNITS))
 
 
 @check
-def ended_at_creation() -> Course:
-    """A task that ends at the instant of its creation is not unfinished, and has no units if it failed."""
+def ended_at_creation() -> CheckSteps:
+    """A task that ends at its creation does not count as unfinished, and costs nothing if it failed."""
     now = yield from read_now()
     yield from create(task(1, created=now), timed(now, 0))
     yield from create(task(2, created=now), timed(now, 0, "no luck"))
@@ -88,8 +88,8 @@ def ended_at_creation() -> Course:
 
 
 @check
-def counted_poll_ends() -> Course:
-    """A task whose plan counts queries ends with that query; queries without an instant do not end it."""
+def counted_poll_ends() -> CheckSteps:
+    """A task whose plan counts queries ends with the last of them; polls without an instant do not count."""
     now = yield from read_now()
     record = yield from create(task(created=now), counted(2, "no luck"))
     yield from write(PollRecord(record.id, now), PollRecord(record.id, None), PollRecord(record.id, None))
@@ -99,8 +99,8 @@ def counted_poll_ends() -> Course:
 
 
 @check
-def plan_moves_end() -> Course:
-    """The end of a task is that of its latest plan: sooner, later, or first known of then."""
+def plan_moves_end() -> CheckSteps:
+    """The latest plan determines the end of a task, whether it is sooner, later or not known before."""
     now = yield from read_now()
     later = yield from create(task(1, created=now), timed(now, 5))
     sooner = yield from create(task(2, created=now), timed(now, 50))
@@ -118,8 +118,8 @@ def plan_moves_end() -> Course:
 
 
 @check
-def outcome_replaced() -> Course:
-    """Units follow the latest plan, also if that changes the outcome of a task that had ended."""
+def outcome_replaced() -> CheckSteps:
+    """The latest plan determines the units, even if it changes the outcome of a task that had ended."""
     now = yield from read_now()
     record = yield from create(task(created=now), timed(now, 5, "no luck"))
     yield from advance(5)
@@ -129,8 +129,8 @@ def outcome_replaced() -> Course:
 
 
 @check
-def expired_not_unfinished() -> Course:
-    """An unfinished task counts to the end of its retention, and its units stay spent."""
+def expired_not_unfinished() -> CheckSteps:
+    """An unfinished task counts as unfinished until the end of its retention; its units stay spent."""
     now = yield from read_now()
     yield from create(task(1, created=now))
     yield from create(task(2, created=now), timed(now, RETENTION + 5, "no luck"))

@@ -1,4 +1,4 @@
-"""A client that is right, over streams of `asyncio`."""
+"""A correct client over the streams of `asyncio`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contracts.client_suite.plain_client import Body, Data, PlainClient
 
 
 class _Read(socket.socket):
-    """What has come already, for those who read from a socket."""
+    """Bytes already received, as a socket for `HTTPResponse`."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -24,7 +24,7 @@ class _Read(socket.socket):
 
 
 class AwaitingClient(PlainClient):
-    """With a timeout of its own, by a timer of the loop."""
+    """Its own timeout is a timer of the loop."""
 
     async def submit(self, service: Service, request: Body) -> str:  # type: ignore[override]
         self.check(service, request)

@@ -16,14 +16,15 @@ from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_suite.plain_client import PlainClient
 from tests.profiles import EVERY_FAULT
 
-# The ids of the properties that catch a client, without "client.", parted by spaces.
+# The ids of the properties that a client breaks, without "client.", separated by spaces.
 FaultyClients = Mapping[type[PlainClient], str]
 
-# A client is judged by one of so many properties that others are caught by, each by other ones.
+# Beside the expected properties, a client is checked by one in PART of the others, a different part for each
+# client.
 PART = 3
 
-# Properties that exist for every rule and field take long, and only what is sent can break them. They are
-# run for clients that send wrongly, and of the rules there three are enough.
+# Properties that exist for every rule and field are slow, and only sent requests can break them. They are run
+# for clients that send wrong requests, and for three rules only.
 LONG = ("client.sends_only_valid", "client.accepts_valid[", "client.encodes_exactly", "client.omits_unset")
 RULES = (
     "sends_only_valid[prompt.max_length]",
@@ -50,6 +51,6 @@ def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -
 
 
 def require_caught(client: type[PlainClient], expected: str, request: pytest.FixtureRequest) -> None:
-    """Check that a fault is caught by the properties that are meant for it, and by no others."""
+    """Check that a faulty client breaks the expected properties and no others."""
     reports = caught(client(), expected, request)
     assert set(reports) == {f"client.{name}" for name in expected.split()}, "\n".join(reports.values())

@@ -1,4 +1,4 @@
-"""A small client that is right, over `http.client`, in parts that faulty clients replace one by one."""
+"""A small correct client over `http.client`, in methods that the faulty clients override one by one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kling_contracts.client_suite import ClientAdapter, Outcome, Service
 
 Body = dict[str, object]
 Data = Mapping[str, Any]
-# What `http.client` raises where no whole answer comes.
+# The exceptions of `http.client` without a complete response.
 BROKEN = (http.client.HTTPException, OSError)
 
 
 class Refused(Exception):
-    """What the service answered, where it was no success."""
+    """The service returned an error; the message contains its response."""
 
 
 class PlainClient(ClientAdapter):
-    """The client and its adapter in one."""
+    """The client, which is its own adapter."""
 
-    first_word = "Bearer"
+    scheme = "Bearer"
     pause = 5.0
 
     def submit(self, service: Service, request: Body) -> str:
@@ -76,11 +76,11 @@ class PlainClient(ClientAdapter):
         return outcome.status in ("succeed", "failed")
 
     def conclude(self, service: Service, task_id: str, outcome: Outcome) -> Outcome:
-        """What to make of the end."""
+        """The result of a wait, made from the terminal state."""
         return outcome
 
     def headers(self, service: Service) -> dict[str, str]:
-        key = f"{self.first_word} {service.api_key}".strip()
+        key = f"{self.scheme} {service.api_key}".strip()
         return {"Authorization": key, "Content-Type": "application/json"}
 
     def call(self, service: Service, method: str, url: str, content: bytes | None = None) -> Data:

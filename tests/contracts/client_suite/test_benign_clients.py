@@ -1,4 +1,4 @@
-"""Clients that do things in their own way, all of which are right: nothing is found wrong with them."""
+"""Correct clients with unusual behaviour: the suite reports no broken property."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.contracts.client_suite.awaiting_client import AwaitingClient
 from tests.contracts.client_suite.plain_client import BROKEN, Body, Data, PlainClient, Refused
 
 
-class SaysDefaults(PlainClient):
+class SendsDefaults(PlainClient):
     def encode(self, request: Body) -> Body:
         return {"n": 1, "aspect_ratio": "16:9", "model_name": "kling-v2", **request}
 
 
 class SendsNulls(PlainClient):
-    """As a real client does; the official examples send empty texts."""
+    """As a published client does; the official examples send empty strings."""
 
     def encode(self, request: Body) -> Body:
         return {"callback_url": None, "style_image": None, "n": None, "prompt": "", **request}
@@ -43,7 +43,7 @@ class LeavesDefaultsOut(PlainClient):
 
 
 class EncodesInItsOwnWay(PlainClient):
-    """Sorted, indented, nothing escaped, under another header, and with many more."""
+    """Sorted, indented and unescaped JSON, lower-case header names, and additional headers."""
 
     def create(self, service: Service, request: Body) -> Data:
         content = json.dumps(request, sort_keys=True, indent=2, ensure_ascii=False).encode()
@@ -61,7 +61,7 @@ class EncodesInItsOwnWay(PlainClient):
 
 
 class TriesQueriesAgain(PlainClient):
-    """With growing pauses, and as long as the service asks for."""
+    """Retries queries with growing pauses."""
 
     def ask(self, service: Service, task_id: str) -> Data:
         for attempt in range(3):
@@ -90,7 +90,7 @@ class WaitsForAnEvent(PlainClient):
 
 
 class WorksInAThread(PlainClient):
-    """Which is told to stop, and does."""
+    """Polls in a thread, which is stopped at the end of the wait."""
 
     def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
         done, stop = threading.Event(), threading.Event()
@@ -123,7 +123,7 @@ class WorksInAThread(PlainClient):
 
 
 class AwaitsTimers(PlainClient):
-    """A connection in a thread, and waiting by `asyncio.wait_for` on an event."""
+    """Blocking queries, and waits by `asyncio.wait_for` on an event."""
 
     async def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:  # type: ignore[override]
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -139,7 +139,7 @@ class AwaitsTimers(PlainClient):
 
 
 class LivesInOneLoop(PlainClient):
-    """Has one base URL and one loop for all that it does, as programs have."""
+    """Uses one base URL and one event loop for all calls, as a program does."""
 
     home: tuple[str, asyncio.AbstractEventLoop] | None = None
 
@@ -170,7 +170,7 @@ class RefusesOddIds(PlainClient):
 
 
 class HasATimeoutOfItsOwn(PlainClient):
-    """A usual one, whatever the service is said to need."""
+    """A usual timeout, instead of `service.timeout`."""
 
     def exchange(self, url: str, method: str, **how: Any) -> tuple[int, bytes]:
         return super().exchange(url, method, **how | {"timeout": 60.0})
@@ -197,7 +197,7 @@ class KeepsItsConnection(PlainClient):
 
 
 class SignsTokens(PlainClient):
-    """A new one for each request, by hand."""
+    """Signs a new token for each request, without a library."""
 
     def headers(self, service: Service) -> dict[str, str]:
         now = int(time.time())
@@ -214,9 +214,9 @@ def _part(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-# What each of them is about: the rest is as in any other client.
+# The properties that each client concerns; in the others it behaves as PlainClient.
 BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
-    SaysDefaults: ("encodes", "omits"),
+    SendsDefaults: ("encodes", "omits"),
     SendsNulls: ("encodes", "omits"),
     LeavesDefaultsOut: ("encodes[n]", "encodes_exactly"),
     EncodesInItsOwnWay: ("encodes", "addresses", "reads_created", "key"),
@@ -237,7 +237,7 @@ BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("client", BENIGN, ids=lambda each: each.__name__)
-def test_nothing_is_found_wrong(client: type[PlainClient], request: pytest.FixtureRequest) -> None:
+def test_no_property_is_broken(client: type[PlainClient], request: pytest.FixtureRequest) -> None:
     gateway = KLING if client is SignsTokens else COMETAPI
     adapter, judged = client(), 0
     with Environment() as environment:
@@ -246,6 +246,6 @@ def test_nothing_is_found_wrong(client: type[PlainClient], request: pytest.Fixtu
                 try:
                     assert report_on(each, Harness(adapter, gateway, environment, request, 4)) == ""
                 except Inconclusive:
-                    assert client is WorksInAThread  # whose main thread waits for the other one
+                    assert client is WorksInAThread  # its main thread waits for another thread
                 judged += 1
     assert judged > 1

@@ -1,4 +1,4 @@
-"""Clients that create a second task, for which somebody pays."""
+"""Clients that create a second task, which is billed."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ AGAIN: Body = {"subject_image_list": [{"subject_image": "https://example.com/cat
 
 
 class SendsAgainAfter(PlainClient):
-    """Sends a create again after some kind of trouble."""
+    """Repeats a create after errors of a kind."""
 
-    trouble: tuple[type[Exception], ...] = ()
+    retried: tuple[type[Exception], ...] = ()
 
     def create(self, service: Service, request: Body) -> Data:
         try:
             return super().create(service, request)
-        except self.trouble:
+        except self.retried:
             return super().create(service, request)
 
 
 class SendsAgainWhenDropped(SendsAgainAfter):
-    trouble = (http.client.RemoteDisconnected,)
+    retried = (http.client.RemoteDisconnected,)
 
 
 class SendsAgainWhenCut(SendsAgainAfter):
-    trouble = (http.client.IncompleteRead,)
+    retried = (http.client.IncompleteRead,)
 
 
 class SendsAgainWhenLate(SendsAgainAfter):
-    trouble = (TimeoutError,)
+    retried = (TimeoutError,)
 
 
 class SendsAgainWhenIllegible(SendsAgainAfter):
-    trouble = (json.JSONDecodeError,)
+    retried = (json.JSONDecodeError,)
 
 
 class SendsAgainAtBadGateway(PlainClient):
@@ -59,7 +59,7 @@ class SendsAgainAtGatewayTimeout(SendsAgainAtBadGateway):
 
 
 class MakesUpIds(PlainClient):
-    """Sends again where an external id makes that safe, but with another id."""
+    """Repeats a create with an external id, which would be safe, but changes the id."""
 
     def create(self, service: Service, request: Body) -> Data:
         try:

@@ -1,4 +1,4 @@
-"""Clients without manners."""
+"""Clients without pauses, or that cannot be interrupted."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Hammers(PlainClient):
 
 
 class TriesAgain(PlainClient):
-    """Asks again at once after some kind of trouble, while there is time."""
+    """Retries a query after errors of a kind, until the deadline."""
 
-    trouble: tuple[type[Exception], ...] = (Refused,)
-    word = ""
+    retried: tuple[type[Exception], ...] = (Refused,)
+    message = ""
     pause_after = 0.02
 
     def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
@@ -34,22 +34,22 @@ class TriesAgain(PlainClient):
         while True:
             try:
                 return super().look(service, task_id)
-            except self.trouble as error:
-                if self.word not in str(error) or time.monotonic() > self.end:
+            except self.retried as error:
+                if self.message not in str(error) or time.monotonic() > self.end:
                     raise
                 time.sleep(self.pause_after)
 
 
-class HammersAtTrouble(TriesAgain):
-    word = "HTTP 503"
+class HammersWhenUnavailable(TriesAgain):
+    message = "HTTP 503"
 
 
 class HammersWhenDropped(TriesAgain):
-    trouble = BROKEN
+    retried = BROKEN
 
 
 class AsksAgainTooSoon(TriesAgain):
-    word = "HTTP 429"
+    message = "HTTP 429"
     pause_after = 0.2
 
 
@@ -80,7 +80,7 @@ class CannotBeStopped(PlainClient):
 FAULTY_CLIENTS: FaultyClients = {
     PlainClient: "",
     Hammers: "pauses[running]",
-    HammersAtTrouble: "pauses[unavailable]",
+    HammersWhenUnavailable: "pauses[unavailable]",
     HammersWhenDropped: "pauses[dropped]",
     AsksAgainTooSoon: "heeds_retry_after[query] heeds_retry_after[date]",
     CreatesAgainTooSoon: "heeds_retry_after[create]",
@@ -96,10 +96,12 @@ def test_a_fault_is_caught_by_what_is_meant_for_it(
 
 
 @pytest.mark.parametrize("case", ["query", "date"])
-def test_who_pauses_for_less_than_told_is_not_blamed(case: str, request: pytest.FixtureRequest) -> None:
-    """No source says that the service sends Retry-After."""
+def test_a_client_with_a_shorter_pause_of_its_own_is_inconclusive(
+    case: str, request: pytest.FixtureRequest
+) -> None:
+    """No source documents that the service sends Retry-After."""
     wanted = next(each for each in PROPERTIES() if each.id == f"client.heeds_retry_after[{case}]")
-    with pytest.raises(Inconclusive, match=r"a pause of its own, 5\.\d s, where Retry-After is 20 s"):
+    with pytest.raises(Inconclusive, match=r"own pause of 5\.\d s, not the 20 s of Retry-After"):
         check_property(wanted, AsksAgainInItsOwnTime(), COMETAPI, request)
 
 

@@ -1,4 +1,4 @@
-"""Every property catches a client with one fault."""
+"""Every property is broken by a client with one fault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAULTY_CLIENTS = [module.FAULTY_CLIENTS for module in MODULES]
 
 
 def test_every_property_has_a_faulty_client() -> None:
-    """Those that exist once for every rule or situation need one of their name."""
+    """Properties that exist for each rule or situation need one faulty client per name."""
     many = {
         "client.sends_only_valid",
         "client.accepts_valid",
@@ -36,8 +36,9 @@ def test_every_property_has_a_faulty_client() -> None:
 
 
 def test_properties_of_one_name_have_one_hint() -> None:
-    lets = PlainClient()
-    lets.validates_locally = False
-    hints = {(each.name, each.hint) for client in (PlainClient(), lets) for each in list_properties(client)}
+    lenient = PlainClient()
+    lenient.validates_locally = False
+    clients = (PlainClient(), lenient)
+    hints = {(each.name, each.hint) for client in clients for each in list_properties(client)}
     assert all(hint for _, hint in hints)
     assert len({name for name, _ in hints}) == len(hints)

@@ -1,4 +1,4 @@
-"""Clients that send wrongly."""
+"""Clients that send wrong requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that read wrongly what the service answers."""
+"""Clients with a fault in parsing responses."""
 
 from __future__ import annotations
 

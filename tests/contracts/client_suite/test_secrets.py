@@ -1,4 +1,4 @@
-"""Clients that do not keep the key to themselves."""
+"""Clients that leak the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the suite for clients stands on: the scripted server, and time that passes by being slept."""
+"""The scripted server and the virtual time of the client suite."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def talk(server: ScriptedServer, sent: bytes) -> bytes:
-    """All that comes back on one connection."""
+    """Send bytes on a new connection; return everything received."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
@@ -47,7 +47,7 @@ def talk(server: ScriptedServer, sent: bytes) -> bytes:
     ],
     ids=["length", "chunks", "none"],
 )
-def test_requests_are_kept_as_they_came(server: ScriptedServer, sent: bytes, body: bytes) -> None:
+def test_requests_are_recorded_unchanged(server: ScriptedServer, sent: bytes, body: bytes) -> None:
     talk(server, sent)
     (received,) = server.requests
     assert (received.target, received.path, received.body) == ("/a?b=c", "/a", body)
@@ -55,7 +55,7 @@ def test_requests_are_kept_as_they_came(server: ScriptedServer, sent: bytes, bod
 
 
 def test_a_connection_is_kept_and_an_interim_answer_given(server: ScriptedServer) -> None:
-    """As curl and others ask for it before a large body."""
+    """As curl requests it before a large body."""
     one = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n1"
     back = talk(server, one)
     assert back.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
@@ -77,7 +77,7 @@ def test_a_connection_is_kept_and_an_interim_answer_given(server: ScriptedServer
         (Delivery.DROPPED, b""),
     ],
 )
-def test_replies_come_in_their_manner(server: ScriptedServer, delivery: Delivery, end: bytes) -> None:
+def test_every_kind_of_delivery(server: ScriptedServer, delivery: Delivery, end: bytes) -> None:
     server.answer = lambda _: Reply(body="é".encode(), delivery=delivery)
     back = talk(server, b"GET / HTTP/1.1\r\n\r\n")
     assert back.endswith(end)
@@ -86,12 +86,12 @@ def test_replies_come_in_their_manner(server: ScriptedServer, delivery: Delivery
 
 
 def test_a_stalled_reply_ends_with_the_client(server: ScriptedServer) -> None:
-    """It is not waited for: whoever hangs up is let go."""
+    """The server closes the connection as soon as the client does."""
     server.answer = lambda _: Reply(delivery=Delivery.STALLED)
     assert talk(server, b"GET / HTTP/1.1\r\n\r\n") == b""
 
 
-def test_what_was_sent_and_given_up_is_seen(server: ScriptedServer) -> None:
+def test_a_request_of_a_closed_connection_is_recorded(server: ScriptedServer) -> None:
     connection = socket.create_connection(("127.0.0.1", server.port))
     connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
     connection.close()
@@ -99,7 +99,7 @@ def test_what_was_sent_and_given_up_is_seen(server: ScriptedServer) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_mistake_of_a_script_is_not_hidden(server: ScriptedServer) -> None:
+def test_an_error_in_a_script_is_kept(server: ScriptedServer) -> None:
     statuses: dict[str, int] = {}
     server.answer = lambda _: Reply(status=statuses["none"])
     talk(server, b"GET / HTTP/1.1\r\n\r\n")
@@ -112,7 +112,7 @@ def asked(method: str, target: str = "/x", body: bytes = b"") -> Received:
 
 @pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda each: each.name)
 def test_a_script_counts_what_it_accepts(gateway: Gateway) -> None:
-    """A taken external id is refused as the contract says, and accepts nothing."""
+    """A create with an external id in use gets the contract's error and is not accepted."""
     first, second = created(task(TaskStatus.SUBMITTED)), created(task("other"))
     script = Script(gateway, creates=[first, second])
     body = b'{"external_task_id": "mine"}'
@@ -124,7 +124,7 @@ def test_a_script_counts_what_it_accepts(gateway: Gateway) -> None:
 
 
 def test_a_script_lists_where_the_gateway_does() -> None:
-    """So a client may look whether its create arrived."""
+    """A client may list the tasks to find out whether its create arrived."""
     script = Script(KLING, creates=[created(task(TaskStatus.SUBMITTED))], queries=[Reply(status=418)])
     empty = script(asked("GET", "/v1?pageNum=1"))
     script(asked("POST"))
@@ -140,7 +140,7 @@ def test_the_last_query_is_repeated_and_without_one_there_is_no_task() -> None:
     assert b"task_not_exist" in Script(COMETAPI)(asked("GET")).body
 
 
-# -- time
+# --- virtual time -----------------------------------------------------------------------------------------
 
 
 def test_sleep_takes_no_time_and_moves_the_clocks() -> None:
@@ -175,49 +175,52 @@ def test_asynchronous_sleeps_pass_side_by_side() -> None:
 
 
 def test_a_function_imported_by_name_is_reached_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for those of Python itself and of pytest, on which the test runs."""
+    """Except in modules of the standard library and of pytest, on which the test runs."""
     real = time.sleep
-    theirs, pythons = ModuleType("their_client"), ModuleType("threading.copy")
-    for module in (theirs, pythons):
+    client, standard = ModuleType("their_client"), ModuleType("threading.copy")
+    for module in (client, standard):
         module.__dict__["nap"] = real
         monkeypatch.setitem(sys.modules, module.__name__, module)
     with VirtualTime() as clock:
-        theirs.nap(50)
-        assert pythons.nap is real
+        client.nap(50)
+        assert standard.nap is real
     assert clock.elapsed == 50
-    assert theirs.nap is real
+    assert client.nap is real
 
 
-def test_threads_from_before_and_those_of_the_stand_in_live_in_real_time() -> None:
+def test_earlier_threads_and_those_of_the_server_keep_real_time() -> None:
     seen: dict[str, bool] = {}
     go = threading.Event()
 
-    def look(name: str) -> None:
+    def compare(name: str) -> None:
         go.wait()
         seen[name] = time.monotonic() - time.perf_counter() > 5000 + offset
 
     offset = time.monotonic() - time.perf_counter()
-    before = threading.Thread(target=look, args=("before",))
+    before = threading.Thread(target=compare, args=("before",))
     before.start()
     with VirtualTime():
         time.sleep(10_000)
-        others = [threading.Thread(target=look, args=("after",)), RealTimeThread(target=look, args=("ours",))]
+        others = [
+            threading.Thread(target=compare, args=("after",)),
+            RealTimeThread(target=compare, args=("server",)),
+        ]
         for thread in others:
             thread.start()
         go.set()
         for thread in (before, *others):
             thread.join()
-    assert seen == {"before": False, "after": True, "ours": False}
+    assert seen == {"before": False, "after": True, "server": False}
 
 
-def test_whoever_sleeps_past_the_limit_is_ended() -> None:
-    """Also by a client that catches every Exception."""
+def test_a_sleep_beyond_the_limit_is_stopped() -> None:
+    """Also in a client that catches every Exception."""
 
     def stubborn() -> None:
         while True:
             try:
                 time.sleep(1)
-            except Exception:  # noqa: BLE001 -- that is what is stubborn about it
+            except Exception:  # noqa: BLE001 -- the client under test catches everything
                 continue
 
     clock = VirtualTime()

@@ -1,4 +1,4 @@
-"""How the suite for clients is used: ids, choices, reports, and what it refuses to be told."""
+"""Use of the client suite: ids, skipping, reports, and errors in its arguments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def report(name: str, adapter: ClientAdapter, request: pytest.FixtureRequest) ->
     return check_property(one(name, adapter), adapter, COMETAPI, request, examples=5)
 
 
-def test_ids_are_unique_and_say_what_they_are_about() -> None:
+def test_ids_are_unique_and_have_a_common_prefix() -> None:
     for gateway in (COMETAPI, KLING):
         ids = [each.id for each in list_properties(PlainClient(), gateway)]
         assert len(ids) == len(set(ids)) > 100
@@ -52,20 +52,21 @@ def test_properties_are_skipped_by_id_or_by_name_with_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"skip": {"client.nonsense": "why"}}, "there is no property client.nonsense; there are client.acc"),
-        ({"skip": {"client.reads[nonsense]": "why"}}, r"client\.reads\[nonsense\]; there are"),
-        ({"examples": 0}, "at least 1, not 0"),
+        ({"skip": {"zzz": "reason"}}, "skip: unknown property 'zzz'; known: client.accepts_valid"),
+        ({"skip": {"client.paus": "reason"}}, "unknown property 'client.paus'; did you mean 'client.pauses"),
+        ({"skip": {"client.reads[nul]": "reason"}}, r"'client\.reads\[nul\]'; did you mean 'client\.reads"),
+        ({"examples": 0}, "examples: must be at least 1, not 0"),
     ],
 )
-def test_misuse_is_told_at_once(options: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_invalid_arguments_are_refused(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         client_suite(PlainClient(), **options)
 
 
 class SendsFew(PlainClient):
-    """Knows two fields, and would break on any other."""
+    """Supports two fields, and fails with any other."""
 
     fields = ("subject_image_list", "prompt")
 
@@ -87,16 +88,17 @@ def test_a_client_is_given_the_fields_that_it_can_send(request: pytest.FixtureRe
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
-        (("subject_image_list", "seed"), "no such field: seed; CometAPI has subject_image_list, model_name"),
-        (("prompt",), "fields lacks subject_image_list"),
+        (("subject_image_list", "seed"), "unknown field 'seed'; known: subject_image_list, model_name"),
+        (("subject_image_list", "promt"), r"unknown field 'promt'; did you mean 'prompt'\?"),
+        (("prompt",), "fields: must include the required field subject_image_list"),
     ],
 )
-def test_fields_are_those_of_the_contract(fields: tuple[str, ...], told: str) -> None:
+def test_fields_are_those_of_the_contract(fields: tuple[str, ...], message: str) -> None:
     adapter = PlainClient()
     adapter.fields = fields
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         client_suite(adapter)
 
 
@@ -107,7 +109,7 @@ class LetsTheServiceRefuse(PlainClient):
         pass
 
 
-class LetsNobodyRefuse(LetsTheServiceRefuse):
+class SwallowsRefusals(LetsTheServiceRefuse):
     def create(self, service: Service, request: Body) -> Data:
         try:
             return super().create(service, request)
@@ -116,12 +118,12 @@ class LetsNobodyRefuse(LetsTheServiceRefuse):
 
 
 def test_without_local_validation_the_refusal_has_to_reach_the_caller(request: pytest.FixtureRequest) -> None:
-    """Which is asked instead of a refusal before sending."""
+    """This property replaces those of refusals before sending."""
     names = {each.name for each in list_properties(LetsTheServiceRefuse())}
     assert "client.sends_only_valid" not in names
     assert report("passes_refusals_on", LetsTheServiceRefuse(), request) == ""
-    assert "expected  an error, as the service refused" in report(
-        "passes_refusals_on", LetsNobodyRefuse(), request
+    assert "expected  an error, since the service refused" in report(
+        "passes_refusals_on", SwallowsRefusals(), request
     )
 
 
@@ -129,17 +131,15 @@ class SendsAnything(LetsTheServiceRefuse):
     validates_locally = True
 
 
-def test_a_report_says_what_was_given_seen_and_expected_and_by_which_rule(
-    request: pytest.FixtureRequest,
-) -> None:
-    """With the smallest example there is, and without the key."""
+def test_a_report_contains_example_expectation_request_and_rule(request: pytest.FixtureRequest) -> None:
+    """The example is the smallest, and the key is replaced."""
     text = report("sends_only_valid[n.maximum]", SendsAnything(), request)
     lines = dict(line.split(maxsplit=1) for line in text.splitlines()[1:] if not line.startswith("   "))
-    assert text.startswith("client.sends_only_valid[n.maximum]: what breaks this rule is refused before")
-    assert lines["expected"] == "an error, and nothing sent"
+    assert text.startswith("client.sends_only_valid[n.maximum]: a request that breaks this rule is refused")
+    assert lines["expected"] == "an error, and no request"
     assert lines["seen"].startswith('POST /kling/v1/images/generations {"subject_image_list"')
     assert "'n': 10}" in lines["given"]
-    assert lines["rule"] == "n.maximum: n is at most 9"
+    assert lines["rule"].startswith("n.maximum: n ")
     assert lines["source"] == "official: Kling, Multi-Image to Image (high confidence)"
     assert KEY not in text
 
@@ -154,7 +154,7 @@ class Fickle(PlainClient):
         return request | {"n": 3} if fails else request
 
 
-def test_what_happens_once_only_is_reported_too(request: pytest.FixtureRequest) -> None:
+def test_a_fault_that_occurs_once_is_reported_too(request: pytest.FixtureRequest) -> None:
     assert "not every time" in report("encodes_exactly[n]", Fickle(), request)
 
 
@@ -163,8 +163,9 @@ class ReturnsTheWire(PlainClient):
         return self.ask(service, task_id)
 
 
-def test_an_adapter_that_returns_something_else_is_told(request: pytest.FixtureRequest) -> None:
-    assert "that the adapter's query returns an Outcome" in report("reads[plain]", ReturnsTheWire(), request)
+def test_an_adapter_that_returns_another_type_is_reported(request: pytest.FixtureRequest) -> None:
+    text = report("reads[plain]", ReturnsTheWire(), request)
+    assert "expected  an Outcome, returned by the adapter's query" in text
 
 
 class RefusesAll(PlainClient):
@@ -176,8 +177,10 @@ class RefusesAll(PlainClient):
 
 
 @pytest.mark.parametrize("name", ["encodes_exactly[n]", "omits_unset", "reads[null]", "reads_created[null]"])
-def test_what_stands_on_something_broken_is_inconclusive(name: str, request: pytest.FixtureRequest) -> None:
-    """Neither green nor one more finding: what is broken has a property of its own."""
+def test_a_property_that_depends_on_a_broken_one_is_inconclusive(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """It neither passes nor fails; the broken property fails."""
     with pytest.raises(Inconclusive, match=r"see client\."):
         report(name, RefusesAll(), request)
     for broken in ("accepts_valid", "reads[plain]", "reads_created[plain]"):
@@ -198,16 +201,16 @@ class ForeverInRealTime(InRealTime):
 def test_a_client_in_real_time_is_held_to_its_deadline(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that never ends is cut off in the end."""
+    """An endless client is stopped."""
     monkeypatch.setattr(waiting_module, "_REAL_DEADLINE", 0.05)
     monkeypatch.setattr(harness_module, "MANY", 50)
     assert "client.keeps_deadline[slow-replies]" not in {each.id for each in list_properties(InRealTime())}
     assert report("keeps_deadline[held]", InRealTime(), request) == ""
-    assert "a call that the suite had to end" in report("keeps_deadline[held]", ForeverInRealTime(), request)
+    assert "a call that the suite stopped" in report("keeps_deadline[held]", ForeverInRealTime(), request)
 
 
 def test_in_pytest_an_item_fails_skips_or_passes(pytester: pytest.Pytester) -> None:
-    """And its report is all that is shown of it: the user's test file has no line to show."""
+    """A failure shows the report only, without a traceback."""
     pytester.makepyfile(
         """
         from kling_contracts.client_suite import client_suite
@@ -226,28 +229,28 @@ def test_in_pytest_an_item_fails_skips_or_passes(pytester: pytest.Pytester) -> N
     assert outcome["failed"] == 3
     assert outcome["passed"] == 4
     run.stdout.fnmatch_lines(
-        ["*client.pauses?running?: while it waits for a task that runs it asks at most 10*"]
+        ["*client.pauses?running?: waiting for a running task sends at most 10 queries*"]
     )
     run.stdout.fnmatch_lines(["SKIPPED*not yet"])
-    run.stdout.fnmatch_lines(["SKIPPED*the usual answer is not read: see client.reads?plain?"])
+    run.stdout.fnmatch_lines(["SKIPPED*the usual response is not parsed: see client.reads?plain?"])
     assert "def test" not in run.stdout.str()
 
 
-def test_the_key_property_takes_what_a_process_prints(request: pytest.FixtureRequest) -> None:
-    """Also what goes past `sys.stdout`."""
+def test_the_key_is_found_in_the_output_of_the_process(request: pytest.FixtureRequest) -> None:
+    """Also in output that does not use `sys.stdout` or `sys.stderr`."""
 
-    class Shouts(PlainClient):
+    class WritesToTheDescriptor(PlainClient):
         def headers(self, service: Service) -> dict[str, str]:
             headers = super().headers(service)
             os.write(2, str(headers).encode())
             return headers
 
-    text = report("key_stays_secret[output]", Shouts(), request)
+    text = report("key_stays_secret[output]", WritesToTheDescriptor(), request)
     assert "<the key>" in text
     assert KEY not in text
 
 
-def test_time_is_as_it_was_afterwards(request: pytest.FixtureRequest) -> None:
+def test_the_time_functions_are_restored(request: pytest.FixtureRequest) -> None:
     before = (time.sleep, time.time, time.monotonic)
     report("keeps_deadline[held]", PlainClient(), request)
     assert (time.sleep, time.time, time.monotonic) == before
@@ -258,23 +261,25 @@ class IgnoresTheBaseUrl(PlainClient):
         return self.call(service, "POST", "http://api.cometapi.com/kling/v1/images/generations", b"{}")
 
 
-def test_a_client_that_ignores_the_base_url_reaches_nobody(request: pytest.FixtureRequest) -> None:
-    """The names of the paid service are not resolved meanwhile."""
+def test_a_client_that_ignores_the_base_url_does_not_reach_the_service(
+    request: pytest.FixtureRequest,
+) -> None:
+    """The host names of the paid service do not resolve during a test."""
     text = report("accepts_valid", IgnoresTheBaseUrl(), request)
-    assert "api.cometapi.com is the real service, where tasks are billed: the client has to use" in text
+    assert "api.cometapi.com is the real service, which bills tasks; the client must use" in text
 
 
-def test_loopback_is_reached_past_any_proxy(
+def test_no_proxy_is_used_for_loopback(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
 
-    class Looks(PlainClient):
+    class RecordsTheVariable(PlainClient):
         def create(self, service: Service, request: Body) -> Data:
             seen.append(os.environ["NO_PROXY"])
             return super().create(service, request)
 
     monkeypatch.setenv("NO_PROXY", "example.com")
-    assert report("accepts_valid", Looks(), request) == ""
+    assert report("accepts_valid", RecordsTheVariable(), request) == ""
     assert set(seen) == {"127.0.0.1,localhost,example.com"}
     assert os.environ["NO_PROXY"] == "example.com"

@@ -1,4 +1,4 @@
-"""Clients that wait wrongly."""
+"""Clients with a fault in waiting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class WaitsForSucceeded(PlainClient):
         return outcome.status in ("succeeded", "failed")
 
 
-class NeverHeardOfFailure(PlainClient):
+class IgnoresFailure(PlainClient):
     def ended(self, outcome: Outcome) -> bool:
         return outcome.status == "succeed"
 
@@ -34,7 +34,7 @@ class LooksTwiceMore(PlainClient):
         return outcome
 
 
-class DoesNotSayWhy(PlainClient):
+class OmitsTheReason(PlainClient):
     def conclude(self, service: Service, task_id: str, outcome: Outcome) -> Outcome:
         if outcome.status == "failed":
             raise RuntimeError("it failed")
@@ -90,7 +90,7 @@ class CallsALateTaskFailed(PlainClient):
 
 
 class Joined(threading.Thread):
-    """Begins its work once somebody waits for it: later than whoever started it."""
+    """A thread that starts its work when it is joined, so that the call has ended before."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         super().__init__()
@@ -157,9 +157,9 @@ class HasNoTimeoutForQueries(HasNoTimeout):
 
 FAULTY_CLIENTS: FaultyClients = {
     WaitsForSucceeded: "ends_at_terminal[succeed]",
-    NeverHeardOfFailure: "ends_at_terminal[failed]",
+    IgnoresFailure: "ends_at_terminal[failed]",
     LooksTwiceMore: "ends_at_terminal[succeed]",
-    DoesNotSayWhy: "ends_at_terminal[failed]",
+    OmitsTheReason: "ends_at_terminal[failed]",
     EndsAtProcessing: "ends_only_at_terminal[processing]",
     EndsAtSubmitted: "ends_only_at_terminal[submitted]",
     EndsAtTheUnknown: "ends_only_at_terminal[unknown-status]",

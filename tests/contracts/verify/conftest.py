@@ -1,4 +1,4 @@
-"""A campaign in process: a fake on a clock that only waiting and requests move, callbacks without sockets."""
+"""Runs of the verifier in process: a fake on a manual clock, which waits and requests advance; no sockets."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ SERVER = "http://127.0.0.1:9"
 PLAIN_KEY = "sk-one-0000"
 SIGNING_KEY = "ak-one-0000:secret-0000-0000-0000-0000-0000-00"
 SECOND_KEY = "sk-two-0000"
-SOUND = Fault(name="sound", catches="", says="Nothing is wrong.", make=FaultyServer)
+SOUND = Fault(name="sound", catches="", description="Nothing is wrong.", make=FaultyServer)
 
 
 class Inbox(ReceivedCallbacks):
-    """A receiver that is no socket."""
+    """A receiver of callbacks without a socket."""
 
     def url(self, token: str) -> str:
         return f"{SERVER}/callback/{token}"
 
 
 class Wait:
-    """The time of a run: that of the fake's clock."""
+    """The clock of a run: that of the fake."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.now = clock.now
@@ -50,7 +50,7 @@ class Wait:
 
 
 class Ticking(httpx.BaseTransport):
-    """Each request takes some of the fake's time, half before it is answered and half after."""
+    """Advances the fake's clock by `seconds` for each request, half before the response and half after."""
 
     def __init__(self, inner: httpx.BaseTransport, clock: ManualClock, seconds: float) -> None:
         self._inner, self._clock, self._seconds = inner, clock, seconds
@@ -64,7 +64,7 @@ class Ticking(httpx.BaseTransport):
 
 @dataclass(kw_only=True)
 class Served:
-    """The server of a run, which is still there afterwards, and who hears its callbacks now."""
+    """The server of a run, which stays usable afterwards, and the current receiver of its callbacks."""
 
     fake: Fake
     transport: FaultyTransport
@@ -75,7 +75,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run."""
+    """The report of a run, and its server."""
 
     report: Report
     served: Served
@@ -86,8 +86,8 @@ class Outcome:
         return {result.check.id for result in self.report.findings}
 
     @property
-    def told(self) -> str:
-        """The findings in words, for whoever reads a failed test."""
+    def findings(self) -> str:
+        """The findings as text, for the message of a failed test."""
         return "\n".join(
             f"{result.check.id}: {failure.sentence}; expected {failure.expected}; actual {failure.actual}"
             for result in self.report.findings
@@ -95,11 +95,11 @@ class Outcome:
         )
 
     @property
-    def silent(self) -> set[str]:
-        """Checks that said nothing, although neither budget nor a signing key was missing."""
-        told = (f"needs {Requirement.BUDGET}", f"needs {Requirement.SIGNER}")
-        quiet = self.report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
-        return {result.check.id for result in quiet if result.reason not in told}
+    def undecided(self) -> set[str]:
+        """Checks without a verdict for other reasons than a missing budget or signing key."""
+        expected = (f"needs {Requirement.BUDGET}", f"needs {Requirement.SIGNER}")
+        results = self.report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+        return {result.check.id for result in results if result.reason not in expected}
 
 
 Campaign = Callable[..., Outcome]
@@ -116,7 +116,7 @@ def _draw_white(result: PictureInfo) -> bytes:
 
 @pytest.fixture
 def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
-    """Runs campaigns. Pictures are white: drawing real ones would take most of the time."""
+    """Runs the verifier. Images are white, because drawing real ones would take most of the time."""
     monkeypatch.setattr(kling_mock.images.draw, "draw_picture", _draw_white)
     return run_campaign
 
@@ -127,12 +127,12 @@ def _light_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 @pytest.fixture
 def light_campaign(campaign: Campaign) -> Campaign:
-    """The same without the requests of 14 MB, which take half of its time."""
+    """The same without the requests of 14 MB, which take half of the time."""
     return partial(campaign, suite=replace(SUITE, steps=_light_steps))
 
 
 def _settings(gateway: Gateway) -> dict[str, Any]:
-    """How a fake comes to answer a gateway: one of the tests' own, or an operation to be switched on."""
+    """Settings of a fake that make it serve a gateway and its main operation."""
     optional = [each.name for route in gateway.routes for each in route.optional]
     known = any(gateway.name == each.name for each in GATEWAYS)
     return {"operations": optional if gateway.main.name in optional else []} | (
@@ -143,9 +143,9 @@ def _settings(gateway: Gateway) -> dict[str, Any]:
 def serve(
     gateway: Gateway, fault: Fault = SOUND, *, signed: bool = False, pace: str = "seconds:0.3,0.5"
 ) -> Served:
-    """A fake behind a faulty server, on a clock of its own, for two keys.
+    """A fake behind a faulty server, with its own clock and two keys.
 
-    `signed`: the first key signs tokens, where the gateway takes such.
+    `signed`: the first key signs tokens, if the gateway accepts them.
     """
     first = SIGNING_KEY if signed and gateway.takes_tokens else PLAIN_KEY
     clock = ManualClock()
@@ -159,7 +159,7 @@ def serve(
         sent = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
         for each in transport.deliver(sent):
             token = each.url.rpartition("/")[2]
-            status = served.inbox.take(token, each.headers, each.content, clock.now())
+            status = served.inbox.store(token, each.headers, each.content, clock.now())
         return status
 
     fake.callbacks.deliver_to(deliver)
@@ -178,7 +178,7 @@ def run_campaign(
     suite: Suite = SUITE,
     only: Collection[str] = (),
 ) -> Outcome:
-    """A run with all checks or `only` some, against a fake behind a faulty server, with two keys."""
+    """Run all checks, or `only` some, against a fake behind a faulty server, with two keys."""
     target = gateway if operation is None else gateway.focused(operation)
     served = serve(target, fault, signed=signed, pace=pace)
     keys = served.keys

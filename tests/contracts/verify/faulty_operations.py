@@ -1,4 +1,4 @@
-"""Faulty servers of sibling routes: what goes wrong where an operation differs from the main one."""
+"""Faulty servers of other operations: faults that concern their differences from the main one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class OperationFault:
 
     @property
     def fault(self) -> Fault:
-        return Fault(name=self.name, catches=min(self.finds), says=self.name, make=self.make)
+        return Fault(name=self.name, catches=min(self.finds), description=self.name, make=self.make)
 
 
 OPERATION_FAULTS: Final[list[OperationFault]] = []
@@ -73,7 +73,7 @@ def task(*operations: Operation, finds: set[str]) -> Callable[[Callable[[Object]
 
 
 def asked(*operations: Operation, finds: set[str]) -> Callable[[Callable[[Object], object]], object]:
-    """A server that changes bodies of creates on their way in: what it repairs it accepts."""
+    """A server that repairs bodies of creates, and so accepts invalid ones."""
 
     def note(change: Callable[[Object], object]) -> object:
         class Changing(FaultyServer):
@@ -152,7 +152,7 @@ def a_path_alone(task: Object) -> None:
 
 
 class AnotherFile(FaultyServer):
-    """Results can be had, and are pages."""
+    """Result URLs return HTML pages."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.fetches:
@@ -161,7 +161,7 @@ class AnotherFile(FaultyServer):
 
 
 class NoFile(FaultyServer):
-    """Results are gone."""
+    """Result URLs return 404."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.fetches:
@@ -271,7 +271,7 @@ def short_negative_prompts(body: Object) -> bool:
     return len(str(body.get("negative_prompt") or "")) > 200
 
 
-# --- synchronous operations, and their word ---------------------------------------------------------------
+# --- synchronous operations, and their success word -------------------------------------------------------
 
 
 @task(SPEECH, finds={"lifecycle.images.presence"})
@@ -280,7 +280,7 @@ def ended_without_results(task: Object) -> None:
 
 
 class OnlySubmitted(FaultyServer):
-    """A create is answered at once, with a task that has only begun."""
+    """A synchronous create is answered with a task that has not ended."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.creates and response.task:
@@ -290,7 +290,7 @@ class OnlySubmitted(FaultyServer):
 
 
 class AnotherWord(FaultyServer):
-    """The word of the other operations."""
+    """Successful responses have the success word of the other operations."""
 
     def after(self, request: Request, response: Response) -> None:
         if response.task:
@@ -298,7 +298,7 @@ class AnotherWord(FaultyServer):
 
 
 class ForgottenWhenCreated(FaultyServer):
-    """A task that was shown at its end cannot be found any more."""
+    """A task that has ended with its create cannot be queried."""
 
     def serve(self, request: Request) -> Response:
         if request.task_id and self.right(request).good:
@@ -307,7 +307,7 @@ class ForgottenWhenCreated(FaultyServer):
 
 
 class NeverBegun(FaultyServer):
-    """A create of an operation that takes its time is answered with the end of the task."""
+    """A create of an asynchronous operation is answered with an ended task."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.creates and response.task:

@@ -1,4 +1,4 @@
-"""Pastes what a report offers into Python, against the server of the run, and has the answers judged."""
+"""Executes the scripts of a report against the server of the run, and judges the responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.contracts.verify.conftest import SERVER, Inbox, Outcome, Served
 
 
 class Passed(NamedTuple):
-    """A request, its answer if there was one, and when."""
+    """A request, its response or None, and the times of both."""
 
     request: httpx.Request
     response: httpx.Response | None
@@ -44,7 +44,7 @@ class Passed(NamedTuple):
 
 @dataclass
 class Tap(httpx.BaseTransport):
-    """Keeps what passes, with its times."""
+    """Records requests and responses with their times."""
 
     served: Served
     seen: list[Passed] = field(default_factory=list[Passed])
@@ -64,7 +64,7 @@ class Tap(httpx.BaseTransport):
 
 
 class CallbackServer:
-    """Hears the callbacks of the server from now on, on no socket."""
+    """Receives the callbacks of the server from now on, without a socket."""
 
     def __init__(self, served: Served, _now: object) -> None:
         self._served = served
@@ -102,63 +102,68 @@ def _in_process(served: Served, tap: Tap) -> Iterator[None]:
 
 
 def paste(code: str, served: Served) -> Tap:
-    """Run a script in this process; what it has sent."""
+    """Execute a script in this process; returns the recorded requests."""
     tap = Tap(served)
     scope: dict[str, Any] = {}
     with _in_process(served, tap), redirect_stdout(StringIO()):
         try:
             exec(code, scope)
         except httpx.TransportError:
-            assert tap.seen[-1][1] is None  # who pastes it sees it as well
+            assert tap.seen[-1][1] is None  # the script ends with the error, as for a user
     return tap
 
 
 def scripts_of(result: Result, report: Report) -> Reproduction:
-    """What the report gives to paste for a finding."""
+    """The scripts of a report for a finding."""
     return reproduce(result.check, result.failures[0], report.evidence, SERVER, report.steps)
 
 
 def shown_again(outcome: Outcome, result: Result, script: str, served: Served | None = None) -> bool:
-    """Whether the script of a finding shows it: its answers, in the place of those of the run, are judged.
+    """Whether the script of a finding reproduces it.
 
-    It is run against the server of the run, or another one.
+    The script runs against the server of the run or another one; its responses replace those of the run, and
+    the check judges the result.
     """
     served = served or outcome.served
     failure, evidence = result.failures[0], outcome.report.evidence
     replay = replay_of(result.check, failure, evidence, outcome.report.steps)
     tap = paste(script, served)
     new = _instead(list(replay.exchanges), tap, served, evidence)
-    came = _deliveries(served) if replay.listening else []
-    heard = {each.token for each in came} | {it.token for it in failure.shown if isinstance(it, Delivery)}
-    looks = _looks(new, served, evidence)
+    received = _deliveries(served) if replay.listening else []
+    tokens = {each.token for each in received} | {
+        it.token for it in failure.shown if isinstance(it, Delivery)
+    }
+    polls = _polls(new, served, evidence)
     again = Evidence(
         gateway=evidence.gateway,
         run=evidence.run,
         seed=evidence.seed,
-        exchanges=[*(new.get(each.number, each) for each in evidence.exchanges), *looks],
-        deliveries=[*(each for each in evidence.deliveries if each.token not in heard), *came],
+        exchanges=[*(new.get(each.number, each) for each in evidence.exchanges), *polls],
+        deliveries=[*(each for each in evidence.deliveries if each.token not in tokens), *received],
     )
     context = CheckContext()
     result.check.judge(again, context)
-    fresh = [*new.values(), *came]
+    fresh = [*new.values(), *received]
     return any(each is it for failure in context.failures for each in failure.shown for it in fresh)
 
 
-def _looks(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list[Exchange]:
-    """A look at each task that was created and not looked at: without one some checks say nothing."""
-    looked = {each.target.rpartition("/")[2] for each in new.values()}
-    looks: list[Exchange] = []
+def _polls(new: dict[int, Exchange], served: Served, evidence: Evidence) -> list[Exchange]:
+    """A poll of each created task that the script did not query; some checks need one for a verdict."""
+    queried = {each.target.rpartition("/")[2] for each in new.values()}
+    polls: list[Exchange] = []
     for each in new.values():
-        if each.method == "POST" and each.task is not None and each.task.task_id not in looked:
+        if each.method == "POST" and each.task is not None and each.task.task_id not in queried:
             task, tap = each.task.task_id, Tap(served)
             target = f"{evidence.gateway.create_path}/{task}"
             httpx.Client(transport=tap).get(
                 f"{SERVER}{target}", headers={"authorization": f"Bearer {served.keys.bearer()}"}
             )
-            empty = replace(each, method="GET", probe=Probe(ProbeKind.POLL, task), who="first", body=b"")
-            number = len(evidence.exchanges) + len(looks)
-            looks.append(replace(_exchange(empty, tap.seen[0], served), number=number))
-    return looks
+            empty = replace(
+                each, method="GET", probe=Probe(ProbeKind.POLL, task), credential="first", body=b""
+            )
+            number = len(evidence.exchanges) + len(polls)
+            polls.append(replace(_exchange(empty, tap.seen[0], served), number=number))
+    return polls
 
 
 def _deliveries(served: Served) -> list[Delivery]:
@@ -171,18 +176,18 @@ def _deliveries(served: Served) -> list[Delivery]:
             received_at=each.received_at,
             replied=each.replied,
         )
-        for at, each in enumerate(served.inbox.taken())
+        for at, each in enumerate(served.inbox.received())
     ]
 
 
 def _instead(wanted: list[Exchange], tap: Tap, served: Served, evidence: Evidence) -> dict[int, Exchange]:
-    """By the number of an exchange of the run, the one that was pasted for it."""
+    """The exchanges of the script, by the number of the exchange of the run that they replace."""
     new: dict[int, Exchange] = {}
     names: dict[str, str] = {}
     for passed in tap.seen:
         old = next((each for each in wanted if _fits(each, passed.request, evidence)), None)
         if old is None:
-            continue  # it waited for an end
+            continue  # a query that waited for the end of a task
         wanted.remove(old)
         made = _exchange(old, passed, served)
         mark = re.search(rb'"kc-(\w+)-', made.body)
@@ -195,7 +200,7 @@ def _instead(wanted: list[Exchange], tap: Tap, served: Served, evidence: Evidenc
 
 
 def _exchange(old: Exchange, passed: Passed, served: Served) -> Exchange:
-    """What passed, as the evidence of the run would have it."""
+    """A recorded request as an exchange of the evidence."""
     request, response = passed.request, passed.response
     made = replace(
         old,
@@ -219,7 +224,7 @@ def _exchange(old: Exchange, passed: Passed, served: Served) -> Exchange:
 
 
 def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
-    """Whether a request stands for one of the run; it asks for another task, of another name."""
+    """Whether a request of the script replaces an exchange of the run; task ids may differ."""
     target = str(request.url).removeprefix(SERVER)
     elsewhere = target.startswith("http")
     if old.method != request.method or old.target.startswith("http") is not elsewhere:
@@ -229,7 +234,7 @@ def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
 
 
 def _named(exchange: Exchange, evidence: Evidence) -> bool:
-    """Whether the target names a task of the run, so that another one is asked for instead."""
+    """Whether the target contains the id of a task of the run, which differs in the script."""
     last = exchange.target.rpartition("/")[2].partition("?")[0]
     return last in {history.id for history in evidence.histories()} or f"kc-{evidence.run}-" in last
 

@@ -1,4 +1,4 @@
-"""The bodies that the verifier sends: valid or with one fault, for any operation."""
+"""The request bodies of the verifier: valid or with one fault, for any operation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_minimal_bodies_as_typed_here() -> None:
 
 @operations
 def test_each_field_can_be_added(operation: Operation) -> None:
-    """Constraints are kept: a field excludes others, or brings those that it requires."""
+    """Constraints hold: a field excludes others, or adds those that it requires."""
     for field in operation.fields:
         body = with_field(operation, field.name, minimal_value(field))
         assert field.name in body
@@ -56,7 +56,7 @@ def test_each_field_can_be_added(operation: Operation) -> None:
 
 @operations
 def test_each_fault_breaks_its_rule_only_and_each_rule_has_one(operation: Operation) -> None:
-    """But for the rules about the body as a whole, which are broken elsewhere."""
+    """Except the rules about the body as a whole, which other tests break."""
     found: set[str] = set()
     for fault in faults(operation):
         assert broken(operation, fault.body) == [fault.rule.id], fault.tag
@@ -71,7 +71,7 @@ def test_no_two_faults_are_alike(operation: Operation) -> None:
     assert len(set(names)) == len(names)
 
 
-# Small mistakes of a server: the part of a body that it sees. Then it judges that rightly.
+# Small errors of a server: the body as the server misreads it before it validates it correctly.
 Mistake = Callable[[Body], Body]
 
 
@@ -105,9 +105,9 @@ def rounded(body: Body) -> Body:
 
 
 MISTAKES: dict[str, tuple[Operation, Mistake]] = {
-    "only looks at the first items": (SERIES, without_last_items),
+    "ignores the last items": (SERIES, without_last_items),
     "any config": (VIDEO, inner("camera_control", without_config)),
-    "takes the first of several": (SOUND, first_source),
+    "uses the first of several": (SOUND, first_source),
     "an amount is never needed": (SERIES, lambda body: {"series_amount": 2} | body),
     "1 is true": (VIDEO, one_is_true),
     "rounds": (VIDEO, rounded),
@@ -115,13 +115,13 @@ MISTAKES: dict[str, tuple[Operation, Mistake]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes_of_a_server_are_caught(name: str) -> None:
+def test_errors_of_a_server_are_caught(name: str) -> None:
     operation, mistaken = MISTAKES[name]
     assert any(broken(operation, mistaken(fault.body)) == [] for fault in faults(operation))
 
 
 @operations
-def test_lists_are_of_a_legal_length_where_items_are_wrong(operation: Operation) -> None:
+def test_lists_with_invalid_items_have_a_legal_length(operation: Operation) -> None:
     for field in operation.fields:
         if isinstance(field, ListOf | PictureList):
             for fault in faults(operation):

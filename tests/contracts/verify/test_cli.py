@@ -53,7 +53,7 @@ def recorded(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report
     return run(options, SUITE, run_id="r1", recorder=Recorder(path)), path
 
 
-def test_a_right_server_holds_and_the_key_is_nowhere(
+def test_a_correct_server_passes_and_no_output_has_the_key(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(API_KEY_VARIABLE, KEY)
@@ -61,7 +61,7 @@ def test_a_right_server_holds_and_the_key_is_nowhere(
     flags += ["--record", str(tmp_path / "record"), "--only", "refuses.prompt.*", "auth.*"]
     assert main(["verify", "--base-url", url, *flags]) == 0
     shown = capsys.readouterr()
-    assert shown.out.startswith("holds: ")
+    assert shown.out.startswith("passed: ")
     assert "\x1b" not in shown.out
     assert shown.err == ""
     texts = [shown.out, *(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())]
@@ -71,7 +71,7 @@ def test_a_right_server_holds_and_the_key_is_nowhere(
 
 
 def test_a_pipe_gets_no_padding(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not run is told in lists; a line is as long as its text."""
+    """Checks that did not run are listed; a line is not padded."""
     given = ["--max-tasks", "0", "--only", "refuses.prompt.*", "accepts.*", "auth.*"]
     main(["verify", "--base-url", url, "--api-key", KEY, *given])
     lines = capsys.readouterr().out.splitlines()
@@ -102,27 +102,27 @@ print([name for name in ("httpx", "rich") if name in sys.modules], file=sys.stde
 
 
 @pytest.mark.parametrize(
-    ("mutate", "says"),
+    ("mutate", "expected"),
     [
-        (lambda lines: [*lines[:4], lines[4][:30], *lines[5:]], "line 5: it is damaged"),
-        (lambda lines: [*lines[:3], *lines[4:]], "lines before it are missing"),
-        (lambda lines: ["hello"], "line 1: this is no recording"),
-        (lambda lines: ["{}"], "line 1: this is no recording"),
-        (lambda lines: [], "line 1: this is no recording"),
-        (lambda lines: [lines[0].replace('"version": 1', '"version": 2'), *lines[1:]], "version 2"),
+        (lambda lines: [*lines[:4], lines[4][:30], *lines[5:]], "line 5: not a JSON document"),
+        (lambda lines: [*lines[:3], *lines[4:]], "earlier lines are missing: exchange 2 expected, got 3"),
+        (lambda lines: ["hello"], "line 1: not a recording"),
+        (lambda lines: ["{}"], "line 1: not a recording"),
+        (lambda lines: [], "line 1: not a recording"),
+        (lambda lines: [lines[0].replace('"version": 1', '"version": 2'), *lines[1:]], "expected, got 2"),
         (lambda lines: [*lines[:-2], lines[-1]], "lines are missing"),
-        (lambda lines: [lines[0], '{"end": {}}'], "the end lacks something"),
+        (lambda lines: [lines[0], '{"end": {}}'], "the summary lacks a field"),
         (
             lambda lines: ['{"format": "kling-contracts recording", "version": 1, "gateway": "kling"}'],
             "header",
         ),
-        (lambda lines: [lines[0], '{"exchange": {}}', lines[-1]], "line 2: something in it is missing"),
-        (lambda lines: [lines[0], '{"other": {}}', lines[-1]], "line 2: it is neither"),
+        (lambda lines: [lines[0], '{"exchange": {}}', lines[-1]], "line 2: a field is missing"),
+        (lambda lines: [lines[0], '{"other": {}}', lines[-1]], "line 2: neither an exchange"),
     ],
 )
 def test_a_damaged_recording_is_refused(
     mutate: object,
-    says: str,
+    expected: str,
     recorded: tuple[Report, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -132,20 +132,20 @@ def test_a_damaged_recording_is_refused(
     lines: list[str] = mutate(recorded[1].read_text(encoding="utf-8").splitlines())
     damaged.write_text("\n".join(lines), encoding="utf-8")
     assert main(["judge", str(damaged)]) == 2
-    assert says in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("cut", "says"),
+    ("cut", "expected"),
     [
-        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "breaks off after line {whole}"),
-        (lambda text: text[: text.rindex("\n", 0, -1) + 9], "; line {next} is cut off and was left out"),
-        (lambda text: text[: text.index("\n") + 1], "breaks off after line 1"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "ends early, after line {whole}"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 9], "; line {next} is cut off and was ignored"),
+        (lambda text: text[: text.index("\n") + 1], "ends early, after line 1"),
     ],
 )
-def test_of_a_run_that_was_killed_the_rest_is_judged(
+def test_an_incomplete_recording_of_a_killed_run_is_judged(
     cut: Callable[[str], str],
-    says: str,
+    expected: str,
     recorded: tuple[Report, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -157,11 +157,11 @@ def test_of_a_run_that_was_killed_the_rest_is_judged(
     assert main(["judge", str(path)]) == 4
     shown = capsys.readouterr().out
     assert shown.startswith("interrupted: ")
-    assert says.format(whole=whole, next=whole + 1) in shown
+    assert expected.format(whole=whole, next=whole + 1) in shown
 
 
 class Killed(Progress):
-    """Looks at a recording while it is written, and keeps what is there."""
+    """Judges a recording while it is written, and stores the number of exchanges that it lacks."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -174,7 +174,7 @@ class Killed(Progress):
 
 
 def test_a_recording_is_whole_at_any_time(url: str, tmp_path: Path) -> None:
-    """But for the exchange that is just being told."""
+    """Except for the exchange that is being reported."""
     path = tmp_path / "live"
     progress = Killed(path)
     options = Options(base_url=url, api_key=KEY, only=("routing.unknown_ids",))
@@ -186,24 +186,25 @@ def test_a_recording_is_whole_at_any_time(url: str, tmp_path: Path) -> None:
 def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--record", "/dev/full", "--only", "routing.unknown_ids"]
     assert main(["verify", "--base-url", url, "--api-key", KEY, *flags]) == 0
-    assert "/dev/full is not whole: No space left" in capsys.readouterr().err
+    assert "--record /dev/full: the recording is incomplete: No space left" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "expected"),
     [
-        (["--base-url", "127.0.0.1:8000"], "begins with http"),
+        (["--base-url", "127.0.0.1:8000"], "must begin with http"),
         (["--base-url", "http://me:word@127.0.0.1"], "a password"),
-        (["--base-url", "http://127.0.0.1/?a=1"], "ends before ?"),
+        (["--base-url", "http://127.0.0.1/?a=1"], "must end before ?"),
         (["--report", "pdf=x"], "json=FILE, junit=FILE, html=FILE"),
         (["--report", "json=/nowhere/at/all"], "cannot be written"),
         (["--record", "/nowhere/at/all"], "cannot be written"),
         (["--only", "refuses.prompt.maxlength"], "did you mean refuses.prompt.max_length"),
-        (["--max-tasks", "-1"], "0 or more"),
-        (["--deadline", "0"], "above 0"),
+        (["--max-tasks", "-1"], "--max-tasks: must be 0 or more; got -1"),
+        (["--deadline", "0"], "above 0; got 0"),
         (["--known", "/nowhere"], "--known /nowhere"),
         (["--only", "refuse.*"], "did you mean refuses.*?"),
-        (["--api-key", ""], "it is empty; leave it out"),
+        (["--api-key", ""], "--api-key: must not be empty; omit it"),
+        (["--api-key", "sk key"], "--api-key: must be printable ASCII without blanks; got 6 characters"),
         (["--plan", "--record", "run.jsonl"], "--plan sends nothing"),
         (["--record", "x.json", "--report", "json=./x.json"], "the recording is there"),
         (["--report", "json=x.json", "--report", "html=./x.json"], "another report"),
@@ -216,17 +217,17 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         ),
     ],
 )
-def test_wrong_usage_is_told_and_nothing_is_sent(
-    flags: list[str], says: str, capsys: pytest.CaptureFixture[str]
+def test_wrong_usage_is_reported_and_nothing_is_sent(
+    flags: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing listens at this address: a request would give status 3."""
     assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY, *flags]) == 2
     shown = capsys.readouterr()
-    assert says in shown.err
+    assert expected in shown.err
     assert shown.out == ""
 
 
-def test_what_needs_tasks_creates_them_when_it_runs_by_itself(url: str) -> None:
+def test_a_check_that_needs_tasks_creates_them_when_it_is_selected_alone(url: str) -> None:
     only = (
         "errors.duplicate_id",
         "account_isolation.tasks",
@@ -239,12 +240,12 @@ def test_what_needs_tasks_creates_them_when_it_runs_by_itself(url: str) -> None:
 
 def test_no_server_and_a_refused_key_are_status_3(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--base-url", "http://127.0.0.1:9", "--api-key", KEY]) == 3
-    assert main(["verify", "--base-url", url, "--api-key", "sk-nobody-0000"]) == 3
+    assert main(["verify", "--base-url", url, "--api-key", "sk-unknown-0000"]) == 3
     assert "the key is refused" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda each: each.name)
-def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
+def test_all_required_steps_fit_in_twenty_images(gateway: Gateway) -> None:
     options = Options(
         base_url="http://127.0.0.1:9",
         api_key="access:secret",
@@ -260,8 +261,8 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
 
 def test_a_plan_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan", "--json", "--max-tasks", "20"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["totals"]["creates"] <= told["totals"]["reserves"] <= 20
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["totals"]["creates"] <= shown["totals"]["reserves"] <= 20
     assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan"]) == 0
     assert "--max-tasks" in capsys.readouterr().out
 
@@ -271,11 +272,11 @@ def test_every_check_is_explained(check_id: str, capsys: pytest.CaptureFixture[s
     assert main(["explain", check_id]) == 0
     shown = capsys.readouterr().out
     assert f"--only {check_id}" in shown
-    assert "known from" in shown
+    assert "source  " in shown
 
 
 def test_an_operation_is_planned_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its own fields are in the plan, and the commands that explain gives name it."""
+    """The plan has the fields of the operation, and the commands of explain have --operation."""
     flags = ["verify", "--base-url", "http://127.0.0.1:9", "--gateway", "kling", "--plan", "--json"]
     assert main([*flags, "--operation", "text-to-image"]) == 0
     steps = [step["name"] for step in json.loads(capsys.readouterr().out)["steps"]]
@@ -285,7 +286,7 @@ def test_an_operation_is_planned_and_explained(capsys: pytest.CaptureFixture[str
     assert main(["explain", "accepts.resolution.enum", "--operation", "text-to-image"]) == 0
     assert "--operation text-to-image --only accepts.resolution.enum" in capsys.readouterr().out
     assert main(["explain", "--operation", "tts"]) == 2
-    assert "there are multi-image, text-to-image, multi-image2image" in capsys.readouterr().err
+    assert "known are multi-image, text-to-image, multi-image2image" in capsys.readouterr().err
 
 
 def test_deviations_may_be_about_any_operation(
@@ -298,9 +299,9 @@ def test_deviations_may_be_about_any_operation(
     assert "refuses.resolution.enum" in capsys.readouterr().out
 
 
-def test_no_key_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_key_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--base-url", "http://127.0.0.1:9"]) == 2
-    assert f"give --api-key or set {API_KEY_VARIABLE}" in capsys.readouterr().err
+    assert f"set --api-key, or {API_KEY_VARIABLE}" in capsys.readouterr().err
 
 
 def test_a_recording_is_not_replaced_by_a_report_on_it(
@@ -312,7 +313,7 @@ def test_a_recording_is_not_replaced_by_a_report_on_it(
     assert recorded[1].read_bytes() == before
 
 
-def test_a_deviation_that_no_check_can_have_is_a_slip(
+def test_a_deviation_with_an_unknown_check_is_refused(
     recorded: tuple[Report, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = tmp_path / "known.toml"
@@ -340,7 +341,7 @@ def hostile() -> Report:
     exchange = Exchange(
         number=0,
         probe=Probe(ProbeKind.REFUSE, "prompt.max_length", HOSTILE),
-        who="first",
+        credential="first",
         method="POST",
         target="/kling/v1/images/generations",
         headers=(("authorization", "Bearer $KLING_API_KEY"),),
@@ -361,7 +362,7 @@ def hostile() -> Report:
     )
 
 
-def test_reports_stay_whole_whatever_a_server_says() -> None:
+def test_reports_escape_hostile_answers() -> None:
     page = html_report.render(hostile())
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
@@ -377,7 +378,7 @@ def test_keys_are_not_in_the_repr() -> None:
     assert KEY not in repr(hostile().options)
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -392,40 +393,40 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 @pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
 @pytest.mark.parametrize("status", [0, 1])
-def test_a_reader_that_goes_away_hears_the_verdict_all_the_same(
+def test_a_closed_pipe_does_not_change_the_exit_status(
     recorded: tuple[Report, Path], tmp_path: Path, flags: list[str], status: int
 ) -> None:
-    """`| head -1` under `pipefail`: neither is what holds broken, nor the other way round."""
+    """`| head -1` under `pipefail` gives the status of the verdict."""
     report, path = recorded
     text = path.read_text(encoding="utf-8")
     if status:
         refused = next(each.answer.decode() for each in report.evidence.of(ProbeKind.MALFORMED))
         text = text.replace(json.dumps(refused)[1:-1], json.dumps("nothing")[1:-1])
-    spoilt = tmp_path / "run.jsonl"
-    spoilt.write_text(text, encoding="utf-8")
+    changed = tmp_path / "run.jsonl"
+    changed.write_text(text, encoding="utf-8")
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "kling_contracts", "judge", str(spoilt), *flags]
+    command = [sys.executable, "-m", "kling_contracts", "judge", str(changed), *flags]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (status, b"")
 
 
-def test_a_mistake_of_ours_is_not_held_against_the_server(
+def test_an_internal_error_is_not_a_failed_check(
     recorded: tuple[Report, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Status 1 would say that it is broken."""
+    """Status 1 would report a failed check."""
 
     def mistaken(*_: object, **__: object) -> None:
         raise LookupError("ours")
 
     monkeypatch.setattr("kling_contracts.registry.judge_recording", mistaken)
     assert main(["judge", str(recorded[1])]) == 4
-    told = capsys.readouterr().err
-    assert told.startswith(
+    shown = capsys.readouterr().err
+    assert shown.startswith(
         "kling-contracts: a mistake of ours, which says nothing about the server\nTraceback"
     )
-    assert "LookupError: ours" in told
+    assert "LookupError: ours" in shown
 
 
 def test_an_interrupted_command_is_no_traceback(

@@ -1,4 +1,4 @@
-"""What a run ends with, as a table."""
+"""The exit status of a run, as a table."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ HELD = result(PASS)
                 Requirement.CHOSEN,
             )
         ),
-        # Where nothing was seen, nothing holds.
+        # Without any verdict, the run is inconclusive.
         ([result(NOT_RUN, Requirement.BUDGET)], 4, 4),
         ([], 4, 4),
     ],
@@ -69,5 +69,5 @@ def test_exit_codes(results: list[Result], code: int, all_required: int) -> None
     assert exit_code(report(*results), require_all=True) == all_required
 
 
-def test_an_interrupted_run_is_inconclusive_whatever_was_found() -> None:
+def test_an_interrupted_run_is_inconclusive_despite_failures() -> None:
     assert exit_code(report(HELD, result(FAIL), interrupted=True)) == 4

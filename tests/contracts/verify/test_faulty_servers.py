@@ -18,22 +18,22 @@ from tests.profiles import EVERY_FAULT
 if TYPE_CHECKING:
     from tests.contracts.verify.conftest import Campaign
 
-# `make faulty-servers` runs the first fault of a check on every gateway, each further one on one of them,
-# with all checks: no other check finds it. `make test` runs the first ones only, each on one gateway, in
-# turn, with the one check that must find it.
+# `make faulty-servers` runs the first fault of each check on every gateway and each further fault on one of
+# them, with all checks, so that no other check finds it. `make test` runs only the first faults, each on one
+# gateway in turn, with only the check that must find it.
 
 # Checks that need the evidence of other steps to find their first fault.
 NOT_ALONE = {
-    "external_ids.unique": "its own step repeats an id at once; this fault frees it when the task ends"
+    "external_ids.unique": "its own step repeats an id immediately; this fault frees it when the task ends"
 }
 
-# What a server that is right shows as well, as it is compared with what else the run has created.
+# Checks whose script also fails on a correct server, because they compare with other tasks of the run.
 COMPARED = {"lists.complete"}
-# What their scripts do not show, as these faulty servers keep other state than the check compares.
+# Checks whose script does not reproduce the failure, because the fault depends on other state.
 NOT_SHOWN = {
-    "external_ids.unique": "it frees an id when a query has shown the end",
-    "invalid_requests.no_task": "it stores something for two requests with a prompt only",
-    "invalid_requests.no_callback": "it calls for a refusal together with the next callback of a task",
+    "external_ids.unique": "the server frees an id when a query has shown the end",
+    "invalid_requests.no_task": "the server stores a task only for two requests with a prompt",
+    "invalid_requests.no_callback": "the server sends it together with the next callback of a task",
 }
 FIRST = {fault.catches: fault for fault in reversed(FAULTS) if not fault.also}
 
@@ -63,20 +63,20 @@ RUNS = EVERY_RUN if EVERY_FAULT else _usual(EVERY_RUN)
     ("fault", "gateway"), RUNS, ids=[f"{gateway.name}-{fault}" for fault, gateway in RUNS]
 )
 def test_found(fault: Fault, gateway: Gateway, request: pytest.FixtureRequest) -> None:
-    """A run finds the fault, and says it once; what the report gives to paste, five lines, shows it again.
+    """A run finds the fault with its check only; the script of the report, five lines, reproduces it.
 
-    It shows nothing on a server that is right.
+    On a correct server the script does not show the failure.
     """
     heavy = EVERY_FAULT or fault.catches.endswith(".max_bytes")
     campaign: Campaign = request.getfixturevalue("campaign" if heavy else "light_campaign")
     signed = fault.catches.startswith("auth.")
     only = () if EVERY_FAULT or fault.catches in NOT_ALONE else (fault.catches,)
     outcome = campaign(gateway, fault, images=fault.images, signed=signed, only=only)
-    assert outcome.found == {fault.catches} | fault.also, outcome.told
+    assert outcome.found == {fault.catches} | fault.also, outcome.findings
     for result in outcome.report.findings:
         script = scripts_of(result, outcome.report).httpx
         assert len(script.splitlines()) <= 5, script
-        # Others count calls, or wait for some that the sequence does not have.
+        # Further faults may count calls, or depend on calls that the script does not repeat.
         if FIRST.get(fault.catches) is fault and result.check.id not in NOT_SHOWN:
             assert shown_again(outcome, result, script), script
             sound = serve(gateway, signed=signed)
@@ -87,7 +87,7 @@ def test_found(fault: Fault, gateway: Gateway, request: pytest.FixtureRequest) -
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
 def test_every_check_has_a_fault_of_its_own(gateway: Gateway) -> None:
-    """Of every check there is a fault that it alone finds: without the check it would pass."""
+    """Every check has a fault that no other check finds."""
     alone = {fault.catches for fault, where in EVERY_RUN if where is gateway and not fault.also}
     assert alone == {check.id for check in checks_of(gateway)}
 
@@ -95,10 +95,10 @@ def test_every_check_has_a_fault_of_its_own(gateway: Gateway) -> None:
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
 @pytest.mark.parametrize("images", [20, None], ids=["tight budget", "no limit"])
 def test_clean(gateway: Gateway, images: int | None, campaign: Campaign) -> None:
-    """Against a server that is right every check passes; a tight budget leaves out a named few."""
+    """On a correct server every check passes; a small budget omits only checks that need more images."""
     outcome = campaign(gateway, images=images, signed=True)
-    assert outcome.told == ""
-    assert outcome.silent == set()
+    assert outcome.findings == ""
+    assert outcome.undecided == set()
     if images is None:
         assert all(result.verdict == "pass" for result in outcome.report.results)
 
@@ -106,7 +106,7 @@ def test_clean(gateway: Gateway, images: int | None, campaign: Campaign) -> None
 def test_names_are_unique() -> None:
     """A fault is identified by its check and its name."""
     assert len({str(fault) for fault in FAULTS}) == len(FAULTS)
-    assert all(fault.says.endswith(".") for fault in FAULTS)
+    assert all(fault.description.endswith(".") for fault in FAULTS)
 
 
 def test_the_published_descriptions_are_up_to_date() -> None:
@@ -115,7 +115,7 @@ def test_the_published_descriptions_are_up_to_date() -> None:
     assert published.read_text(encoding="utf-8") == described()
 
 
-def test_a_usual_run_leaves_out_no_check() -> None:
-    """Whether all are run or a part: every check of either gateway has been seen to find something."""
+def test_a_partial_run_of_the_tests_covers_every_check() -> None:
+    """Every check of both gateways finds a fault in `make test` as well."""
     checks = {check.id for gateway in GATEWAYS for check in checks_of(gateway)}
     assert {fault.catches for fault, _ in RUNS} == checks

@@ -1,4 +1,4 @@
-"""Known deviations: files of them, and what they do to a verdict."""
+"""Known deviations: their files, and their effect on verdicts."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def test_known_deviations_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         ("x = 1", "only [[deviation]] tables"),
         ("[deviation]\na = 1", "only [[deviation]] tables"),
         ("[[deviation]]\ncheck = 'a'", "entry 1 must have check, reason and expires"),
-        ("[[deviation]]\ncheck='a'\nreason=' '\nexpires=2027-01-01", "a reason is owed"),
+        ("[[deviation]]\ncheck='a'\nreason=' '\nexpires=2027-01-01", "reason must not be empty"),
         ("[[deviation]]\ncheck='a'\nreason='b'\nexpires='2027-01-01'", "without quotes"),
         ("[[deviation]]\ncheck='a'\nreason='b'\nexpires=2027-01-01T00:00:00", "without quotes"),
         ("[[deviation", "known.toml"),
     ],
 )
-def test_bad_files_of_deviations_say_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:
+def test_errors_in_files_of_deviations_are_named(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(BadDeviations) as raised:
         read_deviations(write(tmp_path, text), TODAY)
-    assert says in str(raised.value)
+    assert expected in str(raised.value)
     with pytest.raises(BadDeviations, match="nowhere"):
         read_deviations(tmp_path / "nowhere.toml", TODAY)
 
 
-def test_a_known_deviation_is_no_failure_and_an_idle_one_is_reported() -> None:
+def test_a_known_deviation_is_not_a_failure_and_an_unused_one_is_reported() -> None:
     def anything(request: httpx.Request) -> httpx.Response:
         return httpx.Response(400, json={"code": "task_not_exist", "message": "no", "data": None})
 

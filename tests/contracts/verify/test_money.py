@@ -1,4 +1,4 @@
-"""Money is safe: whatever the server does, no more images are asked for than the budget allows."""
+"""The budget: a run never requests more images than allowed, for any answers of the server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BASE = "http://gateway.test"
 
 
 class StillTime:
-    """Time that passes only when somebody waits, and a little with every look."""
+    """A clock that advances by sleeping, and by a millisecond with every reading."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000.0
@@ -38,7 +38,7 @@ class StillTime:
 
 
 class Till:
-    """A server that answers creates in one way, and counts what they would have cost."""
+    """A server that answers all creates alike, and counts the images that they could have cost."""
 
     def __init__(self, answer: Callable[[int], httpx.Response]) -> None:
         self.answer = answer
@@ -76,20 +76,18 @@ def run(till: Till, max_tasks: int | None, gateway: Gateway = COMETAPI, deadline
 
 @pytest.mark.parametrize("answer", [accept, fail, drop])
 @pytest.mark.parametrize("budget", [0, 1, 3, 20])
-def test_no_more_is_asked_for_than_the_budget_allows(
-    answer: Callable[[int], httpx.Response], budget: int
-) -> None:
-    """Also where the server takes everything, fails after it may have begun, or never answers."""
+def test_a_run_never_exceeds_the_budget(answer: Callable[[int], httpx.Response], budget: int) -> None:
+    """Even if the server accepts everything, fails after it may have created a task, or never answers."""
     till = Till(answer)
     report = run(till, budget)
-    # What no JSON parser reads may cost something as well: it is counted, though not by this server.
+    # Malformed bodies may cost images as well; the run counts them, though this server does not.
     assert till.images <= report.run_info.images <= budget
     assert bool(till.creates) is (budget > 0)
 
 
 @pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
 def test_the_default_is_to_spend_nothing(gateway: Gateway) -> None:
-    """Reads, bad keys and bodies that are no JSON: a server that is no proven kling-mock gets no more."""
+    """A server other than kling-mock receives only queries, invalid keys and malformed bodies."""
     till = Till(accept)
     report = run(till, None, gateway)
     assert (report.run_info.limit, report.run_info.images, till.creates) == (0, 0, [])
@@ -98,8 +96,8 @@ def test_the_default_is_to_spend_nothing(gateway: Gateway) -> None:
     assert all(each.step.max_cost for each in left_out)
 
 
-def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
-    """Loopback proves nothing: a local gateway may have a paid upstream."""
+def test_only_the_health_endpoint_identifies_a_kling_mock() -> None:
+    """A loopback address does not: a local gateway may forward to a paid service."""
 
     def gateway(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/_mock/health":
@@ -114,16 +112,16 @@ def test_only_its_own_word_makes_a_server_a_kling_mock() -> None:
     assert (report.run_info.mock, report.run_info.limit, till.creates) == (False, 0, [])
 
 
-def test_a_refusal_gives_its_images_back() -> None:
-    """All creates are refused: hundreds fit into a budget of ten."""
+def test_a_refusal_returns_its_images() -> None:
+    """If all creates are refused, hundreds fit into a budget of ten."""
     till = Till(lambda _: httpx.Response(400, json={"code": 1201, "message": "no", "request_id": "r"}))
     report = run(till, 10)
     assert len(till.creates) > 150
     assert report.run_info.images == 0
 
 
-def test_what_was_not_sent_for_want_of_time_is_not_counted() -> None:
-    """And what was under way at the deadline is paid for, but not held against the server."""
+def test_requests_after_the_deadline_are_not_counted() -> None:
+    """A request in progress at the deadline counts as spent, but is not a finding."""
     time, sent = StillTime(), 0
 
     def slow(request: httpx.Request) -> httpx.Response:
@@ -149,8 +147,8 @@ def test_a_family_stops_at_its_first_acceptance() -> None:
 
 
 @pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda gateway: gateway.name)
-def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
-    """By the plan, and exactly: with one image less something would be left out."""
+def test_all_required_steps_fit_in_twenty_images(gateway: Gateway) -> None:
+    """With 18 images, a required step is omitted."""
     options = Options(
         base_url=BASE, api_key="ak-1234567:sk-1234567", second_api_key="sk-2", gateway=gateway, max_tasks=20
     )
@@ -166,8 +164,8 @@ def test_all_musts_fit_in_twenty_images(gateway: Gateway) -> None:
     assert [each.step.name for each in tighter if each.step.required and each.missing is Requirement.BUDGET]
 
 
-def test_what_is_no_must_leaves_enough_for_the_musts() -> None:
-    """Whatever the budget, the musts that run are those that would if there were nothing else."""
+def test_optional_steps_leave_enough_images_for_required_ones() -> None:
+    """For every budget, the same required steps run as without optional steps."""
     for budget in range(40):
         planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), SUITE, receiver=True)
         spent, alone = 0, []
@@ -182,17 +180,17 @@ def test_what_is_no_must_leaves_enough_for_the_musts() -> None:
         )
 
 
-def test_checks_without_budget_say_so() -> None:
+def test_checks_without_budget_have_the_reason() -> None:
     report = run(Till(accept), 0)
     verdicts = {result.check.id: (result.verdict, result.reason) for result in report.results}
     assert verdicts["refuses.prompt.max_length"] == (Verdict.NOT_RUN, "needs budget")
     assert verdicts["lifecycle.ends"] == (Verdict.NOT_RUN, "needs budget")
-    assert verdicts["malformed_bodies.refused"][0] is Verdict.FAIL  # this server takes everything
+    assert verdicts["malformed_bodies.refused"][0] is Verdict.FAIL  # this server accepts everything
 
 
 @given(limit=st.integers(0, 30), wanted=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=20))
 @share(0.5)
-def test_a_budget_never_gives_more_than_it_has(limit: int, wanted: list[tuple[int, bool]]) -> None:
+def test_a_budget_never_exceeds_its_limit(limit: int, wanted: list[tuple[int, bool]]) -> None:
     budget = Budget(limit)
     kept = 0
     for images, creates in wanted:
@@ -242,5 +240,5 @@ def test_a_budget_never_gives_more_than_it_has(limit: int, wanted: list[tuple[in
     ],
 )
 def test_what_a_body_could_cost(body: bytes, images: int) -> None:
-    """What a lenient server might make of it; nothing, where it is no JSON object."""
+    """The images that a lenient server might create; 0 for a body that is not a JSON object."""
     assert images_of(body) == images

@@ -1,4 +1,4 @@
-"""What touches the network: requests, the receiver of callbacks, and a server that is not to be reached."""
+"""The network: requests, the receiver of callbacks, and unreachable servers."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from kling_contracts.verify.transport import HttpTransport
         ("http://10.0.0.1", False),
     ],
 )
-def test_loopback_is_read_off_the_name(url: str, local: bool) -> None:
+def test_loopback_is_recognised_by_the_host(url: str, local: bool) -> None:
     assert is_loopback(url) is local
 
 
-def test_paths_go_out_byte_for_byte() -> None:
+def test_paths_are_sent_byte_for_byte() -> None:
     seen: list[bytes] = []
 
     def server(request: httpx.Request) -> httpx.Response:
@@ -47,7 +47,7 @@ def test_paths_go_out_byte_for_byte() -> None:
 
     wire = HttpTransport("http://gateway.test/base/", httpx.MockTransport(server))
     for target in ("/a%2Fb/..%2F..", "/%00", "/x?pageNum=%EF%BC%91", "/kling/v1/" + "9" * 2000):
-        assert wire.send("GET", target, (), None).status == 302  # and nobody follows it
+        assert wire.send("GET", target, (), None).status == 302  # not followed
     assert seen == [
         b"/base/a%2Fb/..%2F..",
         b"/base/%00",
@@ -56,7 +56,7 @@ def test_paths_go_out_byte_for_byte() -> None:
     ]
 
 
-def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_large_answer_is_not_read_completely(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kling_contracts.verify.transport.LARGEST_ANSWER", 1000)
     wire = HttpTransport(
         "http://gateway.test", httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * 2000))
@@ -66,7 +66,7 @@ def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.Monkey
     assert "more than 1000 bytes" in answer.failure
 
 
-def test_what_never_left_costs_nothing() -> None:
+def test_a_failed_connection_is_marked_as_not_arrived() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
@@ -75,7 +75,7 @@ def test_what_never_left_costs_nothing() -> None:
 
 
 def test_no_cookies_are_kept() -> None:
-    """They would say who asks, beside the key or without it, and no snippet sends them."""
+    """Cookies would identify the caller besides the key, and the scripts of reports do not send them."""
     seen: list[str | None] = []
 
     def server(request: httpx.Request) -> httpx.Response:
@@ -88,12 +88,12 @@ def test_no_cookies_are_kept() -> None:
     assert seen == [None, None]
 
 
-def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A timeout is for one read: a header that grows by a byte at a time has none."""
+def test_a_byte_by_byte_answer_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read timeout does not end a header that grows byte by byte."""
     monkeypatch.setattr("kling_contracts.verify.transport._LEAST", 0.1)
     stop = threading.Event()
 
-    def dole_out(listener: socket.socket) -> None:
+    def drip(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with connection, contextlib.suppress(OSError):
             connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
@@ -101,13 +101,13 @@ def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.Monke
                 connection.sendall(b"x")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=dole_out, args=(listener,))
+        thread = threading.Thread(target=drip, args=(listener,))
         thread.start()
         try:
             options = Options(
-                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="sk-1", deadline=0.2
+                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="sk-1", deadline=0.3
             )
-            with pytest.raises(Unreachable, match=r"no answer within 0.2 s, the deadline"):
+            with pytest.raises(Unreachable, match=r"no answer within --deadline \(0.3 s\)"):
                 verify(options)
         finally:
             stop.set()
@@ -115,7 +115,7 @@ def test_an_answer_that_is_doled_out_ends_with_the_run(monkeypatch: pytest.Monke
     assert [each.name for each in threading.enumerate() if isinstance(each, threading.Timer)] == []
 
 
-def test_the_receiver_takes_and_refuses() -> None:
+def test_the_receiver_accepts_and_refuses() -> None:
     with CallbackServer(lambda: 7.0) as receiver:
         receiver.refuse_first("b")
         answers = [
@@ -123,18 +123,18 @@ def test_the_receiver_takes_and_refuses() -> None:
             for n, token in enumerate("abb")
         ]
     assert answers == [200, 500, 200]
-    taken = receiver.taken()
-    assert [(each.token, each.body, each.replied) for each in taken] == [
+    deliveries = receiver.received()
+    assert [(each.token, each.body, each.replied) for each in deliveries] == [
         ("a", b'{"n":0}', 200),
         ("b", b'{"n":1}', 500),
         ("b", b'{"n":2}', 200),
     ]
-    assert dict(taken[0].headers)["content-type"] == "application/json"
-    assert taken[0].received_at == 7.0
+    assert dict(deliveries[0].headers)["content-type"] == "application/json"
+    assert deliveries[0].received_at == 7.0
 
 
-def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest.CaptureFixture[str]) -> None:
-    """Many send what they stream in chunks; a connection that is kept or torn leaves no thread behind."""
+def test_the_receiver_reads_chunks_and_survives_disconnects(capsys: pytest.CaptureFixture[str]) -> None:
+    """Servers may send chunked bodies; an open or reset connection leaves no thread behind."""
     threads = set(threading.enumerate())
     with CallbackServer(time.time) as receiver:
         port = int(receiver.url("a").rpartition(":")[2].partition("/")[0])
@@ -147,7 +147,7 @@ def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest
         torn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         torn.close()
     kept.close()
-    assert [each.body for each in receiver.taken() if each.token == "a"] == [b'{"a":1}', b"{}"]
+    assert [each.body for each in receiver.received() if each.token == "a"] == [b'{"a":1}', b"{}"]
     assert set(threading.enumerate()) <= threads
     assert capsys.readouterr().err == ""
 
@@ -155,20 +155,20 @@ def test_the_receiver_reads_chunks_and_outlives_those_who_hang_up(capsys: pytest
 # -- reaching the server
 
 
-def test_a_server_that_is_not_there() -> None:
-    def nobody(_: httpx.Request) -> httpx.Response:
+def test_an_unreachable_server() -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")
 
     with pytest.raises(Unreachable, match=r"no answer: ConnectError: connection refused"):
         run(
             Options(base_url="http://gateway.test", api_key="sk-1"),
             SUITE,
-            transport=httpx.MockTransport(nobody),
+            transport=httpx.MockTransport(refuse),
         )
 
 
 @pytest.mark.parametrize("url", ["ftp://gateway.test", "gateway.test", "http://[", "http://me:secret@h/"])
-def test_what_is_no_address_is_told_before_anything_is_sent(url: str) -> None:
+def test_an_invalid_base_url_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(ValueError, match="base_url: "):
         verify(Options(base_url=url, api_key="sk-1"))
 

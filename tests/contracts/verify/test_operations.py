@@ -1,4 +1,4 @@
-"""Any operation is verified: clean at the fake, each fault found by its check, recorded and judged again."""
+"""All operations can be verified: no finding on the fake, faults found by their checks, recordings judged."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ GATEWAY_OF = {operation.name: gateway for gateway, operation in reversed(TARGETS
 
 @EVERY
 def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> None:
-    """Against a fake that is right every check of the operation passes. It makes no videos and no audios."""
+    """On the fake every check of the operation passes, except those of videos and audios, which it lacks."""
     outcome = campaign(gateway, operation=operation, images=None, signed=True)
-    assert outcome.told == ""
+    assert outcome.findings == ""
     quiet = {f"result_images.{name}" for name in ("downloadable", "content_type", "stable")}
-    assert outcome.silent == (set() if operation.result.drawn else quiet)
+    assert outcome.undecided == (set() if operation.result.drawn else quiet)
     report = outcome.report
-    assert len(report.having(Verdict.PASS)) == len(report.results) - len(outcome.silent)
+    assert len(report.having(Verdict.PASS)) == len(report.results) - len(outcome.undecided)
     creates = len([each for each in report.evidence.creates if each.accepted])
     assert len(report.evidence.histories()) == creates
     assert report.run_info.images == sum(
@@ -52,7 +52,7 @@ def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> No
 
 
 def _usual() -> list[OperationFault]:
-    """Of faults that the same checks find in several operations, one; `make faulty-servers` runs all."""
+    """One of the faults that the same checks find in several operations; `make faulty-servers` runs all."""
     by_checks: dict[frozenset[str], list[OperationFault]] = {}
     for fault in OPERATION_FAULTS:
         by_checks.setdefault(fault.finds, []).append(fault)
@@ -61,11 +61,11 @@ def _usual() -> list[OperationFault]:
 
 @pytest.mark.parametrize("fault", OPERATION_FAULTS if EVERY_FAULT else _usual(), ids=str)
 def test_found(fault: OperationFault, light_campaign: Campaign) -> None:
-    """Each fault is found by its checks and by no other; what the report gives to paste shows it again."""
+    """Each fault is found by its checks and no others; the script of the report reproduces it."""
     gateway = GATEWAY_OF[fault.operation.name]
     only = () if EVERY_FAULT else fault.finds
     outcome = light_campaign(gateway, fault.fault, operation=fault.operation, images=None, only=only)
-    assert outcome.found == fault.finds, outcome.told
+    assert outcome.found == fault.finds, outcome.findings
     for result in outcome.report.findings:
         script = scripts_of(result, outcome.report).httpx
         assert len(script.splitlines()) <= 5, script
@@ -76,17 +76,15 @@ def test_found(fault: OperationFault, light_campaign: Campaign) -> None:
 
 
 def test_each_operation_has_faults() -> None:
-    """Three at least, so that none is verified in vain."""
+    """Every operation has at least three faults, so that its verification is not vacuous."""
     names = [fault.operation.name for fault in OPERATION_FAULTS]
     assert {name for name in names if names.count(name) >= 3} == {it.name for _, it in TARGETS}
     assert len({str(fault) for fault in OPERATION_FAULTS}) == len(OPERATION_FAULTS)
 
 
 @EVERY
-def test_valid_requests_are_valid_and_bring_all_that_is_allowed(
-    gateway: Gateway, operation: Operation
-) -> None:
-    """By the contract's own validation. Each limit that a request can break is met from inside, too."""
+def test_valid_requests_are_valid_and_cover_every_limit(gateway: Gateway, operation: Operation) -> None:
+    """According to the contract's validation. Every limit of a request has a valid value at it."""
     requests = requests_of(gateway.focused(operation))
     for request in requests:
         body = body_of(operation, request.features)
@@ -104,8 +102,8 @@ def test_valid_requests_are_valid_and_bring_all_that_is_allowed(
 
 
 @EVERY
-def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: Operation) -> None:
-    """Checks and steps of callbacks, external ids, models and pictures are there with their fields."""
+def test_no_check_is_about_a_field_that_the_operation_lacks(gateway: Gateway, operation: Operation) -> None:
+    """Checks and steps of callbacks, external ids, models and images exist only with their fields."""
     target = gateway.focused(operation)
     ids = {check.id for check in checks_of(target)}
     groups = {each.partition(".")[0] for each in ids}
@@ -127,10 +125,10 @@ def test_no_check_is_about_what_an_operation_lacks(gateway: Gateway, operation: 
     [(COMETAPI, MULTI_IMAGE, 133, 70), (KLING, MULTI_IMAGE2IMAGE, 147, 76)],
     ids=["cometapi", "kling"],
 )
-def test_the_main_operations_are_what_they_were(
+def test_the_main_operations_keep_their_checks_and_steps(
     gateway: Gateway, main: Operation, checks: int, steps: int
 ) -> None:
-    """The plan is the same whether the operation is named or not."""
+    """The plan is the same with and without the name of the main operation."""
     assert gateway.focused(main) is gateway
     options = Options(base_url=SERVER, api_key="sk", gateway=gateway, operation=main.name)
     assert options.target is gateway
@@ -138,7 +136,7 @@ def test_the_main_operations_are_what_they_were(
 
 
 def test_an_operation_that_the_gateway_lacks() -> None:
-    """The error names those there are."""
+    """The error names the gateway and the operation."""
     for chosen in ("text-to-video", VIDEO):
         options = Options(base_url=SERVER, api_key="sk", gateway=KLING, operation=chosen)
         with pytest.raises(LookupError, match=r"Kling has no .*'(text-to-video|trial-video)'"):
@@ -152,7 +150,7 @@ def test_an_operation_that_the_gateway_lacks() -> None:
 def test_a_recording_knows_its_operation(
     gateway: Gateway, operation: Operation, light_campaign: Campaign, tmp_path: Path
 ) -> None:
-    """Judged again, it has the same verdicts. Reports name the operation."""
+    """A judged recording has the same verdicts, and reports name the operation."""
     outcome = light_campaign(gateway, operation=operation, images=None)
     write_recording(outcome.report, tmp_path / "run")
     head = json.loads((tmp_path / "run").read_text().splitlines()[0])
@@ -165,8 +163,10 @@ def test_a_recording_knows_its_operation(
     assert operation.title in circumstances(again)
 
 
-def test_recordings_of_before_are_about_the_main_operation(light_campaign: Campaign, tmp_path: Path) -> None:
-    """Their heads name no operation. One that the gateway does not offer is an error."""
+def test_a_recording_without_operation_is_about_the_main_one(
+    light_campaign: Campaign, tmp_path: Path
+) -> None:
+    """An operation that the gateway does not offer is an error."""
     outcome = light_campaign(COMETAPI)
     write_recording(outcome.report, tmp_path / "run")
     first, *rest = (tmp_path / "run").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The parts of the verifier by themselves: exchanges, bodies, the catalogue."""
+"""Unit tests of the verifier: exchanges, bodies, the catalogue of checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def exchange(**fields: object) -> Exchange:
     plain = {
         "number": 0,
         "probe": Probe(ProbeKind.REFUSE),
-        "who": "first",
+        "credential": "first",
         "method": "POST",
         "target": "/",
         "headers": (),
@@ -44,8 +44,8 @@ def exchange(**fields: object) -> Exchange:
 # -- exchanges
 
 
-def test_what_proves_a_refusal() -> None:
-    """A status of refusal, or an error in as many words; never a task id, never a failure of the server."""
+def test_only_some_answers_prove_a_refusal() -> None:
+    """A 4xx status or an error code does; an answer with a task id or a server error does not."""
     proofs = [
         exchange(status=400, answer=b"whatever"),
         exchange(status=429, answer=b""),
@@ -60,7 +60,7 @@ def test_what_proves_a_refusal() -> None:
         exchange(status=400, answer=b'{"code": 1201, "data": {"task_id": "1"}}'),
         exchange(status=0, failure="ReadTimeout"),
         exchange(status=302),
-        # The word of other gateways for a success, wherever they have the id.
+        # The success words of other gateways, with the id at different places.
         exchange(status=200, answer=b'{"code": "success", "data": {"id": "1"}}'),
         exchange(status=200, answer=b'{"code": "success", "task_id": "1"}'),
         exchange(status=200, answer=b'{"code": "success", "data": "1"}'),
@@ -94,7 +94,7 @@ def test_hostile_answers_are_read_without_failing() -> None:
 
 @GATEWAYS
 def test_each_fault_breaks_its_rule_and_no_other(gateway: Gateway) -> None:
-    """By the contract's own validation, which other tests hold against hand-typed tables."""
+    """According to the contract's validation, which other tests compare with hand-typed tables."""
     operation = gateway.main
     assert not operation.read(minimal(operation)).violations
     seen = set()
@@ -106,7 +106,7 @@ def test_each_fault_breaks_its_rule_and_no_other(gateway: Gateway) -> None:
     assert refusing - seen == {"body.type", "body.unicode"}
 
 
-def test_bodies_go_out_as_utf_8_or_escaped() -> None:
+def test_bodies_are_encoded_as_utf_8_or_escaped() -> None:
     assert encode({"p": "é"}) == '{"p": "é"}'.encode()
     assert encode({"p": "é"}, escaped=True) == b'{"p": "\\u00e9"}'
     assert encode({"p": "\ud83d"}) == b'{"p": "\\ud83d"}'
@@ -116,7 +116,7 @@ def test_bodies_go_out_as_utf_8_or_escaped() -> None:
 
 
 @GATEWAYS
-def test_ids_are_unique_and_every_check_is_fed(gateway: Gateway) -> None:
+def test_ids_are_unique_and_every_check_has_a_step(gateway: Gateway) -> None:
     checks, steps = checks_of(gateway), steps_of(gateway)
     ids = [check.id for check in checks]
     assert len(ids) == len(set(ids))
@@ -138,7 +138,7 @@ def test_every_check_that_takes_precedence_exists(gateway: Gateway) -> None:
 
 
 def failing(check_id: str, *numbers: int, unless: tuple[str, ...] = ()) -> Check:
-    """A check that looks at all exchanges and fails for some."""
+    """A check that examines all exchanges and fails for these."""
 
     def check_lifecycle(evidence: Evidence, context: CheckContext) -> None:
         for each in evidence.exchanges:
@@ -157,10 +157,10 @@ def failing(check_id: str, *numbers: int, unless: tuple[str, ...] = ()) -> Check
         (("b.other",), "fail", 3, [0, 2]),
     ],
 )
-def test_what_another_check_explains_is_left_out(
+def test_failures_that_another_check_explains_are_dropped(
     unless: tuple[str, ...], verdict: str, examined: int, shown: list[int]
 ) -> None:
-    """Message by message: what the other did not fail for remains; none left is not a pass."""
+    """Failures about other messages remain; without any case left, the check does not pass."""
     evidence = Evidence(exchanges=[exchange(number=number) for number in range(3)])
     checks = [failing("a", 0, 2, unless=unless), failing("b.one", 0, 1), failing("c", 2)]
     options = Options(base_url="http://127.0.0.1:9", api_key="")
@@ -172,7 +172,7 @@ def test_what_another_check_explains_is_left_out(
 
 
 def test_a_task_is_explained_by_any_message_about_it() -> None:
-    """The one check may show the create, the other a query."""
+    """One check may show the create of a task, the other a query for it."""
     task = b'{"data": {"task_id": "t1", "task_status": "submitted"}}'
     created = exchange(answer=task)
     poll = exchange(number=1, method="GET", body=b"", probe=Probe(ProbeKind.POLL, "t1"))
@@ -185,7 +185,7 @@ def test_a_task_is_explained_by_any_message_about_it() -> None:
 
 @GATEWAYS
 def test_no_evidence_is_no_verdict(gateway: Gateway) -> None:
-    """A check whose premise never held says nothing: neither good nor bad."""
+    """Without evidence, a check examines no case, so it neither passes nor fails."""
     for check in checks_of(gateway):
         context = CheckContext()
         check.judge(Evidence(gateway=gateway), context)
@@ -193,7 +193,7 @@ def test_no_evidence_is_no_verdict(gateway: Gateway) -> None:
 
 
 def test_every_rule_of_the_judge_has_its_check() -> None:
-    """Read off the judge itself: each rule it can name is a check, or is named as belonging elsewhere."""
+    """Every rule in the source of `check_lifecycle` has a check, or is listed here as an exception."""
     import inspect
     import re
 
@@ -213,26 +213,29 @@ def test_every_rule_of_the_judge_has_its_check() -> None:
         ({"task_id": "1", "task_status": "submitted"}, None),
         ({"task_id": "1", "task_status": "x", "task_info": None, "task_result": None}, None),
         ({"task_id": "1", "task_status": "x", "task_result": {"images": [{"url": "u"}]}}, None),
-        (None, "data is no object"),
-        ([], "data is no object"),
-        ({"task_id": 1, "task_status": "x"}, "task_id is no text"),
-        ({"task_id": "1", "task_status": 3}, "task_status is no text"),
-        ({"task_id": "1", "task_status": "x", "task_status_msg": 3}, "task_status_msg is no text"),
-        ({"task_id": "1", "task_status": "x", "final_unit_deduction": 16}, "final_unit_deduction is no text"),
-        ({"task_id": "1", "task_status": "x", "task_info": "e"}, "task_info is no object"),
-        ({"task_id": "1", "task_status": "x", "task_result": []}, "task_result is no object"),
+        (None, "data is not an object"),
+        ([], "data is not an object"),
+        ({"task_id": 1, "task_status": "x"}, "task_id is not a string"),
+        ({"task_id": "1", "task_status": 3}, "task_status is not a string"),
+        ({"task_id": "1", "task_status": "x", "task_status_msg": 3}, "task_status_msg is not a string"),
+        (
+            {"task_id": "1", "task_status": "x", "final_unit_deduction": 16},
+            "final_unit_deduction is not a string",
+        ),
+        ({"task_id": "1", "task_status": "x", "task_info": "e"}, "task_info is not an object"),
+        ({"task_id": "1", "task_status": "x", "task_result": []}, "task_result is not an object"),
         (
             {"task_id": "1", "task_status": "x", "task_result": {"images": {}}},
-            "task_result.images is no array",
+            "task_result.images is not an array",
         ),
-        ({"task_id": "1", "task_status": "x", "task_result": {"images": ["u"]}}, "an image is no object"),
+        ({"task_id": "1", "task_status": "x", "task_result": {"images": ["u"]}}, "an image is not an object"),
         (
             {"task_id": "1", "task_status": "x", "task_result": {"images": [{"url": None}]}},
-            "the url of an image is no text",
+            "the url of an image is not a string",
         ),
         (
             {"task_id": "1", "task_status": "x", "task_result": {"images": [{"url": "u", "index": "0"}]}},
-            "the index of an image is no integer",
+            "the index of an image is not an integer",
         ),
     ],
 )

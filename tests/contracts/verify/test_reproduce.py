@@ -1,4 +1,4 @@
-"""What a report gives to paste sends what the run had sent: curl in a shell, and httpx."""
+"""The scripts of a report, curl and httpx, send the requests of the run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def listener() -> Iterator[tuple[str, list[Heard]]]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        do_POST = do_DELETE = do_GET  # noqa: N815 -- the names that the library looks for
+        do_POST = do_DELETE = do_GET  # noqa: N815 -- the names that the library requires
 
         def log_message(self, *_: object) -> None: ...
 
@@ -81,7 +81,7 @@ def exchange(
     return Exchange(
         number=0,
         probe=Probe(ProbeKind.REFUSE, about),
-        who="first",
+        credential="first",
         method=method,
         target=target,
         headers=(*headers, ("content-type", "application/json")) if method == "POST" else headers,
@@ -101,7 +101,7 @@ def in_python(code: str) -> str:
         scope: dict[str, Any] = {}
         exec(code, scope)
         if "http" in scope:
-            scope["http"].close()  # which who pastes it leaves to the end of the process
+            scope["http"].close()  # in a user's process, the exit closes it
     return printed.getvalue()
 
 
@@ -121,7 +121,7 @@ BODIES = {
     "hidden": encode({"prompt": "a\x7f\u200f\ufeff\uffff"}),
     "surrogate": encode({"prompt": "\ud800"}),
     "10 MB": encode({"subject_image_list": subjects(OPERATION, bulky(10_485_761))}),
-    "no UTF-8": b'{"prompt": "\xff\x00"}',
+    "invalid UTF-8": b'{"prompt": "\xff\x00"}',
     "nesting": b"[" * 50_000,
     "nothing": b"",
     "words": b"@file=a+boat",
@@ -129,7 +129,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("tag", BODIES)
-def test_bodies_are_sent_as_they_were(tag: str, listener: tuple[str, list[Heard]]) -> None:
+def test_bodies_are_sent_unchanged(tag: str, listener: tuple[str, list[Heard]]) -> None:
     base_url, heard = listener
     both = pasted(exchange("POST", CREATE, BODIES[tag]), base_url)
     for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
@@ -137,7 +137,7 @@ def test_bodies_are_sent_as_they_were(tag: str, listener: tuple[str, list[Heard]
         run(code)
         ((method, path, key, body),) = heard
         assert (method, path, key) == ("POST", CREATE, f"Bearer {KEY}")
-        # httpx writes JSON with other blanks, curl hidden characters with escapes.
+        # The httpx script has other blanks in JSON, the curl script escapes hidden characters.
         same = run is in_python or tag == "hidden"
         assert body == BODIES[tag] or (same and json.loads(body) == json.loads(BODIES[tag]))
 
@@ -147,9 +147,7 @@ TARGETS = (f"{CREATE}/..%2F..", f"{CREATE}/a%0D%0Ab", f"{CREATE}?pageNum=1&pageS
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_targets_are_asked_for_as_they_were(
-    method: str, target: str, listener: tuple[str, list[Heard]]
-) -> None:
+def test_targets_are_sent_unchanged(method: str, target: str, listener: tuple[str, list[Heard]]) -> None:
     base_url, heard = listener
     both = pasted(exchange(method, target), base_url)
     for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
@@ -163,14 +161,14 @@ KEYS = {
     "empty": ("", ""),
     "no scheme": (KEY_MARK, KEY),
     "second": (f"Bearer {SECOND_KEY_MARK}", f"Bearer {SECOND}"),
-    **{spoilt.who: (f"Bearer {spoilt.mark}", f"Bearer {spoilt.make(KEY)}") for spoilt in MUTATED_KEYS},
+    **{it.name: (f"Bearer {it.mark}", f"Bearer {it.make(KEY)}") for it in MUTATED_KEYS},
 }
 
 
-@pytest.mark.parametrize("who", KEYS)
-def test_keys_are_made_from_the_right_one(who: str, listener: tuple[str, list[Heard]]) -> None:
+@pytest.mark.parametrize("name", KEYS)
+def test_mutated_keys_are_derived_from_the_valid_one(name: str, listener: tuple[str, list[Heard]]) -> None:
     base_url, heard = listener
-    mark, sent = KEYS[who]
+    mark, sent = KEYS[name]
     both = pasted(exchange("GET", f"{CREATE}/1", key=mark), base_url)
     for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
         assert KEY not in code
@@ -179,8 +177,8 @@ def test_keys_are_made_from_the_right_one(who: str, listener: tuple[str, list[He
         assert [each.key for each in heard] == [sent]
 
 
-def test_a_sequence_makes_its_own_task() -> None:
-    """The create is repeated, under another external id, and its task is queried."""
+def test_a_script_creates_its_own_task() -> None:
+    """The script repeats the create with another external id, and queries its task."""
     body = encode(minimal(OPERATION) | {"external_task_id": "kc-r1-first"})
     created = exchange("POST", CREATE, body)
     answer = json.dumps({"data": {"task_id": "1", "task_status": "submitted"}}).encode()
@@ -195,13 +193,13 @@ def test_a_sequence_makes_its_own_task() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "says"),
+    ("prompt", "expected"),
     [
         ("a", "prompt: 1 code points, 1 UTF-16 units, 1 bytes of UTF-8"),
         ("🚀", "prompt: 1 code points, 2 UTF-16 units, 4 bytes of UTF-8"),
         ("é" * 2501, "prompt: 2501 code points, 2501 UTF-16 units, 5002 bytes of UTF-8"),
     ],
 )
-def test_lengths_are_told_in_three_ways(prompt: str, says: str) -> None:
+def test_lengths_are_in_three_units(prompt: str, expected: str) -> None:
     shown = exchange("POST", CREATE, encode({"prompt": prompt}), about="prompt.max_length")
-    assert lengths(shown, OPERATION) == says
+    assert lengths(shown, OPERATION) == expected

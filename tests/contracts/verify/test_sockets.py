@@ -1,4 +1,4 @@
-"""The verifier over a real socket, in real time: requests, pictures and callbacks on their true way."""
+"""The verifier over real sockets and in real time: requests, images and callbacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kling_mock import Fake
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
 def test_clean_over_a_socket(gateway: Gateway) -> None:
-    """A served fake has no finding; without callbacks of its own the receiver hears nothing and says so."""
+    """The verifier reports no finding for a served fake."""
     first = "ak-one-0000:secret-0000-0000-0000-0000-0000-00" if gateway is KLING else "sk-one-0000"
     fake = Fake(keys=[first, "sk-two-0000"], pace="seconds:0.2,0.3")
     with fake.serve() as server:

@@ -1,4 +1,4 @@
-"""Whatever a server answers, a run ends with a report that can be shown, kept and judged again."""
+"""For any responses of a server, a run ends with a report that can be rendered, recorded and judged again."""
 
 import io
 import json
@@ -47,7 +47,7 @@ BREAKS = (httpx.ReadError, httpx.RemoteProtocolError, httpx.ReadTimeout, httpx.C
 
 
 class Babbling(FaultyServer):
-    """Changes a part of all responses at random: values, members, whole bodies, statuses, connections."""
+    """Changes a fraction of all responses at random: values, members, whole bodies, statuses, connections."""
 
     def __init__(self, behind: Behind, seed: int, part: float) -> None:
         super().__init__(behind)
@@ -93,26 +93,26 @@ def babbling(seed: int, part: float) -> Fault:
     return Fault(
         name="babbling",
         catches="",
-        says="Answers at random.",
+        description="Responses are changed at random.",
         make=lambda behind: Babbling(behind, seed, part),
     )
 
 
 def shown(outcome: Outcome) -> str:
-    """All reports on a run, as they are written; none of them fails."""
+    """The text of all reports on a run; rendering must not fail."""
     narrow = io.BytesIO()
     out = io.TextIOWrapper(narrow, encoding="ascii")
     terminal.show_report(outcome.report, out=terminal.console(out))
     out.flush()
     xml = junit.render(outcome.report)
     ET.fromstring(xml)
-    told = json_report.render(outcome.report)
-    assert json.loads(told)
-    return "\n".join((narrow.getvalue().decode("ascii"), xml, told, html_report.render(outcome.report)))
+    as_json = json_report.render(outcome.report)
+    assert json.loads(as_json)
+    return "\n".join((narrow.getvalue().decode("ascii"), xml, as_json, html_report.render(outcome.report)))
 
 
 def judged_again(outcome: Outcome) -> set[str]:
-    """What is found in the recording of a run."""
+    """The findings in the recording of a run."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         write_recording(outcome.report, path)
@@ -126,15 +126,15 @@ def judged_again(outcome: Outcome) -> set[str]:
     seed=st.integers(0, 2**32),
     part=st.sampled_from([0.002, 0.01, 0.05, 0.2, 0.5]),
 )
-def test_no_answer_brings_a_run_down(
+def test_random_responses_do_not_break_a_run(
     light_campaign: Campaign, gateway: Gateway, signed: bool, seed: int, part: float
 ) -> None:
     try:
         outcome = light_campaign(gateway, babbling(seed, part), signed=signed)
-    except Unreachable:  # the first responses were changed: that is a report as well
+    except Unreachable:  # the first responses were changed
         return
-    told = shown(outcome)
-    assert not any(key in told for key in (PLAIN_KEY, SECOND_KEY, SIGNING_KEY, SIGNING_KEY.partition(":")[2]))
+    text = shown(outcome)
+    assert not any(key in text for key in (PLAIN_KEY, SECOND_KEY, SIGNING_KEY, SIGNING_KEY.partition(":")[2]))
     assert judged_again(outcome) == outcome.found
     limit = outcome.report.run_info.limit
     assert limit is not None
@@ -153,16 +153,16 @@ def _in_url(task: Object) -> None:
 @pytest.mark.parametrize(
     ("mislead", "found"), [(_in_id, "responses.always"), (_in_url, "result_images.downloadable")]
 )
-def test_what_no_request_can_be_made_of_is_a_finding(
+def test_an_unusable_id_or_url_is_a_finding(
     light_campaign: Campaign, mislead: Callable[[Object], None], found: str
 ) -> None:
-    """Counterexamples: an id with a lone surrogate, and an address that no narrow terminal can show."""
+    """Counterexamples: an id with a lone surrogate, and a URL with characters that ASCII lacks."""
 
     class Misleading(EveryTask):
         def mutate(self, task: Object) -> None:
             mislead(task)
 
-    misleading = Fault(name="misleading", catches="", says="Odd words.", make=Misleading)
+    misleading = Fault(name="misleading", catches="", description="Tasks have odd strings.", make=Misleading)
     outcome = light_campaign(COMETAPI, misleading)
     assert found in outcome.found
     assert shown(outcome)

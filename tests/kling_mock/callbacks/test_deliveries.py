@@ -1,4 +1,4 @@
-"""Callbacks: due at every change, in order, again and again until they are taken or given up."""
+"""Callbacks: due at every change, delivered in order, and repeated until they are delivered or given up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BORN = 1_767_225_600.0
 
 
 class Inbox:
-    """A receiver: keeps what comes, answers from a list, then with None."""
+    """A receiver that records callbacks, returns the given statuses (or raises the exceptions), then None."""
 
     def __init__(self, *answers: int | Exception | None) -> None:
         self.answers = list(answers)
@@ -52,7 +52,7 @@ def test_a_callback_is_due_at_every_change(start: Start) -> None:
     assert due(caller) == [("submitted", 0), ("processing", 2), ("succeed", 5)]
 
 
-def test_under_polls_it_is_due_at_the_query_that_changed_the_state(start: Start) -> None:
+def test_under_polls_it_is_due_at_the_query_that_changed_the_status(start: Start) -> None:
     caller = start(pace="polls:3")
     task_id = caller.create(callback_url=HOOK)["task_id"]
     caller.clock.advance(100)
@@ -64,7 +64,7 @@ def test_under_polls_it_is_due_at_the_query_that_changed_the_state(start: Start)
 
 
 @pytest.mark.parametrize(("verb", "end"), [("release", "succeed"), ("fail", "failed")])
-def test_a_verb_makes_its_callback_due(verb: str, end: str, start: Start) -> None:
+def test_ending_a_task_makes_its_callback_due(verb: str, end: str, start: Start) -> None:
     caller = start(pace="held")
     inbox = Inbox()
     caller.fake.callbacks.deliver_to(inbox)
@@ -76,7 +76,7 @@ def test_a_verb_makes_its_callback_due(verb: str, end: str, start: Start) -> Non
 
 
 @pytest.mark.parametrize("url", [None, ""])
-def test_without_a_callback_url_there_is_none(url: str | None, start: Start) -> None:
+def test_without_a_callback_url_there_is_no_callback(url: str | None, start: Start) -> None:
     caller = start(pace="instant")
     inbox = Inbox()
     caller.fake.callbacks.deliver_to(inbox)
@@ -86,7 +86,7 @@ def test_without_a_callback_url_there_is_none(url: str | None, start: Start) -> 
 
 
 @pytest.mark.parametrize("failure", [None, "no such luck"])
-def test_the_body_is_what_a_query_tells_at_that_instant(failure: str | None, start: Start) -> None:
+def test_the_body_equals_the_reply_to_a_query_at_that_instant(failure: str | None, start: Start) -> None:
     caller = start(pace="seconds:2,3")
     if failure:
         caller.fake.next.fails(failure)
@@ -103,7 +103,7 @@ def test_the_body_is_what_a_query_tells_at_that_instant(failure: str | None, sta
     assert {callback.task_id for callback in callbacks} == {task_id}
 
 
-def test_callbacks_of_several_tasks_are_in_the_order_they_are_due(start: Start) -> None:
+def test_callbacks_of_several_tasks_are_in_order_of_their_due_time(start: Start) -> None:
     caller = start(pace="seconds:2,3")
     inbox = Inbox()
     first = caller.create(callback_url=HOOK)["task_id"]
@@ -119,7 +119,7 @@ def test_callbacks_of_several_tasks_are_in_the_order_they_are_due(start: Start) 
 # -- delivery
 
 
-def test_they_are_delivered_after_each_call_advance_and_verb(start: Start) -> None:
+def test_they_are_delivered_after_each_request_advance_and_ended_task(start: Start) -> None:
     caller = start(pace="polls:2")
     inbox = Inbox()
     caller.fake.callbacks.deliver_to(inbox)
@@ -135,7 +135,7 @@ def test_they_are_delivered_after_each_call_advance_and_verb(start: Start) -> No
 
 
 @pytest.mark.parametrize("answer", [None, 200, 201, 204, 299])
-def test_an_answer_below_300_or_none_takes_it(answer: int | None, start: Start) -> None:
+def test_a_status_below_300_or_none_is_a_delivery(answer: int | None, start: Start) -> None:
     caller = start(pace="held:submitted")
     inbox = Inbox(answer)
     caller.fake.callbacks.deliver_to(inbox)
@@ -149,7 +149,7 @@ def test_an_answer_below_300_or_none_takes_it(answer: int | None, start: Start) 
 
 
 @pytest.mark.parametrize("answer", [199, 301, 404, 500, 503])
-def test_another_answer_is_a_failed_attempt_and_comes_again(answer: int, start: Start) -> None:
+def test_another_status_is_a_failed_attempt_and_is_repeated(answer: int, start: Start) -> None:
     caller = start(pace="held:submitted", callback_retries=[10, 60])
     inbox = Inbox(answer, answer)
     caller.fake.callbacks.deliver_to(inbox)
@@ -177,7 +177,7 @@ def test_another_answer_is_a_failed_attempt_and_comes_again(answer: int, start: 
         ({"callback_retries": []}, [0]),
     ],
 )
-def test_a_receiver_that_never_takes_it_is_given_up(
+def test_a_callback_that_is_never_accepted_is_given_up(
     switches: dict[str, Any], times: list[float], start: Start
 ) -> None:
     caller = start(pace="held:submitted", **switches)
@@ -191,7 +191,7 @@ def test_a_receiver_that_never_takes_it_is_given_up(
 
 
 def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> None:
-    """Neither the call that made it due nor the clock's advance is broken by it."""
+    """Neither the request that made it due nor the advance of the clock fails."""
     caller = start(pace="held:submitted")
     inbox = Inbox(RuntimeError("the app is down"))
     caller.fake.callbacks.deliver_to(inbox)
@@ -208,8 +208,8 @@ def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> Non
 
 
 @pytest.mark.parametrize("answer", ["200", True, object(), [200]])
-def test_an_answer_that_is_no_status_is_an_error_of_the_receiver(answer: Any, start: Start) -> None:
-    """A receiver that gives its HTTP library's response by mistake is told so, and breaks nothing."""
+def test_a_receiver_that_returns_another_type_is_an_error(answer: Any, start: Start) -> None:
+    """For example the response object of its HTTP library. The requests still succeed."""
     caller = start(pace="held:submitted", callback_retries=[])
     caller.fake.callbacks.deliver_to(lambda _: answer)
     assert caller.ask(callback_url=HOOK).status == 200
@@ -218,7 +218,7 @@ def test_an_answer_that_is_no_status_is_an_error_of_the_receiver(answer: Any, st
         caller.fake.check()
     (problem,) = caught.value.exceptions
     assert isinstance(problem, TypeError)
-    assert "answers with an HTTP status or None, not with" in str(problem)
+    assert "must return an HTTP status (int) or None, not" in str(problem)
 
 
 @pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,2"])
@@ -237,7 +237,7 @@ def test_delivery_failure_never_changes_the_task(pace: str, start: Start) -> Non
 
 
 def test_a_receiver_may_call_the_fake_and_sees_the_task(start: Start) -> None:
-    """At receipt the task can be queried, and tells the state that the callback tells."""
+    """A query during the delivery returns the status of the callback."""
     caller = start(pace="seconds:2,3")
     seen: list[tuple[str, str]] = []
 
@@ -253,7 +253,7 @@ def test_a_receiver_may_call_the_fake_and_sees_the_task(start: Start) -> None:
 
 
 def test_a_receiver_may_create_the_next_task_and_end_another(start: Start) -> None:
-    """What a receiver makes due comes after what is being delivered, and each of it once."""
+    """Callbacks that become due during a delivery follow it, each exactly once."""
     caller = start(pace="held")
     order: list[str] = []
 
@@ -286,7 +286,7 @@ def test_a_receiver_may_advance_the_clock(start: Start) -> None:
     assert inbox == ["submitted", "processing", "succeed"]
 
 
-def test_none_stops_delivery_and_a_late_receiver_gets_what_was_due(start: Start) -> None:
+def test_none_stops_delivery_and_a_late_receiver_gets_the_due_callbacks(start: Start) -> None:
     caller = start(pace="seconds:2,3")
     first, second = Inbox(), Inbox()
     caller.fake.callbacks.deliver_to(first)
@@ -298,7 +298,7 @@ def test_none_stops_delivery_and_a_late_receiver_gets_what_was_due(start: Start)
     assert second.statuses == ["processing", "succeed"]
 
 
-def test_the_outbox_is_a_sequence_that_says_what_became_of_each(start: Start) -> None:
+def test_the_outbox_is_a_sequence_with_the_result_of_each_callback(start: Start) -> None:
     caller = start(pace="seconds:1,1")
     task_id = caller.create(callback_url=HOOK)["task_id"]
     caller.fake.callbacks.deliver_to(Inbox(200, 500))
@@ -331,7 +331,7 @@ def test_callbacks_end_with_the_retention_of_their_task(caller: Caller) -> None:
     assert (len(caller.fake.callbacks), inbox.came) == (0, [])
 
 
-def test_a_text_outside_ascii_is_sent_as_utf8(start: Start) -> None:
+def test_non_ascii_text_is_sent_as_utf8(start: Start) -> None:
     caller = start(pace="instant")
     caller.fake.next.fails("Bild ungültig 图")
     caller.create(callback_url=HOOK)

@@ -1,4 +1,4 @@
-"""Who is called over HTTP: loopback as it is written, nobody, or everybody; and what of a URL is shown."""
+"""The policy for receivers called over HTTP: loopback, none, or any; and URLs in logs."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ ELSEWHERE = [
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is looked up has told somebody else already."""
+def _no_name_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking up a host name would already send data off the machine."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a name was resolved")
@@ -62,12 +62,12 @@ def test_receivers_on_this_machine_are_called(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_other_receivers_are_not_and_the_way_out_is_named(url: str) -> None:
+def test_other_receivers_are_refused_with_the_flag_that_allows_them(url: str) -> None:
     assert "--callbacks any" in str(refusal(url, "loopback"))
 
 
 @pytest.mark.parametrize("url", [*HERE, *ELSEWHERE])
-def test_any_and_off_look_at_no_host(url: str) -> None:
+def test_any_and_off_do_not_depend_on_the_host(url: str) -> None:
     assert refusal(url, "any") is None
     assert "callbacks are off; --callbacks loopback" in str(refusal(url, "off"))
 
@@ -80,8 +80,8 @@ def test_any_and_off_look_at_no_host(url: str) -> None:
         ("http://me:w@ord@my.example/", "http://my.example/"),
         ("http://h/\x1b[31mred", "http://h/\\x1b[31mred"),
         ("http://h/ü图", "http://h/\\xfc\\u56fe"),
-        ("http://[::1/word", "(a URL that cannot be read)"),
+        ("http://[::1/word", "(malformed URL)"),
     ],
 )
-def test_what_is_shown_of_a_url_is_safe_to_show(url: str, shown: str) -> None:
+def test_urls_are_shown_without_secrets_and_control_characters(url: str, shown: str) -> None:
     assert without_secrets(url) == shown

@@ -1,4 +1,4 @@
-"""The agenda: the same order as a look at all callbacks of all tasks, one attempt of a task at a time."""
+"""The delivery queue: same order as a scan of all callbacks of all tasks, one attempt of a task at a time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HOOK = "https://app.test/hook"
 BORN = 1_767_225_600.0
 
 
-def agenda_of(fake: Fake) -> DeliveryQueue:
-    agenda = DeliveryQueue(fake._store, fake.settings)
-    agenda.open()
-    return agenda
+def queue_of(fake: Fake) -> DeliveryQueue:
+    queue = DeliveryQueue(fake._store, fake.settings)
+    queue.open()
+    return queue
 
 
 def longest_due(fake: Fake) -> tuple[str, int] | None:
-    """What to try next, found by looking at everything there is: slow, and plain to see."""
+    """The next attempt, found by scanning all callbacks: slow but obviously right."""
     waiting: list[tuple[float, Callback]] = []
     every = TasksKey()
     for task in fake._store.read((every,))[every]:
@@ -42,8 +42,8 @@ def longest_due(fake: Fake) -> tuple[str, int] | None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_it_takes_what_a_look_at_everything_would_take(seed: int, start: Start) -> None:
-    """Creates, queries, verbs, time and failures in any order; at the end nothing is left lying."""
+def test_it_takes_the_same_attempts_as_a_full_scan(seed: int, start: Start) -> None:
+    """Creates, queries, ended tasks, advances and failures in random order; at the end the queue is empty."""
     dice = random.Random(seed)
     pace = dice.choice(["seconds:0.5,1", "seconds:0,2", "polls:2", "held", "instant"])
     caller = start(pace=pace, callback_retries=[1, 1, 3], seed=seed)
@@ -76,77 +76,77 @@ def test_a_task_has_one_attempt_at_a_time(start: Start) -> None:
     caller = start(pace="instant")
     caller.create(callback_url=HOOK)
     caller.create(callback_url=HOOK)
-    agenda = agenda_of(caller.fake)
-    first, second = agenda.take(), agenda.take()
+    queue = queue_of(caller.fake)
+    first, second = queue.take(), queue.take()
     assert first is not None
     assert second is not None
     assert first.callback.task_id != second.callback.task_id
-    assert (agenda.take(), agenda.next_due()) == (None, NEVER)
-    agenda.record(first, 200)
-    third = agenda.take()
+    assert (queue.take(), queue.next_due()) == (None, NEVER)
+    queue.record(first, 200)
+    third = queue.take()
     assert third is not None
     assert (third.callback.task_id, third.callback.position) == (first.callback.task_id, 1)
 
 
-def test_what_is_put_back_comes_again_and_was_no_attempt(start: Start) -> None:
+def test_a_delivery_that_is_put_back_is_returned_again_without_an_attempt(start: Start) -> None:
     caller = start(pace="instant")
     caller.create(callback_url=HOOK)
-    agenda = agenda_of(caller.fake)
-    delivery = agenda.take()
+    queue = queue_of(caller.fake)
+    delivery = queue.take()
     assert delivery is not None
-    agenda.put_back(delivery)
-    assert agenda.take() == delivery
+    queue.put_back(delivery)
+    assert queue.take() == delivery
     assert caller.fake.callbacks[0].attempts == ()
 
 
-def test_it_knows_what_is_to_come(start: Start) -> None:
-    """Under a pace in seconds; one that counts queries, and a task that is held, may never call back."""
+def test_it_knows_the_next_due_time(start: Start) -> None:
+    """For a pace in seconds; with a counted pace or a held task, no instant is known."""
     caller = start(pace="seconds:2,3")
     caller.create(callback_url=HOOK)
-    agenda = agenda_of(caller.fake)
+    queue = queue_of(caller.fake)
     known = []
     for _ in range(3):
-        known.append(agenda.next_due() - BORN)
-        caller.clock.advance(max(0.0, agenda.next_due() - caller.clock.now()))
-        delivery = agenda.take()
+        known.append(queue.next_due() - BORN)
+        caller.clock.advance(max(0.0, queue.next_due() - caller.clock.now()))
+        delivery = queue.take()
         assert delivery is not None
-        agenda.record(delivery, 200)
+        queue.record(delivery, 200)
     assert known == [0, 2, 5]
-    assert agenda.next_due() == NEVER
-    assert agenda._entries == {}
+    assert queue.next_due() == NEVER
+    assert queue._entries == {}
 
 
-def test_a_pause_begins_when_the_attempt_is_over(start: Start) -> None:
+def test_a_pause_begins_at_the_end_of_the_attempt(start: Start) -> None:
     caller = start(pace="held:submitted", callback_retries=[1])
     caller.create(callback_url=HOOK)
-    agenda = agenda_of(caller.fake)
-    delivery = agenda.take()
+    queue = queue_of(caller.fake)
+    delivery = queue.take()
     assert delivery is not None
-    agenda.record(delivery, None, "no answer", lasted=10)
-    assert agenda.next_due() - BORN == 11
+    queue.record(delivery, None, "no answer", lasted=10)
+    assert queue.next_due() - BORN == 11
 
 
-def test_it_is_told_only_what_matters(start: Start) -> None:
-    """Whoever sleeps until the next due time is woken only if that has changed."""
+def test_note_reports_only_a_changed_due_time(start: Start) -> None:
+    """So that a sender that sleeps until the next due time is woken only if that has changed."""
     caller = start(pace="polls:2")
     plain, calling = caller.make(), caller.make(callback_url=HOOK)
-    agenda = DeliveryQueue(caller.fake._store, caller.fake.settings)
-    assert not agenda.note(calling.id)  # nobody delivers yet
-    agenda.open()
-    while delivery := agenda.take():
-        agenda.record(delivery, 200)
+    queue = DeliveryQueue(caller.fake._store, caller.fake.settings)
+    assert not queue.note(calling.id)  # closed: nothing is tracked
+    queue.open()
+    while delivery := queue.take():
+        queue.record(delivery, 200)
     caller.query(plain.id)
     caller.query(calling.id)
-    assert [agenda.note(plain.id), agenda.note(calling.id), agenda.note(calling.id)] == [False, True, False]
+    assert [queue.note(plain.id), queue.note(calling.id), queue.note(calling.id)] == [False, True, False]
 
 
-def test_a_task_that_is_dropped_on_the_way_leaves_nothing(caller: Caller) -> None:
+def test_a_task_that_is_dropped_meanwhile_is_removed(caller: Caller) -> None:
     caller.create(callback_url=HOOK)
-    agenda = agenda_of(caller.fake)
-    delivery = agenda.take()
+    queue = queue_of(caller.fake)
+    delivery = queue.take()
     assert delivery is not None
     caller.clock.advance(days=30)
-    agenda.record(delivery, 500)
-    assert agenda.take() is None
-    assert agenda._entries == {}
+    queue.record(delivery, 500)
+    assert queue.take() is None
+    assert queue._entries == {}
     assert list(caller.fake.callbacks) == []

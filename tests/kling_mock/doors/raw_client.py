@@ -1,4 +1,4 @@
-"""A client of bytes: it sends requests that no HTTP library would send, and parses the responses that arrive."""
+"""A client of bytes: it sends requests that no HTTP library would send, and parses the responses."""
 
 from __future__ import annotations
 

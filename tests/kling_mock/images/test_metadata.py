@@ -1,4 +1,4 @@
-"""What a result picture says of itself, read back from its bytes."""
+"""The metadata of a result picture, read back from its bytes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kling_mock.records import PictureRecord
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
 
-Spoil = Callable[[bytes], bytes]
+Alteration = Callable[[bytes], bytes]
 URL = "https://pictures.test/b.png"
 
 
 @pytest.fixture(scope="module")
 def drawn(start: Start) -> tuple[PictureInfo, bytes]:
-    """What the second picture of a task should say, typed here, and its bytes."""
+    """The expected metadata of the second picture of a task, written by hand, and the picture's bytes."""
     caller = start(pace="instant")
     subject = png(300, 400)
     task_id = caller.create(
@@ -40,7 +40,7 @@ def drawn(start: Start) -> tuple[PictureInfo, bytes]:
     return result, caller.picture(url).body
 
 
-def test_a_picture_says_what_it_was_made_of(drawn: tuple[PictureInfo, bytes]) -> None:
+def test_a_picture_contains_its_metadata(drawn: tuple[PictureInfo, bytes]) -> None:
     result, data = drawn
     read = read_picture(data)
     assert [(each.field, each.url, each.sha256) for each in read.pictures] == [
@@ -50,17 +50,17 @@ def test_a_picture_says_what_it_was_made_of(drawn: tuple[PictureInfo, bytes]) ->
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("alter", "message"),
     [
-        (lambda data: b"GIF89a" + data, "this is no PNG: it begins with b'GIF89a"),
+        (lambda data: b"GIF89a" + data, "not a PNG: it begins with b'GIF89a"),
         (lambda data: data[:100] + b"!" + data[101:], "damaged"),
-        (lambda data: data[:-6], "cut short"),
-        (lambda _: png(8, 8), "no testimony"),
+        (lambda data: data[:-6], "truncated"),
+        (lambda _: png(8, 8), "no kling-mock metadata"),
     ],
-    ids=["another format", "one byte changed", "the end missing", "somebody else's"],
+    ids=["another format", "one byte changed", "the end missing", "another program's"],
 )
-def test_what_was_changed_on_the_way_is_not_believed(
-    spoil: Spoil, said: str, drawn: tuple[PictureInfo, bytes]
+def test_altered_pictures_are_refused(
+    alter: Alteration, message: str, drawn: tuple[PictureInfo, bytes]
 ) -> None:
-    with pytest.raises(ValueError, match=said):
-        read_picture(spoil(drawn[1]))
+    with pytest.raises(ValueError, match=message):
+        read_picture(alter(drawn[1]))

@@ -1,4 +1,4 @@
-"""Result pictures: URLs that are real, distinct, stable and mortal, and what lies behind them."""
+"""Result pictures: URLs that are absolute, distinct, stable and expire, and the files behind them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kling_mock import Reply
     from tests.kling_mock.conftest import Caller, Start
 
-# Typed by hand: sides of 1K class that give each ratio of the page exactly.
+# By hand: side lengths of about one megapixel with exactly the documented ratios.
 SIZES = {
     "16:9": (1280, 720),
     "9:16": (720, 1280),
@@ -75,7 +75,7 @@ def test_two_tasks_never_share_a_url(caller: Caller) -> None:
         ({"base_url": "https://fake.test/"}, "http://127.0.0.1:8000", "https://fake.test/bs2/"),
     ],
 )
-def test_the_origin_is_the_setting_else_the_socket_else_the_real_one(
+def test_the_origin_is_the_setting_or_the_socket_or_that_of_the_service(
     switches: dict[str, Any], origin: str | None, expected: str, start: Start
 ) -> None:
     caller = start(pace="instant", **switches)
@@ -91,7 +91,7 @@ def test_the_origin_is_fixed_at_creation(caller: Caller) -> None:
     assert image["url"].startswith("http://one.test/")
 
 
-# -- what is not there
+# -- missing pictures
 
 
 def refusal(reply: Reply) -> str:
@@ -107,7 +107,7 @@ def test_there_is_no_picture_before_success(start: Start) -> None:
     model = start(pace="instant")
     (url,) = urls(model)
     for status in ("submitted", "processing"):
-        assert f"the task is {status}" in refusal(caller.picture(url))
+        assert f"the task has no result; its status is {status}" in refusal(caller.picture(url))
         caller.query(task.id)
     assert caller.picture(task.images[0]).status == 200
     assert task.images == (url,)
@@ -118,7 +118,7 @@ def test_there_is_no_picture_of_a_failed_task(start: Start) -> None:
     caller = start(pace="instant")
     caller.fake.next.fails("no such luck")
     caller.create()
-    assert "the task is failed" in refusal(caller.picture(url))
+    assert "the task has no result; its status is failed" in refusal(caller.picture(url))
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_a_url_with_another_bucket_or_task_shows_nothing(caller: Caller) -> None
     digit = "1" if rest[0] == "0" else "0"
     assert "the URL was altered" in refusal(caller.picture(f"{before}{bucket}{digit}{rest[1:]}"))
     task_id = caller.fake.task.id
-    assert "there is no such picture" in refusal(caller.picture(url.replace(task_id, str(int(task_id) + 1))))
+    assert "does not exist" in refusal(caller.picture(url.replace(task_id, str(int(task_id) + 1))))
 
 
-def test_a_url_dies_after_30_days_to_the_millisecond(caller: Caller) -> None:
+def test_a_url_expires_after_exactly_30_days(caller: Caller) -> None:
     (url,) = urls(caller)
     caller.clock.advance(days=30, seconds=-0.001)
     assert caller.picture(url).status == 200
@@ -154,12 +154,12 @@ def test_a_url_dies_after_30_days_to_the_millisecond(caller: Caller) -> None:
     assert "has expired" in refusal(caller.picture(url))
 
 
-def test_a_missing_picture_says_why_and_what_would_help(caller: Caller) -> None:
+def test_the_reply_for_a_missing_picture_names_the_reason_and_the_setting(caller: Caller) -> None:
     (url,) = urls(caller)
     caller.clock.advance(days=30)
     assert refusal(caller.picture(url)) == (
         "result.url; source=assumed (no source settles it); relax=retention_days; "
-        "there is no such picture (or it has expired)"
+        "the picture does not exist or has expired"
     )
 
 
@@ -177,8 +177,8 @@ def test_a_png_of_the_asked_ratio_opens(ratio: str, size: tuple[int, int], calle
     assert image.width * high == image.height * wide
 
 
-def test_a_picture_says_in_its_own_data_what_it_is(caller: Caller) -> None:
-    """So a test can tell that the right picture arrived, made from the right pictures."""
+def test_a_picture_contains_its_metadata(caller: Caller) -> None:
+    """So a test can check that it received the right picture, made from the right input pictures."""
     second = urls(caller, n=2, prompt="two at sea")[1]
     text = json.loads(opened(caller.picture(second)).text["kling-mock"])
     task = caller.fake.task
@@ -187,14 +187,14 @@ def test_a_picture_says_in_its_own_data_what_it_is(caller: Caller) -> None:
     assert [picture["sha256"] for picture in text["pictures"]] == expected
 
 
-def test_pictures_need_no_key_and_take_any(caller: Caller, start: Start) -> None:
+def test_pictures_need_no_key_and_accept_any(caller: Caller, start: Start) -> None:
     strict = start(pace="instant", keys=["sk-one"]).account("sk-one")
     (url,) = urls(strict)
     assert strict.picture(url).status == 200
     assert strict.picture(url, authorization="Bearer sk-two").status == 200
 
 
-def test_equal_requests_give_equal_bytes_and_others_others(start: Start) -> None:
+def test_equal_requests_give_equal_bytes_and_different_ones_different_bytes(start: Start) -> None:
     def drawn(**fields: Any) -> bytes:
         caller = start(pace="instant")
         return caller.picture(urls(caller, **fields)[-1]).body
@@ -215,7 +215,7 @@ def test_a_picture_is_the_same_each_time_it_is_fetched(caller: Caller) -> None:
     assert caller.picture(found[0]).body == caller.picture(found[0]).body != caller.picture(found[1]).body
 
 
-# -- how it is served
+# -- HTTP
 
 
 def fetch(caller: Caller, url: str, method: str = "GET", **headers: str) -> Reply:
@@ -224,7 +224,7 @@ def fetch(caller: Caller, url: str, method: str = "GET", **headers: str) -> Repl
 
 
 def test_head_has_the_headers_of_get(caller: Caller) -> None:
-    """The body stays with the reply for its length; doors keep it back."""
+    """The body stays in the reply for its length; transports and servers do not send it."""
     (url,) = urls(caller)
     got, head = fetch(caller, url), fetch(caller, url, "HEAD")
     assert (head.status, head.headers) == (got.status, got.headers)
@@ -244,7 +244,7 @@ def test_head_has_the_headers_of_get(caller: Caller) -> None:
         ("bytes=7-7", 7, 7),
     ],
 )
-def test_a_range_gives_that_part(given: str, first: int, last: int, caller: Caller) -> None:
+def test_a_range_returns_that_part(given: str, first: int, last: int, caller: Caller) -> None:
     (url,) = urls(caller)
     whole = fetch(caller, url).body
     total = len(whole)
@@ -256,7 +256,7 @@ def test_a_range_gives_that_part(given: str, first: int, last: int, caller: Call
 
 
 @pytest.mark.parametrize("given", ["bytes=99999999-", "bytes=99999999-999999999", "bytes=-0"])
-def test_a_range_behind_the_end_is_416_and_told_the_length(given: str, caller: Caller) -> None:
+def test_a_range_beyond_the_end_is_416_with_the_length(given: str, caller: Caller) -> None:
     (url,) = urls(caller)
     total = len(fetch(caller, url).body)
     reply = fetch(caller, url, range=given)
@@ -265,7 +265,7 @@ def test_a_range_behind_the_end_is_416_and_told_the_length(given: str, caller: C
 
 
 @pytest.mark.parametrize("given", ["bytes=0-1,5-6", "lines=0-1", "bytes=a-b", "bytes=", "0-1"])
-def test_a_range_that_is_not_understood_gives_the_whole(given: str, caller: Caller) -> None:
+def test_an_invalid_range_is_ignored(given: str, caller: Caller) -> None:
     (url,) = urls(caller)
     assert fetch(caller, url, range=given).status == 200
 

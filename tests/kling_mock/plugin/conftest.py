@@ -1,4 +1,4 @@
-"""Users' suites, written into a folder of their own and run with the plugin as it is installed."""
+"""Test suites of users, written into a folder and run with the installed plugin."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-# pytester forgets what a run inside this process has imported. What is here already, it leaves alone:
-# otherwise each of these tests would load the server, httpx and ourselves anew, and the classes of errors
-# that a second import of httptools makes are not those that its parser raises.
+# pytester removes the modules that a run in this process has imported. It keeps those imported before:
+# otherwise each test would import the server, httpx and the package again, and the exception classes of
+# a second import of httptools are not those that its parser raises.
 import uvicorn.protocols.http.httptools_impl
 import uvloop
 
@@ -19,7 +19,7 @@ import kling_mock.timing.time_skipping
 
 LOADED = (uvicorn, uvloop, kling_mock)
 
-# What a user would have: code that knows the service and nothing of us.
+# A user's module: code that uses the service and does not import our packages.
 POSTER = """
 import asyncio, os, time
 import httpx
@@ -55,7 +55,7 @@ def poster(**fields):
     return data["task_result"]["images"]
 """
 
-# Plugins of others that happen to be installed here: loading them takes longer than most of these tests.
+# Other installed plugins: loading them takes longer than most of these tests.
 OTHERS_OFF = "-p no:hypothesispytest -p no:faker -p no:anyio -p no:cacheprovider -p no:schemathesis"
 
 Suite = Callable[..., pytest.RunResult]
@@ -63,7 +63,7 @@ Suite = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Suite:
-    """Run a user's suite: `suite(tests, *arguments, ini=..., apart=...)`; apart: in a process of its own."""
+    """Run a test suite: `suite(tests, *arguments, ini=..., apart=...)`; apart: in a separate process."""
 
     def run(tests: str, *arguments: str, ini: str = "", apart: bool = False) -> pytest.RunResult:
         pytester.makepyfile(poster=POSTER, test_users=tests)

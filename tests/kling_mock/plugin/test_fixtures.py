@@ -1,4 +1,4 @@
-"""The fixtures as users meet them: no import, no set-up, nothing left behind."""
+"""The fixtures as users use them: without import or set-up, and without leaving anything behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Suite = Callable[..., pytest.RunResult]
 
 
 def test_the_fixture_works_without_an_import(suite: Suite) -> None:
-    """The example of the design: the user's own code, unchanged, against a service that fails."""
+    """The example of the design: the user's own code, unchanged, with a failing service."""
     suite(
         """
         import pytest
@@ -29,8 +29,8 @@ def test_the_fixture_works_without_an_import(suite: Suite) -> None:
     ).assert_outcomes(passed=1)
 
 
-def test_each_test_has_a_fake_of_its_own(suite: Suite) -> None:
-    """Tasks, scripts, journal and clock start afresh, and the same seed gives the same ids."""
+def test_each_test_has_a_new_fake(suite: Suite) -> None:
+    """Tasks, scripts, journal and clock are new, and the same seed gives the same ids."""
     suite(
         """
         import httpx, pytest
@@ -57,8 +57,8 @@ def test_each_test_has_a_fake_of_its_own(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
-def test_a_real_key_is_never_in_play(suite: Suite, fixture: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is replaced for the time of a test and back afterwards, and is not even in the output."""
+def test_a_real_key_is_never_used(suite: Suite, fixture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is replaced during a test and restored afterwards, and is not in the output."""
     monkeypatch.setenv("COMETAPI_KEY", "sk-real-and-dear")
     monkeypatch.setenv("KLING_BASE_URL", "https://proxy.test")
     monkeypatch.setenv("KLING_ACCESS_KEY", "access-real-and-dear")
@@ -92,7 +92,7 @@ def test_a_real_key_is_never_in_play(suite: Suite, fixture: str, monkeypatch: py
 
 
 def test_the_client_works_on_both_gateways_under_either_fixture(suite: Suite) -> None:
-    """With a plain key by default; with a token where the marker gives an access key and its secret."""
+    """With a plain key by default; with a token if the marker gives an access key and its secret."""
     suite(
         """
         import pytest
@@ -125,7 +125,7 @@ def test_the_client_works_on_both_gateways_under_either_fixture(suite: Suite) ->
     ).assert_outcomes(passed=4)
 
 
-def test_variables_that_were_not_set_are_gone_again(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_were_not_set_are_unset_again(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COMETAPI_KEY", raising=False)
     monkeypatch.delenv("KLING_BASE_URL", raising=False)
     suite("def test_it(kling, kling_server): pass").assert_outcomes(passed=1)
@@ -145,8 +145,8 @@ def test_the_first_of_the_keys_is_the_one_in_the_environment(suite: Suite) -> No
 
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
-def test_a_bug_of_ours_fails_the_test_when_it_ends_with_its_traceback(suite: Suite, fixture: str) -> None:
-    """The user's code has seen a 500 and may have swallowed it."""
+def test_an_internal_error_fails_the_test_at_its_end_with_the_traceback(suite: Suite, fixture: str) -> None:
+    """The user's code got a 500 and may have ignored it."""
     result = suite(
         f"""
         import httpx
@@ -168,7 +168,7 @@ def test_a_bug_of_ours_fails_the_test_when_it_ends_with_its_traceback(suite: Sui
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_it*",
-            "*while the fake was answering*",
+            "*errors while the fake answered requests or delivered callbacks*",
             "*in explode_in_the_core*",
             "*a bug of ours*",
         ]
@@ -176,8 +176,8 @@ def test_a_bug_of_ours_fails_the_test_when_it_ends_with_its_traceback(suite: Sui
 
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
-def test_what_a_callback_receiver_raises_fails_the_test_when_it_ends(suite: Suite, fixture: str) -> None:
-    """A receiver is part of the test: its assertions count, though the fake is what calls it."""
+def test_an_exception_of_a_callback_receiver_fails_the_test_at_its_end(suite: Suite, fixture: str) -> None:
+    """A receiver is part of the test: its assertions count, although the fake calls it."""
     result = suite(
         f"""
         import httpx
@@ -196,8 +196,8 @@ def test_what_a_callback_receiver_raises_fails_the_test_when_it_ends(suite: Suit
     result.stdout.fnmatch_lines(["*in receiver_of_mine*", "*this one is not finished*"])
 
 
-def test_everything_is_lifted_when_a_test_fails(suite: Suite) -> None:
-    """Sleeping, names, clients and environment are the machine's own again in the next test."""
+def test_everything_is_restored_when_a_test_fails(suite: Suite) -> None:
+    """Sleeping, name resolution, HTTP clients and environment are restored for the next test."""
     suite(
         """
         import asyncio, os, socket, time, httpx, httpcore, pytest
@@ -218,7 +218,7 @@ def test_everything_is_lifted_when_a_test_fails(suite: Suite) -> None:
     ).assert_outcomes(passed=1, failed=1)
 
 
-def test_other_hosts_pass_and_with_only_they_do_not(suite: Suite) -> None:
+def test_other_hosts_are_reached_unless_only_is_set(suite: Suite) -> None:
     suite(
         """
         import httpx, pytest, respx
@@ -238,7 +238,7 @@ def test_other_hosts_pass_and_with_only_they_do_not(suite: Suite) -> None:
 
 @pytest.mark.parametrize("order", ["kling, kling_server", "kling_server, kling"])
 def test_both_fixtures_in_one_test_are_two_fakes(suite: Suite, order: str) -> None:
-    """One in process, one behind its socket, which the interception leaves alone."""
+    """One in process, one with a server, which the interception does not affect."""
     suite(
         f"""
         import httpx
@@ -254,7 +254,7 @@ def test_both_fixtures_in_one_test_are_two_fakes(suite: Suite, order: str) -> No
     ).assert_outcomes(passed=1)
 
 
-def test_tests_of_unittest_and_async_ones_can_use_it(suite: Suite) -> None:
+def test_unittest_and_async_tests_can_use_it(suite: Suite) -> None:
     suite(
         """
         import asyncio, unittest
@@ -274,18 +274,18 @@ def test_tests_of_unittest_and_async_ones_can_use_it(suite: Suite) -> None:
     ).assert_outcomes(passed=2)
 
 
-def test_pytest_tells_about_marker_fixtures_and_option(suite: Suite) -> None:
-    """`--markers`, `--fixtures` and `--help` say enough to use them."""
+def test_pytest_documents_marker_fixtures_and_option(suite: Suite) -> None:
+    """By `--markers`, `--fixtures` and `--help`."""
     markers = suite("", "--markers").stdout
     markers.fnmatch_lines(["@pytest.mark.kling(pace=..., seed=..., sleep='advance'*kling_mock.Settings*"])
     fixtures = suite("", "--fixtures").stdout
     fixtures.fnmatch_lines(
         [
             "kling -- *pytest_plugin.py*",
-            "*A fresh fake that answers every httpx call to the service, in process*",
+            "*A new fake that answers the httpx requests of the test to the service, in process*",
             "kling_server -- *pytest_plugin.py*",
-            "*A fresh fake behind a real socket, with `.url` and an `.api_key`*",
+            "*A new fake with a server on a socket: `.url` is its address, `.api_key` is valid *",
         ]
     )
     fixtures.no_fnmatch_line("*_kling_*")
-    suite("", "--help").stdout.fnmatch_lines(["*kling (linelist):*settings for the fixtures*"])
+    suite("", "--help").stdout.fnmatch_lines(["*kling (linelist):*settings of the fixtures*"])

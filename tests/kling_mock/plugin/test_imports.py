@@ -1,4 +1,4 @@
-"""Which modules the plugin loads into every pytest run, and packages called `contracts` beside it."""
+"""The modules that the plugin imports in every pytest run, and users' packages named `contracts`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio", "
 
 
 def test_the_plugin_loads_nothing_before_a_fixture_is_used() -> None:
-    """Neither ours nor others': only itself, its package, and pytest."""
+    """Only itself, its package, and pytest."""
     code = """
 import sys, pytest
 before = set(sys.modules)
@@ -26,7 +26,7 @@ print(sorted(name for name in set(sys.modules) - before))
     assert run.stdout.strip() == "['kling_mock', 'kling_mock.pytest_plugin']"
 
 
-def test_a_run_without_our_fixtures_loads_nothing_of_ours(suite: Suite) -> None:
+def test_a_run_without_our_fixtures_loads_none_of_our_modules(suite: Suite) -> None:
     result = suite(
         """
         import sys
@@ -44,7 +44,7 @@ def test_a_run_without_our_fixtures_loads_nothing_of_ours(suite: Suite) -> None:
 
 @pytest.fixture
 def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
-    """A user's own package of that name at the root of their repository."""
+    """A user's package of this name in the root of the repository."""
     package = pytester.mkpydir("contracts")
     (package / "tenancy.py").write_text("RENT = 1200\n")
     return package
@@ -56,7 +56,7 @@ def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
 def test_users_with_contracts_of_their_own_keep_them(
     pytester: pytest.Pytester, launch: str, mode: str
 ) -> None:
-    """That we are installed must not be noticed where we are not used."""
+    """An installed but unused plugin must have no effect."""
     pytester.makepyfile("from contracts.tenancy import RENT\ndef test_it(): assert RENT == 1200")
     path = ["-o", "pythonpath=."] if mode != "prepend" else []
     arguments = [f"--import-mode={mode}", *path, *OTHERS_OFF]
@@ -73,7 +73,7 @@ def test_users_with_contracts_of_their_own_keep_them(
 def test_users_with_contracts_of_their_own_can_use_our_fixtures(
     suite: Suite, fixture: str, mode: str
 ) -> None:
-    """The import name `contracts` is not ours: Django projects, web3 and PyContracts have one."""
+    """We do not use the import name `contracts`: Django projects, web3 and PyContracts do."""
     result = suite(
         f"""
         import sys
@@ -101,7 +101,7 @@ def test_users_with_contracts_of_their_own_can_use_our_fixtures(
 def test_users_with_contracts_of_their_own_can_use_the_fake_and_its_command(
     pytester: pytest.Pytester, arguments: list[str]
 ) -> None:
-    """`python -m` and `python -c` put the working directory first."""
+    """`python -m` and `python -c` put the working directory first in the import path."""
     assert pytester.run(sys.executable, *arguments).ret == 0
 
 

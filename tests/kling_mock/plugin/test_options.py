@@ -1,4 +1,4 @@
-"""Marker and ini: what goes before what, and what is said about mistakes."""
+"""Marker and ini option: precedence and error messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kling_mock import Settings
 Suite = Callable[..., pytest.RunResult]
 
 
-def test_function_goes_before_class_before_module_before_ini(suite: Suite) -> None:
-    """Each may say a part; the nearest one that says something about a setting counts."""
+def test_function_takes_precedence_over_class_over_module_over_ini(suite: Suite) -> None:
+    """Each may give some of the settings; for each setting the closest one counts."""
     suite(
         """
         import pytest
@@ -70,7 +70,7 @@ VALUES: dict[str, tuple[object, str]] = {
 
 
 def test_there_is_a_value_for_every_setting_here() -> None:
-    """So that a new setting is tried below."""
+    """So that a new setting is added to the test below."""
     assert VALUES.keys() == {each.name for each in fields(Settings)}
 
 
@@ -102,7 +102,7 @@ def test_every_setting_can_be_given_by_marker_and_by_ini(suite: Suite) -> None:
 
 
 def test_sleep_clock_and_only_can_be_given_by_ini(suite: Suite) -> None:
-    """They are no settings of a fake, but of its fixtures."""
+    """These are options of the fixtures, not settings of a fake."""
     suite(
         """
         import time
@@ -118,7 +118,7 @@ def test_sleep_clock_and_only_can_be_given_by_ini(suite: Suite) -> None:
                 httpx.get("https://mine.test/", verify=False)
 
         @pytest.mark.kling(only=False, sleep=None, clock=None)
-        def test_marker_goes_before(kling):
+        def test_marker_takes_precedence(kling):
             assert not isinstance(kling.clock, ManualClock)
         """,
         ini="kling =\n    clock = ManualClock\n    sleep = advance\n    only = true",
@@ -126,24 +126,24 @@ def test_sleep_clock_and_only_can_be_given_by_ini(suite: Suite) -> None:
 
 
 MISTAKES = {
-    "pase='instant'": "*UsageError: kling: there is no setting 'pase'; did you mean pace*",
-    "pace='fast'": "*UsageError: kling: pace 'fast': no such spelling. Use instant, polls:N*",
-    "pace=3": "*UsageError: kling: pace: 3 is no Pace*",
-    "pace='polls:0'": "*UsageError: kling: pace 'polls:0': polls needs a whole number from 1 on*",
-    "seed='x'": "*UsageError: kling: seed: 'x' is no* int*",
-    "keys='sk-one'": "*UsageError: kling: keys: give a list of texts, not 'sk-one'*",
-    "ignore=['promt.max_length']": "*UsageError: kling: ignore:*did you mean prompt.max_length*",
-    "slots=-1": "*UsageError: kling: slots: -1 is negative*",
-    "sleep='skip'": "*UsageError: kling: sleep='skip' is unknown; leave it out or use 'advance'*",
-    "only='no'": "*UsageError: kling: only='no' is neither True nor False*",
-    "clock=1767225600": "*UsageError: kling: clock=1767225600 cannot be called; give a class, such as*",
-    "'instant'": "*UsageError: mark kling takes arguments by name only, not ('instant',)*",
+    "pase='instant'": "*UsageError: kling: unknown setting 'pase'; did you mean 'pace'*",
+    "pace='fast'": "*UsageError: kling: pace 'fast': unknown format; use instant, polls:N*",
+    "pace=3": "*UsageError: kling: pace must be a pace such as 'polls:3', not 3*",
+    "pace='polls:0'": "*UsageError: kling: pace 'polls:0': polls must be an integer of at least 1, not 0*",
+    "seed='x'": "*UsageError: kling: seed must be an integer, not 'x'*",
+    "keys='sk-one'": "*UsageError: kling: keys must be a list of strings, not of type str*",
+    "ignore=['promt.max_length']": "*UsageError: kling: ignore:*did you mean 'prompt.max_length'*",
+    "slots=-1": "*UsageError: kling: slots must be 0 or more, or none for no limit; got -1*",
+    "sleep='skip'": "*UsageError: kling: sleep must be 'advance' or omitted, not 'skip'*",
+    "only='no'": "*UsageError: kling: only must be True or False, not 'no'*",
+    "clock=1767225600": "*UsageError: kling: clock must be callable, such as*, not 1767225600*",
+    "'instant'": "*UsageError: marker kling: give arguments by name, as in seed=7; got ('instant',)*",
 }
 
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
 def test_mistakes_in_a_marker_are_explained(suite: Suite, fixture: str) -> None:
-    """As a usage error of that test, before anything of it has run."""
+    """As a usage error of that test, before any of its code runs."""
     tests = "".join(
         f"""
         @pytest.mark.kling({mistake})
@@ -160,24 +160,27 @@ def test_mistakes_in_a_marker_are_explained(suite: Suite, fixture: str) -> None:
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("pace", "*UsageError: ini option kling: 'pace' is not of the form name=value*"),
-        ("pase = instant", "*UsageError: ini option kling: there is no setting 'pase'; did you mean pace*"),
-        ("pace = fast", "*UsageError: kling: pace 'fast': no such spelling*"),
-        ("seed = x", "*UsageError: ini option kling: seed: 'x' is not *int*"),
-        ("only = 1", "*UsageError: ini option kling: only: '1' is none of true, false*"),
-        ("clock = Sundial", "*UsageError: ini option kling: clock: 'Sundial' is none of Clock, ManualClock*"),
-        ("sleep = skip", "*UsageError: kling: sleep='skip' is unknown*"),
+        ("pace", "*UsageError: ini option kling: each line must be name=value, not 'pace'*"),
+        ("pase = instant", "*UsageError: ini option kling: unknown setting 'pase'; did you mean 'pace'*"),
+        ("pace = fast", "*UsageError: kling: pace 'fast': unknown format*"),
+        ("seed = x", "*UsageError: ini option kling: seed must be an integer, not 'x'*"),
+        ("only = 1", "*UsageError: ini option kling: only must be true or false, not '1'*"),
+        (
+            "clock = Sundial",
+            "*UsageError: ini option kling: clock must be Clock or ManualClock, not 'Sundial'*",
+        ),
+        ("sleep = skip", "*UsageError: kling: sleep must be 'advance' or omitted, not 'skip'*"),
     ],
 )
 def test_mistakes_in_the_ini_file_are_explained(suite: Suite, line: str, text: str) -> None:
-    """To those who use a fixture; other tests run."""
+    """For tests that use a fixture; other tests run."""
     result = suite("def test_it(kling): pass\ndef test_other(): pass", ini=f"kling =\n    {line}")
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines([f"E {text}"])
 
 
-def test_no_keys_still_means_a_key_of_its_own_for_the_server(suite: Suite) -> None:
-    """In process any key is good then; behind a socket callers of other tests have to be told apart."""
+def test_without_keys_the_server_still_has_a_unique_key(suite: Suite) -> None:
+    """In process any key is accepted then; on a shared server the key distinguishes the requests of tests."""
     suite(
         """
         import pytest
@@ -190,7 +193,7 @@ def test_no_keys_still_means_a_key_of_its_own_for_the_server(suite: Suite) -> No
     ).assert_outcomes(passed=1)
 
 
-def test_strict_markers_know_ours(suite: Suite) -> None:
+def test_strict_markers_accept_ours(suite: Suite) -> None:
     suite(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""What the report of a failed test shows: one timeline of what its fake saw."""
+"""The report of a failed test: the timelines of its fakes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 Suite = Callable[..., pytest.RunResult]
 
-TITLE = "* kling: what the fake saw *"
-TITLE_SERVER = "* kling_server: what the fake saw *"
+TITLE = "* kling: timeline *"
+TITLE_SERVER = "* kling_server: timeline *"
 
 FAILING = """
 import pytest
@@ -25,7 +25,7 @@ def test_poster(kling):
 
 
 def test_a_failed_test_shows_one_readable_timeline(suite: Suite) -> None:
-    """Requests, states, clock, callbacks, the script that answered, and the one that was not used."""
+    """Requests, statuses, clock, callbacks, the applied script and the unused one."""
     result = suite(FAILING)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -42,22 +42,22 @@ def test_a_failed_test_shows_one_readable_timeline(suite: Suite) -> None:
             "+3.000s  state     task * failed: Image pixel is invalid",
             "+3.000s  callback  task * failed to https://me.test/hook delivered",
             "",
-            "not used: script #0: creates with prompt='[*]cat[*]' succeeds, always. Creates that came:",
+            "unused script #0: creates with prompt='[*]cat[*]' succeeds, always. Create requests, closest *",
             "  POST */images/generations -> 200 submitted task *",
-            "    prompt: wanted '[*]cat[*]', came 'a dog'",
+            "    prompt: expected '[*]cat[*]', got 'a dog'",
         ],
         consecutive=False,
     )
 
 
-def test_it_is_shown_from_the_workers_of_xdist_as_well(suite: Suite) -> None:
+def test_it_is_shown_with_xdist_too(suite: Suite) -> None:
     result = suite(FAILING, "-n", "1", apart=True)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([TITLE, "+0.000s  call      POST *", "not used: script #0: *"])
+    result.stdout.fnmatch_lines([TITLE, "+0.000s  call      POST *", "unused script #0: *"])
 
 
-def test_the_server_shows_what_it_saw(suite: Suite) -> None:
-    """Of this test alone; who calls from another thread is waited for, and seen."""
+def test_the_timeline_of_the_server_is_shown(suite: Suite) -> None:
+    """Of this test only, including requests of other threads, for which it waits."""
     result = suite(
         """
         import threading
@@ -91,9 +91,9 @@ def test_the_server_shows_what_it_saw(suite: Suite) -> None:
     result.stdout.no_fnmatch_line("*https://me.test/earlier*")
 
 
-def test_each_of_two_fakes_tells_its_own(suite: Suite) -> None:
+def test_each_of_two_fakes_has_its_own_timeline(suite: Suite) -> None:
     result = suite("def test_it(kling, kling_server): assert kling is kling_server")
-    result.stdout.fnmatch_lines([TITLE, "no call came", TITLE_SERVER, "no call came"])
+    result.stdout.fnmatch_lines([TITLE, "no requests", TITLE_SERVER, "no requests"])
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def leaving():
         + test,
         "-rA",
     )
-    assert "what the fake saw" not in result.stdout.str()
+    assert "kling: timeline" not in result.stdout.str()
 
 
-def test_a_strict_expectation_to_fail_that_passes_is_a_failure(suite: Suite) -> None:
+def test_a_strict_xfail_that_passes_is_a_failure(suite: Suite) -> None:
     result = suite("import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it(kling): pass")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([TITLE])
@@ -147,13 +147,13 @@ def test_a_strict_expectation_to_fail_that_passes_is_a_failure(suite: Suite) -> 
     ],
     ids=["asked for by name", "in a fixture of theirs", "replaced by theirs", "unittest"],
 )
-def test_it_is_shown_however_the_fixture_was_come_by(test: str, suite: Suite) -> None:
+def test_it_is_shown_for_every_way_to_request_the_fixture(test: str, suite: Suite) -> None:
     result = suite("import pytest, unittest\n\n" + test)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([TITLE, "no call came"])
+    result.stdout.fnmatch_lines([TITLE, "no requests"])
 
 
-def test_a_failed_test_that_has_no_fake_loads_nothing_of_ours(
+def test_a_failed_test_without_a_fake_loads_none_of_our_modules(
     suite: Suite, pytester: pytest.Pytester
 ) -> None:
     pytester.makeconftest(
@@ -167,11 +167,11 @@ def test_a_failed_test_that_has_no_fake_loads_nothing_of_ours(
     )
     result = suite("def test_it(): assert False", "-s", apart=True)
     result.assert_outcomes(failed=1)
-    assert "what the fake saw" not in result.stdout.str()
+    assert "kling: timeline" not in result.stdout.str()
     result.stdout.fnmatch_lines(["*loaded: [[]'kling_mock', 'kling_mock.pytest_plugin'[]]"])
 
 
-def test_a_key_is_never_in_it(suite: Suite) -> None:
+def test_it_contains_no_key(suite: Suite) -> None:
     result = suite(
         """
         import httpx
@@ -189,7 +189,7 @@ def test_a_key_is_never_in_it(suite: Suite) -> None:
     assert "sk-real-and-dear" not in result.stdout.str()
 
 
-def test_a_timeline_that_cannot_be_told_leaves_the_failure_as_it_is(suite: Suite) -> None:
+def test_an_error_in_the_timeline_does_not_hide_the_failure(suite: Suite) -> None:
     result = suite(
         """
         def test_it(kling):
@@ -201,12 +201,12 @@ def test_a_timeline_that_cannot_be_told_leaves_the_failure_as_it_is(suite: Suite
     )
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["E * AssertionError: the reason", TITLE, "this cannot be told: AttributeError*"]
+        ["E * AssertionError: the reason", TITLE, "the timeline is not available: AttributeError*"]
     )
 
 
-def test_fakes_go_when_their_tests_are_over(suite: Suite) -> None:
-    """pytest keeps every test to the end of the run; it would keep their tasks and journals too."""
+def test_fakes_are_released_after_their_tests(suite: Suite) -> None:
+    """pytest keeps all test items until the end of the run, and would keep their tasks and journals too."""
     suite(
         """
         import gc, weakref

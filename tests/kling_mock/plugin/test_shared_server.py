@@ -1,4 +1,4 @@
-"""`kling_server`: one socket for a worker, a fresh fake and a fresh key for each test."""
+"""`kling_server`: one socket for each pytest worker, a new fake and a new key for each test."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_one_socket_and_three_keys():
 """
 
 
-def test_one_socket_serves_all_tests_and_late_callers_are_turned_away(suite: Suite) -> None:
-    """A key is good for one test: what comes late from another one gets a 401, and no task of this one."""
+def test_one_socket_serves_all_tests_and_late_requests_are_refused(suite: Suite) -> None:
+    """A key is valid in one test: a late request of another test gets a 401 and creates no task here."""
     suite(TWO_TESTS).assert_outcomes(passed=4)
 
 
-def test_between_two_tests_nobody_has_a_good_key(suite: Suite) -> None:
+def test_between_two_tests_no_key_is_valid(suite: Suite) -> None:
     suite(
         """
         import httpx
@@ -61,7 +61,7 @@ def test_between_two_tests_nobody_has_a_good_key(suite: Suite) -> None:
 
 
 def test_other_http_libraries_and_threads_are_served(suite: Suite) -> None:
-    """urllib.request from eight threads at once, with the variables that users' code reads anyway."""
+    """urllib.request in eight threads at once, with the variables that users' code reads."""
     suite(
         """
         import json, os, threading, urllib.request
@@ -98,8 +98,8 @@ def test_other_http_libraries_and_threads_are_served(suite: Suite) -> None:
     ).assert_outcomes(passed=1)
 
 
-def test_every_xdist_worker_has_a_socket_of_its_own(suite: Suite, pytester: pytest.Pytester) -> None:
-    """Same URL for all tests of a worker, another one for the other worker; no coordination needed."""
+def test_every_xdist_worker_has_its_own_socket(suite: Suite, pytester: pytest.Pytester) -> None:
+    """The same URL for all tests of a worker, another one for the other worker, without coordination."""
     result = suite(
         """
         import os, pytest
@@ -125,7 +125,7 @@ def test_every_xdist_worker_has_a_socket_of_its_own(suite: Suite, pytester: pyte
 
 
 def test_keys_do_not_depend_on_the_machine(suite: Suite) -> None:
-    """The same run gives the same keys, so that a failure can be repeated."""
+    """Equal runs give equal keys, so that a failure can be reproduced."""
     tests = """
     def test_it(kling_server):
         print("key", kling_server.api_key)
@@ -202,5 +202,5 @@ def test_off(kling_server, hook):
 """
 
 
-def test_it_calls_back_and_nothing_of_a_test_comes_in_another(suite: Suite) -> None:
+def test_it_sends_callbacks_and_none_arrives_in_another_test(suite: Suite) -> None:
     suite(CALLED_BACK).assert_outcomes(passed=5)

@@ -1,4 +1,4 @@
-"""A memory store that has to be awaited, faulty variants of it, and a fake that answers over it."""
+"""An asynchronous memory store, faulty variants of it, and a fake that uses it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSTEM = 1_767_225_600.0
 
 
 class AsyncMemoryStore:
-    """Lets every other task of the loop run before and after each read and commit."""
+    """A memory store that lets every other asyncio task run before and after each read and commit."""
 
     def __init__(self, *, retention: float = 30 * 86_400, journal_bytes: int = 2**24) -> None:
         self.inner = MemoryStore(ManualClock(), retention=retention, journal_bytes=journal_bytes)
@@ -61,7 +61,7 @@ class TornAsyncStore(AsyncMemoryStore):
 
 
 class RepeatingAsyncStore(AsyncMemoryStore):
-    """Looks a ticket up; other tasks run before it writes the next number."""
+    """Reads the number of a ticket; other tasks run before it writes the next number."""
 
     def __init__(self, *, retention: float = 30 * 86_400, journal_bytes: int = 2**24) -> None:
         super().__init__(retention=retention, journal_bytes=journal_bytes)
@@ -83,7 +83,7 @@ class DroppingAsyncStore(AsyncMemoryStore):
 
 
 class AsyncFake:
-    """Answers requests as `Fake.handle` does, over a store that is awaited."""
+    """Answers requests as `Fake.handle` does, on an asynchronous store."""
 
     def __init__(self, store: AsyncStore, **switches: Any) -> None:
         self.store = store

@@ -1,4 +1,4 @@
-"""Random histories of a store, and what a scan of the whole history says that the store has to answer."""
+"""Random histories of a store, and the expected contents of the store by a scan of the whole history."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ move = st.one_of(
     st.tuples(st.just("finish"), st.integers(0, 20), st.sampled_from(["release", "succeed", "fail"])),
     st.tuples(st.just("call"), st.sampled_from([*ACCOUNTS, None])),
     st.tuples(st.just("advance"), st.sampled_from(STEPS)),
-    # Looking may change what an index keeps, so it is a move of its own.
+    # An action of its own, because reading may change an index.
     st.tuples(st.just("look")),
 )
 moves = st.lists(move, max_size=30)
@@ -60,7 +60,7 @@ many_moves = st.lists(move, min_size=15, max_size=30)
 
 @dataclass
 class Past:
-    """A task of the history, whether it is still kept or not."""
+    """A task of the history, within its retention or not."""
 
     record: TaskRecord
     plan: Plan
@@ -84,7 +84,7 @@ class Past:
 
 @dataclass
 class History:
-    """Everything that happened, oldest first. Nothing is dropped and nothing is summed up."""
+    """All that happened, oldest first. Nothing is dropped or summed up."""
 
     tasks: list[Past] = field(default_factory=list[Past])
     calls: list[CallRecord] = field(default_factory=list[CallRecord])
@@ -124,7 +124,7 @@ class History:
 
 
 class Player:
-    """Makes moves over a store, writes them down in a history, and compares the two."""
+    """Applies actions to a store, records them in a history, and compares the two."""
 
     def __init__(self, kind: type[MemoryStore]) -> None:
         self.clock = ManualClock()
@@ -185,12 +185,12 @@ class Player:
         self.clock.advance(seconds)
 
     def _pick(self, at: int) -> Past | None:
-        """A task, the newest ones first."""
+        """A task by its position, counted from the newest."""
         tasks = self.history.tasks
         return tasks[-1 - at % len(tasks)] if tasks else None
 
     def look(self) -> None:
-        """Every index of the store equals a scan of the history."""
+        """Require that every index of the store equals a scan of the history."""
         now, history = self.clock.now(), self.history
         for account in ACCOUNTS:
             assert self._read(AccountKey(account)) == history.totals(account, now)

@@ -1,4 +1,4 @@
-"""The same core over a store that is awaited: equal replies, and no invariant is lost by concurrency."""
+"""The core with an asynchronous store: equal replies, and no invariant is violated by concurrency."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def opened(retention: float) -> AsyncMemoryStore:
 # -- conformance
 
 
-def test_an_awaited_store_passes_every_check() -> None:
+def test_an_asynchronous_store_passes_every_check() -> None:
     asyncio.run(check_async_store(opened))
 
 
@@ -72,7 +72,7 @@ def test_an_awaited_store_passes_every_check() -> None:
         ("tickets_never_repeated", RepeatingAsyncStore),
     ],
 )
-def test_a_faulty_awaited_store_is_found(check: str, fault: type[AsyncMemoryStore]) -> None:
+def test_a_faulty_asynchronous_store_is_found(check: str, fault: type[AsyncMemoryStore]) -> None:
     async def faulty(retention: float) -> AsyncMemoryStore:
         return fault(retention=retention)
 
@@ -80,7 +80,7 @@ def test_a_faulty_awaited_store_is_found(check: str, fault: type[AsyncMemoryStor
         asyncio.run(CHECKS[check].run_async(faulty))
 
 
-def test_an_awaited_store_may_have_a_second_handle() -> None:
+def test_an_asynchronous_store_may_have_a_second_handle() -> None:
     handles: list[AsyncStore] = []
 
     async def second(store: AsyncStore) -> AsyncStore:
@@ -92,7 +92,7 @@ def test_an_awaited_store_may_have_a_second_handle() -> None:
     assert [type(each) for each in handles] == [AsyncMemoryStore]
 
 
-def test_every_failed_check_of_an_awaited_store_is_listed() -> None:
+def test_every_failed_check_of_an_asynchronous_store_is_listed() -> None:
     async def faulty(retention: float) -> AsyncMemoryStore:
         return TornAsyncStore(retention=retention)
 
@@ -126,7 +126,7 @@ REFUSED = {
 async def play(  # noqa: C901, PLR0912 -- one case for each action
     moves: list[Any], send: Callable[[Request], Awaitable[Reply]], store: AsyncMemoryStore
 ) -> list[Reply]:
-    """Carry the actions out; everything but requests by the steps of `control`."""
+    """Apply the actions; all but requests by the steps of `control`."""
     replies: list[Reply] = []
     tasks: list[str] = []
     pictures: list[str] = []
@@ -171,7 +171,7 @@ async def play(  # noqa: C901, PLR0912 -- one case for each action
 def both(
     moves: list[Any], kind: type[AsyncMemoryStore] = AsyncMemoryStore, **switches: Any
 ) -> tuple[list[Any], list[Any]]:
-    """Replies, journal and tasks: of `Fake.handle`, and over the store that is awaited."""
+    """Replies, journal and tasks: of `Fake.handle`, and with the asynchronous store."""
     called, awaited = AsyncMemoryStore(), kind()
     fake = Fake(store=called.inner, **switches)
 
@@ -193,7 +193,7 @@ def both(
     pace=st.sampled_from(["polls:2", "seconds:1,5", "realistic", "held"]),
     seed=st.integers(0, 3),
 )
-def test_an_awaited_store_gives_the_same_bytes(moves: list[Any], pace: str, seed: int) -> None:
+def test_an_asynchronous_store_gives_the_same_bytes(moves: list[Any], pace: str, seed: int) -> None:
     called, awaited = both(moves, pace=pace, seed=seed, slots=6, balance=400)
     assert called == awaited
 
@@ -233,13 +233,13 @@ def test_another_seed_gives_other_bytes() -> None:
     assert both(WHOLE, seed=1)[0] != both(WHOLE, seed=2)[1]
 
 
-# -- at the same time
+# -- concurrency
 
 
 def together(
     kind: type[AsyncMemoryStore], requests: list[Request], **switches: Any
 ) -> tuple[list[Reply], MemoryStore]:
-    """The replies to requests that one event loop answers at the same time."""
+    """The replies to requests that one event loop answers concurrently."""
     store = kind()
 
     async def gathered() -> list[Reply]:
@@ -269,7 +269,7 @@ def check_balance(kind: type[AsyncMemoryStore]) -> None:
 
 
 def check_polls(kind: type[AsyncMemoryStore]) -> None:
-    """Queries at the same time are counted exactly: `polls:20` shows `processing` 19 times."""
+    """Concurrent queries are counted exactly: `polls:20` returns `processing` 19 times."""
     store = kind()
 
     async def polled() -> list[Reply]:
@@ -285,7 +285,7 @@ def check_polls(kind: type[AsyncMemoryStore]) -> None:
 
 
 def check_scripts(kind: type[AsyncMemoryStore]) -> None:
-    """A rule for three creates applies to three, also when creates of several accounts race."""
+    """A rule for three creates applies to three, even if creates of several accounts race."""
     store = kind()
 
     async def scripted() -> list[Reply]:
@@ -299,7 +299,7 @@ def check_scripts(kind: type[AsyncMemoryStore]) -> None:
 
 
 def check_ids(kind: type[AsyncMemoryStore]) -> None:
-    """No two requests have one request id, no two tasks one id."""
+    """Request ids and task ids are unique."""
     requests = [create(f"sk-{at % 5}") for at in range(TOGETHER)]
     replies, _ = together(kind, requests)
     bodies = [body_of(reply) for reply in replies]
@@ -311,12 +311,12 @@ INVARIANTS = [check_external_id, check_slots, check_balance, check_polls, check_
 
 
 @pytest.mark.parametrize("check", INVARIANTS, ids=lambda check: check.__name__)
-def test_requests_at_the_same_time_keep(check: Callable[[type[AsyncMemoryStore]], None]) -> None:
+def test_concurrent_requests_keep(check: Callable[[type[AsyncMemoryStore]], None]) -> None:
     check(AsyncMemoryStore)
 
 
 @pytest.mark.parametrize("check", INVARIANTS, ids=lambda check: check.__name__)
 def test_a_racy_store_breaks(check: Callable[[type[AsyncMemoryStore]], None]) -> None:
-    """Counterexample: each invariant rests on commits that compare and set at once, or on tickets."""
+    """Counterexample: each invariant depends on atomic commits or on tickets."""
     with pytest.raises(AssertionError):
         check(RepeatingAsyncStore if check is check_ids else RacyAsyncStore)

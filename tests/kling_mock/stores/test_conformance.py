@@ -29,7 +29,7 @@ FAULTS: list[type[FaultyStore]] = [
 
 @pytest.fixture(autouse=True)
 def _eager_switching() -> Iterator[None]:
-    """Let threads take turns every few microseconds, so that races have a chance to show."""
+    """Switch threads every few microseconds, so that races become likely."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -41,7 +41,7 @@ def make(kind: type[MemoryStore], retention: float, clock: type[Clock] = ManualC
 
 
 def run_often(check: Check, fault: type[MemoryStore]) -> None:
-    """A race shows in most runs, and is sought in several."""
+    """A race occurs in most runs, so the check is run several times."""
     for _ in range(20):
         check.run(lambda retention: make(fault, retention))
 
@@ -67,7 +67,7 @@ def test_all_checks_run_over_a_store_and_its_second_handle() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.finder}-{fault.__name__}")
 def test_a_faulty_store_is_found(fault: type[FaultyStore]) -> None:
-    """By the check that is meant for its fault; the message names what a store must do."""
+    """By the check that is meant for the fault; the message contains the requirement."""
     check = CHECKS[fault.finder]
     with pytest.raises(AssertionError, match=f"^{check.id}: {re.escape(check.rule)}\n"):
         run_often(check, fault)
@@ -77,7 +77,7 @@ def test_every_check_finds_a_fault() -> None:
     assert {fault.finder for fault in FAULTS} == set(CHECKS)
 
 
-def test_the_places_for_faults_are_no_faults() -> None:
+def test_the_base_class_of_faulty_stores_has_no_fault() -> None:
     check_store(lambda retention: make(FaultyStore, retention))
 
 
@@ -92,13 +92,13 @@ def test_every_failed_check_is_listed() -> None:
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_rule_is_one_sentence_about_stores(check: Check) -> None:
-    assert inspect.isgeneratorfunction(check.course)
+    assert inspect.isgeneratorfunction(check.steps)
     assert check.rule.endswith(".")
     assert check.rule.count(". ") == 0
 
 
-def test_a_second_handle_with_counters_of_its_own_is_found() -> None:
-    """What only two handles show is checked over two."""
+def test_a_second_handle_with_its_own_counters_is_found() -> None:
+    """Requirements across handles are checked with two handles."""
     check = CHECKS["tickets_never_repeated"]
     with pytest.raises(AssertionError, match="numbers over two handles"):
         check.run(lambda retention: make(MemoryStore, retention), second=shared.OwnCounters)

@@ -1,4 +1,4 @@
-"""Defects that were found in the memory store and in the matching of scripts, and do not return."""
+"""Regression tests: defects found in the memory store and in the matching of scripts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(clock: ManualClock) -> MemoryStore:
 
 
 def create(store: MemoryStore, account: str, after: float, failure: str | None = None) -> str:
-    """Create a task that ends some seconds after now."""
+    """Create a task that ends this number of seconds after now."""
     now = store.clock.now()
     number = store.read((AccountKey(account),))[AccountKey(account)].created + 1
     request = TaskRequest(("n",), (1,), ())
@@ -51,10 +51,10 @@ def totals(store: MemoryStore, account: str) -> AccountState:
     ("after", "units"),
     [(5, 0), (RETENTION - 0.001, 0), (RETENTION, 16), (RETENTION + 5, 16)],
 )
-def test_units_return_if_the_task_fails_while_it_is_kept(
+def test_units_are_returned_if_the_task_fails_within_its_retention(
     after: float, units: int, *, looks: bool, store: MemoryStore, clock: ManualClock
 ) -> None:
-    """Whether the end is noticed at once, or when another account drops the task long after."""
+    """Whether the end is noticed at once, or when another account drops the task much later."""
     create(store, "a", after, "no such luck")
     for step in (after, RETENTION - after, RETENTION):
         clock.advance(max(step, 0))
@@ -64,10 +64,8 @@ def test_units_return_if_the_task_fails_while_it_is_kept(
     assert totals(store, "a") == AccountState(1, 0, units)
 
 
-def test_a_task_that_is_past_its_retention_is_not_written_any_more(
-    store: MemoryStore, clock: ManualClock
-) -> None:
-    """A change that was decided before gets the precondition, and the id is not free yet."""
+def test_an_expired_task_is_not_written(store: MemoryStore, clock: ManualClock) -> None:
+    """A change decided earlier fails its precondition, and the id cannot be used again yet."""
     task_id = create(store, "a", RETENTION * 2)
     clock.advance(RETENTION)
     now = clock.now()
@@ -78,8 +76,8 @@ def test_a_task_that_is_past_its_retention_is_not_written_any_more(
     assert totals(store, "a") == AccountState(1, 0, 16)
 
 
-def test_an_end_that_is_taken_back_reserves_units_again(store: MemoryStore, clock: ManualClock) -> None:
-    """The plan is planned to fail; a verb that read it before that makes it succeed."""
+def test_a_failure_that_is_revoked_reserves_units_again(store: MemoryStore, clock: ManualClock) -> None:
+    """The task is planned to fail; `succeed`, called before that, is committed after it."""
     task_id = create(store, "a", 5, "no such luck")
     start = clock.now()
     clock.advance(5)
@@ -94,7 +92,7 @@ def test_an_end_that_is_taken_back_reserves_units_again(store: MemoryStore, cloc
     assert totals(store, "a") == AccountState(1, 0, 0)
 
 
-def test_a_token_that_is_long_expired_can_be_the_only_one(store: MemoryStore, clock: ManualClock) -> None:
+def test_a_token_that_expired_long_ago_can_be_the_only_one(store: MemoryStore, clock: ManualClock) -> None:
     """The clock may jump between the decision about a token and its commit."""
     expires = clock.now() + 1
     clock.advance(RETENTION + 2)
@@ -103,7 +101,7 @@ def test_a_token_that_is_long_expired_can_be_the_only_one(store: MemoryStore, cl
 
 
 class _UsedMeanwhile(dict[int, int]):
-    """Uses of rules, as another thread leaves them: one more after each look."""
+    """Uses of rules that another thread increments after each read."""
 
     def get(self, key: int, default: int = 0) -> int:  # type: ignore[override]
         used = self[key] = super().get(key, -1) + 1
@@ -111,8 +109,8 @@ class _UsedMeanwhile(dict[int, int]):
 
 
 @pytest.mark.parametrize("criteria", [None, {}], ids=["next", "when"])
-def test_a_rule_expects_the_uses_by_which_it_was_chosen(criteria: Mapping[str, object] | None) -> None:
-    """Else a rule for one create, which another thread uses in between, is used twice."""
+def test_a_rule_expects_the_number_of_uses_at_its_selection(criteria: Mapping[str, object] | None) -> None:
+    """Otherwise a rule for one create would be used twice if another thread uses it in between."""
     rule = RuleRecord(0, None, criteria, 1, decides=True)
     scripts = Scripts(1, [rule], _UsedMeanwhile())
     asked = TaskRequest((), (), ())
@@ -128,6 +126,6 @@ class _Anything:
         return 1
 
 
-def test_a_criterion_is_compared_by_equality_whatever_its_hash(caller: Caller) -> None:
+def test_a_criterion_is_compared_by_equality_not_by_hash(caller: Caller) -> None:
     caller.fake.when(prompt=_Anything(), n=2).refuses(1302)
     assert [caller.ask(prompt="cat", n=2).status, caller.ask(prompt="cat").status] == [429, 200]

@@ -1,4 +1,4 @@
-"""Whatever happened, every index of the memory store equals a full scan of what happened."""
+"""Every index of the memory store equals a full scan of the history."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_indexes_equal_a_full_scan(history: list[Any]) -> None:
 
 @pytest.fixture
 def _compacts_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a series does after a thousand dropped tasks, it does after two."""
+    """Compact a series after two dropped tasks instead of a thousand."""
     monkeypatch.setattr(account_index, "COMPACTED_FROM", 2)
 
 
@@ -48,7 +48,7 @@ def test_indexes_that_were_compacted_equal_a_full_scan(history: list[Any]) -> No
 
 
 def expect_found(kind: type[MemoryStore]) -> None:
-    """Histories are drawn until one shows a difference. It is not made small: that only takes time."""
+    """Draw histories until one shows a difference. It is not shrunk, to save time."""
 
     @settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
     @given(history=many_moves)
@@ -91,16 +91,16 @@ def test_a_faulty_store_differs(fault: type[MemoryStore]) -> None:
 
 
 def _returned_whenever(index: AccountIndex, state: TaskState) -> int:
-    """Units return also if the task fails after its retention."""
+    """Units are returned even if the task fails after its retention."""
     return state.record.units if state.plan.failure is not None else 0
 
 
 def _first_end(index: AccountIndex, old: TaskState, new: TaskState, now: float) -> None:
-    """The end that was known at creation stays."""
+    """A replaced plan does not change the end."""
 
 
 def _forgets_to_close(index: AccountIndex, record: TaskRecord) -> None:
-    """A task that is dropped stays unfinished."""
+    """A dropped task stays unfinished."""
     index._open.pop(record.id, None)
     AccountIndex_drop(index, record)
 
@@ -121,7 +121,7 @@ def test_a_faulty_index_differs(
 
 @pytest.mark.usefixtures("_compacts_early")
 def test_a_faulty_compaction_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was dropped is cut off, and counted as dropped again."""
+    """The dropped records are removed, and counted as dropped again."""
     sound = _Series.drop_first
 
     def faulty_drop(series: _Series) -> None:

@@ -1,4 +1,4 @@
-"""Which rule applies to a create: the index finds what trying every rule finds."""
+"""The rule that applies to a create: the index finds the same rule as trying every rule."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACCOUNTS = ("a", "b")
 def naive(
     rules: Sequence[RuleRecord], used: Mapping[int, int], account: str, asked: TaskRequest
 ) -> RuleRecord | None:
-    """The oldest `next` with uses left, else the newest `when` that fits; of this account or of all."""
+    """The oldest `next` with uses left, otherwise the newest matching `when`; of this account or of all."""
     usable = [
         rule
         for rule in rules
@@ -60,7 +60,7 @@ globs = st.one_of(brackets, brackets, stars, st.text("ab*[!]?-\n", max_size=4))
 scalars = st.sampled_from([None, True, False, 0, 1, 2, 1.0, 0.5])
 unhashable = st.sampled_from([[], [1], ["a"], {"k": "a"}, {}])
 hashable = st.sampled_from([(), (1,), ("a",), frozenset({"a"})])
-# The values of each field, and what a criterion of that name may want: often what some request has.
+# The values of each field, and of criteria with that name: often equal to that of a request.
 FIELDS: dict[str, tuple[st.SearchStrategy[object], st.SearchStrategy[object]]] = {
     "prompt": (words, st.one_of(words, globs, globs)),
     "n": (st.integers(1, 3), scalars),
@@ -84,7 +84,7 @@ criteria: st.SearchStrategy[dict[str, object] | None] = st.one_of(prompts, promp
 
 @st.composite
 def rule_lists(draw: st.DrawFn) -> list[RuleRecord]:
-    """Rules listed oldest first, with gaps between ids. In some lists there are `next`, which hide others."""
+    """Rules listed oldest first, with gaps between ids. Some lists contain `next`, which hides others."""
     kinds = draw(st.sampled_from([criteria, criteria | st.none()]))
     ids = sorted(draw(st.sets(st.integers(0, 30), min_size=1, max_size=8)))
     return [
@@ -113,7 +113,7 @@ asked_by = st.lists(st.tuples(st.sampled_from(ACCOUNTS), requests(), st.booleans
 
 
 def compare(rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]) -> None:
-    """Match creates one after the other. Those that commit use up what applied to them."""
+    """Match creates one after the other. Committed ones use up their rule."""
     used: dict[int, int] = {}
     scripts = Scripts(1, rules, used)
     for account, asked, commits in creates:
@@ -140,7 +140,7 @@ def _when(number: int, **wanted: object) -> RuleRecord:
 @example(rules=[_when(0, tags=frozenset({"a"}))], creates=[("a", _asks(tags={"a"}), True)])
 @example(rules=[_when(0, tags=()), _when(1, tags=[])], creates=[("a", _asks(tags=[]), True)])
 @example(rules=[_when(0, n=True), _when(1, n=1.0)], creates=[("a", _asks(n=1), True)])
-def test_the_index_finds_what_trying_every_rule_finds(
+def test_the_index_finds_the_same_rule_as_trying_every_rule(
     rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]
 ) -> None:
     compare(rules, creates)
@@ -197,8 +197,8 @@ def test_a_faulty_index_of_rules_differs(
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("_WILD", re.compile(r"[*?]")),  # `[...]` is taken literally
-        ("_AFTER_BRACKET", re.compile(r"(?!)")),  # what is in brackets is looked for as it stands
+        ("_WILD", re.compile(r"[*?]")),  # `[...]` is a literal
+        ("_AFTER_BRACKET", re.compile(r"(?!)")),  # text in brackets is part of the literal
         ("_number_of_match", lambda match: -match.rule.id),
     ],
 )

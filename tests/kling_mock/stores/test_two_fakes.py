@@ -1,4 +1,4 @@
-"""Two fakes over one memory store: nothing that a request needs is kept beside the store."""
+"""Two fakes with one memory store: no state that a request needs is kept outside the store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def two(
 
 
 def ids(one: Caller, other: Caller) -> tuple[list[str], list[str], list[int]]:
-    """Request ids, task ids and script ids, of calls in turn."""
+    """Request ids, task ids and script ids of alternating calls."""
     for caller in (one, other) * 3:
         caller.fake.next.succeeds()
     replies = [body_of(caller.ask()) for caller in (one, other) * 5]
@@ -34,25 +34,25 @@ def ids(one: Caller, other: Caller) -> tuple[list[str], list[str], list[int]]:
     return requests, tasks, [rule.id for rule in one.fake.scripts]
 
 
-def test_ids_are_never_equal() -> None:
+def test_ids_are_unique() -> None:
     for given in ids(*two()):
         assert len(set(given)) == len(given)
 
 
 def test_ids_are_those_of_one_fake() -> None:
-    """It makes no difference which of the fakes a request reaches."""
+    """It makes no difference which fake answers a request."""
     alone = Caller(Fake(clock=ManualClock()))
     assert ids(*two()) == ids(alone, alone)
 
 
-def test_counters_beside_the_store_are_noticed() -> None:
+def test_counters_outside_the_store_are_noticed() -> None:
     """Counterexample: request ids repeat, and scripts replace each other."""
     requests, _, scripts = ids(*two(handles=OwnCounters))
     assert len(set(requests)) == len(requests) / 2
     assert len(scripts) == 3
 
 
-def test_what_one_creates_the_other_finds() -> None:
+def test_a_task_created_by_one_is_found_by_the_other() -> None:
     one, other = two()
     task = one.make(external_task_id="mine")
     assert other.status(task.id) == "processing"
@@ -64,7 +64,7 @@ def test_what_one_creates_the_other_finds() -> None:
 
 
 def test_accounts_are_shared() -> None:
-    """Concurrency limit and balance are those of the account, by whichever fake it is used."""
+    """Concurrency limit and balance apply to the account across both fakes."""
     one, other = two(slots=3, pace="held", balance=5 * 16)
     assert [each.ask(n=n).status for each, n in ((one, 2), (other, 2), (other, 1), (one, 1))] == [
         200,
@@ -101,7 +101,7 @@ def test_a_script_is_used_once() -> None:
 
 @pytest.mark.parametrize("accounts", [1, 7])
 def test_threads_of_both_fakes(accounts: int) -> None:
-    """Scripts are used once, ids differ, and creates are numbered without a gap."""
+    """Scripts are used once, ids differ, and creates are numbered without gaps."""
     callers = two(Clock(), slots=1_000)
     callers[0].fake.next.refuses(1302).times(THREADS)
 

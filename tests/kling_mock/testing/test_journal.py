@@ -1,4 +1,4 @@
-"""The journal: what came, in order, without secrets, and assertions that say what is wrong."""
+"""The journal: the requests in order, without secrets, and assertions with helpful messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "sk-live-0123456789abcdef"
 
 
 def everything_of(thing: object, depth: int = 8) -> str:
-    """Whatever can be read of an object: its repr, its attributes, its items, and so on."""
+    """Everything that can be read from an object: its repr, attributes, items, and theirs."""
     found = [repr(thing)]
     if depth and not isinstance(thing, (str, bytes, int, float, type(None))):
         inner = list(getattr(thing, "__dict__", {}).values())
@@ -49,7 +49,7 @@ def test_calls_are_in_order_and_filters_pick_from_them(caller: Caller) -> None:
     assert {call.task_id for call in calls.polls} == {task_id}
 
 
-def test_calls_are_a_sequence_that_follows_what_happens(caller: Caller) -> None:
+def test_calls_are_a_sequence_that_is_always_current(caller: Caller) -> None:
     calls = caller.fake.calls
     creates = calls.creates
     assert (len(calls), list(creates)) == (0, [])
@@ -61,7 +61,7 @@ def test_calls_are_a_sequence_that_follows_what_happens(caller: Caller) -> None:
     assert calls[0] in calls
 
 
-def test_a_call_knows_when_who_and_by_which_script(caller: Caller) -> None:
+def test_a_call_has_its_instant_account_and_script(caller: Caller) -> None:
     caller.clock.advance(5)
     caller.fake.next.fails("no such luck")
     caller.create()
@@ -85,8 +85,8 @@ def test_the_journal_prints_a_line_for_each_call(caller: Caller) -> None:
 # -- secrets
 
 
-def test_no_secret_is_kept_anywhere_a_test_can_look(caller: Caller) -> None:
-    """Neither reprs nor attributes of journal, tasks, callbacks or views hold a key or a cookie."""
+def test_no_secret_is_kept(caller: Caller) -> None:
+    """Neither reprs nor attributes of journal, tasks, callbacks or views contain a key or a cookie."""
     secretive = caller.account(SECRET)
     headers = (
         ("cookie", "session=topsecretcookie"),
@@ -138,7 +138,7 @@ def test_the_journal_is_bounded_in_bytes_and_drops_the_oldest_calls(start: Start
     assert len(caller.fake.tasks) == 5
 
 
-def test_the_last_call_is_kept_however_large(start: Start) -> None:
+def test_the_last_call_is_kept_even_if_it_is_too_large(start: Start) -> None:
     caller = start(journal_bytes=1)
     caller.create(prompt="one")
     caller.create(prompt="x" * 2500)
@@ -151,7 +151,7 @@ def test_the_last_call_is_kept_however_large(start: Start) -> None:
 def test_the_size_of_a_call_is_about_the_memory_that_it_takes(
     kind: str, start: Start, png_head: Callable[[int, int], str]
 ) -> None:
-    """Counterexample to a bound that counts entries: they differ by a factor of a thousand."""
+    """Counterexample to a limit on the number of entries: their sizes differ by a factor of a thousand."""
     caller = start()
     calls: dict[str, Callable[[int], object]] = {
         "plain": lambda at: caller.create(prompt=f"a cat {at}"),
@@ -172,10 +172,10 @@ def test_the_size_of_a_call_is_about_the_memory_that_it_takes(
     taken = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     counted = sum(call.size for call in caller.fake.calls[1:])
-    assert 0.5 * counted < taken < 1.6 * counted + 50 * 1_500  # a task takes up to 1.3 kB beside its call
+    assert 0.5 * counted < taken < 1.6 * counted + 50 * 1_500  # up to 1.3 kB for a task besides its call
 
 
-def test_of_a_request_longer_than_any_real_one_the_beginning_is_kept(caller: Caller) -> None:
+def test_an_extremely_long_request_is_truncated(caller: Caller) -> None:
     caller.send("GET", "/" + "p" * 100_000, headers=tuple((f"h{at}", "v" * 10_000) for at in range(1_000)))
     call = caller.fake.calls[0]
     assert call.path == "/" + "p" * 4_095 + "... (100001 characters)"
@@ -192,8 +192,8 @@ def test_of_a_request_longer_than_any_real_one_the_beginning_is_kept(caller: Cal
 # -- notes
 
 
-def test_what_was_ignored_is_noted(caller: Caller) -> None:
-    """Unknown fields, repeated keys and the alias change nothing, but somebody may want to know."""
+def test_ignored_parts_are_noted(caller: Caller) -> None:
+    """Unknown fields, repeated keys and the alias change nothing, but are noted."""
     content = (
         b'{"subject_image_list": [{"subject_image": "https://a.test/1", "id": 1},'
         b' {"subject_image": "https://a.test/2"}],'
@@ -210,8 +210,8 @@ def test_what_was_ignored_is_noted(caller: Caller) -> None:
     }
 
 
-def test_a_long_key_is_noted_by_its_beginning(caller: Caller) -> None:
-    """Absent fields are what the page says, and 60 characters of a key are enough to find it."""
+def test_a_long_key_is_truncated_in_notes(caller: Caller) -> None:
+    """Absent fields are not noted, and 60 characters of a key are enough to find it."""
     key = b"k" * 59 + b"yz"
     content = b'{"subject_image_list": [{"subject_image": "https://a.test/1"}, {"subject_image": "https://a.test/2"}]'
     assert caller.post(content + b', "' + key + b'": 1, "' + key + b'": 2}').status == 200
@@ -240,7 +240,7 @@ def test_a_plain_request_has_no_notes(caller: Caller) -> None:
 # -- assertions
 
 
-def test_assert_created_passes_where_a_create_fits(caller: Caller) -> None:
+def test_assert_created_passes_if_a_create_matches(caller: Caller) -> None:
     caller.create(prompt="two cats", aspect_ratio="1:1")
     caller.create(prompt="a dog", n=2)
     calls = caller.fake.calls
@@ -251,21 +251,21 @@ def test_assert_created_passes_where_a_create_fits(caller: Caller) -> None:
     calls.assert_created(0, prompt="*bird*")
 
 
-def test_assert_created_shows_what_came_nearest_first(caller: Caller) -> None:
+def test_assert_created_shows_the_closest_creates_first(caller: Caller) -> None:
     first = caller.create(prompt="a dog")["task_id"]
     second = caller.create(prompt="a cat")["task_id"]
     caller.ask(n=0)
     with pytest.raises(AssertionError) as caught:
         caller.fake.calls.assert_created(prompt="*cat*", n=2)
     assert str(caught.value) == (
-        "expected at least one task created with prompt='*cat*', n=2, found 0. "
-        "Creates that came, nearest first:\n"
+        "expected at least one task created with prompt='*cat*', n=2; found 0. "
+        "Create requests, closest match first:\n"
         f"  POST {PATH} -> 200 submitted task {second}\n"
-        "    prompt: fits\n"
-        "    n: wanted 2, came 1\n"
+        "    prompt: matches\n"
+        "    n: expected 2, got 1\n"
         f"  POST {PATH} -> 200 submitted task {first}\n"
-        "    prompt: wanted '*cat*', came 'a dog'\n"
-        "    n: wanted 2, came 1\n"
+        "    prompt: expected '*cat*', got 'a dog'\n"
+        "    n: expected 2, got 1\n"
         f"  POST {PATH} -> 400 (refused by n.minimum)"
     )
 
@@ -273,28 +273,28 @@ def test_assert_created_shows_what_came_nearest_first(caller: Caller) -> None:
 def test_assert_created_counts_tasks_not_refusals(caller: Caller) -> None:
     caller.fake.next.refuses(1302)
     caller.ask(prompt="a cat")
-    with pytest.raises(AssertionError, match="expected exactly 1 task created with prompt='a cat', found 0"):
+    with pytest.raises(AssertionError, match="expected exactly 1 task created with prompt='a cat'; found 0"):
         caller.fake.calls.assert_created(1, prompt="a cat")
 
 
-def test_assert_created_says_so_when_nothing_came(caller: Caller) -> None:
+def test_assert_created_without_any_create(caller: Caller) -> None:
     with pytest.raises(AssertionError) as caught:
         caller.fake.calls.assert_created()
     assert str(caught.value) == (
-        "expected at least one task created, found 0. Creates that came, nearest first:\n  none"
+        "expected at least one task created; found 0. Create requests, closest match first:\n  none"
     )
 
 
 def test_assert_created_shows_five_creates_at_most(caller: Caller) -> None:
     for _ in range(7):
         caller.create()
-    with pytest.raises(AssertionError, match="exactly 1 task created, found 7") as caught:
+    with pytest.raises(AssertionError, match="exactly 1 task created; found 7") as caught:
         caller.fake.calls.assert_created(1)
     assert str(caught.value).count("POST") == 5
     assert str(caught.value).endswith("  and 2 more")
 
 
 @pytest.mark.parametrize("criteria", [{"promt": "x"}, {"subject": 2}])
-def test_an_unknown_criterion_is_an_error_of_its_own(criteria: dict[str, Any], caller: Caller) -> None:
-    with pytest.raises(TypeError, match=r"did you mean (prompt|subjects)"):
+def test_an_unknown_criterion_is_a_type_error(criteria: dict[str, Any], caller: Caller) -> None:
+    with pytest.raises(TypeError, match=r"did you mean '(prompt|subjects)'\?"):
         caller.fake.calls.assert_created(**criteria)

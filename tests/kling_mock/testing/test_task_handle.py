@@ -1,4 +1,4 @@
-"""Handles: what a test reads of a task, and the verbs that end it."""
+"""Task handles: the state of a task, and the methods that end it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def finish(task: TaskHandle, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("queries", [0, 1])
-def test_each_verb_ends_an_unfinished_task_at_once(verb: str, queries: int, start: Start) -> None:
-    """Submitted (no query yet) or processing (one query): it ends at this instant, in no other way."""
+def test_each_method_ends_an_unfinished_task_at_once(verb: str, queries: int, start: Start) -> None:
+    """Submitted (no query yet) or processing (one query): it ends at this instant, and once."""
     caller = start(pace="polls:3")
     task = caller.make()
     for _ in range(queries):
@@ -41,7 +41,7 @@ def test_each_verb_ends_an_unfinished_task_at_once(verb: str, queries: int, star
 
 @pytest.mark.parametrize("late", VERBS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_after_the_end_is_too_late(verb: str, late: str, start: Start) -> None:
+def test_a_task_that_has_ended_cannot_be_ended_again(verb: str, late: str, start: Start) -> None:
     caller = start(pace="held")
     task = caller.make()
     finish(task, verb)
@@ -53,7 +53,7 @@ def test_a_verb_after_the_end_is_too_late(verb: str, late: str, start: Start) ->
     assert caller.query(task.id) == before
 
 
-def test_an_end_by_the_clock_or_by_polls_is_an_end_too(start: Start) -> None:
+def test_a_task_ended_by_the_clock_or_by_polls_cannot_be_ended_again(start: Start) -> None:
     timed, polled = start(pace="seconds:1,1"), start(pace="polls:1")
     first, second = timed.make(), polled.make()
     timed.clock.advance(2)
@@ -64,7 +64,7 @@ def test_an_end_by_the_clock_or_by_polls_is_an_end_too(start: Start) -> None:
         assert task.status == "succeed"
 
 
-def test_release_ends_a_task_the_way_it_was_going_to_end(start: Start) -> None:
+def test_release_ends_a_task_with_its_planned_outcome(start: Start) -> None:
     caller = start(pace="realistic")
     caller.fake.next.fails("no such luck")
     failing, sound = caller.make(), caller.make()
@@ -78,7 +78,7 @@ def test_release_ends_a_task_the_way_it_was_going_to_end(start: Start) -> None:
 
 def test_a_failure_needs_a_message(caller: Caller) -> None:
     task = caller.make()
-    with pytest.raises(ValueError, match="give a message"):
+    with pytest.raises(ValueError, match="message must be a non-empty string"):
         task.fail("")
     assert task.status == "submitted"
 
@@ -108,8 +108,8 @@ def test_history_has_every_change_with_its_instant(start: Start) -> None:
 
 
 @pytest.mark.parametrize("pace", ["seconds:2,30", "polls:9"])
-def test_a_verb_leaves_what_was_before_it(pace: str, start: Start) -> None:
-    """The task has been `processing` since the instant it always had."""
+def test_ending_a_task_does_not_change_its_history(pace: str, start: Start) -> None:
+    """The instant of `processing` does not change."""
     caller = start(pace=pace)
     task = caller.make()
     caller.clock.advance(2)
@@ -121,7 +121,7 @@ def test_a_verb_leaves_what_was_before_it(pace: str, start: Start) -> None:
     assert [change.status for change in before] == ["submitted", "processing"]
 
 
-def test_a_handle_shows_what_was_asked_for_defaults_filled_in(caller: Caller) -> None:
+def test_a_handle_shows_the_request_with_defaults(caller: Caller) -> None:
     request = caller.make(prompt="two at sea", scence_image="https://pictures.test/s.png").request
     assert (request.prompt, request.n, request.aspect_ratio) == ("two at sea", 1, "16:9")
     assert (request.model_name, request.callback_url, request.external_task_id) == ("kling-v2", None, None)
@@ -133,7 +133,7 @@ def test_a_handle_shows_what_was_asked_for_defaults_filled_in(caller: Caller) ->
     assert len(request.subjects) == 2
 
 
-def test_images_are_the_result_urls_once_there_are_any(caller: Caller) -> None:
+def test_images_are_the_result_urls_after_success(caller: Caller) -> None:
     task = caller.make(n=2)
     assert task.images == ()
     task.succeed()
@@ -142,7 +142,7 @@ def test_images_are_the_result_urls_once_there_are_any(caller: Caller) -> None:
     assert len(task.images) == 2
 
 
-def test_a_handle_shows_itself_on_one_line(caller: Caller) -> None:
+def test_the_repr_of_a_handle_is_one_line(caller: Caller) -> None:
     task = caller.make(prompt="x" * 40)
     caller.query(task.id)
     assert repr(task) == f"<task {task.id} processing, 1 polls, prompt '{'x' * 27}...'>"
@@ -163,15 +163,15 @@ def test_task_is_the_only_one(caller: Caller) -> None:
     assert caller.fake.task == made
 
 
-def test_without_a_task_the_error_says_what_was_refused(caller: Caller) -> None:
-    with pytest.raises(NotOneTask, match=r"^there is not one task but 0: none was created$"):
+def test_without_a_task_the_error_lists_refused_requests(caller: Caller) -> None:
+    with pytest.raises(NotOneTask, match=r"^\.task expects exactly one task; none was created$"):
         _ = caller.fake.task
     caller.ask(n=0)
     with pytest.raises(NotOneTask) as caught:
         _ = caller.fake.task
     assert str(caught.value) == (
-        "there is not one task but 0: none was created\n"
-        "refused were:\n"
+        ".task expects exactly one task; none was created\n"
+        "refused requests:\n"
         "    POST /kling/v1/images/generations -> 400 (refused by n.minimum)"
     )
 
@@ -181,11 +181,11 @@ def test_with_two_tasks_the_error_lists_them(caller: Caller) -> None:
     with pytest.raises(NotOneTask) as caught:
         _ = caller.fake.task
     listed = "".join(f"\n  {task!r}" for task in tasks)
-    assert str(caught.value) == f"there is not one task but 2:{listed}"
+    assert str(caught.value) == f".task expects exactly one task; 2 exist:{listed}"
 
 
-def test_a_handle_of_a_task_that_is_gone_says_so(caller: Caller) -> None:
-    """Kept over 30 days, until the next create makes room: then there is nothing left to tell."""
+def test_a_handle_of_a_dropped_task_raises_lookup_error(caller: Caller) -> None:
+    """The task is dropped by the next create after 30 days; then a handle has nothing to show."""
     task = caller.make()
     caller.clock.advance(days=30)
     caller.ask()

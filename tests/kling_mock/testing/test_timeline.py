@@ -1,4 +1,4 @@
-"""The timeline: what happened, line by line, in the order of the fake's clock."""
+"""The timeline: all events in order of the fake's clock."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def lines(view: FakeView) -> list[str]:
     return timeline(view).splitlines()
 
 
-def test_it_tells_everything_in_the_order_of_the_clock(caller: Caller) -> None:
-    """Requests, states, clock, callbacks and the script that answered; times since the first event."""
+def test_it_shows_all_events_in_order_of_the_clock(caller: Caller) -> None:
+    """Requests, statuses, clock, callbacks and the applied script; times since the first event."""
     caller.fake.next.fails("Image pixel is invalid")
     caller.fake.callbacks.deliver_to(lambda _: None)
     task = caller.make(callback_url=HOOK).id
@@ -46,7 +46,7 @@ def test_it_tells_everything_in_the_order_of_the_clock(caller: Caller) -> None:
     ]
 
 
-def test_states_stand_at_their_instants_though_nobody_looked(start: Start) -> None:
+def test_states_are_shown_at_their_instants_without_queries(start: Start) -> None:
     caller = start(pace="seconds:2,10")
     task = caller.make().id
     caller.clock.advance(60)
@@ -57,14 +57,14 @@ def test_states_stand_at_their_instants_though_nobody_looked(start: Start) -> No
     ]
 
 
-def test_a_refusal_names_its_rule_and_what_was_ignored(caller: Caller) -> None:
+def test_a_refusal_shows_its_rule_and_notes(caller: Caller) -> None:
     caller.ask(n=0, quality="high")
     assert lines(caller.fake) == [
         f"+0.000s  call      POST {PATH} -> 400 (refused by n.minimum); unknown field ignored: 'quality'"
     ]
 
 
-def test_a_scripted_refusal_names_its_script(caller: Caller) -> None:
+def test_a_scripted_refusal_shows_its_script(caller: Caller) -> None:
     caller.fake.when(n=2).refuses(1303)
     caller.ask(n=2)
     (line,) = lines(caller.fake)
@@ -73,7 +73,7 @@ def test_a_scripted_refusal_names_its_script(caller: Caller) -> None:
     )
 
 
-def test_callbacks_that_nobody_takes_are_due(start: Start) -> None:
+def test_callbacks_without_a_receiver_are_due(start: Start) -> None:
     caller = start(pace="instant")
     task = caller.make(callback_url=HOOK).id
     assert [line for line in lines(caller.fake) if "callback" in line] == [
@@ -82,7 +82,7 @@ def test_callbacks_that_nobody_takes_are_due(start: Start) -> None:
     ]
 
 
-def test_failed_attempts_stand_at_their_instants_with_the_reason(start: Start) -> None:
+def test_failed_attempts_are_shown_at_their_instants_with_the_reason(start: Start) -> None:
     caller = start(callback_retries=[10, 60])
     answers = iter([500, 404, None])
 
@@ -101,19 +101,19 @@ def test_failed_attempts_stand_at_their_instants_with_the_reason(start: Start) -
     ]
 
 
-def test_nothing_came() -> None:
+def test_an_empty_timeline() -> None:
     from kling_mock import Fake
 
-    assert timeline(Fake()) == "no call came"
+    assert timeline(Fake()) == "no requests"
 
 
-def test_looking_changes_nothing(caller: Caller) -> None:
+def test_reading_changes_nothing(caller: Caller) -> None:
     caller.make(callback_url=HOOK)
     assert timeline(caller.fake) == timeline(caller.fake)
     assert (caller.fake.task.polls, len(caller.fake.calls)) == (0, 1)
 
 
-def test_a_long_story_is_shortened_in_the_middle(start: Start) -> None:
+def test_a_long_timeline_is_shortened_in_the_middle(start: Start) -> None:
     caller = start(pace="held")
     task = caller.make().id
     for _ in range(100):
@@ -121,13 +121,13 @@ def test_a_long_story_is_shortened_in_the_middle(start: Start) -> None:
         caller.query(task)
     told = lines(caller.fake)
     assert len(told) == FIRST + 1 + LAST
-    events = 1 + 1 + 100 + 100  # the create, a state, and jumps and queries by turns
+    events = 1 + 1 + 100 + 100  # the create, a status, and jumps and queries alternating
     assert told[FIRST] == f"... {events - FIRST - LAST} more ..."
     assert "POST" in told[0]
     assert told[-1].startswith("+100.000s  call")
 
 
-def test_a_story_that_just_fits_is_not_shortened(start: Start) -> None:
+def test_a_timeline_of_the_maximum_length_is_not_shortened(start: Start) -> None:
     caller = start(pace="seconds:1000,1")
     task = caller.make().id
     for _ in range(FIRST + LAST - 1):
@@ -137,8 +137,8 @@ def test_a_story_that_just_fits_is_not_shortened(start: Start) -> None:
     assert lines(caller.fake)[FIRST] == "... 1 more ..."
 
 
-def test_several_accounts_are_told_apart(caller: Caller) -> None:
-    """Whose call it was; a view of one account has that one's alone, and its tasks."""
+def test_with_several_accounts_each_call_names_its_account(caller: Caller) -> None:
+    """Each line names the account; a view of one account shows only that one's calls and tasks."""
     other = caller.account("sk-secret-and-dear")
     caller.make()
     other.make()
@@ -149,19 +149,19 @@ def test_several_accounts_are_told_apart(caller: Caller) -> None:
     assert theirs.startswith("account-")
     assert "dear" not in timeline(caller.fake)
     assert len(lines(caller.fake.account("sk-secret-and-dear"))) == 1
-    assert "nobody" not in told[0]
+    assert "no account" not in told[0]
 
 
-def test_a_call_without_a_key_is_nobodys(caller: Caller) -> None:
+def test_a_call_without_a_key_has_no_account(caller: Caller) -> None:
     from kling_mock import Request
 
     caller.make()
     caller.account("sk-mock-b").make()
     caller.fake.handle(Request("GET", f"{PATH}/1"))
-    assert "nobody: GET" in lines(caller.fake)[-1]
+    assert "no account: GET" in lines(caller.fake)[-1]
 
 
-def test_what_the_journal_has_lost_the_states_still_tell(start: Start) -> None:
+def test_states_are_shown_for_calls_that_the_journal_has_dropped(start: Start) -> None:
     caller = start(journal_bytes=1, pace="instant")
     first, second = caller.make().id, caller.make().id
     told = timeline(caller.fake)
@@ -170,86 +170,88 @@ def test_what_the_journal_has_lost_the_states_still_tell(start: Start) -> None:
     assert f"state     task {first} succeed" in told
 
 
-def test_tasks_past_their_retention_do_no_harm(caller: Caller) -> None:
+def test_expired_tasks_cause_no_error(caller: Caller) -> None:
     caller.make(callback_url=HOOK)
     caller.clock.advance(days=31)
     caller.ask()
     assert lines(caller.fake)[-1].startswith("+2678400.000s  call")
 
 
-# -- scripts that were not used
+# -- unused scripts
+
+HEADING = "Create requests, closest match first:"
 
 
 def unused(view: FakeView) -> list[str]:
-    """What stands below the first empty line."""
+    """The lines below the first empty line."""
     told = lines(view)
     return told[told.index("") + 1 :]
 
 
-def test_an_unused_script_says_which_criterion_did_not_match(caller: Caller) -> None:
-    """For each create that came, nearest first, what was wanted and what came."""
+def test_an_unused_script_shows_which_criterion_did_not_match(caller: Caller) -> None:
+    """For each create, closest match first, the expected and the actual values."""
     caller.fake.when(prompt="*cat*", n=2).fails("no")
     far = caller.make(prompt="a dog").id
     near = caller.make(prompt="a cat").id
     caller.ask(n=0)
     assert unused(caller.fake) == [
-        "not used: script #0: creates with prompt='*cat*', n=2 fails 'no', always. Creates that came:",
+        f"unused script #0: creates with prompt='*cat*', n=2 fails 'no', always. {HEADING}",
         f"  POST {PATH} -> 200 submitted task {near}",
-        "    prompt: fits",
-        "    n: wanted 2, came 1",
+        "    prompt: matches",
+        "    n: expected 2, got 1",
         f"  POST {PATH} -> 200 submitted task {far}",
-        "    prompt: wanted '*cat*', came 'a dog'",
-        "    n: wanted 2, came 1",
+        "    prompt: expected '*cat*', got 'a dog'",
+        "    n: expected 2, got 1",
         f"  POST {PATH} -> 400 (refused by n.minimum)",
     ]
 
 
-def test_an_unused_next_says_that_no_create_came(caller: Caller) -> None:
+def test_an_unused_next_without_any_create(caller: Caller) -> None:
     caller.fake.next.holds()
     caller.get("/nowhere")
     assert unused(caller.fake) == [
-        "not used: script #0: next create pace held:processing, once. Creates that came:",
+        f"unused script #0: next create pace held:processing, once. {HEADING}",
         "  none",
     ]
 
 
-def test_an_unused_script_without_any_event_is_told_too(caller: Caller) -> None:
+def test_an_unused_script_is_shown_without_any_event(caller: Caller) -> None:
     caller.fake.next.succeeds()
-    assert lines(caller.fake)[:2] == ["no call came", ""]
+    assert lines(caller.fake)[:2] == ["no requests", ""]
     assert "script #0" in unused(caller.fake)[0]
 
 
-def test_a_script_that_fits_but_lost_to_another_says_so(caller: Caller) -> None:
+def test_a_matching_script_that_another_preceded_names_that(caller: Caller) -> None:
     caller.fake.when(prompt="*").succeeds()
     caller.fake.when(prompt="*").fails("newer")
     caller.make()
-    assert unused(caller.fake)[-2:] == ["    prompt: fits", "    script #1 answered it"]
+    assert unused(caller.fake)[-2:] == ["    prompt: matches", "    script #1 was applied"]
 
 
-def test_a_script_that_came_too_late_says_so(caller: Caller) -> None:
+def test_a_script_written_after_the_create(caller: Caller) -> None:
     caller.make()
     caller.fake.next.fails("too late")
-    assert unused(caller.fake)[-1] == "    came before the script was written"
+    assert unused(caller.fake)[-1] == "    received before the script was written"
 
 
-def test_a_script_of_another_account_says_so(caller: Caller) -> None:
+def test_a_script_of_another_account(caller: Caller) -> None:
     caller.fake.account("sk-mock-b").next.fails("no")
     caller.make()
-    assert unused(caller.fake)[-1] == "    another account: wanted 'sk-mock-b', came 'sk-mock-a'"
+    assert unused(caller.fake)[-1] == "    account: expected 'sk-mock-b', got 'sk-mock-a'"
     assert timeline(caller.fake.account("sk-mock-a")).count("\n") == 0, "not this account's"
 
 
-def test_a_script_with_uses_left_is_not_used_up(caller: Caller) -> None:
+def test_a_script_with_uses_left_is_partly_used(caller: Caller) -> None:
     caller.fake.next.pace(Pace.instant()).times(3)
     caller.make()
     assert unused(caller.fake) == [
-        "not used up: script #0: next create pace instant, 2 times. Creates that came:",
+        f"partly used script #0: next create pace instant, 2 times. {HEADING}",
         "  none",
     ]
 
 
 @pytest.mark.parametrize("kind", ["next", "when"])
-def test_scripts_that_did_their_work_are_not_listed(kind: str, caller: Caller) -> None:
+def test_used_scripts_are_not_listed(kind: str, caller: Caller) -> None:
     script = caller.fake.next if kind == "next" else caller.fake.when(n=1)
     script.succeeds()
     caller.make()
@@ -261,11 +263,11 @@ def test_five_creates_at_most_are_compared(caller: Caller) -> None:
     for _ in range(7):
         caller.make()
     assert unused(caller.fake)[-1] == "  and 2 more"
-    assert sum("wanted 9" in line for line in unused(caller.fake)) == 5
+    assert sum("expected 9" in line for line in unused(caller.fake)) == 5
 
 
 def test_scripts_can_be_listed_and_never_counted_twice(caller: Caller) -> None:
-    """The property behind it: all of a view, used up or not, in the order they were written."""
+    """All rules of a view, used up or not, in the order in which they were written."""
     caller.fake.next.succeeds()
     caller.fake.account("sk-mock-b").next.succeeds()
     caller.fake.when(n=2).succeeds()

@@ -1,1 +1,1 @@
-"""The properties that a client must have: one module for each subject."""
+"""The properties of a correct client: one module for each subject."""

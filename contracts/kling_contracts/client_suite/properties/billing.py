@@ -15,25 +15,25 @@ from kling_contracts.client_suite.server import Delivery, Reply
 from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import KLING_LIVE, KLING_UPDATES, TaskStatus
 
-_NO_SECOND_CREATE_HINT: Final = "send a create once more only where none can have arrived, or at 429"
+_NO_SECOND_CREATE_HINT: Final = "repeat a create only if it cannot have arrived, or after 429"
 
-# `service.timeout` where no reply arrives.
+# `service.timeout` in tests without a reply.
 _SHORT: Final = 0.1
 _DEADLINE: Final = 60.0
 _REAL_DEADLINE: Final = 1.0
 _EXTERNAL_ID: Final = "external_task_id"
 
 _WHOLE: Final = created(task(TaskStatus.SUBMITTED))
-# The service accepted the create; its reply is lost in this way.
+# Ways in which the reply to an accepted create is lost.
 LOST_REPLIES: Final[Mapping[str, tuple[str, Reply]]] = MappingProxyType(
     {
-        "dropped": ("the connection is dropped before the answer", answer(None, delivery=Delivery.DROPPED)),
-        "cut": ("the answer is cut in the middle", Reply(body=_WHOLE.body, delivery=Delivery.CUT)),
-        "stalled": ("no answer comes until the client gives up", answer(None, delivery=Delivery.STALLED)),
-        "502": ("a proxy answers 502", out_of_order(502)),
-        "504": ("a proxy answers 504", out_of_order(504)),
+        "dropped": ("the connection is dropped without a response", answer(None, delivery=Delivery.DROPPED)),
+        "cut": ("the response is cut in the middle", Reply(body=_WHOLE.body, delivery=Delivery.CUT)),
+        "stalled": ("no response arrives before the timeout", answer(None, delivery=Delivery.STALLED)),
+        "502": ("a proxy responds with 502", out_of_order(502)),
+        "504": ("a proxy responds with 504", out_of_order(504)),
         "illegible": (
-            "the answer is 200 and no JSON",
+            "the response has status 200 but is not JSON",
             Reply(body=b"<html>ok</html>", headers=(("Content-Type", "text/html"),)),
         ),
     }
@@ -46,7 +46,7 @@ def billing(adapter: ClientAdapter) -> Iterator[Property]:
         yield Property(
             id=f"client.no_second_create[{name}]",
             hint=_NO_SECOND_CREATE_HINT,
-            sentence=f"where {sentence}, a create is not sent again, and the caller gets an error",
+            sentence=f"if {sentence}, a create is not repeated, and the caller gets an error",
             source=KLING_UPDATES,
             check=partial(_no_second_create, reply),
         )
@@ -58,14 +58,14 @@ def billing(adapter: ClientAdapter) -> Iterator[Property]:
         yield Property(
             id=f"client.no_second_create[{name}]",
             hint=_NO_SECOND_CREATE_HINT,
-            sentence=f"where {sentence}, waiting for it does not create another one",
+            sentence=f"if {sentence}, waiting for it does not create another one",
             source=KLING_UPDATES,
             check=partial(_waiting_creates_nothing, replies),
         )
     yield Property(
         id=f"client.no_second_create[{_EXTERNAL_ID}]",
         hint=_NO_SECOND_CREATE_HINT,
-        sentence="a create with an external id makes one task, however often it is sent",
+        sentence="a create with an external id creates one task, even if it is repeated",
         source=KLING_LIVE,
         check=_one_task_for_one_id,
         skip=_unless_sent(adapter.fields),
@@ -84,19 +84,19 @@ def _no_second_create(reply: Reply, harness: Harness) -> None:
         fault("a create on the wire", attempt)
     if script.accepted != 1:
         fault(
-            "one create: the service accepted it",
-            f"{script.accepted} creates, all accepted: each is billed",
-            tag=f"after the first one: {reply.delivery.value}, HTTP {reply.status}",
+            "one create, since the service accepted the first",
+            f"{script.accepted} creates, all accepted and billed",
+            tag=f"reply to the first create: {reply.delivery.value}, HTTP {reply.status}",
         )
     if attempt.error is None and attempt.value != TASK_ID:
-        fault("an error, as the id of the task is unknown", attempt)
+        fault("an error, since the id of the task is unknown", attempt)
 
 
 def _waiting_creates_nothing(replies: list[Reply], harness: Harness) -> None:
     script = harness.answer_with(queries=replies)
     attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)
     if script.accepted:
-        fault("no create", f"{'; '.join(map(str, attempt.creates))}: each is billed")
+        fault("no create", f"{'; '.join(map(str, attempt.creates))} (billed)")
 
 
 def _one_task_for_one_id(harness: Harness) -> None:

@@ -15,7 +15,7 @@ from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import KLING_ERRORS, TERMINAL, TaskStatus
 
-_REPORTS_REFUSAL_HINT: Final = "raise where the HTTP status is 400 or more"
+_REPORTS_REFUSAL_HINT: Final = "raise an error if the HTTP status is 400 or higher"
 
 _REFUSED_CREATES: Final = (
     RefusalReason.BAD_KEY,
@@ -28,24 +28,24 @@ _REFUSED_CREATES: Final = (
 )
 _DEADLINE: Final = 60.0
 _REAL_DEADLINE: Final = 1.0
-# The code of an envelope that is not a success, whatever the HTTP status.
+# An error code, sent with HTTP status 200.
 _CODE: Final = 5000
 
 
 def refusals(gateway: Gateway) -> Iterator[Property]:
-    """The properties of what the service refuses."""
+    """The properties of error responses."""
     for reason in _REFUSED_CREATES:
         yield Property(
             id=f"client.reports_refusal[{reason.value}]",
             hint=_REPORTS_REFUSAL_HINT,
-            sentence="a create that the service refuses is an error to the caller",
+            sentence="if the service refuses a create, the caller gets an error",
             source=gateway.refusals[reason].source,
             check=partial(_reports_refusal, reason),
         )
     yield Property(
         id=f"client.reports_refusal[{RefusalReason.UNKNOWN_TASK.value}]",
         hint=_REPORTS_REFUSAL_HINT,
-        sentence="a query for a task that is not there is an error to the caller",
+        sentence="if a task does not exist, the caller of a query gets an error",
         source=KLING_ERRORS,
         check=_reports_unknown_task,
     )
@@ -56,8 +56,8 @@ def refusals(gateway: Gateway) -> Iterator[Property]:
     }.items():
         yield Property(
             id=f"client.reports_code[{name}]",
-            hint="raise where `code` in the body is not 0, whatever the HTTP status",
-            sentence="an answer whose `code` is not 0 is not a success, also under HTTP 200",
+            hint="raise an error if `code` in the body is not 0, also with HTTP status 200",
+            sentence="a response whose `code` is not 0 is an error, also with HTTP status 200",
             source=KLING_ERRORS,
             check=check,
         )
@@ -81,7 +81,7 @@ def _require_error(attempt: Attempt, reply: Reply) -> None:
 
 
 def _coded(status: TaskStatus) -> Iterator[Reply]:
-    """Answers with a code that is not a success, with and without data."""
+    """Replies with an error code, with and without data."""
     plain = {"code": _CODE, "message": "Server internal error", "request_id": REQUEST_ID}
     yield answer(plain)
     yield answer(plain | {"data": None})
@@ -101,7 +101,7 @@ def _codes_of_queries(harness: Harness) -> None:
 
 
 def _codes_of_waits(harness: Harness) -> None:
-    """Some raise, others go on until the deadline; to neither has the task ended."""
+    """A client may raise, or poll until the deadline; it must not report an end of the task."""
     for reply in _coded(TaskStatus.SUCCEED):
         harness.answer_with(queries=[reply])
         attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)

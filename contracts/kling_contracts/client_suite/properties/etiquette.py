@@ -1,4 +1,4 @@
-"""Properties of etiquette: pauses between requests, Retry-After, an end when interrupted."""
+"""Properties of etiquette: pauses between requests, Retry-After, interruption."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
 
 _DEADLINE: Final = 60.0
-# How long pauses are watched.
+# Seconds for which pauses are measured.
 _WATCHED: Final = 10.0
 _REAL_DEADLINE: Final = 1.0
-# More queries a second than this are hammering. Published clients ask every 1 to 10 seconds.
+# The maximum rate of queries. Published clients poll every 1 to 10 seconds.
 _MOST_A_SECOND: Final = 10
-# What Retry-After asks for, and the tolerance: dates have no fractions. No source says that the service
-# sends it, so a client that pauses for `_OWN_PAUSE` before it tries again is not blamed.
+# Seconds of Retry-After, and the tolerances: dates have whole seconds. No source documents Retry-After, so a
+# client that pauses for at least `_OWN_PAUSE` before a retry is not reported.
 _RETRY_AFTER: Final = 20
 _REAL_RETRY_AFTER: Final = 1
 _OWN_PAUSE: Final = 0.5
 _TOLERANCE: Final = 0.25
 _DATE_TOLERANCE: Final = 1.25
-# When a wait is interrupted, in seconds.
+# Seconds after which a wait is interrupted.
 _INTERRUPTION: Final = 21.7
 
 _RUNNING: Final = shown(task(TaskStatus.PROCESSING))
@@ -47,38 +47,38 @@ _RUNNING: Final = shown(task(TaskStatus.PROCESSING))
 def etiquette(adapter: ClientAdapter) -> Iterator[Property]:
     """The properties of pauses, Retry-After and interruption."""
     troubles: dict[str, tuple[str, Reply]] = {
-        "running": ("a task that runs", _RUNNING),
-        "unavailable": ("a service that answers 503", out_of_order(503)),
+        "running": ("a running task", _RUNNING),
+        "unavailable": ("a service that responds with 503", out_of_order(503)),
         "dropped": ("a service that drops connections", answer(None, delivery=Delivery.DROPPED)),
     }
-    for name, (whom, reply) in troubles.items():
+    for name, (subject, reply) in troubles.items():
         yield Property(
             id=f"client.pauses[{name}]",
-            hint="sleep a second or more between two queries, also after one that went wrong",
-            sentence=f"while it waits for {whom} it asks at most {_MOST_A_SECOND} times a second",
+            hint="sleep for a second or more between two queries, also after a failed one",
+            sentence=f"waiting for {subject} sends at most {_MOST_A_SECOND} queries a second",
             source=ASSUMED,
             check=partial(_pauses, reply),
         )
     retries: dict[str, tuple[str, Callable[[Harness], None]]] = {
         "create": ("a create", _retries_a_create),
         "query": ("a query", partial(_retries_a_query, _in_seconds, _TOLERANCE)),
-        "date": ("a query, with a date,", partial(_retries_a_query, _as_date, _DATE_TOLERANCE)),
+        "date": ("a query (Retry-After as a date)", partial(_retries_a_query, _as_date, _DATE_TOLERANCE)),
     }
-    for name, (what, check) in retries.items():
+    for name, (request, check) in retries.items():
         yield Property(
             id=f"client.heeds_retry_after[{name}]",
-            hint="sleep for as long as Retry-After says before trying again, or raise",
-            sentence=f"where {what} is answered with 429 and Retry-After, none comes at once",
+            hint="sleep for the duration in Retry-After before a retry, or raise an error",
+            sentence=f"after 429 with Retry-After, {request} is not repeated immediately",
             source=ASSUMED,
             check=check,
         )
     yield Property(
         id="client.stops_when_interrupted",
-        hint="around a query catch Exception, and never BaseException",
-        sentence="a wait that is interrupted (Ctrl-C; a coroutine: cancelled) asks no more",
+        hint="catch Exception around queries, not BaseException",
+        sentence="an interrupted wait (Ctrl-C; for a coroutine: cancellation) sends no more queries",
         source=ASSUMED,
         check=_stops,
-        skip="" if adapter.virtual_time else "the client does not live in virtual time",
+        skip="" if adapter.virtual_time else "the client does not wait in virtual time",
     )
 
 
@@ -90,9 +90,9 @@ def _pauses(reply: Reply, harness: Harness) -> None:
     deadline = min(_deadline(harness), _WATCHED)
     harness.answer_with(queries=[reply])
     attempt = harness.wait(TASK_ID, deadline)
-    # A client that gave up at once may have tried a few times before.
+    # A client that raised early may have sent a few queries in quick succession before.
     seconds = max(attempt.seconds, deadline if attempt.error is None else 1.0)
-    if len(attempt.queries) > _MOST_A_SECOND * seconds + 1:  # at both ends
+    if len(attempt.queries) > _MOST_A_SECOND * seconds + 1:  # one more, since both ends count
         fault(
             f"at most {_MOST_A_SECOND * seconds:.0f} queries in {seconds:.0f} s",
             f"{len(attempt.queries)} queries",
@@ -130,14 +130,14 @@ def _require_pause(harness: Harness, sent: list[Received], reply: Reply, toleran
         gap = second.at - first.at
         if gap < _OWN_PAUSE:
             fault(
-                f"nothing for {_wanted(harness)} s, or an error",
-                f"{second.method} again after {gap:.1f} s",
+                f"a pause of {_wanted(harness)} s, or an error",
+                f"{second.method} repeated after {gap:.1f} s",
                 tag=f"HTTP {TOO_MANY}, Retry-After: {after}",
             )
         if gap < _wanted(harness) - tolerance:
             raise Inconclusive(
-                f"{second.method} again after a pause of its own, {gap:.1f} s, where Retry-After is "
-                f"{_wanted(harness)} s: no source says that the service sends it"
+                f"{second.method} repeated after the client's own pause of {gap:.1f} s, not the "
+                f"{_wanted(harness)} s of Retry-After; no source documents that the service sends the header"
             )
 
 
@@ -145,8 +145,8 @@ def _stops(harness: Harness) -> None:
     harness.answer_with(queries=[_RUNNING])
     attempt = harness.wait(TASK_ID, _DEADLINE, interruption=_INTERRUPTION)
     if attempt.unstopped is None:
-        raise Inconclusive("it was not seen to sleep in the main thread, so it could not be interrupted")
+        raise Inconclusive("the client did not sleep in the main thread, so it could not be interrupted")
     if attempt.unstopped or attempt.overdue:
-        fault("nothing sent after the interruption", f"{attempt.unstopped} queries more, and {attempt}")
+        fault("no request after the interruption", f"{attempt.unstopped} more queries, and {attempt}")
     if attempt.error is None and attempt.status in TERMINAL:
-        fault("an error: the task has not ended", attempt)
+        fault("an error, since the task has not ended", attempt)

@@ -1,4 +1,4 @@
-"""Properties of the requests that a client sends: where they go, and exactly the given fields."""
+"""Properties of requests: method, URL and headers, and exactly the given fields in the body."""
 
 from __future__ import annotations
 
@@ -22,43 +22,45 @@ from kling_contracts.strategies import Body
 from kling_contracts.strategies.fields import valid_values
 from kling_contracts.vocabulary import KLING_PAGE, SEED, TaskStatus
 
-_ENCODES_EXACTLY_HINT: Final = "send the field as given, or leave out of `fields` what it cannot send"
+_ENCODES_EXACTLY_HINT: Final = (
+    "send each field as given; list in `fields` the fields that the client can send"
+)
 _ADDRESSES_HINT: Final = "use service.create_url and service.task_url(id), or quote(id, safe='')"
 
-# The same picture twice is two pictures.
+# A repeated image must be sent twice.
 _REPEATED: Final = [{"subject_image": f"https://example.com/{name}.png"} for name in ("cat", "dog", "cat")]
 
 
 def encoding(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
-    """The properties of requests as they arrive."""
+    """The properties of request bodies."""
     operation = gateway.main
     for field in operation.fields:
         if adapter.fields is None or field.name in adapter.fields:
             yield Property(
                 id=f"client.encodes_exactly[{field.name}]",
                 hint=_ENCODES_EXACTLY_HINT,
-                sentence="this field arrives with the value given, and only if it was given",
+                sentence="this field is sent with the given value, and only if it was given",
                 source=field.source,
                 check=partial(_encodes_exactly, field),
             )
     yield Property(
         id="client.encodes_exactly",
         hint=_ENCODES_EXACTLY_HINT,
-        sentence="nothing is sent that the contract does not know and the caller did not give",
+        sentence="no unknown field is sent that the caller did not give",
         source=SEED,
         check=_adds_nothing,
     )
     yield Property(
         id="client.omits_unset",
-        hint="leave out what was not given: 0, false or an empty list are values",
-        sentence="a field that was not given is left out, or has no effect: null, an empty text, its default",
+        hint="omit fields that were not given; 0, false and an empty list count as values",
+        sentence='a field that was not given is omitted, or sent without effect: null, "" or its default',
         source=SEED,
         check=_omits_unset,
     )
 
 
 def _encodes_exactly(field: AnyField, harness: Harness) -> None:
-    """The field alone, beside the required one; and left out, or with its default, which mean the same."""
+    """The field alone, beside the required one. Omitted and sent with its default are equivalent."""
     other: st.SearchStrategy[object] = st.just(_REPEATED) if field.required else st.none()
     values = other | valid_values(field)
     requests = values.map(lambda value: smallest_body(harness) | _unless_none(field.name, value))
@@ -67,7 +69,7 @@ def _encodes_exactly(field: AnyField, harness: Harness) -> None:
         for reading in _readings(harness, body):
             wanted, got = (_meaning(field, each) for each in (harness.operation.read(body), reading))
             if wanted != got:
-                fault(f"{field.name} as it was given ({_brief(wanted)})", _brief(got))
+                fault(f"{field.name} as given ({_brief(wanted)})", _brief(got))
 
     _for_all_sent(harness, requests, judge)
 
@@ -75,7 +77,7 @@ def _encodes_exactly(field: AnyField, harness: Harness) -> None:
 def _for_all_sent(
     harness: Harness, bodies: st.SearchStrategy[dict[str, object]], check: Callable[[dict[str, object]], None]
 ) -> None:
-    """Check bodies that are sent. That valid ones are is another property, and this one is void without."""
+    """Check the bodies sent. Raises Inconclusive if none was sent, which is another property."""
     before = harness.creates
     harness.for_all(bodies, check)
     if harness.creates == before:
@@ -87,12 +89,12 @@ def _unless_none(name: str, value: object) -> dict[str, object]:
 
 
 def _readings(harness: Harness, body: dict[str, object]) -> list[ValidationResult]:
-    """What the service reads in each create."""
+    """The validation result of each create that is sent."""
     return [harness.operation.read(sent_body(sent)) for sent in submit(harness, body).creates]
 
 
 def _meaning(field: AnyField, reading: ValidationResult) -> object:
-    """A field as the service reads it: its value, or its pictures in order."""
+    """A field as the service interprets it: its value, or its images in order."""
     pictures = [
         (picture.field, picture.url, picture.data)
         for picture in reading.pictures
@@ -102,13 +104,13 @@ def _meaning(field: AnyField, reading: ValidationResult) -> object:
 
 
 def _is_left_out(field: AnyField, reading: ValidationResult) -> bool:
-    """Whether to the service it is as if a field were not there."""
+    """Whether a field has the same effect as if it were missing."""
     broken = any(violation.rule in field.rules for violation in reading.violations)
     return not broken and _meaning(field, reading) == field.default
 
 
 def _brief(value: object) -> str:
-    text = "nothing" if value is None else repr(value)
+    text = "no value" if value is None else repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
@@ -117,7 +119,7 @@ def _adds_nothing(harness: Harness) -> None:
         for reading in _readings(harness, body):
             if reading.ignored:
                 names = ", ".join(path for path, *_ in reading.ignored)
-                fault("the fields given and no others", f"also {names}")
+                fault("the given fields and no others", f"also {names}")
 
     _for_all_sent(harness, valid_bodies(harness), judge)
 
@@ -130,28 +132,30 @@ def _omits_unset(harness: Harness) -> None:
             for field in harness.operation.fields:
                 if field.name not in body and not _is_left_out(field, reading):
                     got = cast("Body", wire).get(field.name)
-                    fault("what was not given to be left out", f"{field.name} sent as {_brief(got)}")
+                    fault(
+                        f"{field.name} omitted, since it was not given", f"{field.name} sent as {_brief(got)}"
+                    )
 
     _for_all_sent(harness, valid_bodies(harness), judge)
 
 
-# Opaque texts, as some gateways give out; the last two need encoding, as the external ids of users do.
+# Opaque ids as issued by some gateways; external ids chosen by users, which need percent-encoding.
 _PLAIN_IDS: Final = (task(TaskStatus.SUBMITTED).task_id, "CjNQtmctxFMAAAAAAGZ1Vw")
 _ODD_IDS: Final = ("poster/1", "a b?c=d#e%41é")
 
 
 def addressing(gateway: Gateway) -> Iterator[Property]:
-    """The properties of where requests go and what they carry."""
+    """The properties of methods, URLs and headers."""
     yield Property(
         id="client.addresses[create]",
         hint=_ADDRESSES_HINT,
-        sentence="a create is a POST of JSON to the create path, with the key as a bearer",
+        sentence="a create is a POST of JSON to the create path, with the key as a bearer token",
         source=gateway.source,
         check=_addresses_create,
     )
     for name, ids, sentence in (
-        ("query", _PLAIN_IDS, "a query is a GET of the task's path, with the key as a bearer"),
-        ("odd-id", _ODD_IDS, "an id is one segment of the path, percent-encoded; or is refused unsent"),
+        ("query", _PLAIN_IDS, "a query is a GET of the task's path, with the key as a bearer token"),
+        ("odd-id", _ODD_IDS, "an id is one percent-encoded path segment, or is refused before sending"),
     ):
         yield Property(
             id=f"client.addresses[{name}]",
@@ -199,7 +203,7 @@ def _require_bearer(harness: Harness, value: str) -> None:
         return
     if scheme.lower() != "bearer" or not harness.gateway.takes_tokens:
         fault("Authorization: Bearer <the key>", value.replace(KEY, "<the key>") or "no Authorization")
-    # Time moves on while the client sleeps; `time.time` of this thread knows by how much.
+    # `time.time` of this thread includes the client's virtual sleeps.
     wrong = token_fault(key, time.time())
     if wrong:
         fault("Authorization: Bearer <the key, or a token signed with the pair of keys>", wrong)

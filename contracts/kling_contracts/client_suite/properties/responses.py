@@ -1,4 +1,4 @@
-"""Properties of reading responses: every answer to a query or a create that the contract allows."""
+"""Properties of parsing responses: every response to a query or create that the contract allows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from kling_contracts.messages import Envelope, TaskMessage
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
 from kling_contracts.vocabulary import COMET_QUERY, KLING_LIVE, KLING_PAGE, SEED, Source, TaskStatus
 
-_READS_CREATED_HINT: Final = "read `data.task_id`, and no other field that may be missing or new"
+_READS_CREATED_HINT: Final = "read `data.task_id` only; other fields may be missing, null or new"
 
 Wire = dict[str, object]
 
-# What no published answer has: a client must not stumble over it.
+# Values of fields that no published response has; a client must ignore them.
 _VALUES: Final[tuple[object, ...]] = (None, True, 0, 7, "x", [1, {"a": None}], dict[str, object]())
 _UNKNOWN: Final = st.dictionaries(
     st.sampled_from(("watermark_url", "seed", "final_balance_deduction", "queue", "zz_new")),
@@ -35,37 +35,41 @@ _UNKNOWN: Final = st.dictionaries(
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A way in which a legal answer differs from the usual one."""
+    """A legal response that differs from the usual one for the same task."""
 
     message: TaskMessage
     reply: Reply
     note: str = ""
 
 
-# A few, all of which are tried; or very many, of which some are.
+# A list is tried completely; of a strategy, some values are drawn.
 Variants = list[Variant] | st.SearchStrategy[Variant]
 
 
 def reading() -> Iterator[Property]:
-    """The properties of answers to queries."""
+    """The properties of responses to queries."""
     checks: dict[str, tuple[str, Source, Callable[[Harness], None]]] = {
-        "plain": ("each of the four states is read as it is shown", KLING_PAGE, _reads_plain),
-        "unknown-status": ("a status that is new is no end and no error", KLING_PAGE, _reads_unknown_status),
+        "plain": ("each of the four statuses is reported correctly", KLING_PAGE, _reads_plain),
+        "unknown-status": ("an unknown status is not an end or an error", KLING_PAGE, _reads_unknown_status),
     }
     variants: dict[str, tuple[str, Source, Variants]] = {
-        "unknown-field": ("fields that are new, anywhere, do no harm", KLING_PAGE, _unknown_fields()),
-        "missing-optional": ("what may be absent may be absent", KLING_LIVE, _missing()),
-        "null": ("what may be null may be null", COMET_QUERY, _null()),
-        "missing-index": ("pictures may lack `index`, as in some captures", KLING_LIVE, _missing_index()),
-        "captured": ("every captured answer is read", KLING_LIVE, _captured()),
-        "transport": ("chunks, closing, escapes and the case of headers do no harm", SEED, _transport()),
+        "unknown-field": ("unknown fields at any level are ignored", KLING_PAGE, _unknown_fields()),
+        "missing-optional": ("optional fields may be missing", KLING_LIVE, _missing()),
+        "null": ("nullable fields may be null", COMET_QUERY, _null()),
+        "missing-index": ("images may lack `index`, as in some captures", KLING_LIVE, _missing_index()),
+        "captured": ("every captured response is parsed", KLING_LIVE, _captured()),
+        "transport": (
+            "chunks, closed connections, escapes and the case of header names have no effect",
+            SEED,
+            _transport(),
+        ),
     }
     for name, (sentence, source, replies) in variants.items():
         checks[name] = (sentence, source, partial(_reads, replies))
     for name, (sentence, source, check) in checks.items():
         yield Property(
             id=f"client.reads[{name}]",
-            hint="read known fields with defaults, and ignore the others",
+            hint="read known fields with defaults, and ignore unknown fields",
             sentence=sentence,
             source=source,
             check=check,
@@ -141,7 +145,7 @@ def _missing_index() -> Variants:
 
 
 def _captured() -> Variants:
-    """Captured answers, with what their source masks filled in."""
+    """Captured responses, with values for the parts that their source masks."""
     found: list[Variant] = []
     for capture in captures():
         if capture.kind is not MessageKind.STATE or "data" not in capture.body:
@@ -156,7 +160,7 @@ def _captured() -> Variants:
         try:
             message = TaskMessage.from_wire(data)
         except ValueError:
-            continue  # too much of it is masked
+            continue  # too much is masked
         if message.images or message.task_status != TaskStatus.SUCCEED:
             found.append(Variant(message, answer(body), capture.name))
     return found
@@ -193,7 +197,7 @@ def _look(harness: Harness, message: TaskMessage, reply: Reply) -> Attempt:
 
 
 def _reads(variants: Variants, harness: Harness) -> None:
-    """The client reads a variant as it reads the usual answer with the same meaning."""
+    """The client reports the same for a variant as for the usual response."""
     usual: dict[str, Attempt] = {}
 
     def judge(variant: Variant) -> None:
@@ -204,9 +208,9 @@ def _reads(variants: Variants, harness: Harness) -> None:
         attempt = _look(harness, message, variant.reply)
         wanted, got = _gist(usual[known], message), _gist(attempt, message)
         if wanted is None:
-            raise Inconclusive("the usual answer is not read: see client.reads[plain]")
+            raise Inconclusive("the usual response is not parsed: see client.reads[plain]")
         if wanted != got:
-            fault(f"the same as for the usual answer, {usual[known]}", attempt, tag=variant.note)
+            fault(f"the same as for the usual response, {usual[known]}", attempt, tag=variant.note)
 
     if isinstance(variants, list):
         for variant in variants:
@@ -216,7 +220,7 @@ def _reads(variants: Variants, harness: Harness) -> None:
 
 
 def _gist(attempt: Attempt, message: TaskMessage) -> object:
-    """What is comparable in what a client makes of an answer; None if it makes nothing of it."""
+    """The comparable part of the client's report; None if it did not parse the response."""
     if attempt.outcome is not None:
         return attempt.status, tuple(attempt.outcome.images), attempt.outcome.message or None
     reported = message.task_status == TaskStatus.FAILED and attempt.shows(message.task_status_msg or "")
@@ -224,33 +228,33 @@ def _gist(attempt: Attempt, message: TaskMessage) -> object:
 
 
 def judge_outcome(attempt: Attempt, message: TaskMessage, note: str = "") -> None:
-    """Check that the client reports the state in the answer. An exception may report a failed task."""
+    """Check that the client reports the state of the response; an exception may report a failed task."""
     status = message.task_status
     if attempt.error is not None and not (
         status == TaskStatus.FAILED and attempt.shows(message.task_status_msg or "")
     ):
-        fault(f"a task in status {str(status)!r}", attempt, tag=note)
+        fault(f"a task with status {str(status)!r}", attempt, tag=note)
     if attempt.outcome is None:
         return
     if not isinstance(status, TaskStatus):
         if attempt.status in set(TaskStatus) - {TaskStatus.SUBMITTED, TaskStatus.PROCESSING}:
-            fault(f"no end of the task at status {str(status)!r}", attempt, tag=note)
+            fault(f"a task that has not ended, at status {str(status)!r}", attempt, tag=note)
         return
     if attempt.status != status:
         fault(f"status {str(status)!r}", attempt, tag=note)
     urls = [image.url for image in message.images]
     if list(attempt.outcome.images) != urls:
-        fault(f"the pictures {urls}", attempt, tag=note)
+        fault(f"the images {urls}", attempt, tag=note)
     if status is TaskStatus.FAILED and not attempt.shows(message.task_status_msg or ""):
-        fault(f"why it failed ({message.task_status_msg!r})", attempt, tag=note)
+        fault(f"the reason of the failure ({message.task_status_msg!r})", attempt, tag=note)
 
 
 def receipts() -> Iterator[Property]:
-    """The properties of answers to creates."""
+    """The properties of responses to creates."""
     yield Property(
         id="client.reads_created[plain]",
         hint=_READS_CREATED_HINT,
-        sentence="the id in the answer to a create is given to the caller",
+        sentence="the id in the response to a create is returned to the caller",
         source=SEED,
         check=_gives_the_id,
     )
@@ -258,7 +262,7 @@ def receipts() -> Iterator[Property]:
         yield Property(
             id=f"client.reads_created[{name}]",
             hint=_READS_CREATED_HINT,
-            sentence=f"in the answer to a create, {sentence}",
+            sentence=f"in the response to a create, {sentence}",
             source=SEED,
             check=partial(_reads_created, bodies),
         )
@@ -279,9 +283,9 @@ def _created() -> dict[str, tuple[str, list[Wire]]]:
         usual | {"data": data | {"task_result": None}},
     ]
     return {
-        "unknown-field": ("fields that are new do no harm", bodies),
-        "missing-optional": ("what may be absent may be absent", absent),
-        "null": ("what may be null may be null", null),
+        "unknown-field": ("unknown fields are ignored", bodies),
+        "missing-optional": ("optional fields may be missing", absent),
+        "null": ("nullable fields may be null", null),
     }
 
 
@@ -299,8 +303,8 @@ def _create(harness: Harness, reply: Reply) -> Attempt:
 def _reads_created(bodies: list[Wire], harness: Harness) -> None:
     usual = _create(harness, created(task(TaskStatus.SUBMITTED)))
     if usual.error is not None:
-        raise Inconclusive("the usual answer is not read: see client.reads_created[plain]")
+        raise Inconclusive("the usual response is not parsed: see client.reads_created[plain]")
     for body in bodies:
         attempt = _create(harness, answer(body))
         if attempt.error is not None or attempt.value != usual.value:
-            fault(f"the same as for the usual answer, {usual}", attempt, tag=json.dumps(body))
+            fault(f"the same as for the usual response, {usual}", attempt, tag=json.dumps(body))

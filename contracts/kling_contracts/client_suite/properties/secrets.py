@@ -1,4 +1,4 @@
-"""Properties of the key: it goes into one header of requests to the service, and nowhere else."""
+"""Properties of the key: it is sent in one header of requests to the service, and appears nowhere else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import KLING_AUTH, TaskStatus
 
 _SECRETS: Final = {KEY: "<the key>", SECRET_KEY: "<the secret key>"}
-# Also a part of a secret is one. Many programs show the first or the last four characters: that is not seen.
+# A part of this length counts as a leak. Many programs show the first or last four characters of a key.
 _PART: Final = 12
 _SPELLINGS: Final = {
     spelling[start : start + _PART]: name
@@ -35,14 +35,14 @@ _SHORT_WAIT: Final = 10.0
 
 
 def secrets(adapter: ClientAdapter) -> Iterator[Property]:
-    """The properties of the key, of which there is one for each way that it can leak."""
+    """The properties of the key, one for each way in which it can leak."""
     checks: dict[str, tuple[str, Callable[[Harness], None], str]] = {
-        "errors": ("no exception shows it", _errors, ""),
-        "logs": ("no log record shows it, at any level", _logs, ""),
-        "output": ("nothing printed shows it", _output, ""),
-        "wire": ("no URL, no body and no other header carries it", _wire, ""),
+        "errors": ("no exception contains it", _errors, ""),
+        "logs": ("no log record contains it, at any level", _logs, ""),
+        "output": ("stdout and stderr do not contain it", _output, ""),
+        "wire": ("no URL, body or other header contains it", _wire, ""),
         "pictures": (
-            "it is not sent to the host of the pictures",
+            "it is not sent to the host of result images",
             _pictures,
             "" if type(adapter).fetch is not ClientAdapter.fetch else "the adapter has no `fetch`",
         ),
@@ -50,7 +50,7 @@ def secrets(adapter: ClientAdapter) -> Iterator[Property]:
     for name, (sentence, check, skip) in checks.items():
         yield Property(
             id=f"client.key_stays_secret[{name}]",
-            hint="use the key in the header Authorization only; raise errors of your own",
+            hint="use the key in the header Authorization only; raise your own exceptions",
             sentence=f"the key stays secret: {sentence}",
             source=KLING_AUTH,
             check=check,
@@ -63,7 +63,7 @@ def _leaks(text: str) -> bool:
 
 
 def _hidden(text: str) -> str:
-    """A leak as it may be shown: without the key, and with what stands around it."""
+    """An excerpt of the text around a leak, with the key replaced."""
     at = min(text.find(part) for part in _SPELLINGS if part in text)
     for secret, name in _SECRETS.items():
         text = text.replace(secret, name)
@@ -73,7 +73,7 @@ def _hidden(text: str) -> str:
 
 
 def _episodes(harness: Harness) -> Iterator[tuple[str, Attempt]]:
-    """Calls that go well, and calls that go wrong in every way."""
+    """Calls with success and with every kind of failure."""
     running, done = task(TaskStatus.PROCESSING), task(TaskStatus.SUCCEED, pictures=harness.pictures)
     failed = task(TaskStatus.FAILED)
     creates: dict[str, Reply] = {
@@ -92,7 +92,7 @@ def _episodes(harness: Harness) -> Iterator[tuple[str, Attempt]]:
     queries = {
         "a query": shown(running),
         "a refused key": refused(harness.gateway, RefusalReason.BAD_KEY),
-        "a query for no task": refused(harness.gateway, RefusalReason.UNKNOWN_TASK),
+        "a query for an unknown task": refused(harness.gateway, RefusalReason.UNKNOWN_TASK),
         "a dropped query": LOST_REPLIES["dropped"][1],
     }
     for name, reply in queries.items():
@@ -103,7 +103,7 @@ def _episodes(harness: Harness) -> Iterator[tuple[str, Attempt]]:
         yield f"waiting for {name}", harness.wait(TASK_ID, _SHORT_WAIT)
     if harness.adapter.virtual_time:
         harness.answer_with(queries=[shown(running)])
-        yield "waiting in vain", harness.wait(TASK_ID, _SHORT_WAIT)
+        yield "waiting until the deadline", harness.wait(TASK_ID, _SHORT_WAIT)
 
 
 def _errors(harness: Harness) -> None:
@@ -111,18 +111,18 @@ def _errors(harness: Harness) -> None:
         error = attempt.error
         views = {
             "its traceback": attempt.complaint,
-            "repr() of it": repr(error),
+            "its repr()": repr(error),
             "its args": repr(getattr(error, "args", ())),
             "its attributes": repr(getattr(error, "__dict__", {})),
         }
         for view, text in views.items():
             if _leaks(text):
-                seen = f"{type(error).__name__}, by {view}: {_hidden(text)}"
+                seen = f"{type(error).__name__}, in {view}: {_hidden(text)}"
                 fault("an exception without the key", seen, tag=name)
 
 
 class _Listener(logging.Handler):
-    """Keeps the text of all records."""
+    """Collects the texts of all log records."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -180,8 +180,8 @@ def _pictures(harness: Harness) -> None:
     harness.answer_with()
     attempt = harness.fetch(f"{harness.pictures}{PICTURES}{TASK_ID}-0.png")
     if not attempt.requests:
-        fault("a request for the picture", attempt)
+        fault("a request for the image", attempt)
     for request in attempt.requests:
         for key, value in (("URL", request.target), *request.headers):
             if _leaks(value):
-                fault("a request for the picture without the key", f"{key}: {_hidden(value)}")
+                fault("a request for the image without the key", f"{key}: {_hidden(value)}")

@@ -1,4 +1,4 @@
-"""Properties of local validation: no invalid request is sent, and every valid one is."""
+"""Properties of local validation: invalid requests are not sent, valid requests are."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kling_contracts.rules import Rule
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from kling_contracts.vocabulary import KLING_ERRORS, SEED
 
-_ACCEPTS_VALID_HINT: Final = "loosen the client's own check; `fields` lists what it can send, if not all"
+_ACCEPTS_VALID_HINT: Final = "relax the client's validation, or list in `fields` the fields that it can send"
 
-# One of a hundred bodies of 14 MB would take longer than all the others.
+# Bodies of 14 MB would take longer than all others together.
 _FEW: Final = 1
 _PER_CLASS: Final = 2
 _BULKY: Final = "max_bytes"
 
-# What any client meets on its first day.
+# Typical requests.
 _PLAIN: Final[tuple[Mapping[str, object], ...]] = (
     {},
     {"prompt": "two cats at sea, é漢😀"},
@@ -43,22 +43,22 @@ Boundary = st.SearchStrategy[BoundaryRequest]
 
 
 def validation(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
-    """The properties of what is sent and what is not, for what the client can send."""
+    """The properties of validation, for the fields that the client can send."""
     operation = gateway.main
     if adapter.validates_locally:
         for rule_id, invalid in _by_rule(_invalid(gateway), operation, adapter.fields).items():
             yield Property(
                 id=f"client.sends_only_valid[{rule_id}]",
-                hint="check this before sending, or set `validates_locally = False`",
-                sentence="what breaks this rule is refused before anything is sent",
+                hint="check this rule before sending, or set `validates_locally = False`",
+                sentence="a request that breaks this rule is refused before it is sent",
                 source=operation.rules[rule_id].source,
                 check=partial(_sends_only_valid, invalid),
             )
     else:
         yield Property(
             id="client.passes_refusals_on",
-            hint="raise where the HTTP status is 400 or more, with the body's message",
-            sentence="what the service refuses as invalid reaches the caller as an error",
+            hint="raise an error with the body's message if the HTTP status is 400 or higher",
+            sentence="if the service refuses a request as invalid, the caller gets an error",
             source=KLING_ERRORS,
             check=_passes_refusals_on,
         )
@@ -66,14 +66,14 @@ def validation(adapter: ClientAdapter, gateway: Gateway) -> Iterator[Property]:
         yield Property(
             id=f"client.accepts_valid[{rule_id}]",
             hint=_ACCEPTS_VALID_HINT,
-            sentence="what lies exactly on the limit of this rule is sent",
+            sentence="a request exactly at the limit of this rule is sent",
             source=operation.rules[rule_id].source,
             check=partial(_accepts_edges, edges),
         )
     yield Property(
         id="client.accepts_valid",
         hint=_ACCEPTS_VALID_HINT,
-        sentence="whatever the contract allows is sent",
+        sentence="every request that the contract allows is sent",
         source=SEED,
         check=_accepts_valid,
     )
@@ -90,7 +90,7 @@ def _boundary(operation: Operation) -> Mapping[str, Boundary]:
 def _by_rule(
     classes: Mapping[str, st.SearchStrategy[T]], operation: Operation, fields: Collection[str] | None
 ) -> dict[str, dict[str, st.SearchStrategy[T]]]:
-    """The classes about what the client can send, by rule. Bodies that are not objects are left out."""
+    """The classes for the fields that the client can send, by rule; without bodies that are not objects."""
     found: dict[str, dict[str, st.SearchStrategy[T]]] = {}
     for label, values in classes.items():
         rule_id = label.partition(": ")[0]
@@ -115,7 +115,7 @@ def _sends_only_valid(classes: Mapping[str, Invalid], harness: Harness) -> None:
         for sent in attempt.creates:
             violations = _violations(sent_body(sent), harness.operation)
             if violations:
-                fault("an error, and nothing sent", f"{sent}\n({violations})", rule=rule, tag=request.tag)
+                fault("an error, and no request", f"{sent}\n({violations})", rule=rule, tag=request.tag)
 
     for label, requests in classes.items():
         harness.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, harness.examples))
@@ -135,7 +135,7 @@ def _accepts_edges(classes: Mapping[str, Boundary], harness: Harness) -> None:
 
 
 def _accepts_valid(harness: Harness) -> None:
-    """Within the limits: what lies on them has properties of its own."""
+    """Requests within the limits; those at a limit have their own properties."""
     for given in _PLAIN:
         _require_create(harness, given_body(harness, smallest_body(harness, **given)))
 
@@ -153,9 +153,9 @@ def _passes_refusals_on(harness: Harness) -> None:
         harness.answer_with(creates=[refused(harness.gateway, RefusalReason.INVALID)], accepts=False)
         attempt = harness.submit(given_body(harness, request.body))
         if attempt.error is None or attempt.overdue:
-            fault("an error, as the service refused the request", attempt)
+            fault("an error, since the service refused the request", attempt)
 
-    # The service answers all of them alike: one for each rule is enough.
+    # The service's reply is the same for all; one request for each rule is enough.
     for classes in _by_rule(_invalid(harness.gateway), harness.operation, harness.adapter.fields).values():
         small = [requests for label, requests in classes.items() if _BULKY not in label]
         if small:

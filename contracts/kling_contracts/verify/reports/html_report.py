@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing else: no network, no fonts, no scripts to be read."""
+"""The report as a self-contained HTML page: no network, no fonts, readable without scripts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Final
 
 from kling_contracts.verify.model import Check, Failure, Result, Verdict
 from kling_contracts.verify.report import Report, exit_code
+from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.html_template import SCRIPT, STYLE
 from kling_contracts.verify.reports.wording import (
     by_importance,
     circumstances,
+    date_and_version,
     group_of,
     how_to_supply,
+    title_of,
     unused_lines,
     verdict_line,
 )
@@ -21,26 +24,26 @@ from kling_contracts.verify.repro import reproduce
 from kling_contracts.verify.repro.placeholders import variables_of
 from kling_contracts.verify.text import printable
 
-# The number of failures shown of a finding, which may have hundreds.
+# The most failures shown for a check, which may have hundreds.
 _FAILURES: Final = 5
-_WORDS: Final = {
-    Verdict.FAIL: "finding",
+_CLASSES: Final = {
+    Verdict.FAIL: "failed",
     Verdict.KNOWN: "known",
     Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.NOT_RUN: "not-run",
-    Verdict.PASS: "pass",
+    Verdict.PASS: "passed",
 }
 _TITLES: Final = {
-    Verdict.FAIL: "Findings",
+    Verdict.FAIL: "Failed",
     Verdict.KNOWN: "Known deviations",
     Verdict.INCONCLUSIVE: "Inconclusive",
     Verdict.NOT_RUN: "Not run",
-    Verdict.PASS: "What holds",
+    Verdict.PASS: "Passed",
 }
 
 
 def render(report: Report, *, require_all: bool = False) -> str:
-    """The page. All that came from a server is escaped."""
+    """The page. All texts of a server are escaped."""
     line = verdict_line(report, require_all=require_all)
     word, _, rest = line.partition(":")
     sections = "".join(_section(verdict, report) for verdict in _TITLES)
@@ -57,17 +60,17 @@ script-src 'unsafe-inline'">
 </head>
 <body>
 <header class="code-{int(exit_code(report, require_all=require_all))}">
-<h1><b>{_text(word)}</b>{_text(rest)}</h1>
-<p>{_text(circumstances(report))}</p>
+<h1><b>{_text(word)}:</b>{_text(rest)}</h1>
+<p>{_text(circumstances(report))}<br>{_text(date_and_version(report))}</p>
 {_bar(report)}
 <p class="tools" hidden><input type="search" id="filter" placeholder="filter by id or text"
  aria-label="filter by id or text"> <button id="all">open all</button></p>
 </header>
 <main>
-{f"<section><h2>Known deviations without use</h2><ul>{unused}</ul></section>" if unused else ""}
+{f"<section><h2>Unused known deviations</h2><ul>{unused}</ul></section>" if unused else ""}
 {sections}
 </main>
-<footer>{_footer(report)} <code>kling-contracts explain ID</code> tells more of a property.</footer>
+<footer>{_footer(report)} <code>kling-contracts explain ID</code> describes a check and its source.</footer>
 <script>{SCRIPT}</script>
 </body>
 </html>
@@ -75,11 +78,11 @@ script-src 'unsafe-inline'">
 
 
 def _footer(report: Report) -> str:
-    """Where the commands have their keys from, and what the httpx lines need."""
+    """The environment variables of the commands, and the requirements of the httpx scripts."""
     names = ", ".join(f"<code>{name}</code>" for name in variables_of(report.evidence))
     return (
-        f"The commands take keys from the environment: {names}. The lines with httpx run where "
-        "kling-contracts is installed."
+        f"The commands read keys from environment variables: {names}. The httpx scripts need an installed "
+        "kling-contracts."
     )
 
 
@@ -88,11 +91,11 @@ def _text(text: object) -> str:
 
 
 def _bar(report: Report) -> str:
-    """How many checks have which verdict, as a bar and in words."""
+    """The number of checks by verdict, as links to the sections."""
     counts = {verdict: len(report.having(verdict)) for verdict in _TITLES}
     parts = [
-        f'<a class="{_WORDS[verdict]}" href="#{_WORDS[verdict]}" style="flex-grow:{count}">{count} '
-        f"{_WORDS[verdict].replace('-', ' ')}{'s' if verdict is Verdict.FAIL and count > 1 else ''}</a>"
+        f'<a class="{_CLASSES[verdict]}" href="#{_CLASSES[verdict]}" style="flex-grow:{count}">{count} '
+        f"{_TITLES[verdict].lower()}</a>"
         for verdict, count in counts.items()
         if count
     ]
@@ -109,28 +112,39 @@ def _section(verdict: Verdict, report: Report) -> str:
         else "".join(_groups(results, verdict))
     )
     title = f"<h2>{_TITLES[verdict]} <small>{len(results)}</small></h2>"
-    return f'<section id="{_WORDS[verdict]}">{title}{body}</section>\n'
+    return f'<section id="{_CLASSES[verdict]}">{title}{body}</section>\n'
 
 
 def _finding(result: Result, report: Report, *, opened: bool) -> str:
     check = result.check
     first, *rest = (_failure(check, each, report) for each in result.failures[:_FAILURES])
-    folded = f"<details><summary>{len(rest)} more examples</summary>{''.join(rest)}</details>" if rest else ""
+    plural = "s" if len(rest) > 1 else ""
+    folded = (
+        f"<details><summary>{len(rest)} more example{plural}</summary>{''.join(rest)}</details>"
+        if rest
+        else ""
+    )
     shown = first + folded
     left = len(result.failures) - _FAILURES
-    more = f"<p>and {left} more, which the JSON report has</p>" if left > 0 else ""
+    more = f"<p>{left} more in the JSON report</p>" if left > 0 else ""
     reason = f"<p><b>accepted:</b> {_text(result.reason)}</p>" if result.reason else ""
     return (
-        f'<details class="check {_WORDS[result.verdict]}" id="{_text(check.id)}"{" open" if opened else ""}>'
+        f'<details class="check {_CLASSES[result.verdict]}" id="{_text(check.id)}"'
+        f"{' open' if opened else ''}>"
         f"<summary><code>{_text(check.id)}</code> {_text(check.sentence)}</summary>"
-        f'<p class="rule">known from {_text(check.source)}; confidence {_text(check.source.confidence)}; '
-        f"seen broken {len(result.failures)} of {result.examined} times</p>{reason}{shown}{more}</details>"
+        f'<p class="rule">source: {_text(check.source)}; confidence {_text(check.source.confidence)}; '
+        f"failed in {len(result.failures)} of {result.examined} cases</p>{reason}{shown}{more}</details>"
     )
 
 
 def _failure(check: Check, failure: Failure, report: Report) -> str:
     pasted = reproduce(check, failure, report.evidence, report.options.base_url, report.steps)
-    rows = [("expected", failure.expected), ("actual", failure.actual), ("length", pasted.lengths)]
+    rows = [
+        ("expected", failure.expected),
+        ("actual", failure.actual),
+        ("length", pasted.lengths),
+        ("hint", hint(failure)),
+    ]
     table = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
     return (
         f"<article><h3>{_text(failure.sentence)}</h3><dl>{table}</dl>{_code('curl', pasted.curl)}"
@@ -139,7 +153,7 @@ def _failure(check: Check, failure: Failure, report: Report) -> str:
 
 
 def _code(kind: str, text: str) -> str:
-    """A script, a line of it to a block: where one is broken, it shows."""
+    """A script with a block for each line, so that wrapped lines are recognisable."""
     lines = "".join(f"<span>{_text(line)}</span>" for line in text.split("\n"))
     pre = f'<pre tabindex="0" role="region" aria-label="{kind}"><code>{lines}</code></pre>'
     return f'<div class="code">{pre}</div>'
@@ -148,16 +162,16 @@ def _code(kind: str, text: str) -> str:
 def _groups(results: Iterable[Result], verdict: Verdict) -> Iterator[str]:
     grouped: dict[str, list[Result]] = {}
     for result in results:
-        key = group_of(result.check.id) if verdict is Verdict.PASS else how_to_supply(result)
+        key = title_of(group_of(result.check.id)) if verdict is Verdict.PASS else how_to_supply(result)
         grouped.setdefault(key, []).append(result)
     for name, members in grouped.items():
         rows = "".join(
             f'<li class="check"><code>{_text(each.check.id)}</code> {_text(each.check.sentence)}'
-            + (f" <small>seen {each.examined} times</small>" if each.examined else "")
+            + (f" <small>cases: {each.examined}</small>" if each.examined else "")
             + "</li>"
             for each in members
         )
         yield (
-            f'<details class="group {_WORDS[verdict]}"><summary>{_text(name)} '
+            f'<details class="group {_CLASSES[verdict]}"><summary>{_text(name)} '
             f"<small>{len(members)}</small></summary><ul>{rows}</ul></details>"
         )

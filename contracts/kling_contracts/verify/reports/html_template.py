@@ -1,4 +1,4 @@
-"""How the HTML report looks, and what its script adds: a filter, buttons that copy. All is there without."""
+"""Style and script of the HTML report. The script only adds a filter and copy buttons."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ header p { font-size: .9rem; margin: .25rem 0 .75rem; }
 .bar a { flex-basis: auto; padding: .15rem .6rem; border-radius: 4px; background: var(--card);
   color: var(--ink); text-decoration: none; font-size: .9rem; white-space: nowrap;
   border-bottom: 3px solid var(--soft); }
-.bar .finding { border-color: var(--bad); } .bar .pass { border-color: var(--good); }
+.bar .failed { border-color: var(--bad); } .bar .passed { border-color: var(--good); }
 .bar .known, .bar .inconclusive, .bar .not-run { border-color: var(--warn); }
 input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--line); border-radius: 4px;
-  background: var(--card); color: var(--ink); } input { width: min(22rem, 100%); }
+  background: var(--card); color: var(--ink); }
+.tools { margin: .75rem 0; gap: .4rem; } .tools:not([hidden]) { display: flex; }
+.tools input { flex: 0 1 22rem; min-width: 0; } .tools button { white-space: nowrap; }
 details.check, details.group { background: var(--card); border: 1px solid var(--line); border-left-width: 4px;
   border-radius: 6px; margin: .5rem 0; padding: .5rem .8rem; }
-.finding { border-left-color: var(--bad) !important; } .pass { border-left-color: var(--good) !important; }
+.failed { border-left-color: var(--bad) !important; } .passed { border-left-color: var(--good) !important; }
 .known, .inconclusive, .not-run { border-left-color: var(--warn) !important; }
 summary { cursor: pointer; } summary code { font-weight: 600; margin-right: .4rem; }
 .rule { font-size: .9rem; margin: .4rem 0; }
@@ -42,7 +44,8 @@ pre span { display: block; min-height: 1.5em; padding-left: 2ch; text-indent: -2
 .code button { position: absolute; top: .3rem; right: .3rem; font-size: .75rem; padding: .1rem .5rem; }
 ul { padding-left: 1.2rem; margin: .5rem 0; } li { margin: .2rem 0; }
 footer { font-size: .85rem; margin: 2rem 0; border-top: 1px solid var(--line); padding-top: .8rem; }
-@media (max-width: 34rem) { dl { display: block; } dt { margin-top: .3rem; font-size: .85rem; } }
+@media (max-width: 34rem) { dl { display: block; } dt { margin-top: .3rem; font-size: .85rem; }
+  pre { padding: 2.2rem .8rem .6rem; } }
 @media print { body { max-width: none; } .tools, .code button { display: none !important; }
   pre { max-height: none; overflow: visible; padding-right: .8rem; }
   details::details-content { display: block; content-visibility: visible; height: auto; }

@@ -1,4 +1,4 @@
-"""The report as JSON, version 1: all of it, for machines. docs/verify.md tells the shape."""
+"""The complete report as JSON, version 1. docs/verify.md describes its fields."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Failure, Result, Verdict
 from kling_contracts.verify.report import Report, exit_code
+from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.wording import by_importance, group_of, how_to_supply, verdict_line
 from kling_contracts.verify.repro import reproduce
 from kling_contracts.vocabulary import Source
@@ -18,12 +19,12 @@ VERSION: Final = 1
 
 
 def render(report: Report, *, require_all: bool = False) -> str:
-    """The document, in ASCII: lone surrogates are escapes."""
+    """The document in ASCII, with lone surrogates as escapes."""
     return json.dumps(as_json(report, require_all=require_all), indent=2) + "\n"
 
 
 def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
-    """The report as a JSON object. Findings come first, the most important before the others."""
+    """The report as a JSON object. Failed checks come first, by importance."""
     findings = by_importance(report.findings)
     others = [result for result in report.results if result.verdict is not Verdict.FAIL]
     return {
@@ -33,7 +34,7 @@ def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
         "exit_code": int(exit_code(report, require_all=require_all)),
         "base_url": report.options.base_url,
         "gateway": report.evidence.gateway.name,
-        # Named where it is another than the gateway's main one.
+        # Only if it is not the gateway's main one.
         **({"operation": report.evidence.operation.name} if report.evidence.gateway.focus else {}),
         "mock": report.run_info.mock,
         "seed": report.evidence.seed,
@@ -69,7 +70,7 @@ def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
 
 
 def rule(source: Source) -> dict[str, str]:
-    """Where a rule is known from."""
+    """The source of a rule."""
     return {"origin": source.origin, "reference": source.reference, "confidence": source.confidence}
 
 
@@ -97,6 +98,7 @@ def _failure(check: Check, failure: Failure, report: Report) -> dict[str, object
         "expected": failure.expected,
         "actual": failure.actual,
         "lengths": pasted.lengths,
+        "hint": hint(failure),
         "curl": pasted.curl,
         "httpx": pasted.httpx,
         "shown": [

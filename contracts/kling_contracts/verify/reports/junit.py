@@ -7,16 +7,17 @@ from itertools import groupby
 
 from kling_contracts.verify.model import Result, Verdict
 from kling_contracts.verify.report import Report
+from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.wording import group_of, how_to_supply
 from kling_contracts.verify.repro import reproduce
 from kling_contracts.verify.text import printable
 
-# The number of failures shown of a finding, which may have hundreds.
+# The most failures shown for a check, which may have hundreds.
 _FAILURES = 3
 
 
 def render(report: Report) -> str:
-    """The document. Valid XML whatever the server sent."""
+    """The document. It is valid XML for any answers of the server."""
     ordered = sorted(report.results, key=lambda result: group_of(result.check.id))
     root = ET.Element("testsuites", {"name": "kling-contracts", **_counts(ordered)})
     for group, results in groupby(ordered, key=lambda result: group_of(result.check.id)):
@@ -58,6 +59,7 @@ def _text(result: Result, report: Report) -> str:
         pasted = reproduce(result.check, failure, report.evidence, report.options.base_url, report.steps)
         lines += ["", failure.sentence, f"expected: {failure.expected}", f"actual: {failure.actual}"]
         lines += [f"length: {pasted.lengths}"] if pasted.lengths else []
+        lines += [f"hint: {hint(failure)}"] if hint(failure) else []
         lines += [pasted.curl]
     if len(result.failures) > _FAILURES:
         lines += ["", f"and {len(result.failures) - _FAILURES} more"]

@@ -1,4 +1,4 @@
-"""The report on a terminal, and how far a run has come. Rich is loaded here only."""
+"""The report and the progress of a run on a terminal. Only this module imports Rich."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Requirement, Result, Step, Verdict
 from kling_contracts.verify.plan import Planned, totals_of
 from kling_contracts.verify.report import ExitCode, Report, exit_code
+from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.wording import (
     SUPPLY,
     by_importance,
@@ -26,6 +27,7 @@ from kling_contracts.verify.reports.wording import (
     group_of,
     how_to_supply,
     pass_counts,
+    title_of,
     unused_lines,
     verdict_line,
 )
@@ -38,23 +40,23 @@ _STYLES: Final = {
     ExitCode.BROKEN: "bold red",
     ExitCode.INCONCLUSIVE: "bold yellow",
 }
-# So many findings are told at length on a terminal, which shows its end.
+# The number of findings shown in full on a terminal, so that the summary stays visible.
 _AT_LENGTH: Final = 5
-# More ids than that are counted by group.
+# More ids than this are counted by group.
 _NAMED: Final = 12
-# What a pipe gets: lines are never broken there, so that they can be searched and pasted.
+# Lines to a pipe are never broken, so that they can be searched and pasted.
 _PIPED_WIDTH: Final = 10_000
 
 
 class LiveProgress(Progress):
-    """A bar on standard error while a run goes on; nothing where that is no terminal."""
+    """A progress bar on standard error; nothing if that is not a terminal."""
 
     def __init__(self) -> None:
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("steps, {task.fields[requests]} requests"),
+            TextColumn("steps, {task.fields[requests]} requests sent"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -78,16 +80,16 @@ class LiveProgress(Progress):
 
 
 class _Console(Console):
-    """Leaves it to the command what to do when the reader goes away: Rich would exit with status 1."""
+    """Raises BrokenPipeError when the reader closes the pipe; Rich would exit with status 1."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """Where a report goes. Colours on a terminal only; NO_COLOR is respected.
+    """The console for a report: colours on a terminal only, and not with NO_COLOR.
 
-    What the encoding of the terminal does not have is escaped: texts of the server may have any character.
+    Characters that the encoding of the output lacks are escaped.
     """
     out = file or sys.stdout
     _escape(out)
@@ -103,7 +105,7 @@ def _escape(out: IO[str]) -> None:
 
 
 def show_report(report: Report, *, require_all: bool = False, out: Console | None = None) -> None:
-    """The verdict, findings, what was not seen, and what holds, in this order."""
+    """Print the verdict, then failed checks, known deviations, checks without a verdict, and passed ones."""
     out = out or console()
     code = exit_code(report, require_all=require_all)
     out.print(Text(verdict_line(report, require_all=require_all), style=_STYLES[code]))
@@ -117,11 +119,11 @@ def show_report(report: Report, *, require_all: bool = False, out: Console | Non
     _show_open(out, report.having(Verdict.INCONCLUSIVE, Verdict.NOT_RUN))
     passed = pass_counts(report)
     if passed:
-        counts = ", ".join(f"{group} {count}" for group, count in passed.items())
+        counts = ", ".join(f"{title_of(group)} {count}" for group, count in passed.items())
         out.print()
-        out.print(Text.assemble((f"{sum(passed.values())} hold", "green"), f": {counts}"))
+        out.print(Text.assemble((f"{sum(passed.values())} passed", "green"), f": {counts}"))
     if out.is_terminal and findings:
-        # Where the beginning is out of sight.
+        # Again, because the first line has scrolled away.
         out.print()
         out.print(Text(verdict_line(report, require_all=require_all), style=_STYLES[code]))
 
@@ -134,6 +136,7 @@ def _show_finding(out: Console, result: Result, report: Report) -> None:
         ("expected", failure.expected),
         ("actual", failure.actual),
         ("length", pasted.lengths),
+        ("hint", hint(failure)),
     ]
     out.print()
     out.print(Text.assemble((check.id, "bold red"), "  ", printable(failure.sentence)))
@@ -145,22 +148,22 @@ def _show_finding(out: Console, result: Result, report: Report) -> None:
             table.add_row(name, Text(printable(text)))
             out.print(table if out.is_terminal else Text(f"  {name:8} {printable(text)}"))
     for line in pasted.curl.split("\n"):
-        # Not broken by us: a terminal joins again what it has wrapped itself.
+        # Soft-wrapped, so that a copy from the terminal has the original lines.
         out.print(Text(line, style="cyan"), soft_wrap=True)
     if len(result.failures) > 1:
         more = len(result.failures) - 1
-        out.print(
-            Text(f"  {more} more such example{'s' if more > 1 else ''} in --report html=FILE", style="dim")
-        )
+        out.print(Text(f"  {more} more example{'s' if more > 1 else ''} in --report json=FILE", style="dim"))
     out.print(Text(f"  kling-contracts explain {check.id}", style="dim"))
 
 
 def _show_briefly(out: Console, results: Sequence[Result]) -> None:
-    """Findings in a line each."""
+    """Print a line for each of these findings."""
     if results:
         out.print()
         out.print(
-            Text(f"{len(results)} more, in full with --report html=FILE or in a pipe", style="bold red")
+            Text(
+                f"{len(results)} more failed; details with --report html=FILE or in a pipe", style="bold red"
+            )
         )
     for result in results:
         out.print(
@@ -172,11 +175,11 @@ def _show_known(out: Console, report: Report) -> None:
     known = report.having(Verdict.KNOWN)
     if known:
         out.print()
-        out.print(Text(f"{len(known)} known deviations", style="yellow"))
+        out.print(Text(f"{len(known)} known deviation{'s' if len(known) > 1 else ''}", style="yellow"))
         for result in known:
             out.print(Text(printable(f"  {result.check.id}: {result.reason}")))
     for line in unused_lines(report):
-        out.print(Text(printable(f"known deviation without use: {line}"), style="yellow"))
+        out.print(Text(printable(f"unused known deviation: {line}"), style="yellow"))
 
 
 def _show_open(out: Console, results: Sequence[Result]) -> None:
@@ -193,19 +196,19 @@ def _show_open(out: Console, results: Sequence[Result]) -> None:
 
 
 def _names(ids: Sequence[str], *, short: bool) -> str:
-    """Ids of checks; many of them by group."""
+    """Ids of checks; if `short` and there are many, the number in each group."""
     if not short or len(ids) <= _NAMED:
         return ", ".join(ids)
-    return ", ".join(f"{group} {count}" for group, count in Counter(map(group_of, ids)).items())
+    return ", ".join(f"{title_of(group)} {count}" for group, count in Counter(map(group_of, ids)).items())
 
 
 def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | None = None) -> None:
-    """What would be sent and created, and what is left out and why."""
+    """Print the steps of a plan with their requests and images, and the omitted steps with reasons."""
     out = out or console()
     running = [each for each in planned if each.missing is None]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("step", overflow="fold")
-    for name in ("requests", "reserved", "created"):
+    for name in ("requests", "images reserved", "images created"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in running:
         step = each.step
@@ -216,12 +219,12 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
     out.print()
     out.print(
         Text(
-            f"about {requests} requests in {len(running)} steps; {kept} images created by a server that is "
-            f"right, never more than {most} set aside at once ({allowed})"
+            f"about {requests} requests in {len(running)} steps; a correct server creates {kept} images; "
+            f"at most {most} images are spent or reserved at any time ({allowed})"
         )
     )
     for requirement in Requirement:
         names = [each.step.name for each in planned if each.missing is requirement]
         if names:
-            out.print(Text(f"left out ({len(names)}): {SUPPLY[requirement]}", style="yellow"))
-            out.print(Text("  " + ", ".join(names), style="dim"))
+            out.print(Text(f"{len(names)} omitted: {SUPPLY[requirement]}", style="yellow"))
+            out.print(Text("  " + "; ".join(names), style="dim"))

@@ -1,23 +1,43 @@
-"""What all forms of a report say in the same words."""
+"""Texts that all forms of a report share: the verdict, data about the run, titles, missing requirements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from kling_contracts.verify.model import Requirement, Result, Verdict
+from kling_contracts.verify.recorder import contract_version
 from kling_contracts.verify.report import ExitCode, Report, exit_code
 from kling_contracts.vocabulary import Confidence
 
-# How to supply what was missing.
+# How to supply a missing requirement.
 SUPPLY: Final[dict[Requirement, str]] = {
-    Requirement.BUDGET: "images: give --max-tasks a larger number",
-    Requirement.SECOND_KEY: "the key of another account: give --second-api-key",
-    Requirement.SIGNER: "an access and a secret key: give --api-key ACCESS:SECRET (gateway kling)",
-    Requirement.RECEIVER: "a server on this machine: callbacks are received on 127.0.0.1 only",
-    Requirement.REST: "the rest of the run, which was broken off",
-    Requirement.TIME: "more time: give --deadline a larger number",
-    Requirement.CHOSEN: "it was left out: leave out --only",
+    Requirement.BUDGET: "not enough images; set --max-tasks to a larger number",
+    Requirement.SECOND_KEY: "no key of another account; set --second-api-key",
+    Requirement.SIGNER: "no access and secret key; set --api-key ACCESS:SECRET (gateway kling)",
+    Requirement.RECEIVER: "no callbacks; they are received on 127.0.0.1 only, from a server on this machine",
+    Requirement.REST: "the run was interrupted",
+    Requirement.TIME: "not enough time; set --deadline to a larger number of seconds",
+    Requirement.CHOSEN: "excluded by --only",
+}
+_TITLES: Final = {
+    "accepts": "Valid requests are accepted",
+    "account_isolation": "Isolation of accounts",
+    "auth": "Authentication",
+    "callbacks": "Callbacks",
+    "errors": "Error responses",
+    "external_ids": "External task ids",
+    "invalid_requests": "Side effects of invalid requests",
+    "lifecycle": "Task life cycle",
+    "lists": "Task lists",
+    "malformed_bodies": "Malformed bodies",
+    "outcomes": "Task outcomes",
+    "polling": "Polling",
+    "refuses": "Invalid requests are refused",
+    "responses": "All responses",
+    "result_images": "Results",
+    "routing": "Routing",
 }
 _WEIGHT: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
@@ -26,8 +46,13 @@ def group_of(check_id: str) -> str:
     return check_id.partition(".")[0]
 
 
+def title_of(group: str) -> str:
+    """The title of a group of checks; its id if it has none."""
+    return _TITLES.get(group, group)
+
+
 def by_importance(results: Sequence[Result]) -> list[Result]:
-    """What is best known comes first, and what decides a run before what does not."""
+    """The results with required checks first, then by the confidence in the rule."""
     return sorted(results, key=lambda it: (not it.check.required, _WEIGHT[it.check.source.confidence]))
 
 
@@ -36,20 +61,27 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
     count, total = len(report.findings), len(report.results)
     match exit_code(report, require_all=require_all):
         case ExitCode.BROKEN:
-            return f"broken: {count} of {total} properties {'does' if count == 1 else 'do'} not hold"
+            return f"failed: {count} of {total} checks{_without_verdict(report)}"
         case ExitCode.INCONCLUSIVE if report.run_info.interrupted:
-            return f"interrupted: {len(report.having(Verdict.PASS))} of {total} properties were seen to hold"
+            passed = len(report.having(Verdict.PASS))
+            return (
+                f"interrupted: {passed} of {total} checks passed and {count} failed before the interruption"
+            )
         case ExitCode.INCONCLUSIVE:
-            open_ = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
-            return f"inconclusive: nothing was found, and {open_} of {total} properties were not seen"
+            undecided = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
+            return f"inconclusive: no check failed, {undecided} of {total} without a verdict"
         case _:
-            left = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
-            held = f"holds: {len(report.having(Verdict.PASS))} of {total} properties were seen to hold"
-            return f"{held}, {left} {'was' if left == 1 else 'were'} left out" if left else held
+            passed = len(report.having(Verdict.PASS))
+            return f"passed: {passed} of {total} checks{_without_verdict(report)}"
+
+
+def _without_verdict(report: Report) -> str:
+    undecided = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
+    return f", {undecided} without a verdict" if undecided else ""
 
 
 def circumstances(report: Report) -> str:
-    """What the run was, in one line."""
+    """Server, requests, cost, duration and seed of the run, in one line."""
     run_info = report.run_info
     limit = "no limit" if run_info.limit is None else f"at most {run_info.limit}"
     mock = ", a kling-mock" if run_info.mock else ""
@@ -62,13 +94,19 @@ def circumstances(report: Report) -> str:
     )
 
 
+def date_and_version(report: Report) -> str:
+    """The start of the run in UTC, and the version of the toolkit."""
+    started = datetime.fromtimestamp(report.run_info.started, UTC)
+    return f"{started:%Y-%m-%d %H:%M} UTC, kling-contracts {contract_version()}"
+
+
 def how_to_supply(result: Result) -> str:
-    """Why there is no verdict, and what would give one."""
+    """The reason for a missing verdict, and the option that would give one."""
     return SUPPLY[result.requirement] if result.requirement else result.reason
 
 
 def pass_counts(report: Report) -> dict[str, int]:
-    """How many checks passed, by group in the order of the checks."""
+    """The number of passed checks by group, in the order of the checks."""
     counts: dict[str, int] = {}
     for result in report.having(Verdict.PASS):
         group = group_of(result.check.id)
@@ -77,13 +115,9 @@ def pass_counts(report: Report) -> dict[str, int]:
 
 
 def unused_lines(report: Report) -> list[str]:
-    """What is to be said of known deviations that excused nothing."""
+    """A line for each known deviation that matched no failure."""
     return [
         f"{each.check}: "
-        + (
-            f"expired on {each.expires}"
-            if each.expired
-            else "nothing of that kind was found; remove the entry"
-        )
+        + (f"expired on {each.expires}" if each.expired else "no check of this name failed; remove the entry")
         for each in report.unused_known
     ]

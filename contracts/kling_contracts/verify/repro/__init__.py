@@ -1,7 +1,7 @@
-"""A failure as something to paste: curl lines for a shell, a few lines of httpx.
+"""Scripts that reproduce a failure: curl lines for a shell, and a few lines of Python with httpx.
 
-What belongs to the run is made anew: the ids of tasks, which the creates of the sequence give, and external
-ids, which may be used once. Keys are variables of the environment.
+They copy no value that belongs to the run: task ids are those of newly created tasks, external ids are new,
+and keys are environment variables.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kling_contracts.verify.text import lengthen, printable
 
 @dataclass(frozen=True)
 class Reproduction:
-    """`curl` and `httpx` are whole scripts. `lengths` tells of the text at fault, empty if there is none."""
+    """`curl` and `httpx` are complete scripts. `lengths` describes the text field at fault, else is empty."""
 
     curl: str
     httpx: str
@@ -31,7 +31,7 @@ class Reproduction:
 def reproduce(
     check: Check, failure: Failure, evidence: Evidence, base_url: str, steps: Iterable[Step] = ()
 ) -> Reproduction:
-    """The scripts that show a failure again. `steps` are those of the run."""
+    """The scripts that reproduce a failure. `steps` are those of the run."""
     replay = replay_of(check, failure, evidence, steps)
     base_url = base_url.rstrip("/")
     return Reproduction(
@@ -42,7 +42,7 @@ def reproduce(
 
 
 def lengths(shown: Shown, operation: Operation) -> str:
-    """How long the value at fault is, or the prompt: in code points, UTF-16 units, bytes of UTF-8."""
+    """The length of the field at fault, or of the prompt, in code points, UTF-16 units and UTF-8 bytes."""
     if not isinstance(shown, Exchange):
         return ""
     asked = shown.asked_object

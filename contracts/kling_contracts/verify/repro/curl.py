@@ -1,4 +1,4 @@
-"""The requests that show a failure, as lines of a shell: curl, and a small receiver for callbacks."""
+"""Writes the requests that reproduce a failure as a shell script with curl and a receiver of callbacks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kling_contracts.verify.repro.replay import Call, Listening, Replay, Result
 from kling_contracts.verify.session import encode
 from kling_contracts.verify.text import octal, printable, word
 
-# A longer argument is too long for a command.
+# A longer argument may exceed the limit of a command line.
 _LONGEST: Final = 100_000
 _PLAIN: Final = re.compile(r"[^\"\\$`!]*")
-# What needs no quotes: the value of a variable of ours has no blanks.
+# Texts that need no quotes; values of the script's variables contain no blanks.
 _UNQUOTED: Final = re.compile(r"(?:\$\w+|[\w:/.-])+")
 _SHOW_AND_CUT: Final = r"""tee /dev/stderr | sed -E 's/.*"task_id": ?"([^"]+)".*/\1/'"""
 _LISTEN: Final = """\
@@ -65,7 +65,7 @@ def _call(call: Call, placeholders: Placeholders, base_url: str) -> Iterator[str
 
 
 def _fetch(result: Result, times: int, placeholders: Placeholders, base_url: str) -> Iterator[str]:
-    """Wait for the result of a task, and look at it."""
+    """Lines that poll a task, then download and describe its result."""
     query = f'"{base_url}{placeholders.evidence.gateway.create_path}/${result.task}"'
     key = f'-H "Authorization: Bearer ${placeholders.key_variable}"'
     cut = f"grep -o 'https*://[^\"]*' | sed -n {result.position + 1}p"
@@ -101,7 +101,7 @@ def _curl(call: Call, placeholders: Placeholders, base_url: str) -> str:
 
 
 def _body(call: Call, placeholders: Placeholders) -> tuple[str, bool]:
-    """The body as a word, and whether that can be an argument; else it is one or more for `printf`."""
+    """The body as a shell word, and whether it fits as an argument of curl; else arguments of `printf`."""
     try:
         text = call.exchange.body.decode("utf-8")
     except UnicodeDecodeError:
@@ -120,19 +120,19 @@ def _body(call: Call, placeholders: Placeholders) -> tuple[str, bool]:
 
 
 def _visible(sign: str) -> str:
-    """A sign within a JSON text; one that a terminal does not show as JSON's escape, which means the same."""
+    """A character of a JSON text; as an equivalent JSON escape if a terminal cannot show it."""
     return sign if printable(sign) == sign else f"\\u{ord(sign):04x}" if sign <= "\uffff" else sign
 
 
 def _in_data(part: str | Placeholder) -> str:
-    """A part of a body; base64 and such need no quotes around their variables."""
+    """A part of a body as a shell word, without quotes where they are not needed."""
     if isinstance(part, str):
         return word(part)
     return part.shell if _UNQUOTED.fullmatch(part.shell) else f'"{part.shell}"'
 
 
 def _quoted(text: str, placeholders: Placeholders) -> str:
-    """A URL or a header, between double quotes where there is something to expand and nothing to escape."""
+    """A URL or a header as a shell word, in double quotes if it has variables and nothing to escape."""
     parts = list(placeholders.split(placeholders.marked(text)))
     if any(isinstance(it, Placeholder) for it in parts) and all(
         isinstance(it, Placeholder) or _PLAIN.fullmatch(it) for it in parts

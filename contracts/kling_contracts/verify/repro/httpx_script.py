@@ -1,4 +1,4 @@
-"""The requests that show a failure, as a few lines of Python with httpx."""
+"""Writes the requests that reproduce a failure as a few lines of Python with httpx."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kling_contracts.verify.repro.placeholders import Placeholder
 from kling_contracts.verify.repro.replay import Call, Listening, Replay, Result
 from kling_contracts.verify.text import expression
 
-# What a reader still takes in at a glance.
+# The number of lines that is easy to read.
 _MOST: Final = 5
 _JSON: Final = ("content-type", "application/json")
 _MODULES: Final = {
@@ -46,7 +46,7 @@ def lines(replay: Replay, base_url: str) -> list[str]:
 
 
 def _joined(lines: Sequence[str], most: int) -> Sequence[str]:
-    """The lines, the last of the simple ones on one line where there are more than that."""
+    """The lines, with the last simple ones joined by semicolons if there are more than `most`."""
     simple = 0
     while simple < len(lines) and not lines[~simple].startswith((" ", "for ", "while ", "with ")):
         simple += 1
@@ -58,9 +58,9 @@ def _joined(lines: Sequence[str], most: int) -> Sequence[str]:
 
 
 def _listened(sent: Sequence[str], listening: Listening) -> Iterator[str]:
-    """The lines while somebody listens."""
+    """The lines inside a receiver of callbacks."""
     first = f"inbox.refuse_first({expression(listening.token)}); " if listening.refuses_first else ""
-    last = f'time.sleep({listening.seconds}); print(*inbox.taken(), sep="\\n")'
+    last = f'time.sleep({listening.seconds}); print(*inbox.received(), sep="\\n")'
     yield "with callback_server.CallbackServer(time.time) as inbox:"
     if sent:
         yield f"    {first}{sent[0]}"
@@ -68,7 +68,7 @@ def _listened(sent: Sequence[str], listening: Listening) -> Iterator[str]:
 
 
 def _shared_headers(calls: Sequence[Call]) -> tuple[tuple[str, str], ...]:
-    """The Authorization header that most calls have; none if there is one without."""
+    """The most common Authorization header; empty if some call has none."""
     own = Counter(
         tuple(it for it in call.headers if it[0] == "Authorization") for call in calls if not call.fetches
     )
@@ -78,7 +78,7 @@ def _shared_headers(calls: Sequence[Call]) -> tuple[tuple[str, str], ...]:
 class _Writer:
     """Writes the calls of a replay.
 
-    `used` counts the names that it needs; what those in `once` stand for it writes out.
+    `used` counts the uses of each name. Names in `once` are replaced by their expressions.
     """
 
     def __init__(self, replay: Replay, base_url: str, once: Collection[str] = ()) -> None:
@@ -93,7 +93,7 @@ class _Writer:
         self._shared = _shared_headers(calls) if self._several else ()
 
     def lines(self) -> list[str]:
-        """What is sent and shown, without what has to be set first."""
+        """The lines that send and print, without imports and assignments."""
         calls = self._replay.calls
         sent = list(self._calls() if self._several else self._one(calls[0]) if calls else ())
         if self._replay.listening is not None:
@@ -107,22 +107,22 @@ class _Writer:
         return sent
 
     def _one(self, call: Call) -> Iterator[str]:
-        """A single call, with what is to be looked at."""
+        """A single call that prints the answer."""
         yield f"answer = {self._request(call)}"
         yield "print(answer, answer.headers, answer.text[:500])"
 
     def _calls(self) -> Iterator[str]:
-        """Calls in order, each of which is shown."""
+        """Several calls in order; a hook of the client prints each answer."""
         for call in self._replay.calls:
             if call.fetches:
                 yield from self._fetch(call.fetches, len(call.pauses))
                 continue
             before = self.used.copy()
             request, pause = self._request(call), call.pauses[0]
-            if call.repeated:  # what it needs is needed each time, and is the same each time
+            if call.repeated:  # a name in a loop must keep its value, so it counts as used twice
                 self.used += self.used - before
             if len(call.pauses) > 1 and self._replay.listening is not None:
-                # It shares a line with others, as no loop can.
+                # A comprehension, because this line is joined with others, which a loop cannot be.
                 yield f"[(time.sleep(pause), {request}) for pause in {_listed(call.pauses)}]"
             elif len(call.pauses) > 1 and any(call.pauses):
                 yield f"for pause in {_listed(call.pauses)}: time.sleep(pause); {request}"
@@ -136,7 +136,7 @@ class _Writer:
                 yield f"time.sleep({pause}); {made}" if pause else made
 
     def _fetch(self, result: Result, times: int) -> Iterator[str]:
-        """Wait for the result of a task, and look at it, without the key."""
+        """Lines that poll a task, then download its result without the key."""
         path = f'"{self._placeholders.evidence.gateway.create_path}/" + {result.task}'
         query = f'http.get({path}).json()["data"]["task_result"]'
         kind = self._placeholders.evidence.operation.result
@@ -168,7 +168,7 @@ class _Writer:
         return "[" + ", ".join(f"({name}, {value})" for name, value in pairs) + "]"
 
     def _body(self, call: Call) -> tuple[str, bool]:
-        """The argument for the body, and whether httpx says by itself that it is JSON."""
+        """The argument for the body, and whether httpx sets the JSON Content-Type for it."""
         body, value = call.exchange.body, call.value
         if value is not None:
             made = self._literal(self._placeholders.in_value(value))
@@ -193,7 +193,7 @@ class _Writer:
         )
 
     def _placeholder(self, placeholder: Placeholder) -> str:
-        """The expression of a piece: a name that it uses alone is written out."""
+        """The expression of a placeholder, with names that are used once replaced by their expressions."""
         self.used.update(_NAMES.findall(placeholder.python))
         written = {name: self._placeholders.in_python(name) for name in self.once}
         return _NAMES.sub(lambda found: written.get(found[0], found[0]), placeholder.python)
@@ -218,7 +218,7 @@ class _Writer:
 
 
 def _listed(pauses: Sequence[float]) -> str:
-    """A list, where equal neighbours are told once."""
+    """A list expression with equal neighbours as products."""
     groups = ((pause, len(list(group))) for pause, group in groupby(pauses))
     return " + ".join(f"[{pause}]" if times == 1 else f"[{pause}] * {times}" for pause, times in groups)
 

@@ -1,6 +1,6 @@
 """Placeholders for values that a script must not copy literally: keys, task ids, callback URLs, large images.
 
-Each can be written in a shell and in Python.
+Each has a form for a shell and one for Python.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from kling_contracts.vocabulary import (
     SECRET_KEY_VARIABLE,
 )
 
-# What a piece is replaced with until the text is written: no text of a run looks like it.
+# Marks a placeholder within a text until the script is written; no text of a run contains this pattern.
 _PLACE: Final = "@@{}@@"
 _PLACES: Final = re.compile(r"@@(\d+)@@")
 _PICTURE: Final = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/]{80,}={0,2}")
 _OWN_CALLBACK: Final = re.compile(r"https?://[^/\s\"]+/callback/([\w-]+)")
 _PAIR: Final = (f'os.environ["{ACCESS_KEY_VARIABLE}"]', f'os.environ["{SECRET_KEY_VARIABLE}"]')
-# Where the receiver of a pasted shell script listens.
+# The address of the receiver in a shell script.
 RECEIVER: Final = "127.0.0.1:8899"
 
 
 @dataclass(frozen=True)
 class Placeholder:
-    """`shell` stands between double quotes, `python` is an expression.
+    """A value of a script.
 
-    `length` is that of the text that it stands for, where that is long. `variable` is a variable of the shell
-    that has to be set first, by `line`.
+    `shell` is valid within double quotes, `python` is an expression. `length` is that of the value, if it is
+    long. `variable` is a shell variable that `line` must set first.
     """
 
     shell: str
@@ -52,12 +52,12 @@ class Placeholder:
 
 
 def key_variable(evidence: Evidence) -> str:
-    """The variable of the environment that holds the first key."""
+    """The environment variable of the first key."""
     return KLING_API_KEY_VARIABLE if evidence.gateway.takes_tokens else API_KEY_VARIABLE
 
 
 def variables_of(evidence: Evidence) -> tuple[str, ...]:
-    """The variables of the environment that scripts read: the first key, or its parts, and the second."""
+    """The environment variables that scripts read: the first key, or its two parts, and the second key."""
     pair = (ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE)
     first = pair if "first" in evidence.signed else (key_variable(evidence),)
     return (*first, SECOND_API_KEY_VARIABLE)
@@ -65,16 +65,16 @@ def variables_of(evidence: Evidence) -> tuple[str, ...]:
 
 @dataclass
 class Placeholders:
-    """The pieces of one sequence.
+    """The placeholders of one script.
 
-    `tasks` are the names of variables by the id of a task. `fresh`: whether external ids are made anew;
-    `heard`: whether callbacks are received.
+    `tasks` maps task ids to variable names. `fresh`: external ids are new in each execution. `receives`:
+    the script receives callbacks.
     """
 
     evidence: Evidence
     tasks: Mapping[str, str]
     fresh: bool = False
-    heard: bool = False
+    receives: bool = False
     _known: list[Placeholder] = field(default_factory=list[Placeholder], init=False)
 
     @property
@@ -82,7 +82,7 @@ class Placeholders:
         return key_variable(self.evidence)
 
     def marked(self, text: str) -> str:
-        """A text with a mark where each of its pieces was."""
+        """A text with values replaced by the marks of their placeholders."""
         text = _PICTURE.sub(lambda found: self._picture(found[0]), lengthen(text))
         for mark, placeholder in self._keys().items():
             if mark in text:
@@ -93,18 +93,18 @@ class Placeholders:
             text = re.sub(f"(?<=kc-){re.escape(run)}(?=-)", lambda _: self._place(made), text)
         for task, name in self.tasks.items():
             place = self._place(Placeholder(f"${name}", name))
-            # An id may be short, so it counts as a whole part of a path only.
+            # An id may be short, so only a whole segment of a path is replaced.
             text = re.sub(f"(?<=/){re.escape(task)}(?=[/?]|$)", place, text)
-        if self.heard:
+        if self.receives:
             text = _OWN_CALLBACK.sub(lambda found: self._place(_address(found[1])), text)
         return text
 
     def in_value(self, value: object) -> object:
-        """A JSON value with all its texts marked."""
+        """A JSON value with all its strings marked."""
         return in_texts(value, self.marked)
 
     def split(self, marked: str) -> Iterator[str | Placeholder]:
-        """What is left of a marked text, and its pieces, in order."""
+        """Split a marked text into literal texts and placeholders, in order."""
         for at, part in enumerate(_PLACES.split(marked)):
             if at % 2:
                 yield self._known[int(part)]
@@ -112,7 +112,7 @@ class Placeholders:
                 yield part
 
     def needed(self, lines: Iterable[str]) -> Iterator[str]:
-        """The lines of a shell that set what these lines use."""
+        """The shell lines that set the variables used in these lines."""
         text = "\n".join(lines)
         for variable, line in dict.fromkeys((it.variable, it.line) for it in self._known if it.variable):
             if re.search(rf"\$(?:{variable}\b|\{{#?{variable}\b)", text):
@@ -124,7 +124,7 @@ class Placeholders:
         return _PLACE.format(self._known.index(placeholder))
 
     def in_python(self, name: str) -> str:
-        """What `key`, `second_key` or `run` is: what the environment has, or something made."""
+        """The Python expression for `key`, `second_key` or `run`."""
         if name == "run":
             return "os.urandom(4).hex()"
         second = name == "second_key"
@@ -152,7 +152,7 @@ class Placeholders:
         return Placeholder(f"${variable}", name, 0, variable, _printed(variable, made))
 
     def _picture(self, text: str) -> str:
-        """The mark of a picture of ours; any other text as it is."""
+        """The mark of an image that the toolkit generates; any other text unchanged."""
         try:
             data = base64.b64decode(text, validate=True)
         except ValueError:
@@ -172,7 +172,7 @@ class Placeholders:
 
 
 def _made_by(data: bytes, text: str) -> str | None:
-    """The call of `kling_contracts.verify.bodies` that makes a picture."""
+    """The call of `kling_contracts.cases.images` that generates an image, or None."""
     header = read_header(data)
     if header is None:
         return None

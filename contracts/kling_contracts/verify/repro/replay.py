@@ -1,4 +1,4 @@
-"""The requests that show a failure again: its own, and those that they depend on."""
+"""The requests that reproduce a failure: those that show it, and those that they depend on."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.verify.repro.placeholders import Placeholders
 from kling_contracts.verify.session import encode
 
-# A shorter pause between two requests is none.
+# Shorter pauses between two requests are dropped, in seconds.
 _PAUSE: Final = 0.05
-# How long callbacks are waited for after the last one that is shown, and where a second attempt is due.
+# Seconds to wait for callbacks after the last shown one, and if a second attempt is expected.
 _PATIENCE: Final = 2
 _RETRY_PATIENCE: Final = 15
-# With more looks at a task than that, only those that are shown are repeated.
-_MOST_LOOKS: Final = 60
-# What a request that is to be refused carries besides, to see that nothing comes of it.
+# With more polls of a task than this, only the shown ones are repeated.
+_MOST_POLLS: Final = 60
+# Fields that an invalid request carries only to detect a task that is created all the same.
 _MARKS: Final = ("external_task_id", "callback_url")
 
 
 class Result(NamedTuple):
-    """A result of a task: the variable with the id of the task, and the position among its results."""
+    """A result of a task: the variable with the task id, and the index of the result."""
 
     task: str
     position: int
@@ -34,10 +34,11 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Call:
-    """One request: sent `at_once` so many times, or one after another, with `pauses` in seconds before each.
+    """One request, possibly repeated.
 
-    `makes` is the variable for the id of the task that it creates, empty if nobody needs it. `fetches`: not
-    the target is fetched, which no other task has, but that result, when the task has ended.
+    It is sent `at_once` times concurrently, or once after each of the `pauses` (seconds). `makes` is the
+    variable for the id of the created task, empty if no later call needs it. `fetches`: instead of the
+    recorded URL, fetch that result of the new task when it has ended.
     """
 
     exchange: Exchange
@@ -61,7 +62,7 @@ class Call:
 
     @property
     def value(self) -> object:
-        """The JSON value of the body; None if it is not what our encoder makes."""
+        """The JSON value of the body; None if `encode` does not reproduce the same bytes."""
         body, asked = self.exchange.body, self.exchange.asked
         return asked if asked is not None and encode(asked, escaped=body.isascii()) == body else None
 
@@ -73,7 +74,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Listening:
-    """A receiver of callbacks: what it answers the first time, and how many seconds it waits."""
+    """A receiver of callbacks: whether it refuses the first one, and the seconds that it waits."""
 
     token: str
     refuses_first: bool
@@ -82,7 +83,7 @@ class Listening:
 
 @dataclass(frozen=True)
 class Replay:
-    """What is sent again, in order and as calls, the pieces of the texts, and who receives callbacks."""
+    """The requests to repeat, as recorded and as calls, with placeholders and the receiver of callbacks."""
 
     exchanges: tuple[Exchange, ...]
     calls: tuple[Call, ...]
@@ -91,9 +92,9 @@ class Replay:
 
 
 def replay_of(check: Check, failure: Failure, evidence: Evidence, steps: Iterable[Step]) -> Replay:
-    """The requests that show a failure, in the order of time. `steps` are those of the run."""
+    """The requests that reproduce a failure, in chronological order. `steps` are those of the run."""
     listening = _listening([step for step in steps if step.covers(check.id)], failure.shown, evidence)
-    exchanges = _with_what_they_rest_on(failure.shown, evidence, heard=listening is not None)
+    exchanges = _with_dependencies(failure.shown, evidence, receives=listening is not None)
     tasks = _tasks(exchanges, evidence)
     calls: list[Call] = []
     last: Exchange | None = None
@@ -119,50 +120,51 @@ def replay_of(check: Check, failure: Failure, evidence: Evidence, steps: Iterabl
 
 
 def _listening(covering: Sequence[Step], shown: Sequence[Shown], evidence: Evidence) -> Listening | None:
-    heard = [each for each in shown if isinstance(each, Delivery)]
-    if not heard and not any(Requirement.RECEIVER in step.requires for step in covering):
+    deliveries = [each for each in shown if isinstance(each, Delivery)]
+    if not deliveries and not any(Requirement.RECEIVER in step.requires for step in covering):
         return None
-    refuses = any(each.replied >= 500 for each in heard)
-    began = min((each.received_at for each in heard), default=0.0)
-    lasted = max((each.received_at for each in heard), default=0.0) - began
+    refuses = any(each.replied >= 500 for each in deliveries)
+    began = min((each.received_at for each in deliveries), default=0.0)
+    lasted = max((each.received_at for each in deliveries), default=0.0) - began
     histories = (history for history in evidence.histories() for each in shown if history.created is each)
     lived = max(
         (history.end.at - history.created.sent_at for history in histories if history.end), default=0.0
     )
     seconds = math.ceil(max(lasted, lived)) + (_RETRY_PATIENCE if refuses else _PATIENCE)
-    return Listening(heard[0].token if heard else "", refuses, seconds)
+    return Listening(deliveries[0].token if deliveries else "", refuses, seconds)
 
 
-def _with_what_they_rest_on(shown: Sequence[Shown], evidence: Evidence, *, heard: bool) -> list[Exchange]:
+def _with_dependencies(shown: Sequence[Shown], evidence: Evidence, *, receives: bool) -> list[Exchange]:
     needed = {each.number: each for each in shown if isinstance(each, Exchange)}
-    if heard and len(needed) == len(shown):
-        # That nobody called is seen when the task has ended.
+    if receives and len(needed) == len(shown):
+        # A missing callback is proven only when the task has ended.
         ends = [
             history.end
             for history in evidence.histories()
             if history.end and history.created.number in needed
         ]
         needed |= {it.shown.number: it.shown for it in ends if isinstance(it.shown, Exchange)}
-    needed |= {it.number: it for it in _looks_between(shown, evidence)}
+    needed |= {it.number: it for it in _polls_between(shown, evidence)}
     calls = (it for each in shown if isinstance(each, Delivery) for it in _caller(each, evidence))
     needed |= {it.number: it for it in calls}
     needed |= {it.number: it for each in list(needed.values()) for it in _before(each, evidence)}
     return [exchange for _, exchange in sorted(needed.items())]
 
 
-def _looks_between(shown: Sequence[Shown], evidence: Evidence) -> Iterator[Exchange]:
-    """Where looks at a task are compared, all others up to there: perhaps it is their number that counts."""
+def _polls_between(shown: Sequence[Shown], evidence: Evidence) -> Iterator[Exchange]:
+    """All polls of a task before the last compared one, because their number may matter."""
     for history in evidence.histories():
-        looks = [it.shown for it in history.reads if isinstance(it.shown, Exchange)]
-        mine = [at for at, each in enumerate(looks) if each in shown]
-        if len(mine) > 1 and mine[-1] < _MOST_LOOKS:
-            yield from looks[: mine[-1]]
+        polls = [it.shown for it in history.reads if isinstance(it.shown, Exchange)]
+        mine = [at for at, each in enumerate(polls) if each in shown]
+        if len(mine) > 1 and mine[-1] < _MOST_POLLS:
+            yield from polls[: mine[-1]]
 
 
 def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
-    """The creates of the task that is asked for, by either id or for a result, and of the one that is shown.
+    """The creates that a request depends on.
 
-    Of a create that was refused, though nothing is wrong with it, the request that had its id before.
+    For a query or a result: the create of the requested task, and of the task in the answer. For a valid
+    create that was refused: the earlier create with the same external id.
     """
     name = _last_part(exchange)
     histories = evidence.histories()
@@ -174,7 +176,7 @@ def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     yield from (history.created for history in histories if exchange.target in _results(history))
     if exchange.method == "POST" and not exchange.accepted and _is_sound(exchange, evidence):
         mine = _external_id(exchange)
-        # Some take two spellings of an id for one.
+        # Some servers ignore the case of ids.
         same = (it for it in evidence.creates if mine and _external_id(it).casefold() == mine.casefold())
         yield from (each for each in list(same)[:1] if each.number < exchange.number)
 
@@ -189,7 +191,7 @@ def _caller(delivery: Delivery, evidence: Evidence) -> Iterator[Exchange]:
 
 
 def _last_part(exchange: Exchange) -> str:
-    """What the path of a query ends with."""
+    """The last segment of the path of a query."""
     return exchange.target.rpartition("/")[2].partition("?")[0]
 
 
@@ -203,12 +205,12 @@ def _external_id(exchange: Exchange) -> str:
 
 
 def _results(history: TaskHistory) -> list[str]:
-    """The result URLs that a task has shown."""
+    """The result URLs in all observations of a task."""
     return [result.url for observation in history.reads for result in observation.task.results]
 
 
 def _tasks(exchanges: Sequence[Exchange], evidence: Evidence) -> dict[str, str]:
-    """Names for the ids of the tasks that later requests need."""
+    """Variable names by task id, for the tasks that later requests need."""
     found: dict[str, str] = {}
     for history in evidence.histories():
         if history.created in exchanges and any(
@@ -232,7 +234,7 @@ def _fetched(exchange: Exchange, tasks: Mapping[str, str], evidence: Evidence) -
 
 
 def _without_marks(exchange: Exchange) -> Exchange:
-    """A request that breaks a rule, without what it only carries along."""
+    """An invalid request without the fields that only detect a created task."""
     asked, escaped = exchange.asked_object, exchange.body.isascii()
     about = exchange.probe.about.partition(".")[0]
     if exchange.probe.kind != ProbeKind.REFUSE or encode(dict(asked), escaped=escaped) != exchange.body:
@@ -242,25 +244,25 @@ def _without_marks(exchange: Exchange) -> Exchange:
 
 
 def _goes_on(calls: Sequence[Call]) -> bool:
-    """Whether there is a task, which changes with time."""
+    """Whether an earlier call created a task, so that pauses matter."""
     return any(call.exchange.method == "POST" and call.exchange.task is not None for call in calls)
 
 
 def _pause(before: Exchange, after: Exchange) -> float:
-    """How long a task went on meanwhile, in seconds, rounded up to hundredths."""
+    """The pause between two requests in seconds, rounded up to hundredths; 0 if negligible."""
     gap = after.sent_at - before.received_at
     return math.ceil(gap * 100) / 100 if gap >= _PAUSE else 0.0
 
 
 def _raced(before: Call, after: Call) -> bool:
-    """Whether two creates were sent at once: they are alike, and bring the same external id."""
+    """Whether two creates were sent concurrently: they are equal and have the same external id."""
     one, two = before.exchange, after.exchange
     alike = (one.probe, one.method, one.target, one.body) == (two.probe, two.method, two.target, two.body)
     return alike and one.method == "POST" and bool(_external_id(one))
 
 
 def _repeated(before: Call, after: Call) -> bool:
-    """Whether a query comes once more."""
+    """Whether two queries are equal."""
     one, two = before.exchange, after.exchange
     alike = (one.method, one.target, one.headers) == (two.method, two.target, two.headers)
     return alike and one.method == "GET" and before.fetches == after.fetches

@@ -1,4 +1,4 @@
-"""Servers that are wrong about accounts and external ids."""
+"""Servers with errors in account isolation and external ids."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.contracts.verify.faulty_servers.messages import Request, Response, as
 from tests.contracts.verify.faulty_servers.refusals import is_taken
 
 group: Final = Group()
-# How long a race is open, in seconds.
+# The duration in which the race can occur, in seconds.
 _MOMENTS: Final = 0.03
 
 
 @group.server("account_isolation.tasks")
 class SharedTasks(KnowsKeys):
-    """Everybody can see every task."""
+    """A task can be queried with the key of another account."""
 
     def again(self, request: Request, response: Response) -> Response:
         owner = self.owners.get(request.task_id)
@@ -30,7 +30,7 @@ class SharedTasks(KnowsKeys):
 
 @group.server("account_isolation.tasks")
 class ForeignForbidden(KnowsKeys):
-    """A task of another account gets 403: it exists, then."""
+    """A query for another account's task is answered with 403, which reveals that it exists."""
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 400 and request.task_id in self.owners:
@@ -70,7 +70,7 @@ class SharedLists(KnowsKeys):
 
 
 class _Renaming(FaultyServer):
-    """External ids reach the right server under other names, so that it finds no duplicate."""
+    """Renames external ids on their way to the correct server, so that it finds no duplicate."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -101,7 +101,7 @@ class _Renaming(FaultyServer):
 
 
 class _Remembering(_Renaming):
-    """Knows what tasks it made, by account and external id."""
+    """Stores created tasks by account and external id, and the ended ones."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -121,7 +121,7 @@ class _Remembering(_Renaming):
 
 @group.server("external_ids.unique")
 class FreedAtTheEnd(_Remembering):
-    """An external id is free again when its task has ended."""
+    """An external id can be reused when its task has ended."""
 
     def forgets(self, request: Request, external_id: str) -> bool:
         return self.made.get((request.headers["authorization"], external_id)) in self.ended
@@ -129,7 +129,7 @@ class FreedAtTheEnd(_Remembering):
 
 @group.server("external_ids.unique")
 class ForgottenSoon(_Renaming):
-    """Only the latest external id is remembered."""
+    """Only the latest external id is checked for duplicates."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -142,7 +142,7 @@ class ForgottenSoon(_Renaming):
 
 @group.server("external_ids.unique")
 class GivesTheOldTask(KnowsKeys):
-    """A duplicate is answered with the task that has the external id."""
+    """A duplicate create is answered with the existing task."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -160,7 +160,7 @@ class GivesTheOldTask(KnowsKeys):
 
 @group.server("external_ids.race")
 class ChecksThenInserts(_Renaming):
-    """Whether an external id is free is looked up some moments before it is taken."""
+    """A race: the external id is checked some time before it is stored."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -179,7 +179,7 @@ class ChecksThenInserts(_Renaming):
 
 @group.server("external_ids.free_after_refusal")
 class BurntByRefusal(FaultyServer):
-    """An external id is taken before the request is looked at."""
+    """An external id is stored before the request is validated."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -200,14 +200,14 @@ class BurntByRefusal(FaultyServer):
 
 @group.after("external_ids.echoed")
 def shows_the_task_id(request: Request, response: Response) -> None:
-    """task_info shows the id of the task for the external id."""
+    """task_info has the task id in place of the external id."""
     for task in response.tasks if not request.creates else ():
         task["task_info"] = {"external_task_id": task["task_id"]}
 
 
 @group.after("external_ids.echoed")
 def folds_external_ids(request: Request, response: Response) -> None:
-    """External ids are shown in capitals."""
+    """task_info has the external id in upper case."""
     for task in response.tasks:
         info = as_object(task.get("task_info"))
         if "external_task_id" in info:
@@ -216,17 +216,17 @@ def folds_external_ids(request: Request, response: Response) -> None:
 
 @group.server("external_ids.query", KLING)
 class NoQueryByExternalId(FaultyServer):
-    """A task is found by its own id alone."""
+    """Queries by external id find nothing."""
 
     def serve(self, request: Request) -> Response:
-        if request.task_id.startswith("kc-") and not request.task_id.endswith("-nobody") and request.key:
+        if request.task_id.startswith("kc-") and not request.task_id.endswith("-unknown") and request.key:
             return self.refuse(RefusalReason.UNKNOWN_TASK, id=request.task_id)
         return self.right(request)
 
 
 @group.server("external_ids.exact")
 class FoldsCase(FaultyServer):
-    """External ids that differ only in the case of their letters are one."""
+    """External ids are compared case-insensitively."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -254,7 +254,7 @@ def keeps_external_ids_to_itself(request: Request, response: Response) -> None:
 
 @group.server("external_ids.unique")
 class FreedByFailure(_Remembering):
-    """An external id is free again when its task has failed."""
+    """An external id can be reused when its task has failed."""
 
     def serve(self, request: Request) -> Response:
         response = super().serve(request)
@@ -268,7 +268,7 @@ class FreedByFailure(_Remembering):
 
 @group.server("account_isolation.tasks")
 class ForeignTold(KnowsKeys):
-    """The text of the error says whose a task of another account is."""
+    """The error message for another account's task reveals that it exists."""
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 400 and request.task_id in self.owners:

@@ -1,4 +1,4 @@
-"""Servers that are wrong about keys."""
+"""Servers with errors in authentication."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ group: Final = Group()
 
 
 class KnowsKeys(FaultyServer):
-    """Remembers the Authorization headers that were good, and what tasks were made with them."""
+    """Stores the accepted Authorization headers and the tasks created with them."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -32,7 +32,7 @@ class KnowsKeys(FaultyServer):
         return response
 
     def as_first(self, request: Request) -> Response:
-        """The answer that the first good key gets."""
+        """The response to the same request with the first accepted key."""
         request.headers["authorization"] = self.good[0]
         return self.right(request)
 
@@ -51,7 +51,7 @@ class OpenQueries(KnowsKeys):
 
 @group.server("auth.required")
 class ForbiddenWithoutKey(KnowsKeys):
-    """Without a key there is 403."""
+    """A request without a key is answered with 403."""
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 401 and not request.headers.get("authorization"):
@@ -61,7 +61,7 @@ class ForbiddenWithoutKey(KnowsKeys):
 
 @group.server("auth.required")
 class EmptyHeader(KnowsKeys):
-    """An empty header is as good as a key."""
+    """An empty Authorization header is accepted."""
 
     def again(self, request: Request, response: Response) -> Response:
         return self.as_first(request) if request.headers.get("authorization") == "" else response
@@ -79,7 +79,7 @@ class OpenLists(KnowsKeys):
 
 @group.server("auth.wrong_key")
 class AnyKey(KnowsKeys):
-    """Any key is good that looks like one."""
+    """Any key that begins with sk- is accepted."""
 
     def again(self, request: Request, response: Response) -> Response:
         return (
@@ -89,7 +89,7 @@ class AnyKey(KnowsKeys):
 
 @group.server("auth.wrong_key")
 class PrefixOfAKey(KnowsKeys):
-    """The beginning of a key is enough."""
+    """A prefix of a key is accepted."""
 
     def again(self, request: Request, response: Response) -> Response:
         right = (
@@ -102,7 +102,7 @@ class PrefixOfAKey(KnowsKeys):
 
 @group.server("auth.wrong_key")
 class KeyAndMore(KnowsKeys):
-    """What follows a key is not looked at."""
+    """Characters after a valid key are ignored."""
 
     def again(self, request: Request, response: Response) -> Response:
         header = request.headers.get("authorization", "")
@@ -112,7 +112,7 @@ class KeyAndMore(KnowsKeys):
 
 @group.server("auth.wrong_key")
 class KeysInAnyCase(KnowsKeys):
-    """Keys are compared without regard to case."""
+    """Keys are compared case-insensitively."""
 
     def again(self, request: Request, response: Response) -> Response:
         header = request.headers.get("authorization", "").lower()
@@ -122,7 +122,7 @@ class KeysInAnyCase(KnowsKeys):
 
 @group.server("auth.wrong_key")
 class AnyScheme(KnowsKeys):
-    """Whatever stands before the key is skipped."""
+    """The scheme before the key is ignored."""
 
     def again(self, request: Request, response: Response) -> Response:
         header = request.headers.get("authorization", "")
@@ -132,7 +132,7 @@ class AnyScheme(KnowsKeys):
 
 @group.server("auth.wrong_key")
 class WrongKeyForbidden(KnowsKeys):
-    """A wrong key gets 403."""
+    """An invalid key is answered with 403."""
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 401 and request.key and request.key.count(".") != 2:
@@ -142,7 +142,7 @@ class WrongKeyForbidden(KnowsKeys):
 
 @group.server("auth.first")
 class BodyFirst(KnowsKeys):
-    """The body is looked at before the key."""
+    """The body is validated before the key is checked."""
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 401 and request.creates and "subject_image_list" not in request.peek:
@@ -152,7 +152,7 @@ class BodyFirst(KnowsKeys):
 
 @group.server("auth.first")
 class JSONFirst(KnowsKeys):
-    """The body is parsed before the key is looked at."""
+    """The body is parsed before the key is checked."""
 
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 401 and request.creates and request.json is None:
@@ -162,7 +162,7 @@ class JSONFirst(KnowsKeys):
 
 @group.server("auth.scheme_case")
 class BearerExactly(FaultyServer):
-    """The scheme has to be written Bearer."""
+    """The scheme Bearer is compared case-sensitively."""
 
     def serve(self, request: Request) -> Response:
         exact = request.headers.get("authorization", "Bearer").startswith("Bearer")
@@ -172,7 +172,7 @@ class BearerExactly(FaultyServer):
 
 
 class _Tokens(KnowsKeys):
-    """One kind of bad token passes, known by the code that the right server refuses it with."""
+    """Accepts one kind of invalid token, identified by the refusal code of the correct server."""
 
     codes: frozenset[int] = frozenset()
 
@@ -188,7 +188,7 @@ class _Tokens(KnowsKeys):
 
 @group.server("auth.token.expired", KLING)
 class ExpiredTokens(_Tokens):
-    """Nobody looks when a token expires."""
+    """Expired tokens are accepted."""
 
     codes = frozenset({1004})
 
@@ -205,7 +205,7 @@ class ExpiredCode(KnowsKeys):
 
 @group.server("auth.token.early", KLING)
 class EarlyTokens(_Tokens):
-    """Nobody looks from when on a token is valid."""
+    """Tokens are accepted before their nbf time."""
 
     codes = frozenset({1003})
 
@@ -223,7 +223,7 @@ def _claims(token: str) -> dict[str, object]:
 
 @group.server("auth.token.signature", KLING)
 class UnsignedTokens(_Tokens):
-    """Nobody looks at the signature of a token."""
+    """The signature of a token is not verified."""
 
     codes = frozenset({1000, 1002})
 
@@ -237,17 +237,17 @@ class UnsignedTokens(_Tokens):
 
 @group.server("auth.token.issuer", KLING)
 class AnyIssuer(_Tokens):
-    """Nobody looks who issued a token."""
+    """The issuer of a token is not checked."""
 
     codes = frozenset({1000, 1002})
 
     def wanted(self, request: Request) -> bool:
-        return str(_claims(request.key).get("iss")).endswith("-nobody")
+        return str(_claims(request.key).get("iss")).endswith("-unknown")
 
 
 @group.server("auth.token.unsigned", KLING)
 class AlgorithmNone(_Tokens):
-    """A token may say that it needs no signature."""
+    """Unsigned tokens (alg: none) are accepted."""
 
     codes = frozenset({1000, 1002})
 

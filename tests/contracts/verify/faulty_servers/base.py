@@ -1,8 +1,8 @@
 """Faulty servers, one fault each: the counterexamples of the verifier's checks.
 
-A faulty server wraps a correct server and changes requests, responses or callbacks on their way. Each
-`Fault` names the one check that must find it; a check without a fault proves nothing. The faults are test
-material and not in the wheel, but their descriptions are: `checks/faults.json`, for `explain`.
+A faulty server wraps a correct server and changes requests, responses or callbacks. Each `Fault` names the
+check that must find it; a check without a fault proves nothing. The faults are test data and not in the
+wheel, but their descriptions are: `checks/faults.json`, for `explain`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ Serve = Callable[[Request], Response]
 
 
 class Behind(NamedTuple):
-    """The correct server behind a faulty one: its gateway, its responses, and its time in Unix seconds."""
+    """The correct server behind a faulty one: its gateway, its `serve`, and its clock in Unix seconds."""
 
     gateway: Gateway
     serve: Serve
@@ -34,7 +35,7 @@ class Behind(NamedTuple):
 class FaultyServer:
     """A correct server until a subclass changes its requests, its responses, or both.
 
-    Each run makes an instance of its own, which may keep state. `right` is the server behind it.
+    Each run has a new instance, which may keep state. `right` is the correct server behind it.
     """
 
     def __init__(self, behind: Behind) -> None:
@@ -51,10 +52,10 @@ class FaultyServer:
         return response
 
     def before(self, request: Request) -> None:
-        """Change a request on its way in."""
+        """Change an incoming request."""
 
     def after(self, request: Request, response: Response) -> None:
-        """Change a response on its way out."""
+        """Change an outgoing response."""
 
     def call_back(self, callback: Callback) -> Iterable[Callback]:
         """The callbacks that are sent instead of this one: usually itself."""
@@ -62,14 +63,14 @@ class FaultyServer:
 
     def knows(self, request: Request) -> bool:
         """Whether the key of a request is valid: a query with it is refused for other reasons."""
-        path = f"{self.gateway.create_path}/nobody"
+        path = f"{self.gateway.create_path}/unknown"
         query = Request(
             gateway=self.gateway, method="GET", path=path, host=request.host, headers=dict(request.headers)
         )
         return self.right(query).status != 401
 
     def refuse(self, reason: RefusalReason, **values: object) -> Response:
-        """A refusal as the gateway has it."""
+        """A refusal in the shape of the gateway."""
         refusal = self.gateway.refusals[reason]
         known = {"message": "value is invalid", "id": "", "model": "", "method": "", "path": "", "parts": 0}
         response = Response(status=refusal.status)
@@ -77,7 +78,7 @@ class FaultyServer:
         return response
 
     def success(self, data: object) -> Response:
-        """A success with something in it."""
+        """A successful response with this data."""
         response = Response()
         word = self.gateway.main.success_word.value
         response.json = {"code": 0, "message": word, "request_id": str(uuid4()), "data": data}
@@ -86,18 +87,18 @@ class FaultyServer:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A faulty server by name. `catches` is the check that must find it, `says` describes the fault.
+    """A faulty server by name. `catches` is the check that must find it.
 
-    `also` are checks that find it too, where one fault breaks several properties.
+    `also` are other checks that find it, because the fault violates several properties.
     """
 
     name: str
     catches: str
-    says: str
+    description: str
     make: Callable[[Behind], FaultyServer]
     gateways: tuple[Gateway, ...] = GATEWAYS
     also: frozenset[str] = frozenset()
-    # How many images a run has to be allowed to show it.
+    # The number of images that a run needs to find it.
     images: int = 20
 
     def __str__(self) -> str:
@@ -114,7 +115,7 @@ class Group:
         self,
         catches: str,
         name: str,
-        says: str,
+        description: str,
         make: Callable[[Behind], FaultyServer],
         gateways: tuple[Gateway, ...] = GATEWAYS,
         also: Iterable[str] = (),
@@ -124,7 +125,7 @@ class Group:
             Fault(
                 name=name.strip("_").replace("_", " "),
                 catches=catches,
-                says=says,
+                description=description,
                 make=make,
                 gateways=gateways,
                 also=frozenset(also),
@@ -138,7 +139,7 @@ class Group:
         """A faulty server as a class: its docstring describes the fault."""
 
         def note(kind: type[FaultyServer]) -> type[FaultyServer]:
-            self.add(catches, _words(kind.__name__), _said(kind), kind, gateways or GATEWAYS, also)
+            self.add(catches, _words(kind.__name__), _description(kind), kind, gateways or GATEWAYS, also)
             return kind
 
         return note
@@ -146,14 +147,14 @@ class Group:
     def before(
         self, catches: str, *gateways: Gateway, also: Iterable[str] = ()
     ) -> Callable[[Callable[[Request], object]], Callable[[Request], object]]:
-        """A faulty server as a function that changes requests on their way in."""
+        """A faulty server as a function that changes incoming requests."""
 
         def note(mutate: Callable[[Request], object]) -> Callable[[Request], object]:
             class Mutating(FaultyServer):
                 def before(self, request: Request) -> None:
                     mutate(request)
 
-            self.add(catches, mutate.__name__, _said(mutate), Mutating, gateways or GATEWAYS, also)
+            self.add(catches, mutate.__name__, _description(mutate), Mutating, gateways or GATEWAYS, also)
             return mutate
 
         return note
@@ -161,14 +162,14 @@ class Group:
     def after(
         self, catches: str, *gateways: Gateway, also: Iterable[str] = ()
     ) -> Callable[[Callable[[Request, Response], object]], Callable[[Request, Response], object]]:
-        """A faulty server as a function that changes responses on their way out."""
+        """A faulty server as a function that changes outgoing responses."""
 
         def note(mutate: Callable[[Request, Response], object]) -> Callable[[Request, Response], object]:
             class Mutating(FaultyServer):
                 def after(self, request: Request, response: Response) -> None:
                     mutate(request, response)
 
-            self.add(catches, mutate.__name__, _said(mutate), Mutating, gateways or GATEWAYS, also)
+            self.add(catches, mutate.__name__, _description(mutate), Mutating, gateways or GATEWAYS, also)
             return mutate
 
         return note
@@ -187,13 +188,15 @@ class Group:
                         return self.refuse(RefusalReason.INVALID)
                     return self.right(request)
 
-            self.add(catches, refused.__name__, _said(refused), Refusing, gateways or GATEWAYS, also, images)
+            self.add(
+                catches, refused.__name__, _description(refused), Refusing, gateways or GATEWAYS, also, images
+            )
             return refused
 
         return note
 
 
-def _said(thing: object) -> str:
+def _description(thing: object) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
@@ -201,8 +204,13 @@ def _words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-# What httpx sets by itself, from the content and the URL.
+# Headers that httpx sets from the content and the URL.
 _OF_THE_WIRE: Final = frozenset({"content-length", "transfer-encoding", "host"})
+
+
+@lru_cache(maxsize=256)
+def _url(host: str, target: str) -> httpx.URL:
+    return httpx.URL(host).copy_with(raw_path=target.encode("ascii"))
 
 
 class FaultyTransport(httpx.BaseTransport):
@@ -244,7 +252,7 @@ class FaultyTransport(httpx.BaseTransport):
 
     def _pass_on(self, request: Request) -> Response:
         target = f"{request.path}?{request.query}" if request.query else request.path
-        url = httpx.URL(request.host).copy_with(raw_path=target.encode("ascii"))
+        url = _url(request.host, target)
         headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
         sent = httpx.Request(request.method, url, headers=headers, content=request.content)
         received = self._inner.handle_request(sent)

@@ -1,4 +1,4 @@
-"""Servers whose callbacks are wrong."""
+"""Servers with wrong callbacks."""
 
 from __future__ import annotations
 
@@ -34,59 +34,59 @@ def _ended(task: Object) -> bool:
 
 @_calling("callbacks.each_change")
 def none(callback: Callback) -> Iterable[Callback]:
-    """There are no callbacks."""
+    """No callbacks are sent."""
     return []
 
 
 @_calling("callbacks.each_change")
 def the_end_only(callback: Callback) -> Iterable[Callback]:
-    """Only the end is told."""
+    """A callback is sent only for the terminal status."""
     return [callback] if _ended(callback.task) else []
 
 
 @_calling("callbacks.each_change")
 def no_failures(callback: Callback) -> Iterable[Callback]:
-    """A failure is not told."""
+    """No callback is sent for a failed task."""
     return [] if callback.task["task_status"] == "failed" else [callback]
 
 
 @_calling("callbacks.each_change")
 def the_beginning_only(callback: Callback) -> Iterable[Callback]:
-    """The end is not told."""
+    """No callback is sent for the terminal status."""
     return [] if _ended(callback.task) else [callback]
 
 
 @_calling("callbacks.bare")
 def enveloped(callback: Callback) -> Iterable[Callback]:
-    """The task comes in the envelope of an answer."""
+    """The body of a callback is a response envelope."""
     callback.json = {"code": 0, "message": "SUCCEED", "request_id": "1", "data": callback.peek}
     return [callback]
 
 
 @_calling("callbacks.bare")
 def a_form(callback: Callback) -> Iterable[Callback]:
-    """The task comes as a form."""
+    """The body of a callback is form-encoded."""
     callback.content = urlencode({name: str(value) for name, value in callback.peek.items()}).encode()
     return [callback]
 
 
 @_calling("callbacks.bare")
 def encoded_twice(callback: Callback) -> Iterable[Callback]:
-    """The task is a text in JSON."""
+    """The body of a callback is a JSON string that contains the task."""
     callback.content = json.dumps(callback.content.decode()).encode()
     return [callback]
 
 
 @_calling("callbacks.bare")
 def an_id_alone(callback: Callback) -> Iterable[Callback]:
-    """A callback tells the id alone."""
+    """A callback contains only the task id."""
     callback.json = {"task_id": callback.peek["task_id"]}
     return [callback]
 
 
 @_calling("callbacks.body")
 def own_stamps(callback: Callback) -> Iterable[Callback]:
-    """updated_at is when the callback was sent."""
+    """updated_at in a callback is later than in a query."""
     stamp = callback.task["updated_at"]
     callback.task["updated_at"] = stamp + 250 if isinstance(stamp, int) else stamp
     return [callback]
@@ -94,7 +94,7 @@ def own_stamps(callback: Callback) -> Iterable[Callback]:
 
 @_calling("callbacks.body")
 def stamps_in_seconds(callback: Callback) -> Iterable[Callback]:
-    """Stamps are in seconds."""
+    """Timestamps are in seconds."""
     for name in ("created_at", "updated_at"):
         stamp = callback.task[name]
         callback.task[name] = stamp // 1000 if isinstance(stamp, int) else stamp
@@ -103,14 +103,14 @@ def stamps_in_seconds(callback: Callback) -> Iterable[Callback]:
 
 @_calling("callbacks.body")
 def no_result(callback: Callback) -> Iterable[Callback]:
-    """A callback has no images."""
+    """A callback lacks the images."""
     callback.task["task_result"] = {}
     return [callback]
 
 
 @_calling("callbacks.body")
 def other_urls(callback: Callback) -> Iterable[Callback]:
-    """The URLs in a callback are not those of a query."""
+    """The result URLs in a callback differ from those of a query."""
     for image in images_of(callback.task):
         image["url"] = f"{image['url']}?from=callback"
     return [callback]
@@ -118,14 +118,14 @@ def other_urls(callback: Callback) -> Iterable[Callback]:
 
 @_calling("callbacks.body")
 def no_reason(callback: Callback) -> Iterable[Callback]:
-    """A callback does not say why a task has failed."""
+    """A callback lacks the reason of a failure."""
     callback.task.pop("task_status_msg", None)
     return [callback]
 
 
 @_calling("callbacks.body")
 def other_words(callback: Callback) -> Iterable[Callback]:
-    """A callback calls the good end succeeded."""
+    """A callback has status succeeded instead of succeed."""
     if callback.task["task_status"] == "succeed":
         callback.task["task_status"] = "succeeded"
     return [callback]
@@ -133,7 +133,7 @@ def other_words(callback: Callback) -> Iterable[Callback]:
 
 @group.server("callbacks.body")
 class LatestTask(FaultyServer):
-    """A callback shows the task that was created last."""
+    """A callback contains the task that was created last."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -148,7 +148,7 @@ class LatestTask(FaultyServer):
 
 @group.server("callbacks.order")
 class EndFirst(FaultyServer):
-    """processing is told after the end."""
+    """The callback for processing is sent after the terminal one."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -165,7 +165,7 @@ class EndFirst(FaultyServer):
 
 @group.server("callbacks.retry")
 class NoSecondAttempt(FaultyServer):
-    """There is one attempt."""
+    """A failed callback is not retried."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -180,13 +180,13 @@ class NoSecondAttempt(FaultyServer):
 
 @_calling("callbacks.stops")
 def again_and_again(callback: Callback) -> Iterable[Callback]:
-    """Each callback is sent eight times, whatever is answered."""
+    """Each callback is sent eight times, even if it was accepted."""
     return [callback] * 8
 
 
 @group.server("callbacks.retry")
 class GivesUp(FaultyServer):
-    """After a failure no callback comes any more."""
+    """After a failed delivery no further callbacks of the task are sent."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -204,20 +204,20 @@ class GivesUp(FaultyServer):
 
 @_calling("callbacks.content_type")
 def no_type(callback: Callback) -> Iterable[Callback]:
-    """A callback does not say what it is."""
+    """A callback has no Content-Type."""
     callback.headers.pop("content-type", None)
     return [callback]
 
 
 @_calling("callbacks.content_type")
 def plain_text(callback: Callback) -> Iterable[Callback]:
-    """A callback says that it is text."""
+    """A callback has Content-Type text/plain."""
     callback.headers["content-type"] = "text/plain"
     return [callback]
 
 
 class _KnowsCreates(FaultyServer):
-    """Remembers what the latest create came with."""
+    """Stores the headers of the latest create."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -230,7 +230,7 @@ class _KnowsCreates(FaultyServer):
 
 @group.server("callbacks.no_key")
 class PassesHeadersOn(_KnowsCreates):
-    """A callback has the headers of the create."""
+    """A callback repeats the headers of the create."""
 
     def call_back(self, callback: Callback) -> Iterable[Callback]:
         callback.headers["authorization"] = self.header
@@ -239,7 +239,7 @@ class PassesHeadersOn(_KnowsCreates):
 
 @group.server("callbacks.no_key")
 class KeyInTheBody(_KnowsCreates):
-    """A callback says whose task it is, by key."""
+    """A callback contains the key of the account."""
 
     def call_back(self, callback: Callback) -> Iterable[Callback]:
         callback.task["user"] = self.header.partition(" ")[2]
@@ -248,7 +248,7 @@ class KeyInTheBody(_KnowsCreates):
 
 @group.server("invalid_requests.no_callback")
 class CallsForRefusals(FaultyServer):
-    """A refused request is followed by a callback that says so."""
+    """A refused request causes a callback for a failed task."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -274,22 +274,22 @@ class CallsForRefusals(FaultyServer):
 
 @group.server("callbacks.not_early")
 class QueriesLagBehind(FaultyServer):
-    """After a callback the next query is answered from a cache, with what the query before it saw."""
+    """The first query after a callback is answered from a cache, with the answer of the query before it."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
         self._seen: dict[object, bytes] = {}
-        self._told: set[object] = set()
+        self._reported: set[object] = set()
 
     def after(self, request: Request, response: Response) -> None:
         name = request.task_id
-        if name not in self._told and response.task:
+        if name not in self._reported and response.task:
             self._seen[name] = json.dumps(response.task).encode()
         elif name in self._seen and response.task:
-            self._told.discard(name)
+            self._reported.discard(name)
             response.body["data"] = json.loads(self._seen[name])
 
     def call_back(self, callback: Callback) -> Iterable[Callback]:
         if callback.task["task_status"] != "submitted":
-            self._told.add(callback.task["task_id"])
+            self._reported.add(callback.task["task_id"])
         yield callback

@@ -1,4 +1,4 @@
-"""All faults, in the order of the checks that find them. As a program it prints their descriptions."""
+"""All faults, in the order of the checks that find them. Run as a program, it prints their descriptions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def described() -> str:
     """The content of `checks/faults.json`: descriptions of the faults by the check that finds them."""
     found: dict[str, list[str]] = {}
     for fault in FAULTS:
-        found.setdefault(fault.catches, []).append(fault.says)
+        found.setdefault(fault.catches, []).append(fault.description)
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Servers that take for a word, or for a URL, what nearly is one."""
+"""Servers that accept values similar to an enum value or a URL."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ def _ratio(request: Request, option: str) -> None:
 
 @group.before("refuses.aspect_ratio.enum")
 def trims_the_ratio(request: Request) -> None:
-    """Blanks around a ratio do not matter."""
+    """Blanks around the aspect ratio are ignored."""
     _ratio(request, text_in(request, "aspect_ratio").strip())
 
 
 @group.before("refuses.aspect_ratio.enum")
 def blanks_in_the_ratio(request: Request) -> None:
-    """Blanks in a ratio do not matter."""
+    """Blanks inside the aspect ratio are ignored."""
     _ratio(request, text_in(request, "aspect_ratio").replace(" ", ""))
 
 
 @group.before("refuses.aspect_ratio.enum")
 def normalises_the_ratio(request: Request) -> None:
-    """A ratio in wide digits and signs counts as the usual one."""
+    """An aspect ratio in full-width characters is accepted."""
     _ratio(request, unicodedata.normalize("NFKC", text_in(request, "aspect_ratio")))
 
 
 @group.before("refuses.aspect_ratio.enum")
 def other_signs_in_the_ratio(request: Request) -> None:
-    """16x9 counts as 16:9."""
+    """16x9 is accepted as 16:9."""
     _ratio(request, text_in(request, "aspect_ratio").replace("x", ":"))
 
 
 @group.before("refuses.aspect_ratio.enum")
 def any_ratio(request: Request) -> None:
-    """Whatever looks like a ratio is one."""
+    """Any text of the form digits:digits is accepted as aspect ratio."""
     if re.fullmatch(r"\d+:\d+", text_in(request, "aspect_ratio")):
         request.body["aspect_ratio"] = (
             "16:9"
@@ -56,21 +56,21 @@ def any_ratio(request: Request) -> None:
 
 @group.before("refuses.aspect_ratio.enum")
 def unknown_ratio_is_default(request: Request) -> None:
-    """An unknown ratio is replaced by 16:9."""
+    """An unknown aspect ratio is replaced by 16:9."""
     if (given := text_in(request, "aspect_ratio")) and given not in ASPECT_RATIOS.value:
         request.body["aspect_ratio"] = "16:9"
 
 
 @group.before("refuses.aspect_ratio.enum")
 def mirrored_ratio(request: Request) -> None:
-    """Every ratio may be turned round, 9:21 too."""
+    """The inverted aspect ratio 9:21 is accepted."""
     if text_in(request, "aspect_ratio") == "9:21":
         request.body["aspect_ratio"] = "21:9"
 
 
 @group.before("refuses.aspect_ratio.enum")
 def matches_a_prefix(request: Request) -> None:
-    """A ratio has to begin like one of the eight."""
+    """Any text that begins with an aspect ratio is accepted."""
     given = text_in(request, "aspect_ratio")
     for option in ASPECT_RATIOS.value:
         if given != option and given.startswith(option):
@@ -79,7 +79,7 @@ def matches_a_prefix(request: Request) -> None:
 
 @group.before("refuses.aspect_ratio.type")
 def ratio_in_a_list(request: Request) -> None:
-    """A ratio that is no text is left out."""
+    """An aspect ratio that is not a string is ignored."""
     if request.creates and isinstance(request.peek.get("aspect_ratio"), list | dict | int | float):
         del request.body["aspect_ratio"]
 
@@ -91,14 +91,14 @@ def _models(request: Request) -> tuple[str, ...]:
 
 @group.before("refuses.model_name.enum")
 def model_in_any_case(request: Request) -> None:
-    """KLING-V2 is kling-v2."""
+    """Model names are compared case-insensitively."""
     if (given := text_in(request, "model_name").lower()) in _models(request):
         request.body["model_name"] = given
 
 
 @group.before("refuses.model_name.enum")
 def model_by_its_beginning(request: Request) -> None:
-    """A model has to begin with the name of one."""
+    """Any text that begins with a model name is accepted."""
     given = text_in(request, "model_name")
     if given not in _models(request) and given.startswith(_models(request)):
         request.body["model_name"] = _models(request)[0]
@@ -106,14 +106,14 @@ def model_by_its_beginning(request: Request) -> None:
 
 @group.before("refuses.model_name.enum")
 def trims_the_model(request: Request) -> None:
-    """Blanks around a model do not matter."""
+    """Blanks around a model name are ignored."""
     if (given := text_in(request, "model_name").strip()) in _models(request):
         request.body["model_name"] = given
 
 
 @group.before("refuses.model_name.type")
 def model_of_any_type(request: Request) -> None:
-    """A model that is no text is the usual one."""
+    """A model name that is not a string is replaced by the default."""
     if (
         request.creates
         and request.peek.get("model_name") is not None
@@ -124,14 +124,14 @@ def model_of_any_type(request: Request) -> None:
 
 @group.before("refuses.callback_url.url")
 def callbacks_by_any_scheme(request: Request) -> None:
-    """The scheme of callback_url is not looked at."""
+    """The scheme of callback_url is not checked."""
     if re.match("[a-z]+://[a-z]", given := text_in(request, "callback_url")) and not given.startswith("http"):
         del request.body["callback_url"]
 
 
 @group.before("refuses.callback_url.url")
 def callbacks_by_their_beginning(request: Request) -> None:
-    """callback_url has to begin with http."""
+    """Any callback_url that begins with http is accepted."""
     given = text_in(request, "callback_url")
     if given.startswith("http") and "/callback/" not in given:
         del request.body["callback_url"]
@@ -139,13 +139,13 @@ def callbacks_by_their_beginning(request: Request) -> None:
 
 @group.before("refuses.callback_url.url")
 def relative_callbacks(request: Request) -> None:
-    """callback_url may be a path."""
+    """A path is accepted as callback_url."""
     if text_in(request, "callback_url").startswith("/"):
         del request.body["callback_url"]
 
 
 @group.before("refuses.callback_url.url")
 def trims_the_callback(request: Request) -> None:
-    """Blanks around callback_url do not matter."""
+    """Blanks around callback_url are ignored."""
     if given := text_in(request, "callback_url"):
         request.body["callback_url"] = given.strip()

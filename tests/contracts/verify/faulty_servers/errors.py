@@ -1,4 +1,4 @@
-"""Servers that refuse with another error than is due, or that do not refuse nonsense."""
+"""Servers that refuse with a wrong error, or accept malformed requests."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ def _fastapi(response: Response, status: int = 422) -> None:
 
 @group.after("errors.validation")
 def errors_of_a_framework(request: Request, response: Response) -> None:
-    """Bad requests get the framework's own error."""
+    """Invalid requests are refused with the framework's error."""
     if invalid(request, response) and response.status == 400 and not has_own_error(response):
         _fastapi(response)
 
 
 @group.after("errors.validation")
 def another_code(request: Request, response: Response) -> None:
-    """Bad requests have code 1200."""
+    """Invalid requests are refused with code 1200."""
     if invalid(request, response) and response.peek.get("code") == 1201 and not has_own_error(response):
         response.body["code"] = 1200
 
 
 @group.after("errors.validation")
 def code_of_errors_as_text(request: Request, response: Response) -> None:
-    """The code of an error is "1201"."""
+    """The code of an error is the string "1201"."""
     if invalid(request, response) and response.peek.get("code") == 1201 and not has_own_error(response):
         response.body["code"] = "1201"
 
 
 @group.after("errors.validation")
 def no_message_in_errors(request: Request, response: Response) -> None:
-    """Bad requests get no message."""
+    """Invalid requests are refused without a message."""
     if invalid(request, response) and not has_own_error(response) and response.status == 400:
         response.body["message"] = ""
 
 
 @group.after("errors.bad_json")
 def bad_json_422(request: Request, response: Response) -> None:
-    """Bad JSON gets the framework's own error."""
+    """Malformed JSON is refused with the framework's error."""
     if malformed(request) and response.status == 400:
         _fastapi(response)
 
 
 @group.after("errors.bad_json")
 def bad_json_415(request: Request, response: Response) -> None:
-    """Bad JSON gets 415."""
+    """Malformed JSON is refused with 415."""
     if malformed(request) and response.status == 400:
         response.status = 415
 
 
 @group.after("errors.unknown_model")
 def unknown_model_404(request: Request, response: Response) -> None:
-    """An unknown model gets 404."""
+    """An unknown model is refused with 404."""
     if request.creates and any(
         text in str(response.peek) for text in ("and model", "model is not supported")
     ):
@@ -72,7 +72,7 @@ def unknown_model_404(request: Request, response: Response) -> None:
 
 @group.after("errors.unknown_model", COMETAPI)
 def unknown_model_in_the_envelope(request: Request, response: Response) -> None:
-    """An unknown model is refused as Kling refuses it, not as this gateway does."""
+    """An unknown model is refused with Kling's error instead of this gateway's."""
     if response.status == 503 and request.creates:
         response.status = 400
         response.json = {"code": 1201, "message": "model is not supported", "request_id": str(uuid4())}
@@ -84,56 +84,56 @@ def _duplicate(request: Request, response: Response) -> bool:
 
 @group.after("errors.duplicate_id")
 def conflict(request: Request, response: Response) -> None:
-    """A duplicate gets 409."""
+    """A duplicate external id is refused with 409."""
     if _duplicate(request, response):
         response.status = 409
 
 
 @group.after("errors.duplicate_id")
 def duplicate_code(request: Request, response: Response) -> None:
-    """A duplicate gets the code for too many requests."""
+    """A duplicate external id is refused with the code for too many requests."""
     if _duplicate(request, response):
         response.body["code"] = 1303
 
 
 @group.after("errors.unknown_task")
 def unknown_task_404(request: Request, response: Response) -> None:
-    """An unknown task gets 404."""
+    """An unknown task is refused with 404."""
     if request.task_id and response.status == 400:
         response.status = 404
 
 
 @group.after("errors.unknown_task")
 def unknown_task_code(request: Request, response: Response) -> None:
-    """An unknown task has another code."""
+    """An unknown task is refused with the wrong code."""
     if request.task_id and response.status == 400:
         response.body["code"] = 1203 if response.peek["code"] == 1201 else "task_missing"
 
 
 @group.after("errors.no_key")
 def no_key_detail(request: Request, response: Response) -> None:
-    """Without a key there is the framework's own error."""
+    """A missing key is refused with the framework's error."""
     if response.status == 401 and not request.headers.get("authorization"):
         response.json = {"detail": "Not authenticated"}
 
 
 @group.after("errors.wrong_key")
 def wrong_key_detail(request: Request, response: Response) -> None:
-    """A wrong key gets another shape of error."""
+    """An invalid key is refused with another error shape."""
     if response.status == 401 and request.headers.get("authorization"):
         response.json = {"code": 401, "message": "unauthorised", "request_id": str(uuid4())}
 
 
 @group.after("errors.wrong_method")
 def no_allow(request: Request, response: Response) -> None:
-    """405 does not tell what is allowed."""
+    """405 lacks the Allow header."""
     if response.status == 405:
         response.headers.pop("allow", None)
 
 
 @group.server("errors.wrong_method")
 class DeleteWorks(FaultyServer):
-    """DELETE of a task seems to work."""
+    """DELETE of a task is answered with success."""
 
     def serve(self, request: Request) -> Response:
         if request.method == "DELETE" and request.key:
@@ -143,7 +143,7 @@ class DeleteWorks(FaultyServer):
 
 @group.after("errors.wrong_method")
 def wrong_method_is_bad(request: Request, response: Response) -> None:
-    """A wrong method gets 400."""
+    """A wrong method is refused with 400."""
     if response.status == 405:
         response.status = 400
 
@@ -160,14 +160,14 @@ class AnyPathIsGood(FaultyServer):
 
 @group.after("errors.unknown_path")
 def unknown_path_is_bad(request: Request, response: Response) -> None:
-    """Unknown paths get 400."""
+    """Unknown paths are refused with 400."""
     if response.status == 404:
         response.status = 400
 
 
 @group.server("routing.unknown_ids")
 class MadeUpTasks(FaultyServer):
-    """An unknown id gets a task that was made up."""
+    """A query for an unknown id is answered with an invented task."""
 
     def serve(self, request: Request) -> Response:
         response = self.right(request)
@@ -186,7 +186,7 @@ class MadeUpTasks(FaultyServer):
 
 @group.server("routing.unknown_ids")
 class EmptyForUnknownIds(FaultyServer):
-    """An unknown id gets a success with nothing in it."""
+    """A query for an unknown id is answered with an empty success."""
 
     def serve(self, request: Request) -> Response:
         response = self.right(request)
@@ -196,7 +196,7 @@ class EmptyForUnknownIds(FaultyServer):
 
 
 class _Lenient(FaultyServer):
-    """A body that is no JSON object is repaired, and the task made."""
+    """Repairs a body that is not a JSON object, and creates the task."""
 
     def repaired(self, raw: bytes) -> bytes:
         return raw
@@ -209,7 +209,7 @@ class _Lenient(FaultyServer):
 
 @group.server("malformed_bodies.refused")
 class ReadsTheFirstValue(_Lenient):
-    """What follows the first JSON value of a body is not read."""
+    """Text after the first JSON value of a body is ignored."""
 
     def repaired(self, raw: bytes) -> bytes:
         try:
@@ -221,7 +221,7 @@ class ReadsTheFirstValue(_Lenient):
 
 @group.server("malformed_bodies.refused")
 class TakesNaN(_Lenient):
-    """NaN passes, as this language's parser lets it."""
+    """NaN is accepted, as Python's parser does by default."""
 
     def serve(self, request: Request) -> Response:
         if request.creates and b"NaN" in request.raw:
@@ -231,7 +231,7 @@ class TakesNaN(_Lenient):
 
 @group.server("malformed_bodies.refused")
 class TakesTrailingCommas(_Lenient):
-    """A comma before a closing brace is skipped."""
+    """A trailing comma is accepted."""
 
     def repaired(self, raw: bytes) -> bytes:
         return raw.replace(b",}", b"}")
@@ -239,7 +239,7 @@ class TakesTrailingCommas(_Lenient):
 
 @group.server("malformed_bodies.refused")
 class TakesTheFirstOfAList(_Lenient):
-    """A list of one request is that request."""
+    """A list that contains a request is accepted as the request."""
 
     def serve(self, request: Request) -> Response:
         if request.creates and (listed := as_list(request.json)):
@@ -249,7 +249,7 @@ class TakesTheFirstOfAList(_Lenient):
 
 @group.server("malformed_bodies.refused")
 class TakesAnyEncoding(_Lenient):
-    """Bytes that are no UTF-8 are replaced."""
+    """Invalid UTF-8 is replaced."""
 
     def repaired(self, raw: bytes) -> bytes:
         return raw.decode("utf-8", "replace").encode()
@@ -257,27 +257,27 @@ class TakesAnyEncoding(_Lenient):
 
 @group.after("errors.wrong_method")
 def allows_everything(request: Request, response: Response) -> None:
-    """Allow names every method there is."""
+    """Allow lists every method."""
     if response.status == 405:
         response.headers["allow"] = "GET, POST, PUT, PATCH, DELETE"
 
 
 @group.after("errors.wrong_method")
 def framework_says_no(request: Request, response: Response) -> None:
-    """A wrong method is refused with the error of a framework."""
+    """A wrong method is refused with the framework's error."""
     if response.status == 405:
         response.json = {"detail": "Method Not Allowed"}
 
 
 @group.after("errors.unknown_path")
 def framework_knows_no_path(request: Request, response: Response) -> None:
-    """An unknown path is refused with the error of a framework."""
+    """An unknown path is refused with the framework's error."""
     if response.status == 404:
         response.json = {"detail": "Not Found"}
 
 
 @group.after("errors.wrong_key", COMETAPI)
 def errors_without_a_type(request: Request, response: Response) -> None:
-    """The error about a key has no type."""
+    """The error for an invalid key has no type."""
     if response.status == 401 and request.key:
         as_object(response.body["error"]).pop("type")

@@ -1,4 +1,4 @@
-"""Servers that take what has to be refused. Made from the declarations: each forgets one rule."""
+"""Servers that do not check one rule, derived from the operations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ group: Final = Group()
 
 
 def repair(gateway: Gateway, body: Object, name: str) -> None:
-    """Put something valid where a field is, or nothing: what is behind then takes the request."""
+    """Replace a field by a valid value, or remove it, so that the correct server accepts the request."""
     operation = gateway.main
     body.pop(name, None)
     body |= {key: value for key, value in minimal(operation).items() if key == name}
 
 
 class Forgetful(FaultyServer):
-    """One rule is not looked at."""
+    """Does not check one rule."""
 
     def __init__(self, rule: str, behind: Behind) -> None:
         super().__init__(behind)
@@ -51,7 +51,7 @@ def _collect() -> None:
         group.add(
             f"refuses.{rule}",
             "the rule is forgotten",
-            f"Nobody checks that {sentence}.",
+            f"The rule is not checked: {sentence}.",
             partial(Forgetful, rule),
             mine,
         )

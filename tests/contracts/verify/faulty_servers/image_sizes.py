@@ -1,4 +1,4 @@
-"""Servers that measure pictures wrongly, so that tasks end otherwise than they should."""
+"""Servers that measure images wrongly, so that tasks succeed that must fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contracts.verify.faulty_servers.tasks import everywhere
 
 group: Final = Group()
 Spares = Callable[[str, PictureHeader | None], bool]
-# What the further ones cost besides is more than a tight budget has.
+# Most of these faults need more images than a small budget allows.
 _IMAGES: Final = 40
 _BOTH: Final = (COMETAPI, KLING)
 
@@ -46,7 +46,7 @@ def _sparing(rule: str, *gateways: Gateway, images: int = _IMAGES) -> Callable[[
 
 
 def _holders(request: Request) -> list[Object]:
-    """The objects of a create in which pictures stand."""
+    """The objects of a create that contain images."""
     if not request.creates:
         return []
     return [request.peek, *map(as_object, subjects_in(request))]
@@ -64,49 +64,49 @@ def _header(text: str) -> PictureHeader | None:
 
 @_sparing("subject_image.min_side", images=20)
 def looks_at_the_width(name: str, header: PictureHeader | None) -> bool:
-    """Only the width of a subject is measured."""
+    """Only the width of a subject image is checked."""
     return name == "subject_image" and header is not None and header.width >= 300 > header.height
 
 
 @_sparing("subject_image.min_side")
 def looks_at_the_height(name: str, header: PictureHeader | None) -> bool:
-    """Only the height of a subject is measured."""
+    """Only the height of a subject image is checked."""
     return name == "subject_image" and header is not None and header.height >= 300 > header.width
 
 
 @_sparing("subject_image.shape")
 def subjects_of_any_shape(name: str, header: PictureHeader | None) -> bool:
-    """A subject may be as long as it likes."""
+    """The aspect ratio of a subject image is not checked."""
     return name == "subject_image" and header is not None and max(header[1:]) > 2.5 * min(header[1:])
 
 
 @_sparing("subject_image.format")
 def subjects_of_any_kind(name: str, header: PictureHeader | None) -> bool:
-    """Any bytes are a subject."""
+    """The format of a subject image is not checked."""
     return name == "subject_image" and header is None
 
 
 @_sparing("scence_image.min_side", COMETAPI)
 def small_scences(name: str, header: PictureHeader | None) -> bool:
-    """The scene is not measured."""
+    """The size of the scene image is not checked."""
     return name == "scence_image" and header is not None and min(header[1:]) < 300
 
 
 @_sparing("scene_image.min_side", KLING)
 def small_scenes(name: str, header: PictureHeader | None) -> bool:
-    """The scene is not measured."""
+    """The size of the scene image is not checked."""
     return name == "scene_image" and header is not None and min(header[1:]) < 300
 
 
 @_sparing("style_image.min_side")
 def small_styles(name: str, header: PictureHeader | None) -> bool:
-    """The style is not measured."""
+    """The size of the style image is not checked."""
     return name == "style_image" and header is not None and min(header[1:]) < 300
 
 
 @group.server("outcomes.succeeds")
 class NoJPEG(FaultyServer):
-    """JPEGs make tasks fail."""
+    """Tasks with JPEG subjects fail."""
 
     def before(self, request: Request) -> None:
         for entry in map(as_object, subjects_in(request)):

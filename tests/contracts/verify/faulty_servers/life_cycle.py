@@ -1,4 +1,4 @@
-"""Servers whose tasks do not live as tasks do: states, ids, and what looking does."""
+"""Servers with wrong task life cycles: states, ids, effects of polling."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ group: Final = Group()
 
 @everywhere(group, "lifecycle.status.word")
 def succeeded(task: Object) -> None:
-    """The good end is called succeeded."""
+    """The terminal status is succeeded instead of succeed."""
     if task["task_status"] == "succeed":
         task["task_status"] = "succeeded"
 
 
 @everywhere(group, "lifecycle.status.word")
 def processing_in_capitals(task: Object) -> None:
-    """The state in between is called PROCESSING."""
+    """The status is PROCESSING instead of processing."""
     if task["task_status"] == "processing":
         task["task_status"] = "PROCESSING"
 
 
 @everywhere(group, "lifecycle.status.word")
 def failure(task: Object) -> None:
-    """The bad end is called failure."""
+    """The terminal status is failure instead of failed."""
     if task["task_status"] == "failed":
         task["task_status"] = "failure"
 
 
 @group.after("lifecycle.created")
 def processing_at_once(request: Request, response: Response) -> None:
-    """A create is answered with a task that is processing already."""
+    """A create is answered with a task in status processing."""
     if request.creates and response.task:
         response.task["task_status"] = "processing"
 
 
 @group.after("lifecycle.created")
 def stamps_differ(request: Request, response: Response) -> None:
-    """updated_at of a new task is a moment later."""
+    """updated_at of a new task is later than created_at."""
     if request.creates and response.task:
         response.task["updated_at"] = whole(response.task["updated_at"]) + 1
 
 
 @group.server("lifecycle.state.absorbing")
 class WrapsRound(PerTask):
-    """After the end it starts anew."""
+    """Every fourth poll of an ended task shows it as submitted."""
 
     def mutate(self, name: str, task: Object) -> None:
         if self.ended_reads(name, task) % 4 == 3:
@@ -67,7 +67,7 @@ class WrapsRound(PerTask):
 
 @group.server("lifecycle.state.absorbing")
 class FailsAfterSuccess(PerTask):
-    """A task that has succeeded fails when somebody looks again."""
+    """A succeeded task is failed at the next poll."""
 
     def mutate(self, name: str, task: Object) -> None:
         if self.ended_reads(name, task) > 1 and task["task_status"] == "succeed":
@@ -76,7 +76,7 @@ class FailsAfterSuccess(PerTask):
 
 @group.server("lifecycle.state.order")
 class StepsBack(PerTask):
-    """The first look sees processing, the second submitted."""
+    """The first poll shows processing, the second submitted."""
 
     def mutate(self, name: str, task: Object) -> None:
         if self.reads[name] == 1 and task["task_status"] == "submitted":
@@ -85,7 +85,7 @@ class StepsBack(PerTask):
 
 @group.server("lifecycle.state.stable")
 class NewURLs(PerTask):
-    """Result URLs are signed anew at each look."""
+    """Result URLs have a new signature at each poll."""
 
     def mutate(self, name: str, task: Object) -> None:
         for image in images_of(task):
@@ -98,7 +98,7 @@ class NewURLs(PerTask):
 
 @group.server("lifecycle.state.stable")
 class OtherOrder(PerTask):
-    """The URLs of the images change places."""
+    """The URLs of the images are swapped between polls."""
 
     def mutate(self, name: str, task: Object) -> None:
         images = images_of(task)
@@ -108,7 +108,7 @@ class OtherOrder(PerTask):
 
 @group.server("lifecycle.ends")
 class NeverEnds(EveryTask):
-    """A task with a prompt and no callback_url is processing for ever, if it would have succeeded."""
+    """A succeeding task with a prompt and no callback_url stays in processing forever."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -134,7 +134,7 @@ class NeverEnds(EveryTask):
 
 @group.server("lifecycle.ids_unique", also=())
 class ExternalIdAsId(FaultyServer):
-    """The external id becomes the id of the task."""
+    """The external id is used as the task id."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -165,7 +165,7 @@ class ExternalIdAsId(FaultyServer):
 
 @group.server("lifecycle.at_once")
 class UnknownAtFirst(FaultyServer):
-    """A new task is unknown for its first look."""
+    """The first poll of a new task does not find it."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -201,7 +201,7 @@ class LatestForEverybody(FaultyServer):
 
 @group.server("lifecycle.own_task")
 class TwoTasksMixed(FaultyServer):
-    """Two tasks that are asked for in turn are mixed up."""
+    """Every seventh query is answered with the task of the query before it."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -220,7 +220,7 @@ class TwoTasksMixed(FaultyServer):
 
 @group.server("polling.no_observer_effect")
 class PollsDrive(PerTask):
-    """A task goes on when somebody looks."""
+    """A task changes its state when it is polled."""
 
     def mutate(self, name: str, task: Object) -> None:
         if task["task_status"] not in ENDS or self.reads[name] > 4:
@@ -238,7 +238,7 @@ class PollsDrive(PerTask):
 
 @group.server("polling.no_timestamp_effect")
 class StampedByTheFirstLook(FaultyServer):
-    """updated_at of the end is when somebody saw it, unless a callback told it before."""
+    """updated_at of the terminal status is the time of the first poll, unless a callback came first."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -256,7 +256,7 @@ class StampedByTheFirstLook(FaultyServer):
 
 @group.server("lifecycle.found")
 class FailedAsErrors(FaultyServer):
-    """A query for a task that has failed is answered with 400 and why."""
+    """A query for a failed task is answered with 400 and the reason."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.task_id and response.task.get("task_status") == "failed":
@@ -266,7 +266,7 @@ class FailedAsErrors(FaultyServer):
 
 @group.server("lifecycle.found")
 class ForgetsTheEnded(PerTask):
-    """A task can be seen once when it has ended, then it is unknown."""
+    """An ended task is deleted after the first query."""
 
     def after(self, request: Request, response: Response) -> None:
         super().after(request, response)

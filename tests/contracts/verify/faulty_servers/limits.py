@@ -1,4 +1,4 @@
-"""Servers that check requests, but not quite: lengths, numbers, and what they remember."""
+"""Servers that validate lengths and numbers inexactly, or depending on earlier requests."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MOST: Final = IMAGES_MAXIMUM.value
 
 @group.before("refuses.prompt.max_length")
 def trims_the_prompt(request: Request) -> None:
-    """Blanks at both ends of a prompt do not count."""
+    """The prompt is stripped before its length is checked."""
     if len(prompt := text_in(request, "prompt")) > _LIMIT:
         request.body["prompt"] = prompt.strip()
 
 
 @group.before("refuses.prompt.max_length")
 def cuts_the_prompt(request: Request) -> None:
-    """A prompt that is too long is cut."""
+    """A prompt that is too long is truncated."""
     if len(prompt := text_in(request, "prompt")) > _LIMIT:
         request.body["prompt"] = prompt[:_LIMIT]
 
@@ -37,14 +37,14 @@ def prompt_off_by_one(request: Request) -> None:
 
 @group.before("refuses.prompt.max_length")
 def composes_the_prompt(request: Request) -> None:
-    """The prompt is normalised (NFC) before it is measured."""
+    """The prompt is normalised (NFC) before its length is checked."""
     if len(prompt := text_in(request, "prompt")) > _LIMIT:
         request.body["prompt"] = unicodedata.normalize("NFC", prompt)
 
 
 @group.before("refuses.prompt.max_length")
 def counts_what_is_seen(request: Request) -> None:
-    """Combining marks and joiners do not count."""
+    """Combining marks and joiners are not counted."""
     if len(prompt := text_in(request, "prompt")) > _LIMIT:
         request.body["prompt"] = "".join(
             c for c in prompt if not unicodedata.category(c).startswith(("M", "Cf"))
@@ -53,35 +53,35 @@ def counts_what_is_seen(request: Request) -> None:
 
 @group.before("refuses.prompt.type")
 def prompt_to_text(request: Request) -> None:
-    """Whatever the prompt is, it is made a text."""
+    """A prompt of another type is converted to a string."""
     if request.creates and not isinstance(request.peek.get("prompt", ""), str | None):
         request.body["prompt"] = str(request.peek["prompt"])
 
 
 @group.before("refuses.prompt.type")
 def numbers_as_prompts(request: Request) -> None:
-    """A prompt may be a number."""
+    """A number is accepted as prompt."""
     if request.creates and type(request.peek.get("prompt")) in (int, float):
         request.body["prompt"] = str(request.peek["prompt"])
 
 
 @group.before("refuses.prompt.unicode")
 def replaces_surrogates(request: Request) -> None:
-    """Lone surrogates in a prompt become question marks."""
+    """Lone surrogates in a prompt are replaced by question marks."""
     if prompt := text_in(request, "prompt"):
         request.body["prompt"] = prompt.encode("utf-8", "replace").decode()
 
 
 @group.before("refuses.external_task_id.unicode")
 def drops_surrogates(request: Request) -> None:
-    """Lone surrogates in an external id are left out."""
+    """Lone surrogates in an external id are removed."""
     if given := text_in(request, "external_task_id"):
         request.body["external_task_id"] = given.encode("utf-8", "ignore").decode() or "x"
 
 
 @group.before("refuses.external_task_id.type")
 def numbers_as_external_ids(request: Request) -> None:
-    """An external id may be a number."""
+    """A number is accepted as external id."""
     if request.creates and type(request.peek.get("external_task_id")) in (int, float):
         request.body["external_task_id"] = str(request.peek["external_task_id"])
 
@@ -95,21 +95,21 @@ def lists_as_external_ids(request: Request) -> None:
 
 @group.before("refuses.n.type")
 def texts_as_n(request: Request) -> None:
-    """n may be "2"."""
+    """A string with digits is accepted as n."""
     if (given := text_in(request, "n")).isdigit():
         request.body["n"] = int(given)
 
 
 @group.before("refuses.n.type")
 def bool_as_n(request: Request) -> None:
-    """In this language true is an integer."""
+    """true is accepted as n, because it is an integer in Python."""
     if request.creates and request.peek.get("n") is True:
         request.body["n"] = 1
 
 
 @group.before("refuses.n.type")
 def one_n_in_a_list(request: Request) -> None:
-    """n that is no number at all counts as 1."""
+    """n that is an array or an object is replaced by 1."""
     if request.creates and isinstance(request.peek.get("n"), list | dict):
         request.body["n"] = 1
 
@@ -131,7 +131,7 @@ def n_off_by_one(request: Request) -> None:
 
 @group.before("refuses.n.maximum")
 def clamps_n(request: Request) -> None:
-    """n that is too large becomes the largest."""
+    """n above the maximum is replaced by the maximum."""
     given = request.peek.get("n") if request.creates else None
     if isinstance(given, int | float) and given > _MOST:
         request.body["n"] = _MOST
@@ -139,14 +139,14 @@ def clamps_n(request: Request) -> None:
 
 @group.before("refuses.n.minimum")
 def zero_is_default(request: Request) -> None:
-    """n 0 counts as not given."""
+    """n = 0 is treated as absent."""
     if request.creates and request.peek.get("n", 1) == 0 and request.peek["n"] is not False:
         del request.body["n"]
 
 
 @group.before("refuses.n.minimum")
 def negative_n(request: Request) -> None:
-    """The sign of n does not matter."""
+    """The sign of n is ignored."""
     given = request.peek.get("n") if request.creates else None
     if isinstance(given, int | float) and given < 0:
         request.body["n"] = 1
@@ -154,7 +154,7 @@ def negative_n(request: Request) -> None:
 
 @group.server("refuses.prompt.max_length")
 class TheSecondTimeItPasses(FaultyServer):
-    """A body that was refused for its prompt passes when it comes again."""
+    """A body that was refused for its prompt is accepted when it is sent again."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -171,7 +171,7 @@ class TheSecondTimeItPasses(FaultyServer):
 
 @group.server("refuses.aspect_ratio.enum")
 class ChecksNowAndThen(FaultyServer):
-    """Every third ratio is not looked at."""
+    """Every third unknown aspect ratio is accepted."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)

@@ -1,4 +1,4 @@
-"""Servers whose lists are wrong. Only where a gateway has lists."""
+"""Servers with wrong task lists, for gateways that have lists."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def _is_page(request: Request) -> bool:
 
 @group.before("lists.refuses_beyond", KLING)
 def page_zero(request: Request) -> None:
-    """Page 0 is page 1."""
+    """Page 0 is treated as page 1."""
     if request.lists and request.page.get("pageNum") == "0":
         request.turn_page(pageNum=1)
 
 
 @group.before("lists.refuses_beyond", KLING)
 def large_pages_are_cut(request: Request) -> None:
-    """A page size above the limit counts as the limit."""
+    """A page size above the limit is replaced by the limit."""
     if _is_page(request) and int(request.page.get("pageSize", "1")) > 500:
         request.turn_page(pageSize=500)
 
 
 @group.before("lists.refuses_beyond", KLING)
 def letters_are_default(request: Request) -> None:
-    """What is no number counts as not given."""
+    """Page parameters that are not numbers are ignored."""
     if request.lists:
         for name, value in request.page.items():
             if not value.lstrip("-").isdigit() or not value.isascii():
@@ -41,7 +41,7 @@ def letters_are_default(request: Request) -> None:
 
 @group.before("lists.refuses_beyond", KLING)
 def any_digit(request: Request) -> None:
-    """Digits of any script are digits."""
+    """Digits of any script are accepted in page parameters."""
     for name, value in request.page.items() if request.lists else ():
         if value.isdigit() and int(value):
             request.turn_page(**{name: int(value)})
@@ -49,7 +49,7 @@ def any_digit(request: Request) -> None:
 
 @group.server("lists.accepts_bounds", KLING)
 class SmallPages(FaultyServer):
-    """A page has 499 tasks at most."""
+    """The maximum page size is 499."""
 
     def serve(self, request: Request) -> Response:
         if _is_page(request) and request.page.get("pageSize") == "500" and "pageNum" not in request.page:
@@ -59,7 +59,7 @@ class SmallPages(FaultyServer):
 
 @group.server("lists.accepts_bounds", KLING)
 class LastPageMissing(FaultyServer):
-    """The last page that may be asked for is refused."""
+    """The largest legal page number is refused."""
 
     def serve(self, request: Request) -> Response:
         if _is_page(request) and request.page.get("pageNum") == "1000":
@@ -69,7 +69,7 @@ class LastPageMissing(FaultyServer):
 
 @group.server("lists.accepts_bounds", KLING)
 class NotFoundBeyondTheEnd(FaultyServer):
-    """A page beyond the end is not found."""
+    """A page beyond the end is refused."""
 
     def serve(self, request: Request) -> Response:
         response = self.right(request)
@@ -79,30 +79,30 @@ class NotFoundBeyondTheEnd(FaultyServer):
 
 @group.after("lists.accepts_bounds", KLING)
 def list_in_an_object(request: Request, response: Response) -> None:
-    """An empty list is null."""
+    """An empty list is sent as an object."""
     if request.lists and response.good and not response.entries:
         response.body["data"] = {}
 
 
 @group.after("errors.paging", KLING)
 def bad_page_422(request: Request, response: Response) -> None:
-    """A bad page gets the framework's own error."""
+    """A page out of bounds is refused with 422."""
     if request.lists and response.status == 400:
         response.status = 422
 
 
 @group.after("errors.paging", KLING)
 def bad_page_code(request: Request, response: Response) -> None:
-    """A bad page has another code."""
+    """A page out of bounds is refused with the wrong code."""
     if request.lists and response.status == 400:
         response.body["code"] = 1200
 
 
 class Paging(FaultyServer):
-    """Takes the whole list from the right server and cuts its own pages."""
+    """Reads the whole list from the correct server and builds its own pages."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
-        """One page of all tasks, which come newest first."""
+        """One page of all tasks, which are sorted newest first."""
         return tasks[(number - 1) * size : number * size]
 
     def serve(self, request: Request) -> Response:
@@ -120,7 +120,7 @@ class Paging(FaultyServer):
 
 @group.server("lists.newest_first", KLING)
 class OldestFirst(Paging):
-    """A list begins with the oldest task."""
+    """Lists are sorted oldest first."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
         return super().page(tasks[::-1], number, size)
@@ -128,7 +128,7 @@ class OldestFirst(Paging):
 
 @group.server("lists.newest_first", KLING)
 class SortedById(Paging):
-    """A list is sorted by the last digits of the ids."""
+    """Lists are sorted by the last digits of the task ids."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
         return super().page(sorted(tasks, key=lambda task: str(task["task_id"])[::-1]), number, size)
@@ -144,7 +144,7 @@ class SizeIgnored(Paging):
 
 @group.server("lists.pages", KLING)
 class SizeOffByOne(Paging):
-    """A page has one task more than it should, which comes again on the next."""
+    """A page has one task too many, which is repeated on the next page."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
         return tasks[(number - 1) * size : number * size + 1]
@@ -152,7 +152,7 @@ class SizeOffByOne(Paging):
 
 @group.server("lists.pages", KLING)
 class Gaps(Paging):
-    """Between two pages one task is missing."""
+    """One task is missing between two pages."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
         return (
@@ -162,7 +162,7 @@ class Gaps(Paging):
 
 @group.server("lists.pages", KLING)
 class AlwaysTheFirstPage(Paging):
-    """Whatever page is asked for, the first one comes."""
+    """Every page is answered with the first one."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
         return super().page(tasks, 1 if number < 5 else number, size)
@@ -170,7 +170,7 @@ class AlwaysTheFirstPage(Paging):
 
 @group.server("lists.pages", KLING)
 class CountsFromZero(Paging):
-    """The first page is the second one."""
+    """Page numbers are off by one: page 1 is the second page."""
 
     def page(self, tasks: list[Object], number: int, size: int) -> list[Object]:
         return super().page(tasks, number + 1, size) if size < 30 else super().page(tasks, number, size)
@@ -195,28 +195,28 @@ class LatestMissing(Paging):
 
 @group.after("lists.entry_is_query", KLING)
 def stale_entries(request: Request, response: Response) -> None:
-    """A list shows tasks as they were when they were made."""
+    """A list shows tasks in the state of their creation."""
     for task in response.entries:
         task |= {"task_status": "submitted", "task_result": {}, "updated_at": task["created_at"]}
 
 
 @group.after("lists.entry_is_query", KLING)
 def entries_without_results(request: Request, response: Response) -> None:
-    """A list has no results."""
+    """The tasks of a list lack their results."""
     for task in response.entries:
         task.pop("task_result", None)
 
 
 @group.after("lists.entry_is_query", KLING)
 def entries_without_info(request: Request, response: Response) -> None:
-    """A list has no external ids."""
+    """The tasks of a list lack their external ids."""
     for task in response.entries:
         task["task_info"] = {}
 
 
 @group.after("lists.entry_is_query", KLING)
 def entries_in_seconds(request: Request, response: Response) -> None:
-    """A list has stamps in seconds."""
+    """The timestamps in a list are in seconds."""
     for task in response.entries:
         for name in ("created_at", "updated_at"):
             stamp = task[name]
@@ -248,13 +248,13 @@ class StoresFirst(Paging):
 
 @group.after("lists.pages", KLING)
 def five_by_default(request: Request, response: Response) -> None:
-    """Without a size a page has five tasks."""
+    """The default page size is five."""
     if request.lists and not request.query and response.good:
         response.body["data"] = response.entries[:5]
 
 
 @group.after("lists.complete", KLING)
 def only_the_ended(request: Request, response: Response) -> None:
-    """A list has only tasks that have ended."""
+    """A list has only ended tasks."""
     if request.lists and response.good:
         response.body["data"] = [each for each in response.entries if each["task_status"] in ENDS]

@@ -1,4 +1,4 @@
-"""The messages that pass through a faulty server: request, response and callback, to be read and changed."""
+"""Requests, responses and callbacks that a faulty server may change."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _no_json(word: str) -> object:
 
 
 def as_object(value: object) -> Object:
-    """The value if it is a JSON object, else an empty one that belongs to nobody."""
+    """The value if it is a JSON object, else a new empty one."""
     return cast("Object", value) if isinstance(value, dict) else {}
 
 
 @dataclass(kw_only=True)
 class Content:
-    """Bytes that may be JSON. `json` is decoded once and may be changed; `content` is then encoded anew."""
+    """Bytes that may be JSON. After a change of the decoded `json`, `content` is its encoding."""
 
     raw: bytes = b""
     _json: object = field(default=_UNREAD, repr=False)
@@ -34,7 +34,7 @@ class Content:
 
     @property
     def json(self) -> object:
-        """The decoded JSON, None if it is none. To change what is in it, take `body`."""
+        """The decoded JSON, or None. Use `body` for changes."""
         if self._json is _UNREAD:
             try:
                 self._json = cast("object", json.loads(self.raw.decode(), parse_constant=_no_json))
@@ -48,14 +48,14 @@ class Content:
 
     @property
     def body(self) -> Object:
-        """The JSON object, to be changed in place."""
+        """The JSON object, for changes in place."""
         found = as_object(self.json)
         self._changed = self._changed or bool(found)
         return found
 
     @property
     def peek(self) -> Object:
-        """The JSON object, only to be read."""
+        """The JSON object, for reading only."""
         return as_object(self.json)
 
     @property
@@ -69,7 +69,7 @@ class Content:
 
 @dataclass(kw_only=True)
 class Request(Content):
-    """A request. `path` is as sent, percent signs and all, without the query."""
+    """A request. `path` is as sent, percent-encoded, without the query."""
 
     gateway: Gateway
     method: str
@@ -80,7 +80,7 @@ class Request(Content):
 
     @property
     def creates(self) -> bool:
-        """Whether it is sent to create a task."""
+        """Whether it is a create request."""
         return self.method == "POST" and self.path == self.gateway.create_path
 
     @property
@@ -89,7 +89,7 @@ class Request(Content):
 
     @property
     def task_id(self) -> str:
-        """The id that a query asks for; empty if it is no query."""
+        """The id in the path of a query; empty for other requests."""
         head = self.gateway.create_path + "/"
         return unquote(self.path[len(head) :]) if self.method == "GET" and self.path.startswith(head) else ""
 
@@ -99,12 +99,12 @@ class Request(Content):
 
     @property
     def fetches(self) -> bool:
-        """Whether it asks for a result picture."""
+        """Whether it is a request for a result image."""
         return self.method == "GET" and not self.is_api and not self.path.startswith("/_mock")
 
     @property
     def key(self) -> str:
-        """The credential, without its scheme."""
+        """The credential without its scheme."""
         return self.headers.get("authorization", "").partition(" ")[2]
 
     @property
@@ -127,19 +127,19 @@ class Response(Content):
 
     @property
     def task(self) -> Object:
-        """The one task it shows, to be changed; an empty object if there is none."""
+        """The single task in the response, for changes; else a new empty object."""
         data = as_object(self.peek.get("data"))
         return as_object(self.body.get("data")) if "task_id" in data else {}
 
     @property
     def entries(self) -> list[Object]:
-        """The tasks of a list, to be changed."""
+        """The tasks of a list, for changes."""
         data = self.peek.get("data")
         return cast("list[Object]", self.body["data"]) if isinstance(data, list) else []
 
     @property
     def tasks(self) -> Iterator[Object]:
-        """Every task it shows, alone or in a list."""
+        """Every task in the response, single or in a list."""
         if self.task:
             yield self.task
         yield from self.entries
@@ -158,23 +158,23 @@ class Callback(Content):
 
 
 def as_list(value: object) -> list[object]:
-    """The value if it is a JSON array, else an empty one that belongs to nobody."""
+    """The value if it is a JSON array, else a new empty one."""
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def text_in(request: Request, name: str) -> str:
-    """The text in a field of a create, empty if there is none."""
+    """The string in a field of a create, or an empty string."""
     value = request.peek.get(name) if request.creates else None
     return value if isinstance(value, str) else ""
 
 
 def subjects_in(request: Request) -> list[object]:
-    """The subjects of a create, as they were sent; empty if they are no array."""
+    """The subjects of a create as sent; empty if they are not an array."""
     return as_list(request.peek.get("subject_image_list") if request.creates else None)
 
 
 def images_of(task: Object) -> list[Object]:
-    """The results of a task object, of whatever kind, to be changed."""
+    """The results of a task object of any kind, for changes."""
     result = as_object(task.get("task_result"))
     for kind in ResultKind:
         if isinstance(result.get(kind), list):

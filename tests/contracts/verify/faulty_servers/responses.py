@@ -1,4 +1,4 @@
-"""Servers whose answers are wrong: no JSON, no envelope, no request_id, too much told."""
+"""Servers with wrong responses: not JSON, no envelope, no request_id, disclosed internals."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ def _html(response: Response, status: int = 0) -> None:
 
 @group.after("responses.json")
 def html_for_unknown_tasks(request: Request, response: Response) -> None:
-    """Unknown tasks are answered with a page for people."""
+    """Unknown tasks are answered with an HTML page."""
     if request.task_id and response.status in (400, 404):
         _html(response)
 
 
 @group.after("responses.json")
 def html_for_unknown_paths(request: Request, response: Response) -> None:
-    """The router's own error page."""
+    """Unknown paths and wrong methods are answered with the router's HTML page."""
     if response.status in (404, 405):
         _html(response)
 
 
 @group.after("responses.json")
 def empty_errors(request: Request, response: Response) -> None:
-    """A wrong method is refused with no body."""
+    """A wrong method is refused without a body."""
     if response.status == 405:
         response.content = b""
 
 
 @group.after("responses.json")
 def text_plain(request: Request, response: Response) -> None:
-    """Answers are JSON, but say that they are text."""
+    """Responses have Content-Type text/plain."""
     if request.is_api:
         response.headers["content-type"] = "text/plain; charset=utf-8"
 
 
 @group.after("responses.json")
 def no_content_type(request: Request, response: Response) -> None:
-    """Answers about tasks do not say what they are."""
+    """Responses with a task have no Content-Type."""
     if request.task_id:
         response.headers.pop("content-type", None)
 
 
 @group.after("responses.json")
 def html_without_a_key(request: Request, response: Response) -> None:
-    """A proxy answers requests without a key."""
+    """Requests with a missing or invalid key are answered with a proxy's HTML page."""
     if response.status == 401:
         _html(response)
 
@@ -108,35 +108,35 @@ def no_code(request: Request, response: Response) -> None:
 
 @group.after("responses.success")
 def code_false(request: Request, response: Response) -> None:
-    """code is false where there is no error."""
+    """code of a success is false."""
     if request.is_api and response.good:
         response.body["code"] = False
 
 
 @group.after("responses.success")
 def no_message(request: Request, response: Response) -> None:
-    """Successes have no message."""
+    """Successful responses have no message."""
     if request.is_api and response.good:
         response.body.pop("message")
 
 
 @group.after("responses.success")
 def message_null(request: Request, response: Response) -> None:
-    """The message of a success is null."""
+    """The message of a successful response is null."""
     if request.is_api and response.good:
         response.body["message"] = None
 
 
 @group.after("responses.success")
 def bare_task(request: Request, response: Response) -> None:
-    """A query is answered with the task alone."""
+    """A query is answered with the bare task, without the envelope."""
     if request.task_id and response.good:
         response.json = response.body["data"]
 
 
 @group.after("responses.error_status")
 def errors_with_200(request: Request, response: Response) -> None:
-    """Errors are told by code alone; the status is always 200."""
+    """Errors have status 200; only the code shows them."""
     if invalid(request, response):
         response.status = 200
 
@@ -192,14 +192,14 @@ def request_id_of_the_task(request: Request, response: Response) -> None:
 
 @group.after("responses.no_key")
 def key_in_errors(request: Request, response: Response) -> None:
-    """The error for a bad request tells the whole header."""
+    """The error for an invalid request repeats the Authorization header."""
     if invalid(request, response) and response.status == 400 and "message" in response.body:
         response.body["message"] = f"refused (Authorization: {request.headers.get('authorization')})"
 
 
 @group.after("responses.no_key")
 def key_in_a_header(request: Request, response: Response) -> None:
-    """Answers carry the caller's key for debugging."""
+    """Responses repeat the key in a debugging header."""
     if request.task_id and request.key:
         response.headers["x-debug-caller"] = request.key
 
@@ -221,14 +221,14 @@ def traceback(request: Request, response: Response) -> None:
 
 @group.after("responses.no_internals")
 def traceback_for_tasks(request: Request, response: Response) -> None:
-    """What an unknown task raised is shown."""
+    """The error for an unknown task contains a traceback."""
     if request.task_id and response.status == 400:
         response.body["details"] = f"{_TRACEBACK}'{request.task_id[:20]}'"
 
 
 @group.after("responses.no_internals")
 def stack_of_node(request: Request, response: Response) -> None:
-    """Errors have the stack of a JavaScript server."""
+    """The error for malformed JSON contains a stack trace of a JavaScript server."""
     if malformed(request) and response.status == 400:
         response.body["stack"] = (
             "SyntaxError: Unexpected end\n    at JSON.parse (<anonymous>)\n    at parse (/app/body.js:92:19)"
@@ -237,6 +237,6 @@ def stack_of_node(request: Request, response: Response) -> None:
 
 @group.after("responses.json")
 def byte_order_mark(request: Request, response: Response) -> None:
-    """Answers to queries begin with a byte order mark."""
+    """Responses to queries begin with a byte order mark."""
     if request.task_id and response.status == 400:
         response.content = b"\xef\xbb\xbf" + response.content

@@ -1,4 +1,4 @@
-"""Servers whose result pictures are wrong."""
+"""Servers with wrong result images."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _picture(response: Response, width: int, height: int) -> None:
 
 @group.after("result_images.downloadable")
 def not_there(request: Request, response: Response) -> None:
-    """Result URLs give 404."""
+    """Result URLs return 404."""
     if request.fetches:
         response.status, response.content = 404, b"not found"
 
 
 @group.after("result_images.downloadable")
 def a_page(request: Request, response: Response) -> None:
-    """Result URLs give a page for people."""
+    """Result URLs return an HTML page."""
     if request.fetches:
         response.headers["content-type"] = "text/html"
         response.content = b"<html><img src='/raw.png'></html>"
@@ -35,35 +35,35 @@ def a_page(request: Request, response: Response) -> None:
 
 @group.after("result_images.downloadable")
 def asks_for_a_key(request: Request, response: Response) -> None:
-    """Result URLs want the key."""
+    """Result URLs require the key."""
     if request.fetches and not request.key:
         response.status, response.content = 401, b'{"code":1001}'
 
 
 @group.after("result_images.downloadable")
 def empty_file(request: Request, response: Response) -> None:
-    """Result URLs give an empty file."""
+    """Result URLs return an empty file."""
     if request.fetches:
         response.content = b""
 
 
 @group.after("result_images.downloadable")
 def cut_short(request: Request, response: Response) -> None:
-    """Result URLs give the beginning of a picture."""
+    """Result URLs return the first bytes of an image."""
     if request.fetches:
         response.content = response.content[:20]
 
 
 @group.after("result_images.downloadable")
 def half_a_picture(request: Request, response: Response) -> None:
-    """Result URLs give the first half of a picture."""
+    """Result URLs return the first half of an image."""
     if request.fetches:
         response.content = response.content[: len(response.content) // 2]
 
 
 @group.after("result_images.downloadable")
 def moved(request: Request, response: Response) -> None:
-    """Result URLs lead to a page where one signs in."""
+    """Result URLs redirect to a login page."""
     if request.fetches:
         response.status, response.content = 302, b""
         response.headers["location"] = "https://example.com/login"
@@ -71,7 +71,7 @@ def moved(request: Request, response: Response) -> None:
 
 @group.server("result_images.downloadable")
 class SecondMissing(FaultyServer):
-    """Of several images only the first can be had."""
+    """Only the first of several images is available."""
 
     def after(self, request: Request, response: Response) -> None:
         if request.fetches and "-1_raw" in request.path:
@@ -80,14 +80,14 @@ class SecondMissing(FaultyServer):
 
 @group.after("result_images.ratio")
 def always_square(request: Request, response: Response) -> None:
-    """Every picture is square."""
+    """Every image is square."""
     if request.fetches:
         _picture(response, 512, 512)
 
 
 @group.after("result_images.ratio")
 def always_wide(request: Request, response: Response) -> None:
-    """Every picture is 16:9."""
+    """Every image is 16:9."""
     if request.fetches:
         _picture(response, 640, 360)
 
@@ -102,7 +102,7 @@ def turned(request: Request, response: Response) -> None:
 
 @group.after("result_images.ratio")
 def nearly(request: Request, response: Response) -> None:
-    """21:9 is 2:1 in truth."""
+    """An image for 21:9 is 2:1."""
     header = read_header(response.content) if request.fetches else None
     if header and header.width / header.height > 2:
         _picture(response, 800, 400)
@@ -110,7 +110,7 @@ def nearly(request: Request, response: Response) -> None:
 
 @group.before("result_images.ratio")
 def ratio_ignored_with_style(request: Request) -> None:
-    """Where a style is given, the ratio is ignored."""
+    """With style_image, the aspect ratio is ignored."""
     sound = request.creates and request.peek.get("aspect_ratio") in ASPECT_RATIOS.value
     if sound and request.peek.get("style_image"):
         request.body["aspect_ratio"] = "16:9"
@@ -118,28 +118,28 @@ def ratio_ignored_with_style(request: Request) -> None:
 
 @group.before("result_images.ratio")
 def default_is_square(request: Request) -> None:
-    """Without a ratio pictures are square."""
+    """The default aspect ratio is 1:1."""
     if request.creates and request.peek and "aspect_ratio" not in request.peek:
         request.body["aspect_ratio"] = "1:1"
 
 
 @group.after("result_images.content_type")
 def octets(request: Request, response: Response) -> None:
-    """A picture is said to be octets."""
+    """An image has Content-Type application/octet-stream."""
     if request.fetches:
         response.headers["content-type"] = "application/octet-stream"
 
 
 @group.after("result_images.content_type")
 def no_type(request: Request, response: Response) -> None:
-    """A picture does not say what it is."""
+    """An image has no Content-Type."""
     if request.fetches:
         response.headers.pop("content-type", None)
 
 
 @group.server("result_images.stable")
 class DrawnAnew(FaultyServer):
-    """A picture is drawn anew each time."""
+    """An image has different bytes each time."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -153,7 +153,7 @@ class DrawnAnew(FaultyServer):
 
 @group.server("result_images.stable")
 class GoneAfterOneLook(FaultyServer):
-    """A result can be fetched once."""
+    """A result can be fetched only once."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)

@@ -17,7 +17,7 @@ def succeeded(task: Object) -> bool:
 
 @everywhere(group, "lifecycle.images.presence")
 def images_early(task: Object) -> None:
-    """There are images while the task is processed."""
+    """A task in processing has images."""
     if task["task_status"] == "processing":
         task["task_result"] = {"images": [{"index": 0, "url": "https://cdn.klingai.com/early.png"}]}
 
@@ -31,27 +31,27 @@ def images_of_failures(task: Object) -> None:
 
 @everywhere(group, "lifecycle.images.presence")
 def no_images(task: Object) -> None:
-    """A task without a prompt succeeds with no images."""
+    """Some tasks succeed without images."""
     if succeeded(task) and whole(task["created_at"]) % 2 == 0:
         task["task_result"] = {}
 
 
 @everywhere(group, "lifecycle.images.count")
 def one_image_only(task: Object) -> None:
-    """There is one image, whatever n was."""
+    """There is always one image, for every n."""
     del images_of(task)[1:]
 
 
 @everywhere(group, "lifecycle.images.count")
 def one_image_too_few(task: Object) -> None:
-    """Of several images the last is missing."""
+    """The last of several images is missing."""
     if len(images_of(task)) > 1:
         images_of(task).pop()
 
 
 @everywhere(group, "lifecycle.images.count")
 def four_images(task: Object) -> None:
-    """There are two images at least."""
+    """There are always at least two images."""
     images = images_of(task)
     if len(images) == 1:
         images.append({"index": 1, "url": f"{images[0]['url']}?second"})
@@ -73,13 +73,13 @@ def index_zero(task: Object) -> None:
 
 @everywhere(group, "lifecycle.images.index")
 def images_reversed(task: Object) -> None:
-    """The last image comes first."""
+    """The images are in reverse order."""
     images_of(task).reverse()
 
 
 @everywhere(group, "lifecycle.images.distinct")
 def one_url(task: Object) -> None:
-    """All images have one URL."""
+    """All images have the same URL."""
     for image in images_of(task):
         image["url"] = images_of(task)[0]["url"]
 
@@ -100,34 +100,34 @@ def urls_without_a_scheme(task: Object) -> None:
 
 @everywhere(group, "lifecycle.failed.message")
 def failed_in_silence(task: Object) -> None:
-    """A failed task does not say why."""
+    """A failed task lacks task_status_msg."""
     task.pop("task_status_msg", None)
 
 
 @everywhere(group, "lifecycle.failed.message")
 def failed_with_nothing(task: Object) -> None:
-    """A failed task has an empty text."""
+    """A failed task has an empty task_status_msg."""
     if task["task_status"] == "failed":
         task["task_status_msg"] = ""
 
 
 @everywhere(group, "lifecycle.succeed.message")
 def success_with_a_text(task: Object) -> None:
-    """A task that has succeeded says OK."""
+    """A succeeded task has OK in task_status_msg."""
     if succeeded(task):
         task["task_status_msg"] = "OK"
 
 
 @everywhere(group, "lifecycle.shape")
 def index_as_text(task: Object) -> None:
-    """The index of an image is a text."""
+    """The index of an image is a string."""
     for image in images_of(task):
         image["index"] = str(image["index"])
 
 
 @everywhere(group, "lifecycle.shape")
 def info_as_text(task: Object) -> None:
-    """task_info is a text."""
+    """task_info is a string."""
     task["task_info"] = "{}"
 
 
@@ -140,7 +140,7 @@ def message_as_number(task: Object) -> None:
 
 @everywhere(group, "lifecycle.shape")
 def result_as_list(task: Object) -> None:
-    """task_result is an array while there is none."""
+    """task_result of an unfinished task is an array."""
     if not images_of(task):
         task["task_result"] = []
 
@@ -154,7 +154,7 @@ def deduction_as_number(task: Object) -> None:
 
 @group.server("lifecycle.images.own")
 class FilesNamedAfterTheRatio(EveryTask):
-    """A result is kept under its ratio and its index: the tasks of one ratio share it."""
+    """Tasks of the same aspect ratio share their result URLs."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)

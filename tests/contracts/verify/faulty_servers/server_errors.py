@@ -1,4 +1,4 @@
-"""Servers that break down: no answer, or 500."""
+"""Servers that crash: no answer, or 500."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def _depth(content: bytes) -> int:
 
 @group.before("responses.always")
 def drops_bad_json(request: Request) -> None:
-    """The connection breaks where a body is no JSON."""
+    """The connection is closed for a body that is not JSON."""
     if malformed(request):
         raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
 
 
 @group.before("responses.always")
 def drops_odd_ids(request: Request) -> None:
-    """A NUL in an id kills the worker."""
+    """The connection is closed for an id with NUL."""
     if "\0" in request.task_id:
         raise httpx.ReadError("connection reset")
 
 
 @group.server("responses.always")
 class DropsEveryFiftieth(FaultyServer):
-    """Now and then a connection breaks before the answer."""
+    """The connection is sometimes closed before the response."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -68,7 +68,7 @@ class RefusesUpgradeOffers(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnBadJSON(FaultyServer):
-    """A body that is no JSON is a failure of the server."""
+    """A body that is not JSON causes a server error."""
 
     def serve(self, request: Request) -> Response:
         response = self.right(request)
@@ -79,7 +79,7 @@ class FailsOnBadJSON(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnNull(FaultyServer):
-    """null for a body is a failure of the server."""
+    """The body null causes a server error."""
 
     def serve(self, request: Request) -> Response:
         return (
@@ -91,7 +91,7 @@ class FailsOnNull(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnSurrogates(FaultyServer):
-    """A lone surrogate cannot be written to the database."""
+    """A lone surrogate causes a server error."""
 
     def serve(self, request: Request) -> Response:
         try:
@@ -103,7 +103,7 @@ class FailsOnSurrogates(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnDepth(FaultyServer):
-    """Deep nesting is too much for the parser."""
+    """A deeply nested body causes a server error."""
 
     def serve(self, request: Request) -> Response:
         return self.refuse(RefusalReason.INTERNAL) if _depth(request.raw) > 1000 else self.right(request)
@@ -111,7 +111,7 @@ class FailsOnDepth(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnHugeNumbers(FaultyServer):
-    """A number that fits into no register is too much."""
+    """A very large number causes a server error."""
 
     def serve(self, request: Request) -> Response:
         given = request.peek.get("n") if request.creates else None
@@ -121,7 +121,7 @@ class FailsOnHugeNumbers(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnWrongTypes(FaultyServer):
-    """A prompt of another type is looked at as if it were a text."""
+    """A prompt of another type causes a server error."""
 
     def serve(self, request: Request) -> Response:
         wrong = request.creates and not isinstance(request.peek.get("prompt", ""), str | None)
@@ -130,7 +130,7 @@ class FailsOnWrongTypes(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnStrayItems(FaultyServer):
-    """An element that is no object breaks the loop over the subjects."""
+    """A subject that is not an object causes a server error."""
 
     def serve(self, request: Request) -> Response:
         broken = not all(isinstance(item, dict) for item in subjects_in(request))
@@ -139,7 +139,7 @@ class FailsOnStrayItems(FaultyServer):
 
 @group.server("responses.no_server_error")
 class FailsOnLongIds(FaultyServer):
-    """A long id does not fit into its column."""
+    """A long id causes a server error."""
 
     def serve(self, request: Request) -> Response:
         return self.refuse(RefusalReason.INTERNAL) if len(request.task_id) > 255 else self.right(request)
@@ -147,7 +147,7 @@ class FailsOnLongIds(FaultyServer):
 
 @group.server("responses.no_server_error", KLING)
 class FailsOnPages(FaultyServer):
-    """A page that is no number is a failure of the server."""
+    """A page parameter that is not a number causes a server error."""
 
     def serve(self, request: Request) -> Response:
         wrong = request.lists and not request.page.get("pageNum", "1").lstrip("-").isascii()

@@ -1,4 +1,4 @@
-"""Servers that take an id for another one, or do not know it in another spelling."""
+"""Servers that confuse similar ids, or do not find a task by an equivalent URL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ group: Final = Group()
 
 @group.server("routing.near_ids")
 class TrimsIds(FaultyServer):
-    """Blanks around the id of a task do not matter."""
+    """Blanks around a task id are ignored."""
 
     def before(self, request: Request) -> None:
         if request.path.endswith("%20"):
@@ -23,7 +23,7 @@ class TrimsIds(FaultyServer):
 
 @group.server("routing.near_ids")
 class BeginningOfIds(KnowsKeys):
-    """A task is found by the beginning of its id."""
+    """A task is found by a prefix of its id."""
 
     def again(self, request: Request, response: Response) -> Response:
         whole = [each for each in self.owners if each.startswith(request.task_id)]
@@ -35,7 +35,7 @@ class BeginningOfIds(KnowsKeys):
 
 @group.server("routing.equivalent_urls")
 class QueryStringHidesTasks(FaultyServer):
-    """With a query string after its id no task is found."""
+    """A task is not found if a query string follows its id."""
 
     def serve(self, request: Request) -> Response:
         if request.task_id and request.query and self.knows(request):
@@ -45,7 +45,7 @@ class QueryStringHidesTasks(FaultyServer):
 
 @group.server("routing.equivalent_urls")
 class RawPaths(FaultyServer):
-    """Percent signs in a path are not decoded."""
+    """Percent-encoded characters in a path are not decoded."""
 
     def serve(self, request: Request) -> Response:
         raw = request.path.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Servers that check subjects and pictures, but not all of them, or not strictly."""
+"""Servers that validate subject images incompletely."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ group: Final = Group()
 
 @group.before("refuses.subject_image_list.max_items")
 def one_subject_too_many(request: Request) -> None:
-    """The limit of the subjects is one too high."""
+    """The maximum number of subjects is one too high."""
     if len(subjects_in(request)) == 5:
         repair(request.gateway, request.body, "subject_image_list")
 
@@ -31,14 +31,14 @@ def cuts_the_subjects(request: Request) -> None:
 
 @group.before("refuses.subject_image_list.min_items", COMETAPI)
 def one_subject_is_enough(request: Request) -> None:
-    """One subject is enough, as for Kling itself."""
+    """One subject is accepted, as by Kling itself."""
     if len(items := subjects_in(request)) == 1:
         request.body["subject_image_list"] = items * 2
 
 
 @group.before("refuses.subject_image_list.item_type")
 def texts_as_subjects(request: Request) -> None:
-    """A subject may be a bare URL."""
+    """A bare URL is accepted as a subject."""
     for at, item in enumerate(subjects_in(request)):
         if isinstance(item, str):
             request.body["subject_image_list"][at] = {"subject_image": item}  # type: ignore[index]  # subjects_in found a list
@@ -46,7 +46,7 @@ def texts_as_subjects(request: Request) -> None:
 
 @group.before("refuses.subject_image_list.item_type")
 def skips_what_is_no_subject(request: Request) -> None:
-    """What is no object, behind the first element, is skipped."""
+    """Subjects that are not objects are ignored, except the first."""
     items = subjects_in(request)
     if len(items) > 1 and isinstance(items[0], dict):
         request.body["subject_image_list"] = [it if isinstance(it, dict) else items[0] for it in items]
@@ -54,28 +54,28 @@ def skips_what_is_no_subject(request: Request) -> None:
 
 @group.before("refuses.subject_image_list.type")
 def one_subject_without_a_list(request: Request) -> None:
-    """An object may stand where the array is due."""
+    """An object is accepted in place of the array."""
     if request.creates and isinstance(request.peek.get("subject_image_list"), dict):
         repair(request.gateway, request.body, "subject_image_list")
 
 
 @group.before("refuses.subject_image_list.type")
 def list_in_a_text(request: Request) -> None:
-    """The array may come as a text."""
+    """A JSON string is accepted in place of the array."""
     if text_in(request, "subject_image_list"):
         repair(request.gateway, request.body, "subject_image_list")
 
 
 @group.before("refuses.subject_image_list.required")
 def empty_list(request: Request) -> None:
-    """An empty array is as good as any."""
+    """An empty array is accepted."""
     if request.creates and request.peek.get("subject_image_list") == []:
         repair(request.gateway, request.body, "subject_image_list")
 
 
 @group.before("refuses.subject_image_list.required")
 def null_for_the_list(request: Request) -> None:
-    """null may stand where the array is due."""
+    """null is accepted in place of the array."""
     if (
         request.creates
         and "subject_image_list" in request.peek
@@ -85,7 +85,7 @@ def null_for_the_list(request: Request) -> None:
 
 
 def _pictures(request: Request) -> Iterator[tuple[int, Object]]:
-    """The subjects that have a picture in a text, to be changed."""
+    """The subjects whose image is a string, for changes."""
     for at, item in enumerate(subjects_in(request)):
         entry = as_object(item)
         if isinstance(entry.get("subject_image"), str) and request.body:
@@ -94,7 +94,7 @@ def _pictures(request: Request) -> Iterator[tuple[int, Object]]:
 
 @group.before("refuses.subject_image.required")
 def looks_at_the_first_only(request: Request) -> None:
-    """Elements behind the first may be empty."""
+    """Empty objects are accepted as subjects, except the first."""
     items = subjects_in(request)
     for item in items[1:]:
         entry = as_object(item)
@@ -104,7 +104,7 @@ def looks_at_the_first_only(request: Request) -> None:
 
 @group.before("refuses.subject_image.required")
 def empty_text_for_a_subject(request: Request) -> None:
-    """The empty text is a picture."""
+    """An empty string is accepted as an image."""
     items = subjects_in(request)
     for item in items:
         if as_object(item).get("subject_image") == "" and request.body:
@@ -113,7 +113,7 @@ def empty_text_for_a_subject(request: Request) -> None:
 
 @group.before("refuses.subject_image.base64", also={"outcomes.subject_image.min_side"})
 def last_subject_unseen(request: Request) -> None:
-    """The last subject is not looked at, neither its base64 nor its size."""
+    """The last subject is not validated, neither base64 nor size."""
     items = subjects_in(request)
     for at, entry in _pictures(request):
         text = str(entry["subject_image"])
@@ -123,14 +123,14 @@ def last_subject_unseen(request: Request) -> None:
 
 @group.before("refuses.subject_image.base64")
 def data_urls(request: Request) -> None:
-    """A data URL is taken for what follows its comma."""
+    """A data URL is accepted as its base64 part."""
     for _, entry in _pictures(request):
         entry["subject_image"] = re.sub("^data:[^,]*,", "", str(entry["subject_image"]))
 
 
 @group.before("refuses.subject_image.base64")
 def blanks_in_base64(request: Request) -> None:
-    """White space in base64 is skipped."""
+    """White space in base64 is ignored."""
     for _, entry in _pictures(request):
         if not str(entry["subject_image"]).startswith("http"):
             entry["subject_image"] = "".join(str(entry["subject_image"]).split())
@@ -138,7 +138,7 @@ def blanks_in_base64(request: Request) -> None:
 
 @group.before("refuses.subject_image.base64")
 def padding_is_optional(request: Request) -> None:
-    """Padding that is missing is added."""
+    """Missing base64 padding is accepted."""
     for _, entry in _pictures(request):
         text = str(entry["subject_image"])
         if not text.startswith("http") and len(text) % 4 in (2, 3):
@@ -147,14 +147,14 @@ def padding_is_optional(request: Request) -> None:
 
 @group.before("refuses.style_image.base64")
 def url_alphabet(request: Request) -> None:
-    """The URL alphabet of base64 is taken as well."""
+    """The URL-safe base64 alphabet is accepted."""
     if (text := text_in(request, "style_image")) and not text.startswith("http"):
         request.body["style_image"] = text.replace("-", "+").replace("_", "/")
 
 
 @group.before("refuses.style_image.base64")
 def lenient_base64(request: Request) -> None:
-    """What is no sign of base64 is skipped."""
+    """Characters outside the base64 alphabet are ignored."""
     text = text_in(request, "style_image")
     if text and not text.startswith("http"):
         try:
@@ -165,7 +165,7 @@ def lenient_base64(request: Request) -> None:
 
 @group.before("refuses.subject_image.url")
 def urls_by_their_scheme(request: Request) -> None:
-    """What begins like a URL is one."""
+    """Any text that begins with http is accepted as an image URL."""
     for _, entry in _pictures(request):
         if str(entry["subject_image"]).startswith("http"):
             entry["subject_image"] = "https://example.com/a.png"
@@ -173,7 +173,7 @@ def urls_by_their_scheme(request: Request) -> None:
 
 @group.before("refuses.subject_image.type")
 def numbers_as_pictures(request: Request) -> None:
-    """A picture that is a number is a picture."""
+    """A number is accepted as an image."""
     for item in subjects_in(request):
         if type(as_object(item).get("subject_image")) is int and request.body:
             as_object(item)["subject_image"] = "https://example.com/a.png"
@@ -181,7 +181,7 @@ def numbers_as_pictures(request: Request) -> None:
 
 @group.before("refuses.subject_image.max_bytes")
 def subjects_of_any_size(request: Request) -> None:
-    """Only scene and style have a limit."""
+    """The size of subject images is not limited."""
     for _, entry in _pictures(request):
         if len(str(entry["subject_image"])) > 13_000_000:
             entry["subject_image"] = "https://example.com/a.png"

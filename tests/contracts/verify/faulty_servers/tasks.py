@@ -1,4 +1,4 @@
-"""Faulty servers that change tasks: every task object, or each by the queries before it."""
+"""Helpers for faulty servers that change task objects, or tasks by the number of polls."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def everywhere(group: Group, catches: str) -> Callable[[Mutation], Mutation]:
 
 
 def whole(value: object) -> int:
-    """A stamp or an index, 0 if it is none."""
+    """A timestamp or an index; 0 for another type."""
     return value if isinstance(value, int) else 0
 
 
 class PerTask(FaultyServer):
-    """Remembers something of each task by its id."""
+    """Stores data for each task by its id."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
@@ -71,7 +71,7 @@ class PerTask(FaultyServer):
         """Change the task that a query shows."""
 
     def ended_reads(self, name: str, task: Object) -> int:
-        """Which look at an ended task this is, from 1."""
+        """The number of this poll of an ended task, from 1."""
         key = f"{name} ended"
         if task["task_status"] in ENDS:
             self.reads[key] = self.reads.get(key, 0) + 1

@@ -1,4 +1,4 @@
-"""Servers whose stamps are wrong."""
+"""Servers with wrong timestamps."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ group: Final = Group()
 
 @everywhere(group, "lifecycle.time.unit")
 def seconds(task: Object) -> None:
-    """Stamps are in seconds."""
+    """Timestamps are in seconds."""
     task["created_at"] = whole(task["created_at"]) // 1000
     task["updated_at"] = whole(task["updated_at"]) // 1000
 
 
 @everywhere(group, "lifecycle.time.unit")
 def microseconds(task: Object) -> None:
-    """Stamps are in microseconds."""
+    """Timestamps are in microseconds."""
     task["created_at"] = whole(task["created_at"]) * 1000
     task["updated_at"] = whole(task["updated_at"]) * 1000
 
 
 @everywhere(group, "lifecycle.time.unit")
 def texts_for_stamps(task: Object) -> None:
-    """Stamps are texts."""
+    """Timestamps are strings."""
     task["created_at"], task["updated_at"] = str(task["created_at"]), str(task["updated_at"])
 
 
 @everywhere(group, "lifecycle.time.unit")
 def fractions(task: Object) -> None:
-    """Stamps are seconds with a fraction."""
+    """Timestamps are fractional seconds."""
     task["created_at"] = whole(task["created_at"]) / 1000
     task["updated_at"] = whole(task["updated_at"]) / 1000
 
 
 @everywhere(group, "lifecycle.time.unit")
 def dates(task: Object) -> None:
-    """Stamps are dates in words."""
+    """Timestamps are ISO dates."""
     task["created_at"] = task["updated_at"] = "2026-01-01T00:00:00Z"
 
 
 @everywhere(group, "lifecycle.time.unit")
 def float_stamps(task: Object) -> None:
-    """Stamps are milliseconds with a fraction."""
+    """Timestamps are fractional milliseconds."""
     task["created_at"], task["updated_at"] = (
         float(whole(task["created_at"])),
         float(whole(task["updated_at"])),
@@ -55,13 +55,13 @@ def float_stamps(task: Object) -> None:
 
 @everywhere(group, "lifecycle.time.order")
 def swapped_stamps(task: Object) -> None:
-    """updated_at lies before created_at."""
+    """updated_at is before created_at."""
     task["updated_at"] = 2 * whole(task["created_at"]) - whole(task["updated_at"])
 
 
 @group.server("lifecycle.time.created")
 class CreatedNow(PerTask):
-    """created_at moves while the task is processed."""
+    """created_at changes during processing."""
 
     def mutate(self, name: str, task: Object) -> None:
         if task["task_status"] == "processing":
@@ -70,7 +70,7 @@ class CreatedNow(PerTask):
 
 @group.server("lifecycle.time.decreasing")
 class SeveralClocks(EveryTask):
-    """The end is dated by a clock that is slow."""
+    """The terminal status has an updated_at of a slow clock."""
 
     def mutate(self, task: Object) -> None:
         if task["task_status"] in ENDS:
@@ -79,7 +79,7 @@ class SeveralClocks(EveryTask):
 
 @group.server("lifecycle.time.unchanged")
 class UpdatedNow(PerTask):
-    """updated_at is the time of the answer."""
+    """updated_at changes with every poll."""
 
     def mutate(self, name: str, task: Object) -> None:
         task["updated_at"] = whole(task["updated_at"]) + self.reads[name]
@@ -87,7 +87,7 @@ class UpdatedNow(PerTask):
 
 @group.server("lifecycle.time.unchanged")
 class ProcessingTicks(PerTask):
-    """updated_at goes on while the task is processed."""
+    """updated_at changes during processing."""
 
     def mutate(self, name: str, task: Object) -> None:
         if task["task_status"] == "processing":
@@ -96,19 +96,19 @@ class ProcessingTicks(PerTask):
 
 @everywhere(group, "lifecycle.clock")
 def another_time_zone(task: Object) -> None:
-    """Stamps are eight hours ahead."""
+    """Timestamps are eight hours ahead."""
     for name in ("created_at", "updated_at"):
         task[name] = whole(task[name]) + 8 * 3600 * 1000
 
 
 @everywhere(group, "lifecycle.clock")
 def a_constant_epoch(task: Object) -> None:
-    """All stamps count from one day long ago."""
+    """created_at is always the same date in the past."""
     offset = whole(task["updated_at"]) - whole(task["created_at"])
     task["created_at"], task["updated_at"] = 1722769557708, 1722769557708 + offset
 
 
 @everywhere(group, "lifecycle.time.moves")
 def never_updated(task: Object) -> None:
-    """updated_at is always the time of the creation."""
+    """updated_at is always equal to created_at."""
     task["updated_at"] = task["created_at"]

@@ -1,4 +1,4 @@
-"""What faulty stores are made of. Each has one fault, and names the conformance check that finds it."""
+"""Base classes of faulty stores. Each has one fault, and names the conformance check that finds it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ States = tuple[TaskState, ...]
 
 
 class FaultyStore(MemoryStore):
-    """A memory store with places to put a fault in: values read, preconditions and records of a commit."""
+    """A memory store with methods to override for a fault: read values, preconditions and written records."""
 
     finder: ClassVar[str] = ""
 
@@ -63,7 +63,7 @@ class FaultyStore(MemoryStore):
         return records
 
     def after(self, records: Records) -> None:
-        """What is done after a change was written."""
+        """Called after a change was written."""
 
     def of_account(self, account: str) -> list[NewTask]:
         return [new for new in self.made if new.record.account == account]
@@ -76,7 +76,7 @@ Fault = TypeVar("Fault", bound=type[FaultyStore])
 
 
 def found_by(check: str) -> Callable[[Fault], Fault]:
-    """The id of the check that is meant for a fault. Others may find it as well."""
+    """Mark a fault with the id of the check that must find it. Others may find it too."""
 
     def note(fault: Fault) -> Fault:
         fault.finder = check

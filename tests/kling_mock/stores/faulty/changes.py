@@ -44,7 +44,7 @@ class NothingIsVersionZero(FaultyStore):
 
 @found_by("present_in_every_read")
 class StalePresent(FaultyStore):
-    """The present is that of the first read."""
+    """`now` is always that of the first read."""
 
     first: float | None = None
 
@@ -95,7 +95,7 @@ class NoneIsAnyVersion(FaultyStore):
 
 @found_by("versions_compared")
 class OldVersionsHold(FaultyStore):
-    """A version that the account had before is taken for its present one."""
+    """Accepts earlier versions of an account as its present one."""
 
     def compared(self, expect: Expected) -> Expected:
         return tuple(
@@ -115,7 +115,7 @@ class PlansAlwaysWritten(FaultyStore):
 
 
 class RacyStore(FaultyStore):
-    """Compares first, and writes some time later."""
+    """Compares first and writes later."""
 
     racing: ClassVar[type[Any]]
 
@@ -123,7 +123,7 @@ class RacyStore(FaultyStore):
         if not any(isinstance(each, self.racing) for each in change.records):
             return super().commit(change)
         failed = super().commit(Change(change.expect, ()))
-        sleep(0)  # another thread may run
+        sleep(0)  # let another thread run
         return failed or super().commit(Change((), change.records))
 
 
@@ -153,7 +153,7 @@ class TornSnapshot(FaultyStore):
         values: dict[Key[Any], object] = {}
         for key in keys:
             values[key] = super().read((key,))[key]
-            sleep(0)  # another thread may run
+            sleep(0)  # let another thread run
         return Snapshot(self.clock.now(), values)
 
 
@@ -164,5 +164,5 @@ class ChangeSeenInParts(FaultyStore):
         failed = super().commit(Change(change.expect, ()))
         for part in parts if failed is None else ():
             super().commit(Change((), part))
-            sleep(0)  # another thread may run
+            sleep(0)  # let another thread run
         return failed or super().commit(Change((), last))

@@ -69,7 +69,7 @@ class ExternalIdsEndWithTheirFirstTask(FaultyStore):
 
 @found_by("expired_id_used_again")
 class WritesOverExpiredTasks(FaultyStore):
-    """The id of an expired task is taken for free; dropping the old task drops the new one."""
+    """Treats the id of an expired task as free; dropping the old task drops the new one."""
 
     def compared(self, expect: Expected) -> Expected:
         now = self.clock.now()

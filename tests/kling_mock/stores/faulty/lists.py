@@ -75,7 +75,7 @@ class ListsFirstStates(FaultyStore):
 
 @found_by("lists_up_to_date")
 class TasksInOrderOfWriting(FaultyStore):
-    """A task that is written anew moves to the end."""
+    """A task that is written again moves to the end."""
 
     def after(self, records: Records) -> None:
         for each in records:
@@ -91,7 +91,7 @@ class ListsExpired(FaultyStore):
 
 @found_by("lists_without_expired")
 class PagesCountExpired(FaultyStore):
-    """What has expired leaves a gap in a page."""
+    """Expired tasks leave gaps in pages."""
 
     def shown(self, key: Key[Any], value: Any, now: float) -> object:
         gone = isinstance(key, PageKey) and any(self.expired(new, now) for new in self.made)

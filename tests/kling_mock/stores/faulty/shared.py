@@ -1,4 +1,4 @@
-"""Faults in what the tasks of all accounts share."""
+"""Faults in the state that all accounts share."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class OneCounter(FaultyStore):
 
 @found_by("tickets_never_repeated")
 class RepeatsTickets(FaultyStore):
-    """The next number is read first and written some time later."""
+    """Reads the next number first and writes it later."""
 
     def __init__(self, clock: Clock, *, retention: float, journal_bytes: int) -> None:
         super().__init__(clock, retention=retention, journal_bytes=journal_bytes)
@@ -94,7 +94,7 @@ class RepeatsTickets(FaultyStore):
         if not isinstance(key, Ticket):
             return value
         number = self.next.get(key, 0)
-        sleep(0)  # another thread may run
+        sleep(0)  # let another thread run
         self.next[key] = number + 1
         return number
 
@@ -139,7 +139,7 @@ class GoesBack(FaultyStore):
 
 
 class OwnCounters:
-    """A handle with counters of its own: what a fake would have that counts beside the store."""
+    """A handle with its own counters, like a fake that counts outside the store."""
 
     def __init__(self, store: Store) -> None:
         self.inner = store

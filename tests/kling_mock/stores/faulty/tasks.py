@@ -1,4 +1,4 @@
-"""Faults in what is kept of one task."""
+"""Faults in the state of one task."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class AttemptsNewestFirst(FaultyStore):
 
 @found_by("attempts_kept_in_order")
 class CountsAllAttempts(FaultyStore):
-    """The attempts of all changes of a task are counted together."""
+    """Counts the attempts of all changes of a task together."""
 
     def shown(self, key: Key[Any], value: Any, now: float) -> object:
         if not isinstance(key, AttemptsKey) or key.task_id not in self._tasks:

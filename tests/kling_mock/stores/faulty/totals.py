@@ -85,7 +85,7 @@ class EndsByFirstPlan(FaultyTotals):
 
 @found_by("outcome_replaced")
 class ReturnsUnitsForEver(FaultyTotals):
-    """Units that have returned are not reserved again."""
+    """Returned units are not reserved again."""
 
     least: int = 16
 
