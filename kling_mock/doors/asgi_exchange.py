@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from urllib.parse import unquote
 
 from kling_mock.doors.asgi import App, Message, Scope
@@ -157,3 +157,11 @@ def scope_of(
         "client": client,
         "state": {},
     }
+
+
+def address_in(value: object) -> tuple[str, int] | None:
+    """Host and port of a socket address; None for other kinds."""
+    if isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) >= 2:
+        host, port = cast("tuple[object, ...]", value)[:2]
+        return str(host), int(cast("int", port))
+    return None

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock.doors.asgi import Answering, App, ASGIApp, address_of, is_heavy
-from kling_mock.doors.asgi_exchange import ASGIExchange, scope_of
+from kling_mock.doors.asgi_exchange import ASGIExchange, address_in, scope_of
 from kling_mock.doors.limits import Limits
 from kling_mock.doors.origins import is_control, is_loopback, parse_host, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
@@ -73,8 +73,8 @@ class Connection(asyncio.Protocol):
         self._state.connections.add(self)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         info = transport.get_extra_info
         self._tls = info("sslcontext") is not None
-        self._server = _address(info("sockname"))
-        self._client = _address(info("peername"))
+        self._server = address_in(info("sockname"))
+        self._client = address_in(info("peername"))
         self._deadline = self._loop.time() + self._limits.keep_alive
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the call of asyncio
@@ -365,10 +365,3 @@ def protocol(limits: Limits, *, guarded: bool) -> Callable[..., Connection]:
         return Connection(*arguments, **named, limits=limits, guarded=guarded)
 
     return connect
-
-
-def _address(value: object) -> tuple[str, int] | None:
-    if isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) >= 2:
-        host, port = cast("tuple[object, ...]", value)[:2]
-        return str(host), int(cast("int", port))
-    return None
