@@ -40,6 +40,7 @@ _TYPE_NAMES: Final = {
     "int": "an integer",
     "int | None": "an integer or none",
     "float": "a number",
+    "str": "text",
     "tuple[float, ...]": "a list of numbers (seconds)",
 }
 
