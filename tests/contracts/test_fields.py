@@ -268,7 +268,7 @@ def test_schemas_of_kinds_are_as_typed_here() -> None:
             "pan": {"description": "Up.", "anyOf": [number, *absent]},
             "zoom": {"description": "Closer.", "anyOf": [number | {"multipleOf": 0.1}, *absent]},
             "zoom_in": {
-                "description": "Taken for `zoom` where that is not given, ignored beside it.",
+                "description": "Alias of `zoom`; ignored if `zoom` is given.",
                 "x-alias-of": "zoom",
             },
         },
@@ -335,16 +335,16 @@ def test_constraints_as_typed_here() -> None:
         for each in operation.constraints
     }
     assert said == {
-        "duration.required_when": ("duration must be given when multi_prompt is given", ""),
-        "cfg_scale.required_when": ("cfg_scale must be given when sound is true", ""),
-        "series_amount.required_when": ("series_amount must be given when result_type is series", ""),
+        "duration.required_when": ("duration is given when multi_prompt is given", ""),
+        "cfg_scale.required_when": ("cfg_scale is given when sound is true", ""),
+        "series_amount.required_when": ("series_amount is given when result_type is series", ""),
         "video_id.exactly_one": (
-            "exactly one of video_id, video_url, image must be given",
+            "exactly one of video_id, video_url, image is given",
             "video_id, video_url, image",
         ),
     }
     two = RequiredWhen(field="a", when="b", values=("x", 2), source=SOUND.source)
-    assert two.rule.sentence == "a must be given when b is x or 2"
+    assert two.rule.sentence == "a is given when b is x or 2"
     assert [each.value for each in SOUND.read({}).violations] == ["null"]
     both = SOUND.read({"image": URL, "video": CLIP})
     assert [each.value for each in both.violations] == ["video_url, image"]
@@ -361,15 +361,15 @@ def test_notes_name_the_path() -> None:
         "seconds": "5",
     }
     assert VIDEO.read(body).notes == [
-        "seconds taken for duration",
-        "camera taken for camera_control",
-        "camera.config.zoom_in ignored beside camera_control.config.zoom",
+        "seconds used as duration",
+        "camera used as camera_control",
+        "camera.config.zoom_in ignored: camera_control.config.zoom is given",
         "unknown field ignored: camera.config['roll']",
         f"unknown field ignored: camera['{'x' * 60}']",
         "unknown field ignored: multi_prompt[0]['y']",
     ]
     assert SPEECH.read({"text": "a", "voice_language": "en", "voice_speed": 9}).notes == [
-        "voice_speed moved to the limit 2"
+        "voice_speed: 9 replaced by the limit 2"
     ]
 
 
@@ -420,16 +420,16 @@ def test_rules_of_objects_and_lists_as_typed_here() -> None:
 
     shot = "multi_prompt.shot"
     assert sentences(VIDEO, "multi_prompt") == {
-        "multi_prompt.type": "multi_prompt must be an array",
+        "multi_prompt.type": "multi_prompt is an array",
         "multi_prompt.min_items": "multi_prompt has at least 1 items",
         "multi_prompt.max_items": "multi_prompt has at most 6 items",
-        f"{shot}.required": f"{shot} must be given",
-        f"{shot}.type": f"{shot} must be an object",
-        f"{shot}.prompt.required": f"{shot}.prompt must be given",
-        f"{shot}.prompt.type": f"{shot}.prompt must be a string",
-        f"{shot}.prompt.unicode": f"{shot}.prompt must be valid Unicode text",
+        f"{shot}.required": f"{shot} is given",
+        f"{shot}.type": f"{shot} is an object",
+        f"{shot}.prompt.required": f"{shot}.prompt is given",
+        f"{shot}.prompt.type": f"{shot}.prompt is a string",
+        f"{shot}.prompt.unicode": f"{shot}.prompt is valid Unicode text",
         f"{shot}.prompt.max_length": f"{shot}.prompt has at most 64 characters",
-        f"{shot}.duration.type": f"{shot}.duration must be an integer",
+        f"{shot}.duration.type": f"{shot}.duration is an integer",
         f"{shot}.duration.integer": f"{shot}.duration is a whole number",
         f"{shot}.duration.minimum": f"{shot}.duration is at least 1",
         f"{shot}.duration.maximum": f"{shot}.duration is at most 5",
@@ -441,11 +441,11 @@ def test_rules_of_objects_and_lists_as_typed_here() -> None:
         "image_list.entry.type",
     ]
     assert sentences(SPEECH, "voice_speed") == {
-        "voice_speed.type": "voice_speed must be a number",
+        "voice_speed.type": "voice_speed is a number",
         "voice_speed.decimals": "voice_speed has at most 1 decimals",
     }
     assert sentences(VIDEO, "cfg_scale")["cfg_scale.decimals"] == "cfg_scale has at most 2 decimals"
-    assert sentences(SOUND, "asmr_mode") == {"asmr_mode.type": "asmr_mode must be a boolean"}
+    assert sentences(SOUND, "asmr_mode") == {"asmr_mode.type": "asmr_mode is a boolean"}
 
 
 def test_a_field_knows_where_it_is() -> None:

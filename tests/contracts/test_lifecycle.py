@@ -142,25 +142,28 @@ def test_single_observations(rule: str, observation: TaskMessage) -> None:
 
 # One observation or two, and the whole of what is said about them.
 SAID = {
-    "status 'succeeded' is not a word of this API": [seen("succeeded", 9)],
+    "task_status 'succeeded' is not a status of this API": [seen("succeeded", 9)],
     "created_at 1777385361 is not in Unix milliseconds": [seen("processing", created_at=1777385361)],
     "updated_at None is not in Unix milliseconds": [seen("processing", updated_at=None)],
-    "updated_at lies before created_at": [seen("processing", -1)],
-    "1 images in status submitted": [seen("submitted", images=TWO[:1])],
-    "a failed task does not say why": [seen("failed", 9, task_status_msg=None)],
-    "a succeeded task has a failure text": [seen("succeed", 9, task_status_msg="oh", images=TWO)],
-    "1 images where 2 were asked for": [seen("succeed", 9)],
-    "indices [1, 0]": [seen("succeed", 9, images=TWO[::-1])],
-    "two images share one URL": [seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))],
+    "updated_at is before created_at": [seen("processing", -1)],
+    "task has 1 images in status submitted": [seen("submitted", images=TWO[:1])],
+    "failed task has no task_status_msg": [seen("failed", 9, task_status_msg=None)],
+    "succeeded task has a task_status_msg": [seen("succeed", 9, task_status_msg="oh", images=TWO)],
+    "task has 1 images; 2 were requested": [seen("succeed", 9)],
+    "indices are [1, 0], not 0, 1, ...": [seen("succeed", 9, images=TWO[::-1])],
+    "two images have the same URL": [seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))],
     "URL '/1.png' is not absolute": [seen("succeed", 9, images=(TWO[0], image(1, "/1.png")))],
-    "task 878106242831892487 became 2": [seen("submitted"), seen("submitted", task_id="2")],
+    "task_id changed from 878106242831892487 to 2": [seen("submitted"), seen("submitted", task_id="2")],
     "created_at changed": [seen("processing", 9), seen("processing", 9, created_at=BORN + 1)],
-    "updated_at went back": [seen("submitted", 20), seen("processing", 19)],
-    "updated_at moved while the task stayed processing": [seen("processing", 9), seen("processing", 10)],
-    "succeed was left for failed": [seen("succeed", 9, images=TWO), seen("failed", 10)],
-    "submitted after processing": [seen("processing", 9), seen("submitted", 10)],
-    "succeed straight after submitted": [seen("submitted"), seen("succeed", 9, images=TWO)],
-    "a finished task changed": [seen("failed", 9), seen("failed", 9, task_status_msg="other")],
+    "updated_at decreased": [seen("submitted", 20), seen("processing", 19)],
+    "updated_at changed while the status stayed processing": [seen("processing", 9), seen("processing", 10)],
+    "terminal status succeed changed to failed": [seen("succeed", 9, images=TWO), seen("failed", 10)],
+    "status changed from processing to submitted": [seen("processing", 9), seen("submitted", 10)],
+    "status changed from submitted directly to succeed": [seen("submitted"), seen("succeed", 9, images=TWO)],
+    "results or message of a finished task changed": [
+        seen("failed", 9),
+        seen("failed", 9, task_status_msg="other"),
+    ],
 }
 
 
@@ -200,7 +203,7 @@ def test_misconduct_is_a_value() -> None:
     (one,) = check_lifecycle([seen("succeeded")])
     with pytest.raises(FrozenInstanceError):
         one.rule = "other"  # type: ignore[misc]  # the mistake
-    assert str(one) == "observation 0: status 'succeeded' is not a word of this API (status.word)"
+    assert str(one) == "observation 0: task_status 'succeeded' is not a status of this API (status.word)"
 
 
 def test_several_faults_are_all_told() -> None:

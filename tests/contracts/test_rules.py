@@ -90,10 +90,17 @@ def test_confidence_follows_from_the_origin() -> None:
 
 
 def test_a_violation_tells_what_came_of_it() -> None:
-    rule = Rule(id="n.minimum", sentence="n is at least 1", source=ASSUMED, wording=EMPTY)
+    rule = Rule(
+        id="n.minimum",
+        sentence="n is at least 1",
+        requirement="must be at least 1",
+        source=ASSUMED,
+        wording=EMPTY,
+    )
     broken = Violation("n", rule, "0", "n cannot be empty")
     assert (broken.status, broken.code) == (400, 1201)
-    assert str(broken) == "n: n is at least 1 (got 0)"
+    assert str(broken) == "n: must be at least 1; got 0"
+    assert str(broken._replace(received="it is missing")) == "n: must be at least 1; it is missing"
 
 
 def test_a_reading_takes_null_for_absent_unless_told() -> None:

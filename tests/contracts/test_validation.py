@@ -219,7 +219,7 @@ def test_reading_normalises() -> None:
     assert reading.notes == [
         "unknown field ignored: subject_image_list[0]['id']",
         "unknown field ignored: subject_image_list[1]['id']",
-        "scene_image taken for scence_image",
+        "scene_image used as scence_image",
         "unknown field ignored: 'seed'",
     ]
 
@@ -234,7 +234,7 @@ def test_what_is_ignored_is_noted_wherever_it_is() -> None:
         "unknown field ignored: subject_image_list[1]['a']",
         "unknown field ignored: subject_image_list[1]['zoom']",
         f"unknown field ignored: subject_image_list[1]['{'k' * 60}']",
-        "scene_image taken for scence_image",
+        "scene_image used as scence_image",
         "unknown field ignored: 'zoom'",
         f"unknown field ignored: '{'k' * 60}'",
     ]
@@ -276,7 +276,7 @@ def test_a_field_may_have_several_aliases() -> None:
     assert operation.read({"two": "x"}).values == {"external_task_id": "x"}
     assert operation.read({"one": "x", "two": "y"}).values == {"external_task_id": "x"}
     assert operation.read({"external_task_id": "x", "two": "y"}).notes == [
-        "two ignored beside external_task_id",
+        "two ignored: external_task_id is given",
     ]
 
 

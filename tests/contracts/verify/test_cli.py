@@ -209,7 +209,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--record", "x.json", "--report", "json=./x.json"], "the recording is there"),
         (["--report", "json=x.json", "--report", "html=./x.json"], "another report"),
         (["--second-api-key", KEY], "another account"),
-        (["--operation", "tts"], "--operation: CometAPI has no operation 'tts'; it has multi-image, "),
+        (["--operation", "tts"], "--operation: CometAPI: unknown operation 'tts'; known: multi-image, "),
         (["--operation", "multi-image", "--gateway", "kling"], "it has multi-image2image, text-to-image"),
         (
             ["--operation", "text-to-image", "--only", "result_images.ration"],

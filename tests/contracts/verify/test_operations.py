@@ -177,5 +177,5 @@ def test_a_recording_without_operation_is_about_the_main_one(
     assert again.evidence.gateway is COMETAPI
     assert "operation" not in as_json(again)
     (tmp_path / "bad").write_text("\n".join([json.dumps(head | {"operation": "tts"}), *rest, ""]))
-    with pytest.raises(BadRecording, match="CometAPI has no operation 'tts'"):
+    with pytest.raises(BadRecording, match="CometAPI: unknown operation 'tts'"):
         judge_recording(tmp_path / "bad")
