@@ -127,5 +127,7 @@ def test_an_installation_works(kind: str, built: Built, tmp_path: Path) -> None:
     files = run(python, "-c", code, cwd=tmp_path).splitlines()
     assert [Path(file).parent for file in files] == [own / name for name in PACKAGES]
     assert run(binaries / "kling-mock", "--version", cwd=tmp_path).split() == ["kling-mock", __version__]
+    version = run(binaries / "kling-contracts", "--version", cwd=tmp_path)
+    assert version.split() == ["kling-contracts", __version__]
     # The data files are there, too.
     assert "finds  " in run(binaries / "kling-contracts", "explain", "responses.json", cwd=tmp_path)
