@@ -1,7 +1,7 @@
 """Plain technical English: private words in docstrings, comments, messages and docs stay within a budget that only falls.
 
-The budgets are words per 1,000, measured over whole kinds of text. Codebases of the field stand at 0.8 (who, somebody),
-0.4 (tell, say) and 1.3 (what) in their docstrings and comments.
+The budgets are words per 1,000, measured over whole kinds of text. Codebases of the field stand at 0.8 (who,
+somebody), 0.4 (tell, say) and 1.3 (what) in their docstrings and comments.
 """
 
 import ast
@@ -40,7 +40,11 @@ def python_files(*folders: str) -> list[Path]:
 def docstrings_and_comments(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of every docstring (strings that stand alone included) and of every comment."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
             for offset, line in enumerate(node.value.value.splitlines()):
                 yield node.lineno + offset, line
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -74,10 +78,16 @@ def texts(kind: str) -> Iterator[tuple[str, str]]:
         pages = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
         found = ((page, line, text) for page in pages for line, text in prose(page.read_text()))
     elif kind == "messages":
-        found = ((file, line, text) for file in python_files(*PACKAGES) for line, text in messages(file.read_text()))
+        found = (
+            (file, line, text)
+            for file in python_files(*PACKAGES)
+            for line, text in messages(file.read_text())
+        )
     else:
         files = python_files(*SOURCES)
-        found = ((file, line, text) for file in files for line, text in docstrings_and_comments(file.read_text()))
+        found = (
+            (file, line, text) for file in files for line, text in docstrings_and_comments(file.read_text())
+        )
     for file, line, text in found:
         yield f"{file.relative_to(ROOT)}:{line}", text
 

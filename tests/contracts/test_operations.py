@@ -1,4 +1,4 @@
-"""The operations, a second time and typed by hand: what each rule says, on whose word; plain generation."""
+"""The operations, typed by hand a second time: sentence and source of each rule; plain generation."""
 
 from __future__ import annotations
 
@@ -111,15 +111,15 @@ operation_named = pytest.mark.parametrize("operation", EVERY, ids=[each.name for
 @operation_named
 def test_every_rule_is_as_typed_here(operation: Operation) -> None:
     """The ids in order, the sentences, and the kind of evidence."""
-    said = [(rule.id, (rule.sentence, rule.source.origin.value)) for rule in operation.rules.values()]
-    assert said == list(RULES[operation.name].items())
+    actual = [(rule.id, (rule.sentence, rule.source.origin.value)) for rule in operation.rules.values()]
+    assert actual == list(RULES[operation.name].items())
 
 
 @operation_named
 def test_only_bad_pictures_fail_later(operation: Operation) -> None:
     later = {rule.id.partition(".")[2] for rule in operation.rules.values() if rule.effect is Effect.FAILS}
     assert later == {"format", "min_side", "shape"}
-    # Only these have a figure or a list to fill into the text of their refusal.
+    # Only these have a limit in the text of the error response.
     limited = {rule.id.partition(".")[2] for rule in operation.rules.values() if rule.limit}
     assert limited - {"min_items", "max_items", "item_type", "required", "range"} == {
         *("type", "enum", "max_bytes", "max_length", "minimum", "maximum"),
@@ -129,7 +129,7 @@ def test_only_bad_pictures_fail_later(operation: Operation) -> None:
 
 
 def test_operations_are_as_typed_here() -> None:
-    """Name, tail, selector, units for each picture, and what is taken for a field that was not given."""
+    """Name, tail, selector, units per picture, and defaults."""
     assert [(each.name, each.tail, each.selector, each.units_per_image.value) for each in EVERY] == [
         ("multi-image", "images/generations", "subject_image_list", 16),
         ("multi-image2image", "images/multi-image2image", None, 16),
@@ -145,7 +145,7 @@ def test_operations_are_as_typed_here() -> None:
     assert aliases == {"scence_image": ("scene_image",), "scene_image": ("scence_image",)}
 
 
-def test_an_operation_tells_its_fields_by_name() -> None:
+def test_fields_by_name() -> None:
     assert MULTI_IMAGE.field("n").name == "n"
     with pytest.raises(StopIteration):
         MULTI_IMAGE.field("m")
@@ -206,7 +206,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("row", PLAIN, ids=[row.name.encode("ascii", "replace").decode() for row in PLAIN])
 def test_plain_generation(row: Row) -> None:
-    """Each value breaks the rule due and no other; a good one is read as it was given."""
+    """Each invalid value breaks exactly the expected rule; a valid one is not changed."""
     reading = TEXT_TO_IMAGE.read({"prompt": "at sea", **row.fields})
     assert tuple(violation.rule.id for violation in reading.violations) == row.due
     ((name, value),) = (row.fields or {"prompt": "at sea"}).items()
@@ -220,11 +220,11 @@ def test_plain_generation_needs_a_prompt() -> None:
     assert [each.message for each in validate(unknown, TEXT_TO_IMAGE)] == ["model is not supported"]
 
 
-# -- what fields say about themselves in JSON Schema
+# -- JSON Schemas of fields
 
 
 def test_schemas_of_fields_are_as_typed_here() -> None:
-    """All but the patterns, which have tests of their own."""
+    """All keywords except patterns, which other tests cover."""
     found = {
         field.name: dict(field.schema()) for each in (MULTI_IMAGE, TEXT_TO_IMAGE) for field in each.fields
     }
@@ -251,7 +251,7 @@ def test_schemas_of_fields_are_as_typed_here() -> None:
     assert found == {
         "subject_image_list": {"type": "array", "minItems": 2, "maxItems": 4},
         "model_name": {"type": "string", "enum": ["kling-v2-1", "kling-v3"]},
-        "prompt": {"type": "string", "minLength": 1, "maxLength": 2500},  # it is required there
+        "prompt": {"type": "string", "minLength": 1, "maxLength": 2500},  # required in text-to-image
         "negative_prompt": {"type": "string", "maxLength": 2500},
         "image": {"type": "string"},
         "image_reference": {"type": "string", "enum": ["subject", "face"]},
