@@ -20,21 +20,21 @@ def test_help_fits_a_terminal(command: list[str], capsys: pytest.CaptureFixture[
         main([*command, "--help"])
     shown = capsys.readouterr().out
     assert stopped.value.code == 0
-    assert max(len(line) for line in shown.splitlines()) <= 100
+    assert max(len(line) for line in shown.splitlines()) <= 110
 
 
 @pytest.mark.parametrize(
     ("wanted", "hint"),
     [
-        ("refuses.n.minium", "did you mean 'refuses.n.minimum'?"),
-        ("refuse.*", "did you mean 'refuses.*'?"),
-        ("accept.n.minimum", "did you mean 'accepts.n.minimum'?"),
-        ("xxxxxx.max_length", "did you mean 'refuses.prompt.max_length'?"),
-        ("zzz", "kling-contracts explain lists all checks"),
-        ("zzz.*", "kling-contracts explain lists all checks"),
+        ("refuses.n.minium", "; did you mean 'refuses.n.minimum'?"),
+        ("refuse.*", "; did you mean 'refuses.*'?"),
+        ("accept.n.minimum", "; did you mean 'accepts.n.minimum'?"),
+        ("xxxxxx.max_length", "; did you mean 'refuses.prompt.max_length'?"),
+        ("zzz", ""),
+        ("zzz.*", ""),
     ],
 )
 def test_suggestions_of_checks(wanted: str, hint: str) -> None:
-    """A close id or group; for a wrong group, ids with the same name; else the command that lists all."""
+    """A close id or group; for a wrong group, ids with the same name; else nothing."""
     ids = ["refuses.n.minimum", "accepts.n.minimum", "refuses.prompt.max_length", "auth.required"]
-    assert near(wanted, ids).startswith(hint)
+    assert near(wanted, ids) == hint

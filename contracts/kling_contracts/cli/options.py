@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
@@ -24,8 +24,8 @@ class UsageError(Exception):
     """A wrong command line. The text names the argument, the rule and a remedy."""
 
 
-def add_reports(parser: argparse.ArgumentParser) -> Any:
-    """Add the flags that select checks, and those of reports; returns the argument group of reports."""
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that select checks, and those of reports."""
     checks = parser.add_argument_group("checks")
     reports = parser.add_argument_group("reports")
     checks.add_argument(
@@ -50,7 +50,6 @@ def add_reports(parser: argparse.ArgumentParser) -> Any:
         help="also write a report: json=FILE, junit=FILE or html=FILE (repeatable)",
     )
     reports.add_argument("--json", action="store_true", help="print the JSON report instead of the summary")
-    return reports
 
 
 def reports_in(given: Iterable[str], recording: Path | None = None) -> list[tuple[str, Path]]:
@@ -92,17 +91,21 @@ def check_ids(patterns: Sequence[str], gateway: Gateway) -> None:
     ids = [check.id for check in checks_of(gateway)]
     for pattern in patterns:
         if not any(fnmatchcase(check_id, pattern) for check_id in ids):
-            raise UsageError(f"--only {pattern}: unknown check of {gateway.name}; {near(pattern, ids)}")
+            raise UsageError(
+                f"--only {pattern}: unknown check of {gateway.name}{near(pattern, ids)}; "
+                "kling-contracts explain lists all"
+            )
 
 
 def near(wanted: str, ids: Sequence[str]) -> str:
-    """Suggestions of check ids or groups (`refuses.*`) for an unknown one, as the end of an error message."""
+    """`; did you mean ...?` with close ids or groups (`refuses.*`) for an unknown one; empty without any."""
     known: Collection[str] = ids
     if wanted.endswith(".*"):
         known = dict.fromkeys(f"{each.partition('.')[0]}.*" for each in ids)
     elif not close_names(wanted, ids):
         wanted = wanted.partition(".")[2]  # right name, wrong group
-    return did_you_mean(wanted, known, "kling-contracts explain lists all checks")
+    hint = did_you_mean(wanted, known, otherwise="")
+    return f"; {hint}" if hint else ""
 
 
 def known_in(path: Path | None) -> tuple[Deviation, ...]:
@@ -118,7 +121,7 @@ def known_in(path: Path | None) -> tuple[Deviation, ...]:
     ids = _all_ids()
     for each in known:
         if not any(fnmatchcase(check_id, each.check) for check_id in ids):
-            raise UsageError(f"--known {path}: unknown check {each.check!r}; {near(each.check, ids)}")
+            raise UsageError(f"--known {path}: unknown check {each.check!r}{near(each.check, ids)}")
     return known
 
 
