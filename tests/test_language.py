@@ -37,7 +37,6 @@ WORDS: Final = {
 SHARED_NAMES: Final = {
     "kling_contracts": {
         "Body": "an alias of dict[str, object] in both modules",
-        "Case": "an alias of Schemathesis's class, in the module of its hooks",
         "Delivery": "how a scripted server sends a reply; a delivered callback of `verify`",
         "Headers": "the same alias in the client suite and in verify, which do not import each other",
         "OutOfTime": "a limit in virtual time; the deadline of a run of `verify`",

@@ -21,7 +21,7 @@ from kling_contracts.operations import validate
 
 EXTERNAL_ID: Final = "external_task_id"
 # Generic in the type of the API operation, which hooks leave open.
-Case = schemathesis.Case[Any]
+_Case = schemathesis.Case[Any]
 _hook: Final = cast("Callable[[Callable[..., object]], object]", schemathesis.hook)  # pyright: ignore[reportUnknownMemberType]
 
 # External ids are unique for 30 days, so ids must differ from those of earlier runs.
@@ -32,7 +32,7 @@ _numbers: Final = count(1)
 @_hook
 def before_call(
     context: HookContext,  # noqa: ARG001 -- Schemathesis passes arguments by name
-    case: Case,
+    case: _Case,
     kwargs: dict[str, object],  # noqa: ARG001 -- as above
 ) -> None:
     """Make external ids unique, and write whole numbers in the query string without a decimal point.
@@ -58,7 +58,7 @@ def before_call(
 def filter_failure(
     context: HookContext,  # noqa: ARG001 -- as above
     failure: Failure,
-    case: Case,
+    case: _Case,
     response: Response,
 ) -> bool:
     """Whether to report a failure: False for two error responses that are right.
@@ -78,7 +78,7 @@ def filter_failure(
             return True
 
 
-def _names_unknown_model(gateway: Gateway, case: Case) -> bool:
+def _names_unknown_model(gateway: Gateway, case: _Case) -> bool:
     body: object = case.body
     routes = {gateway.path(route): route for route in gateway.routes}
     route: Route | None = routes.get(case.operation.path)
