@@ -17,9 +17,9 @@ import pytest
 
 # Words per 1,000, by kind of text (see `texts`) and group of words.
 BUDGETS: Final = {
-    "code": {"who": 3.0, "say": 5.0, "what": 12.0, "private": 3.0},
-    "messages": {"who": 1.0, "say": 3.0, "what": 4.0, "private": 5.0},
-    "pages": {"who": 1.0, "say": 4.0, "what": 8.0, "private": 2.0},
+    "code": {"who": 1.0, "say": 1.0, "what": 2.0, "private": 0.5},
+    "messages": {"who": 0.5, "say": 0.5, "what": 0.5, "private": 0.5},
+    "pages": {"who": 1.0, "say": 3.5, "what": 7.5, "private": 1.5},
 }
 WORDS: Final = {
     "who": re.compile(r"\b(who|whom|whoever|somebody|nobody|anybody|someone|anyone|no one)\b", re.IGNORECASE),
