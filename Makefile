@@ -1,4 +1,4 @@
-# Every target makes what it needs, the virtual environment included.
+# Every target creates its prerequisites, including the virtual environment.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,14 +10,14 @@ SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
 
-# The same examples every time: what passes here passes there. Byte code is kept whatever the environment says: some
-# fifty processes would each compile all of it.
+# Deterministic examples. Byte code is cached even if the environment disables that, as about fifty processes would
+# compile everything.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=ci
 
-# The tests of the fake, the client and the distribution on the newest Python that this machine has, in an environment of
-# its own. The contract's own tests take most of the time and hardly touch what differs between Pythons.
+# The tests of the mock, the client and the distribution on the newest Python of this machine, in a separate environment.
+# Most tests of the contract are left out: they are slow, and hardly depend on the Python version.
 newest-python:
 	@newest=$$(.ci/newest-python); if test -z "$$newest"; then echo "no Python 3.12 or newer on this machine: skipped"; \
 		else $(MAKE) --no-print-directory subset PYTHON="$$newest" VENV=.venv-newest; fi
@@ -28,11 +28,11 @@ subset: $(VENV)/.dev
 		tests/test_distribution.py tests/contracts/test_boundaries.py tests/contracts/test_validation.py \
 		tests/contracts/test_violation_texts.py
 
-# Other examples every night, and many: the modules that have properties. SEED=... repeats a night.
+# Many other examples, for the modules that have properties. SEED=... repeats a run.
 SEED ?= $(shell date +%Y%m%d%H%M%S)
 PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
 nightly: $(VENV)/.dev
-	@echo "make nightly SEED=$(SEED) draws the same again"
+	@echo "make nightly SEED=$(SEED) repeats this run"
 	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
@@ -40,7 +40,7 @@ faulty-servers: $(VENV)/.dev
 	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite \
 		tests/contracts/test_trial_operations.py tests/together/test_client_suite.py
 
-# Faults put into copies of the contract and of the state function: which does no test see?
+# Mutation testing of the contract and the state function: lists the faults that no test detects.
 mutants: $(VENV)/.mutants
 	nice -n 19 $(BIN)/python -m mutants $(MODULES)
 
@@ -56,21 +56,21 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-# The published documents are derived; a test fails while they are not up to date.
+# Regenerates the published OpenAPI documents; a test fails if they are out of date.
 openapi: $(VENV)/.dev
 	$(BIN)/kling-contracts openapi > contracts/kling_contracts/openapi/openapi.json.new
 	mv contracts/kling_contracts/openapi/openapi.json.new contracts/kling_contracts/openapi/openapi.json
 	$(BIN)/kling-contracts openapi --gateway kling > contracts/kling_contracts/openapi/openapi-kling.json.new
 	mv contracts/kling_contracts/openapi/openapi-kling.json.new contracts/kling_contracts/openapi/openapi-kling.json
 
-# So are two pages of the documentation, and the descriptions of faults that `explain` shows.
+# Regenerates two pages of the documentation, and the descriptions of faults that `explain` prints.
 FAULTS := contracts/kling_contracts/checks/faults.json
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.contracts.verify.faulty_servers.catalogue > $(FAULTS).new
 	mv $(FAULTS).new $(FAULTS)
 
-# Other people's opinion of the documents and the fake, at full strength; tells the seed that repeats it.
+# Schemathesis on the documents and the mock, with many examples; prints the seed that repeats the run.
 schemathesis: $(VENV)/.dev
 	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py
 

@@ -1,4 +1,4 @@
-"""The yardstick for the server: a bare ASGI callable that reads the body and gives one constant answer."""
+"""Reference server: a bare ASGI application that reads the body and returns a constant response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fake costs, as ratios to yardsticks that only answer. Run with `make bench`."""
+"""Cost of the mock, as ratios to reference servers with constant responses: `make bench`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REQUEST = Request(
 )
 ROUNDS = 11
 PAIRS = 150
-# No process that is measured takes longer, even on a busy machine.
+# A time limit that no measured process reaches, even under load.
 PATIENCE = 30.0
 
 _queries = itertools.count()
@@ -56,7 +56,7 @@ Run = Callable[[], object]
 
 
 class Row(NamedTuple):
-    """What was measured, in which unit ("" for a ratio); how much is allowed, if anything."""
+    """One measurement: its value, unit ("" for a ratio) and budget, if any."""
 
     what: str
     yardstick: str
@@ -66,7 +66,7 @@ class Row(NamedTuple):
     beside: str
 
     def cells(self) -> tuple[str, ...]:
-        """As shown. What is met is judged as shown, too."""
+        """The cells of the table. Whether the budget is met depends on the rounded value."""
         digits = {"us": 0 if self.figure >= 10 else 2, "ms": 1}.get(self.unit, 2)
         measured = f"{self.figure:.{digits}f}"
         budget, met = "-", "-"
@@ -83,7 +83,7 @@ def cpu(run: Run) -> float:
 
 
 def compare(ours: Run, yardstick: Run, per: int) -> tuple[float, float]:
-    """The median ratio of the two taken in turn, and our median CPU time in us for one of `per` steps."""
+    """Interleaved runs of both: the median ratio, and the median CPU time of `ours` in us per step."""
     ours()
     yardstick()
     taken = [(cpu(ours), cpu(yardstick)) for _ in range(ROUNDS)]
@@ -96,7 +96,7 @@ def constant(_: httpx.Request) -> httpx.Response:
 
 
 def query_path(created: dict[str, Any]) -> str:
-    """Where to ask for a task. No two URLs are equal: clients remember how they took the last ones apart."""
+    """The query path of a task. URLs must differ, since clients cache parsed URLs."""
     return f"{CREATE}/{created['data']['task_id']}?{next(_queries)}"
 
 
@@ -158,7 +158,7 @@ def fixture() -> Iterator[Row]:
 
 @cache
 def environment() -> dict[str, str]:
-    """Processes find the bytecode of a first run, ours like other people's, whatever the user's settings."""
+    """Environment variables that let all processes use cached bytecode."""
     folder = tempfile.TemporaryDirectory(prefix="kling-mock-bench-")
     atexit.register(folder.cleanup)
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -173,7 +173,7 @@ def free_port() -> int:
 
 
 class Process:
-    """A server in a process of its own, with the CPU time of its main thread."""
+    """A server process, with the CPU time of its main thread."""
 
     def __init__(self, *words: str) -> None:
         self.port = free_port()
@@ -194,7 +194,7 @@ class Process:
                     client.post(self.url + CREATE, json=BODY).raise_for_status()
                 except httpx.ConnectError as error:
                     if self.process.poll() is not None or time.perf_counter() > deadline:
-                        raise RuntimeError(f"it does not answer: {self.process.args!r}") from error
+                        raise RuntimeError(f"no response from {self.process.args!r}") from error
                     time.sleep(0.002)
                 else:
                     return time.perf_counter()
@@ -260,10 +260,9 @@ def cold_start() -> Iterator[Row]:
 
 
 def plugin() -> Iterator[Row]:
-    """What everybody pays who has the package installed and does not use it: pytest imports the plugin.
+    """Cost of an installed but unused plugin: the time of its import by pytest.
 
-    The import is timed inside the process. Whole runs of pytest differ by more from one to the next than
-    what is looked for.
+    The import is timed inside the process, since whole runs of pytest vary by more than the import takes.
     """
 
     def spent(module: str) -> float:
@@ -305,7 +304,7 @@ def memory() -> Iterator[Row]:
 
 
 def stalls() -> Iterator[Row]:
-    """How long others wait in the loop while a create of 80 MB is answered."""
+    """The longest stall of the event loop during a create request of 80 MB."""
     large = base64.b64encode(png(300, 300, size=10 * 1024 * 1024)).decode()
     subjects = [{"subject_image": large}] * 4
     body = json.dumps({"subject_image_list": subjects, "scence_image": large, "style_image": large}).encode()

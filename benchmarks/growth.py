@@ -1,7 +1,7 @@
-"""Costs that must not grow: the same request among many tasks or scripts beside few, on the core alone.
+"""Costs that must not grow with the number of tasks or scripts, measured on the core; part of `make bench`.
 
-Part of `make bench`. Each row times one kind of request in two fakes in turn: one holds 100,000 tasks (or
-1,000 scripts), the other 100.
+Each row times one kind of request in two fakes in turn: one has 100,000 tasks (or 1,000 scripts), the other
+100.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _numbers = itertools.count()
 
 
 class Growth(NamedTuple):
-    """What was measured; budget; the ratio many / few, or a figure in `unit`; the cost among many in us."""
+    """One measurement: budget, the ratio many / few (or a value in `unit`), and the cost among many in us."""
 
     what: str
     budget: float
@@ -47,7 +47,7 @@ def create(prompt: str = "two at sea", **fields: object) -> Request:
 
 
 def filled(count: int, **switches: Any) -> Fake:
-    """A fake that holds this number of tasks in one account; its journal holds one call."""
+    """A fake with `count` tasks in one account; its journal keeps one call."""
     fake = Fake(clock=ManualClock(), journal_bytes=1, **switches)
     request = create()
     for _ in range(count):
@@ -58,11 +58,11 @@ def filled(count: int, **switches: Any) -> Fake:
 def succeed(fake: Fake, request: Request) -> None:
     reply = fake.handle(request)
     if reply.status != 200:
-        raise RuntimeError(f"what is timed was refused: {reply.body!r}")
+        raise RuntimeError(f"the timed request was refused: {reply.body!r}")
 
 
 def compare(many: Callable[[], object], few: Callable[[], object], times: int = 300) -> tuple[float, float]:
-    """The median ratio of the costs of one call, and the median cost of `many` in microseconds."""
+    """The median ratio of the costs of one call, and the median cost of `many` in us."""
 
     def cost(call: Callable[[], object]) -> float:
         began = time.process_time()
@@ -133,7 +133,7 @@ def among_scripts() -> Iterator[Growth]:
 
 
 def after_expiry() -> Iterator[Growth]:
-    """The first create after many tasks have expired, beside one after few."""
+    """The first create request after many tasks have expired, compared with few."""
 
     def first(count: int, **fields: object) -> float:
         fake = Fake(clock=ManualClock(), journal_bytes=1, pace="instant")
@@ -143,7 +143,7 @@ def after_expiry() -> Iterator[Growth]:
             fake.handle(create(**fields))
         fake.clock.advance(days=31)
         request = create()
-        gc.collect()  # else the collection of 20,000 tasks falls on whatever is timed
+        gc.collect()  # so that the timed code does not collect 20,000 tasks
         began = time.process_time()
         fake.handle(request)
         return time.process_time() - began

@@ -1,8 +1,7 @@
 """Writes `faithful.md` and `settings.md` from the declarations: `python docs/generate.py [--check]`.
 
-What the service demands and answers is data in `contracts`, each piece with its source; what the fake can
-be told is data in `kling_mock.settings`. These two pages are that data as tables, under a few paragraphs
-that no table holds.
+The rules and responses of the service are data in `contracts`, with a source each; the settings of the mock
+are data in `kling_mock.settings`. The pages contain that data as tables, and a few paragraphs.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from kling_mock.settings import Settings, relaxable
 HERE: Final = Path(__file__).parent
 NOTICE: Final = "<!-- Written by docs/generate.py from the declarations: change those, then run it again. -->"
 
-# Which setting changes what a situation or a fact is about. A test compares them with what the fake says.
+# The setting that changes the response for a reason, or a fact. A test compares them with the mock.
 SETTING_OF_SITUATION: Final[Mapping[RefusalReason, str]] = {
     RefusalReason.MALFORMED_KEY: "keys",
     RefusalReason.BAD_KEY: "keys",
@@ -54,49 +53,49 @@ SETTING_OF_FACT: Final[Mapping[str, str]] = {
 FAITHFUL_HEAD: Final = """\
 # How faithful is it?
 
-Whether the fake says what the service would say depends on how well that is known. So every rule, limit,
-text and code of the contract carries its origin, and this page is a list of them.
+The mock is as faithful as the sources about the real service. Therefore every rule, limit, text and code of the
+contract has an origin. This page lists them.
 
 {origins}
 
-A fact can be well known and still have gone out of date; no origin says "was true this morning". Where an origin is
-`captured`, the wording may come from another route of the same service.
+A fact can be out of date, whatever its origin. If the origin is `captured`, the wording may come from another route of
+the same service.
 
-Three things in the program tell the same as this page. Every refusal carries the header `x-kling-mock-rule`:
-rule, source, and the setting that relaxes it. `kling-contracts openapi` prints the contract with `x-source`
-at every field. And in Python a `Violation` has its `rule`, a `Rule` its `source`.
+The same information is available in three other forms. Every error response of the mock has the header
+`x-kling-mock-rule`: the rule, its source, and the setting that relaxes it. `kling-contracts openapi` prints the contract
+with `x-source` at every field. In Python a `Violation` has a `rule`, and a `Rule` has a `source`.
 
-## What was decided, where no table says it
+## Decisions that are not in the tables
 
 - **Order of checks**: {order}. Then scripts: a refused request uses up no script and reserves nothing. Within a body
-  the first violation in order of declaration is answered (below, from top to bottom), except that CometAPI looks
-  for the model first.
-- **A violation is refused, or the task fails.** What cannot be read as a request is refused at once. A picture
-  that can be decoded but is no PNG or JPEG, too small or too oblong makes a task that ends `failed`, as captured.
+  the response is about the first violation in order of declaration (the tables below), except that CometAPI checks
+  the model first.
+- **A violation is refused, or the task fails.** A body that cannot be parsed is refused at once. An image that
+  can be decoded but is not a PNG or JPEG, is too small or too oblong, creates a task that ends `failed`, as captured.
 - **Ids.** `task_id` is a decimal string whose upper bits are its creation time; treat it as opaque. `request_id` is a
-  new UUID on every reply. An external id is unique per account until its task is dropped.
+  new UUID in every response. An external id is unique per account until its task is dropped.
 - **Times** are integer milliseconds. `updated_at` is the instant of the last change, equal to `created_at` at first.
-- **States.** A create always answers `submitted`. `succeed` and `failed` are never left. A failed task is HTTP 200 with
-  `code` 0 and `task_status_msg`; nothing fails at random.
+- **States.** The response to a create request is always `submitted`. `succeed` and `failed` are final. A failed task is
+  HTTP 200 with `code` 0 and `task_status_msg`; tasks never fail at random.
 - **Unfinished tasks** have `task_result: {{}}`, and `task_info: {{}}` or the external id.
-- **Result URLs** are absolute, distinct per picture and stable, need no key, and are gone with their task.
+- **Result URLs** are absolute, distinct per picture and stable, need no key, and expire with their task.
 - **Absence.** For an optional field the empty string and null mean: not given. Unknown fields are ignored, with a note
-  in the journal; of duplicate keys the last one counts.
-- **Callbacks** are a bare task object on every change, repeated until taken. The body is official; the repeats are
-  assumed.
+  in the journal; of duplicate keys the last one wins.
+- **Callbacks**: on every change the task object is posted, without an envelope, until it is accepted. The body is
+  official; the retries are assumed.
 - **Slots and balance**: a task uses `n` slots until it ends; failed tasks cost nothing. No limit unless set.
 
 ## Rules of a request
 
-Broken rules are answered with the status and code of their gateway's row `body.valid` (`model_name.enum` has a row of
-its own). *Text* is the answer's message; in a task that fails, its `task_status_msg`.
+The status and code of the response to a broken rule are those of the gateway's row `body.valid`, or of `model_name.enum`
+for an unknown model. *Text* is the message of the response; for a task that fails, its `task_status_msg`.
 """
 
 SETTINGS_HEAD: Final = """\
 # Settings
 
-Everything that can be switched has one name. It is an argument of `Fake(...)`, an argument of the marker
-`@pytest.mark.kling(...)`, a line of the ini option `kling`, and, where the table has one, a flag of `kling-mock serve`.
+Every setting has one name. It is an argument of `Fake(...)` and of the marker `@pytest.mark.kling(...)`, a line of the
+ini option `kling`, and, if the table lists one, a flag of `kling-mock serve`.
 
 ```python
 from kling_mock import Fake
@@ -120,22 +119,22 @@ kling =
 kling-mock serve --slots 4 --ignore prompt.max_length
 ```
 
-In flags and ini lines lists are separated by commas, `none` means no value, and switches are `true` or `false`. A name
-or a value that does not exist is refused with the nearest ones that do. The marker goes before the ini file.
+In flags and ini lines lists are separated by commas, `none` means no value, and booleans are `true` or `false`. The error
+for an unknown name or value suggests known ones. The marker takes precedence over the ini file.
 
-The settings as a whole are a frozen `Settings`, at `fake.settings`. Its `plain_keys` and `secrets` are the two kinds
-of `keys`; `Settings.of(mapping)` makes one from names.
+`fake.settings` is a frozen `Settings` with all of them. Its `plain_keys` and `secrets` are the two kinds of `keys`;
+`Settings.of(mapping)` creates one from names and values.
 """
 
 SETTINGS_TAIL: Final = """\
-Marker and ini option take three more, which are about the fixtures: `sleep` (`"advance"`, see [clock](clock.md)), `clock`
-(what makes the clock: `Clock`, `ManualClock` or any callable; in the ini file one of the two names) and `only` (true
-refuses calls to hosts other than the service's).
+Marker and ini option accept three more, for the fixtures: `sleep` (`"advance"`, see [clock](clock.md)), `clock` (a callable
+that creates the clock, such as `Clock` or `ManualClock`; in the ini file one of these names) and `only` (true refuses
+calls to hosts other than the service's).
 
-## Rules that `ignore` takes
+## Rules that `ignore` accepts
 
-Limits can be lifted. What a value has to be at all (its type, text, base64, the range of `n`) cannot. To ignore the rule
-of a picture that would make the task fail lets the task succeed.
+Limits can be ignored; the type of a value, Unicode text, base64 and the range of `n` cannot. If a rule is ignored whose
+effect is a failed task, the task succeeds.
 
 {rules}
 
@@ -147,10 +146,10 @@ of a picture that would make the task fail lets the task succeed.
 MEANING_OF_VARIABLE: Final[Mapping[str, str]] = {
     "COMETAPI_KEY": "the API key of `kling_client` for CometAPI; the fixtures set it to a fake one",
     "KLING_ACCESS_KEY": "the access key of `kling_client` for Kling itself, with its secret; the fixtures replace both",
-    "KLING_SECRET_KEY": "that secret",
-    "KLING_API_KEY": "a key for Kling itself that is sent as it is, instead of those two; the fixtures set it to a fake one",
+    "KLING_SECRET_KEY": "the secret of that access key",
+    "KLING_API_KEY": "a plain key for Kling itself, instead of those two; the fixtures set it to a fake one",
     "KLING_SECOND_API_KEY": "the key of another account, for `kling-contracts verify`",
-    "KLING_BASE_URL": "where `kling_client` finds the service; `kling_server` sets it, `kling` takes it away",
+    "KLING_BASE_URL": "the base URL for `kling_client`; `kling_server` sets it, `kling` removes it",
 }
 
 
@@ -165,7 +164,7 @@ def _cell(text: str) -> str:
 
 
 def code(text: object) -> str:
-    """Text as code, or nothing."""
+    """Text as inline code; empty text stays empty."""
     return f"`{text}`" if str(text) else ""
 
 
@@ -177,7 +176,7 @@ def evidence(source: Source) -> list[str]:
 
 
 def faithful(gateways: Sequence[Gateway] = GATEWAYS) -> str:
-    """The page of facts and their origins, for these gateways and their operations."""
+    """The page of rules, error responses and facts, for these gateways and their operations."""
     head = FAITHFUL_HEAD.format(
         origins=_origins(), order=", ".join(code(each.value) for each in RefusalReason if each != "internal")
     )
@@ -186,13 +185,13 @@ def faithful(gateways: Sequence[Gateway] = GATEWAYS) -> str:
         parts += [f"## Refusals of {gateway.title}", _about(gateway), _refusals(gateway.refusals)]
     parts += [
         "## Shapes of a validation error",
-        "What `body.valid` may look like instead; the setting `validation_errors` takes the name of one.",
+        "Alternative responses of `body.valid`; the setting `validation_errors` selects one by name.",
         table(
             ("`validation_errors`", "status", "code", "text", "known from", "confidence"),
             ([code(name), *_answer(each)] for name, each in VALIDATION_SHAPES.items()),
         ),
         "## Error codes",
-        "`Script.refuses(code)` answers with any of them. Codes and statuses are official; the last columns are about the wording.",
+        "`Script.refuses(code)` responds with any of them. Codes and statuses are official; the last columns are those of the wording.",
         table(
             ("code", "status", "meaning", "wording", "wording known from", "confidence"),
             (
@@ -201,7 +200,7 @@ def faithful(gateways: Sequence[Gateway] = GATEWAYS) -> str:
             ),
         ),
         "## Values",
-        "Names are those of `kling_contracts.vocabulary`.",
+        "The names are constants of `kling_contracts.vocabulary`.",
         table(("name", "value", "known from", "confidence", "setting"), _facts()),
     ]
     return "\n\n".join(parts) + "\n"
@@ -211,13 +210,13 @@ def _origins() -> str:
     meanings = {
         Origin.SEED: "CometAPI's page of this endpoint, which this project implements",
         Origin.OFFICIAL: "Kling's own documentation",
-        Origin.CAPTURED: "a live answer that somebody published",
+        Origin.CAPTURED: "a published response of the live service",
         Origin.RESELLER: "other pages of CometAPI, or of another reseller",
         Origin.STANDARD: "a standard of the web, such as HTTP",
-        Origin.ASSUMED: "nothing settles it; chosen by us",
+        Origin.ASSUMED: "not documented or captured; this project's choice",
     }
     rows = ([code(each), meanings[each], str(Source(each, "").confidence)] for each in Origin)
-    return table(("origin", "what stands behind it", "confidence"), rows)
+    return table(("origin", "evidence", "confidence"), rows)
 
 
 def _rules(operations: Sequence[Operation]) -> str:
@@ -237,12 +236,12 @@ def _rules(operations: Sequence[Operation]) -> str:
         ]
         for rule, names in where.items()
     )
-    head = ("rule", "demand", "operations", "if broken", "known from", "confidence", "text", "setting")
+    head = ("rule", "sentence", "operations", "if broken", "known from", "confidence", "text", "setting")
     return table(head, rows)
 
 
 def _template(rule: Rule) -> str:
-    """The text of a refusal, with its limit filled in."""
+    """The text of the error response, with the limit and placeholders for path and value."""
     return (
         rule.wording.template.replace("{limit}", rule.limit)
         .replace("{path}", "*field*")
@@ -259,15 +258,15 @@ def _setting(rule: Rule) -> str:
 def _about(gateway: Gateway) -> str:
     paths = ", ".join(code(f"POST {gateway.path(route)}") for route in gateway.routes)
     hosts = ", ".join(map(code, gateway.hosts))
-    about = f"Hosts: {hosts}. Creates: {paths}."
+    about = f"Hosts: {hosts}. Create requests: {paths}."
     if gateway.takes_tokens:
-        about += " Where the code is a number, *known from* is about the text: codes are official, and so are statuses but 405 and 413."
+        about += " For numeric codes, *known from* is the source of the text: codes are official, and so are statuses except 405 and 413."
     return about
 
 
 def _refusals(refusals: Mapping[RefusalReason, Refusal]) -> str:
     return table(
-        ("situation", "status", "code", "text", "known from", "confidence", "setting"),
+        ("reason", "status", "code", "text", "known from", "confidence", "setting"),
         (
             [code(reason.value), *_answer(refusal), code(SETTING_OF_SITUATION.get(reason, ""))]
             for reason, refusal in refusals.items()
@@ -305,7 +304,7 @@ def _value(value: object) -> str:
 
 
 def settings(gateways: Sequence[Gateway] = GATEWAYS) -> str:
-    """The page of all switches; rules that can be ignored are those of these gateways."""
+    """The page of all settings; the rules that can be ignored are those of these gateways."""
     rows = (
         [
             code(each.name),
@@ -344,7 +343,7 @@ PAGES: Final = {"faithful.md": faithful, "settings.md": settings}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the pages, or tell whether they are as they would be written. Gives the exit status."""
+    """Write the pages; with `--check` only compare them. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Write the generated pages of docs/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     check = parser.parse_args(argv).check

@@ -47,7 +47,7 @@ _TYPE_NAMES: Final = {
 # Scheme, host and port, as browsers send them in the header Origin; or `null`, that of files.
 _ORIGIN: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@*,]+", re.IGNORECASE | re.ASCII)
 
-ErrorShape = Literal["kling", "task", "comet"]
+ValidationShape = Literal["kling", "task", "comet"]
 # The receivers to which a server sends callbacks.
 Reach = Literal["off", "loopback", "any"]
 
@@ -108,7 +108,7 @@ class Settings:
             "requests",
         ),
     )
-    validation_errors: ErrorShape = field(
+    validation_errors: ValidationShape = field(
         default="kling",
         metadata=_switch(
             "body of a validation error: kling (documented envelope), task or comet (gateway shapes)",
@@ -269,7 +269,7 @@ class Settings:
         self._check_ignored()
         if self.validation_errors not in VALIDATION_SHAPES:
             raise ValueError(
-                f"validation_errors must be {_any_of(ErrorShape)}, not {self.validation_errors!r}"
+                f"validation_errors must be {_any_of(ValidationShape)}, not {self.validation_errors!r}"
             )
         if self.callbacks not in get_args(Reach):
             raise ValueError(f"callbacks must be {_any_of(Reach)}, not {self.callbacks!r}")

@@ -1,1 +1,1 @@
-"""How strong the tests are: faults are put into the contract and the state function, and have to be seen."""
+"""Mutation testing: faults are inserted into the contract and the state function; tests must detect them."""

@@ -1,4 +1,4 @@
-"""Put faults into modules, one at a time, and tell which of them no test sees. Run with `make mutants`."""
+"""Insert faults into modules, one at a time, and report those that no test detects: `make mutants`."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ from mutants.trial import Copy, Trials, Verdict
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
 COLUMNS = ("mutants", "killed", "survived", "equivalent", "timed out")
-# Loaded once, before anything is forked. None of them is ours.
+# Third-party modules, loaded once before forking.
 LIBRARIES = ("httpx", "hypothesis.stateful", "jsonschema", "PIL.Image", "pytest", "respx", "_pytest.pytester")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 when every survivor is known to be equivalent, 1 otherwise, or if an entry is stale."""
+    """Run; the exit status: 0 if every survivor is listed as equivalent, 1 otherwise or for a stale entry."""
     plan = tomllib.loads((HERE / "plan.toml").read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="some of those in mutants/plan.toml")
-    parser.add_argument("--copies", type=int, default=os.cpu_count() or 1, help="how many tries at once")
+    parser.add_argument(
+        "modules", nargs="*", metavar="MODULE", help="modules of mutants/plan.toml (default: all)"
+    )
+    parser.add_argument("--copies", type=int, default=os.cpu_count() or 1, help="number of parallel trials")
     options = parser.parse_args(arguments)
     unknown = set(options.modules) - set(plan["modules"])
     if unknown:
-        parser.error(f"no such module in mutants/plan.toml: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown modules: {', '.join(sorted(unknown))}; mutants/plan.toml lists them")
     entries = read_accepted(HERE / "equivalent.toml")
-    warnings.simplefilter("ignore", SyntaxWarning)  # some faults deserve one
+    warnings.simplefilter("ignore", SyntaxWarning)  # some faults cause one
     for library in LIBRARIES:
         __import__(library)
     signal.signal(signal.SIGTERM, _terminated)
@@ -69,7 +71,7 @@ def _excluded(fault: Fault, rows: list[dict[str, Any]]) -> bool:
 
 @contextmanager
 def _copies(count: int) -> Iterator[list[Copy]]:
-    """Copies of the project in a folder that is gone afterwards; whatever still runs in them is ended."""
+    """Copies of the project in a temporary folder; at the end the processes in them are terminated."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies = [Copy.of(PROJECT, Path(folder, str(number))) for number in range(count)]
         try:
@@ -84,7 +86,7 @@ def _terminated(*_: object) -> NoReturn:
 
 
 class Report:
-    """What has been found so far, module by module."""
+    """The results so far, by module."""
 
     def __init__(self, console: Console, entries: tuple[Equivalent, ...]) -> None:
         self.console = console

@@ -1,7 +1,7 @@
-"""The list of faults that no test can see because they change nothing, each with the reason why.
+"""The list of equivalent faults, which change no behaviour, each with a reason.
 
-An entry names a fault by its module, the function, class or constant it lies in, and the changed lines: it
-survives when lines are moved, and stops to match when the line itself is changed.
+An entry identifies a fault by its module, its function, class or constant, and the changed lines. So it still
+matches after the lines are moved, and no longer matches after they are edited.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a fault changes: where, the lines before and after it, blanks made equal."""
+    """The change of a fault: module, function, lines before and after, with normalised blanks."""
 
     module: str
     where: str
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """An accepted fault (or several of one line, with one reason)."""
+    """An accepted fault, or several faults of one line with the same reason."""
 
     module: str
     where: str
@@ -51,7 +51,7 @@ class Equivalent:
 
 
 def read_accepted(path: Path) -> tuple[Equivalent, ...]:
-    """Read the list. Raises ValueError for an entry without one of its five parts, or with another."""
+    """Read the list. Raises ValueError for an entry with a missing or unknown key."""
     entries: list[Equivalent] = []
     for number, row in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).get("equivalent", ()), 1):
         if set(row) != {"module", "where", "before", "after", "reason"} or not row["reason"]:
@@ -63,7 +63,7 @@ def read_accepted(path: Path) -> tuple[Equivalent, ...]:
 
 
 def accepting(entries: Iterable[Equivalent], change: Change) -> Equivalent | None:
-    """The entry that accepts a fault, if one does."""
+    """The entry that accepts a fault, or None."""
     return next((entry for entry in entries if entry.accepts(change)), None)
 
 

@@ -1,7 +1,6 @@
-"""The kinds of fault: those of cosmic-ray, and three that a contract of declarations needs besides.
+"""The kinds of faults: those of cosmic-ray (operators, numbers, conditions), and three for declarations.
 
-Cosmic-ray knows operators, numbers and conditions. A declaration is made of words and of named arguments, so
-`Word` replaces a text, `Argument` drops a named argument and `Statement` drops a statement.
+`Word` replaces a string, `Argument` drops a keyword argument, `Statement` drops a statement.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-Node = Any  # parso ships types for few of its nodes
+Node = Any  # parso has incomplete types
 Positions = Iterable[tuple[tuple[int, int], tuple[int, int]]]
 REPLACEMENT = "XX"
 _SCOPES = ("funcdef", "classdef")
@@ -22,7 +21,7 @@ _EFFECTS = ("atom_expr", "power", "yield_expr", "raise_stmt", "return_stmt", "ke
 
 
 class Fault(NamedTuple):
-    """One fault: its kind, the function or class it lies in, the module's text with it, what is around."""
+    """One fault: its kind, function or class, the source with the fault, and its syntactic context."""
 
     kind: str
     where: str
@@ -31,7 +30,7 @@ class Fault(NamedTuple):
 
 
 class Word:
-    """Another text instead of a literal one; a text with fields to fill in (f"...") is left alone."""
+    """Replaces a string literal; f-strings are not changed."""
 
     def mutation_positions(self, node: Node) -> Positions:
         if node.type == "string":
@@ -44,7 +43,7 @@ class Word:
 
 
 class Argument:
-    """A call without one of its named arguments."""
+    """Drops a keyword argument of a call."""
 
     def mutation_positions(self, node: Node) -> Positions:
         if node.type == "arglist" and node.parent.type == "trailer":
@@ -55,7 +54,7 @@ class Argument:
     def mutate(self, node: Node, index: int) -> Node:
         named = [child for child in node.children if _named(child)][index]
         at = node.children.index(named)
-        # With the comma after it, or, at the end, with the one before it.
+        # With the comma after it; the last argument with the comma before it.
         del node.children[at : at + 2]
         if at and at == len(node.children):
             del node.children[-1]
@@ -63,7 +62,7 @@ class Argument:
 
 
 class Statement:
-    """`pass` instead of a simple statement that is there for its effect, or that leaves the function."""
+    """Replaces a simple statement that has an effect, or returns, with `pass`."""
 
     def mutation_positions(self, node: Node) -> Positions:
         if node.type == "simple_stmt" and _effect(node.children[0]):
@@ -80,11 +79,11 @@ OWN: dict[str, type] = {"Word": Word, "Argument": Argument, "Statement": Stateme
 
 
 def faults(source: str) -> Iterator[Fault]:
-    """Every fault of every kind in a module's text, but for those that are no Python or change nothing."""
+    """Every fault of every kind in a source; without those that are invalid Python or change nothing."""
     nodes = list(ast_nodes(get_ast(source)))
     for name in plugins.operator_names():
         operator = plugins.get_operator(name)
-        if not operator.arguments():  # those with arguments are about variables that somebody names
+        if not operator.arguments():  # operators with arguments need configured variable names
             yield from _of_kind(source, nodes, name.partition("/")[2], operator())
     for name, kind in OWN.items():
         yield from _of_kind(source, nodes, name, kind())
@@ -119,7 +118,7 @@ def _effect(node: Node) -> bool:
 
 
 def _where(leaf: Node) -> str:
-    """The functions and classes around a leaf, or that it decorates; or the constant that is declared."""
+    """The functions and classes that contain a leaf, or that it decorates; or the declared constant."""
     names: list[str] = []
     child, node = leaf, leaf.parent
     while node is not None:
@@ -134,7 +133,7 @@ def _where(leaf: Node) -> str:
 
 
 def _around(leaf: Node) -> Iterator[str]:
-    """What a leaf lies inside: `annotation`, `docstring`, `raise`, `argument doc`, `call Source`, ..."""
+    """The syntactic contexts of a leaf: `annotation`, `docstring`, `raise`, `argument doc`, ..."""
     child, node = leaf, leaf.parent
     while node is not None:
         if _in_annotation(child, node):

@@ -1,7 +1,7 @@
-"""Trying faults: each in a process of its own, on a copy of the project, with a limit of time.
+"""Trial of a fault: a process runs the tests on a copy of the project, with a time limit.
 
-A process is forked from one that has loaded pytest and the libraries already, which saves most of its time.
-Nothing is ever written in the project itself, so nothing has to be undone, however a run ends.
+The process is forked after pytest and the libraries are loaded, which saves most of the time. Only the copies
+are changed, so an interrupted run leaves the project intact.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import NoReturn
 from mutants.kinds import Fault
 
 PARTS = ("contracts", "kling_mock", "kling_client", "tests", "pyproject.toml", "README.md")
-# Plugins are named, as looking for them takes as long as many a test: ours, Hypothesis's, and none else.
+# Plugins are listed explicitly, since discovering them takes as long as many tests.
 AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 OPTIONS = (
     *("-p", "_hypothesis_pytestplugin", "-p", "kling_mock.pytest_plugin"),
     *("-x", "-q", "--tb=short", "-p", "no:cacheprovider"),
     "--hypothesis-profile=ci",
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # libraries are loaded before pytest begins
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # libraries are loaded before pytest starts
 )
 LOOK: float = 0.01
 
@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 
 @dataclass
 class Copy:
-    """A copy of the project, and the trial that goes on in it, if any."""
+    """A copy of the project, and the trial that runs in it, if any."""
 
     root: Path
     process: int = 0
@@ -59,7 +59,7 @@ class Copy:
         return cls(root)
 
     def start(self, tests: Sequence[str], limit: float) -> None:
-        """Run the files of tests one after the other, each in a new process, for `limit` seconds in all."""
+        """Run the test files in sequence, each in a new process, for at most `limit` seconds altogether."""
         self.until = time.monotonic() + limit
         self.left = list(tests)
         self._next()
@@ -71,7 +71,7 @@ class Copy:
             _run(self.root, test)
 
     def ended(self) -> int | None:
-        """The exit status of the first file that fails, 0 if none does, or None while one runs."""
+        """The exit status of the first failing file; 0 if all pass; None while the trial runs."""
         done, status = os.waitpid(self.process, os.WNOHANG)
         if not done:
             return None
@@ -82,7 +82,7 @@ class Copy:
         return None
 
     def stop(self) -> None:
-        """End the process and all that it has started."""
+        """Terminate the process and its descendants."""
         if self.process:
             os.killpg(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
@@ -94,7 +94,7 @@ class Copy:
 
 
 def _run(root: Path, test: str) -> NoReturn:
-    """In the new process: become a pytest that was started in the copy."""
+    """In the new process: run pytest in the copy."""
     status = 70
     try:
         os.setsid()
@@ -110,7 +110,7 @@ def _run(root: Path, test: str) -> NoReturn:
         import kling_contracts
 
         if Path(kling_contracts.__file__).parents[2] != root.resolve():
-            raise RuntimeError(f"the tests would run on {kling_contracts.__file__}")  # noqa: TRY301 -- seen in the output
+            raise RuntimeError(f"the tests would import {kling_contracts.__file__}, which is not in the copy")  # noqa: TRY301 -- seen in the output
         status = int(pytest.main([*OPTIONS, f"tests/{test}"]))
     except BaseException:  # noqa: BLE001 -- nothing may get back into the loop that forked
         import traceback
@@ -124,7 +124,7 @@ def _run(root: Path, test: str) -> NoReturn:
 
 @dataclass
 class Trials:
-    """The faults of one module, tried on all copies at once."""
+    """The trials of the faults of one module, in parallel on all copies."""
 
     copies: list[Copy]
     module: str
@@ -132,7 +132,7 @@ class Trials:
     limit: float = field(default=120.0)
 
     def rehearse(self) -> float:
-        """Run the tests without a fault on every copy; the seconds it took. RuntimeError if they fail."""
+        """Run the tests without a fault on every copy; the duration in seconds. RuntimeError if they fail."""
         sys.dont_write_bytecode = False
         took = 0.0
         for copy in self.copies:
@@ -144,12 +144,12 @@ class Trials:
                 raise RuntimeError(f"the tests of {self.module} fail without any fault:\n{copy.output}")
             took = time.monotonic() - begun
         sys.dont_write_bytecode = True
-        # Busy neighbours may slow a run down a few times; what takes longer goes in circles.
+        # Load may slow a run down a few times; a longer run is an endless loop.
         self.limit = 10 + 5 * took
         return took
 
     def run(self, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Verdict]]:
-        """Try each fault; the verdicts come as they are known."""
+        """Try each fault; yields the verdicts in order of completion."""
         pending = iter(faults)
         free, busy = list(self.copies), list[Copy]()
         while True:
@@ -172,7 +172,7 @@ class Trials:
         path = copy.root / self.module
         copy.original, copy.fault = path.read_bytes(), fault
         path.write_text(fault.text, encoding="utf-8")
-        # Python tells stale byte code by the second and the size: too coarse for us.
+        # Python detects stale byte code by the second and the size, which is too coarse here.
         for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             stale.unlink()
         copy.start(self.tests, self.limit)

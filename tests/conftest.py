@@ -1,4 +1,4 @@
-"""For all tests. Only here, at the top, can pytest be told of plugins."""
+"""Configuration of all tests; pytest accepts `pytest_plugins` only in the top-level conftest."""
 
 import gc
 
@@ -10,8 +10,8 @@ pytest_plugins = ["pytester"]
 profiles.register()
 
 
-# What is collected, thousands of tests, stays to the end. The collector of garbage need not walk it, neither
-# while it grows nor whenever a test, or a run of pytest inside of one, wants to know what was left open.
+# Thousands of collected tests live until the end. Freezing them saves the garbage collector from traversing
+# them during collection, and whenever a test, or a pytest run inside a test, forces a collection.
 
 
 @pytest.hookimpl(tryfirst=True)

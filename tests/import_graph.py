@@ -1,4 +1,4 @@
-"""The imports of our packages, read from their source: module by module, also inside functions."""
+"""The imports of the project's packages, parsed from their source, including imports inside functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES: Final = {
 
 
 class Import(NamedTuple):
-    """`module` imports `name`: at module level (`eager`), in a function (`lazy`), or for `types`."""
+    """`module` imports `name`: at module level (`eager`), in a function (`lazy`), for typing (`types`)."""
 
     module: str
     name: str
@@ -62,7 +62,7 @@ def _of_all(module: str, nodes: Iterable[ast.AST], kind: str) -> Iterator[Import
 
 
 def _sources(module: str, node: ast.ImportFrom) -> Iterator[str]:
-    """`from package import module` imports the module."""
+    """The modules that an import statement imports; `from package import module` imports the module."""
     assert node.level == 0, f"{module} has a relative import in line {node.lineno}"
     for alias in node.names:
         inner = f"{node.module}.{alias.name}"
@@ -71,25 +71,25 @@ def _sources(module: str, node: ast.ImportFrom) -> Iterator[str]:
 
 @cache
 def all_imports() -> tuple[Import, ...]:
-    """Read when the first test needs them: every process collects, and few run these tests."""
+    """All imports, parsed on first use: every worker collects these tests, few run them."""
     trees = ((module, ast.parse(path.read_text(encoding="utf-8"))) for module, path in MODULES.items())
     return tuple(found for module, tree in trees for found in _imports(module, tree))
 
 
 @cache
 def imports() -> tuple[Import, ...]:
-    """All imports that are executed."""
+    """All imports except those for type checking."""
     return tuple(found for found in all_imports() if found.kind != "types")
 
 
 def libraries_of(module: str) -> set[str]:
-    """Top-level packages of others that a module imports, also inside functions."""
+    """Third-party top-level packages that a module imports, including imports inside functions."""
     tops = {each.name.partition(".")[0] for each in imports() if each.module == module}
     return tops - PACKAGES.keys() - sys.stdlib_module_names
 
 
 def graph(edges: Iterable[Import], node: Callable[[str], str | None]) -> dict[str, set[str]]:
-    """The edges between different nodes; `node` gives the node of a module, None for one outside of it."""
+    """The edges between different nodes; `node` maps a module to its node, or to None to exclude it."""
     found: dict[str, set[str]] = {}
     for each in edges:
         begin, end = node(each.module), node(each.name)
@@ -110,7 +110,7 @@ def part_of(folder: str) -> Callable[[str], str | None]:
 
 
 def circle_in(edges: Mapping[str, set[str]]) -> list[str]:
-    """One circle, its first node repeated at its end; empty if there is none."""
+    """The nodes of one cycle, the first one repeated at the end; empty without a cycle."""
     try:
         TopologicalSorter(edges).prepare()
     except CycleError as error:

@@ -1,8 +1,8 @@
-"""What properties have seen: labels for Hypothesis's statistics, and a census of them.
+"""Labels of drawn examples, for Hypothesis's statistics and for tests of coverage.
 
-A property that never meets what it is about holds for nothing. So a property says what it draws (`saw`); a
-census runs it, or a strategy, on the examples that `CI` draws, and a test compares what was seen with what is
-declared.
+A property that never draws the interesting values proves nothing. So properties label their examples (`saw`),
+and a test runs a property or strategy on the examples of the profile `CI`, collects the labels (`census`) and
+compares them with the declared ones.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from hypothesis import event
 
 _HEARD: Final[ContextVar[set[tuple[str, str]] | None]] = ContextVar("heard", default=None)
 
-# Each is miscounted in a way of its own. Told by code point, as nothing here knows the strategies.
+# Alphabets that implementations count wrongly, recognised by code point, independent of the strategies.
 ALPHABETS: Final = ("ascii", "space", "two bytes", "CJK", "astral", "combining", "joined")
 
 
 def saw(kind: str, what: object) -> None:
-    """Label the example at hand: shown by `--hypothesis-show-statistics`, and heard by a census."""
+    """Label the current example, for `--hypothesis-show-statistics` and for `census`."""
     event(f"{kind}: {what}")
     heard = _HEARD.get()
     if heard is not None:
@@ -31,7 +31,7 @@ def saw(kind: str, what: object) -> None:
 
 @contextmanager
 def census() -> Iterator[set[tuple[str, str]]]:
-    """The pairs of kind and label that are seen while the context lasts."""
+    """Collects the pairs of kind and label of all examples within the context."""
     heard: set[tuple[str, str]] = set()
     token = _HEARD.set(heard)
     try:
@@ -41,12 +41,12 @@ def census() -> Iterator[set[tuple[str, str]]]:
 
 
 def missing(due: Iterable[object], heard: Iterable[tuple[str, str]], kind: str) -> list[str]:
-    """The labels of a kind that are due and were never seen, by name."""
+    """The expected labels of a kind that were never seen, sorted."""
     return sorted({str(each) for each in due} - {label for seen, label in heard if seen == kind})
 
 
 def alphabets(text: str) -> set[str]:
-    """Which alphabets a text has letters of."""
+    """The alphabets that a text has characters of."""
     tests: dict[str, Callable[[str], object]] = {
         "ascii": lambda char: char.isascii() and not char.isspace(),
         "space": str.isspace,

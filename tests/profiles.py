@@ -1,8 +1,8 @@
-"""The three Hypothesis profiles of the tests: `dev` while working, `ci` to decide, `nightly` to search.
+"""The Hypothesis profiles of the tests: `dev` (default), `ci` (deterministic), `nightly` (many examples).
 
-One is chosen with `--hypothesis-profile` or by the environment; `dev` otherwise. A property says nothing
-about examples, or how many it wants compared with others (`share`). A test that has to see certain examples,
-a counterexample or a census, is no search: it takes `CI` itself, and draws the same whatever was chosen.
+Select one with `--hypothesis-profile` or the environment variable. A property does not set a number of
+examples; an expensive one takes a fraction of the profile's (`share`). A test that depends on certain
+examples, such as a counterexample or a census, always uses `CI`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-# `make faulty-servers` runs all faulty servers, benign variants and faulty clients; other runs take a part.
+# `make faulty-servers` runs all faulty servers, benign variants and faulty clients; other runs a selection.
 EVERY_FAULT: Final = os.environ.get("FAULTY_SERVERS") == "all"
 VARIABLE: Final = "HYPOTHESIS_PROFILE"
 DATABASE: Final = DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".hypothesis" / "examples")
-BUSY: Final = (HealthCheck.too_slow,)  # no verdict may depend on how busy the machine is
+BUSY: Final = (HealthCheck.too_slow,)  # a slow machine must not fail a test
 
 DEV: Final = settings(
     max_examples=25,
@@ -37,17 +37,17 @@ PROFILES: Final = {"dev": DEV, "ci": CI, "nightly": NIGHTLY}
 
 
 def register() -> None:
-    """Make the profiles known, and load the one that the environment names."""
+    """Register the profiles, and load the one of the environment variable."""
     for name, profile in PROFILES.items():
         settings.register_profile(name, profile)
     chosen = os.environ.get(VARIABLE) or "dev"
     if chosen not in PROFILES:
-        raise pytest.UsageError(f"{VARIABLE}={chosen}: no such profile. Use {', '.join(PROFILES)}")
+        raise pytest.UsageError(f"{VARIABLE}: must be one of {', '.join(PROFILES)}; got {chosen!r}")
     settings.load_profile(chosen)
 
 
 def share(part: float, *, without: Collection[HealthCheck] = ()) -> settings:
-    """The chosen profile with a part of its examples, and without some more health checks."""
+    """The selected profile with a fraction of its examples, and without some health checks."""
     chosen = settings()
     examples = max(1, round(chosen.max_examples * part))
     return settings(max_examples=examples, suppress_health_check=[*BUSY, *without])

@@ -1,4 +1,4 @@
-"""The wheel and the sdist, built from this tree: their content, and an installation from each."""
+"""The content of the wheel and of the sdist, and an installation from each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SITE = sysconfig.get_path("purelib")
 DIST_INFO = f"kling_mock-{__version__}.dist-info"
-# Parts of paths of test material. `kling_mock.testing` and `pytest_plugin` are for the tests of users.
+# Path components of test material; `kling_mock.testing` and `pytest_plugin` are public modules.
 TEST_MATERIAL = ("tests", "test_", "conftest", "faulty", "benign", "benchmarks", "mutants")
 
 
@@ -36,7 +36,7 @@ class Built(NamedTuple):
 
 
 def run(*command: str | Path, cwd: Path, path: str = "") -> str:
-    """The output of a command that must succeed; `path` goes into PYTHONPATH."""
+    """The output of a command that must succeed; `path` is its PYTHONPATH."""
     ours = ("PYTHON", "PIP_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     if path:
@@ -56,7 +56,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def files_of(folder: Path) -> Iterator[str]:
-    """The files of a folder that version control does not ignore, relative to it."""
+    """The paths of the files of a folder that git does not ignore, relative to the folder."""
     ignored = GitIgnoreSpec.from_lines((ROOT / ".gitignore").read_text(encoding="utf-8").splitlines())
     for path in folder.iterdir():
         name = path.relative_to(ROOT).as_posix()
@@ -83,7 +83,7 @@ def test_the_wheel_has_the_packages_and_no_test_material(built: Built) -> None:
 
 
 def test_test_material_is_found() -> None:
-    """Counterexample."""
+    """Counterexample: the pattern matches test material, and no files of the packages."""
     names = ["kling_mock/fake.py", "kling_contracts/faulty_servers/base.py", "kling_mock/test_fake.py"]
     assert material_in(names) == names[1:]
 
@@ -103,7 +103,7 @@ def test_the_metadata_is_that_of_the_project(built: Built) -> None:
 
 
 def test_the_sdist_has_every_file_of_the_tree(built: Built) -> None:
-    """On failure: name the file in pyproject.toml (sdist), or in .gitignore."""
+    """On failure, list the file in pyproject.toml (sdist) or .gitignore."""
     with tarfile.open(built.sdist) as sdist:
         names = {member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()}
     assert names - {"PKG-INFO"} == set(files_of(ROOT)) - {"PKG-INFO"}
@@ -111,7 +111,7 @@ def test_the_sdist_has_every_file_of_the_tree(built: Built) -> None:
 
 @pytest.mark.parametrize("kind", Built._fields)
 def test_an_installation_works(kind: str, built: Built, tmp_path: Path) -> None:
-    """In a new environment, beside the libraries that are installed here."""
+    """Wheel and sdist work in a new environment that has the libraries of this one."""
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=False, symlinks=os.name != "nt")
     binaries = environment / ("Scripts" if os.name == "nt" else "bin")
@@ -121,11 +121,15 @@ def test_an_installation_works(kind: str, built: Built, tmp_path: Path) -> None:
     run(*pip, "--no-build-isolation", "--ignore-installed", archive, cwd=tmp_path, path=SITE)
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     own = Path(run(python, "-c", code, cwd=tmp_path).strip())
-    (own / "libraries.pth").write_text(f"{SITE}\n", encoding="utf-8")  # they come after what was installed
+    (own / "libraries.pth").write_text(
+        f"{SITE}\n", encoding="utf-8"
+    )  # after the packages of the new environment
     names = ", ".join(PACKAGES)
     code = f"import {names}; print(*(each.__file__ for each in ({names})), sep='\\n')"
     files = run(python, "-c", code, cwd=tmp_path).splitlines()
     assert [Path(file).parent for file in files] == [own / name for name in PACKAGES]
     assert run(binaries / "kling-mock", "--version", cwd=tmp_path).split() == ["kling-mock", __version__]
-    # The data files are there, too.
+    version = run(binaries / "kling-contracts", "--version", cwd=tmp_path)
+    assert version.split() == ["kling-contracts", __version__]
+    # `explain` reads a data file of the package.
     assert "finds  " in run(binaries / "kling-contracts", "explain", "responses.json", cwd=tmp_path)

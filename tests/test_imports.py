@@ -1,4 +1,4 @@
-"""The import table of all packages: which module may import what, at module level and inside functions."""
+"""The import table of all packages: allowed imports of each module, at module level and inside functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.import_graph import (
     part_of,
 )
 
-# The packages of ours that a package may import. `kling_mock.demo` shows the client at work on the fake.
+# Allowed imports between the packages; `kling_mock.demo` uses the client.
 DIRECTION: dict[str, set[str]] = {
     "kling_contracts": set(),
     "kling_client": {"kling_contracts"},
@@ -25,8 +25,8 @@ DIRECTION: dict[str, set[str]] = {
 }
 DEMO = "kling_mock.demo"
 
-# The modules that may import libraries of others. All other modules: the standard library and ours only.
-# A folder stands for its modules that have no row of their own.
+# Third-party libraries that modules may import; other modules import only the standard library and the
+# project. The row of a folder applies to its modules without their own row.
 LIBRARIES = {
     "kling_client.console": {"rich"},
     "kling_client.credentials": {"jwt"},
@@ -41,7 +41,7 @@ LIBRARIES = {
     "kling_contracts.verify.reports.terminal": {"rich"},
     "kling_contracts.verify.runner": {"httpx"},
     "kling_contracts.verify.transport": {"httpx"},
-    # Values and JSON; it brings nothing along.
+    # msgspec (JSON, records) has no dependencies.
     **{
         f"kling_mock.{name}": {"msgspec"}
         for name in (
@@ -61,7 +61,7 @@ LIBRARIES = {
         )
     },
     "kling_mock.demo": {"rich"},
-    "kling_mock.doors.webhook_sender": {"httpx"},  # when the first callback is sent
+    "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
     "kling_mock.doors.httpx": {"httpx"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
@@ -70,14 +70,14 @@ LIBRARIES = {
     "kling_mock.doors.server": {"uvicorn"},
     "kling_mock.images.draw": {"PIL"},
     "kling_mock.images.fonts": {"PIL"},
-    "kling_mock.images.text": {"PIL"},  # the letters of drawing, which alone imports it
+    "kling_mock.images.text": {"PIL"},  # imported only by images.draw
     "kling_mock.pytest_plugin": {"pytest"},
-    "kling_mock.images.thumbnails": {"PIL"},  # made at creation, if the settings want them
-    "kling_mock.tokens": {"jwt"},  # imported when the first token arrives
+    "kling_mock.images.thumbnails": {"PIL"},  # only with the setting `thumbnails`
+    "kling_mock.tokens": {"jwt"},  # lazy: at the first token
     "kling_mock.faker": {"faker"},
 }
 
-# Who may import doors, and whether only inside functions: those are the lazy ways in.
+# Modules that may import transports (`doors`): only inside functions (`lazy`) or at module level (`eager`).
 DOORS = {
     "kling_mock.fake": ("lazy", {"httpx", "respx_router", "asgi", "server", "webhook_sender"}),
     "kling_mock.cli": ("lazy", {"server", "tls"}),
@@ -96,17 +96,17 @@ DOORS = {
     "kling_mock.doors.respx_router": ("eager", {"httpx"}),
 }
 
-# Who may import what draws pictures: the fake, when the first one is wanted.
+# Modules that may import the drawing of pictures.
 DRAWERS = {
     "kling_mock.fake": "lazy",
     "kling_mock.images.draw": "eager",
     "kling_mock.images.text": "eager",
 }
 
-# These import what they hand out when it is asked for, and before that only for types.
+# Packages that import their names on first use; at module level only for type checking.
 POSTPONING = {"kling_contracts", "kling_contracts.verify", "kling_client", "kling_mock", "kling_mock.fake"}
 
-# What has side effects, and is what users start; nothing of the core may know it.
+# Entry points and modules with side effects; the core must not import them.
 OUTSIDE = frozenset(
     f"kling_mock.{name}"
     for name in (
@@ -121,12 +121,12 @@ OUTSIDE = frozenset(
     )
 )
 
-# Libraries of tests: what imports them may be imported only by modules that import them too.
+# Libraries for tests: a module that imports one may be imported only by modules that do so as well.
 TESTING = {"hypothesis", "pytest", "schemathesis"}
 
 
 def row_of(module: str) -> str | None:
-    """The row of the table that is about a module: its own, or that of the nearest folder."""
+    """The row of a module in LIBRARIES: its own, or that of the nearest folder."""
     while module:
         if module in LIBRARIES:
             return module
@@ -135,7 +135,7 @@ def row_of(module: str) -> str | None:
 
 
 def test_the_graph_has_known_imports() -> None:
-    """Counterexample: imports of all kinds are found in known places."""
+    """Counterexample: the parser finds known imports of all kinds."""
     assert set(LIBRARIES) | set(DOORS) | OUTSIDE <= set(MODULES)
     assert Import("kling_mock.doors.server", "uvicorn", "eager") in imports()
     assert Import("kling_mock.fake", "kling_mock.doors.server", "lazy") in imports()
@@ -145,7 +145,7 @@ def test_the_graph_has_known_imports() -> None:
 
 @pytest.mark.parametrize("row", [None, *LIBRARIES])
 def test_each_module_imports_the_libraries_of_its_row(row: str | None) -> None:
-    """So there is no httpx, respx, uvicorn or PIL in the core of the fake, not even inside a function."""
+    """A module imports exactly the libraries of its row, including imports inside functions."""
     found = {module: libraries_of(module) for module in MODULES if row_of(module) == row}
     if row is None:
         assert {module: names for module, names in found.items() if names} == {}
@@ -165,14 +165,14 @@ def test_packages_import_each_other_in_one_direction() -> None:
 
 
 def test_only_test_material_imports_test_material() -> None:
-    """Only what needs Hypothesis or pytest imports what needs them."""
+    """Modules that import Hypothesis or pytest are imported only by modules that do so as well."""
     testing = {module for module in MODULES if LIBRARIES.get(row_of(module) or "", set()) & TESTING}
     assert {"kling_contracts.strategies", "kling_contracts.client_suite.suite"} <= testing
     assert {each for each in imports() if each.name in testing and each.module not in testing} == set()
 
 
-def test_doors_are_opened_only_by_those_who_may() -> None:
-    """Not by each other, but for respx, which speaks httpx; by the fake and the command when asked to."""
+def test_only_listed_modules_import_doors() -> None:
+    """Only the modules of DOORS import transports, lazily where the table requires it."""
     found: dict[str, set[tuple[str, str]]] = {}
     for each in imports():
         if each.name.startswith("kling_mock.doors."):
@@ -202,14 +202,14 @@ def test_the_core_knows_nothing_of_what_users_start() -> None:
     guilty = {
         each for each in imports() if each.module in core and each.name in OUTSIDE and each.kind == "eager"
     }
-    # The server's thread keeps real time while a test skips its sleep.
+    # The server's thread must use real time while a test skips sleeping.
     assert {(each.module, each.name) for each in guilty} <= {
         ("kling_mock.doors.server", "kling_mock.timing.time_skipping")
     }
 
 
 def eager_imports() -> list[Import]:
-    """Imports at module level, those for types included, apart from what is imported only on demand."""
+    """Imports at module level and for type checking, except those of lazy packages."""
     return [
         each
         for each in all_imports()
@@ -218,7 +218,7 @@ def eager_imports() -> list[Import]:
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
-    """A package's own module imports none of its parts, so that importing one of them costs nothing else."""
+    """The import graph of all modules has no cycle."""
     edges = graph(eager_imports(), lambda name: name if name in MODULES else None)
     assert len(edges) > 30
     assert circle_in(edges) == []
@@ -226,13 +226,13 @@ def test_modules_import_each_other_in_no_circle() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_parts_of_a_folder_import_each_other_in_no_circle(folder: str) -> None:
-    """Parts are modules and folders: no folder imports another one that imports it."""
+    """The import graph of the modules and folders of a folder has no cycle."""
     edges = graph(eager_imports(), part_of(folder))
     assert circle_in(edges) == []
 
 
 def test_a_circle_of_folders_is_found() -> None:
-    """Counterexample: no module imports one that imports it, and yet the folders do."""
+    """Counterexample: a cycle of folders without a cycle of modules."""
     edges = [
         Import("kling_mock.doors.asgi", "kling_mock.stores.memory", "eager"),
         Import("kling_mock.stores", "kling_mock.doors.server", "eager"),

@@ -1,6 +1,6 @@
-"""Operations that exist in the tests only, modelled on sibling routes of the service, and gateways with them.
+"""Operations and gateways that exist only in the tests, modelled on other routes of the service.
 
-They prove that a sibling route is one declaration: everything derived has to work for them as it is.
+They prove that supporting a route takes one declaration: all derived code must work for them unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _ratio(name: str, *, required: bool = False, aliases: tuple[str, ...] = ()) 
     )
 
 
-# No `aspect_ratio`, no `n`, no `model_name`; an alias of a required field.
+# Without `aspect_ratio`, `n` and `model_name`; with an alias of a required field.
 EXPAND: Final = Operation(
     name="trial-expand",
     title="Trial: Image Expansion",
@@ -85,7 +85,7 @@ _CAMERA: Final = Nested(
     ),
 )
 
-# Every kind of field but pictures; objects in objects and in a list, with aliases, defaults, required parts.
+# Every kind of field except pictures; nested objects with aliases, defaults and required fields.
 VIDEO: Final = Operation(
     name="trial-video",
     title="Trial: Text to Video",
@@ -170,7 +170,7 @@ VIDEO: Final = Operation(
     ),
 )
 
-# Pictures in objects in a list, and in a plain list; a condition on a default, and one under an alias.
+# Pictures in a list and in objects of a list; a condition on a default, and one under an alias.
 SERIES: Final = Operation(
     name="trial-series",
     title="Trial: Series of Images",
@@ -242,7 +242,7 @@ SERIES: Final = Operation(
     ),
 )
 
-# One of three sources; nothing is required by itself.
+# Exactly one of three sources; no field is required.
 SOUND: Final = Operation(
     name="trial-sound",
     title="Trial: Video to Audio",
@@ -294,7 +294,7 @@ SPEECH: Final = Operation(
 
 TRIAL_OPERATIONS: Final = (EXPAND, VIDEO, SERIES, SOUND, SPEECH)
 
-# Declared like CometAPI: its error shapes and its prefix, with hosts of its own.
+# Error shapes and prefix of CometAPI, with other hosts.
 TRIAL: Final[Gateway] = replace(
     COMETAPI,
     name="trial",
@@ -303,7 +303,7 @@ TRIAL: Final[Gateway] = replace(
     routes=tuple(Route(each.tail, (each,), TRIAL_SOURCE) for each in TRIAL_OPERATIONS),
 )
 
-# Declared like Kling: lists, external ids, tokens, its own prefix; two operations share a path.
+# Lists, external ids and tokens of Kling, with another prefix; two operations share a path.
 TRIAL_KLING: Final[Gateway] = replace(
     KLING,
     name="trial-kling",

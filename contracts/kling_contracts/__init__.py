@@ -1,6 +1,6 @@
-"""The contract of Kling's Multi-Image to Image API as data, and what can be derived from it.
+"""The contract of Kling's Multi-Image to Image API as data, and documents, tests and checks derived from it.
 
-Importing the package loads no module; a name is imported when it is first used.
+The package imports its modules lazily: a name's module is loaded on first use.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Bodies that the real service, or a page about it, has shown; transcribed by hand into `captured/`."""
+"""Response bodies of the real service, captured or documented; transcribed by hand into `captured/`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kling_contracts.vocabulary import Origin
 
 
 class MessageKind(StrEnum):
-    """Which message a captured body is."""
+    """The kind of message of a captured body."""
 
-    CREATED = "created"  # the answer to a create request
-    STATE = "state"  # the answer to a query
+    CREATED = "created"  # response to a create request
+    STATE = "state"  # response to a query
     ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """A captured answer: where and when it was seen (a date as exact as known), HTTP status and body.
+    """A captured response: source, date (as exact as known), HTTP status and body.
 
-    `omitted` are the paths of what the source masks or does not tell; they are left out of the body.
+    `omitted` lists the paths that the source masks or omits; `body` does not have them.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Capture:
 
 @cache
 def captures() -> tuple[Capture, ...]:
-    """All captured answers, by name."""
+    """All captured responses, sorted by name."""
     folder = files("kling_contracts") / "captured"
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     return tuple(

@@ -1,4 +1,4 @@
-"""Field kinds that are made of others: an object of fields and a list of items; the union of all kinds."""
+"""Field kinds that contain other fields (objects and lists), and the union of all field kinds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from kling_contracts.vocabulary import Fact
 
 @dataclass(frozen=True, kw_only=True)
 class Nested(Field):
-    """An object of fields. Unknown keys are ignored, as in the body. Defaults of its fields are filled in."""
+    """An object of fields.
+
+    Unknown keys are ignored, as in the body. The normalised value includes the defaults.
+    """
 
     fields: tuple[AnyField, ...]
 
@@ -27,12 +30,12 @@ class Nested(Field):
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Every key of the object that has a meaning."""
+        """Every known key of the object: names and aliases."""
         return frozenset(name for field in self.fields for name in field.names)
 
     @cached_property
     def defaults(self) -> Mapping[str, object]:
-        """The values that the service uses for fields that were not given."""
+        """The values of fields that are not given."""
         return {field.name: field.default for field in self.fields if field.default is not None}
 
     @property
@@ -41,7 +44,7 @@ class Nested(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, dict):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         given = cast("dict[str, object]", value)
         values = dict(self.defaults)
         prefix = f"{path}."
@@ -63,9 +66,9 @@ class Nested(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class ListOf(Field):
-    """A list of items of one kind. An item is never null or the empty string.
+    """A list of items of one kind. An item must not be null or the empty string.
 
-    A list may be empty where `minimum` is 0. In the normalised list an inline picture is None.
+    With a `minimum` of 0 the list may be empty. In the normalised list an inline picture is None.
     """
 
     item: AnyField
@@ -99,13 +102,13 @@ class ListOf(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, list):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         items = cast("list[object]", value)
         if len(items) < self.minimum.value:
-            reading.violate(self.too_few, path, items)
+            reading.violate(self.too_few, path, items, f"got {len(items)}")
         elif len(items) > self.maximum.value:
-            reading.violate(self.too_many, path, items)
-        # Items beyond the limit are refused already.
+            reading.violate(self.too_many, path, items, f"got {len(items)}")
+        # Items beyond the maximum are not read.
         return [
             self._read_item(item, f"{path}[{at}]", reading)
             for at, item in enumerate(items[: self.maximum.value])
@@ -113,7 +116,7 @@ class ListOf(Field):
 
     def _read_item(self, item: object, path: str, reading: ValidationResult) -> object:
         if not item and reading.absent(item):
-            return reading.violate(self.item.missing, path, item)
+            return self.item.violate_missing(path, item, reading, given=True)
         return self.item.read(item, path, reading)
 
     def schema(self) -> JSON:
@@ -125,8 +128,8 @@ class ListOf(Field):
         }
 
 
-# All kinds of fields. Code that has to know them matches on this union, with `assert_never` at the end.
-# CallbackUrl is a Text: its case comes first.
+# Every field kind, for `match` statements that end in `assert_never`. The case of CallbackUrl must precede
+# that of Text, its base class.
 AnyField: TypeAlias = (
     CallbackUrl | Text | Choice | Integer | Number | Flag | Picture | PictureList | Nested | ListOf
 )
@@ -139,7 +142,10 @@ def read_field(
     values: dict[str, object],
     prefix: str = "",
 ) -> None:
-    """Read one field of an object into `values`, under its declared name. `prefix` begins its path."""
+    """Validate one field of an object; a valid value is added to `values` under the declared name.
+
+    `prefix` is the dotted path of the object, with a trailing dot.
+    """
     name = field.name
     value = given.get(name)
     for alias in field.aliases:
@@ -148,13 +154,13 @@ def read_field(
         path = prefix + alias
         if reading.absent(value) or name not in given:
             name, value = alias, given[alias]
-            reading.notes.append(f"{path} taken for {field.full_name}")
+            reading.notes.append(f"{path} used as {field.full_name}")
         else:
-            reading.ignore(path, alias, given[alias], f"{path} ignored beside {field.full_name}")
-    # Only what is false can mean absence: most values need no further look.
+            reading.ignore(path, alias, given[alias], f"{path} ignored: {field.full_name} is given")
+    # Only falsy values can mean absence.
     if not value and (name not in given or reading.absent(value)):
         if field.required:
-            reading.violate(field.missing, prefix + name, value)
+            field.violate_missing(prefix + name, value, reading, given=name in given)
         return
     read = field.read(value, prefix + name if prefix else name, reading)
     if read is not None:
@@ -162,7 +168,7 @@ def read_field(
 
 
 def property_schema(field: Field) -> dict[str, object]:
-    """JSON Schema of the value of a key: null and the empty string mean that it is not given."""
+    """JSON Schema of a key's value, including null and the empty string if the field is optional."""
     schema: dict[str, object] = {"description": field.doc}
     if field.required and not field.aliases:
         schema.update(field.schema())
@@ -174,7 +180,7 @@ def property_schema(field: Field) -> dict[str, object]:
 
 
 def object_schema(fields: Iterable[Field], properties: Mapping[str, object]) -> dict[str, object]:
-    """JSON Schema of an object of fields; `properties` are the schemas of their declared names."""
+    """JSON Schema of an object of fields; `properties` maps declared names to schemas."""
     described: dict[str, object] = {}
     conditions: list[object] = []
     needed: list[str] = []
@@ -186,7 +192,7 @@ def object_schema(fields: Iterable[Field], properties: Mapping[str, object]) -> 
             conditions.append(is_given(field))
         for at, alias in enumerate(field.aliases, 1):
             described[alias] = {
-                "description": f"Taken for `{field.name}` where that is not given, ignored beside it.",
+                "description": f"Alias of `{field.name}`; ignored if `{field.name}` is given.",
                 "x-alias-of": field.name,
             }
             conditions.append(

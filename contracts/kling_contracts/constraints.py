@@ -1,4 +1,4 @@
-"""Demands of an operation that concern several fields of its body."""
+"""Rules of an operation that concern several fields of its body."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class ExactlyOne:
 
     @cached_property
     def rule(self) -> Rule:
-        """`video_id.exactly_one`: named after the first field."""
+        """The rule; its id is that of the first field: `video_id.exactly_one`."""
         listed = ", ".join(self.names)
         return Rule(
             id=f"{self.names[0]}.exactly_one",
-            sentence=f"exactly one of {listed} must be given",
+            sentence=f"exactly one of {listed} is given",
+            requirement=f"exactly one of {listed} must be given",
             source=self.source,
             wording=ONE_OF,
             limit=listed,
@@ -39,17 +40,18 @@ class ExactlyOne:
         reading: ValidationResult,
         defaults: Mapping[str, object],  # noqa: ARG002 -- all constraints are checked alike
     ) -> None:
-        """Note a violation in the reading. `given` holds the declared names of the fields with a value."""
+        """Record a violation in `reading`. `given` contains the declared names of the fields with a value."""
         found = [name for name in self.names if name in given]
         if len(found) != 1:
-            reading.violate(self.rule, self.names[0], ", ".join(found) or None)
+            listed = ", ".join(found)
+            reading.violate(self.rule, self.names[0], listed or None, f"got {listed or 'none of them'}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequiredWhen:
-    """`field`, which is optional, must be given when the field `when` is given.
+    """The optional field `field` must be given when the field `when` is given.
 
-    With `values`, only when `when` has one of them, by its default too.
+    With `values`, it must be given only when the value of `when`, or its default, is one of them.
     """
 
     field: str
@@ -59,11 +61,12 @@ class RequiredWhen:
 
     @cached_property
     def rule(self) -> Rule:
-        """`duration.required_when`: named after the field that must be given."""
+        """The rule; its id is that of the required field: `duration.required_when`."""
         listed = " or ".join(each if isinstance(each, str) else json.dumps(each) for each in self.values)
         return Rule(
             id=f"{self.field}.required_when",
-            sentence=f"{self.field} must be given when {self.when} is {listed or 'given'}",
+            sentence=f"{self.field} is given when {self.when} is {listed or 'given'}",
+            requirement=f"must be given when {self.when} is {listed or 'given'}",
             source=self.source,
             wording=EMPTY,
         )
@@ -71,14 +74,14 @@ class RequiredWhen:
     def check(
         self, given: Collection[str], reading: ValidationResult, defaults: Mapping[str, object]
     ) -> None:
-        """Note a violation in the reading. `given` holds the declared names of the fields with a value."""
+        """Record a violation in `reading`. `given` contains the declared names of the fields with a value."""
         if self.field not in given and self.applies(given, reading.values, defaults):
-            reading.violate(self.rule, self.field, None)
+            reading.violate(self.rule, self.field, None, "it is missing")
 
     def applies(
         self, given: Collection[str], values: Mapping[str, object], defaults: Mapping[str, object]
     ) -> bool:
-        """Whether the condition holds. `values` are the normalised ones; it has none for an invalid field."""
+        """Whether the condition holds. `values` are normalised values; an invalid field has none."""
         if not self.values:
             return self.when in given
         return (values if self.when in given else defaults).get(self.when) in self.values

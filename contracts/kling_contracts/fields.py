@@ -1,7 +1,7 @@
-"""Declarative field kinds. Each checks a value (`read`), names its rules and describes itself as JSON Schema.
+"""Field kinds as data: each validates a value (`read`), lists its rules and gives a JSON Schema.
 
-A field is data: its name, limits with their sources, and the wording of each refusal. The fake's
-validation, the client's local check, the OpenAPI document and the strategies all come from here.
+A field declares its name, limits with their sources, and the wording of each error message. The mock's
+validation, the client's local validation, the OpenAPI document and the strategies are derived from it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,13 @@ from kling_contracts.rules import (
     ValidationResult,
     Wording,
     is_text,
+    shorten,
+    typed,
 )
-from kling_contracts.vocabulary import (
-    ASSUMED,
-    Fact,
-    Source,
-)
+from kling_contracts.vocabulary import ASSUMED, Fact, Source
 
 JSON = Mapping[str, object]
-# A default on the wire: a text, a number or a flag.
+# The default value of a field: text, number or flag.
 Default = str | float | None
 
 
@@ -41,8 +39,8 @@ Default = str | float | None
 class Field(ABC):
     """A named value in a request body.
 
-    `prefix` is the dotted path of the objects around it, with a last dot. The field that contains this one
-    fills it in (see `within`); the ids of the rules begin with it.
+    `prefix` is the dotted path of the enclosing objects, with a trailing dot; rule ids begin with it. The
+    enclosing field sets it (see `within`).
     """
 
     name: str
@@ -66,45 +64,55 @@ class Field(ABC):
         return (self.name, *self.aliases)
 
     def within(self, prefix: str) -> Self:
-        """The same field as a part of an object or a list."""
+        """A copy of the field, nested in the object or list at `prefix`."""
         return replace(self, prefix=prefix)
 
     @cached_property
     def missing(self) -> Rule:
-        return self._rule("required", "must be given", EMPTY, self.source)
+        return self._rule("required", "is given", EMPTY, self.source)
 
     @cached_property
     def wrong_type(self) -> Rule:
         article = "an" if self.json_type[0] in "aeiou" else "a"
-        sentence = f"must be {article} {self.json_type}"
-        return self._rule("type", sentence, WRONG_TYPE, self.source, self.json_type)
+        return self._rule("type", f"is {article} {self.json_type}", WRONG_TYPE, self.source, self.json_type)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Every rule that `read` can find broken, in the order it looks."""
+        """Every rule of the field, in the order in which `read` checks them."""
         return (self.missing, self.wrong_type) if self.required else (self.wrong_type,)
 
     @abstractmethod
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
-        """Check a present value, note violations in `reading`; return it normalised (None if useless)."""
+        """Validate a given value, record violations in `reading`; the normalised value, None if invalid."""
 
     @abstractmethod
     def schema(self) -> JSON:
         """JSON Schema of a given value (not of null or of the empty string, which mean absence)."""
 
-    def _rule(self, name: str, sentence: str, wording: Wording, source: Source, limit: object = "") -> Rule:
+    def _rule(self, name: str, predicate: str, wording: Wording, source: Source, limit: object = "") -> Rule:
+        """A rule of this field. `predicate` begins with "is" or "has"; the field's name is its subject."""
+        verb, _, rest = predicate.partition(" ")
         return Rule(
             id=f"{self.full_name}.{name}",
-            sentence=f"{self.full_name} {sentence}",
+            sentence=f"{self.full_name} {predicate}",
+            requirement=f"must {'be' if verb == 'is' else 'have'} {rest}",
             source=source,
             wording=wording,
             limit=str(limit),
         )
 
+    def violate_missing(self, path: str, value: object, reading: ValidationResult, *, given: bool) -> None:
+        """Record that a required value is absent. `given`: its key is there, with null or an empty string."""
+        received = "it is missing" if not given else "it is null" if value is None else "it is empty"
+        reading.violate(self.missing, path, value, received)
+
+    def _wrong_type(self, value: object, path: str, reading: ValidationResult) -> None:
+        reading.violate(self.wrong_type, path, value, f"got {typed(value)}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Field):
-    """Unicode text; nothing is stripped or normalised. `maximum` counts code points."""
+    """Unicode text, neither stripped nor normalised. `maximum` is in code points."""
 
     maximum: Fact[int] | None = None
 
@@ -119,7 +127,7 @@ class Text(Field):
 
     @cached_property
     def not_text(self) -> Rule:
-        return self._rule("unicode", "must be valid Unicode text", NOT_TEXT, ASSUMED)
+        return self._rule("unicode", "is valid Unicode text", NOT_TEXT, ASSUMED)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -128,15 +136,15 @@ class Text(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, str):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         if not is_text(value):
             return reading.violate(self.not_text, path, value)
         if self.too_long and self.maximum and len(value) > self.maximum.value:
-            return reading.violate(self.too_long, path, value)
+            return reading.violate(self.too_long, path, value, f"got {len(value)}")
         return value
 
     def schema(self) -> JSON:
-        # The empty string is what is not given, so a required text has a character.
+        # The empty string means that the field is not given.
         shortest = {"minLength": 1} if self.required else {}
         return {"type": "string"} | shortest | ({"maxLength": self.maximum.value} if self.maximum else {})
 
@@ -155,7 +163,8 @@ class Choice(Field):
     @cached_property
     def unknown(self) -> Rule:
         listed = ", ".join(self.options.value)
-        return self._rule("enum", f"is one of {listed}", self.wording, self.options.source, listed)
+        predicate = f"is one of {listed}" if len(self.options.value) > 1 else f"is {listed}"
+        return self._rule("enum", predicate, self.wording, self.options.source, listed)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -163,8 +172,8 @@ class Choice(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, str):
-            return reading.violate(self.wrong_type, path, value)
-        known = self._known.get(value)  # the option itself, which all tasks share
+            return self._wrong_type(value, path, reading)
+        known = self._known.get(value)  # the declared string, so that tasks do not keep copies of it
         return reading.violate(self.unknown, path, value) if known is None else known
 
     def schema(self) -> JSON:
@@ -173,7 +182,7 @@ class Choice(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Integer(Field):
-    """A whole number. As in JSON Schema, 2.0 is one; true, "1" and 1.5 are not."""
+    """A whole number. As in JSON Schema, 2.0 is valid; true, "1" and 1.5 are not."""
 
     minimum: Fact[int]
     maximum: Fact[int]
@@ -200,7 +209,7 @@ class Integer(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         if isinstance(value, float) and (not math.isfinite(value) or not value.is_integer()):
             return reading.violate(self.fractional, path, value)
         if value < self.minimum.value:
@@ -215,11 +224,11 @@ class Integer(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Field):
-    """A number between two others, both included. true and "0.5" are not numbers.
+    """A number from `minimum` to `maximum`, inclusive. true and "0.5" are not numbers.
 
-    `decimals` is the largest number of decimals. With `clamp`, a number outside the range is accepted and
-    replaced by the nearest limit, with a note in the reading. In the schema `decimals` is `multipleOf`, which
-    some validators compute with binary fractions.
+    `decimals` is the maximum number of decimals. With `clamp`, a number outside the range is accepted and
+    replaced by the nearest limit, with a note. The schema states `decimals` as `multipleOf`, which some
+    validators compute with binary fractions.
     """
 
     minimum: Fact[float]
@@ -257,19 +266,19 @@ class Number(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         low, high = self.minimum.value, self.maximum.value
-        inside = low <= value <= high  # NaN is in no range
+        inside = low <= value <= high  # False for NaN
         if not inside and not self.clamp:
             return reading.violate(self.out_of_range, path, value)
-        if value != value:  # noqa: PLR0124 -- NaN, which is not JSON, and which no limit is near to
-            return reading.violate(self.wrong_type, path, value)
+        if value != value:  # noqa: PLR0124 -- NaN is not JSON and has no nearest limit
+            return self._wrong_type(value, path, reading)
         if self.too_precise and self.decimals and round(value, self.decimals.value) != value:
             return reading.violate(self.too_precise, path, value)
         if inside:
             return value
         limit = low if value < low else high
-        reading.notes.append(f"{path} moved to the limit {limit:g}")
+        reading.notes.append(f"{path}: {shorten(value)} replaced by the limit {limit:g}")
         return limit
 
     def schema(self) -> JSON:
@@ -283,42 +292,42 @@ class Number(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Flag(Field):
-    """true or false; "true" and 1 are not flags."""
+    """true or false; "true" and 1 are invalid."""
 
     json_type = "boolean"
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
-        return value if isinstance(value, bool) else reading.violate(self.wrong_type, path, value)
+        return value if isinstance(value, bool) else self._wrong_type(value, path, reading)
 
     def schema(self) -> JSON:
         return {"type": "boolean"}
 
 
-# After the slashes: perhaps a user, a name or a bracketed address, perhaps a port. Where the host ends, the
-# rest may be anything. `(?!\n)$` because Python's `$` also matches before a last newline, ECMA's does not.
-_PORT: Final = (  # 0 to 65535 in digits
+_PORT: Final = (  # 0 to 65535
     r"0*(?:[0-9]{0,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 )
+# Optional user, host name or bracketed address, optional port; the rest is not restricted. `(?!\n)$` since
+# Python's `$`, unlike ECMA's, also matches before a final newline.
 URL_PATTERN: Final = (
     r"^[hH][tT][tT][pP][sS]?://(?:[^\s/?#]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)"
     rf"(?::{_PORT})?(?:[/?#]|(?!\n)$)"
 )
 LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
-# What nearly every URL looks like; the rest is looked at with more care.
+# Fast path: matches nearly every valid URL.
 PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
-# `urlsplit` drops tabs and newlines silently and takes blanks in a host for part of its name.
+# `urlsplit` silently drops tabs and newlines, and accepts blanks in a host name.
 _BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
 
-# Only user, host and port are looked at, and these are shorter.
+# Scheme, user, host and port together are shorter; parsing a "host" of 80 MB takes seconds.
 _AUTHORITY: Final = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#]*")
-_URL_LOOKED_AT: Final = 8192
+_AUTHORITY_MAXIMUM: Final = 8192
 
 
 def is_web_url(text: str) -> bool:
-    """Whether text is an absolute http(s) URL with a host. What follows the host is not looked at."""
-    if len(text) > _URL_LOOKED_AT:
-        end = _AUTHORITY.match(text, 0, _URL_LOOKED_AT)
-        if end is None or end.end() == _URL_LOOKED_AT:
+    """Whether text is an absolute http(s) URL with a host. Path, query and fragment are not checked."""
+    if len(text) > _AUTHORITY_MAXIMUM:
+        end = _AUTHORITY.match(text, 0, _AUTHORITY_MAXIMUM)
+        if end is None or end.end() == _AUTHORITY_MAXIMUM:
             return False
         text = text[: end.end()]
     if PLAIN_URL.fullmatch(text):
@@ -328,7 +337,7 @@ def is_web_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         _, host = parts.port, parts.hostname
-    except ValueError:  # a port that is no number, a broken IPv6 host
+    except ValueError:  # the port is not a number, or the IPv6 host is malformed
         return False
     return bool(host)
 

@@ -1,6 +1,6 @@
-"""The gateways as tables: hosts, path prefix, routes, and the shape and text of every refusal.
+"""The gateways as data: hosts, path prefix, routes, and the status, shape and text of every error response.
 
-What differs between CometAPI and Kling itself stands here and nowhere else.
+All differences between CometAPI and Kling are declared here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final, cast
 from kling_contracts.fields import Integer
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation
 from kling_contracts.rules import MODEL_UNKNOWN, Rule
+from kling_contracts.suggestions import did_you_mean
 from kling_contracts.vocabulary import (
     ASSUMED,
     COMET_ERRORS,
@@ -34,7 +35,7 @@ from kling_contracts.vocabulary import (
 
 
 class RefusalReason(StrEnum):
-    """Why a request can be refused. The order of declaration is the order of the checks."""
+    """Reasons for refusing a request, in the order in which they are checked."""
 
     NO_KEY = "auth.missing"
     MALFORMED_KEY = "auth.malformed"
@@ -57,12 +58,12 @@ class RefusalReason(StrEnum):
 
 _SUFFIX: Final = " (request id: {request_id})"
 
-# Only where a bearer may be a signed token.
+# Only for gateways that accept signed tokens.
 TOKEN_REASONS: Final = (RefusalReason.BAD_TOKEN, RefusalReason.EARLY_TOKEN, RefusalReason.EXPIRED_TOKEN)
 
 
 class ErrorShape(StrEnum):
-    """The three shapes of an error body."""
+    """The three shapes of the body of an error response."""
 
     KLING = "kling"  # {"code": int, "message", "request_id"}
     TASK = "task"  # {"code": "snake_case", "message", "data": null}
@@ -71,10 +72,10 @@ class ErrorShape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How a gateway answers in one situation.
+    """The error response of a gateway for one reason.
 
-    `message` is a template; which names it may use depends on the situation (`{message}` for what a
-    validation says, `{id}`, `{model}`, `{method}`, `{path}`, always `{request_id}`).
+    `message` is a template with the placeholder `{request_id}` and, depending on the reason, `{message}` (of
+    a violation), `{id}`, `{model}`, `{method}` or `{path}`.
     """
 
     status: int
@@ -88,7 +89,7 @@ class Refusal:
         return self.message.removesuffix(_SUFFIX).format(request_id="", **values)
 
     def body(self, request_id: str, **values: object) -> dict[str, object]:
-        """The decoded JSON body of the refusal."""
+        """The JSON body; `values` are those of the placeholders of `message`."""
         message = self.message.format(request_id=request_id, **values)
         match self.shape:
             case ErrorShape.KLING:
@@ -102,9 +103,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of a gateway, and the operations that share it; `optional` ones have to be switched on.
+    """A path of a gateway, and the operations that share it; `optional` ones must be enabled.
 
-    The body picks by selector, then the one that has none, then the first.
+    The operation of a body is the first whose selector is a key of the body, else the one without a selector,
+    else the first.
     """
 
     tail: str
@@ -113,7 +115,7 @@ class Route:
     optional: tuple[Operation, ...] = ()
 
     def operation(self, body: object, enabled: Collection[str] = ()) -> Operation:
-        """The operation that a decoded body asks for."""
+        """The operation of a decoded body; `enabled` are the names of enabled optional operations."""
         offered = (*self.operations, *(each for each in self.optional if each.name in enabled))
         keys = cast("dict[str, object]", body).keys() if isinstance(body, dict) else ()
         plain = [each for each in offered if each.selector is None]
@@ -123,7 +125,13 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gateway:
-    """One way to reach the service. There is one of each; they are told apart by identity."""
+    """One provider of the service. Gateways are singletons and compare by identity.
+
+    `finds_external_ids`: a query accepts the external id as well. `lists`: GET on a create path lists tasks.
+    `takes_tokens`: the bearer may be a signed token (JWT). `looks_for_model_first`: the model is checked
+    before everything else in the body. `focus` is the operation for clients, checks and documents; None: the
+    first operation of the first route.
+    """
 
     name: str
     title: str
@@ -132,13 +140,10 @@ class Gateway:
     routes: tuple[Route, ...]
     refusals: Mapping[RefusalReason, Refusal]
     source: Source
-    # Whether a task is found by its external id, whether GET on a create path lists tasks, whether a
-    # bearer may be a signed token (JWT), and whether the model is looked for before all other checks.
     finds_external_ids: bool
     lists: bool
     takes_tokens: bool
     looks_for_model_first: bool
-    # The operation that clients, checks and documents are about; None: the first one of the first route.
     focus: Operation | None = None
 
     def __str__(self) -> str:
@@ -146,15 +151,15 @@ class Gateway:
 
     @property
     def main(self) -> Operation:
-        """The operation that clients, checks and documents are about."""
+        """The operation for clients, checks and documents: `focus`, or the first one."""
         return self.focus or self.routes[0].operations[0]
 
     def focused(self, operation: Operation) -> Gateway:
-        """This gateway with `operation` as its `main`. Raises LookupError if no route offers it."""
+        """A copy of the gateway with `operation` as `main`. Raises LookupError if no route offers it."""
         return self if operation is self.main else _focused(self, operation)
 
     def route_of(self, operation: Operation) -> Route:
-        """The route that offers an operation. Raises LookupError if none does."""
+        """The route that offers an operation. Raises LookupError if there is none."""
         for route in self.routes:
             if operation in (*route.operations, *route.optional):
                 return route
@@ -162,41 +167,41 @@ class Gateway:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """Every operation that a route offers or can offer."""
+        """Every operation of all routes, optional ones included."""
         return tuple(each for route in self.routes for each in (*route.operations, *route.optional))
 
     def find_operation(self, name: str) -> Operation:
-        """The operation of this name. Raises LookupError that lists those there are."""
+        """The operation of this name. Raises LookupError, which suggests or lists names."""
         known = {each.name: each for each in self.operations}
         if name not in known:
-            raise LookupError(f"{self.title} has no operation {name!r}; it has {', '.join(known)}")
+            raise LookupError(f"{self.title}: unknown operation {name!r}; {did_you_mean(name, known)}")
         return known[name]
 
     @cached_property
     def create_path(self) -> str:
-        """The path at which tasks of the main operation are created."""
+        """The path of create requests of the main operation."""
         return self.path(self.route_of(self.main))
 
     @cached_property
     def create_paths(self) -> Mapping[str, Route]:
-        """Every path that tasks are created at."""
+        """The path of create requests of every route."""
         return {self.path(route): route for route in self.routes}
 
     @cached_property
     def costs_path(self) -> str:
-        """Where an account asks for its resource packs; many clients use it to see if a key is good."""
+        """The path of the account's resource packs; many clients use it to validate a key."""
         return f"{self.prefix}/account/costs"
 
     @property
     def base_url(self) -> str:
-        """Where the real service is, without the prefix."""
+        """The URL of the real service, without the prefix."""
         return f"https://{self.hosts[0]}"
 
     def path(self, route: Route) -> str:
         return f"{self.prefix}/v1/{route.tail}"
 
     def refusal_for(self, rule: Rule) -> Refusal:
-        """What is answered where the rule is broken: the table may know a rule by name (the model)."""
+        """The error response for a broken rule: that of the rule's id (unknown model), else of INVALID."""
         named = [reason for reason in self.refusals if reason.value == rule.id]
         return self.refusals[named[0] if named else RefusalReason.INVALID]
 
@@ -214,8 +219,8 @@ def _kling(
     return Refusal(status or row.status, ErrorShape.KLING, code, message or row.wording, source or row.source)
 
 
-# What a refused request may look like instead, on any gateway: which of the three CometAPI uses on this
-# route is not captured. The page itself describes Kling's envelope.
+# Error responses for an invalid request, by the setting `validation_errors`. CometAPI's page describes
+# Kling's envelope; no response of this route is captured.
 VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
     {
         "kling": Refusal(400, ErrorShape.KLING, 1201, "{message}", ASSUMED),
@@ -305,7 +310,7 @@ KLING: Final = Gateway(
             RefusalReason.EARLY_TOKEN: _kling(1003),
             RefusalReason.EXPIRED_TOKEN: _kling(1004),
             RefusalReason.NO_ROUTE: _kling(1203),
-            # The table says 404 for a wrong method; 405 with Allow tells a caller more.
+            # The official status is 404; 405 with Allow is more helpful.
             RefusalReason.WRONG_METHOD: _kling(1202, status=405),
             RefusalReason.TOO_LARGE: _kling(1201, "request body too large", status=413, source=ASSUMED),
             RefusalReason.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
@@ -324,14 +329,14 @@ KLING: Final = Gateway(
     ),
 )
 
-# What is not under CometAPI's prefix is Kling's own: the empty prefix comes last.
+# In order of matching: Kling's empty prefix matches every path.
 GATEWAYS: Final = (COMETAPI, KLING)
 
-# How a list is paged, in its query string.
+# Query parameters of a list.
 PAGING: Final = (
     Integer(
         name="pageNum",
-        doc="Which page, from 1 on.",
+        doc="The page number, from 1.",
         source=KLING_PAGE,
         minimum=PAGE_FIRST,
         maximum=PAGE_LAST,
@@ -339,7 +344,7 @@ PAGING: Final = (
     ),
     Integer(
         name="pageSize",
-        doc="How many tasks a page has, newest first.",
+        doc="The number of tasks on a page, newest first.",
         source=KLING_PAGE,
         minimum=PAGE_SIZE_MINIMUM,
         maximum=PAGE_SIZE_MAXIMUM,
@@ -347,16 +352,13 @@ PAGING: Final = (
     ),
 )
 
-# Every host of the service, and the one its pictures come from.
+# The hosts of all gateways, and that of result URLs.
 RESULT_HOST: Final = "cdn.klingai.com"
 INTERCEPTED_HOSTS: Final = (*(host for gateway in GATEWAYS for host in gateway.hosts), RESULT_HOST)
 
 
 def gateway_of(path: str, host: str, gateways: Sequence[Gateway] = GATEWAYS) -> Gateway:
-    """The gateway that a request is for: by its host if that is one of the service's, else by its path.
-
-    Where no prefix fits either, it is the last gateway.
-    """
+    """The gateway of a request: by its host, else by the prefix of its path, else the last gateway."""
     for gateway in gateways:
         if host in gateway.hosts:
             return gateway
@@ -367,6 +369,6 @@ def gateway_of(path: str, host: str, gateways: Sequence[Gateway] = GATEWAYS) -> 
 
 
 def every_operation(gateways: Sequence[Gateway] = GATEWAYS) -> tuple[Operation, ...]:
-    """Every operation that some gateway offers or can offer, each once."""
+    """Every operation of the gateways, optional ones included, without duplicates."""
     routes = [route for gateway in gateways for route in gateway.routes]
     return tuple(dict.fromkeys(each for route in routes for each in (*route.operations, *route.optional)))

@@ -1,4 +1,4 @@
-"""The field kinds that hold pictures: one picture, and a list of objects with one each."""
+"""Field kinds of pictures: one picture, and a list of objects that contain one picture each."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from kling_contracts.rules import (
     ValidationResult,
     Wording,
     is_text,
+    shorten,
+    typed,
 )
 from kling_contracts.vocabulary import (
     ASSUMED,
@@ -38,22 +40,22 @@ from kling_contracts.vocabulary import (
 
 _GROUPS: Final = r"^(?:[A-Za-z0-9+/]{4})*"
 _PADDED: Final = r"[A-Za-z0-9+/]{2}=="
-# `(?!\n)$`: in Python, unlike ECMA, a bare `$` would let a last newline pass.
+# `(?!\n)$` since Python's `$`, unlike ECMA's, also matches before a final newline.
 BASE64_PATTERN: Final = rf"{_GROUPS}(?:{_PADDED}|[A-Za-z0-9+/]{{3}}=|[A-Za-z0-9+/]{{4}})(?!\n)$"
 
 
 def decode_base64(text: str) -> bytes | None:
-    """The bytes of strict RFC 4648 base64 (padding required, no white space), or None."""
+    """Decode strict RFC 4648 base64 (padding required, no white space); None if invalid."""
     try:
         data = base64.b64decode(text, validate=True)
-    except ValueError:  # binascii.Error is one; so is a character outside ASCII
+    except ValueError:  # binascii.Error, or a character outside ASCII
         return None
-    # Some Pythons let superfluous padding pass: "AAAA=", "AAAA====".
+    # Some Python versions accept superfluous padding: "AAAA=", "AAAA====".
     return data if len(text) == -(-len(data) // 3) * 4 else None
 
 
 def _base64_schemas(maximum: int) -> list[JSON]:
-    """What says "at most so many bytes, in base64": the last four characters may be partly padding."""
+    """JSON Schemas (alternatives) of base64 that decodes to at most `maximum` bytes."""
     groups, rest = divmod(maximum, 3)
     schemas: list[JSON] = [
         {"contentEncoding": "base64", "pattern": BASE64_PATTERN, "maxLength": groups * 4},
@@ -69,9 +71,9 @@ def _base64_schemas(maximum: int) -> list[JSON]:
 class Picture(Field):
     """A picture: an http(s) URL, or raw base64 without a `data:` prefix. PNG or JPEG.
 
-    Text that is neither is refused. Bytes that are no picture, or one too small or too long, are
-    accepted and make the task fail, as captured from the live service. Normalised it is its URL, or None
-    where it is inline: all pictures are in `reading.pictures`.
+    Text that is neither is refused. Bytes of another format, and a picture that is too small or too oblong,
+    are accepted and make the task fail, as captured from the live service. The normalised value is the URL,
+    or None for inline bytes; `reading.pictures` contains every picture.
     """
 
     @cached_property
@@ -80,7 +82,9 @@ class Picture(Field):
 
     @cached_property
     def not_url(self) -> Rule:
-        return self._rule("url", "names a host where it is a URL", WRONG_VALUE, ASSUMED)
+        return self._rule(
+            "url", "is an absolute http(s) URL if it begins with http(s)://", WRONG_VALUE, ASSUMED
+        )
 
     @cached_property
     def too_large(self) -> Rule:
@@ -94,13 +98,13 @@ class Picture(Field):
 
     @cached_property
     def too_small(self) -> Rule:
-        sentence = f"is at least {INPUT_SIDE_MINIMUM.value} pixels wide and high"
+        sentence = f"is at least {INPUT_SIDE_MINIMUM.value} px on each side"
         return self._failing("min_side", sentence, PIXELS_INVALID, INPUT_SIDE_MINIMUM.source)
 
     @cached_property
     def too_oblong(self) -> Rule:
         limit = INPUT_RATIO_MAXIMUM.value
-        sentence = f"has sides between 1:{limit} and {limit}:1"
+        sentence = f"has an aspect ratio between 1:{limit} and {limit}:1"
         return self._failing("shape", sentence, SHAPE_INVALID, INPUT_RATIO_MAXIMUM.source)
 
     @property
@@ -110,7 +114,7 @@ class Picture(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, str):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         if LOOKS_WEB.match(value):
             if not (is_text(value) and is_web_url(value)):
                 return reading.violate(self.not_url, path, value)
@@ -119,21 +123,23 @@ class Picture(Field):
         return self._read_inline(value, path, reading)
 
     def _read_inline(self, value: str, path: str, reading: ValidationResult) -> None:
-        # The size is known before decoding; nobody decodes 90 MB to refuse them.
-        if len(value) // 4 * 3 - value[-2:].count("=") > INPUT_BYTES_MAXIMUM.value:
-            return reading.violate(self.too_large, path, value)
+        # The text's length gives the size, so that a picture of 90 MB is refused without decoding it.
+        size = len(value) // 4 * 3 - value[-2:].count("=")
+        if size > INPUT_BYTES_MAXIMUM.value:
+            return reading.violate(self.too_large, path, value, f"got {size:,} bytes")
         data = decode_base64(value)
         if data is None:
-            return reading.violate(self.not_base64, path, value)
+            return reading.violate(
+                self.not_base64, path, value, f"got '{shorten(value)}' (length {len(value)})"
+            )
         header = read_header(data)
         reading.pictures.append(InputPicture(path, None, data, header))
         if header is None:
-            return reading.violate(self.no_picture, path, value)
+            return reading.violate(self.no_picture, path, value, f"got {len(data)} bytes of another format")
         short, long = sorted((header.width, header.height))
-        if short < INPUT_SIDE_MINIMUM.value:
-            return reading.violate(self.too_small, path, value)
-        if long > short * INPUT_RATIO_MAXIMUM.value:
-            return reading.violate(self.too_oblong, path, value)
+        if short < INPUT_SIDE_MINIMUM.value or long > short * INPUT_RATIO_MAXIMUM.value:
+            rule = self.too_small if short < INPUT_SIDE_MINIMUM.value else self.too_oblong
+            return reading.violate(rule, path, value, f"it is {header.width} x {header.height}")
         return None
 
     def schema(self) -> JSON:
@@ -142,21 +148,18 @@ class Picture(Field):
             "anyOf": [{"format": "uri", "pattern": URL_PATTERN}, *_base64_schemas(INPUT_BYTES_MAXIMUM.value)],
         }
 
-    def _failing(self, name: str, sentence: str, text: Fact[str], source: Source) -> Rule:
-        return Rule(
-            id=f"{self.full_name}.{name}",
-            sentence=f"{self.full_name} {sentence}",
-            source=source,
-            wording=Wording(text.value, text.source),
-            effect=Effect.FAILS,
+    def _failing(self, name: str, predicate: str, text: Fact[str], source: Source) -> Rule:
+        """A rule whose violation is accepted and makes the task fail with `text`."""
+        return replace(
+            self._rule(name, predicate, Wording(text.value, text.source), source), effect=Effect.FAILS
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureList(Field):
-    """A list of objects that hold one picture each: `[{"subject_image": ...}, ...]`.
+    """A list of objects that contain one picture each: `[{"subject_image": ...}, ...]`.
 
-    An empty list is a missing one. The rules of the picture are named after it alone: `subject_image.base64`.
+    An empty list counts as missing. Rule ids of the picture begin with its own name: `subject_image.base64`.
     """
 
     item: Picture
@@ -177,12 +180,13 @@ class PictureList(Field):
 
     @cached_property
     def no_object(self) -> Rule:
-        sentence = f"holds objects with {self.item.name}"
-        return self._rule("item_type", sentence, WRONG_TYPE, self.source, "object")
+        predicate = f"is a list of objects with the key {self.item.name}"
+        rule = self._rule("item_type", predicate, WRONG_TYPE, self.source, "object")
+        return replace(rule, requirement=f"must be an object with the key {self.item.name}")
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        # An empty list is already "missing": a minimum of one is a rule that nothing can break.
+        # An empty list breaks `missing`, so no value can break a minimum of 1.
         counts = (self.too_few, self.too_many) if self.minimum.value > 1 else (self.too_many,)
         return (*super().rules, *counts, self.no_object, *self.item.rules)
 
@@ -192,16 +196,16 @@ class PictureList(Field):
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, list):
-            return reading.violate(self.wrong_type, path, value)
+            return self._wrong_type(value, path, reading)
         items = cast("list[object]", value)
         if not items:
-            return reading.violate(self.missing, path, items)
+            return reading.violate(self.missing, path, items, "it is empty")
         if len(items) < self.minimum.value:
-            reading.violate(self.too_few, path, items)
+            reading.violate(self.too_few, path, items, f"got {len(items)}")
         elif len(items) > self.maximum.value:
-            reading.violate(self.too_many, path, items)
+            reading.violate(self.too_many, path, items, f"got {len(items)}")
         paths = self.paths if path == self.name else self._paths_of(path)
-        # Elements beyond the limit are refused already: reading a million of them would help nobody.
+        # Items beyond the maximum are not read: a body may have a million of them.
         return [
             self._read_item(item, item_path, picture_path, reading)
             for item, (item_path, picture_path) in zip(items, paths, strict=False)
@@ -209,7 +213,7 @@ class PictureList(Field):
 
     @cached_property
     def paths(self) -> tuple[tuple[str, str], ...]:
-        """The paths of each element and of the picture in it: made once, and shared by all that name them."""
+        """Paths of each item and of its picture, for the list at the top level of the body; cached."""
         return self._paths_of(self.name)
 
     def _paths_of(self, path: str) -> tuple[tuple[str, str], ...]:
@@ -221,13 +225,13 @@ class PictureList(Field):
 
     def _read_item(self, item: object, path: str, picture_path: str, reading: ValidationResult) -> object:
         if not isinstance(item, dict):
-            return reading.violate(self.no_object, path, item)
+            return reading.violate(self.no_object, path, item, f"got {typed(item)}")
         given = cast("dict[str, object]", item)
         if len(given) > 1:
             self._read_unknown(given, path, reading)
         picture = given.get(self.item.name)
         if not picture and reading.absent(picture):
-            return reading.violate(self.item.missing, picture_path, picture)
+            return self.item.violate_missing(picture_path, picture, reading, given=self.item.name in given)
         url = self.item.read(picture, picture_path, reading)
         return {} if url is None else {self.item.name: url}
 

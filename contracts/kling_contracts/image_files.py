@@ -1,7 +1,7 @@
-"""PNG and JPEG files without an image library: read a header, make a small file of any size.
+"""PNG and JPEG files without an image library: read a header, create a small file of any dimensions.
 
-`read_header` looks at a few bytes and decodes nothing. `png` and `jpeg` make files that every decoder opens,
-in few bytes, so that strategies, examples and tests need no image library.
+`read_header` reads a few bytes and decodes no pixels. `png` and `jpeg` create small files that every decoder
+opens, for strategies, examples and tests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
-# Start-of-frame markers carry the size; C4, C8 and CC lie in the same range but are tables.
+# Start-of-frame markers contain the size; C4, C8 and CC in the same range do not.
 _JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE: Final = frozenset(range(0xD0, 0xD9)) | {0x01}
 
@@ -32,7 +32,7 @@ class PictureHeader(NamedTuple):
 
 
 def read_header(data: bytes) -> PictureHeader | None:
-    """The header of a PNG or JPEG, or None when the bytes are neither (or end before their size)."""
+    """Format and size of a PNG or JPEG; None for other formats, or if the header is incomplete."""
     if data.startswith(_PNG_SIGNATURE):
         return _read_png(data)
     if data.startswith(_JPEG_SIGNATURE):
@@ -65,20 +65,20 @@ def _read_jpeg(data: bytes) -> PictureHeader | None:
             return PictureHeader("jpeg", width, height) if len(data) >= position + 9 else None
         else:
             length = int.from_bytes(data[position + 2 : position + 4])
-            if length < 2:  # it counts itself: such bytes are no JPEG, and would keep us stepping for long
+            if length < 2:  # invalid, as it includes its own two bytes; without the check the loop is slow
                 return None
             position += 2 + length
     return None
 
 
-# One table for both kinds of coefficient: a single code, one bit long, that says "nothing here".
+# The Huffman table of both kinds of coefficients: one code of one bit, which means "zero".
 _NO_COEFFICIENT: Final = bytes([1, *[0] * 15, 0])
 
 
 def png(width: int, height: int, size: int = 0) -> bytes:
-    """A white PNG of so many pixels, one bit each; `size` pads it to exactly so many bytes.
+    """A white PNG of `width` x `height` pixels; `size`, if not 0, pads it to exactly that number of bytes.
 
-    Raises ValueError where the padding, which takes 12 bytes or more, cannot give that size.
+    Raises ValueError if `size` is less than that of the unpadded file plus the 12 bytes of a padding chunk.
     """
     row = b"\0" + b"\xff" * -(-width // 8)
     head = b"\x89PNG\r\n\x1a\n" + _chunk(
@@ -89,15 +89,15 @@ def png(width: int, height: int, size: int = 0) -> bytes:
         return head + tail
     spare = size - len(head) - len(tail) - len(_chunk(b"paDd", b""))
     if spare < 0:
-        raise ValueError(f"a {width}x{height} PNG cannot have {size} bytes")
-    # Lower-case first and last letters: an ancillary chunk that readers skip and editors may copy.
+        raise ValueError(f"size: at least {size - spare} bytes for a PNG of {width} x {height}; got {size}")
+    # The lower-case letters mark an ancillary chunk, which decoders skip.
     return head + _chunk(b"paDd", bytes(spare)) + tail
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """A grey JPEG of so many pixels."""
+    """A grey JPEG of `width` x `height` pixels."""
     blocks = -(-width // 8) * -(-height // 8)
-    # Two zero bits a block, "no difference" and "end of block"; what is left of the last byte is ones.
+    # A block is two zero bits, "no difference" and "end of block"; ones fill the last byte.
     spare = -2 * blocks % 8
     scan = bytearray(-(-2 * blocks // 8))
     scan[-1] |= (1 << spare) - 1
@@ -116,7 +116,7 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 def encoded(data: bytes) -> str:
-    """Bytes the way a request carries them: strict base64, padded, on one line."""
+    """Bytes as base64 for a request: padded, without line breaks."""
     return base64.b64encode(data).decode()
 
 

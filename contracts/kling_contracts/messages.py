@@ -1,7 +1,7 @@
-"""The messages of the wire as frozen values: result, task, envelope.
+"""The messages of the wire as frozen dataclasses: result, task, envelope.
 
-Reading is lenient, as a client must be: unknown fields survive in `extra`, an unknown status stays a
-plain string, missing optional parts are None. Writing gives exactly what the captured answers have.
+Reading is lenient, as a client must be: unknown fields are kept in `extra`, an unknown status stays a
+plain string, missing optional parts are None. Writing produces the keys of the captured responses.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
+from kling_contracts.rules import typed
 from kling_contracts.vocabulary import SUCCESS_CODE, SUCCESS_MESSAGE, ResultKind, TaskStatus
 
 JSONObject = Mapping[str, object]
 
 
 class MalformedMessage(ValueError):
-    """A message lacks what no reader can do without. The text names the field."""
+    """A message lacks a necessary field, or the field has the wrong type. The text names the field."""
 
 
 def _text(value: object) -> str | None:
@@ -39,15 +40,24 @@ def _rest(wire: JSONObject, known: frozenset[str]) -> JSONObject:
     return {key: value for key, value in wire.items() if key not in known}
 
 
+def _received(wire: JSONObject, key: str) -> str:
+    return f"got {typed(wire[key])}" if key in wire else "it is missing"
+
+
+def _no_url(wire: JSONObject, position: int, kind: ResultKind) -> MalformedMessage:
+    name = f"task_result.{kind}[{position}].url"
+    return MalformedMessage(f"{name}: must be a non-empty string; {_received(wire, 'url')}")
+
+
 def known_status(word: str) -> TaskStatus | str:
-    """The status for a word of the wire; an unknown word stays as it is."""
+    """The status of this name; an unknown name is returned unchanged."""
     try:
         return TaskStatus(word)
     except ValueError:
         return word
 
 
-# The objects of the wire from their parts, for whoever writes many and needs no message for it.
+# Functions that build the JSON objects directly: faster than a dataclass and its `to_wire`.
 
 
 def result_object(
@@ -72,7 +82,7 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     units: str | None = None,
     with_result: bool,
 ) -> dict[str, object]:
-    """A task as the service shows it; see `TaskMessage`."""
+    """The JSON object of a task; see `TaskMessage`."""
     wire: dict[str, object] = {"task_id": task_id, "task_status": status}
     if failure is not None:
         wire["task_status_msg"] = failure
@@ -96,15 +106,15 @@ def envelope_object(code: int, message: str, request_id: str | None, data: objec
 def success_object(
     data: object, request_id: str | None, word: str = SUCCESS_MESSAGE.value
 ) -> dict[str, object]:
-    """The envelope of a success around its data; `word` is its message."""
+    """The envelope of a successful response; `word` is its `message`."""
     return envelope_object(SUCCESS_CODE, word, request_id, data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultImage:
-    """One picture of a finished task: its position (from 0) and absolute URL.
+    """One picture of a finished task: its index (from 0) and absolute URL.
 
-    `index` falls back to the position in the list: two captured answers lack it.
+    Without `index`, as in two captured responses, it is the position in the list.
     """
 
     index: int
@@ -119,7 +129,7 @@ class ResultImage:
         image = _object(wire)
         url = _text(image.get("url"))
         if url is None:
-            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
+            raise _no_url(image, position, kind)
         index = _whole(image.get("index"))
         return cls(
             index=position if index is None else index,
@@ -132,8 +142,8 @@ class ResultImage:
 class ResultMedia:
     """One video or audio of a finished task: its id, absolute URL and duration, in seconds as text.
 
-    `kind` is the key of `task_result` that holds it. `id` and `duration` are None where the service left them
-    out.
+    `kind` is the key of `task_result` that contains it. `id` and `duration` are None if the response lacks
+    them.
     """
 
     kind: ResultKind
@@ -151,7 +161,7 @@ class ResultMedia:
         media = _object(wire)
         url = _text(media.get("url"))
         if url is None:
-            raise MalformedMessage(f"task_result.{kind}[{position}].url is missing")
+            raise _no_url(media, position, kind)
         return cls(
             kind=kind,
             id=_text(media.get("id")),
@@ -179,12 +189,11 @@ _TASK_FIELDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMessage:
-    """A task as the service shows it: `data` of create and query answers, and the body of a callback.
+    """A task object: `data` of create and query responses, and the body of a callback.
 
-    `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is why a task failed.
-    `images` are results that are pictures, under the key `image_kind` of `task_result`; `media` are videos
-    and audios, which may come together.
-    `final_unit_deduction` is a decimal string, in units of the price list.
+    `created_at` and `updated_at` are Unix milliseconds. `task_status_msg` is the reason of a failure.
+    `images` are the pictures under the key `image_kind` of `task_result`; `media` are videos and audios, of
+    which a task can have both. `final_unit_deduction` is a decimal string, in units of the price list.
     """
 
     task_id: str
@@ -197,13 +206,13 @@ class TaskMessage:
     images: tuple[ResultImage, ...] = ()
     media: tuple[ResultMedia, ...] = ()
     final_unit_deduction: str | None = None
-    # Further parts of `task_result`.
+    # Unknown keys of `task_result`.
     result_extra: JSONObject = field(default_factory=dict[str, object])
     extra: JSONObject = field(default_factory=dict[str, object])
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """All results, of whatever kind."""
+        """All results, of all kinds."""
         return (*self.images, *self.media)
 
     def results_of(self, kind: ResultKind) -> tuple[Result, ...]:
@@ -213,7 +222,7 @@ class TaskMessage:
         return tuple(each for each in self.media if each.kind is kind)
 
     def to_wire(self, *, with_result: bool = True) -> dict[str, object]:
-        """The JSON object; a create answer leaves `task_result` out (`with_result=False`)."""
+        """The JSON object; a create response has no `task_result` (`with_result=False`)."""
         wire = task_object(
             self.task_id,
             self.task_status,
@@ -232,12 +241,12 @@ class TaskMessage:
 
     @classmethod
     def from_wire(cls, wire: object) -> TaskMessage:
-        """Read a task object. Raises MalformedMessage without `task_id` or `task_status`."""
+        """Parse a task object. Raises MalformedMessage without `task_id` or `task_status`."""
         task = _object(wire)
         task_id, status = _text(task.get("task_id")), _text(task.get("task_status"))
         if task_id is None or status is None:
             missing = "task_id" if task_id is None else "task_status"
-            raise MalformedMessage(f"{missing} is missing or no text")
+            raise MalformedMessage(f"{missing}: must be a non-empty string; {_received(task, missing)}")
         result = _object(task.get("task_result"))
         shown = {kind: _list(result.get(kind)) for kind in ResultKind}
         drawn = next((kind for kind in ResultKind if kind.drawn and shown[kind]), ResultKind.IMAGES)
@@ -262,7 +271,7 @@ class TaskMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What every answer of Kling comes in. `code` 0 is success; an error usually has no `data`."""
+    """The body of every response of Kling. `code` 0 means success; an error usually has no `data`."""
 
     code: int
     message: str
@@ -278,11 +287,11 @@ class Envelope:
 
     @classmethod
     def from_wire(cls, wire: object) -> Envelope:
-        """Read an envelope. Raises MalformedMessage unless `code` is an integer."""
+        """Parse an envelope. Raises MalformedMessage unless `code` is an integer."""
         envelope = _object(wire)
         code = _whole(envelope.get("code"))
         if code is None:
-            raise MalformedMessage("code is missing or no integer")
+            raise MalformedMessage(f"code: must be an integer; {_received(envelope, 'code')}")
         return cls(
             code=code,
             message=_text(envelope.get("message")) or "",

@@ -1,6 +1,7 @@
-"""The registry of checks: every check and every step in order, and what runs and judges with all of them.
+"""The registry of checks: all checks and steps in order, and functions that verify a server with them.
 
-It stands above `verify`, which knows no check, and `checks`, which know neither runs nor reports.
+It imports both `verify`, which does not depend on any check, and `checks`, which do not depend on runs or
+reports.
 """
 
 from __future__ import annotations
@@ -81,13 +82,13 @@ _STEPS: Final = (
 
 @cache
 def checks_of(gateway: Gateway) -> tuple[Check, ...]:
-    """The checks that apply to a gateway, by group."""
+    """The checks that apply to a gateway, in order of groups."""
     return tuple(check for checks in _CHECKS for check in checks(gateway))
 
 
 @cache
 def steps_of(gateway: Gateway) -> tuple[Step, ...]:
-    """What a run does, in order: what is free comes first, what costs most last."""
+    """The steps of a run in order: free steps first, the most expensive last."""
     found = [step for steps in _STEPS for step in steps(gateway)]
     return tuple(sorted(found, key=lambda step: step.stage))
 
@@ -96,7 +97,7 @@ SUITE: Final = Suite(checks_of, steps_of)
 
 
 def verify(options: Options, *, progress: Progress | None = None, recorder: Recorder | None = None) -> Report:
-    """Verify a server with all checks. Raises Unreachable, ValueError, LookupError as `runner.run` does."""
+    """Verify a server with all checks. Raises Unreachable, ValueError, LookupError; see `runner.run`."""
     from kling_contracts.verify.runner import run
 
     return run(options, SUITE, progress=progress, recorder=recorder)
@@ -109,9 +110,10 @@ def judge_recording(
     known: Sequence[Deviation] = (),
     gateways: Sequence[Gateway] = GATEWAYS,
 ) -> Report:
-    """The report on a recording, with no network. Raises BadRecording, OSError.
+    """Judge a recording without network access. Raises BadRecording, OSError.
 
-    `only` replaces the choice that the run was made with. `gateways` are those that it may be about.
+    `only` (check ids or patterns) replaces the selection of the recorded run. `gateways` are the gateways
+    that the recording may name.
     """
     from kling_contracts.verify.recording import judge
 

@@ -1,4 +1,4 @@
-"""A rule of the contract, a violation of it, and the reading of one request body that collects both."""
+"""Rules of the contract, violations of a rule, and the result of validating one request body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHORT: Final = 40
 
 
 class Effect(StrEnum):
-    """What becomes of a request that breaks a rule."""
+    """Effect of breaking a rule."""
 
     REFUSED = "refused"  # the create call answers with an error; nothing is created
     FAILS = "fails"  # the task is created and ends `failed`
@@ -22,7 +22,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The text of a refusal (or of `task_status_msg`) with `{path}`, `{value}` and `{limit}` to fill in."""
+    """Template of an error message or `task_status_msg`; placeholders: `{path}`, `{value}`, `{limit}`."""
 
     template: str
     source: Source
@@ -41,15 +41,17 @@ NOT_TEXT: Final = Wording("{path} value '{value}' is not valid Unicode text", AS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One thing that the contract demands of a request.
+    """A requirement of the contract on a request.
 
-    `id` is stable (`prompt.max_length`); `source` is the evidence for the rule itself, `wording.source`
-    that for the text of the refusal. `status` and `code` are those of Kling's error envelope; a gateway
-    may answer in a shape of its own.
+    `id` is stable (`prompt.max_length`). `sentence` states the rule (`prompt has at most 2500 characters`),
+    `requirement` is its form in local error messages (`must have at most 2500 characters`). `source` is the
+    evidence for the rule, `wording.source` for the text of the error message. `status` and `code` are those
+    of Kling's error envelope; a gateway may use its own error shape.
     """
 
     id: str
     sentence: str
+    requirement: str
     source: Source
     wording: Wording
     limit: str = ""
@@ -61,23 +63,26 @@ class Rule:
 BODY_UNICODE: Final = Rule(
     id="body.unicode",
     sentence="every string in the body is valid Unicode text",
+    requirement="must be valid Unicode text",
     source=ASSUMED,
     wording=NOT_TEXT,
 )
 
 
 class Violation(NamedTuple):
-    """A rule broken by one value of a request.
+    """One value of a request that breaks a rule.
 
-    `field` is the path (`subject_image_list[2].subject_image`), `value` the offending value shortened
-    to at most 43 characters of printable Unicode, `message` the text due on the wire: `message` of the
-    refusal, or `task_status_msg` where the effect is `fails`.
+    `field` is its path (`subject_image_list[2].subject_image`), `value` the value itself, shortened to at
+    most 43 printable characters. `message` is the text on the wire: `message` of the error response, or
+    `task_status_msg` where the effect is `fails`. `received` is the end of the local error message: the
+    length, type or size of the value (`got 2501`), by default its short form.
     """
 
     field: str
     rule: Rule
     value: str
     message: str
+    received: str = ""
 
     @property
     def effect(self) -> Effect:
@@ -85,20 +90,20 @@ class Violation(NamedTuple):
 
     @property
     def status(self) -> int:
-        """HTTP status of the create call."""
+        """HTTP status of the create response."""
         return self.rule.status if self.rule.effect is Effect.REFUSED else 200
 
     @property
     def code(self) -> int:
-        """`code` in the envelope of the create call."""
+        """`code` in the envelope of the create response."""
         return self.rule.code if self.rule.effect is Effect.REFUSED else 0
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.rule.sentence} (got {self.value})"
+        return f"{self.field}: {self.rule.requirement}; {self.received or f'got {self.value}'}"
 
 
 class InputPicture(NamedTuple):
-    """A picture given in a request: by URL, or inline as bytes with what their header tells."""
+    """A picture in a request: a URL, or inline bytes with their header (None if the format is unknown)."""
 
     field: str
     url: str | None
@@ -107,10 +112,11 @@ class InputPicture(NamedTuple):
 
 
 class ValidationResult:
-    """What one body says: normalised values, pictures in order, violations in order of declaration, notes.
+    """Result of validating one body: normalised values, pictures and violations in order, and notes.
 
-    `values` holds the given fields only, under their declared names: an alias is resolved, an integral
-    float is an int, null and the empty string are absent. `notes` tell what was ignored.
+    `values` holds the given fields only, under their declared names: an alias is resolved, an integral float
+    is an int, null and the empty string are absent. `violations` are in order of declaration. `notes` list
+    ignored keys, resolved aliases and clamped numbers.
     """
 
     __slots__ = ("ignored", "notes", "null_is_absent", "pictures", "values", "violations")
@@ -127,25 +133,26 @@ class ValidationResult:
         """Whether the value means that an optional field was not given."""
         return value == "" or (value is None and self.null_is_absent)
 
-    def violate(self, rule: Rule, path: str, value: object) -> None:
+    def violate(self, rule: Rule, path: str, value: object, received: str = "") -> None:
+        """Record a violation; `received` as in `Violation`."""
         shown = shorten(value)
         message = rule.wording.template.format(path=path, value=shown, limit=rule.limit)
-        self.violations.append(Violation(path, rule, shown, message))
+        self.violations.append(Violation(path, rule, shown, message, received))
 
     def ignore(self, path: str, key: str, value: object, note: str) -> None:
-        """Note a key and its value as meaning nothing. Even so they have to be Unicode text."""
+        """Record a key that has no effect, for `finish` to check."""
         self.notes.append(note)
         self.ignored.append((path, key, value))
 
     def finish(self) -> None:
-        """What is asked of the ignored parts; last, as the rule is declared last."""
+        """Check that ignored keys and values are Unicode text; last, since that rule is declared last."""
         for path, key, value in self.ignored:
             if not (is_text(key) and all_text(value)):
                 self.violate(BODY_UNICODE, path, value)
 
 
 def is_text(value: str) -> bool:
-    """Whether a string is Unicode text, that is, free of lone surrogates (it can be written as UTF-8)."""
+    """Whether a string has no lone surrogates, so that it can be encoded as UTF-8."""
     if value.isascii():
         return True
     try:
@@ -156,7 +163,7 @@ def is_text(value: str) -> bool:
 
 
 def all_text(value: object) -> bool:
-    """Whether no string in a JSON value holds a lone surrogate. Iterative: depth comes from outside."""
+    """Whether every string in a JSON value is text (see `is_text`). Iterative: the depth is not limited."""
     pending = [value]
     while pending:
         value = pending.pop()
@@ -174,7 +181,7 @@ def all_text(value: object) -> bool:
 
 
 def shorten(value: object) -> str:
-    """A value as one short line, whatever it is: never fails, never long, never a lone surrogate."""
+    """Any value as one line of at most 43 printable characters. Never raises."""
     match value:
         case None:
             text = "null"
@@ -196,3 +203,22 @@ def shorten(value: object) -> str:
         case _:
             text = type(value).__name__
     return text if len(text) <= SHORT else text[:SHORT] + "..."
+
+
+def typed(value: object) -> str:
+    """A value with its JSON type, for error messages: `the string 'x'`, `an array of length 2`."""
+    match value:
+        case str():
+            return f"the string '{shorten(value)}'"
+        case bool():
+            return f"the boolean {shorten(value)}"
+        case int():
+            return f"the integer {shorten(value)}"
+        case float():
+            return f"the number {shorten(value)}"
+        case list():
+            return f"an array of length {len(cast('list[object]', value))}"
+        case dict():
+            return "an object"
+        case _:
+            return shorten(value)

@@ -1,7 +1,7 @@
-"""What Schemathesis has to be told beside the OpenAPI document; `schemathesis.toml` names this module.
+"""Hooks for Schemathesis, which complete the OpenAPI document; `schemathesis.toml` names this module.
 
-Importing it registers two hooks for all of Schemathesis: one puts requests into a form that no schema can
-ask for, one knows the two refusals that are right although no schema calls for them.
+Importing it registers two global hooks. One changes requests in ways that a schema cannot state. The other
+accepts two error responses that are right although Schemathesis reports them.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from kling_contracts.gateways import ErrorShape, Gateway, Refusal, RefusalReason
 from kling_contracts.operations import validate
 
 EXTERNAL_ID: Final = "external_task_id"
-# The library leaves the body of a hook's signature open.
-Case = schemathesis.Case[Any]
+# Generic in the type of the API operation, which hooks leave open.
+_Case = schemathesis.Case[Any]
 _hook: Final = cast("Callable[[Callable[..., object]], object]", schemathesis.hook)  # pyright: ignore[reportUnknownMemberType]
 
-# An account remembers external ids for 30 days: what was sent before this run must not be sent again.
+# External ids are unique for 30 days, so ids must differ from those of earlier runs.
 _RUN: Final = uuid4().hex[:8]
 _numbers: Final = count(1)
 
 
 @_hook
 def before_call(
-    context: HookContext,  # noqa: ARG001 -- the names of a hook's arguments are given
-    case: Case,
+    context: HookContext,  # noqa: ARG001 -- Schemathesis passes arguments by name
+    case: _Case,
     kwargs: dict[str, object],  # noqa: ARG001 -- as above
 ) -> None:
-    """Make a given external id new, and a whole number in the query string a row of digits.
+    """Make external ids unique, and write whole numbers in the query string without a decimal point.
 
-    Uniqueness is a rule of the account. And 2.0 is an integer to JSON Schema, whereas a query string has
-    no numbers, only texts, of which the service reads `2`.
+    External ids are unique within an account. To JSON Schema 2.0 is an integer, but in a query string the
+    service accepts only `2`.
     """
     body: object = case.body
     if isinstance(body, dict):
         given = cast("dict[str, object]", body)
         external_id = given.get(EXTERNAL_ID)
         if isinstance(external_id, str) and external_id:
-            meant = external_id.partition(f"-{_RUN}-")[0]  # an id that was sent may be drawn again
+            meant = external_id.partition(f"-{_RUN}-")[0]  # an id of an earlier call may be drawn again
             fresh: Any = {**given, EXTERNAL_ID: f"{meant}-{_RUN}-{next(_numbers)}"}
-            case.body = fresh  # a copy: examples are shared
+            case.body = fresh  # a copy, as Schemathesis shares examples
     query = cast("dict[str, object]", case.query or {})
     for name, value in query.items():
         if isinstance(value, float) and value.is_integer():
@@ -58,13 +58,13 @@ def before_call(
 def filter_failure(
     context: HookContext,  # noqa: ARG001 -- as above
     failure: Failure,
-    case: Case,
+    case: _Case,
     response: Response,
 ) -> bool:
-    """Drop a failure that is none; False means dropped.
+    """Whether to report a failure: False for two error responses that are right.
 
-    A well-formed id of no task is refused with 400, where Schemathesis expects 404. On CometAPI an unknown
-    model is 503, which Schemathesis takes for a crash: it is right only for a body with an unknown model.
+    An unknown task id is refused with 400; Schemathesis expects 404. CometAPI refuses an unknown model with
+    503; Schemathesis reports it as a crash. It is accepted only if the model of the body is unknown.
     """
     gateway = gateway_of(case.operation.path, host="")
     match failure:
@@ -78,7 +78,7 @@ def filter_failure(
             return True
 
 
-def _names_unknown_model(gateway: Gateway, case: Case) -> bool:
+def _names_unknown_model(gateway: Gateway, case: _Case) -> bool:
     body: object = case.body
     routes = {gateway.path(route): route for route in gateway.routes}
     route: Route | None = routes.get(case.operation.path)
@@ -89,7 +89,7 @@ def _names_unknown_model(gateway: Gateway, case: Case) -> bool:
 
 
 def _is(refusal: Refusal, response: Response) -> bool:
-    """Whether an answer is this refusal: its status, and its code in the place that its shape has for it."""
+    """Whether a response has the status and the error code of a refusal."""
     if response.status_code != refusal.status:
         return False
     try:

@@ -1,7 +1,7 @@
-"""The words of the API and where each is known from: statuses, ratios, limits, models, error codes.
+"""The constants of the API with their sources: statuses, ratios, limits, models, error codes.
 
-Every value stands here once. A `Fact` pairs it with its `Source`, so that documents, error headers and
-reports can always say whether a rule is published, was captured from the live service, or is assumed.
+Every value is declared here once. A `Fact` pairs it with its `Source`, so that documents, error headers and
+reports can state whether a rule is published, captured from the live service, or assumed.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ T = TypeVar("T")
 
 
 class Origin(StrEnum):
-    """What kind of evidence stands behind a fact."""
+    """The kind of evidence for a fact."""
 
     SEED = "seed"  # CometAPI's page of the endpoint, the document this project implements
     OFFICIAL = "official"  # Kling's own documentation
     RESELLER = "reseller"  # documentation of CometAPI (other pages) or of another reseller
-    CAPTURED = "captured"  # seen in a live answer that somebody published
+    CAPTURED = "captured"  # seen in a published response of the live service
     STANDARD = "standard"  # a standard of the web: HTTP, URLs, CORS
-    ASSUMED = "assumed"  # no source settles it; chosen by us
+    ASSUMED = "assumed"  # not documented or captured; this project's choice
 
 
 class Confidence(StrEnum):
-    """How likely the live service agrees."""
+    """How likely it is that the live service agrees with a fact."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -45,7 +45,7 @@ _CONFIDENCE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a fact comes from: the kind of evidence and, in words, the document."""
+    """The source of a fact: the kind of evidence and the title of the document."""
 
     origin: Origin
     reference: str
@@ -84,7 +84,7 @@ ASSUMED: Final = Source(Origin.ASSUMED, "no source settles it")
 
 
 class TaskStatus(StrEnum):
-    """The four states of a task. Note the spelling `succeed`; newer Kling APIs say `succeeded`."""
+    """The four states of a task. Newer Kling APIs spell `succeed` as `succeeded`."""
 
     SUBMITTED = "submitted"
     PROCESSING = "processing"
@@ -103,7 +103,7 @@ ASPECT_RATIOS: Final[Fact[tuple[str, ...]]] = Fact(
 )
 DEFAULT_ASPECT_RATIO: Final = Fact("16:9", SEED)
 
-# No source states output sizes: 1K-class sides that are multiples of 8 and give each ratio exactly.
+# Output sizes are not documented: about 1,000 px, multiples of 8, in the exact ratio.
 RESULT_PIXELS: Final = Fact(
     MappingProxyType(
         {
@@ -138,7 +138,7 @@ RESOLUTIONS: Final[Fact[tuple[str, ...]]] = Fact(("1k", "2k"), KLING_GENERATION)
 FIDELITY_MINIMUM: Final = Fact(0.0, KLING_GENERATION)
 FIDELITY_MAXIMUM: Final = Fact(1.0, KLING_GENERATION)
 
-# Pages of a list: the first and last number of a page, how many entries one may have.
+# Pages of a list: page numbers, and entries on a page.
 PAGE_FIRST: Final = Fact(1, KLING_PAGE)
 PAGE_LAST: Final = Fact(1000, KLING_PAGE)
 PAGE_SIZE_MINIMUM: Final = Fact(1, KLING_PAGE)
@@ -153,7 +153,7 @@ INPUT_RATIO_MAXIMUM: Final = Fact(2.5, KLING_PAGE)  # 1:2.5 to 2.5:1, ends inclu
 UNITS_PER_IMAGE: Final = Fact(16, KLING_UPDATES)
 UNITS_PER_PLAIN_IMAGE: Final = Fact(8, KLING_LIVE)
 RETENTION_DAYS: Final = Fact(30, KLING_PAGE)
-# Four subjects, a scene and a style of 10 MB each are legal: 80 MB of base64. Room for those.
+# Four subjects, a scene and a style of 10 MB each are legal: 80 MB of base64.
 BODY_MAXIMUM: Final = Fact(96 * MEGABYTE, ASSUMED)
 
 SUCCESS_CODE: Final = 0
@@ -170,9 +170,10 @@ RISK_CONTROL: Final = Fact("Failure to pass the risk control system", KLING_LIVE
 
 
 class ResultKind(StrEnum):
-    """The key of `task_result` that holds the results of an operation.
+    """The key of `task_result` that contains the results of an operation.
 
-    `key` is the same as plain text. `folder` and `extension` are part of result URLs; `drawn`: a picture.
+    `key` is its plain string. `folder` and `extension` are parts of result URLs. `drawn` is true for
+    pictures.
     """
 
     key: str
@@ -183,7 +184,7 @@ class ResultKind(StrEnum):
     def __new__(cls, key: str, folder: str, extension: str) -> Self:
         kind = str.__new__(cls, key)
         kind._value_ = key
-        # Attributes, since each reply reads them: properties, and members as keys, are many times slower.
+        # Attributes: every response reads them, and properties and enum members as keys are much slower.
         kind.key, kind.folder, kind.extension, kind.drawn = key, folder, extension, folder == "image"
         return kind
 
@@ -195,9 +196,9 @@ class ResultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdStyle:
-    """How task ids are made: a snowflake, whose bits above the lowest `low_bits` count milliseconds.
+    """The format of task ids: snowflakes, whose bits above the lowest `low_bits` are a time in milliseconds.
 
-    They count from `epoch_ms`, in Unix milliseconds.
+    The time counts from `epoch_ms`, which is in Unix milliseconds.
     """
 
     name: str
@@ -212,11 +213,11 @@ KLING_IDS: Final = IdStyle("kling", 1_568_028_518_780, 22, KLING_LIVE)
 COMET_IDS: Final = IdStyle("cometapi", 1_288_834_974_657, 22, COMET_LIVE)
 
 API_KEY_VARIABLE: Final = "COMETAPI_KEY"
-# What published clients of Kling itself read: access key and secret, or a plain key.
+# Variables that published clients of Kling read: access key and secret, or a plain key.
 ACCESS_KEY_VARIABLE: Final = "KLING_ACCESS_KEY"
 SECRET_KEY_VARIABLE: Final = "KLING_SECRET_KEY"
 KLING_API_KEY_VARIABLE: Final = "KLING_API_KEY"
-# Ours: the key of another account, to see that two accounts know nothing of each other.
+# Specific to kling-contracts: the key of another account, for the checks of account isolation.
 SECOND_API_KEY_VARIABLE: Final = "KLING_SECOND_API_KEY"
 BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
 
@@ -225,8 +226,8 @@ BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
 class ErrorCode:
     """One row of Kling's error table.
 
-    `wording` is a `message` of that code as it was seen; `source` tells where the wording is from (the
-    code and its HTTP status are always official).
+    `wording` is a `message` of that code, and `source` the source of the wording; the code and its HTTP
+    status are official.
     """
 
     code: int

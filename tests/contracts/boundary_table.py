@@ -1,4 +1,4 @@
-"""The boundary table: what the page says, typed by hand. No number here comes from the contract."""
+"""The boundary table: values and verdicts, typed by hand from the page, independent of the contract."""
 
 import base64
 import copy
@@ -42,9 +42,9 @@ TOO_LARGE = inline(png(300, 300, MIB_10 + 1))
 class Row(NamedTuple):
     name: str
     body: object
-    # (path, rule, code of the create answer, effect), or None for a valid body
+    # (path, rule, code of the create response, effect), or None for a valid body
     due: tuple[str, str, int, str] | None
-    # why JSON Schema cannot say it, if so
+    # the reason if JSON Schema cannot express the rule
     unsaid: str = ""
 
 
@@ -62,7 +62,7 @@ def fails(name: str, body: object, path: str, rule: str) -> Row:
 
 NO_LIST: list[object] = []
 NO_OBJECT: dict[str, object] = {}
-SURROGATE = "JSON Schema has no word for lone surrogates"
+SURROGATE = "JSON Schema cannot express lone surrogates"
 LIBRARY = "jsonschema fails to print a number of 5000 digits"
 BULKY = "a pattern over 14 million characters takes seconds; see test_schema_counts_bytes"
 
@@ -280,7 +280,7 @@ PICTURES = [
     *picture_rows("scene", "scence_image", "scene_image", lambda text: good(scene_image=text)),
     *picture_rows("style", "style_image", "style_image", lambda text: good(style_image=text)),
     ok("both scenes", good(scence_image=PAGE_URL, scene_image=PICTURE)),
-    ok("the alias beside its name is not looked at", good(scence_image=PAGE_URL, scene_image=5)),
+    ok("an alias beside its name is ignored", good(scence_image=PAGE_URL, scene_image=5)),
     ok("the alias for an empty name", good(scence_image="", scene_image=PAGE_URL)),
     refused(
         "a bad alias for an empty name",

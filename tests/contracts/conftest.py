@@ -1,4 +1,4 @@
-"""A sample of requests of every class, shared by the tests that judge validators with it."""
+"""A sample of requests of every class, shared by the tests of validators."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ Tagged = BoundaryRequest | InvalidRequest | FailingRequest
 
 @pytest.fixture(scope="session")
 def sample() -> list[Tagged]:
-    """Requests of every class, drawn once; those of megabytes are few, and the last."""
+    """Requests of every class, drawn once per session; a few of megabytes are last."""
     found: list[Tagged] = []
 
     def draw(classes: list[st.SearchStrategy[Tagged]], examples: int) -> None:
@@ -50,7 +50,7 @@ HostileBodies = Callable[[Operation, "st.SearchStrategy[Any]"], "st.SearchStrate
 
 @pytest.fixture(scope="session")
 def hostile_bodies() -> HostileBodies:
-    """Bodies in which every field may be any of the values given, also something good."""
+    """Strategy for bodies in which every field has any of the given values, or a valid one."""
 
     def bodies(operation: Operation, values: st.SearchStrategy[Any]) -> st.SearchStrategy[object]:
         items = st.dictionaries(st.sampled_from(("subject_image", "note")), values | st.just(URL), max_size=2)

@@ -1,4 +1,4 @@
-"""The boundary table, against the rules and against the published schema."""
+"""The boundary table, compared with the rules and with the published schema."""
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
@@ -12,7 +12,7 @@ SCHEMA = Draft202012Validator(build()["components"]["schemas"]["MultiImageReques
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name.encode("ascii", "replace").decode()[:60] for row in ROWS])
 def test_table(row: Row) -> None:
-    """Each row gets exactly the verdict due: where, which rule, which code, with which effect."""
+    """Each row has exactly the expected verdict: path, rule, code and effect."""
     found = [(each.field, each.rule.id, each.code, each.effect.value) for each in validate(row.body)]
     assert found == ([row.due] if row.due else [])
     for violation in validate(row.body):
@@ -23,7 +23,7 @@ SAID = [row for row in ROWS if not row.unsaid]
 
 
 def test_schema_agrees_with_the_table() -> None:
-    """The published schema accepts a body if and only if nothing in it is due to be refused."""
+    """The published schema accepts a body if and only if no rule refuses it."""
     wrong = [
         row.name
         for row in SAID
@@ -32,14 +32,14 @@ def test_schema_agrees_with_the_table() -> None:
     assert wrong == []
 
 
-def test_schema_is_silent_only_where_it_has_to_be() -> None:
-    """What is excluded from the comparison is really accepted by the schema: it cannot say it."""
+def test_schema_accepts_only_excluded_rows() -> None:
+    """The schema accepts the rows that are excluded from the comparison: it cannot express their rule."""
     told = [row.name for row in ROWS if row.unsaid == SURROGATE and not SCHEMA.is_valid(row.body)]
     assert told == []
 
 
 def test_schema_counts_bytes() -> None:
-    """The schema's limit on base64 is exact to the byte, shown on limits of a few bytes."""
+    """The schema's limit on base64 is exact to the byte, tested with limits of a few bytes."""
     from kling_contracts.image_fields import _base64_schemas
 
     for maximum in range(1, 20):
@@ -51,8 +51,8 @@ def test_schema_counts_bytes() -> None:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("=" * 13_981_020, "style_image.max_bytes"),  # 10 MiB and 5 bytes, would it be base64
-        ("A" * 13_981_016 + "==", "style_image.base64"),  # a group begun adds no byte
+        ("=" * 13_981_020, "style_image.max_bytes"),  # the length of 10 MiB and 5 bytes, but invalid base64
+        ("A" * 13_981_016 + "==", "style_image.base64"),  # an incomplete group adds no byte
         ("?" * 13_981_014 + "==", "style_image.base64"),
     ],
 )

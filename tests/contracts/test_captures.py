@@ -1,4 +1,4 @@
-"""Golden bodies: what the service has really shown can be read, judged, and fits the published schemas."""
+"""Captured bodies of the real service: they can be parsed, break no rule, and fit the published schemas."""
 
 import copy
 
@@ -14,7 +14,7 @@ from kling_contracts.vocabulary import ERRORS, KLING_IDS, Origin
 EVERY = captures()
 TASKS = [capture for capture in EVERY if capture.kind is not MessageKind.ERROR]
 ERROR_BODIES = [capture for capture in EVERY if capture.kind is MessageKind.ERROR]
-# What stands for the parts that a source masks.
+# Substitutes for values that a source masks.
 STAND_INS: dict[str, object] = {
     "message": "SUCCEED",
     "data.task_id": "masked",
@@ -31,7 +31,7 @@ def name_of(capture: Capture) -> str:
 
 
 def completed(capture: Capture) -> dict[str, object]:
-    """The body with stand-ins for what is masked."""
+    """The body with substitutes for masked values."""
     body = copy.deepcopy(capture.body)
     for path in capture.omitted:
         if path not in STAND_INS:
@@ -41,13 +41,13 @@ def completed(capture: Capture) -> dict[str, object]:
         place = body
         for step in parents:
             place = place[int(step) if step.isdigit() else step]  # type: ignore[assignment,index]  # decoded JSON
-        assert last not in place, f"{path} is given after all"
+        assert last not in place, f"{path} is not omitted"
         place[last] = STAND_INS[path]
     return body
 
 
 def test_enough_was_captured() -> None:
-    """Every kind of message, both outcomes, and three kinds of evidence are there."""
+    """The captures include every kind of message, both outcomes, and three kinds of evidence."""
     assert len(EVERY) == 12
     assert {capture.kind for capture in EVERY} == set(MessageKind)
     assert {capture.origin for capture in EVERY} == {Origin.CAPTURED, Origin.OFFICIAL, Origin.RESELLER}
@@ -56,16 +56,16 @@ def test_enough_was_captured() -> None:
 
 
 @pytest.mark.parametrize("capture", TASKS, ids=name_of)
-def test_answers_can_be_read_and_judged(capture: Capture) -> None:
-    """Our readers take each answer, and the judge finds nothing in it."""
+def test_responses_can_be_parsed_and_break_no_rule(capture: Capture) -> None:
+    """Each response can be parsed, and its task breaks no rule of the life cycle."""
     envelope = Envelope.from_wire(completed(capture))
     assert (capture.status, envelope.code) == (200, 0)
     assert check_lifecycle([TaskMessage.from_wire(envelope.data)]) == ()
 
 
 @pytest.mark.parametrize("capture", TASKS, ids=name_of)
-def test_what_is_masked_is_missed(capture: Capture) -> None:
-    """A body is stored as its source shows it: without the masked id it cannot be read."""
+def test_masked_values_are_left_out(capture: Capture) -> None:
+    """Masked values are left out: without its id, a task cannot be parsed."""
     if {"data.task_id", "data.task_result.images[0].url"} & set(capture.omitted):
         with pytest.raises(MalformedMessage):
             TaskMessage.from_wire(capture.body["data"])
@@ -75,7 +75,7 @@ def test_what_is_masked_is_missed(capture: Capture) -> None:
 
 @pytest.mark.parametrize("capture", EVERY, ids=name_of)
 def test_answers_fit_the_document(capture: Capture) -> None:
-    """The published schemas accept what the real service has shown."""
+    """The published schemas accept each captured body."""
     kinds = {"created": "TaskCreated", "state": "TaskState", "error": "KlingError"}
     schema = {"$ref": f"#/components/schemas/{kinds[capture.kind]}"} | build()
     Draft202012Validator(schema).validate(completed(capture))
@@ -83,14 +83,14 @@ def test_answers_fit_the_document(capture: Capture) -> None:
 
 @pytest.mark.parametrize("capture", ERROR_BODIES, ids=name_of)
 def test_errors_are_in_the_table(capture: Capture) -> None:
-    """Status and code go together as in the official table; there is no data."""
+    """Status and code are a row of the official table; there is no data."""
     envelope = Envelope.from_wire(capture.body)
     assert envelope.data is None
     assert ERRORS[envelope.code].status == capture.status
 
 
-def test_ids_tell_their_time() -> None:
-    """The 18-digit ids are snowflakes of one epoch: within 50 ms of `created_at`."""
+def test_ids_contain_their_time() -> None:
+    """The 18-digit ids are snowflakes of one epoch; their time is within 50 ms of `created_at`."""
     pairs = []
     for capture in TASKS:
         data = capture.body["data"]

@@ -1,4 +1,4 @@
-"""Kinds of fields, value by value: numbers, flags, objects, lists, constraints. All figures typed by hand."""
+"""Kinds of fields, value by value: numbers, flags, objects, lists, constraints. All values typed by hand."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ INLINE = encoded(png(300, 300))
 class Row(NamedTuple):
     operation: Operation
     fields: dict[str, object]
-    # the paths and rules of the violations due, or the values that are read
+    # the expected paths and rules of violations, or the normalised values
     due: list[tuple[str, str]] | dict[str, object]
-    # whether JSON Schema can say it
+    # whether JSON Schema can express it
     said: bool = True
 
 
-# What each operation needs besides.
+# Required fields of each operation.
 NEEDED: dict[str, dict[str, object]] = {
     "trial-expand": {"image": URL, "up_expansion_ratio": 1, "down_expansion_ratio": 1},
     "trial-video": {"prompt": "a"},
@@ -46,7 +46,7 @@ NEEDED: dict[str, dict[str, object]] = {
 
 
 def good(operation: Operation, name: str, *values: object) -> list[Row]:
-    """Values that are read as they are given."""
+    """Values that are valid and not changed by normalisation."""
     return [Row(operation, {name: value}, {name: value}) for value in values]
 
 
@@ -215,8 +215,8 @@ def body_of(row: Row) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: ascii(row.fields)[:60])
-def test_each_value_gets_its_due(row: Row) -> None:
-    """Where, and which rule; or the values as the service takes them."""
+def test_each_value_has_the_expected_verdict(row: Row) -> None:
+    """Each value has the expected path and rule, or the expected normalised value."""
     reading = row.operation.read(body_of(row))
     if isinstance(row.due, list):
         assert [(each.field, each.rule.id) for each in reading.violations] == row.due
@@ -239,7 +239,7 @@ def test_the_schema_agrees_with_the_tables() -> None:
 
 @pytest.mark.parametrize("required", [False, True])
 def test_the_schema_agrees_about_three_names_of_a_field(required: bool) -> None:
-    """Each name absent, null, empty, good, good in another way, wrong: also for what depends on the field."""
+    """Schema and validation agree for each name absent, null, empty, valid or invalid."""
     mode = replace(
         cast("Choice", VIDEO.field("mode")), aliases=("way", "kind"), required=required, default=None
     )
@@ -268,7 +268,7 @@ def test_schemas_of_kinds_are_as_typed_here() -> None:
             "pan": {"description": "Up.", "anyOf": [number, *absent]},
             "zoom": {"description": "Closer.", "anyOf": [number | {"multipleOf": 0.1}, *absent]},
             "zoom_in": {
-                "description": "Taken for `zoom` where that is not given, ignored beside it.",
+                "description": "Alias of `zoom`; ignored if `zoom` is given.",
                 "x-alias-of": "zoom",
             },
         },
@@ -328,23 +328,23 @@ def test_messages_name_the_path() -> None:
 
 
 def test_constraints_as_typed_here() -> None:
-    """Their sentences, and the values that violations show."""
+    """The sentences of constraints, and the values in their violations."""
     said = {
         each.rule.id: (each.rule.sentence, each.rule.limit)
         for operation in TRIAL_OPERATIONS
         for each in operation.constraints
     }
     assert said == {
-        "duration.required_when": ("duration must be given when multi_prompt is given", ""),
-        "cfg_scale.required_when": ("cfg_scale must be given when sound is true", ""),
-        "series_amount.required_when": ("series_amount must be given when result_type is series", ""),
+        "duration.required_when": ("duration is given when multi_prompt is given", ""),
+        "cfg_scale.required_when": ("cfg_scale is given when sound is true", ""),
+        "series_amount.required_when": ("series_amount is given when result_type is series", ""),
         "video_id.exactly_one": (
-            "exactly one of video_id, video_url, image must be given",
+            "exactly one of video_id, video_url, image is given",
             "video_id, video_url, image",
         ),
     }
     two = RequiredWhen(field="a", when="b", values=("x", 2), source=SOUND.source)
-    assert two.rule.sentence == "a must be given when b is x or 2"
+    assert two.rule.sentence == "a is given when b is x or 2"
     assert [each.value for each in SOUND.read({}).violations] == ["null"]
     both = SOUND.read({"image": URL, "video": CLIP})
     assert [each.value for each in both.violations] == ["video_url, image"]
@@ -352,7 +352,7 @@ def test_constraints_as_typed_here() -> None:
 
 
 def test_notes_name_the_path() -> None:
-    """Of what was ignored, taken under another name or moved to a limit, wherever it is."""
+    """Notes on ignored keys, aliases and clamped numbers, at every depth."""
     config: dict[str, object] = {"pan": 1, "zoom": 1, "zoom_in": 2, "roll": 1}
     body: dict[str, object] = {
         "prompt": "a",
@@ -361,20 +361,20 @@ def test_notes_name_the_path() -> None:
         "seconds": "5",
     }
     assert VIDEO.read(body).notes == [
-        "seconds taken for duration",
-        "camera taken for camera_control",
-        "camera.config.zoom_in ignored beside camera_control.config.zoom",
+        "seconds used as duration",
+        "camera used as camera_control",
+        "camera.config.zoom_in ignored: camera_control.config.zoom is given",
         "unknown field ignored: camera.config['roll']",
         f"unknown field ignored: camera['{'x' * 60}']",
         "unknown field ignored: multi_prompt[0]['y']",
     ]
     assert SPEECH.read({"text": "a", "voice_language": "en", "voice_speed": 9}).notes == [
-        "voice_speed moved to the limit 2"
+        "voice_speed: 9 replaced by the limit 2"
     ]
 
 
 def test_pictures_are_found_wherever_they_are() -> None:
-    """With their paths, in order; a broken one makes the task fail, and its bytes are nowhere else."""
+    """Pictures at every depth, with paths, in order. A bad one makes the task fail; values have no bytes."""
     small = encoded(png(100, 100))
     reading = SERIES.read(
         {
@@ -413,23 +413,23 @@ def test_rule_ids_are_unique_and_name_their_field(operation: Operation) -> None:
 
 
 def test_rules_of_objects_and_lists_as_typed_here() -> None:
-    """Their own first, then those of their parts; a list that may be empty cannot be too short."""
+    """A field's own rules first, then those of its parts; a list that may be empty has no minimum."""
 
     def sentences(operation: Operation, name: str) -> dict[str, str]:
         return {rule.id: rule.sentence for rule in operation.field(name).rules}
 
     shot = "multi_prompt.shot"
     assert sentences(VIDEO, "multi_prompt") == {
-        "multi_prompt.type": "multi_prompt must be an array",
+        "multi_prompt.type": "multi_prompt is an array",
         "multi_prompt.min_items": "multi_prompt has at least 1 items",
         "multi_prompt.max_items": "multi_prompt has at most 6 items",
-        f"{shot}.required": f"{shot} must be given",
-        f"{shot}.type": f"{shot} must be an object",
-        f"{shot}.prompt.required": f"{shot}.prompt must be given",
-        f"{shot}.prompt.type": f"{shot}.prompt must be a string",
-        f"{shot}.prompt.unicode": f"{shot}.prompt must be valid Unicode text",
+        f"{shot}.required": f"{shot} is given",
+        f"{shot}.type": f"{shot} is an object",
+        f"{shot}.prompt.required": f"{shot}.prompt is given",
+        f"{shot}.prompt.type": f"{shot}.prompt is a string",
+        f"{shot}.prompt.unicode": f"{shot}.prompt is valid Unicode text",
         f"{shot}.prompt.max_length": f"{shot}.prompt has at most 64 characters",
-        f"{shot}.duration.type": f"{shot}.duration must be an integer",
+        f"{shot}.duration.type": f"{shot}.duration is an integer",
         f"{shot}.duration.integer": f"{shot}.duration is a whole number",
         f"{shot}.duration.minimum": f"{shot}.duration is at least 1",
         f"{shot}.duration.maximum": f"{shot}.duration is at most 5",
@@ -441,15 +441,15 @@ def test_rules_of_objects_and_lists_as_typed_here() -> None:
         "image_list.entry.type",
     ]
     assert sentences(SPEECH, "voice_speed") == {
-        "voice_speed.type": "voice_speed must be a number",
+        "voice_speed.type": "voice_speed is a number",
         "voice_speed.decimals": "voice_speed has at most 1 decimals",
     }
     assert sentences(VIDEO, "cfg_scale")["cfg_scale.decimals"] == "cfg_scale has at most 2 decimals"
-    assert sentences(SOUND, "asmr_mode") == {"asmr_mode.type": "asmr_mode must be a boolean"}
+    assert sentences(SOUND, "asmr_mode") == {"asmr_mode.type": "asmr_mode is a boolean"}
 
 
-def test_a_field_knows_where_it_is() -> None:
-    """However deep, and when an object is replaced by one with another name."""
+def test_full_names_of_nested_fields() -> None:
+    """Full names at every depth, also after an object is renamed."""
     control = cast("Nested", VIDEO.field("camera_control"))
     renamed = replace(control, name="view")
     config = cast("Nested", renamed.fields[1])
@@ -458,7 +458,7 @@ def test_a_field_knows_where_it_is() -> None:
     assert "view.config.pan is between -10 and 10" in [rule.sentence for rule in renamed.rules]
 
 
-# -- counterexamples: small mistakes in a kind of field, and what the strategies make of them
+# -- counterexamples: kinds of fields with a small mistake, which the strategies must find
 
 
 class OneIsTrue(Flag):
@@ -496,7 +496,7 @@ class Refusing(Number):
 
 @dataclass(frozen=True, kw_only=True)
 class Shallow(Nested):
-    """Looks at the type only."""
+    """Checks the type only."""
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         return value if isinstance(value, dict) else super().read(value, path, reading)
@@ -504,7 +504,7 @@ class Shallow(Nested):
 
 @dataclass(frozen=True, kw_only=True)
 class NoAliases(Nested):
-    """Does not know the other names of its parts."""
+    """Ignores aliases of its parts."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(replace(each, aliases=()) for each in self.fields))
@@ -512,7 +512,7 @@ class NoAliases(Nested):
 
 @dataclass(frozen=True, kw_only=True)
 class Strict(Nested):
-    """Takes null for a value."""
+    """Treats null as a value."""
 
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         strict = ValidationResult(null_is_absent=False)
@@ -555,7 +555,7 @@ Kind = Callable[..., Any]
 
 
 def misread(operation: Operation, name: str, kind: Kind) -> Operation:
-    """The operation with one field, perhaps inside others, of a mistaken kind."""
+    """The operation with one field, possibly nested, of a faulty kind."""
 
     def changed(each: AnyField) -> AnyField:
         if each.name == name:
@@ -642,7 +642,7 @@ def test_the_right_kinds_in_place_of_themselves_change_nothing() -> None:
 
 @cache
 def drawn(operation: str) -> list[BoundaryRequest | InvalidRequest]:
-    """Requests on limits and beyond, for one of the trial operations."""
+    """Requests on limits and beyond them, for a trial operation."""
     (right,) = (each for each in TRIAL_OPERATIONS if each.name == operation)
     cases = [*draw_each(boundary_classes(right), 3), *draw_each(invalid_classes(right), 3)]
     return cast("list[BoundaryRequest | InvalidRequest]", cases)
@@ -650,7 +650,7 @@ def drawn(operation: str) -> list[BoundaryRequest | InvalidRequest]:
 
 @pytest.mark.parametrize("name", MISTAKEN)
 def test_mistaken_kinds_are_caught(name: str) -> None:
-    """Some request is judged otherwise than it says of itself."""
+    """At least one request has another verdict than its strategy states."""
     right, mistaken = MISTAKEN[name]
 
     def broken(operation: Operation, body: object) -> list[str]:
@@ -661,7 +661,7 @@ def test_mistaken_kinds_are_caught(name: str) -> None:
 
 
 def test_a_field_alone_is_read_like_one_of_a_body() -> None:
-    """`read_field` is what objects and bodies share: the name, then its aliases, then absence."""
+    """`read_field`, which objects and bodies share: the name, then aliases, then absence."""
     values: dict[str, object] = {}
     zoom = cast("Nested", cast("Nested", VIDEO.field("camera_control")).fields[1]).fields[1]
     assert isinstance(zoom, Field)

@@ -1,4 +1,4 @@
-"""The tables of refusals and gateways a second time, typed by hand: errors, shapes, paths and pages."""
+"""The tables of error responses and gateways, typed by hand a second time: errors, shapes, paths, pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kling_contracts.gateways import (
 from kling_contracts.operations import MULTI_IMAGE
 from kling_contracts.vocabulary import ERRORS, Origin
 
-# What the official table says of each code, in short.
+# The meaning of each code in the official table, shortened.
 MEANINGS = {
     1000: "authentication failed",
     1001: "Authorization header empty",
@@ -45,7 +45,7 @@ MEANINGS = {
     5002: "internal timeout",
 }
 
-# status, message, and whether the message was seen on the live service (or, once, is on a page)
+# status, message, and whether the message is captured or, once, documented
 CODES = {
     1000: (401, "Authentication failed"),
     1001: (401, "Authorization is empty"),
@@ -131,8 +131,8 @@ def test_refusals_are_as_typed_here(gateway: Gateway) -> None:
     assert {at.value: told(refusal) for at, refusal in gateway.refusals.items()} == REFUSALS[gateway.name]
 
 
-def test_refusals_that_were_seen() -> None:
-    """What is not assumed: captured, or on a page."""
+def test_captured_messages() -> None:
+    """The messages that are captured or documented, not assumed."""
     found = {
         gateway.name: {at.value: each.source.origin.value for at, each in gateway.refusals.items()}
         for gateway in GATEWAYS
@@ -162,7 +162,7 @@ def test_refusals_that_were_seen() -> None:
 
 
 def test_shapes_of_a_refused_request_are_as_typed_here() -> None:
-    """The three that a setting chooses from, as whole bodies."""
+    """The three shapes of the setting `validation_errors`, as whole bodies."""
     bodies = {name: each.body("r-1", message="m") for name, each in VALIDATION_SHAPES.items()}
     assert bodies == {
         "kling": {"code": 1201, "message": "m", "request_id": "r-1"},
@@ -180,7 +180,7 @@ def test_shapes_of_a_refused_request_are_as_typed_here() -> None:
 
 
 def test_gateways_are_as_typed_here() -> None:
-    """Name, prefix, hosts, create path, costs path, base URL, and the four ways in which they differ."""
+    """Name, prefix, hosts, create path, costs path, base URL, and the four flags."""
     assert [
         (
             *(each.name, each.prefix, each.hosts, each.create_path, each.costs_path, each.base_url),
@@ -206,7 +206,7 @@ def test_gateways_are_as_typed_here() -> None:
 
 
 def test_routes_are_as_typed_here() -> None:
-    """Path, the operations that share it, those that can be switched on, and the kind of evidence."""
+    """Path, operations, optional operations, and the kind of evidence."""
     assert [
         (
             path,
@@ -273,8 +273,8 @@ def test_the_host_picks_the_gateway_and_then_the_path(path: str, host: str, gate
         (COMETAPI, "subject_image.url", (400, 1201)),
     ],
 )
-def test_what_a_broken_rule_is_refused_with(gateway: Gateway, rule: str, told: tuple[int, int | str]) -> None:
-    """In the gateway's own way where its table names the rule, else as any request that breaks one."""
+def test_error_response_of_a_broken_rule(gateway: Gateway, rule: str, told: tuple[int, int | str]) -> None:
+    """The error response of the rule's id if the gateway has one, else that of INVALID."""
     refusal = gateway.refusal_for(MULTI_IMAGE.rules[rule])
     assert (refusal.status, refusal.code) == told
     named = rule == "model_name.enum"
@@ -282,7 +282,7 @@ def test_what_a_broken_rule_is_refused_with(gateway: Gateway, rule: str, told: t
 
 
 def test_pages_are_as_typed_here() -> None:
-    """First and last number of a page, fewest and most tasks of one; 30 unless told."""
+    """Minimum and maximum of page number and page size; 30 tasks by default."""
     assert [(each.name, each.minimum.value, each.maximum.value, each.default) for each in PAGING] == [
         ("pageNum", 1, 1000, 1),
         ("pageSize", 1, 500, 30),

@@ -1,4 +1,4 @@
-"""Headers of pictures, byte by byte: every marker of a JPEG, the shortest that are enough, one byte less."""
+"""Headers of images, byte by byte: every marker of a JPEG, the shortest complete headers, truncated ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from kling_contracts.image_files import read_header
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-FRAME = b"\x00\x0b\x08\x01\x2c\x01\x90"  # its length, 8 bits a sample, 300 high, 400 wide
+FRAME = b"\x00\x0b\x08\x01\x2c\x01\x90"  # length, 8 bits per sample, height 300, width 400
 SIZED = ("jpeg", 400, 300)
 # ITU T.81, table B.1
 FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
@@ -19,7 +19,7 @@ def png(chunk: bytes, width: int, height: int) -> bytes:
 
 
 def jpeg(before: bytes) -> bytes:
-    """What lies between the start and the frame may be anything; the first byte of it is 0xFF."""
+    """A JPEG header with the bytes `before` between start marker and frame."""
     return b"\xff\xd8" + before + b"\xff\xc0" + FRAME
 
 
@@ -47,13 +47,13 @@ def test_sides_of_a_jpeg_have_two_bytes() -> None:
 
 @pytest.mark.parametrize("marker", range(0x01, 0xFF))
 def test_every_marker_of_a_jpeg(marker: int) -> None:
-    """A frame tells the size, a bare marker has no length, all others have one and are skipped."""
+    """A frame has the size; a bare marker has no length; other segments are skipped by their length."""
     here = b"\xff" + bytes([marker])
     expected = ("jpeg", 200, 100) if marker in FRAMES else SIZED
     if marker in BARE:
         assert read_header(jpeg(b"\xff\xe0\x00\x02" + here)) == SIZED
         return
-    # Skipped by its length, this lands on the true frame; read as a frame, it says 100 by 200.
+    # Skipped by its length, this segment is followed by the true frame; as a frame it would be 100 x 200.
     segment = here + b"\x00\x0b\x08\x00\x64\x00\xc8\x00\x00\x00\x00"
     assert read_header(jpeg(b"\xff\xe0\x00\x02" + segment)) == expected
 
@@ -65,7 +65,7 @@ def test_markers_may_have_fill_bytes_before_them(fill: int) -> None:
 
 @pytest.mark.parametrize(("length", "expected"), [(0, None), (1, None), (2, SIZED)])
 def test_a_length_counts_itself(length: int, expected: object) -> None:
-    """So two is an empty segment, and less is no JPEG."""
+    """The length of a segment includes its own two bytes; less than two is invalid."""
     assert read_header(jpeg(b"\xff\xe0\x00" + bytes([length]))) == expected
 
 

@@ -1,4 +1,4 @@
-"""Declarations cannot be changed: what one test did to the contract, all others would live with."""
+"""Declarations are immutable, so that no test can change the contract for others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODULES = (
 
 @pytest.mark.parametrize("name", MODULES)
 def test_declarations_cannot_be_changed(name: str) -> None:
-    """A fake that changes the contract for one test would change it for all."""
+    """Every dataclass of the module is frozen."""
     module = import_module(f"kling_contracts.{name}")
     own = [
         kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__
@@ -38,7 +38,7 @@ def _frozen(kind: type) -> bool:
 
 
 def test_the_counterexample_is_mutable() -> None:
-    """What is looked for above is found where it is."""
+    """Counterexample: a dataclass that is not frozen."""
 
     @dataclass
     class Loose:

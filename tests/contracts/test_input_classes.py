@@ -1,4 +1,4 @@
-"""No class of input exists on paper only: what is declared is drawn, and what is no longer drawn is named."""
+"""Coverage of the strategies: every declared class of input is drawn, and a missing class is reported."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pictures_of(body: dict[str, object]) -> Iterator[str]:
 
 
 def tell(body: object) -> None:
-    """Label what a request is made of: fields, subjects, kinds of pictures, alphabets of the prompt."""
+    """Label a request: fields, number of subjects, kinds of pictures, alphabets of the prompt."""
     if not isinstance(body, dict):
         saw("body", type(body).__name__)
         return
@@ -65,8 +65,8 @@ def tell(body: object) -> None:
         saw("alphabet", alphabet)
 
 
-def heard_of(requests: st.SearchStrategy[object], examples: int) -> Heard:
-    """What is seen in so many examples, the same every time."""
+def labels_of(requests: st.SearchStrategy[object], examples: int) -> Heard:
+    """The labels of a fixed number of examples; deterministic."""
 
     @settings(CI, max_examples=examples, phases=[Phase.generate])
     @given(requests)
@@ -95,7 +95,7 @@ def heard_of_sample(sample: Collection[Tagged], kind: type) -> Heard:
 
 
 def test_every_declared_rule_is_broken_in_the_sample(sample: list[Tagged]) -> None:
-    """The sample is what validators are judged by: each refusing and each failing rule is broken in it."""
+    """The sample, which tests of validators use, breaks each rule."""
     heard = heard_of_sample(sample, InvalidRequest)
     assert missing(rules_of(MULTI_IMAGE, Effect.REFUSED), heard, "rule") == []
     heard = heard_of_sample(sample, FailingRequest)
@@ -109,24 +109,24 @@ def test_the_limit_of_the_prompt_is_met_in_every_alphabet(sample: list[Tagged], 
 
 @operations
 def test_every_refusing_rule_of_every_operation_is_broken(operation: Operation) -> None:
-    """One of each rule, as nothing drawn from all at once would meet the rarest of a hundred classes."""
+    """One request per rule, as random choice would miss the rarest of a hundred classes."""
     due = rules_of(operation, Effect.REFUSED)
     classes = {label.partition(": ")[0]: each for label, each in invalid_classes(operation).items()}
-    heard = heard_of(st.tuples(*classes.values()), 1)
+    heard = labels_of(st.tuples(*classes.values()), 1)
     assert missing(due, heard, "rule") == []
 
 
 @operations
 def test_every_failing_rule_of_every_operation_is_broken(operation: Operation) -> None:
     classes = {label.partition(": ")[0]: each for label, each in failing_classes(operation).items()}
-    heard = heard_of(st.tuples(*classes.values()), 1)
+    heard = labels_of(st.tuples(*classes.values()), 1)
     assert missing(rules_of(operation, Effect.FAILS), heard, "rule") == []
 
 
 @operations
 def test_valid_requests_are_of_every_kind(operation: Operation) -> None:
-    """Every field and alias, all legal numbers of subjects, all kinds of pictures, all alphabets."""
-    heard = heard_of(valid_requests(operation), 400)
+    """Valid requests have every field and alias, number of subjects, kind of picture, and alphabet."""
+    heard = labels_of(valid_requests(operation), 400)
     fewest = 2 if operation is MULTI_IMAGE else 1
     assert missing(operation.keys, heard, "field") == []
     assert missing(range(fewest, 5), heard, "subjects") == []
@@ -134,13 +134,13 @@ def test_valid_requests_are_of_every_kind(operation: Operation) -> None:
     assert missing(ALPHABETS, heard, "alphabet") == []
 
 
-# -- counterexamples: strategies that have lost a class, which is named
+# -- counterexamples: strategies that lack a class; the check names it
 
 
 def test_a_lost_rule_is_named() -> None:
     due = rules_of(MULTI_IMAGE, Effect.FAILS)
     poor = failing_requests(rules=due - {"style_image.shape"})
-    assert missing(due, heard_of(poor, 200), "rule") == ["style_image.shape"]
+    assert missing(due, labels_of(poor, 200), "rule") == ["style_image.shape"]
 
 
 def test_a_rule_that_is_new_and_never_broken_is_named(sample: list[Tagged]) -> None:
@@ -149,17 +149,17 @@ def test_a_rule_that_is_new_and_never_broken_is_named(sample: list[Tagged]) -> N
 
 
 def test_a_lost_alphabet_is_named() -> None:
-    """A strategy that draws plain letters only, which is what one gets without asking."""
+    """A strategy that draws only ASCII letters lacks the other alphabets."""
     poor = st.fixed_dictionaries({"prompt": st.text("abc é漢", min_size=50, max_size=60)})
-    assert missing(ALPHABETS, heard_of(poor, 50), "alphabet") == ["astral", "combining", "joined"]
+    assert missing(ALPHABETS, labels_of(poor, 50), "alphabet") == ["astral", "combining", "joined"]
 
 
 def test_a_lost_kind_of_picture_is_named() -> None:
     poor = st.fixed_dictionaries({"style_image": st.just("https://example.com/1.png")})
-    assert missing(("url", "png", "jpeg"), heard_of(poor, 5), "picture") == ["jpeg", "png"]
+    assert missing(("url", "png", "jpeg"), labels_of(poor, 5), "picture") == ["jpeg", "png"]
 
 
 def test_a_census_hears_nothing_before_it_and_nothing_after() -> None:
     with census() as outer:
-        first = heard_of(st.just({"n": 1}), 1)
+        first = labels_of(st.just({"n": 1}), 1)
     assert (first, outer) == ({("field", "n")}, set())

@@ -1,4 +1,4 @@
-"""A second opinion: jsonschema, run on the published document, is of one mind with the validator."""
+"""jsonschema on the published document and the validator agree."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ SCHEMAS = {
         JUDGED, ("MultiImageRequest", "MultiImage2imageRequest", "TextToImageRequest"), strict=True
     )
 }
-# What the schema cannot say, and is therefore not asked:
+# Rules that the schema cannot express, excluded from the comparison:
 BEYOND_SCHEMA: tuple[Callable[[Violation], object], ...] = (
-    # lone surrogates: JSON Schema has no word for them
+    # lone surrogates: not expressible in JSON Schema
     lambda violation: violation.rule.id.endswith(".unicode"),
-    # ports above 65535 (a pattern that counts would hide what it means), and surrogates inside a URL
+    # ports above 65535 (the pattern would be unreadable), and surrogates inside a URL
     lambda violation: violation.rule.id.endswith(".url") and re.search(r":\d{5}|\\u[dD]", violation.value),
 )
 
 
 def agree(body: object, operation: Operation = MULTI_IMAGE) -> bool:
-    """Schema accepts <=> nothing is refused, but for what the schema cannot say."""
+    """The schema accepts if and only if no rule refuses, except rules that it cannot express."""
     refused = [each for each in validate(body, operation) if each.effect is Effect.REFUSED]
     if refused and all(any(beyond(each) for beyond in BEYOND_SCHEMA) for each in refused):
         return True
@@ -55,8 +55,8 @@ def agree(body: object, operation: Operation = MULTI_IMAGE) -> bool:
 
 
 def test_every_class_of_requests(sample: list[Tagged]) -> None:
-    """On a limit, just beyond it, failing later: more than a thousand requests, one verdict each."""
-    # Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_boundaries.
+    """Both agree on more than a thousand requests: on limits, beyond them, and with failing tasks."""
+    # Without megabytes of base64, where the pattern is slow; test_boundaries covers the limit in bytes.
     light = [case for case in sample if not case.rule_id.endswith("max_bytes")]
     assert len(light) > 1000
     assert [case for case in light if not agree(case.body)] == []
@@ -64,7 +64,7 @@ def test_every_class_of_requests(sample: list[Tagged]) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
 def test_valid_requests(operation: Operation) -> None:
-    """The schema accepts what is valid."""
+    """The schema accepts valid requests."""
 
     @share(0.8)
     @given(valid_requests(operation))
@@ -83,7 +83,7 @@ json_values = st.recursive(
 
 @pytest.mark.parametrize("operation", JUDGED, ids=[each.name for each in JUDGED])
 def test_hostile_bodies(operation: Operation, hostile_bodies: HostileBodies) -> None:
-    """Anything anywhere: both opinions refuse, or none."""
+    """For any values of the fields, both refuse or both accept."""
 
     @share(1.5)
     @given(hostile_bodies(operation, json_values))
@@ -94,6 +94,6 @@ def test_hostile_bodies(operation: Operation, hostile_bodies: HostileBodies) -> 
 
 
 def test_infinite_numbers() -> None:
-    """What Python reads from `1e400` and `NaN` is no whole number to either opinion."""
+    """Infinity and NaN, parsed from `1e400` and `NaN`, are not integers for either."""
     for number in (math.inf, -math.inf, math.nan):
         assert agree({"subject_image_list": [{"subject_image": URL}] * 2, "n": number})

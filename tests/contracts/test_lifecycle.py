@@ -1,4 +1,4 @@
-"""The judge of task lives: a hand-written table of good and bad ones, an enumeration of all legal ones."""
+"""`check_lifecycle`: tables of legal and illegal observations, and an enumeration of all legal ones."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ BORN = 1777385361501
 
 
 def seen(status: str, at: int = 0, **changes: object) -> TaskMessage:
-    """A well-formed observation, `at` milliseconds after the creation."""
+    """A valid observation, updated `at` milliseconds after the creation."""
     task = TaskMessage.from_wire(
         {
             "task_id": "878106242831892487",
@@ -60,7 +60,7 @@ MISSED = {
     "processing missed": [seen("submitted"), seen("succeed", 9000)],
 }
 
-# rule -> observations, number of images asked for, whether nothing was missed
+# rule -> observations, number of requested images, `complete`
 COUNTEREXAMPLES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
     "status.word": ([seen("succeeded", 9)], None, False),
     "time.unit": ([seen("processing", created_at=BORN // 1000, updated_at=BORN)], None, False),
@@ -89,20 +89,20 @@ COUNTEREXAMPLES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
 
 @pytest.mark.parametrize("name", LEGAL)
 @pytest.mark.parametrize("complete", [False, True])
-def test_legal_lives(name: str, complete: bool) -> None:
-    """A legal life gives the judge nothing to say, whether or not every change was seen."""
+def test_legal_observations(name: str, complete: bool) -> None:
+    """Legal observations have no violation, complete or not."""
     assert check_lifecycle(LEGAL[name], complete=complete) == ()
 
 
-def test_seldom_looks_may_miss_states() -> None:
-    """A life with gaps is legal for somebody who polls, and only for him."""
+def test_polls_may_miss_states() -> None:
+    """A skipped state is legal for polls, and a violation in complete observations."""
     assert check_lifecycle(MISSED["processing missed"]) == ()
     assert check_lifecycle(MISSED["processing missed"], complete=True) != ()
 
 
 @pytest.mark.parametrize("rule", COUNTEREXAMPLES)
 def test_counterexample(rule: str) -> None:
-    """Each rule has a life that breaks it and nothing else."""
+    """Each rule has observations that break only this rule."""
     observations, n, complete = COUNTEREXAMPLES[rule]
     (violation,) = check_lifecycle(observations, n=n, complete=complete)
     assert violation.rule == rule
@@ -111,8 +111,8 @@ def test_counterexample(rule: str) -> None:
 
 
 def test_every_rule_has_a_counterexample() -> None:
-    """A rule that nothing breaks would be dead weight."""
-    of_media = {"media.id", "media.duration"}  # test_result_kinds has theirs
+    """Every rule has a counterexample."""
+    of_media = {"media.id", "media.duration"}  # covered by test_result_kinds
     assert (
         set(re.findall(r'LifecycleViolation\(\s*"([a-z.]+)"', getsource(lifecycle)))
         == set(COUNTEREXAMPLES) | of_media
@@ -136,38 +136,41 @@ def test_every_rule_has_a_counterexample() -> None:
     ],
 )
 def test_single_observations(rule: str, observation: TaskMessage) -> None:
-    """What a single look can show to be wrong."""
+    """Violations in a single observation."""
     assert rule in {violation.rule for violation in check_lifecycle([observation])}
 
 
-# One observation or two, and the whole of what is said about them.
-SAID = {
-    "status 'succeeded' is not a word of this API": [seen("succeeded", 9)],
+# The sentence of the only violation -> one or two observations.
+SENTENCES = {
+    "task_status 'succeeded' is not a status of this API": [seen("succeeded", 9)],
     "created_at 1777385361 is not in Unix milliseconds": [seen("processing", created_at=1777385361)],
     "updated_at None is not in Unix milliseconds": [seen("processing", updated_at=None)],
-    "updated_at lies before created_at": [seen("processing", -1)],
-    "1 images in status submitted": [seen("submitted", images=TWO[:1])],
-    "a failed task does not say why": [seen("failed", 9, task_status_msg=None)],
-    "a succeeded task has a failure text": [seen("succeed", 9, task_status_msg="oh", images=TWO)],
-    "1 images where 2 were asked for": [seen("succeed", 9)],
-    "indices [1, 0]": [seen("succeed", 9, images=TWO[::-1])],
-    "two images share one URL": [seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))],
+    "updated_at is before created_at": [seen("processing", -1)],
+    "task has 1 images in status submitted": [seen("submitted", images=TWO[:1])],
+    "failed task has no task_status_msg": [seen("failed", 9, task_status_msg=None)],
+    "succeeded task has a task_status_msg": [seen("succeed", 9, task_status_msg="oh", images=TWO)],
+    "task has 1 images; 2 were requested": [seen("succeed", 9)],
+    "indices are [1, 0], not 0, 1, ...": [seen("succeed", 9, images=TWO[::-1])],
+    "two images have the same URL": [seen("succeed", 9, images=(TWO[0], image(1, TWO[0].url)))],
     "URL '/1.png' is not absolute": [seen("succeed", 9, images=(TWO[0], image(1, "/1.png")))],
-    "task 878106242831892487 became 2": [seen("submitted"), seen("submitted", task_id="2")],
+    "task_id changed from 878106242831892487 to 2": [seen("submitted"), seen("submitted", task_id="2")],
     "created_at changed": [seen("processing", 9), seen("processing", 9, created_at=BORN + 1)],
-    "updated_at went back": [seen("submitted", 20), seen("processing", 19)],
-    "updated_at moved while the task stayed processing": [seen("processing", 9), seen("processing", 10)],
-    "succeed was left for failed": [seen("succeed", 9, images=TWO), seen("failed", 10)],
-    "submitted after processing": [seen("processing", 9), seen("submitted", 10)],
-    "succeed straight after submitted": [seen("submitted"), seen("succeed", 9, images=TWO)],
-    "a finished task changed": [seen("failed", 9), seen("failed", 9, task_status_msg="other")],
+    "updated_at decreased": [seen("submitted", 20), seen("processing", 19)],
+    "updated_at changed while the status stayed processing": [seen("processing", 9), seen("processing", 10)],
+    "terminal status succeed changed to failed": [seen("succeed", 9, images=TWO), seen("failed", 10)],
+    "status changed from processing to submitted": [seen("processing", 9), seen("submitted", 10)],
+    "status changed from submitted directly to succeed": [seen("submitted"), seen("succeed", 9, images=TWO)],
+    "results or message of a finished task changed": [
+        seen("failed", 9),
+        seen("failed", 9, task_status_msg="other"),
+    ],
 }
 
 
-@pytest.mark.parametrize("sentence", SAID)
-def test_what_the_judge_says(sentence: str) -> None:
-    """Two images were asked for; each life has one fault, told in one sentence."""
-    assert [each.sentence for each in check_lifecycle(SAID[sentence], n=2, complete=True)] == [sentence]
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_sentences(sentence: str) -> None:
+    """Each has one violation with this sentence, where two images were requested."""
+    assert [each.sentence for each in check_lifecycle(SENTENCES[sentence], n=2, complete=True)] == [sentence]
 
 
 @pytest.mark.parametrize(
@@ -181,10 +184,10 @@ def test_what_the_judge_says(sentence: str) -> None:
         (["task.id"], [seen("submitted", task_id="2"), seen("submitted", task_id="1")], None),
         (["time.created"], [seen("processing", 9), seen("processing", 9, created_at=BORN - 1)], None),
         (["time.decreasing", "time.unchanged"], [seen("processing", 9), seen("processing", 8)], None),
-        # A stamp that comes or goes is missing once, and has not moved back.
+        # A missing timestamp is reported once, and not as decreasing.
         (["time.unit"], [seen("processing", updated_at=None), seen("succeed", 9)], None),
         (["time.unit"], [seen("processing", 9), seen("failed", updated_at=None)], None),
-        # Of a status that nobody knows nothing else is asked, before it or after.
+        # For an unknown status no other rule is checked.
         (["status.word"], [seen("succeeded", 9, created_at=None, images=TWO)], None),
         (["status.word"], [seen("submitted"), seen("queued", 9)], None),
         (["status.word"], [seen("queued"), seen("succeed", 9)], None),
@@ -192,19 +195,19 @@ def test_what_the_judge_says(sentence: str) -> None:
     ],
 )
 def test_either_way(rules: list[str], life: list[TaskMessage], n: int | None) -> None:
-    """Too many is as wrong as too few, later as wrong as earlier."""
+    """Rules apply in both directions: too many and too few, earlier and later."""
     assert [each.rule for each in check_lifecycle(life, n=n)] == rules
 
 
-def test_misconduct_is_a_value() -> None:
+def test_violations_are_immutable() -> None:
     (one,) = check_lifecycle([seen("succeeded")])
     with pytest.raises(FrozenInstanceError):
         one.rule = "other"  # type: ignore[misc]  # the mistake
-    assert str(one) == "observation 0: status 'succeeded' is not a word of this API (status.word)"
+    assert str(one) == "observation 0: task_status 'succeeded' is not a status of this API (status.word)"
 
 
-def test_several_faults_are_all_told() -> None:
-    """The judge does not stop at the first fault."""
+def test_all_violations_are_reported() -> None:
+    """All violations are reported, not only the first."""
     life = [seen("failed", 9, task_status_msg=None), seen("submitted", 5, images=TWO)]
     assert [(each.at, each.rule) for each in check_lifecycle(life)] == [
         (0, "failed.message"),
@@ -215,7 +218,7 @@ def test_several_faults_are_all_told() -> None:
 
 
 def legal_words() -> Iterator[tuple[str, ...]]:
-    """Every life, by hand: each state kept for one or two looks, and what may follow it."""
+    """All legal sequences of statuses, written by hand; each state for one or two observations."""
     for waits in product((1, 2), repeat=3):
         submitted, processing, ended = ("submitted",) * waits[0], ("processing",) * waits[1], waits[2]
         yield submitted + ("failed",) * ended
@@ -224,7 +227,7 @@ def legal_words() -> Iterator[tuple[str, ...]]:
 
 
 def test_transitions_against_an_enumeration() -> None:
-    """The judge passes exactly the beginnings of the enumerated lives, of all 4^k words up to six looks."""
+    """Of all sequences of up to six statuses, exactly the prefixes of the enumerated ones are legal."""
     stamps = {"submitted": 0, "processing": 1, "succeed": 2, "failed": 2}
     legal = {word[:length] for word in legal_words() for length in range(1, len(word) + 1)}
     for length in range(1, 5):
@@ -237,7 +240,7 @@ def test_transitions_against_an_enumeration() -> None:
 
 
 def test_tables_agree() -> None:
-    """What is reachable is what transitions lead to; terminal states lead nowhere."""
+    """REACHABLE is the closure of TRANSITIONS; terminal states have no transition."""
     assert {status for status in TaskStatus if not TRANSITIONS[status]} == {"succeed", "failed"}
     for status, later in REACHABLE.items():
         assert TRANSITIONS[status] | {status} <= later

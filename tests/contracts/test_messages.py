@@ -1,4 +1,4 @@
-"""Messages: what is written can be read back; reading is lenient; nothing unknown is lost."""
+"""Messages: round trips, lenient parsing, unknown fields."""
 
 import json
 from contextlib import suppress
@@ -18,7 +18,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-# Names that no message has, so that an extra never stands for a declared field.
+# Names of extra fields, which differ from all declared fields.
 extras = st.dictionaries(st.text(max_size=6).map("x_".__add__), plain, max_size=2)
 images = st.builds(ResultImage, index=st.integers(0, 9), url=words, extra=extras)
 tasks = st.builds(
@@ -38,7 +38,7 @@ tasks = st.builds(
 @share(0.6)
 @given(tasks)
 def test_task_round_trip(task: TaskMessage) -> None:
-    """A task written, sent as JSON and read again is the same task."""
+    """A task is unchanged after `to_wire`, JSON and `from_wire`."""
     wire = json.loads(json.dumps(task.to_wire()))
     assert TaskMessage.from_wire(wire) == task
 
@@ -46,7 +46,7 @@ def test_task_round_trip(task: TaskMessage) -> None:
 @share(0.6)
 @given(tasks)
 def test_create_answers_have_no_result(task: TaskMessage) -> None:
-    """Without its result a task lacks that key and differs in nothing else."""
+    """`with_result=False` leaves out `task_result` and nothing else."""
     whole, bare = task.to_wire(), task.to_wire(with_result=False)
     assert {key: value for key, value in whole.items() if key != "task_result"} == bare
 
@@ -58,21 +58,21 @@ def test_create_answers_have_no_result(task: TaskMessage) -> None:
     )
 )
 def test_envelope_round_trip(envelope: Envelope) -> None:
-    """An envelope written, sent as JSON and read again is the same envelope."""
+    """An envelope is unchanged after `to_wire`, JSON and `from_wire`."""
     assert Envelope.from_wire(json.loads(json.dumps(envelope.to_wire()))) == envelope
 
 
 @share(0.6)
 @given(plain)
 def test_reading_anything(wire: object) -> None:
-    """Whatever JSON comes, it is read or refused as malformed; no other error."""
+    """Any JSON value is parsed or raises MalformedMessage; no other error."""
     for reader in (TaskMessage.from_wire, Envelope.from_wire):
         with suppress(MalformedMessage):
             reader(wire)
 
 
 def test_unknown_fields_survive() -> None:
-    """What a later version of the service adds is kept, at the task and at each picture."""
+    """Unknown fields of a task and of each picture are kept."""
     wire = {
         "task_id": "1",
         "task_status": "succeed",
@@ -91,7 +91,7 @@ def test_unknown_fields_survive() -> None:
 
 
 def test_everything_optional_may_be_missing() -> None:
-    """Id and status are enough."""
+    """A task needs only its id and status."""
     task = TaskMessage.from_wire({"task_id": "1", "task_status": "submitted"})
     assert task == TaskMessage(task_id="1", task_status=TaskStatus.SUBMITTED)
 
@@ -115,8 +115,8 @@ def test_everything_optional_may_be_missing() -> None:
         ({"task_status": "succeeded"}, "task_status", "succeeded"),
     ],
 )
-def test_odd_values_are_taken_for_absent(changes: dict[str, object], reader: str, expected: object) -> None:
-    """Optional parts of a wrong type are absent; an unknown status stays as it is."""
+def test_wrong_types_count_as_absent(changes: dict[str, object], reader: str, expected: object) -> None:
+    """Optional parts of a wrong type count as absent; an unknown status stays a string."""
     task = TaskMessage.from_wire({"task_id": "1", "task_status": "submitted"} | changes)
     assert getattr(task, reader) == expected
 
@@ -140,7 +140,7 @@ def test_odd_values_are_taken_for_absent(changes: dict[str, object], reader: str
     ],
 )
 def test_malformed_tasks_name_the_field(wire: object, name: str) -> None:
-    """What nobody can do without is named when it is missing."""
+    """The error names the missing or malformed field."""
     with pytest.raises(MalformedMessage) as caught:
         TaskMessage.from_wire(wire)
     assert name in str(caught.value)
@@ -148,13 +148,13 @@ def test_malformed_tasks_name_the_field(wire: object, name: str) -> None:
 
 @pytest.mark.parametrize("code", [None, "0", 0.0, True, [], "task_not_exist"])
 def test_envelopes_need_a_whole_code(code: object) -> None:
-    """The other two error shapes are no envelope, and are told apart by this."""
+    """Without an integer `code`, as in the other two error shapes, a body is not an envelope."""
     with pytest.raises(MalformedMessage, match="code"):
         Envelope.from_wire({"code": code, "message": "m"})
 
 
-def test_pictures_without_position_take_their_place() -> None:
-    """Two published answers lack `index`: the place in the list stands for it."""
+def test_pictures_without_index() -> None:
+    """Without `index`, the position in the list is used."""
     result = {"images": [{"url": "https://a/0"}, {"url": "https://a/1", "index": 1}, {"url": "https://a/2"}]}
     task = TaskMessage.from_wire({"task_id": "1", "task_status": "succeed", "task_result": result})
     assert [image.index for image in task.images] == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what is checked in is what is derived; it is valid; its examples are true."""
+"""The OpenAPI document: the committed files are up to date and valid, and the examples fit the schemas."""
 
 import json
 import os
@@ -32,12 +32,12 @@ every_gateway = pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway:
 
 @every_gateway
 def test_file_is_the_derivation(gateway: Gateway) -> None:
-    """After a change of declarations: `make openapi`."""
+    """On failure: `make openapi`."""
     assert FILES[gateway.name].read_bytes() == render(build(gateway)).encode()
 
 
 def test_rendering_is_stable() -> None:
-    """Two builds give the same bytes: two spaces, plain characters, one last newline."""
+    """Two builds are equal: two spaces, no escapes, one final newline."""
     text = render(build())
     assert text == render(build())
     assert text.startswith('{\n  "openapi": "3.1.0"')
@@ -49,13 +49,13 @@ def test_rendering_is_stable() -> None:
 
 @every_gateway
 def test_document_is_valid(gateway: Gateway) -> None:
-    """openapi-spec-validator accepts it."""
+    """openapi-spec-validator accepts the document."""
     validate_document(json.loads(render(build(gateway))))
 
 
 @every_gateway
 def test_schemas_are_schemas(gateway: Gateway) -> None:
-    """Every schema of the document is one, by the meta-schema of JSON Schema 2020-12."""
+    """Every schema of the document is valid by the meta-schema of JSON Schema 2020-12."""
     for schema in DOCUMENTS[gateway.name]["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
@@ -80,15 +80,15 @@ EXAMPLES = [
 @pytest.mark.parametrize(
     ("path", "gateway", "schema", "value"), EXAMPLES, ids=[path for path, *_ in EXAMPLES]
 )
-def test_examples_are_true(path: str, gateway: str, schema: dict[str, Any], value: object) -> None:
-    """Every example fits the schema beside it."""
+def test_examples_fit_their_schemas(path: str, gateway: str, schema: dict[str, Any], value: object) -> None:
+    """Every example fits its schema."""
     components = DOCUMENTS[gateway]["components"]
     Draft202012Validator(schema | {"components": components}).validate(value)
 
 
 @every_gateway
 def test_request_examples_are_valid_requests(gateway: Gateway) -> None:
-    """Every example breaks no rule, by the contract itself too; the one with every field has every field."""
+    """No example breaks a rule of the contract; the example 'every field' has every field."""
     for route in gateway.routes:
         (operation,) = route.operations
         post = DOCUMENTS[gateway.name]["paths"][gateway.path(route)]["post"]
@@ -101,14 +101,14 @@ def test_request_examples_are_valid_requests(gateway: Gateway) -> None:
 
 
 def test_page_example() -> None:
-    """The page's own example is there: one address four times."""
+    """The example of CometAPI's page is included: one URL four times."""
     content = DOCUMENT["paths"][CREATE]["post"]["requestBody"]["content"]["application/json"]
     item = {"subject_image": "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"}
     assert content["examples"]["page"]["value"] == {"subject_image_list": [item] * 4}
 
 
 def test_operations() -> None:
-    """Each route can be created on and queried, by bearer key, and ids are unique."""
+    """Each route has a create and a query operation with bearer authentication; operation ids are unique."""
     assert list(DOCUMENT["paths"]) == [
         CREATE,
         QUERY,
@@ -131,7 +131,7 @@ def test_operations() -> None:
 
 
 def test_kling_lists_finds_external_ids_and_takes_tokens() -> None:
-    """What only Kling has is in its document only, and what only CometAPI has is not."""
+    """Lists, external ids and tokens are only in Kling's document, CometAPI's features only in CometAPI's."""
     create, query = KLING_CREATE, KLING_CREATE + "/{task_id}"
     listing = KLING_DOCUMENT["paths"][create]["get"]
     assert [each["name"] for each in listing["parameters"]] == ["pageNum", "pageSize"]
@@ -152,20 +152,20 @@ def test_kling_lists_finds_external_ids_and_takes_tokens() -> None:
 
 
 def test_a_page_number_may_be_left_blank() -> None:
-    """`?pageNum=` is the first page, as the empty string in a body is an absent field."""
+    """`?pageNum=` is valid, as the empty string is for an optional field of a body."""
     for parameter in KLING_DOCUMENT["paths"][KLING_CREATE]["get"]["parameters"]:
         assert Draft202012Validator(parameter["schema"]).is_valid("")
         assert not Draft202012Validator(parameter["schema"]).is_valid(0)
 
 
 def test_a_required_text_is_not_empty() -> None:
-    """The empty string is what is not given: text-to-image needs a prompt."""
+    """The schema refuses an empty required text: the prompt of text-to-image."""
     schema = Draft202012Validator(KLING_DOCUMENT["components"]["schemas"]["TextToImageRequest"])
     assert [schema.is_valid({"prompt": prompt}) for prompt in ("", "a")] == [False, True]
 
 
 def test_links_lead_to_the_query() -> None:
-    """A created task is queried by the id in the answer, and may be queried again."""
+    """Links lead from the create response to the query, and from the query to itself."""
     for path, item in DOCUMENT["paths"].items():
         for operation in (item.get("post"), item.get("get")):
             if operation is None or path.endswith("/costs"):
@@ -177,7 +177,7 @@ def test_links_lead_to_the_query() -> None:
 
 
 def test_callback_is_the_bare_task() -> None:
-    """Every change is posted to the address of the request, without envelope and without our key."""
+    """The callback goes to the URL of the request, without an envelope and without the key."""
     callback = DOCUMENT["paths"][CREATE]["post"]["callbacks"]["taskChanged"]
     post = callback["{$request.body#/callback_url}"]["post"]
     content = post["requestBody"]["content"]["application/json"]
@@ -187,7 +187,7 @@ def test_callback_is_the_bare_task() -> None:
 
 
 def test_every_refusal_is_documented() -> None:
-    """Each situation of the gateway's table is under its status, with a body of its shape."""
+    """Each refusal of the gateway is documented under its status, with a body of its shape."""
     responses = DOCUMENT["components"]["responses"].values()
     found = [name for each in responses for name in each["content"]["application/json"]["examples"]]
     assert sorted(found) == sorted(reason.value for reason in COMETAPI.refusals)
@@ -201,15 +201,15 @@ def test_every_refusal_is_documented() -> None:
 
 
 def test_page_fields_of_the_answer() -> None:
-    """Every field of the page's answer is described."""
+    """Every field of the response on CometAPI's page is described."""
     schemas = DOCUMENT["components"]["schemas"]
     assert list(schemas["TaskCreated"]["properties"]) == ["code", "message", "request_id", "data"]
     assert {"task_id", "task_status", "created_at", "updated_at"} <= set(schemas["Task"]["properties"])
 
 
 @every_gateway
-def test_every_field_tells_its_source(gateway: Gateway) -> None:
-    """Every property of a request and an answer says where it is known from; an alias names its field."""
+def test_every_field_has_a_source(gateway: Gateway) -> None:
+    """Every property of requests and responses has an `x-source`; an alias names its field."""
     for name, schema in DOCUMENTS[gateway.name]["components"]["schemas"].items():
         for field, part in schema["properties"].items():
             if name != "CometError":
@@ -228,7 +228,7 @@ def test_every_rule_is_in_the_document() -> None:
 
 @pytest.mark.parametrize("flags", [[], ["--gateway", "cometapi"], ["--gateway", "kling"]])
 def test_command_prints_the_file(flags: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """`kling-contracts openapi` prints the file of the gateway, byte for byte."""
+    """`kling-contracts openapi` prints the committed file of the gateway."""
     assert main(["openapi", *flags]) == 0
     out, err = capfdbinary.readouterr()
     assert out == FILES[flags[1] if flags else "cometapi"].read_bytes()
@@ -237,7 +237,7 @@ def test_command_prints_the_file(flags: list[str], capfdbinary: pytest.CaptureFi
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["openapi", "extra"], ["openapi", "--gateway", "x"]])
 def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit status 2 and a hint, no traceback."""
+    """Exit status 2 and the usage, without a traceback."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
@@ -245,7 +245,7 @@ def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
 
 
 def test_module_survives_a_closed_pipe() -> None:
-    """`python -m kling_contracts openapi | head -1` in a poor locale: one line and no traceback."""
+    """`python -m kling_contracts openapi | head -1` in an ASCII locale prints one line and no traceback."""
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     with subprocess.Popen(
         [sys.executable, "-m", "kling_contracts", "openapi"],

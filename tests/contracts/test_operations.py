@@ -1,4 +1,4 @@
-"""The operations, a second time and typed by hand: what each rule says, on whose word; plain generation."""
+"""The operations, typed by hand a second time: sentence and source of each rule; plain generation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ RATIOS = "16:9, 9:16, 1:1, 4:3, 3:4, 3:2, 2:3, 21:9"
 
 def picture(name: str, source: str) -> dict[str, tuple[str, str]]:
     return {
-        f"{name}.type": (f"{name} must be a string", source),
-        f"{name}.url": (f"{name} names a host where it is a URL", "assumed"),
+        f"{name}.type": (f"{name} is a string", source),
+        f"{name}.url": (f"{name} is an absolute http(s) URL if it begins with http(s)://", "assumed"),
         f"{name}.base64": (f"{name} is a URL or raw base64", "captured"),
         f"{name}.max_bytes": (f"{name} has at most 10 MB", "official"),
         f"{name}.format": (f"{name} is a PNG or JPEG", "official"),
-        f"{name}.min_side": (f"{name} is at least 300 pixels wide and high", "official"),
-        f"{name}.shape": (f"{name} has sides between 1:2.5 and 2.5:1", "official"),
+        f"{name}.min_side": (f"{name} is at least 300 px on each side", "official"),
+        f"{name}.shape": (f"{name} has an aspect ratio between 1:2.5 and 2.5:1", "official"),
     }
 
 
@@ -31,33 +31,33 @@ def subjects(minimum: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     name = "subject_image_list"
     return {
         "body.type": ("the request body is a JSON object", "seed"),
-        f"{name}.required": (f"{name} must be given", "seed"),
-        f"{name}.type": (f"{name} must be an array", "seed"),
+        f"{name}.required": (f"{name} is given", "seed"),
+        f"{name}.type": (f"{name} is an array", "seed"),
         **minimum,
         f"{name}.max_items": (f"{name} has at most 4 images", "seed"),
-        f"{name}.item_type": (f"{name} holds objects with subject_image", "seed"),
-        "subject_image.required": ("subject_image must be given", "seed"),
+        f"{name}.item_type": (f"{name} is a list of objects with the key subject_image", "seed"),
+        "subject_image.required": ("subject_image is given", "seed"),
         **picture("subject_image", "seed"),
     }
 
 
 SHARED = {
-    "n.type": ("n must be an integer", "seed"),
+    "n.type": ("n is an integer", "seed"),
     "n.integer": ("n is a whole number", "seed"),
     "n.minimum": ("n is at least 1", "official"),
     "n.maximum": ("n is at most 9", "official"),
-    "aspect_ratio.type": ("aspect_ratio must be a string", "seed"),
+    "aspect_ratio.type": ("aspect_ratio is a string", "seed"),
     "aspect_ratio.enum": (f"aspect_ratio is one of {RATIOS}", "seed"),
-    "callback_url.type": ("callback_url must be a string", "seed"),
-    "callback_url.unicode": ("callback_url must be valid Unicode text", "assumed"),
+    "callback_url.type": ("callback_url is a string", "seed"),
+    "callback_url.unicode": ("callback_url is valid Unicode text", "assumed"),
     "callback_url.url": ("callback_url is an absolute http(s) URL", "assumed"),
-    "external_task_id.type": ("external_task_id must be a string", "seed"),
-    "external_task_id.unicode": ("external_task_id must be valid Unicode text", "assumed"),
+    "external_task_id.type": ("external_task_id is a string", "seed"),
+    "external_task_id.unicode": ("external_task_id is valid Unicode text", "assumed"),
     "body.unicode": ("every string in the body is valid Unicode text", "assumed"),
 }
 PROMPT = {
-    "prompt.type": ("prompt must be a string", "seed"),
-    "prompt.unicode": ("prompt must be valid Unicode text", "assumed"),
+    "prompt.type": ("prompt is a string", "seed"),
+    "prompt.unicode": ("prompt is valid Unicode text", "assumed"),
     "prompt.max_length": ("prompt has at most 2500 characters", "seed"),
 }
 RULES = {
@@ -65,8 +65,8 @@ RULES = {
         **subjects(
             {"subject_image_list.min_items": ("subject_image_list has at least 2 images", "seed")},
         ),
-        "model_name.type": ("model_name must be a string", "seed"),
-        "model_name.enum": ("model_name is one of kling-v2", "seed"),
+        "model_name.type": ("model_name is a string", "seed"),
+        "model_name.enum": ("model_name is kling-v2", "seed"),
         **PROMPT,
         **picture("scence_image", "seed"),
         **picture("style_image", "seed"),
@@ -74,7 +74,7 @@ RULES = {
     },
     "multi-image2image": {
         **subjects({}),
-        "model_name.type": ("model_name must be a string", "seed"),
+        "model_name.type": ("model_name is a string", "seed"),
         "model_name.enum": ("model_name is one of kling-v2, kling-v2-1", "official"),
         **PROMPT,
         **picture("scene_image", "official"),
@@ -83,23 +83,23 @@ RULES = {
     },
     "text-to-image": {
         "body.type": ("the request body is a JSON object", "seed"),
-        "model_name.type": ("model_name must be a string", "official"),
+        "model_name.type": ("model_name is a string", "official"),
         "model_name.enum": ("model_name is one of kling-v2-1, kling-v3", "official"),
-        "prompt.required": ("prompt must be given", "official"),
-        "prompt.type": ("prompt must be a string", "official"),
-        "prompt.unicode": ("prompt must be valid Unicode text", "assumed"),
+        "prompt.required": ("prompt is given", "official"),
+        "prompt.type": ("prompt is a string", "official"),
+        "prompt.unicode": ("prompt is valid Unicode text", "assumed"),
         "prompt.max_length": ("prompt has at most 2500 characters", "official"),
-        "negative_prompt.type": ("negative_prompt must be a string", "official"),
-        "negative_prompt.unicode": ("negative_prompt must be valid Unicode text", "assumed"),
+        "negative_prompt.type": ("negative_prompt is a string", "official"),
+        "negative_prompt.unicode": ("negative_prompt is valid Unicode text", "assumed"),
         "negative_prompt.max_length": ("negative_prompt has at most 2500 characters", "official"),
         **picture("image", "official"),
-        "image_reference.type": ("image_reference must be a string", "official"),
+        "image_reference.type": ("image_reference is a string", "official"),
         "image_reference.enum": ("image_reference is one of subject, face", "official"),
-        "image_fidelity.type": ("image_fidelity must be a number", "official"),
+        "image_fidelity.type": ("image_fidelity is a number", "official"),
         "image_fidelity.range": ("image_fidelity is between 0 and 1", "official"),
-        "human_fidelity.type": ("human_fidelity must be a number", "official"),
+        "human_fidelity.type": ("human_fidelity is a number", "official"),
         "human_fidelity.range": ("human_fidelity is between 0 and 1", "official"),
-        "resolution.type": ("resolution must be a string", "official"),
+        "resolution.type": ("resolution is a string", "official"),
         "resolution.enum": ("resolution is one of 1k, 2k", "official"),
         **SHARED,
     },
@@ -111,15 +111,15 @@ operation_named = pytest.mark.parametrize("operation", EVERY, ids=[each.name for
 @operation_named
 def test_every_rule_is_as_typed_here(operation: Operation) -> None:
     """The ids in order, the sentences, and the kind of evidence."""
-    said = [(rule.id, (rule.sentence, rule.source.origin.value)) for rule in operation.rules.values()]
-    assert said == list(RULES[operation.name].items())
+    actual = [(rule.id, (rule.sentence, rule.source.origin.value)) for rule in operation.rules.values()]
+    assert actual == list(RULES[operation.name].items())
 
 
 @operation_named
 def test_only_bad_pictures_fail_later(operation: Operation) -> None:
     later = {rule.id.partition(".")[2] for rule in operation.rules.values() if rule.effect is Effect.FAILS}
     assert later == {"format", "min_side", "shape"}
-    # Only these have a figure or a list to fill into the text of their refusal.
+    # Only these have a limit in the text of the error response.
     limited = {rule.id.partition(".")[2] for rule in operation.rules.values() if rule.limit}
     assert limited - {"min_items", "max_items", "item_type", "required", "range"} == {
         *("type", "enum", "max_bytes", "max_length", "minimum", "maximum"),
@@ -129,7 +129,7 @@ def test_only_bad_pictures_fail_later(operation: Operation) -> None:
 
 
 def test_operations_are_as_typed_here() -> None:
-    """Name, tail, selector, units for each picture, and what is taken for a field that was not given."""
+    """Name, tail, selector, units per picture, and defaults."""
     assert [(each.name, each.tail, each.selector, each.units_per_image.value) for each in EVERY] == [
         ("multi-image", "images/generations", "subject_image_list", 16),
         ("multi-image2image", "images/multi-image2image", None, 16),
@@ -145,7 +145,7 @@ def test_operations_are_as_typed_here() -> None:
     assert aliases == {"scence_image": ("scene_image",), "scene_image": ("scence_image",)}
 
 
-def test_an_operation_tells_its_fields_by_name() -> None:
+def test_fields_by_name() -> None:
     assert MULTI_IMAGE.field("n").name == "n"
     with pytest.raises(StopIteration):
         MULTI_IMAGE.field("m")
@@ -206,7 +206,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("row", PLAIN, ids=[row.name.encode("ascii", "replace").decode() for row in PLAIN])
 def test_plain_generation(row: Row) -> None:
-    """Each value breaks the rule due and no other; a good one is read as it was given."""
+    """Each invalid value breaks exactly the expected rule; a valid one is not changed."""
     reading = TEXT_TO_IMAGE.read({"prompt": "at sea", **row.fields})
     assert tuple(violation.rule.id for violation in reading.violations) == row.due
     ((name, value),) = (row.fields or {"prompt": "at sea"}).items()
@@ -220,11 +220,11 @@ def test_plain_generation_needs_a_prompt() -> None:
     assert [each.message for each in validate(unknown, TEXT_TO_IMAGE)] == ["model is not supported"]
 
 
-# -- what fields say about themselves in JSON Schema
+# -- JSON Schemas of fields
 
 
 def test_schemas_of_fields_are_as_typed_here() -> None:
-    """All but the patterns, which have tests of their own."""
+    """All keywords except patterns, which other tests cover."""
     found = {
         field.name: dict(field.schema()) for each in (MULTI_IMAGE, TEXT_TO_IMAGE) for field in each.fields
     }
@@ -251,7 +251,7 @@ def test_schemas_of_fields_are_as_typed_here() -> None:
     assert found == {
         "subject_image_list": {"type": "array", "minItems": 2, "maxItems": 4},
         "model_name": {"type": "string", "enum": ["kling-v2-1", "kling-v3"]},
-        "prompt": {"type": "string", "minLength": 1, "maxLength": 2500},  # it is required there
+        "prompt": {"type": "string", "minLength": 1, "maxLength": 2500},  # required in text-to-image
         "negative_prompt": {"type": "string", "maxLength": 2500},
         "image": {"type": "string"},
         "image_reference": {"type": "string", "enum": ["subject", "face"]},

@@ -1,4 +1,4 @@
-"""What importing `kling_contracts` loads."""
+"""Imports of `kling_contracts`: loaded modules and public names."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import pytest
 import kling_contracts
 from tests.import_graph import MODULES
 
-# Derived from the core with the help of libraries: not part of it.
+# Modules that need third-party libraries; not part of the core.
 DERIVED = (
     "checks",
     "client_suite",
-    "field_strategies",
-    "object_strategies",
-    "picture_strategies",
     "schemathesis_hooks",
     "strategies",
     "verify",
@@ -32,7 +29,7 @@ CORE = [
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    """The package and all its core modules load none of the heavy libraries, nor our other packages."""
+    """The package and its core modules import no heavy libraries and no other package of the project."""
     script = f"""
 import sys
 import kling_contracts
@@ -41,7 +38,7 @@ import {", ".join(CORE)}
 heavy = "httpx hypothesis jsonschema pytest PIL respx kling_mock kling_client".split()
 print([name for name in heavy if name in sys.modules])
 """
-    # Importlib mode leaves sys.path alone: the folder that holds the package is named instead.
+    # pytest's importlib mode does not change sys.path, so the subprocess starts in the package's folder.
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
@@ -53,7 +50,7 @@ print([name for name in heavy if name in sys.modules])
 
 
 def test_public_names() -> None:
-    """Every promised name is there, and a wrong one is an AttributeError."""
+    """Every public name can be imported; an unknown one raises AttributeError."""
     for name in kling_contracts.__all__:
         assert getattr(kling_contracts, name) is not None
     assert sorted(dir(kling_contracts)) == sorted(kling_contracts.__all__)

@@ -1,4 +1,4 @@
-"""Results of every kind: messages read and write them, and the judge of the life cycle knows their rules."""
+"""Results of every kind: round trips, and the rules of the life cycle about them."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ MEDIA = [kind for kind in ResultKind if not kind.drawn]
 DRAWN = [kind for kind in ResultKind if kind.drawn]
 
 words = st.text(min_size=1, max_size=9)
-# Names that no result has.
+# Names of extra fields, which differ from all declared fields.
 extras = st.dictionaries(words.map("x_".__add__), st.integers() | words, max_size=2)
 images = st.lists(st.builds(ResultImage, index=st.integers(0, 9), url=words, extra=extras), min_size=1)
 media = st.builds(
@@ -38,7 +38,7 @@ media = st.builds(
 
 
 def wire_of(kind: ResultKind, **changes: object) -> dict[str, object]:
-    """A task that has succeeded with results of a kind; `changes` are made to the last of them."""
+    """A succeeded task with results of a kind; `changes` apply to the last result."""
     results = [
         result_object(kind, at, f"https://a/{at}", media_id=f"9{at}", duration="5.1") for at in range(2)
     ]
@@ -57,7 +57,7 @@ def broken_by(wire: dict[str, object], kind: ResultKind, n: int | None = 2) -> l
 def test_round_trip(
     kind: ResultKind, drawn: list[ResultImage], other: list[ResultMedia], extra: dict[str, object]
 ) -> None:
-    """Results of every kind, and what else `task_result` holds, are the same when read again."""
+    """Results of every kind, and unknown keys of `task_result`, are unchanged after a round trip."""
     task = TaskMessage(
         task_id="1",
         task_status=TaskStatus.SUCCEED,
@@ -74,7 +74,7 @@ def test_round_trip(
 
 
 def test_a_published_video_is_read_and_written() -> None:
-    """The form of the official page, with a watermark beside it, which is kept."""
+    """The format of the official page; its unknown key for a watermark is kept."""
     video = {"id": "7b8", "url": "https://a/v.mp4", "duration": "5.041", "watermark_url": "https://a/w.mp4"}
     wire = task_object("1", "succeed", BORN, BORN, results=[video], kind=ResultKind.VIDEOS, with_result=True)
     task = TaskMessage.from_wire(wire)
@@ -97,7 +97,7 @@ def test_series_are_pictures() -> None:
 
 
 def test_videos_and_audios_may_come_together() -> None:
-    """A sound for a video comes with that video. It is right for an operation of either kind."""
+    """A task may have videos and audios; it is valid for operations of either kind."""
     video = {"id": "1", "url": "https://a/v", "duration": "5"}
     audio = {"id": "2", "url": "https://a/a", "duration": "5"}
     wire = wire_of(ResultKind.VIDEOS) | {"task_result": {"videos": [video], "audios": [audio]}}
@@ -128,8 +128,8 @@ def test_right_results_of_each_kind(kind: ResultKind) -> None:
 
 @pytest.mark.parametrize("kind", ResultKind)
 @pytest.mark.parametrize("other", ResultKind)
-def test_results_of_another_kind_are_none(kind: ResultKind, other: ResultKind) -> None:
-    """A reader of videos finds nothing under `images`."""
+def test_results_of_another_kind_do_not_count(kind: ResultKind, other: ResultKind) -> None:
+    """Results of another kind do not count: a task without videos has no results of that kind."""
     found = broken_by(wire_of(other), kind, n=None)
     assert found == ([] if other is kind else ["images.presence"])
 
@@ -152,8 +152,8 @@ def test_results_of_another_kind_are_none(kind: ResultKind, other: ResultKind) -
         ("images.absolute", {"url": "/1"}),
     ],
 )
-def test_what_is_wrong_with_media(kind: ResultKind, rule: str, changes: dict[str, object]) -> None:
-    """Each rule has a video and an audio that break it and nothing else."""
+def test_rules_about_media(kind: ResultKind, rule: str, changes: dict[str, object]) -> None:
+    """Each rule about media has a video and an audio that break only this rule."""
     assert broken_by(wire_of(kind, **changes), kind) == [rule]
 
 
@@ -164,7 +164,7 @@ def test_the_number_of_results(kind: ResultKind) -> None:
 
 @pytest.mark.parametrize("kind", ResultKind)
 def test_results_never_change(kind: ResultKind) -> None:
-    """The answer about an ended task is stable, whatever it holds."""
+    """Results of a finished task must not change, whatever their kind."""
     task = TaskMessage.from_wire(wire_of(kind))
     other = TaskMessage.from_wire(wire_of(kind, url="https://a/new"))
     assert [each.rule for each in check_lifecycle([task, other], kind=kind)] == ["state.stable"]

@@ -1,4 +1,4 @@
-"""Every rule says what it demands, how it is told, and where it is known from."""
+"""Completeness of rules and gateways: sentence, requirement, wording, source, error code."""
 
 import pytest
 
@@ -13,10 +13,10 @@ gateways = pytest.mark.parametrize("gateway", GATEWAYS, ids=[each.name for each 
 
 @operations
 def test_rule_ids_are_unique(operation: Operation) -> None:
-    """No two rules of an operation share an id, and every id begins with what it is about."""
+    """Rule ids of an operation are unique, and begin with the name of a field."""
     ids = [rule.id for field in operation.fields for rule in field.rules]
     assert len(set(ids)) == len(ids)
-    assert len(operation.rules) == len(ids) + 2  # and two about the body
+    assert len(operation.rules) == len(ids) + 2  # and two rules about the body
     names = {field.name for field in operation.fields} | {"subject_image", "body"}
     assert {rule_id.split(".")[0] for rule_id in operation.rules} <= names
 
@@ -36,7 +36,7 @@ def test_rules_are_complete(operation: Operation) -> None:
 
 @operations
 def test_fields_are_complete(operation: Operation) -> None:
-    """Every field is described and has a source; names and aliases never clash; defaults are valid."""
+    """Every field has a description and a source; names and aliases are unique; defaults are valid."""
     names = [name for field in operation.fields for name in (field.name, *field.aliases)]
     assert len(set(names)) == len(names)
     assert operation.keys == set(names)
@@ -48,7 +48,7 @@ def test_fields_are_complete(operation: Operation) -> None:
 
 
 def test_the_page_is_covered() -> None:
-    """The fields are those of the page, in its order and spelling."""
+    """The fields are those of CometAPI's page, in its order and spelling."""
     assert [field.name for field in OPERATIONS[0].fields] == [
         "subject_image_list",
         "model_name",
@@ -64,10 +64,10 @@ def test_the_page_is_covered() -> None:
 
 
 @gateways
-def test_gateways_answer_every_situation(gateway: Gateway) -> None:
-    """Each situation has a refusal, with the keys of its shape; tokens only where they are taken."""
-    due = [each for each in RefusalReason if gateway.takes_tokens or each not in TOKEN_REASONS]
-    assert list(gateway.refusals) == due
+def test_gateways_have_every_refusal(gateway: Gateway) -> None:
+    """Each reason has an error response of its shape; those about tokens if the gateway accepts tokens."""
+    expected = [each for each in RefusalReason if gateway.takes_tokens or each not in TOKEN_REASONS]
+    assert list(gateway.refusals) == expected
     keys = {
         ErrorShape.KLING: {"code", "message", "request_id"},
         ErrorShape.TASK: {"code", "message", "data"},
@@ -81,7 +81,7 @@ def test_gateways_answer_every_situation(gateway: Gateway) -> None:
 
 
 def test_confidence_follows_from_the_origin() -> None:
-    """An assumption is never more than a low confidence."""
+    """Confidence is low if and only if the origin is `assumed`."""
     for operation in OPERATIONS:
         for rule in operation.rules.values():
             assumed = rule.source.origin is Origin.ASSUMED
@@ -89,14 +89,21 @@ def test_confidence_follows_from_the_origin() -> None:
             assert str(rule.source).startswith(rule.source.origin)
 
 
-def test_a_violation_tells_what_came_of_it() -> None:
-    rule = Rule(id="n.minimum", sentence="n is at least 1", source=ASSUMED, wording=EMPTY)
+def test_violations() -> None:
+    rule = Rule(
+        id="n.minimum",
+        sentence="n is at least 1",
+        requirement="must be at least 1",
+        source=ASSUMED,
+        wording=EMPTY,
+    )
     broken = Violation("n", rule, "0", "n cannot be empty")
     assert (broken.status, broken.code) == (400, 1201)
-    assert str(broken) == "n: n is at least 1 (got 0)"
+    assert str(broken) == "n: must be at least 1; got 0"
+    assert str(broken._replace(received="it is missing")) == "n: must be at least 1; it is missing"
 
 
-def test_a_reading_takes_null_for_absent_unless_told() -> None:
+def test_null_is_absent_by_default() -> None:
     values: tuple[object, ...] = (None, "", 0, False)
     assert [ValidationResult().absent(value) for value in values] == [True, True, False, False]
     assert [ValidationResult(null_is_absent=False).absent(value) for value in values[:2]] == [False, True]

@@ -1,4 +1,4 @@
-"""The strategies: true to their tags, complete, and sharp enough to catch small mistakes of a validator."""
+"""The strategies: right verdicts, complete classes, and counterexamples for small mistakes of a validator."""
 
 import json
 from collections import Counter
@@ -39,7 +39,7 @@ def rules_broken(body: object, operation: Operation = MULTI_IMAGE) -> list[str]:
 
 @operations
 def test_valid_requests_are_valid(operation: Operation) -> None:
-    """A valid request breaks no rule, and now and then has every field."""
+    """Valid requests break no rule, and some have every field."""
     keys: Counter[str] = Counter()
 
     @settings(CI, max_examples=150)
@@ -53,18 +53,18 @@ def test_valid_requests_are_valid(operation: Operation) -> None:
 
 
 def due(case: Tagged) -> list[str]:
-    """The rules that a request is said to break."""
+    """The rules that a request must break."""
     return [] if isinstance(case, BoundaryRequest) else [case.rule_id]
 
 
-def test_requests_are_what_they_say(sample: list[Tagged]) -> None:
-    """Each request breaks exactly the rule it names, or, on a limit, none."""
+def test_requests_break_their_rule(sample: list[Tagged]) -> None:
+    """Each request breaks exactly its rule, or none if it is on a limit."""
     wrong = [case.label for case in sample if rules_broken(case.body) != due(case)]
     assert wrong == []
 
 
 def test_every_class_occurs(sample: list[Tagged]) -> None:
-    """No class of requests exists on paper only."""
+    """Every class of requests is drawn."""
     for kind, classes in (
         (BoundaryRequest, boundary_classes()),
         (InvalidRequest, invalid_classes()),
@@ -75,7 +75,7 @@ def test_every_class_occurs(sample: list[Tagged]) -> None:
 
 @pytest.mark.parametrize("strategy", [boundary_requests, invalid_requests, failing_requests])
 def test_requests_of_another_operation(strategy: Callable[..., st.SearchStrategy[Tagged]]) -> None:
-    """The same holds for another table of fields, with nothing written for it."""
+    """The strategies work for another operation without changes."""
 
     @share(0.8)
     @given(strategy(MULTI_IMAGE2IMAGE))
@@ -88,7 +88,7 @@ def test_requests_of_another_operation(strategy: Callable[..., st.SearchStrategy
 
 @operations
 def test_every_rule_can_be_broken(operation: Operation) -> None:
-    """No rule of the operation is out of reach of the strategies."""
+    """The strategies break every rule of the operation."""
     refused = {rule.id for rule in operation.rules.values() if rule.effect is Effect.REFUSED}
     assert {label.partition(": ")[0] for label in invalid_classes(operation)} == refused
     assert {label.partition(": ")[0] for label in failing_classes(operation)} == set(
@@ -97,7 +97,7 @@ def test_every_rule_can_be_broken(operation: Operation) -> None:
 
 
 def test_every_alphabet_is_used() -> None:
-    """The limit of the prompt is approached in seven alphabets, from both sides."""
+    """The limit of the prompt is approached in all seven alphabets, from both sides."""
     alphabets = {"ascii", "space", "accented", "han", "astral", "combining", "joined"}
     for labels in (boundary_classes(), invalid_classes()):
         assert {
@@ -105,8 +105,8 @@ def test_every_alphabet_is_used() -> None:
         } == alphabets
 
 
-def test_status_and_code_are_due() -> None:
-    """An unknown model is the gateway's own matter, the rest goes in Kling's envelope."""
+def test_expected_status_and_code() -> None:
+    """The expected status and code: the gateway's own for an unknown model, Kling's for the rest."""
 
     @share(0.8)
     @given(invalid_requests())
@@ -121,7 +121,7 @@ def test_status_and_code_are_due() -> None:
 
 
 def test_failing_requests_know_their_message() -> None:
-    """The text that is due as `task_status_msg` comes with the request."""
+    """A failing request has the expected `task_status_msg`."""
 
     @share(0.8)
     @given(failing_requests())
@@ -134,7 +134,7 @@ def test_failing_requests_know_their_message() -> None:
 
 
 def test_rules_can_be_chosen() -> None:
-    """A rule id that no such request concerns is an error, not an empty strategy."""
+    """`rules` selects rules; an id without such requests is an error."""
     with pytest.raises(ValueError, match=r"n\.nonsense"):
         invalid_requests(rules=["n.type", "n.nonsense"])
     with pytest.raises(ValueError, match=r"style_image\.format"):
@@ -144,7 +144,7 @@ def test_rules_can_be_chosen() -> None:
 
 
 def test_external_ids_are_new() -> None:
-    """No id comes twice, and each begins with the name of the run."""
+    """External ids are unique, and begin with the name of the run."""
     seen: list[str] = []
 
     @settings(CI, max_examples=80)
@@ -160,7 +160,7 @@ def test_external_ids_are_new() -> None:
 
 
 def test_requests_share_nothing() -> None:
-    """A test that spoils its request does not spoil the next."""
+    """A test can change its request without an effect on the next one."""
 
     @share(0.8)
     @given(invalid_requests())
@@ -178,7 +178,7 @@ def test_requests_share_nothing() -> None:
 
 
 def test_bulky_requests_print_shortly(sample: list[Tagged]) -> None:
-    """A picture of 10 MB prints as the call that makes it, and is JSON text like any other."""
+    """The repr of a 10 MB picture is the expression that creates it; JSON has the whole text."""
     case = next(case for case in sample if case.label == "style_image.max_bytes: inline")
     assert len(repr(case.body["style_image"])) < 50  # type: ignore[index]  # an object
     assert "encoded(png(300, 300, 10485760))" in repr(case)
@@ -196,7 +196,7 @@ def minimal(strategy: st.SearchStrategy[Any], condition: Callable[[Any], bool] =
 
 
 def test_valid_requests_shrink_to_the_least() -> None:
-    """Two subjects by URL and no optional field."""
+    """Valid requests shrink to two subjects by URL and no optional field."""
     picture = {"subject_image": "https://example.com/1.png"}
     assert minimal(valid_requests()) == {"subject_image_list": [picture, picture]}
 
@@ -215,19 +215,19 @@ def test_valid_requests_shrink_to_the_least() -> None:
     ],
 )
 def test_invalid_requests_shrink_to_the_limit(rule: str, expected: dict[str, object]) -> None:
-    """The least request that breaks a rule lies just beyond its limit and has nothing else."""
+    """Invalid requests shrink to a value just beyond the limit, and no other field."""
     body = minimal(invalid_requests(rules=[rule])).body
     assert body | {"subject_image_list": len(body["subject_image_list"])} == expected
 
 
 # --- counterexamples: small mistakes of a validator
 
-# Each mistake is told as what it takes a request for; then the right verdict is given on that.
+# A mistake is a function that changes the request before the right validation.
 Mistake = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def on(name: str, change: Callable[[Any], object]) -> Mistake:
-    """A mistake about one field, where it is given at all."""
+    """A mistake about one field; `change` applies to its value, if given."""
 
     def mistaken(body: dict[str, Any]) -> dict[str, Any]:
         return body | {name: change(body[name])} if body.get(name) not in (None, "") else body
@@ -250,7 +250,7 @@ def distinct(items: list[Any]) -> list[Any]:
 
 
 def on_pictures(change: Callable[[str], str]) -> Mistake:
-    """A mistake about the text of every subject."""
+    """A mistake about every subject; `change` applies to its text."""
 
     def changed(item: Any) -> Any:
         picture = item.get("subject_image") if isinstance(item, dict) else None
@@ -314,7 +314,7 @@ MISTAKES: dict[str, Mistake] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_caught(mistake: str, sample: list[Tagged]) -> None:
-    """A validator with one small mistake differs from what some request says about itself."""
+    """A validator with one small mistake disagrees with the verdict of some request."""
     broken = MISTAKES[mistake]
     assert any(
         isinstance(case.body, dict) and rules_broken(broken(case.body)) != due(case) for case in sample
@@ -322,7 +322,7 @@ def test_mistakes_are_caught(mistake: str, sample: list[Tagged]) -> None:
 
 
 def test_plain_text_catches_nothing() -> None:
-    """Why the strategies exist: random text of any length never shows how a validator counts."""
+    """Counterexample: random text does not reveal how a validator counts characters."""
     with pytest.raises(NoSuchExample):
         find(
             st.text(max_size=3000),

@@ -1,4 +1,4 @@
-"""The OpenAPI document of any gateway: valid, its examples true, and particular about kinds of results."""
+"""OpenAPI documents of trial gateways: valid, with valid examples, and strict about kinds of results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.trial_operations import (
     VIDEO,
 )
 
-# The same operation under two paths, and a gateway with nothing but it.
+# One operation under two paths, and a gateway with only that operation.
 TWICE = replace(
     TRIAL, routes=(Route("audio/tts", (SPEECH,), TRIAL_SOURCE), Route("audio/say", (SPEECH,), TRIAL_SOURCE))
 )
@@ -66,7 +66,7 @@ def validator(gateway: Gateway, name: str) -> Draft202012Validator:
 
 @every_gateway
 def test_the_document_is_valid(gateway: Gateway) -> None:
-    """By openapi-spec-validator, which also finds operation ids that are not unique."""
+    """openapi-spec-validator, which also checks unique operation ids, accepts the document."""
     document = document_of(gateway)
     validate_document(document)
     for schema in document["components"]["schemas"].values():
@@ -88,7 +88,7 @@ def test_the_examples_are_true(gateway: Gateway) -> None:
 
 @every_gateway
 def test_the_request_examples_break_no_rule(gateway: Gateway) -> None:
-    """By the contract itself; every operation has them, and the full one has all that can be together."""
+    """Every operation has examples that break no rule; the full one has all fields that may be combined."""
     document = document_of(gateway)
     for route in gateway.routes:
         first, *others = (*route.operations, *(each for each in route.optional if each is gateway.focus))
@@ -109,7 +109,7 @@ def test_the_request_examples_break_no_rule(gateway: Gateway) -> None:
 
 
 def test_the_answer_of_a_synchronous_create_is_the_ended_task() -> None:
-    """With its result, its own success word and ids of its own style; never `submitted`."""
+    """The finished task, with the success message and id format of the operation; never `submitted`."""
     path = document_of(TRIAL)["paths"]["/kling/v1/audio/tts"]
     answer = path["post"]["responses"]["200"]["content"]["application/json"]
     assert answer["schema"] == {"$ref": "#/components/schemas/AudiosTaskEnded"}
@@ -134,7 +134,7 @@ def answer(operation: Operation, status: TaskStatus) -> dict[str, Any]:
 
 
 def test_schemas_refuse_the_wrong_kind_of_result() -> None:
-    """Small faults of a server, one for each thing that the schema demands; without them it is content."""
+    """The schema accepts a valid response, and refuses one mistake for each of its requirements."""
     ended = validator(TRIAL, "AudiosTaskEnded")
     good = answer(SPEECH, TaskStatus.SUCCEED)
     assert ended.is_valid(good)

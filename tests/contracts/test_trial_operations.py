@@ -1,4 +1,4 @@
-"""Trial operations and plain generation: strategies and schemas that are derived work for any declaration."""
+"""Derived strategies and schemas for the trial operations and plain generation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rules_broken(body: object, operation: Operation) -> list[str]:
 
 
 def _multiple_of(_: object, step: float, number: object, __: object) -> Any:
-    """By decimals, as the specification has it; jsonschema divides floats, and 0.3 / 0.1 is not 3 there."""
+    """`multipleOf` with decimals, as specified; jsonschema divides floats, where 0.3 / 0.1 is not 3."""
     known = isinstance(number, int | float) and not isinstance(number, bool)
     if known and Fraction(repr(number)) % Fraction(repr(step)):
         yield ValidationError(f"{number} is not a multiple of {step}")
@@ -58,7 +58,7 @@ def test_the_gateway_offers_them(operation: Operation) -> None:
 
 @operations
 def test_valid_requests(operation: Operation) -> None:
-    """They break no rule, the schema accepts them, and now and then each name of a field is used."""
+    """Valid requests break no rule, the schema accepts them, and they use every name of a field."""
     schema = Judge(request_schema(operation))
     keys: Counter[str] = Counter()
 
@@ -88,13 +88,13 @@ def draw_each(classes: Mapping[str, st.SearchStrategy[Tagged]], examples: int) -
     return found
 
 
-# Requests of each class; `make faulty-servers` draws more.
+# Number of requests of each class; `make faulty-servers` draws more.
 DRAWN = 4 if EVERY_FAULT else 1
 
 
 @operations
-def test_every_class_does_what_it_says_and_the_schema_agrees(operation: Operation) -> None:
-    """On a limit: no rule. Beyond: exactly that rule. The schema refuses what is refused, but surrogates."""
+def test_every_class_breaks_its_rule_and_the_schema_agrees(operation: Operation) -> None:
+    """On a limit no rule is broken, beyond it exactly that one; the schema agrees, except on surrogates."""
     schema = Judge(request_schema(operation))
     cases = [
         *draw_each(boundary_classes(operation), DRAWN),
@@ -122,7 +122,7 @@ JSON_VALUES: st.SearchStrategy[object] = st.recursive(
 
 
 def hostile(fields: Sequence[AnyField]) -> st.SearchStrategy[object]:
-    """Objects in which every field, at every depth, may be right, wrong or absent, under any of its names."""
+    """Strategy for objects whose fields, at every depth and under any name, are valid, invalid or absent."""
     values = {name: hostile_values(each) for each in fields for name in each.names}
     return st.fixed_dictionaries({}, optional=values)
 
@@ -138,8 +138,8 @@ def hostile_values(each: AnyField) -> st.SearchStrategy[object]:
 
 
 @operations
-def test_anything_anywhere_gets_one_verdict(operation: Operation) -> None:
-    """Both opinions refuse, or none; every violation is of a rule of the operation."""
+def test_schema_and_validator_agree_on_any_values(operation: Operation) -> None:
+    """Schema and validator agree; every violation is of a rule of the operation."""
     schema = Judge(request_schema(operation))
     verdicts: Counter[bool] = Counter()
 
@@ -158,7 +158,7 @@ def test_anything_anywhere_gets_one_verdict(operation: Operation) -> None:
 
 @operations
 def test_every_rule_has_a_class(operation: Operation) -> None:
-    """No rule is out of reach."""
+    """The strategies cover every rule."""
     refused = {rule.id for rule in operation.rules.values() if rule.effect is Effect.REFUSED}
     failing = set(operation.rules) - refused
     assert {label.partition(": ")[0] for label in invalid_classes(operation)} == refused
@@ -166,7 +166,7 @@ def test_every_rule_has_a_class(operation: Operation) -> None:
 
 
 def test_constraints_are_approached_from_both_sides() -> None:
-    """By tag: each field alone and none, two, all; needed and given, needed and not given, not needed."""
+    """The tags of constraints: each field alone, none, two, all; required and given or missing; optional."""
 
     def tags(labels: Mapping[str, object], rule: str) -> set[str]:
         return {label.partition(": ")[2] for label in labels if label.startswith(f"{rule}: ")}
@@ -185,7 +185,7 @@ def test_constraints_are_approached_from_both_sides() -> None:
 
 
 def test_valid_requests_shrink_to_the_least() -> None:
-    """The first source; the series needs its amount, as that is the default."""
+    """Valid requests shrink to the first source, or to the amount that the default requires."""
 
     def least(operation: Operation) -> dict[str, object]:
         return find(valid_requests(operation), lambda _: True, settings=settings(CI, max_examples=80))

@@ -1,4 +1,4 @@
-"""Validation as a whole: it tells every fault, in order, is pure, never fails; a second opinion agrees."""
+"""Validation: it reports every violation in order, is pure and never raises; patterns agree with parsers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 URL = "https://example.com/a.png"
-# Megabytes of base64 make the pattern slow: the limit in bytes is compared in test_boundaries.
+# Without megabytes of base64, where the pattern is slow; test_boundaries covers the limit in bytes.
 BULKY = {"subject_image.max_bytes", "scence_image.max_bytes", "style_image.max_bytes"}
 
 
@@ -62,7 +62,7 @@ def seen(violations: tuple[Violation, ...]) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
 def test_never_fails_and_is_pure(operation: Operation, hostile_bodies: HostileBodies) -> None:
-    """Any JSON value gets a verdict, the same one twice, and is left as it was."""
+    """Any JSON value has the same verdict twice and is not changed."""
 
     @share(0.8)
     @given(hostile_bodies(operation, json_values), st.booleans())
@@ -79,8 +79,8 @@ def test_never_fails_and_is_pure(operation: Operation, hostile_bodies: HostileBo
     check()
 
 
-def test_all_faults_are_told_in_order() -> None:
-    """One request with everything wrong: each fault once, in the order of the page, ignored parts last."""
+def test_all_violations_in_order() -> None:
+    """Each of many violations is reported once, in order of declaration, ignored parts last."""
     body = {
         "note": "\ud800",
         "external_task_id": 1,
@@ -118,7 +118,7 @@ def test_all_faults_are_told_in_order() -> None:
 
 
 def test_faults_add_up() -> None:
-    """Two faults in two fields are told exactly as each alone is."""
+    """Two invalid fields have the violations of each alone."""
     faults: dict[str, object] = {
         "model_name": 1,
         "prompt": [],
@@ -151,7 +151,7 @@ def test_monotony(body: dict[str, object], data: st.DataObject) -> None:
 @share(0.8)
 @given(boundary_requests(rules=on_limits(MULTI_IMAGE)))
 def test_json_makes_no_difference(case: BoundaryRequest) -> None:
-    """Escaped or raw, a request gets the same verdict after a trip through JSON."""
+    """A request has the same verdict after a JSON round trip, with or without escapes."""
     saw("class", case.label)
     body = case.body
     for ascii_only in (True, False):
@@ -159,7 +159,7 @@ def test_json_makes_no_difference(case: BoundaryRequest) -> None:
 
 
 def test_null_can_be_a_value() -> None:
-    """Where null does not mean absence, it is a value of the wrong type."""
+    """Without `null_is_absent`, null is a value of the wrong type."""
     good = {"subject_image_list": [{"subject_image": URL}, {"subject_image": URL}]}
     names = ["model_name", "prompt", "scence_image", "style_image", "n", "aspect_ratio", "callback_url"]
     for name in [*names, "external_task_id"]:
@@ -172,7 +172,7 @@ def test_null_can_be_a_value() -> None:
 
 
 def test_official_route_differs_in_two_limits() -> None:
-    """One subject and the newer model are legal there, nothing else changes."""
+    """multi-image2image differs in two limits: one subject, and the newer model."""
     one = {"subject_image_list": [{"subject_image": URL}]}
     assert validate(one, MULTI_IMAGE2IMAGE) == ()
     assert validate(one | {"model_name": "kling-v2-1"}, MULTI_IMAGE2IMAGE) == ()
@@ -184,7 +184,7 @@ def test_official_route_differs_in_two_limits() -> None:
 
 
 def test_each_route_spells_the_scene_its_own_way() -> None:
-    """The page's misspelling on CometAPI, the right word on Kling's route; each takes the other."""
+    """`scence_image` on CometAPI, `scene_image` on Kling; each accepts the other as an alias."""
     for operation, name, other in (
         (MULTI_IMAGE, "scence_image", "scene_image"),
         (MULTI_IMAGE2IMAGE, "scene_image", "scence_image"),
@@ -197,7 +197,7 @@ def test_each_route_spells_the_scene_its_own_way() -> None:
 
 
 def test_reading_normalises() -> None:
-    """What is read is named, numbered and defaulted as declared; what is ignored is noted."""
+    """Aliases and integral floats are normalised; ignored keys are noted."""
     body = {
         "subject_image_list": [{"subject_image": URL, "id": 3}] * 2,
         "n": 2.0,
@@ -219,13 +219,13 @@ def test_reading_normalises() -> None:
     assert reading.notes == [
         "unknown field ignored: subject_image_list[0]['id']",
         "unknown field ignored: subject_image_list[1]['id']",
-        "scene_image taken for scence_image",
+        "scene_image used as scence_image",
         "unknown field ignored: 'seed'",
     ]
 
 
-def test_what_is_ignored_is_noted_wherever_it_is() -> None:
-    """Beside every known key, before and after the name in the alphabet, and cut after 60 characters."""
+def test_notes_on_unknown_keys() -> None:
+    """Notes on unknown keys of the body and of items; names are cut after 60 characters."""
     full: dict[str, object] = dict.fromkeys(MULTI_IMAGE.keys)
     long = "k" * 61
     subject: dict[str, object] = {"subject_image": URL, "a": 1, "zoom": 2, long: 3}
@@ -234,13 +234,13 @@ def test_what_is_ignored_is_noted_wherever_it_is() -> None:
         "unknown field ignored: subject_image_list[1]['a']",
         "unknown field ignored: subject_image_list[1]['zoom']",
         f"unknown field ignored: subject_image_list[1]['{'k' * 60}']",
-        "scene_image taken for scence_image",
+        "scene_image used as scence_image",
         "unknown field ignored: 'zoom'",
         f"unknown field ignored: '{'k' * 60}'",
     ]
 
 
-def test_a_reading_keeps_pictures_with_what_their_headers_tell() -> None:
+def test_pictures_and_their_headers() -> None:
     data = png(300, 400)
     reading = MULTI_IMAGE.read(
         {"subject_image_list": [{"subject_image": URL}, {"subject_image": encoded(data)}]}
@@ -252,7 +252,7 @@ def test_a_reading_keeps_pictures_with_what_their_headers_tell() -> None:
     assert reading.values == {"subject_image_list": [{"subject_image": URL}, {}]}, "no bytes beside those"
 
 
-def test_a_reading_keeps_what_was_given_as_it_is() -> None:
+def test_valid_values_are_not_changed() -> None:
     given: dict[str, object] = {
         "model_name": "kling-v2",
         "prompt": " at sea ",
@@ -270,18 +270,18 @@ def test_a_reading_keeps_what_was_given_as_it_is() -> None:
 
 
 def test_a_field_may_have_several_aliases() -> None:
-    """The first that is given stands for the name, wherever it comes in the list."""
+    """The first alias that is given is used, in order of declaration."""
     name = replace(MULTI_IMAGE.field("external_task_id"), aliases=("one", "two"))
     operation = replace(MULTI_IMAGE2IMAGE, selector=None, fields=(name,))
     assert operation.read({"two": "x"}).values == {"external_task_id": "x"}
     assert operation.read({"one": "x", "two": "y"}).values == {"external_task_id": "x"}
     assert operation.read({"external_task_id": "x", "two": "y"}).notes == [
-        "two ignored beside external_task_id",
+        "two ignored: external_task_id is given",
     ]
 
 
 def test_base64_against_a_pattern() -> None:
-    """All short texts over a nasty alphabet: decoding and the published pattern agree on each."""
+    """Decoder and published pattern agree on all short texts over critical characters."""
     for length in range(1, 9):
         for letters in itertools.product("A/=\n -_" if length < 6 else "A+=", repeat=length):
             text = "".join(letters)
@@ -289,7 +289,7 @@ def test_base64_against_a_pattern() -> None:
 
 
 def test_urls_against_a_pattern() -> None:
-    """All short authorities over a nasty alphabet: parsing and the published pattern agree on each."""
+    """URL parser and published pattern agree on all short authorities over critical characters."""
     for length in range(5):
         for letters in itertools.product("a/@: ?#\n9\\", repeat=length):
             url = "http://" + "".join(letters)
@@ -297,7 +297,7 @@ def test_urls_against_a_pattern() -> None:
 
 
 def test_ports_against_the_pattern() -> None:
-    """Every number of five digits, some of six, and zeros before it."""
+    """Every number of five digits, some of six, and leading zeros."""
     for port in (*range(100_000), 655_350, 655_360, 999_999):
         for digits in (f"{port}", f"{port:07}"):
             legal = re.search(URL_PATTERN, f"http://a:{digits}/") is not None
@@ -307,7 +307,7 @@ def test_ports_against_the_pattern() -> None:
 
 
 def test_bodies_are_not_kept() -> None:
-    """A reading shares nothing that a later change of the body could reach."""
+    """A later change of the body does not change the validation result."""
     body: dict[str, Any] = {"subject_image_list": [{"subject_image": URL}] * 2, "prompt": "x"}
     reading = MULTI_IMAGE.read(body)
     before = copy.deepcopy(reading.values)

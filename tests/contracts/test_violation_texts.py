@@ -1,4 +1,4 @@
-"""How a violation is told: in the words of the live service, short, and fit for any terminal."""
+"""Texts of violations: wording of the live service, short forms of values, local messages."""
 
 import re
 
@@ -43,7 +43,7 @@ from tests.contracts.boundary_table import PAGE_URL, ROWS, SUBJECTS, TOO_LARGE, 
     ],
 )
 def test_wording(body: object, text: str) -> None:
-    """The texts follow the patterns seen on the live service."""
+    """The texts follow the captured patterns of the live service."""
     assert [violation.message for violation in validate(body)] == [text]
 
 
@@ -69,12 +69,59 @@ def test_wording(body: object, text: str) -> None:
     ],
     ids=range(16),
 )
-def test_how_values_are_shown(value: object, shown: str) -> None:
+def test_short_forms_of_values(value: object, shown: str) -> None:
     assert shorten(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, "subject_image_list: must be given; it is missing"),
+        ({"subject_image_list": None}, "subject_image_list: must be given; it is null"),
+        ({"subject_image_list": []}, "subject_image_list: must be given; it is empty"),
+        ({"subject_image_list": "x"}, "subject_image_list: must be an array; got the string 'x'"),
+        (subjects(PAGE_URL), "subject_image_list: must have at least 2 images; got 1"),
+        (
+            {"subject_image_list": [1, *SUBJECTS]},
+            "subject_image_list[0]: must be an object with the key subject_image; got the integer 1",
+        ),
+        (
+            subjects(PAGE_URL, "a.png"),
+            "subject_image_list[1].subject_image: must be a URL or raw base64; got 'a.png' (length 5)",
+        ),
+        (
+            subjects(PAGE_URL, inline(png(100, 100))),
+            "subject_image_list[1].subject_image: must be at least 300 px on each side; it is 100 x 100",
+        ),
+        (
+            subjects(PAGE_URL, inline(png(751, 300))),
+            (
+                "subject_image_list[1].subject_image: "
+                "must have an aspect ratio between 1:2.5 and 2.5:1; it is 751 x 300"
+            ),
+        ),
+        (
+            subjects(PAGE_URL, inline(b"GIF89a")),
+            "subject_image_list[1].subject_image: must be a PNG or JPEG; got 6 bytes of another format",
+        ),
+        (good(style_image=TOO_LARGE), "style_image: must have at most 10 MB; got 10,485,761 bytes"),
+        (good(prompt="a" * 2501), "prompt: must have at most 2500 characters; got 2501"),
+        (good(n=10), "n: must be at most 9; got 10"),
+        (good(n=True), "n: must be an integer; got the boolean true"),
+        (good(n=[]), "n: must be an integer; got an array of length 0"),
+        (good(prompt={}), "prompt: must be a string; got an object"),
+        (good(prompt=1.5), "prompt: must be a string; got the number 1.5"),
+        (good(model_name="x"), "model_name: must be kling-v2; got x"),
+        ([], "request body: must be a JSON object; got an array of length 0"),
+    ],
+)
+def test_local_messages(body: object, text: str) -> None:
+    """`str` of a violation names the field, the rule, and the length, type or size of the value."""
+    assert [str(violation) for violation in validate(body)] == [text]
+
+
 def test_shown_values_are_short_and_printable() -> None:
-    """However long or odd a value is, what is shown of it fits a line and a terminal."""
+    """The short form of any value, and the local message, are one printable line."""
     for row in ROWS:
         for violation in validate(row.body):
             assert len(violation.value) <= 43

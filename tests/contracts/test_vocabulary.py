@@ -1,4 +1,4 @@
-"""The vocabulary a second time, typed by hand: its figures and texts, the evidence for them, the statuses."""
+"""The vocabulary, typed by hand a second time: values, texts, sources, statuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kling_contracts.vocabulary import RESULT_PIXELS, Fact, Origin, Source, Task
 
 
 def test_figures_are_as_typed_here() -> None:
-    """Every figure and text of the vocabulary, in its own module's words."""
+    """Every value of the vocabulary, under its name."""
     vocabulary = import_module("kling_contracts.vocabulary")
     facts = {name: each.value for name, each in vars(vocabulary).items() if isinstance(each, Fact)}
     assert {name: value for name, value in facts.items() if isinstance(value, int | float)} == {
@@ -56,7 +56,7 @@ def test_figures_are_as_typed_here() -> None:
 
 
 def test_result_sizes_have_their_ratios_exactly() -> None:
-    """Sides are multiples of eight, about a million pixels, and the quotient is the ratio."""
+    """Sides are multiples of eight, the area about a million pixels, and the ratio exact."""
     for ratio, (width, height) in RESULT_PIXELS.value.items():
         across, down = map(int, ratio.split(":"))
         assert width * down == height * across

@@ -85,7 +85,7 @@ def test_the_pages_can_be_about_any_gateways(generate: dict[str, Any], page: str
     for name in rules:
         assert f"\n| `{name}` |" in text, name
     row = next(line for line in text.splitlines() if line.startswith("| `video_id.exactly_one` |"))
-    assert "exactly one of video_id, video_url, image must be given | trial-sound | refused" in row
+    assert "exactly one of video_id, video_url, image is given | trial-sound | refused" in row
     assert "POST /kling/v1/audio/tts" in text
     assert f"\n| `{MULTI_IMAGE.fields[0].name}.required` |" not in text
 

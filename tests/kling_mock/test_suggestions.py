@@ -16,7 +16,7 @@ FIELDS = ("prompt", "negative_prompt", "aspect_ratio", "image", "image_fidelity"
         ("promt", "did you mean 'prompt'?"),
         ("image_f", "did you mean 'image_fidelity'?"),
         ("prompts", "did you mean 'prompt'?"),
-        ("image_", "did you mean 'image', 'image_fidelity' or 'image_reference'?"),
+        ("imag", "did you mean 'image', 'image_fidelity' or 'image_reference'?"),
         ("zzz", f"known: {', '.join(FIELDS)}"),
         ("", f"known: {', '.join(FIELDS)}"),
     ],

@@ -1,1 +1,1 @@
-"""Values of fields: valid, on a limit, invalid. The strategies and the verifier use them."""
+"""Valid values of fields, values on a limit, and invalid values, for the strategies and the verifier."""

@@ -1,4 +1,4 @@
-"""Small valid images as a request gives them, and images exactly as large as wanted."""
+"""Small valid images as base64, and images of an exact size in bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from kling_contracts.image_files import encoded, jpeg, png
 from kling_contracts.vocabulary import INPUT_RATIO_MAXIMUM, INPUT_SIDE_MINIMUM
 
-# The shortest side that is allowed, and the longest one beside it.
+# The minimum side, and the maximum other side for it.
 SIDE: Final = INPUT_SIDE_MINIMUM.value
 LONG: Final = int(SIDE * INPUT_RATIO_MAXIMUM.value)
 WEB_PICTURE: Final = "https://example.com/subject.png"
@@ -16,13 +16,13 @@ WEB_PICTURE: Final = "https://example.com/subject.png"
 
 @cache
 def picture(width: int = SIDE, height: int = SIDE) -> str:
-    """A small valid picture, inline: it needs no host that would have to be up."""
+    """A small valid PNG as base64, which unlike a URL depends on no host."""
     return encoded(png(width, height))
 
 
 @cache
 def photograph(width: int = SIDE, height: int = SIDE) -> str:
-    """The same as a JPEG."""
+    """A small valid JPEG as base64."""
     return encoded(jpeg(width, height))
 
 
@@ -32,5 +32,5 @@ def bulky(size: int) -> str:
 
 
 def distinct(count: int) -> list[str]:
-    """So many pictures, no two alike: whether equal ones count is a question of its own."""
+    """`count` pictures, all different: a server might count equal ones once."""
     return [(picture if at % 2 == 0 else photograph)(SIDE + at // 2, SIDE) for at in range(count)]

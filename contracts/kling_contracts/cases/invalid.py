@@ -1,4 +1,4 @@
-"""Values of a field as plain tables: the smallest valid one, and those that break one of its rules."""
+"""Values of a field: a small valid one, and values that break one of its rules."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.image_files import encoded, png
 from kling_contracts.vocabulary import INPUT_BYTES_MAXIMUM
 
-# The number of near misses of a choice of one kind: eight ratios have dozens.
+# Near misses per kind and choice: eight ratios have dozens.
 _MISSES: Final = 6
-# The number of invalid URLs of each kind: about the odder ones parsers of URLs differ.
+# Invalid URLs of each kind; URL parsers disagree about the others.
 _URLS: Final[Mapping[str, int]] = {"scheme": 3, "relative": 4, "host": 2, "blank": 1, "slashes": 2, "port": 0}
 
 
 def minimal_value(field: AnyField) -> object:
-    """A small valid value, with pictures of its own."""
+    """A small valid value; its pictures are inline."""
     match field:
         case PictureList():
             return picture_items(field, *distinct(field.minimum.value))
@@ -59,12 +59,12 @@ def minimal_value(field: AnyField) -> object:
 
 
 def picture_items(field: PictureList, *pictures: str) -> list[dict[str, object]]:
-    """The value of a list of pictures."""
+    """The value of a list of pictures: one object each."""
     return [{field.item.name: each} for each in pictures]
 
 
 def invalid_values(field: AnyField) -> Iterator[FieldValue]:  # noqa: C901, PLR0912 -- one case for each kind
-    """Values that break exactly one rule of the field, each in one way: the same ones in every run."""
+    """Values that break exactly one rule of the field; the same in every run."""
     yield from _type_faults(field)
     match field:
         case PictureList():
@@ -102,7 +102,7 @@ def _type_faults(field: AnyField) -> Iterator[FieldValue]:
 
 
 def _right_value(field: AnyField) -> object:
-    """A value that the field takes, where that is short."""
+    """A valid value of the field; None for objects and lists."""
     match field:
         case Choice():
             return field.options.value[0]
@@ -134,7 +134,7 @@ def _text_faults(field: Text) -> Iterator[FieldValue]:
 
 def _integer_faults(field: Integer) -> Iterator[FieldValue]:
     low, high = field.minimum.value, field.maximum.value
-    # The last one is `low` where only 32 bits are kept.
+    # The last value equals `low` if a server keeps only 32 bits.
     for value in (low - 1, -1, float(low - 1), -(10**30), low - (1 << 32)):
         yield FieldValue(field.too_small, f"{value}", value)
     for value in (high + 1, float(high + 1)):
@@ -143,7 +143,7 @@ def _integer_faults(field: Integer) -> Iterator[FieldValue]:
 
 
 def _picture_faults(field: Picture) -> Iterator[FieldValue]:
-    # Bytes whose base64 has the signs in which the two alphabets differ, and padding.
+    # Bytes whose base64 has padding and the characters that differ in the URL-safe alphabet.
     data = png(SIDE, SIDE) + b"\xfb\xff\xfe\xfb"
     data += bytes(-(len(data) + 2) % 3)
     standard, web = encoded(data), base64.urlsafe_b64encode(data).decode()
@@ -179,7 +179,7 @@ def _list_faults(field: PictureList) -> Iterator[FieldValue]:
     yield FieldValue(field.no_object, "lists in the list", [items, items])
     for count in (high + 1, high + 2, 50):
         yield FieldValue(field.too_many, f"{count} pictures", picture_items(field, *[WEB_PICTURE] * count))
-    # Each position: a server that looks at the first element only is the classic.
+    # Each position: a common mistake of servers is to validate the first item only.
     full = picture_items(field, *distinct(high))
     for at in range(high):
         for item in NO_ITEMS[: None if at == 0 else 1]:
@@ -193,7 +193,7 @@ def _list_faults(field: PictureList) -> Iterator[FieldValue]:
 
 
 def _object_faults(field: Nested) -> Iterator[FieldValue]:
-    """Each fault of a part in an object that is right otherwise."""
+    """Valid objects, except that one part has an invalid value or is missing."""
     base = cast("dict[str, object]", minimal_value(field))
     for part in field.fields:
         for rule, tag, value in invalid_values(part):
@@ -206,7 +206,7 @@ def _object_faults(field: Nested) -> Iterator[FieldValue]:
 
 
 def _item_list_faults(field: ListOf) -> Iterator[FieldValue]:
-    """Too few, too many, and each fault of an item in the last place."""
+    """Lists of a wrong length, and lists whose last item is invalid."""
     low, high = field.minimum.value, field.maximum.value
     item = minimal_value(field.item)
     for count in sorted({0, low - 1}) if low else ():

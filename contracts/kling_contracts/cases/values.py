@@ -1,6 +1,6 @@
-"""Values that lie where mistakes are made, as plain data: alphabets, URLs, near misses, other types.
+"""Values that implementations get wrong: alphabets, URLs, near misses, other types.
 
-The strategies draw from them and the verifier sends them, so that both mean the same by "near".
+The strategies draw them and the verifier sends them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from kling_contracts.fields import Choice, Number
 from kling_contracts.rules import Rule
 
-# One unit of text each; repeated and cut they give any length. What a length is mistaken for differs:
+# Units of text, to be repeated to any length (see `text_of`). Each finds another wrong measure of length:
 # bytes, UTF-16 units, user-perceived characters, the length after trimming or normalisation.
 ALPHABETS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -49,7 +49,7 @@ NO_WEB_URLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
-# Texts that other languages take for true and false.
+# Strings that parsers of other formats convert to true and false.
 FLAG_WORDS: Final = ("true", "false", "True", "yes", "on", "0")
 
 _NOTHING: Final[list[object]] = []
@@ -58,7 +58,7 @@ NO_ITEMS: Final[Sequence[object]] = ("https://example.com/1.png", None, True, 1,
 
 
 class FieldValue(NamedTuple):
-    """A value on the limit of a rule, or one that breaks it, in one way (`tag`)."""
+    """A value on the limit of a rule, or a value that breaks it; `tag` distinguishes several of one rule."""
 
     rule: Rule
     tag: str
@@ -66,12 +66,12 @@ class FieldValue(NamedTuple):
 
 
 def text_of(unit: str, length: int) -> str:
-    """Text of exactly `length` code points that repeats `unit`."""
+    """`unit` repeated and cut to exactly `length` code points."""
     return (unit * -(-length // len(unit)))[:length]
 
 
 def other_types(json_type: str) -> dict[str, tuple[object, ...]]:
-    """Values of every JSON type but this one (and but null), by the name of their type."""
+    """Values of every other JSON type except null, by the name of their type."""
     kinds: dict[str, tuple[object, ...]] = {
         "boolean": (True, False),
         "number": (0, 1, -1, 2.5, 10**30),
@@ -84,11 +84,11 @@ def other_types(json_type: str) -> dict[str, tuple[object, ...]]:
 
 
 def hollow_items(name: str) -> tuple[object, ...]:
-    """Items of a list that lack their picture, in every way."""
+    """Items of a picture list without a picture: no key, null, empty string."""
     return (_EMPTY, {name: None}, {name: ""}, {"image": "https://example.com/1.png"})
 
 
-# What sibling operations and other services know, and this one does not.
+# Options of other operations and services.
 _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "aspect_ratio": ("auto", "5:4", "4:5", "2:1", "1:2", "9:21"),
@@ -98,7 +98,7 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def near_misses(field: Choice) -> dict[str, tuple[str, ...]]:
-    """What is nearly an option: with blanks, longer or shorter, mirrored, in other letters or signs."""
+    """Strings close to an option, by kind: with blanks, longer or shorter, mirrored, in other characters."""
     options = field.options.value
     ways: dict[str, list[str]] = {
         "blanks": [
@@ -118,7 +118,7 @@ def near_misses(field: Choice) -> dict[str, tuple[str, ...]]:
 
 
 def number_edges(field: Number) -> Iterator[FieldValue]:
-    """Valid numbers: both limits, the finest step, and beyond the limits where they are clamped."""
+    """Valid numbers: both limits, the finest step, and numbers beyond the limits if they are clamped."""
     low, high = field.minimum.value, field.maximum.value
     for limit in (low, high):
         if field.clamp:
@@ -137,7 +137,7 @@ def number_edges(field: Number) -> Iterator[FieldValue]:
 
 
 def number_faults(field: Number) -> Iterator[FieldValue]:
-    """Numbers that break one rule: just beyond a limit and far beyond, or one decimal too many."""
+    """Numbers that break one rule: just beyond a limit, far beyond it, or with one decimal too many."""
     low, high = field.minimum.value, field.maximum.value
     if not field.clamp:
         for number in (*_beyond(field), round(low - 0.01, 2), round(high + 0.01, 2)):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kling_contracts.cli.options import UsageError, near
 from kling_contracts.cli.output import write
+from kling_contracts.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from kling_contracts.gateways import Gateway
@@ -86,8 +87,8 @@ def _targets(name: str | None) -> list[Gateway]:
         return list(GATEWAYS)
     offered = [(gateway, each) for gateway in GATEWAYS for each in gateway.operations if each.name == name]
     if not offered:
-        known = ", ".join(each.name for each in every_operation())
-        raise UsageError(f"--operation: unknown operation {name!r}; known are {known}")
+        known = [each.name for each in every_operation()]
+        raise UsageError(f"--operation: unknown operation {name!r}; {did_you_mean(name, known)}")
     return [gateway.focused(each) for gateway, each in offered]
 
 

@@ -1,4 +1,4 @@
-"""`kling-contracts judge`: judge a recording again, with no network."""
+"""`kling-contracts judge`: judge a recording, without network access."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "judge",
-        help="judge a recording again",
-        description="Judge what `verify --record` has written; nothing is sent. Reports and exit status are "
-        "those of verify.",
+        help="judge a recording of verify",
+        description="Judge a file that `verify --record` has written. Nothing is sent. Reports and exit "
+        "status are those of verify.",
     )
-    parser.add_argument("recording", type=Path, help="the file")
+    parser.add_argument("recording", type=Path, metavar="FILE", help="recording to judge")
     add_reports(parser)
     parser.set_defaults(run=run)
 
@@ -35,6 +35,6 @@ def run(given: argparse.Namespace) -> int:
     except BadRecording as error:
         raise UsageError(str(error)) from None
     except OSError as error:
-        raise UsageError(f"{given.recording} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{given.recording}: cannot be read: {error.strerror}") from None
     check_ids(given.only, report.evidence.gateway)
     return deliver(report, files, as_json=given.json, require_all=given.require == "all")

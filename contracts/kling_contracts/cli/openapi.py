@@ -1,4 +1,4 @@
-"""`kling-contracts openapi`: print the document of a gateway."""
+"""`kling-contracts openapi`: print the OpenAPI document of a gateway."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from kling_contracts.gateways import COMETAPI, GATEWAYS
 def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "openapi", help="print the OpenAPI 3.1 document", description="Print the document of a gateway."
+        "openapi",
+        help="print an OpenAPI 3.1 document",
+        description="Print the OpenAPI 3.1 document of a gateway.",
     )
     parser.add_argument(
         "--gateway",
         choices=[gateway.name for gateway in GATEWAYS],
         default=COMETAPI.name,
-        help="whose document: %(default)s if not given",
+        help="gateway (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 

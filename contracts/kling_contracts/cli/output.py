@@ -1,4 +1,4 @@
-"""Where the commands write: standard output in UTF-8, complaints on standard error, reports in files."""
+"""Output of the commands: standard output in UTF-8, errors on standard error, reports in files."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ PROGRAM: Final = "kling-contracts"
 
 
 def write(text: str) -> None:
-    """Write UTF-8 with plain newlines, whatever the locale and the system, so that a redirect is the file."""
+    """Write UTF-8 with plain newlines on every system, so that the output can be redirected to a file."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
 
 
 def reader_gone() -> None:
-    """The reader has seen enough. Without this the interpreter would flush again at its end."""
+    """Discard further output after a broken pipe, so that the interpreter's last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(message: str) -> None:
-    """One line on standard error."""
+    """Write one line to standard error."""
     sys.stderr.write(f"{PROGRAM}: {message}\n")
 
 
 def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool, require_all: bool) -> int:
-    """Write the reports and show the summary, or the JSON instead; the exit status."""
+    """Write the reports; print the summary, or the JSON report. Returns the exit status."""
     from kling_contracts.verify.report import exit_code
     from kling_contracts.verify.reports import html_report, json_report, junit
 
@@ -47,7 +47,7 @@ def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool,
         try:
             path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         except OSError as error:
-            complain(f"{path} could not be written: {error.strerror}")
+            complain(f"{path}: cannot be written: {error.strerror}")
     try:
         if as_json:
             write(json_report.render(report, require_all=require_all))
@@ -57,5 +57,5 @@ def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool,
             show_report(report, require_all=require_all)
             sys.stdout.flush()
     except BrokenPipeError:
-        reader_gone()  # who reads the first lines only is told by the status all the same
+        reader_gone()  # the exit status still reports the result
     return int(exit_code(report, require_all=require_all))

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of a gateway: paths, operations, refusals; and its text."""
+"""The OpenAPI 3.1 document of a gateway: paths, operations, error responses."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from kling_contracts.vocabulary import ASSUMED
 
 EXTERNAL_ID: Final = "external_task_id"
 CALLBACK_URL: Final = "callback_url"
-# Moves when the contract does, apart from the releases of the package.
+# The version of the contract, independent of the releases of the package.
 CONTRACT_VERSION: Final = "1.0.0"
 
 _ABOUT: Final = (
-    "A create request answers at once with a task; query it until it is `succeed` or `failed`, or have "
-    "every change posted to `callback_url`. Each field, limit and answer says in `x-source` where it is "
-    "known from and how likely the live service agrees."
+    "A create request returns a task at once; query it until its status is `succeed` or `failed`, or have "
+    "every change posted to `callback_url`. `x-source` of each field, limit and response names the document "
+    "it is known from, and how likely it is that the live service agrees."
 )
 _NOT_WHEN_CREATING: Final = frozenset(
     {RefusalReason.NO_ROUTE, RefusalReason.WRONG_METHOD, RefusalReason.UNKNOWN_TASK}
@@ -49,7 +49,7 @@ _ALWAYS: Final = frozenset(
 )
 _WHEN_QUERYING: Final = _ALWAYS | {RefusalReason.NO_ROUTE, RefusalReason.UNKNOWN_TASK}
 _WHEN_LISTING: Final = _ALWAYS | {RefusalReason.INVALID}
-# What fills the templates of refusals in examples.
+# Values of the placeholders in the messages of error responses, for examples.
 _FILLINGS: Final = {"id": "poster-42", "model": "kling-v9", "parts": "0", "method": "DELETE"}
 _MESSAGES: Final = {
     RefusalReason.BAD_JSON: "Expecting value: line 1 column 1 (char 0)",
@@ -58,9 +58,9 @@ _MESSAGES: Final = {
 
 
 def build(gateway: Gateway = COMETAPI) -> Document:
-    """The document of one gateway, as plain data.
+    """The document of one gateway, as JSON data.
 
-    It has the operations that need no switch, and the one that the gateway is focused on.
+    It contains the operations that are always enabled, and the gateway's `focus`.
     """
     operations = [operation for route in gateway.routes for operation in _shown(gateway, route)]
     paths: Document = {}
@@ -81,7 +81,7 @@ def build(gateway: Gateway = COMETAPI) -> Document:
             "securitySchemes": {"bearer": _bearer(gateway)},
             "schemas": {_schema_name(operation): request_schema(operation) for operation in operations}
             | response_schemas(gateway, operations),
-            # Those of no operation are here as well: any other path, any other method.
+            # Including those that no path refers to: unknown path, wrong method.
             "responses": {_response_name(group): _response(group, gateway) for group in _by_status(gateway)},
         },
     }
@@ -92,7 +92,7 @@ def _shown(gateway: Gateway, route: Route) -> tuple[Operation, ...]:
 
 
 def render(document: Document) -> str:
-    """The document as text, the same on every machine: two spaces, a last newline, no escapes."""
+    """The document as JSON text: two spaces of indentation, a final newline, no escapes."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -103,7 +103,7 @@ def _paths(gateway: Gateway, route: Route, every: Sequence[Operation]) -> Docume
         "name": "task_id",
         "in": "path",
         "required": True,
-        "description": f"`data.task_id` of the create answer{either}. A task is found under every route.",
+        "description": f"`data.task_id` of the create response{either}. A task is found under every route.",
         "schema": {"type": "string", "minLength": 1},
         "example": example_id(operations[0]),
     }
@@ -121,7 +121,7 @@ def _bearer(gateway: Gateway) -> Document:
     if gateway.takes_tokens:
         text += (
             ", or a token (JWT, HS256) signed with the secret of an access key: `iss` is the access key, "
-            "`exp` and `nbf` say when it is good"
+            "`exp` and `nbf` limit its validity"
         )
     return {"type": "http", "scheme": "bearer", "description": f"{text}."}
 
@@ -134,21 +134,21 @@ def _create(
         "query": {
             "operationId": f"query{name}",
             "parameters": {"task_id": "$response.body#/data/task_id"},
-            "description": "The id of the task is what it is queried by.",
+            "description": "Query the task by its id.",
         }
     }
     if gateway.finds_external_ids and EXTERNAL_ID in keys:
         links["queryByExternalId"] = {
             "operationId": f"query{name}",
             "parameters": {"task_id": f"$request.body#/{EXTERNAL_ID}"},
-            "description": "The caller's own id, where one was given, does as well.",
+            "description": "Or by the caller's own id, if given.",
         }
     ended = all(operation.synchronous for operation in operations)
     created = _success(
         [created_schema(operation, every) for operation in operations],
         _examples(operations, created_examples),
         links,
-        "The task has ended." if ended else "The task is created.",
+        "The task is finished." if ended else "The task is created.",
     )
     create: Document = {
         "operationId": f"create{name}",
@@ -173,7 +173,7 @@ def _create(
 
 
 def _refusable(gateway: Gateway, operations: Sequence[Operation]) -> list[RefusalReason]:
-    """The situations in which a create of these operations can be refused."""
+    """The reasons for which a create request of these operations can be refused."""
     keys = frozenset(key for operation in operations for key in operation.keys)
     rules = frozenset(rule for operation in operations for rule in operation.rules)
     never = set(_NOT_WHEN_CREATING)
@@ -192,11 +192,13 @@ def _query(gateway: Gateway, name: str, operations: Sequence[Operation]) -> Docu
             "description": "Until the task is `succeed` or `failed`.",
         }
     }
-    state = _success(["TaskState"], _examples(operations, state_examples), links, "The task as it stands.")
+    state = _success(
+        ["TaskState"], _examples(operations, state_examples), links, "The current state of the task."
+    )
     return {
         "operationId": f"query{name}",
         "summary": "One task",
-        "description": "A failed task is an answer like any other: HTTP 200, code 0, and `task_status_msg`.",
+        "description": "A failed task is a successful response: HTTP 200, code 0, and `task_status_msg`.",
         "responses": {"200": state} | _refused(gateway, _WHEN_QUERYING),
     }
 
@@ -207,7 +209,7 @@ def _list(gateway: Gateway, name: str, operations: Sequence[Operation]) -> Docum
             "name": field.name,
             "in": "query",
             "description": field.doc,
-            # In a query string the empty string is what null is in a body.
+            # An empty parameter means the default, as null does in a body.
             "schema": {"anyOf": [dict(field.schema()), {"const": ""}], "default": field.default},
             "x-source": provenance(field.source),
         }
@@ -217,18 +219,18 @@ def _list(gateway: Gateway, name: str, operations: Sequence[Operation]) -> Docum
     return {
         "operationId": f"list{name}",
         "summary": "The tasks of the account",
-        "description": "Those that were created on this route, newest first, as queries show them.",
+        "description": "The tasks that were created on this route, newest first.",
         "parameters": parameters,
         "responses": {"200": page} | _refused(gateway, _WHEN_LISTING),
     }
 
 
 def _costs(gateway: Gateway) -> Document:
-    """Taken for a look whether a key is good. What real clients put in the query string has no effect."""
+    """The resource packs of the account; clients use it to validate a key. The query string is ignored."""
     return {
         "operationId": "showAccountCosts",
-        "summary": "What the account has left",
-        "description": "Its resource packs, none if it pays as it goes. The query string is ignored.",
+        "summary": "The balance of the account",
+        "description": "Its resource packs; empty without prepaid packs. The query string is ignored.",
         "responses": {"200": _success(["AccountCosts"], costs_examples(), {}, "The resource packs.")}
         | _refused(gateway, _ALWAYS),
     }
@@ -238,7 +240,7 @@ def _callback(operations: Sequence[Operation], every: Sequence[Operation]) -> Do
     return {
         "operationId": "taskChanged",
         "summary": "The status of the task changed",
-        "description": "The bare task, without the envelope of an answer. May come more than once.",
+        "description": "The task, without the envelope of a response. May be delivered more than once.",
         "security": [],
         "requestBody": {
             "required": True,
@@ -249,12 +251,12 @@ def _callback(operations: Sequence[Operation], every: Sequence[Operation]) -> Do
                 }
             },
         },
-        "responses": {"200": {"description": "Taken."}},
+        "responses": {"200": {"description": "Accepted."}},
     }
 
 
 def _examples(operations: Sequence[Operation], of: Callable[[Operation], Document]) -> Document:
-    """The examples of the operations of one path; those of all but the first one begin with its name."""
+    """The examples of the operations of one path; names of all but the first begin with the operation."""
     return {
         (name if operation is operations[0] else f"{operation.name}-{name}"): example
         for operation in operations
@@ -269,20 +271,20 @@ def _success(schemas: Iterable[str], examples: Document, links: Document, text: 
 
 
 def _any_of(names: Iterable[str]) -> Document:
-    """One of these schemas."""
+    """A reference to the schema, or `anyOf` of several."""
     schemas = [_ref("schemas", name) for name in dict.fromkeys(names)]
     return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
 def _refused(gateway: Gateway, reasons: Iterable[RefusalReason]) -> Document:
-    """The refusals that can come, by status. Each response shows all situations of its status and route."""
+    """The error responses for `reasons`, by HTTP status."""
     wanted = frozenset(reasons)
     groups = [[each for each in group if each in wanted] for group in _by_status(gateway)]
     return {str(gateway.refusals[group[0]].status): _response(group, gateway) for group in groups if group}
 
 
 def _by_status(gateway: Gateway) -> list[list[RefusalReason]]:
-    """The situations of a gateway in groups of one HTTP status each, in order of checks within a group."""
+    """The reasons of a gateway, grouped by HTTP status; in order of checks within a group."""
     ordered = sorted(gateway.refusals, key=lambda reason: gateway.refusals[reason].status)
     return [list(group) for _, group in groupby(ordered, lambda reason: gateway.refusals[reason].status)]
 
@@ -309,7 +311,7 @@ def _response_name(reasons: list[RefusalReason]) -> str:
 
 
 def _route_name(gateway: Gateway, route: Route) -> str:
-    """The last part of operation ids: the first operation of the path, or the path if another has that."""
+    """The end of operation ids: the first operation of the path, or the path if that is not unique."""
     first = _shown(gateway, route)[0]
     same = [each for each in gateway.routes if _shown(gateway, each)[0] is first]
     return _camel(first.name) if route is same[0] else _camel(route.tail)

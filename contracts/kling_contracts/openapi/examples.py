@@ -1,4 +1,4 @@
-"""Examples of the document: bodies of a create request, and what the service answers and posts."""
+"""Examples in the OpenAPI document: bodies of requests, responses and callbacks."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from kling_contracts.vocabulary import (
     TaskStatus,
 )
 
-# The page's own example repeats this address four times.
+# The example of CometAPI's page has this URL four times.
 _PAGE_URL: Final = "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"
 _LIST: Final = "subject_image_list"
 _URL: Final = "https://example.com/anna.png"
-# Values that read well, for fields of these names that accept them. All others have a value of their kind.
+# Realistic values for fields of these names, if valid. Other fields have a value of their kind.
 _VALUES: Final[Document] = {
     _LIST: [{"subject_image": f"https://example.com/{name}.png"} for name in ("anna", "boat")],
     "prompt": "Anna in her boat at sea, la soirée, 夕焼け 🌅",
@@ -48,9 +48,9 @@ _VALUES: Final[Document] = {
 
 
 def request_examples(operation: Operation) -> Document:
-    """Bodies that the schema accepts: the page's own, every field, pictures inline, nothing optional.
+    """Valid bodies: that of CometAPI's page, all fields, inline pictures (if any), required fields only.
 
-    Fields that exclude each other are not in one body. Without picture fields there is no inline picture.
+    Of fields that exclude each other, a body has one.
     """
     required = operation.completed(
         {field.name: example_value(field) for field in operation.fields if field.required}, example_value
@@ -59,7 +59,7 @@ def request_examples(operation: Operation) -> Document:
     examples: Document = {}
     if any(field.name == _LIST for field in operation.fields):
         page = [{"subject_image": _PAGE_URL}] * 4
-        examples["page"] = _example("The example of the page: equal pictures count", {_LIST: page})
+        examples["page"] = _example("The example of the page; equal pictures count separately", {_LIST: page})
     examples["full"] = _example("Every field", operation.completed(full, example_value))
     pictured = [field for field in operation.fields if _holds_pictures(field)]
     if pictured:
@@ -73,7 +73,7 @@ def request_examples(operation: Operation) -> Document:
 
 
 def example_value(field: AnyField) -> object:
-    """A valid value; optional parts of objects included."""
+    """A valid value, including optional fields of objects."""
     known = _VALUES.get(field.name)
     if known is not None and _accepts(field, known):
         return known
@@ -115,7 +115,7 @@ def _value(field: AnyField, picture: str) -> object:  # noqa: C901 -- one case f
 
 
 def _inline_value(field: AnyField) -> object:
-    # A JPEG: unlike a compressed PNG it comes out the same whatever zlib is installed.
+    # A JPEG: its bytes, unlike those of a PNG, do not depend on the version of zlib.
     return _value(field, encoded(jpeg(INPUT_SIDE_MINIMUM.value, INPUT_SIDE_MINIMUM.value)))
 
 
@@ -143,7 +143,7 @@ CREATED_AT: Final = 1777385361501
 
 
 def created_examples(operation: Operation) -> Document:
-    """The create answers: the task is submitted, or has ended."""
+    """Create responses: the task is submitted, or finished if the operation is synchronous."""
     if operation.synchronous:
         ended = (TaskStatus.SUCCEED, TaskStatus.FAILED)
         return {
@@ -154,7 +154,7 @@ def created_examples(operation: Operation) -> Document:
 
 
 def state_examples(operation: Operation) -> Document:
-    """A query answer in each state of a task."""
+    """Query responses, one for each state of a task."""
     return {
         status.value: {
             "summary": f"The task is {status.value}",
@@ -165,7 +165,7 @@ def state_examples(operation: Operation) -> Document:
 
 
 def list_examples(operation: Operation) -> Document:
-    """Two tasks, and the page behind the last one."""
+    """A page of two tasks, and an empty page after the last task."""
     statuses = (TaskStatus.PROCESSING, TaskStatus.SUCCEED)
     tasks = [task_example(status, operation) for status in statuses]
     return {
@@ -179,7 +179,7 @@ def _answer(operation: Operation, data: object) -> Document:
 
 
 def costs_examples() -> Document:
-    """An account with a resource pack, and one that pays as it goes."""
+    """An account with a resource pack, and an account without one (pay as you go)."""
     pack: Document = {
         "resource_pack_name": "pack",
         "resource_pack_id": "1",
@@ -197,7 +197,7 @@ def _costs_example(packs: list[Document]) -> Document:
 
 
 def callback_examples(operation: Operation) -> Document:
-    """A callback body, the bare task, in each state of a task."""
+    """Callback bodies (the task without an envelope), one for each state of a task."""
     return {
         status.value: {"summary": f"The task is {status.value}", "value": task_example(status, operation)}
         for status in TaskStatus
@@ -205,12 +205,12 @@ def callback_examples(operation: Operation) -> Document:
 
 
 def task_in(status: TaskStatus) -> TaskMessage:
-    """One task of the project's own operation as it is seen in that status."""
+    """A Multi-Image to Image task in that status."""
     return TaskMessage.from_wire(task_example(status, MULTI_IMAGE))
 
 
 def task_example(status: TaskStatus, operation: Operation, *, with_result: bool = True) -> Document:
-    """One task of an operation on the wire, in that status."""
+    """The JSON object of a task of an operation, in that status."""
     elapsed = {TaskStatus.SUBMITTED: 0, TaskStatus.PROCESSING: 1820, TaskStatus.FAILED: 1650}
     succeeded = status is TaskStatus.SUCCEED
     by_picture = any(rule.effect is Effect.FAILS for rule in operation.rules.values())
@@ -229,7 +229,7 @@ def task_example(status: TaskStatus, operation: Operation, *, with_result: bool 
 
 
 def example_id(operation: Operation) -> str:
-    """A task id in the style of the operation."""
+    """A task id in the format of the operation."""
     if operation.ids is KLING_IDS:
         return TASK_ID  # as captured
     return str((CREATED_AT - operation.ids.epoch_ms) << operation.ids.low_bits)

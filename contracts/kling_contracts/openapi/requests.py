@@ -1,4 +1,4 @@
-"""The JSON Schema of a create request, from the fields and constraints of an operation."""
+"""The JSON Schema of a create request, derived from the fields and constraints of an operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Document = dict[str, object]
 
 
 def provenance(source: Source) -> Document:
-    """Where something is known from: kind of evidence, document, how likely the service agrees."""
+    """The value of `x-source`: kind of evidence, document, confidence."""
     return {
         "origin": source.origin.value,
         "reference": source.reference,
@@ -25,7 +25,7 @@ def provenance(source: Source) -> Document:
 
 
 def request_schema(operation: Operation) -> Document:
-    """The schema of a body. null and the empty string mean that an optional field is not given."""
+    """The schema of a body; null and the empty string are valid for optional fields."""
     schema = object_schema(operation.fields, {field.name: _property(field) for field in operation.fields})
     demands = [_demand(constraint, operation) for constraint in operation.constraints]
     if demands:
@@ -56,7 +56,7 @@ def _demand(constraint: Constraint, operation: Operation) -> Document:
 
 
 def _condition(constraint: RequiredWhen, field: Field) -> Document:
-    """Whether the other field has one of the values: under the first of its names that is given."""
+    """Schema of a body in which `field`, under the first of its names that is given, meets the condition."""
     if not constraint.values:
         return is_given(field)
     ways: list[Document] = []

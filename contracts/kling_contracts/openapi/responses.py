@@ -1,4 +1,4 @@
-"""The JSON Schemas of what the service answers and posts."""
+"""JSON Schemas of responses and callbacks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MILLISECONDS: Final[Document] = {"type": "integer", "minimum": 10**12, "exclusi
 
 
 def response_schemas(gateway: Gateway, operations: Sequence[Operation]) -> Document:
-    """The components that answers and callbacks are made of, for these operations of the gateway."""
+    """The schemas of responses and callbacks, for these operations of the gateway."""
     kinds = _kinds(operations)
     words = dict.fromkeys(operation.success_word.value for operation in operations)
     message = " or ".join(f"`{word}`" for word in words)
@@ -51,18 +51,18 @@ def response_schemas(gateway: Gateway, operations: Sequence[Operation]) -> Docum
     for kind in kinds if len(kinds) > 1 else ():
         schemas[_task_name(kind, kinds)] = _task_of(kind)
     schemas |= {_RESULT_NAMES[kind]: _result(kind) for kind in kinds}
-    text = "The answer to a create request. The task is `submitted`."
+    text = "Response to a create request. The task is `submitted`."
     schemas["TaskCreated"] = _envelope(text, created, "The task.", message)
     for kind in _kinds([operation for operation in operations if operation.synchronous]):
         name = _task_name(kind, kinds)
-        text = "The answer to a create request. The task has ended."
+        text = "Response to a create request. The task is finished."
         schemas[f"{name}Ended"] = _envelope(text, _ended(name), "The task.", message)
-    text = "The answer to a query; HTTP 200 and code 0 for failed tasks too."
+    text = "Response to a query; HTTP 200 and code 0 for failed tasks too."
     schemas["TaskState"] = _envelope(text, task, "The task.", message)
     if gateway.lists:
-        text = "The answer to a list: tasks as queries show them."
+        text = "Response to a list: the tasks of a page."
         schemas["TaskList"] = _envelope(text, page, "The tasks.", message, KLING_PAGE)
-    text = "What an account has left."
+    text = "The balance of an account."
     schemas["AccountCosts"] = _envelope(text, _costs(), "The packs.", message, ASSUMED)
     errors = {
         ErrorShape.KLING: _kling_error(),
@@ -74,12 +74,12 @@ def response_schemas(gateway: Gateway, operations: Sequence[Operation]) -> Docum
 
 
 def task_schema(operation: Operation, operations: Sequence[Operation]) -> str:
-    """The name of the component that describes tasks of one of the operations of a document."""
+    """The name of the schema of tasks of an operation, in a document of `operations`."""
     return _task_name(operation.result, _kinds(operations))
 
 
 def created_schema(operation: Operation, operations: Sequence[Operation]) -> str:
-    """The name of the component that describes its create answer."""
+    """The name of the schema of its create response."""
     return f"{task_schema(operation, operations)}Ended" if operation.synchronous else "TaskCreated"
 
 
@@ -107,7 +107,7 @@ def _task(kinds: Sequence[ResultKind]) -> Document:
     statuses = [status.value for status in TaskStatus]
     external_id = {
         "type": ["string", "null"],
-        "description": "The id that the caller gave, if any.",
+        "description": "The caller's own id, if given.",
         "x-source": provenance(KLING_PAGE),
     }
     lists: Document = {
@@ -115,13 +115,15 @@ def _task(kinds: Sequence[ResultKind]) -> Document:
         for kind in kinds
     }
     things = "pictures" if all(kind.drawn for kind in kinds) else "results"
-    result = _described(_object(lists), f"The {things}, once there are any.", KLING_PAGE)
+    result = _described(_object(lists), f"The {things}; empty before success.", KLING_PAGE)
     deduction = _text("Units charged, as a decimal.", KLING_PAGE, pattern=r"^[0-9]+(?:\.[0-9]+)?$")
     properties: Document = {
         "task_id": _text("The id to query the task by. Opaque.", SEED, minLength=1),
-        "task_status": _text("Where the task stands. Note `succeed`.", SEED, enum=statuses),
-        "task_status_msg": _text("Why the task failed.", KLING_PAGE),
-        "task_info": _described(_object({"external_task_id": external_id}), "What came with it.", KLING_PAGE),
+        "task_status": _text("The state of the task. Note the spelling `succeed`.", SEED, enum=statuses),
+        "task_status_msg": _text("The reason of a failure.", KLING_PAGE),
+        "task_info": _described(
+            _object({"external_task_id": external_id}), "Data from the create request.", KLING_PAGE
+        ),
         "created_at": _described(_MILLISECONDS, "Creation, in Unix milliseconds.", SEED),
         "updated_at": _described(_MILLISECONDS, "Last change of the status, in Unix milliseconds.", SEED),
         "task_result": result,
@@ -132,7 +134,7 @@ def _task(kinds: Sequence[ResultKind]) -> Document:
     ended_well: Document = {"properties": {"task_result": some}}
     ended_badly: Document = {"properties": {"task_status_msg": {"minLength": 1}}}
     return _object(properties, "task_id", "task_status", "created_at", "updated_at") | {
-        "description": "A task. Callbacks carry it bare.",
+        "description": "A task. A callback has it without an envelope.",
         "allOf": [
             _where(TaskStatus.SUCCEED, ended_well | {"required": ["task_result"]}),
             _where(TaskStatus.FAILED, ended_badly | {"required": ["task_status_msg"]}),
@@ -142,7 +144,7 @@ def _task(kinds: Sequence[ResultKind]) -> Document:
 
 
 def _task_of(kind: ResultKind) -> Document:
-    """A task whose results are of one kind, where a document has several."""
+    """The schema of a task whose results are of one kind, in a document of several kinds."""
     return {
         "description": f"A task whose results are `{kind.value}`.",
         "allOf": [
@@ -173,8 +175,8 @@ def _result(kind: ResultKind) -> Document:
         return _media()
     position: Document = {"type": "integer", "minimum": 0}
     properties: Document = {
-        "index": _described(position, "Its position, from 0. Some published answers lack it.", KLING_PAGE),
-        "url": _text("Where to fetch the picture, for 30 days.", KLING_PAGE, pattern="^https?://"),
+        "index": _described(position, "The index, from 0. Missing in some published responses.", KLING_PAGE),
+        "url": _text("URL of the picture, valid for 30 days.", KLING_PAGE, pattern="^https?://"),
     }
     return _object(properties, "url")
 
@@ -183,8 +185,8 @@ def _media() -> Document:
     decimal = r"^[0-9]+(?:\.[0-9]+)?$"
     properties: Document = {
         "id": _text("The id of the result.", KLING_PAGE, minLength=1),
-        "url": _text("Where to fetch it, for 30 days.", KLING_PAGE, pattern="^https?://"),
-        "duration": _text("Its length in seconds, as a decimal.", KLING_PAGE, pattern=decimal),
+        "url": _text("URL of the result, valid for 30 days.", KLING_PAGE, pattern="^https?://"),
+        "duration": _text("The duration in seconds, as a decimal string.", KLING_PAGE, pattern=decimal),
     }
     return _object(properties, "id", "url", "duration")
 
@@ -192,12 +194,12 @@ def _media() -> Document:
 def _costs() -> Document:
     quantity: Document = {"type": "number", "minimum": 0}
     pack: Document = {
-        "resource_pack_name": _text("Its name.", ASSUMED),
-        "resource_pack_id": _text("Its id.", ASSUMED),
-        "resource_pack_type": _text("How it is used up.", ASSUMED),
-        "total_quantity": _described(quantity, "Units it had at first.", ASSUMED),
-        "remaining_quantity": _described(quantity, "Units it has left.", ASSUMED),
-        "status": _text("Whether it can be used: `online`, `runOut`, ...", ASSUMED),
+        "resource_pack_name": _text("The name of the pack.", ASSUMED),
+        "resource_pack_id": _text("The id of the pack.", ASSUMED),
+        "resource_pack_type": _text("How the pack is consumed.", ASSUMED),
+        "total_quantity": _described(quantity, "Initial units.", ASSUMED),
+        "remaining_quantity": _described(quantity, "Remaining units.", ASSUMED),
+        "status": _text("State of the pack: `online`, `runOut`, ...", ASSUMED),
     }
     packs: Document = {
         "type": "array",
@@ -205,7 +207,7 @@ def _costs() -> Document:
     }
     properties: Document = {
         "code": _described({"type": "integer"}, "0 means success.", ASSUMED),
-        "msg": _text("What `code` means.", ASSUMED),
+        "msg": _text("The meaning of `code`.", ASSUMED),
         "resource_pack_subscribe_infos": _described(packs, "The resource packs.", ASSUMED),
     }
     return _object(properties, "code", "msg", "resource_pack_subscribe_infos")
@@ -215,7 +217,7 @@ def _envelope(text: str, data: Document, about: str, message: str, source: Sourc
     properties: Document = {
         "code": _described({"type": "integer", "const": SUCCESS_CODE}, "0 means accepted.", SEED),
         "message": _text(f"{message}, usually.", SEED),
-        "request_id": _text("Names this call in talks with support. Some published answers lack it.", SEED),
+        "request_id": _text("The id of the request, for support. Missing in some published responses.", SEED),
         "data": _described(data, about, source),
     }
     return {"description": text} | _object(properties, "code", "message", "data")
@@ -226,10 +228,10 @@ def _kling_error() -> Document:
     code: Document = {"type": "integer", "enum": list(ERRORS)}
     properties: Document = {
         "code": _described(code, f"Error code: {listed}.", SEED),
-        "message": _text("What is wrong.", SEED),
-        "request_id": _text("Names this call in talks with support.", SEED),
+        "message": _text("The reason.", SEED),
+        "request_id": _text("The id of the request, for support.", SEED),
     }
-    text = "The error body of Kling itself, which the gateway passes on."
+    text = "An error response of Kling; CometAPI forwards it."
     return {"description": text} | _object(properties, "code", "message", "request_id")
 
 
@@ -237,22 +239,22 @@ def _task_error(gateway: Gateway) -> Document:
     refusals = gateway.refusals.values()
     codes = sorted({str(refusal.code) for refusal in refusals if refusal.shape is ErrorShape.TASK})
     properties: Document = {
-        "code": _text("What is wrong, in one word.", COMET_ERRORS, enum=codes),
-        "message": _text("What is wrong.", COMET_ERRORS),
+        "code": _text("The kind of error.", COMET_ERRORS, enum=codes),
+        "message": _text("The reason.", COMET_ERRORS),
         "data": _described({"type": "null"}, "Always null.", COMET_ERRORS),
     }
-    return {"description": "An error of the gateway about a task."} | _object(
+    return {"description": "An error response of the gateway about a task."} | _object(
         properties, "code", "message", "data"
     )
 
 
 def _comet_error() -> Document:
     error: Document = {
-        "message": _text("What is wrong, with the id of the request.", COMET_ERRORS),
-        "type": _text("Whose error it is.", COMET_ERRORS, const="comet_api_error"),
+        "message": _text("The reason, with the id of the request.", COMET_ERRORS),
+        "type": _text("The origin of the error.", COMET_ERRORS, const="comet_api_error"),
         "param": _text("Usually empty.", COMET_ERRORS),
-        "code": _text("What is wrong, in one word, or empty.", COMET_ERRORS),
+        "code": _text("The kind of error, or empty.", COMET_ERRORS),
     }
-    text = "An error of the gateway about the key, the route or the model."
+    text = "An error response of the gateway about the key, the route or the model."
     inner = _object(error, "message", "type", "code")
     return {"description": text} | _object({"error": inner}, "error")

@@ -1,4 +1,7 @@
-"""The operations as tables: one module for each route of the service. A sibling route is one more table."""
+"""The operations as data: one module for each route of the service.
+
+To support another route, add a module.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ __all__ = [
     "validate",
 ]
 
-# Multi-Image to Image as each gateway has it: the operations that need no switch.
+# Multi-Image to Image on each gateway: the operations that are always enabled.
 OPERATIONS: Final = (MULTI_IMAGE, MULTI_IMAGE2IMAGE)
 
 
 def validate(
     body: object, operation: Operation = MULTI_IMAGE, *, null_is_absent: bool = True
 ) -> tuple[Violation, ...]:
-    """All violations of a decoded JSON body, in order of declaration; empty when it is valid.
+    """All violations of a decoded JSON body, in order of declaration; empty if it is valid.
 
-    Pure; never raises, whatever the body. Shapes and limits are the page's (seed), the wordings mostly
-    captured; each violation's rule names its own source.
+    Pure; never raises. With `null_is_absent`, null means that a field is not given. The source of each rule
+    is in `violation.rule.source`, that of its message in `violation.rule.wording.source`.
     """
     return tuple(operation.read(body, null_is_absent=null_is_absent).violations)

@@ -1,4 +1,4 @@
-"""An operation: the fields of its request, its constraints, and how its task appears on the wire."""
+"""An operation: the fields and constraints of its request, and the format of its task on the wire."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, assert_never, cast
 from kling_contracts.composite_fields import AnyField, read_field
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, Rule, ValidationResult
+from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, Rule, ValidationResult, typed
 from kling_contracts.vocabulary import (
     KLING_IDS,
     SEED,
@@ -25,6 +25,7 @@ from kling_contracts.vocabulary import (
 BODY_TYPE: Final = Rule(
     id="body.type",
     sentence="the request body is a JSON object",
+    requirement="must be a JSON object",
     source=SEED,
     wording=WRONG_TYPE,
     limit="object",
@@ -33,13 +34,13 @@ BODY_TYPE: Final = Rule(
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One kind of task: the fields of its request, and how its task and results appear on the wire.
+    """One kind of task: the fields of its request, and the format of its task and results on the wire.
 
-    `tail` is the official last part of its path; a gateway may offer it elsewhere too. `selector` names
-    the body key whose presence picks this operation where several share a path. `result` is the key of
-    `task_result` that holds the results, `ids` the style of its task ids, `success_word` the `message` of a
-    successful reply. The create reply of a `synchronous` operation shows the ended task with its results.
-    `constraints` are about several fields at once; those fields are optional, and at the top level.
+    `tail` is the official last part of its path; a gateway may offer the operation at other paths too. If
+    several operations share a path, the presence of the body key `selector` selects this one. `result` is the
+    key of `task_result` that contains the results, `ids` the style of its task ids, `success_word` the
+    `message` of a successful response. The create response of a `synchronous` operation contains the finished
+    task with its results. `constraints` are rules about several optional fields at the top level of the body.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Operation:
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Every key of the body that means something."""
+        """Every known key of the body: names and aliases."""
         return frozenset(key for field in self.fields for key in field.names)
 
     @cached_property
@@ -70,22 +71,22 @@ class Operation:
 
     @cached_property
     def defaults(self) -> Mapping[str, object]:
-        """What the service takes for fields that were not given."""
+        """The values of fields that are not given."""
         return {field.name: field.default for field in self.fields if field.default is not None}
 
     @cached_property
     def value_names(self) -> tuple[str, ...]:
-        """The fields that hold values other than pictures, in order of declaration."""
+        """The names of the fields other than pictures, in order of declaration."""
         return tuple(field.name for field in self.fields if not isinstance(field, Picture | PictureList))
 
     def field(self, name: str) -> AnyField:
         return next(field for field in self.fields if field.name == name)
 
     def read(self, body: object, *, null_is_absent: bool = True) -> ValidationResult:
-        """Read a decoded JSON body: normalised values, pictures, all violations, notes. Pure."""
+        """Validate a decoded JSON body: normalised values, pictures, all violations, notes. Pure."""
         reading = ValidationResult(null_is_absent=null_is_absent)
         if not isinstance(body, dict):
-            reading.violate(BODY_TYPE, "request body", body)
+            reading.violate(BODY_TYPE, "request body", body, f"got {typed(body)}")
             return reading
         given = cast("dict[str, object]", body)
         for field in self.fields:
@@ -119,10 +120,10 @@ class Operation:
     def completed(
         self, body: Mapping[str, object], value_of: Callable[[AnyField], object], keep: str = ""
     ) -> dict[str, object]:
-        """A body under declared names, changed until it satisfies the constraints.
+        """A copy of `body` (declared names), with fields added and removed to satisfy the constraints.
 
-        `value_of` gives the values of added fields. Where constraints exclude fields, `keep` stays if it is
-        one of them, else the first one given.
+        `value_of` returns the values of added fields. Of fields that exclude each other, `keep` stays if it
+        is one of them, else the first one that is given.
         """
         whole = dict(body)
         for constraint in self.constraints:

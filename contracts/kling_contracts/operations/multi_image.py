@@ -1,4 +1,4 @@
-"""Multi-Image to Image on both gateways: two to four subject pictures, or one to four."""
+"""Multi-Image to Image: two to four subject pictures on CometAPI, one to four on Kling."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ MULTI_IMAGE: Final = Operation(
         ),
         Text(
             name="prompt",
-            doc="What to draw. Counted in Unicode code points; nothing is stripped.",
+            doc="Description of the pictures. The limit is in Unicode code points; nothing is stripped.",
             source=SEED,
             maximum=PROMPT_MAXIMUM,
         ),
         Picture(
-            name="scence_image",  # spelled so by the page this project implements
-            doc="A scene picture. The spelling is the service's; `scene_image` is taken as well.",
+            name="scence_image",  # the spelling of CometAPI's page
+            doc="A scene picture. The spelling is the service's; `scene_image` is accepted as well.",
             source=SEED,
             aliases=("scene_image",),
         ),
         Picture(name="style_image", doc="A style picture.", source=SEED),
         Integer(
             name="n",
-            doc="How many pictures to draw.",
+            doc="The number of pictures.",
             source=SEED,
             minimum=IMAGES_MINIMUM,
             maximum=IMAGES_MAXIMUM,
@@ -82,19 +82,19 @@ MULTI_IMAGE: Final = Operation(
         ),
         Choice(
             name="aspect_ratio",
-            doc="Width to height of the pictures drawn.",
+            doc="The width of the pictures to their height.",
             source=SEED,
             options=ASPECT_RATIOS,
             default=DEFAULT_ASPECT_RATIO.value,
         ),
         CallbackUrl(
             name="callback_url",
-            doc="Where the service posts the task whenever its status changes.",
+            doc="The URL to which the service posts the task on every change of its status.",
             source=SEED,
         ),
         Text(
             name="external_task_id",
-            doc="An id of the caller's own, unique within the account.",
+            doc="The caller's own id of the task, unique within the account.",
             source=SEED,
         ),
     ),
@@ -116,12 +116,12 @@ MULTI_IMAGE2IMAGE: Final = replace(
         subject_image_list=replace(
             cast("PictureList", MULTI_IMAGE.field("subject_image_list")), minimum=SUBJECTS_MINIMUM_KLING
         ),
-        # Kling spells it rightly, and knows nothing of the other spelling: taken as an alias, for our users.
+        # Kling's pages have only this spelling; the alias serves code that is written for CometAPI.
         scence_image=replace(
             cast("Picture", MULTI_IMAGE.field("scence_image")),
             name="scene_image",
             aliases=("scence_image",),
-            doc="A scene picture. CometAPI's spelling `scence_image` is taken as well.",
+            doc="A scene picture. CometAPI's spelling `scence_image` is accepted as well.",
             source=KLING_PAGE,
         ),
         model_name=replace(

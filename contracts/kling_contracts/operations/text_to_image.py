@@ -1,7 +1,7 @@
-"""Plain generation: a prompt, and at most one reference picture. A sibling of Multi-Image to Image.
+"""Image generation from a prompt and at most one reference picture.
 
-On Kling's gateway it is what `images/generations` means; on CometAPI it shares that path with this
-project's main operation, and can be switched on. It is here to show that a sibling is a declaration.
+On Kling it is the operation of `images/generations`. On CometAPI it shares that path with Multi-Image to
+Image and is off by default (setting `operations`).
 """
 
 from __future__ import annotations
@@ -46,41 +46,41 @@ TEXT_TO_IMAGE: Final = Operation(
         ),
         Text(
             name="prompt",
-            doc="What to draw. Counted in Unicode code points; nothing is stripped.",
+            doc="Description of the pictures. The limit is in Unicode code points; nothing is stripped.",
             source=KLING_GENERATION,
             required=True,
             maximum=_LONGEST,
         ),
         Text(
             name="negative_prompt",
-            doc="What not to draw.",
+            doc="Description of things to avoid in the pictures.",
             source=KLING_GENERATION,
             maximum=_LONGEST,
         ),
         Picture(name="image", doc="A reference picture.", source=KLING_GENERATION),
         Choice(
             name="image_reference",
-            doc="What of the reference picture counts.",
+            doc="The part of the reference picture to use: the subject or the face.",
             source=KLING_GENERATION,
             options=IMAGE_REFERENCES,
         ),
         Number(
             name="image_fidelity",
-            doc="How closely the reference picture is followed.",
+            doc="How closely the result follows the reference picture.",
             source=KLING_GENERATION,
             minimum=FIDELITY_MINIMUM,
             maximum=FIDELITY_MAXIMUM,
         ),
         Number(
             name="human_fidelity",
-            doc="How closely a face in the reference picture is followed.",
+            doc="How closely the result follows a face in the reference picture.",
             source=KLING_GENERATION,
             minimum=FIDELITY_MINIMUM,
             maximum=FIDELITY_MAXIMUM,
         ),
         Choice(
             name="resolution",
-            doc="The class of size of the pictures drawn.",
+            doc="The size class of the pictures.",
             source=KLING_GENERATION,
             options=RESOLUTIONS,
         ),

@@ -1,7 +1,7 @@
-"""Hypothesis: values of one field. Valid ones, those exactly on a limit, those that break one rule.
+"""Hypothesis strategies for values of one field: valid, exactly on a limit, or breaking one rule.
 
-Everything is derived from the declaration of the field. The values lie where mistakes are: plain random
-text never comes near a limit of 2500 characters, and never mixes up code points, bytes and UTF-16 units.
+All are derived from the declaration of the field. They draw the values that implementations get wrong: random
+text would never reach a limit of 2500 characters, nor distinguish code points, bytes and UTF-16 units.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NOTHING: Final[list[object]] = []
 
 
 def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each kind
-    """Given values that break no rule; small ones when shrunk. Not for `external_task_id` on a server."""
+    """Valid values; shrinks towards small ones. Not for `external_task_id` on a server, which must be new."""
     match field:
         case PictureList():
             return _lists(field, field.minimum.value, field.maximum.value)
@@ -72,12 +72,12 @@ def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each 
 
 
 def plain_values(fields: Iterable[AnyField]) -> Plain:
-    """The valid values of every field, by its declared name."""
+    """Strategies for valid values of every field, by its declared name."""
     return {field.name: valid_values(field) for field in fields}
 
 
 def edge_values(field: AnyField) -> Iterator[Case]:  # noqa: C901, PLR0912 -- one case for each kind
-    """Valid values exactly on a limit, by the rule they nearly break."""
+    """Valid values exactly on a limit, with the rule of that limit."""
     match field:
         case PictureList():
             yield from _list_edges(field)
@@ -110,7 +110,7 @@ def edge_values(field: AnyField) -> Iterator[Case]:  # noqa: C901, PLR0912 -- on
 
 
 def fault_values(field: AnyField) -> Iterator[Case]:  # noqa: C901 -- one case for each kind
-    """Values that break exactly one rule of the field; that it is required is a rule of its object."""
+    """Values that break exactly one rule of the field; `object_faults` covers missing values."""
     for tag, values in other_types(field.json_type).items():
         yield Case(field.wrong_type, tag, samples(*values))
     match field:
@@ -139,7 +139,7 @@ def fault_values(field: AnyField) -> Iterator[Case]:  # noqa: C901 -- one case f
 
 
 class Around(Protocol):
-    """Puts valid fields around one field that holds one of some values."""
+    """Strategy for objects of valid fields, except that one field has one of some values."""
 
     def __call__(
         self, fields: Sequence[AnyField], plain: Plain, special: AnyField, values: Values, /
@@ -147,7 +147,7 @@ class Around(Protocol):
 
 
 def object_edges(fields: Sequence[AnyField], plain: Plain, around: Around = objects) -> Iterator[Case]:
-    """Objects of valid fields with one exactly on a limit. `around` puts the other fields around it."""
+    """Objects of valid fields, one exactly on a limit. `around` makes the objects."""
     for field in fields:
         for rule, tag, values in edge_values(field):
             yield Case(rule, tag, around(fields, plain, field, values))
@@ -164,7 +164,7 @@ def object_faults(fields: Sequence[AnyField], plain: Plain, around: Around = obj
 
 
 def ignored_values(field: AnyField, extras: Objects) -> Iterator[tuple[str, Values]]:
-    """Valid values with one of `extras` where it is ignored: beside known keys, under a spare alias."""
+    """Valid values with one of `extras` in a position that is ignored: an unknown key or a second alias."""
     match field:
         case PictureList():
             full = _lists(field, field.minimum.value, field.maximum.value)
@@ -192,7 +192,7 @@ def ignored_values(field: AnyField, extras: Objects) -> Iterator[tuple[str, Valu
 
 
 def both_names(body: Object, name: str, value: object, alias: str) -> Object:
-    """The object with the field under its name, and beside it an alias that is not Unicode text."""
+    """A copy of `body` with the field under its name, and a value under `alias` that is not Unicode text."""
     return body | {name: value, alias: "\ud800"}
 
 
@@ -210,7 +210,7 @@ def _lists(field: PictureList, shortest: int, longest: int) -> Values:
 
 
 def _with_item(field: PictureList, broken: Values) -> Values:
-    """Lists of a legal length with one such item, at any position."""
+    """Lists of a legal length with one of the items at any position."""
     positions = st.integers(0, field.maximum.value - 1)
     lists = st.lists(_items(field, pictures()), min_size=field.minimum.value, max_size=field.maximum.value)
     return st.builds(_replaced, lists, positions, broken)
@@ -259,7 +259,7 @@ def _item_lists(field: ListOf, shortest: int, longest: int) -> Values:
 
 
 def _with_list_item(field: ListOf, values: Values) -> Values:
-    """Lists of a legal length with one such item, at any position."""
+    """Lists of a legal length with one of the items at any position."""
     lists = _item_lists(field, max(1, field.minimum.value), field.maximum.value)
     return st.builds(_replaced, lists, st.integers(0, field.maximum.value - 1), values)
 

@@ -1,4 +1,4 @@
-"""Hypothesis: pictures as a request gives them. Valid, exactly on a limit, or with one fault."""
+"""Hypothesis strategies for pictures in a request: valid, exactly on a limit, or breaking one rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kling_contracts.vocabulary import INPUT_BYTES_MAXIMUM
 
 
 class BulkText(str):
-    """Text of megabytes; in a report it prints as the call that makes it."""
+    """A long string whose repr is the expression that creates it, for Hypothesis reports."""
 
     __slots__ = ("recipe",)
     recipe: str
@@ -36,19 +36,19 @@ class BulkText(str):
 
 @cache
 def bulky_picture(size: int) -> BulkText:
-    """A real PNG of exactly so many bytes, as base64."""
+    """A valid PNG of exactly `size` bytes, as base64."""
     return BulkText(encoded(png(SIDE, SIDE, size)), f"encoded(png({SIDE}, {SIDE}, {size}))")
 
 
 def pictures() -> Values:
-    """Pictures that break no rule: URLs and real small pictures. A URL when shrunk."""
+    """Valid pictures: URLs and small inline pictures. Shrinks towards a URL."""
     urls = st.integers(1, 99).map(lambda number: f"https://example.com/{number}.png")
     sides = st.integers(SIDE, LONG)
     return urls | st.builds(_inline_png, sides, sides) | st.builds(_inline_jpeg, st.just(SIDE), sides)
 
 
 def picture_edges(field: Picture) -> Iterator[Case]:
-    """Valid pictures exactly on a limit: the rule, the way, the texts."""
+    """Valid pictures exactly on a limit, with the rule of that limit."""
     yield Case(field.too_small, "png", st.just(_inline_png(SIDE, SIDE)))
     yield Case(field.too_small, "jpeg", st.just(_inline_jpeg(SIDE, SIDE)))
     yield Case(field.too_oblong, "wide", st.just(_inline_png(LONG, SIDE)))
@@ -65,7 +65,7 @@ def picture_edges(field: Picture) -> Iterator[Case]:
 
 
 def picture_faults(field: Picture) -> Iterator[Case]:
-    """Texts that break one rule: the rule, the way, the texts."""
+    """Texts that break one rule, with that rule."""
     good = _inline_png(SIDE, SIDE)
     padded = _padded(2)
     urls = (
@@ -118,7 +118,7 @@ def _inline_jpeg(width: int, height: int) -> str:
 
 
 def _padded(count: int) -> str:
-    """A small picture whose base64 ends in exactly so many padding characters."""
+    """A small picture whose base64 ends in exactly `count` padding characters."""
     size = len(png(SIDE, SIDE)) + 12
     size += (-size - count) % 3
     return encoded(png(SIDE, SIDE, size))

@@ -1,4 +1,4 @@
-"""Hypothesis: JSON objects of declared fields, under any of their names, that satisfy the constraints."""
+"""Hypothesis strategies for JSON objects of declared fields, under any of their names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kling_contracts.composite_fields import AnyField
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.strategies.scalars import Values
 
-# Valid values of every field, by its declared name.
+# Strategies for valid values of every field, by its declared name.
 Plain = Mapping[str, Values]
 Object = dict[str, object]
 Objects = st.SearchStrategy[Object]
 
-# Stands for a key that is not in the object at all.
+# Placeholder for a key that is left out.
 ABSENT: Final = object()
 
 
@@ -27,7 +27,10 @@ def objects(
     values: Values | None = None,
     constraints: Sequence[Constraint] = (),
 ) -> Objects:
-    """Objects of valid fields, except that the field `special` holds one of `values` (or is `ABSENT`)."""
+    """Objects of valid fields that satisfy the constraints.
+
+    The field `special` has one of `values`; it is left out where that is `ABSENT`.
+    """
     return spelled(fields, plain_objects(fields, plain, special, values, constraints))
 
 
@@ -38,7 +41,7 @@ def plain_objects(
     values: Values | None = None,
     constraints: Sequence[Constraint] = (),
 ) -> Objects:
-    """The same under the declared names of the fields."""
+    """As `objects`, under the declared names of the fields."""
     needed: dict[str, Values] = {}
     optional: dict[str, Values] = {}
     for field in fields:
@@ -51,7 +54,7 @@ def plain_objects(
 
 
 def spelled(fields: Sequence[AnyField], drawn: Objects) -> Objects:
-    """Objects under any names of their fields."""
+    """The drawn objects, with each field under any of its names."""
     names = {field.name: st.sampled_from(field.names) for field in fields if field.aliases}
     return st.builds(_spell, drawn, st.fixed_dictionaries(names))
 
@@ -69,7 +72,7 @@ def satisfying(  # noqa: PLR0913, PLR0917 -- Hypothesis passes `draw` first
     constraints: Sequence[Constraint],
     special: str | None,
 ) -> Object:
-    """Objects changed until they satisfy the constraints, one after the other. `special` stays as it is."""
+    """The drawn objects, changed to satisfy each constraint in turn. The field `special` is not changed."""
     body = dict(draw(drawn))
     defaults = {field.name: field.default for field in fields}
     for constraint in constraints:
@@ -85,13 +88,13 @@ def satisfying(  # noqa: PLR0913, PLR0917 -- Hypothesis passes `draw` first
 
 
 def is_given(body: Object, name: str) -> bool:
-    """Whether the field has a value; null and the empty string are none."""
+    """Whether the field has a value other than null and the empty string."""
     value = body.get(name, ABSENT)
     return value is not ABSENT and value is not None and value != ""
 
 
 def applies(constraint: RequiredWhen, body: Object, defaults: Mapping[str, object]) -> bool:
-    """Whether the condition of the constraint holds for an object under declared names."""
+    """Whether the condition of the constraint holds for an object with declared names."""
     return constraint.applies([name for name in body if is_given(body, name)], body, defaults)
 
 
@@ -114,7 +117,7 @@ def _keep_one(
 def _require(
     draw: st.DrawFn, body: Object, constraint: RequiredWhen, plain: Plain, special: str | None
 ) -> None:
-    """Add the field that is required; or, where it is to stay away, make the condition false."""
+    """Add the required field; or, if that is `special`, make the condition false."""
     if special != constraint.field:
         body[constraint.field] = draw(plain[constraint.field])
     elif constraint.values:

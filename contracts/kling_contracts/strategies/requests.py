@@ -1,8 +1,8 @@
-"""Hypothesis strategies for create requests: valid, exactly on a limit, with one fault, failing later.
+"""Hypothesis strategies for create requests: valid, on a limit, refused, or accepted with a task that fails.
 
-They are derived from an operation's fields and come as small frozen values that know which rule they are
-about, and what is due. `label` names the class of a value, for `hypothesis.event`. Needs the extra
-`contracts`. Some faulty bodies hold lone surrogates: `json.dumps(body)` writes them, as ASCII escapes.
+They are derived from the fields of an operation. A drawn value is a frozen dataclass with the body, the rule
+and the expected response; `label` is its class, for `hypothesis.event`. Needs the extra `contracts`. Some
+invalid bodies contain lone surrogates, which `json.dumps(body)` writes as ASCII escapes.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from kling_contracts.strategies.objects import (
     spelled,
 )
 from kling_contracts.strategies.scalars import Case, Values, samples
+from kling_contracts.suggestions import did_you_mean
 
 T = TypeVar("T")
 Body = Object
@@ -50,7 +51,7 @@ _EXTERNAL_ID: Final = "external_task_id"
 
 @dataclass(frozen=True, slots=True)
 class BoundaryRequest:
-    """A valid request exactly on the limit of the rule, approached in the way that `tag` tells."""
+    """A valid request exactly on the limit of a rule; `tag` distinguishes several of one rule."""
 
     body: Body
     rule_id: str
@@ -63,7 +64,7 @@ class BoundaryRequest:
 
 @dataclass(frozen=True, slots=True)
 class InvalidRequest:
-    """A request that breaks one rule, with the HTTP status and `code` that the gateway owes it."""
+    """A request that breaks one rule, with the HTTP status and `code` of the expected error response."""
 
     body: object
     rule_id: str
@@ -91,9 +92,10 @@ class FailingRequest:
 
 
 def valid_requests(operation: Operation = MULTI_IMAGE, *, run: str = "run") -> st.SearchStrategy[Body]:
-    """Requests that break no rule. Shrunk: the fewest subjects by URL, and no optional field.
+    """Valid requests. Shrinks towards the fewest subjects, by URL, and no optional field.
 
-    External ids are new: `run`, the kind of strategy and a number. Vary `run` for a server that lasts.
+    External ids are unique: `run`, the kind of strategy and a number. Pass another `run` for each run against
+    a server that keeps its tasks.
     """
     return _objects(_fresh(_bodies(operation, _plain(operation, f"{run}-valid"))))
 
@@ -101,7 +103,7 @@ def valid_requests(operation: Operation = MULTI_IMAGE, *, run: str = "run") -> s
 def boundary_requests(
     operation: Operation = MULTI_IMAGE, *, run: str = "run", rules: Collection[str] | None = None
 ) -> st.SearchStrategy[BoundaryRequest]:
-    """Valid requests exactly on a limit; `rules` restricts them to some (see `invalid_requests`)."""
+    """Valid requests exactly on a limit; `rules` as in `invalid_requests`."""
     return _one_of(boundary_classes(operation, run=run), rules)
 
 
@@ -112,9 +114,9 @@ def invalid_requests(
     run: str = "run",
     rules: Collection[str] | None = None,
 ) -> st.SearchStrategy[InvalidRequest]:
-    """Requests that break exactly one rule whose effect is a refusal. Shrunk: just beyond the limit.
+    """Requests that are refused, as they break exactly one rule. Shrinks towards values just beyond a limit.
 
-    `rules` restricts them to some rule ids (ValueError for one that no such request has).
+    `rules` selects rule ids; ValueError for an id without such requests.
     """
     return _one_of(invalid_classes(operation, gateway=gateway, run=run), rules)
 
@@ -122,14 +124,14 @@ def invalid_requests(
 def failing_requests(
     operation: Operation = MULTI_IMAGE, *, run: str = "run", rules: Collection[str] | None = None
 ) -> st.SearchStrategy[FailingRequest]:
-    """Requests that are accepted, with one picture that makes the task fail."""
+    """Accepted requests with one picture that makes the task fail; `rules` as in `invalid_requests`."""
     return _one_of(failing_classes(operation, run=run), rules)
 
 
 def boundary_classes(
     operation: Operation = MULTI_IMAGE, *, run: str = "run"
 ) -> dict[str, st.SearchStrategy[BoundaryRequest]]:
-    """What `boundary_requests` chooses from, by `label`."""
+    """The strategies that `boundary_requests` draws from, by `label`."""
     return {
         _label(rule.id, tag): st.builds(
             BoundaryRequest, body=_objects(_fresh(bodies)), rule_id=st.just(rule.id), tag=st.just(tag)
@@ -141,7 +143,7 @@ def boundary_classes(
 def invalid_classes(
     operation: Operation = MULTI_IMAGE, *, gateway: Gateway = COMETAPI, run: str = "run"
 ) -> dict[str, st.SearchStrategy[InvalidRequest]]:
-    """What `invalid_requests` chooses from, by `label`."""
+    """The strategies that `invalid_requests` draws from, by `label`."""
     classes: dict[str, st.SearchStrategy[InvalidRequest]] = {}
     for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-refused"), Effect.REFUSED):
         due = gateway.refusal_for(rule)
@@ -159,7 +161,7 @@ def invalid_classes(
 def failing_classes(
     operation: Operation = MULTI_IMAGE, *, run: str = "run"
 ) -> dict[str, st.SearchStrategy[FailingRequest]]:
-    """What `failing_requests` chooses from, by `label`."""
+    """The strategies that `failing_requests` draws from, by `label`."""
     return {
         _label(rule.id, tag): st.builds(
             FailingRequest,
@@ -173,14 +175,14 @@ def failing_classes(
 
 
 def _external_ids(run: str) -> Values:
-    """Ids that are never drawn twice, not even in a replay: a server would refuse the second."""
+    """Ids that are unique even in a replay, since a server refuses a duplicate."""
     numbers = count(1)
     shapes = st.sampled_from(("", "-é漢😀", "/..%2F?#", " x", "-" + "x" * 200))
     return shapes.map(lambda shape: f"{run}-{next(numbers)}{shape}")
 
 
 def _plain(operation: Operation, run: str) -> Plain:
-    """The valid values of every field. Made once and shared: the variants differ in one field each."""
+    """Strategies for valid values of every field; shared, as building them is slow."""
     plain = dict(plain_values(operation.fields))
     if _EXTERNAL_ID in plain:
         plain[_EXTERNAL_ID] = _external_ids(run)
@@ -225,7 +227,7 @@ def _all_faults(operation: Operation, plain: Plain) -> Iterator[Case]:
 
 
 def _needed_faults(operation: Operation, plain: Plain, constraint: RequiredWhen) -> Iterator[Case]:
-    """The field that is required is not there: for a value of the other field, and for its default."""
+    """Bodies that lack the required field: for each value of the other field, and for its default."""
     needed = _triggered(operation, plain, constraint)
     for tag, nothing in (("absent", ABSENT), ("null", None), ("empty text", "")):
         without = needed.map(_with({constraint.field: nothing}))
@@ -238,14 +240,14 @@ def _needed_faults(operation: Operation, plain: Plain, constraint: RequiredWhen)
 
 
 def _triggered(operation: Operation, plain: Plain, constraint: RequiredWhen) -> Objects:
-    """Valid bodies, under declared names, for which the condition of the constraint holds."""
+    """Valid bodies, with declared names, for which the condition of the constraint holds."""
     values = samples(*constraint.values) if constraint.values else plain[constraint.when]
     when = operation.field(constraint.when)
     return plain_objects(operation.fields, plain, when, values, operation.constraints)
 
 
 def _one_faults(operation: Operation, plain: Plain, constraint: ExactlyOne) -> Iterator[Case]:
-    """None of the fields, all of them, two of more than two; other constraints are satisfied."""
+    """Bodies with none, all, or two of the fields that satisfy the other constraints."""
     fields, names = operation.fields, constraint.names
     others = [each for each in operation.constraints if each is not constraint]
     valid = plain_objects(fields, plain, None, None, operation.constraints)
@@ -263,7 +265,7 @@ def _with(values: Body) -> Callable[[Body], Body]:
 
 
 def _ignored_surrogates(operation: Operation, plain: Plain) -> Iterator[Case]:
-    """What means nothing has to be text all the same: unknown keys anywhere, and an alias not needed."""
+    """Bodies with a lone surrogate in an ignored position: unknown keys, and an alias beside its name."""
     notes = samples("\ud800", "a\udfff", ["x", {"\ud800": 1}], {"x": ["\udc00"]})
     extras = _objects(notes.map(lambda note: {"note": note}) | samples({"\ud800": 1}))
     valid = _objects(_bodies(operation, plain))
@@ -281,7 +283,7 @@ def _ignored_surrogates(operation: Operation, plain: Plain) -> Iterator[Case]:
 def _bodies(
     operation: Operation, plain: Plain, special: AnyField | None = None, values: Values | None = None
 ) -> Values:
-    """Bodies of valid fields, except that the field `special` holds one of `values`."""
+    """Bodies of valid fields, except that the field `special` has one of `values`."""
     return objects(operation.fields, plain, special, values, operation.constraints)
 
 
@@ -291,12 +293,12 @@ def _around(operation: Operation) -> Around:
 
 @st.composite
 def _fresh(draw: st.DrawFn, values: Values) -> object:
-    """Copies, so that no test can spoil the next one's request; and so that a report shows plain values."""
+    """Copies, so that a test can change its request, and reports show plain values."""
     return copy.deepcopy(draw(values))
 
 
 def _objects(values: Values) -> st.SearchStrategy[Body]:
-    """The same strategy under the type that its values have."""
+    """Cast for the type checker."""
     return cast("st.SearchStrategy[Body]", values)
 
 
@@ -308,9 +310,8 @@ def _one_of(
         by_rule.setdefault(label.partition(": ")[0], []).append(requests)
     if rules is None:
         return st.one_of(list(classes.values()))
-    unknown = set(rules) - by_rule.keys()
-    if unknown:
-        raise ValueError(f"no such request concerns {', '.join(sorted(unknown))}")
+    for rule_id in sorted(set(rules) - by_rule.keys()):
+        raise ValueError(f"rules: no such request for {rule_id!r}; {did_you_mean(rule_id, by_rule)}")
     return st.one_of([each for rule_id, group in by_rule.items() if rule_id in rules for each in group])
 
 

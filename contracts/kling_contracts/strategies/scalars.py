@@ -1,4 +1,4 @@
-"""Hypothesis: values of fields that hold one number or one text, and the cases that all field kinds use."""
+"""Hypothesis strategies for numbers and texts, and helpers for all field kinds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kling_contracts.rules import Rule
 
 Values = st.SearchStrategy[object]
 
-# Nothing real is lost between a value at the limit and one a few dozen beyond it.
+# The maximum number of characters beyond a limit.
 _BEYOND: Final = 40
 
 
 class Case(NamedTuple):
-    """Values that lie on the limit of a rule, or break it, in one way (`tag`)."""
+    """Values on the limit of a rule, or values that break it; `tag` distinguishes several of one rule."""
 
     rule: Rule
     tag: str
@@ -27,7 +27,7 @@ class Case(NamedTuple):
 
 
 def samples(*values: object) -> Values:
-    """One of the values, the first when shrunk."""
+    """One of the values; shrinks towards the first."""
     return st.sampled_from(values)
 
 
@@ -48,7 +48,7 @@ def numbers(field: Number) -> Values:
 
 
 def next_numbers(field: Number) -> Iterator[Case]:
-    """The floats next to the limits: outside; inside, where decimals are limited, like 0.1 * 3 beside 0.3."""
+    """The floats next to the limits: outside, and inside if decimals are limited (0.30000000000000004)."""
     low, high = field.minimum.value, field.maximum.value
     if not field.clamp:
         outside = samples(math.nextafter(low, -math.inf), math.nextafter(high, math.inf))

@@ -198,22 +198,22 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--report", "pdf=x"], "json=FILE, junit=FILE, html=FILE"),
         (["--report", "json=/nowhere/at/all"], "cannot be written"),
         (["--record", "/nowhere/at/all"], "cannot be written"),
-        (["--only", "refuses.prompt.maxlength"], "did you mean refuses.prompt.max_length"),
+        (["--only", "refuses.prompt.maxlength"], "did you mean 'refuses.prompt.max_length'"),
         (["--max-tasks", "-1"], "--max-tasks: must be 0 or more; got -1"),
         (["--deadline", "0"], "above 0; got 0"),
         (["--known", "/nowhere"], "--known /nowhere"),
-        (["--only", "refuse.*"], "did you mean refuses.*?"),
+        (["--only", "refuse.*"], "did you mean 'refuses.*'?"),
         (["--api-key", ""], "--api-key: must not be empty; omit it"),
         (["--api-key", "sk key"], "--api-key: must be printable ASCII without blanks; got 6 characters"),
         (["--plan", "--record", "run.jsonl"], "--plan sends nothing"),
-        (["--record", "x.json", "--report", "json=./x.json"], "the recording is there"),
-        (["--report", "json=x.json", "--report", "html=./x.json"], "another report"),
+        (["--record", "x.json", "--report", "json=./x.json"], "must not replace the recording"),
+        (["--report", "json=x.json", "--report", "html=./x.json"], "the file of another report"),
         (["--second-api-key", KEY], "another account"),
-        (["--operation", "tts"], "--operation: CometAPI has no operation 'tts'; it has multi-image, "),
-        (["--operation", "multi-image", "--gateway", "kling"], "it has multi-image2image, text-to-image"),
+        (["--operation", "tts"], "--operation: CometAPI: unknown operation 'tts'; known: multi-image, "),
+        (["--operation", "multi-image", "--gateway", "kling"], "did you mean 'multi-image2image'"),
         (
             ["--operation", "text-to-image", "--only", "result_images.ration"],
-            "did you mean result_images.ratio",
+            "did you mean 'result_images.ratio'",
         ),
     ],
 )
@@ -286,7 +286,7 @@ def test_an_operation_is_planned_and_explained(capsys: pytest.CaptureFixture[str
     assert main(["explain", "accepts.resolution.enum", "--operation", "text-to-image"]) == 0
     assert "--operation text-to-image --only accepts.resolution.enum" in capsys.readouterr().out
     assert main(["explain", "--operation", "tts"]) == 2
-    assert "known are multi-image, text-to-image, multi-image2image" in capsys.readouterr().err
+    assert "known: multi-image, text-to-image, multi-image2image" in capsys.readouterr().err
 
 
 def test_deviations_may_be_about_any_operation(
@@ -309,7 +309,7 @@ def test_a_recording_is_not_replaced_by_a_report_on_it(
 ) -> None:
     before = recorded[1].read_bytes()
     assert main(["judge", str(recorded[1]), "--report", f"html={recorded[1]}"]) == 2
-    assert "the recording is there" in capsys.readouterr().err
+    assert "must not replace the recording" in capsys.readouterr().err
     assert recorded[1].read_bytes() == before
 
 
@@ -319,7 +319,7 @@ def test_a_deviation_with_an_unknown_check_is_refused(
     known = tmp_path / "known.toml"
     known.write_text('[[deviation]]\ncheck = "responses.jsn"\nreason = "r"\nexpires = 2099-01-01\n')
     assert main(["judge", str(recorded[1]), "--known", str(known)]) == 2
-    assert "no check is called responses.jsn; did you mean responses.json" in capsys.readouterr().err
+    assert "unknown check 'responses.jsn'; did you mean 'responses.json'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["auth", "auth.*"])
@@ -424,7 +424,7 @@ def test_an_internal_error_is_not_a_failed_check(
     assert main(["judge", str(recorded[1])]) == 4
     shown = capsys.readouterr().err
     assert shown.startswith(
-        "kling-contracts: a mistake of ours, which says nothing about the server\nTraceback"
+        "kling-contracts: an internal error occurred; it is not a finding about the server\nTraceback"
     )
     assert "LookupError: ours" in shown
 
@@ -437,4 +437,4 @@ def test_an_interrupted_command_is_no_traceback(
 
     monkeypatch.setattr("kling_contracts.registry.judge_recording", interrupted)
     assert main(["judge", str(recorded[1])]) == 4
-    assert capsys.readouterr().err == "kling-contracts: interrupted before there was a report\n"
+    assert capsys.readouterr().err == "kling-contracts: interrupted; there is no report\n"

@@ -205,7 +205,7 @@ def test_ignored_parts_are_noted(caller: Caller) -> None:
     assert set(caller.fake.calls[0].notes) == {
         "unknown field ignored: 'negative_prompt'",
         "unknown field ignored: subject_image_list[0]['id']",
-        "scene_image taken for scence_image",
+        "scene_image used as scence_image",
         "duplicate key, the last one wins: 'n'",
     }
 
@@ -222,7 +222,7 @@ def test_a_long_key_is_truncated_in_notes(caller: Caller) -> None:
 def test_the_alias_beside_the_name_is_ignored_and_noted(caller: Caller) -> None:
     caller.create(scence_image="https://a.test/1", scene_image="https://a.test/2")
     call = caller.fake.calls[0]
-    assert call.notes == ("scene_image ignored beside scence_image",)
+    assert call.notes == ("scene_image ignored: scence_image is given",)
     assert call.request is not None
     assert [picture.url for picture in call.request.pictures][-1] == "https://a.test/1"
 
