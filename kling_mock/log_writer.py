@@ -13,7 +13,7 @@ LINES_KEPT: Final = 10_000
 RETRY_SECONDS: Final = 0.05
 
 # A line, or a function that formats it in the thread of the writer.
-Line = str | Callable[[], str]
+LogLine = str | Callable[[], str]
 
 
 class LogWriter:
@@ -29,12 +29,12 @@ class LogWriter:
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._descriptor = _descriptor(stream)
-        self._lines: queue.SimpleQueue[Line | threading.Event] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[LogLine | threading.Event] = queue.SimpleQueue()
         self._gone = stream is None
         self._reported = 0
         threading.Thread(target=self._run, name="kling-mock-log", daemon=True).start()
 
-    def put(self, line: Line) -> None:
+    def put(self, line: LogLine) -> None:
         """Add a line, without its line break."""
         if self._gone or self._lines.qsize() >= LINES_KEPT:
             self.dropped += 1
