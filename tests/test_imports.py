@@ -30,7 +30,7 @@ DEMO = "kling_mock.demo"
 LIBRARIES = {
     "kling_client.console": {"rich"},
     "kling_client.credentials": {"jwt"},
-    "kling_client.http": {"httpx"},
+    "kling_client.http": {"httpx"},  # and httpx2, if its caller has loaded it
     "kling_contracts.client_suite": {"hypothesis", "pytest"},
     "kling_contracts.strategies.fields": {"hypothesis"},
     "kling_contracts.strategies.objects": {"hypothesis"},
@@ -62,7 +62,8 @@ LIBRARIES = {
     "kling_mock.console": {"rich"},
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
-    "kling_mock.doors.httpx": {"httpx"},
+    "kling_mock.doors.httpx": {"httpx", "httpx2"},
+    "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.server": {"uvicorn"},
     "kling_mock.images.draw": {"PIL"},
@@ -76,10 +77,15 @@ LIBRARIES = {
 
 # Modules that may import transports (`doors`): only inside functions (`lazy`) or at module level (`eager`).
 DOORS = {
-    "kling_mock.fake": ("lazy", {"httpx", "respx_router", "asgi", "server", "webhook_sender"}),
+    "kling_mock.fake": (
+        "lazy",
+        {"httpx", "httpx_interception", "requests", "respx_router", "asgi", "server", "webhook_sender"},
+    ),
     "kling_mock.cli": ("lazy", {"server"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
+    "kling_mock.doors.httpx_interception": ("eager", {"httpx", "httpx_pools"}),
+    "kling_mock.doors.httpx_pools": ("eager", {"httpx"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx"}),
 }
 
