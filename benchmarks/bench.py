@@ -21,9 +21,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import httpx
+import httpx2
 import respx
+from pytest_httpx import HTTPXMock
+from pytest_httpx._options import _HTTPXMockOptions
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -95,12 +99,16 @@ def constant(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, headers={"content-type": "application/json"}, content=CONSTANT)
 
 
+def constant2(_: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(200, headers={"content-type": "application/json"}, content=CONSTANT)
+
+
 def query_path(created: dict[str, Any]) -> str:
     """The query path of a task. URLs must differ, since clients cache parsed URLs."""
     return f"{CREATE}/{created['data']['task_id']}?{next(_queries)}"
 
 
-def talk(client: httpx.Client, base: str = BASE, pairs: int = PAIRS) -> None:
+def talk(client: httpx.Client | httpx2.Client, base: str = BASE, pairs: int = PAIRS) -> None:
     for _ in range(pairs):
         created = client.post(base + CREATE, json=BODY).json()
         client.get(base + query_path(created)).json()
@@ -117,6 +125,19 @@ def async_talk(transport: httpx.AsyncBaseTransport) -> None:
 
 
 @contextmanager
+def plain_pytest_httpx() -> Iterator[None]:
+    """What its fixture does, outside of a test."""
+    theirs = HTTPXMock(_HTTPXMockOptions())
+    theirs.add_callback(constant, is_reusable=True)
+
+    def handle_request(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        return theirs._handle_request(transport, request)  # noqa: SLF001 -- only its fixture is public
+
+    with mock.patch.object(httpx.HTTPTransport, "handle_request", handle_request):
+        yield
+
+
+@contextmanager
 def plain_respx() -> Iterator[None]:
     with respx.mock(assert_all_called=False) as router:
         router.route(host="api.cometapi.com").mock(side_effect=constant)
@@ -124,26 +145,41 @@ def plain_respx() -> Iterator[None]:
 
 
 def in_process() -> Iterator[Row]:
-    with ExitStack() as stack:
-        ours = stack.enter_context(httpx.Client(transport=Fake().transport(), headers=KEY))
-        floor = stack.enter_context(httpx.Client(transport=httpx.MockTransport(constant), headers=KEY))
-        ratio, spent = compare(lambda: talk(ours), lambda: talk(floor), PAIRS)
-        yield Row("transport(), sync: create and poll", "MockTransport", 1.20, ratio, "", f"{spent:.0f} us")
+    for library, answer in ((httpx, constant), (httpx2, constant2)):
+        name = library.__name__
+        with ExitStack() as stack:
+            ours = stack.enter_context(library.Client(transport=Fake().transport(), headers=KEY))
+            floor = stack.enter_context(library.Client(transport=library.MockTransport(answer), headers=KEY))
+            plain = stack.enter_context(library.Client(headers=KEY))
+
+            def direct(floor: httpx.Client | httpx2.Client = floor) -> None:
+                talk(floor)
+
+            def opened(
+                open_door: Callable[[], AbstractContextManager[Any]],
+                client: httpx.Client | httpx2.Client = plain,
+            ) -> None:
+                with open_door():
+                    talk(client)
+
+            ratio, spent = compare(lambda client=ours: talk(client), direct, PAIRS)
+            yield Row(
+                f"{name}, transport(): create and poll", "MockTransport", 1.20, ratio, "", f"{spent:.0f} us"
+            )
+            ratio, spent = compare(lambda run=opened: run(lambda: Fake().intercept()), direct, PAIRS)
+            yield Row(
+                f"{name}, intercept(): create and poll", "MockTransport", 1.25, ratio, "", f"{spent:.0f} us"
+            )
+            if library is httpx:
+                for other, mocked in (("pytest-httpx", plain_pytest_httpx), ("respx", plain_respx)):
+                    ratio, spent = compare(lambda run=opened, door=mocked: run(door), direct, PAIRS)
+                    yield Row(
+                        f"{other}, a constant answer", "MockTransport", None, ratio, "", f"{spent:.0f} us"
+                    )
     ratio, spent = compare(
         lambda: async_talk(Fake().transport()), lambda: async_talk(httpx.MockTransport(constant)), PAIRS
     )
-    yield Row("transport(), async: create and poll", "MockTransport", 1.20, ratio, "", f"{spent:.0f} us")
-    mock = httpx.MockTransport(constant)
-    with httpx.Client(headers=KEY) as client, httpx.Client(transport=mock, headers=KEY) as yardstick:
-
-        def intercepted(open_door: Callable[[], AbstractContextManager[Any]]) -> None:
-            with open_door():
-                talk(client)
-
-        ratio, spent = compare(
-            lambda: intercepted(lambda: Fake().intercept()), lambda: talk(yardstick), PAIRS
-        )
-        yield Row("intercept(): create and poll", "MockTransport", 1.25, ratio, "", f"{spent:.0f} us")
+    yield Row("httpx, transport(), async", "MockTransport", 1.20, ratio, "", f"{spent:.0f} us")
 
 
 def fixture() -> Iterator[Row]:

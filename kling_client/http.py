@@ -1,52 +1,90 @@
-"""The only module that imports httpx: sends calls, reads raw responses, turns exceptions into failures."""
+"""The only module that knows httpx and httpx2: sends calls, reads raw responses, classifies exceptions."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
-from typing import TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import httpx
 
 from kling_client.errors import ConfigError
 from kling_client.steps import Call, Failure, Head, Read, Send, Stage
 
-SyncHTTP: TypeAlias = httpx.Client
-AsyncHTTP: TypeAlias = httpx.AsyncClient
+if TYPE_CHECKING:
+    import httpx2
+
+# httpx2 is used only where the caller passes a client of it.
+SyncHTTP: TypeAlias = "httpx.Client | httpx2.Client"
+AsyncHTTP: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
+Response: TypeAlias = "httpx.Response | httpx2.Response"
 
 _CLOSED = "the client is closed; create a new one"
+# Requests to this machine use no proxy, also where the environment names one.
+_LOOPBACK = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
 
-# The last three are not subclasses of HTTPError; invalid host names and paths raise UnicodeError.
-_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError)
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_IMPOSSIBLE = (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)
+
+class Library(NamedTuple):
+    """One of the two libraries, which have the same names: its classes, and its errors by their meaning."""
+
+    module: Any
+    errors: tuple[type[Exception], ...]
+    unsent: tuple[type[Exception], ...]
+    impossible: tuple[type[Exception], ...]
+
+
+@cache
+def _library(name: str) -> Library:
+    module: Any = sys.modules[name]
+    return Library(
+        module,
+        # The last three are not subclasses of HTTPError; invalid host names and paths raise UnicodeError.
+        errors=(module.HTTPError, module.InvalidURL, module.StreamError, UnicodeError),
+        unsent=(module.ConnectError, module.ConnectTimeout, module.PoolTimeout, module.ProxyError),
+        impossible=(module.UnsupportedProtocol, module.InvalidURL, module.LocalProtocolError, UnicodeError),
+    )
+
+
+def _library_of(given: object, name: str) -> Library | None:
+    """The library whose class of this name the client is made from, or derived from."""
+    for library in ("httpx", "httpx2"):
+        module = sys.modules.get(library)
+        if module is not None and isinstance(given, getattr(module, name)):
+            return _library(library)
+    return None
 
 
 class Exchange:
     """Performs the calls of one flow, in sequence; at most one response is open at a time."""
 
     def __init__(self, http: SyncHTTP) -> None:
-        self._http = http
-        self._response: httpx.Response | None = None
+        self._http: Any = http
+        self._library = _library_of(http, "Client") or _library("httpx")
+        self._url: Any = None
+        self._response: Response | None = None
         self._chunks: Generator[bytes, None, None] | None = None
 
     def perform(self, step: Send | Read) -> Head | bytes | Failure:
         try:
             if isinstance(step, Send):
                 self.close()
-                request = _request(self._http, step.call)
-                self._response = self._http.send(request, stream=True, auth=None, follow_redirects=False)
-                return _head(self._response)
+                request = _request(self._library, self._http, step.call)
+                self._url = request.url
+                response: Response = self._http.send(request, stream=True, auth=None, follow_redirects=False)
+                self._response = response
+                return _head(response)
             if self._chunks is None:
                 self._chunks = self._read()
             return next(self._chunks, b"")
-        except _ERRORS as error:
-            return _failure(error)
+        except self._library.errors as error:
+            return _failure(self._library, error, _proxy(self._http, self._url))
 
     def close(self) -> None:
         """Close the open response, read or not."""
-        with suppress(*_ERRORS):
+        with suppress(*self._library.errors):
             if self._chunks is not None:
                 self._chunks.close()
             if self._response is not None:
@@ -67,28 +105,32 @@ class AsyncExchange:
     """`Exchange` over an asynchronous client."""
 
     def __init__(self, http: AsyncHTTP) -> None:
-        self._http = http
-        self._response: httpx.Response | None = None
+        self._http: Any = http
+        self._library = _library_of(http, "AsyncClient") or _library("httpx")
+        self._url: Any = None
+        self._response: Response | None = None
         self._chunks: AsyncGenerator[bytes, None] | None = None
 
     async def perform(self, step: Send | Read) -> Head | bytes | Failure:
         try:
             if isinstance(step, Send):
                 await self.close()
-                request = _request(self._http, step.call)
-                self._response = await self._http.send(
+                request = _request(self._library, self._http, step.call)
+                self._url = request.url
+                response: Response = await self._http.send(
                     request, stream=True, auth=None, follow_redirects=False
                 )
-                return _head(self._response)
+                self._response = response
+                return _head(response)
             if self._chunks is None:
                 self._chunks = self._read()
             return await anext(self._chunks, b"")
-        except _ERRORS as error:
-            return _failure(error)
+        except self._library.errors as error:
+            return _failure(self._library, error, _proxy(self._http, self._url))
 
     async def close(self) -> None:
         """Close the open response, read or not."""
-        with suppress(*_ERRORS):
+        with suppress(*self._library.errors):
             if self._chunks is not None:
                 await self._chunks.aclose()
             if self._response is not None:
@@ -106,39 +148,58 @@ class AsyncExchange:
             yield chunk
 
 
-def _request(http: SyncHTTP | AsyncHTTP, call: Call) -> httpx.Request:
+def _request(library: Library, http: Any, call: Call) -> Any:
     if http.is_closed:
         raise ConfigError(_CLOSED)
-    timeout = httpx.Timeout(call.timeout)
+    timeout = library.module.Timeout(call.timeout)
     if call.private:
         return http.build_request(
             call.method, call.url, content=call.content, headers=call.headers, timeout=timeout
         )
     # Not built by the HTTP client, whose default headers, cookies and parameters may be secrets.
-    return httpx.Request(
+    return library.module.Request(
         call.method, call.url, headers=call.headers, extensions={"timeout": timeout.as_dict()}
     )
 
 
-def _head(response: httpx.Response) -> Head:
+def _head(response: Response) -> Head:
     return Head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
 
 
-def _failure(error: Exception) -> Failure:
-    if isinstance(error, _IMPOSSIBLE):
+def _proxy(http: Any, url: Any) -> str | None:
+    """The proxy that a request was sent through, without its password; None if there was none."""
+    try:  # neither library has a public way to ask
+        proxy = http._transport_for_url(url)._pool._proxy_url  # noqa: SLF001
+        port = "" if proxy.port is None else f":{proxy.port}"
+        return f"{proxy.scheme.decode()}://{proxy.host.decode()}{port}"
+    except AttributeError:
+        return None
+
+
+def _failure(library: Library, error: Exception, proxy: str | None) -> Failure:
+    if isinstance(error, library.impossible):
         stage = Stage.IMPOSSIBLE
     else:
-        stage = Stage.UNSENT if isinstance(error, _UNSENT) else Stage.SENT
-    return Failure(stage, f"{type(error).__name__}: {error}", error)
+        stage = Stage.UNSENT if isinstance(error, library.unsent) else Stage.SENT
+    through = f" (through the proxy {proxy})" if proxy else ""
+    return Failure(stage, f"{type(error).__name__}: {error}{through}", error)
 
 
-def open_client(given: object) -> SyncHTTP:
+def open_client(given: SyncHTTP | None) -> SyncHTTP:
     """The injected HTTP client, or a new one. Raises ConfigError for an object of another type."""
     if given is None:
-        return httpx.Client()
-    if isinstance(given, httpx.Client):
-        return given
-    raise ConfigError(f"http_client: Client requires an httpx.Client, not {type(given).__qualname__}")
+        return httpx.Client(mounts=dict.fromkeys(_LOOPBACK))
+    _require(given, "Client")
+    return given
+
+
+def _require(given: object, name: str) -> None:
+    if _library_of(given, name) is None:
+        kind = type(given)
+        raise ConfigError(
+            f"http_client: {name} requires an httpx.{name} or httpx2.{name}, "
+            f"not {kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+        )
 
 
 class AsyncSession:
@@ -148,10 +209,9 @@ class AsyncSession:
     HTTP client. Raises ConfigError for an injected object of another type.
     """
 
-    def __init__(self, given: object) -> None:
-        if given is not None and not isinstance(given, httpx.AsyncClient):
-            kind = type(given).__qualname__
-            raise ConfigError(f"http_client: AsyncClient requires an httpx.AsyncClient, not {kind}")
+    def __init__(self, given: AsyncHTTP | None) -> None:
+        if given is not None:
+            _require(given, "AsyncClient")
         self._given = given
         self._own: httpx.AsyncClient | None = None
         self._loop: object = None
@@ -165,7 +225,7 @@ class AsyncSession:
             raise ConfigError(_CLOSED)
         loop = _running_loop()
         if self._own is None or loop is not self._loop:
-            self._own, self._loop = httpx.AsyncClient(), loop
+            self._own, self._loop = httpx.AsyncClient(mounts=dict.fromkeys(_LOOPBACK)), loop
         return self._own
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from uuid import uuid4
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
+from kling_mock.green_threads import require_real_threads
 from kling_mock.http import Reply, Request, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
@@ -24,9 +25,12 @@ from kling_mock.timing.clock import Clock
 from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
+    import respx
+
     from kling_mock.doors.asgi import ASGIApp
     from kling_mock.doors.httpx import FakeTransport
-    from kling_mock.doors.respx_router import Interception
+    from kling_mock.doors.httpx_interception import Interception
+    from kling_mock.doors.requests import FakeAdapter
     from kling_mock.doors.server import Server
     from kling_mock.doors.webhook_sender import CallbackSender
 
@@ -101,6 +105,19 @@ class Fake(FakeView):
         """
         self._listeners.append(listener)
 
+    def reset(self) -> None:
+        """Drop all tasks, calls, scripts and callbacks, and their receiver; clock and settings stay.
+
+        For a fake that several tests use, one after another. Raises TypeError for a store that cannot.
+        """
+        clear: object = getattr(self._store, "clear", None)
+        if not callable(clear):
+            raise TypeError(
+                f"reset(): the store {type(self._store).__name__} has no clear(); make a new Fake"
+            )
+        self._dispatcher.deliver_to(None)
+        clear()
+
     def check(self) -> None:
         """Raise the errors so far: internal ones, and those of listeners and callback receivers."""
         problems, self._problems[:] = list(self._problems), []
@@ -110,21 +127,33 @@ class Fake(FakeView):
     # -- connecting clients
 
     def transport(self) -> FakeTransport:
-        """A transport for `httpx.Client` and `httpx.AsyncClient`; this fake answers all of its requests."""
+        """A transport for the clients of httpx and httpx2, sync and async: this fake answers all requests."""
         from kling_mock.doors.httpx import FakeTransport
 
         return FakeTransport(self.handle)
 
     def intercept(self, *, only: bool = False) -> Interception:
-        """A context manager during which this fake answers httpx clients' requests to the service's hosts.
+        """A context manager: this fake answers the requests of httpx and httpx2 to the service's hosts.
 
-        Requests to other hosts reach an active respx router or the network; with `only` they are refused.
-        While the context is active, the names of the service's hosts cannot be resolved, so that no other
-        HTTP library can reach the paid service by accident.
+        Requests to other hosts reach the mocks that were started before, or the network; with `only` they are
+        refused. While the context is active, the names of the service's hosts cannot be resolved, so that no
+        other HTTP library can reach the paid service. Of several interceptions, the one opened last answers.
         """
-        from kling_mock.doors.respx_router import Interception
+        from kling_mock.doors.httpx_interception import Interception
 
         return Interception(self.handle, only=only)
+
+    def requests_adapter(self) -> FakeAdapter:
+        """An adapter for `requests.Session.mount`: every request to its prefix is answered here."""
+        from kling_mock.doors.requests import FakeAdapter
+
+        return FakeAdapter(self.handle)
+
+    def respx_route(self, router: respx.Router) -> respx.Route:
+        """Add a route for the service's hosts to a respx router of your own; needs the extra `respx`."""
+        from kling_mock.doors.respx_router import add_route
+
+        return add_route(router, self.handle)
 
     def asgi(self) -> ASGIApp:
         """This fake as an ASGI application."""
@@ -139,6 +168,7 @@ class Fake(FakeView):
         """
         from kling_mock.doors.server import Server
 
+        require_real_threads()
         return Server(self.asgi(), host, port, beside=self.sender().run)
 
     def sender(self, tell: Tell | None = None) -> CallbackSender:

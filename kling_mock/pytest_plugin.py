@@ -6,6 +6,8 @@ used.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -28,12 +30,38 @@ _FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture
 INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
 
 
+_INTERCEPTION = "kling_mock.doors.httpx_interception"
+# How failures of pytest-httpx begin when it had no response for a request.
+_UNMATCHED = ("No response can be found for", "The following requests were not expected")
+_SHOULD_MOCK = (
+    "kling_mock: the fixture httpx_mock was set up after the interception of the service, and mocks its "
+    "hosts too. Let it pass them on, with "
+    "@pytest.mark.httpx_mock(should_mock=lambda request: request.url.host not in INTERCEPTED_HOSTS) "
+    "(from kling_mock import INTERCEPTED_HOSTS), or request the fixture kling after httpx_mock."
+)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("kling", INI_HELP, type="linelist", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+    for line in config.getini("kling"):
+        name, _, value = line.partition("=")
+        if name.strip() == "guard":
+            _guard_session(config, value.strip())
+
+
+def _guard_session(config: pytest.Config, value: str) -> None:
+    """Refuse the names of the service during the whole run, in child processes too."""
+    from kling_mock.name_guard import NameGuard
+
+    if value != "session":
+        raise pytest.UsageError(f"ini option kling: guard: must be session; got {value!r}")
+    guard = NameGuard(children=True)
+    guard.__enter__()
+    config.add_cleanup(guard.__exit__)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,17 +69,33 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the timelines of the fakes to the report of a failed test. Other tests cost a dictionary lookup."""
+    if call.excinfo is not None and "kling_mock.fake" in sys.modules:
+        _explain(call.excinfo.value)
     report = yield
-    fakes = item.stash.get(_FAKES, None)
-    if fakes and call.when == "call" and report.failed:
-        for fixture, fake in fakes.items():
-            report.sections.append((f"{fixture}: timeline", _timeline(fake)))
+    if call.when == "teardown" and (interception := sys.modules.get(_INTERCEPTION)):
+        interception.uncover()  # patches that covered those of an interception are undone now
+    if call.when == "call" and report.failed:
+        for node in item.listchain():
+            for fixture, fake in (node.stash.get(_FAKES, None) or {}).items():
+                report.sections.append((f"{fixture}: timeline", _timeline(fake)))
     return report
 
 
+def _explain(error: BaseException | None) -> None:
+    """Add a note to a failure of pytest-httpx about the service: how both fixtures are used together."""
+    from kling_mock import INTERCEPTED_HOSTS
+
+    while error is not None:
+        text = str(error)
+        if text.startswith(_UNMATCHED) and any(f"://{host}" in text for host in INTERCEPTED_HOSTS):
+            error.add_note(_SHOULD_MOCK)
+            return
+        error = error.__cause__ or error.__context__
+
+
 @contextmanager
-def _reported(item: pytest.Item, fixture: str, fake: Fake) -> Generator[None]:
-    """Keep a fake for the report while its test runs. Not longer, because pytest keeps all test items."""
+def _reported(item: pytest.Item | pytest.Collector, fixture: str, fake: Fake) -> Generator[None]:
+    """Keep a fake for the report while its tests run. Not longer, because pytest keeps all test items."""
     fakes = item.stash.setdefault(_FAKES, {})
     fakes[fixture] = fake
     yield
@@ -74,7 +118,7 @@ def kling(
     _kling_sleep: TimeSkipping | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Fake]:
-    """A new fake that answers the httpx requests of the test to the service, in process."""
+    """A new fake that answers the requests of httpx and httpx2 to the service, in process."""
     from kling_mock.fake import Fake
 
     fake = Fake(clock=_kling_options.clock(), **_kling_options.switches)
@@ -83,6 +127,41 @@ def kling(
         _kling_sleep.clocks.append(fake.clock)
     with _reported(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
         yield fake
+    fake.check()
+
+
+@pytest.fixture(scope="class")
+def kling_class(request: pytest.FixtureRequest) -> Iterator[Fake]:
+    """`kling` for all tests of a class: one fake, which `kling_class.reset()` empties."""
+    yield from _shared_fake(request, "kling_class")
+
+
+@pytest.fixture(scope="module")
+def kling_module(request: pytest.FixtureRequest) -> Iterator[Fake]:
+    """`kling` for all tests of a module: one fake, which `kling_module.reset()` empties."""
+    yield from _shared_fake(request, "kling_module")
+
+
+@pytest.fixture(scope="session")
+def kling_session(request: pytest.FixtureRequest) -> Iterator[Fake]:
+    """`kling` for all tests of a run: one fake, which `kling_session.reset()` empties. Settings: ini only."""
+    yield from _shared_fake(request, "kling_session")
+
+
+def _shared_fake(request: pytest.FixtureRequest, name: str) -> Iterator[Fake]:
+    """A fake for all tests of a node, with the settings that hold for all of them."""
+    __tracebackhide__ = True
+
+    from kling_mock.fake import Fake
+    from kling_mock.timing.time_skipping import TimeSkipping
+
+    options = _options(request)
+    fake = Fake(clock=options.clock(), **options.switches)
+    skipping = TimeSkipping(fake.clock) if options.skips_sleep else nullcontext()
+    with pytest.MonkeyPatch.context() as monkeypatch, skipping, _reported(request.node, name, fake):
+        _set_environment(monkeypatch, fake, None)
+        with fake.intercept(only=options.only):
+            yield fake
     fake.check()
 
 
@@ -95,6 +174,8 @@ def kling_server(
     _kling_shared_server: SharedServer,
 ) -> Iterator[ServedFake]:
     """A new fake with a server on a socket: `.url` is its address, `.api_key` is valid in this test only."""
+    from kling_mock.name_guard import NameGuard
+
     switches = dict(_kling_options.switches)
     # Without `keys` a fake accepts every key, including those of late requests of another test.
     switches["keys"] = switches.get("keys") or (_kling_shared_server.fresh_key(request.node.nodeid),)
@@ -102,7 +183,7 @@ def kling_server(
         _set_environment(monkeypatch, fake, fake.url)
         if _kling_sleep is not None:
             _kling_sleep.clocks.append(fake.clock)
-        with _reported(request.node, "kling_server", fake):
+        with _reported(request.node, "kling_server", fake), NameGuard():
             yield fake
     fake.check()
 
@@ -129,6 +210,13 @@ def _kling_sleep(_kling_options: _Options) -> Iterator[TimeSkipping | None]:
 def _kling_options(request: pytest.FixtureRequest) -> _Options:
     """The options of one test, from markers and ini option. Raises UsageError."""
     __tracebackhide__ = True  # the message of a usage error is sufficient
+
+    return _options(request)
+
+
+def _options(request: pytest.FixtureRequest) -> _Options:
+    """The settings of the ini file and of the markers of a node."""
+    __tracebackhide__ = True
 
     given = _read_ini(request.config)
     for marker in reversed(list(request.node.iter_markers("kling"))):
@@ -182,6 +270,8 @@ def _read_ini(config: pytest.Config) -> dict[str, Any]:
         name, separator, value = (part.strip() for part in line.partition("="))
         if not separator:
             raise pytest.UsageError(f"ini option kling: each line must be name=value, not {line!r}")
+        if name == "guard":  # for the whole run, see pytest_configure
+            continue
         try:
             given[name] = _read_value(name, value)
         except (TypeError, ValueError) as error:
@@ -205,22 +295,10 @@ def _read_value(name: str, text: str) -> object:
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, fake: Fake, base_url: str | None) -> None:
-    """Set the variables for API keys to keys of the fake, or unset them, so that a test has no real key.
+    """Replace the variables of API keys by keys of the fake, or unset them: a test has no real key."""
+    from kling_mock.environment import variables
 
-    Without a base URL clients use the addresses of the gateways, which are intercepted.
-    """
-    from kling_contracts import vocabulary as names
-
-    key = next(iter(fake.settings.plain_keys), "sk-mock")
-    access, secret = next(iter(fake.settings.secrets.items()), (None, None))
-    given = {
-        names.API_KEY_VARIABLE: key,
-        names.ACCESS_KEY_VARIABLE: access,
-        names.SECRET_KEY_VARIABLE: secret,
-        names.KLING_API_KEY_VARIABLE: key if access is None else None,
-        names.BASE_URL_VARIABLE: base_url,
-    }
-    for name, value in given.items():
+    for name, value in variables(os.environ, fake.settings, base_url).items():
         if value is None:
             monkeypatch.delenv(name, raising=False)
         else:

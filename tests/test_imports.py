@@ -30,7 +30,7 @@ DEMO = "kling_mock.demo"
 LIBRARIES = {
     "kling_client.console": {"rich"},
     "kling_client.credentials": {"jwt"},
-    "kling_client.http": {"httpx"},
+    "kling_client.http": {"httpx"},  # and httpx2, if its caller has loaded it
     "kling_contracts.client_suite": {"hypothesis", "pytest"},
     "kling_contracts.strategies.fields": {"hypothesis"},
     "kling_contracts.strategies.objects": {"hypothesis"},
@@ -62,7 +62,8 @@ LIBRARIES = {
     },
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
-    "kling_mock.doors.httpx": {"httpx"},
+    "kling_mock.doors.httpx": {"httpx", "httpx2"},
+    "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
     "kling_mock.doors.connection": {"uvicorn"},
@@ -79,7 +80,10 @@ LIBRARIES = {
 
 # Modules that may import transports (`doors`): only inside functions (`lazy`) or at module level (`eager`).
 DOORS = {
-    "kling_mock.fake": ("lazy", {"httpx", "respx_router", "asgi", "server", "webhook_sender"}),
+    "kling_mock.fake": (
+        "lazy",
+        {"httpx", "httpx_interception", "requests", "respx_router", "asgi", "server", "webhook_sender"},
+    ),
     "kling_mock.cli": ("lazy", {"server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
     "kling_mock.doors.server": ("eager", {"connection", "limits", "origins", "tls"}),
@@ -93,6 +97,8 @@ DOORS = {
     "kling_mock.doors.asgi": ("eager", {"index_page", "limits", "origins", "workers"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
+    "kling_mock.doors.httpx_interception": ("eager", {"httpx", "httpx_pools"}),
+    "kling_mock.doors.httpx_pools": ("eager", {"httpx"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx"}),
 }
 

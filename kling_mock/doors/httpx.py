@@ -1,52 +1,152 @@
-"""The httpx door: one transport for `httpx.Client` and `httpx.AsyncClient`, with no sockets."""
+"""Transports for httpx and httpx2: requests of either library are answered in process, with no sockets."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
 
 from kling_mock.http import Reply, Request
 
+if TYPE_CHECKING:
+    import httpx2
 
-class ReplyStream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that is read like one from the network, so that clients take their real path."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._body
+Handle = Callable[[Request], Reply]
 
 
-def request_from_httpx(request: httpx.Request) -> Request:
-    """A request whose content has been read, as the core knows it."""
-    path, _, query = request.url.raw_path.decode("ascii").partition("?")
-    headers = tuple(
-        (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.headers.raw
+def _modules() -> tuple[Any, ...]:
+    """The libraries that are installed."""
+    try:
+        import httpx2
+    except ImportError:  # an optional extra
+        return (httpx,)
+    # httpx2 takes the place of httpx in a process that calls `httpx2.alias_httpx()`.
+    return tuple({id(module): module for module in (httpx, httpx2)}.values())
+
+
+MODULES: Final = _modules()
+
+if TYPE_CHECKING:
+
+    class _Transport(
+        httpx.BaseTransport, httpx.AsyncBaseTransport, httpx2.BaseTransport, httpx2.AsyncBaseTransport
+    ):
+        """A transport of both libraries."""
+
+        def handle_request(self, request: Any) -> Any: ...
+
+        async def handle_async_request(self, request: Any) -> Any: ...
+
+else:
+    _Transport = type(
+        "_Transport",
+        tuple(base for module in MODULES for base in (module.BaseTransport, module.AsyncBaseTransport)),
+        {},
     )
-    return Request(request.method, path, query, headers, request.content)
 
 
-def response_for_httpx(reply: Reply, request: httpx.Request) -> httpx.Response:
-    body = b"" if request.method == "HEAD" else reply.body
-    headers = list(reply.framed_headers)
-    return httpx.Response(reply.status, headers=headers, stream=ReplyStream(body), request=request)
+class _Library(NamedTuple):
+    """The classes of one library that an exchange needs."""
+
+    response: Callable[..., Any]
+    stream: Callable[[bytes], object]
+    not_read: type[Exception]
+    illegal: type[Exception]
 
 
-class FakeTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Answers every request, whatever its host. Errors of the core never surface here."""
+def _library(module: Any) -> _Library:
+    class ReplyStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # of either library
+        """A body that is read like one from the network, so that clients take their real path."""
 
-    def __init__(self, handle: Callable[[Request], Reply]) -> None:
+        def __init__(self, body: bytes) -> None:
+            self._body = body
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield self._body
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield self._body
+
+    return _Library(module.Response, ReplyStream, module.RequestNotRead, module.LocalProtocolError)
+
+
+_LIBRARIES: Final[dict[type, _Library]] = {module.Request: _library(module) for module in MODULES}
+
+
+def _library_of(request: object) -> _Library:
+    """The library of a request whose class is derived from the library's."""
+    for kind, library in _LIBRARIES.items():
+        if isinstance(request, kind):
+            return library
+    raise TypeError(f"request: must be one of httpx or httpx2; got {type(request).__qualname__}")
+
+
+def exchange(handle: Handle, request: Any) -> Any:
+    """Answer a request of a blocking client of either library with a response of the same library."""
+    library = _LIBRARIES.get(request.__class__) or _library_of(request)
+    try:
+        body = request.content
+    except library.not_read:
+        # The stream stays consumed, as after sending: the library raises its own error for a second use.
+        body = b"".join(request.stream)
+    return _response(library, handle(_read(library, request, body)), request.method)
+
+
+async def exchange_async(handle: Handle, request: Any) -> Any:
+    """`exchange` for asynchronous clients."""
+    library = _LIBRARIES.get(request.__class__) or _library_of(request)
+    try:
+        body = request.content
+    except library.not_read:
+        body = b"".join([chunk async for chunk in request.stream])
+    return _response(library, handle(_read(library, request, body)), request.method)
+
+
+def _read(library: _Library, request: Any, body: bytes) -> Request:
+    target = request.extensions.get("target") or request.url.raw_path
+    return read_request(request.method, target, request.headers.raw, body, library.illegal)
+
+
+def read_request(
+    method: str,
+    target: bytes,
+    raw_headers: Iterable[tuple[bytes, bytes]],
+    body: bytes,
+    illegal: Callable[[str], Exception],
+) -> Request:
+    """A request from its parts as they are sent. Raises `illegal` for a header that cannot be sent."""
+    headers: list[tuple[str, str]] = []
+    for name, value in raw_headers:
+        text = value.decode("latin-1")
+        # Over HTTP/1.1 both libraries refuse these, for example a key that ends with a line feed.
+        if value != value.strip() or (not text.isprintable() and _is_illegal(text)):
+            raise illegal(f"Illegal header value {value!r}")
+        headers.append((name.decode("latin-1").lower(), text))
+    path, _, query = target.decode("latin-1").partition("?")
+    return Request(method, path, query, tuple(headers), body)
+
+
+def _is_illegal(value: str) -> bool:
+    return any(character in value for character in "\0\n\v\f\r")
+
+
+def _response(library: _Library, reply: Reply, method: str) -> Any:
+    body = b"" if method == "HEAD" else reply.body
+    return library.response(reply.status, headers=reply.framed_headers, stream=library.stream(body))
+
+
+class FakeTransport(_Transport):
+    """Answers every request, to any host, for blocking and asynchronous clients of both libraries.
+
+    Errors of the core do not surface here: they are answers, and raised by `Fake.check`.
+    """
+
+    def __init__(self, handle: Handle) -> None:
         self._handle = handle
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        return response_for_httpx(self._handle(request_from_httpx(request)), request)
+    def handle_request(self, request: Any) -> Any:
+        return exchange(self._handle, request)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        return response_for_httpx(self._handle(request_from_httpx(request)), request)
+    async def handle_async_request(self, request: Any) -> Any:
+        return await exchange_async(self._handle, request)

@@ -25,6 +25,11 @@ class CallLog:
             self._calls.popleft()
             self.size -= self._sizes.popleft()
 
+    def clear(self) -> None:
+        self._calls.clear()
+        self._sizes.clear()
+        self.size = 0
+
     def of(self, account: str | None) -> tuple[CallRecord, ...]:
         """The calls of one account, or of all (None)."""
         return tuple([call for call in self._calls if account in (None, call.account)])

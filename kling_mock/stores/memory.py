@@ -98,6 +98,23 @@ class MemoryStore:
             self.clock.announce()
         return None
 
+    def clear(self) -> None:
+        """Drop all tasks, scripts, tokens and calls; the clock goes on."""
+        with self._lock:
+            for kept in (
+                self._tasks,
+                self._order,
+                self._accounts,
+                self._rules,
+                self._uses,
+                self._tokens,
+                self._token_order,
+            ):
+                kept.clear()
+            self._scripts = None
+            self._scripts_version += 1
+            self._calls.clear()
+
     # -- reading
 
     def _expiry(self, record: TaskRecord) -> float:

@@ -26,10 +26,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import httpcore  # noqa: F401 -- see below
+import httpcore2  # noqa: F401 -- see below
 import pytest
 
 import kling_client.cli  # noqa: F401 -- see below
-import kling_mock.doors.respx_router
+import kling_mock.doors.httpx_interception
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
 import kling_mock.timing.time_skipping  # noqa: F401 -- see below

@@ -164,7 +164,7 @@ def test_each_event_loop_gets_connections_of_its_own() -> None:
     """A client used in two calls of `asyncio.run` must not use connections of the closed loop."""
     session = AsyncSession(None)
 
-    async def current() -> list[httpx.AsyncClient]:
+    async def current() -> list[object]:
         return [session.current(), session.current()]
 
     first, again = asyncio.run(current())

@@ -26,6 +26,7 @@ from kling_mock.fake import Fake
 from kling_mock.http import Request
 from kling_mock.records import AttemptRecord
 from tests.kling_mock.doors.callback_scene import Hook, MakeHook, Scene, Serve
+from tests.kling_mock.doors.http_libraries import WAYS, Way
 
 Send = Callable[[httpx.Request], httpx.Response]
 Door = Callable[[Fake], AbstractContextManager[Send]]
@@ -118,6 +119,13 @@ def door(request: pytest.FixtureRequest) -> Door:
             yield send
 
     return through_socket
+
+
+@pytest.fixture(params=list(WAYS))
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each library with each kind of client, in turn."""
+    name: str = request.param
+    return WAYS[name]
 
 
 @pytest.fixture

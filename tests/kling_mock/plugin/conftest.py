@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 # pytester removes the modules that a run in this process has imported. It keeps those imported before:
 # otherwise each test would import the server, httpx and the package again, and the exception classes of
 # a second import of httptools are not those that its parser raises.
+import httpcore
+import httpcore2
+import pytest
 import uvicorn.protocols.http.httptools_impl
 import uvloop
 
-import kling_mock.doors.respx_router
+import kling_mock.doors.httpx_interception
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
 import kling_mock.timing.time_skipping
 
-LOADED = (uvicorn, uvloop, kling_mock)
+LOADED = (httpcore, httpcore2, uvicorn, uvloop, kling_mock)
 
 # A user's module: code that uses the service and does not import our packages.
 POSTER = """
@@ -56,7 +57,10 @@ def poster(**fields):
 """
 
 # Other installed plugins: loading them takes longer than most of these tests.
-OTHERS_OFF = "-p no:hypothesispytest -p no:faker -p no:anyio -p no:cacheprovider -p no:schemathesis"
+OTHERS_OFF = (
+    "-p no:hypothesispytest -p no:faker -p no:anyio -p no:cacheprovider -p no:schemathesis "
+    "-p no:pytest_httpx -p no:socket"
+)
 
 Suite = Callable[..., pytest.RunResult]
 

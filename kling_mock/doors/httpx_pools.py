@@ -1,0 +1,110 @@
+"""Interception where a transport of httpx or httpx2 reaches its connections, below all wrappers.
+
+Only calls that bypass the replaced methods get here: those of a recorder, which calls the method that it
+saved when it was imported, and of a transport that was instrumented by itself before the interception.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from kling_mock.doors.httpx import Handle, read_request
+from kling_mock.http import Reply
+
+
+class Interceptor(Protocol):
+    """The part of an interception that is needed here."""
+
+    handle: Handle
+
+    def answers(self, host: str, method: str, url: object, /) -> bool:
+        """Whether it answers a request; it may refuse it instead."""
+        ...
+
+
+Last = Callable[[], Interceptor | None]
+
+
+class TransportPools:
+    """A descriptor, in the class of a transport, in front of the attribute `_pool` of its instances."""
+
+    def __init__(self, method: str, last: Last) -> None:
+        self._pool = _AsyncPool if method == "handle_async_request" else _Pool
+        self._last = last
+
+    def __get__(self, transport: Any, owner: type) -> Any:
+        if transport is None:
+            return self
+        try:
+            pool = transport.__dict__["_pool"]
+        except KeyError:
+            raise AttributeError("_pool") from None
+        return self._pool(pool, self._last)
+
+    def __set__(self, transport: Any, pool: object) -> None:
+        transport.__dict__["_pool"] = pool
+
+
+class _PoolBase:
+    """A pool of connections of httpcore or httpcore2; all but sending is left to it.
+
+    It passes for an instance of its class, as other mocks look for the pools of proxies.
+    """
+
+    def __init__(self, pool: Any, last: Last) -> None:
+        self._kling_pool = pool
+        self._kling_last = last
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return self._kling_pool.__class__
+        return super().__getattribute__(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kling_pool, name)
+
+    def _kling_handle(self, request: Any) -> Handle | None:
+        last = self._kling_last()
+        method = request.method.decode("ascii")
+        if last and last.answers(
+            request.url.host.decode("ascii").lower(), method, bytes(request.url).decode("latin-1")
+        ):
+            return last.handle
+        return None
+
+    def _kling_answer(self, handle: Handle, request: Any, body: bytes) -> Any:
+        core: Any = sys.modules[self._kling_pool.__class__.__module__.partition(".")[0]]
+        reply: Reply = handle(
+            read_request(
+                request.method.decode("ascii"),
+                request.url.target,
+                request.headers,
+                body,
+                core.LocalProtocolError,
+            )
+        )
+        return core.Response(
+            reply.status,
+            headers=[
+                (name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers
+            ],
+            content=b"" if request.method == b"HEAD" else reply.body,
+        )
+
+
+class _Pool(_PoolBase):
+    def handle_request(self, request: Any) -> Any:
+        handle = self._kling_handle(request)
+        if handle is None:
+            return self._kling_pool.handle_request(request)
+        return self._kling_answer(handle, request, b"".join(request.stream))
+
+
+class _AsyncPool(_PoolBase):
+    async def handle_async_request(self, request: Any) -> Any:
+        handle = self._kling_handle(request)
+        if handle is None:
+            return await self._kling_pool.handle_async_request(request)
+        return self._kling_answer(handle, request, b"".join([chunk async for chunk in request.stream]))
