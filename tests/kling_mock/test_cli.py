@@ -246,7 +246,7 @@ def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_pa
     assert run(capsys, "demo", good, good, "--speed", "500", "--out", out)[0] == 0
     status, shown, _ = run(capsys, "demo", good, small, "--speed", "500", "--out", out)
     assert status == 2
-    assert "300 pixels" in shown
+    assert "at least 300 px on each side; it is 200 x 200" in shown
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
     assert error == f"kling-mock: {none}: No such file or directory\n"
