@@ -240,7 +240,8 @@ def _snowflake(command: Create, seed: int, number: int, now: float, again: int) 
     them.
     """
     ids = command.operation.ids
-    high = (milliseconds(now) - ids.epoch_ms) << ids.low_bits
+    # A test may set the clock to an instant before the epoch: an id is a number without a sign all the same.
+    high = max(milliseconds(now) - ids.epoch_ms, 0) << ids.low_bits
     low = draw_bits(seed, command.account, number, "id") + again
     return str(high | (low & ((1 << ids.low_bits) - 1)))
 

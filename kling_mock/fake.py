@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
-from time import time as system_time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from kling_mock.stores import Store, run
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.view import FakeView
 from kling_mock.timing.clock import Clock
+from kling_mock.timing.client_time import client_time
 from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Fake(FakeView):
         return answered.reply
 
     def _answer(self, request: Request) -> Answer:
-        return run(answer(request, self._settings, system_time(), self._draw), self._store)
+        return run(answer(request, self._settings, client_time(), self._draw), self._store)
 
     def on_call(self, listener: Callable[[CallRecord], None]) -> None:
         """Call `listener` with the journal entry of each request after its commit, in the answering thread.

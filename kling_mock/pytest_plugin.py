@@ -204,6 +204,8 @@ def _kling_sleep(_kling_options: _Options) -> Iterator[TimeSkipping | None]:
 
     with TimeSkipping() if _kling_options.skips_sleep else nullcontext() as sleep:
         yield sleep
+    if sleep is not None:
+        sleep.real_sleeps.warn()
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from typing import Any, Final, Self, cast
 
 import uvicorn
 
+from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock.doors.connection import Connection, protocol
 from kling_mock.doors.limits import Limits
 from kling_mock.doors.origins import is_loopback
 from kling_mock.doors.tls import Acceptor, Certificate
-from kling_mock.timing.time_skipping import RealTimeThread
 
 BACKLOG: Final = 2048
 STOP_SECONDS: Final = 5

@@ -204,6 +204,7 @@ class MemoryStore:
     # -- writing
 
     def write_task(self, new: NewTask, now: float) -> None:
+        self.clock.recorded = True
         self._drop_expired(now)
         record = new.record
         state = self._tasks[record.id] = TaskState(record, new.plan)
@@ -255,6 +256,7 @@ class MemoryStore:
         self._steered = True
 
     def write_call(self, record: CallRecord, _now: float) -> None:
+        self.clock.recorded = True
         self._calls.append(record)
 
     def _drop_expired(self, now: float) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
-from time import time as system_time
+from datetime import UTC, datetime
+from typing import Any
 
+from msgspec.structs import replace
+
+from kling_contracts.virtual_time.functions import system_time
+from kling_contracts.virtual_time.threads import real_now
 from kling_mock.records import ClockRecord, Jump
 
 # Instants before this one would give task ids that no real task has ever had.
 EARLIEST = 1_577_836_800.0  # 2020-01-01
-# In Unix seconds this is the year 2286: whoever starts later has given milliseconds.
+# In Unix seconds this is the year 2286. Later instants are in another unit.
 LATEST = 10_000_000_000.0
+_UNITS = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
 JUMPS_KEPT = 1_000
+# System time that is set back and later forth again is the same as before within this, in seconds.
+_SAME_TIME = 1.0
 
 
 class Clock:
@@ -24,8 +34,9 @@ class Clock:
     >>> clock.now() - before >= 30 * 86_400
     True
 
-    `now()` is in Unix seconds; the milliseconds on the wire are its floor. Libraries that replace
-    `time.time` (freezegun, time-machine) move this clock too.
+    `now()` is in Unix seconds; the milliseconds on the wire are its floor. Libraries that replace system time
+    (freezegun, time-machine) move this clock too: also back, as long as nothing was recorded by it. Otherwise a
+    clock goes on from its last reading when system time is set back.
     """
 
     def __init__(self) -> None:
@@ -35,6 +46,12 @@ class Clock:
     def _start(self, since: float, reading: float, speed: float) -> None:
         self._record = ClockRecord(since, reading, speed)
         self._latest = reading
+        self._system = since
+        # System time less real time, by which system time is known again after it was set back and forth.
+        self._origin = since - real_now()
+        self._was_set_back = False
+        # Whether a store has recorded an instant of this clock.
+        self.recorded = False
         # Held while the settings are compared and replaced.
         self.lock = threading.RLock()
         self._listeners: list[Callable[[], None]] = []
@@ -51,11 +68,30 @@ class Clock:
 
     def now(self) -> float:
         """The present, in Unix seconds."""
-        reading = self._record.at(system_time())
-        if reading < self._latest:  # the system clock was set back
-            return self._latest
-        self._latest = reading
-        return reading
+        with self.lock:
+            system = system_time()
+            if system < self._system or self._was_set_back:
+                self._follow(system)
+            self._system = system
+            reading = self._record.at(system)
+            if reading < self._latest:  # by rounding
+                return self._latest
+            self._latest = reading
+            return reading
+
+    def _follow(self, system: float) -> None:
+        """System time was set back, or forth again after that: neither is time that passes."""
+        returned = self._was_set_back and abs(system - real_now() - self._origin) < _SAME_TIME
+        if system < self._system:
+            reading = self._latest
+            if not self.recorded and self._record.speed and _is_time_travel():
+                self._latest = reading = reading + system - self._system
+            else:
+                self._was_set_back = not returned
+            self._record = replace(self._record, since=system, reading=reading)
+        elif returned:
+            self._record = replace(self._record, since=system, reading=self._latest)
+            self._was_set_back = False
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move forward at once. Raises ValueError for a negative or infinite sum."""
@@ -99,7 +135,8 @@ class Clock:
 
     def _steer(self, forward: float, speed: float | None = None) -> None:
         with self.lock:
-            self.adopt(steered(self._record, self.now(), system_time(), forward, speed))
+            now = self.now()
+            self.adopt(steered(self._record, now, self._system, forward, speed))
         self.announce()
 
     def __repr__(self) -> str:
@@ -113,11 +150,7 @@ class ManualClock(Clock):
     """
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
-        if isinstance(start, bool) or not isinstance(start, int | float):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise TypeError(f"start: {start!r} is no number of Unix seconds")
-        if not EARLIEST <= start < LATEST:
-            raise ValueError(f"start {start} is not in 2020 or later: give Unix seconds (not milliseconds)")
-        self._start(system_time(), float(start), 0.0)
+        self._start(system_time(), _unix_seconds(start), 0.0)
 
     def resume(self) -> None:
         """Refused: a manual clock moves by `advance()` only. Use Clock() for one that can run."""
@@ -131,6 +164,30 @@ class ManualClock(Clock):
     def speed(self, value: float) -> None:
         if value:
             self.resume()
+
+
+def _is_time_travel() -> bool:
+    """Whether a test has moved system time by freezegun or time-machine. No clock of a computer was set."""
+    if str(getattr(time.time, "__module__", "")).startswith("freezegun"):
+        return True
+    library: Any = sys.modules.get("time_machine")
+    return library is not None and library.escape_hatch.is_travelling()
+
+
+def _unix_seconds(start: object) -> float:
+    """The start of a manual clock. Raises TypeError, ValueError."""
+    if isinstance(start, bool) or not isinstance(start, int | float):
+        hint = "; use .timestamp()" if isinstance(start, datetime) else ""
+        raise TypeError(f"start: must be a number of Unix seconds; got {start!r}{hint}")
+    if EARLIEST <= start < LATEST:
+        return float(start)
+    message = f"start: must be Unix seconds from {EARLIEST:.0f} (2020) to {LATEST:.0f} (2286); got {start}"
+    for unit, factor in _UNITS:
+        if EARLIEST <= (seconds := start / factor) < LATEST:
+            when = datetime.fromtimestamp(seconds, UTC)
+            message += f", which looks like {unit} ({when:%Y-%m-%d}): divide by {factor:.0f}"
+            break
+    raise ValueError(message)
 
 
 def steered(

@@ -15,7 +15,7 @@ import uvicorn
 
 from kling_mock import Fake
 from kling_mock.doors.server import AddressRefused, Server, bind, url_of, uvicorn_config
-from kling_mock.timing.time_skipping import RealTimeThread
+from kling_contracts.virtual_time.threads import RealTimeThread
 
 HEALTH = "/_mock/health"
 

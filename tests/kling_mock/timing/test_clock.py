@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+import time_machine
 
 from kling_mock import Clock, ManualClock
 
 START = 1_767_225_600.0
-MILLISECONDS = 1_767_225_600_000.0
 
 
 class SystemTime:
@@ -121,19 +123,59 @@ def test_a_speed_is_finite_and_not_negative(speed: float) -> None:
     assert clock.speed == 1
 
 
-def test_a_clock_stands_while_system_time_is_set_back(system: SystemTime) -> None:
-    """Set back by an hour, the clock waits for that hour; advancing starts it again at once."""
+@pytest.mark.parametrize("back", [0.25, 3600, 10 * 365 * 86_400])
+def test_a_clock_goes_on_from_its_last_reading_when_system_time_is_set_back(
+    system: SystemTime, back: float
+) -> None:
     clock = Clock()
     system.now += 10
     assert clock.now() == START + 10
-    system.now -= 3600
+    system.now -= back
     assert clock.now() == START + 10
     system.now += 60
-    assert clock.now() == START + 10
+    assert clock.now() == pytest.approx(START + 70)
     clock.advance(1)
-    assert clock.now() == START + 11
+    assert clock.now() == pytest.approx(START + 71)
+    system.now -= back
+    clock.now()
     system.now += 5
-    assert clock.now() == START + 16
+    assert clock.now() == pytest.approx(START + 76)
+
+
+def test_system_time_that_is_set_forth_again_is_no_time_that_passes(system: SystemTime) -> None:
+    """A library goes to the past for a while, and back to the present at its end."""
+    clock = Clock()
+    system.now -= 5 * 365 * 86_400
+    clock.now()
+    system.now += 30
+    assert clock.now() == START + 30
+    system.now = START + 0.5
+    assert clock.now() == START + 30
+    system.now += 2
+    assert clock.now() == START + 32
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_clock_follows_a_test_to_the_past_until_an_instant_is_recorded(recorded: bool) -> None:
+    clock = Clock()
+    clock.advance(100)
+    before = clock.now()
+    clock.recorded = recorded
+    with time_machine.travel(START, tick=False) as traveller:
+        began = clock.now()
+        assert began == pytest.approx(before if recorded else START + 100, abs=5)
+        traveller.shift(60)
+        assert clock.now() == began + 60
+    assert clock.now() == pytest.approx(began + 60 if recorded else before, abs=5)
+
+
+def test_a_clock_that_stands_still_follows_nothing() -> None:
+    clock, manual = Clock(), ManualClock()
+    clock.freeze()
+    before = clock.now()
+    for instant in (START, 2 * START):
+        with time_machine.travel(instant):
+            assert (clock.now(), manual.now()) == (before, START)
 
 
 def test_a_manual_clock_moves_by_advance_alone(system: SystemTime) -> None:
@@ -158,9 +200,21 @@ def test_a_manual_clock_starts_in_2020_or_later() -> None:
             ManualClock(start)
 
 
-def test_a_start_in_milliseconds_is_recognised() -> None:
-    with pytest.raises(ValueError, match="milliseconds"):
-        ManualClock(MILLISECONDS)
+@pytest.mark.parametrize(
+    ("factor", "unit"), [(1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds")]
+)
+def test_a_start_in_another_unit_is_recognised(factor: int, unit: str) -> None:
+    for start in (1_767_225_600 * factor, START * factor):
+        with pytest.raises(
+            ValueError, match=rf"^start: .*got .*, which looks like {unit} \(2026-01-01\): divide by {factor}$"
+        ):
+            ManualClock(start)
+
+
+@pytest.mark.parametrize("start", [True, None, "1767225600", datetime(2026, 1, 1, tzinfo=UTC)])
+def test_a_start_is_a_number(start: float) -> None:
+    with pytest.raises(TypeError, match="^start: must be a number of Unix seconds; got"):
+        ManualClock(start)
 
 
 def test_a_clock_shows_its_reading_and_speed() -> None:

@@ -1,0 +1,26 @@
+"""The time that a client sees: a token that it signs is judged by this."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from kling_contracts.virtual_time.functions import TIME, active, system_time
+from kling_contracts.virtual_time.threads import RealTimeThread
+
+# Threads of our servers, among them those that answer large requests, have names that begin like this.
+_SERVER_THREADS: Final = "kling-mock"
+
+
+def client_time() -> float:
+    """The time that a client of this process sees, in Unix seconds, from any thread that answers it.
+
+    It is `time.time()` in the client's thread. The thread of a server has not that of its clients: there it
+    is the time of the test.
+    """
+    found, me = active(), threading.current_thread()
+    server = isinstance(me, RealTimeThread) or me.name.startswith(_SERVER_THREADS)
+    if found is None or not server or time.time is not TIME:
+        return time.time()
+    return system_time() + found.shift

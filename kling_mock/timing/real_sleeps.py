@@ -1,0 +1,163 @@
+"""Sleeps that take real time while a test's sleeps are skipped, and their places in the source."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from types import CoroutineType, FrameType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kling_contracts.virtual_time.functions import SLEEP
+from kling_contracts.virtual_time.patches import real_asyncio_sleep
+from kling_contracts.virtual_time.schedule import Bell
+from kling_contracts.virtual_time.threads import HelperThread, cpu_time, real_now
+
+if TYPE_CHECKING:
+    from kling_contracts.virtual_time.clock import VirtualTime
+
+# Shorter ones are not worth a report, in seconds of real time.
+LEAST: Final = 1.0
+_LOOK_EVERY: Final = 0.05
+
+
+class RealSleepWarning(UserWarning):
+    """A test with sleep="advance" slept really: by a name bound before it, or in a thread older than it."""
+
+
+class Place(NamedTuple):
+    """A line of source code."""
+
+    file: str
+    line: int
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Place:
+        return cls(frame.f_code.co_filename, frame.f_lineno)
+
+
+class RealSleeps:
+    """The places and durations (seconds) of real sleeps above `LEAST`, of threads of all ages.
+
+    Sleeps by replaced functions report themselves. Those by names that were bound before the test are found by
+    a thread that looks for participants that stay in a line where the real `time.sleep` can be called.
+    """
+
+    def __init__(self, virtual_time: VirtualTime) -> None:
+        self.found: dict[Place, float] = {}
+        self._virtual_time = virtual_time
+        self._under_way: dict[object, tuple[Place, float]] = {}
+        self._seen: dict[_Thread | _Task, float] = {}
+        self._over = Bell()
+        self._lock = threading.Lock()
+
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = HelperThread(target=self._watch, name="real-sleeps", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.ring()
+        if self._thread is not None:
+            self._thread.join()
+        for token in list(self._under_way):
+            self.end(token)
+
+    def warn(self) -> None:
+        """Issue a warning for each place, as from there."""
+        for place, seconds in self.found.items():
+            warnings.warn_explicit(
+                f'sleep="advance": a sleep took {seconds:.1f} s of real time here; it was called by a name that was '
+                "bound before the test (call time.sleep or asyncio.sleep through its module), in a thread older "
+                "than the test, or while another thread was at work",
+                RealSleepWarning,
+                place.file,
+                place.line,
+            )
+
+    def add(self, frame: FrameType, seconds: float) -> None:
+        self._add(Place.of(frame), seconds)
+
+    def begin(self, frame: FrameType) -> object:
+        token = object()
+        self._under_way[token] = (Place.of(frame), real_now())
+        return token
+
+    def end(self, token: object) -> None:
+        place, began = self._under_way.pop(token, (None, 0.0))
+        if place is not None:
+            self._add(place, real_now() - began)
+
+    def _add(self, place: Place, seconds: float) -> None:
+        if seconds >= LEAST:
+            with self._lock:
+                self.found[place] = max(seconds, self.found.get(place, 0.0))
+
+    def _watch(self) -> None:
+        while self._virtual_time.active and not self._over.wait(_LOOK_EVERY):
+            now, frames = real_now(), sys._current_frames()  # noqa: SLF001 -- where other threads are
+            self._seen = {token: self._seen.get(token, now) for token in self._still(frames)}
+            for token, began in self._seen.items():
+                if now - began >= LEAST and (place := token.place(frames)) is not None:
+                    self._add(place, now - began)
+            del frames
+
+    def _still(self, frames: dict[int, FrameType]) -> Iterator[_Thread | _Task]:
+        """The participants, as far as they have come."""
+        for thread in self._virtual_time.participants.alive():
+            ident, number = thread.ident or 0, thread.native_id or 0
+            if ident in frames:
+                frame = frames[ident]
+                yield _Thread(ident, id(frame), frame.f_lasti, cpu_time(number))
+        for task in self._virtual_time.waiting_tasks():
+            yield _Task(task)
+
+
+class _Thread(NamedTuple):
+    """A thread at an instruction, where it stays as long as it uses no CPU."""
+
+    ident: int
+    frame: int
+    instruction: int
+    cpu_time: int
+
+    def place(self, frames: dict[int, FrameType]) -> Place | None:
+        """Where it sleeps really, if it does."""
+        frame = frames[self.ident]
+        return Place.of(frame) if _can_sleep(frame) else None
+
+
+class _Task(NamedTuple):
+    """A task of an event loop that waits."""
+
+    task: asyncio.Task[Any]
+
+    def place(self, _frames: dict[int, FrameType]) -> Place | None:
+        return _place_in(self.task.get_coro())
+
+
+def _can_sleep(frame: FrameType) -> bool:
+    """Whether the code of a frame names the real `time.sleep`, as a variable or as an attribute of one."""
+    if str(frame.f_globals.get("__name__")).startswith(("threading", "kling_contracts.virtual_time")):
+        return False
+    code = frame.f_code
+    spaces = (frame.f_locals, frame.f_globals)
+    names = (*code.co_names, *code.co_varnames, *code.co_freevars)
+    values: list[object] = [space[name] for space in spaces for name in names if name in space]
+    values += [inspect.getattr_static(each, name, None) for each in values for name in code.co_names]
+    return any(each is SLEEP.real or getattr(each, "func", None) is SLEEP.real for each in values)
+
+
+def _place_in(coroutine: Any) -> Place | None:
+    """Where a suspended coroutine awaits the real `asyncio.sleep`, directly or through others."""
+    outer = coroutine
+    while isinstance(outer, CoroutineType):
+        inner = outer.cr_await
+        if isinstance(inner, CoroutineType) and inner.cr_code is real_asyncio_sleep.__code__:
+            return None if outer.cr_frame is None else Place.of(outer.cr_frame)
+        outer = inner
+    return None
