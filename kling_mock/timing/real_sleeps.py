@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
+import itertools
+import linecache
+import re
 import sys
 import threading
 import warnings
@@ -141,15 +145,36 @@ class _Task(NamedTuple):
 
 
 def _can_sleep(frame: FrameType) -> bool:
-    """Whether the code of a frame names the real `time.sleep`, as a variable or as an attribute of one."""
-    if str(frame.f_globals.get("__name__")).startswith(("threading", "kling_contracts.virtual_time")):
+    """Whether the function that a frame calls is the real `time.sleep`, as far as that can be seen."""
+    if str(frame.f_globals.get("__name__")).startswith("kling_contracts.virtual_time"):
         return False
     code = frame.f_code
     spaces = (frame.f_locals, frame.f_globals)
     names = (*code.co_names, *code.co_varnames, *code.co_freevars)
-    values: list[object] = [space[name] for space in spaces for name in names if name in space]
-    values += [inspect.getattr_static(each, name, None) for each in values for name in code.co_names]
-    return any(each is SLEEP.real or getattr(each, "func", None) is SLEEP.real for each in values)
+    called = _called_name(frame)
+    values = {name: space[name] for space in spaces for name in names if name in space}
+    if called is None:
+        return any(map(_is_sleep, values.values()))
+    found = [inspect.getattr_static(each, called, None) for each in values.values()]
+    return any(map(_is_sleep, (values.get(called), *found)))
+
+
+def _called_name(frame: FrameType) -> str | None:
+    """The last name before the bracket of the call that a frame is in; None without its source."""
+    positions = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+    if positions is None or positions[0] is None or positions[2] is None:
+        return None
+    line = linecache.getline(frame.f_code.co_filename, positions[0]).encode()[positions[2] :]
+    call = re.match(r"[\w.]*?(\w+)\s*\(", line.decode(errors="replace"))
+    return call[1] if call else None
+
+
+def _is_sleep(value: object) -> bool:
+    if isinstance(value, functools.partial):
+        return any(map(_is_sleep, (value.func, *value.args)))
+    if isinstance(value, staticmethod):
+        value = value.__func__
+    return value is SLEEP.real
 
 
 def _place_in(coroutine: Any) -> Place | None:
