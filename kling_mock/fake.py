@@ -20,8 +20,8 @@ from kling_mock.settings import Settings
 from kling_mock.stores import Store, run
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.view import FakeView
-from kling_mock.timing.clock import Clock
 from kling_mock.timing.client_time import client_time
+from kling_mock.timing.clock import Clock
 from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:

@@ -58,6 +58,7 @@ LIBRARIES = {
             "stores",
             "stores.memory",
             "testing.view",
+            "timing.clock",
         )
     },
     "kling_mock.demo": {"rich"},
@@ -123,6 +124,7 @@ OUTSIDE = frozenset(
         "faker",
         "pytest_plugin",
         "shared_server",
+        "timing.real_sleeps",
         "timing.time_skipping",
     )
 )
@@ -208,10 +210,20 @@ def test_the_core_knows_nothing_of_what_users_start() -> None:
     guilty = {
         each for each in imports() if each.module in core and each.name in OUTSIDE and each.kind == "eager"
     }
-    # The server's thread must use real time while a test skips sleeping.
-    assert {(each.module, each.name) for each in guilty} <= {
-        ("kling_mock.doors.server", "kling_mock.timing.time_skipping")
+    assert guilty == set()
+
+
+def test_the_core_replaces_no_function_of_time() -> None:
+    """It reads the time that is active; what moves it (and needs asyncio) is imported by tests that do."""
+    light = {f"kling_contracts.virtual_time.{name}" for name in ("functions", "threads")}
+    found = {
+        each.module
+        for each in imports()
+        if each.name.startswith("kling_contracts.virtual_time.")
+        and each.name not in light
+        and not each.module.startswith(("kling_contracts.virtual_time", "kling_contracts.client_suite"))
     }
+    assert found == {"kling_mock.timing.real_sleeps", "kling_mock.timing.time_skipping"}
 
 
 def eager_imports() -> list[Import]:

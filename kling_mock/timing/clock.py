@@ -34,9 +34,9 @@ class Clock:
     >>> clock.now() - before >= 30 * 86_400
     True
 
-    `now()` is in Unix seconds; the milliseconds on the wire are its floor. Libraries that replace system time
-    (freezegun, time-machine) move this clock too: also back, as long as nothing was recorded by it. Otherwise a
-    clock goes on from its last reading when system time is set back.
+    `now()` is in Unix seconds; the milliseconds on the wire are its floor. Libraries that replace system
+    time (freezegun, time-machine) move this clock too: also back, as long as no request was recorded by it.
+    Otherwise a clock goes on from its last reading when system time is set back.
     """
 
     def __init__(self) -> None:

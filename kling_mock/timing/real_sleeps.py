@@ -8,17 +8,16 @@ import inspect
 import itertools
 import linecache
 import re
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from types import CoroutineType, FrameType
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kling_contracts.virtual_time.functions import SLEEP
 from kling_contracts.virtual_time.patches import real_asyncio_sleep
 from kling_contracts.virtual_time.schedule import Bell
-from kling_contracts.virtual_time.threads import HelperThread, cpu_time, real_now
+from kling_contracts.virtual_time.threads import HelperThread, cpu_time, current_frames, real_now
 
 if TYPE_CHECKING:
     from kling_contracts.virtual_time.clock import VirtualTime
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
 # Shorter ones are not worth a report, in seconds of real time.
 LEAST: Final = 1.0
 _LOOK_EVERY: Final = 0.05
+_MESSAGE: Final = 'sleep="advance": sleeps take no real time'
+_WAY_OUT: Final = (
+    "call time.sleep and asyncio.sleep through their modules, or bind the name in the test; sleeps in threads "
+    "older than the test, and beside a thread that uses the CPU, take real time"
+)
 
 
 class RealSleepWarning(UserWarning):
@@ -46,8 +50,8 @@ class Place(NamedTuple):
 class RealSleeps:
     """The places and durations (seconds) of real sleeps above `LEAST`, of threads of all ages.
 
-    Sleeps by replaced functions report themselves. Those by names that were bound before the test are found by
-    a thread that looks for participants that stay in a line where the real `time.sleep` can be called.
+    Sleeps by replaced functions report themselves. Those by names that were bound before the test are found
+    by a thread that looks for participants that stay in a call of the real `time.sleep`.
     """
 
     def __init__(self, virtual_time: VirtualTime) -> None:
@@ -72,16 +76,10 @@ class RealSleeps:
             self.end(token)
 
     def warn(self) -> None:
-        """Issue a warning for each place, as from there."""
+        """Issue a warning for each place, with its file and line."""
         for place, seconds in self.found.items():
-            warnings.warn_explicit(
-                f'sleep="advance": a sleep took {seconds:.1f} s of real time here; it was called by a name that was '
-                "bound before the test (call time.sleep or asyncio.sleep through its module), in a thread older "
-                "than the test, or while another thread was at work",
-                RealSleepWarning,
-                place.file,
-                place.line,
-            )
+            message = f"{_MESSAGE}; got a sleep of {seconds:.1f} s here: {_WAY_OUT}"
+            warnings.warn_explicit(message, RealSleepWarning, place.file, place.line)
 
     def add(self, frame: FrameType, seconds: float) -> None:
         self._add(Place.of(frame), seconds)
@@ -103,7 +101,7 @@ class RealSleeps:
 
     def _watch(self) -> None:
         while self._virtual_time.active and not self._over.wait(_LOOK_EVERY):
-            now, frames = real_now(), sys._current_frames()  # noqa: SLF001 -- where other threads are
+            now, frames = real_now(), current_frames()
             self._seen = {token: self._seen.get(token, now) for token in self._still(frames)}
             for token, began in self._seen.items():
                 if now - began >= LEAST and (place := token.place(frames)) is not None:
@@ -179,10 +177,10 @@ def _is_sleep(value: object) -> bool:
 
 def _place_in(coroutine: Any) -> Place | None:
     """Where a suspended coroutine awaits the real `asyncio.sleep`, directly or through others."""
-    outer = coroutine
-    while isinstance(outer, CoroutineType):
-        inner = outer.cr_await
-        if isinstance(inner, CoroutineType) and inner.cr_code is real_asyncio_sleep.__code__:
-            return None if outer.cr_frame is None else Place.of(outer.cr_frame)
-        outer = inner
+    frame: FrameType | None = None
+    inner = coroutine
+    while (code := getattr(inner, "cr_code", None)) is not None:
+        if code is real_asyncio_sleep.__code__:
+            return None if frame is None else Place.of(frame)
+        frame, inner = inner.cr_frame, inner.cr_await
     return None

@@ -1,14 +1,13 @@
-"""Sleep without waiting: virtual time that moves the clocks of fakes, and reports sleeps that it cannot reach."""
+"""Virtual time that moves the clocks of fakes, and reports the sleeps that it cannot reach."""
 
 from __future__ import annotations
 
-import sys
 import threading
 from types import FrameType
 from typing import Self
 
 from kling_contracts.virtual_time.clock import VirtualTime
-from kling_contracts.virtual_time.threads import RealTimeThread, real_now
+from kling_contracts.virtual_time.threads import RealTimeThread, calling_frame, real_now
 from kling_mock.timing.clock import Clock
 from kling_mock.timing.real_sleeps import LEAST, RealSleeps
 
@@ -33,7 +32,7 @@ class TimeSkipping(VirtualTime):
         self.real_sleeps.stop()
         super().__exit__(*error)
 
-    def passed(self, seconds: float) -> None:
+    def passed(self, seconds: float, /) -> None:
         for clock in self.clocks:
             clock.advance(seconds)
 
@@ -41,10 +40,10 @@ class TimeSkipping(VirtualTime):
         began = real_now()
         left = super().sleep(seconds)
         if not left and seconds >= LEAST and real_now() - began >= seconds:  # another thread was at work
-            self.real_sleeps.add(sys._getframe(2), seconds)  # noqa: SLF001 -- the place of the call
+            self.real_sleeps.add(calling_frame(2), seconds)
         return left
 
-    def begin_real_sleep(self, seconds: float, frame: FrameType) -> object:
+    def begin_real_sleep(self, frame: FrameType) -> object:
         if isinstance(threading.current_thread(), RealTimeThread):
             return None
         return self.real_sleeps.begin(frame)

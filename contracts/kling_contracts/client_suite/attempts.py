@@ -15,7 +15,8 @@ from kling_contracts.client_suite.adapter import Outcome
 from kling_contracts.client_suite.environment import Environment
 from kling_contracts.client_suite.replies import PICTURES
 from kling_contracts.client_suite.server import Received
-from kling_contracts.client_suite.virtual_time import OutOfTime, RealTimeThread
+from kling_contracts.client_suite.virtual_time import OutOfTime
+from kling_contracts.virtual_time.threads import RealTimeThread
 
 # Real seconds to watch threads and tasks that the client left running after a call.
 _AFTERMATH: Final = 0.2

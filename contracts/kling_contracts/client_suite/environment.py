@@ -7,14 +7,13 @@ import os
 import selectors
 import socket
 import threading
-import time
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self
 from unittest import mock
 
 from kling_contracts.client_suite.server import Address, ClientTimeout, Received, Reply, ScriptedServer
-from kling_contracts.client_suite.virtual_time import SILENCE, VirtualTime
+from kling_contracts.client_suite.virtual_time import VirtualTime
 from kling_contracts.gateways import INTERCEPTED_HOSTS
 
 
@@ -32,7 +31,7 @@ class Environment:
         self.server = self._new_server()
         self._listens = False
         self._runner: asyncio.Runner | None = None
-        self._selector: _JumpingSelector | None = None
+        self._selector: selectors.BaseSelector | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +77,7 @@ class Environment:
         return ScriptedServer(lambda _: Reply(), self.connections.client_timeout)
 
     def _loop(self) -> asyncio.AbstractEventLoop:
-        self._selector = _JumpingSelector(self.clock)
+        self._selector = selectors.DefaultSelector()
         return asyncio.SelectorEventLoop(self._selector)
 
     def _is_awaited(self, number: int) -> bool:
@@ -89,36 +88,6 @@ class Environment:
     def _is_quiet(self) -> bool:
         """Whether no request or reply is in transit between the client and the scripted server."""
         return not self._listens or self.server.is_idle()
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Advances virtual time when the loop only waits for a timer.
-
-    So all timers and timeouts of the loop take no real time, whichever function created them.
-    """
-
-    def __init__(self, clock: VirtualTime) -> None:
-        super().__init__()
-        self._clock = clock
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        clock = self._clock
-        if timeout is None or timeout <= 0 or not clock.active:
-            return super().select(timeout)
-        until, silent_since = time.perf_counter() + timeout, time.perf_counter()
-        while True:
-            quiet = clock.is_quiet()
-            ready = super().select(0)
-            now = time.perf_counter()
-            if ready or now >= until:
-                return ready
-            if not quiet:
-                silent_since = now
-            elif not clock.companions() or now - silent_since > SILENCE:
-                clock.pass_by(timeout)
-                return []
-            if ready := super().select(0.001):
-                return ready
 
 
 _LOOPBACK: Final = "127.0.0.1,localhost"

@@ -16,7 +16,7 @@ from threading import Event, Lock
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
-from kling_contracts.client_suite.virtual_time import RealTimeThread
+from kling_contracts.virtual_time.threads import RealTimeThread
 
 # Real seconds for which a stalled reply is held back from a client that does not time out.
 STALL_SECONDS: Final = 1.0

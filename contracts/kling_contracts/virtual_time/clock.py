@@ -15,19 +15,19 @@ from kling_contracts.virtual_time.threads import Participants
 
 
 class VirtualTime:
-    """A context in which `time.sleep` and the sleeps of asyncio, anyio and trio move time instead of taking it.
+    """A context in which the sleeps of time, asyncio, anyio and trio move time instead of taking it.
 
     `time.time`, `time.monotonic` and their variants in nanoseconds move with it, and so do the timers of
     asyncio's own event loops, in the thread that enters the context and the threads that it starts. Other
     threads live in real time, as do timed waits for locks, events and queues; `time.perf_counter` measures
     what things really take.
 
-    Time moves to the next end of a sleep as soon as every other participant sleeps, or has used no CPU for 5 ms
-    of real time. A sleep takes at most its seconds in real time.
+    Time moves to the next end of a sleep as soon as every other participant sleeps, or has used no CPU for
+    5 ms of real time. A sleep takes at most its seconds in real time.
     """
 
-    def __init__(self) -> None:
-        self._schedule = Schedule(self.passed)
+    def __init__(self, schedule: Schedule | None = None) -> None:
+        self._schedule = Schedule(self.passed) if schedule is None else schedule
         self._loops = Loops(self._schedule)
         self._base = 0.0
 
@@ -61,10 +61,10 @@ class VirtualTime:
         return self._schedule.participants
 
     def waiting_tasks(self) -> list[asyncio.Task[Any]]:
-        """The unfinished tasks of the event loops that wait for a timer or an event, without sleeping here."""
+        """The unfinished tasks of the event loops that wait for a timer or an event."""
         return self._loops.waiting_tasks()
 
-    def passed(self, seconds: float) -> None:
+    def passed(self, seconds: float, /) -> None:
         """Time has moved. Called in the thread that moved it."""
 
     def copies(self) -> Iterable[tuple[ModuleType, str]]:
@@ -82,10 +82,13 @@ class VirtualTime:
     async def sleep_in_trio(self, seconds: float) -> float:
         return await self._loops.sleep_in_trio(seconds)
 
+    def yielded(self) -> None:
+        self._loops.yielded()
+
     def start_in(self, loop: Any) -> None:
         self._loops.adopt(loop)
 
-    def begin_real_sleep(self, seconds: float, frame: FrameType) -> object:
+    def begin_real_sleep(self, frame: FrameType) -> object:
         """A sleep in real time begins; what is returned is handed to `end_real_sleep`."""
 
     def end_real_sleep(self, begun: object) -> None:

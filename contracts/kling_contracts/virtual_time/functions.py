@@ -6,14 +6,13 @@ function afterwards, and virtual time again in a later test.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, Protocol
 
-from kling_contracts.virtual_time.threads import Participants
+from kling_contracts.virtual_time.threads import Participants, calling_frame
 
 _NANOSECONDS: Final = 1_000_000_000
 # Above, in seconds, `time.sleep` refuses; 250 years.
@@ -34,7 +33,11 @@ class VirtualTimeLike(Protocol):
     def sleep(self, seconds: float) -> float: ...
     async def sleep_in_asyncio(self, seconds: float) -> float: ...
     async def sleep_in_trio(self, seconds: float) -> float: ...
-    def begin_real_sleep(self, seconds: float, frame: FrameType) -> object: ...
+    def yielded(self) -> None:
+        """A task of an asyncio loop sleeps for no time, to let others go first."""
+        ...
+
+    def begin_real_sleep(self, frame: FrameType) -> object: ...
     def end_real_sleep(self, begun: object) -> None: ...
     def start_in(self, loop: object) -> None: ...
 
@@ -108,7 +111,7 @@ class _Sleep(_Function):
             seconds = found.sleep(seconds)
             if not seconds:
                 return
-        begun = found.begin_real_sleep(seconds, sys._getframe(1))  # noqa: SLF001 -- the place of the call
+        begun = found.begin_real_sleep(calling_frame(1))
         self.real(seconds)
         found.end_real_sleep(begun)
 

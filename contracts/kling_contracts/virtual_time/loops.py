@@ -6,13 +6,16 @@ import asyncio
 import math
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from contextlib import suppress
 from typing import Any, Final
 
 from kling_contracts.virtual_time.schedule import TICK, Mover, Schedule
-from kling_contracts.virtual_time.threads import Silence, real_now
+from kling_contracts.virtual_time.threads import SILENCE, Silence, real_now
 
-# asyncio's own pipe, by which other threads wake a loop, is the only event it waits for when all is idle.
+# After as many rounds in which all that happened was `asyncio.sleep(0)`, a loop only waits by other means.
+_SPINS: Final = 3
+# A loop always waits for the pipe by which other threads wake it.
 _OWN_EVENTS: Final = 1
 
 
@@ -29,12 +32,15 @@ class AsyncioWait:
         self.until = math.inf
         self._schedule = schedule
         self._selector = loop._selector  # noqa: SLF001 -- no other way to notice that a loop is idle
-        self._select = self._selector.select
+        self._select: Callable[[float | None], list[Any]] = self._selector.select
         self._waiting = False
+        self._yields = self._spins = 0
+        self._silence = Silence()
+        self._spinning_since = math.inf
         self._selector.select = self
 
     def remove(self) -> None:
-        if vars(self._selector).get("select") is self:
+        if self._selector.select is self:
             del self._selector.select
 
     @property
@@ -42,34 +48,77 @@ class AsyncioWait:
         return self._waiting
 
     def is_idle(self) -> bool:
-        return self._waiting and not self.loop._ready and not self._has_events()  # noqa: SLF001 -- as above
+        if self._waiting:
+            return not self.loop._ready and not self._has_events()  # noqa: SLF001 -- as above
+        return real_now() - self._spinning_since >= SILENCE
+
+    def yielded(self) -> None:
+        """A task has called `asyncio.sleep(0)`."""
+        self._yields += 1
 
     def ring(self) -> None:
+        if self._spins > _SPINS:
+            self._spinning_since = real_now()
         if self._waiting and threading.current_thread() is not self.thread:
             self.until = math.inf  # until it waits again
             _post(self.loop, _nothing)
 
     def _has_events(self) -> bool:
         """Whether it waits for sockets, pipes or processes."""
-        events = getattr(self._selector, "get_map", dict)()  # None: closed; on Windows they cannot be listed
-        return events is None or len(events) != _OWN_EVENTS
+        get_map: Callable[[], Sized | None] = getattr(self._selector, "get_map", tuple)  # Windows has no list
+        events = get_map()
+        return events is None or len(events) != _OWN_EVENTS  # None: it is closed
 
     def __call__(self, timeout: float | None = None) -> list[Any]:
         schedule, me = self._schedule, threading.current_thread()
-        if (timeout is not None and timeout <= 0) or not schedule.active:
+        if not schedule.active or not schedule.participants.includes(me):
             return self._select(timeout)
-        if not schedule.participants.includes(me):
-            return self._select(timeout)
+        if timeout is not None and timeout <= 0:
+            return self._spin(me)
+        self._stop_spinning()
         with schedule.lock:
             self.thread = me
             self.until = math.inf if timeout is None else schedule.elapsed + timeout
             self._waiting = True
             schedule.ring_first()
+        moves = timeout is not None and schedule.timers_move
+        timer = schedule.add(timeout or 0.0, self.ring, lambda _: None, self) if moves else None
         try:
             return self._wait(timeout, me)
         finally:
             self._waiting = False
             self.until = math.inf
+            if timer is not None:
+                schedule.remove(timer)
+
+    def _spin(self, me: threading.Thread) -> list[Any]:
+        """The loop has callbacks to call: it is at work, unless all of them are tasks that wait in a loop.
+
+        `while not done: await asyncio.sleep(0)` waits for a sleep to end as well as any other way.
+        """
+        yields, self._yields = self._yields, 0
+        events = self._select(0)
+        if events or not yields or len(self.loop._ready) > yields:  # noqa: SLF001 -- as above
+            self._stop_spinning()
+            return events
+        self._spins += 1
+        if self._spins <= _SPINS:
+            return events
+        if self._spinning_since == math.inf:
+            self._spinning_since = real_now()
+        first = self._schedule.first()
+        if (
+            first is not None
+            and first.loop is self
+            and self._schedule.is_quiet(self._silence, me, first.latest, waits=self._has_events())
+        ):
+            if self._schedule.move(first):
+                first.end(0.0)
+            self._stop_spinning()
+        return events
+
+    def _stop_spinning(self) -> None:
+        self._spins, self._spinning_since, self._silence = 0, math.inf, Silence()
 
     def _wait(self, timeout: float | None, me: threading.Thread) -> list[Any]:
         schedule, silence = self._schedule, Silence()
@@ -78,10 +127,11 @@ class AsyncioWait:
             first = schedule.first()
             if first is None or first.loop is not self:
                 return self._select(timeout)
+            quiet = schedule.wire_is_quiet is not None and schedule.wire_is_quiet()
             events = self._select(0)
             if events or schedule.elapsed >= until or real_now() >= latest:
                 return events
-            if not schedule.is_quiet(silence, me, first.latest, waits=self._has_events()):
+            if not schedule.is_quiet(silence, me, first.latest, waits=not quiet and self._has_events()):
                 if events := self._select(TICK):
                     return events
                 continue
@@ -111,6 +161,11 @@ class Loops:
         self._known[id(loop)] = known = AsyncioWait(self._schedule, loop)
         self._schedule.loops = list(self._known.values())
         return known
+
+    def yielded(self) -> None:
+        known = self._known.get(id(asyncio.get_running_loop()))
+        if known is not None:
+            known.yielded()
 
     def close(self) -> None:
         """Give all loops back; after `Schedule.stop`."""
@@ -151,15 +206,13 @@ class Loops:
         """The same in trio, where a deadline around the sleep comes first if it is earlier."""
         trio: Any = sys.modules["trio"]
         token, event = trio.lowlevel.current_trio_token(), trio.Event()
-        until_deadline = trio.current_effective_deadline() - trio.current_time()
+        until_deadline: float = trio.current_effective_deadline() - trio.current_time()
         left: list[float] = []
 
         def end(rest: float) -> None:
             left.append(rest)
-            try:
+            with suppress(trio.RunFinishedError):
                 token.run_sync_soon(event.set)
-            except trio.RunFinishedError:
-                pass
 
         shorter = max(min(seconds, until_deadline), 0.0)
         sleeper = self._schedule.add(shorter, self._ring_mover(), end)
@@ -181,10 +234,8 @@ def _nothing() -> None:
 
 
 def _post(loop: Any, callback: Callable[..., None], *arguments: object) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(callback, *arguments)
-    except RuntimeError:  # the loop is closed
-        pass
 
 
 def _tasks(loop: Any) -> set[asyncio.Task[Any]]:

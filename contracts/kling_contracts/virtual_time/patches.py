@@ -22,7 +22,7 @@ from kling_contracts.virtual_time.functions import (
     here,
     is_skipped,
 )
-from kling_contracts.virtual_time.threads import replace_attribute
+from kling_contracts.virtual_time.threads import calling_frame, replace_attribute
 
 # What pauses of a library's own go through, bound when it was imported.
 _LIBRARY_COPIES: Final = ("asyncio.tasks", "anyio._backends._asyncio")
@@ -40,9 +40,10 @@ async def _sleep_in_asyncio(delay: float, result: Any = None) -> Any:
         delay = await found.sleep_in_asyncio(delay)
         if not delay:
             return result
-    if not is_skipped(delay):  # 0 is how tasks let others go first
+    if not is_skipped(delay):
+        found.yielded()
         return await real_asyncio_sleep(delay, result)
-    begun = found.begin_real_sleep(delay, sys._getframe(1))  # noqa: SLF001 -- the place of the call
+    begun = found.begin_real_sleep(calling_frame(1))
     await real_asyncio_sleep(delay)
     found.end_real_sleep(begun)
     return result
@@ -84,21 +85,20 @@ class _Trio:
             replace_attribute(trio, "sleep", sleep),
             replace_attribute(trio, "sleep_until", sleep_until),
         ]
-        self._clocks: set[type] = set()
+        self._clocks: set[object] = set()
 
     def _runs_on_system_time(self) -> bool:
         """Whether trio's clock is its usual one, whose readings are shifted from then on."""
-        kind = type(self._trio.lowlevel.current_clock())
+        kind: Any = self._trio.lowlevel.current_clock().__class__
         if kind.__name__ != "SystemClock":
             return False
         if kind not in self._clocks:
             self._clocks.add(kind)
-            real = kind.current_time
+            real: Callable[[object], float] = kind.current_time
 
             def current_time(clock: object) -> float:
                 found = here()
-                value: float = real(clock)
-                return value if found is None else value + found.shift
+                return real(clock) + (0.0 if found is None else found.shift)
 
             self._undo.append(replace_attribute(kind, "current_time", current_time))
         return True

@@ -7,6 +7,8 @@ import itertools
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from kling_contracts.virtual_time.threads import (
@@ -30,10 +32,8 @@ class Bell:
 
     def ring(self) -> None:
         if self._silent.locked():
-            try:
+            with suppress(RuntimeError):  # another thread rang at the same moment
                 self._silent.release()
-            except RuntimeError:  # another thread rang at the same moment
-                pass
 
     def wait(self, seconds: float | None = None) -> bool:
         """Return once it is rung, at the latest after these seconds of real time, and whether it was rung."""
@@ -51,13 +51,19 @@ class LoopWait(Protocol):
         """When its next timer is due, in seconds of `Schedule.elapsed`; infinite while it does not wait."""
         ...
 
+    @property
+    def is_waiting(self) -> bool: ...
+
     def is_idle(self) -> bool:
         """Whether only other threads can give it anything to do before that."""
         ...
 
-    def ring(self) -> None: ...
+    def ring(self) -> None:
+        """Time has moved, or the next sleep to end is one of its own."""
+        ...
 
 
+@dataclass(slots=True, eq=False)
 class Sleeper:
     """A sleep under way, until `elapsed` is `wakes`. Sleeps that end together end in the order of `turn`.
 
@@ -65,19 +71,12 @@ class Sleeper:
     does not move any more, with the seconds that are left. At `latest`, by real time, it ends in any case.
     """
 
-    __slots__ = ("end", "latest", "loop", "ring", "turn", "wakes")
-
-    def __init__(
-        self,
-        wakes: float,
-        turn: int,
-        latest: float,
-        ring: Callable[[], None],
-        end: Callable[[float], None],
-        loop: LoopWait | None = None,
-    ) -> None:
-        self.wakes, self.turn, self.latest = wakes, turn, latest
-        self.ring, self.end, self.loop = ring, end, loop
+    wakes: float
+    turn: int
+    latest: float
+    ring: Callable[[], None]
+    end: Callable[[float], None]
+    loop: LoopWait | None = None
 
     def __lt__(self, other: Sleeper) -> bool:
         return (self.wakes, self.turn) < (other.wakes, other.turn)
@@ -86,11 +85,22 @@ class Sleeper:
 class Schedule:
     """Time moves to the next end of a sleep, once every other participant sleeps or is not at work.
 
-    One sleep ends at a time, so the next one ends only when the thread that woke is asleep again, or waits for
-    something. `passed` is called with the seconds of each move, in the thread that makes it.
+    One sleep ends at a time, so the next one ends only when the thread that woke is asleep again, or waits
+    for something. `passed` is called with the seconds of each move, in the thread that makes it.
+
+    `wire_is_quiet`, if it is known: whether nothing is on its way to a socket of a participant.
+    `timers_move`: time also moves to the timers of event loops, and not only to the ends of sleeps.
     """
 
-    def __init__(self, passed: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        passed: Callable[[float], None],
+        wire_is_quiet: Callable[[], bool] | None = None,
+        *,
+        timers_move: bool = False,
+    ) -> None:
+        self.wire_is_quiet = wire_is_quiet
+        self.timers_move = timers_move
         self.elapsed = 0.0
         self.active = False
         self.participants = Participants()
@@ -151,8 +161,20 @@ class Schedule:
         if first is not None:
             first.ring()
 
-    def sleep(self, seconds: float) -> float:
-        """Sleep in this thread; return the seconds of real time that are left to sleep."""
+    def advance(self, seconds: float) -> None:
+        """Move time without a sleep."""
+        with self.lock:
+            self.elapsed += seconds
+            for loop in self.loops:
+                if loop.until <= self.elapsed:
+                    loop.ring()
+            self.ring_first()
+
+    def sleep(self, seconds: float, is_over: Callable[[], bool] | None = None) -> float:
+        """Sleep in this thread; return the seconds of real time that are left to sleep.
+
+        A sleep ends early once `is_over`.
+        """
         me, bell = threading.current_thread(), Bell()
         left: list[float] = []
 
@@ -165,8 +187,10 @@ class Schedule:
         try:
             silence = Silence()
             while not left:
+                if is_over is not None and is_over():
+                    return 0.0
                 if self.first() is not sleeper:
-                    bell.wait()
+                    bell.wait(None if is_over is None else TICK)
                     silence = Silence()
                 elif not self.is_quiet(silence, me, sleeper.latest):
                     bell.wait(TICK)
@@ -187,6 +211,9 @@ class Schedule:
         at_work = self.awake(me)
         if not at_work and not waits:
             return True
+        if self.wire_is_quiet is not None and not self.wire_is_quiet():
+            silence.restart()
+            return real_now() >= latest
         return silence.lasts([*at_work, *server_threads()]) or real_now() >= latest
 
     def awake(self, me: threading.Thread | None = None) -> list[threading.Thread]:
@@ -195,8 +222,7 @@ class Schedule:
         return [
             each
             for each in self.participants.alive()
-            if each is not me
-            and (each in self._movers or not (each in self._asleep or each in idle))
+            if each is not me and (each in self._movers or not (each in self._asleep or each in idle))
         ]
 
     def move(self, first: Sleeper) -> bool:
@@ -224,8 +250,9 @@ class Schedule:
         finally:
             with self.lock:
                 self._movers.discard(me)
-                if loop is not None and not ends:
-                    loop.ring()
+                for each in self.loops:
+                    if (each is loop and not ends) or not each.is_waiting:
+                        each.ring()
                 self.ring_first()
         return ends
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any, Final
 
 # Real time, also for a module that is imported while freezegun has replaced the functions of `time`: it
@@ -27,6 +28,16 @@ def real_now() -> float:
     return _perf_counter[0]() if _gettime is None or _CLOCK is None else _gettime(_CLOCK)
 
 
+def calling_frame(depth: int) -> FrameType:
+    """The frame of the function that called this one's caller (1), and further out."""
+    return sys._getframe(depth + 1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- `inspect` is slow to import
+
+
+def current_frames() -> dict[int, FrameType]:
+    """Where each thread is, by ident; also threads that were not started by `threading`."""
+    return sys._current_frames()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- the only such list
+
+
 class RealTimeThread(threading.Thread):
     """A thread in real time, also when a test in virtual time starts it: that of a server of ours."""
 
@@ -43,7 +54,7 @@ class Participants:
 
     def __init__(self) -> None:
         self._outsiders = set(threading.enumerate()) - {threading.current_thread()}
-        self._old_idents = set(sys._current_frames()) - {threading.get_ident()}  # noqa: SLF001 -- the only list of threads that were not started by `threading`
+        self._old_idents = set(current_frames()) - {threading.get_ident()}
 
     def started(self, thread: threading.Thread) -> None:
         """The current thread starts another one."""
@@ -68,6 +79,10 @@ class Silence:
     def __init__(self) -> None:
         self._readings: dict[int, int] = {}
         self._since = 0.0
+        self._looks = 0
+
+    def restart(self) -> None:
+        """It was broken by something else."""
         self._looks = 0
 
     def lasts(self, threads: Iterable[threading.Thread]) -> bool:

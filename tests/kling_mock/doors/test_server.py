@@ -13,9 +13,9 @@ import httpx
 import pytest
 import uvicorn
 
+from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock import Fake
 from kling_mock.doors.server import AddressRefused, Server, bind, url_of, uvicorn_config
-from kling_contracts.virtual_time.threads import RealTimeThread
 
 HEALTH = "/_mock/health"
 

@@ -17,8 +17,9 @@ import kling_mock.doors.httpx_interception
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
 import kling_mock.timing.time_skipping
+from kling_client import AsyncClient, Client
 
-LOADED = (httpcore, httpcore2, uvicorn, uvloop, kling_mock)
+LOADED = (httpcore, httpcore2, uvicorn, uvloop, kling_mock, AsyncClient, Client)
 
 # A user's module: code that uses the service and does not import our packages.
 POSTER = """

@@ -23,12 +23,14 @@ OLD.submit(int).result()
 
 def sign(begins=-5, ends=1800):
     now = time.time()
-    return jwt.encode({"iss": ACCESS, "exp": int(now + ends), "nbf": int(now + begins)}, SECRET, algorithm="HS256")
+    claims = {"iss": ACCESS, "exp": int(now + ends), "nbf": int(now + begins)}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
 
-def list_tasks(fake, token, client=None):
+def list_tasks(fake, token):
     base = getattr(fake, "url", "https://api.klingai.com")
+    headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(verify=False, trust_env=False) as client:
-        answer = client.get(f"{base}/v1/images/multi-image2image", headers={"Authorization": f"Bearer {token}"})
+        answer = client.get(f"{base}/v1/images/multi-image2image", headers=headers)
     return answer.status_code, answer.json()["code"]
 """
 

@@ -80,7 +80,7 @@ def travelled(request):
     with request.param[0](request.param[1]) as travel:
         yield travel, request.param[1]
 
-fixtures = pytest.mark.parametrize("travelled", [(each.values[0], each.values[1]) for each in travels], indirect=True)
+fixtures = pytest.mark.parametrize("travelled", [each.values for each in travels], indirect=True)
 
 @fixtures
 def test_fixture_before(travelled, {fixture}):

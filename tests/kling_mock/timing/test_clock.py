@@ -206,14 +206,15 @@ def test_a_manual_clock_starts_in_2020_or_later() -> None:
 def test_a_start_in_another_unit_is_recognised(factor: int, unit: str) -> None:
     for start in (1_767_225_600 * factor, START * factor):
         with pytest.raises(
-            ValueError, match=rf"^start: .*got .*, which looks like {unit} \(2026-01-01\): divide by {factor}$"
+            ValueError,
+            match=rf"^start: .*got .*, which looks like {unit} \(2026-01-01\): divide by {factor}$",
         ):
             ManualClock(start)
 
 
 @pytest.mark.parametrize("start", [True, None, "1767225600", datetime(2026, 1, 1, tzinfo=UTC)])
 def test_a_start_is_a_number(start: float) -> None:
-    with pytest.raises(TypeError, match="^start: must be a number of Unix seconds; got"):
+    with pytest.raises(TypeError, match=r"^start: must be a number of Unix seconds; got"):
         ManualClock(start)
 
 

@@ -23,10 +23,13 @@ SHORT = 0.2
 
 @pytest.fixture(autouse=True)
 def least(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second is long for a test: the reports begin at a fifth of it, and threads are watched more closely."""
+    """A second is long for a test: the reports begin at a fifth of it, and threads are watched closely."""
     monkeypatch.setattr(real_sleeps, "LEAST", SHORT)
     monkeypatch.setattr(time_skipping, "LEAST", SHORT)
     monkeypatch.setattr(real_sleeps, "_LOOK_EVERY", 0.01)
+
+
+WHOLE = partial(bound, 0.3)
 
 
 class Poller:
@@ -59,7 +62,7 @@ def by_closure() -> None:
     inner()
 
 
-def by_partial(pause: Callable[[], None] = partial(bound, 0.3)) -> None:
+def by_partial(pause: Callable[[], None] = WHOLE) -> None:
     pause()
 
 
@@ -113,7 +116,7 @@ def test_a_name_that_was_bound_before_is_reported(sleep: Callable[[], object], t
             thread.join()
         else:
             sleep()
-    with pytest.warns(RealSleepWarning, match=r"took 0\.\d s of real time here") as warned:
+    with pytest.warns(RealSleepWarning, match=r"got a sleep of 0\.\d s here") as warned:
         skipping.real_sleeps.warn()
     (warning,) = warned
     assert warning.filename == __file__
