@@ -127,7 +127,7 @@ for an unknown name or value suggests known ones. The marker takes precedence ov
 """
 
 SETTINGS_TAIL: Final = """\
-Marker and ini option accept three more, for the fixtures: `sleep` (`"advance"`, see [clock](clock.md)), `clock` (a callable
+Marker and ini option accept three more, for the fixtures: `sleep` (`"advance"`, see [sleep](sleep.md)), `clock` (a callable
 that creates the clock, such as `Clock` or `ManualClock`; in the ini file one of these names) and `only` (true refuses
 calls to hosts other than the service's).
 

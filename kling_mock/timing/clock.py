@@ -68,28 +68,29 @@ class Clock:
 
     def now(self) -> float:
         """The present, in Unix seconds."""
-        with self.lock:
-            system = system_time()
-            if system < self._system or self._was_set_back:
+        system = system_time()
+        if system < self._system or self._was_set_back:
+            with self.lock:
+                system = system_time()  # another thread may have read a later one
                 self._follow(system)
-            self._system = system
-            reading = self._record.at(system)
-            if reading < self._latest:  # by rounding
-                return self._latest
-            self._latest = reading
-            return reading
+        self._system = system
+        reading = self._record.at(system)
+        if reading < self._latest:  # by rounding
+            return self._latest
+        self._latest = reading
+        return reading
 
     def _follow(self, system: float) -> None:
         """System time was set back, or forth again after that: neither is time that passes."""
-        returned = self._was_set_back and abs(system - real_now() - self._origin) < _SAME_TIME
+        is_original = abs(system - real_now() - self._origin) < _SAME_TIME
         if system < self._system:
             reading = self._latest
             if not self.recorded and self._record.speed and _is_time_travel():
                 self._latest = reading = reading + system - self._system
             else:
-                self._was_set_back = not returned
+                self._was_set_back = not is_original
             self._record = replace(self._record, since=system, reading=reading)
-        elif returned:
+        elif self._was_set_back and is_original:
             self._record = replace(self._record, since=system, reading=self._latest)
             self._was_set_back = False
 

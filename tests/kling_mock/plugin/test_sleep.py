@@ -141,3 +141,90 @@ def test_both_clocks_go_on_where_both_fixtures_are_used(suite: Suite) -> None:
             assert 90 <= time.monotonic() - real < 95
         """
     ).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+def test_ten_pollers_with_deadlines(suite: Suite, fixture: str) -> None:
+    """None of them times out, and the clock goes on by what one of them slept."""
+    suite(
+        f"""
+        import threading, time
+        from concurrent.futures import ThreadPoolExecutor
+        import pytest
+        from kling_client import Client
+
+        def heartbeat():
+            while True:
+                time.sleep(60)
+
+        @pytest.mark.kling(sleep="advance", pace="seconds:2,30")
+        def test_it({fixture}):
+            threading.Thread(target=heartbeat, daemon=True).start()
+            began = {fixture}.clock.now()
+            with Client() as client, ThreadPoolExecutor(10) as pool:
+                def generate(number):
+                    urls = [f"https://h.test/{{number}}.png", "https://h.test/b.png"]
+                    return client.generate(urls).wait(deadline=60).status
+                assert set(pool.map(generate, range(10))) == {{"succeed"}}
+            assert 30 <= {fixture}.clock.now() - began < 60
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_asynchronous_tests(suite: Suite) -> None:
+    """Whatever runs their event loops."""
+    suite(
+        """
+        import asyncio, time, unittest
+        import anyio, pytest
+        from kling_mock import ManualClock
+
+        skipped = pytest.mark.kling(sleep="advance", clock=ManualClock)
+
+        @pytest.fixture(params=["asyncio", "trio"])
+        def anyio_backend(request):
+            return request.param
+
+        @pytest.fixture
+        async def napping(anyio_backend, kling):
+            await anyio.sleep(1000)
+
+        @skipped
+        @pytest.mark.anyio
+        async def test_anyio(kling, napping):
+            began = kling.clock.now()
+            async with anyio.create_task_group() as group:
+                for seconds in (5, 6, 7):
+                    group.start_soon(anyio.sleep, seconds)
+            assert kling.clock.now() == began + 7
+
+        class TestUnittest(unittest.IsolatedAsyncioTestCase):
+            @pytest.fixture(autouse=True)
+            def fake(self, kling):
+                self.kling = kling
+
+            @skipped
+            async def test_it(self):
+                began = self.kling.clock.now()
+                await asyncio.gather(asyncio.sleep(5), asyncio.to_thread(time.sleep, 7))
+                assert self.kling.clock.now() == began + 7
+        """,
+        "-p",
+        "anyio",
+    ).assert_outcomes(passed=3)
+
+
+def test_a_real_sleep_is_a_warning_with_its_place(suite: Suite) -> None:
+    """And an error where warnings are errors."""
+    tests = """
+        from time import sleep
+        import pytest
+
+        @pytest.mark.kling(sleep="advance")
+        def test_it(kling):
+            sleep(1.2)
+        """
+    run = suite(tests, "-W", "default")
+    run.assert_outcomes(passed=1, warnings=1)
+    run.stdout.fnmatch_lines(["*test_users.py:6: RealSleepWarning: sleep=*got a sleep of 1.? s here*"])
+    suite(tests).assert_outcomes(passed=1, errors=1)
