@@ -126,7 +126,7 @@ class Clock:
         self._steer(0, speed=value)
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each change of course, so that what has become due can be done."""
+        """Call `listener` after each change of the settings and each advance: callbacks may be due."""
         self._listeners.append(listener)
 
     def announce(self) -> None:

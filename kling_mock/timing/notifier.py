@@ -1,4 +1,4 @@
-"""Waiting for what other threads do to a fake: assertions with `within=` are woken by each change."""
+"""Waiting for changes that other threads make to a fake: they wake assertions with `within=`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SHORTEST: Final = 0.001
 
 
 class ChangeNotifier:
-    """What a fake tells of each change: an answer, another course of its clock, a verb of a script.
+    """Notified of each change: a reply, a change of the clock, a call of a script's or task's method.
 
-    `settle` does what has become due; `steered` is told first of another course of the clock. Telling
-    costs nothing while nobody waits.
+    `settle` delivers callbacks that are due; `steered` is called before it when the clock has changed.
+    Without a waiting assertion a notification costs almost nothing.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class ChangeNotifier:
     def notify(self, task_id: str | None = None) -> None:
         """Something happened: to this task, if it was to one."""
         self._settle(task_id)
-        # Whoever begins to wait after this look sees by itself what has just been written.
+        # A thread that begins to wait after this check sees the change by itself.
         if self._waiting:
             with self._changed:
                 self._changed.notify_all()
@@ -48,7 +48,7 @@ class ChangeNotifier:
         if within is None:
             return
         if not 0 <= within < math.inf:
-            raise ValueError(f"within={within!r} is no number of seconds to wait for")
+            raise ValueError(f"within: must be a finite number of seconds from 0 on; got {within!r}")
         left = within
         with self._changed:
             self._waiting += 1

@@ -27,8 +27,8 @@ LEAST: Final = 1.0
 _LOOK_EVERY: Final = 0.05
 _MESSAGE: Final = 'sleep="advance": sleeps take no real time'
 _WAY_OUT: Final = (
-    "call time.sleep and asyncio.sleep through their modules, or bind the name in the test; sleeps in threads "
-    "older than the test, and beside a thread that uses the CPU, take real time"
+    "call time.sleep and asyncio.sleep through their modules, or bind the name in the test; sleeps in "
+    "threads older than the test, and beside a thread that uses the CPU, take real time"
 )
 
 

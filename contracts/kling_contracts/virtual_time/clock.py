@@ -19,8 +19,7 @@ class VirtualTime:
 
     `time.time`, `time.monotonic` and their variants in nanoseconds move with it, and so do the timers of
     asyncio's own event loops, in the thread that enters the context and the threads that it starts. Other
-    threads live in real time, as do timed waits for locks, events and queues; `time.perf_counter` measures
-    what things really take.
+    threads live in real time, as do timed waits for locks, events and queues, and `time.perf_counter`.
 
     Time moves to the next end of a sleep as soon as every other participant sleeps, or has used no CPU for
     5 ms of real time. A sleep takes at most its seconds in real time.
@@ -71,7 +70,7 @@ class VirtualTime:
         """Further module attributes that may hold functions of time and are to be replaced."""
         return ()
 
-    # -- what the replaced functions call
+    # -- called by the replaced functions
 
     def sleep(self, seconds: float) -> float:
         return self._schedule.sleep(seconds)
@@ -89,7 +88,7 @@ class VirtualTime:
         self._loops.adopt(loop)
 
     def begin_real_sleep(self, frame: FrameType) -> object:
-        """A sleep in real time begins; what is returned is handed to `end_real_sleep`."""
+        """A sleep in real time begins; the returned value is the argument of `end_real_sleep`."""
 
     def end_real_sleep(self, begun: object) -> None:
         """It has ended."""

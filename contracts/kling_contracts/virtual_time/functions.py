@@ -15,12 +15,14 @@ from typing import Any, Final, Protocol
 from kling_contracts.virtual_time.threads import Participants, calling_frame
 
 _NANOSECONDS: Final = 1_000_000_000
+# Modules of Python that wait for other processes, by short sleeps: those take real time to get on.
+_WAITING_FOR_PROCESSES: Final = ("subprocess", "multiprocessing.")
 # Above, in seconds, `time.sleep` refuses; 250 years.
 _LONGEST: Final = 8e9
 
 
 class VirtualTimeLike(Protocol):
-    """What the replacements ask of the virtual time that is active."""
+    """The interface of a virtual time for the replaced functions."""
 
     @property
     def participants(self) -> Participants: ...
@@ -107,11 +109,16 @@ class _Sleep(_Function):
         if found is None:
             self.real(seconds)
             return
-        if found.participants.includes(threading.current_thread()) and is_skipped(seconds):
+        caller = calling_frame(1)
+        if (
+            is_skipped(seconds)
+            and found.participants.includes(threading.current_thread())
+            and not str(caller.f_globals.get("__name__")).startswith(_WAITING_FOR_PROCESSES)
+        ):
             seconds = found.sleep(seconds)
             if not seconds:
                 return
-        begun = found.begin_real_sleep(calling_frame(1))
+        begun = found.begin_real_sleep(caller)
         self.real(seconds)
         found.end_real_sleep(begun)
 
@@ -128,7 +135,7 @@ FUNCTIONS: Final[tuple[_Function, ...]] = (
 
 
 def system_time() -> float:
-    """System time in Unix seconds, without sleeps that were skipped. Moved by what replaces `time.time`."""
+    """System time in Unix seconds, without skipped sleeps; libraries that replace `time.time` move it."""
     found: Callable[[], float] = time.time
     return TIME.real() if found is TIME else found()
 

@@ -22,7 +22,7 @@ _OWN_EVENTS: Final = 1
 class AsyncioWait:
     """Stands for the method `select` of an event loop's selector: there a loop waits for events and timers.
 
-    Where the next sleep to end is one of the loop's, this moves time; otherwise the loop waits as ever, and is
+    If the next sleep to end is one of the loop's, this moves time; otherwise the loop waits as usual, and is
     woken when time has moved to one of its timers.
     """
 

@@ -1,4 +1,4 @@
-"""What is replaced while a virtual time is active: functions of time, the sleeps of asyncio and trio."""
+"""Replacements while a virtual time is active: functions of time, the sleeps of asyncio and trio."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kling_contracts.virtual_time.functions import (
 )
 from kling_contracts.virtual_time.threads import calling_frame, replace_attribute
 
-# What pauses of a library's own go through, bound when it was imported.
+# Modules of libraries that sleep by a name which they bound at their import.
 _LIBRARY_COPIES: Final = ("asyncio.tasks", "anyio._backends._asyncio")
 real_asyncio_sleep: Final = asyncio.sleep
 _real_run_forever: Final = asyncio.BaseEventLoop.run_forever
@@ -86,6 +86,7 @@ class _Trio:
             replace_attribute(trio, "sleep_until", sleep_until),
         ]
         self._clocks: set[object] = set()
+        self._renew_threads()
 
     def _runs_on_system_time(self) -> bool:
         """Whether trio's clock is its usual one, whose readings are shifted from then on."""
@@ -102,6 +103,18 @@ class _Trio:
 
             self._undo.append(replace_attribute(kind, "current_time", current_time))
         return True
+
+    def _renew_threads(self) -> None:
+        """Let trio start threads of its own for this time: it keeps idle ones from earlier runs."""
+        cache: Any = getattr(sys.modules.get("trio._core._thread_cache"), "THREAD_CACHE", None)
+        if not hasattr(cache, "_idle_workers"):
+            return
+        before, cache._idle_workers = cache._idle_workers, {}  # noqa: SLF001 -- it has no other way
+
+        def put_back() -> None:
+            cache._idle_workers = {**before, **cache._idle_workers}  # noqa: SLF001 -- as above
+
+        self._undo.append(put_back)
 
     def undo(self) -> None:
         for undo in reversed(self._undo):

@@ -24,7 +24,7 @@ _LOOKS: Final = 4
 
 
 def real_now() -> float:
-    """Seconds of real time since an arbitrary instant, whatever a test has done to the time module."""
+    """Seconds of real time since an arbitrary instant, also while the time module is replaced."""
     return _perf_counter[0]() if _gettime is None or _CLOCK is None else _gettime(_CLOCK)
 
 
@@ -105,7 +105,7 @@ def cpu_time(native_id: int) -> int:
     if not _ON_LINUX or _gettime_ns is None:
         return _process_time_ns()
     try:
-        # What pthread_getcpuclockid() computes, which must not be called for a thread that has ended.
+        # Computed as by pthread_getcpuclockid(), which must not be called for a thread that has ended.
         return _gettime_ns(~native_id << 3 | 6)
     except OSError:  # it has ended
         return -1
@@ -130,7 +130,7 @@ def server_threads() -> list[threading.Thread]:
 
 
 def replace_attribute(holder: Any, name: str, ours: object) -> Callable[[], None]:
-    """Set an attribute, and return what sets it back, unless another function has replaced ours by then."""
+    """Set an attribute. Returns a function that sets it back, unless it was replaced again by then."""
     real = getattr(holder, name)
     setattr(holder, name, ours)
 

@@ -145,7 +145,7 @@ def test_both_clocks_go_on_where_both_fixtures_are_used(suite: Suite) -> None:
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
 def test_ten_pollers_with_deadlines(suite: Suite, fixture: str) -> None:
-    """None of them times out, and the clock goes on by what one of them slept."""
+    """None of them times out, and the clock goes on by the sleeps of one of them."""
     suite(
         f"""
         import threading, time
@@ -172,7 +172,7 @@ def test_ten_pollers_with_deadlines(suite: Suite, fixture: str) -> None:
 
 
 def test_asynchronous_tests(suite: Suite) -> None:
-    """Whatever runs their event loops."""
+    """With any runner of event loops."""
     suite(
         """
         import asyncio, time, unittest

@@ -117,7 +117,7 @@ def test_plugin_fixture({fixture}, time_machine):
 
 @pytest.mark.parametrize("fixture", ["kling", "kling_server"])
 def test_a_task_from_before_the_travel_goes_on(suite: Suite, fixture: str) -> None:
-    """To the past and back is no time that passes; what is ticked there is."""
+    """The way to the past and back is not time that passes; ticks in the past are."""
     suite(
         TRAVELS
         + f"""

@@ -158,7 +158,7 @@ def test_a_wait_without_success_ends_with_the_message_of_the_assertion(
 
 @pytest.mark.parametrize("within", [-1, math.inf, math.nan])
 def test_within_must_be_a_number_of_seconds(within: float, caller: Caller) -> None:
-    with pytest.raises(ValueError, match="is no number of seconds to wait for"):
+    with pytest.raises(ValueError, match=r"^within: must be a finite number of seconds"):
         caller.fake.calls.assert_created(within=within)
 
 

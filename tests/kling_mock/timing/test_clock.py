@@ -73,7 +73,7 @@ def test_a_clock_is_not_advanced_backwards_or_for_ever(
 
 
 def test_steps_of_a_tenth_add_up_to_the_bit() -> None:
-    """Ten steps of 0.1 s are one second: a boundary is met by whoever goes there in small steps."""
+    """Ten steps of 0.1 s are one second: small steps meet a boundary as one large step does."""
     small, large = ManualClock(), ManualClock()
     for _ in range(10):
         small.advance(0.1)

@@ -9,6 +9,8 @@ import os
 import queue
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -102,8 +104,8 @@ def test_tasks_that_sleep_at_the_same_time_sleep_side_by_side(clock: ManualClock
     assert clock.now() == 1_800_000_010
 
 
-def test_who_sleeps_less_wakes_first(clock: ManualClock) -> None:
-    """In the order of the ends of their sleeps, whoever began first."""
+def test_the_shorter_sleep_ends_first(clock: ManualClock) -> None:
+    """In the order of the ends of the sleeps, and not of their beginnings."""
     woken: list[tuple[str, float]] = []
 
     async def sleeper(name: str, *pauses: float) -> None:
@@ -119,7 +121,7 @@ def test_who_sleeps_less_wakes_first(clock: ManualClock) -> None:
     assert woken == [("short", 1), ("short", 3), ("middle", 4), ("short", 6), ("middle", 9), ("long", 10)]
 
 
-def test_a_sleep_that_is_cancelled_holds_up_nobody(clock: ManualClock) -> None:
+def test_a_cancelled_sleep_delays_no_other(clock: ManualClock) -> None:
     async def main() -> None:
         short = asyncio.create_task(asyncio.sleep(1))
         long = asyncio.create_task(asyncio.sleep(100))
@@ -603,6 +605,21 @@ def test_trio_sleeps(clock: ManualClock) -> None:
     assert clock.now() == pytest.approx(START + 38, abs=0.5)
 
 
+def test_trio_uses_no_idle_thread_of_an_earlier_run(clock: ManualClock) -> None:
+    async def main() -> None:
+        with trio.fail_after(60):
+            await trio.to_thread.run_sync(time.sleep, 30)
+
+    async def start_a_thread() -> None:
+        await trio.to_thread.run_sync(int)
+
+    trio.run(start_a_thread)
+    for round_ in (1, 2):
+        with TimeSkipping(clock):
+            trio.run(main)
+        assert clock.now() == START + 30 * round_
+
+
 def test_a_clock_of_trios_own_tests_is_left_alone(clock: ManualClock) -> None:
     async def main() -> None:
         await trio.sleep(1000)
@@ -697,6 +714,35 @@ def test_a_replacement_of_the_users_own_is_not_undone(
         time.sleep(50)
     assert clock.now() == START + 50
     time.sleep(0.001)
+
+
+def test_waiting_for_a_child_process_is_no_sleep(clock: ManualClock) -> None:
+    """Python's library does it by short sleeps."""
+    with (
+        TimeSkipping(clock),
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.1)"]) as child,
+    ):
+        child.wait(timeout=30)
+    assert clock.now() == START
+
+
+def test_a_listener_may_sleep(clock: ManualClock) -> None:
+    """A clock that is moved delivers callbacks, and their receiver may sleep: time moves on from there."""
+    woken: list[float] = []
+
+    def receive() -> None:
+        if not woken:
+            woken.append(clock.now() - START)
+            time.sleep(5)
+            woken.append(clock.now() - START)
+
+    clock.subscribe(receive)
+    with TimeSkipping(clock):
+        threads = run_threads(naps(3, 3, 3))
+        time.sleep(1)
+        join(threads)
+    assert woken == [1, 6]
+    assert clock.now() == START + 9
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
