@@ -48,7 +48,7 @@ class Place(NamedTuple):
 
 
 class RealSleeps:
-    """The places and durations (seconds) of real sleeps above `LEAST`, of threads of all ages.
+    """The places and durations (seconds) of real sleeps above `LEAST` that the test may have waited for.
 
     Sleeps by replaced functions report themselves. Those by names that were bound before the test are found
     by a thread that looks for participants that stay in a call of the real `time.sleep`.
@@ -72,8 +72,7 @@ class RealSleeps:
         self._over.ring()
         if self._thread is not None:
             self._thread.join()
-        for token in list(self._under_way):
-            self.end(token)
+        self._under_way.clear()  # sleeps that the test did not wait for
 
     def warn(self) -> None:
         """Issue a warning for each place, with its file and line."""

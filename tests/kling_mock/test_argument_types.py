@@ -24,7 +24,11 @@ if TYPE_CHECKING:
         (lambda fake: fake.next.refuses([]), ValueError, r"unknown error code \[\]; known: 1000"),
         (lambda fake: fake.next.refuses(1303, 5), ValueError, "message must be a non-empty string, not 5"),
         (lambda fake: type(fake)(clock=5), TypeError, "clock must be a Clock, .*, not 5"),
-        (lambda _: ManualClock(cast("Any", "x")), TypeError, "'x' is no number of Unix seconds"),
+        (
+            lambda _: ManualClock(cast("Any", "x")),
+            TypeError,
+            "start: must be a number of Unix seconds; got 'x'",
+        ),
     ],
 )
 def test_misuse_raises_at_once(misuse: Callable[[Any], object], error: type[Exception], message: str) -> None:

@@ -153,8 +153,10 @@ def test_ten_pollers_with_deadlines(suite: Suite, fixture: str) -> None:
         import pytest
         from kling_client import Client
 
+        over = threading.Event()
+
         def heartbeat():
-            while True:
+            while not over.is_set():
                 time.sleep(60)
 
         @pytest.mark.kling(sleep="advance", pace="seconds:2,30")
@@ -167,6 +169,7 @@ def test_ten_pollers_with_deadlines(suite: Suite, fixture: str) -> None:
                     return client.generate(urls).wait(deadline=60).status
                 assert set(pool.map(generate, range(10))) == {{"succeed"}}
             assert 30 <= {fixture}.clock.now() - began < 60
+            over.set()
         """
     ).assert_outcomes(passed=1)
 

@@ -268,8 +268,10 @@ def test_a_thread_that_never_stops_working_delays_a_sleep_by_its_own_length_at_m
 def test_a_daemon_that_sleeps_long_does_not_run_the_clock_ahead(clock: ManualClock) -> None:
     """Its sleeps do not move time while the test is at work, or sleeps less."""
 
+    over = threading.Event()
+
     def heartbeat() -> None:
-        while True:
+        while not over.is_set():
             time.sleep(60)
 
     with TimeSkipping(clock):
@@ -278,6 +280,7 @@ def test_a_daemon_that_sleeps_long_does_not_run_the_clock_ahead(clock: ManualClo
             time.sleep(0.5)
             sum(range(1000))
         assert clock.now() == START + 100
+        over.set()
 
 
 def test_a_daemon_goes_on_in_real_time_after_the_test(clock: ManualClock) -> None:
