@@ -87,9 +87,11 @@ class Silence:
 
     def lasts(self, threads: Iterable[threading.Thread]) -> bool:
         """Whether it has lasted long enough. To be asked again about every millisecond of real time."""
-        tasks = {ident: cpu_time(ident) for thread in threads if (ident := thread.native_id) is not None}
+        idents = [thread.native_id for thread in threads]
+        tasks = {ident: cpu_time(ident) for ident in idents if ident is not None}
         now = real_now()
-        if tasks != self._readings or not self._looks:
+        is_starting = None in idents  # a thread that another one has started, and that has not run yet
+        if is_starting or tasks != self._readings or not self._looks:
             self._readings, self._since, self._looks = tasks, now, 1
             return False
         self._looks += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import importlib
 import multiprocessing
@@ -29,6 +30,8 @@ from kling_mock import Clock, Fake, ManualClock
 from kling_mock.timing.time_skipping import TimeSkipping
 
 START = 1_800_000_000
+# How `threading` starts a thread, from Python 3.13 on and before.
+STARTERS = ("_start_joinable_thread", "_start_new_thread")
 
 
 @pytest.fixture
@@ -775,3 +778,25 @@ def test_one_time_inside_another(clock: ManualClock) -> None:
             assert 110 <= time.monotonic() - began < 115
         time.sleep(1)
     assert (clock.now(), other.now()) == (START + 101, START + 10)
+
+
+def test_a_thread_that_has_not_run_yet_holds_time_back(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine this takes long, and the thread that starts it waits for it without using the CPU."""
+    name = next(each for each in STARTERS if hasattr(threading, each))
+    start = getattr(threading, name)
+
+    def start_late(*arguments: Any, **named: Any) -> None:
+        later = threading.Event()
+        _thread.start_new_thread(lambda: (real_wait(later), start(*arguments, **named)), ())
+
+    def real_wait(later: threading.Event) -> None:
+        later.wait(0.05)
+
+    with TimeSkipping(clock):
+        threads = run_threads(naps(5))
+        monkeypatch.setattr(threading, name, start_late)
+        threads += run_threads(naps(5))
+        join(threads)
+    assert clock.now() == START + 5
