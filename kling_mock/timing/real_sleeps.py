@@ -36,14 +36,14 @@ class RealSleepWarning(UserWarning):
     """A test with sleep="advance" slept really: by a name bound before it, or in a thread older than it."""
 
 
-class Place(NamedTuple):
+class SourceLine(NamedTuple):
     """A line of source code."""
 
     file: str
     line: int
 
     @classmethod
-    def of(cls, frame: FrameType) -> Place:
+    def of(cls, frame: FrameType) -> SourceLine:
         return cls(frame.f_code.co_filename, frame.f_lineno)
 
 
@@ -55,9 +55,9 @@ class RealSleeps:
     """
 
     def __init__(self, virtual_time: VirtualTime) -> None:
-        self.found: dict[Place, float] = {}
+        self.found: dict[SourceLine, float] = {}
         self._virtual_time = virtual_time
-        self._under_way: dict[object, tuple[Place, float]] = {}
+        self._under_way: dict[object, tuple[SourceLine, float]] = {}
         self._seen: dict[_Thread | _Task, float] = {}
         self._over = Bell()
         self._lock = threading.Lock()
@@ -81,11 +81,11 @@ class RealSleeps:
             warnings.warn_explicit(message, RealSleepWarning, place.file, place.line)
 
     def add(self, frame: FrameType, seconds: float) -> None:
-        self._add(Place.of(frame), seconds)
+        self._add(SourceLine.of(frame), seconds)
 
     def begin(self, frame: FrameType) -> object:
         token = object()
-        self._under_way[token] = (Place.of(frame), real_now())
+        self._under_way[token] = (SourceLine.of(frame), real_now())
         return token
 
     def end(self, token: object) -> None:
@@ -93,7 +93,7 @@ class RealSleeps:
         if place is not None:
             self._add(place, real_now() - began)
 
-    def _add(self, place: Place, seconds: float) -> None:
+    def _add(self, place: SourceLine, seconds: float) -> None:
         if seconds >= LEAST:
             with self._lock:
                 self.found[place] = max(seconds, self.found.get(place, 0.0))
@@ -126,10 +126,10 @@ class _Thread(NamedTuple):
     instruction: int
     cpu_time: int
 
-    def place(self, frames: dict[int, FrameType]) -> Place | None:
+    def place(self, frames: dict[int, FrameType]) -> SourceLine | None:
         """Where it sleeps really, if it does."""
         frame = frames[self.ident]
-        return Place.of(frame) if _can_sleep(frame) else None
+        return SourceLine.of(frame) if _can_sleep(frame) else None
 
 
 class _Task(NamedTuple):
@@ -137,7 +137,7 @@ class _Task(NamedTuple):
 
     task: asyncio.Task[Any]
 
-    def place(self, _frames: dict[int, FrameType]) -> Place | None:
+    def place(self, _frames: dict[int, FrameType]) -> SourceLine | None:
         return _place_in(self.task.get_coro())
 
 
@@ -174,12 +174,12 @@ def _is_sleep(value: object) -> bool:
     return value is SLEEP.real
 
 
-def _place_in(coroutine: Any) -> Place | None:
+def _place_in(coroutine: Any) -> SourceLine | None:
     """Where a suspended coroutine awaits the real `asyncio.sleep`, directly or through others."""
     frame: FrameType | None = None
     inner = coroutine
     while (code := getattr(inner, "cr_code", None)) is not None:
         if code is real_asyncio_sleep.__code__:
-            return None if frame is None else Place.of(frame)
+            return None if frame is None else SourceLine.of(frame)
         frame, inner = inner.cr_frame, inner.cr_await
     return None

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from unittest import mock
 
 from kling_contracts.client_suite.server import Address, ClientTimeout, Received, Reply, ScriptedServer
-from kling_contracts.client_suite.virtual_time import VirtualTime
+from kling_contracts.client_suite.virtual_time import ClientTime
 from kling_contracts.gateways import INTERCEPTED_HOSTS
 
 
@@ -24,7 +24,7 @@ class Environment:
     """
 
     def __init__(self) -> None:
-        self.clock = VirtualTime(self._is_quiet, self.interrupt)
+        self.clock = ClientTime(self._is_quiet, self.interrupt)
         # The number of requests received when a call was interrupted; None without interruption.
         self.stopped: int | None = None
         self.connections = Connections(self._is_awaited)

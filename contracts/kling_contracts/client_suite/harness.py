@@ -19,7 +19,7 @@ from kling_contracts.client_suite.credentials import ACCESS_KEY, KEY, SECRET_KEY
 from kling_contracts.client_suite.environment import Environment, Isolation
 from kling_contracts.client_suite.replies import Script, answer
 from kling_contracts.client_suite.server import Delivery, Received, Reply
-from kling_contracts.client_suite.virtual_time import VirtualTime
+from kling_contracts.client_suite.virtual_time import ClientTime
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Rule
@@ -83,7 +83,7 @@ class Harness:
             raise self.server.failure
 
     @property
-    def clock(self) -> VirtualTime:
+    def clock(self) -> ClientTime:
         return self.environment.clock
 
     @property

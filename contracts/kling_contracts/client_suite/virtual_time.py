@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import FrameType, ModuleType
 from typing import Final, Self
 
-from kling_contracts.virtual_time import clock
+from kling_contracts.virtual_time.clock import VirtualTime
 from kling_contracts.virtual_time.functions import FUNCTIONS
 from kling_contracts.virtual_time.schedule import Schedule
 from kling_contracts.virtual_time.threads import HelperThread, replace_attribute
@@ -36,7 +36,7 @@ class OutOfTime(BaseException):
     """Raised in a sleep beyond the limit. A BaseException, so that `except Exception` does not catch it."""
 
 
-class VirtualTime(clock.VirtualTime):
+class ClientTime(VirtualTime):
     """Virtual time in which timers of event loops and timed `threading.Event.wait` are sleeps too.
 
     It reaches modules that imported the functions by name, but for those of Python itself and of pytest. Not

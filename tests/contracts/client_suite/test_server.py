@@ -15,7 +15,7 @@ import pytest
 
 from kling_contracts.client_suite.replies import Script, created, shown, task
 from kling_contracts.client_suite.server import Delivery, Received, Reply, ScriptedServer
-from kling_contracts.client_suite.virtual_time import OutOfTime, VirtualTime
+from kling_contracts.client_suite.virtual_time import ClientTime, OutOfTime
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_contracts.vocabulary import TaskStatus
@@ -146,7 +146,7 @@ def test_the_last_query_is_repeated_and_without_one_there_is_no_task() -> None:
 
 def test_sleep_takes_no_time_and_moves_the_clocks() -> None:
     began = time.perf_counter()
-    with VirtualTime() as clock:
+    with ClientTime() as clock:
         before = time.monotonic(), time.time(), time.monotonic_ns(), time.time_ns()
         time.sleep(3600)
         after = time.monotonic(), time.time(), time.monotonic_ns(), time.time_ns()
@@ -169,7 +169,7 @@ def test_asynchronous_sleeps_pass_side_by_side() -> None:
             async with asyncio.timeout(5):
                 await asyncio.sleep(10)
 
-    with VirtualTime() as clock:
+    with ClientTime() as clock:
         asyncio.run(all_of_them())
     assert order == [10, 20, 30]
     assert clock.elapsed == pytest.approx(35, abs=0.5)  # real time runs beside it
@@ -182,7 +182,7 @@ def test_a_function_imported_by_name_is_reached_and_given_back(monkeypatch: pyte
     for module in (client, standard):
         module.__dict__["nap"] = real
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    with VirtualTime() as clock:
+    with ClientTime() as clock:
         client.nap(50)
         assert standard.nap is real
     assert clock.elapsed == 50
@@ -200,7 +200,7 @@ def test_earlier_threads_and_those_of_the_server_keep_real_time() -> None:
     offset = time.monotonic() - time.perf_counter()
     before = threading.Thread(target=compare, args=("before",))
     before.start()
-    with VirtualTime():
+    with ClientTime():
         time.sleep(10_000)
         others = [
             threading.Thread(target=compare, args=("after",)),
@@ -224,7 +224,7 @@ def test_a_sleep_beyond_the_limit_is_stopped() -> None:
             except Exception:  # noqa: BLE001 -- the client under test catches everything
                 continue
 
-    clock = VirtualTime()
+    clock = ClientTime()
     clock.limit = 100
     with clock, pytest.raises(OutOfTime, match="after 101 seconds"):
         stubborn()
