@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from kling_contracts.virtual_time.threads import RealTimeThread
+
 T = TypeVar("T")
 
 THREADS: Final = 2
@@ -30,7 +32,7 @@ class Workers:
             if self._running == THREADS:
                 return
             self._running += 1
-        threading.Thread(target=self._work, name="kling-mock-worker", daemon=True).start()
+        RealTimeThread(target=self._work, name="kling-mock-worker", daemon=True).start()
 
     def _work(self) -> None:
         while True:

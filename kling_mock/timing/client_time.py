@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
 
 from kling_contracts.virtual_time.functions import TIME, active, system_time
 from kling_contracts.virtual_time.threads import RealTimeThread
-
-# Threads of our servers, among them those that answer large requests, have names that begin like this.
-_SERVER_THREADS: Final = "kling-mock"
 
 
 def client_time() -> float:
@@ -19,8 +15,8 @@ def client_time() -> float:
     It is `time.time()` in the client's thread. The thread of a server has not that of its clients: there it
     is the time of the test.
     """
-    found, me = active(), threading.current_thread()
-    server = isinstance(me, RealTimeThread) or me.name.startswith(_SERVER_THREADS)
-    if found is None or not server or time.time is not TIME:
+    found = active()
+    is_server = isinstance(threading.current_thread(), RealTimeThread)
+    if found is None or not is_server or time.time is not TIME:
         return time.time()
     return system_time() + found.shift
