@@ -23,12 +23,12 @@ from kling_mock.commands import (
 )
 from kling_mock.http import Reply, json_reply, refusal_reply, rule_header
 from kling_mock.images.urls import RESULT_ORIGIN, picture_info, result_path
+from kling_mock.outcomes import CreateEffects
 from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.records import (
     NewTask,
     PollRecord,
     Record,
-    RuleRecord,
     RuleUse,
     TaskRecord,
     TaskRequest,
@@ -169,26 +169,27 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
         return _refuse_for(command, reason, request_id, relax=relax)
     scripts = snapshot[SCRIPTS]
     match = scripts.match(account, asked)
-    rule = match.rule if match else None
+    script = None if match is None else match.rule.id
     expect: tuple[Expect, ...] = (Expect(SCRIPTS, scripts.version),)
     used: tuple[Record, ...] = ()
-    if match is not None and rule is not None:
-        expect = (*expect, Expect(RuleKey(rule.id), match.used))
-        used = (RuleUse(rule.id),)
-        if rule.refusal is not None:
-            refused = Refused(
-                rule.refusal, "script.refuses", rule.refusal.source, None, account, (), None, command.notes
-            )
-            decision = _refuse(refused, request_id)
-            audit = replace(decision.audit, request=asked, script=rule.id)
-            return Decision(decision.reply, audit, expect, used)
-    record, plan = _new_task(snapshot, command, settings, rule, again)
+    effects = CreateEffects(command.failure, settings.pace)
+    if match is not None:
+        expect = (*expect, Expect(RuleKey(match.rule.id), match.used))
+        used = (RuleUse(match.rule.id),)
+        for outcome in match.rule.outcomes:
+            effects = outcome.apply(effects)
+    if effects.refusal is not None:
+        source = effects.refusal.source
+        refused = Refused(effects.refusal, "script.refuses", source, None, account, (), None, command.notes)
+        decision = _refuse(refused, request_id)
+        return Decision(decision.reply, replace(decision.audit, request=asked, script=script), expect, used)
+    record, plan = _new_task(snapshot, command, settings, effects, again)
     state = Transition(TaskStatus.SUBMITTED, snapshot.now)
     ended = command.operation.synchronous
     if ended:
         state = plan.state(record.created, (), snapshot.now)
     message = task_message(record, plan, state, settings.seed, with_result=ended)
-    audit = AuditInfo(account, asked, record.id, state.status, None, rule.id if rule else None, command.notes)
+    audit = AuditInfo(account, asked, record.id, state.status, None, script, command.notes)
     # The number of creates also guards concurrency and balance, since only creates consume those.
     expect = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None), *expect)
     if external_id:
@@ -210,7 +211,7 @@ def _shortage(snapshot: Snapshot, command: Create, settings: Settings) -> tuple[
 
 
 def _new_task(
-    snapshot: Snapshot, command: Create, settings: Settings, rule: RuleRecord | None, again: int
+    snapshot: Snapshot, command: Create, settings: Settings, effects: CreateEffects, again: int
 ) -> tuple[TaskRecord, Plan]:
     account, operation, now = command.account, command.operation, snapshot.now
     number = snapshot[AccountKey(account)].created + 1
@@ -226,11 +227,8 @@ def _new_task(
         result=operation.result,
         word=operation.success_word.value,
     )
-    failure = rule.failure if rule and rule.decides else command.failure
-    pace = rule.pace if rule and rule.pace else settings.pace
-    if operation.synchronous:
-        pace = Pace.instant()
-    return record, pace.plan(now, failure, seed=settings.seed, what=(account, number))
+    pace = Pace.instant() if operation.synchronous else effects.pace
+    return record, pace.plan(now, effects.failure, seed=settings.seed, what=(account, number))
 
 
 def _snowflake(command: Create, seed: int, number: int, now: float, again: int) -> str:

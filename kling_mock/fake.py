@@ -15,10 +15,12 @@ from kling_mock.green_threads import require_real_threads
 from kling_mock.http import Reply, Request, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
-from kling_mock.service import Answer, answer
+from kling_mock.scenario import Drafts
+from kling_mock.service import Answer, answer, failed_call
 from kling_mock.settings import Settings
-from kling_mock.stores import Store, run
+from kling_mock.stores import Change, Store, run
 from kling_mock.stores.memory import MemoryStore
+from kling_mock.testing.unused_scripts import UnusedScriptCheck
 from kling_mock.testing.view import FakeView
 from kling_mock.timing.client_time import client_time
 from kling_mock.timing.clock import Clock
@@ -64,7 +66,9 @@ class Fake(FakeView):
         self._problems: list[Exception] = []
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         watch = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
-        super().__init__(store, settings, dispatcher, watch)
+        drafts = Drafts()
+        super().__init__(store, settings, dispatcher, watch, drafts=drafts)
+        self._scripts_check = UnusedScriptCheck(self, drafts)
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.notify(call.task_id)]
 
@@ -76,7 +80,7 @@ class Fake(FakeView):
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
         name = account_name(key)
-        return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name)
+        return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name, self._drafts)
 
     # -- requests
 
@@ -86,14 +90,24 @@ class Fake(FakeView):
             answered = self._answer(request)
         except Exception as bug:  # noqa: BLE001 -- the client must get a reply; check() raises the error
             self._problems.append(bug)
-            refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
-            return json_reply(refusal.status, refusal.body(str(uuid4())))
+            answered = self._answer_error(request, bug)
         for listener in self._listeners:
             try:
                 listener(answered.call)
             except Exception as problem:  # noqa: BLE001 -- a listener must not change the reply
                 self._problems.append(problem)
         return answered.reply
+
+    def _answer_error(self, request: Request, bug: Exception) -> Answer:
+        """The reply to a request for which the fake has no answer, with its journal entry."""
+        refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
+        reply = json_reply(refusal.status, refusal.body(str(uuid4())))
+        call = failed_call(request, refusal.status, bug, self.clock.now())
+        try:
+            self._store.commit(Change((), (call,)))
+        except Exception as problem:  # noqa: BLE001 -- perhaps the store is broken; the client still gets a reply
+            self._problems.append(problem)
+        return Answer(reply, call)
 
     def _answer(self, request: Request) -> Answer:
         return run(answer(request, self._settings, client_time(), self._draw), self._store)
@@ -118,9 +132,19 @@ class Fake(FakeView):
         self._dispatcher.deliver_to(None)
         clear()
 
-    def check(self) -> None:
-        """Raise the errors so far: internal ones, and those of listeners and callback receivers."""
+    def check(self, *, scripts: bool = True) -> None:
+        """Raise the errors so far: internal ones, those of listeners and callback receivers, unused scripts.
+
+        Each error is raised once, several of them as an ExceptionGroup; unused scripts alone as
+        `UnusedScripts`, an AssertionError. The setting `unused_scripts` makes a warning of it or ignores it.
+        With `scripts=False` scripts are not checked, for a test that has failed before it used them.
+        """
         problems, self._problems[:] = list(self._problems), []
+        unused = self._scripts_check.run(self._settings.unused_scripts) if scripts else None
+        if unused is not None:
+            if not problems:
+                raise unused
+            problems.append(unused)
         if problems:
             raise ExceptionGroup("errors while the fake answered requests or delivered callbacks", problems)
 

@@ -3,32 +3,109 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
-from typing import Final, NamedTuple
+from glob import escape
+from typing import Final, NamedTuple, assert_never
 
+from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.gateways import Gateway, every_operation
+from kling_contracts.image_fields import Picture, PictureList
 from kling_mock.records import RuleRecord, TaskRequest
 from kling_mock.suggestions import unknown
 
 SUBJECTS: Final = "subjects"
+# Longer values are truncated in messages.
+SHOWN_CHARACTERS: Final = 200
 _WILD: Final = re.compile(r"[*?\[]")
 _AFTER_BRACKET: Final = re.compile(r"\[.*", re.DOTALL)
 _NO_RULES: Final[Sequence[RuleRecord]] = ()
 
 
-def criteria_of(gateways: Sequence[Gateway]) -> tuple[str, ...]:
-    """The names of criteria for creates at these gateways: the fields, and `subjects` (their number)."""
-    names = (name for operation in every_operation(gateways) for name in operation.value_names)
-    return tuple(dict.fromkeys((*names, SUBJECTS)))
+class CriterionKind(NamedTuple):
+    """The values of a criterion that can match: their types, a text for messages, and whether None is one."""
+
+    types: tuple[type, ...]
+    text: str
+    absent: bool
 
 
-def check_criteria(names: Iterable[str], known: Sequence[str]) -> None:
-    """Raise TypeError, with suggestions, for a name that is not a criterion."""
-    for name in names:
+def criteria_of(gateways: Sequence[Gateway]) -> Mapping[str, CriterionKind]:
+    """The criteria for creates at these gateways: the fields, and `subjects` (their number)."""
+    operations = tuple(every_operation(gateways))
+    kinds: dict[str, CriterionKind] = {}
+    for operation in operations:
+        for name in operation.value_names:
+            found = _kind(operation.field(name))
+            known = kinds.get(name, found)
+            types = tuple(dict.fromkeys((*known.types, *found.types)))
+            text = found.text if found.text == known.text else f"{known.text} or {found.text}"
+            kinds[name] = CriterionKind(types, text, known.absent or found.absent)
+    for name in kinds.keys() - {"prompt", "n"}:  # those two have a value for every request, see `criterion`
+        if any(name not in operation.value_names for operation in operations):
+            kinds[name] = kinds[name]._replace(absent=True)
+    return {**kinds, SUBJECTS: CriterionKind((int,), "an integer", absent=False)}
+
+
+def _kind(field: AnyField) -> CriterionKind:
+    types: tuple[type, ...]
+    match field:
+        case Integer():
+            types, text = (int,), "an integer"
+        case Number():
+            types, text = (int, float), "a number"
+        case Flag():
+            types, text = (bool,), "True or False"
+        case Nested():
+            types, text = (dict,), "a dict"
+        case ListOf() | PictureList():
+            types, text = (list,), "a list"
+        case CallbackUrl() | Text() | Choice() | Picture():
+            types, text = (str,), "a string"
+        case _:
+            assert_never(field)
+    always = field.required or field.default is not None or field.name in ("prompt", "n")
+    return CriterionKind(types, text, absent=not always)
+
+
+def check_criteria(criteria: Mapping[str, object], known: Mapping[str, CriterionKind]) -> None:
+    """Raise TypeError for an unknown name or for a value of a type that no request has."""
+    for name, value in criteria.items():
         if name not in known:
             raise TypeError(unknown("field", name, known))
+        types, text, absent = known[name]
+        if (absent and value is None) or (
+            isinstance(value, types) and (bool in types or not isinstance(value, bool))
+        ):
+            continue
+        way_out = " ('' matches a request without one)" if value is None and name == "prompt" else ""
+        also = " or None" if absent else ""
+        raise TypeError(f"{name} must be {text}{also}, not {shown(value)}{way_out}")
+
+
+def shown(value: object) -> str:
+    """A value for a message: its `repr` or, if that is long, its beginning and its length."""
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+        return f"{value[:SHOWN_CHARACTERS]!r}... ({len(value)} characters)"
+    text = repr(value)
+    return (
+        text
+        if len(text) <= 2 * SHOWN_CHARACTERS
+        else f"{text[:SHOWN_CHARACTERS]}... ({len(text)} characters)"
+    )
+
+
+def suggested_glob(wanted: object, actual: object) -> str | None:
+    """The glob that was probably meant if `wanted` does not match `actual`, or None."""
+    if not isinstance(wanted, str) or not isinstance(actual, str) or not wanted:
+        return None
+    literal = escape(wanted)
+    for glob in (literal, f"*{wanted}*", f"*{literal}*"):
+        if fnmatchcase(actual, glob):
+            return glob
+    return None
 
 
 def criterion(asked: TaskRequest, name: str) -> object:

@@ -27,6 +27,8 @@ MARKER = (
     "kling): refuse requests to other hosts."
 )
 _FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture name
+_STOPPED = pytest.StashKey[bool]()  # whether the test failed, was skipped or was expected to fail
+_LIST = "; write a list of strings in pyproject.toml, such as kling = ['seed=7', 'pace=instant']"
 INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
 
 
@@ -97,9 +99,26 @@ def _explain(error: BaseException | None) -> None:
 def _reported(item: pytest.Item | pytest.Collector, fixture: str, fake: Fake) -> Generator[None]:
     """Keep a fake for the report while its tests run. Not longer, because pytest keeps all test items."""
     fakes = item.stash.setdefault(_FAKES, {})
+    if not fakes:
+        item.stash[_STOPPED] = False  # some plugins run an item again
     fakes[fixture] = fake
     yield
     del fakes[fixture]
+
+
+def _check(item: pytest.Item, fixture: str, fake: Fake) -> None:
+    """Raise the errors of a fake and, if its test was completed, fail for unused scripts.
+
+    After a failure or a skip scripts may be unused because of that; the timeline of the failure lists them.
+    """
+    __tracebackhide__ = True
+
+    from kling_mock.testing.unused_scripts import UnusedScripts
+
+    try:
+        fake.check(scripts=not item.stash[_STOPPED])
+    except UnusedScripts as unused:
+        pytest.fail(f"fixture {fixture}: {unused}", pytrace=False)
 
 
 def _timeline(fake: Fake) -> str:
@@ -127,7 +146,7 @@ def kling(
         _kling_sleep.clocks.append(fake.clock)
     with _reported(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
         yield fake
-    fake.check()
+    _check(request.node, "kling", fake)
 
 
 @pytest.fixture(scope="class")
@@ -185,7 +204,7 @@ def kling_server(
             _kling_sleep.clocks.append(fake.clock)
         with _reported(request.node, "kling_server", fake), NameGuard():
             yield fake
-    fake.check()
+    _check(request.node, "kling_server", fake)
 
 
 @pytest.fixture(scope="session")
@@ -269,9 +288,13 @@ def _read_ini(config: pytest.Config) -> dict[str, Any]:
     __tracebackhide__ = True
     given: dict[str, Any] = {}
     for line in config.getini("kling"):
+        if not isinstance(line, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- a list in pyproject.toml may contain anything
+            raise pytest.UsageError(f"ini option kling: each item must be a string name=value, not {line!r}")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
         name, separator, value = (part.strip() for part in line.partition("="))
         if not separator:
-            raise pytest.UsageError(f"ini option kling: each line must be name=value, not {line!r}")
+            raise pytest.UsageError(f"ini option kling: each line must be name=value, not {line!r}{_LIST}")
         if name == "guard":  # for the whole run, see pytest_configure
             continue
         try:

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple, cast
 
 from msgspec import Struct
 
-from kling_contracts.gateways import Refusal
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
-from kling_mock.plan import Pace, Plan, Transition
+from kling_mock.outcomes import Outcome
+from kling_mock.plan import Plan, Transition
 
 # Estimated overhead in bytes of a call, and of each header, value or picture in it.
 CALL_BYTES: Final = 400
@@ -185,20 +185,19 @@ class TaskState(Struct, frozen=True, gc=False):
 
 
 class RuleRecord(Struct, frozen=True):
-    """A scripted outcome for the next creates (without `criteria`) or for those that match the criteria.
+    """The scripted outcomes of the next creates (without `criteria`) or of those that match the criteria.
 
-    `uses_left` None: any number of uses. `refusal` is the reply to a refused create. If `decides`, the
-    task fails with `failure` or succeeds (None); otherwise its request determines the outcome.
+    `uses_left` None: any number of uses. An `optional` rule may stay unused. `written_at` is the line of the
+    test that wrote the rule, as `file:line`.
     """
 
     id: int
     account: str | None
     criteria: Mapping[str, object] | None
     uses_left: int | None
-    pace: Pace | None = None
-    decides: bool = False
-    failure: str | None = None
-    refusal: Refusal | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    optional: bool = False
+    written_at: str = ""
 
     @property
     def is_next(self) -> bool:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from functools import wraps
+from itertools import groupby
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from msgspec.structs import replace
 
 from kling_contracts.gateways import ErrorShape, Refusal
 from kling_contracts.vocabulary import ERRORS
+from kling_mock.outcomes import Fails, Outcome, Progresses, Refuses, Succeeds, combined
 from kling_mock.plan import Pace
 from kling_mock.records import RuleRecord
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PACKAGE: Final = __name__.partition(".")[0]
+# The code for `refuses(status)`: of those with this HTTP status, the least specific one.
+CODE_OF_STATUS: Final[Mapping[int, int]] = {
+    400: 1201,
+    401: 1000,
+    403: 1103,
+    404: 1203,
+    429: 1302,
+    500: 5000,
+    503: 5001,
+    504: 5002,
+}
 
 
 def check_message(message: str) -> str:
@@ -18,6 +38,57 @@ def check_message(message: str) -> str:
     if not isinstance(message, str) or not message:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
         raise ValueError(f"message must be a non-empty string, not {message!r}")
     return message
+
+
+def _known_codes() -> str:
+    """The error table for messages: `1000, 1001 (HTTP 401); 1100 (HTTP 429); ...`."""
+    groups = groupby(ERRORS.values(), key=lambda row: row.status)
+    return "; ".join(f"{', '.join(str(row.code) for row in rows)} (HTTP {status})" for status, rows in groups)
+
+
+def calling_line() -> str:
+    """The line outside this package that is being executed, as `file:line`."""
+    frame = sys._getframe(1)  # noqa: SLF001 -- `inspect.stack` reads the source of every frame
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Drafts:
+    """The scripts of a fake that have no outcome yet, in the order in which they were begun."""
+
+    def __init__(self) -> None:
+        self._scripts: dict[Script, None] = {}
+
+    def add(self, script: Script) -> None:
+        self._scripts[script] = None
+
+    def remove(self, script: Script) -> None:
+        self._scripts.pop(script, None)
+
+    def clear(self) -> None:
+        self._scripts.clear()
+
+    def of(self, account: str | None) -> list[RuleRecord]:
+        """The rules of one account, or of all (None)."""
+        rules = [script.rule for script in list(self._scripts)]
+        return [rule for rule in rules if account is None or rule.account in (None, account)]
+
+
+def _withdraws_on_error(
+    method: Callable[Concatenate[Script, P], R],
+) -> Callable[Concatenate[Script, P], R]:
+    """Withdraw a script whose method raises: the test has its error, so the script must not apply as well."""
+
+    @wraps(method)
+    def checked(script: Script, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(script, *args, **kwargs)
+        except (TypeError, ValueError):
+            script.withdraw()
+            raise
+
+    return checked
 
 
 class Script:
@@ -30,8 +101,9 @@ class Script:
     >>> fake.when(prompt="*cat*").refuses(1303).times(2)
     <Script #1: creates with prompt='*cat*' are refused with 1303, 2 times>
 
-    The rule takes effect with the first method call. A refused create does not use up a `next` rule, except
-    the one that refuses it.
+    The rule takes effect with its first outcome. An outcome that contradicts an earlier one raises
+    ValueError; after any error in one of its methods the script has no effect. A refused create does not use
+    up a `next` rule, except the one that refuses it.
     """
 
     def __init__(
@@ -39,68 +111,102 @@ class Script:
         write: Callable[[RuleRecord], RuleRecord],
         account: str | None,
         criteria: Mapping[str, object] | None,
+        drafts: Drafts,
     ) -> None:
         self._write = write
-        self._rule = RuleRecord(-1, account, criteria, 1 if criteria is None else None)
+        self._drafts = drafts
+        self._times: int | None = None
+        uses = 1 if criteria is None else None
+        self.rule = RuleRecord(-1, account, criteria, uses, written_at=calling_line())
+        drafts.add(self)
 
-    def succeeds(self) -> Self:
+    @_withdraws_on_error
+    def succeeds(self) -> Script:
         """The task ends `succeed`, even if its pictures would make it fail."""
-        return self._refine(decides=True, failure=None)
+        return self._add(Succeeds())
 
-    def fails(self, message: str) -> Self:
+    @_withdraws_on_error
+    def fails(self, message: str) -> Script:
         """The task ends `failed`, with `message` as its `task_status_msg`."""
-        return self._refine(decides=True, failure=check_message(message))
+        return self._add(Fails(check_message(message)))
 
-    def refuses(self, code: int, message: str | None = None) -> Self:
-        """The create is refused with a code of Kling's error table; nothing is created."""
-        row = ERRORS.get(code) if isinstance(code, int) else None  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+    @_withdraws_on_error
+    def refuses(self, code: int, message: str | None = None) -> Script:
+        """The create is refused; nothing is created.
+
+        `code` is a code of Kling's error table, or an HTTP status of the table: 400 stands for 1201, 401 for
+        1000, 403 for 1103, 404 for 1203, 429 for 1302, 500 for 5000, 503 for 5001, 504 for 5002. Raises
+        ValueError for another number.
+        """
+        known = isinstance(code, int) and not isinstance(code, bool)  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        row = ERRORS.get(CODE_OF_STATUS.get(code, code)) if known else None
         if row is None:
-            raise ValueError(f"unknown error code {code!r}; known: {', '.join(map(str, ERRORS))}")
+            raise ValueError(f"unknown error code {code!r}; known: {_known_codes()}")
         if message is not None:
             check_message(message)
         text = (message or row.wording).replace("{", "{{").replace("}", "}}")
-        return self._refine(refusal=Refusal(row.status, ErrorShape.KLING, code, text, row.source))
+        return self._add(Refuses(Refusal(row.status, ErrorShape.KLING, row.code, text, row.source)))
 
-    def pace(self, pace: Pace | str) -> Self:
+    @_withdraws_on_error
+    def pace(self, pace: Pace | str) -> Script:
         """The task progresses at this pace instead of that of the setting `pace`."""
         chosen = Pace.parse(pace) if isinstance(pace, str) else pace
         if not isinstance(chosen, Pace):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
             raise TypeError(f"pace must be a Pace such as Pace.polls(3) or its text 'polls:3', not {pace!r}")
-        return self._refine(pace=chosen)
+        return self._add(Progresses(chosen))
 
-    def holds(self, at: str = "processing") -> Self:
+    @_withdraws_on_error
+    def holds(self, at: str = "processing") -> Script:
         """The task stays `submitted` or `processing` until the test ends it."""
-        return self._refine(pace=Pace.held(at))
+        return self._add(Progresses(Pace.held(at)))
 
-    def times(self, n: int) -> Self:
+    @_withdraws_on_error
+    def times(self, n: int) -> Script:
         """The rule applies to `n` creates. By default `next` applies to one, `when` to any number."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
             raise ValueError(f"times must be an integer of at least 1, not {n!r}")
+        if self._times not in (None, n):
+            raise ValueError(f"times: the script already applies {self._times} times; got {n}")
+        self._times = n
         return self._refine(uses_left=n)
 
+    def optional(self) -> Self:
+        """The rule may stay unused, whatever the setting `unused_scripts`."""
+        return self._refine(optional=True)
+
+    def withdraw(self) -> None:
+        """Make the rule apply to no create, and keep it out of the reports about unused scripts."""
+        self._drafts.remove(self)
+        self.rule = replace(self.rule, uses_left=0, optional=True)
+        if self.rule.id >= 0:
+            self._write(self.rule)
+
+    def _add(self, outcome: Outcome) -> Self:
+        return self._refine(outcomes=combined(self.rule.outcomes, outcome))
+
     def _refine(self, **parts: Any) -> Self:
-        self._rule = self._write(replace(self._rule, **parts))
+        rule = replace(self.rule, **parts)
+        if rule.outcomes:  # a rule without an outcome would use up creates and change nothing
+            rule = self._write(rule)
+            self._drafts.remove(self)
+        self.rule = rule
         return self
 
     def __repr__(self) -> str:
-        if self._rule.id < 0:
+        if self.rule.id < 0:
             return "<Script: no outcome yet>"
-        return f"<Script #{self._rule.id}: {describe(self._rule)}>"
+        return f"<Script #{self.rule.id}: {describe(self.rule)}>"
 
 
 def describe(rule: RuleRecord) -> str:
     """A scripted rule as one line of text."""
     if rule.criteria is None:
         subject = "next create"
-    else:
+    elif rule.criteria:
         subject = "creates with " + ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
-    parts: list[str] = []
-    if rule.refusal is not None:
-        parts.append(f"{'are' if rule.criteria is not None else 'is'} refused with {rule.refusal.code}")
-    elif rule.decides:
-        parts.append("fails " + repr(rule.failure) if rule.failure is not None else "succeeds")
-    if rule.pace is not None:
-        parts.append(f"pace {rule.pace}")
+    else:
+        subject = "all creates"
+    parts = [outcome.describe(plural=rule.criteria is not None) for outcome in rule.outcomes]
     match rule.uses_left:
         case None:
             parts.append("always")
@@ -110,4 +216,6 @@ def describe(rule: RuleRecord) -> str:
             parts.append("once")
         case n:
             parts.append(f"{n} times")
+    if rule.optional:
+        parts.append("optional")
     return f"{subject} {', '.join(parts)}"

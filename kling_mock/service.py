@@ -7,6 +7,7 @@ from itertools import count
 
 from msgspec import Struct
 
+from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
 from kling_mock.commands import Command
 from kling_mock.decisions import AuditInfo, decide
@@ -65,6 +66,13 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
             return Answer(reply, call)
         snapshot = yield Read(keys)
     raise AssertionError("unreachable: the loop has no end")
+
+
+def failed_call(request: Request, status: int, bug: Exception, now: float) -> CallRecord:
+    """The journal entry of a request for which the fake itself failed with the exception `bug`."""
+    # Only the type: the text of an exception may contain anything, a key for example.
+    note = f"internal error of kling-mock: {type(bug).__name__}, see Fake.check()"
+    return _entry(request, status, AuditInfo(rule=RefusalReason.INTERNAL.value, notes=(note,)), now)
 
 
 def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallRecord:

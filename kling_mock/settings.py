@@ -50,6 +50,8 @@ _ORIGIN: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@*,]+", re.IGNOREC
 ValidationShape = Literal["kling", "task", "comet"]
 # The receivers to which a server sends callbacks.
 Reach = Literal["off", "loopback", "any"]
+# The effect of unused scripts at the end of a test.
+UnusedScriptLevel = Literal["error", "warn", "ignore"]
 
 
 def relaxable(rule: str) -> bool:
@@ -234,6 +236,13 @@ class Settings:
         ),
     )
 
+    unused_scripts: UnusedScriptLevel = field(
+        default="error",
+        metadata=_switch(
+            "effect of scripts that never applied, at the end of a test or in check(): error, warn or ignore"
+        ),
+    )
+
     def __post_init__(self) -> None:
         # Lists, and paces in text form, are accepted because markers and files have no other way to give
         # them.
@@ -273,6 +282,10 @@ class Settings:
             )
         if self.callbacks not in get_args(Reach):
             raise ValueError(f"callbacks must be {_any_of(Reach)}, not {self.callbacks!r}")
+        if self.unused_scripts not in get_args(UnusedScriptLevel):
+            raise ValueError(
+                f"unused_scripts must be {_any_of(UnusedScriptLevel)}, not {self.unused_scripts!r}"
+            )
         for name in ("slots", "balance"):
             limit = getattr(self, name)
             if limit is not None and limit < 0:

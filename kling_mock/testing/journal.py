@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
-from kling_mock.matching import check_criteria, mismatches
+from kling_mock.matching import CriterionKind, check_criteria, mismatches, shown, suggested_glob
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.timing.notifier import ChangeNotifier
 
@@ -16,7 +16,10 @@ class Calls(Sequence[CallRecord]):
     """Calls, oldest first. Filters such as `creates` return calls again. Credentials are not kept."""
 
     def __init__(
-        self, read: Callable[[], Sequence[CallRecord]], watch: ChangeNotifier, criteria: Sequence[str]
+        self,
+        read: Callable[[], Sequence[CallRecord]],
+        watch: ChangeNotifier,
+        criteria: Mapping[str, CriterionKind],
     ) -> None:
         self._read = read
         self._notifier = watch
@@ -47,6 +50,7 @@ class Calls(Sequence[CallRecord]):
 
         Criteria are those of `Fake.when`: `prompt="*cat*"`, `aspect_ratio="1:1"`, `n=2`, `subjects=3`.
         `within`: wait up to this number of seconds of real time for other threads to create the tasks.
+        Raises TypeError for an unknown field or a value of a wrong type.
         """
         check_criteria(criteria, self._criteria)
         wanted = RuleRecord(0, None, criteria, None)
@@ -119,11 +123,13 @@ def compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
         return
     missed = mismatches(wanted, call.request)
     for name, value in (wanted.criteria or {}).items():
-        yield (
-            f"    {name}: expected {value!r}, got {missed[name][1]!r}"
-            if name in missed
-            else f"    {name}: matches"
-        )
+        if name not in missed:
+            yield f"    {name}: matches"
+            continue
+        actual = missed[name][1]
+        glob = suggested_glob(value, actual)
+        hint = f"; a text must match the whole value: did you mean {shown(glob)}?" if glob else ""
+        yield f"    {name}: expected {shown(value)}, got {shown(actual)}{hint}"
 
 
 def elapsed(start: float, at: float) -> str:

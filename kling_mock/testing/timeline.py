@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
-from kling_mock.matching import mismatches
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import describe
-from kling_mock.testing.journal import compare, elapsed, line, nearest
+from kling_mock.testing.journal import elapsed, line
 from kling_mock.testing.task_handle import TaskHandle
+from kling_mock.testing.unused_scripts import report
 from kling_mock.testing.view import FakeView
 
 # The number of events shown from the beginning and from the end of a long timeline.
@@ -35,7 +35,7 @@ def timeline(view: FakeView) -> str:
     scripts with uses left are compared with the create requests.
     """
     events = sorted(_events(view), key=lambda event: (event.at, _ORDER.index(event.kind)))
-    return "\n".join([*_shortened(events), *_unused(view)])
+    return "\n".join([*_shortened(events), *report(view)])
 
 
 def _events(view: FakeView) -> Iterator[_Event]:
@@ -89,27 +89,3 @@ def _shortened(events: Sequence[_Event]) -> Iterator[str]:
             yield f"... {left_out} more ..."
         if left_out <= 0 or not FIRST <= index < FIRST + left_out:
             yield f"{time:>{width}}  {event.kind:<8}  {event.text}"
-
-
-def _unused(view: FakeView) -> Iterator[str]:
-    creates = list(view.calls.creates)
-    for rule in view.scripts:
-        used = sum(call.script == rule.id for call in creates)
-        if rule.uses_left == 0 or (rule.uses_left is None and used):
-            continue
-        yield ""
-        state = "partly used" if used else "unused"
-        yield f"{state} script #{rule.id}: {describe(rule)}. Create requests, closest match first:"
-        yield from nearest(rule, [call for call in creates if call.script != rule.id], _why_not)
-
-
-def _why_not(rule: RuleRecord, call: CallRecord) -> Iterator[str]:
-    yield from compare(rule, call)
-    if call.request is None or mismatches(rule, call.request):
-        return
-    if rule.account not in (None, call.account):
-        yield f"    account: expected {rule.account!r}, got {call.account!r}"
-    elif call.script is not None:
-        yield f"    script #{call.script} was applied"
-    else:
-        yield "    received before the script was written"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import write_rule
-from kling_mock.matching import check_criteria, criteria_of
+from kling_mock.matching import CriterionKind, check_criteria, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import Script
+from kling_mock.scenario import Drafts, Script
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, CallsKey, Store, TasksKey, run
 from kling_mock.testing.journal import Calls
@@ -26,13 +26,14 @@ class NotOneTask(AssertionError):
 class FakeView:
     """The view of one account (`fake.account(key)`); a `Fake` is the view of all accounts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- the parts of a fake that its views share
         self,
         store: Store,
         settings: Settings,
         dispatcher: CallbackDispatcher,
         watch: ChangeNotifier,
         account: str | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -40,6 +41,7 @@ class FakeView:
         self._notifier = watch
         self.clock = watch.clock
         self._account = account
+        self._drafts = drafts or Drafts()
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
@@ -91,22 +93,33 @@ class FakeView:
             if self._account is None or rule.account in (None, self._account)
         ]
 
+    @property
+    def script_uses(self) -> Mapping[int, int]:
+        """The number of creates to which each scripted rule was applied, by its id."""
+        scripts = self._store.read((SCRIPTS,))[SCRIPTS]
+        return {rule.id: scripts.used.get(rule.id, 0) for rule in scripts.rules}
+
+    @property
+    def draft_scripts(self) -> Sequence[RuleRecord]:
+        """Rules of scripts without an outcome, which have no effect, oldest first."""
+        return self._drafts.of(self._account)
+
     def when(self, **criteria: object) -> Script:
         """Script the outcome of every matching create; the newest matching rule applies.
 
         Criteria are fields of the request, such as `prompt="*cat*"` (strings are globs), `aspect_ratio`, `n`
         or `model_name`, and `subjects`, the number of subject pictures. Raises TypeError for an unknown
-        field.
+        field or a value of a wrong type.
         """
         check_criteria(criteria, self._criteria)
         return self._script(criteria)
 
     @property
-    def _criteria(self) -> Sequence[str]:
+    def _criteria(self) -> Mapping[str, CriterionKind]:
         return criteria_of(self._settings.gateways)
 
     def _script(self, criteria: dict[str, object] | None) -> Script:
-        return Script(self._write_rule, self._account, criteria)
+        return Script(self._write_rule, self._account, criteria, self._drafts)
 
     def _write_rule(self, rule: RuleRecord) -> RuleRecord:
         return run(write_rule(rule), self._store)

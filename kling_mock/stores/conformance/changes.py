@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from kling_mock.outcomes import Fails
 from kling_mock.records import (
     AttemptRecord,
     ClockRecord,
@@ -112,7 +113,7 @@ def _one_of_each(now: float) -> tuple[Record, ...]:
         PollRecord(old, now),
         PlanRecord(old, timed(now, 60, "no luck")),
         AttemptRecord(old, 0, 1, now, 200, None),
-        RuleRecord(1, ACCOUNT, {"prompt": "*cat*"}, None, decides=True, failure="no luck"),
+        RuleRecord(1, ACCOUNT, {"prompt": "*cat*"}, None, (Fails("no luck"),)),
         RuleUse(0),
         TokenRecord("digest", now + 1_800),
         ClockRecord(0.0, now, 0.0, 77),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
+from kling_mock.outcomes import Fails, Progresses, Refuses
 from kling_mock.plan import Pace
 from kling_mock.records import ClockRecord, Jump, RuleRecord, RuleUse, TokenRecord
 from kling_mock.stores import (
@@ -44,11 +45,17 @@ from kling_mock.stores.conformance.samples import (
 )
 
 RULES: Final = (
-    RuleRecord(0, None, None, 1, Pace.polls(3)),
+    RuleRecord(0, None, None, 1, (Progresses(Pace.polls(3)),)),
     RuleRecord(
-        1, ACCOUNT, {"prompt": "*\u732b*", "n": 2, "callback_url": None}, None, decides=True, failure="no"
+        1,
+        ACCOUNT,
+        {"prompt": "*\u732b*", "n": 2, "callback_url": None},
+        None,
+        (Fails("no"), Progresses(Pace.held())),
     ),
-    RuleRecord(2, OTHER, {}, 3, Pace.held(), refusal=COMETAPI.refusals[RefusalReason.NO_SLOTS]),
+    RuleRecord(
+        2, OTHER, {}, 3, (Refuses(COMETAPI.refusals[RefusalReason.NO_SLOTS]),), True, "tests/test_a.py:7"
+    ),
 )
 
 

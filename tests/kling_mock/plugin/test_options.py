@@ -66,6 +66,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "cors": ("https://app.example", "https://app.example"),
     "gateways": (["cometapi"], "cometapi"),
     "journal_bytes": (5, "5"),
+    "unused_scripts": ("warn", "warn"),
 }
 
 
@@ -205,3 +206,48 @@ def test_strict_markers_accept_ours(suite: Suite) -> None:
         "--strict-markers",
         "--strict-config",
     ).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"""\npace = instant\n\n# a comment\nseed = 7\nkeys = sk-a, sk-b\n"""',
+        "'pace=instant\\nseed=7\\nkeys=sk-a,sk-b'".replace("'", '"'),
+        '["pace = instant", "seed=7", "keys = sk-a, sk-b"]',
+    ],
+    ids=["lines", "escaped lines", "list"],
+)
+def test_settings_in_pyproject_are_a_string_or_a_list(value: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\nkling = {value}\n")
+    pytester.makepyfile(
+        """
+        def test_it(kling, kling_server):
+            for fake in (kling, kling_server):
+                settings = fake.settings
+                assert (str(settings.pace), settings.seed, settings.keys) == ("instant", 7, ("sk-a", "sk-b"))
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_one_setting_in_pyproject_is_a_string(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml('[tool.pytest.ini_options]\nkling = "seed=7"\n')
+    pytester.makepyfile("def test_it(kling): assert kling.settings.seed == 7")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("[7]", "ini option kling: each item must be a string name=value, not 7"),
+        ('["seed"]', "ini option kling: each line must be name=value, not 'seed'*"),
+        ("{seed = 7}", "ini option kling: each line must be name=value, *; write a list of strings*"),
+        ("7", "ini option kling: each line must be name=value, not '7'*"),
+    ],
+)
+def test_mistakes_in_pyproject_are_explained(value: str, text: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\nkling = {value}\n")
+    pytester.makepyfile("def test_it(kling): pass")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"E *UsageError: {text}".replace("[", "[[]")])

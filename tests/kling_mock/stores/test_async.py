@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock import Fake, Request
 from kling_mock.control import finish_task, write_rule
+from kling_mock.outcomes import Fails, Progresses, Succeeds
 from kling_mock.plan import Pace
 from kling_mock.records import RuleRecord
 from kling_mock.stores import CallsKey, TasksKey, run_async
@@ -152,8 +153,8 @@ async def play(  # noqa: C901, PLR0912 -- one case for each action
             case ("costs",):
                 reply = await send(get("/account/costs"))
             case ("script", verb):
-                failure = "no luck" if verb == "fails" else None
-                rule = RuleRecord(-1, None, None, 1, Pace.instant(), decides=True, failure=failure)
+                end = Fails("no luck") if verb == "fails" else Succeeds()
+                rule = RuleRecord(-1, None, None, 1, (end, Progresses(Pace.instant())))
                 await run_async(write_rule(rule), store)
             case ("finish", at) if tasks:
                 try:
@@ -183,7 +184,7 @@ def both(
         replies = asyncio.run(play(moves, send, store))
         snapshot = store.inner.read((CallsKey(), TasksKey()))
         results.append([*replies, snapshot[CallsKey()], snapshot[TasksKey()]])
-    fake.check()
+    fake.check(scripts=False)
     return results[0], results[1]
 
 
@@ -290,7 +291,7 @@ def check_scripts(kind: type[AsyncMemoryStore]) -> None:
 
     async def scripted() -> list[Reply]:
         fake = AsyncFake(store)
-        await run_async(write_rule(RuleRecord(-1, None, None, 3, decides=True, failure="no luck")), store)
+        await run_async(write_rule(RuleRecord(-1, None, None, 3, (Fails("no luck"),))), store)
         return await asyncio.gather(*(fake.handle(create(f"sk-{at % 5}")) for at in range(TOGETHER)))
 
     assert {reply.status for reply in asyncio.run(scripted())} == {200}

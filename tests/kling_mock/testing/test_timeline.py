@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -183,9 +184,11 @@ HEADING = "Create requests, closest match first:"
 
 
 def unused(view: FakeView) -> list[str]:
-    """The lines below the first empty line."""
+    """The lines below the first empty line and the line that wrote the script."""
     told = lines(view)
-    return told[told.index("") + 1 :]
+    place = told.index("") + 1
+    assert re.match(r"\S*test_timeline\.py:\d+: caller\.fake\.", told[place])
+    return told[place + 1 :]
 
 
 def test_an_unused_script_shows_which_criterion_did_not_match(caller: Caller) -> None:
@@ -245,7 +248,7 @@ def test_a_script_with_uses_left_is_partly_used(caller: Caller) -> None:
     caller.fake.next.pace(Pace.instant()).times(3)
     caller.make()
     assert unused(caller.fake) == [
-        f"partly used script #0: next create pace instant, 2 times. {HEADING}",
+        f"partly used script #0: next create pace instant, 2 times. Used 1 of 3 times. {HEADING}",
         "  none",
     ]
 

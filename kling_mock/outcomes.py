@@ -1,0 +1,98 @@
+"""Scripted outcomes of creates: each is one record with its effect, its description and its conflicts.
+
+A new outcome is a class here, listed in `Outcome`, and a method of `scenario.Script`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kling_contracts.gateways import Refusal
+from kling_mock.plan import Pace
+
+
+class CreateEffects(Struct, frozen=True):
+    """The effects of a create that scripts may change.
+
+    `failure` is the `task_status_msg` of a task that fails, or None; `refusal` is the reply if no task is
+    created.
+    """
+
+    failure: str | None
+    pace: Pace
+    refusal: Refusal | None = None
+
+
+class Succeeds(Struct, frozen=True, gc=False, tag=True):
+    """The task succeeds, even if its request would make it fail."""
+
+    aspects: ClassVar = frozenset({"end"})
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, failure=None)
+
+    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+        return "succeeds"
+
+
+class Fails(Struct, frozen=True, gc=False, tag=True):
+    """The task fails with `message` as its `task_status_msg`."""
+
+    aspects: ClassVar = frozenset({"end"})
+
+    message: str
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, failure=self.message)
+
+    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+        return f"fails {self.message!r}"
+
+
+class Refuses(Struct, frozen=True, tag=True):
+    """The create is refused; there is no task, so it has neither an end nor a pace."""
+
+    aspects: ClassVar = frozenset({"end", "pace"})
+
+    reply: Refusal
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, refusal=self.reply)
+
+    def describe(self, *, plural: bool) -> str:
+        return f"{'are' if plural else 'is'} refused with {self.reply.code}"
+
+
+class Progresses(Struct, frozen=True, tag=True):
+    """The task progresses at `pace` instead of that of the settings."""
+
+    aspects: ClassVar = frozenset({"pace"})
+
+    pace: Pace
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, pace=self.pace)
+
+    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+        return f"pace {self.pace}"
+
+
+# Two outcomes with a common aspect contradict each other. The order is that of descriptions.
+Outcome = Succeeds | Fails | Refuses | Progresses
+_ORDER: Final = get_args(Outcome)
+
+
+def combined(outcomes: tuple[Outcome, ...], added: Outcome) -> tuple[Outcome, ...]:
+    """The outcomes with another one. Raises ValueError if it contradicts one of them."""
+    if added in outcomes:
+        return outcomes
+    for each in outcomes:
+        if each.aspects & added.aspects:
+            first, second = each.describe(plural=False), added.describe(plural=False)
+            raise ValueError(
+                f"contradictory outcomes: {first!r} and {second!r}; keep one, or write a second script"
+            )
+    return tuple(sorted((*outcomes, added), key=lambda each: _ORDER.index(type(each))))
