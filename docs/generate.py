@@ -115,6 +115,14 @@ kling =
     ignore=prompt.max_length
 ```
 
+or in `pyproject.toml`, as a list of strings or one string with a setting per line:
+
+```toml
+# pyproject.toml
+[tool.pytest.ini_options]
+kling = ["slots = 4", "ignore = prompt.max_length"]
+```
+
 ```sh
 kling-mock serve --slots 4 --ignore prompt.max_length
 ```

@@ -55,6 +55,16 @@ class TaskRequest(Struct, frozen=True, gc=False):
         shown = [f"{name}={value!r}" for name, value in self.values.items()]
         return f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}'])})"
 
+    @property
+    def size(self) -> int:
+        """The approximate memory of the request in bytes."""
+        size = PART_BYTES * (1 + len(self.pictures))
+        for item in self.items:
+            size += _deep_size(item) if isinstance(item, dict | list) else getsizeof(item)
+        for picture in self.pictures:
+            size += getsizeof(picture.url) + len(picture.thumbnail or b"")
+        return size
+
     def get(self, name: str) -> object:
         """The value of a field; None if it was not given or the operation does not have it."""
         try:
@@ -97,6 +107,20 @@ class TaskRequest(Struct, frozen=True, gc=False):
     def subjects(self) -> tuple[PictureRecord, ...]:
         """The subject pictures, in order."""
         return tuple(each for each in self.pictures if each.field.startswith("subject_image_list"))
+
+
+def _deep_size(value: object) -> int:
+    """The memory of a decoded JSON value in bytes. Iterative, because its depth is the client's choice."""
+    size, pending = 0, [value]
+    while pending:
+        value = pending.pop()
+        size += getsizeof(value)
+        if isinstance(value, list):
+            pending += cast("list[object]", value)
+        elif isinstance(value, dict):
+            for pair in cast("dict[str, object]", value).items():
+                pending += pair
+    return size
 
 
 class TaskRecord(Struct, frozen=True, gc=False):
@@ -271,19 +295,12 @@ class CallRecord(Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """The approximate memory of the call in bytes, including the request that it shares with its task."""
-        size = CALL_BYTES + len(self.path) + PART_BYTES * len(self.headers) + self.header_bytes
+        size = CALL_BYTES + getsizeof(self.path) + PART_BYTES * len(self.headers) + self.header_bytes
         for note in self.notes:
             size += getsizeof(note)
         if self.message is not None:
             size += getsizeof(self.message)
-        request = self.request
-        if request is not None:
-            size += PART_BYTES * (1 + len(request.pictures))
-            for item in request.items:
-                size += getsizeof(item)
-            for picture in request.pictures:
-                size += len(picture.url or "") + len(picture.thumbnail or b"")
-        return size
+        return size if self.request is None else size + self.request.size
 
 
 class NewTask(Struct, frozen=True, gc=False):

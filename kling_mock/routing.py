@@ -149,7 +149,7 @@ def read_create(
     except ValueError as error:
         return refused(gateway, RefusalReason.BAD_JSON, account, (("message", str(error)),))
     operation = route.operation(body, settings.operations)
-    reading = operation.read(body, null_is_absent=settings.null_is_absent)
+    reading = operation.read(body, null_is_absent=settings.null_is_absent, lifted=settings.ignore)
     if repeated:
         reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
     fatal, failure = _verdict(reading, body, settings, gateway)

@@ -58,21 +58,23 @@ class Drafts:
     """The scripts of a fake that have no outcome yet, in the order in which they were begun."""
 
     def __init__(self) -> None:
-        self._scripts: dict[Script, None] = {}
+        self._rules: dict[Script, RuleRecord] = {}
 
-    def add(self, script: Script) -> None:
-        self._scripts[script] = None
+    def put(self, script: Script, rule: RuleRecord) -> None:
+        """Keep the present rule of a script."""
+        self._rules[script] = rule
 
     def remove(self, script: Script) -> None:
-        self._scripts.pop(script, None)
+        self._rules.pop(script, None)
 
     def clear(self) -> None:
-        self._scripts.clear()
+        self._rules.clear()
 
     def of(self, account: str | None) -> list[RuleRecord]:
         """The rules of one account, or of all (None)."""
-        rules = [script.rule for script in list(self._scripts)]
-        return [rule for rule in rules if account is None or rule.account in (None, account)]
+        return [
+            rule for rule in list(self._rules.values()) if account is None or rule.account in (None, account)
+        ]
 
 
 def _withdraws_on_error(
@@ -81,11 +83,11 @@ def _withdraws_on_error(
     """Withdraw a script whose method raises: the test has its error, so the script must not apply as well."""
 
     @wraps(method)
-    def checked(script: Script, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def checked(self: Script, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return method(script, *args, **kwargs)
+            return method(self, *args, **kwargs)
         except (TypeError, ValueError):
-            script.withdraw()
+            self._withdraw()
             raise
 
     return checked
@@ -117,8 +119,8 @@ class Script:
         self._drafts = drafts
         self._times: int | None = None
         uses = 1 if criteria is None else None
-        self.rule = RuleRecord(-1, account, criteria, uses, written_at=calling_line())
-        drafts.add(self)
+        self._rule = RuleRecord(-1, account, criteria, uses, written_at=calling_line())
+        drafts.put(self, self._rule)
 
     @_withdraws_on_error
     def succeeds(self) -> Script:
@@ -174,28 +176,30 @@ class Script:
         """The rule may stay unused, whatever the setting `unused_scripts`."""
         return self._refine(optional=True)
 
-    def withdraw(self) -> None:
+    def _withdraw(self) -> None:
         """Make the rule apply to no create, and keep it out of the reports about unused scripts."""
         self._drafts.remove(self)
-        self.rule = replace(self.rule, uses_left=0, optional=True)
-        if self.rule.id >= 0:
-            self._write(self.rule)
+        self._rule = replace(self._rule, uses_left=0, optional=True)
+        if self._rule.id >= 0:
+            self._write(self._rule)
 
     def _add(self, outcome: Outcome) -> Self:
-        return self._refine(outcomes=combined(self.rule.outcomes, outcome))
+        return self._refine(outcomes=combined(self._rule.outcomes, outcome))
 
     def _refine(self, **parts: Any) -> Self:
-        rule = replace(self.rule, **parts)
+        rule = replace(self._rule, **parts)
         if rule.outcomes:  # a rule without an outcome would use up creates and change nothing
             rule = self._write(rule)
             self._drafts.remove(self)
-        self.rule = rule
+        else:
+            self._drafts.put(self, rule)
+        self._rule = rule
         return self
 
     def __repr__(self) -> str:
-        if self.rule.id < 0:
+        if self._rule.id < 0:
             return "<Script: no outcome yet>"
-        return f"<Script #{self.rule.id}: {describe(self.rule)}>"
+        return f"<Script #{self._rule.id}: {describe(self._rule)}>"
 
 
 def describe(rule: RuleRecord) -> str:

@@ -13,6 +13,7 @@ from kling_mock.commands import Command
 from kling_mock.decisions import AuditInfo, decide
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
+from kling_mock.journal_limits import kept_request
 from kling_mock.records import CallRecord
 from kling_mock.rng import draw_uuid
 from kling_mock.routing import parse_request
@@ -21,6 +22,7 @@ from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Tic
 
 REQUESTS = Ticket("requests")
 # The journal truncates longer paths and headers, and longer lists of notes.
+METHOD_KEPT = 64
 PATH_KEPT = 4_096
 HEADERS_KEPT = 65_536
 NOTES_KEPT = 50
@@ -88,10 +90,10 @@ def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallR
     return CallRecord(
         now,
         audit.account,
-        request.method,
+        request.method[:METHOD_KEPT],
         path,
         headers,
-        audit.request,
+        kept_request(audit.request, request.size),
         status,
         audit.task_id,
         audit.shown,

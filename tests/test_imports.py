@@ -51,6 +51,8 @@ LIBRARIES = {
             "decisions",
             "heavy_requests",
             "http",
+            "journal_limits",
+            "outcomes",
             "plan",
             "records",
             "scenario",

@@ -108,11 +108,9 @@ class ListOf(Field):
             reading.violate(self.too_few, path, items, f"got {len(items)}")
         elif len(items) > self.maximum.value:
             reading.violate(self.too_many, path, items, f"got {len(items)}")
-        # Items beyond the maximum are not read.
-        return [
-            self._read_item(item, f"{path}[{at}]", reading)
-            for at, item in enumerate(items[: self.maximum.value])
-        ]
+        # Items beyond the limit are refused already.
+        count = len(items) if self.too_many.id in reading.lifted else self.maximum.value
+        return [self._read_item(item, f"{path}[{at}]", reading) for at, item in enumerate(items[:count])]
 
     def _read_item(self, item: object, path: str, reading: ValidationResult) -> object:
         if not item and reading.absent(item):

@@ -204,8 +204,11 @@ class PictureList(Field):
             reading.violate(self.too_few, path, items, f"got {len(items)}")
         elif len(items) > self.maximum.value:
             reading.violate(self.too_many, path, items, f"got {len(items)}")
-        paths = self.paths if path == self.name else self._paths_of(path)
         # Items beyond the maximum are not read: a body may have a million of them.
+        if self.too_many.id in reading.lifted:
+            paths = self._paths_of(path, len(items))
+        else:
+            paths = self.paths if path == self.name else self._paths_of(path, self.maximum.value)
         return [
             self._read_item(item, item_path, picture_path, reading)
             for item, (item_path, picture_path) in zip(items, paths, strict=False)
@@ -214,10 +217,10 @@ class PictureList(Field):
     @cached_property
     def paths(self) -> tuple[tuple[str, str], ...]:
         """Paths of each item and of its picture, for the list at the top level of the body; cached."""
-        return self._paths_of(self.name)
+        return self._paths_of(self.name, self.maximum.value)
 
-    def _paths_of(self, path: str) -> tuple[tuple[str, str], ...]:
-        elements = (f"{path}[{index}]" for index in range(self.maximum.value))
+    def _paths_of(self, path: str, count: int) -> tuple[tuple[str, str], ...]:
+        elements = (f"{path}[{index}]" for index in range(count))
         return tuple((element, f"{element}.{self.item.name}") for element in elements)
 
     def within(self, prefix: str) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, cast
@@ -116,13 +117,15 @@ class ValidationResult:
 
     `values` holds the given fields only, under their declared names: an alias is resolved, an integral float
     is an int, null and the empty string are absent. `violations` are in order of declaration. `notes` list
-    ignored keys, resolved aliases and clamped numbers.
+    ignored keys, resolved aliases and clamped numbers. `lifted` are the ids of limits that the caller
+    does not enforce: a list is then read beyond its maximum.
     """
 
-    __slots__ = ("ignored", "notes", "null_is_absent", "pictures", "values", "violations")
+    __slots__ = ("ignored", "lifted", "notes", "null_is_absent", "pictures", "values", "violations")
 
-    def __init__(self, *, null_is_absent: bool = True) -> None:
+    def __init__(self, *, null_is_absent: bool = True, lifted: Collection[str] = ()) -> None:
         self.null_is_absent = null_is_absent
+        self.lifted = lifted
         self.values: dict[str, object] = {}
         self.pictures: list[InputPicture] = []
         self.violations: list[Violation] = []

@@ -39,6 +39,11 @@ STEPS: Final = 8
 PLACES: Final = 256
 
 
+# For more tiles, which only the setting `ignore` allows, there is neither room nor colours; the metadata has
+# all pictures.
+TILES_MAXIMUM: Final = 48
+
+
 class _Palette:
     """The palette of a picture: colours by their index."""
 
@@ -85,7 +90,8 @@ def draw_picture(result: PictureInfo) -> bytes:
         box = (GAP, GAP, result.width - GAP - 1, result.height - CAPTION - GAP - 1)
         digest = sha256(f"{result.task_id}/{result.index}".encode()).digest()
         _draw_pattern(ImageDraw.Draw(image), palette, box, digest)
-    for box, picture in zip(_boxes(result), result.pictures, strict=True):
+    tiles = result.pictures[:TILES_MAXIMUM]
+    for box, picture in zip(_boxes(result, len(tiles)), tiles, strict=True):
         _draw_card(image, palette, box, picture)
     info = PngInfo()
     info.add_itxt(KEYWORD, metadata_text(result))
@@ -95,9 +101,8 @@ def draw_picture(result: PictureInfo) -> bytes:
     return written.getvalue()
 
 
-def _boxes(result: PictureInfo) -> list[Box]:
-    """One box per picture, in the grid whose boxes are closest to squares."""
-    count = len(result.pictures)
+def _boxes(result: PictureInfo, count: int) -> list[Box]:
+    """Boxes for `count` pictures, in the grid whose boxes are closest to squares."""
     if not count:
         return []
     room = (result.width, result.height - CAPTION)

@@ -10,7 +10,7 @@ import pytest
 
 from kling_contracts.operations import OPERATIONS
 from kling_contracts.rules import Effect
-from kling_mock import Settings
+from kling_mock import Settings, read_picture
 from kling_mock.settings import RELAXABLE, relaxable
 from tests.kling_mock.conftest import SUBJECTS
 from tests.kling_mock.reading import header
@@ -165,3 +165,25 @@ def test_successful_replies_have_no_such_header(caller: Caller) -> None:
 def test_the_refusal_of_a_key_names_a_setting_only_if_keys_are_configured(start: Start) -> None:
     assert header(start().account("").ask())["relax"] == "none"
     assert header(start(keys=["sk-one"]).ask())["relax"] == "keys"
+
+
+@pytest.mark.parametrize("ratio", ["16:9", "9:16", "21:9"])
+@pytest.mark.parametrize("count", [5, 48, 49, 1_000])
+def test_without_a_maximum_every_subject_is_read_and_listed(count: int, ratio: str, start: Start) -> None:
+    """A picture has room for 48 tiles; its metadata has all subjects."""
+    caller = start(ignore=["subject_image_list.max_items"], pace="instant")
+    urls = [f"https://pictures.test/{number}.png" for number in range(count)]
+    body = {"subject_image_list": [{"subject_image": url} for url in urls], "aspect_ratio": ratio}
+    caller.fake.when(subjects=count).succeeds()
+    caller.post(body)
+    task = caller.fake.task
+    assert [each.url for each in task.request.subjects] == urls
+    assert [each.url for each in read_picture(caller.picture(task.images[0]).body).pictures] == urls
+    caller.fake.check()
+
+
+def test_without_a_maximum_every_subject_is_checked(start: Start) -> None:
+    """Counterexample: an invalid fifth picture would be accepted if only four were read."""
+    caller = start(ignore=["subject_image_list.max_items"])
+    reply = caller.post({"subject_image_list": [*SUBJECTS, *SUBJECTS, {"subject_image": "http://"}]})
+    assert header(reply)["rule"] == "subject_image.url"

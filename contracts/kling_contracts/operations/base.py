@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, assert_never, cast
@@ -82,9 +82,14 @@ class Operation:
     def field(self, name: str) -> AnyField:
         return next(field for field in self.fields if field.name == name)
 
-    def read(self, body: object, *, null_is_absent: bool = True) -> ValidationResult:
-        """Validate a decoded JSON body: normalised values, pictures, all violations, notes. Pure."""
-        reading = ValidationResult(null_is_absent=null_is_absent)
+    def read(
+        self, body: object, *, null_is_absent: bool = True, lifted: Collection[str] = ()
+    ) -> ValidationResult:
+        """Validate a decoded JSON body: normalised values, pictures, all violations, notes. Pure.
+
+        `lifted` are ids of limits that the caller does not enforce; lists are read beyond those.
+        """
+        reading = ValidationResult(null_is_absent=null_is_absent, lifted=lifted)
         if not isinstance(body, dict):
             reading.violate(BODY_TYPE, "request body", body, f"got {typed(body)}")
             return reading

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from msgspec import Struct
 
 from kling_mock import Request
+from kling_mock.journal_limits import kept_request
+from kling_mock.records import CallRecord, PictureRecord, TaskRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.kling_mock.conftest import Caller, Start
 
 PATH = "/kling/v1/images/generations"
@@ -187,6 +190,115 @@ def test_an_extremely_long_request_is_truncated(caller: Caller) -> None:
     caller.create(**{f"unknown {at}": at for at in range(1_000)})
     assert len(caller.fake.calls[2].notes) == 51
     assert caller.fake.calls[2].notes[-1] == "and 950 more"
+
+
+MEGABYTE = 1_000_000
+LONG_URL = "https://a.test/" + "u" * MEGABYTE
+HOSTILE: dict[str, Callable[[Any], object]] = {
+    "external id": lambda caller: caller.ask(external_task_id="i" * MEGABYTE),
+    "wide external id": lambda caller: caller.ask(external_task_id="\U0001f600" * MEGABYTE),
+    "callback": lambda caller: caller.ask(callback_url=LONG_URL),
+    "prompt": lambda caller: caller.ask(prompt="p" * MEGABYTE),
+    "picture": lambda caller: caller.ask(style_image=LONG_URL),
+    "pictures": lambda caller: caller.post({"subject_image_list": [{"subject_image": LONG_URL}] * 4}),
+    "many pictures": lambda caller: caller.post(
+        {"subject_image_list": [{"subject_image": f"https://a.test/{at}"} for at in range(20_000)]}
+    ),
+    "refused by a script": lambda caller: (
+        caller.fake.next.refuses(429),
+        caller.ask(external_task_id="i" * MEGABYTE),
+    ),
+    "unknown field": lambda caller: caller.ask(**{"k" * MEGABYTE: "v" * MEGABYTE}),
+    "unknown fields": lambda caller: caller.ask(**{f"\U0001f600{at:060}": at for at in range(20_000)}),
+    "repeated keys": lambda caller: caller.post(
+        b"{" + b",".join(b'"%060d": 1, "%060d": 2' % (at, at) for at in range(10_000)) + b"}"
+    ),
+    "refused value": lambda caller: caller.ask(n="n" * MEGABYTE),
+    "path": lambda caller: caller.get("/" + "\U0001f600" * MEGABYTE),
+    "task id": lambda caller: caller.get(f"{PATH}/{'1' * MEGABYTE}"),
+    "method": lambda caller: caller.send("M" * MEGABYTE, PATH),
+    "header name": lambda caller: caller.get(PATH, **{"h" * MEGABYTE: ""}),
+    "header": lambda caller: caller.get(PATH, header="v" * MEGABYTE),
+    "headers": lambda caller: caller.get(PATH, **{f"h{at}": "" for at in range(MEGABYTE // 20)}),
+    "account": lambda caller: caller.account("sk-mock-" + "k" * MEGABYTE).ask(),
+    "key": lambda caller: caller.account("k" * MEGABYTE).ask(),
+    "not JSON": lambda caller: caller.post(b"[" * MEGABYTE),
+}
+
+
+def memory(value: object, seen: set[int]) -> int:
+    """The memory of a record and of everything that it refers to, in bytes."""
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    size = sys.getsizeof(value)
+    if isinstance(value, tuple):
+        return size + sum(memory(each, seen) for each in cast("tuple[object, ...]", value))
+    if isinstance(value, Struct):
+        return size + sum(memory(getattr(value, name), seen) for name in value.__struct_fields__)
+    return size
+
+
+@pytest.mark.parametrize("send", HOSTILE.values(), ids=HOSTILE)
+def test_an_entry_is_bounded_whatever_is_sent(send: Callable[[Any], object], start: Start) -> None:
+    """So the journal keeps its limit: the newest entry, which is always kept, is small as well."""
+    caller = start(ignore=["prompt.max_length", "subject_image_list.max_items"])
+    send(caller)
+    call = caller.fake.calls[-1]
+    assert memory(call, set()) < 1.5 * call.size + 2_000
+    assert call.size < 600_000
+    assert len(repr(caller.fake.calls)) < 10_000
+
+
+def test_the_journal_keeps_ordinary_requests_unchanged(caller: Caller) -> None:
+    task = caller.make(prompt="p" * 2500, external_task_id="mine")
+    assert caller.fake.calls[0].request is task.request
+
+
+def test_a_truncated_entry_keeps_digests_and_describes_lists() -> None:
+    picture = PictureRecord("style_image", LONG_URL)
+    request = TaskRequest(("a", "b", "c"), (["x" * MEGABYTE], {"k": "v" * MEGABYTE}, None), (picture,))
+    kept = kept_request(request, 3 * MEGABYTE)
+    assert kept is not None
+    assert kept.items == ("array of 1", "object of 1", None)
+    assert kept.pictures[0].sha256 == picture.sha256
+    assert (kept.pictures[0].url or "").endswith("u... (1000015 characters)")
+    assert kept.size < 10_000 < MEGABYTE < request.size
+
+
+def test_an_internal_error_is_in_the_journal(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a call with status 500; its note names the type of the exception, as its text may hold a key."""
+    heard: list[CallRecord] = []
+    caller.fake.on_call(heard.append)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError(SECRET)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kling_mock.service.decide", broken)
+        assert caller.ask().status == 500
+    (call,) = caller.fake.calls
+    assert (call.method, call.path, call.status, call.rule) == ("POST", PATH, 500, "internal")
+    assert call.notes == ("internal error of kling-mock: ZeroDivisionError, see Fake.check()",)
+    assert heard == [call]
+    assert list(caller.fake.calls.refused) == [call]
+    assert SECRET not in repr(call)
+    with pytest.raises(ExceptionGroup):
+        caller.fake.check()
+
+
+def test_an_internal_error_of_the_store_is_still_answered(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the store is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kling_mock.stores.memory.MemoryStore.commit", broken)
+        assert caller.ask().status == 500
+    with pytest.raises(ExceptionGroup) as caught:
+        caller.fake.check()
+    assert len(caught.value.exceptions) == 2
 
 
 # -- notes

@@ -1,0 +1,45 @@
+"""Limits of a journal entry: its size is bounded whatever a client sends."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from msgspec.structs import replace
+
+from kling_contracts.rules import shorten
+from kling_mock.records import PictureRecord, TaskRequest
+
+# The journal keeps a request of at most this size in bytes; of a larger one it truncates texts and lists.
+REQUEST_KEPT: Final = 262_144
+TEXT_KEPT: Final = 4_096
+PICTURES_KEPT: Final = 100
+
+
+def kept_request(request: TaskRequest | None, body_size: int) -> TaskRequest | None:
+    """The request for the journal, of a body of this size in bytes: the same object unless it is too large.
+
+    The texts of a large request are truncated to 4096 characters, objects and lists described in a few words,
+    and the pictures after the hundredth are left out.
+    """
+    # The decoded values of a small body are small: a character takes at most four bytes.
+    if request is None or body_size <= REQUEST_KEPT // 4 or request.size <= REQUEST_KEPT:
+        return request
+    items = tuple(_kept(item) for item in request.items)
+    pictures = tuple(_kept_picture(each) for each in request.pictures[:PICTURES_KEPT])
+    return TaskRequest(request.names, items, pictures)
+
+
+def _kept(item: object) -> object:
+    if isinstance(item, str):
+        return _kept_text(item)
+    return shorten(cast("object", item)) if isinstance(item, dict | list) else item
+
+
+def _kept_picture(picture: PictureRecord) -> PictureRecord:
+    if picture.url is None or len(picture.url) <= TEXT_KEPT:
+        return picture
+    return replace(picture, url=_kept_text(picture.url), digest=picture.sha256)
+
+
+def _kept_text(text: str) -> str:
+    return text if len(text) <= TEXT_KEPT else f"{text[:TEXT_KEPT]}... ({len(text)} characters)"
