@@ -60,7 +60,7 @@ class TaskRequest(Struct, frozen=True, gc=False):
         """The approximate memory of the request in bytes."""
         size = PART_BYTES * (1 + len(self.pictures))
         for item in self.items:
-            size += _deep_size(item) if isinstance(item, dict | list) else getsizeof(item)
+            size += getsizeof(item) if isinstance(item, str) else _deep_size(item)
         for picture in self.pictures:
             size += getsizeof(picture.url) + len(picture.thumbnail or b"")
         return size

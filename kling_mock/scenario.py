@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
 from itertools import groupby
@@ -48,7 +48,8 @@ def _known_codes() -> str:
 
 def calling_line() -> str:
     """The line outside this package that is being executed, as `file:line`."""
-    frame = sys._getframe(1)  # noqa: SLF001 -- `inspect.stack` reads the source of every frame
+    frame = inspect.currentframe()
+    assert frame is not None, "CPython has frames"
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -87,7 +88,7 @@ def _withdraws_on_error(
         try:
             return method(self, *args, **kwargs)
         except (TypeError, ValueError):
-            self._withdraw()
+            self._withdraw()  # pyright: ignore[reportPrivateUsage] -- a decorator of this class's methods
             raise
 
     return checked

@@ -211,7 +211,7 @@ WRONG: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, each) for name in WRONG for each in WRONG[name]])
-def test_a_criterion_of_a_wrong_type_is_refused_at_its_line(name: str, value: object) -> None:
+def test_a_criterion_of_a_wrong_type_is_refused_at_its_line(name: str, value: Any) -> None:
     fake = Fake()
     with pytest.raises(TypeError, match=rf"^{name} must be (a string|an integer|a number)( or None)?, not "):
         fake.when(**{name: value})
