@@ -15,12 +15,11 @@ from kling_mock.green_threads import require_real_threads
 from kling_mock.http import Reply, Request, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
-from kling_mock.scenario import Drafts
 from kling_mock.service import Answer, answer, failed_call
 from kling_mock.settings import Settings
 from kling_mock.stores import Change, Store, run
 from kling_mock.stores.memory import MemoryStore
-from kling_mock.testing.unused_scripts import UnusedScriptCheck
+from kling_mock.testing.unused_scripts import check_scripts
 from kling_mock.testing.view import FakeView
 from kling_mock.timing.client_time import client_time
 from kling_mock.timing.clock import Clock
@@ -66,9 +65,7 @@ class Fake(FakeView):
         self._problems: list[Exception] = []
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         watch = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
-        drafts = Drafts()
-        super().__init__(store, settings, dispatcher, watch, drafts=drafts)
-        self._scripts_check = UnusedScriptCheck(self, drafts)
+        super().__init__(store, settings, dispatcher, watch)
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.notify(call.task_id)]
 
@@ -80,7 +77,7 @@ class Fake(FakeView):
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
         name = account_name(key)
-        return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name, self._drafts)
+        return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name, self._written)
 
     # -- requests
 
@@ -130,23 +127,27 @@ class Fake(FakeView):
                 f"reset(): the store {type(self._store).__name__} has no clear(); make a new Fake"
             )
         self._dispatcher.deliver_to(None)
+        self.forget_scripts()
         clear()
 
-    def check(self, *, scripts: bool = True) -> None:
+    def check(self) -> None:
         """Raise the errors so far: internal ones, those of listeners and callback receivers, unused scripts.
 
         Each error is raised once, several of them as an ExceptionGroup; unused scripts alone as
         `UnusedScripts`, an AssertionError. The setting `unused_scripts` makes a warning of it or ignores it.
-        With `scripts=False` scripts are not checked, for a test that has failed before it used them.
         """
         problems, self._problems[:] = list(self._problems), []
-        unused = self._scripts_check.run(self._settings.unused_scripts) if scripts else None
+        unused = check_scripts(self, self._written.take(), self._settings.unused_scripts)
         if unused is not None:
             if not problems:
                 raise unused
             problems.append(unused)
         if problems:
             raise ExceptionGroup("errors while the fake answered requests or delivered callbacks", problems)
+
+    def forget_scripts(self) -> None:
+        """Never report the scripts so far as unused: the test has failed before it could use them."""
+        self._written.take()
 
     # -- connecting clients
 

@@ -27,7 +27,6 @@ MARKER = (
     "kling): refuse requests to other hosts."
 )
 _FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture name
-_STOPPED = pytest.StashKey[bool]()  # whether the test failed, was skipped or was expected to fail
 _LIST = "; write a list of strings in pyproject.toml, such as kling = ['seed=7', 'pace=instant']"
 INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
 
@@ -80,6 +79,11 @@ def pytest_runtest_makereport(
         for node in item.listchain():
             for fixture, fake in (node.stash.get(_FAKES, None) or {}).items():
                 report.sections.append((f"{fixture}: timeline", _timeline(fake)))
+    if call.when != "teardown" and not report.passed:
+        # A fixture of wider scope may have scripts for the tests after one that is skipped in its set-up.
+        for node in item.listchain() if call.when == "call" else (item,):
+            for fake in (node.stash.get(_FAKES, None) or {}).values():
+                fake.forget_scripts()
     return report
 
 
@@ -99,24 +103,19 @@ def _explain(error: BaseException | None) -> None:
 def _reported(item: pytest.Item | pytest.Collector, fixture: str, fake: Fake) -> Generator[None]:
     """Keep a fake for the report while its tests run. Not longer, because pytest keeps all test items."""
     fakes = item.stash.setdefault(_FAKES, {})
-    if not fakes:
-        item.stash[_STOPPED] = False  # some plugins run an item again
     fakes[fixture] = fake
     yield
     del fakes[fixture]
 
 
-def _check(item: pytest.Item, fixture: str, fake: Fake) -> None:
-    """Raise the errors of a fake and, if its test was completed, fail for unused scripts.
-
-    After a failure or a skip scripts may be unused because of that; the timeline of the failure lists them.
-    """
+def _check(fixture: str, fake: Fake) -> None:
+    """Raise the errors of a fake at the end of its fixture; for unused scripts without a traceback."""
     __tracebackhide__ = True
 
     from kling_mock.testing.unused_scripts import UnusedScripts
 
     try:
-        fake.check(scripts=not item.stash[_STOPPED])
+        fake.check()
     except UnusedScripts as unused:
         pytest.fail(f"fixture {fixture}: {unused}", pytrace=False)
 
@@ -146,7 +145,7 @@ def kling(
         _kling_sleep.clocks.append(fake.clock)
     with _reported(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
         yield fake
-    _check(request.node, "kling", fake)
+    _check("kling", fake)
 
 
 @pytest.fixture(scope="class")
@@ -181,7 +180,7 @@ def _shared_fake(request: pytest.FixtureRequest, name: str) -> Iterator[Fake]:
         _set_environment(monkeypatch, fake, None)
         with fake.intercept(only=options.only):
             yield fake
-    fake.check()
+    _check(name, fake)
 
 
 @pytest.fixture
@@ -204,7 +203,7 @@ def kling_server(
             _kling_sleep.clocks.append(fake.clock)
         with _reported(request.node, "kling_server", fake), NameGuard():
             yield fake
-    _check(request.node, "kling_server", fake)
+    _check("kling_server", fake)
 
 
 @pytest.fixture(scope="session")

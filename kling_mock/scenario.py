@@ -49,14 +49,13 @@ def _known_codes() -> str:
 def calling_line() -> str:
     """The line outside this package that is being executed, as `file:line`."""
     frame = inspect.currentframe()
-    assert frame is not None, "CPython has frames"
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-class Drafts:
-    """The scripts of a fake that have no outcome yet, in the order in which they were begun."""
+class WrittenScripts:
+    """The scripts that a test has written and that are not checked yet, oldest first."""
 
     def __init__(self) -> None:
         self._rules: dict[Script, RuleRecord] = {}
@@ -68,13 +67,18 @@ class Drafts:
     def remove(self, script: Script) -> None:
         self._rules.pop(script, None)
 
-    def clear(self) -> None:
-        self._rules.clear()
+    def take(self) -> list[RuleRecord]:
+        """The rules of all scripts, which are removed."""
+        rules, self._rules = self._rules, {}
+        return list(rules.values())
 
-    def of(self, account: str | None) -> list[RuleRecord]:
-        """The rules of one account, or of all (None)."""
+    def drafts(self, account: str | None) -> list[RuleRecord]:
+        """The rules without an outcome, of one account or of all (None)."""
+        rules = list(self._rules.values())
         return [
-            rule for rule in list(self._rules.values()) if account is None or rule.account in (None, account)
+            rule
+            for rule in rules
+            if not rule.outcomes and (account is None or rule.account in (None, account))
         ]
 
 
@@ -114,14 +118,14 @@ class Script:
         write: Callable[[RuleRecord], RuleRecord],
         account: str | None,
         criteria: Mapping[str, object] | None,
-        drafts: Drafts,
+        written: WrittenScripts,
     ) -> None:
         self._write = write
-        self._drafts = drafts
+        self._written = written
         self._times: int | None = None
         uses = 1 if criteria is None else None
         self._rule = RuleRecord(-1, account, criteria, uses, written_at=calling_line())
-        drafts.put(self, self._rule)
+        written.put(self, self._rule)
 
     @_withdraws_on_error
     def succeeds(self) -> Script:
@@ -179,7 +183,7 @@ class Script:
 
     def _withdraw(self) -> None:
         """Make the rule apply to no create, and keep it out of the reports about unused scripts."""
-        self._drafts.remove(self)
+        self._written.remove(self)
         self._rule = replace(self._rule, uses_left=0, optional=True)
         if self._rule.id >= 0:
             self._write(self._rule)
@@ -191,9 +195,7 @@ class Script:
         rule = replace(self._rule, **parts)
         if rule.outcomes:  # a rule without an outcome would use up creates and change nothing
             rule = self._write(rule)
-            self._drafts.remove(self)
-        else:
-            self._drafts.put(self, rule)
+        self._written.put(self, rule)
         self._rule = rule
         return self
 

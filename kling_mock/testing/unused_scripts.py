@@ -10,7 +10,7 @@ from typing import Final
 
 from kling_mock.matching import mismatches
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import Drafts, describe
+from kling_mock.scenario import describe
 from kling_mock.testing.journal import compare, nearest
 from kling_mock.testing.view import FakeView
 
@@ -29,34 +29,29 @@ class UnusedScriptWarning(UserWarning):
     """A script never applied to a create; reported with `unused_scripts=warn`."""
 
 
-class UnusedScriptCheck:
-    """Finds the unused scripts of a fake, each only once."""
+def check_scripts(view: FakeView, rules: Sequence[RuleRecord], level: str) -> UnusedScripts | None:
+    """The error about those rules that had no effect, or None. `level` is the setting `unused_scripts`.
 
-    def __init__(self, view: FakeView, drafts: Drafts) -> None:
-        self._view = view
-        self._drafts = drafts
-        self._reported: set[int] = set()
-
-    def run(self, level: str) -> UnusedScripts | None:
-        """The error to raise, or None. `level` is the setting `unused_scripts`."""
-        drafts = self._drafts.of(None)
-        lines = [line for rule in drafts for line in _explain_draft(rule)]
-        count = len(drafts)
-        self._drafts.clear()
-        uses = self._view.script_uses
-        for rule in self._view.scripts:
-            if uses[rule.id] or rule.optional or rule.id in self._reported:
-                continue
-            self._reported.add(rule.id)
-            if level == "error":
-                count += 1
-                lines += (*_place(rule), *_explain(self._view, rule, 0))
-            elif level == "warn":
-                _warn(rule, "\n".join(_explain(self._view, rule, 0)))
-        if not count:
-            return None
-        subject = "1 script" if count == 1 else f"{count} scripts"
-        return UnusedScripts("\n".join([f"{subject} had no effect", *lines, _WAYS_OUT]))
+    With the level `warn` each unused script gives a warning.
+    """
+    uses = view.script_uses if rules else {}
+    lines: list[str] = []
+    count = 0
+    for rule in rules:
+        if not rule.outcomes:
+            lines += _explain_draft(rule)
+        elif rule.optional or uses.get(rule.id, 0) or level == "ignore":
+            continue
+        elif level == "warn":
+            _warn(rule, "\n".join(_explain(view, rule, 0)))
+            continue
+        else:
+            lines += (*_place(rule), *_explain(view, rule, 0))
+        count += 1
+    if not count:
+        return None
+    subject = "1 script" if count == 1 else f"{count} scripts"
+    return UnusedScripts("\n".join([f"{subject} had no effect", *lines, _WAYS_OUT]))
 
 
 def report(view: FakeView) -> Iterator[str]:

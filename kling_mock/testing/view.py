@@ -11,7 +11,7 @@ from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import write_rule
 from kling_mock.matching import CriterionKind, check_criteria, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import Drafts, Script
+from kling_mock.scenario import Script, WrittenScripts
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, CallsKey, Store, TasksKey, run
 from kling_mock.testing.journal import Calls
@@ -33,7 +33,7 @@ class FakeView:
         dispatcher: CallbackDispatcher,
         watch: ChangeNotifier,
         account: str | None = None,
-        drafts: Drafts | None = None,
+        written: WrittenScripts | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -41,7 +41,7 @@ class FakeView:
         self._notifier = watch
         self.clock = watch.clock
         self._account = account
-        self._drafts = drafts or Drafts()
+        self._written = WrittenScripts() if written is None else written
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
@@ -102,7 +102,7 @@ class FakeView:
     @property
     def draft_scripts(self) -> Sequence[RuleRecord]:
         """Rules of scripts without an outcome, which have no effect, oldest first."""
-        return self._drafts.of(self._account)
+        return self._written.drafts(self._account)
 
     def when(self, **criteria: object) -> Script:
         """Script the outcome of every matching create; the newest matching rule applies.
@@ -119,7 +119,7 @@ class FakeView:
         return criteria_of(self._settings.gateways)
 
     def _script(self, criteria: dict[str, object] | None) -> Script:
-        return Script(self._write_rule, self._account, criteria, self._drafts)
+        return Script(self._write_rule, self._account, criteria, self._written)
 
     def _write_rule(self, rule: RuleRecord) -> RuleRecord:
         return run(write_rule(rule), self._store)

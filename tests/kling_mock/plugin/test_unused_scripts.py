@@ -266,3 +266,43 @@ def test_a_test_that_is_run_again_is_checked_again(suite: Suite, pytester: pytes
         """
     )
     result.assert_outcomes(passed=1, errors=1)
+
+
+# -- fixtures of wider scope
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "session"])
+def test_a_fixture_of_wider_scope_checks_at_its_end(suite: Suite, scope: str) -> None:
+    """Neither a script that another test uses nor those of a test that fails or skips are errors."""
+    result = suite(
+        f"""
+        import httpx, pytest
+        from poster import make
+
+        class TestIt:
+            def test_writes(self, kling_{scope}):
+                kling_{scope}.next.fails("used by the next test")
+                kling_{scope}.when(n=9).fails("never used")
+
+            def test_uses(self, kling_{scope}):
+                with httpx.Client(verify=False, trust_env=False) as client:
+                    make(client)
+
+            @pytest.mark.skip
+            def test_is_skipped(self, kling_{scope}): pass
+        """
+    )
+    result.assert_outcomes(passed=2, skipped=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [f"*fixture kling_{scope}: 1 script had no effect*", "test_users.py:7: *", "unused script #1: *"]
+    )
+
+
+def test_a_failed_test_of_a_wider_scope_has_one_failure(suite: Suite) -> None:
+    suite(
+        """
+        def test_fails(kling_module):
+            kling_module.next.fails("no")
+            raise ZeroDivisionError
+        """
+    ).assert_outcomes(failed=1)

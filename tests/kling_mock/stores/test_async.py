@@ -184,7 +184,8 @@ def both(
         replies = asyncio.run(play(moves, send, store))
         snapshot = store.inner.read((CallsKey(), TasksKey()))
         results.append([*replies, snapshot[CallsKey()], snapshot[TasksKey()]])
-    fake.check(scripts=False)
+    fake.forget_scripts()
+    fake.check()
     return results[0], results[1]
 
 

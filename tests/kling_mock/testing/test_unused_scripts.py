@@ -124,11 +124,14 @@ def test_a_script_that_gets_its_outcome_later_is_complete(caller: Caller) -> Non
     caller.fake.check()
 
 
-def test_without_scripts_only_other_errors_are_raised(caller: Caller) -> None:
+@pytest.mark.parametrize("forget", [Fake.forget_scripts, Fake.reset])
+def test_forgotten_scripts_are_not_reported(forget: Callable[[Fake], None], caller: Caller) -> None:
     caller.fake.next.succeeds()
     caller.fake.when(n=2)
-    caller.fake.check(scripts=False)
-    assert message(caller.fake).startswith("2 scripts")
+    forget(caller.fake)
+    caller.fake.check()
+    caller.fake.next.succeeds()
+    assert message(caller.fake).startswith("1 script ")
 
 
 def test_several_errors_are_raised_together(caller: Caller) -> None:
