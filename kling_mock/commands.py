@@ -78,6 +78,7 @@ class FetchPicture(Struct, frozen=True):
     task_id: str
     number: int
     path: str
+    watermark: bool = False
 
     @property
     def keys(self) -> tuple[TaskKey]:

@@ -310,11 +310,15 @@ def _fetch(snapshot: Snapshot, command: FetchPicture, settings: Settings) -> Dec
     record, status = state.record, state.at(snapshot.now).status
     if status is not TaskStatus.SUCCEED:
         return _no_result(f"the task has no result; its status is {status}")
-    if result_path(record, command.number, settings.seed) != command.path:
+    marked = command.watermark
+    if result_path(record, command.number, settings.seed, watermark=marked) != command.path:
         return _no_result("the URL was altered")
     if not record.result.drawn:
         return _no_result(f"kling-mock draws images only, not {record.result}", status=501)
-    return Decision(Reply(200, (), b"", picture_info(record, command.number)), AuditInfo(task_id=record.id))
+    if marked and not record.request.watermark:
+        return _no_result("the request did not enable watermarks")
+    info = picture_info(record, command.number, watermark=marked)
+    return Decision(Reply(200, (), b"", info), AuditInfo(task_id=record.id))
 
 
 def _no_result(why: str, relax: str | None = None, status: int = 404) -> Decision:

@@ -26,7 +26,7 @@ def kept_request(request: TaskRequest | None, body_size: int) -> TaskRequest | N
         return request
     items = tuple(_kept(item) for item in request.items)
     pictures = tuple(_kept_picture(each) for each in request.pictures[:PICTURES_KEPT])
-    return TaskRequest(request.names, items, pictures)
+    return TaskRequest(request.names, items, pictures, request.watermark)
 
 
 def _kept(item: object) -> object:

@@ -44,16 +44,19 @@ class TaskRequest(Struct, frozen=True, gc=False):
     """The fields and pictures of a create request, with defaults filled in.
 
     `names` are the fields of the operation except pictures; `items` are their values in the same order, None
-    for a field that was not given and has no default.
+    for a field that was not given and has no default. `watermark`: each result is delivered with a watermark
+    as well.
     """
 
     names: tuple[str, ...]
     items: tuple[object, ...]
     pictures: tuple[PictureRecord, ...]
+    watermark: bool = False
 
     def __repr__(self) -> str:
         shown = [f"{name}={value!r}" for name, value in self.values.items()]
-        return f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}'])})"
+        marked = ["watermark=True"] if self.watermark else []
+        return f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}', *marked])})"
 
     @property
     def size(self) -> int:

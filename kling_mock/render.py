@@ -42,6 +42,7 @@ def task_message(
         results=results,
         kind=record.result,
         units=units,
+        watermark={"enabled": True} if record.request.watermark else None,
         with_result=with_result,
     )
 
@@ -49,7 +50,8 @@ def task_message(
 def _result(record: TaskRecord, index: int, seed: int) -> dict[str, object]:
     url = result_url(record, index, seed)
     if record.result.drawn:
-        return result_object(record.result, index, url)
+        marked = result_url(record, index, seed, watermark=True) if record.request.watermark else None
+        return result_object(record.result, index, url, watermark_url=marked)
     media_id = str(draw_bits(seed, record.account, record.number, "media", index))
     duration = record.request.get("duration")
     return result_object(record.result, index, url, media_id=media_id, duration=str(duration or DURATION))

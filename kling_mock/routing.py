@@ -51,6 +51,7 @@ ENCODED_BODY: Final = Refusal(
     "Content-Encoding {encoding} is not supported: send the body uncompressed",
     HTTP_STANDARD,
 )
+WATERMARK: Final = "watermark_info"
 HEALTH_PATH: Final = "/_mock/health"
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
@@ -150,6 +151,9 @@ def read_create(
         return refused(gateway, RefusalReason.BAD_JSON, account, (("message", str(error)),))
     operation = route.operation(body, settings.operations)
     reading = operation.read(body, null_is_absent=settings.null_is_absent, lifted=settings.ignore)
+    watermark = _wants_watermark(body)
+    if watermark and WATERMARK not in operation.keys:
+        reading.notes.remove(f"unknown field ignored: {WATERMARK!r}")
     if repeated:
         reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
     fatal, failure = _verdict(reading, body, settings, gateway)
@@ -164,7 +168,7 @@ def read_create(
         gateway,
         operation,
         account,
-        _task_request(operation, reading, settings),
+        _task_request(operation, reading, settings, watermark=watermark),
         failure,
         tuple(reading.notes),
         settings.base_url or request.origin,
@@ -220,11 +224,23 @@ def refused_by(
     return Refused(refusal, rule.id, rule.source, relax, account, values, None, notes)
 
 
-def _task_request(operation: Operation, reading: ValidationResult, settings: Settings) -> TaskRequest:
+def _wants_watermark(body: object) -> bool:
+    """Whether a body asks for results with a watermark.
+
+    Kling's page and CometAPI's later page have the field, the page that the contract implements does not. So
+    it is applied where it is well-formed, and otherwise ignored like any unknown field.
+    """
+    asked = cast("dict[str, object]", body).get(WATERMARK) if isinstance(body, dict) else None
+    return isinstance(asked, dict) and cast("dict[str, object]", asked).get("enabled") is True
+
+
+def _task_request(
+    operation: Operation, reading: ValidationResult, settings: Settings, *, watermark: bool
+) -> TaskRequest:
     values = {**operation.defaults, **reading.values}
     names = operation.value_names
     pictures = tuple([_picture_record(picture, settings) for picture in reading.pictures])
-    return TaskRequest(names, tuple([values.get(name) for name in names]), pictures)
+    return TaskRequest(names, tuple([values.get(name) for name in names]), pictures, watermark)
 
 
 def _picture_record(picture: InputPicture, settings: Settings) -> PictureRecord:

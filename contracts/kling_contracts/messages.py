@@ -60,12 +60,22 @@ def known_status(word: str) -> TaskStatus | str:
 # Functions that build the JSON objects directly: faster than a dataclass and its `to_wire`.
 
 
-def result_object(
-    kind: ResultKind, index: int, url: str, *, media_id: str = "", duration: str = ""
+def result_object(  # noqa: PLR0913 -- a result has this many parts on the wire
+    kind: ResultKind,
+    index: int,
+    url: str,
+    *,
+    media_id: str = "",
+    duration: str = "",
+    watermark_url: str | None = None,
 ) -> dict[str, object]:
-    """One result of a task. A picture has an index; a video or audio has an id and a duration in seconds."""
+    """One result of a task. A picture has an index; a video or audio has an id and a duration in seconds.
+
+    `watermark_url` is the address of the picture with a watermark, if the request asked for one.
+    """
     if kind.drawn:
-        return {"index": index, "url": url}
+        watermark = {} if watermark_url is None else {"watermark_url": watermark_url}
+        return {"index": index, "url": url, **watermark}
     return {"id": media_id, "url": url, "duration": duration}
 
 
@@ -80,6 +90,7 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     results: Sequence[JSONObject] = (),
     kind: ResultKind = ResultKind.IMAGES,
     units: str | None = None,
+    watermark: JSONObject | None = None,
     with_result: bool,
 ) -> dict[str, object]:
     """The JSON object of a task; see `TaskMessage`."""
@@ -89,6 +100,8 @@ def task_object(  # noqa: PLR0913 -- a task has this many parts on the wire
     wire["task_info"] = {} if external_id is None else {"external_task_id": external_id}
     wire["created_at"] = created_at
     wire["updated_at"] = updated_at
+    if with_result and watermark is not None:
+        wire["watermark_info"] = watermark
     if with_result:
         wire["task_result"] = {kind.key: results} if results else {}
     if units is not None:

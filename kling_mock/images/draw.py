@@ -221,7 +221,11 @@ def _draw_caption(image: Image.Image, palette: _Palette, result: PictureInfo) ->
         baseline += step
     facts = [f"{result.index + 1} of {result.count}", result.aspect_ratio, result.model_name, result.task_id]
     _draw_facts(image, (left, top + 96), facts, room, faint)
-    signed = ["kling-mock", None if whole else f"prompt of {len(result.prompt)} characters"]
+    signed = [
+        "kling-mock",
+        "watermark" if result.watermark else None,
+        None if whole else f"prompt of {len(result.prompt)} characters",
+    ]
     _draw_facts(image, (left, top + 122), signed, room, palette.ramp(GROUND, DIM))
 
 

@@ -17,7 +17,8 @@ RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 PIXELS: Final = 1_000_000
 _PLACE: Final = re.compile(
-    r"/bs2/upload-kling-api/\d{10}/(image|video|audio)/(\d{1,20})-(\d{1,4})_raw_\1_0\.(?:png|mp4|mp3)"
+    r"/bs2/upload-kling-api/\d{10}/(image|video|audio)/(\d{1,20})-(\d{1,4})_raw_\1_0(_watermark)?"
+    r"\.(?:png|mp4|mp3)"
 )
 
 
@@ -27,6 +28,7 @@ class Place(NamedTuple):
     task_id: str
     number: int
     path: str
+    watermark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,17 @@ class PictureInfo:
     model_name: str | None
     prompt: str
     pictures: tuple[PictureRecord, ...]
+    watermark: bool = False
 
 
-def result_url(record: TaskRecord, index: int, seed: int) -> str:
-    return record.origin + result_path(record, index, seed)
+def result_url(record: TaskRecord, index: int, seed: int, *, watermark: bool = False) -> str:
+    return record.origin + result_path(record, index, seed, watermark=watermark)
 
 
-def result_path(record: TaskRecord, index: int, seed: int) -> str:
+def result_path(record: TaskRecord, index: int, seed: int, *, watermark: bool = False) -> str:
     bucket = _bucket(seed, record.account)
     kind = record.result
-    name = f"{record.id}-{index}_raw_{kind.folder}_0.{kind.extension}"
+    name = f"{record.id}-{index}_raw_{kind.folder}_0{'_watermark' if watermark else ''}.{kind.extension}"
     return f"/bs2/upload-kling-api/{bucket:010d}/{kind.folder}/{name}"
 
 
@@ -64,10 +67,10 @@ def _bucket(seed: int, account: str) -> int:
 def locate(path: str) -> Place | None:
     """The result that a path identifies, or None."""
     found = _PLACE.fullmatch(path)
-    return None if found is None else Place(found[2], int(found[3]), path)
+    return None if found is None else Place(found[2], int(found[3]), path, found[4] is not None)
 
 
-def picture_info(record: TaskRecord, index: int) -> PictureInfo:
+def picture_info(record: TaskRecord, index: int, *, watermark: bool = False) -> PictureInfo:
     request = record.request
     width, height = _size(request.aspect_ratio)
     return PictureInfo(
@@ -80,6 +83,7 @@ def picture_info(record: TaskRecord, index: int) -> PictureInfo:
         request.model_name,
         request.prompt,
         request.pictures,
+        watermark,
     )
 
 

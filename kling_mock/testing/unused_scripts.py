@@ -34,7 +34,9 @@ def check_scripts(view: FakeView, rules: Sequence[RuleRecord], level: str) -> Un
 
     With the level `warn` each unused script gives a warning.
     """
-    uses = view.script_uses if rules else {}
+    if not rules:
+        return None
+    uses = view.script_uses
     lines: list[str] = []
     count = 0
     for rule in rules:

@@ -216,7 +216,9 @@ WRONG: dict[str, tuple[object, ...]] = {
 @pytest.mark.parametrize(("name", "value"), [(name, each) for name in WRONG for each in WRONG[name]])
 def test_a_criterion_of_a_wrong_type_is_refused_at_its_line(name: str, value: Any) -> None:
     fake = Fake()
-    with pytest.raises(TypeError, match=rf"^{name} must be (a string|an integer|a number)( or None)?, not "):
+    with pytest.raises(
+        TypeError, match=rf"^{name} must be an? (string|integer|number|dict)( or None)?, not "
+    ):
         fake.when(**{name: value})
     with pytest.raises(TypeError, match=f"^{name} must be"):
         fake.account("sk-mock-b").when(**{name: value})
