@@ -15,14 +15,13 @@ TEXT_KEPT: Final = 4_096
 PICTURES_KEPT: Final = 100
 
 
-def kept_request(request: TaskRequest | None, body_size: int) -> TaskRequest | None:
-    """The request for the journal, of a body of this size in bytes: the same object unless it is too large.
+def kept_request(request: TaskRequest | None) -> TaskRequest | None:
+    """The request for the journal: the same object unless it is too large.
 
     The texts of a large request are truncated to 4096 characters, objects and lists described in a few words,
     and the pictures after the hundredth are left out.
     """
-    # The decoded values of a small body are small: a character takes at most four bytes.
-    if request is None or body_size <= REQUEST_KEPT // 4 or request.size <= REQUEST_KEPT:
+    if request is None or request.size <= REQUEST_KEPT:
         return request
     items = tuple(_kept(item) for item in request.items)
     pictures = tuple(_kept_picture(each) for each in request.pictures[:PICTURES_KEPT])

@@ -153,7 +153,7 @@ def read_create(
     reading = operation.read(body, null_is_absent=settings.null_is_absent, lifted=settings.ignore)
     watermark = _wants_watermark(body)
     if watermark and WATERMARK not in operation.keys:
-        reading.notes.remove(f"unknown field ignored: {WATERMARK!r}")
+        reading.notes.remove(f"{UNKNOWN_NOTE}{WATERMARK!r}")
     if repeated:
         reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
     fatal, failure = _verdict(reading, body, settings, gateway)

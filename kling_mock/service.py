@@ -93,7 +93,7 @@ def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallR
         request.method[:METHOD_KEPT],
         path,
         headers,
-        kept_request(audit.request, request.size),
+        kept_request(audit.request),
         status,
         audit.task_id,
         audit.shown,
