@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
-    for line in config.getini("kling"):
+    for line in map(str, config.getini("kling")):  # in pyproject.toml a list may contain anything
         name, _, value = line.partition("=")
         if name.strip() == "guard":
             _guard_session(config, value.strip())
