@@ -220,7 +220,7 @@ def _origins() -> str:
         Origin.OFFICIAL: "Kling's own documentation",
         Origin.CAPTURED: "a published response of the live service",
         Origin.RESELLER: "other pages of CometAPI, or of another reseller",
-        Origin.STANDARD: "a standard of the web, such as HTTP",
+        Origin.STANDARD: "a standard of the web, such as HTTP, or a rule of safety that holds for every API",
         Origin.ASSUMED: "not documented or captured; this project's choice",
     }
     rows = ([code(each), meanings[each], str(Source(each, "").confidence)] for each in Origin)
@@ -284,6 +284,8 @@ def _refusals(refusals: Mapping[RefusalReason, Refusal]) -> str:
 
 def _answer(refusal: Refusal) -> list[str]:
     text = refusal.message.replace("{", "*").replace("}", "*").replace("request_id", "request id")
+    if refusal.wording is not None and refusal.wording.origin is not refusal.source.origin:
+        text += f" ({refusal.wording.origin})"
     return [str(refusal.status), code(refusal.code), text, *evidence(refusal.source)]
 
 

@@ -22,6 +22,7 @@ from kling_contracts.vocabulary import (
     COMET_LIVE,
     DEFAULT_PAGE_SIZE,
     ERRORS,
+    KLING_ERRORS,
     KLING_GENERATION,
     KLING_LIVE,
     KLING_PAGE,
@@ -75,7 +76,8 @@ class Refusal:
     """The error response of a gateway for one reason.
 
     `message` is a template with the placeholder `{request_id}` and, depending on the reason, `{message}` (of
-    a violation), `{id}`, `{model}`, `{method}` or `{path}`.
+    a violation), `{id}`, `{model}`, `{method}` or `{path}`. `source` is the evidence for status, shape and
+    code; `wording` that for the text, where it differs.
     """
 
     status: int
@@ -83,6 +85,7 @@ class Refusal:
     code: int | str
     message: str
     source: Source
+    wording: Source | None = None
 
     def text(self, **values: object) -> str:
         """The message, without the request id that some gateways append to it."""
@@ -215,8 +218,17 @@ def _focused(gateway: Gateway, operation: Operation) -> Gateway:
 def _kling(
     code: int, message: str | None = None, *, status: int | None = None, source: Source | None = None
 ) -> Refusal:
+    """A refusal in Kling's shape: the table settles status and code, unless `source` is given."""
     row = ERRORS[code]
-    return Refusal(status or row.status, ErrorShape.KLING, code, message or row.wording, source or row.source)
+    settled = KLING_ERRORS if status in (None, row.status) else ASSUMED
+    return Refusal(
+        status or row.status,
+        ErrorShape.KLING,
+        code,
+        message or row.wording,
+        source or settled,
+        row.source if message is None else ASSUMED,
+    )
 
 
 # Error responses for an invalid request, by the setting `validation_errors`. CometAPI's page describes
@@ -270,17 +282,22 @@ COMETAPI: Final = Gateway(
                 COMET_LIVE,
             ),
             RefusalReason.INVALID: VALIDATION_SHAPES["kling"],
-            RefusalReason.DUPLICATE_ID: _kling(
-                1201, "External_task_id {id} already exists", source=KLING_LIVE
+            RefusalReason.DUPLICATE_ID: Refusal(
+                400,
+                ErrorShape.KLING,
+                1201,
+                "External_task_id {id} already exists",
+                ASSUMED,
+                wording=KLING_LIVE,
             ),
             RefusalReason.NO_BALANCE: Refusal(
                 403, ErrorShape.TASK, "insufficient_user_quota", "user quota is not enough", ASSUMED
             ),
-            RefusalReason.NO_SLOTS: _kling(1303),
+            RefusalReason.NO_SLOTS: _kling(1303, source=ASSUMED),
             RefusalReason.UNKNOWN_TASK: Refusal(
                 400, ErrorShape.TASK, "task_not_exist", "task_not_exist", COMET_LIVE
             ),
-            RefusalReason.INTERNAL: _kling(5000, status=500),
+            RefusalReason.INTERNAL: _kling(5000, source=ASSUMED),
         }
     ),
 )
@@ -305,7 +322,7 @@ KLING: Final = Gateway(
             RefusalReason.MALFORMED_KEY: _kling(
                 1002, "The token was expected to have 3 parts, but got {parts}"
             ),
-            RefusalReason.BAD_KEY: _kling(1002, "Authorization is invalid", source=ASSUMED),
+            RefusalReason.BAD_KEY: _kling(1002, "Authorization is invalid"),
             RefusalReason.BAD_TOKEN: _kling(1000),
             RefusalReason.EARLY_TOKEN: _kling(1003),
             RefusalReason.EXPIRED_TOKEN: _kling(1004),
@@ -315,7 +332,7 @@ KLING: Final = Gateway(
             RefusalReason.TOO_LARGE: _kling(1201, "request body too large", status=413, source=ASSUMED),
             RefusalReason.BAD_JSON: _kling(1201, "request body is not valid JSON: {message}", source=ASSUMED),
             RefusalReason.UNKNOWN_MODEL: _kling(1201, MODEL_UNKNOWN.template, source=KLING_LIVE),
-            RefusalReason.INVALID: VALIDATION_SHAPES["kling"],
+            RefusalReason.INVALID: replace(VALIDATION_SHAPES["kling"], source=KLING_ERRORS),
             RefusalReason.DUPLICATE_ID: _kling(
                 1201, "External_task_id {id} already exists", source=KLING_LIVE
             ),

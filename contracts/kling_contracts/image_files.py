@@ -40,6 +40,27 @@ def read_header(data: bytes) -> PictureHeader | None:
     return None
 
 
+def png_damage(data: bytes) -> str:
+    """The first damage of a PNG: a checksum, the pixels, no end. Empty for a whole PNG and for other data."""
+    if not data.startswith(_PNG_SIGNATURE):
+        return ""
+    position, pixels = len(_PNG_SIGNATURE), zlib.decompressobj()
+    try:
+        while position + 12 <= len(data):
+            end = position + 12 + int.from_bytes(data[position : position + 4])
+            kind, content = data[position + 4 : position + 8], data[position + 8 : end - 4]
+            if zlib.crc32(kind + content) != int.from_bytes(data[end - 4 : end]):
+                return f"wrong checksum of the chunk at byte {position}"
+            if kind == b"IDAT":
+                pixels.decompress(content, _MOST_PIXELS)
+            if kind == b"IEND":
+                return ""
+            position = end
+    except zlib.error as error:
+        return f"invalid pixels: {error}"
+    return "no end"
+
+
 def _read_png(data: bytes) -> PictureHeader | None:
     if data[12:16] != b"IHDR" or len(data) < 24:
         return None
@@ -70,6 +91,9 @@ def _read_jpeg(data: bytes) -> PictureHeader | None:
             position += 2 + length
     return None
 
+
+# Bytes of pixels that are decompressed of one chunk: enough to find damage, whatever a file claims.
+_MOST_PIXELS: Final = 64 * 1024 * 1024
 
 # The Huffman table of both kinds of coefficients: one code of one bit, which means "zero".
 _NO_COEFFICIENT: Final = bytes([1, *[0] * 15, 0])

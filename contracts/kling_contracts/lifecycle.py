@@ -97,6 +97,8 @@ def _check_one(seen: TaskMessage, at: int, n: int | None, kind: ResultKind) -> I
         yield from _check_results(results, at, n, kind)
     if status is TaskStatus.FAILED and not (seen.task_status_msg or "").strip():
         yield LifecycleViolation("failed.message", at, "failed task has no task_status_msg")
+    if not status.terminal and seen.task_status_msg:
+        yield LifecycleViolation("running.message", at, f"task in status {status} has a task_status_msg")
     if status is TaskStatus.SUCCEED and seen.task_status_msg:
         yield LifecycleViolation("succeed.message", at, "succeeded task has a task_status_msg")
 

@@ -15,6 +15,7 @@ from kling_contracts.checks import (
     account_isolation,
     authentication,
     callbacks,
+    concurrency,
     external_ids,
     invalid_requests,
     lifecycle,
@@ -29,6 +30,8 @@ from kling_contracts.checks import (
     upgrade_offers,
     valid_requests,
 )
+from kling_contracts.checks.combined_requests import requests_of
+from kling_contracts.checks.field_pairs import Coverage, coverage
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.verify.known_deviations import Deviation
 from kling_contracts.verify.model import Check, Step, Suite
@@ -57,6 +60,7 @@ _CHECKS: Final = (
     lifecycle.checks,
     polling.checks,
     outcomes.checks,
+    concurrency.checks,
     result_images.checks,
     callbacks.checks,
     invalid_requests.callback_checks,
@@ -93,6 +97,12 @@ def steps_of(gateway: Gateway) -> tuple[Step, ...]:
     return tuple(sorted(found, key=lambda step: step.stage))
 
 
+def pairs_covered(gateway: Gateway) -> Coverage:
+    """The pairs of values of two fields that a run with every step covers."""
+    features = [request.features for request in requests_of(gateway)]
+    return coverage(gateway.main, invalid_requests.families_of(gateway), features)
+
+
 SUITE: Final = Suite(checks_of, steps_of)
 
 
@@ -109,12 +119,13 @@ def judge_recording(
     only: Sequence[str] = (),
     known: Sequence[Deviation] = (),
     gateways: Sequence[Gateway] = GATEWAYS,
+    strict: bool = False,
 ) -> Report:
     """Judge a recording without network access. Raises BadRecording, OSError.
 
     `only` (check ids or patterns) replaces the selection of the recorded run. `gateways` are the gateways
-    that the recording may name.
+    that the recording may name. `strict`: rules that no source settles count as well.
     """
     from kling_contracts.verify.recording import judge
 
-    return judge(path, SUITE, only=only, known=known, gateways=gateways)
+    return judge(path, SUITE, only=only, known=known, gateways=gateways, strict=strict)

@@ -21,7 +21,7 @@ class Origin(StrEnum):
     OFFICIAL = "official"  # Kling's own documentation
     RESELLER = "reseller"  # documentation of CometAPI (other pages) or of another reseller
     CAPTURED = "captured"  # seen in a published response of the live service
-    STANDARD = "standard"  # a standard of the web: HTTP, URLs, CORS
+    STANDARD = "standard"  # a standard of the web (HTTP, URLs, CORS), or a rule of safety
     ASSUMED = "assumed"  # not documented or captured; this project's choice
 
 
@@ -54,6 +54,11 @@ class Source:
     def confidence(self) -> Confidence:
         return _CONFIDENCE[self.origin]
 
+    @property
+    def assumed(self) -> bool:
+        """Whether no source settles it; such a rule does not decide the verdict on a server."""
+        return self.origin is Origin.ASSUMED
+
     def __str__(self) -> str:
         return f"{self.origin}: {self.reference}"
 
@@ -80,6 +85,8 @@ KLING_SLOTS: Final = Source(Origin.OFFICIAL, "Kling, concurrency rules")
 KLING_UPDATES: Final = Source(Origin.OFFICIAL, "Kling, API change log")
 KLING_LIVE: Final = Source(Origin.CAPTURED, "Kling answers, 2025-2026")
 HTTP_STANDARD: Final = Source(Origin.STANDARD, "RFC 9110, HTTP Semantics")
+URI: Final = Source(Origin.STANDARD, "RFC 3986, Uniform Resource Identifier")
+SAFETY: Final = Source(Origin.STANDARD, "safety of keys and money")
 ASSUMED: Final = Source(Origin.ASSUMED, "no source settles it")
 
 

@@ -67,6 +67,7 @@ COUNTEREXAMPLES: dict[str, tuple[list[TaskMessage], int | None, bool]] = {
     "time.order": ([seen("processing", -1)], None, False),
     "images.presence": ([seen("succeed", 9, images=())], None, False),
     "failed.message": ([seen("failed", 9, task_status_msg=None)], None, False),
+    "running.message": ([seen("processing", 1, task_status_msg="busy")], None, False),
     "succeed.message": ([seen("succeed", 9, task_status_msg="oh")], None, False),
     "images.count": ([seen("succeed", 9, images=TWO)], 3, False),
     "images.index": ([seen("succeed", 9, images=TWO[::-1])], 2, False),

@@ -73,6 +73,7 @@ def test_evidence_has_its_confidence() -> None:
         "official": "high",
         "captured": "high",
         "reseller": "medium",
+        "standard": "high",
         "assumed": "low",
     }
     assert str(Source(Origin.SEED, "a page")) == "seed: a page"

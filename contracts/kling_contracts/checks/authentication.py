@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
+from urllib.parse import quote
 
 from kling_contracts.checks.pagination import page_path
 from kling_contracts.checks.refusals import error_check
@@ -17,11 +18,13 @@ from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
-from kling_contracts.vocabulary import ASSUMED, KLING_AUTH, SEED
+from kling_contracts.vocabulary import HTTP_STANDARD, KLING_AUTH, SAFETY, SEED
 
 # Creates with an invalid body, which a server must not validate before the key.
 _BAD_CREATES: Final = ("invalid create", "broken create")
 _OPERATIONS: Final = ("create", "query", "list", *_BAD_CREATES)
+# Names of keys in query strings; RFC 6750 (section 2.3) names the first, and advises against it.
+_QUERY_NAMES: Final = ("access_token", "api_key", "key")
 _STEP: Final = "keys"
 # Mutations of a signed token that change only its signature.
 _OTHER_SIGNATURES: Final = frozenset(
@@ -59,13 +62,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="auth.first",
             sentence="the key is checked before the body",
-            source=ASSUMED,
+            source=SAFETY,
             judge=_judge_first,
         ),
         Check(
             id="auth.scheme_case",
             sentence="the scheme Bearer is case-insensitive",
-            source=ASSUMED,
+            source=HTTP_STANDARD,
             judge=_judge_scheme,
         ),
         error_check(
@@ -91,13 +94,18 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         found += [
             Check(
                 id=f"auth.token.{name}",
-                sentence=f"a token that {property_} is refused with {gateway.refusals[reasons[0]].code}",
+                sentence=f"a token that {property_} is refused with {_codes_of(gateway, reasons)}",
                 source=KLING_AUTH,
                 judge=_judge_token(name, {gateway.refusals[reason].code for reason in reasons}),
             )
             for name, property_, reasons in _TOKENS
         ]
     return tuple(found)
+
+
+def _codes_of(gateway: Gateway, reasons: Iterable[RefusalReason]) -> str:
+    codes = sorted({str(gateway.refusals[reason].code) for reason in reasons})
+    return " or ".join(codes)
 
 
 def steps(gateway: Gateway) -> tuple[Step, ...]:
@@ -165,6 +173,11 @@ def _send_mutated(session: Session) -> None:
             for operation in _OPERATIONS:
                 if operation != "list" or session.evidence.gateway.lists:
                     _operate(session, Probe(kind, operation, credential.name), credential)
+    if session.inbox is not None:  # a server on this machine; others might log the URL with the key
+        for name in _QUERY_NAMES:
+            target = f"{session.create_path}/{unknown_id(session)}?{name}={quote(session.keys.bearer())}"
+            probe = Probe(ProbeKind.NO_KEY, "query", f"the key as {name} in the query string")
+            session.send(probe, "GET", target, key=NO_CREDENTIAL)
     lower = session.keys.first
     for scheme in ("bearer", "BEARER"):
         values = tuple(f"{scheme} {value.partition(' ')[2]}" for value in lower.values)

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from kling_contracts.checks.histories import (
     deliveries_to,
@@ -28,11 +29,16 @@ from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.verify.session import Session
-from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SEED, TaskStatus
+from kling_contracts.vocabulary import ASSUMED, KLING_CALLBACK, SAFETY, SEED, TaskStatus
 
 # The most deliveries of one callback that was accepted; at-least-once delivery allows some repeats.
 _REPEATS: Final = 4
 _ORDER: Final = [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED, TaskStatus.FAILED]
+
+# Seconds that queries may be behind callbacks: a gateway may answer them from a copy that it refreshes.
+_LAG: Final = 5.0
+# Seconds between the clocks' readings that are no evidence.
+_TOLERANCE: Final = 0.05
 
 # Seconds to wait for callbacks, second attempts included, after the tasks have ended.
 PATIENCE: Final = 15.0
@@ -48,6 +54,12 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="each change of the status is posted to callback_url",
             source=SEED,
             judge=_judge_changes,
+        ),
+        Check(
+            id="callbacks.url",
+            sentence="a callback is posted to the whole callback_url, with its query",
+            source=SEED,
+            judge=_judge_url,
         ),
         Check(
             id="callbacks.bare",
@@ -94,7 +106,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="callbacks.no_key",
             sentence="no callback contains the key",
-            source=ASSUMED,
+            source=SAFETY,
             judge=judge_key,
         ),
     )
@@ -113,6 +125,8 @@ def _judge_changes(evidence: Evidence, context: CheckContext) -> None:
         if not all(isinstance(word, TaskStatus) for word in reported) or not is_consistent(history):
             continue
         missing = expected_statuses(history) - reported
+        if not missing and TaskStatus.PROCESSING not in expected_statuses(history) | reported:
+            continue  # nothing but the end was observed, so that a callback may be missing
         context.expect(
             not missing,
             f"no callback reported status {', '.join(sorted(missing))}",
@@ -120,6 +134,19 @@ def _judge_changes(evidence: Evidence, context: CheckContext) -> None:
             actual=", ".join(str(task.task_status) for _, task in received) or "no callback",
             shown=(history.created, *(each for each, _ in received)),
         )
+
+
+def _judge_url(evidence: Evidence, context: CheckContext) -> None:
+    for token, history in tasks_with_callbacks(evidence).items():
+        query = urlsplit(str(history.created.asked_object.get("callback_url"))).query
+        for delivery, _ in deliveries_to(evidence, token) if query else ():
+            context.expect(
+                delivery.query == query,
+                "a callback was posted to a URL without the query of callback_url",
+                expected=f"?{query}",
+                actual=f"?{delivery.query}" if delivery.query else "no query",
+                shown=(history.created, delivery),
+            )
 
 
 def _waited(evidence: Evidence) -> bool:
@@ -144,29 +171,45 @@ def _judge_order(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _judge_early(evidence: Evidence, context: CheckContext) -> None:
+    """Compare the arrival with the time of the change; queries may be behind, as caches of gateways are."""
     for token, history in tasks_with_callbacks(evidence).items():
         if not is_consistent(history) or not has_known_statuses(history):
             continue
         for delivery, task in deliveries_to(evidence, token):
             if task.task_id != history.id or task.task_status not in set(_ORDER):
                 continue
-            positions = (at for at, it in enumerate(history.reads) if _is_behind(it, delivery, task))
-            at = next(positions, None)
-            polls = () if at is None else history.reads[max(at - 1, 0) : at + 1]
+            shown = next((it for it in history.reads if it.task.task_status == task.task_status), None)
+            missing = _time_missing(history, delivery, shown) if shown else 0.0
+            context.expect(
+                missing <= 0,
+                f"a callback reported {task.task_status} {missing:.1f} s before the task changed",
+                expected="the callback after updated_at",
+                actual=shown.shown.shown if shown else "",
+                shown=(history.created, delivery, *([shown.shown] if shown else [])),
+            )
+            polls = [it for it in history.reads if _is_behind(it, delivery, task)]
             context.expect(
                 not polls,
-                f"a callback reported {task.task_status}, but a later query showed an earlier status",
+                f"a query {_LAG:.0f} s after the callback of {task.task_status} showed an earlier status",
                 expected=f"{task.task_status} in later queries",
-                actual=polls[-1].shown.shown if polls else "",
-                shown=(history.created, delivery, *(each.shown for each in polls)),
+                actual=polls[0].shown.shown if polls else "",
+                shown=(history.created, delivery, *(each.shown for each in polls[:1])),
             )
 
 
+def _time_missing(history: TaskHistory, delivery: Delivery, shown: Observation) -> float:
+    """The seconds by which a callback arrived before the change that a query showed; at most 0 if after."""
+    task = shown.task
+    created, changed = task.created_at or 0, task.updated_at or 0
+    tolerance = _TOLERANCE if created % 1000 or changed % 1000 else _TOLERANCE + 1
+    return (changed - created) / 1000 - (delivery.received_at - history.created.sent_at) - tolerance
+
+
 def _is_behind(read: Observation, delivery: Delivery, task: TaskMessage) -> bool:
-    """Whether a query that was sent after a callback had come shows an earlier state."""
+    """Whether a query that was sent long after a callback had come shows an earlier state."""
     sent_at = read.shown.sent_at if isinstance(read.shown, Exchange) else 0.0
     ranks = [_ORDER.index(TaskStatus(status)) for status in (read.task.task_status, task.task_status)]
-    return sent_at >= delivery.received_at and ranks[0] < ranks[1] and ranks[0] < 2
+    return sent_at >= delivery.received_at + _LAG and ranks[0] < ranks[1] and ranks[0] < 2
 
 
 def _judge_retry(evidence: Evidence, context: CheckContext) -> None:

@@ -34,6 +34,8 @@ CALLBACK: Final = "callback_url.url"
 RACERS: Final = 5
 # Properties of their own that the acceptance of an external id proves.
 _SPECIAL: Final[dict[str, str]] = {Label.REFUSED: FREE_AFTER_REFUSAL, Label.OTHER_CASE: EXACT}
+# The query of one callback URL, which a server must keep.
+_QUERY: Final = "?kc=1&text=a%20b"
 # No source settles whether 10 MB are decimal or binary; this size is legal either way.
 _LARGE: Final = 10_000_000
 
@@ -76,9 +78,8 @@ class ValidRequest:
             }
             features.append(Feature(about, f"external id {str(self.external)!r}", given))
         if self.callback and session.inbox is not None:
-            features.append(
-                Feature(CALLBACK, "a receiver", {"callback_url": session.inbox.url(self.callback)})
-            )
+            url = session.inbox.url(self.callback) + (_QUERY if self.callback == Label.PLAIN else "")
+            features.append(Feature(CALLBACK, "a receiver", {"callback_url": url}))
         return tuple(features)
 
 

@@ -66,7 +66,7 @@ def has_known_statuses(history: TaskHistory) -> bool:
 def token_of(history: TaskHistory) -> str:
     """The last segment of the callback URL of a create; empty if it has none."""
     url = history.created.asked_object.get("callback_url")
-    return url.rpartition("/")[2] if isinstance(url, str) else ""
+    return url.partition("?")[0].rpartition("/")[2] if isinstance(url, str) else ""
 
 
 def tasks_with_callbacks(evidence: Evidence) -> dict[str, TaskHistory]:

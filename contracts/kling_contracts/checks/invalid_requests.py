@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import groupby
+from typing import Final
 
+from kling_contracts.checks.field_pairs import again, combined_faults
 from kling_contracts.checks.histories import ended_as, task_of, tasks_with_callbacks
 from kling_contracts.checks.pagination import PAGE_SIZE, list_whole
-from kling_contracts.checks.refusals import any_validation_shape, error_check
+from kling_contracts.checks.refusals import any_validation_shape, error_check, error_message
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import Fault, faults
+from kling_contracts.verify.bodies import Fault
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, read_task
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
-from kling_contracts.verify.parts import EXTERNAL_ID, calls_back, has
+from kling_contracts.verify.parts import EXTERNAL_ID, calls_back, has, picture_list
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
-from kling_contracts.vocabulary import ASSUMED, TaskStatus
+from kling_contracts.vocabulary import KLING_LIVE, SAFETY, TaskStatus
 
-_REFUSAL_CHECKS = ("responses.*", "invalid_requests.*", "external_ids.free_after_refusal")
+# The position of the invalid element in the tag of a fault, and in a message.
+_ELEMENT: Final = re.compile(r"element (\d+)")
+_INDEX: Final = re.compile(r"\[(\d+)\]")
+_REFUSAL_CHECKS = ("errors.element", "responses.*", "invalid_requests.*", "external_ids.free_after_refusal")
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -42,7 +48,7 @@ def _rule_checks(gateway: Gateway) -> tuple[Check, ...]:
             source=family[0].rule.source,
             judge=_judge_family(family[0].rule.id, may_fail=family[0].rule.id in _may_fail(gateway.main)),
         )
-        for family in _families(gateway)
+        for family in families_of(gateway)
     )
 
 
@@ -63,25 +69,32 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
                     *_REFUSAL_CHECKS,
                 ),
             )
-            for family in _families(gateway)
+            for family in families_of(gateway)
         ),
         Step(
             name="refused: repeated",
             stage=Stage.REFUSED,
-            description="one request for each rule again, in random order: the order must not matter",
+            description="one request for each rule again, with other values of other fields, in random order",
             run=_send_again(gateway),
-            requests=len(_families(gateway)),
-            max_cost=max(images_in(family[0].body) for family in _families(gateway)),
+            requests=len(families_of(gateway)),
+            max_cost=max(images_in(family[0].body) for family in families_of(gateway)),
             checks=("refuses.*", *_REFUSAL_CHECKS),
         ),
     )
 
 
 @cache
-def _families(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
+def families_of(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
     """The faults by rule."""
-    ordered = sorted(faults(gateway.main), key=lambda fault: fault.rule.id)
+    ordered = sorted(combined_faults(gateway.main), key=lambda fault: fault.rule.id)
     return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
+
+
+@cache
+def _repeated(gateway: Gateway) -> list[Fault]:
+    """One fault of each rule, with other values of the other fields; not those of large bodies."""
+    found = again(gateway.main, families_of(gateway))
+    return [fault for fault in found if not fault.rule.id.endswith("max_bytes")]
 
 
 def _may_fail(operation: Operation) -> frozenset[str]:
@@ -118,10 +131,10 @@ def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
 def _send_again(gateway: Gateway) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         broken = {each.probe.about for each in session.evidence.of(ProbeKind.REFUSE) if each.accepted}
-        families = [family for family in _families(gateway) if family[0].rule.id not in broken]
-        again = [family[0] for family in families if not family[0].rule.id.endswith("max_bytes")]
-        session.random.shuffle(again)
-        for fault in again:
+        families = [family for family in families_of(gateway) if family[0].rule.id not in broken]
+        repeated = [it for it in _repeated(gateway) if it.rule.id in {each[0].rule.id for each in families}]
+        session.random.shuffle(repeated)
+        for fault in repeated:
             session.create(_probe(fault), _marked(session, fault))
 
     return run
@@ -178,6 +191,16 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
                 _refusals(unknown_model=True),
             )
         )
+    if picture_list(gateway.main) is not None:
+        found.append(
+            Check(
+                id="errors.element",
+                sentence="an error that gives the index of a list element gives that of the invalid one",
+                source=KLING_LIVE,
+                judge=_judge_element,
+                required=False,
+            )
+        )
     if has(gateway.main, EXTERNAL_ID):
         found.append(
             error_check(
@@ -186,9 +209,28 @@ def error_checks(gateway: Gateway) -> tuple[Check, ...]:
                 gateway,
                 [RefusalReason.DUPLICATE_ID],
                 lambda evidence: evidence.of(ProbeKind.DUPLICATE),
+                also=any_validation_shape(gateway),
             )
         )
     return tuple(found)
+
+
+def _judge_element(evidence: Evidence, context: CheckContext) -> None:
+    """Compare the indices in messages with the invalid elements; a server may count from 0 or from 1."""
+    named: list[tuple[Exchange, int, int]] = []
+    for exchange in refused(evidence):
+        element, shown = _ELEMENT.match(exchange.probe.tag), _INDEX.search(error_message(exchange))
+        if element and shown:
+            named.append((exchange, int(element[1]), int(shown[1])))
+    first = min((0, 1), key=lambda first: sum(index != at + first for _, at, index in named))
+    for exchange, at, index in named:
+        context.expect(
+            index == at + first,
+            f"the error for element {at} names another one",
+            expected=f"[{at + first}]",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
 
 
 def _refusals(*, unknown_model: bool) -> Callable[[Evidence], Iterator[Exchange]]:
@@ -209,7 +251,7 @@ def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="invalid_requests.no_task",
             sentence="a refused request creates no task",
-            source=ASSUMED,
+            source=SAFETY,
             judge=_judge_nothing,
         ),
     )
@@ -225,7 +267,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="the list before anything is created",
             run=list_whole(ProbeKind.LIST_BEFORE),
             requests=1,
-            checks=("invalid_requests.no_task", "responses.*"),
+            checks=("invalid_requests.no_task", "lists.one_task", "responses.*"),
         ),
         Step(
             name="lists: after the refusals",
@@ -233,7 +275,7 @@ def _list_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="the list after the invalid requests were refused",
             run=list_whole(ProbeKind.LIST_AFTER),
             requests=1,
-            checks=("invalid_requests.no_task", "responses.*"),
+            checks=("invalid_requests.no_task", "lists.one_task", "responses.*"),
         ),
     )
 
@@ -264,7 +306,7 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="invalid_requests.no_callback",
             sentence="a refused request causes no callback",
-            source=ASSUMED,
+            source=SAFETY,
             judge=_judge_callbacks,
         ),
     )

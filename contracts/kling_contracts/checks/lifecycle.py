@@ -6,14 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final, cast
 
-from kling_contracts.checks.histories import ended, judged_observations, violations_of
+from kling_contracts.checks.histories import (
+    duration_of,
+    ended,
+    ended_as,
+    judged_observations,
+    violations_of,
+)
 from kling_contracts.checks.polling import is_unpolled, stuck_after
 from kling_contracts.gateways import Gateway
 from kling_contracts.lifecycle import LifecycleViolation
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect
 from kling_contracts.verify import parts
-from kling_contracts.verify.evidence import Evidence, TaskHistory
+from kling_contracts.verify.evidence import Evidence, Observation, TaskHistory
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Shown
 from kling_contracts.verify.probes import ProbeKind
@@ -29,6 +35,9 @@ from kling_contracts.vocabulary import (
 
 # A state observed for longer than this, in seconds, changed later than one tick of the server's clock.
 _MOMENT: Final = 0.1
+
+# The number of closely polled tasks that never showed a status, which is no accident.
+_ENOUGH: Final = 2
 
 # Rules that other rules imply: an updated_at before created_at is also before the one of the create.
 _UNLESS: Final[Mapping[str, tuple[str, ...]]] = {"time.decreasing": ("lifecycle.time.order",)}
@@ -48,6 +57,7 @@ RULES: Final[Mapping[str, tuple[str, Source]]] = {
     "images.distinct": ("every {result} of a task has a different URL", KLING_PAGE),
     "images.absolute": ("result URLs are absolute", KLING_PAGE),
     "failed.message": ("a failed task has a reason in task_status_msg", KLING_LIVE),
+    "running.message": ("a task that has not ended has no failure reason in task_status_msg", KLING_LIVE),
     "succeed.message": ("a task that has succeeded has no failure reason in task_status_msg", KLING_LIVE),
     "state.absorbing": ("the status of an ended task never changes", SEED),
     "state.order": ("a status never returns to an earlier one", SEED),
@@ -62,8 +72,15 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
         source=KLING_LIVE,
         judge=_judge_moves,
     )
+    processing = Check(
+        id="lifecycle.processing",
+        sentence="a task is shown in status processing before it succeeds",
+        source=SEED,
+        judge=_judge_processing,
+        unless=("lifecycle.status.word", "lifecycle.state.order"),
+    )
     return (
-        *(() if gateway.main.synchronous else (moves,)),
+        *(() if gateway.main.synchronous else (moves, processing)),
         Check(
             id="lifecycle.images.own",
             sentence="no two tasks share a result URL",
@@ -78,6 +95,36 @@ def _life_checks(gateway: Gateway) -> tuple[Check, ...]:
             unless=("lifecycle.status.word",),
         ),
     )
+
+
+def _judge_processing(evidence: Evidence, context: CheckContext) -> None:
+    """Judge tasks whose queries left little time for the status; one that shows it is enough."""
+    histories = [each for each in evidence.histories() if ended_as(each, TaskStatus.SUCCEED)]
+    callbacks = {it.task.task_status for it in evidence.deliveries if it.task is not None}
+    shown = {observation.task.task_status for each in histories for observation in each.reads}
+    if TaskStatus.PROCESSING in shown | callbacks:
+        context.expect(True, "", expected="", actual="", shown=())
+        return
+    pairs = [pair for pair in map(_end_of_submitted, histories) if pair]
+    if len(pairs) >= _ENOUGH:
+        history, before, after = pairs[0]
+        context.expect(
+            False,
+            f"{len(pairs)} tasks were polled closely, and none was shown in status processing",
+            expected="submitted, processing, succeed",
+            actual="submitted, succeed",
+            shown=(history.created, before.shown, after.shown),
+        )
+
+
+def _end_of_submitted(history: TaskHistory) -> tuple[TaskHistory, Observation, Observation] | None:
+    """The queries before and after the end, if at most half of the task's duration lies between them."""
+    duration = duration_of(history)
+    for before, after in pairwise(history.reads):
+        if after is history.end and before.task.task_status == TaskStatus.SUBMITTED:
+            unseen = after.at - cast("Exchange", before.shown).sent_at
+            return (history, before, after) if duration and unseen <= duration / 2 else None
+    return None
 
 
 def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
@@ -237,6 +284,8 @@ def _applies(rule: str, operation: Operation) -> bool:
         return operation.result.drawn
     if rule == "images.count":
         return parts.counts(operation)
+    if rule == "running.message" and operation.synchronous:
+        return False
     return rule != "failed.message" or can_fail(operation)
 
 
@@ -277,6 +326,8 @@ def _is_applicable(rule: str, history: TaskHistory) -> bool:
         return any(each.task.results_of(history.kind) for each in seen)
     if rule.startswith("failed."):
         return TaskStatus.FAILED in statuses
+    if rule.startswith("running."):
+        return any(isinstance(status, TaskStatus) and not status.terminal for status in statuses)
     if rule.startswith("succeed."):
         return TaskStatus.SUCCEED in statuses
     if rule in ("state.absorbing", "state.stable"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from kling_contracts.checks.refusals import any_validation_shape, error_check
-from kling_contracts.gateways import Gateway, RefusalReason
+from kling_contracts.checks.refusals import any_validation_shape, error_check, wraps
+from kling_contracts.gateways import ErrorShape, Gateway, Refusal, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, minimal
 from kling_contracts.verify.evidence import Evidence
@@ -14,7 +14,7 @@ from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import smallest_cost
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session, encode
-from kling_contracts.vocabulary import ASSUMED
+from kling_contracts.vocabulary import ASSUMED, COMET_LIVE, SEED
 
 # A lenient reader might find a number or a prompt in some of them, and nothing in the others.
 BODIES: Final[dict[str, bytes]] = {
@@ -38,6 +38,12 @@ BODIES: Final[dict[str, bytes]] = {
 }
 
 
+# Captured on another route of CometAPI.
+_CAPTURED: Final = Refusal(500, ErrorShape.COMET, "invalid_request", "{message}", COMET_LIVE)
+# The subject of probes with an extension of JSON.
+EXTENDED: Final = "extension"
+
+
 def _stake(operation: Operation) -> int:
     """The number of results that a lenient server could create from one of these bodies: 0 or 1."""
     lenient: tuple[Body, ...] = ({}, {"n": 1}, {"prompt": "a boat"})
@@ -48,13 +54,20 @@ def mutated_bodies(operation: Operation) -> dict[str, bytes]:
     """Valid requests with one JSON error; a lenient reader would create a task."""
     good = encode(minimal(operation))
     return {
+        "a request without its last brace": good[:-1],
+        "a request in a list": b"[" + good + b"]",
+        "a request in a text": encode(good.decode()),
+    }
+
+
+def extended_bodies(operation: Operation) -> dict[str, bytes]:
+    """Valid requests with an extension of JSON, which RFC 8259 (section 9) allows a parser to accept."""
+    good = encode(minimal(operation))
+    return {
         "a request and trailing text": good + b" x",
         "a request twice": good + good,
         "a request with a trailing comma": good[:-1] + b",}",
         "a request with NaN": good[:-1] + b', "x_unknown": NaN}',
-        "a request without its last brace": good[:-1],
-        "a request in a list": b"[" + good + b"]",
-        "a request in a text": encode(good.decode()),
         "a request with a comment": good[:-1] + b" /* all */}",
         "a request with invalid UTF-8": good[:-1] + b', "prompt": "\xff\xfe"}',
     }
@@ -65,8 +78,14 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="malformed_bodies.refused",
             sentence="a body that is not a JSON object is refused",
+            source=SEED,
+            judge=_judge(extended=False),
+        ),
+        Check(
+            id="malformed_bodies.extensions",
+            sentence="a body with an extension of JSON, such as a comment, is refused",
             source=ASSUMED,
-            judge=_judge,
+            judge=_judge(extended=True),
         ),
         error_check(
             "errors.bad_json",
@@ -74,7 +93,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             gateway,
             [RefusalReason.BAD_JSON],
             lambda evidence: evidence.of(ProbeKind.MALFORMED),
-            also=any_validation_shape(gateway),
+            also=(*any_validation_shape(gateway), *((_CAPTURED,) if wraps(gateway) else ())),
         ),
     )
 
@@ -100,6 +119,15 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             max_cost=smallest_cost(gateway.main),
             checks=("malformed_bodies.*", "errors.bad_json", "responses.*"),
         ),
+        Step(
+            name="extensions of JSON",
+            stage=Stage.REFUSED,
+            description="valid create requests with an extension of JSON",
+            run=_send_extended,
+            requests=len(extended_bodies(gateway.main)),
+            max_cost=smallest_cost(gateway.main),
+            checks=("malformed_bodies.extensions", "errors.bad_json", "responses.*"),
+        ),
     )
 
 
@@ -114,20 +142,29 @@ def _send_mutated(session: Session) -> None:
     _send(session, mutated_bodies(session.operation), smallest_cost(session.operation))
 
 
-def _send(session: Session, bodies: Mapping[str, bytes], stake: int) -> None:
+def _send_extended(session: Session) -> None:
+    if any(exchange.accepted for exchange in session.evidence.of(ProbeKind.MALFORMED)):
+        return
+    _send(session, extended_bodies(session.operation), smallest_cost(session.operation), EXTENDED)
+
+
+def _send(session: Session, bodies: Mapping[str, bytes], stake: int, about: str = "body") -> None:
     """Send the bodies in turn until one is accepted."""
     for tag, body in bodies.items():
-        probe = Probe(ProbeKind.MALFORMED, "body", tag)
+        probe = Probe(ProbeKind.MALFORMED, about, tag)
         if session.send(probe, "POST", session.create_path, body=body, images=stake).accepted:
             return
 
 
-def _judge(evidence: Evidence, context: CheckContext) -> None:
-    for exchange in evidence.of(ProbeKind.MALFORMED):
-        context.expect(
-            not exchange.accepted,
-            f"a malformed body was accepted: {exchange.probe.tag}",
-            expected="a refusal",
-            actual=exchange.shown,
-            shown=(exchange,),
-        )
+def _judge(*, extended: bool) -> Callable[[Evidence, CheckContext], None]:
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        for exchange in evidence.of(ProbeKind.MALFORMED, EXTENDED if extended else "body"):
+            context.expect(
+                not exchange.accepted,
+                f"a malformed body was accepted: {exchange.probe.tag}",
+                expected="a refusal",
+                actual=exchange.shown,
+                shown=(exchange,),
+            )
+
+    return judge

@@ -11,7 +11,7 @@ from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext
-from kling_contracts.vocabulary import ASSUMED, SEED, ResultKind
+from kling_contracts.vocabulary import SEED, ResultKind
 
 _SKEW: Final = 600.0
 
@@ -35,7 +35,7 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="lifecycle.clock",
             sentence="created_at is the time of the create request",
-            source=ASSUMED,
+            source=SEED,
             judge=_judge_clock,
         ),
         Check(

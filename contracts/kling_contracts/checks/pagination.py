@@ -14,7 +14,7 @@ from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import Session
-from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM
+from kling_contracts.vocabulary import ASSUMED, DEFAULT_PAGE_SIZE, KLING_PAGE, PAGE_SIZE_MAXIMUM, SAFETY
 
 # The largest page; a longer list is not read completely.
 PAGE_SIZE: Final = PAGE_SIZE_MAXIMUM.value
@@ -52,6 +52,12 @@ def _list_checks(gateway: Gateway) -> tuple[Check, ...]:
             sentence="a list contains every created task",
             source=KLING_PAGE,
             judge=_judge_complete,
+        ),
+        Check(
+            id="lists.one_task",
+            sentence="a create makes exactly one task",
+            source=SAFETY,
+            judge=_judge_one,
         ),
         Check(
             id="lists.entry_is_query",
@@ -171,6 +177,25 @@ def _judge_complete(evidence: Evidence, context: CheckContext) -> None:
                     actual=f"{len(listed)} other tasks",
                     shown=(history.created, exchange),
                 )
+
+
+def _judge_one(evidence: Evidence, context: CheckContext) -> None:
+    """Compare the list at the end with the tasks of the run; `invalid_requests.no_task` has the refusals."""
+    before, whole = next(evidence.of(ProbeKind.LIST_BEFORE), None), next(evidence.of(ProbeKind.LIST), None)
+    created = [each.created for each in evidence.histories() if each.created.credential == "first"]
+    if before is None or whole is None or not created or len(whole.listed) >= PAGE_SIZE:
+        return
+    known = {history.id for history in evidence.histories()}
+    for exchange in (before, *evidence.of(ProbeKind.LIST_AFTER)):
+        known |= {task.task_id for task in exchange.listed}
+    new = [task.task_id for task in whole.listed if task.task_id not in known]
+    context.expect(
+        not new,
+        f"{len(created)} creates made {len(created) + len(new)} tasks",
+        expected=f"{len(created)} tasks",
+        actual=f"also {', '.join(new[:3])}",
+        shown=(before, created[-1], whole),
+    )
 
 
 def _judge_entries(evidence: Evidence, context: CheckContext) -> None:

@@ -50,6 +50,7 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
         "polling.*",
         "result_images.*",
         "callbacks.*",
+        "concurrency.*",
         "lists.*",
         "external_ids.echoed",
         "outcomes.*",

@@ -38,11 +38,12 @@ def error_check(  # noqa: PLR0913 -- the parts of a check
 
 def any_validation_shape(gateway: Gateway) -> Iterable[Refusal]:
     """Other accepted refusals of a violation: no source settles the shape that CometAPI uses."""
-    return (
-        ()
-        if gateway.refusals[RefusalReason.BAD_KEY].shape is ErrorShape.KLING
-        else VALIDATION_SHAPES.values()
-    )
+    return VALIDATION_SHAPES.values() if wraps(gateway) else ()
+
+
+def wraps(gateway: Gateway) -> bool:
+    """Whether a gateway stands before the service, so that some of its answers have other shapes."""
+    return gateway.refusals[RefusalReason.BAD_KEY].shape is not ErrorShape.KLING
 
 
 def _judge(pick: Pick, wanted: tuple[Refusal, ...]) -> Callable[[Evidence, CheckContext], None]:
@@ -95,7 +96,7 @@ def _fits(exchange: Exchange, refusal: Refusal) -> bool:
 
 def _is_complete(exchange: Exchange) -> bool:
     """Whether an error has the rest of its shape: a type in CometAPI's, no data in the others."""
-    body = exchange.json_object
+    body = exchange.error_object
     if exchange.error_shape is ErrorShape.COMET:
         kind = cast("dict[str, object]", body["error"]).get("type")
         return isinstance(kind, str) and bool(kind)

@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
+from kling_contracts.checks.refusals import wraps
 from kling_contracts.gateways import ErrorShape, Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import MARKS, Exchange, Headers
 from kling_contracts.verify.model import Check, CheckContext
 from kling_contracts.verify.probes import ProbeKind
-from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SEED, SUCCESS_MESSAGE, Fact
+from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SAFETY, SEED, SUCCESS_MESSAGE, Fact
 
 # Answers that are not of the API: the health endpoint, and images.
 NO_API: Final = frozenset({ProbeKind.HEALTH, ProbeKind.PICTURE, ProbeKind.PICTURE_AGAIN})
+
+# Requests for paths and methods of no route: the live services answer with HTML pages.
+_OFF_THE_API: Final = frozenset({ProbeKind.METHOD, ProbeKind.PATH, ProbeKind.ODD_ID})
 
 # An error that repeats this many characters of a string of the request repeats too much.
 _ECHO: Final = 500
@@ -48,7 +52,7 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="responses.json",
-            sentence="every answer is a JSON object with Content-Type application/json",
+            sentence="every answer of a route of the API is a JSON object with Content-Type application/json",
             source=SEED,
             judge=judge_each(
                 _is_json,
@@ -76,7 +80,11 @@ def _envelope_checks(gateway: Gateway) -> tuple[Check, ...]:
             id="responses.request_id",
             sentence="answers in Kling's envelope have a request_id",
             source=SEED,
-            judge=judge_each(_has_request_id, "an answer has no request_id", "request_id, a string"),
+            judge=judge_each(
+                _has_request_id(created=not wraps(gateway)),
+                "an answer has no request_id",
+                "request_id, a string",
+            ),
         ),
         Check(
             id="responses.request_id_unique",
@@ -145,10 +153,13 @@ def _judge_always(evidence: Evidence, context: CheckContext) -> None:
 
 def _no_server_error(exchange: Exchange) -> bool:
     named = exchange.status == 503 and exchange.error_code == "model_not_found"
-    return exchange.status < 500 or named
+    malformed = exchange.probe.kind == ProbeKind.MALFORMED and exchange.is_captured_refusal
+    return exchange.status < 500 or named or malformed
 
 
 def _is_json(exchange: Exchange) -> bool | None:
+    if exchange.probe.kind in _OFF_THE_API:
+        return None
     if exchange.status >= 500 and exchange.error_code != "model_not_found":
         return None
     return exchange.content_type == "application/json" and isinstance(exchange.json, dict)
@@ -167,19 +178,28 @@ def _error_status(exchange: Exchange) -> bool | None:
     return exchange.status >= 400 if exchange.is_error else None
 
 
-def _has_request_id(exchange: Exchange) -> bool | None:
-    if exchange.error_shape not in (None, ErrorShape.KLING) or not isinstance(exchange.json, dict):
-        return None
-    if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
-        return None
-    request_id = exchange.json_object.get("request_id")
-    return isinstance(request_id, str) and bool(request_id)
+def _has_request_id(*, created: bool) -> Callable[[Exchange], bool | None]:
+    """`created`: answers with a new task need one as well. Five captured ones of CometAPI lack it."""
+
+    def has(exchange: Exchange) -> bool | None:
+        if exchange.error_shape not in (None, ErrorShape.KLING) or not isinstance(exchange.json, dict):
+            return None
+        if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
+            return None
+        request_id = exchange.error_object.get("request_id")
+        if request_id is None and exchange.method == "POST" and exchange.task and not created:
+            return None
+        return isinstance(request_id, str) and bool(request_id)
+
+    return has
 
 
 def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
     seen: dict[str, Exchange] = {}
     for exchange in _api(evidence):
-        request_id = exchange.json_object.get("request_id")
+        request_id = exchange.error_object.get("request_id")
+        if exchange.task is not None and request_id == exchange.task.task_id:
+            continue  # a published answer of CometAPI has the task id there
         if isinstance(request_id, str) and request_id:
             first = seen.setdefault(request_id, exchange)
             context.expect(
@@ -196,13 +216,13 @@ def _leak_checks(gateway: Gateway) -> tuple[Check, ...]:
         Check(
             id="responses.no_key",
             sentence="no answer contains the key of the request",
-            source=ASSUMED,
+            source=SAFETY,
             judge=judge_each(_no_key, "an answer contains the key", "no key in headers or body"),
         ),
         Check(
             id="responses.no_internals",
             sentence="no answer discloses internals of the server, such as a traceback",
-            source=ASSUMED,
+            source=SAFETY,
             judge=judge_each(
                 _no_internals, "an answer discloses internals of the server", "a message for the caller"
             ),

@@ -15,7 +15,7 @@ from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.session import KEPT_END, Session
-from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, ResultKind, TaskStatus
+from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD, KLING_PAGE, SEED, ResultKind, TaskStatus
 
 _TOLERANCE: Final = 0.03
 # image/jpg is not registered, but common.
@@ -55,7 +55,7 @@ def _of_pictures(operation: Operation) -> tuple[Check, ...]:
         Check(
             id="result_images.content_type",
             sentence="the Content-Type of a result matches its image format",
-            source=ASSUMED,
+            source=HTTP_STANDARD,
             judge=_judge_type,
         ),
     )
@@ -75,7 +75,7 @@ def _of_media(kind: ResultKind) -> tuple[Check, ...]:
         Check(
             id="result_images.content_type",
             sentence=f"the Content-Type of a result is {one}/...",
-            source=ASSUMED,
+            source=HTTP_STANDARD,
             judge=_judge_media_type(one),
             required=False,
         ),
@@ -125,7 +125,7 @@ def _judge_download(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.exchanges:
         if exchange.probe.kind == ProbeKind.PICTURE:
             context.expect(
-                exchange.status == 200 and _is_whole(exchange.answer),
+                exchange.status == 200 and _is_whole(exchange.answer) and not exchange.damage,
                 "a result URL does not return an image",
                 expected="200 and a PNG or JPEG",
                 actual=_shown(exchange),
@@ -217,4 +217,5 @@ def _is_whole(picture: bytes) -> bool:
 
 
 def _shown(exchange: Exchange) -> str:
-    return f"{exchange.status} {exchange.content_type or 'no content type'}, {exchange.size} bytes"
+    damage = f", {exchange.damage}" if exchange.damage else ""
+    return f"{exchange.status} {exchange.content_type or 'no content type'}, {exchange.size} bytes{damage}"

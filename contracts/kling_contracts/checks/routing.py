@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
 from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, error_message, expect_refusal
-from kling_contracts.gateways import Gateway, RefusalReason
+from kling_contracts.gateways import ErrorShape, Gateway, RefusalReason
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
-from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, SEED
+from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD, KLING_ERRORS, KLING_LIVE, SEED, URI, Source
 
 _PLAIN: Final = ("878106242831892487", "0", "-1", "1" * 40, "no-such-task", "CjMT7WdSwWcAAAAAALvB3g")
 _ODD: Final = (
@@ -33,9 +34,15 @@ def path_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (
         Check(
             id="errors.wrong_method",
-            sentence="a wrong method is refused with 404, or with 405 and the allowed methods in Allow",
-            source=gateway.refusals[RefusalReason.WRONG_METHOD].source,
+            sentence="a wrong method is refused with 404 or 405",
+            source=_source_of_method(gateway),
             judge=_judge_method,
+        ),
+        Check(
+            id="errors.allow",
+            sentence="a 405 lists the allowed methods in Allow",
+            source=HTTP_STANDARD,
+            judge=_judge_allow,
         ),
         Check(
             id="errors.unknown_path",
@@ -46,6 +53,12 @@ def path_checks(gateway: Gateway) -> tuple[Check, ...]:
     )
 
 
+def _source_of_method(gateway: Gateway) -> Source:
+    """Kling's table of errors has a row for a wrong method; no source settles it for other gateways."""
+    refusal = gateway.refusals[RefusalReason.WRONG_METHOD]
+    return KLING_ERRORS if refusal.shape is ErrorShape.KLING else refusal.source
+
+
 def path_steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         Step(
@@ -54,7 +67,7 @@ def path_steps(gateway: Gateway) -> tuple[Step, ...]:
             description="methods and paths that do not exist",
             run=_send_unrouted,
             requests=8,
-            checks=("errors.wrong_method", "errors.unknown_path", "responses.*"),
+            checks=("errors.wrong_method", "errors.allow", "errors.unknown_path", "responses.*"),
         ),
     )
 
@@ -81,14 +94,24 @@ def _send_unrouted(session: Session) -> None:
 
 def _judge_method(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.METHOD):
+        context.expect(
+            exchange.status in (404, 405) and _has_api_error_shape(exchange),
+            f"{exchange.probe.tag} was not refused as a wrong method",
+            expected="404 or 405, and an error in a shape of the API",
+            actual=exchange.shown,
+            shown=(exchange,),
+        )
+
+
+def _judge_allow(evidence: Evidence, context: CheckContext) -> None:
+    refused = [exchange for exchange in evidence.of(ProbeKind.METHOD) if exchange.status >= 400]
+    for exchange in refused:
         right = "POST" if exchange.probe.about == "create" else "GET"
         allowed = {word.strip() for word in (exchange.header("allow") or "").split(",") if word.strip()}
-        listed = right in allowed and exchange.method not in allowed
-        refused = exchange.status == 404 or (exchange.status == 405 and listed)
         context.expect(
-            refused and _has_api_error_shape(exchange),
-            f"{exchange.probe.tag} was not refused as a wrong method",
-            expected=f"404, or 405 with Allow: {right}; an error in a shape of the API",
+            exchange.status != 405 or (right in allowed and exchange.method not in allowed),
+            f"a 405 for {exchange.probe.tag} does not list the allowed methods",
+            expected=f"Allow: {right}",
             actual=f"{exchange.shown}; Allow: {', '.join(sorted(allowed)) or 'none'}",
             shown=(exchange,),
         )
@@ -108,10 +131,14 @@ def _judge_path(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _has_api_error_shape(exchange: Exchange) -> bool:
-    """Whether an error has an error shape of the API and a message; true for a body that is not JSON."""
+    """Whether an error has an error shape of the API and a message; true for a body that is not JSON.
+
+    CometAPI has answered `{"code": null, "message": "404"}` for a route that it did not offer.
+    """
     if not isinstance(exchange.json, dict):
         return True
-    return exchange.error_shape is not None and bool(error_message(exchange))
+    shaped = exchange.error_shape is not None or exchange.json_object.get("code", 0) is None
+    return shaped and bool(error_message(exchange))
 
 
 def unknown_id_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -174,9 +201,15 @@ def near_id_checks(gateway: Gateway) -> tuple[Check, ...]:
         ),
         Check(
             id="routing.equivalent_urls",
-            sentence="a task is found with percent-encoded characters in its id, and with a query string",
+            sentence="a task is found with percent-encoded characters in its id",
+            source=URI,
+            judge=_judge_same(with_query=False),
+        ),
+        Check(
+            id="routing.query_string",
+            sentence="a task is found with an unknown parameter in the query string",
             source=ASSUMED,
-            judge=_judge_same,
+            judge=_judge_same(with_query=True),
         ),
     )
 
@@ -190,7 +223,7 @@ def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
             "and for equivalent URLs of that id",
             run=_send_near,
             requests=11,
-            checks=("routing.near_ids", "routing.equivalent_urls", "responses.*"),
+            checks=("routing.near_ids", "routing.equivalent_urls", "routing.query_string", "responses.*"),
         ),
     )
 
@@ -232,18 +265,23 @@ def _judge_near(evidence: Evidence, context: CheckContext) -> None:
         )
 
 
-def _judge_same(evidence: Evidence, context: CheckContext) -> None:
-    forms = list(evidence.of(ProbeKind.SAME_ID))
-    plain = next((each for each in forms if each.probe.tag == each.probe.about and _shows_task(each)), None)
-    for exchange in forms if plain else ():
-        if exchange.status < 500:
-            context.expect(
-                _shows_task(exchange),
-                f"a task was not found as {exchange.probe.tag}",
-                expected=f"the task {exchange.probe.about}",
-                actual=exchange.shown,
-                shown=(*([plain] if plain else []), exchange),
-            )
+def _judge_same(*, with_query: bool) -> Callable[[Evidence, CheckContext], None]:
+    """A judge of the equivalent URLs of a task, if the plain URL shows it."""
+
+    def judge(evidence: Evidence, context: CheckContext) -> None:
+        forms = list(evidence.of(ProbeKind.SAME_ID))
+        plain = next((it for it in forms if it.probe.tag == it.probe.about and _shows_task(it)), None)
+        for exchange in forms if plain else ():
+            if exchange is not plain and exchange.status < 500 and ("?" in exchange.probe.tag) is with_query:
+                context.expect(
+                    _shows_task(exchange),
+                    f"a task was not found as {exchange.probe.tag}",
+                    expected=f"the task {exchange.probe.about}",
+                    actual=exchange.shown,
+                    shown=(*([plain] if plain else []), exchange),
+                )
+
+    return judge
 
 
 def _shows_task(exchange: Exchange) -> bool:

@@ -40,6 +40,7 @@ CREATE_CHECKS: Final = (
     "invalid_requests.no_callback",
     "responses.*",
     "callbacks.*",
+    "concurrency.*",
     "external_ids.*",
     "lifecycle.*",
     "lists.*",
@@ -183,7 +184,10 @@ def _about_a_field(operation: Operation, about: str) -> tuple[str, Source]:
             return "every number of subjects within the limits is accepted", source
         case _:
             rule = operation.rules[about]
-    return f"a request up to the limit is accepted: {rule.sentence}", rule.source
+    # A documented field is accepted, even if its limit is assumed.
+    given = next((field.source for field in operation.fields if field.name == name), rule.source)
+    source = given if rule.source.assumed else rule.source
+    return f"a request up to the limit is accepted: {rule.sentence}", source
 
 
 def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
@@ -222,7 +226,7 @@ def _causes(evidence: Evidence, whole: Exchange) -> list[Exchange]:
     part: Probe | None = None
     for exchange in evidence.exchanges[whole.number + 1 :]:
         kind = exchange.probe.kind
-        if exchange.probe == whole.probe:
+        if exchange.probe == whole.probe or kind in (ProbeKind.BUSY, ProbeKind.POLL):
             continue
         if kind not in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY):
             break

@@ -14,7 +14,7 @@ from kling_contracts.cli.output import PROGRAM, complain, reader_gone, write
 
 _EXAMPLES: Final = """\
 examples:
-  kling-contracts verify --base-url http://127.0.0.1:8000 --api-key sk-mock --max-tasks 20
+  kling-contracts verify --base-url http://127.0.0.1:8000 --api-key sk-mock --max-images 20
   kling-contracts judge run.jsonl --report html=report.html
   kling-contracts explain refuses.prompt.max_length
   kling-contracts openapi --gateway kling > openapi-kling.json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +16,7 @@ from kling_contracts.suggestions import did_you_mean
 if TYPE_CHECKING:
     from kling_contracts.gateways import Gateway
     from kling_contracts.verify.model import Check
+    from kling_contracts.vocabulary import Source
 
 
 def add(commands: Any) -> None:
@@ -55,27 +56,25 @@ def run(given: argparse.Namespace) -> int:
         found, given.id = some, None
     if given.id is None:
         write(
-            json.dumps([_as_json(*each) for each in found.values()], indent=2) + "\n"
+            json.dumps([_as_json(each) for each in found.values()], indent=2) + "\n"
             if given.json
             else _list(found)
         )
         return 0
-    check, gateways = found[given.id]
-    text = (
-        json.dumps(_as_json(check, gateways), indent=2) if given.json else "\n".join(_lines(check, gateways))
-    )
+    checks = found[given.id]
+    text = json.dumps(_as_json(checks), indent=2) if given.json else "\n".join(_lines(checks))
     write(text + "\n")
     return 0
 
 
-def _all(operation: str | None) -> dict[str, tuple[Check, list[Gateway]]]:
-    """Every check of an operation by its id, with the gateways that it applies to. Raises UsageError."""
+def _all(operation: str | None) -> dict[str, dict[Gateway, Check]]:
+    """Every check of an operation by its id, for each gateway that it applies to. Raises UsageError."""
     from kling_contracts.registry import checks_of
 
-    found: dict[str, tuple[Check, list[Gateway]]] = {}
+    found: dict[str, dict[Gateway, Check]] = {}
     for gateway in _targets(operation):
         for check in checks_of(gateway):
-            found.setdefault(check.id, (check, []))[1].append(gateway)
+            found.setdefault(check.id, {})[gateway] = check
     return found
 
 
@@ -92,7 +91,7 @@ def _targets(name: str | None) -> list[Gateway]:
     return [gateway.focused(each) for gateway, each in offered]
 
 
-def _list(found: dict[str, tuple[Check, list[Gateway]]]) -> str:
+def _list(found: dict[str, dict[Gateway, Check]]) -> str:
     from kling_contracts.verify.reports.wording import title_of
 
     lines: list[str] = []
@@ -101,7 +100,7 @@ def _list(found: dict[str, tuple[Check, list[Gateway]]]) -> str:
         if check_id.partition(".")[0] != group:
             group = check_id.partition(".")[0]
             lines += ["", f"{title_of(group)} ({group})"]
-        lines.append(f"  {check_id}  {found[check_id][0].sentence}")
+        lines.append(f"  {check_id}  {next(iter(found[check_id].values())).sentence}")
     return "\n".join(lines[1:]) + "\n"
 
 
@@ -120,7 +119,8 @@ def _flags(check: Check, gateway: Gateway) -> str:
 
     covering = [step for step in steps_of(gateway) if step.covers(check.id)]
     images = images_wanted(covering)
-    flags = f" --max-tasks {images}" if images else ""
+    flags = f" --max-images {images}" if images else ""
+    flags += " --strict" if check.source.assumed else ""
     # A requirement that all its steps share is a requirement of the check.
     requires = (
         frozenset[Requirement].intersection(*(step.requires for step in covering))
@@ -132,11 +132,19 @@ def _flags(check: Check, gateway: Gateway) -> str:
     return flags + (" --second-api-key KEY2" if second else "")
 
 
-def _lines(check: Check, gateways: list[Gateway]) -> Iterator[str]:
+def _lines(checks: Mapping[Gateway, Check]) -> Iterator[str]:
+    gateways, check = list(checks), next(iter(checks.values()))
     yield f"{check.id}: {check.sentence}"
     yield ""
-    yield f"source      {check.source.reference} ({check.source.origin})"
-    yield f"confidence  {check.source.confidence}"
+    sources = {each.source for each in checks.values()}
+    for gateway, each in checks.items() if len(sources) > 1 else [(gateways[0], check)]:
+        named = f"{gateway.name}: " if len(sources) > 1 else ""
+        yield f"source      {named}{each.source.reference} ({each.source.origin})"
+        if each.sentence != check.sentence:
+            yield f"            {named}{each.sentence}"
+        yield f"confidence  {named}{each.source.confidence}" + (
+            "; counts only with --strict" if each.source.assumed else ""
+        )
     yield f"gateways    {', '.join(gateway.name for gateway in gateways)}"
     required = "yes: a run without its verdict is inconclusive" if check.required else "no"
     yield f"required    {required}"
@@ -153,12 +161,16 @@ def _faults() -> dict[str, list[str]]:
     return cast("dict[str, list[str]]", json.loads(found))
 
 
-def _as_json(check: Check, gateways: list[Gateway]) -> dict[str, object]:
-    source = check.source
+def _rule(source: Source) -> dict[str, str]:
+    return {"origin": source.origin, "reference": source.reference, "confidence": source.confidence}
+
+
+def _as_json(checks: Mapping[Gateway, Check]) -> dict[str, object]:
+    gateways, check = list(checks), next(iter(checks.values()))
     return {
         "id": check.id,
         "sentence": check.sentence,
-        "rule": {"origin": source.origin, "reference": source.reference, "confidence": source.confidence},
+        "rules": {gateway.name: _rule(each.source) for gateway, each in checks.items()},
         "gateways": [gateway.name for gateway in gateways],
         "must": check.required,
         "command": _command(check, gateways),

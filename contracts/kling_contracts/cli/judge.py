@@ -31,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
     files = reports_in(given.report, given.recording)
     known = known_in(given.known)
     try:
-        report = judge_recording(given.recording, only=tuple(given.only), known=known)
+        report = judge_recording(given.recording, only=tuple(given.only), known=known, strict=given.strict)
     except BadRecording as error:
         raise UsageError(str(error)) from None
     except OSError as error:

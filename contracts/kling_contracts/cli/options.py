@@ -39,6 +39,7 @@ def add_reports(parser: argparse.ArgumentParser) -> None:
     checks.add_argument(
         "--require", choices=["all"], help="all: exit with status 4 if any check could not be examined"
     )
+    checks.add_argument("--strict", action="store_true", help="rules that no source settles count as well")
     checks.add_argument(
         "--known", type=Path, metavar="FILE", help="TOML file of known deviations, which are not findings"
     )

@@ -39,14 +39,14 @@ environment variables, because other users of the machine can see keys on a comm
   {SECOND_API_KEY_VARIABLE}    the key of another account
 
 exit status:
-  0  all checks with a verdict passed
+  0  all checks with a verdict passed, or differ only where no source settles the rule (see --strict)
   1  a check failed
   2  wrong usage; nothing was sent
   3  the server does not answer, or refuses the key
   4  inconclusive: a required check has no verdict, or the run was interrupted
 
 examples:
-  kling-contracts verify --base-url http://127.0.0.1:8000 --api-key sk-mock --max-tasks 20
+  kling-contracts verify --base-url http://127.0.0.1:8000 --api-key sk-mock --max-images 20
   kling-contracts verify --base-url http://127.0.0.1:8000 --only "refuses.*" auth.required
   kling-contracts verify --base-url https://gateway.example --report html=report.html --record run.jsonl
 """
@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
         "verify",
         help="verify a server",
         description="Send requests to a server and check its answers.\n\n"
-        "Without --max-tasks no task is created, except on kling-mock, which costs nothing.\n"
+        "Without --max-images no task is created, except on kling-mock, which costs nothing.\n"
         "A gateway on this machine may forward to a paid service.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -82,6 +82,7 @@ def add(commands: Any) -> None:
     )
     limits = parser.add_argument_group("run")
     limits.add_argument(
+        "--max-images",
         "--max-tasks",
         type=int,
         metavar="N",
@@ -145,8 +146,8 @@ def _options(given: argparse.Namespace) -> Options:
     problem = address_problem(given.base_url)
     if problem:
         raise UsageError(f"--base-url {given.base_url!r}: {problem}")
-    if given.max_tasks is not None and given.max_tasks < 0:
-        raise UsageError(f"--max-tasks: must be 0 or more; got {given.max_tasks}")
+    if given.max_images is not None and given.max_images < 0:
+        raise UsageError(f"--max-images: must be 0 or more; got {given.max_images}")
     if not 0 < given.deadline < float("inf"):
         raise UsageError(f"--deadline: must be a number of seconds above 0; got {given.deadline:g}")
     gateway = gateway_named(given.gateway)
@@ -168,11 +169,12 @@ def _options(given: argparse.Namespace) -> Options:
         second_api_key=second,
         gateway=gateway,
         operation=operation,
-        max_tasks=given.max_tasks,
+        max_images=given.max_images,
         deadline=given.deadline,
         only=tuple(given.only),
         known=known_in(given.known),
         seed=given.seed,
+        strict=given.strict,
     )
 
 
@@ -187,14 +189,17 @@ def _key_from_environment(gateway: str) -> str:
 def _show_plan(options: Options, *, as_json: bool) -> int:
     import json
 
-    from kling_contracts.registry import SUITE
+    from kling_contracts.registry import SUITE, pairs_covered
     from kling_contracts.verify.plan import limit_of, plan, totals_of
 
     planned, limit = plan(options, SUITE), limit_of(options, mock=False)
+    pairs = pairs_covered(options.target)
     if not as_json:
         from kling_contracts.verify.reports.terminal import show_plan
 
         show_plan(planned, limit)
+        write(f"pairs of values of two fields covered by all steps: {pairs.covered} of {pairs.total} ")
+        write(f"({pairs.share:.0%})\n")
         return 0
     requests, created, reserved = totals_of(planned)
     steps = [
@@ -210,5 +215,6 @@ def _show_plan(options: Options, *, as_json: bool) -> int:
         for each in planned
     ]
     totals = {"requests": requests, "creates": created, "reserves": reserved, "limit": limit}
-    write(json.dumps({"totals": totals, "steps": steps}, indent=2) + "\n")
+    covered = {"covered": pairs.covered, "total": pairs.total}
+    write(json.dumps({"totals": totals, "pairs": covered, "steps": steps}, indent=2) + "\n")
     return 0

@@ -69,6 +69,9 @@ def faults(operation: Operation) -> Iterator[Fault]:
             body = minimal(operation)
             del body[field.name]
             yield Fault(field.missing, "no key", body)
+            for name in _other_spellings(field.name):
+                if name not in operation.keys:
+                    yield Fault(field.missing, f"as {name}", body | {name: minimal_value(field)})
     for constraint in operation.constraints:
         match constraint:
             case ExactlyOne():
@@ -77,6 +80,12 @@ def faults(operation: Operation) -> Iterator[Fault]:
                 yield from _needed_faults(constraint, operation)
             case _:
                 assert_never(constraint)
+
+
+def _other_spellings(name: str) -> list[str]:
+    """The name in camel case, and in capitals; a server must not read a field under these."""
+    first, *others = name.split("_")
+    return [first + "".join(map(str.capitalize, others)), name.upper()]
 
 
 def _one_faults(constraint: ExactlyOne, operation: Operation) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ class OverBudget(Exception):
     """A request was not sent because it could cost more images than are left."""
 
     def __init__(self, wanted: int, left: int) -> None:
-        super().__init__(f"the request could cost {wanted} images; {left} are left of --max-tasks")
+        super().__init__(f"the request could cost {wanted} images; {left} are left of --max-images")
 
 
 class Budget:

@@ -19,13 +19,14 @@ _LONGEST_LINE: Final = 65537
 
 
 class RawDelivery(NamedTuple):
-    """A callback as received. `token` is the last part of its URL, `replied` the status sent back."""
+    """A callback as received: `token` and `query` of its URL; `replied` is the status sent back."""
 
     token: str
     headers: Headers
     body: bytes
     received_at: float
     replied: int
+    query: str = ""
 
 
 class CallbackInbox(Protocol):
@@ -61,12 +62,13 @@ class ReceivedCallbacks:
             return list(self._deliveries)
 
     def store(self, token: str, headers: Mapping[str, str], body: bytes, at: float) -> int:
-        """Store a callback; returns the status to answer with."""
+        """Store a callback; returns the status to answer with. `token` may be followed by `?` and a query."""
+        token, _, query = token.partition("?")
         with self._lock:
             left = self._refusals.get(token, 0)
             self._refusals[token] = max(left - 1, 0)
             status = 500 if left else 200
-            self._deliveries.append(RawDelivery(token, tuple(headers.items()), body, at, status))
+            self._deliveries.append(RawDelivery(token, tuple(headers.items()), body, at, status, query))
             return status
 
 

@@ -45,8 +45,8 @@ class Exchange:
 
     Times are Unix seconds. Without an answer, `status` is 0 and `failure` names the reason. `target` is path
     and query as sent, or a whole URL for another server (a result image). For an image, `answer` is abridged,
-    and `size` and `digest` (SHA-256) are those of the whole. `credential` is `first`, `second`, `none`, or
-    the description of an invalid key.
+    and `size`, `digest` (SHA-256) and `damage` (empty: none) are those of the whole. `credential` is `first`,
+    `second`, `none`, or the description of an invalid key.
     """
 
     number: int
@@ -64,6 +64,7 @@ class Exchange:
     failure: str = ""
     size: int = 0
     digest: str = ""
+    damage: str = ""
 
     @cached_property
     def asked(self) -> object:
@@ -123,10 +124,21 @@ class Exchange:
         named = isinstance(data, dict) and bool(cast("dict[str, object]", data).get("task_id"))
         return 200 <= self.status < 300 and (named or self.error_code in (None, 0))
 
+    @cached_property
+    def error_object(self) -> Mapping[str, object]:
+        """The object with the error: the body, or `data.data` where CometAPI wraps a refusal of Kling's."""
+        body = self.json_object
+        data = body.get("data")
+        inner = cast("Mapping[str, object]", data).get("data") if isinstance(data, dict) else None
+        if body.get("code") is None and "error" not in body and isinstance(inner, dict):
+            refusal = cast("Mapping[str, object]", inner)
+            return refusal if isinstance(refusal.get("code"), int) else body
+        return body
+
     @property
     def error_shape(self) -> ErrorShape | None:
         """The error shape of the answer; None if it is not an error."""
-        body = self.json_object
+        body = self.error_object
         if isinstance(body.get("error"), dict):
             return ErrorShape.COMET
         code = body.get("code")
@@ -137,16 +149,22 @@ class Exchange:
     @property
     def is_error(self) -> bool:
         """Whether the answer is an error; not a success with a task or a list and merely a wrong code."""
-        data = self.json_object.get("data")
+        data = self.error_object.get("data")
         shows = isinstance(data, list) or data not in (None, "", {})
         return self.error_shape is not None and not (200 <= self.status < 300 and shows)
 
     @property
     def error_code(self) -> object:
         """`code` of the answer, at the top level or in `error`."""
-        body = self.json_object
+        body = self.error_object
         error = body.get("error")
         return cast("dict[str, object]", error).get("code") if isinstance(error, dict) else body.get("code")
+
+    @property
+    def is_captured_refusal(self) -> bool:
+        """Whether it is the 500 that CometAPI was seen to answer for a malformed body."""
+        malformed = self.status == 500 and self.error_shape is ErrorShape.COMET
+        return malformed and self.error_code == "invalid_request"
 
     @property
     def proves_refusal(self) -> bool:
@@ -159,9 +177,14 @@ class Exchange:
         shows = cast("Mapping[str, object]", data if isinstance(data, dict) else {})
         if shows.get("task_id") or body.get("task_id"):
             return False
-        named_model = self.status == 503 and self.error_code == "model_not_found"
+        named = self.status == 503 and self.error_code == "model_not_found"
         refused = self.is_error and self.error_code not in _NO_ERRORS
-        return 400 <= self.status < 500 or named_model or (200 <= self.status < 300 and refused)
+        return (
+            400 <= self.status < 500
+            or named
+            or self.is_captured_refusal
+            or (200 <= self.status < 300 and refused)
+        )
 
     @property
     def shown(self) -> str:
@@ -174,7 +197,10 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A callback as received. `token` is the last part of its URL, `replied` the status sent back."""
+    """A callback as received.
+
+    `token` is the last part of the path of its URL, `query` its query; `replied` is the status sent back.
+    """
 
     number: int
     token: str
@@ -182,6 +208,7 @@ class Delivery:
     body: bytes
     received_at: float
     replied: int
+    query: str = ""
 
     @cached_property
     def json(self) -> object:

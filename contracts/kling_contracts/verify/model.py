@@ -22,6 +22,7 @@ Shown = Exchange | Delivery
 class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 -- a verdict
     FAIL = "fail"
+    DIFFERS = "differs"  # failed, but no source settles the rule, so the server may be right
     NOT_RUN = "not run"  # a requirement is missing: budget, a key, a receiver, time
     INCONCLUSIVE = "inconclusive"  # its steps ran, and no answer was one that the check applies to
     KNOWN = "known deviation"
@@ -35,6 +36,7 @@ class Requirement(StrEnum):
     SIGNER = "access and secret key"
     RECEIVER = "receiver"
     TIME = "time"
+    CAPACITY = "capacity"  # the server answered 429 until the request was given up
     REST = "the rest of the run"  # the run was interrupted
     CHOSEN = "chosen"  # excluded by --only
 

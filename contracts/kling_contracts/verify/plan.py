@@ -20,9 +20,9 @@ DEADLINE: Final = 300.0
 class Options:
     """The options of a run.
 
-    `max_tasks` is the most images to create; None means 0, or no limit against kling-mock. `operation` is one
-    that the gateway offers, or its name; None means the gateway's main one. `only` are ids or patterns of
-    checks; empty means all. `deadline` is in seconds.
+    `max_images` is the most images to create; None means 0, or no limit against kling-mock. `operation` is
+    one that the gateway offers, or its name; None means the gateway's main one. `only` are ids or patterns of
+    checks; empty means all. `deadline` is in seconds. `strict`: rules that no source settles count as well.
     """
 
     base_url: str
@@ -31,11 +31,12 @@ class Options:
     second_api_key: str | None = field(default=None, repr=False)
     gateway: Gateway = COMETAPI
     operation: Operation | str | None = None
-    max_tasks: int | None = None
+    max_images: int | None = None
     deadline: float = DEADLINE
     only: Collection[str] = ()
     known: Sequence[Deviation] = ()
     seed: int = 0
+    strict: bool = False
 
     @property
     def target(self) -> Gateway:
@@ -97,8 +98,8 @@ def images_wanted(steps: Sequence[Step], missing: frozenset[Requirement] = froze
 
 def limit_of(options: Options, *, mock: bool) -> int | None:
     """The number of images that a run may spend; None: no limit."""
-    if options.max_tasks is not None:
-        return options.max_tasks
+    if options.max_images is not None:
+        return options.max_images
     return None if mock else 0
 
 

@@ -10,6 +10,8 @@ class ProbeKind(StrEnum):
     """The purpose of a request. Recordings contain the values."""
 
     HEALTH = "health"
+    # A request that was answered with 429, and is repeated.
+    BUSY = "busy"
 
     # Paths, methods and ids.
     METHOD = "method"

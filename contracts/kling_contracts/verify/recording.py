@@ -40,13 +40,14 @@ class _Line:
         return BadRecording(f"{self.path}, line {self.number}: {what}; {_AGAIN}")
 
 
-def judge(
+def judge(  # noqa: PLR0913 -- the choices of the caller
     path: Path,
     suite: Suite,
     *,
     only: Sequence[str],
     known: Sequence[Deviation],
     gateways: Sequence[Gateway],
+    strict: bool = False,
 ) -> Report:
     """Report on a recording with the checks of a suite. Raises BadRecording, OSError."""
     lines, cut_off = _read(path)
@@ -68,6 +69,7 @@ def judge(
             only=tuple(only or head["only"]),
             known=known,
             seed=evidence.seed,
+            strict=strict,
         )
         begun = RunInfo(limit=head["limit"], mock=bool(head["mock"]), started=float(head["started"]))
         missing = _requirements(head["missing"])
@@ -208,6 +210,7 @@ def _exchange(seen: dict[str, Any]) -> Exchange:
         failure=str(seen.get("failure", "")),
         size=int(seen["size"]),
         digest=str(seen.get("digest", "")),
+        damage=str(seen.get("damage", "")),
     )
 
 
@@ -224,6 +227,7 @@ def _delivery(seen: dict[str, Any]) -> Delivery:
         body=_content(seen.get("body", "")),
         received_at=float(seen["received_at"]),
         replied=int(seen["replied"]),
+        query=str(seen.get("query", "")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -52,8 +52,23 @@ class Report:
 
     @property
     def findings(self) -> tuple[Result, ...]:
-        """The checks that failed."""
+        """The checks that failed, and decide the verdict."""
         return self.having(Verdict.FAIL)
+
+    @property
+    def differences(self) -> tuple[Result, ...]:
+        """The checks that failed, but whose rule no source settles."""
+        return self.having(Verdict.DIFFERS)
+
+    @property
+    def verified(self) -> tuple[Result, ...]:
+        """The checks that passed, and whose rule has a source."""
+        return tuple(each for each in self.having(Verdict.PASS) if not each.check.source.assumed)
+
+    @property
+    def assumed(self) -> tuple[Result, ...]:
+        """The checks that passed, but whose rule no source settles."""
+        return tuple(each for each in self.having(Verdict.PASS) if each.check.source.assumed)
 
 
 def judged(
@@ -67,7 +82,7 @@ def judged(
     contexts = _Contexts(checks, evidence)
     # An unused known deviation is certain only when every check has been judged.
     judging = [check for check in contexts if options.known or asked_for(check, options)]
-    results = tuple(_result(check, contexts, planned, options.known) for check in judging)
+    results = tuple(_result(check, contexts, planned, options) for check in judging)
     chosen = tuple(result for result in results if asked_for(result.check, options))
     return Report(
         options=options,
@@ -115,19 +130,19 @@ def _result(
     check: Check,
     contexts: Mapping[Check, CheckContext],
     planned: Iterable[Planned],
-    known: Sequence[Deviation],
+    options: Options,
 ) -> Result:
     context = _without_explained(check, contexts)
     if context.failures:
-        deviation = next((each for each in known if each.covers(check.id)), None)
-        verdict = Verdict.FAIL if deviation is None else Verdict.KNOWN
-        reason = "" if deviation is None else deviation.reason
+        deviation = next((each for each in options.known if each.covers(check.id)), None)
+        unsettled = check.source.assumed and not options.strict
+        failed = Verdict.DIFFERS if unsettled else Verdict.FAIL
         return Result(
             check=check,
-            verdict=verdict,
+            verdict=failed if deviation is None else Verdict.KNOWN,
             examined=context.examined,
             failures=tuple(context.failures),
-            reason=reason,
+            reason="" if deviation is None else deviation.reason,
         )
     if context.examined:
         return Result(check=check, verdict=Verdict.PASS, examined=context.examined)
@@ -137,8 +152,12 @@ def _result(
         # If some of its tasks were created, time is the reason, even if other steps lacked something else.
         begun = any(each.step.creates and each.missing is None for each in covering)
         requirement = Requirement.TIME if begun and Requirement.TIME in missing else missing[0]
+        busy = requirement is Requirement.CAPACITY
         return Result(
-            check=check, verdict=Verdict.NOT_RUN, requirement=requirement, reason=f"needs {requirement}"
+            check=check,
+            verdict=Verdict.INCONCLUSIVE if busy else Verdict.NOT_RUN,
+            requirement=requirement,
+            reason=f"needs {requirement}",
         )
     return Result(
         check=check,
@@ -158,7 +177,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
-    """The exit status of a report.
+    """The exit status of a report. Rules that no source settles count only with `strict`.
 
     Checks that the user's options exclude count only with `require_all`, or if no check has a verdict.
     """
@@ -166,14 +185,18 @@ def exit_code(report: Report, *, require_all: bool = False) -> ExitCode:
         return ExitCode.INCONCLUSIVE
     if report.findings:
         return ExitCode.BROKEN
-    no_verdict = not report.having(Verdict.PASS, Verdict.KNOWN)
-    if no_verdict or any(_undecided(result, require_all=require_all) for result in report.results):
+    no_verdict = not report.having(Verdict.PASS, Verdict.KNOWN, Verdict.DIFFERS)
+    strict = report.options.strict
+    if no_verdict or any(
+        _undecided(result, require_all=require_all, strict=strict) for result in report.results
+    ):
         return ExitCode.INCONCLUSIVE
     return ExitCode.HOLDS
 
 
-def _undecided(result: Result, *, require_all: bool) -> bool:
-    """Whether a check lacks a verdict for a reason other than the user's own options."""
+def _undecided(result: Result, *, require_all: bool, strict: bool) -> bool:
+    """Whether a check that counts lacks a verdict for a reason other than the user's own options."""
     if result.verdict not in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
         return False
-    return require_all or (result.check.required and result.requirement not in OWN_CHOICE)
+    counts = strict or not result.check.source.assumed
+    return require_all or (result.check.required and counts and result.requirement not in OWN_CHOICE)

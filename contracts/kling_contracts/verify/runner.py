@@ -9,6 +9,7 @@ from dataclasses import replace
 import httpx
 
 from kling_contracts.verify.budget import Budget, OverBudget
+from kling_contracts.verify.busy import Busy
 from kling_contracts.verify.callback_server import CallbackInbox, CallbackServer
 from kling_contracts.verify.credentials import Keys
 from kling_contracts.verify.evidence import Evidence
@@ -21,6 +22,8 @@ from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Wai
 from kling_contracts.verify.transport import HttpTransport
 
 HEALTH_PATH = "/_mock/health"
+# Seconds, or a tenth of the deadline, that are left to judge the evidence and to write the reports.
+_REPORTING = 3.0
 
 
 class Unreachable(Exception):
@@ -73,7 +76,8 @@ def run(  # noqa: PLR0913 -- each is replaced by some test
             recorder.go_on(evidence)
 
     started = waiter.now()
-    until = started + options.deadline
+    # The rest of the deadline is for judging and for the reports.
+    until = started + options.deadline - min(_REPORTING, options.deadline / 10)
     with ExitStack() as open_things:
         http = HttpTransport(options.base_url, transport, time_left=lambda: until - waiter.now())
         open_things.callback(http.close)
@@ -95,6 +99,8 @@ def run(  # noqa: PLR0913 -- each is replaced by some test
             raise Unreachable(
                 f"no answer within --deadline ({options.deadline:g} s); check that the server is running"
             ) from None
+        except Busy as error:
+            raise Unreachable(f"the server is busy: {error}; try again later") from None
         limit = session.budget.limit = limit_of(options, mock=mock)
         planned = plan(options, suite, mock=mock, receiver=inbox is not None)
         run_info = RunInfo(limit=limit, mock=mock, started=started)
@@ -151,6 +157,8 @@ def _run(
                 missing = Requirement.BUDGET
             except OutOfTime:
                 missing = Requirement.TIME
+            except Busy:
+                missing = Requirement.CAPACITY
             except KeyboardInterrupt:
                 rest = planned[len(done) :]
                 stopped = [

@@ -8,16 +8,18 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
-from kling_contracts.image_files import read_header
+from kling_contracts.image_files import png_damage, read_header
 from kling_contracts.operations import Operation
 from kling_contracts.verify.budget import Budget, images_in, images_of
+from kling_contracts.verify.busy import Patience, is_busy
 from kling_contracts.verify.callback_server import CallbackInbox
 from kling_contracts.verify.credentials import NO_CREDENTIAL, Credential, Keys
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Delivery, Exchange, Headers
-from kling_contracts.verify.probes import Probe, ProbeKind
+from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.text import in_texts, shorten
 
 JSON_TYPE: Final = ("content-type", "application/json")
@@ -69,7 +71,8 @@ class Session:
     """One run against one server.
 
     Raises OverBudget before a request that could exceed the budget, and OutOfTime after `until`, a time
-    of the waiter. `seen` is called after each addition to the evidence, never by two threads at once.
+    of the waiter. A request that is answered with 429 is repeated; raises Busy when it is given up.
+    `seen` is called after each addition to the evidence, never by two threads at once.
     """
 
     def __init__(  # noqa: PLR0913 -- the environment of a run
@@ -94,6 +97,7 @@ class Session:
         self._until = until
         self._seen = seen
         self._lock = threading.Lock()
+        self._polling = False
 
     @property
     def operation(self) -> Operation:
@@ -160,18 +164,41 @@ class Session:
         images: int,
         kept_body: bytes,
     ) -> Exchange:
-        self._require_time()  # before images are reserved
         at_stake = images if credential.good else 0
-        self.budget.reserve(at_stake)
-        kept = True
+        patience = Patience(self.waiter.now())
+        while True:
+            self._require_time()  # before images are reserved
+            self.budget.reserve(at_stake)
+            kept = True
+            try:
+                exchange, answer = self._exchange(
+                    probe, method, target, body, credential, headers, kept_body=kept_body
+                )
+                kept = answer.arrived and not exchange.proves_refusal
+            finally:
+                self.budget.settle(at_stake, kept=kept)
+            if exchange.probe.kind != ProbeKind.BUSY or self._polling:
+                return exchange
+            pause = patience.pause(exchange, self.evidence, self.time_left)
+            if method == "POST":
+                self._poll_running()
+            self.waiter.sleep(pause)
+
+    def _poll_running(self) -> None:
+        """Query the unfinished tasks while a create waits, so that their states are observed in time."""
+        with self._lock:
+            if self._polling:
+                return
+            self._polling = True
         try:
-            exchange, answer = self._exchange(
-                probe, method, target, body, credential, headers, kept_body=kept_body
-            )
-            kept = answer.arrived and not exchange.proves_refusal
+            for history in self.evidence.histories():
+                if history.end is None and history.created.probe.about != Label.UNPOLLED:
+                    second = history.created.credential == "second"
+                    self.query(
+                        ProbeKind.POLL, history.id, key=self.keys.second if second else self.keys.first
+                    )
         finally:
-            self.budget.settle(at_stake, kept=kept)
-        return exchange
+            self._polling = False
 
     def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
         """Fetch a result image without a key: the exchange, and all bytes of the image."""
@@ -199,6 +226,7 @@ class Session:
                         body=self.keys.scrub_bytes(each.body),
                         received_at=each.received_at,
                         replied=each.replied,
+                        query=each.query,
                     )
                 )
             self._notify()
@@ -244,7 +272,10 @@ class Session:
                 failure=self.keys.scrub(answer.failure),
                 size=len(answer.body) if abridged else 0,
                 digest=hashlib.sha256(answer.body).hexdigest() if abridged else "",
+                damage=png_damage(answer.body) if abridged else "",
             )
+            if is_busy(exchange):
+                exchange = replace(exchange, probe=Probe(ProbeKind.BUSY, str(probe.kind), probe.about))
             self.evidence.exchanges.append(exchange)
             self._notify()
         return exchange, answer

@@ -175,6 +175,7 @@ def _deliveries(served: Served) -> list[Delivery]:
             body=served.keys.scrub_bytes(each.body),
             received_at=each.received_at,
             replied=each.replied,
+            query=each.query,
         )
         for at, each in enumerate(served.inbox.received())
     ]

@@ -24,6 +24,7 @@ from tests.contracts.verify.faulty_servers.messages import (
     as_object,
     images_of,
 )
+from tests.contracts.verify.faulty_servers.tasks import whole
 from tests.profiles import EVERY_FAULT
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ KNOWN = {
     "task_ids",
     "request_ids",
     "callbacks",
+    "unrouted",
+    "gateways",
+    "created",
+    "errors",
+    "malformed",
+    "lag",
 }
 
 
@@ -60,6 +67,7 @@ class Otherwise(FaultyServer):
         self.variant = variant
         self._own: dict[str, str] = {}
         self._numbers = count(1)
+        self._states: dict[str, list[Object]] = {}
 
     def before(self, request: Request) -> None:
         if request.task_id in self._own:
@@ -67,11 +75,17 @@ class Otherwise(FaultyServer):
 
     def after(self, request: Request, response: Response) -> None:
         response.headers |= self.variant.get("headers", {}) if request.is_api else {}
+        if request.is_api and response.status in (404, 405):
+            self._unrouted(response)
         if not request.is_api or not response.peek:
             return
+        self._errors(request, response)
+        if "lag" in self.variant:
+            for task in response.tasks:
+                self._lag(task)
         for task in response.tasks:
             self._task(task)
-        self._envelope(response)
+        self._envelope(response, created=request.creates and response.good)
         content = response.body
         if self.variant.get("order") == "reversed":
             content = reverse(content)
@@ -79,6 +93,48 @@ class Otherwise(FaultyServer):
         if self.variant.get("gzip"):
             response.content = gzip.compress(response.content)
             response.headers["content-encoding"] = "gzip"
+
+    def _errors(self, request: Request, response: Response) -> None:
+        body = response.peek
+        malformed = request.creates and not request.peek and response.status == 400
+        if malformed and self.variant.get("malformed") == "captured":
+            response.status = 500
+            error = {"message": str(body["message"]), "type": "comet_api_error", "param": ""}
+            response.json = {"error": error | {"code": "invalid_request"}}
+        elif self.variant.get("errors") == "wrapped" and isinstance(body.get("code"), int) and body["code"]:
+            message = body["message"]
+            response.json = {"message": message, "data": {"data": dict(body), "message": message}}
+
+    def _lag(self, task: Object) -> None:
+        """Show the state of a second ago, as far as queries have shown it."""
+        name = str(task["task_id"])
+        latest = dict(task)
+        earlier = self._states.setdefault(name, [])
+        if not earlier:
+            begin = latest | {
+                "task_status": "submitted",
+                "updated_at": latest["created_at"],
+                "task_result": {},
+            }
+            begin.pop("final_unit_deduction", None)
+            begin.pop("task_status_msg", None)
+            earlier.append(begin)
+        if latest["task_status"] != earlier[-1]["task_status"]:
+            earlier.append(latest)
+        then = (self.now() - self.variant["lag"]) * 1000
+        shown = [each for each in earlier if whole(each["updated_at"]) <= then] or earlier[:1]
+        task.clear()
+        task.update(shown[-1])
+
+    def _unrouted(self, response: Response) -> None:
+        match self.variant.get("unrouted"):
+            case "html":
+                response.headers["content-type"] = "text/html"
+                response.content = b"<html><title>404 Not Found</title></html>"
+            case "null code":
+                response.json = {"code": None, "message": "404"}
+            case _:
+                pass
 
     def call_back(self, callback: Callback) -> Iterable[Callback]:
         how = self.variant.get("callbacks", {})
@@ -89,7 +145,7 @@ class Otherwise(FaultyServer):
             callback.task.pop(name, None)
         return [callback, callback] if how.get("twice") else [callback]
 
-    def _envelope(self, response: Response) -> None:
+    def _envelope(self, response: Response, *, created: bool) -> None:
         body = response.body
         body |= self.variant.get("extra", {}).get("envelope", {})
         texts = {True: self.variant.get("success"), False: self.variant.get("error")}
@@ -97,7 +153,12 @@ class Otherwise(FaultyServer):
         for holder in (body, as_object(body.get("error"))):
             if text and "message" in holder:
                 holder["message"] = text
-        if "request_id" in body and self.variant.get("request_ids"):
+        if self.variant.get("created") == "captured" and created:
+            body.pop("request_id", None)
+            body["message"] = "success"
+        if self.variant.get("request_ids") == "task" and response.task:
+            body["request_id"] = response.task["task_id"]
+        if "request_id" in body and self.variant.get("request_ids") == "stamped":
             body["request_id"] = f"20260101000000{next(self._numbers):09}SIHCnxzJ"
 
     def _task(self, task: Object) -> None:
@@ -143,6 +204,7 @@ class Otherwise(FaultyServer):
             "uuid": lambda own: str(uuid.uuid5(uuid.NAMESPACE_URL, own)),
             "base64url": lambda own: base64.urlsafe_b64encode(own.encode())[:22].decode().rjust(22, "C"),
             "prefixed": lambda own: f"task_{own}",
+            "19 digits": lambda own: f"2{own}",
         }
         form = self.variant.get("task_ids")
         if form is not None:
@@ -165,11 +227,16 @@ def variant_of(path: Path) -> dict[str, Any]:
     return variant
 
 
+def _turn(at: int, turn: int) -> list[str]:
+    """The gateways of a variant for both: in `make test` one of them."""
+    return [gateway.name for gateway in GATEWAYS if EVERY_FAULT or at % len(GATEWAYS) == turn]
+
+
 RUNS = [
     pytest.param(path, gateway, id=f"{path.stem}-{gateway.name}")
     for at, path in enumerate(VARIANTS)
     for turn, gateway in enumerate(GATEWAYS)
-    if EVERY_FAULT or at % len(GATEWAYS) == turn
+    if gateway.name in variant_of(path).get("gateways", _turn(at, turn))
 ]
 
 

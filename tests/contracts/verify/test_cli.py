@@ -72,7 +72,7 @@ def test_a_correct_server_passes_and_no_output_has_the_key(
 
 def test_a_pipe_gets_no_padding(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Checks that did not run are listed; a line is not padded."""
-    given = ["--max-tasks", "0", "--only", "refuses.prompt.*", "accepts.*", "auth.*"]
+    given = ["--max-images", "0", "--only", "refuses.prompt.*", "accepts.*", "auth.*"]
     main(["verify", "--base-url", url, "--api-key", KEY, *given])
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("  refuses.prompt.max_length, ") for line in lines)
@@ -199,7 +199,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--report", "json=/nowhere/at/all"], "cannot be written"),
         (["--record", "/nowhere/at/all"], "cannot be written"),
         (["--only", "refuses.prompt.maxlength"], "did you mean 'refuses.prompt.max_length'"),
-        (["--max-tasks", "-1"], "--max-tasks: must be 0 or more; got -1"),
+        (["--max-images", "-1"], "--max-images: must be 0 or more; got -1"),
         (["--deadline", "0"], "above 0; got 0"),
         (["--known", "/nowhere"], "--known /nowhere"),
         (["--only", "refuse.*"], "did you mean 'refuses.*'?"),
@@ -234,7 +234,7 @@ def test_a_check_that_needs_tasks_creates_them_when_it_is_selected_alone(url: st
         "account_isolation.external_ids",
         "invalid_requests.no_callback",
     )
-    report = verify(Options(base_url=url, api_key=KEY, second_api_key=SECOND, max_tasks=20, only=only))
+    report = verify(Options(base_url=url, api_key=KEY, second_api_key=SECOND, max_images=20, only=only))
     assert {result.check.id: result.verdict for result in report.results} == dict.fromkeys(only, Verdict.PASS)
 
 
@@ -251,7 +251,7 @@ def test_all_required_steps_fit_in_twenty_images(gateway: Gateway) -> None:
         api_key="access:secret",
         second_api_key=SECOND,
         gateway=gateway,
-        max_tasks=20,
+        max_images=20,
     )
     planned = plan(options, SUITE)
     lacking = {each.missing for each in planned if each.step.required and each.missing}
@@ -260,11 +260,11 @@ def test_all_required_steps_fit_in_twenty_images(gateway: Gateway) -> None:
 
 
 def test_a_plan_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan", "--json", "--max-tasks", "20"]) == 0
+    assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan", "--json", "--max-images", "20"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["totals"]["creates"] <= shown["totals"]["reserves"] <= 20
     assert main(["verify", "--base-url", "http://127.0.0.1:9", "--plan"]) == 0
-    assert "--max-tasks" in capsys.readouterr().out
+    assert "--max-images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("check_id", sorted({check.id for each in GATEWAYS for check in checks_of(each)}))

@@ -33,6 +33,7 @@ COMPARED = {"lists.complete"}
 NOT_SHOWN = {
     "external_ids.unique": "the server frees an id when a query has shown the end",
     "invalid_requests.no_task": "the server stores a task only for two requests with a prompt",
+    "lists.one_task": "the list does not reveal which create made two tasks",
     "invalid_requests.no_callback": "the server sends it together with the next callback of a task",
 }
 FIRST = {fault.catches: fault for fault in reversed(FAULTS) if not fault.also}
@@ -100,7 +101,8 @@ def test_clean(gateway: Gateway, images: int | None, campaign: Campaign) -> None
     assert outcome.findings == ""
     assert outcome.undecided == set()
     if images is None:
-        assert all(result.verdict == "pass" for result in outcome.report.results)
+        open_ = {result.check.id for result in outcome.report.results if result.verdict != "pass"}
+        assert open_ == {"concurrency.freed"}  # the server has no limit
 
 
 def test_names_are_unique() -> None:

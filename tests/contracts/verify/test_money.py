@@ -69,8 +69,8 @@ def drop(number: int) -> httpx.Response:
     raise httpx.ReadTimeout(f"nothing came, {number}")
 
 
-def run(till: Till, max_tasks: int | None, gateway: Gateway = COMETAPI, deadline: float = 30) -> Report:
-    options = Options(base_url=BASE, api_key=KEY, gateway=gateway, max_tasks=max_tasks, deadline=deadline)
+def run(till: Till, max_images: int | None, gateway: Gateway = COMETAPI, deadline: float = 30) -> Report:
+    options = Options(base_url=BASE, api_key=KEY, gateway=gateway, max_images=max_images, deadline=deadline)
     return runner.run(options, SUITE, transport=httpx.MockTransport(till), waiter=StillTime(), run_id="test")
 
 
@@ -132,7 +132,7 @@ def test_requests_after_the_deadline_are_not_counted() -> None:
         time.sleep(40)
         raise httpx.ReadTimeout("nothing came")
 
-    options = Options(base_url=BASE, api_key=KEY, max_tasks=20, deadline=30, only=("accepts.prompt.*",))
+    options = Options(base_url=BASE, api_key=KEY, max_images=20, deadline=30, only=("accepts.prompt.*",))
     report = runner.run(options, SUITE, transport=httpx.MockTransport(slow), waiter=time, run_id="test")
     assert report.run_info.images == sent == 1
     assert report.findings == ()
@@ -150,7 +150,7 @@ def test_a_family_stops_at_its_first_acceptance() -> None:
 def test_all_required_steps_fit_in_twenty_images(gateway: Gateway) -> None:
     """With 18 images, a required step is omitted."""
     options = Options(
-        base_url=BASE, api_key="ak-1234567:sk-1234567", second_api_key="sk-2", gateway=gateway, max_tasks=20
+        base_url=BASE, api_key="ak-1234567:sk-1234567", second_api_key="sk-2", gateway=gateway, max_images=20
     )
     planned = plan(options, SUITE, receiver=True)
     assert not [
@@ -160,14 +160,14 @@ def test_all_required_steps_fit_in_twenty_images(gateway: Gateway) -> None:
     ]
     spent = max(each.spent_before + each.step.max_cost for each in planned if each.missing is None)
     assert spent <= 20
-    tighter = plan(Options(**(options.__dict__ | {"max_tasks": 18})), SUITE, receiver=True)
+    tighter = plan(Options(**(options.__dict__ | {"max_images": 18})), SUITE, receiver=True)
     assert [each.step.name for each in tighter if each.step.required and each.missing is Requirement.BUDGET]
 
 
 def test_optional_steps_leave_enough_images_for_required_ones() -> None:
     """For every budget, the same required steps run as without optional steps."""
     for budget in range(40):
-        planned = plan(Options(base_url=BASE, api_key=KEY, max_tasks=budget), SUITE, receiver=True)
+        planned = plan(Options(base_url=BASE, api_key=KEY, max_images=budget), SUITE, receiver=True)
         spent, alone = 0, []
         for step in (
             each.step for each in planned if each.step.required and each.missing in (None, Requirement.BUDGET)

@@ -23,7 +23,7 @@ def test_clean_over_a_socket(gateway: Gateway) -> None:
                 api_key=first,
                 second_api_key="sk-two-0000",
                 gateway=gateway,
-                max_tasks=20,
+                max_images=20,
             )
         )
     assert {result.check.id: result.failures[0].sentence for result in report.findings} == {}

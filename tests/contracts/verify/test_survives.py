@@ -116,7 +116,7 @@ def judged_again(outcome: Outcome) -> set[str]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         write_recording(outcome.report, path)
-        return {result.check.id for result in judge_recording(path).findings}
+        return {result.check.id for result in judge_recording(path, strict=True).findings}
 
 
 @share(0.06, without=[HealthCheck.function_scoped_fixture])

@@ -29,8 +29,18 @@ _HTML: Final = "an HTML page: a proxy or a web framework answered instead of the
 _NO_ANSWER: Final = "the server closed the connection, crashed, or took too long"
 
 
-def hint(failure: Failure) -> str:
-    """The probable cause of the last answer of a failure; empty if the answer suggests none."""
+_POLLS: Final = (
+    "with --pace polls:N a kling-mock moves a task by each query; serve it with --pace seconds:0.3,0.5"
+)
+
+
+def hint(failure: Failure, check_id: str = "", *, mock: bool = False) -> str:
+    """The probable cause of the last answer of a failure; empty if the answer suggests none.
+
+    `mock`: the server is a kling-mock.
+    """
+    if mock and check_id == "polling.no_observer_effect":
+        return _POLLS
     last = failure.shown[-1] if failure.shown else None
     if not isinstance(last, Exchange):
         return ""

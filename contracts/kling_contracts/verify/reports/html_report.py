@@ -11,6 +11,7 @@ from kling_contracts.verify.report import Report, exit_code
 from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.html_template import SCRIPT, STYLE
 from kling_contracts.verify.reports.wording import (
+    NOT_COVERED,
     by_importance,
     circumstances,
     date_and_version,
@@ -28,6 +29,7 @@ from kling_contracts.verify.text import printable
 _FAILURES: Final = 5
 _CLASSES: Final = {
     Verdict.FAIL: "failed",
+    Verdict.DIFFERS: "differs",
     Verdict.KNOWN: "known",
     Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.NOT_RUN: "not-run",
@@ -35,6 +37,7 @@ _CLASSES: Final = {
 }
 _TITLES: Final = {
     Verdict.FAIL: "Failed",
+    Verdict.DIFFERS: "Differs from our assumptions",
     Verdict.KNOWN: "Known deviations",
     Verdict.INCONCLUSIVE: "Inconclusive",
     Verdict.NOT_RUN: "Not run",
@@ -46,7 +49,8 @@ def render(report: Report, *, require_all: bool = False) -> str:
     """The page. All texts of a server are escaped."""
     line = verdict_line(report, require_all=require_all)
     word, _, rest = line.partition(":")
-    sections = "".join(_section(verdict, report) for verdict in _TITLES)
+    sections = "".join(_sections(report))
+    not_covered = "".join(f"<li>{_text(each)}</li>" for each in NOT_COVERED)
     unused = "".join(f"<li>{_text(each)}</li>" for each in unused_lines(report))
     return f"""<!doctype html>
 <html lang="en">
@@ -68,7 +72,7 @@ script-src 'unsafe-inline'">
 </header>
 <main>
 {f"<section><h2>Unused known deviations</h2><ul>{unused}</ul></section>" if unused else ""}
-{sections}
+{sections}<section><h2>Not covered by any source</h2><ul>{not_covered}</ul></section>
 </main>
 <footer>{_footer(report)} <code>kling-contracts explain ID</code> describes a check and its source.</footer>
 <script>{SCRIPT}</script>
@@ -102,17 +106,28 @@ def _bar(report: Report) -> str:
     return f'<nav class="bar">{"".join(parts)}</nav>'
 
 
-def _section(verdict: Verdict, report: Report) -> str:
-    results = by_importance(report.having(verdict))
+def _sections(report: Report) -> Iterator[str]:
+    """The checks by verdict; the passed ones by whether their rule has a source."""
+    for verdict, title in _TITLES.items():
+        if verdict is not Verdict.PASS:
+            yield _section(verdict, title, report.having(verdict), report)
+    yield _section(Verdict.PASS, "Verified", report.verified, report)
+    yield _section(
+        Verdict.PASS, "Assumed: passed, but no source settles the rule", report.assumed, report, "assumed"
+    )
+
+
+def _section(verdict: Verdict, title: str, having: Iterable[Result], report: Report, anchor: str = "") -> str:
+    results = by_importance(having)
     if not results:
         return ""
     body = (
         "".join(_finding(result, report, opened=at < 3) for at, result in enumerate(results))
-        if verdict in (Verdict.FAIL, Verdict.KNOWN)
+        if verdict in (Verdict.FAIL, Verdict.DIFFERS, Verdict.KNOWN)
         else "".join(_groups(results, verdict))
     )
-    title = f"<h2>{_TITLES[verdict]} <small>{len(results)}</small></h2>"
-    return f'<section id="{_CLASSES[verdict]}">{title}{body}</section>\n'
+    head = f"<h2>{title} <small>{len(results)}</small></h2>"
+    return f'<section id="{anchor or _CLASSES[verdict]}">{head}{body}</section>\n'
 
 
 def _finding(result: Result, report: Report, *, opened: bool) -> str:
@@ -143,7 +158,7 @@ def _failure(check: Check, failure: Failure, report: Report) -> str:
         ("expected", failure.expected),
         ("actual", failure.actual),
         ("length", pasted.lengths),
-        ("hint", hint(failure)),
+        ("hint", hint(failure, check.id, mock=report.run_info.mock)),
     ]
     table = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in rows if text)
     return (

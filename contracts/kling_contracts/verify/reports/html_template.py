@@ -23,7 +23,7 @@ header p { font-size: .9rem; margin: .25rem 0 .75rem; }
   color: var(--ink); text-decoration: none; font-size: .9rem; white-space: nowrap;
   border-bottom: 3px solid var(--soft); }
 .bar .failed { border-color: var(--bad); } .bar .passed { border-color: var(--good); }
-.bar .known, .bar .inconclusive, .bar .not-run { border-color: var(--warn); }
+.bar .known, .bar .differs, .bar .inconclusive, .bar .not-run { border-color: var(--warn); }
 input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--line); border-radius: 4px;
   background: var(--card); color: var(--ink); }
 .tools { margin: .75rem 0; gap: .4rem; } .tools:not([hidden]) { display: flex; }
@@ -31,7 +31,7 @@ input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--lin
 details.check, details.group { background: var(--card); border: 1px solid var(--line); border-left-width: 4px;
   border-radius: 6px; margin: .5rem 0; padding: .5rem .8rem; }
 .failed { border-left-color: var(--bad) !important; } .passed { border-left-color: var(--good) !important; }
-.known, .inconclusive, .not-run { border-left-color: var(--warn) !important; }
+.known, .differs, .inconclusive, .not-run { border-left-color: var(--warn) !important; }
 summary { cursor: pointer; } summary code { font-weight: 600; margin-right: .4rem; }
 .rule { font-size: .9rem; margin: .4rem 0; }
 article { border-top: 1px solid var(--line); margin-top: .6rem; }

@@ -10,12 +10,20 @@ from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, Failure, Result, Verdict
 from kling_contracts.verify.report import Report, exit_code
 from kling_contracts.verify.reports.hints import hint
-from kling_contracts.verify.reports.wording import by_importance, group_of, how_to_supply, verdict_line
+from kling_contracts.verify.reports.wording import (
+    NOT_COVERED,
+    by_importance,
+    group_of,
+    how_to_supply,
+    verdict_line,
+)
 from kling_contracts.verify.repro import reproduce
 from kling_contracts.vocabulary import Source
 
 FORMAT: Final = "kling-contracts report"
 VERSION: Final = 1
+# The most examples of a check; a check may have hundreds of failures, which `failures` counts.
+_EXAMPLES: Final = 10
 
 
 def render(report: Report, *, require_all: bool = False) -> str:
@@ -25,8 +33,8 @@ def render(report: Report, *, require_all: bool = False) -> str:
 
 def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
     """The report as a JSON object. Failed checks come first, by importance."""
-    findings = by_importance(report.findings)
-    others = [result for result in report.results if result.verdict is not Verdict.FAIL]
+    failed = (*by_importance(report.findings), *by_importance(report.differences))
+    others = [result for result in report.results if result.verdict not in (Verdict.FAIL, Verdict.DIFFERS)]
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -47,7 +55,12 @@ def as_json(report: Report, *, require_all: bool = False) -> dict[str, object]:
         "callbacks": len(report.evidence.deliveries),
         "images": {"created": report.run_info.images, "limit": report.run_info.limit},
         "counts": {verdict.value: len(report.having(verdict)) for verdict in Verdict},
-        "checks": [_check(result, report) for result in (*findings, *others)],
+        "coverage": {
+            "verified": [each.check.id for each in report.verified],
+            "assumed": [each.check.id for each in report.assumed],
+            "not_covered": list(NOT_COVERED),
+        },
+        "checks": [_check(result, report) for result in (*failed, *others)],
         "steps": [
             {
                 "name": each.step.name,
@@ -87,7 +100,8 @@ def _check(result: Result, report: Report) -> dict[str, object]:
         "examined": result.examined,
         "need": result.requirement,
         "reason": result.reason if seen else how_to_supply(result),
-        "examples": [_failure(check, failure, report) for failure in result.failures],
+        "failures": len(result.failures),
+        "examples": [_failure(check, failure, report) for failure in result.failures[:_EXAMPLES]],
     }
 
 
@@ -98,7 +112,7 @@ def _failure(check: Check, failure: Failure, report: Report) -> dict[str, object
         "expected": failure.expected,
         "actual": failure.actual,
         "lengths": pasted.lengths,
-        "hint": hint(failure),
+        "hint": hint(failure, check.id, mock=report.run_info.mock),
         "curl": pasted.curl,
         "httpx": pasted.httpx,
         "shown": [

@@ -8,7 +8,7 @@ from itertools import groupby
 from kling_contracts.verify.model import Result, Verdict
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.reports.hints import hint
-from kling_contracts.verify.reports.wording import group_of, how_to_supply
+from kling_contracts.verify.reports.wording import NOT_COVERED, group_of, how_to_supply
 from kling_contracts.verify.repro import reproduce
 from kling_contracts.verify.text import printable
 
@@ -25,6 +25,16 @@ def render(report: Report) -> str:
         suite = ET.SubElement(root, "testsuite", {"name": group, **_counts(members)})
         for result in members:
             _add(suite, result, report)
+    names = {
+        "verified": ", ".join(each.check.id for each in report.verified),
+        "assumed": ", ".join(each.check.id for each in report.assumed),
+        "not covered by any source": "; ".join(NOT_COVERED),
+    }
+    properties = ET.Element("properties")
+    for name, value in names.items():
+        ET.SubElement(properties, "property", name=name, value=value)
+    for suite in root.findall("testsuite")[:1]:
+        suite.insert(0, properties)  # properties belong to a suite, not to the root
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -47,6 +57,9 @@ def _add(suite: ET.Element, result: Result, report: Report) -> None:
         case Verdict.FAIL:
             message = printable(f"{check.sentence}: {result.failures[0].sentence}")
             ET.SubElement(case, "failure", message=message, type=check.id).text = _text(result, report)
+        case Verdict.DIFFERS:
+            message = f"differs from an assumption: {check.sentence}: {result.failures[0].sentence}"
+            ET.SubElement(case, "skipped", message=printable(message)).text = _text(result, report)
         case Verdict.KNOWN:
             ET.SubElement(case, "skipped", message=printable(f"known deviation: {result.reason}"))
         case _:
@@ -59,7 +72,8 @@ def _text(result: Result, report: Report) -> str:
         pasted = reproduce(result.check, failure, report.evidence, report.options.base_url, report.steps)
         lines += ["", failure.sentence, f"expected: {failure.expected}", f"actual: {failure.actual}"]
         lines += [f"length: {pasted.lengths}"] if pasted.lengths else []
-        lines += [f"hint: {hint(failure)}"] if hint(failure) else []
+        cause = hint(failure, result.check.id, mock=report.run_info.mock)
+        lines += [f"hint: {cause}"] if cause else []
         lines += [pasted.curl]
     if len(result.failures) > _FAILURES:
         lines += ["", f"and {len(result.failures) - _FAILURES} more"]

@@ -21,12 +21,13 @@ from kling_contracts.verify.plan import Planned, totals_of
 from kling_contracts.verify.report import ExitCode, Report, exit_code
 from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.wording import (
+    NOT_COVERED,
     SUPPLY,
     by_importance,
     circumstances,
+    counts_by_group,
     group_of,
     how_to_supply,
-    pass_counts,
     title_of,
     unused_lines,
     verdict_line,
@@ -115,13 +116,10 @@ def show_report(report: Report, *, require_all: bool = False, out: Console | Non
     for result in findings[:at_length]:
         _show_finding(out, result, report)
     _show_briefly(out, findings[at_length:])
+    _show_differences(out, by_importance(report.differences), report)
     _show_known(out, report)
     _show_open(out, report.having(Verdict.INCONCLUSIVE, Verdict.NOT_RUN))
-    passed = pass_counts(report)
-    if passed:
-        counts = ", ".join(f"{title_of(group)} {count}" for group, count in passed.items())
-        out.print()
-        out.print(Text.assemble((f"{sum(passed.values())} passed", "green"), f": {counts}"))
+    _show_coverage(out, report)
     if out.is_terminal and findings:
         # Again, because the first line has scrolled away.
         out.print()
@@ -136,7 +134,7 @@ def _show_finding(out: Console, result: Result, report: Report) -> None:
         ("expected", failure.expected),
         ("actual", failure.actual),
         ("length", pasted.lengths),
-        ("hint", hint(failure)),
+        ("hint", hint(failure, check.id, mock=report.run_info.mock)),
     ]
     out.print()
     out.print(Text.assemble((check.id, "bold red"), "  ", printable(failure.sentence)))
@@ -169,6 +167,35 @@ def _show_briefly(out: Console, results: Sequence[Result]) -> None:
         out.print(
             Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.failures[0].sentence))
         )
+
+
+def _show_differences(out: Console, results: Sequence[Result], report: Report) -> None:
+    """Print the checks that failed although no source settles their rule."""
+    if not results:
+        return
+    out.print()
+    title = f"{len(results)} differ{'' if len(results) > 1 else 's'} from our assumptions"
+    out.print(Text.assemble((title, "yellow"), ": no source settles these rules; --strict makes them count"))
+    if not out.is_terminal:
+        for result in results:
+            _show_finding(out, result, report)
+        return
+    for result in results:
+        out.print(
+            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.failures[0].sentence))
+        )
+
+
+def _show_coverage(out: Console, report: Report) -> None:
+    """Print the passed checks by group, with a source and without, and the topics without a check."""
+    for title, results in (("verified", report.verified), ("assumed", report.assumed)):
+        if results:
+            counts = ", ".join(f"{title_of(it)} {count}" for it, count in counts_by_group(results).items())
+            note = "" if title == "verified" else " (passed, but no source settles the rule)"
+            out.print()
+            out.print(Text.assemble((f"{len(results)} {title}", "green"), f"{note}: {counts}"))
+    out.print()
+    out.print(Text.assemble(("not covered by any source", "dim"), ": " + "; ".join(NOT_COVERED)))
 
 
 def _show_known(out: Console, report: Report) -> None:
@@ -215,7 +242,7 @@ def show_plan(planned: Sequence[Planned], limit: int | None, *, out: Console | N
         table.add_row(step.name, str(step.requests), str(step.max_cost or "-"), str(step.creates or "-"))
     out.print(table)
     requests, kept, most = totals_of(planned)
-    allowed = "no limit" if limit is None else f"--max-tasks {limit}"
+    allowed = "no limit" if limit is None else f"--max-images {limit}"
     out.print()
     out.print(
         Text(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+from kling_contracts.verify.busy import note_on
 from kling_contracts.verify.model import Requirement, Result, Verdict
 from kling_contracts.verify.recorder import contract_version
 from kling_contracts.verify.report import ExitCode, Report, exit_code
@@ -13,12 +14,13 @@ from kling_contracts.vocabulary import Confidence
 
 # How to supply a missing requirement.
 SUPPLY: Final[dict[Requirement, str]] = {
-    Requirement.BUDGET: "not enough images; set --max-tasks to a larger number",
+    Requirement.BUDGET: "not enough images; set --max-images to a larger number",
     Requirement.SECOND_KEY: "no key of another account; set --second-api-key",
     Requirement.SIGNER: "no access and secret key; set --api-key ACCESS:SECRET (gateway kling)",
     Requirement.RECEIVER: "no callbacks; they are received on 127.0.0.1 only, from a server on this machine",
     Requirement.REST: "the run was interrupted",
     Requirement.TIME: "not enough time; set --deadline to a larger number of seconds",
+    Requirement.CAPACITY: "the server answered 429 until the request was given up",
     Requirement.CHOSEN: "excluded by --only",
 }
 _TITLES: Final = {
@@ -26,6 +28,7 @@ _TITLES: Final = {
     "account_isolation": "Isolation of accounts",
     "auth": "Authentication",
     "callbacks": "Callbacks",
+    "concurrency": "Concurrency",
     "errors": "Error responses",
     "external_ids": "External task ids",
     "invalid_requests": "Side effects of invalid requests",
@@ -35,10 +38,20 @@ _TITLES: Final = {
     "outcomes": "Task outcomes",
     "polling": "Polling",
     "refuses": "Invalid requests are refused",
+    "requests": "HTTP features of requests",
     "responses": "All responses",
     "result_images": "Results",
     "routing": "Routing",
 }
+# Topics that no check covers, because no source states a rule for them.
+NOT_COVERED: Final = (
+    "chunked and compressed request bodies, and bodies of any size",
+    "two Authorization headers",
+    "HEAD and OPTIONS",
+    "trailing slashes",
+    "length and characters of external task ids",
+    "retention of tasks and results",
+)
 _WEIGHT: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
@@ -51,7 +64,7 @@ def title_of(group: str) -> str:
     return _TITLES.get(group, group)
 
 
-def by_importance(results: Sequence[Result]) -> list[Result]:
+def by_importance(results: Iterable[Result]) -> list[Result]:
     """The results with required checks first, then by the confidence in the rule."""
     return sorted(results, key=lambda it: (not it.check.required, _WEIGHT[it.check.source.confidence]))
 
@@ -61,7 +74,7 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
     count, total = len(report.findings), len(report.results)
     match exit_code(report, require_all=require_all):
         case ExitCode.BROKEN:
-            return f"failed: {count} of {total} checks{_without_verdict(report)}"
+            return f"failed: {count} of {total} checks{_rest(report)}"
         case ExitCode.INCONCLUSIVE if report.run_info.interrupted:
             passed = len(report.having(Verdict.PASS))
             return (
@@ -72,12 +85,16 @@ def verdict_line(report: Report, *, require_all: bool = False) -> str:
             return f"inconclusive: no check failed, {undecided} of {total} without a verdict"
         case _:
             passed = len(report.having(Verdict.PASS))
-            return f"passed: {passed} of {total} checks{_without_verdict(report)}"
+            return f"passed: {passed} of {total} checks{_rest(report)}"
 
 
-def _without_verdict(report: Report) -> str:
+def _rest(report: Report) -> str:
+    """The number of checks that differ from assumptions, and of those without a verdict."""
+    differing = len(report.differences)
     undecided = len(report.having(Verdict.NOT_RUN, Verdict.INCONCLUSIVE))
-    return f", {undecided} without a verdict" if undecided else ""
+    parts = [f"{differing} unlike our assumptions"] if differing else []
+    parts += [f"{undecided} without a verdict"] if undecided else []
+    return "".join(f", {part}" for part in parts)
 
 
 def circumstances(report: Report) -> str:
@@ -86,7 +103,8 @@ def circumstances(report: Report) -> str:
     limit = "no limit" if run_info.limit is None else f"at most {run_info.limit}"
     mock = ", a kling-mock" if run_info.mock else ""
     operation = f", {report.evidence.operation.title}" if report.evidence.gateway.focus else ""
-    note = f"; {run_info.note}" if run_info.note else ""
+    notes = [each for each in (run_info.note, note_on(report.evidence)) if each]
+    note = "".join(f"; {each}" for each in notes)
     return (
         f"{report.options.base_url} as {report.evidence.gateway.title}{operation}{mock}: "
         f"{len(report.evidence.exchanges)} requests, {run_info.images} images ({limit}), "
@@ -105,10 +123,10 @@ def how_to_supply(result: Result) -> str:
     return SUPPLY[result.requirement] if result.requirement else result.reason
 
 
-def pass_counts(report: Report) -> dict[str, int]:
-    """The number of passed checks by group, in the order of the checks."""
+def counts_by_group(results: Iterable[Result]) -> dict[str, int]:
+    """The number of checks by group, in the order of the checks."""
     counts: dict[str, int] = {}
-    for result in report.having(Verdict.PASS):
+    for result in results:
         group = group_of(result.check.id)
         counts[group] = counts.get(group, 0) + 1
     return counts

@@ -185,7 +185,7 @@ def _caller(delivery: Delivery, evidence: Evidence) -> Iterator[Exchange]:
     """The create whose callback this is."""
     for exchange in evidence.creates:
         url = exchange.asked_object.get("callback_url")
-        if isinstance(url, str) and url.rpartition("/")[2] == delivery.token:
+        if isinstance(url, str) and url.partition("?")[0].rpartition("/")[2] == delivery.token:
             yield exchange
             return
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 from uuid import uuid4
 
 from kling_contracts.gateways import KLING, RefusalReason
+from kling_contracts.rules import Effect
 from tests.contracts.verify.faulty_servers.authentication import KnowsKeys
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response, as_object, text_in
@@ -273,4 +275,30 @@ class ForeignTold(KnowsKeys):
     def again(self, request: Request, response: Response) -> Response:
         if response.status == 400 and request.task_id in self.owners:
             response.body["message"] = "this task belongs to another account"
+        return response
+
+
+@group.server("concurrency.freed")
+class FailuresStayCounted(FaultyServer):
+    """At most nine images of an account may be unfinished, and a task that has failed counts forever."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        # The key, the images, and the time from which a task no longer counts.
+        self.tasks: list[tuple[str, int, float]] = []
+
+    def serve(self, request: Request) -> Response:
+        broken = [each.effect for each in self.gateway.main.read(request.peek).violations]
+        if not request.creates or Effect.REFUSED in broken or not self.knows(request):
+            return self.right(request)
+        number = request.peek.get("n")
+        wanted = number if isinstance(number, int) else 1
+        with self.lock:
+            mine = [images for key, images, until in self.tasks if key == request.key and self.now() < until]
+            if sum(mine) + wanted > 9:
+                return self.refuse(RefusalReason.NO_SLOTS)
+            response = self.right(request)
+            if response.good:
+                until = math.inf if broken else self.now() + 0.8  # by the pace of the runs
+                self.tasks.append((request.key, wanted, until))
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import parse_qsl
 
 from kling_contracts.gateways import KLING, RefusalReason
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
@@ -253,3 +254,13 @@ class AlgorithmNone(_Tokens):
 
     def wanted(self, request: Request) -> bool:
         return request.key.endswith(".")
+
+
+@group.server("auth.required")
+class KeyInTheQuery(FaultyServer):
+    """A key in the query string is accepted."""
+
+    def before(self, request: Request) -> None:
+        key = dict(parse_qsl(request.query)).get("api_key")
+        if key and "authorization" not in request.headers:
+            request.headers["authorization"] = f"Bearer {key}"

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Callback, Object, Request, Response, images_of
+from tests.contracts.verify.faulty_servers.tasks import whole
 
 group: Final = Group()
 Mutation = Callable[[Callback], Iterable[Callback]]
@@ -273,23 +274,22 @@ class CallsForRefusals(FaultyServer):
 
 
 @group.server("callbacks.not_early")
-class QueriesLagBehind(FaultyServer):
-    """The first query after a callback is answered from a cache, with the answer of the query before it."""
+class AnnouncesChanges(FaultyServer):
+    """The callback for status processing is sent with the one for status submitted."""
 
-    def __init__(self, behind: Behind) -> None:
-        super().__init__(behind)
-        self._seen: dict[object, bytes] = {}
-        self._reported: set[object] = set()
+    def call_back(self, callback: Callback) -> list[Callback]:
+        task = callback.peek
+        if task["task_status"] != "submitted":
+            return [callback]
+        early = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
+        early.task["task_status"] = "processing"
+        early.task["updated_at"] = whole(task["created_at"]) + 300  # by the pace of the runs
+        return [callback, early]
 
-    def after(self, request: Request, response: Response) -> None:
-        name = request.task_id
-        if name not in self._reported and response.task:
-            self._seen[name] = json.dumps(response.task).encode()
-        elif name in self._seen and response.task:
-            self._reported.discard(name)
-            response.body["data"] = json.loads(self._seen[name])
 
-    def call_back(self, callback: Callback) -> Iterable[Callback]:
-        if callback.task["task_status"] != "submitted":
-            self._reported.add(callback.task["task_id"])
-        yield callback
+@group.before("callbacks.url")
+def query_is_lost(request: Request) -> None:
+    """The query of callback_url is dropped."""
+    url = request.peek.get("callback_url")
+    if request.creates and isinstance(url, str) and "?" in url:
+        request.body["callback_url"] = url.partition("?")[0]

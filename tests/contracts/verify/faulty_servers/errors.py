@@ -124,7 +124,7 @@ def wrong_key_detail(request: Request, response: Response) -> None:
         response.json = {"code": 401, "message": "unauthorised", "request_id": str(uuid4())}
 
 
-@group.after("errors.wrong_method")
+@group.after("errors.allow")
 def no_allow(request: Request, response: Response) -> None:
     """405 lacks the Allow header."""
     if response.status == 405:
@@ -207,7 +207,7 @@ class _Lenient(FaultyServer):
         return self.right(request)
 
 
-@group.server("malformed_bodies.refused")
+@group.server("malformed_bodies.extensions")
 class ReadsTheFirstValue(_Lenient):
     """Text after the first JSON value of a body is ignored."""
 
@@ -219,7 +219,7 @@ class ReadsTheFirstValue(_Lenient):
         return json.dumps(value).encode()
 
 
-@group.server("malformed_bodies.refused")
+@group.server("malformed_bodies.extensions")
 class TakesNaN(_Lenient):
     """NaN is accepted, as Python's parser does by default."""
 
@@ -229,7 +229,7 @@ class TakesNaN(_Lenient):
         return self.right(request)
 
 
-@group.server("malformed_bodies.refused")
+@group.server("malformed_bodies.extensions")
 class TakesTrailingCommas(_Lenient):
     """A trailing comma is accepted."""
 
@@ -247,7 +247,7 @@ class TakesTheFirstOfAList(_Lenient):
         return self.right(request)
 
 
-@group.server("malformed_bodies.refused")
+@group.server("malformed_bodies.extensions")
 class TakesAnyEncoding(_Lenient):
     """Invalid UTF-8 is replaced."""
 
@@ -255,7 +255,7 @@ class TakesAnyEncoding(_Lenient):
         return raw.decode("utf-8", "replace").encode()
 
 
-@group.after("errors.wrong_method")
+@group.after("errors.allow")
 def allows_everything(request: Request, response: Response) -> None:
     """Allow lists every method."""
     if response.status == 405:

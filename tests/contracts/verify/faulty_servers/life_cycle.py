@@ -278,3 +278,15 @@ class ForgetsTheEnded(PerTask):
 
     def mutate(self, name: str, task: Object) -> None:
         self.ended_reads(name, task)
+
+
+@group.server("lifecycle.processing")
+class NeverProcessing(EveryTask):
+    """Tasks are shown as submitted until they end."""
+
+    def mutate(self, task: Object) -> None:
+        if task["task_status"] == "processing":
+            task |= {"task_status": "submitted", "updated_at": task["created_at"]}
+
+    def call_back(self, callback: Callback) -> list[Callback]:
+        return [] if callback.peek["task_status"] == "processing" else [callback]

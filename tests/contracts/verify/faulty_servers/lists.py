@@ -258,3 +258,16 @@ def only_the_ended(request: Request, response: Response) -> None:
     """A list has only ended tasks."""
     if request.lists and response.good:
         response.body["data"] = [each for each in response.entries if each["task_status"] in ENDS]
+
+
+@group.server("lists.one_task", KLING)
+class CreatesTwice(FaultyServer):
+    """A request with a style image is carried out twice."""
+
+    def serve(self, request: Request) -> Response:
+        response = self.right(request)
+        if request.creates and response.good and request.peek.get("style_image"):
+            request.body.pop("external_task_id", None)
+            request.body.pop("callback_url", None)
+            self.right(request)
+        return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI, KLING
-from kling_contracts.vocabulary import IMAGES_MAXIMUM, PROMPT_MAXIMUM
+from kling_contracts.vocabulary import ASPECT_RATIOS, IMAGES_MAXIMUM, PROMPT_MAXIMUM
 from tests.contracts.verify.faulty_servers.base import Group
 from tests.contracts.verify.faulty_servers.messages import Request, as_object, subjects_in, text_in
 
@@ -206,3 +206,32 @@ def one_subject_is_none(request: Request) -> bool:
 def small_pictures(request: Request) -> bool:
     """Images above five megabytes are refused."""
     return 5_000_000 < len(str(request.peek.get("style_image", ""))) < 13_500_000
+
+
+@group.before("refuses.prompt.max_length")
+def long_prompt_with_a_style(request: Request) -> None:
+    """A prompt that is too long is cut together with a style image."""
+    prompt = request.peek.get("prompt")
+    if request.creates and isinstance(prompt, str) and request.peek.get("style_image"):
+        request.body["prompt"] = prompt[:2500]
+
+
+@group.before("refuses.n.maximum")
+def many_images_with_a_ratio(request: Request) -> None:
+    """An n that is too large is reduced together with an aspect ratio."""
+    number = request.peek.get("n")
+    if not request.creates or not request.peek.get("aspect_ratio"):
+        return
+    if isinstance(number, int | float) and number > 9:
+        request.body["n"] = 9
+
+
+@group.before("refuses.aspect_ratio.enum")
+def any_ratio_with_a_prompt(request: Request) -> None:
+    """An unknown aspect ratio is replaced together with a prompt."""
+    ratio = request.peek.get("aspect_ratio")
+    known = ASPECT_RATIOS.value
+    if not request.creates or not request.peek.get("prompt"):
+        return
+    if isinstance(ratio, str) and ratio and ratio not in known:
+        request.body["aspect_ratio"] = known[0]

@@ -30,20 +30,6 @@ def html_for_unknown_tasks(request: Request, response: Response) -> None:
 
 
 @group.after("responses.json")
-def html_for_unknown_paths(request: Request, response: Response) -> None:
-    """Unknown paths and wrong methods are answered with the router's HTML page."""
-    if response.status in (404, 405):
-        _html(response)
-
-
-@group.after("responses.json")
-def empty_errors(request: Request, response: Response) -> None:
-    """A wrong method is refused without a body."""
-    if response.status == 405:
-        response.content = b""
-
-
-@group.after("responses.json")
 def text_plain(request: Request, response: Response) -> None:
     """Responses have Content-Type text/plain."""
     if request.is_api:

@@ -163,3 +163,12 @@ class GoneAfterOneLook(FaultyServer):
         if request.fetches and request.path in self._seen:
             response.status, response.content = 410, b"gone"
         self._seen.add(request.path)
+
+
+@group.after("result_images.downloadable")
+def damaged_in_the_middle(request: Request, response: Response) -> None:
+    """A byte in the middle of an image is wrong."""
+    if request.fetches and response.good:
+        content = bytearray(response.content)
+        content[len(content) // 2] ^= 0xFF
+        response.content = bytes(content)

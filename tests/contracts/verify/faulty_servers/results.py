@@ -170,3 +170,10 @@ class FilesNamedAfterTheRatio(EveryTask):
         for image in images_of(task):
             named = self._ratios.get(task["task_id"]), image["index"]
             image["url"] = self._urls.setdefault(named, image["url"])
+
+
+@everywhere(group, "lifecycle.running.message")
+def a_text_while_it_runs(task: Object) -> None:
+    """A task that is processing has a text in task_status_msg."""
+    if task["task_status"] == "processing":
+        task["task_status_msg"] = "in progress"

@@ -33,7 +33,7 @@ class BeginningOfIds(KnowsKeys):
         return response
 
 
-@group.server("routing.equivalent_urls")
+@group.server("routing.query_string")
 class QueryStringHidesTasks(FaultyServer):
     """A task is not found if a query string follows its id."""
 

@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from kling_contracts.gateways import COMETAPI
-from tests.contracts.verify.faulty_servers.base import Group
+from tests.contracts.verify.faulty_servers.base import FaultyServer, Group
 from tests.contracts.verify.faulty_servers.forgotten_rules import repair
-from tests.contracts.verify.faulty_servers.messages import Object, Request, as_object, subjects_in, text_in
+from tests.contracts.verify.faulty_servers.messages import (
+    Object,
+    Request,
+    Response,
+    as_object,
+    subjects_in,
+    text_in,
+)
 
 group: Final = Group()
 
@@ -185,3 +192,20 @@ def subjects_of_any_size(request: Request) -> None:
     for _, entry in _pictures(request):
         if len(str(entry["subject_image"])) > 13_000_000:
             entry["subject_image"] = "https://example.com/a.png"
+
+
+@group.server("errors.element")
+class FirstElementIsBlamed(FaultyServer):
+    """An error about an element of the list always names the first one."""
+
+    def after(self, request: Request, response: Response) -> None:
+        message = response.peek.get("message")
+        if request.creates and response.status == 400 and isinstance(message, str):
+            response.body["message"] = re.sub(r"\[\d+\]", "[0]", message)
+
+
+@group.before("refuses.subject_image_list.required")
+def camel_case_is_read(request: Request) -> None:
+    """subjectImageList is read as subject_image_list."""
+    if request.creates and "subjectImageList" in request.peek:
+        request.body["subject_image_list"] = request.body.pop("subjectImageList")
