@@ -7,9 +7,9 @@ of 1xx responses, never exceeds them. A `CallTimeout` is passed to httpx as an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import monotonic
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 
 class CallTimedOut(Exception):
@@ -33,8 +33,8 @@ class CallTimeout(float):
     def __new__(cls, seconds: float, total: float, *, sends: bool) -> Self:
         """`total`: seconds for the call; with `sends` (it has a body), since the last byte was sent."""
         made = super().__new__(cls, seconds)
-        made._total, made._sends = total, sends  # noqa: SLF001 -- its own attributes
-        made._until = monotonic() + total  # noqa: SLF001
+        made._total, made._sends = total, sends
+        made._until = monotonic() + total
         return made
 
     def left(self, *, sent: bool) -> float:
@@ -50,50 +50,25 @@ class CallTimeout(float):
             self._until = monotonic() + self._total
 
 
-def _left(timeout: float | None, *, sent: bool = True) -> float | None:
-    return timeout.left(sent=sent) if isinstance(timeout, CallTimeout) else timeout
-
-
-class _Stream(Protocol):
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
-    def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
-    def close(self) -> None: ...
-    def start_tls(self, ssl_context: Any, server_hostname: str | None, timeout: float | None) -> _Stream: ...
-    def get_extra_info(self, info: str) -> Any: ...
-
-
-class _AsyncStream(Protocol):
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
-    async def aclose(self) -> None: ...
-    async def start_tls(
-        self, ssl_context: Any, server_hostname: str | None, timeout: float | None
-    ) -> _AsyncStream: ...
-    def get_extra_info(self, info: str) -> Any: ...
-
-
 class _LimitedStream:
     """A network stream of httpcore that observes `CallTimeout`."""
 
-    def __init__(self, stream: _Stream) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout))
+    def read(self, max_bytes: int, **options: Any) -> bytes:
+        found: bytes = self._stream.read(max_bytes, **_limited(options))
+        return found
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(timeout))
-        if isinstance(timeout, CallTimeout):
-            timeout.sent()
+    def write(self, buffer: bytes, **options: Any) -> None:
+        self._stream.write(buffer, **_limited(options))
+        _note_sent(options)
 
     def close(self) -> None:
         self._stream.close()
 
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> _Stream:
-        left = _left(timeout, sent=False)
-        return _LimitedStream(self._stream.start_tls(ssl_context, server_hostname, left))
+    def start_tls(self, ssl_context: Any, **options: Any) -> _LimitedStream:
+        return _LimitedStream(self._stream.start_tls(ssl_context, **_limited(options, sent=False)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -102,25 +77,22 @@ class _LimitedStream:
 class _LimitedAsyncStream:
     """`_LimitedStream` with awaitable methods."""
 
-    def __init__(self, stream: _AsyncStream) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._stream.read(max_bytes, _left(timeout))
+    async def read(self, max_bytes: int, **options: Any) -> bytes:
+        found: bytes = await self._stream.read(max_bytes, **_limited(options))
+        return found
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._stream.write(buffer, _left(timeout))
-        if isinstance(timeout, CallTimeout):
-            timeout.sent()
+    async def write(self, buffer: bytes, **options: Any) -> None:
+        await self._stream.write(buffer, **_limited(options))
+        _note_sent(options)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> _AsyncStream:
-        left = _left(timeout, sent=False)
-        return _LimitedAsyncStream(await self._stream.start_tls(ssl_context, server_hostname, left))
+    async def start_tls(self, ssl_context: Any, **options: Any) -> _LimitedAsyncStream:
+        return _LimitedAsyncStream(await self._stream.start_tls(ssl_context, **_limited(options, sent=False)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -132,13 +104,11 @@ class _LimitedBackend:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> _Stream:
-        left = _left(timeout, sent=False)
-        return _LimitedStream(self._backend.connect_tcp(host, port, timeout=left, **options))
+    def connect_tcp(self, host: str, port: int, **options: Any) -> _LimitedStream:
+        return _LimitedStream(self._backend.connect_tcp(host, port, **_limited(options, sent=False)))
 
-    def connect_unix_socket(self, path: str, timeout: float | None = None, **options: Any) -> _Stream:
-        left = _left(timeout, sent=False)
-        return _LimitedStream(self._backend.connect_unix_socket(path, timeout=left, **options))
+    def connect_unix_socket(self, path: str, **options: Any) -> _LimitedStream:
+        return _LimitedStream(self._backend.connect_unix_socket(path, **_limited(options, sent=False)))
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
@@ -150,20 +120,28 @@ class _LimitedAsyncBackend:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
-    async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, **options: Any
-    ) -> _AsyncStream:
-        left = _left(timeout, sent=False)
-        return _LimitedAsyncStream(await self._backend.connect_tcp(host, port, timeout=left, **options))
+    async def connect_tcp(self, host: str, port: int, **options: Any) -> _LimitedAsyncStream:
+        stream = await self._backend.connect_tcp(host, port, **_limited(options, sent=False))
+        return _LimitedAsyncStream(stream)
 
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, **options: Any
-    ) -> _AsyncStream:
-        left = _left(timeout, sent=False)
-        return _LimitedAsyncStream(await self._backend.connect_unix_socket(path, timeout=left, **options))
+    async def connect_unix_socket(self, path: str, **options: Any) -> _LimitedAsyncStream:
+        stream = await self._backend.connect_unix_socket(path, **_limited(options, sent=False))
+        return _LimitedAsyncStream(stream)
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
+
+
+def _limited(options: Mapping[str, Any], *, sent: bool = True) -> Mapping[str, Any]:
+    """The arguments of a network operation, with the time that is left for the call."""
+    timeout = options.get("timeout")
+    return {**options, "timeout": timeout.left(sent=sent)} if isinstance(timeout, CallTimeout) else options
+
+
+def _note_sent(options: Mapping[str, Any]) -> None:
+    timeout = options.get("timeout")
+    if isinstance(timeout, CallTimeout):
+        timeout.sent()
 
 
 def limit_connections(client: object, *, awaitable: bool) -> None:

@@ -259,7 +259,7 @@ def _judge(
     config: Config, call: Call, outcome: Reply | Failure, reader: Reader[T], external_task_id: str | None
 ) -> _Seen[T] | _Trouble:
     if isinstance(outcome, Failure):
-        return _judge_failure(config, call, outcome, external_task_id)
+        return _judge_failure(call, outcome, external_task_id)
     billed = call.method == "POST"
     status = outcome.head.status
     hint = read_retry_after(outcome.head.headers)
@@ -279,11 +279,12 @@ def _judge(
         return _Trouble(_caused(SubmitUncertain(str(error), external_task_id), error), again=False)
 
 
-def _judge_failure(config: Config, call: Call, failure: Failure, external_task_id: str | None) -> _Trouble:
-    reason = failure.reason
+def _judge_failure(call: Call, failure: Failure, external_task_id: str | None) -> _Trouble:
     if call.method == "POST" and failure.stage is Stage.SENT:
-        return _Trouble(_caused(SubmitUncertain(reason, external_task_id), failure.error), again=False)
-    error = TransportError(f"{call.method} {call.url}: {reason} ({failure.stage.value})")
+        return _Trouble(
+            _caused(SubmitUncertain(failure.reason, external_task_id), failure.error), again=False
+        )
+    error = TransportError(f"{call.method} {call.url}: {failure.reason} ({failure.stage.value})")
     return _Trouble(_caused(error, failure.error), again=failure.stage is not Stage.IMPOSSIBLE)
 
 

@@ -118,9 +118,7 @@ def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
         return parse(Envelope.from_wire(wire))
     except MalformedMessage as error:
         reason = fault if wire is None else str(error)
-        raise UnexpectedReply(
-            status, _shown(reply, redact), reason, _request_id(wire, redact)
-        ) from error
+        raise UnexpectedReply(status, _shown(reply, redact), reason, _request_id(wire, redact)) from error
 
 
 def _request_id(wire: object, redact: Redact) -> str | None:
@@ -166,7 +164,7 @@ def _read_refusal(wire: object, status: int) -> _Refusal | None:
 def _read_wrapped(body: Mapping[str, object]) -> _Refusal | None:
     """The refusal of the service inside the `data` of a gateway's response, which has no code of its own.
 
-    CometAPI: `{"message": M, "data": {"data": {"code": 1201, "message": M, "request_id": ...}, "message": M}}`.
+    CometAPI: `{"message": M, "data": {"data": {"code": 1201, "message": M, "request_id": R}, "message": M}}`.
     """
     inner: object = body.get("data")
     for _ in range(_WRAPPERS):

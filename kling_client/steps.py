@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Call:
     """One HTTP request. `timeout` is in seconds, for a single network operation.
 
-    `total`: seconds for the whole call; of one with a body, for the time after it was sent (default: `timeout`).
+    `total`: seconds for the whole call, or for the time after its body was sent (default: `timeout`).
     A `private` call goes to the service, with the default headers, cookies and parameters of an injected HTTP
     client. Any other call goes to another host, with these headers only.
     """

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, cast
 from msgspec import Struct
 
 from kling_contracts.gateways import Refusal
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.plan import Pace, Plan, Transition
 
@@ -52,8 +53,9 @@ class TaskRequest(Struct, frozen=True, gc=False):
     pictures: tuple[PictureRecord, ...]
 
     def __repr__(self) -> str:
+        """Secrets of URLs are left out, since pytest shows the operands of a failed assertion."""
         shown = [f"{name}={value!r}" for name, value in self.values.items()]
-        return f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}'])})"
+        return hide_in_urls(f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}'])})")
 
     def get(self, name: str) -> object:
         """The value of a field; None if it was not given or the operation does not have it."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from kling_contracts.gateways import ErrorShape, Refusal
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import ERRORS
 from kling_mock.plan import Pace
 from kling_mock.records import RuleRecord
@@ -110,4 +111,4 @@ def describe(rule: RuleRecord) -> str:
             parts.append("once")
         case n:
             parts.append(f"{n} times")
-    return f"{subject} {', '.join(parts)}"
+    return hide_in_urls(f"{subject} {', '.join(parts)}")

@@ -29,6 +29,7 @@ _KINDS: Final = {
     "slots": (int, type(None)),
     "balance": (int, type(None)),
     "retention_days": (int, float),
+    "token_leeway": (int, float),
     "body_cap": (int,),
     "journal_bytes": (int,),
 }
@@ -64,9 +65,37 @@ def _switch(
     return {"doc": doc, "flag": flag, "metavar": metavar, "group": group}
 
 
+def is_public(key: str) -> bool:
+    """Whether a key is one for mocks, which is not secret."""
+    return key.startswith("sk-mock") and ":" not in key
+
+
+class AcceptedKeys(tuple[str, ...]):
+    """API keys whose repr shows only those for mocks. A copy is the same object; pickling is refused."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(tuple([key if is_public(key) else "[key]" for key in self]))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        if all(map(is_public, self)):
+            return type(self), (tuple(self),)
+        raise TypeError("settings with API keys cannot be pickled; create them again from their source")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one fake. Raises ValueError that names the setting, the rule and the value."""
+    """The settings of one fake; the repr hides API keys.
+
+    Raises ValueError that names the setting, the rule and the value.
+    """
 
     keys: tuple[str, ...] = field(
         default=(),
@@ -159,6 +188,16 @@ class Settings:
             "accounts and limits",
         ),
     )
+    token_leeway: float = field(
+        default=0.0,
+        metadata=_switch(
+            "seconds by which a token may be early (nbf) or expired (exp); assumed: undocumented at Kling, "
+            "whose sample code sets nbf back by 5 s",
+            "--token-leeway",
+            "SECONDS",
+            "accounts and limits",
+        ),
+    )
     thumbnails: bool = field(
         default=False,
         metadata=_switch(
@@ -237,7 +276,7 @@ class Settings:
     def __post_init__(self) -> None:
         # Lists, and paces in text form, are accepted because markers and files have no other way to give
         # them.
-        self._set("keys", _texts("keys", self.keys))
+        self._set("keys", AcceptedKeys(_texts("keys", self.keys)))
         self._set("models", _texts("models", self.models))
         self._set("operations", _texts("operations", self.operations))
         self._set("ignore", frozenset(_texts("ignore", self.ignore)))
@@ -277,6 +316,10 @@ class Settings:
             limit = getattr(self, name)
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} must be 0 or more, or none for no limit; got {limit}")
+        if not 0 <= self.token_leeway < float("inf"):
+            raise ValueError(
+                f"token_leeway must be a number of seconds, 0 or more; got {self.token_leeway!r}"
+            )
         for name in ("retention_days", "body_cap", "journal_bytes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)!r}")
@@ -375,7 +418,8 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
     texts = tuple(cast("Iterable[object]", values))
     for text in texts:
         if not isinstance(text, str):
-            raise ValueError(f"{name} must be a list of strings; it contains {text!r}")  # noqa: TRY004
+            # The value is left out here too.
+            raise ValueError(f"{name} must be a list of strings; it contains a {type(text).__name__}")  # noqa: TRY004
     return cast("tuple[str, ...]", texts)
 
 

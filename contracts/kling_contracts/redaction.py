@@ -22,6 +22,8 @@ SHORTEST_DIVISIBLE: Final = 16
 # Every run of PART characters contains a gram of this length that begins at a multiple of the stride.
 _GRAM: Final = 4
 _STRIDE: Final = PART - _GRAM + 1
+# Tokens of one key begin alike; the latest forms suffice to recognize what they have in common.
+_FORMS: Final = 50
 
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s'\"<>]+)", re.IGNORECASE)
 _PARAMETER: Final = re.compile(
@@ -46,10 +48,11 @@ class Redactor:
         self._whole: dict[bytes, bytes] = {}
         self._grams: dict[bytes, tuple[tuple[_Form, int], ...]] = {}
 
-    def add(self, marks: Mapping[str, str], *, encoded: bool = True) -> None:
+    def add(self, marks: Mapping[str, str], *, encoded: bool = True, parts: bool = True) -> None:
         """Register secrets and the marks that replace them; a registered secret keeps its mark.
 
-        With `encoded`, also their JSON, percent, base64, hexadecimal and HTML encodings.
+        With `encoded`, also their JSON, percent, base64, hexadecimal and HTML encodings; with `parts`, also
+        parts of them.
         """
         found: dict[bytes, bytes] = {}
         grams: dict[bytes, tuple[tuple[_Form, int], ...]] = dict(self._grams)
@@ -58,10 +61,10 @@ class Redactor:
                 if form.content in self._whole:
                     continue
                 found.setdefault(form.content, mark.encode())
-                if len(secret) >= SHORTEST_DIVISIBLE:
+                if parts and len(secret) >= SHORTEST_DIVISIBLE:
                     for at in range(len(form.content) - _GRAM + 1):
                         gram = form.content[at : at + _GRAM]
-                        grams[gram] = (*grams.get(gram, ()), (form, at))
+                        grams[gram] = (*grams.get(gram, ())[-_FORMS:], (form, at))
         # The longest first: one secret may be the beginning of another.
         self._whole = dict(sorted({**found, **self._whole}.items(), key=lambda item: -len(item[0])))
         self._grams = grams

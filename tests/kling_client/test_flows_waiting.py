@@ -134,9 +134,7 @@ def test_a_failed_poll_is_repeated_and_only_the_deadline_ends_it(failing: Answer
     assert caught.value.task.status == "submitted", "the last state that was seen"
 
 
-@pytest.mark.parametrize(
-    "final", [BAD_REQUEST, BAD_KEY, UNKNOWN, REDIRECT, EMPTY_ACCOUNT, HIDDEN_REFUSAL]
-)
+@pytest.mark.parametrize("final", [BAD_REQUEST, BAD_KEY, UNKNOWN, REDIRECT, EMPTY_ACCOUNT, HIDDEN_REFUSAL])
 def test_a_poll_that_no_later_one_can_make_good_ends_the_wait(final: Answer) -> None:
     run = Run()
     flow = watch(config(run), TaskSnapshot(id=TASK_ID), 600, lambda state: state.status)
@@ -189,7 +187,9 @@ def test_odd_responses_until_the_deadline_are_the_cause_of_the_timeout() -> None
 @pytest.mark.parametrize(
     "failing", [BAD_REQUEST, BAD_KEY, UNKNOWN, HTML, EMPTY, REDIRECT, EMPTY_ACCOUNT, UNSENT, CUT, DOWN]
 )
-@pytest.mark.parametrize("act", [query, lambda given, task: watch(given, task, 0, lambda state: state.status)])
+@pytest.mark.parametrize(
+    "act", [query, lambda given, task: watch(given, task, 0, lambda state: state.status)]
+)
 def test_every_error_of_a_query_has_task_and_request(failing: Answer, act: Any) -> None:
     """Also in its message, and after pickling."""
     run = Run()
