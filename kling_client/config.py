@@ -134,7 +134,8 @@ def resolve_base_url(gateway: Gateway, explicit: str | None) -> str:
         )
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise ConfigError(
-            f"base URL: must be an absolute http(s) URL without query or fragment; got {given!r}"
+            "base URL: must be an absolute http(s) URL without query or fragment; "
+            f"got {hide_in_urls(given)!r}"
         )
     # Path ends that the client appends itself. Base URLs copied from other SDKs often include them.
     kinds = "|".join(sorted({re.escape(route.tail.partition("/")[0]) for route in gateway.routes}))

@@ -27,6 +27,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.rules import Violation
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def printable(text: str, limit: int = 2000) -> str:
 
 def _labelled(violation: Violation, labels: Mapping[str, str]) -> str:
     text, path = str(violation), violation.field
-    return labels.get(path, path) + text.removeprefix(path)
+    return hide_in_urls(labels.get(path, path) + text.removeprefix(path))
 
 
 class KlingError(Exception):

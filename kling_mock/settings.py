@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self, cast, get_args
 
 from kling_contracts.fields import is_web_url
 from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
 from kling_mock.plan import Pace
 from kling_mock.suggestions import unknown
@@ -455,5 +456,5 @@ def _pauses(name: str, values: object) -> tuple[float, ...]:
 def _origin(name: str, url: object) -> str:
     """The URL without trailing slashes, so that a path can be appended."""
     if not isinstance(url, str) or not is_web_url(url):
-        raise ValueError(f"{name} must be an absolute http(s) URL, not {url!r}")
+        raise ValueError(f"{name} must be an absolute http(s) URL, not {hide_in_urls(repr(url))}")
     return url.rstrip("/")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Final, NamedTuple, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, cast
 
 import jwt
 
 # Characters. Tokens of clients have about 200; headers of a real server are limited to some kilobytes.
 LONGEST_TOKEN: Final = 16_384
-# Only signatures and headers: the claims are checked here and in `decisions.decide`.
-_SIGNED: Final = jwt.PyJWS()
+# Checks signatures and headers only: the claims are checked here and in `decisions.decide`.
+# The annotation of the library refers to types of an optional dependency.
+_decode: Final[Callable[..., dict[str, Any]]] = jwt.PyJWS().decode_complete  # pyright: ignore[reportUnknownMemberType]
 
 
 class Claims(NamedTuple):
@@ -33,7 +34,7 @@ def read_claims(bearer: str) -> Claims | None:
     if len(bearer) > LONGEST_TOKEN or not bearer.isascii():
         return None
     try:
-        read = _SIGNED.decode_complete(bearer, options={"verify_signature": False})
+        read = _decode(bearer, options={"verify_signature": False})
         # As floats: an integer of 5000 digits would be an error, not a number beyond all times.
         payload: object = json.loads(read["payload"], parse_int=float)
     except (jwt.InvalidTokenError, ValueError, RecursionError):
@@ -62,7 +63,7 @@ def is_signed(bearer: str, secret: str) -> bool:
     # PyJWT warns about short keys. HMAC pads keys with zeros, so the signature stays the same.
     padded = secret.encode("utf-8", "surrogatepass").ljust(32, b"\0")
     try:
-        _SIGNED.decode_complete(bearer, padded, algorithms=["HS256"])
+        _decode(bearer, padded, algorithms=["HS256"])
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return False
     return True

@@ -168,6 +168,7 @@ def _hide(found: re.Match[str]) -> str:
     place, values = rest[:end], rest[end:]
     authority, slash, path = place.partition("/")
     host = authority.rpartition("@")[2]
+    path = re.sub("(:/{1,2})[^/@]*@", r"\1", path)  # a URL in the path, as some proxies have it
     shown = re.sub(r"=[^&;#]*", f"={HIDDEN}", values) if "=" in values else values[:1] + HIDDEN
     return f"{scheme}{host}{slash}{path}{shown if len(values) > 1 else values}"
 

@@ -110,6 +110,7 @@ def test_lone_surrogates_and_non_ascii_keys() -> None:
         ("https://h/a?abcdef", "https://h/a?[hidden]"),
         ("https://h/a?", "https://h/a?"),
         ("'https://u:p@h/a?sig=1' and https://h/b", "'https://h/a?sig=[hidden]' and https://h/b"),
+        ("https://proxy/https://u:p@h/a", "https://proxy/https://h/a"),
         ("redis://:pass@h:6379/0", "redis://h:6379/0"),
         ("POST /hook?api_key=1&n=2", "POST /hook?api_key=[hidden]&n=2"),
         ("/x?X-Amz-Signature=ab&X-Amz-Credential=c", "/x?X-Amz-Signature=[hidden]&X-Amz-Credential=[hidden]"),
@@ -122,7 +123,9 @@ def test_secrets_of_urls_are_hidden(text: str, shown: str) -> None:
     assert hide_in_urls(text) == shown
 
 
-@pytest.mark.parametrize("char", ["\x1b", "\x00", "\x07", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028", "\ud800"])
+@pytest.mark.parametrize(
+    "char", ["\x1b", "\x00", "\x07", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028", "\ud800"]
+)
 def test_control_characters_are_escaped(char: str) -> None:
     shown = escape_controls(f"a{char}b")
     assert shown.isprintable()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -46,7 +46,7 @@ class Dripping:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self.port: int = self._listening.getsockname()[1]
 
-    def __enter__(self) -> Dripping:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
@@ -270,13 +270,13 @@ def test_the_libraries_still_have_the_parts_that_are_replaced(make: Any) -> None
     client = make(mounts={"https://": _transport(make, "http://127.0.0.1:1")})
     limit_connections(client, awaitable=make is httpx.AsyncClient)
     limit_connections(client, awaitable=make is httpx.AsyncClient)
-    transports = [client._transport, *client._mounts.values()]  # noqa: SLF001 -- the subject of the test
+    transports = [client._transport, *client._mounts.values()]
     assert len(transports) >= 2
     for transport in transports:
         if transport is not None:
-            backend = transport._pool._network_backend  # noqa: SLF001
+            backend = transport._pool._network_backend
             assert type(backend).__module__ == "kling_client.deadline"
-            assert type(backend._backend).__module__.startswith("httpcore")  # noqa: SLF001
+            assert type(backend._backend).__module__.startswith("httpcore")
 
 
 def _transport(make: Any, proxy: str) -> Any:

@@ -224,13 +224,11 @@ def test_the_cause_of_an_error_holds_no_key(service: Service, kind: Any) -> None
     line = f"illegal status line: bytearray(b'HTTP/1.1 {KEY} {KEY[:9]}') at https://u:pw@proxy/?token=abc"
 
     def fail(request: httpx.Request) -> httpx.Response:
-        try:
-            raise ValueError(line)
-        except ValueError as inner:
-            error = kind(line)
-            if isinstance(error, httpx.RequestError):
-                error.request = request
-            raise error from inner
+        error = kind(line)
+        if isinstance(error, httpx.RequestError):
+            error.request = request
+        error.__context__ = KeyError(line)
+        raise error from ValueError(line)
 
     service.will(fail)
     kling = service.client(retry=Retry(attempts=1))
@@ -276,6 +274,17 @@ def test_a_redirect_is_shown_without_its_secrets(service: Service, location: str
     assert error is not None
     assert not leaks(str(error))
     assert not any(secret in str(error) for secret in ("u:pw", "abc123"))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h/?token=abc123", "ftp://u:pw-abc123@h", "https://u:pw-abc123@h/", "//h?key=abc123"]
+)
+def test_errors_about_arguments_hide_secrets_of_urls(service: Service, url: str) -> None:
+    error = error_of(lambda: service.client(base_url=url))
+    assert error is not None
+    assert "abc123" not in str(error)
+    error = error_of(lambda: service.client().generate(["https://h/a"] * 2, callback_url=f"ftp://{url}"))
+    assert "abc123" not in str(error) + repr(error)
 
 
 def test_credentials_and_their_holders_cannot_be_pickled_or_turned_into_data() -> None:

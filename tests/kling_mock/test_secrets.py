@@ -53,7 +53,9 @@ def test_settings_with_keys_cannot_be_pickled() -> None:
             pickle.dumps(settings)
 
 
-@pytest.mark.parametrize("keys", ["sk-real-1", [b"sk-real-1"], ["sk-real-1", ["sk-real-2"]], b"sk-real", ["sk-real:"]])
+@pytest.mark.parametrize(
+    "keys", ["sk-real-1", [b"sk-real-1"], ["sk-real-1", ["sk-real-2"]], b"sk-real", ["sk-real:"]]
+)
 def test_errors_about_keys_do_not_show_them(keys: object) -> None:
     with pytest.raises(ValueError, match="keys") as caught:
         Fake(keys=keys)
@@ -85,7 +87,9 @@ CONTROLS = "\x1b[31m\x07\x00\x7f\x9b2J\u202e\u2066"
 def test_control_characters_never_reach_the_terminal(caller: Caller) -> None:
     fake = caller.fake
     fake.next.fails(f"no {CONTROLS}")
-    task = caller.make(prompt=CONTROLS, callback_url=f"https://app.test/{CONTROLS}", external_task_id=CONTROLS)
+    task = caller.make(
+        prompt=CONTROLS, callback_url=f"https://app.test/{CONTROLS}", external_task_id=CONTROLS
+    )
     caller.account(f"sk-mock-{CONTROLS}").ask(prompt=CONTROLS)
     caller.send("GET", f"/kling/v1/images/generations/{CONTROLS}")
     caller.send(f"GET{CONTROLS}", f"/{CONTROLS}")
@@ -107,7 +111,9 @@ def test_requests_do_not_show_their_headers() -> None:
     assert leaks(repr(request)) == []
 
 
-@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "api-key", "Cookie", "x-goog-api-key", "x-auth-token"])
+@pytest.mark.parametrize(
+    "name", ["Authorization", "x-api-key", "api-key", "Cookie", "x-goog-api-key", "x-auth-token"]
+)
 def test_the_journal_keeps_no_header_with_a_key(caller: Caller, name: str) -> None:
     caller.send("GET", "/kling/v1/x", headers=((name.lower(), "sk-real-0123456789"),))
     assert leaks(repr(caller.fake.calls[0])) == []

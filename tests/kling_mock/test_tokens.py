@@ -192,7 +192,13 @@ def test_the_leeway_is_a_setting() -> None:
 
 def test_account_names_never_control_a_terminal() -> None:
     fake = Fake()
-    for key in ("sk-mock-\x1b[2J", "sk-mock-\u202e", "sk-mock-\x9b1m", "sk-mock-\ud800", "sk-mock-" + "x" * 5000):
+    for key in (
+        "sk-mock-\x1b[2J",
+        "sk-mock-\u202e",
+        "sk-mock-\x9b1m",
+        "sk-mock-\ud800",
+        "sk-mock-" + "x" * 5000,
+    ):
         ask(key, fake)
     names = {call.account for call in fake.calls}
     assert len(names) == 5
