@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final, NamedTuple, NoReturn, Protocol
+from typing import Final, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from kling_client.errors import ConfigError
 from kling_contracts.gateways import GATEWAYS, Gateway
@@ -21,6 +21,8 @@ from kling_contracts.vocabulary import (
     KLING_API_KEY_VARIABLE,
     SECRET_KEY_VARIABLE,
 )
+
+Redact: TypeAlias = Callable[[str], str]
 
 HIDDEN: Final = "[key]"
 # Keys of a few letters occur in tests only, and would match ordinary words.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import httpx
 
+from kling_client.credentials import Redact
 from kling_client.deadline import CallTimedOut, CallTimeout, limit_connections
 from kling_client.errors import ConfigError
 from kling_client.steps import Call, Failure, Head, Read, Send, Stage
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 SyncHTTP: TypeAlias = "httpx.Client | httpx2.Client"
 AsyncHTTP: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 Response: TypeAlias = "httpx.Response | httpx2.Response"
-Redact: TypeAlias = Callable[[str], str]
 
 _CLOSED = "the client is closed; create a new one"
 # Requests to this machine use no proxy, also where the environment names one.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeVar, cast
 
+from kling_client.credentials import Redact
 from kling_client.errors import (
     ApiError,
     AuthError,
@@ -27,7 +28,6 @@ from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import ERRORS, TaskStatus
 
 T = TypeVar("T")
-Redact = Callable[[str], str]
 
 BODY_SHOWN: Final = 2048
 # Before the redaction, so that a key at the cut is still recognized.

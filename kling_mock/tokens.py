@@ -13,7 +13,7 @@ import jwt
 LONGEST_TOKEN: Final = 16_384
 # Checks signatures and headers only: the claims are checked here and in `decisions.decide`.
 # The annotation of the library refers to types of an optional dependency.
-_decode: Final[Callable[..., dict[str, Any]]] = jwt.PyJWS().decode_complete  # pyright: ignore[reportUnknownMemberType]
+_decode: Final[Callable[..., dict[str, Any]]] = jwt.PyJWS().decode_complete  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class Claims(NamedTuple):

@@ -166,11 +166,10 @@ def _hide(found: re.Match[str]) -> str:
     scheme, rest = found[1], found[2]
     end = min((at for at in map(rest.find, "?#") if at >= 0), default=len(rest))
     place, values = rest[:end], rest[end:]
-    authority, slash, path = place.partition("/")
-    host = authority.rpartition("@")[2]
-    path = re.sub("(:/{1,2})[^/@]*@", r"\1", path)  # a URL in the path, as some proxies have it
+    # Also in a URL within the path, as some proxies have it.
+    bare = re.sub("(:/{1,2})[^/]*@", r"\1", scheme + place)
     shown = re.sub(r"=[^&;#]*", f"={HIDDEN}", values) if "=" in values else values[:1] + HIDDEN
-    return f"{scheme}{host}{slash}{path}{shown if len(values) > 1 else values}"
+    return bare + (shown if len(values) > 1 else values)
 
 
 def escape_controls(text: str, keep: str = "") -> str:

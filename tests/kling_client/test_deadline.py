@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import httpx2
 import pytest
 
 from kling_client import (
@@ -169,12 +170,12 @@ def test_a_single_query_and_a_create_end(kind: str, name: str) -> None:
             KINDS[kind](url_of(server, name), lambda client: client.generate(images))
 
 
-def test_a_wait_ends_with_an_injected_http_client() -> None:
-    """Also of a client that another library has wrapped; a second client of ours wraps it no further."""
-    with Dripping(BEHAVIOURS["103"]) as server, in_time(), httpx.Client() as http:
-        for _ in range(2):
-            with pytest.raises(WaitTimeout):
-                act_sync(url_of(server, ""), lambda client: client.task(TASK_ID).wait(deadline=0.1), http)
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@both
+def test_a_wait_ends_with_an_injected_http_client(kind: str, library: Any) -> None:
+    http = library.Client() if kind == "sync" else library.AsyncClient()
+    with Dripping(BEHAVIOURS["103"]) as server, in_time(), pytest.raises(WaitTimeout):
+        KINDS[kind](url_of(server, ""), lambda client: client.task(TASK_ID).wait(deadline=0.1), http)
 
 
 def test_redirects_without_end_are_not_followed() -> None:
@@ -264,24 +265,23 @@ def test_the_upload_of_a_body_does_not_count() -> None:
     assert timeout.left(sent=True) > 0
 
 
-@pytest.mark.parametrize("make", [httpx.Client, httpx.AsyncClient])
-def test_the_libraries_still_have_the_parts_that_are_replaced(make: Any) -> None:
+LIBRARIES = pytest.mark.parametrize("library", [httpx, httpx2])
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", ["Client", "AsyncClient"])
+def test_the_libraries_still_have_the_parts_that_are_replaced(library: Any, name: str) -> None:
     """Also behind a proxy. A release that moves them must not silently remove the limits."""
-    client = make(mounts={"https://": _transport(make, "http://127.0.0.1:1")})
-    limit_connections(client, awaitable=make is httpx.AsyncClient)
-    limit_connections(client, awaitable=make is httpx.AsyncClient)
+    kind = getattr(library, "HTTPTransport" if name == "Client" else "AsyncHTTPTransport")
+    client = getattr(library, name)(mounts={"https://": kind(proxy="http://127.0.0.1:1"), "all://h": None})
+    for _ in range(2):  # the second time changes nothing
+        limit_connections(client, awaitable=name == "AsyncClient")
     transports = [client._transport, *client._mounts.values()]
-    assert len(transports) >= 2
-    for transport in transports:
-        if transport is not None:
-            backend = transport._pool._network_backend
-            assert type(backend).__module__ == "kling_client.deadline"
-            assert type(backend._backend).__module__.startswith("httpcore")
-
-
-def _transport(make: Any, proxy: str) -> Any:
-    kind = httpx.HTTPTransport if make is httpx.Client else httpx.AsyncHTTPTransport
-    return kind(proxy=proxy)
+    assert len(transports) >= 3
+    for transport in filter(None, transports):
+        backend = transport._pool._network_backend
+        assert type(backend).__module__ == "kling_client.deadline"
+        assert type(backend._backend).__module__.startswith("httpcore")
 
 
 def test_transports_of_tests_are_left_alone() -> None:
