@@ -53,7 +53,7 @@ def test_a_key_is_replaced_in_base64_at_every_position(before: str, after: str, 
     assert len(rest) <= (len(before) + len(after)) * 4 / 3 + 4
 
 
-@given(st.integers(0, len(KEY) - PART), st.integers(PART, len(KEY)), st.text("xyz ", max_size=9))
+@given(st.integers(0, len(KEY) - PART), st.integers(PART, len(KEY)), st.text("yz ", max_size=9))
 def test_every_part_of_eight_characters_is_replaced(begin: int, length: int, around: str) -> None:
     part = KEY[begin : begin + length]
     shown = redactor().text(f"{around}{part}{around}")
