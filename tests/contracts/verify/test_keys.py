@@ -83,7 +83,7 @@ def test_parts_of_a_token_are_replaced() -> None:
         assert part[2:-2] not in shown
         assert "[part of a key]" in shown
         assert keys.scrub_bytes(b"\xff" + part.encode()).startswith(b"\xff[part of a key]")
-        assert keys.scrub_headers(((f"x-{part}", part),)) == ((f"x-{shown[5:-1]}", shown[5:-1]),)
+        assert keys.scrub_headers(((f"x!{part}", part),)) == ((f"x!{shown[5:-1]}", shown[5:-1]),)
 
 
 def test_parts_and_encodings_of_a_key_are_replaced() -> None:
