@@ -55,7 +55,8 @@ class Client(_Base):
     - `operation`: an operation of the gateway, or its name. `create` uses it, and tasks are queried under its
       path. Default: the gateway's main operation, Multi-Image to Image.
     - `base_url`: default KLING_BASE_URL, then the gateway's own URL.
-    - `timeout`: seconds, for each of connecting, sending and receiving.
+    - `timeout`: seconds for a whole query. A create has it for connecting, for each part of its body that is
+      sent, and for the whole response.
     - `http_client`: an httpx client to use. It stays open when this client closes.
     - `clock` (monotonic seconds) and `sleep`: replaceable for tests.
 

@@ -161,7 +161,7 @@ class Run:
         self.task = task
         self.console.fact("task", printable(task.id))
         if self.console.as_json:
-            self.console.note(f"task {task.id}")
+            self.console.note(f"task {printable(task.id)}")
 
     def _finish(self, task: Task) -> Exit:
         options = self.options

@@ -13,6 +13,7 @@ from kling_client.errors import ConfigError
 from kling_client.retry import Clock, Poll, Retry, monotonic, require_seconds
 from kling_contracts.gateways import COMETAPI, GATEWAYS, PAGING, Gateway
 from kling_contracts.operations import Operation
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import BASE_URL_VARIABLE, MEGABYTE
 
 DEFAULT_GATEWAY: Final = COMETAPI.name
@@ -62,8 +63,8 @@ class Config:
         return f"{self.create_url}?{urlencode(dict(zip(names, (number, size), strict=True)))}"
 
     def redact(self, text: str) -> str:
-        """Received text with every occurrence of the key replaced."""
-        return self.credentials.redact(text)
+        """Received text without the key, in whole or in part, and without secrets in URLs."""
+        return hide_in_urls(self.credentials.redact(text))
 
 
 def configure(  # noqa: PLR0913 -- options, all by keyword
@@ -133,7 +134,8 @@ def resolve_base_url(gateway: Gateway, explicit: str | None) -> str:
         )
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise ConfigError(
-            f"base URL: must be an absolute http(s) URL without query or fragment; got {given!r}"
+            "base URL: must be an absolute http(s) URL without query or fragment; "
+            f"got {hide_in_urls(given)!r}"
         )
     # Path ends that the client appends itself. Base URLs copied from other SDKs often include them.
     kinds = "|".join(sorted({re.escape(route.tail.partition("/")[0]) for route in gateway.routes}))

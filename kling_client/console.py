@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from kling_client.errors import printable
 from kling_client.snapshot import TaskSnapshot
+from kling_contracts.redaction import escape_controls
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -222,6 +223,8 @@ def _lines(text: str, width: int | None) -> list[str]:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    # Texts of a server, and arguments, may contain sequences that control a terminal.
+    text = escape_controls(text, keep="\n\t")
     # File names and texts of a server may contain characters that the encoding lacks.
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -9,10 +9,12 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from functools import cached_property
+from typing import Final, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from kling_client.errors import ConfigError
 from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.redaction import Redactor
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -20,8 +22,13 @@ from kling_contracts.vocabulary import (
     SECRET_KEY_VARIABLE,
 )
 
+Redact: TypeAlias = Callable[[str], str]
+
 HIDDEN: Final = "[key]"
+# Keys of a few letters occur in tests only, and would match ordinary words.
 SHORTEST_SECRET: Final = 6
+# Shorter ones may be part of a host name, so they are not removed from values that are used, such as URLs.
+_LONG_SECRET: Final = 16
 
 # Seconds: lifetime of a token; time before its expiry at which it is replaced; tolerated lag of the
 # service's clock.
@@ -49,7 +56,11 @@ class Credentials(Protocol):
         ...
 
     def redact(self, text: str) -> str:
-        """Received text with every occurrence of the secrets replaced."""
+        """Received text without the secrets and parts of them, in any usual encoding."""
+        ...
+
+    def redact_body(self, body: bytes) -> bytes:
+        """A received body without whole secrets; it can still be parsed and used."""
         ...
 
 
@@ -58,9 +69,13 @@ class PlainKey:
 
     def __init__(self, key: str) -> None:
         self._key = key
+        self._secrets = _Secrets(key)
 
     def __repr__(self) -> str:
         return HIDDEN
+
+    def __reduce__(self) -> NoReturn:
+        _refuse_pickling()
 
     def bearer(self) -> str:
         return self._key
@@ -70,7 +85,10 @@ class PlainKey:
         return None
 
     def redact(self, text: str) -> str:
-        return _without(text, self._key)
+        return self._secrets.texts.text(text)
+
+    def redact_body(self, body: bytes) -> bytes:
+        return self._secrets.bodies.whole(body)
 
 
 class _Token(NamedTuple):
@@ -99,9 +117,15 @@ class SignedTokens:
         self._encode: Callable[..., str] = jwt.encode  # pyright: ignore[reportUnknownMemberType]
         self._access_key, self._secret_key = access_key, secret_key
         self._token: _Token | None = None
+        self._secrets = _Secrets(access_key, secret_key)
+        # The current token and the one before it: responses to both may be on their way.
+        self._tokens = _Secrets()
 
     def __repr__(self) -> str:
         return HIDDEN
+
+    def __reduce__(self) -> NoReturn:
+        _refuse_pickling()
 
     def bearer(self) -> str:
         """The current token, or a new one if it expires soon or is not valid yet (the clock was set back)."""
@@ -119,7 +143,10 @@ class SignedTokens:
         return self._sign(max(int(time.time()) + TOKEN_LIFE, earliest)).text
 
     def redact(self, text: str) -> str:
-        return _TOKEN.sub(HIDDEN, _without(_without(text, self._secret_key), self._access_key))
+        return self._tokens.texts.text(self._secrets.texts.text(_TOKEN.sub(HIDDEN, text)))
+
+    def redact_body(self, body: bytes) -> bytes:
+        return self._tokens.bodies.whole(self._secrets.bodies.whole(body))
 
     def _sign(self, expires: int) -> _Token:
         begins = int(time.time()) - CLOCK_SKEW
@@ -127,7 +154,9 @@ class SignedTokens:
         # HMAC itself pads short keys with zeros, so the signature is the same; it avoids PyJWT's warning
         # about the short secrets of tests.
         secret = self._secret_key.encode().ljust(_HMAC_KEY_BYTES, b"\0")
-        self._token = token = _Token(self._encode(claims, secret, algorithm="HS256"), begins, expires)
+        token, before = _Token(self._encode(claims, secret, algorithm="HS256"), begins, expires), self._token
+        self._tokens = _Secrets(token.text, *([] if before is None else [before.text]), encoded=False)
+        self._token = token
         return token
 
 
@@ -205,6 +234,25 @@ def _clean(name: str, given: str) -> str:
     return key
 
 
-def _without(text: str, secret: str) -> str:
-    # Keys of a few letters occur in tests only, and would match ordinary words.
-    return text.replace(secret, HIDDEN) if len(secret) >= SHORTEST_SECRET else text
+class _Secrets:
+    """Secrets to remove from received texts, and from bodies that are parsed."""
+
+    def __init__(self, *secrets: str, encoded: bool = True) -> None:
+        self._secrets, self._encoded = secrets, encoded
+
+    @cached_property
+    def texts(self) -> Redactor:
+        return self._redactor(SHORTEST_SECRET, encoded=self._encoded)
+
+    @cached_property
+    def bodies(self) -> Redactor:
+        return self._redactor(_LONG_SECRET, encoded=False)
+
+    def _redactor(self, shortest: int, *, encoded: bool) -> Redactor:
+        redactor = Redactor(HIDDEN)
+        redactor.add({each: HIDDEN for each in self._secrets if len(each) >= shortest}, encoded=encoded)
+        return redactor
+
+
+def _refuse_pickling() -> NoReturn:
+    raise TypeError("credentials cannot be pickled or copied: they hold a key")

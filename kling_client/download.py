@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -23,7 +24,7 @@ from kling_contracts.image_files import read_header
 OnBytes = Callable[[int, int | None], object]
 
 REDIRECTS: Final = 5
-# A server that sends a byte now and then never exceeds the timeout of a single read.
+# For a whole attempt. A server that sends a byte now and then never exceeds the timeout of a single read.
 SECONDS_PER_RESULT: Final = 600.0
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -45,6 +46,12 @@ _FORMATS: Final[Mapping[str, str]] = {"png": ".png", "jpeg": ".jpg"}
 _HEADER_BYTES: Final = 64
 _NO_RESULT: Final = ("text/", "application/json", "application/xml")
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,5}")
+# Digits of an index.
+_WIDTH: Final = re.compile(r"0[1-9]d?")
+_PLACEHOLDERS: Final = (
+    "the placeholders are {task_id}, {index} (padded with zeros: {index:03}) and {ext}; a literal brace is "
+    "written {{ or }}"
+)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]|^\.+")
 
 
@@ -57,16 +64,25 @@ class Destination:
     overwrite: bool
     on_bytes: OnBytes | None
 
+    def check_name(self) -> None:
+        """Raise ConfigError unless the template has the documented placeholders only."""
+        if not isinstance(self.name, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass paths
+            raise ConfigError(f"name: must be a string, not {type(self.name).__name__}")
+        try:
+            parsed = list(Formatter().parse(self.name))
+        except ValueError as error:
+            raise ConfigError(f"name: {_PLACEHOLDERS}; got {self.name!r} ({error})") from None
+        for _, placeholder, width, conversion in parsed:
+            if placeholder is None:
+                continue
+            padded = placeholder == "index" and _WIDTH.fullmatch(width or "")
+            if placeholder not in ("task_id", "index", "ext") or conversion or (width and not padded):
+                raise ConfigError(f"name: {_PLACEHOLDERS}; got {self.name!r}")
+
     def path(self, task_id: str, index: int, ext: str) -> Path:
         """The path for a result, always directly in the folder; unsafe characters of the id are replaced."""
         safe_id = _UNSAFE.sub("_", task_id)[:100]
-        try:
-            name = self.name.format(task_id=safe_id, index=index, ext=ext)
-        except (LookupError, ValueError, AttributeError) as error:
-            raise ConfigError(
-                f"name: only {{task_id}}, {{index}} and {{ext}} can be used; got {self.name!r} "
-                f"({type(error).__name__}: {error})"
-            ) from error
+        name = self.name.format(task_id=safe_id, index=index, ext=ext)
         if name in ("", ".", "..") or Path(name).name != name or "\0" in name:
             raise ConfigError(
                 f"name: must be a file name without a folder; {self.name!r} results in {name!r}"
@@ -89,11 +105,20 @@ class _Broken(Exception):
 
 
 def save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[list[Path]]:
-    """Download every result of a succeeded task; return the paths."""
+    """Download every result of a succeeded task; return the paths. A DownloadError names the task."""
+    try:
+        return (yield from _save(config, task, destination))
+    except DownloadError as error:
+        error.concerns(task.id, f"GET {error.place}" if error.url else None)
+        raise
+
+
+def _save(config: Config, task: TaskSnapshot, destination: Destination) -> Flow[list[Path]]:
     if not task.results:
         hint = "" if task.terminal else "; call save() on the task that wait() returns"
         raise DownloadError("", 0, f"task {task.id!r} has no results (status: {task.status}){hint}")
     destination.folder.mkdir(parents=True, exist_ok=True)
+    destination.check_name()
     paths: list[Path] = []
     for index, url in _numbered(task):
         transfer = _Transfer(config, destination, url, drawn=not task.media)
@@ -132,12 +157,15 @@ class _Transfer:
     url: str
     drawn: bool
     received: int = 0
+    # The instant at which the present attempt ends.
+    late: float = 0.0
 
     def persist(self, name: Callable[[str], Path]) -> Flow[Path]:
         """Download the result; restart from the beginning after a failure that may be temporary."""
         pauses = self.config.retry.pauses()
         while True:
             self.received = 0
+            self.late = self.config.clock() + SECONDS_PER_RESULT
             try:
                 head, start = yield from self._open()
                 path = name(_extension(head, start if self.drawn else b"", self.url))
@@ -196,11 +224,10 @@ class _Transfer:
         """Write the result to a temporary file in the same folder, and rename it when it is complete."""
         self.destination.refuse_existing(path)
         part = path.with_name(f".{secrets.token_hex(8)}.part")
-        late = self.config.clock() + SECONDS_PER_RESULT
         try:
             with part.open("xb") as file:
                 while chunk:
-                    self._count(len(chunk), head.length, late)
+                    self._count(len(chunk), head.length)
                     file.write(chunk)
                     chunk = yield from self._read()
                 if head.length is not None and self.received != head.length:
@@ -212,12 +239,10 @@ class _Transfer:
         finally:
             part.unlink(missing_ok=True)
 
-    def _count(self, size: int, total: int | None, late: float) -> None:
+    def _count(self, size: int, total: int | None) -> None:
         self.received += size
         if self.received > self.config.max_image_bytes:
             raise self._error(f"exceeds {self._limit}")
-        if self.config.clock() > late:
-            raise self._error(f"incomplete after {SECONDS_PER_RESULT:g} s")
         if self.destination.on_bytes is not None:
             self.destination.on_bytes(self.received, total)
 
@@ -225,10 +250,12 @@ class _Transfer:
         chunk = yield from read()
         if isinstance(chunk, Failure):
             raise self._failed(chunk)
+        if chunk and self.config.clock() > self.late:
+            raise self._error(f"incomplete after {SECONDS_PER_RESULT:g} s")
         return chunk
 
     def _failed(self, failure: Failure) -> Exception:
-        error = self._error(self.config.redact(failure.reason))
+        error = self._error(failure.reason)
         error.__cause__ = failure.error
         return error if failure.stage is Stage.IMPOSSIBLE else _Broken(error)
 
@@ -243,7 +270,14 @@ class _Transfer:
         # The host of a result is not the service: it must not receive the key or any default header.
         accept = "image/*, */*" if self.drawn else "*/*"
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
-        return Call(method="GET", url=url, headers=headers, timeout=self.config.timeout, private=False)
+        return Call(
+            method="GET",
+            url=url,
+            headers=headers,
+            timeout=self.config.timeout,
+            private=False,
+            total=max(self.late - self.config.clock(), self.config.timeout),
+        )
 
 
 def _extension(head: Head, start: bytes, url: str) -> str:

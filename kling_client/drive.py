@@ -48,7 +48,7 @@ class Driver:
 
     def iterate(self, flow: Flow[None]) -> Generator[object, None, None]:
         """Run a flow and yield the values of its `Show` steps. Closing the iterator closes the flow."""
-        exchange = Exchange(self._http)
+        exchange = Exchange(self._http, self.config.redact)
         outcome: Outcome = None
         try:
             while (step := _advance(flow, outcome)) is not None:
@@ -85,7 +85,7 @@ class AsyncDriver:
 
     async def iterate(self, flow: Flow[None]) -> AsyncGenerator[object, None]:
         """Run a flow and yield the values of its `Show` steps. Closing the iterator closes the flow."""
-        exchange = AsyncExchange(self._session.current())
+        exchange = AsyncExchange(self._session.current(), self.config.redact)
         outcome: Outcome = None
         try:
             while (step := _advance(flow, outcome)) is not None:

@@ -17,14 +17,17 @@
     ├── WaitTimeout                 the deadline passed; the task continues (also a TimeoutError)
     └── DownloadError               a result could not be downloaded
 
-All can be pickled, name the task and request concerned, and never contain the key.
+All can be pickled, have `task_id`, `request` (method and URL) and `request_id` (each may be None), and never
+contain the key.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.rules import Violation
 
 if TYPE_CHECKING:
@@ -55,14 +58,30 @@ def printable(text: str, limit: int = 2000) -> str:
 
 def _labelled(violation: Violation, labels: Mapping[str, str]) -> str:
     text, path = str(violation), violation.field
-    return labels.get(path, path) + text.removeprefix(path)
+    return hide_in_urls(labels.get(path, path) + text.removeprefix(path))
 
 
 class KlingError(Exception):
-    """Base class of the exceptions of this package."""
+    """Base class of the exceptions of this package.
+
+    `task_id` is the task that the call was about, `request` its method and URL, `request_id` the service's id
+    of the response. Each is None if there was none.
+    """
+
+    task_id: str | None = None
+    request: str | None = None
+    request_id: str | None = None
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))
+
+    def concerns(self, task_id: str | None, request: str | None) -> None:
+        """Set task and request, and add the task to the message unless it is named there."""
+        self.request = self.request or request
+        if task_id and self.task_id is None:
+            self.task_id = task_id
+            if self.args and task_id not in str(self.args[0]):
+                self.args = (f"{self.args[0]} (task {printable(task_id, 100)})", *self.args[1:])
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default would call __init__ with the finished text as its only argument.
@@ -117,10 +136,17 @@ class UnexpectedReply(KlingError):
     `status` is the HTTP status, `body` the first 2 kB of the body as text.
     """
 
-    def __init__(self, status: int, body: str = "", reason: str = "not a response of this API") -> None:
-        self.status, self.body = status, body
+    def __init__(
+        self,
+        status: int,
+        body: str = "",
+        reason: str = "not a response of this API",
+        request_id: str | None = None,
+    ) -> None:
+        self.status, self.body, self.request_id = status, body, request_id
         shown = f": {body[:200]!r}" if body else ""
-        super().__init__(f"HTTP {status}, {reason}{shown}")
+        named = "" if request_id and request_id in shown else _mention(request_id)
+        super().__init__(f"HTTP {status}, {reason}{shown}{named}")
 
 
 class UnreadableReceipt(SubmitUncertain, UnexpectedReply):
@@ -128,7 +154,7 @@ class UnreadableReceipt(SubmitUncertain, UnexpectedReply):
 
     def __init__(self, reply: UnexpectedReply, external_task_id: str | None = None) -> None:
         SubmitUncertain.__init__(self, str(reply), external_task_id)
-        self.status, self.body = reply.status, reply.body
+        self.status, self.body, self.request_id = reply.status, reply.body, reply.request_id
 
 
 class ApiError(KlingError):
@@ -200,7 +226,7 @@ class TaskFailed(KlingError):
     """The task ended with status `failed`; `task.failure` is the service's reason."""
 
     def __init__(self, task: TaskSnapshot) -> None:
-        self.task = task
+        self.task, self.task_id, self.request_id = task, task.id, task.request_id
         super().__init__(f"task {task.id} failed: {task.failure}{_mention(task.request_id)}")
 
 
@@ -212,6 +238,7 @@ class WaitTimeout(KlingError, TimeoutError):
 
     def __init__(self, task: TaskSnapshot, waited: float) -> None:
         self.task, self.waited = task, waited
+        self.task_id, self.request_id = task.id, task.request_id
         super().__init__(
             f"task {task.id} has not finished after {waited:.1f} s (status: {task.status or 'unknown'}); "
             f"resume with client.task({task.id!r}).wait(){_mention(task.request_id)}"
@@ -219,10 +246,23 @@ class WaitTimeout(KlingError, TimeoutError):
 
 
 class DownloadError(KlingError):
-    """A result could not be downloaded. `received` is the number of bytes received. No file remains."""
+    """A result could not be downloaded. `received` is the number of bytes received. No file remains.
+
+    `url` is that of the result; the message leaves out its user, password and query, which is a signature.
+    """
 
     def __init__(self, url: str, received: int, reason: str) -> None:
         self.url, self.received = url, received
-        # The query part of a result URL is a signature, which must not appear in logs.
-        where = url.partition("?")[0]
+        where = _bare(url)
         super().__init__(f"{where}: {reason} ({received} bytes received)" if where else reason)
+
+    @property
+    def place(self) -> str:
+        """The URL without user, password and query."""
+        return _bare(self.url)
+
+
+def _bare(url: str) -> str:
+    scheme, separator, rest = re.split("[?#]", url, maxsplit=1)[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from kling_client.config import Config
+from kling_client.credentials import Redact
 from kling_client.errors import (
     ApiError,
     AuthError,
@@ -25,7 +26,7 @@ from kling_client.errors import (
     UnreadableReceipt,
     WaitTimeout,
 )
-from kling_client.replies import Redact, Reply, is_transient, read_task, read_tasks
+from kling_client.replies import Reply, is_transient, read_task, read_tasks
 from kling_client.request import Draft
 from kling_client.retry import Timer, read_retry_after
 from kling_client.snapshot import Snapshot, TaskSnapshot
@@ -39,6 +40,9 @@ Reader = Callable[[Reply, Redact], T]
 JSON_LIMIT: Final = 8 * MEGABYTE
 USER_AGENT: Final = "kling-client"
 EXPIRED_TOKEN: Final = 1004
+# Consecutive responses of status 2xx that are not tasks, after which a wait ends: a proxy or a login page
+# does not go away, and one such response may be an accident, like a 502.
+ODD_REPLIES: Final = 3
 
 log = logging.getLogger("kling_client")
 
@@ -53,9 +57,14 @@ def submit(config: Config, draft: Draft, blank: Task) -> Flow[Task]:
 
 
 def query(config: Config, task: Task) -> Flow[Task]:
-    """Query a task once; return its new state."""
-    snapshot = yield from _persist(config, _call(config, "GET", config.task_url(task.id)), read_task)
-    return _same(config, task, snapshot)
+    """Query a task once; return its new state. Errors name the task."""
+    call = _call(config, "GET", config.task_url(task.id))
+    try:
+        snapshot = yield from _persist(config, call, read_task)
+        return _same(config, task, snapshot)
+    except KlingError as error:
+        error.concerns(task.id, _named(call))
+        raise
 
 
 def listing(config: Config, blank: TaskSnapshot, page_size: int) -> Flow[None]:
@@ -91,6 +100,8 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
     """Poll a task; show its first state and each change of `aspect(task)`, until it is terminal.
 
     After a poll with a temporary failure, polling continues as after an unchanged state, until the deadline.
+    So it does after a 2xx response that is not this task; the third such response in a row is raised. Errors
+    name the task.
     """
     timer = Timer(config.clock, deadline)
     if task.terminal:
@@ -98,15 +109,21 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
         return
     pauses = config.poll.pauses()
     shown: object = None
+    odd = 0
     while True:
         call = _call(config, "GET", config.task_url(task.id), timeout=timer.clip(config.timeout))
-        found = yield from _ask(config, call, read_task)
+        found = yield from _poll(config, task, call)
         trouble = found if isinstance(found, _Trouble) else None
+        odd = odd + 1 if trouble is not None and trouble.odd else 0
         if isinstance(found, _Trouble):
-            found.raise_unless_worth_waiting(config)
-            log.debug("poll of task %r failed: %s", task.id, found.error)
+            found.error.concerns(task.id, _named(call))
+            if odd != 0 and odd < ODD_REPLIES:
+                log.info("poll of task %r had an odd response: %s", task.id, found.error)
+            else:
+                found.raise_unless_worth_waiting(config)
+                log.debug("poll of task %r failed: %s", task.id, found.error)
         else:
-            task = _same(config, task, found.value)
+            task = found.value
             if aspect(task) != shown:
                 shown = aspect(task)
                 yield from show(task)
@@ -121,6 +138,17 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
         pause = min(wanted, remaining)
         yield from sleep(pause)
         timer.slept += pause
+
+
+def _poll(config: Config, task: Task, call: Call) -> Flow[_Seen[Task] | _Trouble]:
+    """The new state of a task; a response about another task is a trouble too."""
+    found = yield from _ask(config, call, read_task)
+    if isinstance(found, _Trouble):
+        return found
+    try:
+        return _Seen(_same(config, task, found.value), found.retry_after)
+    except UnexpectedReply as error:
+        return _Trouble(error, again=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +172,11 @@ class _Trouble:
         """Whether the service rejected the token as expired; it did nothing else with the request then."""
         error = self.error
         return isinstance(error, AuthError) and (error.status, error.code) == (401, EXPIRED_TOKEN)
+
+    @property
+    def odd(self) -> bool:
+        """Whether the response had status 2xx and yet was not a task."""
+        return isinstance(self.error, UnexpectedReply) and 200 <= self.error.status < 300
 
     def raise_unless_worth_waiting(self, config: Config) -> None:
         if not self.again or self.retry_after > config.retry.max_retry_after:
@@ -171,13 +204,24 @@ def _ask(
     """The outcome of one call. If its token has expired, it is repeated once with a renewed token."""
     bearer = config.credentials.bearer()
     reply = yield from _exchange(config, _signed(call, bearer))
-    found = _judge(config, call, reply, reader, external_task_id)
+    found = _located(_judge(config, call, reply, reader, external_task_id), call)
     renewed = config.credentials.renewed(bearer) if isinstance(found, _Trouble) and found.expired else None
     if renewed is None:
         return found
     log.info("%s will be retried with a new token", call.method)
     reply = yield from _exchange(config, _signed(call, renewed))
-    return _judge(config, call, reply, reader, external_task_id)
+    return _located(_judge(config, call, reply, reader, external_task_id), call)
+
+
+def _located(found: _Seen[T] | _Trouble, call: Call) -> _Seen[T] | _Trouble:
+    """The outcome, with the request in its error."""
+    if isinstance(found, _Trouble):
+        found.error.concerns(None, _named(call))
+    return found
+
+
+def _named(call: Call) -> str:
+    return f"{call.method} {call.url}"
 
 
 def _signed(call: Call, bearer: str) -> Call:
@@ -186,13 +230,14 @@ def _signed(call: Call, bearer: str) -> Call:
 
 def _exchange(config: Config, call: Call) -> Flow[Reply | Failure]:
     """Send one call and read its whole response, limited in size and time."""
+    begun = config.clock()
     head = yield from send(call)
     if isinstance(head, Failure):
         return head
     if head.encoding:
         # Not decompressed: a few kilobytes can expand to gigabytes.
         return Reply(head, fault=f"Content-Encoding {head.encoding[:40]!r}, which was not requested")
-    late = config.clock() + call.timeout
+    late = (begun if call.content is None else config.clock()) + call.timeout
     body = bytearray()
     while chunk := (yield from read()):
         if isinstance(chunk, Failure):
@@ -202,7 +247,7 @@ def _exchange(config: Config, call: Call) -> Flow[Reply | Failure]:
             return Reply(head, fault=f"longer than {JSON_LIMIT} bytes")
         if config.clock() > late:
             return Failure(Stage.SENT, f"the response was incomplete after {call.timeout:g} s")
-    return _cut(head, len(body)) or Reply(head, bytes(body))
+    return _cut(head, len(body)) or Reply(head, config.credentials.redact_body(bytes(body)))
 
 
 def _cut(head: Head, received: int) -> Failure | None:
@@ -215,7 +260,7 @@ def _judge(
     config: Config, call: Call, outcome: Reply | Failure, reader: Reader[T], external_task_id: str | None
 ) -> _Seen[T] | _Trouble:
     if isinstance(outcome, Failure):
-        return _judge_failure(config, call, outcome, external_task_id)
+        return _judge_failure(call, outcome, external_task_id)
     billed = call.method == "POST"
     status = outcome.head.status
     hint = read_retry_after(outcome.head.headers)
@@ -235,11 +280,12 @@ def _judge(
         return _Trouble(_caused(SubmitUncertain(str(error), external_task_id), error), again=False)
 
 
-def _judge_failure(config: Config, call: Call, failure: Failure, external_task_id: str | None) -> _Trouble:
-    reason = config.redact(failure.reason)
+def _judge_failure(call: Call, failure: Failure, external_task_id: str | None) -> _Trouble:
     if call.method == "POST" and failure.stage is Stage.SENT:
-        return _Trouble(_caused(SubmitUncertain(reason, external_task_id), failure.error), again=False)
-    error = TransportError(f"{call.method} {call.url}: {reason} ({failure.stage.value})")
+        return _Trouble(
+            _caused(SubmitUncertain(failure.reason, external_task_id), failure.error), again=False
+        )
+    error = TransportError(f"{call.method} {call.url}: {failure.reason} ({failure.stage.value})")
     return _Trouble(_caused(error, failure.error), again=failure.stage is not Stage.IMPOSSIBLE)
 
 
@@ -253,8 +299,9 @@ def _same(config: Config, task: Task, snapshot: Snapshot) -> Task:
     message = snapshot.message
     by_external_id = config.gateway.finds_external_ids and task.id == message.external_task_id
     if task.id != message.task_id and not by_external_id:
+        other = config.redact(message.task_id)[:60]
         raise UnexpectedReply(
-            200, "", f"the response is about task {message.task_id[:60]!r}, not {task.id!r}"
+            200, "", f"the response is about task {other!r}, not {task.id!r}", snapshot.request_id
         )
     return task.seen(snapshot)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import httpx
 
+from kling_client.credentials import Redact
+from kling_client.deadline import CallTimedOut, CallTimeout, limit_connections
 from kling_client.errors import ConfigError
 from kling_client.steps import Call, Failure, Head, Read, Send, Stage
 
@@ -41,8 +43,8 @@ def _library(name: str) -> Library:
     module: Any = sys.modules[name]
     return Library(
         module,
-        # The last three are not subclasses of HTTPError; invalid host names and paths raise UnicodeError.
-        errors=(module.HTTPError, module.InvalidURL, module.StreamError, UnicodeError),
+        # The others are not subclasses of HTTPError; invalid host names and paths raise UnicodeError.
+        errors=(module.HTTPError, module.InvalidURL, module.StreamError, UnicodeError, CallTimedOut),
         unsent=(module.ConnectError, module.ConnectTimeout, module.PoolTimeout, module.ProxyError),
         impossible=(module.UnsupportedProtocol, module.InvalidURL, module.LocalProtocolError, UnicodeError),
     )
@@ -60,8 +62,9 @@ def _library_of(given: object, name: str) -> Library | None:
 class Exchange:
     """Performs the calls of one flow, in sequence; at most one response is open at a time."""
 
-    def __init__(self, http: SyncHTTP) -> None:
+    def __init__(self, http: SyncHTTP, redact: Redact = str) -> None:
         self._http: Any = http
+        self._redact = redact
         self._library = _library_of(http, "Client") or _library("httpx")
         self._url: Any = None
         self._response: Response | None = None
@@ -80,7 +83,7 @@ class Exchange:
                 self._chunks = self._read()
             return next(self._chunks, b"")
         except self._library.errors as error:
-            return _failure(self._library, error, _proxy(self._http, self._url))
+            return _failure(self._library, error, _proxy(self._http, self._url), self._redact)
 
     def close(self) -> None:
         """Close the open response, read or not."""
@@ -104,8 +107,9 @@ class Exchange:
 class AsyncExchange:
     """`Exchange` over an asynchronous client."""
 
-    def __init__(self, http: AsyncHTTP) -> None:
+    def __init__(self, http: AsyncHTTP, redact: Redact = str) -> None:
         self._http: Any = http
+        self._redact = redact
         self._library = _library_of(http, "AsyncClient") or _library("httpx")
         self._url: Any = None
         self._response: Response | None = None
@@ -126,7 +130,7 @@ class AsyncExchange:
                 self._chunks = self._read()
             return await anext(self._chunks, b"")
         except self._library.errors as error:
-            return _failure(self._library, error, _proxy(self._http, self._url))
+            return _failure(self._library, error, _proxy(self._http, self._url), self._redact)
 
     async def close(self) -> None:
         """Close the open response, read or not."""
@@ -151,7 +155,8 @@ class AsyncExchange:
 def _request(library: Library, http: Any, call: Call) -> Any:
     if http.is_closed:
         raise ConfigError(_CLOSED)
-    timeout = library.module.Timeout(call.timeout)
+    total = call.timeout if call.total is None else call.total
+    timeout = library.module.Timeout(CallTimeout(call.timeout, total, sends=call.content is not None))
     if call.private:
         return http.build_request(
             call.method, call.url, content=call.content, headers=call.headers, timeout=timeout
@@ -176,20 +181,42 @@ def _proxy(http: Any, url: Any) -> str | None:
         return None
 
 
-def _failure(library: Library, error: Exception, proxy: str | None) -> Failure:
+def _failure(library: Library, error: Exception, proxy: str | None, redact: Redact) -> Failure:
     if isinstance(error, library.impossible):
         stage = Stage.IMPOSSIBLE
     else:
-        stage = Stage.UNSENT if isinstance(error, library.unsent) else Stage.SENT
+        unsent = isinstance(error, library.unsent) or (isinstance(error, CallTimedOut) and not error.sent)
+        stage = Stage.UNSENT if unsent else Stage.SENT
     through = f" (through the proxy {proxy})" if proxy else ""
-    return Failure(stage, f"{type(error).__name__}: {error}{through}", error)
+    _clean(library, error, redact)
+    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return Failure(stage, f"{reason}{through}", error)
+
+
+def _clean(library: Library, error: Exception, redact: Redact) -> None:
+    """Remove secrets from an exception that becomes the cause of ours.
+
+    Its message may quote the server, and its request and its own causes hold the key.
+    """
+    error.args = tuple([redact(arg) if isinstance(arg, str) else arg for arg in error.args])
+    error.__cause__ = error.__context__ = None
+    if isinstance(error, library.module.HTTPError):
+        request: Any = vars(error).get("_request")
+        vars(error).clear()  # the response of HTTPStatusError, which an event hook may raise
+        bare = ("", "") if request is None else (request.method, _bare(request.url))
+        vars(error)["_request"] = library.module.Request(*bare)
+
+
+def _bare(url: Any) -> Any:
+    return url.copy_with(userinfo=b"", query=None, fragment=None)
 
 
 def open_client(given: SyncHTTP | None) -> SyncHTTP:
     """The injected HTTP client, or a new one. Raises ConfigError for an object of another type."""
     if given is None:
-        return httpx.Client(mounts=dict.fromkeys(_LOOPBACK))
+        given = httpx.Client(mounts=dict.fromkeys(_LOOPBACK))
     _require(given, "Client")
+    limit_connections(given, awaitable=False)
     return given
 
 
@@ -212,6 +239,7 @@ class AsyncSession:
     def __init__(self, given: AsyncHTTP | None) -> None:
         if given is not None:
             _require(given, "AsyncClient")
+            limit_connections(given, awaitable=True)
         self._given = given
         self._own: httpx.AsyncClient | None = None
         self._loop: object = None
@@ -226,6 +254,7 @@ class AsyncSession:
         loop = _running_loop()
         if self._own is None or loop is not self._loop:
             self._own, self._loop = httpx.AsyncClient(mounts=dict.fromkeys(_LOOPBACK)), loop
+            limit_connections(self._own, awaitable=True)
         return self._own
 
     async def close(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeVar, cast
 
+from kling_client.credentials import Redact
 from kling_client.errors import (
     ApiError,
     AuthError,
@@ -23,13 +24,14 @@ from kling_client.retry import read_retry_after
 from kling_client.snapshot import Snapshot
 from kling_client.steps import Head
 from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
-from kling_contracts.vocabulary import ERRORS
+from kling_contracts.redaction import hide_in_urls
+from kling_contracts.vocabulary import ERRORS, TaskStatus
 
 T = TypeVar("T")
 
-Redact = Callable[[str], str]
-
 BODY_SHOWN: Final = 2048
+# Before the redaction, so that a key at the cut is still recognized.
+_BODY_READ: Final = 2 * BODY_SHOWN
 _MESSAGE_SHOWN: Final = 500
 
 # CometAPI sends these two refusals as 5xx although no task was created (captured). They are definite: a
@@ -42,6 +44,8 @@ _AUTH_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1004, 1103})
 _MISSING_CODES: Final = frozenset({1202, 1203, "task_not_exist"})
 _MISSING_TEXT: Final = re.compile(r"task not found\b", re.IGNORECASE)
 _TAKEN_TEXT: Final = re.compile(r"external_task_id .* already exists", re.IGNORECASE | re.DOTALL)
+# Depth to which `data` is searched for a refusal of the service behind a gateway.
+_WRAPPERS: Final = 4
 _GATEWAY_REQUEST_ID: Final = re.compile(r"\(request id: ([^()]{1,100})\)")
 
 
@@ -62,55 +66,68 @@ class _Refusal(NamedTuple):
 
 def read_task(reply: Reply, redact: Redact) -> Snapshot:
     """The task in a success response. Raises ApiError or UnexpectedReply for any other response."""
-    return _read(reply, redact, _one)
+    return _read(reply, redact, lambda envelope: _snapshot(envelope.data, envelope, redact))
 
 
 def read_tasks(reply: Reply, redact: Redact) -> list[Snapshot]:
     """The tasks of a page, in order. Raises ApiError or UnexpectedReply."""
-    return _read(reply, redact, _many)
+
+    def parse(envelope: Envelope) -> list[Snapshot]:
+        data = envelope.data
+        if not isinstance(data, list):
+            raise MalformedMessage(f"data must be a list, not {type(data).__name__}")
+        return [_snapshot(each, envelope, redact) for each in cast("list[object]", data)]
+
+    return _read(reply, redact, parse)
 
 
-def _one(envelope: Envelope) -> Snapshot:
-    return _snapshot(envelope.data, envelope)
-
-
-def _many(envelope: Envelope) -> list[Snapshot]:
-    data = envelope.data
-    if not isinstance(data, list):
-        raise MalformedMessage(f"data must be a list, not {type(data).__name__}")
-    return [_snapshot(each, envelope) for each in cast("list[object]", data)]
-
-
-def _snapshot(data: object, envelope: Envelope) -> Snapshot:
+def _snapshot(data: object, envelope: Envelope, redact: Redact) -> Snapshot:
     message = TaskMessage.from_wire(data)
-    return Snapshot(message, envelope.request_id, cast("Mapping[str, object]", data))
+    status, failure = message.task_status, message.task_status_msg
+    if not isinstance(status, TaskStatus) or failure is not None:
+        if not isinstance(status, TaskStatus):
+            status = redact(status)
+        message = replace(
+            message, task_status=status, task_status_msg=None if failure is None else redact(failure)
+        )
+    request_id = envelope.request_id
+    return Snapshot(
+        message, None if request_id is None else redact(request_id), cast("Mapping[str, object]", data)
+    )
 
 
 def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
     status = reply.head.status
     wire = decode(reply.body)
-    refusal = _read_refusal(wire)
+    refusal = _read_refusal(wire, status)
     if refusal is not None:
         raise _api_error(refusal, reply.head, redact)
     fault = reply.fault or ("not JSON" if wire is None else "not a response of this API")
     if status == 429 or status >= 500:
         # The status alone suffices: such responses often come from a proxy, as HTML or empty.
         kind = RateLimited if status == 429 else ServerError
-        raise kind(status, None, fault, retry_after=read_retry_after(reply.head.headers))
+        raise kind(
+            status, None, fault, _request_id(wire, redact), retry_after=read_retry_after(reply.head.headers)
+        )
     if 300 <= status < 400:
-        location = redact(reply.head.headers.get("location", ""))[:200]
+        location = redact(hide_in_urls(reply.head.headers.get("location", "")))[:200]
         fault = f"redirect to {location!r}, not followed; check the base URL"
     if reply.fault or not 200 <= status < 300:
-        raise UnexpectedReply(status, _shown(reply, redact), fault)
+        raise UnexpectedReply(status, _shown(reply, redact), fault, _request_id(wire, redact))
     try:
         return parse(Envelope.from_wire(wire))
     except MalformedMessage as error:
         reason = fault if wire is None else str(error)
-        raise UnexpectedReply(status, _shown(reply, redact), reason) from error
+        raise UnexpectedReply(status, _shown(reply, redact), reason, _request_id(wire, redact)) from error
+
+
+def _request_id(wire: object, redact: Redact) -> str | None:
+    found = cast("Mapping[str, object]", wire).get("request_id") if isinstance(wire, dict) else None
+    return printable(redact(found), 100) if isinstance(found, str) and found else None
 
 
 def _shown(reply: Reply, redact: Redact) -> str:
-    return redact(reply.body.decode("utf-8", "replace"))[:BODY_SHOWN]
+    return redact(reply.body[:_BODY_READ].decode("utf-8", "replace"))[:BODY_SHOWN]
 
 
 def decode(body: bytes | str) -> object:
@@ -121,14 +138,17 @@ def decode(body: bytes | str) -> object:
         return None
 
 
-def _read_refusal(wire: object) -> _Refusal | None:
+def _read_refusal(wire: object, status: int) -> _Refusal | None:
     if not isinstance(wire, dict):
         return None
     body = cast("Mapping[str, object]", wire)
     code, message, error = body.get("code"), body.get("message"), body.get("error")
-    if isinstance(code, int) and not isinstance(code, bool):
+    if isinstance(code, int) and not isinstance(code, bool) and code:
         envelope = Envelope.from_wire(body)
-        return _Refusal(code, envelope.message, envelope.request_id) if code else None
+        return _Refusal(code, envelope.message, envelope.request_id)
+    wrapped = _read_wrapped(body)
+    if wrapped is not None:
+        return wrapped
     if isinstance(error, dict):
         inner = cast("Mapping[str, object]", error)
         code, message = inner.get("code"), inner.get("message")
@@ -136,6 +156,28 @@ def _read_refusal(wire: object) -> _Refusal | None:
             return _with_request_id(code if isinstance(code, str) else "", message)
     elif isinstance(code, str) and code and isinstance(message, str) and body.get("data") is None:
         return _with_request_id(code, message)
+    elif code is None and isinstance(message, str) and message and status >= 400:
+        return _with_request_id("", message)  # an unavailable route: {"code": null, "message": "404"}
+    return None
+
+
+def _read_wrapped(body: Mapping[str, object]) -> _Refusal | None:
+    """The refusal of the service inside the `data` of a gateway's response, which has no code of its own.
+
+    CometAPI: `{"message": M, "data": {"data": {"code": 1201, "message": M, "request_id": R}, "message": M}}`.
+    """
+    inner: object = body.get("data")
+    for _ in range(_WRAPPERS):
+        if not isinstance(inner, dict):
+            return None
+        found = cast("Mapping[str, object]", inner)
+        if "task_id" in found:
+            return None
+        code, message = found.get("code"), found.get("message", body.get("message"))
+        if isinstance(code, int) and not isinstance(code, bool) and code and isinstance(message, str):
+            request_id = found.get("request_id")
+            return _Refusal(code, message, request_id if isinstance(request_id, str) else None)
+        inner = found.get("data")
     return None
 
 

@@ -16,8 +16,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One HTTP request. `timeout` is in seconds, for each of connecting, sending and receiving.
+    """One HTTP request. `timeout` is in seconds, for a single network operation.
 
+    `total`: seconds for the whole call, or for the time after its body was sent (default: `timeout`).
     A `private` call goes to the service, with the default headers, cookies and parameters of an injected HTTP
     client. Any other call goes to another host, with these headers only.
     """
@@ -28,6 +29,7 @@ class Call:
     timeout: float
     private: bool
     content: bytes | None = field(default=None, repr=False)
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

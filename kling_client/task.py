@@ -68,8 +68,9 @@ class Task(TaskSnapshot):
     ) -> list[Path]:
         """Download the results of a succeeded task into a directory (created if missing); return the paths.
 
-        `name` is a template with `{task_id}`, `{index}` and `{ext}`. Incomplete files are removed. `on_bytes`
-        is called with the number of bytes received of the current result and its total (None if unknown).
+        `name` is a template with `{task_id}`, `{index}` (or `{index:03}`) and `{ext}`. Incomplete files are
+        removed. `on_bytes` is called with the number of bytes received of the current result and its total
+        (None if unknown).
         Raises DownloadError; FileExistsError unless `overwrite`; any OSError of the file system.
         """
         driver = _attached(self, self.driver)

@@ -15,22 +15,34 @@ from msgspec import Struct
 
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_mock.http import Headers, Request
-from kling_mock.settings import Settings
+from kling_mock.settings import Settings, is_public
 
 # Bytes that HTTP/2 (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE) counts for a header beside its name and value.
 HEADER_OVERHEAD: Final = 32
-SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
-
-
-# The longest key that is the name of its account.
-NAME_MAXIMUM: Final = 100
+SECRET_HEADERS: Final = frozenset(
+    {
+        "api-key",
+        "apikey",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-access-token",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-auth-token",
+        "x-authorization",
+        "x-goog-api-key",
+    }
+)
+# Longer account names are digests, as are those that would control a terminal.
+_LONGEST_NAME: Final = 100
 
 
 class Token(Struct, frozen=True):
     """A token with a valid signature. `digest` is the SHA-256 of the token in hexadecimal.
 
     `early`: `nbf` is in the future. `left`: seconds until `exp`, negative if expired. Both are measured
-    against system time when the request arrives.
+    against system time when the request arrives, with the setting `token_leeway`.
     """
 
     gateway: Gateway
@@ -56,9 +68,10 @@ class Denied(NamedTuple):
 def account_name(key: str) -> str:
     """The account name of a key: a digest, so that journals and reports do not contain the key.
 
-    Keys that begin with `sk-mock` are not secret and are returned unchanged, up to 100 characters.
+    Keys that begin with `sk-mock` are not secret and are returned unchanged, if they are short and printable
+    ASCII.
     """
-    if key.startswith("sk-mock") and len(key) <= NAME_MAXIMUM:
+    if is_public(key) and len(key) <= _LONGEST_NAME and key.isascii() and key.isprintable():
         return sys.intern(key)  # one string for all tasks of the account
     return f"account-{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
@@ -107,7 +120,9 @@ def accepts(settings: Settings, key: str) -> bool:
         prefix = known.endswith("*")
         wanted = known[:-1] if prefix else known
         shown = key[: len(wanted)] if prefix else key
-        good |= hmac.compare_digest(wanted.encode(), shown.encode("utf-8", "surrogatepass"))
+        good |= hmac.compare_digest(
+            wanted.encode("utf-8", "surrogatepass"), shown.encode("utf-8", "surrogatepass")
+        )
     return good
 
 
@@ -122,8 +137,8 @@ def _read_token(bearer: str, settings: Settings, gateway: Gateway, system: float
     claims = read_claims(bearer)
     if claims is None:
         return Denied(RefusalReason.BAD_KEY) if settings.keys else Credential(account_name(bearer))
-    algorithm, issuer, begins, expires = claims
-    if algorithm != "HS256" or not isinstance(expires, int | float) or not isinstance(begins, int | float):
+    algorithm, issuer, begins, expires, times = claims
+    if algorithm != "HS256" or not times:
         return Denied(RefusalReason.BAD_TOKEN)
     if not isinstance(issuer, str) or not issuer:
         return Denied(RefusalReason.BAD_KEY)
@@ -132,4 +147,6 @@ def _read_token(bearer: str, settings: Settings, gateway: Gateway, system: float
         if secret is None or not is_signed(bearer, secret):
             return Denied(RefusalReason.BAD_KEY)
     digest = sha256(bearer.encode()).hexdigest()
-    return Credential(account_name(issuer), Token(gateway, digest, begins > system, expires - system))
+    leeway = settings.token_leeway
+    token = Token(gateway, digest, begins - leeway > system, expires + leeway - system)
+    return Credential(account_name(issuer), token)

@@ -11,6 +11,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from kling_contracts.redaction import escape_controls
 from kling_mock import __version__
 from kling_mock.settings import Settings, read_switch
 
@@ -53,11 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.print_help()
                 return USAGE_ERROR
     except ValueError as error:
-        sys.stderr.write(f"kling-mock: {error}\n")
+        sys.stderr.write(f"kling-mock: {escape_controls(str(error))}\n")
         return USAGE_ERROR
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
-        sys.stderr.write(f"kling-mock: {text}\n")
+        sys.stderr.write(f"kling-mock: {escape_controls(text)}\n")
         return 1
 
 

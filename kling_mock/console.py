@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Final, Literal
 
+from kling_contracts.redaction import escape_controls
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
 from kling_mock import __version__
 from kling_mock.callbacks.model import Callback
@@ -165,7 +166,8 @@ class Console:
     def _say(self, *segments: Segment) -> None:
         self._writer.put(self._line(*segments))
 
-    def _line(self, *segments: Segment) -> str:
+    def _line(self, *given: Segment) -> str:
+        segments = [(escape_controls(text, keep="\n\t"), style) for text, style in given]
         if not self._coloured:
             return "".join(text for text, _ in segments)
         return "".join(

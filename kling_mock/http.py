@@ -42,6 +42,11 @@ class Request(Struct, frozen=True):
     origin: str | None = None
     length: int | None = None
 
+    def __repr__(self) -> str:
+        """Without query, header values and body, which hold keys and pictures."""
+        names = ", ".join(name for name, _ in self.headers)
+        return f"Request({self.method} {self.path}, headers: {names or 'none'}, body: {self.size} B)"
+
     def header(self, name: str) -> str | None:
         """The first value of a header, by its name in lower case."""
         for key, value in self.headers:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, cast
 
 from msgspec import Struct
 
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.outcomes import Outcome
 from kling_mock.plan import Plan, Transition
@@ -54,9 +55,10 @@ class TaskRequest(Struct, frozen=True, gc=False):
     watermark: bool = False
 
     def __repr__(self) -> str:
+        """Secrets of URLs are left out, since pytest shows the operands of a failed assertion."""
         shown = [f"{name}={value!r}" for name, value in self.values.items()]
         marked = ["watermark=True"] if self.watermark else []
-        return f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}', *marked])})"
+        return hide_in_urls(f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}', *marked])})")
 
     @property
     def size(self) -> int:

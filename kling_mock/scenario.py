@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from msgspec.structs import replace
 
 from kling_contracts.gateways import ErrorShape, Refusal
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import ERRORS
 from kling_mock.outcomes import Fails, Outcome, Progresses, Refuses, Succeeds, combined
 from kling_mock.plan import Pace
@@ -225,4 +226,4 @@ def describe(rule: RuleRecord) -> str:
             parts.append(f"{n} times")
     if rule.optional:
         parts.append("optional")
-    return f"{subject} {', '.join(parts)}"
+    return hide_in_urls(f"{subject} {', '.join(parts)}")

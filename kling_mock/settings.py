@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
 
 from kling_contracts.fields import is_web_url
-from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES, Gateway, every_operation
+from kling_contracts.gateways import GATEWAYS, Gateway, every_operation
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
 from kling_mock.plan import Pace
 from kling_mock.suggestions import unknown
@@ -29,6 +30,7 @@ _KINDS: Final = {
     "slots": (int, type(None)),
     "balance": (int, type(None)),
     "retention_days": (int, float),
+    "token_leeway": (int, float),
     "body_cap": (int,),
     "journal_bytes": (int,),
 }
@@ -66,9 +68,37 @@ def _switch(
     return {"doc": doc, "flag": flag, "metavar": metavar, "group": group}
 
 
+def is_public(key: str) -> bool:
+    """Whether a key is one for mocks, which is not secret."""
+    return key.startswith("sk-mock") and ":" not in key
+
+
+class AcceptedKeys(tuple[str, ...]):
+    """API keys whose repr shows only those for mocks. A copy is the same object; pickling is refused."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(tuple([key if is_public(key) else "[key]" for key in self]))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        if all(map(is_public, self)):
+            return type(self), (tuple(self),)
+        raise TypeError("settings with API keys cannot be pickled; create them again from their source")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one fake. Raises ValueError that names the setting, the rule and the value."""
+    """The settings of one fake; the repr hides API keys.
+
+    Raises ValueError that names the setting, the rule and the value.
+    """
 
     keys: tuple[str, ...] = field(
         default=(),
@@ -161,6 +191,16 @@ class Settings:
             "accounts and limits",
         ),
     )
+    token_leeway: float = field(
+        default=0.0,
+        metadata=_switch(
+            "seconds by which a token may be early (nbf) or expired (exp); assumed: undocumented at Kling, "
+            "whose sample code sets nbf back by 5 s",
+            "--token-leeway",
+            "SECONDS",
+            "accounts and limits",
+        ),
+    )
     thumbnails: bool = field(
         default=False,
         metadata=_switch(
@@ -246,7 +286,7 @@ class Settings:
     def __post_init__(self) -> None:
         # Lists, and paces in text form, are accepted because markers and files have no other way to give
         # them.
-        self._set("keys", _texts("keys", self.keys))
+        self._set("keys", AcceptedKeys(_texts("keys", self.keys)))
         self._set("models", _texts("models", self.models))
         self._set("operations", _texts("operations", self.operations))
         self._set("ignore", frozenset(_texts("ignore", self.ignore)))
@@ -276,20 +316,22 @@ class Settings:
         for name in set(self.operations) - optional:
             raise ValueError(f"operations: {unknown('optional operation', name, sorted(optional))}")
         self._check_ignored()
-        if self.validation_errors not in VALIDATION_SHAPES:
-            raise ValueError(
-                f"validation_errors must be {_any_of(ValidationShape)}, not {self.validation_errors!r}"
-            )
-        if self.callbacks not in get_args(Reach):
-            raise ValueError(f"callbacks must be {_any_of(Reach)}, not {self.callbacks!r}")
-        if self.unused_scripts not in get_args(UnusedScriptLevel):
-            raise ValueError(
-                f"unused_scripts must be {_any_of(UnusedScriptLevel)}, not {self.unused_scripts!r}"
-            )
+        words = {
+            "validation_errors": ValidationShape,
+            "callbacks": Reach,
+            "unused_scripts": UnusedScriptLevel,
+        }
+        for name, kind in zip(("validation_errors", "callbacks", "unused_scripts"), kinds, strict=True):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} must be {_any_of(kind)}, not {getattr(self, name)!r}")
         for name in ("slots", "balance"):
             limit = getattr(self, name)
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} must be 0 or more, or none for no limit; got {limit}")
+        if not 0 <= self.token_leeway < float("inf"):
+            raise ValueError(
+                f"token_leeway must be a number of seconds, 0 or more; got {self.token_leeway!r}"
+            )
         for name in ("retention_days", "body_cap", "journal_bytes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)!r}")
@@ -388,7 +430,8 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
     texts = tuple(cast("Iterable[object]", values))
     for text in texts:
         if not isinstance(text, str):
-            raise ValueError(f"{name} must be a list of strings; it contains {text!r}")  # noqa: TRY004
+            # The value is left out here too.
+            raise ValueError(f"{name} must be a list of strings; it contains a {type(text).__name__}")  # noqa: TRY004
     return cast("tuple[str, ...]", texts)
 
 
@@ -424,5 +467,5 @@ def _pauses(name: str, values: object) -> tuple[float, ...]:
 def _origin(name: str, url: object) -> str:
     """The URL without trailing slashes, so that a path can be appended."""
     if not isinstance(url, str) or not is_web_url(url):
-        raise ValueError(f"{name} must be an absolute http(s) URL, not {url!r}")
+        raise ValueError(f"{name} must be an absolute http(s) URL, not {hide_in_urls(repr(url))}")
     return url.rstrip("/")

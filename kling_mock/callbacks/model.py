@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.plan import NEVER, Transition
 from kling_mock.records import AttemptRecord, TaskState
@@ -35,6 +36,11 @@ class Callback(NamedTuple):
     body: dict[str, object]
     attempts: tuple[AttemptRecord, ...]
     refused: str | None = None
+
+    def __repr__(self) -> str:
+        """Without secrets of the URL, and without the body."""
+        subject = f"{self.task_id} {self.status} to {self.url!r}"
+        return hide_in_urls(f"Callback({subject}, due={self.due}, attempts={self.attempts!r})")
 
     @property
     def content(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
+from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.model import Callback, Receiver, callbacks_of
 from kling_mock.settings import Settings
@@ -56,8 +57,11 @@ class Outbox(Sequence[Callback]):
         return iter(self._read())
 
     def __repr__(self) -> str:
-        shown = (f"  {each.task_id} {each.status} to {each.url}, {_fate(each)}" for each in self._read())
-        return "\n".join(["<callbacks>", *shown])
+        shown = (
+            hide_in_urls(f"  {each.task_id} {each.status} to {each.url}, {_fate(each)}")
+            for each in self._read()
+        )
+        return "\n".join(["<callbacks>", *map(escape_controls, shown)])
 
 
 def _fate(callback: Callback) -> str:

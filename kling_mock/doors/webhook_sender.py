@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
+from kling_contracts.redaction import hide_in_urls
 from kling_mock import __version__
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
 from kling_mock.callbacks.model import Callback
@@ -162,6 +163,6 @@ class CallbackSender:
         except TimeoutError:
             error = f"no answer within {ANSWER_SECONDS:g} s"
         except Exception as problem:  # noqa: BLE001 -- whatever goes wrong with a receiver is a failed attempt
-            error = f"{type(problem).__name__}: {problem}"
+            error = hide_in_urls(f"{type(problem).__name__}: {problem}")
         lasted = (loop.time() - began) * self._notifier.clock.speed
         return self._dispatcher.record(delivery, status, error, lasted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
+from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_mock.matching import CriterionKind, check_criteria, mismatches, shown, suggested_glob
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.timing.notifier import ChangeNotifier
@@ -70,7 +71,7 @@ class Calls(Sequence[CallRecord]):
         subject = f"{tasks} created with {criteria}" if criteria else f"{tasks} created"
         number = "at least one" if times is None else f"exactly {times}"
         lines = [f"expected {number} {subject}; found {found}. Create requests, closest match first:"]
-        return "\n".join([*lines, *nearest(wanted, self.creates, compare)])
+        return "\n".join(map(printable, [*lines, *nearest(wanted, self.creates, compare)]))
 
     @overload
     def __getitem__(self, index: int) -> CallRecord: ...
@@ -86,7 +87,12 @@ class Calls(Sequence[CallRecord]):
         return iter(self._read())
 
     def __repr__(self) -> str:
-        return "\n".join(["<calls>", *(f"  {line(call)}" for call in self._read())])
+        return "\n".join(["<calls>", *(printable(f"  {line(call)}") for call in self._read())])
+
+
+def printable(text: str) -> str:
+    """A line for a terminal: without secrets of URLs, and with control characters escaped."""
+    return escape_controls(hide_in_urls(text))
 
 
 def line(call: CallRecord) -> str:

@@ -13,7 +13,7 @@ from kling_mock.scenario import check_message
 from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
 from kling_mock.suggestions import status_of
-from kling_mock.testing.journal import SHOWN, elapsed, line
+from kling_mock.testing.journal import SHOWN, elapsed, line, printable
 from kling_mock.timing.notifier import ChangeNotifier
 
 
@@ -118,7 +118,7 @@ class TaskHandle:
         if len(queries) > SHOWN:
             lines.append(f"    {len(queries) - SHOWN} earlier ones")
         lines += [f"    {elapsed(start, call.at)} {line(call)}" for call in queries[-SHOWN:]]
-        return "\n".join(lines if queries else [*lines[:-1], "  queries: none"])
+        return "\n".join(map(printable, lines if queries else [*lines[:-1], "  queries: none"]))
 
     def release(self) -> None:
         """End the task now, with its planned outcome. Raises TaskAlreadyEnded if it has ended."""

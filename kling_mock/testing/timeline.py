@@ -9,7 +9,7 @@ from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import describe
-from kling_mock.testing.journal import elapsed, line
+from kling_mock.testing.journal import elapsed, line, printable
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.unused_scripts import report
 from kling_mock.testing.view import FakeView
@@ -32,10 +32,10 @@ def timeline(view: FakeView) -> str:
     """All events of a fake, or of one account, one per line, with the seconds since the first event.
 
     A task state is listed at the instant of the change, even if no query observed it. After the events,
-    scripts with uses left are compared with the create requests.
+    scripts with uses left are compared with the create requests. Secrets of URLs are left out.
     """
     events = sorted(_events(view), key=lambda event: (event.at, _ORDER.index(event.kind)))
-    return "\n".join([*_shortened(events), *report(view)])
+    return "\n".join(map(printable, [*_shortened(events), *report(view)]))
 
 
 def _events(view: FakeView) -> Iterator[_Event]:

@@ -11,7 +11,7 @@ from typing import Final
 from kling_mock.matching import mismatches
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import describe
-from kling_mock.testing.journal import compare, nearest
+from kling_mock.testing.journal import compare, nearest, printable
 from kling_mock.testing.view import FakeView
 
 _WAYS_OUT: Final = (
@@ -45,7 +45,7 @@ def check_scripts(view: FakeView, rules: Sequence[RuleRecord], level: str) -> Un
         elif rule.optional or uses.get(rule.id, 0) or level == "ignore":
             continue
         elif level == "warn":
-            _warn(rule, "\n".join(_explain(view, rule, 0)))
+            _warn(rule, "\n".join(map(printable, _explain(view, rule, 0))))
             continue
         else:
             lines += (*_place(rule), *_explain(view, rule, 0))
@@ -53,7 +53,7 @@ def check_scripts(view: FakeView, rules: Sequence[RuleRecord], level: str) -> Un
     if not count:
         return None
     subject = "1 script" if count == 1 else f"{count} scripts"
-    return UnusedScripts("\n".join([f"{subject} had no effect", *lines, _WAYS_OUT]))
+    return UnusedScripts("\n".join([f"{subject} had no effect", *map(printable, lines), _WAYS_OUT]))
 
 
 def report(view: FakeView) -> Iterator[str]:

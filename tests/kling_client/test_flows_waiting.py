@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_client import errors
-from kling_client.flows import watch
+from kling_client.flows import ODD_REPLIES, query, watch
 from kling_client.retry import LAST_POLL_SECONDS, Poll
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Head
@@ -22,6 +24,7 @@ from tests.kling_client.flow_run import (
     BUSY,
     CUT,
     DOWN,
+    EMPTY,
     EMPTY_ACCOUNT,
     GATEWAY_TIMEOUT,
     HIDDEN_FAULT,
@@ -32,6 +35,7 @@ from tests.kling_client.flow_run import (
     SERVER_ERROR,
     UNKNOWN,
     UNSENT,
+    ZIPPED,
     Answer,
     Run,
     answer,
@@ -130,15 +134,80 @@ def test_a_failed_poll_is_repeated_and_only_the_deadline_ends_it(failing: Answer
     assert caught.value.task.status == "submitted", "the last state that was seen"
 
 
-@pytest.mark.parametrize(
-    "final", [BAD_REQUEST, BAD_KEY, UNKNOWN, HTML, REDIRECT, EMPTY_ACCOUNT, HIDDEN_REFUSAL]
-)
+@pytest.mark.parametrize("final", [BAD_REQUEST, BAD_KEY, UNKNOWN, REDIRECT, EMPTY_ACCOUNT, HIDDEN_REFUSAL])
 def test_a_poll_that_no_later_one_can_make_good_ends_the_wait(final: Answer) -> None:
     run = Run()
     flow = watch(config(run), TaskSnapshot(id=TASK_ID), 600, lambda state: state.status)
     with pytest.raises((errors.ApiError, errors.UnexpectedReply)):
         run.play(flow, [seen(), final])
     assert len(run.calls) == 2
+
+
+ODD: dict[str, Answer] = {
+    "HTML": HTML,
+    "204": EMPTY,
+    "empty": answer(200, b""),
+    "no UTF-8": answer(200, b'{"code": 0, "data": "\xff\xfe"}'),
+    "status null": seen(None),  # type: ignore[arg-type]  # the point
+    "status number": seen(7),  # type: ignore[arg-type]  # the point
+    "no data": answer(200, {"code": 0, "message": "SUCCEED"}),
+    "data null": answer(200, {"code": 0, "data": None}),
+    "data list": answer(200, {"code": 0, "data": []}),
+    "array": answer(200, []),
+    "null": answer(200, None),
+    "code text": answer(200, {"code": "0", "data": {}}),
+    "another task": seen(task_id="1"),
+    "compressed": ZIPPED,
+    "nested": answer(200, b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_wait_survives_two_odd_responses_in_a_row_and_ends_at_the_third(name: str) -> None:
+    """A success that is not this task may be an accident of a proxy; a lasting one ends the wait."""
+    odd = ODD[name]
+    run = wait(odd, odd, seen("processing"), odd, odd, seen("succeed", urls=["https://h/0.png"]))
+    assert [state.status for state in run.shown] == ["processing", "succeed"]
+    run = Run()
+    flow = watch(config(run), TaskSnapshot(id=TASK_ID), 600, lambda state: state.status)
+    with pytest.raises(errors.UnexpectedReply) as caught:
+        run.play(flow, [seen(), odd])
+    assert len(run.calls) == 1 + ODD_REPLIES
+    assert (caught.value.task_id, caught.value.request) == (TASK_ID, f"GET {run.calls[0].url}")
+
+
+def test_odd_responses_until_the_deadline_are_the_cause_of_the_timeout() -> None:
+    run = Run()
+    flow = watch(config(run), TaskSnapshot(id=TASK_ID), 1, lambda state: state.status)
+    with pytest.raises(errors.WaitTimeout) as caught:
+        run.play(flow, [HTML])
+    assert isinstance(caught.value.__cause__, errors.UnexpectedReply)
+
+
+@pytest.mark.parametrize(
+    "failing", [BAD_REQUEST, BAD_KEY, UNKNOWN, HTML, EMPTY, REDIRECT, EMPTY_ACCOUNT, UNSENT, CUT, DOWN]
+)
+@pytest.mark.parametrize(
+    "act", [query, lambda given, task: watch(given, task, 0, lambda state: state.status)]
+)
+def test_every_error_of_a_query_has_task_and_request(failing: Answer, act: Any) -> None:
+    """Also in its message, and after pickling."""
+    run = Run()
+    with pytest.raises(errors.KlingError) as caught:
+        run.play(act(config(run), TaskSnapshot(id=TASK_ID)), [failing])
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert error.task_id == TASK_ID
+        assert TASK_ID in str(error)
+        if not isinstance(error, errors.WaitTimeout):
+            assert error.request == f"GET {run.calls[0].url}"
+
+
+def test_an_unreadable_response_has_its_request_id() -> None:
+    run = Run()
+    flow = query(config(run), TaskSnapshot(id=TASK_ID))
+    with pytest.raises(errors.UnexpectedReply, match="c065") as caught:
+        run.play(flow, [answer(200, {"code": 0, "request_id": "c065", "data": {}})])
+    assert caught.value.request_id == "c065"
 
 
 def test_retry_after_spaces_the_polls_of_a_wait() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import cast
 
@@ -207,6 +208,54 @@ def test_where_the_status_says_enough_the_body_need_not_be_legible(
 
 def test_a_redirect_says_where_to() -> None:
     assert "https://login.example" in str(read_error(b"", 302, location="https://login.example/"))
+
+
+UPSTREAM = {"code": 1201, "message": "Voice id not found", "request_id": "c065"}
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 429, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "M", "data": {"data": UPSTREAM, "message": "M"}},
+        {"message": "M", "data": UPSTREAM},
+        {"code": None, "message": "M", "data": {"data": {"data": UPSTREAM}}},
+        {"code": 0, "message": "M", "data": {"data": UPSTREAM}},
+        {"code": "fail", "message": "M", "data": {"data": UPSTREAM}},
+    ],
+)
+def test_a_refusal_wrapped_by_a_gateway_has_code_and_message_of_the_service(
+    body: dict[str, object], status: int
+) -> None:
+    """The first body was captured at CometAPI; the status was not."""
+    with pytest.raises(errors.ApiError) as caught:
+        read_task(reply(body, status), str)
+    error = caught.value
+    assert (error.status, error.code, error.message) == (status, 1201, "Voice id not found")
+    assert error.request_id == "c065"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"task_id": "1", "task_status": "submitted", "data": UPSTREAM},
+        {"data": {"task_id": "1", "code": 1201, "message": "M"}},
+        {"data": {"code": 0, "message": "M"}},
+        {"data": {"code": True, "message": "M"}},
+        {"data": {"code": 1201, "message": 7}},
+        {"data": {"data": {"data": {"data": UPSTREAM}}}},
+        [UPSTREAM],
+    ],
+)
+def test_other_data_is_not_a_refusal(data: object) -> None:
+    """Counterexamples: a task with a field `data`, a success, wrong types, deeper than any gateway wraps."""
+    with contextlib.suppress(errors.UnexpectedReply):
+        read_task(reply({"message": "M", "data": data}), str)
+
+
+def test_an_unavailable_route_is_not_found() -> None:
+    with pytest.raises(errors.NotFound, match="404"):
+        read_task(reply({"code": None, "message": "404"}, 404), str)
 
 
 def test_a_key_that_the_server_echoes_is_redacted_before_the_text_is_cut() -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import copy
 import logging
 import pickle
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from kling_client import KlingError
+from kling_client import KlingError, Retry, http
+from kling_client.cli import main
+from kling_client.credentials import PlainKey, SignedTokens
 from tests.kling_client.conftest import KEY, TASK_ID, Service, picture, shown
+from tests.kling_client.flow_run import Run, config
 
 ACCESS, SECRET = "ak-0123456789abcdef0123456789abcd", "sc-fedcba9876543210fedcba9876543"
 SECRETS = (
@@ -152,6 +158,213 @@ def test_the_id_is_logged_as_soon_as_there_is_one(service: Service, caplog: pyte
     messages = [record.getMessage() for record in caplog.records if record.name == "kling_client"]
     assert any(TASK_ID in message for message in messages)
     assert not any("a secret plan" in message for message in messages), "bodies are never logged"
+
+
+FORMS = {
+    "percent": "".join(f"%{byte:02X}" for byte in KEY.encode()),
+    "base64": base64.b64encode(f"user:{KEY}".encode()).decode(),
+    "hexadecimal": KEY.encode().hex(),
+    "first characters": KEY[:9],
+    "last characters": KEY[-9:],
+    "middle": KEY[4:-3],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])
+def test_encoded_keys_and_parts_are_removed_from_messages(service: Service, form: str, status: int) -> None:
+    text = FORMS[form]
+    kling = service.client(retry=Retry(attempts=1))
+    for body in (
+        {"code": 1201, "message": f"no {text}!", "request_id": text},
+        {"error": {"code": text, "message": f"no {text}!"}},
+        {"code": text, "message": text, "data": None},
+        {"message": "M", "data": {"data": {"code": 1201, "message": text, "request_id": text}}},
+        {"code": 0, "data": {"task_id": TASK_ID, "task_status": None, "request_id": text}},
+        {"code": 0, "request_id": text, "data": {"note": text}},
+        text,
+    ):
+        service.will(httpx.Response(status, json=body))
+        error = error_of(lambda: kling.get(TASK_ID))
+        assert error is not None
+        assert text[1:-1] not in str(error) + repr(vars(error)) + pickle.dumps(error).decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"task_status": f"paused {KEY}"},
+        {"task_id": f"x{KEY}"},
+        {"task_status": "failed", "task_status_msg": f"no {KEY}, {KEY[:10]}"},
+        {"task_info": {"external_task_id": KEY}},
+        {"task_result": {"images": [{"index": 0, "url": f"https://h/{KEY}.png"}]}, KEY: KEY},
+    ],
+)
+def test_a_task_that_echoes_the_key_does_not_show_it(
+    service: Service, fields: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Status word, ids, reason, results, unknown fields: in the task, its errors and the log."""
+    caplog.set_level(logging.DEBUG)
+    kling = service.client()
+    service.will(shown("submitted", **fields))
+    task = kling.generate(["https://h/a", "https://h/b"])
+    inner = task.inner if service.kind == "async" else task
+    error = error_of(lambda: kling.task(TASK_ID).wait(deadline=3))
+    texts = [repr(inner), str(inner), repr(vars(inner)), pickle.dumps(inner).decode("latin-1")]
+    texts += [str(error), repr(vars(error)) if error else "", pickle.dumps(error).decode("latin-1")]
+    assert not leaks(*texts, *(record.getMessage() for record in caplog.records))
+    assert KEY[:10] not in str(inner.failure)
+
+
+@pytest.mark.parametrize(
+    "kind", [httpx.RemoteProtocolError, httpx.ConnectError, httpx.ReadTimeout, httpx.InvalidURL]
+)
+def test_the_cause_of_an_error_holds_no_key(service: Service, kind: Any) -> None:
+    """Not in its message, its request, or its own causes: a traceback prints all of them."""
+    line = f"illegal status line: bytearray(b'HTTP/1.1 {KEY} {KEY[:9]}') at https://u:pw@proxy/?token=abc"
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        error = kind(line)
+        if isinstance(error, httpx.RequestError):
+            error.request = request
+        error.__context__ = KeyError(line)
+        raise error from ValueError(line)
+
+    service.will(fail)
+    kling = service.client(retry=Retry(attempts=1))
+    for act in (lambda: kling.get(TASK_ID), lambda: kling.task(TASK_ID).wait(deadline=0)):
+        error = error_of(act)
+        assert error is not None
+        text = "".join(traceback.format_exception(error))
+        assert not leaks(text)
+        assert not any(secret in text for secret in (KEY[:9], "u:pw", "token=abc"))
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, httpx.RequestError):
+                assert "authorization" not in cause.request.headers
+            assert not leaks(repr(vars(cause)))
+            cause = cause.__cause__ or cause.__context__
+
+
+def test_an_event_hook_that_raises_for_status_leaks_nothing(service: Service) -> None:
+    """Its exception refers to the response, which refers to the request."""
+
+    def raise_for_status(response: httpx.Response) -> None:
+        response.raise_for_status()
+
+    async def raise_for_status_later(response: httpx.Response) -> None:
+        response.raise_for_status()
+
+    hook = raise_for_status if service.kind == "sync" else raise_for_status_later
+    service.will(httpx.Response(403, text=KEY))
+    kling = service.client(http_client=service.http(event_hooks={"response": [hook]}))
+    error = error_of(lambda: kling.get(TASK_ID))
+    assert error is not None
+    assert error.__cause__ is not None
+    assert vars(error.__cause__).keys() == {"_request"}
+    assert not leaks(str(error), str(error.__cause__))
+
+
+@pytest.mark.parametrize(
+    "location", ["https://u:pw@h/?key=abc123", "/login?token=abc123", f"https://h/{KEY}"]
+)
+def test_a_redirect_is_shown_without_its_secrets(service: Service, location: str) -> None:
+    service.will(httpx.Response(302, headers={"location": location}))
+    error = error_of(lambda: service.client().get(TASK_ID))
+    assert error is not None
+    assert not leaks(str(error))
+    assert not any(secret in str(error) for secret in ("u:pw", "abc123"))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h/?token=abc123", "ftp://u:pw-abc123@h", "https://u:pw-abc123@h/", "//h?key=abc123"]
+)
+def test_errors_about_arguments_hide_secrets_of_urls(service: Service, url: str) -> None:
+    error = error_of(lambda: service.client(base_url=url))
+    assert error is not None
+    assert "abc123" not in str(error)
+    error = error_of(lambda: service.client().generate(["https://h/a"] * 2, callback_url=f"ftp://{url}"))
+    assert "abc123" not in str(error) + repr(error)
+
+
+def test_credentials_and_their_holders_cannot_be_pickled_or_turned_into_data() -> None:
+    for credentials in (PlainKey(KEY), SignedTokens(ACCESS, SECRET)):
+        holder = config(Run(), credentials=credentials)
+        assert not leaks(repr(credentials), str(credentials), repr(holder), f"{holder}")
+        for act in (pickle.dumps, copy.deepcopy, copy.copy):
+            with pytest.raises(TypeError, match="key"):
+                act(credentials)
+        with pytest.raises(TypeError):
+            asdict(holder)
+        with pytest.raises(TypeError):
+            pickle.dumps(holder)
+
+
+def test_a_short_key_does_not_change_addresses_and_ids(service: Service) -> None:
+    """Counterexample: a local key that is part of a host name is removed from messages only."""
+    url = "https://cdn.klingai.com/0.png"
+    service.will(shown("succeed", urls=[url]))
+    assert [image.url for image in service.client(api_key="klingai").get(TASK_ID).images] == [url]
+
+
+@pytest.mark.parametrize("arguments", [["get", TASK_ID], ["wait", TASK_ID, "--deadline", "0"]])
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        shown(f"paused {KEY} \x1b[2J\u202e"),
+        shown("failed", task_status_msg=f"no {KEY} \x1b]0;x\x07\x9b"),
+        shown("succeed", urls=[f"https://h/{KEY}\x1b[2J.png"], task_info={"external_task_id": f"\x9b{KEY}"}),
+        shown("processing", task_id=f"\x1b[31m{KEY}"),
+        httpx.Response(400, json={"code": 1201, "message": f"{KEY} \x1b[2J\u2066", "request_id": "\x1b[1m"}),
+        httpx.Response(502, text=f"<html>{KEY}\x1b[2J"),
+        httpx.Response(200, text=f"{KEY}\x1b[2J"),
+    ],
+)
+def test_the_command_shows_no_key_and_no_control_character(
+    arguments: list[str],
+    as_json: bool,
+    answer: httpx.Response,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    monkeypatch.setenv("KLING_BASE_URL", "https://h.test")
+    monkeypatch.setattr(http, "open_client", lambda _: httpx.Client(transport=httpx.MockTransport(answered)))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def answered(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    main([*arguments, *(["--json"] if as_json else [])])
+    out, err = capsys.readouterr()
+    assert not leaks(out, err)
+    assert all(line.isprintable() for line in (out + err).replace("\t", "").split("\n"))
+
+
+@pytest.mark.parametrize("odd", ["\x1b[2J", "\u202ex", "\x9b1m", "\x7f"])
+def test_arguments_are_echoed_without_control_characters(
+    odd: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    monkeypatch.setenv("KLING_BASE_URL", "https://h.test")
+    monkeypatch.chdir(tmp_path)
+    url = "https://h/a.png"
+    for arguments in (
+        ["generate", url, url, "--prompt", odd, "--external-id", odd, "--dry-run"],
+        ["generate", url, url, "--prompt", odd, "--dry-run", "--json"],
+        ["generate", odd, url],
+        ["generate", url, url, "--aspect-ratio", odd],
+        ["get", "--" + odd],
+        ["get", "1", "--base-url", odd],
+        ["get", "1", "--timeout", odd],
+        [odd],
+    ):
+        with contextlib.suppress(SystemExit):
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert out + err
+        assert all(line.isprintable() for line in (out + err).replace("\t", "").split("\n")), arguments
 
 
 def test_this_test_would_see_a_leak() -> None:

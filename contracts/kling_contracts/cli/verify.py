@@ -19,6 +19,7 @@ from kling_contracts.cli.options import (
 )
 from kling_contracts.cli.output import complain, deliver, write
 from kling_contracts.gateways import COMETAPI, GATEWAYS
+from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -145,7 +146,7 @@ def _options(given: argparse.Namespace) -> Options:
 
     problem = address_problem(given.base_url)
     if problem:
-        raise UsageError(f"--base-url {given.base_url!r}: {problem}")
+        raise UsageError(f"--base-url {hide_in_urls(given.base_url)!r}: {problem}")
     if given.max_images is not None and given.max_images < 0:
         raise UsageError(f"--max-images: must be 0 or more; got {given.max_images}")
     if not 0 < given.deadline < float("inf"):

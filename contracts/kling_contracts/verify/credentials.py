@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
-from urllib.parse import quote
 
+from kling_contracts.redaction import Redactor
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK, Headers
 
 # A shorter key could occur in an answer by chance, so it is not replaced.
@@ -52,7 +51,7 @@ class Keys:
     second_key: str | None = None
     takes_tokens: bool = False
     now: Callable[[], float] = time.time
-    _secrets: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    _redactor: Redactor = field(default_factory=Redactor, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -96,52 +95,44 @@ class Keys:
         return jwt.encode(payload, key, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]
 
     def scrub(self, text: str) -> str:
-        """The text with every key, secret and sent token replaced by a mark."""
-        for secret, mark in self._secrets.items():
-            text = text.replace(secret, mark)
-        return text
+        """The text with every key, secret and sent token, and every part of one, replaced by a mark."""
+        return self._redactor.text(text)
 
     def scrub_bytes(self, content: bytes) -> bytes:
-        for secret, mark in self._secrets.items():
-            content = content.replace(secret.encode(), mark.encode())
-        return content
+        return self._redactor.content(content)
 
     def scrub_headers(self, headers: Headers) -> Headers:
-        return tuple((name, self.scrub(value)) for name, value in headers)
+        return tuple((self.scrub(name), self.scrub(value)) for name, value in headers)
+
+    def scrub_sent(self, content: bytes) -> bytes:
+        """A request body, which may be large: only whole keys are replaced."""
+        return self._redactor.whole(content)
 
     def keep_mutated(self, key: str, mark: str) -> None:
         """Also replace a mutated key, because it contains most of the valid one."""
         if len(key) >= _SHORTEST_SECRET:
-            self._remember({key: mark})
+            # Parts that it shares with the valid key are parts of that one; the rest is not secret.
+            self._remember({key: mark}, parts=False)
 
     def _bearer(self, key: str, mark: str, claims: Mapping[str, object] | None = None) -> str:
         access, colon, secret = key.partition(":")
         if not (colon and self.takes_tokens):
             return key
         token = self.token(access, secret, claims)
-        self._keep(token, mark)
+        self._remember({token: mark}, encoded=False)
         return token
 
     def _keep(self, secret: str, mark: str) -> None:
         """Register a secret, and its secret part if it is a pair."""
-        parts = {secret}
+        secrets = {secret}
         if self.takes_tokens and ":" in secret:
-            parts.add(secret.partition(":")[2])
-        self._remember({part: mark for part in parts if len(part) >= _SHORTEST_SECRET})
+            secrets.add(secret.partition(":")[2])
+        self._remember({each: mark for each in secrets if len(each) >= _SHORTEST_SECRET})
 
-    def _remember(self, secrets: Mapping[str, str]) -> None:
-        encoded = {form: mark for secret, mark in secrets.items() for form in _encodings(secret)}
+    def _remember(self, secrets: Mapping[str, str], *, encoded: bool = True, parts: bool = True) -> None:
+        # A registered secret keeps its mark: a mutated first key may equal the second key.
         with self._lock:
-            # A registered secret keeps its mark: a mutated first key may equal the second key.
-            kept = encoded | self._secrets
-            # The longest first: one key may be the beginning of another.
-            self._secrets = dict(sorted(kept.items(), key=lambda item: -len(item[0])))
-
-
-def _encodings(secret: str) -> tuple[str, ...]:
-    """A secret as plain text, in JSON (with plain and with escaped slashes), and in a URL."""
-    in_json = json.dumps(secret)[1:-1]
-    return secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")
+            self._redactor.add(secrets, encoded=encoded, parts=parts)
 
 
 class MutatedKey(NamedTuple):

@@ -263,7 +263,7 @@ class Session:
                 method=method,
                 target=self.keys.scrub(target),
                 headers=self.keys.scrub_headers(sent),
-                body=self.keys.scrub_bytes(kept_body),
+                body=self.keys.scrub_sent(kept_body),
                 sent_at=sent_at,
                 received_at=received_at,
                 status=answer.status,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import pickle
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from itertools import count
 
 import jwt
 import pytest
 
-from kling_contracts.verify.credentials import Keys
+from kling_contracts.verify.credentials import Keys, mutated_keys
 
 
 def test_keys_and_tokens_are_replaced_in_texts() -> None:
@@ -65,3 +68,49 @@ def test_a_token_has_the_documented_times() -> None:
         keys.bearer(), "s" * 32, algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False}
     )
     assert claims == {"iss": "access", "exp": 1_000_001_800, "nbf": 999_999_995}
+
+
+PAIR = "access-0123456789:secret-" + "0123456789abcdef" * 3
+
+
+def test_parts_of_a_token_are_replaced() -> None:
+    """Segments, first and last characters; a server that echoes half a token has leaked it."""
+    keys = Keys(PAIR, takes_tokens=True)
+    token = keys.bearer()
+    header, payload, signature = token.split(".")
+    for part in (header, payload, signature, token[:20], token[-12:], token[30:60], f"{header}.{payload}."):
+        shown = keys.scrub(f"got <{part}>")
+        assert part[2:-2] not in shown
+        assert "[part of a key]" in shown
+        assert keys.scrub_bytes(b"\xff" + part.encode()).startswith(b"\xff[part of a key]")
+        assert keys.scrub_headers(((f"x!{part}", part),)) == ((f"x!{shown[5:-1]}", shown[5:-1]),)
+
+
+def test_parts_and_encodings_of_a_key_are_replaced() -> None:
+    key = "sk-4fA9cQ7xLm2-0123456789abcdef"
+    keys = Keys(key)
+    assert keys.scrub(f"<{key[:9]}> <{key[-9:]}>") == "<[part of a key]> <[part of a key]>"
+    for encoded in (key.encode().hex(), "".join(f"%{byte:02x}" for byte in key.encode())):
+        assert keys.scrub(encoded) == "$KLING_API_KEY"
+    assert "$KLING_API_KEY" in keys.scrub(base64.b64encode(f"user:{key}".encode()).decode())
+    assert keys.scrub("sk-4fA9***cdef") == "sk-4fA9***cdef", "masked, as gateways do"
+
+
+def test_the_unknown_key_of_a_probe_hides_no_ordinary_text() -> None:
+    """It consists of zeros, as the id of a request may."""
+    keys = Keys("sk-4fA9cQ7xLm2-123456789abcdef")
+    for mutated, made in mutated_keys(keys.first_key):
+        keys.keep_mutated(made, mutated.mark)
+        assert keys.scrub(made) in {mutated.mark, "$KLING_API_KEYx"}
+    assert keys.scrub("00000000-0000-4000-8000-000000000000") == "00000000-0000-4000-8000-000000000000"
+
+
+def test_keys_are_in_no_repr_and_cannot_be_pickled() -> None:
+    keys = Keys(PAIR, "sk-second-0123456789", takes_tokens=True)
+    for shown in (repr(keys), str(keys), f"{keys}", repr(keys.first), repr(keys.second)):
+        assert "secret" not in shown
+        assert "sk-second" not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(keys)
+    with pytest.raises(TypeError):
+        asdict(keys)
