@@ -321,7 +321,7 @@ class Settings:
             "callbacks": Reach,
             "unused_scripts": UnusedScriptLevel,
         }
-        for name, kind in zip(("validation_errors", "callbacks", "unused_scripts"), kinds, strict=True):
+        for name, kind in words.items():
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} must be {_any_of(kind)}, not {getattr(self, name)!r}")
         for name in ("slots", "balance"):
