@@ -143,7 +143,9 @@ class Fake(FakeView):
                 raise unused
             problems.append(unused)
         if problems:
-            raise BaseExceptionGroup("errors while the fake answered requests or delivered callbacks", problems)
+            raise BaseExceptionGroup(
+                "errors while the fake answered requests or delivered callbacks", problems
+            )
 
     def forget_scripts(self) -> None:
         """Never report the scripts so far as unused: the test has failed before it could use them."""

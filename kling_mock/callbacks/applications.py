@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from kling_mock import __version__
-from kling_mock.callbacks.model import Answer, ASGIApplication, Callback, WSGIApplication
+from kling_mock.callbacks.model import AttemptResult, Callback
 
-Message = MutableMapping[str, Any]
+ASGIMessage = MutableMapping[str, Any]
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -80,9 +80,9 @@ def _logged(found: list[BaseException]) -> Generator[None]:
         root.removeHandler(collector)
 
 
-def _answer(status: int, logged: list[BaseException]) -> Answer:
+def _answer(status: int, logged: list[BaseException]) -> AttemptResult:
     # Other statuses are the application's decision, even if it has logged an exception.
-    return Answer(status, logged[-1] if status == 500 and logged else None)
+    return AttemptResult(status, logged[-1] if status == 500 and logged else None)
 
 
 class ASGISession:
@@ -91,18 +91,18 @@ class ASGISession:
     `callables`: 2 for the form of ASGI 2, `app(scope)(receive, send)`.
     """
 
-    def __init__(self, app: ASGIApplication | Any, callables: int = 1) -> None:
+    def __init__(self, app: Any, callables: int = 1) -> None:
         self._app = app
         self._callables = callables
         self._lifespan: _Lifespan | None = None
 
-    async def _call(self, scope: Message, receive: Any, send: Any) -> None:
+    async def _call(self, scope: ASGIMessage, receive: Any, send: Any) -> None:
         if self._callables == 2:
             await self._app(scope)(receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def post(self, callback: Callback) -> Answer:
+    async def post(self, callback: Callback) -> AttemptResult:
         """Post a callback. Raises the exception of the application if it has not answered."""
         request = _request(callback)
         if self._lifespan is None:
@@ -137,7 +137,7 @@ class ASGISession:
                 if exchange.status is None:
                     raise
                 # For example of a background task, after the response.
-                return Answer(exchange.status, problem)
+                return AttemptResult(exchange.status, problem)
         if exchange.status is None:
             raise RuntimeError("the ASGI application returned without a response")
         return _answer(exchange.status, logged)
@@ -157,14 +157,14 @@ class _Exchange:
         self._body: bytes | None = body
         self._complete = asyncio.Event()
 
-    async def receive(self) -> Message:
+    async def receive(self) -> ASGIMessage:
         body, self._body = self._body, None
         if body is not None:
             return {"type": "http.request", "body": body, "more_body": False}
         await self._complete.wait()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: ASGIMessage) -> None:
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
         elif message["type"] == "http.response.body" and not message.get("more_body"):
@@ -177,8 +177,8 @@ class _Lifespan:
     def __init__(self, call: Any) -> None:
         self.state: dict[str, Any] = {}
         self._call = call
-        self._events: asyncio.Queue[Message] = asyncio.Queue()
-        self._replies: list[Message] = []
+        self._events: asyncio.Queue[ASGIMessage] = asyncio.Queue()
+        self._replies: list[ASGIMessage] = []
         self._replied = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -198,7 +198,7 @@ class _Lifespan:
             await self._tell("shutdown", self._task)
             await asyncio.wait({self._task})
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: ASGIMessage) -> None:
         self._replies.append(message)
         self._replied.set()
 
@@ -221,7 +221,11 @@ class _Lifespan:
             raise problem or RuntimeError(f"the ASGI application failed at its {event}: {message}")
 
 
-def post_wsgi(app: WSGIApplication, callback: Callback) -> Answer:
+def _write(data: bytes) -> None:
+    """The function that `start_response` returns: the body is not read."""
+
+
+def post_wsgi(app: Any, callback: Callback) -> AttemptResult:
     """Post a callback to a WSGI application. Raises the exception of the application if it raises one."""
     request = _request(callback)
     environ: dict[str, Any] = {
@@ -247,17 +251,17 @@ def post_wsgi(app: WSGIApplication, callback: Callback) -> Answer:
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
     statuses: list[str] = []
 
-    def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Any:
+    def start_response(status: str, _headers: Any, _exc_info: Any = None, /) -> Any:
         statuses.append(status)
-        return lambda data: None
+        return _write
 
     logged: list[BaseException] = []
     with _logged(logged):
-        body: object = app(environ, start_response)
+        body: Any = app(environ, start_response)
         if not isinstance(body, Iterable):
             raise TypeError(
-                "a WSGI application must return an iterable of bytes; a receiver with two required parameters is "
-                f"called as a WSGI application, and returned {body!r}"
+                "a WSGI application must return an iterable of bytes; a receiver with two required "
+                f"parameters is called as a WSGI application, and this one returned {body!r}"
             )
         try:
             for _ in body:

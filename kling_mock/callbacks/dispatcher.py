@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kling_mock.callbacks.model import Answer, Callback, Receiver
+from kling_mock.callbacks.model import AttemptResult, Callback, Receiver
 from kling_mock.callbacks.policy import refusal
 from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery
 from kling_mock.plan import NEVER
@@ -88,15 +88,17 @@ class CallbackDispatcher:
             self._queue.put_back(delivery)
             raise
         except BaseException as problem:  # noqa: BLE001 -- also of pytest.fail and sys.exit: a failed attempt
-            answer = Answer(None, problem)
+            answer = AttemptResult(None, problem)
         error = answer.error
         if answer.problem is not None:
-            error = repr(answer.problem)
             callback = delivery.callback
-            subject = f"{callback.status.value} of task {callback.task_id}, attempt {len(callback.attempts) + 1}"
-            self._report_problem(
-                answer.problem, f"raised by the callback receiver {receiver.name} for {subject}"
+            subject = (
+                f"{callback.status.value} of task {callback.task_id}, attempt {len(callback.attempts) + 1}"
             )
+            note = f"raised by the callback receiver {receiver.name} for {subject}"
+            self._report_problem(answer.problem, note)
+            accepted = answer.status is not None and 200 <= answer.status < 300
+            error = None if accepted else repr(answer.problem)
         self._queue.record(delivery, answer.status, error)
 
     def _report_problem(self, problem: BaseException, note: str) -> None:
@@ -181,4 +183,3 @@ class CallbackDispatcher:
         refused, self._refused = self._refused, []
         for delivery in refused:
             self._queue.put_back(delivery)
-

@@ -87,14 +87,14 @@ class DoubleCallable(Protocol):
     def __call__(self, scope: Any, /) -> Callable[[Any, Any], Awaitable[object]]: ...
 
 
-# A URL, an application, or a function that returns a status or a response. None counts as 200; an exception is
-# a failed attempt.
+# A URL, an application, or a function that returns a status or a response. None counts as 200; an exception
+# is a failed attempt.
 Returned = int | Response | None
-Function = Callable[[Callback], Returned | Awaitable[Returned]]
-Receiver = Function | ASGIApplication | WSGIApplication | DoubleCallable | str
+ReceiverFunction = Callable[[Callback], Returned | Awaitable[Returned]]
+Receiver = ReceiverFunction | ASGIApplication | WSGIApplication | DoubleCallable | str
 
 
-class Answer(NamedTuple):
+class AttemptResult(NamedTuple):
     """The result of an attempt: an HTTP status, and an exception that the test should see.
 
     `error` is the reason for which there is no status, if the exception is not.

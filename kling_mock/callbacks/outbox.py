@@ -38,8 +38,8 @@ class Outbox(Sequence[Callback]):
         setting `callback_retries`, on the fake's clock. The exception is also raised when the fixture ends.
         Async functions and ASGI applications run on an event loop in a thread of their own, with 10 seconds
         of real time for an answer. `deliver_to(None)` stops delivery. While a function or application is
-        set, a server sends nothing over HTTP. Raises TypeError for any other object, ValueError for a URL that
-        must not be called; the receiver set before then stays.
+        set, a server sends nothing over HTTP. Raises TypeError for any other object, ValueError for a URL
+        that must not be called; the receiver set before then stays.
         """
         self._dispatcher.deliver_to(receiver)
 

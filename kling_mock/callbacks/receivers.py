@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from kling_mock.callbacks.model import Answer, Callback
+from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.callbacks.policy import ANSWER_SECONDS, refusal, without_secrets
 from kling_mock.settings import Reach
 
 ACCEPTED: Final = (
-    "a URL, a function or async function of one parameter (the Callback), an ASGI application (scope, receive, "
-    "send), a WSGI application (environ, start_response), or None"
+    "a URL, a function or async function of one parameter (the Callback), an ASGI application "
+    "(scope, receive, send), a WSGI application (environ, start_response), or None"
 )
 
 
@@ -33,7 +33,7 @@ class ConnectedReceiver:
     """A receiver that can be called. `url` is set if it is called over HTTP."""
 
     name: str
-    call: Callable[[Callback], Answer]
+    call: Callable[[Callback], AttemptResult]
     close: Callable[[], None] = _nothing
     url: str | None = None
 
@@ -56,7 +56,7 @@ def connect(receiver: object, reach: Reach) -> ConnectedReceiver:
 
     session = ASGISession(receiver, callables=2 if kind == "asgi2" else 1)
     loop = ReceiverLoop(session.close)
-    return ConnectedReceiver(name, lambda callback: _as_answer(loop.run(session.post(callback))), loop.stop)
+    return ConnectedReceiver(name, lambda callback: _as_result(loop.run(session.post(callback))), loop.stop)
 
 
 # -- over HTTP
@@ -89,9 +89,9 @@ def _connect_url(url: str, reach: Reach) -> ConnectedReceiver:
     client = CallbackClient()
     loop = ReceiverLoop(client.close)
 
-    def call(callback: Callback) -> Answer:
+    def call(callback: Callback) -> AttemptResult:
         posted = client.attempt(callback._replace(url=url), lambda target: refusal(target, reach))
-        return _as_answer(loop.run(posted, seconds=ANSWER_SECONDS + 5))  # `attempt` keeps the deadline
+        return _as_result(loop.run(posted, seconds=ANSWER_SECONDS + 5))  # `attempt` keeps the deadline
 
     return ConnectedReceiver(without_secrets(url), call, loop.stop, url)
 
@@ -104,26 +104,26 @@ def _connect_function(function: Callable[..., object], name: str) -> ConnectedRe
 
     loop = ReceiverLoop()
 
-    def call(callback: Callback) -> Answer:
+    def call(callback: Callback) -> AttemptResult:
         returned = function(callback)
         if inspect.isawaitable(returned) and not _is_mock(returned):
             run = run_on_trio if loop_here() == "trio" else loop.run
             returned = run(_coroutine(returned))
-        return Answer(status_of(returned))
+        return AttemptResult(status_of(returned))
 
     return ConnectedReceiver(name, call, loop.stop)
 
 
 def _coroutine(returned: Any) -> Coroutine[Any, Any, object]:
-    """A coroutine with the result of an awaitable. Raises TypeError for a task: its own event loop stands still."""
+    """A coroutine with the result of an awaitable. Raises TypeError for a task: its own loop stands still."""
     if inspect.iscoroutine(returned):
         return returned
     import asyncio
 
     if asyncio.isfuture(returned):
         raise TypeError(
-            f"a callback receiver must not return a task or future ({_shown(returned)}), which only its own event "
-            "loop can await: define the receiver with `async def`, or return None"
+            f"a callback receiver must not return a task or future ({_shown(returned)}), which only its own "
+            "event loop can await: define the receiver with `async def`, or return None"
         )
 
     async def awaited() -> object:
@@ -132,22 +132,22 @@ def _coroutine(returned: Any) -> Coroutine[Any, Any, object]:
     return awaited()
 
 
-def _call_wsgi(app: Any, callback: Callback) -> Answer:
+def _call_wsgi(app: Any, callback: Callback) -> AttemptResult:
     from kling_mock.callbacks.applications import post_wsgi
     from kling_mock.callbacks.receiver_loop import in_thread, loop_here
 
     post = partial(post_wsgi, app, callback)
     # Synchronous code that uses asyncio.run, or Django's database layer, fails inside a running event loop.
-    return post() if loop_here() is None else _as_answer(in_thread(post))
+    return post() if loop_here() is None else _as_result(in_thread(post))
 
 
-def _as_answer(answer: object) -> Answer:
-    assert isinstance(answer, Answer)  # noqa: S101 -- for the type checkers: it passed through a thread
+def _as_result(answer: object) -> AttemptResult:
+    assert isinstance(answer, AttemptResult)  # noqa: S101 -- for the type checkers: it passed through a thread
     return answer
 
 
 def status_of(returned: object) -> int:
-    """The HTTP status of a returned value: a status, a response, or None (200). Raises TypeError for others."""
+    """The HTTP status of a returned value: a status, a response, or None (200). TypeError for others."""
     if returned is None:
         return 200
     status: object = returned
@@ -159,8 +159,8 @@ def status_of(returned: object) -> int:
             return 200  # the return value of a mock object that was not configured
     if isinstance(status, bool) or not isinstance(status, int):
         raise TypeError(
-            "a callback receiver must return an HTTP status (int) or None, or a response with `status_code`, not "
-            f"{_shown(returned)}"
+            "a callback receiver must return an HTTP status (int) or None, or a response with `status_code`, "
+            f"not {_shown(returned)}"
         )
     return int(status)
 
@@ -204,10 +204,12 @@ def _kind(receiver: Callable[..., object]) -> str:
 def _kind_of_one(receiver: Callable[..., object], parameter: str) -> str:
     """The kind of a callable with one parameter."""
     if isinstance(receiver, type):
-        call: object = getattr(receiver, "__call__", None)
+        call = _method(receiver)
         if inspect.iscoroutinefunction(call) and len(inspect.signature(call).parameters) == 3:
             return "asgi2"  # self, receive, send
-        raise TypeError(f"deliver_to: must be {ACCEPTED}; got the class {receiver.__qualname__}: pass an instance")
+        raise TypeError(
+            f"deliver_to: must be {ACCEPTED}; got the class {receiver.__qualname__}: pass an instance"
+        )
     if _any(receiver, inspect.isgeneratorfunction) or _any(receiver, inspect.isasyncgenfunction):
         raise TypeError(f"deliver_to: must be {ACCEPTED}; got the generator function {_name(receiver)}")
     return "asgi2" if parameter == "scope" else "function"
@@ -218,6 +220,11 @@ def _is_application(receiver: object, method: str) -> bool:
     return not isinstance(receiver, type) or hasattr(receiver, method)
 
 
+def _method(receiver: object) -> Any:
+    """The method that a call runs; of a class, the one that a call of its instances runs."""
+    return getattr(receiver, "__call__")  # noqa: B004, B009 -- the method itself is inspected
+
+
 def _is_async(receiver: Callable[..., object]) -> bool:
     return _any(receiver, inspect.iscoroutinefunction)
 
@@ -226,7 +233,7 @@ def _any(receiver: Callable[..., object], holds: Callable[[object], bool]) -> bo
     """Whether a property holds for a function, or for the method of a callable object."""
     while isinstance(receiver, partial):
         receiver = receiver.func
-    return holds(receiver) or holds(getattr(receiver, "__call__", None))
+    return holds(receiver) or holds(_method(receiver))
 
 
 def _name(receiver: object) -> str:

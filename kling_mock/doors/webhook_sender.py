@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from kling_mock import __version__
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
-from kling_mock.callbacks.model import Answer, Callback
+from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.callbacks.policy import ANSWER_SECONDS
 from kling_mock.callbacks.queue import PendingDelivery
 from kling_mock.records import AttemptRecord
@@ -66,15 +66,15 @@ class CallbackClient:
         ) as answer:
             return answer.status_code
 
-    async def attempt(self, callback: Callback, judge: Callable[[str], str | None]) -> Answer:
+    async def attempt(self, callback: Callback, judge: Callable[[str], str | None]) -> AttemptResult:
         """`send` within ANSWER_SECONDS, with the error as a text."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return Answer(await self.send(callback, judge))
+                return AttemptResult(await self.send(callback, judge))
         except TimeoutError:
-            return Answer(None, error=f"no answer within {ANSWER_SECONDS:g} s")
+            return AttemptResult(None, error=f"no answer within {ANSWER_SECONDS:g} s")
         except Exception as problem:  # noqa: BLE001 -- any exception in sending is a failed attempt
-            return Answer(None, error=f"{type(problem).__name__}: {problem}")
+            return AttemptResult(None, error=f"{type(problem).__name__}: {problem}")
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -147,7 +147,9 @@ class CallbackSender:
             async with asyncio.timeout(seconds):
                 await changed.wait()
 
-    async def _deliver(self, delivery: PendingDelivery, post: CallbackClient, wake: Callable[[], None]) -> None:
+    async def _deliver(
+        self, delivery: PendingDelivery, post: CallbackClient, wake: Callable[[], None]
+    ) -> None:
         attempt: AttemptRecord | None = None
         try:
             async with post.turn(delivery.callback.url):

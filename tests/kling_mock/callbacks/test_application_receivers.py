@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from wsgiref.validate import validator
 
 import django
@@ -32,6 +32,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake, ManualClock
 
+Status = Annotated[str, fastapi.Body(embed=True)]
 STATUSES = ["submitted", "processing", "succeed"]
 HOOK = "https://app.test/hook"
 
@@ -42,7 +43,7 @@ def seen() -> list[str]:
 
 
 def make_fake(**switches: Any) -> Fake:
-    return Fake(**({"pace": "seconds:1,1", "clock": ManualClock()} | switches))
+    return Fake(clock=ManualClock(), **{"pace": "seconds:1,1", **switches})
 
 
 def create(fake: Fake, url: str = HOOK) -> None:
@@ -193,7 +194,7 @@ def fastapi_app(seen: list[str]) -> fastapi.FastAPI:
     app = fastapi.FastAPI()
 
     @app.post("/hook", status_code=204)
-    async def hook(task_status: str = fastapi.Body(embed=True)) -> None:
+    async def hook(task_status: Status) -> None:
         seen.append(task_status)
 
     return app
@@ -203,7 +204,7 @@ def fastapi_sync(seen: list[str]) -> fastapi.FastAPI:
     app = fastapi.FastAPI()
 
     @app.post("/hook", status_code=204)
-    def hook(task_status: str = fastapi.Body(embed=True)) -> None:
+    def hook(task_status: Status) -> None:
         asyncio.run(asyncio.sleep(0))
         seen.append(task_status)
 
@@ -242,7 +243,10 @@ def django_module(seen: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[
         django.conf.settings.configure(
             ALLOWED_HOSTS=["app.test"],
             ROOT_URLCONF="receiver_urls",
-            MIDDLEWARE=["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
+            MIDDLEWARE=[
+                "django.middleware.common.CommonMiddleware",
+                "django.middleware.csrf.CsrfViewMiddleware",
+            ],
             LOGGING_CONFIG=None,
             SECRET_KEY="made up",
         )
@@ -352,7 +356,11 @@ def echo_wsgi(found: list[dict[str, object]]) -> Any:
         return [b""]
 
     checked = validator(app)
-    return lambda environ, start_response: checked(environ, start_response)
+
+    def of_two_parameters(environ: Any, start_response: Any) -> Iterable[bytes]:
+        return checked(environ, start_response)
+
+    return of_two_parameters
 
 
 @pytest.mark.parametrize("make", [echo_asgi, echo_wsgi])
@@ -393,19 +401,6 @@ def test_the_request_is_that_of_the_callback_url(
         "scheme": url.partition(":")[0],
         "body": callback.content,
     }
-
-
-@pytest.mark.parametrize("make", [echo_asgi, echo_wsgi])
-@pytest.mark.parametrize("url", ["/hook", "ftp://app.test/hook", "https:///hook"])
-def test_a_callback_url_without_a_host_is_a_failed_attempt(make: Any, url: str) -> None:
-    fake = make_fake(pace="held:submitted", callback_retries=[])
-    fake.callbacks.deliver_to(make([]))
-    create(fake, url)
-    (attempt,) = fake.callbacks[0].attempts
-    assert "callback_url: must be an http or https URL with a host" in str(attempt.error)
-    with pytest.raises(ExceptionGroup):
-        fake.check()
-    fake.callbacks.deliver_to(None)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -578,7 +573,7 @@ def test_an_exception_that_the_application_handles_is_its_own_matter(status: int
     @app.post("/hook")
     def hook() -> tuple[str, int]:
         try:
-            raise LookupError("no database")
+            {}["database"]
         except LookupError:
             logging.getLogger("app").exception("no database")
         return "", status
@@ -615,7 +610,7 @@ def silent_wsgi(environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
-def of_two_parameters(callback: Any, seen: Any) -> None: ...
+def function_of_two(callback: Any, seen: Any) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -623,7 +618,7 @@ def of_two_parameters(callback: Any, seen: Any) -> None: ...
     [
         (silent_asgi, "the ASGI application returned without a response"),
         (silent_wsgi, "the WSGI application returned without a call of start_response"),
-        (of_two_parameters, "a WSGI application must return an iterable of bytes"),
+        (function_of_two, "a WSGI application must return an iterable of bytes"),
     ],
 )
 def test_an_application_without_an_answer_is_an_error(app: Any, message: str) -> None:
