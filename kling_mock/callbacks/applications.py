@@ -10,7 +10,7 @@ import asyncio
 import io
 import logging
 import sys
-from collections.abc import Generator, Iterable, MutableMapping
+from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -258,7 +258,7 @@ def post_wsgi(app: Any, callback: Callback) -> AttemptResult:
     logged: list[BaseException] = []
     with _logged(logged):
         body: Any = app(environ, start_response)
-        if not isinstance(body, Iterable):
+        if not hasattr(body, "__iter__"):
             raise TypeError(
                 "a WSGI application must return an iterable of bytes; a receiver with two required "
                 f"parameters is called as a WSGI application, and this one returned {body!r}"
