@@ -213,7 +213,7 @@ class _Lifespan:
             waiting.cancel()
         failed = bool(self._replies) and self._replies[0]["type"] == f"lifespan.{event}.failed"
         if failed:
-            await asyncio.wait({task}, timeout=1)
+            await asyncio.wait({task})
         # Retrieved in any case: an exception without a reply means that there is no support for lifespans.
         problem = task.exception() if task.done() and not task.cancelled() else None
         if failed:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final
 
+from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock.callbacks.policy import ANSWER_SECONDS
 
 Close = Callable[[], Awaitable[None]]
@@ -29,11 +30,13 @@ _IN_TIME: Final = (
 class ReceiverLoop:
     """Runs coroutines on one event loop; its thread starts with the first one and ends with `stop`.
 
-    `close` runs on the loop before it ends. Without `stop`, the loop ends when this object is collected.
+    `close` runs on the loop before it ends. Without `stop`, the loop ends when this object is collected. In
+    `real_time`, a test that skips sleeping does not skip the timeouts of the loop.
     """
 
-    def __init__(self, close: Close | None = None) -> None:
+    def __init__(self, close: Close | None = None, *, real_time: bool = False) -> None:
         self._close = close
+        self._real_time = real_time
         self._running: _Running | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, object], seconds: float | None = None) -> object:
@@ -42,7 +45,7 @@ class ReceiverLoop:
         `seconds` of real time, by default ANSWER_SECONDS.
         """
         if self._running is None:
-            self._running = _Running(self._close)
+            self._running = _Running(self._close, self._real_time)
             weakref.finalize(self, self._running.end)
         return wait_for(self._running.submit(coroutine), seconds)
 
@@ -57,12 +60,13 @@ class ReceiverLoop:
 class _Running:
     """A running loop and its thread. It has no reference to its ReceiverLoop, which may be collected."""
 
-    def __init__(self, close: Close | None) -> None:
+    def __init__(self, close: Close | None, real_time: bool) -> None:  # noqa: FBT001 -- private
         self._close = close
         self._problem: BaseException | None = None
         self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         # A daemon: a receiver that hangs must not keep the process alive.
-        self._thread = threading.Thread(target=self._work, name="kling-mock receiver", daemon=True)
+        kind = RealTimeThread if real_time else threading.Thread
+        self._thread = kind(target=self._work, name="kling-mock receiver", daemon=True)
         self._thread.start()
         self._loop, self._ended = self._ready.result()
 
@@ -89,8 +93,7 @@ class _Running:
         await ended.wait()
         if self._close is not None:
             try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._close()
+                await self._close()
             except BaseException as problem:  # noqa: BLE001 -- `join` raises it in the caller's thread
                 self._problem = problem
 

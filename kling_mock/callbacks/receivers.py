@@ -87,7 +87,7 @@ def _connect_url(url: str, reach: Reach) -> ConnectedReceiver:
     from kling_mock.doors.webhook_sender import CallbackClient
 
     client = CallbackClient()
-    loop = ReceiverLoop(client.close)
+    loop = ReceiverLoop(client.close, real_time=True)
 
     def call(callback: Callback) -> AttemptResult:
         posted = client.attempt(callback._replace(url=url), lambda target: refusal(target, reach))

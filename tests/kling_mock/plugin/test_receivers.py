@@ -83,3 +83,40 @@ def test_a_receiver_that_ends_the_test_fails_it_at_its_end(
             "*raised by the callback receiver receiver_of_mine for submitted of task*",
         ]
     )
+
+
+def test_an_async_receiver_skips_its_sleeps_and_a_url_does_not_time_out(suite: Suite) -> None:
+    """With `sleep="advance"`, timeouts of requests to a URL are in real time."""
+    result = suite(
+        """
+        import asyncio, http.server, threading, httpx, pytest
+        from poster import make
+
+        class Hook(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                threading.Event().wait(0.05)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_): ...
+
+        @pytest.mark.kling(sleep="advance", pace="held:submitted")
+        def test_it(kling):
+            async def receive(callback):
+                await asyncio.sleep(3600)
+                return 201
+
+            began = kling.clock.now()
+            with httpx.Client(verify=False, trust_env=False) as client:
+                kling.callbacks.deliver_to(receive)
+                make(client, callback_url="https://me.test/hook")
+                assert kling.clock.now() >= began + 3600
+                with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+                    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+                    kling.callbacks.deliver_to(f"http://127.0.0.1:{server.server_port}/hook")
+                    make(client, callback_url="https://me.test/hook")
+                    server.shutdown()
+            assert [each.attempts[0].status for each in kling.callbacks] == [201, 204]
+        """
+    )
+    result.assert_outcomes(passed=1)
