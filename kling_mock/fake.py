@@ -62,7 +62,7 @@ class Fake(FakeView):
         if store is None:
             retention = settings.retention_days * DAY
             store = MemoryStore(clock or Clock(), retention=retention, journal_bytes=settings.journal_bytes)
-        self._problems: list[Exception] = []
+        self._problems: list[BaseException] = []
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         watch = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
         super().__init__(store, settings, dispatcher, watch)
@@ -143,7 +143,9 @@ class Fake(FakeView):
                 raise unused
             problems.append(unused)
         if problems:
-            raise ExceptionGroup("errors while the fake answered requests or delivered callbacks", problems)
+            raise BaseExceptionGroup(
+                "errors while the fake answered requests or delivered callbacks", problems
+            )
 
     def forget_scripts(self) -> None:
         """Never report the scripts so far as unused: the test has failed before it could use them."""

@@ -87,6 +87,7 @@ DOORS = {
         "lazy",
         {"httpx", "httpx_interception", "requests", "respx_router", "asgi", "server", "webhook_sender"},
     ),
+    "kling_mock.callbacks.receivers": ("lazy", {"webhook_sender"}),
     "kling_mock.cli": ("lazy", {"server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
     "kling_mock.doors.server": ("eager", {"connection", "limits", "origins", "tls"}),

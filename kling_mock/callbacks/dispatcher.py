@@ -1,17 +1,21 @@
-"""The dispatcher: delivers due callbacks to a function of the test, or passes them to a sending server."""
+"""The dispatcher: delivers due callbacks to a receiver of the test, or passes them to a sending server."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from kling_mock.callbacks.model import Callback, Receiver
+from kling_mock.callbacks.model import AttemptResult, Callback, Receiver
 from kling_mock.callbacks.policy import refusal
 from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery
 from kling_mock.plan import NEVER
 from kling_mock.records import AttemptRecord
 from kling_mock.settings import Settings
 from kling_mock.stores import Store
+
+if TYPE_CHECKING:
+    from kling_mock.callbacks.receivers import ConnectedReceiver
 
 # Receives each callback sent over HTTP and its attempt; None instead of the attempt if the receiver is not
 # called.
@@ -23,11 +27,12 @@ class CallbackDispatcher:
 
     A receiver given with `deliver_to` takes precedence over HTTP: it is called here, one callback at a time.
     A server that sends over HTTP registers with `join(wake)`; `wake` is called whenever `take()` or
-    `next_due()` may have a new result.
+    `next_due()` may have a new result. While there is one, it also posts to the URL given with `deliver_to`.
     """
 
-    def __init__(self, store: Store, settings: Settings, report: Callable[[Exception], None]) -> None:
-        self._receiver: Receiver | None = None
+    def __init__(self, store: Store, settings: Settings, report: Callable[[BaseException], None]) -> None:
+        self._receiver: ConnectedReceiver | None = None
+        self._replaced: list[ConnectedReceiver] = []
         self._queue = DeliveryQueue(store, settings)
         self._settings = settings
         self._report = report
@@ -36,12 +41,23 @@ class CallbackDispatcher:
         self._senders: tuple[Callable[[], None], ...] = ()
         self._refused: list[PendingDelivery] = []
 
-    # -- delivery to a function
+    # -- delivery to a receiver of the test
 
     def deliver_to(self, receiver: Receiver | None) -> None:
-        """Call this receiver from now on; None: call none, so that a running server sends over HTTP again."""
-        self._receiver = receiver
-        self._queue.open()
+        """Call this receiver from now on; None: call none, so that a running server sends over HTTP again.
+
+        Raises TypeError for an object that is not a receiver, ValueError for a URL that must not be called.
+        """
+        connected = None
+        if receiver is not None:
+            from kling_mock.callbacks.receivers import connect
+
+            connected = connect(receiver, self._settings.callbacks)
+        if self._receiver is not None:
+            self._replaced.append(self._receiver)
+        self._receiver = connected
+        if connected is not None:
+            self._queue.open()
         self._reconsider()
         self.settle()
         self.wake()
@@ -53,36 +69,58 @@ class CallbackDispatcher:
         """
         if task_id is not None and self._queue.note(task_id):
             self.wake()
-        if self._receiver is None:
+        if self._receiver is None and not self._replaced:
             return
         self._called = True
         while self._called and self._busy.acquire(blocking=False):
             try:
                 self._called = False
-                while self._receiver is not None and (delivery := self._queue.take()):
+                while self._receiver is not None and not self.sends and (delivery := self._queue.take()):
                     self._hand_over(self._receiver, delivery)
+                self._close_replaced()
             finally:
                 self._busy.release()
 
-    def _hand_over(self, receiver: Receiver, delivery: PendingDelivery) -> None:
-        status: int | None = None
-        error: str | None = None
+    def _hand_over(self, receiver: ConnectedReceiver, delivery: PendingDelivery) -> None:
         try:
-            status = _status(receiver(delivery.callback))
-        except Exception as problem:  # noqa: BLE001 -- any exception of a receiver is a failed attempt
-            error = repr(problem)
-            self._report(problem)
-        except BaseException:  # the test is interrupted; the receiver has not failed
+            answer = receiver.call(delivery.callback)
+        except KeyboardInterrupt:  # the test is interrupted; the receiver has not failed
             self._queue.put_back(delivery)
             raise
-        self._queue.record(delivery, status, error)
+        except BaseException as problem:  # noqa: BLE001 -- also of pytest.fail and sys.exit: a failed attempt
+            answer = AttemptResult(None, problem)
+        error = answer.error
+        if answer.problem is not None:
+            callback = delivery.callback
+            subject = (
+                f"{callback.status.value} of task {callback.task_id}, attempt {len(callback.attempts) + 1}"
+            )
+            note = f"raised by the callback receiver {receiver.name} for {subject}"
+            self._report_problem(answer.problem, note)
+            accepted = answer.status is not None and 200 <= answer.status < 300
+            error = None if accepted else repr(answer.problem)
+        self._queue.record(delivery, answer.status, error)
+
+    def _report_problem(self, problem: BaseException, note: str) -> None:
+        problem.add_note(note)
+        self._report(problem)
+
+    def _close_replaced(self) -> None:
+        while self._replaced:
+            receiver = self._replaced.pop()
+            try:
+                receiver.close()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as problem:  # noqa: BLE001 -- the application's shutdown failed
+                self._report_problem(problem, f"raised by the callback receiver {receiver.name} at its end")
 
     # -- delivery over HTTP
 
     @property
     def sends(self) -> bool:
-        """Whether callbacks are sent over HTTP now: a server is running and no receiver is set."""
-        return bool(self._senders) and self._receiver is None
+        """Whether a server sends callbacks now: one is running, and no receiver is called in process."""
+        return bool(self._senders) and (self._receiver is None or self._receiver.url is not None)
 
     def join(self, wake: Callable[[], None]) -> None:
         """Register a server that sends callbacks."""
@@ -107,7 +145,8 @@ class CallbackDispatcher:
         if delivery is None:
             return None
         callback = delivery.callback
-        delivery = delivery._replace(callback=callback._replace(refused=self.refusal(callback.url)))
+        url = self._url(callback)
+        delivery = delivery._replace(callback=callback._replace(url=url, refused=self.refusal(url)))
         if delivery.callback.refused is not None:
             # Not put back, so its task is not returned again until another way of delivery is available.
             self._refused.append(delivery)
@@ -131,17 +170,16 @@ class CallbackDispatcher:
         """Why the server does not call this receiver; None if it does, or if nothing is sent over HTTP."""
         return refusal(url, self._settings.callbacks) if self.sends else None
 
+    def refusal_of(self, callback: Callback) -> str | None:
+        """`refusal` of the URL to which a callback is sent."""
+        return self.refusal(self._url(callback))
+
+    def _url(self, callback: Callback) -> str:
+        receiver = self._receiver
+        return callback.url if receiver is None or receiver.url is None else receiver.url
+
     def _reconsider(self) -> None:
         """Queue the refused deliveries again: they may be deliverable now."""
         refused, self._refused = self._refused, []
         for delivery in refused:
             self._queue.put_back(delivery)
-
-
-def _status(answer: object) -> int:
-    """The HTTP status that a receiver returned; None is 200. Raises TypeError for any other value."""
-    if answer is None:
-        return 200
-    if isinstance(answer, bool) or not isinstance(answer, int):
-        raise TypeError(f"a callback receiver must return an HTTP status (int) or None, not {answer!r}")
-    return answer

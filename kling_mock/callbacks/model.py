@@ -8,8 +8,8 @@ accepts (at-least-once) is assumed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import TaskStatus
@@ -72,8 +72,43 @@ def next_attempt(due: float, attempts: Sequence[AttemptRecord], retries: Sequenc
     return None if over else attempts[-1].at + retries[failed - 1]
 
 
-# Returns an HTTP status; None counts as 200. An exception is a failed attempt.
-Receiver = Callable[[Callback], "int | None"]
+class Response(Protocol):
+    """A response of an HTTP library or a web framework: only its status is read."""
+
+    @property
+    def status_code(self) -> int: ...
+
+
+class ASGIApplication(Protocol):
+    def __call__(self, scope: Any, receive: Any, send: Any, /) -> Awaitable[object]: ...
+
+
+class WSGIApplication(Protocol):
+    def __call__(self, environ: Any, start_response: Any, /) -> Iterable[bytes]: ...
+
+
+class DoubleCallable(Protocol):
+    """An application of ASGI 2: a class, or a function of the scope that returns a coroutine function."""
+
+    def __call__(self, scope: Any, /) -> Callable[[Any, Any], Awaitable[object]]: ...
+
+
+# A URL, an application, or a function that returns a status or a response. None counts as 200; an exception
+# is a failed attempt.
+Returned = int | Response | None
+ReceiverFunction = Callable[[Callback], Returned | Awaitable[Returned]]
+Receiver = ReceiverFunction | ASGIApplication | WSGIApplication | DoubleCallable | str
+
+
+class AttemptResult(NamedTuple):
+    """The result of an attempt: an HTTP status, and an exception that the test should see.
+
+    `error` is the reason for which there is no status, if the exception is not.
+    """
+
+    status: int | None
+    problem: BaseException | None = None
+    error: str | None = None
 
 
 def callbacks_of(task: TaskState, settings: Settings, until: float) -> Iterator[Callback]:

@@ -24,12 +24,23 @@ class Outbox(Sequence[Callback]):
         self._dispatcher = dispatcher
 
     def deliver_to(self, receiver: Receiver | None) -> None:
-        """Deliver due callbacks to a function: now, and after each request, `advance` or change by the test.
+        """Deliver due callbacks to a receiver: now, and after each request, `advance` or change by the test.
 
-        The receiver gets a `Callback` and returns an HTTP status or None (200). A status outside 200-299 or
-        an exception is a failed attempt; it is repeated after the pauses in the setting `callback_retries`,
-        on the fake's clock. The exception is also raised when the fixture ends. `deliver_to(None)` stops
-        delivery. While a receiver is set, a server sends nothing over HTTP.
+        A receiver is one of:
+
+        - a function or async function of a `Callback`; it returns an HTTP status, a response with
+          `status_code`, or None (200);
+        - an ASGI or WSGI application: each callback is posted to the path and query of its task's
+          `callback_url`; the lifespan of an ASGI application begins with the first callback and ends when
+          another receiver is set;
+        - a URL, to which callbacks are posted over HTTP, if the setting `callbacks` allows it.
+
+        A status outside 200-299 or an exception is a failed attempt; it is repeated after the pauses in the
+        setting `callback_retries`, on the fake's clock. The exception is also raised when the fixture ends.
+        Async functions and ASGI applications run on an event loop in a thread of their own, with 10 seconds
+        of real time for an answer. `deliver_to(None)` stops delivery. While a function or application is
+        set, a server sends nothing over HTTP. Raises TypeError for any other object, ValueError for a URL
+        that must not be called; the receiver set before then stays.
         """
         self._dispatcher.deliver_to(receiver)
 
@@ -37,7 +48,7 @@ class Outbox(Sequence[Callback]):
         key = TasksKey(self._account)
         snapshot = self._store.read((key,))
         found = [
-            callback._replace(refused=self._dispatcher.refusal(callback.url))
+            callback._replace(refused=self._dispatcher.refusal_of(callback))
             for task in snapshot[key]
             for callback in callbacks_of(task, self._settings, snapshot.now)
         ]

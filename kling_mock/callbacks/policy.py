@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Final
 from urllib.parse import urlsplit
 
 from kling_mock.settings import Reach
+
+# An attempt without an answer after this many seconds of real time has failed.
+ANSWER_SECONDS: Final = 10.0
 
 
 def refusal(url: str, reach: Reach) -> str | None:

@@ -120,7 +120,7 @@ class DeliveryQueue:
         long `advance` run through all retries.
         """
         if status is not None and not 200 <= status < 300:
-            error = f"the receiver answered {status}"
+            error = f"the receiver answered {status}" + ("" if error is None else f": {error}")
         callback = delivery.callback
         number = len(callback.attempts) + 1
         attempt = AttemptRecord(

@@ -16,7 +16,8 @@ from weakref import WeakValueDictionary
 from kling_contracts.redaction import hide_in_urls
 from kling_mock import __version__
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
-from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.model import AttemptResult, Callback
+from kling_mock.callbacks.policy import ANSWER_SECONDS
 from kling_mock.callbacks.queue import PendingDelivery
 from kling_mock.records import AttemptRecord
 from kling_mock.timing.notifier import ChangeNotifier
@@ -24,7 +25,6 @@ from kling_mock.timing.notifier import ChangeNotifier
 if TYPE_CHECKING:
     import httpx
 
-ANSWER_SECONDS: Final = 10.0
 # So that a slow receiver takes up neither the other receivers' turns nor all the sockets.
 IN_FLIGHT_PER_RECEIVER: Final = 8
 IN_FLIGHT: Final = 64
@@ -32,7 +32,7 @@ IN_FLIGHT: Final = 64
 LONGEST_SLEEP: Final = 86_400.0
 
 
-class _Post:
+class CallbackClient:
     """What one run sends with: clients, made when they are first needed, and a bound on what is in flight."""
 
     def __init__(self) -> None:
@@ -66,6 +66,16 @@ class _Post:
             "POST", url, content=callback.content, headers=callback.headers
         ) as answer:
             return answer.status_code
+
+    async def attempt(self, callback: Callback, judge: Callable[[str], str | None]) -> AttemptResult:
+        """`send` within ANSWER_SECONDS, with the error as a text."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return AttemptResult(await self.send(callback, judge))
+        except TimeoutError:
+            return AttemptResult(None, error=f"no answer within {ANSWER_SECONDS:g} s")
+        except Exception as problem:  # noqa: BLE001 -- any exception in sending is a failed attempt
+            return AttemptResult(None, error=hide_in_urls(f"{type(problem).__name__}: {problem}"))
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -110,7 +120,7 @@ class CallbackSender:
         """Send until cancelled. What is on its way then counts as not tried."""
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
-        post = _Post()
+        post = CallbackClient()
 
         def wake() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has just been closed
@@ -138,7 +148,9 @@ class CallbackSender:
             async with asyncio.timeout(seconds):
                 await changed.wait()
 
-    async def _deliver(self, delivery: PendingDelivery, post: _Post, wake: Callable[[], None]) -> None:
+    async def _deliver(
+        self, delivery: PendingDelivery, post: CallbackClient, wake: Callable[[], None]
+    ) -> None:
         attempt: AttemptRecord | None = None
         try:
             async with post.turn(delivery.callback.url):
@@ -152,17 +164,9 @@ class CallbackSender:
         wake()
         self._notifier.notify()
 
-    async def _attempt(self, delivery: PendingDelivery, post: _Post) -> AttemptRecord:
+    async def _attempt(self, delivery: PendingDelivery, post: CallbackClient) -> AttemptRecord:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        status: int | None = None
-        error: str | None = None
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                status = await post.send(delivery.callback, self._dispatcher.refusal)
-        except TimeoutError:
-            error = f"no answer within {ANSWER_SECONDS:g} s"
-        except Exception as problem:  # noqa: BLE001 -- whatever goes wrong with a receiver is a failed attempt
-            error = hide_in_urls(f"{type(problem).__name__}: {problem}")
+        answer = await post.attempt(delivery.callback, self._dispatcher.refusal)
         lasted = (loop.time() - began) * self._notifier.clock.speed
-        return self._dispatcher.record(delivery, status, error, lasted)
+        return self._dispatcher.record(delivery, answer.status, answer.error, lasted)

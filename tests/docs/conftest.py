@@ -31,6 +31,9 @@ import httpcore2  # noqa: F401 -- see below
 import pytest
 
 import kling_client.cli  # noqa: F401 -- see below
+import kling_mock.callbacks.applications
+import kling_mock.callbacks.receiver_loop
+import kling_mock.callbacks.receivers
 import kling_mock.doors.httpx_interception
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
@@ -167,8 +170,8 @@ class Player:
     def run_tests(self) -> None:
         if not self.test_files:
             return
-        if "schema.parametrize" in self.page.text:
-            # Its hooks are registered for a whole process, which other tests have to live in.
+        if "schema.parametrize" in self.page.text or "settings.configure" in self.page.text:
+            # Hooks of Schemathesis and settings of Django exist once in a process.
             run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
         else:
             run = self.pytester.runpytest_inprocess(*_OPTIONS, "-p", "no:schemathesis", *self.test_files)

@@ -66,8 +66,13 @@ def calls_and_callbacks(fake: Fake) -> None:
     fake.calls.assert_created("1")  # error: arg-type
     fake.calls.assert_created(within="2")  # error: arg-type
     _ = fake.calls.refused.rule  # error: attr-defined
-    fake.callbacks.deliver_to("https://me.test/hook")  # error: arg-type
-    fake.callbacks.deliver_to(lambda callback: callback.nothing)  # error: attr-defined
+    fake.callbacks.deliver_to(200)  # error: arg-type
+    fake.callbacks.deliver_to(b"https://me.test/hook")  # error: arg-type
+    fake.callbacks.deliver_to(text_is_the_answer)  # error: arg-type
+
+
+def text_is_the_answer(callback: Callback) -> str:
+    return callback.task_id
 
 
 def text_is_no_status(callback: Callback) -> int:

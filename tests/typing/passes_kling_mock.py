@@ -6,9 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import assert_type
 
+import fastapi
+import flask
 import httpx
+import httpx2
 import pytest
+import requests
 from faker import Faker
+from starlette.applications import Starlette
+from starlette.responses import Response
 
 from kling_contracts import MULTI_IMAGE2IMAGE, TaskStatus
 from kling_mock import Clock, Fake, ManualClock, Pace, Reply, Request, Settings, TaskHandle, read_picture
@@ -119,6 +125,14 @@ def calls(fake: Fake) -> None:
     assert_type(timeline(fake.account("sk-one")), str)
 
 
+def returns_a_response(callback: Callback) -> httpx.Response | requests.Response | Response:
+    return httpx.Response(204)
+
+
+async def is_awaited(callback: Callback) -> httpx2.Response | None:
+    return None
+
+
 def callbacks(fake: Fake) -> None:
     assert_type(fake.callbacks, Outbox)
     assert_type(fake.callbacks[0], Callback)
@@ -126,6 +140,12 @@ def callbacks(fake: Fake) -> None:
     fake.callbacks.deliver_to(received.append)
     fake.callbacks.deliver_to(lambda callback: 200 if callback.delivered else 500)
     fake.callbacks.deliver_to(None)
+    fake.callbacks.deliver_to("http://127.0.0.1:8000/hook")
+    fake.callbacks.deliver_to(returns_a_response)
+    fake.callbacks.deliver_to(is_awaited)
+    fake.callbacks.deliver_to(flask.Flask("app"))
+    fake.callbacks.deliver_to(fastapi.FastAPI())
+    fake.callbacks.deliver_to(Starlette())
     assert_type(received[0].content, bytes)
     assert_type(received[0].status, TaskStatus)
 

@@ -207,9 +207,9 @@ def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> Non
     assert [str(each) for each in caught.value.exceptions] == ["the app is down"]
 
 
-@pytest.mark.parametrize("answer", ["200", True, object(), [200]])
+@pytest.mark.parametrize("answer", ["200", True, object(), [200], ("", 204), {"status": 200}])
 def test_a_receiver_that_returns_another_type_is_an_error(answer: Any, start: Start) -> None:
-    """For example the response object of its HTTP library. The requests still succeed."""
+    """For example the body and status of a web framework. The requests still succeed."""
     caller = start(pace="held:submitted", callback_retries=[])
     caller.fake.callbacks.deliver_to(lambda _: answer)
     assert caller.ask(callback_url=HOOK).status == 200
@@ -218,7 +218,7 @@ def test_a_receiver_that_returns_another_type_is_an_error(answer: Any, start: St
         caller.fake.check()
     (problem,) = caught.value.exceptions
     assert isinstance(problem, TypeError)
-    assert "must return an HTTP status (int) or None, not" in str(problem)
+    assert "must return an HTTP status (int) or None, or a response with `status_code`" in str(problem)
 
 
 @pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,2"])

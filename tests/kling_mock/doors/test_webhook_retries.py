@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from kling_mock.callbacks.policy import ANSWER_SECONDS
 from kling_mock.doors import webhook_sender as callback_sender
 from kling_mock.plan import NEVER
 from tests.kling_mock.doors.callback_scene import MakeHook, Serve
@@ -70,7 +71,7 @@ def test_a_receiver_that_is_not_there_yet_gets_it_later(hook: MakeHook, serve: S
 def test_who_does_not_answer_in_time_has_failed(
     hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert callback_sender.ANSWER_SECONDS == 10
+    assert ANSWER_SECONDS == 10
     monkeypatch.setattr(callback_sender, "ANSWER_SECONDS", 0.05)
     inbox, scene = hook(), serve(pace="held:submitted")
     inbox.gate.clear()

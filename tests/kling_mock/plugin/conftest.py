@@ -13,6 +13,9 @@ import pytest
 import uvicorn.protocols.http.httptools_impl
 import uvloop
 
+import kling_mock.callbacks.applications
+import kling_mock.callbacks.receiver_loop
+import kling_mock.callbacks.receivers
 import kling_mock.doors.httpx_interception
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
