@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test newest-python subset nightly faulty-servers mutants lint types format openapi docs schemathesis bench clean
+.PHONY: demo test newest-python subset nightly faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -73,6 +73,10 @@ docs: $(VENV)/.dev
 # Schemathesis on the documents and the mock, with many examples; prints the seed that repeats the run.
 schemathesis: $(VENV)/.dev
 	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py
+
+# The picture of the README: a run of the demo, rendered by Chromium or Chrome.
+screenshot: $(VENV)/.dev
+	$(BIN)/python docs/screenshot.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench

@@ -1,4 +1,4 @@
-"""Every block of the README is true: code is run, commands are given, figures of speech excepted."""
+"""Every block of the README is executed, and its output compared."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Play = Callable[[Path], "Player"]
 
 
 def test_the_fixture_example_passes(readme: Page, player: Play) -> None:
-    """The tests of use 1 pass as they stand, in a fresh project."""
+    """The tests of section 1 pass, in an empty project."""
     playing = player(ROOT / "README.md")
     playing.play_block(readme.block("python", "def test_poster"))
     playing.run_tests()
 
 
 def test_the_server_example_gives_the_shown_answer(readme: Page, player: Play) -> None:
-    """The commands of use 2: a server is started, and curl gets what is shown."""
+    """The commands of section 2: the response to curl is the one shown."""
     playing = player(ROOT / "README.md")
     (command,) = re.findall(r"^\$ (kling-mock serve .*)$", readme.text, re.MULTILINE)
     playing._serve(command.split()[1:])
@@ -37,7 +37,7 @@ def test_the_server_example_gives_the_shown_answer(readme: Page, player: Play) -
 
 @pytest.mark.kling(pace="instant")
 def test_the_client_example_runs(readme: Page, player: Play, kling: Fake, pytester: pytest.Pytester) -> None:
-    """The lines of use 3 save a picture; the variables they need are those that are shown."""
+    """The lines of section 3 save a picture, with the variables that are shown."""
     playing = player(ROOT / "README.md")
     playing.play_block(readme.block("sh", "export"))
     playing.play_block(readme.block("python", "with Client()"))
@@ -47,7 +47,7 @@ def test_the_client_example_runs(readme: Page, player: Play, kling: Fake, pytest
 
 
 def test_the_verifier_passes_the_fake(readme: Page, player: Play) -> None:
-    """The command of use 4, with a server as use 2 starts it."""
+    """The command of the section about verifying, with a server as section 2 starts it."""
     playing = player(ROOT / "README.md")
     playing._serve(["serve", "--port", "8000"])
     playing.play_block(readme.block("sh", "kling-contracts verify"))
@@ -57,10 +57,24 @@ def test_the_verifier_passes_the_fake(readme: Page, player: Play) -> None:
 
 def test_the_make_targets_exist(readme: Page) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\w+)", readme.text, re.MULTILINE):
+    targets = re.findall(r"`make (\w+)`", readme.text)
+    assert targets
+    for target in targets:
         assert f"\n{target}:" in makefile
 
 
+def test_links_and_the_picture_exist(readme: Page) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", readme.text)
+    assert "docs/images/demo.png" in targets
+    for target in targets:
+        assert (ROOT / target).exists(), target
+
+
+def test_the_picture_is_small() -> None:
+    """`make screenshot` writes it."""
+    assert (ROOT / "docs" / "images" / "demo.png").stat().st_size <= 200_000
+
+
 def test_every_block_is_accounted_for(readme: Page) -> None:
-    """A new block needs a test: these are the ones that are run above or are output."""
-    assert Counter(block.language for block in readme.blocks) == {"python": 2, "sh": 3, "json": 1, "": 3}
+    """A new block needs a test."""
+    assert Counter(block.language for block in readme.blocks) == {"python": 2, "sh": 3, "json": 1, "": 1}
