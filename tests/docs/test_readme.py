@@ -63,13 +63,6 @@ def test_the_make_targets_exist(readme: Page) -> None:
         assert f"\n{target}:" in makefile
 
 
-def test_links_and_the_picture_exist(readme: Page) -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", readme.text)
-    assert "docs/images/demo.png" in targets
-    for target in targets:
-        assert (ROOT / target).exists(), target
-
-
 def test_the_picture_is_small() -> None:
     """`make screenshot` writes it."""
     assert (ROOT / "docs" / "images" / "demo.png").stat().st_size <= 200_000
