@@ -53,8 +53,8 @@ SETTING_OF_FACT: Final[Mapping[str, str]] = {
 FAITHFUL_HEAD: Final = """\
 # How faithful is it?
 
-The mock is as faithful as the sources about the real service. Therefore every rule, limit, text and code of the
-contract has an origin. This page lists them.
+Every rule, limit, text and code of the contract, with its origin: the mock is only as faithful as the sources about the real
+service.
 
 {origins}
 
@@ -83,7 +83,8 @@ with `x-source` at every field. In Python a `Violation` has a `rule`, and a `Rul
   in the journal; of duplicate keys the last one wins.
 - **Callbacks**: on every change the task object is posted, without an envelope, until it is accepted. The body is
   official; the retries are assumed.
-- **Slots and balance**: a task uses `n` slots until it ends; failed tasks cost nothing. No limit unless set.
+- **Concurrency limit and balance** (`slots`, `balance`): a task counts `n` images until it ends; failed tasks cost nothing.
+  By default there is no limit.
 
 ## Rules of a request
 
@@ -94,8 +95,8 @@ for an unknown model. *Text* is the message of the response; for a task that fai
 SETTINGS_HEAD: Final = """\
 # Settings
 
-Every setting has one name. It is an argument of `Fake(...)` and of the marker `@pytest.mark.kling(...)`, a line of the
-ini option `kling`, and, if the table lists one, a flag of `kling-mock serve`.
+All settings of the mock. Every setting has one name. It is an argument of `Fake(...)` and of the marker
+`@pytest.mark.kling(...)`, a line of the ini option `kling`, and, if the table lists one, a flag of `kling-mock serve`.
 
 ```python
 from kling_mock import Fake
