@@ -19,7 +19,7 @@ import pytest
 BUDGETS: Final = {
     "code": {"who": 1.0, "say": 1.0, "what": 2.0, "private": 0.5},
     "messages": {"who": 0.5, "say": 0.5, "what": 0.5, "private": 0.5},
-    "pages": {"who": 0.5, "say": 0.5, "what": 1.5, "private": 0.1},
+    "pages": {"who": 0.5, "say": 0.5, "what": 1.5, "private": 0.0},
 }
 WORDS: Final = {
     "who": re.compile(r"\b(who|whom|whoever|somebody|nobody|anybody|someone|anyone|no one)\b", re.IGNORECASE),
