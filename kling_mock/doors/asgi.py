@@ -158,7 +158,7 @@ class ASGIApp:
         self._processes = processes = self._processes or ParsingProcesses()
         try:
             parsed = processes.parse(request, body, fake.settings, time())
-        except (OSError, ValueError):  # no process, or not for this fake
+        except Exception:  # noqa: BLE001 -- no process, or not for this fake; no request is left without a reply
             return self.reply(fake, with_body(request, body))
         if parsed is None:  # it ended, for lack of memory: as for a body over the cap
             return self.reply(fake, replace(request, length=fake.settings.body_cap + 1))
