@@ -66,6 +66,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "cors": ("https://app.example", "https://app.example"),
     "gateways": (["cometapi"], "cometapi"),
     "journal_bytes": (5, "5"),
+    "token_leeway": (5.0, "5"),
     "unused_scripts": ("warn", "warn"),
 }
 
