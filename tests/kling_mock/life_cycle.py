@@ -88,9 +88,7 @@ class LifeCycle(RuleBasedStateMachine):
     def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
         """Create three tasks at the start, so that few steps are needed before there is one to query."""
         self.pace = pace
-        self.fake = Fake(
-            pace=_spelled(pace), clock=ManualClock(), keys=list(KEYS), unused_scripts="ignore"
-        )
+        self.fake = Fake(pace=_spelled(pace), clock=ManualClock(), keys=list(KEYS), unused_scripts="ignore")
         self.bystander = Fake(pace=_spelled(pace), clock=ManualClock(1_600_000_000), keys=list(KEYS))
         self.callers = [_make_caller(self.fake, key) for key in KEYS]
         self.callers.append(_make_caller(self.bystander, KEYS[0]))
