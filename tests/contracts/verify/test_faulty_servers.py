@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Checks that need the evidence of other steps to find their first fault.
 NOT_ALONE = {
     "external_ids.unique": "its own step repeats an id immediately; this fault frees it when the task ends",
-    "routing.query_string": "a whole run finds it; with its own step alone no query has a query string to compare",
+    "routing.query_string": "a whole run finds it; its own step alone does not",
 }
 
 # Checks whose script also fails on a correct server: it compares with other tasks of the run, or holds the
