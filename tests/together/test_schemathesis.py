@@ -68,6 +68,8 @@ Explore = Callable[..., Explored]
 def explore(monkeypatch: pytest.MonkeyPatch) -> Explore:
     """Run Schemathesis in process: `explore(gateway, app, *phases, operation=...)`."""
     monkeypatch.setattr(sys, "path", sys.path.copy())  # loading a configuration appends to it
+    # Loaded anew, so that they are registered whatever another test of this process has done with them.
+    monkeypatch.delitem(sys.modules, "kling_contracts.schemathesis_hooks", raising=False)
 
     def explore(gateway: Gateway, app: ASGIApp, *phases: str, operation: str | None = None) -> Explored:
         print(f"{gateway.name}: SCHEMATHESIS_SEED={SEED}")  # noqa: T201 -- shown with a failure
