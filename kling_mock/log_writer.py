@@ -42,7 +42,7 @@ class LogWriter:
             self._lines.put(line)
 
     def flush(self, seconds: float) -> bool:
-        """Wait until the lines so far are written or dropped, at most so long; whether they are."""
+        """Wait until all lines so far are written or dropped. Returns whether they were in time."""
         done = threading.Event()
         self._lines.put(done)
         return done.wait(seconds)

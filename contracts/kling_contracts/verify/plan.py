@@ -118,7 +118,7 @@ def asked_for(check: Check, options: Options) -> bool:
 
 
 def totals_of(planned: Sequence[Planned]) -> tuple[int, int, int]:
-    """Requests, images that a correct server creates, and the peak of images spent and reserved."""
+    """Sums of a plan: requests, images that a correct server creates, highest number spent and reserved."""
     running = [each for each in planned if each.missing is None]
     most = max((each.spent_before + each.step.max_cost for each in running), default=0)
     return (

@@ -44,7 +44,7 @@ def expression(text: str) -> str:
 
 
 def _long_runs(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of runs of one character over megabytes; the regular expression would take seconds."""
+    """Start and end of each long run of one character; a regular expression takes seconds on megabytes."""
     at = 0
     while at < len(text):
         sign = text[at]

@@ -54,7 +54,7 @@ def active() -> VirtualTimeLike | None:
 
 
 def here() -> VirtualTimeLike | None:
-    """The same, if the current thread lives in it."""
+    """The virtual time of the current thread; None if it lives in real time."""
     found = active()
     return found if found is not None and found.participants.includes(threading.current_thread()) else None
 

@@ -152,7 +152,7 @@ def _with_dependencies(shown: Sequence[Shown], evidence: Evidence, *, receives: 
 
 
 def _polls_between(shown: Sequence[Shown], evidence: Evidence) -> Iterator[Exchange]:
-    """All polls of a task before the last compared one, because their number may matter."""
+    """All polls of a task up to the last compared poll, as their number may matter."""
     for history in evidence.histories():
         polls = [it.shown for it in history.reads if isinstance(it.shown, Exchange)]
         mine = [at for at, each in enumerate(polls) if each in shown]
@@ -244,7 +244,7 @@ def _without_marks(exchange: Exchange) -> Exchange:
 
 
 def _goes_on(calls: Sequence[Call]) -> bool:
-    """Whether an earlier call created a task, so that pauses matter."""
+    """Whether a call before this one created a task: the script then keeps the pauses."""
     return any(call.exchange.method == "POST" and call.exchange.task is not None for call in calls)
 
 
