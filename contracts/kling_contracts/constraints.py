@@ -40,7 +40,7 @@ class ExactlyOne:
         reading: ValidationResult,
         defaults: Mapping[str, object],  # noqa: ARG002 -- all constraints are checked alike
     ) -> None:
-        """Record a violation in `reading`, if there is one. `given`: names of the fields that have a value."""
+        """Record a violation in `reading`, if there is one. `given`: names of the fields with a value."""
         found = [name for name in self.names if name in given]
         if len(found) != 1:
             listed = ", ".join(found)
