@@ -17,14 +17,15 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=ci
 
 # The tests of the mock, the client and the distribution on the newest Python of this machine, in a separate environment.
-# Most tests of the contract are left out: they are slow, and hardly depend on the Python version.
+# Most tests of the contract, and those of transports, plugin and pages, are left out: together with them CI takes too long.
 newest-python:
 	@newest=$$(.ci/newest-python); if test -z "$$newest"; then echo "no Python 3.12 or newer on this machine: skipped"; \
 		else $(MAKE) --no-print-directory subset PYTHON="$$newest" VENV=.venv-newest; fi
 
 subset: export PYTHONDONTWRITEBYTECODE :=
 subset: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=ci tests/kling_mock tests/kling_client \
+	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=ci tests/kling_mock/test_*.py tests/kling_mock/timing \
+		tests/kling_mock/testing tests/kling_mock/stores tests/kling_client \
 		tests/test_distribution.py tests/contracts/test_boundaries.py tests/contracts/test_validation.py \
 		tests/contracts/test_violation_texts.py
 
