@@ -24,6 +24,9 @@ _GRAM: Final = 4
 _STRIDE: Final = PART - _GRAM + 1
 # Tokens of one key begin alike; the latest forms suffice to recognize what they have in common.
 _FORMS: Final = 50
+# Short texts, such as headers, repeat in every request of a run: their results are kept, up to this number.
+_KEPT: Final = 2048
+_KEPT_LENGTH: Final = 256
 
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s'\"<>]+)", re.IGNORECASE)
 _PARAMETER: Final = re.compile(
@@ -47,6 +50,7 @@ class Redactor:
         self._part_mark = part_mark.encode()
         self._whole: dict[bytes, bytes] = {}
         self._grams: dict[bytes, tuple[tuple[_Form, int], ...]] = {}
+        self._kept: dict[str, str] = {}
 
     def add(self, marks: Mapping[str, str], *, encoded: bool = True, parts: bool = True) -> None:
         """Register secrets and the marks that replace them; a registered secret keeps its mark.
@@ -68,10 +72,16 @@ class Redactor:
         # The longest first: one secret may be the beginning of another.
         self._whole = dict(sorted({**found, **self._whole}.items(), key=lambda item: -len(item[0])))
         self._grams = grams
+        self._kept = {}
 
     def text(self, text: str) -> str:
         """The text with every secret, and every part of one, replaced."""
-        return _decoded(self.content(text.encode("utf-8", "surrogatepass")))
+        kept = self._kept  # before the work: a registration meanwhile starts another one
+        if (result := kept.get(text)) is None:
+            result = _decoded(self.content(text.encode("utf-8", "surrogatepass")))
+            if len(text) <= _KEPT_LENGTH and len(kept) < _KEPT:
+                kept[text] = result
+        return result
 
     def content(self, content: bytes) -> bytes:
         """`text` for bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_message
@@ -46,6 +47,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
     )
 
 
+@cache
 def _fault(gateway: Gateway) -> Fault:
     """The smallest request that breaks a rule about its values, so that a lost body is refused otherwise."""
     operation = gateway.main
