@@ -150,7 +150,7 @@ def test_a_decompression_bomb_stalls_nothing(side: int) -> None:
 
 def test_a_stall_is_noticed() -> None:
     """Counterexample: a server that sleeps in its event loop."""
-    patch = "Fake.settings = property(lambda self: (spin(), self._settings)[1])\n"
+    patch = "handle = Fake.handle\nFake.handle = lambda self, request: (spin(), handle(self, request))[1]\n"
     code = SERVER.replace("with Server(", f"{patch}with Server(")
     spin = "def spin():\n    end = time.process_time() + 0.15\n    while time.process_time() < end: pass\n"
     process = subprocess.Popen(
