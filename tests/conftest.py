@@ -10,6 +10,14 @@ pytest_plugins = ["pytester"]
 profiles.register()
 
 
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Suites of users whose output is the same everywhere: pytest prints a longer summary on a CI server."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    return pytester
+
+
 # Thousands of collected tests live until the end. Freezing them saves the garbage collector from traversing
 # them during collection, and whenever a test, or a pytest run inside a test, forces a collection.
 

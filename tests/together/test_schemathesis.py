@@ -23,6 +23,10 @@ from schemathesis.checks import CHECKS
 from schemathesis.engine import Status, events, from_schema
 
 import kling_contracts
+
+# Loaded before any test: a suite that runs in this process drops the modules that it was the first to load. The
+# hooks would then know one copy of the classes of failures, and the checks raise another.
+import kling_contracts.schemathesis_hooks
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
 from kling_contracts.openapi import build
 from kling_mock import Fake
@@ -68,8 +72,6 @@ Explore = Callable[..., Explored]
 def explore(monkeypatch: pytest.MonkeyPatch) -> Explore:
     """Run Schemathesis in process: `explore(gateway, app, *phases, operation=...)`."""
     monkeypatch.setattr(sys, "path", sys.path.copy())  # loading a configuration appends to it
-    # Loaded anew, so that they are registered whatever another test of this process has done with them.
-    monkeypatch.delitem(sys.modules, "kling_contracts.schemathesis_hooks", raising=False)
 
     def explore(gateway: Gateway, app: ASGIApp, *phases: str, operation: str | None = None) -> Explored:
         print(f"{gateway.name}: SCHEMATHESIS_SEED={SEED}")  # noqa: T201 -- shown with a failure
