@@ -24,8 +24,8 @@ from schemathesis.engine import Status, events, from_schema
 
 import kling_contracts
 
-# Loaded before any test: a suite that runs in this process drops the modules that it was the first to load. The
-# hooks would then know one copy of the classes of failures, and the checks raise another.
+# Loaded before any test: a suite that runs in this process drops the modules that it was the first to load.
+# The hooks would then know one copy of the classes of failures, and the checks raise another.
 import kling_contracts.schemathesis_hooks
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
 from kling_contracts.openapi import build
