@@ -148,14 +148,14 @@ def limit_connections(client: object, *, awaitable: bool) -> None:
     """Make new connections of an HTTP client of httpx observe `CallTimeout`; other timeouts work as before.
 
     Transports other than those of httpx (mocks, applications) are left alone. httpx has no public way to
-    replace the network backend of its own transports.
+    replace the network backend of its own transports; tests notice a release that renames the attributes.
     """
     limited = _LimitedAsyncBackend if awaitable else _LimitedBackend
     for transport in _transports(client):
-        pool = getattr(transport, "_pool", None)
+        pool: Any = getattr(transport, "_pool", None)
         backend = getattr(pool, "_network_backend", None)
         if backend is not None and not isinstance(backend, limited):
-            setattr(pool, "_network_backend", limited(backend))  # noqa: B010 -- a private attribute
+            pool._network_backend = limited(backend)  # noqa: SLF001 -- no public way; see above
 
 
 def _transports(client: object) -> Iterable[object]:

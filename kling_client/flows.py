@@ -113,16 +113,18 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
     while True:
         call = _call(config, "GET", config.task_url(task.id), timeout=timer.clip(config.timeout))
         found = yield from _poll(config, task, call)
-        trouble = found if isinstance(found, _Trouble) else None
-        odd = odd + 1 if trouble is not None and trouble.odd else 0
+        error: KlingError | None = None
         if isinstance(found, _Trouble):
-            found.error.concerns(task.id, _named(call))
-            if odd != 0 and odd < ODD_REPLIES:
-                log.info("poll of task %r had an odd response: %s", task.id, found.error)
+            error = found.error
+            error.concerns(task.id, _named(call))
+            odd = odd + 1 if found.odd else 0
+            if 0 < odd < ODD_REPLIES:
+                log.info("poll of task %r had an odd response: %s", task.id, error)
             else:
                 found.raise_unless_worth_waiting(config)
-                log.debug("poll of task %r failed: %s", task.id, found.error)
+                log.debug("poll of task %r failed: %s", task.id, error)
         else:
+            odd = 0
             task = found.value
             if aspect(task) != shown:
                 shown = aspect(task)
@@ -131,9 +133,9 @@ def watch(config: Config, task: Task, deadline: float, aspect: Callable[[Task], 
                 return
         remaining = timer.remaining
         # A Retry-After beyond the deadline ends the wait: an earlier poll would be refused.
-        refused = trouble is not None and trouble.retry_after > remaining
+        refused = error is not None and found.retry_after > remaining
         if not remaining or refused:
-            raise WaitTimeout(task, timer.spent) from (None if trouble is None else trouble.error)
+            raise WaitTimeout(task, timer.spent) from error
         wanted = max(next(pauses), min(found.retry_after, config.retry.max_retry_after))
         pause = min(wanted, remaining)
         yield from sleep(pause)
@@ -203,18 +205,21 @@ def _ask(
 ) -> Flow[_Seen[T] | _Trouble]:
     """The outcome of one call. If its token has expired, it is repeated once with a renewed token."""
     bearer = config.credentials.bearer()
-    reply = yield from _exchange(config, _signed(call, bearer))
-    found = _located(_judge(config, call, reply, reader, external_task_id), call)
+    found = yield from _ask_with(bearer, config, call, reader, external_task_id)
     renewed = config.credentials.renewed(bearer) if isinstance(found, _Trouble) and found.expired else None
     if renewed is None:
         return found
     log.info("%s will be retried with a new token", call.method)
-    reply = yield from _exchange(config, _signed(call, renewed))
-    return _located(_judge(config, call, reply, reader, external_task_id), call)
+    return (yield from _ask_with(renewed, config, call, reader, external_task_id))
 
 
-def _located(found: _Seen[T] | _Trouble, call: Call) -> _Seen[T] | _Trouble:
-    """The outcome, with the request in its error."""
+def _ask_with(
+    bearer: str, config: Config, call: Call, reader: Reader[T], external_task_id: str | None
+) -> Flow[_Seen[T] | _Trouble]:
+    """The outcome of one call with a bearer token. Its error has the request."""
+    signed = replace(call, headers={"Authorization": f"Bearer {bearer}", **call.headers})
+    reply = yield from _exchange(config, signed)
+    found = _judge(config, call, reply, reader, external_task_id)
     if isinstance(found, _Trouble):
         found.error.concerns(None, _named(call))
     return found
@@ -222,10 +227,6 @@ def _located(found: _Seen[T] | _Trouble, call: Call) -> _Seen[T] | _Trouble:
 
 def _named(call: Call) -> str:
     return f"{call.method} {call.url}"
-
-
-def _signed(call: Call, bearer: str) -> Call:
-    return replace(call, headers={"Authorization": f"Bearer {bearer}", **call.headers})
 
 
 def _exchange(config: Config, call: Call) -> Flow[Reply | Failure]:

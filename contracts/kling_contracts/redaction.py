@@ -22,7 +22,7 @@ SHORTEST_DIVISIBLE: Final = 16
 # Every run of PART characters contains a gram of this length that begins at a multiple of the stride.
 _GRAM: Final = 4
 _STRIDE: Final = PART - _GRAM + 1
-# Tokens of one key begin alike; the latest forms suffice to recognize what they have in common.
+# Tokens signed with one key share their first characters, which the latest forms suffice to recognize.
 _FORMS: Final = 50
 # Short texts, such as headers, repeat in every request of a run: their results are kept, up to this number.
 _KEPT: Final = 2048

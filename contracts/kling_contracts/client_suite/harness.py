@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 from kling_contracts.client_suite.adapter import ClientAdapter, Service
-from kling_contracts.client_suite.attempts import Attempt, attempted
+from kling_contracts.client_suite.attempts import NEVER, Attempt, attempted
 from kling_contracts.client_suite.credentials import ACCESS_KEY, KEY, SECRET_KEY
 from kling_contracts.client_suite.environment import Environment, Isolation
 from kling_contracts.client_suite.replies import Script, answer
@@ -28,6 +28,9 @@ from kling_contracts.vocabulary import Source
 T = TypeVar("T")
 
 TIMEOUT: Final = 30.0
+# Seconds. The deadline of a wait whose length does not matter; the second one for clients in real time.
+DEADLINE: Final = 60.0
+REAL_DEADLINE: Final = 1.0
 # Bodies are large and clients may be slow.
 _SUPPRESSED: Final = (
     HealthCheck.too_slow,
@@ -100,6 +103,11 @@ class Harness:
         return f"http://localhost:{self.server.port}"
 
     @property
+    def deadline(self) -> float:
+        """The deadline of a wait, in seconds, where no property depends on its length."""
+        return DEADLINE if self.adapter.virtual_time else REAL_DEADLINE
+
+    @property
     def service(self) -> Service:
         return Service(
             base_url=self.origin,
@@ -124,7 +132,7 @@ class Harness:
     def query(self, task_id: str) -> Attempt:
         return _require_outcome(self._call(lambda: self.adapter.query(self.service, task_id)), "query")
 
-    def wait(self, task_id: str, deadline: float, *, interruption: float = float("inf")) -> Attempt:
+    def wait(self, task_id: str, deadline: float, *, interruption: float = NEVER) -> Attempt:
         """Call the adapter's `wait`; interrupt it after `interruption` seconds."""
         began = time.perf_counter()
         call = self._call(
@@ -190,7 +198,7 @@ class Harness:
         return reply
 
     def _call(
-        self, call: Callable[[], object], limit: float = 3600.0, interruption: float = float("inf")
+        self, call: Callable[[], object], limit: float = 3600.0, interruption: float = NEVER
     ) -> Attempt:
         attempt = attempted(call, self.environment, self._now, limit=limit, interruption=interruption)
         self.creates += len(attempt.creates)
@@ -209,6 +217,18 @@ def _require_outcome(attempt: Attempt, method: str) -> Attempt:
 def fault(expected: str, seen: object, *, rule: Rule | None = None, tag: str = "") -> NoReturn:
     """Raise Broken: the property does not hold."""
     raise Broken(expected, str(seen), rule=rule, tag=tag)
+
+
+def require_create(attempt: Attempt, *, rule: Rule | None = None, tag: str = "") -> None:
+    """Raise Broken if the call sent no create."""
+    if not attempt.creates:
+        fault("a create on the wire", attempt, rule=rule, tag=tag)
+
+
+def require_error(attempt: Attempt, expected: str = "an error", *, tag: str = "") -> None:
+    """Raise Broken if the caller got no error."""
+    if attempt.error is None or attempt.overdue:
+        fault(expected, attempt, tag=tag)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

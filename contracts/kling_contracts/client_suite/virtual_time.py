@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import Final, Self
 from kling_contracts.virtual_time.clock import VirtualTime
 from kling_contracts.virtual_time.functions import FUNCTIONS
 from kling_contracts.virtual_time.schedule import Schedule
-from kling_contracts.virtual_time.threads import HelperThread, replace_attribute
+from kling_contracts.virtual_time.threads import HelperThread, calling_frame, replace_attribute
 
 # Packages that keep the real functions, because the test itself runs on them.
 _REAL: Final = frozenset(
@@ -61,8 +60,7 @@ class ClientTime(VirtualTime):
         real_wait = threading.Event.wait
 
         def wait(event: threading.Event, timeout: float | None = None) -> bool:
-            frame = inspect.currentframe()
-            if timeout is None or timeout <= 0 or not self._is_for(frame):
+            if timeout is None or timeout <= 0 or not self._is_for(calling_frame(1)):
                 return real_wait(event, timeout)
             self._schedule.sleep(timeout, event.is_set)
             return event.is_set()
@@ -103,10 +101,9 @@ class ClientTime(VirtualTime):
         if self.elapsed > self.limit:
             raise OutOfTime(f"still waiting after {self.elapsed:.0f} seconds")
 
-    def _is_for(self, wait: FrameType | None) -> bool:
-        """Whether a call of `Event.wait` comes from the client, and not from Python's library or the test."""
-        caller = wait.f_back if wait is not None else None
-        name = "" if caller is None else str(caller.f_globals.get("__name__"))
+    def _is_for(self, caller: FrameType) -> bool:
+        """Whether the caller of `Event.wait` is the client, and not Python's library or the test."""
+        name = str(caller.f_globals.get("__name__"))
         return name.partition(".")[0] not in _REAL and self.participants.includes(threading.current_thread())
 
 

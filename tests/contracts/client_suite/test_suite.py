@@ -202,7 +202,7 @@ def test_a_client_in_real_time_is_held_to_its_deadline(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An endless client is stopped."""
-    monkeypatch.setattr(waiting_module, "_REAL_DEADLINE", 0.05)
+    monkeypatch.setattr(waiting_module, "REAL_DEADLINE", 0.05)
     monkeypatch.setattr(harness_module, "MANY", 50)
     assert "client.keeps_deadline[slow-replies]" not in {each.id for each in list_properties(InRealTime())}
     assert report("keeps_deadline[held]", InRealTime(), request) == ""

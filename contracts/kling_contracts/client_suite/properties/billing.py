@@ -9,7 +9,7 @@ from typing import Final
 
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.harness import TIMEOUT, Harness, Property, fault
+from kling_contracts.client_suite.harness import TIMEOUT, Harness, Property, fault, require_create
 from kling_contracts.client_suite.replies import answer, created, out_of_order, shown, task
 from kling_contracts.client_suite.server import Delivery, Reply
 from kling_contracts.openapi.examples import TASK_ID
@@ -19,8 +19,6 @@ _NO_SECOND_CREATE_HINT: Final = "repeat a create only if it cannot have arrived,
 
 # `service.timeout` in tests without a reply.
 _SHORT: Final = 0.1
-_DEADLINE: Final = 60.0
-_REAL_DEADLINE: Final = 1.0
 _EXTERNAL_ID: Final = "external_task_id"
 
 _WHOLE: Final = created(task(TaskStatus.SUBMITTED))
@@ -80,8 +78,7 @@ def _no_second_create(reply: Reply, harness: Harness) -> None:
     harness.timeout = _SHORT if reply.delivery is Delivery.STALLED else TIMEOUT
     script = harness.answer_with(creates=[reply, _WHOLE], queries=[shown(task(TaskStatus.SUBMITTED))])
     attempt = harness.submit(smallest_body(harness))
-    if not attempt.creates:
-        fault("a create on the wire", attempt)
+    require_create(attempt)
     if script.accepted != 1:
         fault(
             "one create, since the service accepted the first",
@@ -94,7 +91,7 @@ def _no_second_create(reply: Reply, harness: Harness) -> None:
 
 def _waiting_creates_nothing(replies: list[Reply], harness: Harness) -> None:
     script = harness.answer_with(queries=replies)
-    attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)
+    attempt = harness.wait(TASK_ID, harness.deadline)
     if script.accepted:
         fault("no create", f"{'; '.join(map(str, attempt.creates))} (billed)")
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from kling_contracts.client_suite.attempts import Attempt
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.harness import Harness, Property, fault
+from kling_contracts.client_suite.harness import Harness, Property, fault, require_error
 from kling_contracts.client_suite.replies import answer, refused, task
 from kling_contracts.client_suite.server import Reply
 from kling_contracts.gateways import Gateway, RefusalReason
@@ -26,8 +25,6 @@ _REFUSED_CREATES: Final = (
     RefusalReason.NO_SLOTS,
     RefusalReason.INTERNAL,
 )
-_DEADLINE: Final = 60.0
-_REAL_DEADLINE: Final = 1.0
 # An error code, sent with HTTP status 200.
 _CODE: Final = 5000
 
@@ -66,18 +63,17 @@ def refusals(gateway: Gateway) -> Iterator[Property]:
 def _reports_refusal(reason: RefusalReason, harness: Harness) -> None:
     reply = refused(harness.gateway, reason)
     harness.answer_with(creates=[reply], accepts=False)
-    _require_error(harness.submit(smallest_body(harness)), reply)
+    require_error(harness.submit(smallest_body(harness)), tag=_described(reply))
 
 
 def _reports_unknown_task(harness: Harness) -> None:
     reply = refused(harness.gateway, RefusalReason.UNKNOWN_TASK)
     harness.answer_with(queries=[reply])
-    _require_error(harness.query(TASK_ID), reply)
+    require_error(harness.query(TASK_ID), tag=_described(reply))
 
 
-def _require_error(attempt: Attempt, reply: Reply) -> None:
-    if attempt.error is None or attempt.overdue:
-        fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")
+def _described(reply: Reply) -> str:
+    return f"HTTP {reply.status} {reply.body.decode()}"
 
 
 def _coded(status: TaskStatus) -> Iterator[Reply]:
@@ -91,19 +87,19 @@ def _coded(status: TaskStatus) -> Iterator[Reply]:
 def _codes_of_creates(harness: Harness) -> None:
     for reply in _coded(TaskStatus.SUBMITTED):
         harness.answer_with(creates=[reply], accepts=False)
-        _require_error(harness.submit(smallest_body(harness)), reply)
+        require_error(harness.submit(smallest_body(harness)), tag=_described(reply))
 
 
 def _codes_of_queries(harness: Harness) -> None:
     for reply in _coded(TaskStatus.SUCCEED):
         harness.answer_with(queries=[reply])
-        _require_error(harness.query(TASK_ID), reply)
+        require_error(harness.query(TASK_ID), tag=_described(reply))
 
 
 def _codes_of_waits(harness: Harness) -> None:
     """A client may raise, or poll until the deadline; it must not report an end of the task."""
     for reply in _coded(TaskStatus.SUCCEED):
         harness.answer_with(queries=[reply])
-        attempt = harness.wait(TASK_ID, _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE)
+        attempt = harness.wait(TASK_ID, harness.deadline)
         if attempt.error is None and attempt.status in TERMINAL:
-            fault("an error", attempt, tag=f"HTTP {reply.status} {reply.body.decode()}")
+            fault("an error", attempt, tag=_described(reply))

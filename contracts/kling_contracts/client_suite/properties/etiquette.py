@@ -25,10 +25,8 @@ from kling_contracts.client_suite.server import Delivery, Received, Reply
 from kling_contracts.openapi.examples import TASK_ID
 from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
 
-_DEADLINE: Final = 60.0
 # Seconds for which pauses are measured.
 _WATCHED: Final = 10.0
-_REAL_DEADLINE: Final = 1.0
 # The maximum rate of queries. Published clients poll every 1 to 10 seconds.
 _MOST_A_SECOND: Final = 10
 # Seconds of Retry-After, and the tolerances: dates have whole seconds. No source documents Retry-After, so a
@@ -82,12 +80,8 @@ def etiquette(adapter: ClientAdapter) -> Iterator[Property]:
     )
 
 
-def _deadline(harness: Harness) -> float:
-    return _DEADLINE if harness.adapter.virtual_time else _REAL_DEADLINE
-
-
 def _pauses(reply: Reply, harness: Harness) -> None:
-    deadline = min(_deadline(harness), _WATCHED)
+    deadline = min(harness.deadline, _WATCHED)
     harness.answer_with(queries=[reply])
     attempt = harness.wait(TASK_ID, deadline)
     # A client that raised early may have sent a few queries in quick succession before.
@@ -115,7 +109,7 @@ def _retries_a_query(retry_after: Callable[[Harness], str], tolerance: float, ha
     end = shown(task(TaskStatus.SUCCEED, pictures=harness.pictures))
     reply = too_many(harness.gateway, retry_after(harness))
     harness.answer_with(queries=[reply, end])
-    _require_pause(harness, harness.wait(TASK_ID, 4 * _deadline(harness)).queries, reply, tolerance)
+    _require_pause(harness, harness.wait(TASK_ID, 4 * harness.deadline).queries, reply, tolerance)
 
 
 def _retries_a_create(harness: Harness) -> None:
@@ -143,7 +137,7 @@ def _require_pause(harness: Harness, sent: list[Received], reply: Reply, toleran
 
 def _stops(harness: Harness) -> None:
     harness.answer_with(queries=[_RUNNING])
-    attempt = harness.wait(TASK_ID, _DEADLINE, interruption=_INTERRUPTION)
+    attempt = harness.wait(TASK_ID, harness.deadline, interruption=_INTERRUPTION)
     if attempt.unstopped is None:
         raise Inconclusive("the client did not sleep in the main thread, so it could not be interrupted")
     if attempt.unstopped or attempt.overdue:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.bodies import sent_body, smallest_body, submit, valid_bodies
 from kling_contracts.client_suite.credentials import KEY, token_fault
-from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault, require_create
 from kling_contracts.client_suite.replies import shown, task
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.gateways import Gateway
@@ -168,8 +168,7 @@ def addressing(gateway: Gateway) -> Iterator[Property]:
 
 def _addresses_create(harness: Harness) -> None:
     attempt = submit(harness, smallest_body(harness))
-    if not attempt.creates:
-        fault("a create on the wire", attempt)
+    require_create(attempt)
     wanted = harness.gateway.create_path
     for sent in attempt.creates:
         if sent.target != wanted:

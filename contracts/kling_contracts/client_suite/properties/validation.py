@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.bodies import given_body, sent_body, smallest_body, submit
-from kling_contracts.client_suite.harness import Harness, Property, fault
+from kling_contracts.client_suite.harness import Harness, Property, fault, require_create, require_error
 from kling_contracts.client_suite.replies import refused
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.image_files import png
 from kling_contracts.operations import Operation, validate
-from kling_contracts.rules import Rule
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from kling_contracts.vocabulary import KLING_ERRORS, SEED
 
@@ -127,8 +126,8 @@ def _violations(body: object, operation: Operation) -> str:
 
 def _accepts_edges(classes: Mapping[str, Boundary], harness: Harness) -> None:
     def judge(request: BoundaryRequest) -> None:
-        rule = harness.operation.rules[request.rule_id]
-        _require_create(harness, given_body(harness, request.body), rule, request.tag)
+        attempt = submit(harness, given_body(harness, request.body))
+        require_create(attempt, rule=harness.operation.rules[request.rule_id], tag=request.tag)
 
     for label, requests in classes.items():
         harness.for_all(requests, judge, _FEW if _BULKY in label else min(_PER_CLASS, harness.examples))
@@ -137,23 +136,14 @@ def _accepts_edges(classes: Mapping[str, Boundary], harness: Harness) -> None:
 def _accepts_valid(harness: Harness) -> None:
     """Requests within the limits; those at a limit have their own properties."""
     for given in _PLAIN:
-        _require_create(harness, given_body(harness, smallest_body(harness, **given)))
-
-
-def _require_create(
-    harness: Harness, body: dict[str, object], rule: Rule | None = None, tag: str = ""
-) -> None:
-    attempt = submit(harness, body)
-    if not attempt.creates:
-        fault("a create on the wire", attempt, rule=rule, tag=tag)
+        require_create(submit(harness, given_body(harness, smallest_body(harness, **given))))
 
 
 def _passes_refusals_on(harness: Harness) -> None:
     def judge(request: InvalidRequest) -> None:
         harness.answer_with(creates=[refused(harness.gateway, RefusalReason.INVALID)], accepts=False)
         attempt = harness.submit(given_body(harness, request.body))
-        if attempt.error is None or attempt.overdue:
-            fault("an error, since the service refused the request", attempt)
+        require_error(attempt, "an error, since the service refused the request")
 
     # The service's reply is the same for all; one request for each rule is enough.
     for classes in _by_rule(_invalid(harness.gateway), harness.operation, harness.adapter.fields).values():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.attempts import Attempt
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.harness import REAL_DEADLINE, Harness, Inconclusive, Property, fault
 from kling_contracts.client_suite.properties.responses import judge_outcome
 from kling_contracts.client_suite.replies import answer, out_of_order, shown, task
 from kling_contracts.client_suite.server import STALL_SECONDS, ClientTimeout, Delivery, Reply
@@ -22,7 +22,6 @@ from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, TERMINAL, TaskStatus
 _DEADLINES: Final = (60.0, 80.0, 100.0)
 _SLACK: Final = 15.0
 # The same for clients in real time.
-_REAL_DEADLINE: Final = 1.0
 _REAL_SLACK: Final = 4.0
 _LONG_DEADLINE: Final = 600.0
 _REAL_LONG_DEADLINE: Final = 30.0
@@ -175,7 +174,7 @@ def _require_end(harness: Harness, attempt: Attempt) -> None:
 
 def _deadlines(harness: Harness) -> tuple[tuple[float, ...], float]:
     virtual = harness.adapter.virtual_time
-    return (_DEADLINES, _SLACK) if virtual else ((_REAL_DEADLINE,), _REAL_SLACK)
+    return (_DEADLINES, _SLACK) if virtual else ((REAL_DEADLINE,), _REAL_SLACK)
 
 
 def _long_deadline(harness: Harness) -> float:
