@@ -119,6 +119,12 @@ def _check(fixture: str, fake: Fake) -> None:
         fake.check()
     except UnusedScripts as unused:
         pytest.fail(f"fixture {fixture}: {unused}", pytrace=False)
+    except BaseExceptionGroup as errors:
+        if isinstance(errors, Exception):
+            raise
+        # A receiver raised SystemExit or called pytest.fail. With such exceptions inside, the group is not an
+        # Exception, and pytest would leave out the teardown of all other fixtures of the test.
+        raise pytest.fail.Exception(f"fixture {fixture}: {errors.message}") from errors
 
 
 def _timeline(fake: Fake) -> str:

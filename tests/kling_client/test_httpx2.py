@@ -52,10 +52,7 @@ def test_a_task_is_created_and_waited_for_asynchronously(library: Any) -> None:
 
 
 @LIBRARIES
-def test_own_clients_of_the_fixture_of_a_test_are_intercepted(
-    library: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("KLING_BASE_URL", raising=False)
+def test_own_clients_of_the_fixture_of_a_test_are_intercepted(library: Any) -> None:
     fake = Fake(pace="instant")
     with (
         fake.intercept(only=True),

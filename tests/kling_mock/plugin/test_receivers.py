@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.kling_mock.plugin.conftest import Suite
+
+# Of those that the fixtures set.
+VARIABLES = ("COMETAPI_KEY", "KLING_BASE_URL", "NO_PROXY")
 
 APP = """
 import json
@@ -59,16 +63,22 @@ def test_an_application_ends_with_its_fixture(suite: Suite, fixture: str) -> Non
 def test_a_receiver_that_ends_the_test_fails_it_at_its_end(
     suite: Suite, fixture: str, prefix: str, line: str
 ) -> None:
-    """Neither the client nor the server is affected."""
+    """Neither the client, the server, nor another fixture is affected."""
+    before = [os.environ.get(name) for name in VARIABLES]
     result = suite(
         f"""
         import httpx, pytest, sys
         from poster import make
 
+        @pytest.fixture
+        def other():
+            yield
+            print("the other fixture was torn down")
+
         {prefix}def receiver_of_mine(callback):
             {line}
 
-        def test_it({fixture}):
+        def test_it(other, {fixture}):
             {fixture}.callbacks.deliver_to(receiver_of_mine)
             with httpx.Client(verify=False, trust_env=False) as client:
                 make(client, callback_url="https://me.test/hook")
@@ -81,8 +91,10 @@ def test_a_receiver_that_ends_the_test_fails_it_at_its_end(
             "*in receiver_of_mine*",
             "*not this one*",
             "*raised by the callback receiver receiver_of_mine for submitted of task*",
+            "the other fixture was torn down",
         ]
     )
+    assert [os.environ.get(name) for name in VARIABLES] == before
 
 
 def test_an_async_receiver_skips_its_sleeps_and_a_url_does_not_time_out(suite: Suite) -> None:
