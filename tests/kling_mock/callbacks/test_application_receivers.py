@@ -1,277 +1,42 @@
-"""Applications as receivers: the request that they get, their lifespan, and their exceptions."""
+"""Applications as receivers: the request that they get, and their lifespan."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 from wsgiref.validate import validator
 
-import django
-import django.conf
 import fastapi
 import flask
-import httpx
 import pytest
 import starlette.applications
-import trio
-from starlette.background import BackgroundTask
-from starlette.endpoints import HTTPEndpoint
-from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from kling_contracts.gateways import COMETAPI
-from kling_mock import Fake, ManualClock
-
-Status = Annotated[str, fastapi.Body(embed=True)]
-STATUSES = ["submitted", "processing", "succeed"]
-HOOK = "https://app.test/hook"
-
-
-@pytest.fixture
-def seen() -> list[str]:
-    return []
-
-
-def make_fake(**switches: Any) -> Fake:
-    return Fake(clock=ManualClock(), **{"pace": "seconds:1,1", **switches})
-
-
-def create(fake: Fake, url: str = HOOK) -> None:
-    body = {
-        "subject_image_list": [{"subject_image": "https://h.test/a"}, {"subject_image": "https://h.test/b"}],
-        "callback_url": url,
-    }
-    with httpx.Client(transport=fake.transport(), headers={"authorization": "Bearer sk-one"}) as client:
-        client.post(COMETAPI.base_url + COMETAPI.create_path, json=body).raise_for_status()
-
-
-def create_and_advance(fake: Fake, url: str = HOOK) -> None:
-    create(fake, url)
-    fake.clock.advance(5)
-
-
-async def in_a_loop(fake: Fake, url: str = HOOK) -> None:
-    create_and_advance(fake, url)
-
-
-RUNS: dict[str, Callable[..., None]] = {
-    "sync": create_and_advance,
-    "asyncio": lambda fake, url=HOOK: asyncio.run(in_a_loop(fake, url)),
-    "trio": lambda fake, url=HOOK: trio.run(in_a_loop, fake, url),
-}
-
-
-# -- applications of several frameworks and forms
-
-
-def plain_wsgi(seen: list[str]) -> Any:
-    def app(env: dict[str, Any], start: Callable[..., object]) -> Iterator[bytes]:
-        seen.append(json.loads(env["wsgi.input"].read())["task_status"])
-        start("204 No Content", [])
-        yield b""
-
-    return app
-
-
-def class_wsgi(seen: list[str]) -> Any:
-    class App:
-        def __init__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> None:
-            self.environ, self.start = environ, start_response
-
-        def __iter__(self) -> Iterator[bytes]:
-            seen.append(json.loads(self.environ["wsgi.input"].read())["task_status"])
-            self.start("200 OK", [])
-            yield b"thanks"
-
-    return App
-
-
-def flask_app(seen: list[str]) -> flask.Flask:
-    app = flask.Flask("receiver")
-
-    @app.post("/hook")
-    def hook() -> tuple[str, int]:
-        seen.append(flask.request.get_json()["task_status"])
-        return "", 204
-
-    return app
-
-
-def flask_blueprint(seen: list[str]) -> flask.Flask:
-    blueprint = flask.Blueprint("hooks", "receiver", url_prefix="/hook")
-
-    @blueprint.post("")
-    def hook() -> tuple[str, int]:
-        seen.append(flask.request.get_json()["task_status"])
-        return "", 204
-
-    app = flask.Flask("receiver")
-    app.register_blueprint(blueprint)
-    return app
-
-
-def flask_with_asyncio(seen: list[str]) -> flask.Flask:
-    """Synchronous code that starts an event loop, which fails inside a running one."""
-    app = flask.Flask("receiver")
-
-    @app.post("/hook")
-    def hook() -> tuple[str, int]:
-        asyncio.run(asyncio.sleep(0))
-        seen.append(flask.request.get_json()["task_status"])
-        return "", 204
-
-    return app
-
-
-async def plain_asgi(seen: list[str], scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
-        seen.append(json.loads((await receive())["body"])["task_status"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"tha", "more_body": True})
-        await send({"type": "http.response.body", "body": b"nks"})
-
-
-def class_asgi2(seen: list[str]) -> Any:
-    class App:
-        def __init__(self, scope: Any) -> None:
-            self.scope = scope
-
-        async def __call__(self, receive: Any, send: Any) -> None:
-            await plain_asgi(seen, self.scope, receive, send)
-
-    return App
-
-
-def function_asgi2(seen: list[str]) -> Any:
-    def app(scope: Any) -> Any:
-        return partial(plain_asgi, seen, scope)
-
-    return app
-
-
-def asgi_of_both_forms(seen: list[str]) -> Any:
-    async def app(scope: Any, receive: Any = None, send: Any = None) -> None:
-        await plain_asgi(seen, scope, receive, send)
-
-    return app
-
-
-def starlette_app(seen: list[str]) -> Any:
-    async def hook(request: Request) -> Response:
-        seen.append((await request.json())["task_status"])
-        return Response(status_code=204)
-
-    async def dispatch(request: Request, call_next: Any) -> Response:
-        response: Response = await call_next(request)
-        return response
-
-    return starlette.applications.Starlette(
-        routes=[Route("/hook", hook, methods=["POST"])],
-        middleware=[Middleware(BaseHTTPMiddleware, dispatch=dispatch)],
-    )
-
-
-def starlette_endpoint(seen: list[str]) -> Any:
-    class Hook(HTTPEndpoint):
-        async def post(self, request: Request) -> Response:
-            seen.append((await request.json())["task_status"])
-            return Response(status_code=204)
-
-    return Hook
-
-
-def fastapi_app(seen: list[str]) -> fastapi.FastAPI:
-    app = fastapi.FastAPI()
-
-    @app.post("/hook", status_code=204)
-    async def hook(task_status: Status) -> None:
-        seen.append(task_status)
-
-    return app
-
-
-def fastapi_sync(seen: list[str]) -> fastapi.FastAPI:
-    app = fastapi.FastAPI()
-
-    @app.post("/hook", status_code=204)
-    def hook(task_status: Status) -> None:
-        asyncio.run(asyncio.sleep(0))
-        seen.append(task_status)
-
-    return app
-
-
-def fastapi_mounted(seen: list[str]) -> Any:
-    return starlette.applications.Starlette(routes=[Mount("/api", app=fastapi_app(seen))])
-
-
-def django_urls(seen: list[str]) -> Any:
-    from django.http import HttpResponse
-    from django.urls import path
-    from django.views.decorators.csrf import csrf_exempt
-
-    def hook(request: Any) -> HttpResponse:
-        seen.append(json.loads(request.body)["task_status"])
-        return HttpResponse(status=204)
-
-    def crash(request: Any) -> HttpResponse:
-        raise LookupError("no such order")
-
-    return [
-        path("hook", csrf_exempt(hook)),
-        path("protected", hook),
-        path("crash", csrf_exempt(crash)),
-    ]
-
-
-@pytest.fixture
-def django_module(seen: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Django with the views above. Its settings exist once in a process."""
-    import types
-
-    if not django.conf.settings.configured:
-        django.conf.settings.configure(
-            ALLOWED_HOSTS=["app.test"],
-            ROOT_URLCONF="receiver_urls",
-            MIDDLEWARE=[
-                "django.middleware.common.CommonMiddleware",
-                "django.middleware.csrf.CsrfViewMiddleware",
-            ],
-            LOGGING_CONFIG=None,
-            SECRET_KEY="made up",
-        )
-        django.setup()
-    from django.urls import clear_url_caches
-
-    urls = types.ModuleType("receiver_urls")
-    urls.__dict__["urlpatterns"] = django_urls(seen)
-    monkeypatch.setitem(sys.modules, "receiver_urls", urls)
-    clear_url_caches()
-    yield
-    clear_url_caches()
-
-
-def django_wsgi(_: list[str]) -> Any:
-    from django.core.wsgi import get_wsgi_application
-
-    return get_wsgi_application()
-
-
-def django_asgi(_: list[str]) -> Any:
-    from django.core.asgi import get_asgi_application
-
-    return get_asgi_application()
-
+from tests.kling_mock.callbacks.frameworks import (
+    asgi_of_both_forms,
+    class_asgi2,
+    class_wsgi,
+    django_asgi,
+    django_wsgi,
+    fastapi_app,
+    fastapi_mounted,
+    fastapi_sync,
+    flask_app,
+    flask_blueprint,
+    flask_with_asyncio,
+    function_asgi2,
+    plain_asgi,
+    plain_wsgi,
+    starlette_app,
+    starlette_endpoint,
+)
+from tests.kling_mock.callbacks.runs import HOOK, RUNS, STATUSES, create, make_fake
 
 APPS: list[Callable[[list[str]], Any]] = [
     plain_wsgi,
@@ -306,9 +71,6 @@ def test_an_application_receives_callbacks(
     assert all(callback.delivered for callback in fake.callbacks)
     fake.callbacks.deliver_to(None)
     fake.check()
-
-
-# -- the request
 
 
 def echo_asgi(found: list[dict[str, object]]) -> Any:
@@ -448,9 +210,6 @@ def test_django_protects_a_view_as_it_does_from_the_service(
     fake.check()
 
 
-# -- lifespan
-
-
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("library", [fastapi.FastAPI, starlette.applications.Starlette])
 def test_an_application_lives_from_the_first_callback_until_it_is_replaced(library: Any, run: str) -> None:
@@ -480,152 +239,3 @@ def test_an_application_lives_from_the_first_callback_until_it_is_replaced(libra
     assert events == ["startup", *STATUSES, "shutdown"]
     assert len(set(map(id, loops))) == 1
     fake.check()
-
-
-@pytest.mark.parametrize("when", ["startup", "shutdown"])
-def test_a_lifespan_that_fails_is_reported(when: str) -> None:
-    @asynccontextmanager
-    async def lifespan(app: Any) -> AsyncIterator[None]:
-        if when == "startup":
-            raise LookupError("no database")
-        yield
-        raise LookupError("no database")
-
-    app = fastapi.FastAPI(lifespan=lifespan)
-    app.post("/hook")(lambda: None)
-    fake = make_fake(pace="held:submitted", callback_retries=[])
-    fake.callbacks.deliver_to(app)
-    create(fake)
-    assert [each.delivered for each in fake.callbacks] == [when == "shutdown"]
-    fake.callbacks.deliver_to(None)
-    with pytest.raises(ExceptionGroup) as caught:
-        fake.check()
-    (problem,) = caught.value.exceptions
-    assert isinstance(problem, LookupError)
-    assert "raised by the callback receiver FastAPI" in problem.__notes__[0]
-
-
-# -- exceptions
-
-
-def crashing_flask(*, testing: bool) -> flask.Flask:
-    app = flask.Flask("receiver")
-    app.testing = testing
-
-    @app.post("/crash")
-    def crash() -> str:
-        raise LookupError("no such order")
-
-    return app
-
-
-def crashing_fastapi() -> fastapi.FastAPI:
-    app = fastapi.FastAPI()
-
-    @app.post("/crash")
-    def crash() -> str:
-        raise LookupError("no such order")
-
-    return app
-
-
-CRASHING: dict[str, Callable[[], Any]] = {
-    "flask": lambda: crashing_flask(testing=False),
-    "flask testing": lambda: crashing_flask(testing=True),
-    "fastapi": crashing_fastapi,
-    "django wsgi": lambda: django_wsgi([]),
-    "django asgi": lambda: django_asgi([]),
-}
-
-
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("name", CRASHING)
-@pytest.mark.usefixtures("django_module")
-def test_an_exception_of_a_handler_is_reported_with_its_traceback(name: str, run: str) -> None:
-    """Also if the framework answers 500 and logs it."""
-    fake = make_fake(pace="held:submitted", callback_retries=[])
-    fake.callbacks.deliver_to(CRASHING[name]())
-    RUNS[run](fake, "https://app.test/crash")
-    (attempt,) = fake.callbacks[0].attempts
-    expected = "LookupError('no such order')"
-    if name == "flask testing":  # a WSGI server answers 500 for it; the application has not answered
-        assert (attempt.status, attempt.error) == (None, expected)
-    else:
-        assert (attempt.status, attempt.error) == (500, f"the receiver answered 500: {expected}")
-    fake.callbacks.deliver_to(None)
-    with pytest.raises(ExceptionGroup) as caught:
-        fake.check()
-    (problem,) = caught.value.exceptions
-    assert isinstance(problem, LookupError)
-    assert "raised by the callback receiver" in problem.__notes__[0]
-    trace = problem.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    assert trace is not None
-    assert trace.tb_frame.f_code.co_name == "crash"
-
-
-@pytest.mark.parametrize("status", [503, 204])
-def test_an_exception_that_the_application_handles_is_its_own_matter(status: int) -> None:
-    """It is logged, and the answer is not 500."""
-    app = flask.Flask("receiver")
-
-    @app.post("/hook")
-    def hook() -> tuple[str, int]:
-        try:
-            int("database")
-        except ValueError:
-            logging.getLogger("app").exception("no database")
-        return "", status
-
-    fake = make_fake(pace="held:submitted", callback_retries=[])
-    fake.callbacks.deliver_to(app)
-    create(fake)
-    assert [each.status for each in fake.callbacks[0].attempts] == [status]
-    fake.check()
-
-
-def test_an_exception_after_the_response_is_reported_but_the_callback_is_delivered() -> None:
-    async def later() -> None:
-        raise LookupError("in the background")
-
-    async def hook(request: Request) -> Response:
-        return Response(status_code=204, background=BackgroundTask(later))
-
-    app = starlette.applications.Starlette(routes=[Route("/hook", hook, methods=["POST"])])
-    fake = make_fake(pace="held:submitted")
-    fake.callbacks.deliver_to(app)
-    create(fake)
-    assert [(each.status, each.error) for each in fake.callbacks[0].attempts] == [(204, None)]
-    fake.callbacks.deliver_to(None)
-    with pytest.raises(ExceptionGroup) as caught:
-        fake.check()
-    assert [str(each) for each in caught.value.exceptions] == ["in the background"]
-
-
-async def silent_asgi(scope: Any, receive: Any, send: Any) -> None: ...
-
-
-def silent_wsgi(environ: Any, start_response: Any) -> list[bytes]:
-    return []
-
-
-def function_of_two(callback: Any, seen: Any) -> None: ...
-
-
-@pytest.mark.parametrize(
-    ("app", "message"),
-    [
-        (silent_asgi, "the ASGI application returned without a response"),
-        (silent_wsgi, "the WSGI application returned without a call of start_response"),
-        (function_of_two, "a WSGI application must return an iterable of bytes"),
-    ],
-)
-def test_an_application_without_an_answer_is_an_error(app: Any, message: str) -> None:
-    fake = make_fake(pace="held:submitted", callback_retries=[])
-    fake.callbacks.deliver_to(app)
-    create(fake)
-    fake.callbacks.deliver_to(None)
-    with pytest.raises(ExceptionGroup) as caught:
-        fake.check()
-    assert message in str(caught.value.exceptions[0])
