@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from benchmarks import measure
+from benchmarks.measure import Run
 from kling_mock import Fake, ManualClock, Request
 
 MANY = 100_000
@@ -61,22 +63,16 @@ def succeed(fake: Fake, request: Request) -> None:
         raise RuntimeError(f"the timed request was refused: {reply.body!r}")
 
 
-def compare(many: Callable[[], object], few: Callable[[], object], times: int = 300) -> tuple[float, float]:
+def compare(many: Run, few: Run, times: int = 300) -> tuple[float, float]:
     """The median ratio of the costs of one call, and the median cost of `many` in us."""
 
-    def cost(call: Callable[[], object]) -> float:
-        began = time.process_time()
-        for _ in range(times):
-            call()
-        return (time.process_time() - began) / times
+    def repeated(call: Run) -> Run:
+        return lambda: [call() for _ in range(times)]
 
-    cost(many), cost(few)
-    taken = [(cost(many), cost(few)) for _ in range(9)]
-    ratio = statistics.median(mine / other for mine, other in taken)
-    return ratio, statistics.median(mine for mine, _ in taken) * 1e6
+    return measure.compare(repeated(many), repeated(few), times)
 
 
-def asking(fake: Fake, make: Callable[[], Request]) -> Callable[[], object]:
+def asking(fake: Fake, make: Callable[[], Request]) -> Run:
     return lambda: succeed(fake, make())
 
 
