@@ -232,7 +232,9 @@ def test_other_hosts_are_reached_unless_only_is_set(suite: Suite) -> None:
         def test_only(kling):
             with pytest.raises(AssertionError, match="leave `only` out"):
                 httpx.get("https://mine.test/", verify=False)
-        """
+        """,
+        "-p",
+        "respx",
     ).assert_outcomes(passed=2)
 
 

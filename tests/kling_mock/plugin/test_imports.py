@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-Suite = Callable[..., pytest.RunResult]
+from tests.kling_mock.plugin.conftest import OTHERS_OFF
 
-OTHERS_OFF = ("-p", "no:hypothesispytest", "-p", "no:faker", "-p", "no:anyio", "-p", "no:schemathesis")
+Suite = Callable[..., pytest.RunResult]
 
 
 def test_the_plugin_loads_nothing_before_a_fixture_is_used() -> None:
@@ -53,45 +53,37 @@ def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
 @pytest.mark.usefixtures("contracts_of_theirs")
 @pytest.mark.parametrize("mode", ["prepend", "importlib"])
 @pytest.mark.parametrize("launch", ["pytest", "python -m pytest"])
-def test_users_with_contracts_of_their_own_keep_them(
+def test_users_with_contracts_of_their_own_keep_them_and_can_use_our_fixtures(
     pytester: pytest.Pytester, launch: str, mode: str
 ) -> None:
-    """An installed but unused plugin must have no effect."""
-    pytester.makepyfile("from contracts.tenancy import RENT\ndef test_it(): assert RENT == 1200")
+    """We do not use the import name `contracts`: Django projects, web3 and PyContracts do.
+
+    The import of the module is before the use of any fixture: an unused plugin must have no effect.
+    """
+    pytester.makepyfile(
+        """
+        from contracts.tenancy import RENT
+        import kling_client
+
+        def check(fake):
+            assert RENT == 1200
+            assert not fake.tasks
+            with kling_client.Client(base_url=getattr(fake, "url", None)) as client:
+                client.generate(["https://example.com/a.png", "https://example.com/b.png"])
+            assert fake.task.status == "submitted"
+
+        def test_unused(): assert RENT == 1200
+        def test_in_process(kling): check(kling)
+        def test_on_a_socket(kling_server): check(kling_server)
+        """
+    )
     path = ["-o", "pythonpath=."] if mode != "prepend" else []
-    arguments = [f"--import-mode={mode}", *path, *OTHERS_OFF]
+    arguments = [f"--import-mode={mode}", *path, *OTHERS_OFF.split()]
     if launch == "pytest":
         result = pytester.runpytest_subprocess(*arguments)
     else:
         result = pytester.run(sys.executable, "-m", "pytest", *arguments)
-    result.assert_outcomes(passed=1)
-
-
-@pytest.mark.usefixtures("contracts_of_theirs")
-@pytest.mark.parametrize("mode", ["prepend", "importlib"])
-@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
-def test_users_with_contracts_of_their_own_can_use_our_fixtures(
-    suite: Suite, fixture: str, mode: str
-) -> None:
-    """We do not use the import name `contracts`: Django projects, web3 and PyContracts do."""
-    result = suite(
-        f"""
-        import sys
-        sys.path.insert(0, ".")
-        from contracts.tenancy import RENT
-        import kling_client
-
-        def test_it({fixture}):
-            assert RENT == 1200
-            assert not {fixture}.tasks
-            with kling_client.Client(base_url=getattr({fixture}, "url", None)) as client:
-                client.generate(["https://example.com/a.png", "https://example.com/b.png"])
-            assert {fixture}.task.status == "submitted"
-        """,
-        f"--import-mode={mode}",
-        apart=True,
-    )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=3)
 
 
 @pytest.mark.usefixtures("contracts_of_theirs")

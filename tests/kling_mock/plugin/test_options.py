@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 
 from kling_mock import Settings
+from tests.kling_mock.plugin.conftest import OURS
 
 Suite = Callable[..., pytest.RunResult]
 
@@ -228,13 +229,13 @@ def test_settings_in_pyproject_are_a_string_or_a_list(value: str, pytester: pyte
                 assert (str(settings.pace), settings.seed, settings.keys) == ("instant", 7, ("sk-a", "sk-b"))
         """
     )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*OURS.split()).assert_outcomes(passed=1)
 
 
 def test_one_setting_in_pyproject_is_a_string(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml('[tool.pytest.ini_options]\nkling = "seed=7"\n')
     pytester.makepyfile("def test_it(kling): assert kling.settings.seed == 7")
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*OURS.split()).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +250,6 @@ def test_one_setting_in_pyproject_is_a_string(pytester: pytest.Pytester) -> None
 def test_mistakes_in_pyproject_are_explained(value: str, text: str, pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\nkling = {value}\n")
     pytester.makepyfile("def test_it(kling): pass")
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(*OURS.split())
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"E *UsageError: {text}".replace("[", "[[]")])

@@ -111,7 +111,9 @@ def test_travelling_decorator({fixture}):
 def test_plugin_fixture({fixture}, time_machine):
     time_machine.move_to(PAST, tick=False)
     progress(time_machine.shift, PAST)
-"""
+""",
+        "-p",
+        "time_machine",
     ).assert_outcomes(passed=22)
 
 
