@@ -56,4 +56,5 @@ def alphabets(text: str) -> set[str]:
         "combining": unicodedata.combining,
         "joined": "\u200d".__eq__,
     }
-    return {name for name, holds in tests.items() if any(map(holds, text))}
+    characters = set(text)
+    return {name for name, holds in tests.items() if any(map(holds, characters))}

@@ -23,7 +23,7 @@ from kling_contracts.client_suite.virtual_time import ClientTime
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Rule
-from kling_contracts.vocabulary import Source
+from kling_contracts.vocabulary import TERMINAL, Source
 
 T = TypeVar("T")
 
@@ -228,6 +228,12 @@ def require_create(attempt: Attempt, *, rule: Rule | None = None, tag: str = "")
 def require_error(attempt: Attempt, expected: str = "an error", *, tag: str = "") -> None:
     """Raise Broken if the caller got no error."""
     if attempt.error is None or attempt.overdue:
+        fault(expected, attempt, tag=tag)
+
+
+def require_no_end(attempt: Attempt, expected: str, *, tag: str = "") -> None:
+    """Raise Broken if the caller got an end of the task."""
+    if attempt.error is None and attempt.status in TERMINAL:
         fault(expected, attempt, tag=tag)
 
 

@@ -14,9 +14,18 @@ from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_suite.faulty_clients import PROPERTIES, FaultyClients, require_caught
 from tests.contracts.client_suite.plain_client import BROKEN, Data, PlainClient, Refused
 
+# Seconds without pauses. Pauses are measured in the first ten; a client that hammered on would only take CPU.
+HAMMERED = 12
+
 
 class Hammers(PlainClient):
-    pause = 0.02
+    def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
+        self.began = time.monotonic()
+        return super().wait(service, task_id, deadline)
+
+    def look(self, service: Service, task_id: str) -> Outcome:
+        self.pause = 0.02 if time.monotonic() < self.began + HAMMERED else 5.0
+        return super().look(service, task_id)
 
 
 class TriesAgain(PlainClient):
@@ -27,7 +36,7 @@ class TriesAgain(PlainClient):
     pause_after = 0.02
 
     def wait(self, service: Service, task_id: str, deadline: float) -> Outcome:
-        self.end = time.monotonic() + deadline
+        self.began, self.deadline = time.monotonic(), deadline
         return super().wait(service, task_id, deadline)
 
     def look(self, service: Service, task_id: str) -> Outcome:
@@ -35,9 +44,10 @@ class TriesAgain(PlainClient):
             try:
                 return super().look(service, task_id)
             except self.retried as error:
-                if self.message not in str(error) or time.monotonic() > self.end:
+                since = time.monotonic() - self.began
+                if self.message not in str(error) or since > self.deadline:
                     raise
-                time.sleep(self.pause_after)
+                time.sleep(self.pause_after if since < HAMMERED else max(self.pause_after, 1.0))
 
 
 class HammersWhenUnavailable(TriesAgain):

@@ -176,13 +176,11 @@ class RefusesAll(PlainClient):
         raise ValueError("no")
 
 
-@pytest.mark.parametrize("name", ["encodes_exactly[n]", "omits_unset", "reads[null]", "reads_created[null]"])
-def test_a_property_that_depends_on_a_broken_one_is_inconclusive(
-    name: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_property_that_depends_on_a_broken_one_is_inconclusive(request: pytest.FixtureRequest) -> None:
     """It neither passes nor fails; the broken property fails."""
-    with pytest.raises(Inconclusive, match=r"see client\."):
-        report(name, RefusesAll(), request)
+    for name in ("encodes_exactly[n]", "omits_unset", "reads[null]", "reads_created[null]"):
+        with pytest.raises(Inconclusive, match=r"see client\."):
+            report(name, RefusesAll(), request)
     for broken in ("accepts_valid", "reads[plain]", "reads_created[plain]"):
         assert "ValueError: no" in report(broken, RefusesAll(), request)
 

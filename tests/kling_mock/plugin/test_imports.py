@@ -26,20 +26,26 @@ print(sorted(name for name in set(sys.modules) - before))
     assert run.stdout.strip() == "['kling_mock', 'kling_mock.pytest_plugin']"
 
 
-def test_a_run_without_our_fixtures_loads_none_of_our_modules(suite: Suite) -> None:
-    result = suite(
+def test_a_run_without_our_fixtures_loads_none_of_our_modules(
+    suite: Suite, pytester: pytest.Pytester
+) -> None:
+    """Neither do the reports of its failed tests."""
+    pytester.makeconftest(
         """
         import sys
 
-        def test_it():
+        def pytest_sessionfinish():
             ours = {"kling_mock", "kling_contracts", "kling_client"}
-            loaded = sorted(name for name in sys.modules if name.partition(".")[0] in ours)
-            assert loaded == ["kling_mock", "kling_mock.pytest_plugin"]
-            assert not {"uvicorn", "PIL", "uvloop"} & set(sys.modules)
-        """,
-        apart=True,
+            print("loaded:", sorted(name for name in sys.modules if name.partition(".")[0] in ours))
+            print("heavy:", sorted({"uvicorn", "PIL", "uvloop"} & set(sys.modules)))
+        """
     )
-    result.assert_outcomes(passed=1)
+    result = suite("def test_it(): pass\ndef test_that_fails(): assert False", "-s", apart=True)
+    result.assert_outcomes(passed=1, failed=1)
+    assert "kling: timeline" not in result.stdout.str()
+    result.stdout.fnmatch_lines(
+        ["*loaded: [[]'kling_mock', 'kling_mock.pytest_plugin'[]]", "heavy: [[][]]"], consecutive=False
+    )
 
 
 @pytest.fixture
@@ -51,8 +57,10 @@ def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
 
 
 @pytest.mark.usefixtures("contracts_of_theirs")
-@pytest.mark.parametrize("mode", ["prepend", "importlib"])
-@pytest.mark.parametrize("launch", ["pytest", "python -m pytest"])
+@pytest.mark.parametrize(
+    ("launch", "mode"),
+    [("pytest", "prepend"), ("pytest", "importlib"), ("python -m pytest", "prepend")],
+)
 def test_users_with_contracts_of_their_own_keep_them_and_can_use_our_fixtures(
     pytester: pytest.Pytester, launch: str, mode: str
 ) -> None:

@@ -50,12 +50,6 @@ def test_a_failed_test_shows_one_readable_timeline(suite: Suite) -> None:
     )
 
 
-def test_it_is_shown_with_xdist_too(suite: Suite) -> None:
-    result = suite(FAILING, "-n", "1", apart=True)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([TITLE, "+0.000s  call      POST *", "unused script #0: *"])
-
-
 def test_the_timeline_of_the_server_is_shown(suite: Suite) -> None:
     """Of this test only, including requests of other threads, for which it waits."""
     result = suite(
@@ -151,24 +145,6 @@ def test_it_is_shown_for_every_way_to_request_the_fixture(test: str, suite: Suit
     result = suite("import pytest, unittest\n\n" + test)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([TITLE, "no requests"])
-
-
-def test_a_failed_test_without_a_fake_loads_none_of_our_modules(
-    suite: Suite, pytester: pytest.Pytester
-) -> None:
-    pytester.makeconftest(
-        """
-        import sys
-
-        def pytest_sessionfinish():
-            ours = {"kling_mock", "kling_contracts", "kling_client"}
-            print("loaded:", sorted(name for name in sys.modules if name.partition(".")[0] in ours))
-        """
-    )
-    result = suite("def test_it(): assert False", "-s", apart=True)
-    result.assert_outcomes(failed=1)
-    assert "kling: timeline" not in result.stdout.str()
-    result.stdout.fnmatch_lines(["*loaded: [[]'kling_mock', 'kling_mock.pytest_plugin'[]]"])
 
 
 def test_it_contains_no_key(suite: Suite) -> None:

@@ -98,32 +98,6 @@ def test_other_http_libraries_and_threads_are_served(suite: Suite) -> None:
     ).assert_outcomes(passed=1)
 
 
-def test_every_xdist_worker_has_its_own_socket(suite: Suite, pytester: pytest.Pytester) -> None:
-    """The same URL for all tests of a worker, another one for the other worker, without coordination."""
-    result = suite(
-        """
-        import os, pytest
-
-        @pytest.mark.parametrize("number", range(6))
-        def test_it(kling_server, number, record_property):
-            with open(f"{os.environ['PYTEST_XDIST_WORKER']}-{number}.url", "w") as note:
-                note.write(kling_server.url)
-        """,
-        "-n",
-        "2",
-        "--dist",
-        "each",
-        apart=True,
-    )
-    result.assert_outcomes(passed=12)
-    notes: dict[str, set[str]] = {}
-    for file in sorted(pytester.path.glob("*.url")):
-        notes.setdefault(file.name.partition("-")[0], set()).add(file.read_text())
-    assert len(notes) == 2
-    assert all(len(urls) == 1 for urls in notes.values())
-    assert len(set.union(*notes.values())) == 2
-
-
 def test_keys_do_not_depend_on_the_machine(suite: Suite) -> None:
     """Equal runs give equal keys, so that a failure can be reproduced."""
     tests = """

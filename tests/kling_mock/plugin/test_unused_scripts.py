@@ -11,39 +11,31 @@ Suite = Callable[..., pytest.RunResult]
 FIXTURES = ("kling", "kling_server")
 
 
-@pytest.mark.parametrize("apart", [False, True], ids=["in process", "xdist"])
-def test_the_error_names_fixture_line_script_and_closest_create(suite: Suite, apart: bool) -> None:
+@pytest.mark.parametrize("fixture", FIXTURES)
+def test_the_error_names_fixture_line_script_and_closest_create(suite: Suite, fixture: str) -> None:
     result = suite(
-        """
+        f"""
         import httpx
         from poster import make
 
-        def test_it(kling):
-            kling.when(prompt="cat").fails("no cats")
+        def test_it({fixture}):
+            {fixture}.when(prompt="cat").fails("no cats")
             with httpx.Client(verify=False, trust_env=False) as client:
                 make(client, prompt="a cat at sea")
-
-        def test_it_served(kling_server):
-            kling_server.when(prompt="cat").fails("no cats")
-            with httpx.Client(verify=False, trust_env=False) as client:
-                make(client, prompt="a cat at sea")
-        """,
-        *(("-n", "1") if apart else ()),
-        apart=apart,
+        """
     )
-    result.assert_outcomes(passed=2, errors=2)
-    for test, fixture, line in (("test_it", "kling", 5), ("test_it_served", "kling_server", 10)):
-        result.stdout.fnmatch_lines(
-            [
-                f"*ERROR at teardown of {test} *",
-                f"fixture {fixture}: 1 script had no effect",
-                f"test_users.py:{line}: {fixture}.when(prompt=*",
-                "unused script #0: creates with prompt='cat' fails 'no cats', always. Create requests, *",
-                "  POST */images/generations -> 200 submitted task *",
-                "    prompt: expected 'cat', got 'a cat at sea'; *did you mean '[*]cat[*]'*",
-                "remove the script, *",
-            ]
-        )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_it*",
+            f"fixture {fixture}: 1 script had no effect",
+            f"test_users.py:5: {fixture}.when(prompt=*",
+            "unused script #0: creates with prompt='cat' fails 'no cats', always. Create requests, closest *",
+            "  POST */images/generations -> 200 submitted task *",
+            "    prompt: expected 'cat', got 'a cat at sea'; *did you mean '[*]cat[*]'*",
+            "remove the script, *",
+        ]
+    )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 

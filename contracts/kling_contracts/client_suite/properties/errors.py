@@ -7,12 +7,12 @@ from functools import partial
 from typing import Final
 
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.harness import Harness, Property, fault, require_error
+from kling_contracts.client_suite.harness import Harness, Property, require_error, require_no_end
 from kling_contracts.client_suite.replies import answer, refused, task
 from kling_contracts.client_suite.server import Reply
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.openapi.examples import REQUEST_ID, TASK_ID
-from kling_contracts.vocabulary import KLING_ERRORS, TERMINAL, TaskStatus
+from kling_contracts.vocabulary import KLING_ERRORS, TaskStatus
 
 _REPORTS_REFUSAL_HINT: Final = "raise an error if the HTTP status is 400 or higher"
 
@@ -101,5 +101,4 @@ def _codes_of_waits(harness: Harness) -> None:
     for reply in _coded(TaskStatus.SUCCEED):
         harness.answer_with(queries=[reply])
         attempt = harness.wait(TASK_ID, harness.deadline)
-        if attempt.error is None and attempt.status in TERMINAL:
-            fault("an error", attempt, tag=_described(reply))
+        require_no_end(attempt, "an error", tag=_described(reply))

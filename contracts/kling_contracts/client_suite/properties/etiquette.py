@@ -11,7 +11,7 @@ from typing import Final
 
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.harness import Harness, Inconclusive, Property, fault, require_no_end
 from kling_contracts.client_suite.replies import (
     TOO_MANY,
     answer,
@@ -23,7 +23,7 @@ from kling_contracts.client_suite.replies import (
 )
 from kling_contracts.client_suite.server import Delivery, Received, Reply
 from kling_contracts.openapi.examples import TASK_ID
-from kling_contracts.vocabulary import ASSUMED, TERMINAL, TaskStatus
+from kling_contracts.vocabulary import ASSUMED, TaskStatus
 
 # Seconds for which pauses are measured.
 _WATCHED: Final = 10.0
@@ -142,5 +142,4 @@ def _stops(harness: Harness) -> None:
         raise Inconclusive("the client did not sleep in the main thread, so it could not be interrupted")
     if attempt.unstopped or attempt.overdue:
         fault("no request after the interruption", f"{attempt.unstopped} more queries, and {attempt}")
-    if attempt.error is None and attempt.status in TERMINAL:
-        fault("an error, since the task has not ended", attempt)
+    require_no_end(attempt, "an error, since the task has not ended")

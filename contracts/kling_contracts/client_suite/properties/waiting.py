@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from kling_contracts.client_suite.adapter import ClientAdapter
 from kling_contracts.client_suite.attempts import Attempt
 from kling_contracts.client_suite.bodies import smallest_body
-from kling_contracts.client_suite.harness import REAL_DEADLINE, Harness, Inconclusive, Property, fault
+from kling_contracts.client_suite.harness import (
+    REAL_DEADLINE,
+    Harness,
+    Inconclusive,
+    Property,
+    fault,
+    require_no_end,
+)
 from kling_contracts.client_suite.properties.responses import judge_outcome
 from kling_contracts.client_suite.replies import answer, out_of_order, shown, task
 from kling_contracts.client_suite.server import STALL_SECONDS, ClientTimeout, Delivery, Reply
@@ -135,8 +142,7 @@ def _keeps_deadline(reply: Reply, harness: Harness) -> None:
             fault(
                 f"an end after {deadline:g} s (tolerance {slack:g} s)", f"{attempt.seconds:.0f} s: {attempt}"
             )
-        if attempt.error is None and attempt.status in TERMINAL:
-            fault("an error, since the task has not ended", attempt)
+        require_no_end(attempt, "an error, since the task has not ended")
         if attempt.late:
             fault(
                 "no request after the end of waiting",
