@@ -51,7 +51,7 @@ def async_talk(transport: httpx.AsyncBaseTransport) -> None:
 
 @contextmanager
 def plain_pytest_httpx() -> Iterator[None]:
-    """What its fixture does, outside of a test."""
+    """The effect of its fixture, outside of a test."""
     theirs = HTTPXMock(_HTTPXMockOptions())
     theirs.add_callback(constant, is_reusable=True)
 

@@ -1,27 +1,19 @@
-"""Recognises the receiver that a test gives: a URL, a function, or an ASGI or WSGI application.
-
-Applications are recognised by the number of their parameters, so no framework is imported.
-"""
+"""Receivers that a test gives, ready to be called: a URL, a function, or an ASGI or WSGI application."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-import types
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.callbacks.policy import ANSWER_SECONDS, refusal, without_secrets
+from kling_mock.callbacks.receiver_kinds import ACCEPTED, hint, kind_of, name_of, shown
 from kling_mock.settings import Reach
-
-ACCEPTED: Final = (
-    "a URL, a function or async function of one parameter (the Callback), an ASGI application "
-    "(scope, receive, send), a WSGI application (environ, start_response), or None"
-)
 
 
 def _nothing() -> None:
@@ -44,9 +36,9 @@ def connect(receiver: object, reach: Reach) -> ConnectedReceiver:
     if url is not None:
         return _connect_url(url, reach)
     if not callable(receiver):
-        raise TypeError(f"deliver_to: must be {ACCEPTED}; got {_shown(receiver)}{_hint(receiver)}")
-    name = _name(receiver)
-    kind = _kind(receiver)
+        raise TypeError(f"deliver_to: must be {ACCEPTED}; got {shown(receiver)}{hint(receiver)}")
+    name = name_of(receiver)
+    kind = kind_of(receiver)
     if kind == "function":
         return _connect_function(receiver, name)
     if kind == "wsgi":
@@ -122,7 +114,7 @@ def _coroutine(returned: Any) -> Coroutine[Any, Any, object]:
 
     if asyncio.isfuture(returned):
         raise TypeError(
-            f"a callback receiver must not return a task or future ({_shown(returned)}), which only its own "
+            f"a callback receiver must not return a task or future ({shown(returned)}), which only its own "
             "event loop can await: define the receiver with `async def`, or return None"
         )
 
@@ -160,7 +152,7 @@ def status_of(returned: object) -> int:
     if isinstance(status, bool) or not isinstance(status, int):
         raise TypeError(
             "a callback receiver must return an HTTP status (int) or None, or a response with `status_code`, "
-            f"not {_shown(returned)}"
+            f"not {shown(returned)}"
         )
     return int(status)
 
@@ -168,90 +160,3 @@ def status_of(returned: object) -> int:
 def _is_mock(value: object) -> bool:
     mock: Any = sys.modules.get("unittest.mock")
     return mock is not None and isinstance(value, mock.NonCallableMock)
-
-
-# -- recognition
-
-
-def _kind(receiver: Callable[..., object]) -> str:
-    """`function`, `asgi`, `asgi2` or `wsgi`. Raises TypeError for a callable that is none of these."""
-    try:
-        parameters = list(inspect.signature(receiver).parameters.values())
-    except (TypeError, ValueError):  # a function written in C
-        return "function"
-    keywords = [
-        each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.default is each.empty
-    ]
-    positional = [
-        each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-    ]
-    required = [each for each in positional if each.default is each.empty]
-    variadic = any(each.kind is each.VAR_POSITIONAL for each in parameters)
-    if not keywords:
-        asgi = len(required) == 3 or [each.name for each in positional] == ["scope", "receive", "send"]
-        if asgi and _is_application(receiver, "__await__"):
-            return "asgi"
-        if len(required) == 2 and _is_application(receiver, "__iter__") and not _is_async(receiver):
-            return "wsgi"
-        if len(required) <= 1 and (positional or variadic):
-            return _kind_of_one(receiver, required[0].name if required else "")
-    raise TypeError(
-        f"deliver_to: must be {ACCEPTED}; {_shown(receiver)} has the parameters "
-        f"({', '.join(map(str, parameters))})"
-    )
-
-
-def _kind_of_one(receiver: Callable[..., object], parameter: str) -> str:
-    """The kind of a callable with one parameter."""
-    if isinstance(receiver, type):
-        call = _method(receiver)
-        if inspect.iscoroutinefunction(call) and len(inspect.signature(call).parameters) == 3:
-            return "asgi2"  # self, receive, send
-        raise TypeError(
-            f"deliver_to: must be {ACCEPTED}; got the class {receiver.__qualname__}: pass an instance"
-        )
-    if _any(receiver, inspect.isgeneratorfunction) or _any(receiver, inspect.isasyncgenfunction):
-        raise TypeError(f"deliver_to: must be {ACCEPTED}; got the generator function {_name(receiver)}")
-    return "asgi2" if parameter == "scope" else "function"
-
-
-def _is_application(receiver: object, method: str) -> bool:
-    """Whether a class may be an application: its instances are then what a call of an application returns."""
-    return not isinstance(receiver, type) or hasattr(receiver, method)
-
-
-def _method(receiver: object) -> Any:
-    """The method that a call runs; of a class, the one that a call of its instances runs."""
-    return getattr(receiver, "__call__")  # noqa: B004, B009 -- the method itself is inspected
-
-
-def _is_async(receiver: Callable[..., object]) -> bool:
-    return _any(receiver, inspect.iscoroutinefunction)
-
-
-def _any(receiver: Callable[..., object], holds: Callable[[object], bool]) -> bool:
-    """Whether a property holds for a function, or for the method of a callable object."""
-    while isinstance(receiver, partial):
-        receiver = receiver.func
-    return holds(receiver) or holds(_method(receiver))
-
-
-def _name(receiver: object) -> str:
-    name: object = getattr(receiver, "__qualname__", None)
-    return name if isinstance(name, str) else type(receiver).__qualname__
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}... ({type(value).__qualname__})"
-
-
-def _hint(receiver: object) -> str:
-    if inspect.iscoroutine(receiver):
-        receiver.close()  # otherwise Python warns that it was never awaited
-        return ". Pass the async function itself, without calling it"
-    if isinstance(receiver, types.ModuleType):
-        return ". Pass the application in the module, such as module.app"
-    if hasattr(receiver, "post"):
-        return ". Pass the application, or a function that calls the client"
-    return ""
