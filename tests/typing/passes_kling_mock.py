@@ -1,4 +1,4 @@
-"""Tests as users of the fake write them, and the types they are owed. Nobody runs it."""
+"""Tests as users of the mock write them, and the types that they see. Not executed."""
 
 # pyright: strict
 from __future__ import annotations

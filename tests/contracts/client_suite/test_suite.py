@@ -222,7 +222,9 @@ def test_in_pytest_an_item_fails_skips_or_passes(pytester: pytest.Pytester) -> N
         test_mine = client_suite(Mine(), skip={"client.reads[null]": "not yet"})
         """
     )
-    run = pytester.runpytest_inprocess("-rs", "-p", "no:cacheprovider", "-k", "reads[ or pauses or ends_at")
+    run = pytester.runpytest_inprocess(
+        *("--disable-plugin-autoload", "-p", "no:cacheprovider"), "-rs", "-k", "reads[ or pauses or ends_at"
+    )
     outcome = run.parseoutcomes()
     assert outcome["failed"] == 3
     assert outcome["passed"] == 4
