@@ -1,4 +1,4 @@
-"""What has to be reported: each marked line, with this code by mypy, by pyright too. Nobody runs it."""
+"""Lines that type checkers report: each marked one, with this code by mypy, by pyright too. Not executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs as users of the contract write them, and the types they are owed. Nobody runs it."""
+"""Programs as users of the contract write them, and the types that they see. Not executed."""
 
 # pyright: strict
 from __future__ import annotations
