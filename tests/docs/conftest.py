@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, fields
 from importlib.metadata import metadata
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,6 @@ import httpcore  # noqa: F401 -- see below
 import httpcore2  # noqa: F401 -- see below
 import pytest
 
-import kling_client.cli  # noqa: F401 -- see below
 import kling_mock.callbacks.applications
 import kling_mock.callbacks.receiver_loop
 import kling_mock.callbacks.receivers
@@ -38,6 +35,7 @@ import kling_mock.doors.httpx_interception
 import kling_mock.doors.webhook_sender
 import kling_mock.shared_server
 import kling_mock.timing.time_skipping  # noqa: F401 -- see below
+from kling_client import cli as client_cli
 from kling_contracts import cli as contracts_cli
 from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
@@ -170,7 +168,7 @@ class Player:
     def run_tests(self) -> None:
         if not self.test_files:
             return
-        if "schema.parametrize" in self.page.text or "settings.configure" in self.page.text:
+        if "import schemathesis" in self.page.text or "settings.configure" in self.page.text:
             # Hooks of Schemathesis and settings of Django exist once in a process.
             run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
         else:
@@ -231,33 +229,15 @@ class Player:
         here = [word.replace(SHOWN_URL, self.url or SHOWN_URL) for word in arguments]
         if ">" in here:
             here = here[: here.index(">")]
-        run = subprocess.run(
-            [sys.executable, "-m", "kling_contracts", *here],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {API_KEY_VARIABLE: "sk-mock", SECOND_API_KEY_VARIABLE: "sk-mock-2"},
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
-        self.output = run.stdout
+        variables = {API_KEY_VARIABLE: "sk-mock", SECOND_API_KEY_VARIABLE: "sk-mock-2"}
+        self.output = _output_of(contracts_cli.main, here, variables)
 
     def _client(self, arguments: list[str]) -> None:
         """Run the command against the server of this page."""
         assert self.url is not None, "a kling-client block needs a `kling-mock serve` before it"
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "kling_client",
-                *(self.task if word == "$task" else word for word in arguments),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {API_KEY_VARIABLE: "sk-mock", BASE_URL_VARIABLE: self.url},
-        )
-        assert run.returncode == 0, run.stderr
-        self._keep(run.stdout)
+        here = [self.task if word == "$task" else word for word in arguments]
+        variables = {API_KEY_VARIABLE: "sk-mock", BASE_URL_VARIABLE: self.url}
+        self._keep(_output_of(client_cli.main, here, variables))
 
     def _keep(self, output: str) -> None:
         """Keep an output to be compared, and the id of the task that it tells of."""
@@ -267,15 +247,9 @@ class Player:
 
     def _pytest(self, arguments: list[str]) -> None:
         """Run tests of the page as they are by now; they may fail, as what comes after it shows."""
-        run = subprocess.run(
-            [sys.executable, "-m", "pytest", *_OPTIONS, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.pytester.path,
-        )
-        assert run.returncode in (0, 1), run.stdout + run.stderr
-        self.output = run.stdout
+        run = self.pytester.runpytest_inprocess(*_OPTIONS, *arguments)
+        assert run.ret in (0, 1), run.stdout.str()
+        self.output = run.stdout.str()
 
     def _curl(self, words: list[str]) -> None:
         """Send what curl would send, to the server of this page."""
@@ -365,6 +339,19 @@ def fits(shown: object, given: object) -> bool:
             return True
         case _:
             return shown == given
+
+
+def _output_of(main: Callable[[list[str]], int], arguments: list[str], variables: dict[str, str]) -> str:
+    """The standard output of a command that ends well, run in this process."""
+    printed, complaints = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complaints):
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        status = main(arguments)
+    printed.flush()
+    output = printed.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    assert status == 0, output + complaints.getvalue()
+    return output
 
 
 def _check_requirement(requirement: str) -> None:
