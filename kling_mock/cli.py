@@ -1,4 +1,4 @@
-"""The command `kling-mock`: `serve` runs a local server, `demo` shows server and client at work."""
+"""The command `kling-mock`: `serve` runs a local server, `demo` runs a task against one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kling_mock.doors.tls import Certificate
 
 USAGE_ERROR: Final = 2
-# Defaults that differ from those of `Settings`: realistic durations for development by hand, and only keys
+# Defaults that differ from those of `Settings`: realistic durations for manual development, and only keys
 # that cannot be real ones.
 SERVE_DEFAULTS: Final = {"pace": "realistic", "keys": "sk-mock,sk-mock-*"}
 
@@ -122,7 +122,7 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
         help="log as text, or one JSON object for each line (default: %(default)s)",
     )
     for switch in _switches():
-        default = SERVE_DEFAULTS.get(switch.name, _spelling(switch.default))
+        default = SERVE_DEFAULTS.get(switch.name, _as_text(switch.default))
         optional: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(switch.default, bool) else {}
         groups[switch.metadata["group"]].add_argument(
             switch.metadata["flag"],
@@ -157,7 +157,8 @@ def _switches() -> list[Field[Any]]:
     return [each for each in fields(Settings) if each.metadata["flag"] is not None]
 
 
-def _spelling(default: object) -> str:
+def _as_text(default: object) -> str:
+    """A default in the format of its flag."""
     if isinstance(default, tuple | frozenset):
         items = cast("Iterable[object]", default)
         return ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in items) or "none"
@@ -173,8 +174,8 @@ def _serve(options: argparse.Namespace) -> int:
     from kling_mock.ready_file import ReadyFile
 
     _open_standard_streams()
-    spelled = {switch.name: getattr(options, switch.name) for switch in _switches()}
-    given = SERVE_DEFAULTS | {name: text for name, text in spelled.items() if text is not None}
+    flags = {switch.name: getattr(options, switch.name) for switch in _switches()}
+    given = SERVE_DEFAULTS | {name: text for name, text in flags.items() if text is not None}
     try:
         switches: dict[str, Any] = {name: read_switch(name, text) for name, text in given.items()}
         fake = Fake(**switches)
@@ -206,7 +207,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Open those that are closed: a socket that got one of their numbers would abort libuv."""
+    """Open closed standard streams: libuv aborts if a socket has one of their descriptors."""
     for number in range(3):
         try:
             os.fstat(number)

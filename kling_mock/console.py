@@ -1,4 +1,4 @@
-"""The log of `kling-mock serve`: how to reach it, and a line for each call. Colours on a terminal only."""
+"""The log of `kling-mock serve`: its address and settings, and a line for each call and callback attempt."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAREWELL_SECONDS: Final = 0.3
 NOTES_SHOWN: Final = 5
 
 LogFormat = Literal["text", "json"]
-# A piece of a line, and its colour where there are colours.
+# A part of a line, and its style, which is used on a terminal only.
 Segment = tuple[str, str]
 
 
@@ -46,7 +46,7 @@ class Console:
         self._writer = LogWriter(sys.stdout)
         terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] -- None if it was closed
         self._coloured = terminal and "NO_COLOR" not in os.environ
-        # Errors of libraries would be written to stderr, which may be a pipe that is not read.
+        # Without a handler, logging writes to stderr, which blocks if it is a pipe that is not read.
         logging.getLogger().addHandler(_Forward(self))
         if not quiet:
             fake.on_call(self.log_call)
@@ -55,13 +55,13 @@ class Console:
         return self._fake.sender(None if self._quiet else self.log_callback)
 
     def show_start(self, url: str) -> None:
-        """Show how to reach the server; wait a moment until that is written."""
+        """Log the address and settings; wait up to `GREETING_SECONDS` until they are written."""
         settings = self._fake.settings
         if self._json:
             self._event("serving", url=url, version=__version__, keys=_shown_keys(settings.keys))
         else:
             for line in self._greeting(url):
-                self._say(*line)
+                self._show(*line)
         self._writer.flush(GREETING_SECONDS)
 
     def _greeting(self, url: str) -> Iterator[tuple[Segment, ...]]:
@@ -86,7 +86,7 @@ class Console:
         yield (("", ""),)
 
     def log_call(self, call: CallRecord) -> None:
-        """A line for a call that was answered."""
+        """Log a call after its reply."""
         now = time.time()
         if self._json:
             self._writer.put(lambda: _call_as_json(call, now))
@@ -94,7 +94,7 @@ class Console:
             self._writer.put(lambda: self._line(_time(now), *_call_as_text(call)))
 
     def log_callback(self, callback: Callback, attempt: AttemptRecord | None) -> None:
-        """A line for an attempt to deliver; None: the receiver is not called."""
+        """Log an attempt to deliver a callback; None if its receiver must not be called."""
         url, status = without_secrets(callback.url)[:100], callback.status
         error = callback.refused if attempt is None else attempt.error
         again: float | None = None
@@ -126,7 +126,7 @@ class Console:
         self._timed(line, (result, "green" if attempt.delivered else "red"), shown, task, *rest)
 
     def note(self, text: str) -> None:
-        """A line for something that is not a call of the service."""
+        """Log an event that is not a call of the service, such as a refused preflight."""
         if self._quiet:
             return
         if self._json:
@@ -135,20 +135,20 @@ class Console:
             self._timed((in_ascii(text), "yellow"))
 
     def problem(self, text: str) -> None:
-        """A line for an error of the program, shown even where the console is quiet."""
+        """Log an error of the program, even if the console is quiet."""
         if self._json:
             self._event("error", message=text)
         else:
             self._timed((text, "red"))
 
     def show_end(self) -> None:
-        """Show the number of tasks. Standard error has the number of dropped lines, if there are any."""
+        """Log the number of tasks. The number of dropped lines, if any, is written to standard error."""
         tasks = self._fake.tasks
         finished = sum(task.status.terminal for task in tasks)
         if self._json:
             self._event("stopped", tasks=len(tasks), finished=finished)
         else:
-            self._say((f"\nstopped: {len(tasks)} tasks, {finished} of them finished", ""))
+            self._show((f"\nstopped: {len(tasks)} tasks, {finished} of them finished", ""))
         written = self._writer.flush(FAREWELL_SECONDS)
         if self._writer.dropped or not written:
             text = f"kling-mock: {self._writer.dropped} log lines dropped: standard output was not read\n"
@@ -161,9 +161,9 @@ class Console:
         self._writer.put(lambda: _as_json(event, now, parts))
 
     def _timed(self, *segments: Segment) -> None:
-        self._say((_time(time.time())[0], "dim"), *segments)
+        self._show(_time(time.time()), *segments)
 
-    def _say(self, *segments: Segment) -> None:
+    def _show(self, *segments: Segment) -> None:
         self._writer.put(self._line(*segments))
 
     def _line(self, *given: Segment) -> str:
@@ -177,7 +177,7 @@ class Console:
 
 
 class _Forward(logging.Handler):
-    """Log records of libraries, from warnings on, as lines of the console."""
+    """Passes warnings and errors that libraries log to the console."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
@@ -192,7 +192,7 @@ def _fact(name: str, value: str, remark: str = "") -> tuple[Segment, ...]:
 
 
 def _shown(key: str) -> str:
-    """A key without its secret, which could be read over a shoulder or in a log."""
+    """A key without its secret."""
     return key if ":" not in key else f"{key.partition(':')[0]}:..."
 
 

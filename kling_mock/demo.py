@@ -46,7 +46,7 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
         except InvalidRequest as error:
             terminal.print(f"[red]invalid pictures:[/] {escape(str(error))}")
             return 2
-        paths = _notifier(task, terminal).save(out, overwrite=True)
+        paths = _await_end(task, terminal).save(out, overwrite=True)
     for path in paths:
         terminal.print(f"saved [bold]{escape(str(path))}[/] ({path.stat().st_size:,} bytes)", soft_wrap=True)
     terminal.print(_NEXT, soft_wrap=True)
@@ -63,7 +63,8 @@ def _create(client: Client, images: Sequence[Path], terminal: Console) -> Task:
         return _create(client, (first, second), terminal)
 
 
-def _notifier(task: Task, terminal: Console) -> Task:
+def _await_end(task: Task, terminal: Console) -> Task:
+    """Poll the task until it ends, and print each change of its status."""
     began = time.monotonic()
 
     def show(seen: Task) -> None:

@@ -196,7 +196,7 @@ class Fake(FakeView):
         from kling_mock.doors.server import Server
 
         require_real_threads()
-        return Server(self.asgi(), host, port, beside=self.sender().run)
+        return Server(self.asgi(), host, port, background=self.sender().run)
 
     def sender(self, tell: Tell | None = None) -> CallbackSender:
         """The sender of callbacks over HTTP: `run()` is a coroutine for the event loop of a server.

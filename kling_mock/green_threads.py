@@ -1,4 +1,4 @@
-"""Detection of gevent and eventlet, under which a server in a thread never gets its turn."""
+"""Detection of gevent and eventlet, under which a server in a thread never runs."""
 
 from __future__ import annotations
 

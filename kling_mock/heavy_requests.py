@@ -1,8 +1,8 @@
-"""Requests with large or dense bodies, parsed in a process of their own.
+"""Requests with large or dense bodies, each parsed in a separate process.
 
-Decoding JSON and base64 holds the interpreter lock for as long as one call into C takes: 30 MB of empty lists
-for seconds, in any thread. The process receives the request and returns the command that it is;
-all decisions remain here. A process serves one request, so its memory goes with it.
+Decoding JSON and base64 holds the interpreter lock during one call into C, in any thread: for seconds with 30
+MB of empty lists. The process receives the request and returns its command; decisions are made here. A
+process parses one request, so its memory is freed with it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from kling_mock.settings import Settings
 
 Parsed = tuple[Command, Token | None]
 
-# Up to this size a thread parses a body, unless it has many values or escapes: strings are decoded fast.
+# Bodies up to this size are parsed in a thread, unless they have many values or escapes: strings decode fast.
 PLAIN_BYTES: Final = 8 * 1024 * 1024
 DENSE_MARKS: Final = 20_000
 _MARKS: Final = (b",", b"[", b"{", b"\\")
 _PIECE: Final = 1024 * 1024
-# Settings that parsing does not read. A gateway of a test may not be picklable.
+# Settings that parsing does not read; `gateways` are passed by name.
 _UNUSED: Final = frozenset({"pace", "callback_retries", "gateways"})
 
 
 def needs_process(body: bytes | bytearray, settings: Settings) -> bool:
-    """Whether parsing the body in a thread would stall others. Decoding a picture for a thumbnail does."""
+    """Whether parsing the body in a thread would stall other threads, as decoding a thumbnail does."""
     if len(body) > PLAIN_BYTES or (settings.thumbnails and body):
         return True
     marks = 0
@@ -51,7 +51,7 @@ def needs_process(body: bytes | bytearray, settings: Settings) -> bool:
 
 
 class ParsingProcesses:
-    """Starts processes; those that still run at the end of the program are killed."""
+    """Starts processes; those still running at exit are killed."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -60,21 +60,22 @@ class ParsingProcesses:
     def parse(
         self, request: Request, body: bytes | bytearray, settings: Settings, system: float
     ) -> ParsedRequest | None:
-        """The request with the command that it is; None if the process ended without it.
+        """The request with its parsed command; None if the process ended without a result.
 
-        `request` is given without its body.
-
-        Raises OSError if no process can be started, ValueError for gateways that it does not know.
+        `request` has no body; `system` is the system time. Raises OSError if no process can be started,
+        ValueError for a gateway that is declared in this process only.
         """
         if any(gateway not in GATEWAYS for gateway in settings.gateways):
             raise ValueError("gateways: a declared gateway is known to this process only")
         names = [gateway.name for gateway in settings.gateways]
         used = {each.name: getattr(settings, each.name) for each in fields(settings)}
         switches = {name: value for name, value in used.items() if name not in _UNUSED}
-        switches["keys"] = tuple(settings.keys)  # which refuse pickling; these go through a pipe only
+        switches["keys"] = tuple(
+            settings.keys
+        )  # their class refuses pickling; the pipe is not stored anywhere
         head = pickle.dumps((request, {**switches, "gateways": names}, system, len(body)))
         start = f"import sys; sys.path[:] = {sys.path!r}; from kling_mock.heavy_requests import main; main()"
-        process = subprocess.Popen(  # noqa: S603 -- this program, with words of its own
+        process = subprocess.Popen(  # noqa: S603 -- this interpreter, with constant code
             [sys.executable, "-c", start],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -97,8 +98,8 @@ def _kill(running: set[subprocess.Popen[bytes]]) -> None:
 
 
 def _exchange(process: subprocess.Popen[bytes], head: bytes, body: bytes | bytearray) -> Parsed:
-    assert process.stdin is not None  # noqa: S101 -- both are pipes
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdin is not None  # noqa: S101 -- started with stdin=PIPE
+    assert process.stdout is not None  # noqa: S101 -- started with stdout=PIPE
     process.stdin.write(len(head).to_bytes(8) + head)
     process.stdin.flush()
     descriptor, view = process.stdin.fileno(), memoryview(body)
@@ -109,7 +110,7 @@ def _exchange(process: subprocess.Popen[bytes], head: bytes, body: bytes | bytea
     return cast("Parsed", _Unpickler(process.stdout).load())
 
 
-# -- commands as bytes: gateways and operations by name
+# -- pickled commands, with gateways and operations by name
 
 
 class _Pickler(pickle.Pickler):
@@ -131,15 +132,15 @@ class _Unpickler(pickle.Unpickler):
         return gateway if kind == "gateway" else gateway.find_operation(name)
 
 
-# -- in the process
+# -- the code of the process
 
 
 def main() -> None:
     """Read a request from standard input, write its command to standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
-    gc.disable()  # walking millions of values would take longer than decoding them
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C
+    gc.disable()  # collections over millions of values would take longer than decoding them
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    request, switches, system, size = pickle.loads(_read(source, int.from_bytes(_read(source, 8))))  # noqa: S301 -- from the server
+    request, switches, system, size = pickle.loads(_read(source, int.from_bytes(_read(source, 8))))  # noqa: S301 -- written by the server that started this process
     body = _read(source, size)
     command, token = parse_request(replace(request, body=body, length=None), Settings.of(switches), system)
     if isinstance(command, Create | Refused) and len(command.notes) > NOTES_KEPT:
@@ -150,11 +151,11 @@ def main() -> None:
     _Pickler(written).dump((command, token))
     sink.write(written.getvalue())
     sink.flush()
-    os._exit(0)  # freeing millions of values takes long as well
+    os._exit(0)  # without freeing millions of values
 
 
 def _read(source: BinaryIO, size: int) -> bytes:
     data = source.read(size)
     if len(data) != size:
-        raise EOFError("the server has ended")
+        raise EOFError("the server ended")
     return data

@@ -1,4 +1,4 @@
-"""Lines for a log that may be closed, full or unread: writing never blocks or fails the caller."""
+"""Log lines for a stream that may be closed, full or unread: a caller is never blocked, and gets no error."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LogLine = str | Callable[[], str]
 
 
 class LogWriter:
-    """Writes lines to a text stream from a thread of its own.
+    """Writes lines to a text stream in a separate thread.
 
-    Lines are dropped, and counted in `dropped`, while `LINES_KEPT` lines wait, when a write fails, and always
-    once the reader has gone. The thread is a daemon: a write that blocks does not hold up the end of the
-    process.
+    Lines are dropped, and counted in `dropped`, while `LINES_KEPT` lines are queued, if a write fails, and
+    always after the reader closed its end. The thread is a daemon: a blocked write does not delay the exit of
+    the process.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -35,14 +35,14 @@ class LogWriter:
         threading.Thread(target=self._run, name="kling-mock-log", daemon=True).start()
 
     def put(self, line: LogLine) -> None:
-        """Add a line, without its line break."""
+        """Queue a line, given without its line break."""
         if self._gone or self._lines.qsize() >= LINES_KEPT:
             self.dropped += 1
         else:
             self._lines.put(line)
 
     def flush(self, seconds: float) -> bool:
-        """Wait until all lines so far are written or dropped. Returns whether they were in time."""
+        """Wait until all queued lines are written or dropped. Returns whether that took at most `seconds`."""
         done = threading.Event()
         self._lines.put(done)
         return done.wait(seconds)
@@ -59,7 +59,7 @@ class LogWriter:
                 if missing:
                     text = f"({missing} lines dropped: standard output was not read)\n{text}"
                 self._write(f"{text}\n")
-            except Exception as problem:  # noqa: BLE001 -- a log never fails its program
+            except Exception as problem:  # noqa: BLE001 -- an error of the log must not end its thread
                 self.dropped += 1
                 self._gone = self._gone or isinstance(problem, BrokenPipeError | ValueError)
 
@@ -69,7 +69,7 @@ class LogWriter:
         if self._descriptor is None:
             print(text, end="", file=self._stream, flush=True)
             return
-        # Not through the stream: the interpreter flushes that at its end, and would block there.
+        # Not through the stream: the interpreter flushes streams at exit, and would block there.
         left = memoryview(text.encode(self._encoding, "replace"))
         while left:
             try:

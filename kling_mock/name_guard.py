@@ -1,7 +1,7 @@
-"""Refuses to resolve the names of the paid service, for all libraries and threads of this process.
+"""Refuses to resolve the host names of the paid service, for all libraries and threads of this process.
 
-It is an audit hook, so it replaces no function: it reaches functions that were imported by name before, and
-leaves the patches of other libraries alone. A hook cannot be removed; unless a guard is active, it does
+The guard is an audit hook and replaces no function: functions that were imported by name before are covered,
+and patches of other libraries are not affected. A hook cannot be removed; while no guard is active, it does
 nothing.
 """
 
@@ -17,13 +17,13 @@ from typing import Any, Final, Self, cast
 
 from kling_contracts.gateways import INTERCEPTED_HOSTS
 
-# Audit events and the place of the name among their arguments. A socket resolves the name in an address
-# before its event: the look-up takes place, but no connection is made.
+# Audit events and the index of the name in their arguments. A socket resolves the name in an address before
+# it raises the event: the look-up takes place, but no connection is made.
 _NAMES: Final = {"socket.getaddrinfo": 0, "socket.gethostbyname": 0}
 _ADDRESSES: Final = {"socket.connect": 1, "socket.sendto": 1}
-# A connection of http.client, requests and urllib3 among them; through a proxy it has a name of its own.
+# Connections of http.client, also of requests and urllib3. Through a proxy, the name is in an attribute.
 _HTTP_CONNECTION: Final = "http.client.connect"
-# A uvloop resolves without an event. Any of its loops makes a socket first, which has one.
+# uvloop resolves names without an event, but each of its loops makes a socket first, which has one.
 _SOCKET_MADE: Final = "socket.__new__"
 _UVLOOP_METHODS: Final = {"getaddrinfo": 0, "create_connection": 1}
 
@@ -48,8 +48,8 @@ _process: Final = _Process()
 class NameGuard:
     """A context manager; guards may end in any order.
 
-    With `children` the Python processes that are started meanwhile are guarded as well, for as long as they
-    run: they find `child_guard` in their search path.
+    With `children`, Python processes that are started meanwhile are guarded until they end: `PYTHONPATH`
+    makes them import `child_guard`.
     """
 
     def __init__(self, *, children: bool = False) -> None:
@@ -81,7 +81,7 @@ class NameGuard:
 
 
 def _hook(process: _Process) -> Callable[[str, tuple[Any, ...]], None]:
-    # Names are bound here: the hook outlives the globals of this module when the interpreter ends.
+    # Bound here, because at exit the hook is called after the globals of this module were cleared.
     names, addresses, made, connected = _NAMES, _ADDRESSES, _SOCKET_MADE, _HTTP_CONNECTION
     check, guard_uvloop = _check, _guard_uvloop
 
@@ -91,7 +91,7 @@ def _hook(process: _Process) -> Callable[[str, tuple[Any, ...]], None]:
                 check(arguments[names[event]])
             elif event in addresses:
                 address: object = arguments[addresses[event]]
-                if isinstance(address, tuple):  # others are paths of Unix sockets
+                if isinstance(address, tuple):  # otherwise the path of a Unix socket
                     check(next(iter(cast("tuple[object, ...]", address)), None))
             elif event == made:
                 guard_uvloop(process)
@@ -115,7 +115,7 @@ def _check(name: object) -> None:
 
 
 def _guard_uvloop(process: _Process) -> None:
-    """Guard the loops of uvloop, once it is loaded."""
+    """Replace the resolving methods of uvloop's event loop, if uvloop is imported."""
     uvloop = sys.modules.get("uvloop")
     loop = getattr(uvloop, "Loop", None)
     if loop is None or process.uvloop:
@@ -130,14 +130,14 @@ def _guard_uvloop(process: _Process) -> None:
 def _release_uvloop(process: _Process) -> None:
     loop = getattr(sys.modules.get("uvloop"), "Loop", None)
     for name in process.uvloop:
-        delattr(loop, name)  # they are inherited
+        delattr(loop, name)  # the originals are inherited
     process.uvloop = {}
 
 
-def _checked(original: Callable[..., Any], place: int) -> Callable[..., Any]:
+def _checked(original: Callable[..., Any], position: int) -> Callable[..., Any]:
     @wraps(original)
     def method(loop: object, *arguments: Any, **named: Any) -> Any:
-        _check(arguments[place] if len(arguments) > place else named.get("host"))
+        _check(arguments[position] if len(arguments) > position else named.get("host"))
         return original(loop, *arguments, **named)
 
     return method

@@ -30,13 +30,12 @@ _FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture
 _LIST = "; write a list of strings in pyproject.toml, such as kling = ['seed=7', 'pace=instant']"
 INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
 
-
 _INTERCEPTION = "kling_mock.doors.httpx_interception"
-# How failures of pytest-httpx begin when it had no response for a request.
+# The beginnings of failure messages of pytest-httpx for requests without a response.
 _UNMATCHED = ("No response can be found for", "The following requests were not expected")
 _SHOULD_MOCK = (
     "kling_mock: the fixture httpx_mock was set up after the interception of the service, and mocks its "
-    "hosts too. Let it pass them on, with "
+    "hosts too. Exclude them with "
     "@pytest.mark.httpx_mock(should_mock=lambda request: request.url.host not in INTERCEPTED_HOSTS) "
     "(from kling_mock import INTERCEPTED_HOSTS), or request the fixture kling after httpx_mock."
 )
@@ -74,13 +73,13 @@ def pytest_runtest_makereport(
         _explain(call.excinfo.value)
     report = yield
     if call.when == "teardown" and (interception := sys.modules.get(_INTERCEPTION)):
-        interception.uncover()  # patches that covered those of an interception are undone now
+        interception.uncover()  # the patches of other fixtures, which covered ours, are undone now
     if call.when == "call" and report.failed:
         for node in item.listchain():
             for fixture, fake in (node.stash.get(_FAKES, None) or {}).items():
                 report.sections.append((f"{fixture}: timeline", _timeline(fake)))
     if call.when != "teardown" and not report.passed:
-        # A fixture of wider scope may have scripts for the tests after one that is skipped in its set-up.
+        # A test skipped in its set-up uses no scripts; fixtures of wider scope may have some for later tests.
         for node in item.listchain() if call.when == "call" else (item,):
             for fake in (node.stash.get(_FAKES, None) or {}).values():
                 fake.forget_scripts()
@@ -101,7 +100,7 @@ def _explain(error: BaseException | None) -> None:
 
 @contextmanager
 def _reported(item: pytest.Item | pytest.Collector, fixture: str, fake: Fake) -> Generator[None]:
-    """Keep a fake for the report while its tests run. Not longer, because pytest keeps all test items."""
+    """Keep a fake for the report while its tests run, but no longer, because pytest keeps all test items."""
     fakes = item.stash.setdefault(_FAKES, {})
     fakes[fixture] = fake
     yield
@@ -114,7 +113,7 @@ def _check(fixture: str, fake: Fake) -> None:
 
     from kling_mock.testing.unused_scripts import UnusedScripts
 
-    fake.callbacks.deliver_to(None)  # an application shuts down before the fixture ends
+    fake.callbacks.deliver_to(None)  # shuts down the receiver's application within the fixture
     try:
         fake.check()
     except UnusedScripts as unused:
@@ -174,7 +173,7 @@ def kling_session(request: pytest.FixtureRequest) -> Iterator[Fake]:
 
 
 def _shared_fake(request: pytest.FixtureRequest, name: str) -> Iterator[Fake]:
-    """A fake for all tests of a node, with the settings that hold for all of them."""
+    """A fake for all tests of a node, with the settings of the node."""
     __tracebackhide__ = True
 
     from kling_mock.fake import Fake

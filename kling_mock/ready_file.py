@@ -1,4 +1,4 @@
-"""The ready file: the address of a server, from its greeting to its end, and never half written."""
+"""The ready file of a server: it exists while the server runs, and its content is always complete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 
 class ReadyFile:
-    """JSON with `url`, `keys` and `pid`. Raises ValueError if the folder does not exist."""
+    """A file with a JSON object of `url`, `keys` and `pid`. Removes an old file at `path`.
+
+    Raises ValueError if the path is a folder, or in a folder that does not exist.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
@@ -19,11 +22,11 @@ class ReadyFile:
             raise ValueError(f"--ready-file: {path} is a folder")
         self._path = path
         self._part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        # A file of a server that was killed would be taken for this one's.
+        # A reader would use the file of a server that was killed.
         path.unlink(missing_ok=True)
 
     def write(self, url: str, keys: Sequence[str]) -> None:
-        """Write the whole file at once: beside its place, then moved there."""
+        """Write the file atomically."""
         text = json.dumps({"url": url, "keys": list(keys), "pid": os.getpid()})
         try:
             self._part.write_text(text + "\n", encoding="utf-8")
@@ -32,7 +35,7 @@ class ReadyFile:
             self._part.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the file, unless another server has written it meanwhile."""
+        """Remove the file, unless another server has replaced it meanwhile."""
         with suppress(OSError, ValueError):
             if json.loads(self._path.read_text(encoding="utf-8")).get("pid") == os.getpid():
                 self._path.unlink()

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 from kling_mock.doors.asgi import ASGIApp
@@ -38,16 +37,16 @@ class SharedServer:
         self._numbers = itertools.count()
 
     def fresh_key(self, test: str) -> str:
-        """A key that is unique to this test; equal runs give equal keys."""
+        """A key that is unique to this test, and the same in each equal run."""
         return f"sk-mock-{hashlib.sha256(test.encode()).hexdigest()[:12]}-{next(self._numbers)}"
 
     @contextmanager
     def use(self, *, clock: Clock | None = None, **switches: object) -> Generator[ServedFake]:
-        """Serve a new fake until the context ends. The setting `keys` must not be empty."""
+        """Serve a new fake during the context. The setting `keys` must not be empty."""
         empty = self._app.fake
         fake = ServedFake(self.server.url, clock=clock, **switches)
         # Callbacks in progress are cancelled at the end, so that none arrives during another test.
-        with self.server.beside(fake.sender().run):
+        with self.server.running(fake.sender().run):
             self._app.fake = fake
             try:
                 yield fake
@@ -58,10 +57,5 @@ class SharedServer:
         self.server.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.server.stop()

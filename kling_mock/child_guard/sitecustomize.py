@@ -1,4 +1,4 @@
-"""Run by each Python process that a guarded test run starts: it refuses the names of the service as well."""
+"""Imported at the start of each Python process of a guarded test run, to activate a `NameGuard` in it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 def _run() -> None:
     here = str(Path(__file__).parent)
-    places = [place for place in sys.path if place != here]
-    sys.path[:], found = places, list(sys.path)
+    search_path = list(sys.path)
+    sys.path[:] = [folder for folder in search_path if folder != here]
     this = sys.modules.pop("sitecustomize", None)
-    with suppress(ImportError):  # of the environment itself: only one module of this name is run
+    with suppress(ImportError):  # the environment's own module, as Python imports only the first of this name
         import_module("sitecustomize")
-    sys.path[:] = found
+    sys.path[:] = search_path
     if this is not None:
         sys.modules["sitecustomize"] = this
-    with suppress(ImportError):  # another environment, without this package
+    with suppress(ImportError):  # the process may use another environment, without this package
         import_module("kling_mock.name_guard").NameGuard().__enter__()
 
 

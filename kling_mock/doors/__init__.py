@@ -1,1 +1,1 @@
-"""Doors: thin adapters between the fake and whoever calls it. Each is named after what it adapts."""
+"""Adapters between `Fake.handle` and HTTP libraries, ASGI and sockets; each is named after its library."""

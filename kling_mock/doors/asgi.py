@@ -1,4 +1,4 @@
-"""The ASGI application, and the part that it shares with the socket server: which reply a request gets.
+"""The ASGI application, and the dispatch that it shares with the socket server.
 
 Small requests are answered in the event loop, heavy ones in a thread.
 """
@@ -48,7 +48,7 @@ THUMBNAIL_BYTES: Final = 1024
 
 
 class Answering(Protocol):
-    """A `Fake`, as far as the application uses it."""
+    """The part of `Fake` that the application uses."""
 
     @property
     def settings(self) -> Settings: ...
@@ -59,8 +59,8 @@ class Answering(Protocol):
 class ASGIApp:
     """`app(scope, receive, send)` for one fake; `fake` may be replaced between requests.
 
-    `control` is an ASGI application that answers all paths under `/_mock/` if it is given. `note` receives a
-    line of text about a refusal that the fake's journal does not have.
+    `control` is an optional ASGI application for all paths under `/_mock/`. `note` is called with one line of
+    text for each refusal that is not in the fake's journal.
     """
 
     def __init__(self, fake: Answering, control: App | None = None) -> None:
@@ -68,7 +68,7 @@ class ASGIApp:
         self.control = control
         self.note: Callable[[str], None] = _drop
         self._workers = Workers()
-        self._waiting = Workers()
+        self._process_waiters = Workers()
         self._processes: ParsingProcesses | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +100,7 @@ class ASGIApp:
         await send({"type": "http.response.body", "body": content})
 
     async def answer(self, fake: Answering, request: Request, body: Body) -> Reply:
-        """The reply to a request with this body, computed here or beside the event loop (asyncio or trio)."""
+        """The reply to a request with this body, computed here or in a thread (asyncio and trio)."""
         if not is_heavy(request.path, request.size, fake.settings):
             return self.reply(fake, with_body(request, body))
         try:
@@ -112,11 +112,11 @@ class ASGIApp:
             token = trio.lowlevel.current_trio_token()
             found: list[Reply] = []
 
-            def take(reply: Reply) -> None:
+            def receive(reply: Reply) -> None:
                 found.append(reply)
                 replied.set()
 
-            self.answer_beside(fake, request, body, lambda reply: token.run_sync_soon(take, reply))
+            self.answer_in_thread(fake, request, body, lambda reply: token.run_sync_soon(receive, reply))
             await replied.wait()
             return found[0]
         future: asyncio.Future[Reply] = loop.create_future()
@@ -125,16 +125,16 @@ class ASGIApp:
             if not future.done():  # the request may have been cancelled
                 future.set_result(reply)
 
-        self.answer_beside(fake, request, body, lambda reply: loop.call_soon_threadsafe(done, reply))
+        self.answer_in_thread(fake, request, body, lambda reply: loop.call_soon_threadsafe(done, reply))
         return await future
 
-    def answer_beside(
+    def answer_in_thread(
         self, fake: Answering, request: Request, body: Body, done: Callable[[Reply], object]
     ) -> None:
-        """Compute the reply to a request with this body beside the event loop, then call `done` in a thread.
+        """Compute the reply to a request with this body in a thread, then call `done` in that thread.
 
-        Threads wait for processes in a pool of their own, so that others do not wait for them. `done` may
-        raise RuntimeError if the event loop was closed meanwhile.
+        Threads that wait for a parsing process have a separate pool, so that they do not delay other
+        requests. `done` may raise RuntimeError if the event loop was closed meanwhile.
         """
 
         def finish(reply: Reply) -> None:
@@ -145,27 +145,29 @@ class ASGIApp:
             from kling_mock.heavy_requests import needs_process
 
             if needs_process(body, fake.settings):
-                self._waiting.run(lambda: finish(self._parsed_reply(fake, request, body)))
+                self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
             else:
                 finish(self.reply(fake, with_body(request, body)))
 
         self._workers.run(in_thread)
 
     def _parsed_reply(self, fake: Answering, request: Request, body: Body) -> Reply:
-        """The reply to a request that a process parses."""
+        """The reply to a request whose body is parsed in a process."""
         from kling_mock.heavy_requests import ParsingProcesses
 
         self._processes = processes = self._processes or ParsingProcesses()
         try:
             parsed = processes.parse(request, body, fake.settings, time())
-        except Exception:  # noqa: BLE001 -- no process, or not for this fake; no request is left without a reply
+        except Exception:  # noqa: BLE001 -- no process could be started, or it does not know a gateway: parse here
             return self.reply(fake, with_body(request, body))
-        if parsed is None:  # it ended, for lack of memory: as for a body over the cap
+        if (
+            parsed is None
+        ):  # the process ended early, for lack of memory: same reply as for a body over the cap
             return self.reply(fake, replace(request, length=fake.settings.body_cap + 1))
         return self.reply(fake, parsed)
 
     def reply(self, fake: Answering, request: Request) -> Reply:
-        """The reply of the fake, of the index page, or to a preflight; with CORS headers."""
+        """The reply of the fake, the index page, or the reply to a preflight; with CORS headers."""
         if wants_index(request):
             return self._with_cors(fake, request, lambda: index_reply(request, fake.settings))
         if request.header("origin") is None:
@@ -187,7 +189,7 @@ def _drop(_: str) -> None: ...
 
 
 def is_heavy(path: str, size: int, settings: Settings) -> bool:
-    """Whether a reply would stall the event loop: large bodies, pictures to draw, thumbnails to make."""
+    """Whether a reply would stall the event loop: a large body, a picture to draw, thumbnails to decode."""
     limit = THUMBNAIL_BYTES if settings.thumbnails else INLINE_BYTES
     return size > limit or locate(path) is not None
 
@@ -211,7 +213,7 @@ def with_body(request: Request, body: Body) -> Request:
 
 
 async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytearray, int] | None:
-    """The body and its size; an empty body if it is over the cap, None if the client left."""
+    """The body, which is empty if it is over the cap, and its size; None if the client disconnected."""
     if declared > cap * DRAINED_CAPS:
         return bytearray(), declared
     body = bytearray()
@@ -251,7 +253,7 @@ def _root(scope: Scope) -> str:
 
 
 def _raw_path(scope: Scope) -> str:
-    """The path as it was sent. `raw_path` is optional in ASGI."""
+    """The percent-encoded path. `raw_path` is optional in ASGI."""
     raw_path = cast("bytes | None", scope.get("raw_path"))
     if raw_path is None:
         return quote(scope["path"])

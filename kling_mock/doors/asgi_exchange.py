@@ -16,7 +16,7 @@ _FAILURE: Final = b"Internal Server Error"
 
 
 class Writer(Protocol):
-    """The connection, as far as an exchange uses it."""
+    """The part of a connection that an exchange uses."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -63,7 +63,7 @@ class ASGIExchange:
             raise RuntimeError("the application returned before its response was complete")
 
     def disconnect(self, *, lost: bool) -> None:
-        """The client sends nothing more; `lost`: nor does it receive anything."""
+        """The client sends no more data; `lost`: it also receives none."""
         self._lost = self._lost or lost
         self._disconnected.set()
 
@@ -94,7 +94,7 @@ class ASGIExchange:
         fields = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
         names = {name for name, _ in fields}
         declared = next((value for name, value in fields if name == b"content-length"), None)
-        # The connection decides on framing and on its own end.
+        # The connection sets these two headers itself.
         framing = (b"connection", b"transfer-encoding")
         closes = any(name == b"connection" and b"close" in value.lower() for name, value in fields)
         if self._incoming.method == "HEAD" or status in (204, 304):

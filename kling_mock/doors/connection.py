@@ -1,14 +1,13 @@
 """The protocol of the socket server: one object for each connection, for uvicorn's option `http`.
 
-Requests of the imitated service are answered directly, others by the ASGI application. Replies leave in the
-order of the requests, whichever way they are answered.
+Requests to the imitated service are answered directly, others by the ASGI application. Replies are sent in
+the order of the requests, whether they are computed here, in a thread or by the application.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Any, cast
 
 import uvicorn
@@ -18,7 +17,7 @@ from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock.doors.asgi import Answering, App, ASGIApp, address_of, is_heavy
 from kling_mock.doors.asgi_exchange import ASGIExchange, address_in, scope_of
 from kling_mock.doors.limits import Limits
-from kling_mock.doors.origins import is_control, is_loopback, parse_host, refuse_host
+from kling_mock.doors.origins import is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
 from kling_mock.doors.responses import CONTINUE, reply_bytes
 from kling_mock.http import Reply, Request
@@ -50,26 +49,27 @@ class Connection(asyncio.Protocol):
         self._guarded = guarded
         self._loop = _loop or asyncio.get_running_loop()
         self._parser = RequestParser(limits, self._on_head, self._on_expect, self._on_request)
-        # Requests that are complete, and at last the refusal of bytes that are not a request.
+        # Complete requests; the last item may be the refusal of invalid bytes.
         self._queue: deque[Incoming | BadRequest] = deque()
         self._busy = False  # a reply is in progress outside `_pump`
         self._exchange: ASGIExchange | None = None
         self._continue_due = False
         self._ahead = 0
         self._reading = True
-        self._writable: asyncio.Future[None] | None = None  # while the client does not read
+        self._writable: asyncio.Future[None] | None = None  # set while writing is paused
         self._write_deadline = NEVER
         self._deadline = NEVER
         self._eof = False
         self._stopping = False
         self._closing = False  # the last reply was written
         self._lost = False
-        self._good_host = ""
+        self._head_began = False
 
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        # uvicorn's type lists its own protocol classes only; the server itself uses ours (`_Lifecycle`).
         self._state.connections.add(self)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         info = transport.get_extra_info
         self._tls = info("sslcontext") is not None
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._deadline = self._loop.time() + self._limits.keep_alive
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the call of asyncio
-        self._state.connections.discard(self)  # pyright: ignore[reportArgumentType]
+        self._state.connections.discard(self)  # pyright: ignore[reportArgumentType] -- as in connection_made
         self._lost = self._closing = True
         self._queue.clear()
         if self._exchange is not None:
@@ -102,11 +102,11 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._eof = True
-        if self._tls:  # asyncio closes these in any case
+        if self._tls:  # asyncio closes TLS transports in any case
             return False
         if self._exchange is not None:
             self._exchange.disconnect(lost=False)
-        # Requests that were sent before are still answered.
+        # Requests received before are still answered.
         return not self._closing and (self._busy or bool(self._queue))
 
     def pause_writing(self) -> None:
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
                 self._close()
 
     def shutdown(self) -> None:
-        """End after the reply in progress; at once without one."""
+        """End after the reply in progress, or at once if there is none."""
         self._stopping = True
         if self._exchange is not None:
             self._exchange.disconnect(lost=False)
@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
     # -- requests
 
     def _on_head(self, head: Incoming) -> int:
-        """Called with each head: a request belongs to the fake that was there when its head arrived."""
+        """Assign the request to the current fake, and return its body cap."""
         fake = head.tag = None if self._direct is None else self._direct.fake
         return BODY_MAXIMUM.value if fake is None else fake.settings.body_cap
 
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._send_continue()
 
     def _send_continue(self) -> None:
-        """Ask for the body, once the replies before it were sent."""
+        """Send `100 Continue`, once the replies to earlier requests were sent."""
         if self._continue_due and not self._busy and not self._queue and not self._closing:
             self._continue_due = False
             self.transport.write(CONTINUE)
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         self._queue.append(incoming)
 
     def _pump(self) -> None:
-        """Answer the requests in the queue, as far as the client reads and no reply is in progress."""
+        """Answer queued requests until a reply is in progress, writing is paused or the turn is over."""
         turn = self._limits.turn_requests
         queue = self._queue
         while queue and not self._busy and self._writable is None and not self._closing:
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
         fake = cast("Answering | None", incoming.tag)
         direct = self._direct
         host = incoming.host or ""
-        if self._guarded and not self._serves_host(host, fake):
+        if self._guarded and not is_served(host, None if fake is None else fake.settings.base_url):
             if direct is not None:
                 direct.note(f"Host {host[:100]!a} refused; --public-url URL serves other hosts")
             self._respond(incoming, refuse_host(host))
@@ -212,22 +212,11 @@ class Connection(asyncio.Protocol):
                 self._respond(incoming, direct.reply(fake, self._request(incoming, bytes(incoming.body))))
                 return
             self._busy = True
-            # The body is passed as it is: a copy of 84 MB takes time.
+            # The body is not copied here: copying 84 MB would stall the event loop.
             request, call = self._request(incoming, b""), self._loop.call_soon_threadsafe
-            direct.answer_beside(
+            direct.answer_in_thread(
                 fake, request, incoming.body, lambda reply: call(self._finish, incoming, reply)
             )
-
-    def _serves_host(self, host: str, fake: Answering | None) -> bool:
-        if not host or host == self._good_host:
-            return True
-        if fake is not None and fake.settings.base_url is not None:
-            return True
-        name = parse_host(host)
-        if name is None or not is_loopback(name[0]):
-            return False
-        self._good_host = host
-        return True
 
     def _scheme(self, incoming: Incoming) -> str:
         return incoming.scheme or ("https" if self._tls else "http")
@@ -256,7 +245,7 @@ class Connection(asyncio.Protocol):
     # -- replies
 
     def _finish(self, incoming: Incoming, reply: Reply) -> None:
-        """The reply that a thread computed."""
+        """Send a reply that was computed in a thread."""
         self._busy = False
         if not self._closing:
             self._respond(incoming, reply)
@@ -280,7 +269,7 @@ class Connection(asyncio.Protocol):
         keep_alive = incoming.keep_alive and not self._stopping
         self._write(reply, head=incoming.method == "HEAD", keep_alive=keep_alive)
         if not keep_alive:
-            if len(incoming.body) < incoming.size:  # more of the body may be on its way
+            if len(incoming.body) < incoming.size:  # the client may still be sending the body
                 self._linger()
             else:
                 self._close()
@@ -293,7 +282,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(data)
 
     async def drain(self) -> None:
-        """Wait until the client has read enough."""
+        """Wait while writing is paused."""
         if self._writable is not None:
             await asyncio.shield(self._writable)
 
@@ -304,7 +293,7 @@ class Connection(asyncio.Protocol):
     # -- the end
 
     def _close(self) -> None:
-        """Close once all that was written has left."""
+        """Close after the written data was sent."""
         if not self._closing:
             self._closing = True
             self._queue.clear()
@@ -312,7 +301,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def _linger(self) -> None:
-        """Close a little later: closing with unread data would destroy the reply on its way."""
+        """Close after `linger_seconds`: closing with unread data would reset the connection."""
         if self._closing:
             return
         self._closing = True
@@ -340,12 +329,12 @@ class Connection(asyncio.Protocol):
             (self.transport.resume_reading if wanted else self.transport.pause_reading)()
 
     def _set_deadline(self, *, received: bool) -> None:
-        """When to give the connection up. A reply in progress has no time limit."""
+        """Restart the timeout of the current state. A reply in progress has none."""
         limits = self._limits
         if self._busy or self._queue:
             self._deadline = NEVER
         elif self._parser.in_head:
-            # From the first byte on: bytes that trickle in win no time.
+            # Counted from the first byte: later bytes do not extend it.
             if not received or not self._head_began:
                 self._deadline = self._loop.time() + limits.header_seconds
             self._head_began = True
@@ -354,14 +343,3 @@ class Connection(asyncio.Protocol):
             seconds = limits.keep_alive if self._parser.head is None else limits.body_seconds
             self._deadline = self._loop.time() + seconds
         self._head_began = False
-
-    _head_began = False
-
-
-def protocol(limits: Limits, *, guarded: bool) -> Callable[..., Connection]:
-    """The protocol class for uvicorn's option `http`, with its settings."""
-
-    def connect(*arguments: Any, **named: Any) -> Connection:
-        return Connection(*arguments, **named, limits=limits, guarded=guarded)
-
-    return connect

@@ -1,4 +1,4 @@
-"""Transports for httpx and httpx2: requests of either library are answered in process, with no sockets."""
+"""Transports for httpx and httpx2: requests of either library are answered in process, without sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Handle = Callable[[Request], Reply]
 
 
 def _modules() -> tuple[Any, ...]:
-    """The libraries that are installed."""
+    """The installed libraries of the two."""
     try:
         import httpx2
     except ImportError:  # an optional extra
@@ -57,7 +57,7 @@ class _Library(NamedTuple):
 
 def _library(module: Any) -> _Library:
     class ReplyStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # of either library
-        """A body that is read like one from the network, so that clients take their real path."""
+        """A body that is read like one from the network, so that clients run their usual code."""
 
         def __init__(self, body: bytes) -> None:
             self._body = body
@@ -115,11 +115,11 @@ def read_request(
     body: bytes,
     illegal: Callable[[str], Exception],
 ) -> Request:
-    """A request from its parts as they are sent. Raises `illegal` for a header that cannot be sent."""
+    """A request from its parts in bytes. Raises `illegal` for a header value that cannot be sent."""
     headers: list[tuple[str, str]] = []
     for name, value in raw_headers:
         text = value.decode("latin-1")
-        # Over HTTP/1.1 both libraries refuse these, for example a key that ends with a line feed.
+        # Both libraries refuse these over HTTP/1.1, for example a key that ends with a line feed.
         if value != value.strip() or (not text.isprintable() and _is_illegal(text)):
             raise illegal(f"Illegal header value {value!r}")
         headers.append((name.decode("latin-1").lower(), text))
@@ -139,7 +139,7 @@ def _response(library: _Library, reply: Reply, method: str) -> Any:
 class FakeTransport(_Transport):
     """Answers every request, to any host, for blocking and asynchronous clients of both libraries.
 
-    Errors of the core do not surface here: they are answers, and raised by `Fake.check`.
+    Exceptions in the core are replies with status 500 here; `Fake.check` raises them.
     """
 
     def __init__(self, handle: Handle) -> None:

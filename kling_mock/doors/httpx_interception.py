@@ -1,10 +1,10 @@
-"""Interception of httpx and httpx2: while one is open, every client's calls to the service are answered.
+"""Interception of httpx and httpx2: while one is open, requests of every client to the service are answered.
 
-`handle_request` of the transports is replaced. Each replacement remembers the function below it and the
-interception that it was made for, and asks one stack which interception is in charge. So interceptions may
-end in any order, and a wrapper that another library has put over a replacement stays where it is: the
-replacement below it passes calls on, and is removed once it is uncovered. Calls that bypass the replacements
-are answered where transports reach their connections (`httpx_pools`).
+`handle_request` of the transports is replaced. Each replacement stores the function that it replaced and the
+interception for which it was made; one stack determines the interception that answers. Therefore
+interceptions may end in any order. A wrapper that another library installed over a replacement stays; the
+replacement below it then only passes calls on, and is removed when the wrapper is. Calls that bypass the
+replacements are answered where transports access their connections (`httpx_pools`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable
 from functools import wraps
 from itertools import count
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, cast
 
 from kling_contracts.gateways import INTERCEPTED_HOSTS
@@ -35,7 +34,7 @@ _METHODS: Final[tuple[tuple[Any, str], ...]] = tuple(
 
 Function = Callable[..., Any]
 
-# Those that are open, in the order in which they were opened. Replaced as a whole: read without the lock.
+# The open interceptions in order of opening. The tuple is never mutated, so it is read without the lock.
 _stack: tuple[Interception, ...] = ()
 _changing: Final = threading.RLock()
 _numbers: Final = count(1)
@@ -52,11 +51,11 @@ class Interception:
         self.handle = handle
         self._only = only
         self._guard = NameGuard()
-        self.number = 0  # in the order of opening; 0: it is not open
+        self.number = 0  # increases with each opening; 0: it is not open
         self._used = False
 
     def answers(self, host: str, method: str, url: object) -> bool:
-        """Whether a request is for the service. Raises RequestRefused if no other is allowed."""
+        """Whether a request is for the service. Raises RequestRefused for other hosts under `only`."""
         if host in _HOSTS or (host.endswith(".") and host[:-1] in _HOSTS):
             return True
         if self._only:
@@ -75,12 +74,7 @@ class Interception:
             _push(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with _changing:
             if not self.number:
                 raise RuntimeError("this interception is not open; open it with `with fake.intercept():`")
@@ -98,17 +92,12 @@ class Interception:
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.__exit__()
 
 
 class _Replacement(NamedTuple):
-    """A function of ours in the place of one that it calls, made for interceptions from `since` on."""
+    """A function in place of `original`, which it calls; it answers for interceptions from `since` on."""
 
     function: Function
     original: Function
@@ -119,11 +108,11 @@ _replacements: list[_Replacement] = []
 
 
 def _push(interception: Interception) -> None:
-    global _stack  # noqa: PLW0603 -- one process has one stack, as it has one class of transports
+    global _stack  # noqa: PLW0603 -- the transport classes are global, so their interceptions are too
     interception.number = next(_numbers)
     if not _stack:
         for kind, name in _METHODS:
-            kind._pool = TransportPools(name, _last)  # noqa: SLF001 -- all connections are reached by it
+            kind._pool = TransportPools(name, _last)  # noqa: SLF001 -- transports access connections through it only
     _stack = (*_stack, interception)
     for kind, name in _METHODS:
         holder, attribute = _place(kind, name)
@@ -146,12 +135,12 @@ def _remove(interception: Interception) -> None:
 
 
 def _last() -> Interception | None:
-    """The interception that answers."""
+    """The interception that answers: the one opened last."""
     return _stack[-1] if _stack else None
 
 
 def uncover() -> None:
-    """Remove the replacements that no open interception needs and that nothing covers."""
+    """Remove the replacements that no open interception needs and that no wrapper covers."""
     with _changing:
         newest = _stack[-1].number if _stack else 0
         for kind, name in _METHODS:
@@ -165,14 +154,14 @@ def uncover() -> None:
 
 
 def _replacement(function: Function) -> _Replacement | None:
-    # By identity: wrappers copy attributes of the function that they wrap.
+    # Compared by identity, as wrappers copy the attributes of the wrapped function.
     return next((each for each in _replacements if each.function is function), None)
 
 
 def _place(kind: type, name: str) -> tuple[Any, str]:
     """Where a transport's method is stored: the class, or the innermost of the wrappers made by wrapt.
 
-    Instrumentation is made of those. It observes every call and answers none, so it stays on top.
+    Instrumentation consists of such wrappers. It observes calls and answers none, so it stays outermost.
     """
     holder: Any = kind
     attribute = name
@@ -216,6 +205,6 @@ def _async_function(original: Function, since: int) -> Function:
 
 
 def _bound(function: Function, transport: object) -> Function:
-    """The function as an attribute of its class gives it to an instance: a mock object is not bound."""
+    """The function bound to the transport by its `__get__`; a mock object has none and is not bound."""
     bind = getattr(type(function), "__get__", None)
     return function if bind is None else cast("Function", bind(function, transport, type(transport)))

@@ -1,7 +1,7 @@
-"""Interception where a transport of httpx or httpx2 reaches its connections, below all wrappers.
+"""Interception where a transport of httpx or httpx2 accesses its connections, below all wrappers.
 
-Only calls that bypass the replaced methods get here: those of a recorder, which calls the method that it
-saved when it was imported, and of a transport that was instrumented by itself before the interception.
+Only calls that bypass the replaced methods arrive here: those of a recorder that calls a method saved at its
+import, and those of a single transport that was instrumented before the interception.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from kling_mock.http import Reply
 
 
 class Interceptor(Protocol):
-    """The part of an interception that is needed here."""
+    """The part of an interception that a pool uses."""
 
     handle: Handle
 
     def answers(self, host: str, method: str, url: object, /) -> bool:
-        """Whether it answers a request; it may refuse it instead."""
+        """Whether it answers a request; raises if the request is refused."""
         ...
 
 
@@ -48,9 +48,9 @@ class TransportPools:
 
 
 class _PoolBase:
-    """A pool of connections of httpcore or httpcore2; all but sending is left to it.
+    """A proxy of a connection pool of httpcore or httpcore2 that replaces sending only.
 
-    It passes for an instance of its class, as other mocks look for the pools of proxies.
+    Its `__class__` is that of the pool, because other mocks test for the pools of proxies.
     """
 
     def __init__(self, pool: Any, last: Last) -> None:

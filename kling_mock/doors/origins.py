@@ -1,4 +1,4 @@
-"""Which hosts and web pages a server answers: the Host header and CORS. Pure functions."""
+"""Checks of the Host header and CORS, as pure functions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parse_host(host: str) -> tuple[str, int | None] | None:
 
 @lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
-    """Whether a host name or address, without port and brackets, is one of this machine's own."""
+    """Whether a host name or address, without port and brackets, is a loopback one."""
     name = name.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -54,8 +54,17 @@ def is_loopback(name: str) -> bool:
     return (mapped or address).is_loopback
 
 
+@lru_cache(maxsize=256)
+def is_served(host: str, base_url: str | None) -> bool:
+    """Whether a server on loopback serves a Host header: loopback names, or any if it has a `base_url`."""
+    if not host or base_url is not None:
+        return True
+    name = parse_host(host)
+    return name is not None and is_loopback(name[0])
+
+
 def refuse_host(host: str) -> Reply:
-    """The reply to a Host that is not served: a page elsewhere may have rebound its name to this machine."""
+    """The reply to a Host that is not served: a web page may have rebound its own name to this machine."""
     message = (
         f"Host {host[:100]!a}: this server listens on loopback and serves only loopback names (localhost, "
         f"*.localhost, 127.0.0.1, [::1]); start it with --public-url URL to serve others"
@@ -68,13 +77,13 @@ def refuse_host(host: str) -> Reply:
 
 
 def is_control(path: str) -> bool:
-    """Whether a path belongs to the control API: pages never reach that."""
+    """Whether a path belongs to the control API, which web pages must not call."""
     return path.startswith(CONTROL_PREFIX) and path[len(CONTROL_PREFIX) :][:1] in ("", "/")
 
 
 @lru_cache(maxsize=256)
 def allows(policy: str, origin: str) -> bool:
-    """Whether the setting `cors` lets a page of this origin read replies."""
+    """Whether the setting `cors` allows a page of this origin to read replies."""
     if policy == "*":
         return True
     if policy != "loopback":
@@ -91,7 +100,7 @@ def is_preflight(request: Request) -> bool:
 
 
 def with_cors(reply: Reply, policy: str, origin: str) -> Reply:
-    """The reply with the headers that let a page of `origin` read it, if the setting `cors` does."""
+    """The reply with CORS headers; a page of `origin` may read it if the setting `cors` allows that."""
     headers: Headers = () if policy == "*" else (("vary", "Origin"),)
     if allows(policy, origin):
         allowed = "*" if policy == "*" else origin

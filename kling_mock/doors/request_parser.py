@@ -1,4 +1,4 @@
-"""HTTP/1 requests from the bytes of a connection, by httptools; refusals of invalid bytes."""
+"""Parses HTTP/1 requests from the bytes of a connection with httptools; refuses invalid bytes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from kling_mock.doors.limits import DRAINED_CAPS, Limits
 from kling_mock.doors.origins import parse_host
 
 SCHEMES: Final = frozenset({"http", "https"})
-# Header fields that matter to the connection.
+# Header fields that the connection uses.
 SPECIAL: Final = frozenset({"host", "content-length", "transfer-encoding", "expect", "x-forwarded-proto"})
-# Header fields that only offer an upgrade; they leave with it.
+# Header fields that only offer an upgrade, and are removed with it.
 UPGRADE_TOKENS: Final = frozenset({b"upgrade", b"http2-settings"})
-# Of a body, beside its bytes: sizes and extensions of chunks, and trailers.
+# Maximum of a body's chunk sizes, chunk extensions and trailers.
 FRAMING_BYTES: Final = 1024 * 1024
 
 
 class BadRequest(Exception):
-    """The bytes are not a valid request: `status` and the text are the reply, and the connection ends."""
+    """The bytes are not a valid request: `status` and the text are the last reply on the connection."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -31,7 +31,7 @@ class Incoming:
     """A request: its head, and its body once it is complete.
 
     `host` is valid, or empty (None while the head is read); `scheme` is that of `X-Forwarded-Proto` or None.
-    `body` is empty if it is over the cap; `size` is its length in any case. `tag` is a value of the receiver.
+    `body` is empty if it is over the cap; `size` is its length in any case. `tag` is free for the caller.
     """
 
     __slots__ = (
@@ -65,7 +65,7 @@ class Incoming:
 
 
 class RequestParser:
-    """Feeds bytes to httptools; `requests` receives each complete request.
+    """Feeds bytes to httptools; `on_request` is called with each complete request.
 
     `on_head` is called with each head; it returns the body cap in bytes, and may set `Incoming.tag`.
     `on_expect` is called if the client waits for a `100 Continue` before it sends the body.
@@ -76,19 +76,19 @@ class RequestParser:
         limits: Limits,
         on_head: Callable[[Incoming], int],
         on_expect: Callable[[], None],
-        requests: Callable[[Incoming], None],
+        on_request: Callable[[Incoming], None],
     ) -> None:
         self._limits = limits
         self._on_expect = on_expect
         self._on_head = on_head
-        self._requests = requests
+        self._on_request = on_request
         self._parser = httptools.HttpRequestParser(self)
         self._refusal: BadRequest | None = None
         self._cap = 0
         self._fields: list[tuple[bytes, bytes]] = []
         self._url = b""
         self._raw_bytes = 0
-        self._read_bytes = 0
+        self._head_bytes = 0
         self._declared = 0
         self.head: Incoming | None = None  # of the request whose body is being read
         self.in_head = False
@@ -97,14 +97,14 @@ class RequestParser:
     # -- bytes
 
     def feed(self, data: bytes) -> None:
-        """Parse bytes. Raises BadRequest, after the requests before it were passed on."""
+        """Parse bytes. Raises BadRequest, after `on_request` was called for the requests before it."""
         while not self.finished:
             self._raw_bytes += len(data)
-            self._read_bytes = self._raw_bytes  # not less than the head that ends in these bytes
+            self._head_bytes = self._raw_bytes  # at least the size of a head that ends in these bytes
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # httptools takes all that follows for another protocol, the body included.
+                # httptools treats the rest as another protocol, including the body.
                 if self.finished:
                     return
                 data = self._head_without_upgrade() + data[upgrade.args[0] :]
@@ -131,7 +131,7 @@ class RequestParser:
         return BadRequest(431, text)
 
     def _refuse(self, status: int, text: str) -> BadRequest:
-        # httptools replaces an exception of a callback by one of its own.
+        # httptools replaces an exception of a callback with its own.
         self._refusal = BadRequest(status, text)
         return self._refusal
 
@@ -192,9 +192,9 @@ class RequestParser:
             self._on_expect()
 
     def _check_size(self) -> None:
-        """The limits of a head. `feed` bounds the bytes before its end."""
+        """Refuse a complete head over the limits; `feed` refuses one that does not end."""
         limits, fields = self._limits, self._fields
-        large = self._read_bytes > limits.header_bytes
+        large = self._head_bytes > limits.header_bytes
         if len(fields) > limits.header_count or (
             large and sum(len(name) + len(value) for name, value in fields) > limits.header_bytes
         ):
@@ -219,19 +219,19 @@ class RequestParser:
 
     def on_message_complete(self) -> None:
         head = self.head
-        if head is None:  # of an upgrade
+        if head is None:  # the end of a head that offers an upgrade
             return
         self.head = None
         if not head.keep_alive:
             self.finished = True
-        self._requests(head)
+        self._on_request(head)
 
     def _last(self, head: Incoming) -> None:
-        """Pass on a request whose body is not read to its end, so that nothing after it can be parsed."""
+        """Emit a request whose body is not read to its end, so that no request after it can be parsed."""
         head.keep_alive = False
         self.head = None
         self.finished = True
-        self._requests(head)
+        self._on_request(head)
 
     def _read_head(self) -> Incoming:
         names = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]

@@ -1,4 +1,4 @@
-"""An adapter for `requests.Session.mount`: requests are answered in process, with no sockets."""
+"""An adapter for `requests.Session.mount`: requests are answered in process, without sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kling_mock.http import Reply, Request
 
 
 class FakeAdapter(HTTPAdapter):
-    """Answers every request to the prefix that it is mounted for."""
+    """Answers every request to the prefix for which it is mounted."""
 
     def __init__(self, handle: Callable[[Request], Reply]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _body(body: object) -> bytes:
-    """The bytes of a body as urllib3 sends it: of bytes, text, a file, or an iterable of either."""
+    """The bytes that urllib3 sends for a body of bytes, text, a file, or an iterable of bytes and text."""
     match body:
         case None:
             return b""

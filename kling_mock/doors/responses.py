@@ -1,4 +1,4 @@
-"""Replies as the bytes of an HTTP/1.1 response."""
+"""Encodes replies as HTTP/1.1 responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\n".encode()
 
 
-# Nearly every reply begins so.
+# Precomputed, because nearly every reply begins like this.
 _PLAIN: Final[Headers] = (JSON_TYPE,)
 _JSON: Final = {
     status: status_line(status) + f"{JSON_TYPE[0]}: {JSON_TYPE[1]}\r\n".encode() for status in (200, 400)
@@ -36,7 +36,7 @@ def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
-    """A whole response. `date` is the line of that header; `head`: the body is left out."""
+    """A complete response. `date` is the header line of that name; `head` omits the body."""
     start = _JSON.get(reply.status) if reply.headers == _PLAIN else None
     if start is None:
         encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]

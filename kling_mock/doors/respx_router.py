@@ -1,4 +1,4 @@
-"""The fake as a side effect in a respx router of a test's own."""
+"""A route for respx whose side effect is the fake."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kling_mock.doors.httpx import Handle, exchange
 
 
 def add_route(router: respx.Router, handle: Handle) -> respx.Route:
-    """Add a route that answers for all hosts of the service.
+    """Add a route that answers requests to all hosts of the service.
 
-    respx asks the routes of a router in the order in which they were added, so routes for single paths of
-    the service take precedence if they are added first.
+    respx tries routes in the order in which they were added, so routes for single paths of the service take
+    precedence if they are added first.
     """
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -1,6 +1,6 @@
 """The socket server: uvicorn's life cycle around the protocol of `connection`, in this thread or another.
 
-The socket is bound before the address is published.
+The socket is bound before the URL is available.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from types import TracebackType
+from functools import partial
 from typing import Any, Final, Self, cast
 
 import uvicorn
 
 from kling_contracts.virtual_time.threads import RealTimeThread
-from kling_mock.doors.connection import Connection, protocol
+from kling_mock.doors.connection import Connection
 from kling_mock.doors.limits import Limits
 from kling_mock.doors.origins import is_loopback
 from kling_mock.doors.tls import Acceptor, Certificate
@@ -28,21 +28,21 @@ STOP_SECONDS: Final = 5
 TICKS_A_SECOND: Final = 10  # of uvicorn's main loop
 DEFAULTS: Final = Limits()
 
-# A coroutine that runs in the event loop of the server until it is cancelled.
-Work = Callable[[], Coroutine[Any, Any, None]]
+# A coroutine function for a background task: it runs in the event loop of the server until it is cancelled.
+Background = Callable[[], Coroutine[Any, Any, None]]
 
 
 class AddressRefused(OSError):
-    """The socket could not be bound; the text names the reason and a remedy."""
+    """The socket could not be bound; the message names the reason and a remedy."""
 
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening TCP socket. Raises AddressRefused."""
-    if not 0 <= port <= 65535:  # the resolver would take 70000 for 4464
+    if not 0 <= port <= 65535:  # the resolver would reduce 70000 to 4464
         raise AddressRefused(f"port: must be from 0 to 65535, not {port}")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # Without the protocol named, asyncio does not switch Nagle's algorithm off: 46 ms a request.
+        # Without an explicit protocol, asyncio leaves Nagle's algorithm on, which costs 46 ms per request.
         listening = socket.socket(family, kind, socket.IPPROTO_TCP)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,7 +68,7 @@ def _advice(host: str, port: int, error: Exception) -> str:
 
 def url_of(listening: socket.socket, scheme: str = "http") -> str:
     host, port = listening.getsockname()[:2]
-    # The address of all interfaces cannot be called: name one that a client on this machine can use.
+    # Clients cannot connect to the address of all interfaces: replace it with loopback.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host) or str(host)  # noqa: S104 -- nothing is bound here
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
@@ -79,15 +79,15 @@ def uvicorn_config(
     guarded: bool = False,
     limits: Limits = DEFAULTS,
 ) -> uvicorn.Config:
-    """`guarded`: only loopback Host names are served, unless the fake has a `base_url`."""
+    """`guarded` serves only loopback Host names, unless the fake has a `base_url`."""
     return uvicorn.Config(
         app,
-        http=cast("Any", protocol(limits, guarded=guarded)),
+        http=cast("Any", partial(Connection, limits=limits, guarded=guarded)),
         interface="asgi3",
         proxy_headers=False,
         server_header=False,
         log_config=None,
-        log_level="error",  # mistakes of a client are not logged by the server
+        log_level="error",  # uvicorn logs its start and stop as info
         access_log=False,
         lifespan="off",
         ws="none",
@@ -96,23 +96,23 @@ def uvicorn_config(
 
 
 class _Lifecycle(uvicorn.Server):
-    """A uvicorn that announces when it answers, runs works in its event loop, and stops within 2 s."""
+    """A uvicorn server that reports when it is ready, runs background tasks, and stops within 2 s."""
 
     def __init__(
         self,
         config: uvicorn.Config,
-        announce: Callable[[], None],
-        beside: Work | None = None,
+        on_ready: Callable[[], None],
+        background: Background | None = None,
         limits: Limits = DEFAULTS,
         certificate: Certificate | None = None,
     ) -> None:
         super().__init__(config)
         self._certificate = certificate
-        self._announce = announce
-        self._first = beside
+        self._on_ready = on_ready
+        self._first = background
         self._limits = limits
         self._accepting: list[asyncio.Task[None]] = []
-        self._beside: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -123,7 +123,7 @@ class _Lifecycle(uvicorn.Server):
         self.loop = asyncio.get_running_loop()
         if self._first is not None:
             await self.begin(self._first)
-        self._announce()
+        self._on_ready()
 
     def _connect(self) -> Connection:
         connect = cast("Callable[..., Connection]", self.config.http_protocol_class)
@@ -140,8 +140,8 @@ class _Lifecycle(uvicorn.Server):
         return cast("tuple[Connection, ...]", tuple(self.server_state.connections))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Refuse new connections, give replies in progress a second, then end everything."""
-        works = tuple(self._beside)
+        """Refuse new connections, wait `stop_seconds` for replies in progress, then end everything."""
+        background = tuple(self._background)
         for server in self.servers:
             server.close()
         for task in self._accepting:
@@ -160,7 +160,7 @@ class _Lifecycle(uvicorn.Server):
                 connection.abort()
             await self._until_quiet(self._limits.stop_seconds / 4)
         finally:
-            for task in works:
+            for task in background:
                 await self.end(task)
 
     async def _until_quiet(self, seconds: float) -> None:
@@ -171,14 +171,14 @@ class _Lifecycle(uvicorn.Server):
                 return
             await asyncio.sleep(0.01)
 
-    async def begin(self, work: Work) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work())
-        self._beside.add(task)
+    async def begin(self, background: Background) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(background())
+        self._background.add(task)
         return task
 
     async def end(self, task: asyncio.Task[None]) -> None:
-        """Cancel a work and wait until it has ended. Raises the exception that it ended with by itself."""
-        self._beside.discard(task)
+        """Cancel a background task and wait for its end. Raises the exception with which it failed before."""
+        self._background.discard(task)
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
@@ -192,16 +192,16 @@ def _guarded(listening: socket.socket) -> bool:
 def serve_until_interrupted(
     app: Callable[..., Any],
     listening: socket.socket,
-    announce: Callable[[], None],
-    beside: Work | None = None,
+    on_ready: Callable[[], None],
+    background: Background | None = None,
     *,
     certificate: Certificate | None = None,
 ) -> None:
-    """Serve in this (the main) thread until Ctrl-C or SIGTERM; `announce` is called once it answers."""
+    """Serve in this (the main) thread until Ctrl-C or SIGTERM; `on_ready` is called once it answers."""
     # uvicorn stops on either and then raises the signal again for the handlers that were set before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = uvicorn_config(app, guarded=_guarded(listening))
-    server = _Lifecycle(config, announce, beside, certificate=certificate)
+    server = _Lifecycle(config, on_ready, background, certificate=certificate)
     try:
         server.run([listening])
     except KeyboardInterrupt:  # uvicorn has stopped and raises the signal again
@@ -213,18 +213,18 @@ def serve_until_interrupted(
 class Server:
     """A server in a thread: a context manager, or `start()` and `stop()`."""
 
-    def __init__(  # noqa: PLR0913 -- two places and three options, by name
+    def __init__(  # noqa: PLR0913 -- the options are keyword-only
         self,
         app: Callable[..., Any],
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        beside: Work | None = None,
+        background: Background | None = None,
         limits: Limits = DEFAULTS,
         certificate: Certificate | None = None,
     ) -> None:
         self._app = app
-        self._work = beside
+        self._first = background
         self._host = host
         self._port = port
         self._limits = limits
@@ -235,7 +235,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Scheme, host and port. Raises RuntimeError unless the server has been started."""
+        """Scheme, host and port. Raises RuntimeError if the server is not started."""
         if self._url is None:
             raise RuntimeError("the server is not started: use `with fake.serve() as server:`")
         return self._url
@@ -248,9 +248,9 @@ class Server:
             self._certificate.context()  # raises here, not in the thread
         listening = bind(self._host, self._port)
         self._url = url_of(listening, "http" if self._certificate is None else "https")
-        answering = threading.Event()
+        ready = threading.Event()
         config = uvicorn_config(self._app, guarded=_guarded(listening), limits=self._limits)
-        server = _Lifecycle(config, answering.set, self._work, self._limits, self._certificate)
+        server = _Lifecycle(config, ready.set, self._first, self._limits, self._certificate)
         problems: list[BaseException] = []
 
         def run() -> None:
@@ -259,47 +259,42 @@ class Server:
             except BaseException as problem:
                 if server.started:
                     raise
-                problems.append(problem)  # start() waits for it
+                problems.append(problem)  # start() raises it
             finally:
                 listening.close()
-                answering.set()
+                ready.set()
 
         self._server = server
         self._thread = RealTimeThread(target=run, name="kling-mock-server", daemon=True)
         self._thread.start()
-        answering.wait()
+        ready.wait()
         if not server.started:
             self.stop()
             raise RuntimeError("the server could not be started") from next(iter(problems), None)
         return self
 
     def stop(self) -> None:
-        """Stop serving; harmless when it has been stopped."""
+        """Stop serving; without effect if it is not started."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(STOP_SECONDS)
         self._server = self._thread = self._url = None
 
     @contextmanager
-    def beside(self, work: Work) -> Generator[None]:
-        """Run a work in the event loop of the server during the block; leaving it waits for its end."""
+    def running(self, background: Background) -> Generator[None]:
+        """Run a background task in the event loop of the server; leaving the context ends it and waits."""
         server = self._server
         if server is None or server.loop is None:
             raise RuntimeError("the server is not started")
-        task = asyncio.run_coroutine_threadsafe(server.begin(work), server.loop).result(STOP_SECONDS)
+        task = asyncio.run_coroutine_threadsafe(server.begin(background), server.loop).result(STOP_SECONDS)
         try:
             yield
         finally:
-            if self._server is server:  # else it was stopped, and its work before it
+            if self._server is server:  # otherwise it was stopped, which ended the task
                 asyncio.run_coroutine_threadsafe(server.end(task), server.loop).result(STOP_SECONDS)
 
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -13,19 +13,19 @@ from typing import Final
 
 from kling_mock.doors.limits import Limits
 
-SHUTDOWN_SECONDS: Final = 1.0  # for the client to answer the closing of TLS
-RETRY_SECONDS: Final = 0.05  # after a connection could not be accepted: too many files are open
+SHUTDOWN_SECONDS: Final = 1.0  # for the client to answer the close_notify of TLS
+RETRY_SECONDS: Final = 0.05  # after a connection could not be accepted, as when too many files are open
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The PEM files of a certificate chain and of its key; `keyfile` is None if the first has both."""
+    """The PEM files of a certificate chain and its key; `keyfile` is None if `certfile` contains both."""
 
     certfile: Path
     keyfile: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """Raises ValueError if the files cannot be read or do not fit."""
+        """Raises ValueError if the files cannot be read, or if key and certificate do not match."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self.certfile, self.keyfile, _no_password)
@@ -42,8 +42,8 @@ def _no_password() -> str:
 class Acceptor:
     """Accepts TLS connections on a listening socket.
 
-    `create_server(ssl=...)` of asyncio does not know a connection before its handshake is complete, and would
-    leave it open at the end.
+    `create_server(ssl=...)` of asyncio does not close connections whose handshake is incomplete when the
+    server stops.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Acceptor:
         self._handshakes: dict[asyncio.Task[None], socket.socket] = {}
 
     async def run(self, listening: socket.socket) -> None:
-        """Accept connections until it is cancelled; handshakes in progress end with it."""
+        """Accept connections until cancelled; then close those whose handshake is in progress."""
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -76,7 +76,7 @@ class Acceptor:
                 await asyncio.wait(tasks, timeout=self._limits.stop_seconds)
 
     async def _shake_hands(self, accepted: socket.socket) -> None:
-        with suppress(OSError):  # not TLS, too slow, or gone
+        with suppress(OSError):  # not TLS, too slow, or disconnected
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._factory,
                 accepted,

@@ -1,6 +1,6 @@
-"""The door outwards: sends callbacks over HTTP with httpx, from the event loop of a server.
+"""Sends callbacks over HTTP with httpx, from the event loop of a server.
 
-httpx is loaded when the first callback is sent: a server should answer soon.
+httpx is imported when the first callback is sent, so that a server starts quickly.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from kling_mock.timing.notifier import ChangeNotifier
 if TYPE_CHECKING:
     import httpx
 
-# So that a slow receiver takes up neither the other receivers' turns nor all the sockets.
+# A slow receiver must neither delay other receivers nor use all sockets.
 IN_FLIGHT_PER_RECEIVER: Final = 8
 IN_FLIGHT: Final = 64
-# A loop cannot sleep for ever so many seconds; whoever wakes early sleeps again.
+# Event loops limit the length of a sleep; after an early wake-up the sender sleeps again.
 LONGEST_SLEEP: Final = 86_400.0
 
 
 class CallbackClient:
-    """What one run sends with: clients, made when they are first needed, and a bound on what is in flight."""
+    """The HTTP clients of one sender, made at their first use, and its limits of requests in flight."""
 
     def __init__(self) -> None:
         self._clients: dict[bool, httpx.AsyncClient] = {}
@@ -43,20 +43,20 @@ class CallbackClient:
 
     @contextlib.asynccontextmanager
     async def turn(self, url: str) -> AsyncGenerator[None]:
-        """Wait until one more may be in flight, to this receiver and at all. First come, first served."""
+        """Wait, in order of arrival, until a request to this receiver may be in flight."""
         gate = self._gates.setdefault(urlsplit(url).netloc, asyncio.Semaphore(IN_FLIGHT_PER_RECEIVER))
         async with gate, self._total:
             yield
 
     async def send(self, callback: Callback, judge: Callable[[str], str | None]) -> int:
-        """Post a callback and give the status of the answer, whose body nobody waits for.
+        """Post a callback and return the status of the response, without reading its body.
 
-        `judge` says why a URL may not be called: it is asked again, for the URL as httpx reads it. Raises
-        what httpx raises.
+        `judge` returns the reason why a URL must not be called, or None. It checks the URL that httpx parsed,
+        which could differ. Raises ValueError for such a URL, and the errors of httpx.
         """
         secure = callback.url.lower().startswith("https:")
         async with self._opening:
-            if secure not in self._clients:  # it takes up to 200 ms, in which others want to poll
+            if secure not in self._clients:  # in a thread, because it takes up to 200 ms
                 self._clients[secure] = await asyncio.to_thread(_open_client, secure=secure)
         url = _target(callback.url)
         why = judge(url)
@@ -88,28 +88,28 @@ def _open_client(*, secure: bool) -> httpx.AsyncClient:
     import httpx
 
     return httpx.AsyncClient(
-        # The other one speaks no TLS: so it does without certificates, which take long to load.
+        # Loading certificates takes long, and plain HTTP needs none.
         verify=True if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         trust_env=False,
         follow_redirects=False,
-        timeout=None,  # noqa: S113 -- the whole of an attempt has one deadline, set around it
-        # One request a connection: a receiver that ends or starts anew never meets an old one of ours.
+        timeout=None,  # noqa: S113 -- `attempt` has one deadline for the whole exchange
+        # One request per connection: a receiver that restarts must not get a request on a stale connection.
         limits=httpx.Limits(max_keepalive_connections=0),
         headers={"user-agent": f"kling-mock/{__version__}", "connection": "close"},
-        # What one receiver sets must not be told to another.
+        # Cookies of one receiver must not be sent to another.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
 
 def _target(url: str) -> str:
-    """The URL to call. User and password would become an `Authorization` header, and none is ever sent."""
+    """The URL to call, without user and password: httpx would send them as an `Authorization` header."""
     import httpx
 
     return str(httpx.URL(url).copy_with(userinfo=b"", fragment=None))
 
 
 class CallbackSender:
-    """Sends what is due, wakes at the next due time, and sleeps in between. `run()` ends by cancelling it."""
+    """Sends due callbacks and sleeps until the next due time. `run()` ends when it is cancelled."""
 
     def __init__(self, dispatcher: CallbackDispatcher, watch: ChangeNotifier, tell: Tell | None) -> None:
         self._dispatcher = dispatcher
@@ -117,7 +117,7 @@ class CallbackSender:
         self._tell = tell
 
     async def run(self) -> None:
-        """Send until cancelled. What is on its way then counts as not tried."""
+        """Send until cancelled. Attempts in progress then count as not made."""
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
         post = CallbackClient()
@@ -142,7 +142,7 @@ class CallbackSender:
             await post.close()
 
     async def _sleep(self, changed: asyncio.Event) -> None:
-        """Until something changes, or the clock gets to the next due time."""
+        """Sleep until a change, or until the clock reaches the next due time."""
         seconds = min(self._notifier.seconds_to(self._dispatcher.next_due()), LONGEST_SLEEP)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -154,7 +154,7 @@ class CallbackSender:
         attempt: AttemptRecord | None = None
         try:
             async with post.turn(delivery.callback.url):
-                if self._dispatcher.sends:  # else the test has a receiver of its own by now
+                if self._dispatcher.sends:  # otherwise the test has set a receiver meanwhile
                     attempt = await self._attempt(delivery, post)
         finally:
             if attempt is None:

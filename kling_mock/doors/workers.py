@@ -1,4 +1,4 @@
-"""Heavy work in threads beside the event loop; they never hold up the end of the process."""
+"""Threads for jobs that would stall the event loop; they never delay the exit of the process."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ THREADS: Final = 2
 
 
 class Workers:
-    """Runs jobs in at most two threads, in the order in which they arrive. Threads end with the last job.
+    """Runs jobs in at most two threads, in order of arrival. Threads end when no job is left.
 
-    The threads are daemons: those of an executor of the standard library are waited for at exit.
+    The threads are daemons: at exit, Python waits for the threads of an executor of the standard library.
     """
 
     def __init__(self) -> None:

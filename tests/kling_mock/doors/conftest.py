@@ -195,7 +195,7 @@ def serve() -> Iterator[Serve]:
         fake = Fake(clock=clock or ManualClock(), **switches)
         told: Queue[tuple[Callback, AttemptRecord | None]] = Queue()
         sender = fake.sender(lambda callback, attempt: told.put((callback, attempt)))
-        scenes.append(Scene(Server(fake.asgi(), beside=sender.run).start(), fake, told))
+        scenes.append(Scene(Server(fake.asgi(), background=sender.run).start(), fake, told))
         return scenes[-1]
 
     yield start

@@ -33,7 +33,7 @@ async def beat():
         await asyncio.sleep(0.001)
         gaps.append(min(time.process_time() - cpu, time.perf_counter() - wall))
 
-with Server(Fake(thumbnails=len(sys.argv) > 1).asgi(), beside=beat) as server:
+with Server(Fake(thumbnails=len(sys.argv) > 1).asgi(), background=beat) as server:
     print(server.url, flush=True)
     for line in sys.stdin:
         print(max(gaps), flush=True)

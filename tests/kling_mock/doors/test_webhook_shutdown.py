@@ -68,7 +68,7 @@ def test_a_bug_beside_the_server_is_not_lost() -> None:
         raise ZeroDivisionError
 
     caught: list[object] = []
-    server = Server(Fake().asgi(), beside=broken)
+    server = Server(Fake().asgi(), background=broken)
     hook_before, threading.excepthook = threading.excepthook, lambda args: caught.append(args.exc_type)
     try:
         server.start().stop()
