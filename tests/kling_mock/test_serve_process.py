@@ -8,83 +8,95 @@ import re
 import signal
 import socket
 import subprocess
-import sys
+import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, ClassVar
 
 import httpx
 import pytest
 
 from kling_mock.doors.asgi import INLINE_BYTES
-
-SERVE = (sys.executable, "-m", "kling_mock", "serve", "--port", "0")
-CREATE = "/kling/v1/images/generations"
-BODY = {"subject_image_list": [{"subject_image": "https://example.com/a.png"}] * 2}
-KEY = {"authorization": "Bearer sk-mock"}
-PATIENCE = 20
+from tests.kling_mock.serve_process import BODY, CREATE, KEY, PATIENCE, SERVE, running, wait_for_ready
 
 
-class Process:
-    """A server in a process; `url` is from its ready file."""
+def test_serve_answers_logs_and_stops(tmp_path: Path) -> None:
+    """It prints its address, writes the ready file, answers, logs each request, and exits with status 0."""
+    with running(tmp_path, "--pace", "polls:2", "--seed", "7") as server:
+        assert server.ready["pid"] == server.process.pid
+        assert server.ready["keys"] == ["sk-mock", "sk-mock-*"]
+        assert server.call("GET", "/_mock/health")["status"] == "ok"
+        task_id = server.call("POST", CREATE, BODY)["data"]["task_id"]
+        states = [server.call("GET", f"{CREATE}/{task_id}")["data"]["task_status"] for _ in "ab"]
+        assert states == ["processing", "succeed"]
+        assert server.call("POST", CREATE, BODY, key="sk-mock-another")["code"] == 0
+        assert "invalid token" in server.call("POST", CREATE, BODY, key="sk-real")["error"]["message"]
+        _, out, errors = server.stop(signal.SIGINT)
+    assert errors == ""
+    assert server.url in out.splitlines()[0]
+    assert f"POST {CREATE} 200  submitted  task {task_id}" in out
+    assert f"POST {CREATE} 401  refused by auth.key: invalid token" in out
+    assert "stopped: 2 tasks, 1 of them finished" in out
+    assert "\x1b" not in out  # no colours, since the output is not a terminal
 
-    def __init__(self, folder: Path, *flags: str, stdout: int | IO[Any] | None = subprocess.PIPE) -> None:
-        self.ready = folder / "ready.json"
-        self.process = subprocess.Popen(
-            [*SERVE, "--ready-file", str(self.ready), *flags],
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            # It shows what matters where output is not a terminal.
-            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+
+def test_serve_accepts_settings(tmp_path: Path) -> None:
+    with running(tmp_path, "--quiet", "--keys", "one,two", "--public-url", "https://me") as server:
+        assert server.ready["keys"] == ["one", "two"]
+        assert server.call("POST", CREATE, BODY, key="two")["code"] == 0
+        _, out, _ = server.stop(signal.SIGINT)
+    assert "POST /kling/v1/images/generations 200" not in out
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    statuses: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(self.statuses.pop(0))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_serve_sends_callbacks_and_logs_a_line_for_each_attempt(tmp_path: Path) -> None:
+    """With the result of each. Other hosts are not called; the line names the flag that allows it."""
+    _Receiver.statuses[:] = [204, 500, 200, 503]
+    with (
+        running(tmp_path, "--pace", "instant", "--callback-retries", "0") as server,
+        HTTPServer(("127.0.0.1", 0), _Receiver) as receiver,
+    ):
+        assert server.process.stdout is not None
+        receiving = threading.Thread(target=receiver.serve_forever, args=(0.01,))
+        receiving.start()
+        hook = f"http://127.0.0.1:{receiver.server_port}/hook"
+        signed = f"{hook.replace('//', '//me:word@')}?token=word"
+        task = server.call("POST", CREATE, BODY | {"callback_url": signed})["data"]["task_id"]
+        lines: list[str] = []
+        while len(lines) < 4:
+            line = server.process.stdout.readline()
+            lines += [line[9:].rstrip()] if "  -> " in line else []
+        receiver.shutdown()
+        receiving.join()
+        assert lines == [
+            f"  -> POST {hook} 204  submitted  task {task}",
+            f"  -> POST {hook} 500  processing  task {task}  retry in 0 s",
+            f"  -> POST {hook} 200  succeed  task {task}",
+            f"  -> POST {hook} 503  processing  task {task}  given up",
+        ]
+        other = server.call("POST", CREATE, BODY | {"callback_url": "https://my.example/hook?token=word"})
+        while "my.example" not in (line := server.process.stdout.readline()):
+            pass
+        assert line[9:].startswith(
+            "  -> POST https://my.example/hook not sent  its host is not this machine's own"
         )
-        deadline = time.monotonic() + PATIENCE
-        while not self.ready.exists():
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        self.told = json.loads(self.ready.read_text(encoding="utf-8"))
-        self.url: str = self.told["url"]
-        self.client = httpx.Client(base_url=self.url, headers=KEY, trust_env=False, timeout=PATIENCE)
-
-    def calls(self, count: int) -> None:
-        for _ in range(count):
-            assert self.client.post(CREATE, json=BODY).status_code == 200
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[float, str, str]:
-        """Seconds until the end, standard output, standard error."""
-        self.client.close()
-        began = time.monotonic()
-        self.process.send_signal(how)
-        out, errors = "", ""
-        # Read nothing before the end: output that is not read must not matter.
-        assert self.process.wait(PATIENCE) == 0
-        seconds = time.monotonic() - began
-        if self.process.stdout is not None and not self.process.stdout.closed:
-            out = self.process.stdout.read()
-        assert self.process.stderr is not None
-        errors = self.process.stderr.read()
-        return seconds, out, errors
-
-    def kill(self) -> None:
-        self.client.close()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-
-
-@contextmanager
-def running(folder: Path, *flags: str, **options: Any) -> Generator[Process]:
-    process = Process(folder, *flags, **options)
-    try:
-        yield process
-    finally:
-        process.kill()
+        assert line.endswith(f"--callbacks any sends to it  task {other['data']['task_id']}\n")
+        _, out, errors = server.stop(signal.SIGINT)
+    assert errors == ""
+    assert "word" not in "".join(lines) + line + out
 
 
 @pytest.fixture
@@ -98,12 +110,12 @@ def full() -> Iterator[IO[str]]:
 def test_standard_output_that_is_never_read(tmp_path: Path) -> None:
     """More lines than a pipe holds: all are answered, and SIGTERM ends it."""
     with running(tmp_path) as server:
-        server.calls(1200)
+        server.create(1200)
         seconds, out, errors = server.stop()
         assert seconds < 4  # twice the promise, on a busy machine
         assert "serves" in out
         assert re.fullmatch(r"(kling-mock: \d+ log lines dropped: standard output was not read\n)?", errors)
-        assert not server.ready.exists()
+        assert not server.ready_file.exists()
 
 
 def test_standard_output_whose_reader_has_gone(tmp_path: Path) -> None:
@@ -112,7 +124,7 @@ def test_standard_output_whose_reader_has_gone(tmp_path: Path) -> None:
         assert server.process.stdout is not None
         assert "serves" in server.process.stdout.readline()
         server.process.stdout.close()
-        server.calls(20)
+        server.create(20)
         _, _, errors = server.stop()
         assert "log lines dropped" in errors
         assert "Traceback" not in errors
@@ -120,7 +132,7 @@ def test_standard_output_whose_reader_has_gone(tmp_path: Path) -> None:
 
 def test_a_full_standard_output(tmp_path: Path, full: IO[str]) -> None:
     with running(tmp_path, stdout=full) as server:
-        server.calls(20)
+        server.create(20)
         _, _, errors = server.stop(signal.SIGINT)
         assert "log lines dropped" in errors
         assert "Traceback" not in errors
@@ -131,13 +143,8 @@ def test_a_closed_standard_output(tmp_path: Path) -> None:
     command = " ".join([*SERVE, "--ready-file", str(ready)])
     process = subprocess.Popen(["/bin/sh", "-c", f"exec {command} >&- 2>&-"])
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not ready.exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        url = json.loads(ready.read_text(encoding="utf-8"))["url"]
-        with httpx.Client(base_url=url, headers=KEY, trust_env=False) as client:
+        url = wait_for_ready(process, ready)["url"]
+        with httpx.Client(base_url=url, headers=KEY, verify=False, trust_env=False) as client:
             assert [client.post(CREATE, json=BODY).status_code for _ in range(5)] == [200] * 5
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
@@ -175,7 +182,7 @@ def test_the_log_as_json(tmp_path: Path) -> None:
         rule = refused.headers["x-kling-mock-rule"]
         assert rule.startswith("body.unknown_field; ")
         assert rule.endswith("relax=strict_fields")
-        server.calls(1)
+        server.create(1)
         server.client.get(CREATE, headers={"host": "app.example"})
         _, out, errors = server.stop()
     events = [json.loads(line) for line in out.splitlines()]
@@ -227,9 +234,9 @@ def test_the_ready_file(tmp_path: Path) -> None:
 
 def test_the_ready_file_of_another_server_stays(tmp_path: Path) -> None:
     with running(tmp_path) as server:
-        server.ready.write_text('{"pid": 1}', encoding="utf-8")
+        server.ready_file.write_text('{"pid": 1}', encoding="utf-8")
         server.stop()
-        assert server.ready.exists()
+        assert server.ready_file.exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -14,6 +14,7 @@ from queue import Queue
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 
 from kling_contracts.gateways import COMETAPI
@@ -27,9 +28,11 @@ from kling_mock.http import Request
 from kling_mock.records import AttemptRecord
 from tests.kling_mock.doors.callback_scene import Hook, MakeHook, Scene, Serve
 from tests.kling_mock.doors.http_libraries import WAYS, Way
+from tests.kling_mock.doors.served_fakes import RawServer, serving
 
 Send = Callable[[httpx.Request], httpx.Response]
 Door = Callable[[Fake], AbstractContextManager[Send]]
+Build = Callable[..., httpx.Request]
 
 
 @contextmanager
@@ -104,6 +107,13 @@ def served() -> Iterator[tuple[ASGIApp, str]]:
         yield app, server.url
 
 
+@pytest.fixture
+def raw_server() -> Iterator[RawServer]:
+    """A server of a test's own, for requests in bytes."""
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture(params=[*_DOORS, *_SERVED])
 def door(request: pytest.FixtureRequest) -> Door:
     """Every door in turn."""
@@ -129,6 +139,23 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @pytest.fixture
+def pristine_transports() -> Iterator[None]:
+    """Fails a test after which the transports of httpx and httpx2 have other functions than before."""
+    transports = [(library.HTTPTransport, library.AsyncHTTPTransport) for library in (httpx, httpx2)]
+
+    def functions() -> list[object]:
+        return [
+            function
+            for blocking, asynchronous in transports
+            for function in (vars(blocking)["handle_request"], vars(asynchronous)["handle_async_request"])
+        ]
+
+    before = functions()
+    yield
+    assert functions() == before
+
+
+@pytest.fixture
 def core() -> Door:
     """What doors are compared with: `Fake.handle` itself."""
     return _core
@@ -141,7 +168,7 @@ def good_body() -> bytes:
 
 
 @pytest.fixture
-def post() -> Callable[..., httpx.Request]:
+def post() -> Build:
     """Build a create request: `post(body, *headers, path=...)`."""
 
     def build(
@@ -156,7 +183,7 @@ def post() -> Callable[..., httpx.Request]:
 
 
 @pytest.fixture
-def get() -> Callable[..., httpx.Request]:
+def get() -> Build:
     """Build any request without a body: `get(path, *headers, method=...)`."""
 
     def build(

@@ -14,6 +14,15 @@ import httpx
 import httpx2
 import trio
 
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.image_files import encoded, png
+
+BASE = COMETAPI.base_url
+CREATE = COMETAPI.create_path
+NOT_FOUND = f"{BASE}/nothing"
+ELSEWHERE = "https://elsewhere.test/x"
+KEY = {"authorization": "Bearer sk-one"}
+BODY = {"subject_image_list": [{"subject_image": encoded(png(300, 300))}] * 2}
 # Creating an SSL context takes longer than most tests, and no request leaves the process.
 QUICK: dict[str, Any] = {"verify": False, "trust_env": False}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -101,9 +101,17 @@ def connected(url: str) -> Generator[RawClient]:
         yield RawClient(sock)
 
 
-def wait_for(condition: object, seconds: float = 10) -> None:
+def send_raw(url: str, data: bytes) -> Response:
+    """Send bytes on a new connection, read one response and wait for the end of the connection."""
+    with connected(url) as client:
+        client.send(data)
+        response = client.read()
+        client.rest()
+    return response
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
     """Wait until `condition()` is true."""
-    assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -6,9 +6,7 @@ Paths, codes and texts are typed by hand from the documents; nothing of `contrac
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import jwt
@@ -16,8 +14,8 @@ import pytest
 
 from kling_mock import Fake, ManualClock
 
-Send = Callable[[httpx.Request], httpx.Response]
-Door = Callable[[Fake], AbstractContextManager[Send]]
+if TYPE_CHECKING:
+    from tests.kling_mock.doors.conftest import Door, Send
 
 COMET = "https://api.cometapi.com"
 KLING = "https://api-singapore.klingai.com"

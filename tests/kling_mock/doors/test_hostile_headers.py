@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from kling_mock import Fake, ManualClock
+from tests.kling_mock.doors.hostile import CREATE, a_fake, assert_own_error, in_good
+from tests.kling_mock.doors.raw_client import send_raw
 
-Send = Callable[[httpx.Request], httpx.Response]
-Door = Callable[[Fake], AbstractContextManager[Send]]
+if TYPE_CHECKING:
+    from tests.kling_mock.doors.conftest import Build, Door, Send
 
 
 def fetch(send: Send, good_body: bytes, *headers: tuple[str, str]) -> httpx.Response:
@@ -60,13 +60,79 @@ def test_a_range_of_another_picture_is_ignored(door: Door, good_body: bytes) -> 
     assert (other.status_code, other.content) == (200, whole.content)
 
 
-def talk(url: str, head: bytes, body: bytes = b"") -> tuple[int, bytes]:
-    host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(head + b"\r\n\r\n" + body)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    top, _, content = answer.partition(b"\r\n\r\n")
-    return int(top.split()[1]), content
+ODD_KEYS = {
+    "none": [("x-other", "1")],
+    "empty": [("authorization", "")],
+    "scheme alone": [("authorization", "Bearer")],
+    "another scheme": [("authorization", "Basic c2stZG9vcg==")],
+    "the key alone": [("authorization", "sk-door")],
+    "two keys": [("authorization", "Bearer sk-door"), ("authorization", "Bearer sk-door")],
+    "a good and a bad key": [("authorization", "Bearer sk-door"), ("authorization", "Bearer sk-bad")],
+    "a list of keys": [("authorization", "Bearer sk-door, Bearer sk-door")],
+    "beyond ASCII": [("authorization", "Bearer sk-dóór")],
+    "another header": [("x-api-key", "sk-door")],
+    "a long one": [("authorization", "Bearer " + "k" * 30_000)],
+}
+
+
+@pytest.mark.parametrize("headers", ODD_KEYS.values(), ids=ODD_KEYS)
+def test_odd_authorization_is_a_401(
+    door: Door, post: Build, get: Build, headers: list[tuple[str, str]]
+) -> None:
+    """For creates and for queries; what was sent in place of a key is never kept."""
+    fake = a_fake()
+    encoded = [(name, value.encode("latin-1")) for name, value in headers]
+    with door(fake) as send:
+        for request in (post(in_good(), *encoded), get(f"{CREATE}/1", *encoded)):
+            response = send(request)
+            assert response.status_code == 401
+            assert_own_error(response)
+    assert fake.tasks == ()
+    assert all(name not in {"authorization", "x-api-key"} for call in fake.calls for name, _ in call.headers)
+    fake.check()
+
+
+ODD_HEADERS: dict[str, list[tuple[str, str]]] = {
+    "no content type": [],
+    "another content type": [("content-type", "text/plain")],
+    "a broken content type": [("content-type", ";;;=")],
+    "a charset": [("content-type", "application/json; charset=latin-1")],
+    "the identity encoding": [("content-encoding", "identity")],
+    "what SDKs add": [("x-stainless-lang", "js"), ("sec-fetch-mode", "cors"), ("accept-language", "*")],
+    "a cookie": [("cookie", "a=b")],
+    "an odd accept": [("accept", "text/html;q=2"), ("accept-encoding", "")],
+    "a range": [("range", "bytes=0-3")],
+    "an origin": [("origin", "https://example.invalid")],
+    "x-forwarded-host": [("x-forwarded-host", "evil.invalid")],
+}
+
+
+@pytest.mark.parametrize("headers", ODD_HEADERS.values(), ids=ODD_HEADERS)
+def test_headers_and_query_strings_do_not_matter(
+    door: Door, post: Build, headers: list[tuple[str, str]]
+) -> None:
+    """A create is its body and its key. What is charset or encoding elsewhere is UTF-8 here, always."""
+    fake = a_fake()
+    with door(fake) as send:
+        for query in ("", "?model=x&n=9", "?"):
+            key = ("authorization", "bEARER  sk-door")
+            assert send(post(in_good(), key, *headers, path=f"{CREATE}{query}")).status_code == 200
+    assert [task.request.n for task in fake.tasks] == [1, 1, 1]
+    fake.check()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, identity", "GZIP"])
+def test_an_encoded_body_is_a_415_that_names_the_encoding(door: Door, post: Build, encoding: str) -> None:
+    """Whether the body is encoded or not; after the check of the key."""
+    fake = a_fake()
+    with door(fake) as send:
+        key = ("authorization", "Bearer sk-door")
+        response = send(post(in_good(), key, ("content-encoding", encoding)))
+        assert (response.status_code, encoding in response.json()["message"]) == (415, True)
+        assert_own_error(response)
+        assert send(post(in_good(), ("content-encoding", encoding))).status_code == 401
+    assert fake.tasks == ()
+    fake.check()
 
 
 def test_a_hostile_host_is_refused(good_body: bytes) -> None:
@@ -75,8 +141,8 @@ def test_a_hostile_host_is_refused(good_body: bytes) -> None:
     with fake.serve() as server:
         head = b'POST /kling/v1/images/generations HTTP/1.1\r\nHost: evil"<>\r\nAuthorization: Bearer x'
         length = b"\r\nConnection: close\r\nContent-Length: %d" % len(good_body)
-        status, content = talk(server.url, head + length, good_body)
-        assert (status, content.partition(b":")[0]) == (400, b"Host")
+        refused = send_raw(server.url, head + length + b"\r\n\r\n" + good_body)
+        assert (refused.status, refused.body.partition(b":")[0]) == (400, b"Host")
     assert not fake.tasks
 
 
@@ -87,6 +153,6 @@ def test_a_length_that_nobody_waits_for_is_refused_at_once() -> None:
         head = (
             b"POST /kling/v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999"
         )
-        assert talk(server.url, head + b"\r\nAuthorization: Bearer x", b"{}")[0] == 413
-        assert talk(server.url, head, b"{}")[0] == 401
+        assert send_raw(server.url, head + b"\r\nAuthorization: Bearer x\r\n\r\n{}").status == 413
+        assert send_raw(server.url, head + b"\r\n\r\n{}").status == 401
     assert not fake.tasks

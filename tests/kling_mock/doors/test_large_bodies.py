@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -14,12 +13,12 @@ import pytest
 from kling_contracts.gateways import COMETAPI
 from kling_contracts.image_files import encoded, png
 from kling_contracts.vocabulary import BODY_MAXIMUM
-from kling_mock import Fake, Reply, Request
+from kling_mock import Fake
 from kling_mock.doors.asgi import INLINE_BYTES
+from tests.kling_mock.doors.served_fakes import HeldFake
 
-Send = Callable[[httpx.Request], httpx.Response]
-Door = Callable[[Fake], AbstractContextManager[Send]]
-Build = Callable[..., httpx.Request]
+if TYPE_CHECKING:
+    from tests.kling_mock.doors.conftest import Build, Door
 
 LARGEST_PICTURE = 10 * 1024 * 1024
 FEW = pytest.mark.parametrize("door", ["transport sync", "serve sync"], indirect=True)
@@ -76,24 +75,9 @@ def test_97_mib_are_refused_with_413_and_nothing_is_stored(
     fake.check()
 
 
-class Slow(Fake):
-    """A fake that is busy with each heavy request until it is allowed to go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on = threading.Event()
-        self.threads: list[str] = []
-
-    def handle(self, request: Request) -> Reply:
-        if request.size > INLINE_BYTES:
-            assert self.go_on.wait(30)
-        self.threads.append(threading.current_thread().name)
-        return super().handle(request)
-
-
 def test_heavy_requests_are_answered_beside_the_event_loop(post: Build, get: Build) -> None:
     """While two heavy creates are being worked on, small requests come and go in the loop."""
-    fake = Slow()
+    fake = HeldFake()
     events: list[str] = []
     heavy = b" " * (INLINE_BYTES + 1)
 
@@ -121,7 +105,7 @@ def test_heavy_requests_are_answered_beside_the_event_loop(post: Build, get: Bui
 @pytest.mark.parametrize(("size", "beside"), [(INLINE_BYTES, False), (INLINE_BYTES + 1, True)])
 def test_what_is_heavy_is_decided_by_the_size_of_the_body(post: Build, size: int, *, beside: bool) -> None:
     """256 kB are answered in the loop, a byte more beside it."""
-    fake = Slow()
+    fake = HeldFake()
     fake.go_on.set()
 
     async def main() -> None:
@@ -134,7 +118,7 @@ def test_what_is_heavy_is_decided_by_the_size_of_the_body(post: Build, size: int
 
 def test_pictures_are_drawn_beside_the_event_loop(post: Build, get: Build, good_body: bytes) -> None:
     """Drawing takes longer than answering a poll."""
-    fake = Slow()
+    fake = HeldFake()
     fake.go_on.set()
 
     async def main() -> None:

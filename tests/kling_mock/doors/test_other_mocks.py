@@ -31,11 +31,9 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 from kling_contracts.gateways import COMETAPI
 from kling_mock import INTERCEPTED_HOSTS, Fake, NameRefused
 from kling_mock.doors.asgi import ASGIApp
-from tests.kling_mock.doors.http_libraries import QUICK, WAYS, Way
+from tests.kling_mock.doors.http_libraries import ELSEWHERE, NOT_FOUND, QUICK, WAYS, Way
 
-NOT_FOUND = f"{COMETAPI.base_url}/nothing"
 MINE = "https://mine.test/x"
-ELSEWHERE = "https://elsewhere.test/x"
 HTTPX = [way for way in WAYS.values() if way.library is httpx]
 of_httpx = pytest.mark.parametrize("way", HTTPX, ids=["blocking", "asyncio", "trio"])
 

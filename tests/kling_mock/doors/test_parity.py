@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -14,9 +12,8 @@ import pytest
 from kling_contracts.gateways import COMETAPI, INTERCEPTED_HOSTS
 from kling_mock import Fake, ManualClock
 
-Send = Callable[[httpx.Request], httpx.Response]
-Door = Callable[[Fake], AbstractContextManager[Send]]
-Build = Callable[..., httpx.Request]
+if TYPE_CHECKING:
+    from tests.kling_mock.doors.conftest import Build, Door, Send
 
 CREATE = COMETAPI.create_path
 TAIL = f"{COMETAPI.prefix}/v1/images/multi-image2image"

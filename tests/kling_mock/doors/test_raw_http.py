@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from functools import partial
 
-import httpx
 import pytest
 
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake
 from kling_mock.doors.asgi import ASGIApp
+from tests.kling_mock.doors.raw_client import Response, connected, send_raw
 
-Talk = Callable[..., tuple[int, dict[str, str], bytes]]
+Talk = Callable[[bytes], Response]
 
 CREATE = COMETAPI.create_path.encode()
 HEAD = b"Host: localhost\r\nAuthorization: Bearer sk-raw\r\nConnection: close\r\n"
@@ -29,23 +29,8 @@ def fake(served: tuple[ASGIApp, str]) -> Fake:
 
 @pytest.fixture
 def talk(served: tuple[ASGIApp, str], fake: Fake) -> Talk:
-    """Send bytes and read the answer to its end: status, headers, body; `leave`: say that no more comes."""
-    url = httpx.URL(served[1])
-
-    def send(data: bytes, *, leave: bool = False) -> tuple[int, dict[str, str], bytes]:
-        with closing(socket.create_connection((url.host, url.port or 0), timeout=10)) as connection:
-            connection.sendall(data)
-            if leave:
-                connection.shutdown(socket.SHUT_WR)
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        if not answer:
-            return 0, {}, b""
-        head, _, body = answer.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        return int(first.split()[1]), headers, body
-
-    return send
+    """`send_raw` to the server of the fake."""
+    return partial(send_raw, served[1])
 
 
 NOT_HTTP = {
@@ -117,13 +102,13 @@ def test_a_request_to_become_a_websocket_is_answered_as_what_it_is_otherwise(tal
     assert (status, json.loads(body)["code"]) == (400, "task_not_exist")
 
 
-def test_half_a_body_creates_nothing(talk: Talk, fake: Fake, good_body: bytes) -> None:
+def test_half_a_body_creates_nothing(served: tuple[ASGIApp, str], fake: Fake, good_body: bytes) -> None:
     """The client has announced more than it sent before it left."""
-    status, _, _ = talk(
-        b"POST %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (CREATE, HEAD, len(good_body) + 1, good_body),
-        leave=True,
-    )
-    assert status == 0
+    head = b"POST %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (CREATE, HEAD, len(good_body) + 1)
+    with connected(served[1]) as client:
+        client.send(head + good_body)
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.rest() == b""
     assert fake.tasks == ()
 
 

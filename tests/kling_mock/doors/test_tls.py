@@ -22,6 +22,7 @@ from kling_mock.cli import main
 from kling_mock.doors.server import Server
 from kling_mock.doors.tls import Certificate
 from tests.kling_mock.doors.raw_client import CREATE, KEY, RawClient
+from tests.kling_mock.serve_process import wait_for_ready
 
 HEADERS = {"authorization": "Bearer sk-raw"}
 
@@ -118,11 +119,7 @@ def test_the_command_serves_https(
         env=os.environ | {"PYTHONWARNINGS": ""},
     )
     try:
-        deadline = time.monotonic() + 60
-        while not ready.exists():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for_ready(process, ready)
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
         assert url.startswith("https://")
