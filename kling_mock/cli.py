@@ -169,7 +169,8 @@ def _as_text(default: object) -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     from kling_mock.console import Console
-    from kling_mock.doors.server import bind, serve_until_interrupted, url_of
+    from kling_mock.doors.listening import bind, url_of
+    from kling_mock.doors.server import serve_until_interrupted
     from kling_mock.fake import Fake
     from kling_mock.ready_file import ReadyFile
 

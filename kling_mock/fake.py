@@ -10,8 +10,7 @@ from uuid import uuid4
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
-from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
-from kling_mock.green_threads import require_real_threads
+from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.http import Reply, Request, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
@@ -195,17 +194,16 @@ class Fake(FakeView):
         """
         from kling_mock.doors.server import Server
 
-        require_real_threads()
         return Server(self.asgi(), host, port, background=self.sender().run)
 
-    def sender(self, tell: Tell | None = None) -> CallbackSender:
+    def sender(self, on_attempt: OnAttempt | None = None) -> CallbackSender:
         """The sender of callbacks over HTTP: `run()` is a coroutine for the event loop of a server.
 
-        `tell` is called with each callback and its attempt; with None if the receiver is not called.
+        `on_attempt` is called with each callback and its attempt; with None if the receiver is not called.
         """
         from kling_mock.doors.webhook_sender import CallbackSender
 
-        return CallbackSender(self._dispatcher, self._notifier, tell)
+        return CallbackSender(self._dispatcher, self._notifier, on_attempt)
 
 
 def _draw(result: PictureInfo) -> tuple[bytes, str]:

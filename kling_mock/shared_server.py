@@ -11,7 +11,6 @@ from typing import Self
 from kling_mock.doors.asgi import ASGIApp
 from kling_mock.doors.server import Server
 from kling_mock.fake import Fake
-from kling_mock.green_threads import require_real_threads
 from kling_mock.timing.clock import Clock
 
 # Between tests no other key is valid, so late requests of the previous test get 401.
@@ -31,7 +30,6 @@ class SharedServer:
     """A server that runs for a whole session and serves one fake at a time."""
 
     def __init__(self) -> None:
-        require_real_threads()
         self._app = ASGIApp(Fake(keys=[_UNUSED_KEY]))
         self.server = Server(self._app)
         self._numbers = itertools.count()

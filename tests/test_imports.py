@@ -88,9 +88,10 @@ DOORS = {
         {"httpx", "httpx_interception", "requests", "respx_router", "asgi", "server", "webhook_sender"},
     ),
     "kling_mock.callbacks.receivers": ("lazy", {"webhook_sender"}),
-    "kling_mock.cli": ("lazy", {"server", "tls"}),
+    "kling_mock.cli": ("lazy", {"listening", "server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
-    "kling_mock.doors.server": ("eager", {"connection", "limits", "origins", "tls"}),
+    "kling_mock.doors.server": ("eager", {"connection", "limits", "listening", "tls"}),
+    "kling_mock.doors.listening": ("eager", {"origins"}),
     "kling_mock.doors.connection": (
         "eager",
         {"asgi", "asgi_exchange", "limits", "origins", "request_parser", "responses"},

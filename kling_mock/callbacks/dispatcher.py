@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Receives each callback sent over HTTP and its attempt; None instead of the attempt if the receiver is not
 # called.
-Tell = Callable[[Callback, "AttemptRecord | None"], None]
+OnAttempt = Callable[[Callback, "AttemptRecord | None"], None]
 
 
 class CallbackDispatcher:

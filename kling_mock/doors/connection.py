@@ -16,13 +16,12 @@ from uvicorn.server import ServerState
 from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock.doors.asgi import Answering, App, ASGIApp, address_of, is_heavy
 from kling_mock.doors.asgi_exchange import ASGIExchange, address_in, scope_of
-from kling_mock.doors.limits import Limits
+from kling_mock.doors.limits import Deadlines, Limits
 from kling_mock.doors.origins import is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
 from kling_mock.doors.responses import CONTINUE, reply_bytes
 from kling_mock.http import Reply, Request
 
-NEVER = float("inf")
 TEXT = ("content-type", "text/plain; charset=utf-8")
 
 
@@ -48,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._guarded = guarded
         self._loop = _loop or asyncio.get_running_loop()
+        self._deadlines = Deadlines(limits, self._loop.time)
         self._parser = RequestParser(limits, self._on_head, self._on_expect, self._on_request)
         # Complete requests; the last item may be the refusal of invalid bytes.
         self._queue: deque[Incoming | BadRequest] = deque()
@@ -57,13 +57,10 @@ class Connection(asyncio.Protocol):
         self._ahead = 0
         self._reading = True
         self._writable: asyncio.Future[None] | None = None  # set while writing is paused
-        self._write_deadline = NEVER
-        self._deadline = NEVER
         self._eof = False
         self._stopping = False
         self._closing = False  # the last reply was written
         self._lost = False
-        self._head_began = False
 
     # -- asyncio.Protocol
 
@@ -75,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._tls = info("sslcontext") is not None
         self._server = address_in(info("sockname"))
         self._client = address_in(info("peername"))
-        self._deadline = self._loop.time() + self._limits.keep_alive
+        self._deadlines.idle()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the call of asyncio
         self._state.connections.discard(self)  # pyright: ignore[reportArgumentType] -- as in connection_made
@@ -112,23 +109,24 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._writable is None:
             self._writable = self._loop.create_future()
-            self._write_deadline = self._loop.time() + self._limits.write_seconds
+            self._deadlines.writing_paused()
 
     def resume_writing(self) -> None:
         if self._writable is not None:
             if not self._writable.done():
                 self._writable.set_result(None)
             self._writable = None
-            self._write_deadline = NEVER
+            self._deadlines.writing_resumed()
             self._go_on()
 
     # -- the server
 
     def check(self, now: float) -> None:
         """End the connection if one of its timeouts has passed. `now` is the time of the event loop."""
-        if now >= self._write_deadline or (self._closing and now >= self._deadline):
+        passed = self._deadlines.passed(now)
+        if self._deadlines.write_passed(now) or (self._closing and passed):
             self.transport.abort()
-        elif now >= self._deadline and not self._closing:
+        elif passed:
             if self._parser.in_head and not self._busy and not self._queue:
                 self._queue.append(BadRequest(408, "request header: not complete in time"))
                 self._pump()
@@ -297,7 +295,7 @@ class Connection(asyncio.Protocol):
         if not self._closing:
             self._closing = True
             self._queue.clear()
-            self._deadline = self._loop.time() + self._limits.write_seconds
+            self._deadlines.closing(self._limits.write_seconds)
             self.transport.close()
 
     def _linger(self) -> None:
@@ -306,7 +304,7 @@ class Connection(asyncio.Protocol):
             return
         self._closing = True
         self._queue.clear()
-        self._deadline = self._loop.time() + self._limits.linger_seconds
+        self._deadlines.closing(self._limits.linger_seconds)
         if self._stopping:
             self.transport.close()
             return
@@ -316,7 +314,7 @@ class Connection(asyncio.Protocol):
             self._reading = True
             self.transport.resume_reading()
 
-    # -- reading and its timeouts
+    # -- reading and its deadlines
 
     def _set_reading(self) -> None:
         wanted = self._closing or (
@@ -329,17 +327,12 @@ class Connection(asyncio.Protocol):
             (self.transport.resume_reading if wanted else self.transport.pause_reading)()
 
     def _set_deadline(self, *, received: bool) -> None:
-        """Restart the timeout of the current state. A reply in progress has none."""
-        limits = self._limits
+        """Restart the deadline, after bytes were `received` or a reply was sent."""
         if self._busy or self._queue:
-            self._deadline = NEVER
+            self._deadlines.replying()
         elif self._parser.in_head:
-            # Counted from the first byte: later bytes do not extend it.
-            if not received or not self._head_began:
-                self._deadline = self._loop.time() + limits.header_seconds
-            self._head_began = True
-            return
+            self._deadlines.reading_head(received=received)
+        elif self._parser.head is None:
+            self._deadlines.idle()
         else:
-            seconds = limits.keep_alive if self._parser.head is None else limits.body_seconds
-            self._deadline = self._loop.time() + seconds
-        self._head_began = False
+            self._deadlines.reading_body()

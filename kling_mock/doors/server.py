@@ -6,9 +6,9 @@ The socket is bound before the URL is available.
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
@@ -20,57 +20,15 @@ import uvicorn
 from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock.doors.connection import Connection
 from kling_mock.doors.limits import Limits
-from kling_mock.doors.origins import is_loopback
+from kling_mock.doors.listening import bind, listens_on_loopback, url_of
 from kling_mock.doors.tls import Acceptor, Certificate
 
-BACKLOG: Final = 2048
 STOP_SECONDS: Final = 5
 TICKS_A_SECOND: Final = 10  # of uvicorn's main loop
 DEFAULTS: Final = Limits()
 
 # A coroutine function for a background task: it runs in the event loop of the server until it is cancelled.
 Background = Callable[[], Coroutine[Any, Any, None]]
-
-
-class AddressRefused(OSError):
-    """The socket could not be bound; the message names the reason and a remedy."""
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises AddressRefused."""
-    if not 0 <= port <= 65535:  # the resolver would reduce 70000 to 4464
-        raise AddressRefused(f"port: must be from 0 to 65535, not {port}")
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # Without an explicit protocol, asyncio leaves Nagle's algorithm on, which costs 46 ms per request.
-        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(BACKLOG)
-        except OSError:
-            listening.close()
-            raise
-    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
-        raise AddressRefused(_advice(host, port, error)) from error
-    listening.setblocking(False)
-    return listening
-
-
-def _advice(host: str, port: int, error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use: stop its server, or choose another (0: any free one)"
-    if number == errno.EACCES:
-        return f"port {port} needs more rights than you have: use one from 1024 on"
-    return f"cannot listen on {host!r}, port {port}: {error}"
-
-
-def url_of(listening: socket.socket, scheme: str = "http") -> str:
-    host, port = listening.getsockname()[:2]
-    # Clients cannot connect to the address of all interfaces: replace it with loopback.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host) or str(host)  # noqa: S104 -- nothing is bound here
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def uvicorn_config(
@@ -185,10 +143,6 @@ class _Lifecycle(uvicorn.Server):
             task.result()
 
 
-def _guarded(listening: socket.socket) -> bool:
-    return is_loopback(str(listening.getsockname()[0]))
-
-
 def serve_until_interrupted(
     app: Callable[..., Any],
     listening: socket.socket,
@@ -200,7 +154,7 @@ def serve_until_interrupted(
     """Serve in this (the main) thread until Ctrl-C or SIGTERM; `on_ready` is called once it answers."""
     # uvicorn stops on either and then raises the signal again for the handlers that were set before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = uvicorn_config(app, guarded=_guarded(listening))
+    config = uvicorn_config(app, guarded=listens_on_loopback(listening))
     server = _Lifecycle(config, on_ready, background, certificate=certificate)
     try:
         server.run([listening])
@@ -210,8 +164,28 @@ def serve_until_interrupted(
         listening.close()
 
 
+def _require_real_threads() -> None:
+    """Raise RuntimeError if threads have been replaced by green ones of gevent or eventlet."""
+    gevent: Any = sys.modules.get("gevent.monkey")
+    eventlet: Any = sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        library = "gevent"
+    elif eventlet is not None and eventlet.is_monkey_patched("thread"):
+        library = "eventlet"
+    else:
+        return
+    raise RuntimeError(
+        f"a server in a thread needs real threads, and {library} has replaced them (monkey patching). Use "
+        "the fixture kling (or Fake().intercept()), which needs none, or `kling-mock serve` in a process of "
+        "its own."
+    )
+
+
 class Server:
-    """A server in a thread: a context manager, or `start()` and `stop()`."""
+    """A server in a thread: a context manager, or `start()` and `stop()`.
+
+    Raises RuntimeError under gevent and eventlet, where it would hang.
+    """
 
     def __init__(  # noqa: PLR0913 -- the options are keyword-only
         self,
@@ -223,6 +197,7 @@ class Server:
         limits: Limits = DEFAULTS,
         certificate: Certificate | None = None,
     ) -> None:
+        _require_real_threads()
         self._app = app
         self._first = background
         self._host = host
@@ -249,7 +224,7 @@ class Server:
         listening = bind(self._host, self._port)
         self._url = url_of(listening, "http" if self._certificate is None else "https")
         ready = threading.Event()
-        config = uvicorn_config(self._app, guarded=_guarded(listening), limits=self._limits)
+        config = uvicorn_config(self._app, guarded=listens_on_loopback(listening), limits=self._limits)
         server = _Lifecycle(config, ready.set, self._first, self._limits, self._certificate)
         problems: list[BaseException] = []
 

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from kling_contracts.redaction import hide_in_urls
 from kling_mock import __version__
-from kling_mock.callbacks.dispatcher import CallbackDispatcher, Tell
+from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.callbacks.policy import ANSWER_SECONDS
 from kling_mock.callbacks.queue import PendingDelivery
@@ -111,10 +111,12 @@ def _target(url: str) -> str:
 class CallbackSender:
     """Sends due callbacks and sleeps until the next due time. `run()` ends when it is cancelled."""
 
-    def __init__(self, dispatcher: CallbackDispatcher, watch: ChangeNotifier, tell: Tell | None) -> None:
+    def __init__(
+        self, dispatcher: CallbackDispatcher, notifier: ChangeNotifier, on_attempt: OnAttempt | None
+    ) -> None:
         self._dispatcher = dispatcher
-        self._notifier = watch
-        self._tell = tell
+        self._notifier = notifier
+        self._on_attempt = on_attempt
 
     async def run(self) -> None:
         """Send until cancelled. Attempts in progress then count as not made."""
@@ -134,8 +136,8 @@ class CallbackSender:
                     while (delivery := self._dispatcher.take()) is not None:
                         if delivery.callback.refused is None:
                             flights.create_task(self._deliver(delivery, post, wake))
-                        elif self._tell is not None:
-                            self._tell(delivery.callback, None)
+                        elif self._on_attempt is not None:
+                            self._on_attempt(delivery.callback, None)
                     await self._sleep(changed)
         finally:
             self._dispatcher.leave(wake)
@@ -159,8 +161,8 @@ class CallbackSender:
         finally:
             if attempt is None:
                 self._dispatcher.put_back(delivery)
-        if attempt is not None and self._tell is not None:
-            self._tell(delivery.callback, attempt)
+        if attempt is not None and self._on_attempt is not None:
+            self._on_attempt(delivery.callback, attempt)
         wake()
         self._notifier.notify()
 

@@ -21,10 +21,10 @@ class Inbox:
 
     def __init__(self, *answers: int | Exception | None) -> None:
         self.answers = list(answers)
-        self.came: list[Callback] = []
+        self.received: list[Callback] = []
 
     def __call__(self, callback: Callback) -> int | None:
-        self.came.append(callback)
+        self.received.append(callback)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
             raise answer
@@ -32,7 +32,7 @@ class Inbox:
 
     @property
     def statuses(self) -> list[str]:
-        return [callback.status.value for callback in self.came]
+        return [callback.status.value for callback in self.received]
 
 
 def due(caller: Caller) -> list[tuple[str, float]]:
@@ -82,7 +82,7 @@ def test_without_a_callback_url_there_is_no_callback(url: str | None, start: Sta
     caller.fake.callbacks.deliver_to(inbox)
     caller.create(callback_url=url)
     caller.create()
-    assert (len(caller.fake.callbacks), inbox.came) == (0, [])
+    assert (len(caller.fake.callbacks), inbox.received) == (0, [])
 
 
 @pytest.mark.parametrize("failure", [None, "no such luck"])
@@ -91,13 +91,13 @@ def test_the_body_equals_the_reply_to_a_query_at_that_instant(failure: str | Non
     if failure:
         caller.fake.next.fails(failure)
     task_id = caller.create(callback_url=HOOK, external_task_id="mine", n=3)["task_id"]
-    told = []
+    queried = []
     for step in (0, 2, 3):
         caller.clock.advance(step)
-        told.append(caller.query(task_id))
+        queried.append(caller.query(task_id))
     callbacks = caller.fake.callbacks
-    assert [callback.body for callback in callbacks] == told
-    assert [json.loads(callback.content) for callback in callbacks] == told
+    assert [callback.body for callback in callbacks] == queried
+    assert [json.loads(callback.content) for callback in callbacks] == queried
     assert {callback.headers["content-type"] for callback in callbacks} == {"application/json; charset=utf-8"}
     assert {callback.url for callback in callbacks} == {HOOK}
     assert {callback.task_id for callback in callbacks} == {task_id}
@@ -112,7 +112,7 @@ def test_callbacks_of_several_tasks_are_in_order_of_their_due_time(start: Start)
     caller.clock.advance(10)
     caller.fake.callbacks.deliver_to(inbox)
     expected = [(first, 0), (second, 1), (first, 2), (second, 3), (first, 5), (second, 6)]
-    assert [(callback.task_id, callback.due - BORN) for callback in inbox.came] == expected
+    assert [(callback.task_id, callback.due - BORN) for callback in inbox.received] == expected
     assert [(callback.task_id, callback.due - BORN) for callback in caller.fake.callbacks] == expected
 
 
@@ -131,7 +131,7 @@ def test_they_are_delivered_after_each_request_advance_and_ended_task(start: Sta
     assert inbox.statuses == ["submitted", "processing", "succeed"]
     caller.clock.advance(days=1)
     caller.query(task.id)
-    assert len(inbox.came) == 3
+    assert len(inbox.received) == 3
 
 
 @pytest.mark.parametrize("answer", [None, 200, 201, 204, 299])
@@ -141,7 +141,7 @@ def test_a_status_below_300_or_none_is_a_delivery(answer: int | None, start: Sta
     caller.fake.callbacks.deliver_to(inbox)
     caller.create(callback_url=HOOK)
     caller.clock.advance(days=1)
-    assert len(inbox.came) == 1
+    assert len(inbox.received) == 1
     callback = caller.fake.callbacks[0]
     assert callback.delivered
     assert [(each.status, each.error) for each in callback.attempts] == [(answer or 200, None)]
@@ -155,10 +155,10 @@ def test_another_status_is_a_failed_attempt_and_is_repeated(answer: int, start: 
     caller.fake.callbacks.deliver_to(inbox)
     caller.create(callback_url=HOOK)
     caller.clock.advance(9.5)
-    assert len(inbox.came) == 1
+    assert len(inbox.received) == 1
     caller.clock.advance(0.5)
     caller.clock.advance(60)
-    assert [len(callback.attempts) for callback in inbox.came] == [0, 1, 2]
+    assert [len(callback.attempts) for callback in inbox.received] == [0, 1, 2]
     attempts = caller.fake.callbacks[0].attempts
     error = f"the receiver answered {answer}"
     assert [(each.number, each.at - BORN, each.status, each.error) for each in attempts] == [
@@ -328,7 +328,7 @@ def test_callbacks_end_with_the_retention_of_their_task(caller: Caller) -> None:
     caller.create(callback_url=HOOK)
     caller.clock.advance(days=30)
     caller.fake.callbacks.deliver_to(inbox)
-    assert (len(caller.fake.callbacks), inbox.came) == (0, [])
+    assert (len(caller.fake.callbacks), inbox.received) == (0, [])
 
 
 def test_non_ascii_text_is_sent_as_utf8(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""A fake that sends callbacks, and the receivers it sends them to: real ones, on this machine."""
+"""A served fake that sends callbacks over HTTP, and receivers on this machine."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from kling_mock.callbacks.model import Callback
 from kling_mock.doors.server import Server
 from kling_mock.records import AttemptRecord
 
-# Far longer than anything here takes: who waits in vain for so long has not been woken.
+# A deadline in seconds, far longer than any wait of these tests: reaching it means that no event arrived.
 LONG = 30
 KEY = "sk-mock-secret-0123456789"
 
 
-class Came(NamedTuple):
+class ReceivedRequest(NamedTuple):
     path: str
     headers: dict[str, str]
     content: bytes
@@ -38,9 +38,10 @@ class Came(NamedTuple):
 
 
 class Hook(ThreadingHTTPServer):
-    """A receiver: keeps what comes, answers from a list (a status, with headers if need be), then with 200.
+    """A receiver that keeps its requests.
 
-    While `closed` is set, whoever calls waits for `open()`.
+    It answers from a list of statuses, or pairs of status and headers, then 200; while `gate` is cleared,
+    not at all.
     """
 
     daemon_threads = False
@@ -49,7 +50,7 @@ class Hook(ThreadingHTTPServer):
     def __init__(self, *answers: int | tuple[int, dict[str, str]], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers = list(answers)
-        self.came: Queue[Came] = Queue()
+        self.received: Queue[ReceivedRequest] = Queue()
         self.gate = threading.Event()
         self.gate.set()
         self.hung_up = threading.Semaphore(0)
@@ -57,14 +58,14 @@ class Hook(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
         self._thread.start()
 
-    def next(self) -> Came:
-        return self.came.get(timeout=LONG)
+    def next(self) -> ReceivedRequest:
+        return self.received.get(timeout=LONG)
 
     def statuses(self, count: int) -> list[str]:
         return [self.next().status for _ in range(count)]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever hangs up is meant to."""
+        """Log nothing: tests close connections on purpose."""
 
     def stop(self) -> None:
         self.gate.set()
@@ -79,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["content-length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.came.put(Came(self.path, headers, content))
+        self.server.received.put(ReceivedRequest(self.path, headers, content))
         if not self.server.gate.is_set() and not self.server.gate.wait(LONG):
             return
         answer = self.server.answers.pop(0) if self.server.answers else 200
@@ -98,14 +99,14 @@ MakeHook = Callable[..., Hook]
 
 
 class Scene:
-    """A fake that is served, on a clock that stands still, and somebody who calls it."""
+    """A served fake on a clock that stands still, and a client of it. `reported` has each attempt."""
 
     def __init__(
-        self, server: Server, fake: Fake, told: Queue[tuple[Callback, AttemptRecord | None]]
+        self, server: Server, fake: Fake, reported: Queue[tuple[Callback, AttemptRecord | None]]
     ) -> None:
         self.server = server
         self.fake = fake
-        self.told = told
+        self.reported = reported
         self._client = httpx.Client(verify=False, trust_env=False, headers={"authorization": f"Bearer {KEY}"})
 
     def create(self, url: str | None, **fields: object) -> str:
@@ -119,12 +120,12 @@ class Scene:
         return data
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for what is told of each attempt."""
+        """Wait until `holds()` is true; it is evaluated after each change."""
         self.fake._notifier.wait(holds, LONG)
         assert holds(), repr(self.fake.callbacks)
 
     def attempts(self, count: int, position: int = 0) -> tuple[AttemptRecord, ...]:
-        """The attempts at one callback of the only task, once there are so many."""
+        """The attempts at one callback of the only task, once there are at least `count`."""
         self.until(lambda: len(self.fake.callbacks[position].attempts) >= count)
         return self.fake.callbacks[position].attempts
 

@@ -37,7 +37,7 @@ Build = Callable[..., httpx.Request]
 
 @contextmanager
 def _core(fake: Fake) -> Generator[Send]:
-    """No door at all: what every door's answers are compared with."""
+    """Without a transport: the reference for the responses of every transport."""
 
     def send(request: httpx.Request) -> httpx.Response:
         path, _, query = request.url.raw_path.decode().partition("?")
@@ -157,7 +157,7 @@ def pristine_transports() -> Iterator[None]:
 
 @pytest.fixture
 def core() -> Door:
-    """What doors are compared with: `Fake.handle` itself."""
+    """`Fake.handle` itself, the reference for the responses of every transport."""
     return _core
 
 
@@ -220,9 +220,9 @@ def serve() -> Iterator[Serve]:
 
     def start(clock: Clock | None = None, **switches: Any) -> Scene:
         fake = Fake(clock=clock or ManualClock(), **switches)
-        told: Queue[tuple[Callback, AttemptRecord | None]] = Queue()
-        sender = fake.sender(lambda callback, attempt: told.put((callback, attempt)))
-        scenes.append(Scene(Server(fake.asgi(), background=sender.run).start(), fake, told))
+        reported: Queue[tuple[Callback, AttemptRecord | None]] = Queue()
+        sender = fake.sender(lambda callback, attempt: reported.put((callback, attempt)))
+        scenes.append(Scene(Server(fake.asgi(), background=sender.run).start(), fake, reported))
         return scenes[-1]
 
     yield start
@@ -230,4 +230,4 @@ def serve() -> Iterator[Serve]:
         scene.close()
         scene.server.stop()
         scene.fake.check()
-    gc.collect()  # what was left open warns now, and warnings are errors
+    gc.collect()  # unclosed resources warn here, and warnings are errors

@@ -11,10 +11,10 @@ CREATE = COMETAPI.create_path
 
 
 def in_good(**members: str) -> bytes:
-    """A body that is right but for members that are given as the JSON they are spelled in."""
+    """A valid body, with members added or replaced; each value is JSON text."""
     subjects = '[{"subject_image": "https://h/a.png"}, {"subject_image": "https://h/b.png"}]'
-    spelled = {"subject_image_list": subjects, **members}
-    return ("{" + ", ".join(f'"{name}": {value}' for name, value in spelled.items()) + "}").encode()
+    members = {"subject_image_list": subjects, **members}
+    return ("{" + ", ".join(f'"{name}": {value}' for name, value in members.items()) + "}").encode()
 
 
 def a_fake() -> Fake:
@@ -22,7 +22,7 @@ def a_fake() -> Fake:
 
 
 def assert_own_error(response: httpx.Response) -> None:
-    """One of the three shapes that the service's errors have, and the header that says which rule it was."""
+    """Check for one of the three shapes of the service's errors, and for the header that names the rule."""
     assert 400 <= response.status_code < 500
     assert response.headers["content-type"] == "application/json"
     assert response.headers["x-kling-mock-rule"]

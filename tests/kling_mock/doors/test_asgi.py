@@ -1,4 +1,4 @@
-"""The ASGI door, spoken to without any server or client in between."""
+"""The ASGI application, called directly: no server or client in between."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def scope(path: str = CREATE, method: str = "POST", **parts: Any) -> dict[str, A
 
 
 class Wire:
-    """What a server would hand to the app, and what the app sent."""
+    """The messages that a server would pass to the application, and those that it sent."""
 
     def __init__(self, messages: Iterable[Message], *, broken: bool = False) -> None:
         self._messages = iter(messages)
@@ -117,7 +117,7 @@ def test_head_keeps_the_length_and_not_the_body(good_body: bytes) -> None:
 
 @pytest.mark.parametrize("left", [b"", b'{"subject'])
 def test_a_client_that_leaves_before_the_end_of_its_body_creates_nothing(left: bytes) -> None:
-    """Nobody is there to be answered."""
+    """And sends no response."""
     fake = Fake()
     messages: list[Message] = [
         {"type": "http.request", "body": left, "more_body": True},
@@ -150,7 +150,7 @@ def test_a_body_over_the_cap_is_read_to_its_end_and_refused() -> None:
 
 
 def test_a_body_without_end_is_not_read_for_ever() -> None:
-    """A few times the cap, then the answer comes whatever else is on its way."""
+    """The response is sent after a few times the cap, even if more data follows."""
     fake = Fake(body_cap=1000)
     endless = ({"type": "http.request", "body": b"x" * 500, "more_body": True} for _ in range(10**6))
     wire = run(fake.asgi(), scope(), endless)

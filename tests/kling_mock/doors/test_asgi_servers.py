@@ -18,7 +18,7 @@ from hypercorn.config import Config
 
 from kling_mock import Fake
 from kling_mock.doors.asgi import INLINE_BYTES
-from kling_mock.doors.server import bind
+from kling_mock.doors.listening import bind
 from tests.kling_mock.doors.raw_client import CREATE
 
 KEY = {"authorization": "Bearer sk-asgi"}
@@ -147,9 +147,9 @@ def test_under_hypercorn(
         assert json.loads(created.content)["code"] == 0
         assert fake.task.images[0].startswith(f"{url}{root}/bs2/")
         assert client.get(fake.task.images[0]).content.startswith(b"\x89PNG")
-        assert client.get(f"{root}{CREATE}/nobody?x=1").status_code == 400
+        assert client.get(f"{root}{CREATE}/unknown?x=1").status_code == 400
     stop.set()
     serving.join(20)
     assert not serving.is_alive()
-    assert [call.path for call in fake.calls][-1] == f"{CREATE}/nobody"
+    assert [call.path for call in fake.calls][-1] == f"{CREATE}/unknown"
     fake.check()

@@ -1,4 +1,4 @@
-"""What a door must not cost: no SSL context, no socket, no thread, nothing that is not needed."""
+"""Transports are cheap: no SSL context, socket, thread or import that is not needed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kling_mock import Fake
 
 
 @pytest.fixture
-def _dear(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes 30 ms, or a port, fails."""
+def _expensive_calls_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes expensive calls fail: those that take 30 ms, a port or a thread."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("this is dear, and not needed here")
+        raise AssertionError("an expensive call that is not needed here")
 
     monkeypatch.setattr(ssl, "create_default_context", refuse)
     monkeypatch.setattr(ssl, "SSLContext", refuse)
@@ -30,7 +30,7 @@ def _dear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
-@pytest.mark.usefixtures("_dear")
+@pytest.mark.usefixtures("_expensive_calls_fail")
 def test_making_a_fake_and_its_doors_costs_no_tls_no_socket_and_no_thread(
     post: Callable[..., httpx.Request], good_body: bytes
 ) -> None:
@@ -57,6 +57,6 @@ print(sorted(heavy & set(sys.modules)))
 
 
 def test_in_process_doors_load_no_server_and_no_picture_library() -> None:
-    """Each door imports what it is named after."""
+    """Each transport imports only the library that it is named after."""
     run = subprocess.run([sys.executable, "-c", IN_PROCESS], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -95,7 +95,7 @@ DENIED = {
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize(("bearer", "code", "text"), DENIED.values(), ids=DENIED)
 def test_every_bad_key(door: Door, bearer: Any, code: int, text: str) -> None:
-    """Kling tells 1000 to 1004 apart; CometAPI says the same to all of them. Nothing is created."""
+    """Kling distinguishes 1000 to 1004; CometAPI has one response for all. Nothing is created."""
     given = f"Bearer {bearer()}" if callable(bearer) else bearer
     headers = {} if given is None else {"authorization": given}
     ours = fake()
@@ -149,7 +149,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("offer", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_code_of_the_table(door: Door, offer: tuple[str, str, object]) -> None:
-    """A scripted refusal has the code's HTTP status, whatever the gateway and operation."""
+    """A scripted refusal has the code's HTTP status, at every gateway and operation."""
     host, path, body = offer
     ours = fake()
     with door(ours) as send:
@@ -270,7 +270,7 @@ def test_cometapi_does_not_list(door: Door) -> None:
 
 
 def test_account_costs(door: Door) -> None:
-    """What real clients ask to see if a key is good: 200 for one that is, and the balance if there is one."""
+    """Real clients call it to check a key: 200 for a valid key, with the balance if there is one."""
     with door(fake(balance=100)) as send:
         call(send, "POST", KLING + KLING_CREATE, {**BODY, "n": 2})
         for url in (f"{KLING}/account/costs?start_time=1&end_time=2", f"{COMET}/kling/account/costs"):
@@ -315,7 +315,7 @@ def test_text_to_image_on_cometapi_is_a_switch(door: Door) -> None:
 
 
 def test_each_host_is_one_gateway() -> None:
-    """In process the host decides: what is under another gateway's prefix is not there."""
+    """In process the host decides: paths under another gateway's prefix do not exist."""
     ours = fake()
     with httpx.Client(transport=ours.transport()) as client:
         for url, shape in (

@@ -1,4 +1,4 @@
-"""Hostile and odd headers, through every door: never a 500, and nothing of them in what others read."""
+"""Hostile and odd headers, through every transport: never a 500, and never repeated to others."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ ODD_KEYS = {
 def test_odd_authorization_is_a_401(
     door: Door, post: Build, get: Build, headers: list[tuple[str, str]]
 ) -> None:
-    """For creates and for queries; what was sent in place of a key is never kept."""
+    """For creates and for queries; the value sent in place of a key is never kept."""
     fake = a_fake()
     encoded = [(name, value.encode("latin-1")) for name, value in headers]
     with door(fake) as send:
@@ -111,7 +111,7 @@ ODD_HEADERS: dict[str, list[tuple[str, str]]] = {
 def test_headers_and_query_strings_do_not_matter(
     door: Door, post: Build, headers: list[tuple[str, str]]
 ) -> None:
-    """A create is its body and its key. What is charset or encoding elsewhere is UTF-8 here, always."""
+    """A create is its body and its key. The body is UTF-8, regardless of a charset or encoding."""
     fake = a_fake()
     with door(fake) as send:
         for query in ("", "?model=x&n=9", "?"):

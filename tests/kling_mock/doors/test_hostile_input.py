@@ -73,7 +73,7 @@ ACCEPTED = {
 }
 
 
-# What a transport could treat in its own way: no bytes, odd bytes, many bytes. The rest is up to the core.
+# Bodies that transports could treat differently: no bytes, odd bytes, many bytes.
 SAMPLE = (
     *("nothing", "blanks", "deep", "invalid UTF-8", "byte order mark", "NUL", "a million subjects"),
     *("gzip that was never announced", "multipart"),
@@ -149,7 +149,7 @@ ODD_PATHS = [
 def test_an_unknown_path_is_a_404_in_the_services_shape(
     door: Door, post: Build, get: Build, path: str
 ) -> None:
-    """Nothing is guessed, decoded or redirected: what is not a route is none."""
+    """No path is guessed, decoded or redirected."""
     fake = a_fake()
     with door(fake) as send:
         for request in (get(path), post(in_good(), path=path)):
@@ -181,7 +181,7 @@ ODD_IDS = [
 
 @pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: odd[:20])
 def test_an_odd_id_is_a_task_that_does_not_exist(door: Door, get: Build, odd: str) -> None:
-    """Whatever bytes it is made of; a query string changes nothing."""
+    """For all bytes in it; a query string changes nothing."""
     fake = a_fake()
     with door(fake) as send:
         for request in (get(f"{CREATE}/{odd}"), get(f"{CREATE}/{odd}?task_id=1&%ff=%00&&")):

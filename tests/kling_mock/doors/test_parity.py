@@ -112,7 +112,7 @@ def test_one_script_gives_the_same_answers_through_every_door(
     for (request, wanted), (_, response) in zip(expected, came, strict=True):
         bodiless = request.method == "HEAD"
         if bodiless:
-            # The core leaves it to the doors to keep the body back, and to tell its length all the same.
+            # Transports omit the body, and keep its length.
             assert response.content == b""
             assert response.headers["content-length"] == str(len(wanted.content))
             wanted = httpx.Response(wanted.status_code, headers=wanted.headers)  # noqa: PLW2901
@@ -155,7 +155,7 @@ def test_result_urls_lead_back_through_the_door_they_came_from(
 def test_a_bug_of_ours_is_a_500_and_raised_by_check_with_its_traceback(
     door: Door, post: Build, good_body: bytes
 ) -> None:
-    """A door gets a reply whatever happens, and the test still learns of it."""
+    """The transport gets a reply, and the test gets the exception."""
 
     class Broken(Fake):
         def _answer(self, request: object) -> Any:
@@ -166,9 +166,9 @@ def test_a_bug_of_ours_is_a_500_and_raised_by_check_with_its_traceback(
         response = send(post(good_body))
     assert response.status_code == 500
     assert response.json()["code"] == 5000
-    with pytest.raises(ExceptionGroup) as told:
+    with pytest.raises(ExceptionGroup) as raised:
         fake.check()
-    (bug,) = told.value.exceptions
+    (bug,) = raised.value.exceptions
     assert isinstance(bug, ZeroDivisionError)
     assert bug.__traceback__ is not None
-    fake.check()  # told once
+    fake.check()  # each is raised once

@@ -1,4 +1,4 @@
-"""What no HTTP library would send, written to the socket by hand."""
+"""Requests that no HTTP library would send, written to the socket as bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def talk(served: tuple[ASGIApp, str], fake: Fake) -> Talk:
 
 NOT_HTTP = {
     "garbage": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "a method of nobody's": b"FOO %b HTTP/1.1\r\n%b\r\n" % (CREATE, HEAD),
+    "an unknown method": b"FOO %b HTTP/1.1\r\n%b\r\n" % (CREATE, HEAD),
     "a method in lower case": b"get %b HTTP/1.1\r\n%b\r\n" % (CREATE, HEAD),
     "CONNECT": b"CONNECT api.cometapi.com:443 HTTP/1.1\r\n%b\r\n" % HEAD,
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -53,8 +53,8 @@ NOT_HTTP = {
 
 
 @pytest.mark.parametrize("data", NOT_HTTP.values(), ids=NOT_HTTP)
-def test_what_is_no_http_is_refused_below_the_service(talk: Talk, fake: Fake, data: bytes) -> None:
-    """400 by the web server, as in front of the real one; the fake never hears of it."""
+def test_invalid_http_is_refused_below_the_service(talk: Talk, fake: Fake, data: bytes) -> None:
+    """400 by the web server, as in front of the real service; it never reaches the fake."""
     status, _, _ = talk(data)
     assert status == 400
     assert fake.tasks == ()

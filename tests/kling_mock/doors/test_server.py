@@ -1,4 +1,4 @@
-"""The socket door: starting, stopping, what is refused, and what makes it fast."""
+"""The socket server: starting, stopping, and options for speed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import uvicorn
 
 from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock import Fake
-from kling_mock.doors.server import AddressRefused, Server, bind, url_of, uvicorn_config
+from kling_mock.doors.listening import bind
+from kling_mock.doors.server import Server, uvicorn_config
 
 HEALTH = "/_mock/health"
 
@@ -33,7 +34,7 @@ def client() -> Iterator[httpx.Client]:
 
 
 def test_it_answers_from_the_moment_it_has_a_url(client: httpx.Client) -> None:
-    """Bound first, told afterwards; gone when the block is left."""
+    """It is bound before it has a URL, and closed when the block is left."""
     server = Fake().serve()
     with pytest.raises(RuntimeError, match="not started"):
         _ = server.url
@@ -85,87 +86,6 @@ def test_two_servers_are_two_worlds(client: httpx.Client, good_body: bytes) -> N
     assert (len(first.tasks), len(second.tasks)) == (1, 0)
 
 
-def test_a_port_in_use_is_explained() -> None:
-    with closing(bind("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(AddressRefused) as refused:
-            Fake().serve(port=port).start()
-    message = str(refused.value)
-    assert f"port {port} on 127.0.0.1 is in use" in message
-    assert "choose another (0: any free one)" in message
-    assert isinstance(refused.value, OSError)
-
-
-@pytest.mark.parametrize("port", [-1, 65536, 70000, 10**20])
-def test_a_number_that_is_no_port_is_refused(port: int) -> None:
-    """A resolver would take 70000 for 4464."""
-    with pytest.raises(AddressRefused, match=f"^port: must be from 0 to 65535, not {port}$"):
-        bind("127.0.0.1", port)
-
-
-def test_a_port_that_needs_more_rights_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who runs tests may have these rights, so the system's answer is given here."""
-
-    class Forbidding(socket.socket):
-        def bind(self, address: object, /) -> None:
-            raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(socket, "socket", Forbidding)
-    with pytest.raises(AddressRefused, match="port 80 needs more rights than you have: use one from 1024 on"):
-        bind("127.0.0.1", 80)
-
-
-@pytest.mark.parametrize("host", ["", "a" * 64, "a..b", "a\0b", "no.such.host"])
-def test_a_host_that_is_none_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the host and the reason; nobody is asked over a network here."""
-    real = socket.getaddrinfo
-
-    def offline(name: str, *args: object, **kwargs: object) -> object:
-        if name == "no.such.host":
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return real(name, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(socket, "getaddrinfo", offline)
-    with pytest.raises(AddressRefused) as refused:
-        bind(host, 0)
-    assert str(refused.value).startswith(f"cannot listen on {host!r}, port 0: ")
-
-
-def test_an_address_of_another_machine_is_refused() -> None:
-    """192.0.2.1 is reserved for documentation: nobody has it."""
-    with pytest.raises(AddressRefused, match=r"cannot listen on '192\.0\.2\.1', port 0: "):
-        bind("192.0.2.1", 0)
-
-
-def _has_ipv6() -> bool:
-    try:
-        with closing(bind("::1", 0)):
-            return True
-    except AddressRefused:
-        return False
-
-
-@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
-def test_ipv6_addresses_are_served(client: httpx.Client, good_body: bytes) -> None:
-    """In brackets, in the URL of the server and in result URLs."""
-    fake = Fake(pace="instant")
-    with fake.serve("::1") as server:
-        assert server.url.startswith("http://[::1]:")
-        response = client.post(
-            f"{server.url}/kling/v1/images/generations",
-            headers={"authorization": "Bearer k"},
-            content=good_body,
-        )
-        assert response.status_code == 200
-        assert fake.task.images[0].startswith(f"{server.url}/bs2/")
-        assert client.get(fake.task.images[0]).content.startswith(b"\x89PNG")
-
-
-def test_every_interface_is_named_by_one_that_a_client_can_use() -> None:
-    with closing(bind("0.0.0.0", 0)) as listening:
-        assert url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_nagles_algorithm_is_off_on_accepted_connections(
     loop: str, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
@@ -195,7 +115,7 @@ def test_connections_are_kept(client: httpx.Client) -> None:
 
 
 def test_an_idle_connection_does_not_hold_up_stopping() -> None:
-    """Whoever still has one learns that it is closed."""
+    """Its client sees the end of the connection."""
     server = Fake().serve().start()
     connection = http.client.HTTPConnection("127.0.0.1", _port(server.url), timeout=10)
     with closing(connection):
@@ -232,16 +152,16 @@ def test_twenty_threads_at_once(client: httpx.Client, good_body: bytes) -> None:
 
 
 def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the thread that wanted it, not in one that nobody looks at."""
+    """In the thread that starts it, not in the thread of the server."""
 
     async def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(uvicorn.Server, "startup", fail)
     server = Fake().serve()
-    with pytest.raises(RuntimeError, match="could not be started") as told:
+    with pytest.raises(RuntimeError, match="could not be started") as raised:
         server.start()
-    assert isinstance(told.value.__cause__, ZeroDivisionError)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
     with pytest.raises(RuntimeError, match="not started"):
         _ = server.url
 

@@ -1,4 +1,4 @@
-"""No request stalls others for more than 100 ms, whatever its body is."""
+"""No request stalls others for more than 100 ms, with any body."""
 
 from __future__ import annotations
 

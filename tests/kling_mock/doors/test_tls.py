@@ -54,7 +54,7 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     if request.param == "asyncio":
         monkeypatch.setitem(sys.modules, "uvloop", None)
     yield
-    gc.collect()  # what was left open warns now, and warnings are errors
+    gc.collect()  # unclosed resources warn here, and warnings are errors
 
 
 @pytest.mark.usefixtures("loop")

@@ -48,12 +48,12 @@ def test_the_request_is_that_of_a_server(start: Start, hook: MakeHook) -> None:
     inbox, caller = hook(), start(pace="held:submitted")
     caller.fake.callbacks.deliver_to(inbox.url.replace("//", "//user:password@") + "?order=7#part")
     caller.create(callback_url=ELSEWHERE)
-    came = inbox.next()
-    assert came.path == "/hook?order=7"
-    assert came.headers["host"] == f"127.0.0.1:{inbox.server_port}"
-    assert came.headers["user-agent"].startswith("kling-mock/")
-    assert "authorization" not in came.headers
-    assert came.content == caller.fake.callbacks[0].content
+    received = inbox.next()
+    assert received.path == "/hook?order=7"
+    assert received.headers["host"] == f"127.0.0.1:{inbox.server_port}"
+    assert received.headers["user-agent"].startswith("kling-mock/")
+    assert "authorization" not in received.headers
+    assert received.content == caller.fake.callbacks[0].content
     caller.fake.callbacks.deliver_to(None)
 
 

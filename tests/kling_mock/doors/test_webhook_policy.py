@@ -1,4 +1,4 @@
-"""Who may be called: nobody, this machine, or every host; and what is said of the others."""
+"""The setting `callbacks`: off, loopback or any; callbacks to other hosts are reported with a reason."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from tests.kling_mock.doors.callback_scene import LONG, MakeHook, Serve
     ("callbacks", "reason"),
     [("off", "callbacks are off"), ("loopback", "its host is not this machine's own")],
 )
-def test_who_is_refused_is_not_called_and_the_reason_is_told(
+def test_a_refused_host_is_not_called_and_the_reason_is_reported(
     callbacks: str, reason: str, hook: MakeHook, serve: Serve
 ) -> None:
     scene = serve(pace="instant", callbacks=callbacks)
     url = hook().url if callbacks == "off" else "https://my.example/hook"
     scene.create(url)
-    callback, attempt = scene.told.get(timeout=LONG)
+    callback, attempt = scene.reported.get(timeout=LONG)
     assert attempt is None
     assert str(callback.refused).startswith(reason)
     assert "--callbacks any" in str(callback.refused)
     assert f"succeed to {url}, not sent: {reason}" in repr(scene.fake.callbacks)
     assert {each.attempts for each in scene.fake.callbacks} == {()}
     scene.server.stop()
-    assert {each.refused for each in scene.fake.callbacks} == {None}  # nobody is there who would send it
-    assert scene.told.empty()  # once for a task
+    assert {each.refused for each in scene.fake.callbacks} == {None}  # without a server none is sent
+    assert scene.reported.empty()  # once for a task
 
 
 def test_off_calls_not_even_this_machine(hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(), serve(callbacks="off")
     scene.create(inbox.url)
-    scene.told.get(timeout=LONG)
+    scene.reported.get(timeout=LONG)
     scene.server.stop()
-    assert inbox.came.empty()
+    assert inbox.received.empty()
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The hosts that were to be resolved. `receiver.test` is this machine; uvloop's own way is shut."""
+    """The resolved hosts. `receiver.test` is this machine; uvloop, which has its own resolver, is off."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -65,7 +65,7 @@ def test_loopback_resolves_no_name_but_localhost(hook: MakeHook, serve: Serve, n
     scene.create("https://my.example/hook")
     last = scene.create(inbox.url.replace("127.0.0.1", "localhost"))
     assert inbox.next().body["task_id"] == last
-    assert inbox.came.empty()
+    assert inbox.received.empty()
     assert "localhost" in names
     assert not {"receiver.test", "my.example"} & set(names)
 
@@ -84,16 +84,16 @@ def test_any_calls_every_host(hook: MakeHook, serve: Serve, names: list[str]) ->
 def test_the_url_is_judged_as_httpx_reads_it(
     hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Should two readers of URLs ever differ, the one who calls has the last word."""
+    """If two parsers of URLs differ, the one of the HTTP client decides."""
     inbox, scene = hook(), serve(pace="held:submitted")
     monkeypatch.setattr(callback_sender, "_target", lambda _: "http://my.example/hook")
     scene.create(inbox.url)
     (attempt,) = scene.attempts(1)
     assert str(attempt.error).startswith("ValueError: not sent: its host is not this machine's own")
-    assert inbox.came.empty()
+    assert inbox.received.empty()
 
 
-def test_a_receiver_of_the_test_goes_before_http(hook: MakeHook, serve: Serve) -> None:
+def test_a_receiver_of_the_test_takes_precedence_over_http(hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(), serve(pace="seconds:2,3")
     heard: list[str] = []
     scene.fake.callbacks.deliver_to(lambda callback: heard.append(callback.status.value))
@@ -107,10 +107,10 @@ def test_a_receiver_of_the_test_goes_before_http(hook: MakeHook, serve: Serve) -
     assert heard == ["submitted", "submitted"]
 
 
-def test_a_receiver_of_the_test_gets_what_was_refused(serve: Serve) -> None:
+def test_a_receiver_of_the_test_gets_the_refused_callbacks(serve: Serve) -> None:
     scene = serve(pace="instant")
     scene.create("https://my.example/hook")
-    scene.told.get(timeout=LONG)
+    scene.reported.get(timeout=LONG)
     heard: list[str] = []
     scene.fake.callbacks.deliver_to(lambda callback: heard.append(callback.status.value))
     assert heard == ["submitted", "processing", "succeed"]

@@ -1,4 +1,4 @@
-"""Callbacks that nobody takes: when each is tried again, and what does not wait for it."""
+"""Retries of failed callbacks, and their independence from later callbacks and from the task."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.kling_mock.doors.callback_scene import MakeHook, Serve
 
 
 @pytest.mark.parametrize("status", [500, 503, 404, 410, 302, 307])
-def test_what_is_no_2xx_comes_again_after_each_pause(status: int, hook: MakeHook, serve: Serve) -> None:
+def test_without_a_2xx_it_is_retried_after_each_pause(status: int, hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(*[status] * 5), serve(pace="held:submitted")
     scene.create(inbox.url)
     born = scene.fake.callbacks[0].due
     for number, pause in enumerate((1, 10, 60, 600), 1):
         scene.attempts(number)
         assert inbox.next().status == "submitted"
-        assert inbox.came.empty()
+        assert inbox.received.empty()
         scene.fake.clock.advance(pause)
     attempts = scene.attempts(5)
     assert [each.at - born for each in attempts] == [0, 1, 11, 71, 671]
@@ -31,7 +31,7 @@ def test_what_is_no_2xx_comes_again_after_each_pause(status: int, hook: MakeHook
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_any_2xx_takes_it(status: int, hook: MakeHook, serve: Serve) -> None:
+def test_any_2xx_accepts_it(status: int, hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(status), serve(pace="held:submitted")
     scene.create(inbox.url)
     assert [(each.status, each.error) for each in scene.attempts(1)] == [(status, None)]
@@ -50,7 +50,7 @@ def test_a_redirect_is_not_followed(hook: MakeHook, serve: Serve) -> None:
     scene.fake.clock.advance(10)
     scene.all_delivered(2)
     assert [inbox.next().path for _ in range(4)] == ["/hook"] * 4
-    assert elsewhere.came.empty()
+    assert elsewhere.received.empty()
 
 
 def test_a_receiver_that_is_not_there_yet_gets_it_later(hook: MakeHook, serve: Serve) -> None:
@@ -68,7 +68,7 @@ def test_a_receiver_that_is_not_there_yet_gets_it_later(hook: MakeHook, serve: S
     scene.all_delivered(1)
 
 
-def test_who_does_not_answer_in_time_has_failed(
+def test_a_receiver_that_does_not_answer_in_time_has_failed(
     hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ANSWER_SECONDS == 10
@@ -85,7 +85,7 @@ def test_who_does_not_answer_in_time_has_failed(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1\x7f/", "ftp://127.0.0.1/hook"])
-def test_a_url_that_nobody_can_call_is_a_failed_attempt(url: str, serve: Serve) -> None:
+def test_a_url_that_cannot_be_called_is_a_failed_attempt(url: str, serve: Serve) -> None:
     scene = serve(pace="held:submitted", ignore=["callback_url.url"], callbacks="any")
     scene.create(url)
     (attempt,) = scene.attempts(1)
@@ -107,8 +107,8 @@ def test_a_failing_callback_does_not_hold_back_the_later_ones(hook: MakeHook, se
 
 def test_failure_never_changes_the_task(hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(*[500] * 99), serve(pace="polls:2")
-    told = []
+    statuses = []
     for url in (None, inbox.url):
         task_id = scene.create(url)
-        told.append([scene.query(task_id)["task_status"] for _ in range(3)])
-    assert told[0] == told[1] == ["processing", "succeed", "succeed"]
+        statuses.append([scene.query(task_id)["task_status"] for _ in range(3)])
+    assert statuses[0] == statuses[1] == ["processing", "succeed", "succeed"]

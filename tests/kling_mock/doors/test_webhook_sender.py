@@ -1,4 +1,4 @@
-"""Callbacks over HTTP, to real receivers on this machine. Nobody sleeps: each wait is ended by an event."""
+"""Callbacks over HTTP, to receivers on this machine. No test sleeps: each wait ends with an event."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from kling_mock import Clock, Fake, ManualClock, __version__
 from kling_mock.doors.webhook_sender import CallbackSender
 from tests.kling_mock.doors.callback_scene import KEY, LONG, MakeHook, Serve
 
-# -- what arrives
+# -- content and order
 
 
-def test_every_change_arrives_in_order_and_tells_what_a_query_tells(hook: MakeHook, serve: Serve) -> None:
+def test_every_change_arrives_in_order_with_the_body_of_a_query(hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(), serve(pace="seconds:2,3")
     task_id = scene.create(inbox.url, n=3, external_task_id="mine")
-    asked, came = [], []
+    asked, received = [], []
     for step in (0, 2, 3):
         scene.fake.clock.advance(step)
         asked.append(scene.query(task_id))
-        came.append(inbox.next())
-    assert [each.body for each in came] == asked
-    assert [each.status for each in came] == ["submitted", "processing", "succeed"]
-    assert {each.path for each in came} == {"/hook"}
-    assert [each.content for each in came] == [each.content for each in scene.fake.callbacks]
+        received.append(inbox.next())
+    assert [each.body for each in received] == asked
+    assert [each.status for each in received] == ["submitted", "processing", "succeed"]
+    assert {each.path for each in received} == {"/hook"}
+    assert [each.content for each in received] == [each.content for each in scene.fake.callbacks]
     scene.all_delivered(3)
 
 
-def test_a_failed_task_is_told_with_its_message(hook: MakeHook, serve: Serve) -> None:
+def test_a_failed_task_is_sent_with_its_message(hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(), serve(pace="instant")
     scene.fake.next.fails("Bild ungültig 图")
     task_id = scene.create(inbox.url)
@@ -42,7 +42,7 @@ def test_a_failed_task_is_told_with_its_message(hook: MakeHook, serve: Serve) ->
     assert last.body["task_status_msg"] == "Bild ungültig 图"
 
 
-def test_queries_and_verbs_call_back_at_once(hook: MakeHook, serve: Serve) -> None:
+def test_queries_and_methods_of_a_task_call_back_at_once(hook: MakeHook, serve: Serve) -> None:
     inbox, scene = hook(), serve(pace="polls:3")
     task_id = scene.create(inbox.url)
     assert inbox.next().status == "submitted"
@@ -64,7 +64,7 @@ def test_one_jump_of_the_clock_delivers_all_it_passes_in_order(hook: MakeHook, s
 
 
 def test_time_alone_is_enough(hook: MakeHook, serve: Serve) -> None:
-    """Nobody calls: the server wakes at the next due time, and sooner when the clock is set to run faster."""
+    """Without any request the server wakes at the next due time, and sooner if the clock is set faster."""
     clock = Clock()
     inbox, scene = hook(), serve(clock, pace="seconds:1000,1000")
     clock.freeze()
@@ -82,15 +82,15 @@ def test_a_jump_of_the_clock_alone_wakes_the_sender(
     asleep = threading.Event()
     sleep = CallbackSender._sleep
 
-    async def told_sleep(self: CallbackSender, changed: asyncio.Event) -> None:
-        for _ in range(5):  # what was about to wake it does so now
+    async def observed_sleep(self: CallbackSender, changed: asyncio.Event) -> None:
+        for _ in range(5):  # wake-ups in progress happen now
             await asyncio.sleep(0)
         busy = [task for task in asyncio.all_tasks() if "_deliver" in repr(task)]
         if self._dispatcher.next_due() and not busy and not changed.is_set():
             asleep.set()
         await sleep(self, changed)
 
-    monkeypatch.setattr(CallbackSender, "_sleep", told_sleep)
+    monkeypatch.setattr(CallbackSender, "_sleep", observed_sleep)
     inbox, scene = hook(), serve(pace="seconds:20,30")
     scene.create(inbox.url)
     assert inbox.next().status == "submitted"
@@ -109,7 +109,7 @@ def test_a_clock_that_stands_still_is_waited_for(hook: MakeHook, serve: Serve) -
     scene.all_delivered(1)
     scene.create(second.url)
     assert second.next().status == "submitted"
-    assert first.came.empty()
+    assert first.received.empty()
     scene.fake.clock.advance(1)
     assert first.statuses(2) == second.statuses(2) == ["processing", "succeed"]
 
@@ -119,12 +119,12 @@ def test_it_serves_what_was_created_before_it_served(hook: MakeHook, good_body: 
     with httpx.Client(transport=fake.transport(), headers={"authorization": f"Bearer {KEY}"}) as client:
         body = json.loads(good_body) | {"callback_url": inbox.url}
         client.post(f"{COMETAPI.base_url}{COMETAPI.create_path}", json=body)
-    assert inbox.came.empty()
+    assert inbox.received.empty()
     with fake.serve():
         assert inbox.statuses(3) == ["submitted", "processing", "succeed"]
 
 
-# -- who waits for whom
+# -- receivers do not wait for each other
 
 
 def test_a_slow_receiver_delays_neither_polls_nor_other_receivers(hook: MakeHook, serve: Serve) -> None:
@@ -138,7 +138,7 @@ def test_a_slow_receiver_delays_neither_polls_nor_other_receivers(hook: MakeHook
     first = {slow.next().body["task_id"] for _ in range(8)}
     scene.create(quick.url)
     quick.next()
-    assert slow.came.empty()
+    assert slow.received.empty()
     slow.gate.set()
     rest = [slow.next() for _ in range(22)]
     assert len(first) == 8
@@ -152,7 +152,7 @@ def test_a_task_has_one_on_its_way(hook: MakeHook, serve: Serve) -> None:
     assert slow.next().status == "submitted"
     scene.create(quick.url)
     quick.statuses(3)
-    assert slow.came.empty()
+    assert slow.received.empty()
     slow.gate.set()
     assert slow.statuses(2) == ["processing", "succeed"]
 
@@ -182,13 +182,13 @@ def test_who_has_nothing_to_send_is_not_woken(hook: MakeHook, serve: Serve) -> N
     assert len(looks) <= before + 1
 
 
-# -- what is not sent along
+# -- credentials
 
 
 def test_no_key_and_no_credential_is_sent(
     hook: MakeHook, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the account's key, nor what stands in the URL, nor a cookie; and no proxy is asked."""
+    """Neither the account's key, nor user and password of the URL, nor a cookie; no proxy is used."""
     proxy = hook()
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy.url)
@@ -197,8 +197,8 @@ def test_no_key_and_no_credential_is_sent(
     inbox = hook((200, {"set-cookie": "crumb=1; Path=/"}), (500, {"set-cookie": "crumb=2"}))
     scene = serve(pace="instant")
     scene.create(inbox.url.replace("//", "//me:word@") + "?token=theirs")
-    came = [inbox.next() for _ in range(3)]
-    for each in came:
+    received = [inbox.next() for _ in range(3)]
+    for each in received:
         assert each.path == "/hook?token=theirs"
         assert set(each.headers) == {
             "host", "accept", "accept-encoding", "user-agent", "connection", "content-type", "content-length"
@@ -207,4 +207,4 @@ def test_no_key_and_no_credential_is_sent(
         assert each.headers["content-type"] == "application/json; charset=utf-8"
         assert KEY not in f"{each}"
         assert "word" not in f"{each}"
-    assert proxy.came.empty()
+    assert proxy.received.empty()

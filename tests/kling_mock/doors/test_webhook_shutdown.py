@@ -45,7 +45,7 @@ def test_a_stopped_server_sends_nothing_more(hook: MakeHook, serve: Serve) -> No
     scene.server.stop()
     scene.fake.clock.advance(10)
     with pytest.raises(Empty):
-        inbox.came.get_nowait()
+        inbox.received.get_nowait()
     scene.server.start()
     assert inbox.statuses(2) == ["processing", "succeed"]
 
@@ -56,13 +56,13 @@ def test_two_servers_of_one_fake_send_each_callback_once(hook: MakeHook, serve: 
         for _ in range(5):
             scene.create(inbox.url)
         scene.all_delivered(15)
-    came = [inbox.next() for _ in range(15)]
-    assert len({each.content for each in came}) == 15
-    assert inbox.came.empty()
+    received = [inbox.next() for _ in range(15)]
+    assert len({each.content for each in received}) == 15
+    assert inbox.received.empty()
 
 
 def test_a_bug_beside_the_server_is_not_lost() -> None:
-    """Stopping tells of it, in the thread of the server."""
+    """Stopping raises it in the thread of the server."""
 
     async def broken() -> None:
         raise ZeroDivisionError
