@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -200,10 +201,9 @@ class _Transfer:
         raise self._error(f"more than {REDIRECTS} redirects")
 
     def _redirected(self, at: str, location: str) -> str:
-        try:
+        with suppress(ValueError):  # its message contains user and password
             return urljoin(at, location)
-        except ValueError as error:
-            raise self._error("redirect to an invalid URL") from error
+        raise self._error("redirect to an invalid URL")
 
     def _require_file(self, head: Head) -> None:
         if head.status == 429 or head.status >= 500:

@@ -37,6 +37,9 @@ E = TypeVar("E", bound="KlingError")
 
 # Codes of an unknown task; other codes of NotFound concern the route.
 TASK_CODES: Final = frozenset({1201, "task_not_exist"})
+# User and password in a URL, or in a text in its place, which may have no scheme.
+_USER: Final = re.compile(r"(\A|//)[^/]*@")
+_LONGEST_URL: Final = 300
 
 
 def _revive(kind: type[E], args: tuple[object, ...], state: Mapping[str, object]) -> E:
@@ -248,7 +251,8 @@ class WaitTimeout(KlingError, TimeoutError):
 class DownloadError(KlingError):
     """A result could not be downloaded. `received` is the number of bytes received. No file remains.
 
-    `url` is that of the result; the message leaves out its user, password and query, which is a signature.
+    `url` is that of the result, whole: its query may be a signature. The message and `place` leave out user,
+    password and query.
     """
 
     def __init__(self, url: str, received: int, reason: str) -> None:
@@ -263,6 +267,5 @@ class DownloadError(KlingError):
 
 
 def _bare(url: str) -> str:
-    scheme, separator, rest = re.split("[?#]", url, maxsplit=1)[0].partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    bare = printable(_USER.sub(r"\1", re.split("[?#]", url, maxsplit=1)[0]), len(url))
+    return bare if len(bare) <= _LONGEST_URL else f"{bare[:_LONGEST_URL]}... ({len(bare)} characters)"

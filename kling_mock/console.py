@@ -19,6 +19,7 @@ from kling_mock.doors.webhook_sender import CallbackSender
 from kling_mock.fake import Fake
 from kling_mock.log_writer import LogWriter
 from kling_mock.records import AttemptRecord, CallRecord
+from kling_mock.settings import is_public
 
 COLOURS: Final = {
     TaskStatus.SUBMITTED: "cyan",
@@ -30,6 +31,7 @@ _CODES: Final = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cya
 GREETING_SECONDS: Final = 1.0
 FAREWELL_SECONDS: Final = 0.3
 NOTES_SHOWN: Final = 5
+KEY_CHARACTERS: Final = 4  # of a key that may be a real one
 
 LogFormat = Literal["text", "json"]
 # A part of a line, and its style, which is used on a terminal only.
@@ -67,7 +69,7 @@ class Console:
     def _greeting(self, url: str) -> Iterator[tuple[Segment, ...]]:
         settings = self._fake.settings
         whole = [key for key in settings.plain_keys if not key.endswith("*")]
-        first = whole[0] if whole else ""
+        first = next(filter(is_public, whole), "")
         others = [_shown(key) for key in settings.keys if key != first]
         yield ("kling-mock ", "bold"), (__version__, "bold"), (" serves ", ""), (url, "bold cyan")
         variables = f"{BASE_URL_VARIABLE}={url}"
@@ -192,8 +194,11 @@ def _fact(name: str, value: str, remark: str = "") -> tuple[Segment, ...]:
 
 
 def _shown(key: str) -> str:
-    """A key without its secret."""
-    return key if ":" not in key else f"{key.partition(':')[0]}:..."
+    """A key as it is logged: whole if it is public, such as `sk-mock`; else at most a quarter of it."""
+    if is_public(key):
+        return key
+    name, pair, _ = key.partition(":")
+    return f"{name[: min(len(name) // 4, KEY_CHARACTERS)]}...{':...' if pair else ''}"
 
 
 def _shown_keys(keys: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 class ReadyFile:
     """A file with a JSON object of `url`, `keys` and `pid`. Removes an old file at `path`.
 
+    The keys are whole, because a program reads them to call the server; the log shortens them.
+
     Raises ValueError if the path is a folder, or in a folder that does not exist.
     """
 

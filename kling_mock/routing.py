@@ -23,7 +23,7 @@ from kling_contracts.gateways import (
 )
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, InputPicture, ValidationResult, Violation, shorten
-from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD
+from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD, WATERMARK
 from kling_mock.auth import Denied, Token, credential_of
 from kling_mock.commands import (
     CheckHealth,
@@ -51,7 +51,6 @@ ENCODED_BODY: Final = Refusal(
     "Content-Encoding {encoding} is not supported: send the body uncompressed",
     HTTP_STANDARD,
 )
-WATERMARK: Final = "watermark_info"
 HEALTH_PATH: Final = "/_mock/health"
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
@@ -152,8 +151,8 @@ def read_create(
     operation = route.operation(body, settings.operations)
     reading = operation.read(body, null_is_absent=settings.null_is_absent, lifted=settings.ignore)
     watermark = _wants_watermark(body)
-    if watermark and WATERMARK not in operation.keys:
-        reading.notes.remove(f"{UNKNOWN_NOTE}{WATERMARK!r}")
+    if watermark and WATERMARK.value not in operation.keys:
+        reading.notes.remove(f"{UNKNOWN_NOTE}{WATERMARK.value!r}")
     if repeated:
         reading.notes.extend(f"duplicate key, the last one wins: {key[:60]!a}" for key in repeated)
     fatal, failure = _verdict(reading, body, settings, gateway)
@@ -230,7 +229,7 @@ def _wants_watermark(body: object) -> bool:
     Kling's page and CometAPI's later page have the field, the page that the contract implements does not. So
     it is applied where it is well-formed, and otherwise ignored like any unknown field.
     """
-    asked = cast("dict[str, object]", body).get(WATERMARK) if isinstance(body, dict) else None
+    asked = cast("dict[str, object]", body).get(WATERMARK.value) if isinstance(body, dict) else None
     return isinstance(asked, dict) and cast("dict[str, object]", asked).get("enabled") is True
 
 

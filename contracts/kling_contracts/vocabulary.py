@@ -152,6 +152,9 @@ PAGE_SIZE_MINIMUM: Final = Fact(1, KLING_PAGE)
 PAGE_SIZE_MAXIMUM: Final = Fact(500, KLING_PAGE)
 DEFAULT_PAGE_SIZE: Final = Fact(30, KLING_PAGE)
 
+# Not on the page of the seed, so no operation declares it; values other than {"enabled": true} are ignored.
+WATERMARK: Final = Fact("watermark_info", KLING_PAGE)
+
 MEGABYTE: Final = 1024 * 1024
 INPUT_BYTES_MAXIMUM: Final = Fact(10 * MEGABYTE, KLING_PAGE)  # binary megabytes, decoded: assumed
 INPUT_SIDE_MINIMUM: Final = Fact(300, KLING_PAGE)

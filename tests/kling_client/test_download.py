@@ -237,13 +237,15 @@ def test_a_download_that_drips_is_given_up(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_a_redirect_to_no_address_is_a_download_error(tmp_path: Path) -> None:
-    """In case the HTTP library does not reject it."""
+@pytest.mark.parametrize("location", ["https://[::1", "https://user:word\u2100@h/a"])
+def test_a_redirect_to_an_invalid_url_is_a_download_error(tmp_path: Path, location: str) -> None:
+    """In case the HTTP library does not reject it. The URL is not shown: urllib's error has the password."""
     into = Destination(folder=tmp_path, name="x", overwrite=True, on_bytes=None)
     flow = save(config(Run()), _succeeded([URL]), into)
     next(flow)
-    with pytest.raises(DownloadError, match="redirect to an invalid URL"):
-        flow.send(Head(302, {"location": "https://[::1"}))
+    with pytest.raises(DownloadError, match="redirect to an invalid URL") as caught:
+        flow.send(Head(302, {"location": location}))
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 def _succeeded(urls: list[str]) -> Any:

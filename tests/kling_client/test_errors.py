@@ -69,6 +69,28 @@ by_name = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:word@h:1/a@b.png?token=word#word", "https://h:1/a@b.png"),
+        ("https://me:word@word@h/a", "https://h/a"),
+        ("//me:word@h/a;x?word", "//h/a;x"),
+        ("me:word@h/a#word", "h/a"),
+        ("https://h/a\x1b[31m\n", "https://h/a [31m "),
+        (
+            "data:image/png;base64," + "A" * 999,
+            "data:image/png;base64," + "A" * 278 + "... (1021 characters)",
+        ),
+    ],
+)
+def test_download_errors_show_neither_credentials_nor_signatures(url: str, shown: str) -> None:
+    """`url` has the whole URL."""
+    error = errors.DownloadError(url, 0, "HTTP 404")
+    assert (error.url, error.place) == (url, shown)
+    assert str(error) == f"{shown}: HTTP 404 (0 bytes received)"
+    assert repr(error) == f"DownloadError({str(error)!r})"
+
+
 def test_the_examples_are_the_whole_tree() -> None:
     """Each error is exported and has an example in this table."""
 

@@ -10,7 +10,7 @@ from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.fields import Field
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, Rule
-from kling_contracts.vocabulary import Source
+from kling_contracts.vocabulary import WATERMARK, Source
 
 Document = dict[str, object]
 
@@ -30,10 +30,21 @@ def request_schema(operation: Operation) -> Document:
     demands = [_demand(constraint, operation) for constraint in operation.constraints]
     if demands:
         schema["allOf"] = [*cast("list[object]", schema.get("allOf", [])), *demands]
+    if operation.result.drawn and WATERMARK.value not in operation.keys:
+        cast("Document", schema["properties"])[WATERMARK.value] = _watermark()
     return {
         "title": operation.title,
         "description": f"{operation.doc} Unknown fields are ignored.",
         **schema,
+    }
+
+
+def _watermark() -> Document:
+    """The schema of a field that accepts every value, as unknown fields do."""
+    return {
+        "description": '`{"enabled": true}` adds `watermark_url` to each picture; other values are ignored.',
+        "examples": [{"enabled": True}],
+        "x-source": provenance(WATERMARK.source),
     }
 
 

@@ -16,6 +16,7 @@ from kling_contracts.vocabulary import (
     KLING_PAGE,
     SEED,
     SUCCESS_CODE,
+    WATERMARK,
     ResultKind,
     Source,
     TaskStatus,
@@ -126,6 +127,7 @@ def _task(kinds: Sequence[ResultKind]) -> Document:
         ),
         "created_at": _described(_MILLISECONDS, "Creation, in Unix milliseconds.", SEED),
         "updated_at": _described(_MILLISECONDS, "Last change of the status, in Unix milliseconds.", SEED),
+        **({WATERMARK.value: _watermark()} if any(kind.drawn for kind in kinds) else {}),
         "task_result": result,
         "final_unit_deduction": deduction,
     }
@@ -170,6 +172,17 @@ def _where(status: TaskStatus, then: Mapping[str, object]) -> Document:
     return {"if": {"properties": {"task_status": {"const": status.value}}}, "then": then}
 
 
+def _watermark() -> Document:
+    enabled = _described(
+        {"type": "boolean"}, "Whether pictures with a watermark are made as well.", WATERMARK.source
+    )
+    return _described(
+        _object({"enabled": enabled}),
+        "The value in the create request, if it had an effect.",
+        WATERMARK.source,
+    )
+
+
 def _result(kind: ResultKind) -> Document:
     if not kind.drawn:
         return _media()
@@ -177,6 +190,11 @@ def _result(kind: ResultKind) -> Document:
     properties: Document = {
         "index": _described(position, "The index, from 0. Missing in some published responses.", KLING_PAGE),
         "url": _text("URL of the picture, valid for 30 days.", KLING_PAGE, pattern="^https?://"),
+        "watermark_url": _text(
+            f"URL of the picture with a watermark, if `{WATERMARK.value}` enabled it.",
+            WATERMARK.source,
+            pattern="^https?://",
+        ),
     }
     return _object(properties, "url")
 
