@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self, cast
 
 from kling_contracts.gateways import INTERCEPTED_HOSTS
+from kling_mock.fork_locks import free_after_fork
 
 # Audit events and the index of the name in their arguments. A socket resolves the name in an address before
 # it raises the event: the look-up takes place, but no connection is made.
@@ -37,7 +38,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.active = 0
-        self.changing = threading.RLock()
+        self.changing = free_after_fork(threading.RLock())
         self.hooked = False
         self.uvloop: dict[str, Callable[..., Any]] = {}
 

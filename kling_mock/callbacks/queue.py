@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from kling_mock.callbacks.model import Callback, callback_of, changes_of, next_attempt
 from kling_mock.control import record_attempt
+from kling_mock.fork_locks import free_after_fork
 from kling_mock.plan import NEVER, Transition
 from kling_mock.records import AttemptRecord, TaskState
 from kling_mock.settings import Settings
@@ -55,7 +56,7 @@ class DeliveryQueue:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._lock = threading.Lock()
+        self._lock = free_after_fork(threading.Lock())
         self._is_open = False
         self._orders = itertools.count()
         self._entries: dict[str, _Entry] = {}

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, Self, cast
 from kling_contracts.gateways import INTERCEPTED_HOSTS
 from kling_mock.doors.httpx import MODULES, Handle, exchange, exchange_async
 from kling_mock.doors.httpx_pools import TransportPools
+from kling_mock.fork_locks import free_after_fork
 from kling_mock.name_guard import NameGuard
 
 _HOSTS: Final = frozenset(INTERCEPTED_HOSTS)
@@ -36,7 +37,7 @@ Function = Callable[..., Any]
 
 # The open interceptions in order of opening. The tuple is never mutated, so it is read without the lock.
 _stack: tuple[Interception, ...] = ()
-_changing: Final = threading.RLock()
+_changing: Final = free_after_fork(threading.RLock())
 _numbers: Final = count(1)
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from kling_contracts.virtual_time.functions import system_time
 from kling_contracts.virtual_time.threads import real_now
+from kling_mock.fork_locks import free_after_fork
 from kling_mock.records import ClockRecord, Jump
 
 # Instants before this one would give task ids that no real task has ever had.
@@ -53,7 +54,7 @@ class Clock:
         # Whether a store has recorded an instant of this clock.
         self.recorded = False
         # Held while the settings are compared and replaced.
-        self.lock = threading.RLock()
+        self.lock = free_after_fork(threading.RLock())
         self._listeners: list[Callable[[], None]] = []
 
     @property

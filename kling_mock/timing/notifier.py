@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from kling_mock.fork_locks import free_after_fork
 from kling_mock.timing.clock import Clock
 
 # No sleep is shorter: instants of the fake's clock and of the system's differ by rounding.
@@ -25,7 +26,7 @@ class ChangeNotifier:
     ) -> None:
         self.clock = clock
         self._settle = settle
-        self._changed = threading.Condition()
+        self._changed = free_after_fork(threading.Condition())
         self._waiting = 0
         clock.subscribe(steered)
         clock.subscribe(self.notify)

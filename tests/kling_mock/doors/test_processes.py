@@ -64,15 +64,25 @@ def test_httpx2_in_the_place_of_httpx_is_intercepted_once() -> None:
 
 
 FORK = f"""
-import os, sys, threading
+import os, signal, socket, threading, time, warnings
 import httpx, httpx2
 from kling_mock import Fake, NameRefused
-import socket
 
+warnings.simplefilter("ignore", DeprecationWarning)  # of newer Pythons, about forks beside threads
 fake = Fake()
+held = threading.Event()
+
+def hold():
+    with fake.clock.lock:  # that of the store
+        held.set()
+        time.sleep(0.05)
+
 with fake.intercept(only=True):
+    threading.Thread(target=hold).start()
+    held.wait()
     child = os.fork()
     if child == 0:
+        signal.alarm(20)  # otherwise a lock that is never released would end nothing
         statuses = {{library.get("{URL}", verify=False).status_code for library in (httpx, httpx2)}}
         try:
             socket.getaddrinfo("{COMETAPI.hosts[0]}", 443)
@@ -89,6 +99,7 @@ print(len(fake.calls))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_is_intercepted_and_has_a_fake_of_its_own() -> None:
+    """Also if another thread holds the store at the fork."""
     assert run(FORK) == ["0", "1"]
 
 
