@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, incoming: Incoming) -> None:
         fake = cast("Answering | None", incoming.tag)
         direct = self._direct
-        host = incoming.host or ""
+        host = incoming.host
         if self._guarded and not is_served(host, None if fake is None else fake.settings.base_url):
             if direct is not None:
                 direct.note(f"Host {host[:100]!a} refused; --public-url URL serves other hosts")

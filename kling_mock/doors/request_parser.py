@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import httptools
 
@@ -11,8 +11,6 @@ from kling_mock.doors.limits import DRAINED_CAPS, Limits
 from kling_mock.doors.origins import parse_host
 
 SCHEMES: Final = frozenset({"http", "https"})
-# Header fields that the connection uses.
-SPECIAL: Final = frozenset({"host", "content-length", "transfer-encoding", "expect", "x-forwarded-proto"})
 # Header fields that only offer an upgrade, and are removed with it.
 UPGRADE_TOKENS: Final = frozenset({b"upgrade", b"http2-settings"})
 # Maximum of a body's chunk sizes, chunk extensions and trailers.
@@ -27,10 +25,20 @@ class BadRequest(Exception):
         self.status = status
 
 
+class HeadFields(NamedTuple):
+    """The header fields of a request, decoded, and the values of those that the connection uses."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    host: str | None = None
+    scheme: str | None = None
+    declared: int = 0  # Content-Length
+    continues: bool = False  # the client waits for a `100 Continue`
+
+
 class Incoming:
     """A request: its head, and its body once it is complete.
 
-    `host` is valid, or empty (None while the head is read); `scheme` is that of `X-Forwarded-Proto` or None.
+    `host` is valid, or empty; `scheme` is that of `X-Forwarded-Proto` or None.
     `body` is empty if it is over the cap; `size` is its length in any case. `tag` is free for the caller.
     """
 
@@ -49,16 +57,16 @@ class Incoming:
         "tag",
     )
 
-    def __init__(self, method: str, path: str, query: str, headers: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, method: str, path: str, query: str, fields: HeadFields, *, http10: bool) -> None:
         self.method = method
         self.path = path
         self.query = query
-        self.headers = headers
-        self.host: str | None = None
-        self.scheme: str | None = None
-        self.http10 = False
+        self.headers = fields.headers
+        self.host = fields.host or ""
+        self.scheme = fields.scheme
+        self.http10 = http10
         self.keep_alive = True
-        self.continues = False
+        self.continues = fields.continues
         self.body: bytes | bytearray = b""
         self.size = 0
         self.tag: object = None
@@ -86,10 +94,11 @@ class RequestParser:
         self._refusal: BadRequest | None = None
         self._cap = 0
         self._fields: list[tuple[bytes, bytes]] = []
+        # Of the request before: most clients repeat the fields on a connection.
+        self._read: tuple[list[tuple[bytes, bytes]], HeadFields] = ([], HeadFields())
         self._url = b""
         self._raw_bytes = 0
         self._head_bytes = 0
-        self._declared = 0
         self.head: Incoming | None = None  # of the request whose body is being read
         self.in_head = False
         self.finished = False  # no further request is read from this connection
@@ -184,7 +193,7 @@ class RequestParser:
         head = self.head = self._read_head()
         head.keep_alive = parser.should_keep_alive() and not head.http10
         self._cap = self._on_head(head)
-        expected = self._declared
+        expected = self._read[1].declared
         if expected > self._cap * DRAINED_CAPS or (head.continues and expected > self._cap):
             head.size = expected
             self._last(head)
@@ -234,38 +243,43 @@ class RequestParser:
         self._on_request(head)
 
     def _read_head(self) -> Incoming:
-        names = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
         path, query = self._split_target()
-        head = Incoming(self._parser.get_method().decode("ascii"), path, query, tuple(names))
-        head.http10 = self._version != b"1.1"
-        self._declared = 0
-        for name, value in names:
-            if name in SPECIAL:
-                self._read_special(head, name, value)
-        if head.host is None:
-            if not head.http10:
-                raise self._refuse(400, "Host: required in HTTP/1.1")
-            head.host = ""
-        return head
+        http10 = self._version != b"1.1"
+        if self._fields != self._read[0]:
+            self._read = self._fields, self._read_fields()
+        fields = self._read[1]
+        if fields.host is None and not http10:
+            raise self._refuse(400, "Host: required in HTTP/1.1")
+        return Incoming(self._parser.get_method().decode("ascii"), path, query, fields, http10=http10)
 
-    def _read_special(self, head: Incoming, name: str, value: str) -> None:
-        match name:
-            case "host":
-                if head.host is not None:
-                    raise self._refuse(400, "Host: more than one")
-                head.host = value.strip()
-                if head.host and parse_host(head.host) is None:
-                    raise self._refuse(400, "Host: not a valid name or address with a port up to 65535")
-            case "content-length":
-                self._declared = int(value) if value.isdigit() and len(value) < 19 else 0
-            case "transfer-encoding":
-                if value.lower() != "chunked":
-                    raise self._refuse(501, "Transfer-Encoding: only chunked is supported")
-            case "expect":
-                head.continues = value.lower() == "100-continue"
-            case _:
-                first = value.partition(",")[0].strip().lower()
-                head.scheme = first if first in SCHEMES else None
+    def _read_fields(self) -> HeadFields:
+        headers = tuple(
+            [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
+        )
+        host: str | None = None
+        scheme: str | None = None
+        declared, continues = 0, False
+        for name, value in headers:
+            match name:
+                case "host":
+                    if host is not None:
+                        raise self._refuse(400, "Host: more than one")
+                    host = value.strip()
+                    if host and parse_host(host) is None:
+                        raise self._refuse(400, "Host: not a valid name or address with a port up to 65535")
+                case "content-length":
+                    declared = int(value) if value.isdigit() and len(value) < 19 else 0
+                case "transfer-encoding":
+                    if value.lower() != "chunked":
+                        raise self._refuse(501, "Transfer-Encoding: only chunked is supported")
+                case "expect":
+                    continues = value.lower() == "100-continue"
+                case "x-forwarded-proto":
+                    first = value.partition(",")[0].strip().lower()
+                    scheme = first if first in SCHEMES else None
+                case _:
+                    pass
+        return HeadFields(headers, host, scheme, declared, continues)
 
     def _split_target(self) -> tuple[str, str]:
         try:

@@ -167,6 +167,24 @@ def test_the_forwarded_scheme_is_http_or_https(
     assert fake.task.images[0].startswith(f"{scheme}://localhost/bs2/")
 
 
+def test_header_fields_are_those_of_each_request(raw_server: RawServer, good_body: bytes) -> None:
+    """Equal fields of two requests on a connection are read once; here they differ in turn."""
+    fake, _, connect = raw_server
+    fields = ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http", "Expect: 100-continue", "X-Other: 1"]
+    with connect() as client:
+        for field in [*fields, *fields[::-1]]:
+            client.request("POST", CREATE, field, body=good_body)
+            if field.startswith("Expect"):
+                assert client.read().status == 100
+            assert client.read().status == 200
+        client.send(f"GET {CREATE}/1 HTTP/1.1\r\n{KEY}\r\n\r\n")
+        assert client.read().status == 400
+        assert client.rest() == b""
+    schemes = [task.images[0].partition(":")[0] for task in fake.tasks]
+    assert schemes == ["https", *["http"] * 6, "https"]
+    assert [dict(call.headers).get("x-other") for call in fake.calls] == [None] * 3 + ["1"] * 2 + [None] * 3
+
+
 @pytest.mark.parametrize("code", ["gzip", "gzip, chunked", "identity"])
 def test_transfer_codings_other_than_chunked_are_refused(raw_server: RawServer, code: str) -> None:
     _, _, connect = raw_server
