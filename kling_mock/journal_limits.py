@@ -15,17 +15,21 @@ TEXT_KEPT: Final = 4_096
 PICTURES_KEPT: Final = 100
 
 
-def kept_request(request: TaskRequest | None) -> TaskRequest | None:
-    """The request for the journal: the same object unless it is too large.
+def kept_request(request: TaskRequest | None) -> tuple[TaskRequest | None, int]:
+    """The request for the journal, the same object unless it is too large, and its size in bytes.
 
     The texts of a large request are truncated to 4096 characters, objects and lists described in a few words,
     and the pictures after the hundredth are left out.
     """
-    if request is None or request.size <= REQUEST_KEPT:
-        return request
+    if request is None:
+        return None, 0
+    size = request.size
+    if size <= REQUEST_KEPT:
+        return request, size
     items = tuple(_kept(item) for item in request.items)
     pictures = tuple(_kept_picture(each) for each in request.pictures[:PICTURES_KEPT])
-    return TaskRequest(request.names, items, pictures, request.watermark)
+    kept = TaskRequest(request.names, items, pictures, request.watermark)
+    return kept, kept.size
 
 
 def _kept(item: object) -> object:

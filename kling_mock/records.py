@@ -277,9 +277,9 @@ class ClockRecord(Struct, frozen=True, gc=False):
 class CallRecord(Struct, frozen=True, gc=False):
     """A request and its reply: an entry of the journal, and the event after its commit.
 
-    `headers` are those of the request without credentials, `header_bytes` their size; `shown` is the task
-    status in the reply; `rule` is the id of the rule that refused the request, `message` its text; `script`
-    is the id of the scripted rule that applied.
+    `headers` are those of the request without credentials, `header_bytes` their size, `request_bytes` that of
+    `request`, which is shared with its task; `shown` is the task status in the reply; `rule` is the id of the
+    rule that refused the request, `message` its text; `script` is the id of the scripted rule that applied.
     """
 
     at: float
@@ -296,16 +296,18 @@ class CallRecord(Struct, frozen=True, gc=False):
     notes: tuple[str, ...]
     header_bytes: int = 0
     message: str | None = None
+    request_bytes: int = 0
 
     @property
     def size(self) -> int:
-        """The approximate memory of the call in bytes, including the request that it shares with its task."""
-        size = CALL_BYTES + getsizeof(self.path) + PART_BYTES * len(self.headers) + self.header_bytes
+        """The approximate memory of the call in bytes, including its request."""
+        size = CALL_BYTES + getsizeof(self.path) + PART_BYTES * len(self.headers)
+        size += self.header_bytes + self.request_bytes
         for note in self.notes:
             size += getsizeof(note)
         if self.message is not None:
             size += getsizeof(self.message)
-        return size if self.request is None else size + self.request.size
+        return size
 
 
 class NewTask(Struct, frozen=True, gc=False):

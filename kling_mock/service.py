@@ -79,6 +79,7 @@ def failed_call(request: Request, status: int, bug: Exception, now: float) -> Ca
 
 def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallRecord:
     path, notes = request.path, audit.notes
+    kept, kept_bytes = kept_request(audit.request)
     headers, size = without_secrets(request.headers)
     if len(path) > PATH_KEPT:
         path = f"{path[:PATH_KEPT]}... ({len(path)} characters)"
@@ -93,7 +94,7 @@ def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallR
         request.method[:METHOD_KEPT],
         path,
         headers,
-        kept_request(audit.request),
+        kept,
         status,
         audit.task_id,
         audit.shown,
@@ -102,6 +103,7 @@ def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallR
         notes,
         size,
         audit.message and audit.message[:MESSAGE_KEPT],
+        kept_bytes,
     )
 
 

@@ -111,7 +111,7 @@ def call(at: float, path: str, account: str | None = ACCOUNT) -> CallRecord:
     headers = (("accept", "*/*"), ("user-agent", "caf\u00e9"))
     return CallRecord(
         at, account, "POST", path, headers, request, 200, "1", TaskStatus.SUBMITTED, "prompt.max_length", 7,
-        ("a note",),
+        ("a note",), request_bytes=request.size,
     )  # fmt: skip
 
 
