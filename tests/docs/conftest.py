@@ -349,7 +349,7 @@ def _output_of(main: Callable[[list[str]], int], arguments: list[str], variables
             patch.setenv(name, value)
         status = main(arguments)
     printed.flush()
-    output = printed.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    output = printed.buffer.getvalue().decode()
     assert status == 0, output + complaints.getvalue()
     return output
 
