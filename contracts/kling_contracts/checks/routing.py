@@ -14,6 +14,7 @@ from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
+from kling_contracts.verify.text import percent_encoded
 from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD, KLING_ERRORS, KLING_LIVE, SEED, URI, Source
 
 _PLAIN: Final = ("878106242831892487", "0", "-1", "1" * 40, "no-such-task", "CjMT7WdSwWcAAAAAALvB3g")
@@ -28,6 +29,8 @@ _ODD: Final = (
     "a%0D%0Ab",
     "9" * 2000,
 )
+# The checks of the step `similar ids`, which needs a task.
+NEAR_ID_CHECKS: Final = ("routing.near_ids", "routing.equivalent_urls", "routing.query_string")
 
 
 def path_checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -223,7 +226,7 @@ def near_id_steps(gateway: Gateway) -> tuple[Step, ...]:
             "and for equivalent URLs of that id",
             run=_send_near,
             requests=11,
-            checks=("routing.near_ids", "routing.equivalent_urls", "routing.query_string", "responses.*"),
+            checks=(*NEAR_ID_CHECKS, "responses.*"),
         ),
     )
 
@@ -240,9 +243,8 @@ def _send_near(session: Session) -> None:
         near += [*_nearly(external_id), external_id.upper()]
     for asked in near:
         session.send(Probe(ProbeKind.NEAR_ID, unquote(asked)), "GET", f"{session.create_path}/{asked}")
-    encoded = "".join(f"%{byte:02X}" for byte in task_id[0].encode("utf-8", "surrogatepass"))
     # The plain id first: the equivalent URLs are judged only if it shows the task.
-    for form in (task_id, encoded + task_id[1:], f"{task_id}?_=1"):
+    for form in (task_id, percent_encoded(task_id), f"{task_id}?_=1"):
         session.send(Probe(ProbeKind.SAME_ID, task_id, form), "GET", f"{session.create_path}/{form}")
 
 

@@ -19,6 +19,7 @@ from kling_contracts.checks.combined_requests import (
     body_of,
     requests_of,
 )
+from kling_contracts.checks.routing import NEAR_ID_CHECKS
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, Feature
@@ -45,10 +46,9 @@ CREATE_CHECKS: Final = (
     "lifecycle.*",
     "lists.*",
     "polling.*",
-    "routing.near_ids",
-    "routing.equivalent_urls",
     "outcomes.*",
     "result_images.*",
+    *NEAR_ID_CHECKS,
 )
 # Features that are not at a limit of a field.
 _ALLOWED: Final[dict[str, tuple[str, Source]]] = {

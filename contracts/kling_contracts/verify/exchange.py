@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, cast
+from urllib.parse import unquote
 
 from kling_contracts.gateways import ErrorShape
 from kling_contracts.messages import Envelope, MalformedMessage, TaskMessage
@@ -85,6 +86,11 @@ class Exchange:
     def json_object(self) -> Mapping[str, object]:
         json = self.json
         return cast("Mapping[str, object]", json) if isinstance(json, dict) else {}
+
+    @property
+    def last_segment(self) -> str:
+        """The last segment of the path, percent-decoded; in a query for a task, its id."""
+        return unquote(self.target.partition("?")[0].rpartition("/")[2])
 
     @property
     def answered(self) -> bool:

@@ -93,6 +93,11 @@ def lengthen(text: str) -> str:
     return "".join(parts)
 
 
+def percent_encoded(text: str) -> str:
+    """A segment of a path with its first character percent-encoded: an equivalent URL."""
+    return "".join(f"%{byte:02X}" for byte in text[0].encode("utf-8", "surrogatepass")) + text[1:]
+
+
 def in_texts(value: object, change: Callable[[str], str]) -> object:
     """A JSON value with `change` applied to each string in it."""
     match value:

@@ -236,7 +236,7 @@ def _fits(old: Exchange, request: httpx.Request, evidence: Evidence) -> bool:
 
 def _named(exchange: Exchange, evidence: Evidence) -> bool:
     """Whether the target contains the id of a task of the run, which differs in the script."""
-    last = exchange.target.rpartition("/")[2].partition("?")[0]
+    last = exchange.last_segment
     return last in {history.id for history in evidence.histories()} or f"kc-{evidence.run}-" in last
 
 

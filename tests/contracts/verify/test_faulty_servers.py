@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 # Checks that need the evidence of other steps to find their first fault.
 NOT_ALONE = {
     "external_ids.unique": "its own step repeats an id immediately; this fault frees it when the task ends",
-    "routing.query_string": "a whole run finds it; its own step alone does not",
 }
 
-# Checks whose script also fails on a correct server: it compares with other tasks of the run, or holds the
-# percent-encoded id of a task of the run.
-COMPARED = {"lists.complete", "routing.equivalent_urls"}
+# Checks whose script also fails on a correct server: it compares with other tasks of the run.
+COMPARED = {"lists.complete"}
 # Checks whose script does not reproduce the failure, because the fault depends on other state.
 NOT_SHOWN = {
     "external_ids.unique": "the server frees an id when a query has shown the end",

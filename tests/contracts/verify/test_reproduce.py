@@ -177,13 +177,14 @@ def test_mutated_keys_are_derived_from_the_valid_one(name: str, listener: tuple[
         assert [each.key for each in heard] == [sent]
 
 
-def test_a_script_creates_its_own_task() -> None:
-    """The script repeats the create with another external id, and queries its task."""
+@pytest.mark.parametrize("form", ["1", "%31", "1?_=1"])
+def test_a_script_creates_its_own_task(form: str) -> None:
+    """The script repeats the create with another external id, and queries its task in the same form."""
     body = encode(minimal(OPERATION) | {"external_task_id": "kc-r1-first"})
     created = exchange("POST", CREATE, body)
     answer = json.dumps({"data": {"task_id": "1", "task_status": "submitted"}}).encode()
     created = replace(created, status=200, answer=answer)
-    query = replace(exchange("GET", f"{CREATE}/1"), number=1, sent_at=0.142)
+    query = replace(exchange("GET", f"{CREATE}/{form}"), number=1, sent_at=0.142)
     evidence = Evidence(run="r1", exchanges=[created, query])
     with Fake(keys=[KEY], pace="instant").serve() as served:
         both = reproduce(CHECK, Failure("", "", "", (query,)), evidence, served.url)

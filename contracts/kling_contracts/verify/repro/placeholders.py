@@ -16,7 +16,7 @@ from kling_contracts.image_files import encoded, jpeg, png, read_header
 from kling_contracts.verify.credentials import MUTATED_KEYS, MUTATED_TOKENS, RIGHT_TOKEN, token_expression
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import KEY_MARK, SECOND_KEY_MARK
-from kling_contracts.verify.text import in_texts, lengthen, word
+from kling_contracts.verify.text import in_texts, lengthen, percent_encoded, word
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -92,9 +92,9 @@ class Placeholders:
             made = Placeholder("$RUN", "run", 0, "RUN", "RUN=$(date +%s)")
             text = re.sub(f"(?<=kc-){re.escape(run)}(?=-)", lambda _: self._place(made), text)
         for task, name in self.tasks.items():
-            place = self._place(Placeholder(f"${name}", name))
-            # An id may be short, so only a whole segment of a path is replaced.
-            text = re.sub(f"(?<=/){re.escape(task)}(?=[/?]|$)", place, text)
+            for form, placeholder in _forms(task, name):
+                # An id may be short, so only a whole segment of a path is replaced.
+                text = re.sub(f"(?<=/){re.escape(form)}(?=[/?]|$)", self._place(placeholder), text)
         if self.receives:
             text = _OWN_CALLBACK.sub(lambda found: self._place(_address(found[1])), text)
         return text
@@ -188,6 +188,13 @@ def _made_by(data: bytes, text: str) -> str | None:
     usual = INPUT_SIDE_MINIMUM.value
     both = f"{width}, {height}" if height != usual else f"{width}"
     return f"{name}({'' if (width, height) == (usual, usual) else both})"
+
+
+def _forms(task: str, name: str) -> Iterator[tuple[str, Placeholder]]:
+    """The forms of a task id in a path, each with the expression that makes it from the variable `name`."""
+    yield task, Placeholder(f"${name}", name)
+    first, rest = f"$(printf %%%02X \"'${name}\")", f"${{{name}#?}}"
+    yield percent_encoded(task), Placeholder(first + rest, f'f"%{{ord({name}[0]):02X}}" + {name}[1:]')
 
 
 def _address(token: str) -> Placeholder:

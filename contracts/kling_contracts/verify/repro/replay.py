@@ -166,7 +166,7 @@ def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     For a query or a result: the create of the requested task, and of the task in the answer. For a valid
     create that was refused: the earlier create with the same external id.
     """
-    name = _last_part(exchange)
+    name = exchange.last_segment
     histories = evidence.histories()
     named = (it for it in histories if name and name in (it.id, _external_id(it.created)))
     asked = list(named)[:1] if exchange.method == "GET" else []
@@ -190,11 +190,6 @@ def _caller(delivery: Delivery, evidence: Evidence) -> Iterator[Exchange]:
             return
 
 
-def _last_part(exchange: Exchange) -> str:
-    """The last segment of the path of a query."""
-    return exchange.target.rpartition("/")[2].partition("?")[0]
-
-
 def _is_sound(exchange: Exchange, evidence: Evidence) -> bool:
     return not evidence.operation.read(dict(exchange.asked_object)).violations
 
@@ -214,7 +209,7 @@ def _tasks(exchanges: Sequence[Exchange], evidence: Evidence) -> dict[str, str]:
     found: dict[str, str] = {}
     for history in evidence.histories():
         if history.created in exchanges and any(
-            history.id == _last_part(each) or each.target in _results(history) for each in exchanges
+            history.id == each.last_segment or each.target in _results(history) for each in exchanges
         ):
             found[history.id] = f"task{len(found) + 1}" if found else "task"
     return found
