@@ -92,7 +92,7 @@ def _read_jpeg(data: bytes) -> PictureHeader | None:
     return None
 
 
-# Bytes of pixels that are decompressed of one chunk: enough to find damage, whatever a file claims.
+# Bytes of pixels that are decompressed of one chunk: enough to find damage, and a limit for any file.
 _MOST_PIXELS: Final = 64 * 1024 * 1024
 
 # The Huffman table of both kinds of coefficients: one code of one bit, which means "zero".

@@ -22,7 +22,7 @@ from kling_contracts.operations import validate
 EXTERNAL_ID: Final = "external_task_id"
 # Generic in the type of the API operation, which hooks leave open.
 _Case = schemathesis.Case[Any]
-_hook: Final = cast("Callable[[Callable[..., object]], object]", schemathesis.hook)  # pyright: ignore[reportUnknownMemberType]
+_hook: Final = cast("Callable[[Callable[..., object]], object]", schemathesis.hook)  # pyright: ignore[reportUnknownMemberType]  # partly untyped
 
 # External ids are unique for 30 days, so ids must differ from those of earlier runs.
 _RUN: Final = uuid4().hex[:8]

@@ -30,7 +30,7 @@ def seen(status: str, at: int = 0, **changes: object) -> TaskMessage:
             else {},
         }
     )
-    return replace(task, **changes)  # type: ignore[arg-type]  # a test knows what it changes
+    return replace(task, **changes)  # type: ignore[arg-type]  # fields of any type
 
 
 def image(index: int, url: str) -> ResultImage:

@@ -164,7 +164,7 @@ def test_the_number_of_results(kind: ResultKind) -> None:
 
 @pytest.mark.parametrize("kind", ResultKind)
 def test_results_never_change(kind: ResultKind) -> None:
-    """Results of a finished task must not change, whatever their kind."""
+    """Results of a finished task of any kind must not change."""
     task = TaskMessage.from_wire(wire_of(kind))
     other = TaskMessage.from_wire(wire_of(kind, url="https://a/new"))
     assert [each.rule for each in check_lifecycle([task, other], kind=kind)] == ["state.stable"]

@@ -183,13 +183,13 @@ def _list_faults(field: PictureList) -> Iterator[FieldValue]:
     full = picture_items(field, *distinct(high))
     for at in range(high):
         for item in NO_ITEMS[: None if at == 0 else 1]:
-            yield FieldValue(field.no_object, f"element {at} {item!r}"[:40], _with(full, at, item))
+            yield FieldValue(field.no_object, f"element {at} {item!r}"[:40], with_item(full, at, item))
         for item in hollow_items(name)[: None if at == 0 else 1]:
-            yield FieldValue(field.item.missing, f"element {at} {item!r}"[:40], _with(full, at, item))
-        yield FieldValue(field.item.wrong_type, f"element {at} number", _with(full, at, {name: 1}))
-        yield FieldValue(field.item.not_base64, f"element {at}", _with(full, at, {name: "not base64!"}))
+            yield FieldValue(field.item.missing, f"element {at} {item!r}"[:40], with_item(full, at, item))
+        yield FieldValue(field.item.wrong_type, f"element {at} number", with_item(full, at, {name: 1}))
+        yield FieldValue(field.item.not_base64, f"element {at}", with_item(full, at, {name: "not base64!"}))
     for rule, tag, value in _picture_faults(field.item):
-        yield FieldValue(rule, tag, _with(full, high - 1, {name: value}))
+        yield FieldValue(rule, tag, with_item(full, high - 1, {name: value}))
 
 
 def _object_faults(field: Nested) -> Iterator[FieldValue]:
@@ -216,10 +216,11 @@ def _item_list_faults(field: ListOf) -> Iterator[FieldValue]:
     yield FieldValue(field.wrong_type, "numbered items", {str(at): item for at in range(max(low, 1))})
     full = [item] * high
     for at in range(high):
-        yield FieldValue(field.item.missing, f"element {at} null", _with(full, at, None))
+        yield FieldValue(field.item.missing, f"element {at} null", with_item(full, at, None))
     for rule, tag, value in invalid_values(field.item):
-        yield FieldValue(rule, f"element {high - 1} {tag}"[:40], _with(full, high - 1, value))
+        yield FieldValue(rule, f"element {high - 1} {tag}"[:40], with_item(full, high - 1, value))
 
 
-def _with(items: Sequence[object], at: int, item: object) -> list[object]:
+def with_item(items: Sequence[object], at: int, item: object) -> list[object]:
+    """A copy of a list with another item at one position."""
     return [*items[:at], item, *items[at + 1 :]]

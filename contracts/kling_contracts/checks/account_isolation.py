@@ -115,9 +115,9 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
     if any(not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, VALID)):
         return  # the smallest body is refused in any account
     for exchange in evidence.of(ProbeKind.FOREIGN_SAME_ID):
-        given = exchange.asked_object.get("external_task_id")
+        given = exchange.external_id
         if not any(
-            each.accepted and each.asked_object.get("external_task_id") == given
+            each.accepted and each.external_id == given
             for each in evidence.creates
             if each.credential == "first"
         ):

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from kling_contracts.checks.pagination import page_path
 from kling_contracts.checks.refusals import error_check
-from kling_contracts.checks.routing import unknown_id
 from kling_contracts.gateways import TOKEN_REASONS, Gateway, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import faults, minimal
@@ -163,11 +162,9 @@ def _missing_keys() -> Iterator[Credential]:
 
 
 def _send_mutated(session: Session) -> None:
-    health = next(session.evidence.of(ProbeKind.HEALTH), None)
-    mock = health is not None and health.json_object.get("server") == "kling-mock"
     for kind, credentials in (
         (ProbeKind.NO_KEY, _missing_keys()),
-        (ProbeKind.WRONG_KEY, _mutated(session.keys, mock=mock)),
+        (ProbeKind.WRONG_KEY, _mutated(session.keys, mock=session.evidence.mock)),
     ):
         for credential in credentials:
             for operation in _OPERATIONS:
@@ -175,7 +172,7 @@ def _send_mutated(session: Session) -> None:
                     _operate(session, Probe(kind, operation, credential.name), credential)
     if session.inbox is not None:  # a server on this machine; others might log the URL with the key
         for name in _QUERY_NAMES:
-            target = f"{session.create_path}/{unknown_id(session)}?{name}={quote(session.keys.bearer())}"
+            target = f"{session.create_path}/{session.unknown_id}?{name}={quote(session.keys.bearer())}"
             probe = Probe(ProbeKind.NO_KEY, "query", f"the key as {name} in the query string")
             session.send(probe, "GET", target, key=NO_CREDENTIAL)
     lower = session.keys.first
@@ -196,7 +193,7 @@ def _operate(session: Session, probe: Probe, credential: Credential) -> None:
         case "list":
             session.send(probe, "GET", page_path(session, 1, 1), key=credential)
         case _:
-            session.send(probe, "GET", f"{create}/{unknown_id(session)}", key=credential)
+            session.send(probe, "GET", f"{create}/{session.unknown_id}", key=credential)
 
 
 def _invalid(operation: Operation) -> bytes:

@@ -18,7 +18,6 @@ from kling_contracts.checks.histories import (
     is_consistent,
     repeated,
     tasks_with_callbacks,
-    token_of,
 )
 from kling_contracts.checks.responses import holds_key
 from kling_contracts.gateways import Gateway
@@ -65,13 +64,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="callbacks.bare",
             sentence="the body of a callback is the bare task object as JSON",
             source=KLING_CALLBACK,
-            judge=judge_bare,
+            judge=_judge_bare,
         ),
         Check(
             id="callbacks.body",
             sentence="a callback has the same content as a query",
             source=KLING_CALLBACK,
-            judge=judge_body,
+            judge=_judge_body,
         ),
         Check(
             id="callbacks.order",
@@ -101,13 +100,13 @@ def checks(gateway: Gateway) -> tuple[Check, ...]:
             id="callbacks.content_type",
             sentence="a callback has Content-Type application/json",
             source=KLING_CALLBACK,
-            judge=judge_type,
+            judge=_judge_type,
         ),
         Check(
             id="callbacks.no_key",
             sentence="no callback contains the key",
             source=SAFETY,
-            judge=judge_key,
+            judge=_judge_key,
         ),
     )
 
@@ -206,7 +205,7 @@ def _time_missing(history: TaskHistory, delivery: Delivery, shown: Observation) 
 
 
 def _is_behind(read: Observation, delivery: Delivery, task: TaskMessage) -> bool:
-    """Whether a query that was sent long after a callback had come shows an earlier state."""
+    """Whether a query that was sent long after a callback shows an earlier state."""
     sent_at = read.shown.sent_at if isinstance(read.shown, Exchange) else 0.0
     ranks = [_ORDER.index(TaskStatus(status)) for status in (read.task.task_status, task.task_status)]
     return sent_at >= delivery.received_at + _LAG and ranks[0] < ranks[1] and ranks[0] < 2
@@ -228,15 +227,15 @@ def _judge_retry(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_stops(evidence: Evidence, context: CheckContext) -> None:
     for token in tasks_with_callbacks(evidence):
-        taken = [(each, task) for each, task in deliveries_to(evidence, token) if each.replied < 300]
-        times = Counter(f"{task.task_id} {task.task_status}" for _, task in taken)
+        accepted = [(each, task) for each, task in deliveries_to(evidence, token) if each.replied < 300]
+        times = Counter(f"{task.task_id} {task.task_status}" for _, task in accepted)
         if times:
             context.expect(
                 max(times.values()) <= _REPEATS,
                 "a callback was sent again repeatedly, although it was answered with 200",
                 expected=f"at most {_REPEATS} deliveries",
                 actual=", ".join(f"{word} {count} times" for word, count in times.items()),
-                shown=[each for each, _ in taken[: _REPEATS + 1]],
+                shown=[each for each, _ in accepted[: _REPEATS + 1]],
             )
 
 
@@ -259,19 +258,21 @@ def _is_bare(delivery: Delivery) -> bool:
 
 
 def _is_json_type(delivery: Delivery) -> bool:
-    return (delivery.header("content-type") or "").partition(";")[0].strip().lower() == "application/json"
+    return delivery.content_type == "application/json"
 
 
 def _keyless(delivery: Delivery) -> bool:
     return not holds_key(delivery.body, delivery.headers) and delivery.header("authorization") is None
 
 
-judge_bare = _each(_is_bare, "the body of a callback is not a task object", '{"task_id", "task_status", ...}')
-judge_type = _each(_is_json_type, "the Content-Type of a callback is not JSON", "application/json")
-judge_key = _each(_keyless, "a callback contains the key", "no key, no Authorization")
+_judge_bare = _each(
+    _is_bare, "the body of a callback is not a task object", '{"task_id", "task_status", ...}'
+)
+_judge_type = _each(_is_json_type, "the Content-Type of a callback is not JSON", "application/json")
+_judge_key = _each(_keyless, "a callback contains the key", "no key, no Authorization")
 
 
-def judge_body(evidence: Evidence, context: CheckContext) -> None:
+def _judge_body(evidence: Evidence, context: CheckContext) -> None:
     """Judge whether a callback equals the answers to queries in the same status."""
     for delivery, task, history in _tasks(evidence):
         if not is_consistent(history):
@@ -302,7 +303,7 @@ def _tasks(evidence: Evidence) -> Iterator[tuple[Delivery, TaskMessage, TaskHist
     """The callbacks with their tasks, and the history that each should be about."""
     for token, history in tasks_with_callbacks(evidence).items():
         # Several tasks have one URL if a refused create was sent again or a duplicate was accepted.
-        mine = {each.id: each for each in evidence.histories() if token_of(each) == token}
+        mine = {each.id: each for each in evidence.histories() if each.created.callback_token == token}
         for delivery, task in deliveries_to(evidence, token):
             yield delivery, task, mine.get(task.task_id, history)
 
@@ -332,12 +333,12 @@ def _wait(session: Session) -> None:
     until = session.waiter.now() + min(PATIENCE, max(session.time_left, 0))
     while True:
         session.collect()
-        if _all_came(session.evidence) or session.waiter.now() >= until:
+        if _all_received(session.evidence) or session.waiter.now() >= until:
             return
         session.waiter.sleep(_PAUSE)
 
 
-def _all_came(evidence: Evidence) -> bool:
+def _all_received(evidence: Evidence) -> bool:
     for token, history in tasks_with_callbacks(evidence).items():
         received = deliveries_to(evidence, token)
         if not expected_statuses(history) <= {task.task_status for _, task in received}:

@@ -109,11 +109,11 @@ def _duplicate(when: str, other: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         second = refused_id(session) if other == Label.REFUSED else session.external_id(other)
         ids = (session.external_id(Label.FIRST), second)
-        taken = {_external_id(exchange) for exchange in session.evidence.creates if exchange.accepted}
+        used = {exchange.external_id for exchange in session.evidence.creates if exchange.accepted}
         for external_id in ids:
-            if external_id in taken:
-                body = minimal(session.operation) | {"external_task_id": external_id}
-                if session.create(Probe(ProbeKind.DUPLICATE, "external_task_id", when), body).accepted:
+            if external_id in used:
+                body = minimal(session.operation) | {EXTERNAL_ID: external_id}
+                if session.create(Probe(ProbeKind.DUPLICATE, EXTERNAL_ID, when), body).accepted:
                     return
 
     return run
@@ -121,7 +121,7 @@ def _duplicate(when: str, other: str) -> Callable[[Session], None]:
 
 def _query(session: Session) -> None:
     for history in session.evidence.histories():
-        external_id = _external_id(history.created)
+        external_id = history.created.external_id
         if history.created.credential == "first" and external_id in (
             session.external_id(Label.FIRST),
             session.external_id(Label.OTHER_CASE),
@@ -131,15 +131,10 @@ def _query(session: Session) -> None:
             session.send(Probe(ProbeKind.BY_EXTERNAL_ID, history.id, external_id), "GET", target)
 
 
-def _external_id(exchange: Exchange) -> str:
-    given = exchange.asked_object.get("external_task_id")
-    return given if isinstance(given, str) else ""
-
-
 def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.DUPLICATE):
-        external_id = _external_id(exchange)
-        first = next(each for each in evidence.creates if each.accepted and _external_id(each) == external_id)
+        external_id = exchange.external_id
+        first = next(each for each in evidence.creates if each.accepted and each.external_id == external_id)
         context.expect(
             not exchange.accepted,
             f"a second task was created with the same external id ({exchange.probe.tag})",
@@ -152,7 +147,7 @@ def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
 def _judge_race(evidence: Evidence, context: CheckContext) -> None:
     raced = [request.name for request in requests_of(evidence.gateway) if request.racers > 1]
     racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
-    if len(racers) < 2 or not any("external_task_id" in each.asked_object for each in racers):
+    if len(racers) < 2 or not any(EXTERNAL_ID in each.asked_object for each in racers):
         return
     # The same task in several answers counts once; `external_ids.unique` reports accepted duplicates.
     winners = {exchange.task.task_id for exchange in racers if exchange.accepted and exchange.task}
@@ -169,7 +164,7 @@ def _judge_race(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_echo(evidence: Evidence, context: CheckContext) -> None:
     for history in evidence.histories():
-        given = _external_id(history.created)
+        given = history.created.external_id
         if history.created.probe.kind == ProbeKind.REFUSE:
             continue  # the external id itself may be invalid there
         for observation in history.observations:
@@ -201,7 +196,7 @@ def _judge_query(evidence: Evidence, context: CheckContext) -> None:
         mine = {
             history.id
             for history in evidence.histories()
-            if _external_id(history.created) == exchange.probe.tag
+            if history.created.external_id == exchange.probe.tag
         }
         context.expect(
             exchange.task is not None and exchange.task.task_id in mine,

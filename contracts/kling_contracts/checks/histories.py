@@ -26,14 +26,6 @@ def task_of(evidence: Evidence, created: Exchange) -> TaskHistory | None:
     return next((each for each in evidence.histories() if each.created is created), None)
 
 
-def duration_of(history: TaskHistory) -> float:
-    """The duration of a task in seconds, from the server's timestamps; 0 if no end was observed."""
-    if history.end is None:
-        return 0.0
-    task = history.end.task
-    return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
-
-
 def violations_of(history: TaskHistory) -> Sequence[LifecycleViolation]:
     """The violations of the life cycle in a history."""
     seen = [each.task for each in judged_observations(history)]
@@ -63,17 +55,11 @@ def has_known_statuses(history: TaskHistory) -> bool:
     return all(isinstance(each.task.task_status, TaskStatus) for each in history.reads)
 
 
-def token_of(history: TaskHistory) -> str:
-    """The last segment of the callback URL of a create; empty if it has none."""
-    url = history.created.asked_object.get("callback_url")
-    return url.partition("?")[0].rpartition("/")[2] if isinstance(url, str) else ""
-
-
 def tasks_with_callbacks(evidence: Evidence) -> dict[str, TaskHistory]:
     """The tasks with a callback URL of the run's receiver, by the token of the URL."""
     found: dict[str, TaskHistory] = {}
     for history in evidence.histories():
-        token = token_of(history)
+        token = history.created.callback_token
         if token in (Label.PLAIN, Label.RETRIED, Label.FAILING):
             found[token] = history
     return found

@@ -137,19 +137,17 @@ def _send_broken(session: Session) -> None:
 
 def _send_mutated(session: Session) -> None:
     """Send the mutated bodies; images are reserved for each, because a lenient reader may create a task."""
-    if any(exchange.accepted for exchange in session.evidence.of(ProbeKind.MALFORMED)):
-        return
     _send(session, mutated_bodies(session.operation), smallest_cost(session.operation))
 
 
 def _send_extended(session: Session) -> None:
-    if any(exchange.accepted for exchange in session.evidence.of(ProbeKind.MALFORMED)):
-        return
     _send(session, extended_bodies(session.operation), smallest_cost(session.operation), EXTENDED)
 
 
 def _send(session: Session, bodies: Mapping[str, bytes], stake: int, about: str = "body") -> None:
-    """Send the bodies in turn until one is accepted."""
+    """Send the bodies in turn; none after one of this or an earlier step was accepted."""
+    if any(exchange.accepted for exchange in session.evidence.of(ProbeKind.MALFORMED)):
+        return
     for tag, body in bodies.items():
         probe = Probe(ProbeKind.MALFORMED, about, tag)
         if session.send(probe, "POST", session.create_path, body=body, images=stake).accepted:

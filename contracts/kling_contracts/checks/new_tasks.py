@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final, cast
 
 from kling_contracts.checks.histories import starts_correctly
-from kling_contracts.checks.lifecycle import queries_of
 from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence
@@ -61,7 +60,7 @@ def _judge_created(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_shape(evidence: Evidence, context: CheckContext) -> None:
     created = [each for each in evidence.creates if each.accepted]
-    for exchange in (*created, *queries_of(evidence)):
+    for exchange in (*created, *evidence.queries):
         if exchange.status != 200 or exchange.is_error or "data" not in exchange.json_object:
             continue
         problem = shape_problem(exchange.json_object.get("data"), evidence.operation.result)
@@ -96,8 +95,8 @@ def _judge_ids(evidence: Evidence, context: CheckContext) -> None:
         if task is None or not exchange.accepted:
             continue
         earlier = first.setdefault(task.task_id, exchange)
-        mine = exchange.asked_object.get("external_task_id")
-        if mine and earlier is not exchange and earlier.asked_object.get("external_task_id") == mine:
+        mine = exchange.external_id
+        if mine and earlier is not exchange and earlier.external_id == mine:
             continue  # a duplicate answered with the existing task, which `external_ids.unique` reports
         context.expect(
             earlier is exchange and task.task_id != mine,

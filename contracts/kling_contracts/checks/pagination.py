@@ -8,7 +8,6 @@ from typing import Final
 
 from kling_contracts.checks.histories import is_consistent
 from kling_contracts.checks.refusals import NO_SERVER_ERROR, error_check, expect_refusal
-from kling_contracts.fields import Integer
 from kling_contracts.gateways import PAGING, Gateway, RefusalReason
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
@@ -268,21 +267,17 @@ def _bound_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _good() -> Iterator[str]:
-    for parameter in _integers():
+    for parameter in PAGING:
         for value in (parameter.minimum.value, parameter.maximum.value):
             yield f"{parameter.name}={value}"
     yield ""
 
 
 def _bad() -> Iterator[str]:
-    for parameter in _integers():
+    for parameter in PAGING:
         low, high = parameter.minimum.value, parameter.maximum.value
         for value in (low - 1, -1, high + 1, "x", "1.5", "1e1", "%EF%BC%91"):
             yield f"{parameter.name}={value}"
-
-
-def _integers() -> Iterator[Integer]:
-    return (parameter for parameter in PAGING if isinstance(parameter, Integer))  # pyright: ignore[reportUnnecessaryIsInstance]
 
 
 def _send_bounds(session: Session) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from kling_contracts.checks.histories import duration_of, ended, is_consistent
+from kling_contracts.checks.histories import ended, is_consistent
 from kling_contracts.gateways import Gateway
-from kling_contracts.verify.credentials import Credential
 from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
@@ -81,21 +80,16 @@ def is_unpolled(history: TaskHistory) -> bool:
     return history.created.probe.about == Label.UNPOLLED and not history.synchronous
 
 
-def key_of(session: Session, history: TaskHistory) -> Credential | None:
-    """The credential that a task was created with."""
-    return session.keys.second if history.created.credential == "second" else session.keys.first
-
-
 def stuck_after(histories: Sequence[TaskHistory]) -> tuple[float, float]:
     """The duration of the slowest ended task, and the age at which others count as stuck, in seconds."""
-    done = [duration_of(history) for history in histories if ended(history)]
+    done = [history.duration for history in histories if ended(history)]
     return (max(done), max(max(done) * _STUCK_FACTOR, _STUCK_AGE)) if done else (0.0, _ALL_STUCK_AGE)
 
 
 def _poll(session: Session) -> None:
     for history in session.evidence.histories():
         if history.synchronous and session.time_left > 0:  # a query must find it, though it has ended
-            session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
+            session.query(ProbeKind.POLL, history.id, key=session.key_of(history))
     pause = _FIRST_PAUSE
     while session.time_left > 0:
         histories = [history for history in session.evidence.histories() if not is_unpolled(history)]
@@ -107,11 +101,11 @@ def _poll(session: Session) -> None:
         stuck = [history for history in waiting if now - history.created.received_at > patience]
         if len(waiting) == len(stuck):
             for history in stuck:  # a last poll after the age at which they count as stuck
-                session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
+                session.query(ProbeKind.POLL, history.id, key=session.key_of(history))
             return
         for history in waiting:
             if session.time_left > 0:
-                session.query(ProbeKind.POLL, history.id, key=key_of(session, history))
+                session.query(ProbeKind.POLL, history.id, key=session.key_of(history))
         session.waiter.sleep(min(pause, max(session.time_left, 0)))
         pause = min(pause * 1.25, _LONGEST_PAUSE)
 
@@ -134,12 +128,12 @@ def _poll_again(session: Session) -> None:
     for _ in range(_AGAIN_ROUNDS):
         for history in session.evidence.histories():
             if ended(history) and session.time_left > 0:
-                session.query(ProbeKind.AGAIN, history.id, key=key_of(session, history))
+                session.query(ProbeKind.AGAIN, history.id, key=session.key_of(history))
         session.waiter.sleep(min(0.2, max(session.time_left, 0)))
     done = [history for history in session.evidence.histories() if ended(history)]
     with ThreadPoolExecutor(_PARALLEL) as pool:
         for history in done:
-            pool.submit(session.query, ProbeKind.AGAIN, history.id, "at once", key_of(session, history))
+            pool.submit(session.query, ProbeKind.AGAIN, history.id, "at once", session.key_of(history))
 
 
 def checks(gateway: Gateway) -> tuple[Check, ...]:
@@ -182,7 +176,7 @@ def _unpolled(evidence: Evidence) -> TaskHistory | None:
 
 def _slowest(evidence: Evidence) -> float:
     return max(
-        (duration_of(history) for history in evidence.histories() if not is_unpolled(history)), default=0.0
+        (history.duration for history in evidence.histories() if not is_unpolled(history)), default=0.0
     )
 
 
@@ -192,7 +186,7 @@ def _poll_unpolled(session: Session) -> None:
         return
     due = history.created.received_at + _slowest(session.evidence) * _PATIENCE + _MARGIN
     session.waiter.sleep(min(max(due - session.waiter.now(), 0), max(session.time_left, 0)))
-    key = key_of(session, history)
+    key = session.key_of(history)
     session.query(ProbeKind.FIRST_POLL, history.id, key=key)
     for _ in range(_BURST):
         session.query(ProbeKind.BURST, history.id, key=key)
@@ -234,11 +228,11 @@ def _judge_stamp(evidence: Evidence, context: CheckContext) -> None:
     if end is not history.reads[0]:
         return  # the task took longer than all others, so the times cannot be compared
     age = end.at - history.created.received_at
-    just_now = age - duration_of(history) < _JUST_NOW and duration_of(history) > slowest * 1.2
+    just_now = age - history.duration < _JUST_NOW and history.duration > slowest * 1.2
     context.expect(
         not just_now,
         f"a task was first polled after {age:.1f} s, and its updated_at is the time of that poll",
         expected=f"updated_at about {slowest:.1f} s after created_at, as for the other tasks",
-        actual=f"updated_at is {duration_of(history):.1f} s after created_at",
+        actual=f"updated_at is {history.duration:.1f} s after created_at",
         shown=(history.created, end.shown),
     )

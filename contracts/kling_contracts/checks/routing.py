@@ -77,7 +77,7 @@ def path_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _send_unrouted(session: Session) -> None:
     create = session.create_path
-    one = f"{create}/{unknown_id(session)}"
+    one = f"{create}/{session.unknown_id}"
     for method, target in (
         ("DELETE", create),
         ("PUT", create),
@@ -174,11 +174,6 @@ def unknown_id_steps(gateway: Gateway) -> tuple[Step, ...]:
             checks=("routing.unknown_ids", "errors.unknown_task", "responses.*"),
         ),
     )
-
-
-def unknown_id(session: Session) -> str:
-    """An id of this run that belongs to no task."""
-    return session.external_id("unknown")
 
 
 def _send_unknown(session: Session) -> None:

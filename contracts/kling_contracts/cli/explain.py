@@ -16,7 +16,6 @@ from kling_contracts.suggestions import did_you_mean
 if TYPE_CHECKING:
     from kling_contracts.gateways import Gateway
     from kling_contracts.verify.model import Check
-    from kling_contracts.vocabulary import Source
 
 
 def add(commands: Any) -> None:
@@ -161,16 +160,14 @@ def _faults() -> dict[str, list[str]]:
     return cast("dict[str, list[str]]", json.loads(found))
 
 
-def _rule(source: Source) -> dict[str, str]:
-    return {"origin": source.origin, "reference": source.reference, "confidence": source.confidence}
-
-
 def _as_json(checks: Mapping[Gateway, Check]) -> dict[str, object]:
+    from kling_contracts.verify.reports.json_report import rule
+
     gateways, check = list(checks), next(iter(checks.values()))
     return {
         "id": check.id,
         "sentence": check.sentence,
-        "rules": {gateway.name: _rule(each.source) for gateway, each in checks.items()},
+        "rules": {gateway.name: rule(each.source) for gateway, each in checks.items()},
         "gateways": [gateway.name for gateway in gateways],
         "must": check.required,
         "command": _command(check, gateways),

@@ -11,6 +11,7 @@ from typing import Final, Protocol, assert_never, cast
 
 from hypothesis import strategies as st
 
+from kling_contracts.cases.invalid import with_item
 from kling_contracts.cases.values import (
     FLAG_WORDS,
     NO_ITEMS,
@@ -217,8 +218,7 @@ def _with_item(field: PictureList, broken: Values) -> Values:
 
 
 def _replaced(items: list[object], position: int, item: object) -> list[object]:
-    position %= len(items)
-    return [*items[:position], item, *items[position + 1 :]]
+    return with_item(items, position % len(items), item)
 
 
 def _list_edges(field: PictureList) -> Iterator[Case]:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping
 from typing import Final, cast
 
+from kling_contracts.verify.exchange import refuse_constant
+
 _DOUBTFUL = 1
 # The field with the number of results, and the field with the length of a series.
 RESULTS: Final = "n"
@@ -55,7 +57,7 @@ class Budget:
 def images_of(body: bytes) -> int:
     """The number of images that a server could create from a request body; 0 if it is not a JSON object."""
     try:
-        decoded = cast("object", json.loads(body, parse_constant=_refuse_constant, parse_int=_integer))
+        decoded = cast("object", json.loads(body, parse_constant=refuse_constant, parse_int=_integer))
     except ValueError:
         return 0
     except RecursionError:  # a server may accept deeper nesting than Python
@@ -89,7 +91,3 @@ def _number(wanted: object, word: int) -> int:
 def _integer(digits: str) -> float:
     """Parse an integer of any length; Python refuses more than 4300 digits, and a server may not."""
     return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not valid JSON")

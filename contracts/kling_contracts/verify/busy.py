@@ -78,7 +78,7 @@ def _mine(evidence: Evidence) -> list[TaskHistory]:
 def unfinished(evidence: Evidence, now: float) -> int:
     """The number of images of tasks that may be unfinished at `now`."""
     histories = _mine(evidence)
-    longest = max(map(_duration, histories), default=0.0)
+    longest = max((each.duration for each in histories), default=0.0)
     return sum(history.images for history in histories if not _has_ended(history, now, longest))
 
 
@@ -89,25 +89,17 @@ def _has_ended(history: TaskHistory, now: float, longest: float) -> bool:
     return unpolled and now - history.created.received_at > longest * _SURELY_ENDED + 1
 
 
-def _duration(history: TaskHistory) -> float:
-    """The duration of a task in seconds by the timestamps of the server; 0 if no end was observed."""
-    if history.end is None:
-        return 0.0
-    task = history.end.task
-    return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
-
-
 def running(evidence: Evidence, now: float) -> int:
     """The number of images of tasks that were certainly unfinished at `now`.
 
     The unpolled task is taken to last as long as the shortest of the others.
     """
-    durations = [_duration(history) for history in _mine(evidence)]
+    durations = [history.duration for history in _mine(evidence)]
     shortest = min((each for each in durations if each), default=0.0)
     return sum(
         history.images
         for history in _mine(evidence)
-        if history.created.received_at <= now < history.created.sent_at + (_duration(history) or shortest)
+        if history.created.received_at <= now < history.created.sent_at + (history.duration or shortest)
     )
 
 

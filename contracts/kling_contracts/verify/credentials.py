@@ -92,7 +92,7 @@ class Keys:
         algorithm = "none" if secret is None else "HS256"
         # An unsigned token has no key; the annotation denies that if `cryptography` is installed.
         key = cast("Any", secret)
-        return jwt.encode(payload, key, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]
+        return jwt.encode(payload, key, algorithm=algorithm)  # pyright: ignore[reportUnknownMemberType]  # partly untyped
 
     def scrub(self, text: str) -> str:
         """The text with every key, secret and sent token, and every part of one, replaced by a mark."""

@@ -14,9 +14,8 @@ from kling_contracts.verify.exchange import Delivery, Exchange
 from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ResultKind
 
-READS: Final = frozenset(
-    {ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.BURST, ProbeKind.FIRST_POLL, ProbeKind.LISTED}
-)
+# The kinds of queries for existing tasks by task id.
+READS: Final = (ProbeKind.POLL, ProbeKind.AGAIN, ProbeKind.BURST, ProbeKind.FIRST_POLL, ProbeKind.LISTED)
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,14 @@ class TaskHistory:
         seen = self.observations if self.synchronous else self.reads
         return next((each for each in seen if _terminal(each.task)), None)
 
+    @property
+    def duration(self) -> float:
+        """The duration in seconds by the server's timestamps; 0 if no end was observed."""
+        if self.end is None:
+            return 0.0
+        task = self.end.task
+        return max((task.updated_at or 0) - (task.created_at or 0), 0) / 1000
+
 
 def _terminal(task: TaskMessage) -> bool:
     return getattr(task.task_status, "terminal", False)
@@ -107,6 +114,19 @@ class Evidence:
     @property
     def answered(self) -> Iterator[Exchange]:
         return (exchange for exchange in self.exchanges if exchange.answered)
+
+    @property
+    def queries(self) -> Iterator[Exchange]:
+        """The answered queries for existing tasks by task id, by kind."""
+        for kind in READS:
+            yield from self.of(kind)
+
+    @property
+    def mock(self) -> bool:
+        """Whether the health endpoint identified the server as kling-mock."""
+        health = next(self.of(ProbeKind.HEALTH), None)
+        named = None if health is None or health.status != 200 else health.json_object.get("server")
+        return named == "kling-mock"
 
     @property
     def creates(self) -> Iterator[Exchange]:

@@ -27,17 +27,29 @@ Headers = tuple[tuple[str, str], ...]
 def _decoded(content: bytes) -> object:
     """Decode JSON as RFC 8259 defines it: UTF-8, no byte order mark, no NaN. None if it is invalid."""
     try:
-        return cast("object", json.loads(content.decode(), parse_constant=_refuse_constant))
+        return cast("object", json.loads(content.decode(), parse_constant=refuse_constant))
     except (ValueError, RecursionError):
         return None
 
 
-def _refuse_constant(name: str) -> object:
+def refuse_constant(name: str) -> object:
+    """Refuse NaN and Infinity, which Python's parser accepts; for `parse_constant` of `json.loads`."""
     raise ValueError(f"{name} is not valid JSON")
 
 
 def _header(headers: Headers, name: str) -> str | None:
     return next((value for key, value in headers if key.lower() == name), None)
+
+
+def _media_type(headers: Headers) -> str:
+    """The Content-Type in lower case, without parameters; empty if there is none."""
+    return (_header(headers, "content-type") or "").partition(";")[0].strip().lower()
+
+
+def _in_one_line(body: bytes) -> str:
+    """The first 160 characters of a body."""
+    text = " ".join(body[:400].decode("utf-8", "replace").split())
+    return f"{text[:160]}..." if len(text) > 160 else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +89,18 @@ class Exchange:
         asked = self.asked
         return cast("Mapping[str, object]", asked) if isinstance(asked, dict) else {}
 
+    @property
+    def external_id(self) -> str:
+        """The external id in the body of a create; empty if it has none."""
+        given = self.asked_object.get("external_task_id")
+        return given if isinstance(given, str) else ""
+
+    @property
+    def callback_token(self) -> str:
+        """The last segment of the callback URL in the body of a create; empty if it has none."""
+        url = self.asked_object.get("callback_url")
+        return url.partition("?")[0].rpartition("/")[2] if isinstance(url, str) else ""
+
     @cached_property
     def json(self) -> object:
         """The decoded JSON of the answer, or None."""
@@ -98,7 +122,7 @@ class Exchange:
 
     @property
     def content_type(self) -> str:
-        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+        return _media_type(self.answer_headers)
 
     def header(self, name: str) -> str | None:
         """A header of the answer, by its name in lower case."""
@@ -197,8 +221,7 @@ class Exchange:
         """The answer in one line: status and the first 160 characters of the body."""
         if not self.answered:
             return f"no answer ({self.failure})"
-        text = " ".join(self.answer[:400].decode("utf-8", "replace").split())
-        return f"{self.status} {text[:160] + '...' if len(text) > 160 else text}".rstrip()
+        return f"{self.status} {_in_one_line(self.answer)}".rstrip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,13 +247,16 @@ class Delivery:
     def task(self) -> TaskMessage | None:
         return read_task(self.json)
 
+    @property
+    def content_type(self) -> str:
+        return _media_type(self.headers)
+
     def header(self, name: str) -> str | None:
         return _header(self.headers, name)
 
     @property
     def shown(self) -> str:
-        text = " ".join(self.body[:400].decode("utf-8", "replace").split())
-        return f"callback {text[:160] + '...' if len(text) > 160 else text}"
+        return f"callback {_in_one_line(self.body)}"
 
 
 def read_task(wire: object) -> TaskMessage | None:

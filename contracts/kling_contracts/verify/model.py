@@ -78,6 +78,10 @@ class CheckContext:
     examined: int = 0
     failures: list[Failure] = field(default_factory=list[Failure])
 
+    def hold(self) -> None:
+        """Count one examined case in which the property holds."""
+        self.examined += 1
+
     def expect(
         self,
         holds: bool,  # noqa: FBT001 -- reads like an assertion

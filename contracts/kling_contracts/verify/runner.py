@@ -128,14 +128,12 @@ def _reach(session: Session) -> bool:
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
         raise Unreachable(f"no answer: {health.failure}; check --base-url and that the server is running")
-    first = session.query(
-        ProbeKind.UNKNOWN_ID, f"kc-{session.evidence.run}-unknown", "whether the key is accepted"
-    )
+    first = session.query(ProbeKind.UNKNOWN_ID, session.unknown_id, "whether the key is accepted")
     if not first.answered:
         raise Unreachable(f"no answer: {first.failure}")
     if first.status in (401, 403):
         raise Unreachable(f"the key is refused: {first.shown}; check --api-key and --gateway")
-    return health.status == 200 and health.json_object.get("server") == "kling-mock"
+    return session.evidence.mock
 
 
 def _run(

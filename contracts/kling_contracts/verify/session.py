@@ -17,7 +17,7 @@ from kling_contracts.verify.budget import Budget, images_in, images_of
 from kling_contracts.verify.busy import Patience, is_busy
 from kling_contracts.verify.callback_server import CallbackInbox
 from kling_contracts.verify.credentials import NO_CREDENTIAL, Credential, Keys
-from kling_contracts.verify.evidence import Evidence
+from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange, Headers
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.text import in_texts, shorten
@@ -115,6 +115,15 @@ class Session:
         """An external id that no other run uses."""
         return f"kc-{self.evidence.run}-{tag}"
 
+    @property
+    def unknown_id(self) -> str:
+        """An id of this run that belongs to no task."""
+        return self.external_id("unknown")
+
+    def key_of(self, history: TaskHistory) -> Credential | None:
+        """The credential that a task was created with."""
+        return self.keys.second if history.created.credential == "second" else self.keys.first
+
     def create(
         self,
         probe: Probe,
@@ -193,10 +202,7 @@ class Session:
         try:
             for history in self.evidence.histories():
                 if history.end is None and history.created.probe.about != Label.UNPOLLED:
-                    second = history.created.credential == "second"
-                    self.query(
-                        ProbeKind.POLL, history.id, key=self.keys.second if second else self.keys.first
-                    )
+                    self.query(ProbeKind.POLL, history.id, key=self.key_of(history))
         finally:
             self._polling = False
 

@@ -1,4 +1,4 @@
-"""A busy server is not broken: 429 is waited for, and strictness that no source settles is no finding."""
+"""A busy server is not broken: 429 is waited for, and a rule that no source settles causes no finding."""
 
 from __future__ import annotations
 

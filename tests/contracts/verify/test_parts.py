@@ -38,7 +38,7 @@ def exchange(**fields: object) -> Exchange:
         "status": 200,
         "answer_headers": (("Content-Type", "Application/JSON; charset=utf-8"),),
     }
-    return Exchange(**(plain | fields))  # type: ignore[arg-type]
+    return Exchange(**(plain | fields))  # type: ignore[arg-type]  # fields of any type
 
 
 # -- exchanges

@@ -163,10 +163,13 @@ def _show_briefly(out: Console, results: Sequence[Result]) -> None:
                 f"{len(results)} more failed; details with --report html=FILE or in a pipe", style="bold red"
             )
         )
+    _show_lines(out, results)
+
+
+def _show_lines(out: Console, results: Sequence[Result]) -> None:
     for result in results:
-        out.print(
-            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.failures[0].sentence))
-        )
+        sentence = printable(result.failures[0].sentence)
+        out.print(Text.assemble(("  " + result.check.id, "bold"), "  ", sentence))
 
 
 def _show_differences(out: Console, results: Sequence[Result], report: Report) -> None:
@@ -180,10 +183,7 @@ def _show_differences(out: Console, results: Sequence[Result], report: Report) -
         for result in results:
             _show_finding(out, result, report)
         return
-    for result in results:
-        out.print(
-            Text.assemble(("  " + result.check.id, "bold"), "  ", printable(result.failures[0].sentence))
-        )
+    _show_lines(out, results)
 
 
 def _show_coverage(out: Console, report: Report) -> None:

@@ -193,7 +193,7 @@ def _made_by(data: bytes, text: str) -> str | None:
 def _forms(task: str, name: str) -> Iterator[tuple[str, Placeholder]]:
     """The forms of a task id in a path, each with the expression that makes it from the variable `name`."""
     yield task, Placeholder(f"${name}", name)
-    first, rest = f"$(printf %%%02X \"'${name}\")", f"${{{name}#?}}"
+    first, rest = f'$(printf %%%02X "\'${name}")', f"${{{name}#?}}"
     yield percent_encoded(task), Placeholder(first + rest, f'f"%{{ord({name}[0]):02X}}" + {name}[1:]')
 
 

@@ -168,35 +168,26 @@ def _before(exchange: Exchange, evidence: Evidence) -> Iterator[Exchange]:
     """
     name = exchange.last_segment
     histories = evidence.histories()
-    named = (it for it in histories if name and name in (it.id, _external_id(it.created)))
+    named = (it for it in histories if name and name in (it.id, it.created.external_id))
     asked = list(named)[:1] if exchange.method == "GET" else []
     if asked and exchange.task:
         asked += [history for history in histories if history.id == exchange.task.task_id]
     yield from (history.created for history in asked)
     yield from (history.created for history in histories if exchange.target in _results(history))
     if exchange.method == "POST" and not exchange.accepted and _is_sound(exchange, evidence):
-        mine = _external_id(exchange)
+        mine = exchange.external_id
         # Some servers ignore the case of ids.
-        same = (it for it in evidence.creates if mine and _external_id(it).casefold() == mine.casefold())
+        same = (it for it in evidence.creates if mine and it.external_id.casefold() == mine.casefold())
         yield from (each for each in list(same)[:1] if each.number < exchange.number)
 
 
 def _caller(delivery: Delivery, evidence: Evidence) -> Iterator[Exchange]:
     """The create whose callback this is."""
-    for exchange in evidence.creates:
-        url = exchange.asked_object.get("callback_url")
-        if isinstance(url, str) and url.partition("?")[0].rpartition("/")[2] == delivery.token:
-            yield exchange
-            return
+    yield from [each for each in evidence.creates if each.callback_token == delivery.token][:1]
 
 
 def _is_sound(exchange: Exchange, evidence: Evidence) -> bool:
     return not evidence.operation.read(dict(exchange.asked_object)).violations
-
-
-def _external_id(exchange: Exchange) -> str:
-    given = exchange.asked_object.get("external_task_id")
-    return given if isinstance(given, str) else ""
 
 
 def _results(history: TaskHistory) -> list[str]:
@@ -253,7 +244,7 @@ def _raced(before: Call, after: Call) -> bool:
     """Whether two creates were sent concurrently: they are equal and have the same external id."""
     one, two = before.exchange, after.exchange
     alike = (one.probe, one.method, one.target, one.body) == (two.probe, two.method, two.target, two.body)
-    return alike and one.method == "POST" and bool(_external_id(one))
+    return alike and one.method == "POST" and bool(one.external_id)
 
 
 def _repeated(before: Call, after: Call) -> bool:
