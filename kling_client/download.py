@@ -19,8 +19,8 @@ from kling_client.flows import USER_AGENT
 from kling_client.retry import read_retry_after
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, sleep
-from kling_contracts.fields import is_web_url
 from kling_contracts.image_files import read_header
+from kling_contracts.web_urls import is_web_url
 
 OnBytes = Callable[[int, int | None], object]
 

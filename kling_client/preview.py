@@ -16,7 +16,7 @@ from kling_client.flows import submit
 from kling_client.request import Draft, picture_keys
 from kling_client.snapshot import TaskSnapshot
 from kling_client.steps import Send
-from kling_contracts.fields import is_web_url
+from kling_contracts.web_urls import is_web_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, cast, get_args
 
-from kling_contracts.fields import is_web_url
 from kling_contracts.gateways import GATEWAYS, Gateway, every_operation
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
+from kling_contracts.web_urls import is_web_url
 from kling_mock.plan import Pace
 from kling_mock.suggestions import unknown
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias, cast
 
-from kling_contracts.fields import JSON, CallbackUrl, Choice, Field, Flag, Integer, Number, Text
+from kling_contracts.fields import JSON, Array, CallbackUrl, Choice, Field, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.rules import WRONG_SIZE, Rule, ValidationResult
-from kling_contracts.vocabulary import Fact
+from kling_contracts.rules import Rule, ValidationResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,63 +50,36 @@ class Nested(Field):
         for field in self.fields:
             read_field(field, given, reading, values, prefix)
         if not given.keys() <= self.keys:
-            self._read_unknown(given, path, reading)
+            reading.ignore_unknown(given, self.keys, path)
         return values
-
-    def _read_unknown(self, given: Mapping[str, object], path: str, reading: ValidationResult) -> None:
-        for key, value in given.items():
-            if key not in self.keys:
-                place = f"{path}[{key[:60]!a}]"
-                reading.ignore(place, key, value, f"unknown field ignored: {place}")
 
     def schema(self) -> JSON:
         return object_schema(self.fields, {field.name: property_schema(field) for field in self.fields})
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListOf(Field):
+class ListOf(Array):
     """A list of items of one kind. An item must not be null or the empty string.
 
     With a `minimum` of 0 the list may be empty. In the normalised list an inline picture is None.
     """
 
     item: AnyField
-    minimum: Fact[int]
-    maximum: Fact[int]
-
-    json_type = "array"
 
     def __post_init__(self) -> None:
         item = replace(self.item, required=True)
         object.__setattr__(self, "item", item.within(f"{self.full_name}."))
-
-    @cached_property
-    def too_few(self) -> Rule:
-        sentence = f"has at least {self.minimum.value} items"
-        return self._rule("min_items", sentence, WRONG_SIZE, self.minimum.source, self._range)
-
-    @cached_property
-    def too_many(self) -> Rule:
-        sentence = f"has at most {self.maximum.value} items"
-        return self._rule("max_items", sentence, WRONG_SIZE, self.maximum.source, self._range)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         counts = (self.too_few, self.too_many) if self.minimum.value else (self.too_many,)
         return (*super().rules, *counts, *self.item.rules)
 
-    @property
-    def _range(self) -> str:
-        return f"{self.minimum.value} and {self.maximum.value}"
-
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, list):
             return self._wrong_type(value, path, reading)
         items = cast("list[object]", value)
-        if len(items) < self.minimum.value:
-            reading.violate(self.too_few, path, items, f"got {len(items)}")
-        elif len(items) > self.maximum.value:
-            reading.violate(self.too_many, path, items, f"got {len(items)}")
+        self._check_count(items, path, reading)
         # Items beyond the limit are refused already.
         count = len(items) if self.too_many.id in reading.lifted else self.maximum.value
         return [self._read_item(item, f"{path}[{at}]", reading) for at, item in enumerate(items[:count])]
@@ -118,12 +90,7 @@ class ListOf(Field):
         return self.item.read(item, path, reading)
 
     def schema(self) -> JSON:
-        return {
-            "type": "array",
-            "minItems": self.minimum.value,
-            "maxItems": self.maximum.value,
-            "items": {"description": self.item.doc, **self.item.schema()},
-        }
+        return self._schema_of({"description": self.item.doc, **self.item.schema()})
 
 
 # Every field kind, for `match` statements that end in `assert_never`. The case of CallbackUrl must precede

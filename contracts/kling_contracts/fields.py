@@ -7,18 +7,17 @@ validation, the client's local validation, the OpenAPI document and the strategi
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Self
-from urllib.parse import urlsplit
+from typing import Self
 
 from kling_contracts.rules import (
     EMPTY,
     NOT_TEXT,
     TOO_LONG,
+    WRONG_SIZE,
     WRONG_TYPE,
     WRONG_VALUE,
     Rule,
@@ -29,6 +28,7 @@ from kling_contracts.rules import (
     typed,
 )
 from kling_contracts.vocabulary import ASSUMED, Fact, Source
+from kling_contracts.web_urls import URL_PATTERN, is_web_url
 
 JSON = Mapping[str, object]
 # The default value of a field: text, number or flag.
@@ -303,43 +303,38 @@ class Flag(Field):
         return {"type": "boolean"}
 
 
-_PORT: Final = (  # 0 to 65535
-    r"0*(?:[0-9]{0,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-)
-# Optional user, host name or bracketed address, optional port; the rest is not restricted. `(?!\n)$` since
-# Python's `$`, unlike ECMA's, also matches before a final newline.
-URL_PATTERN: Final = (
-    r"^[hH][tT][tT][pP][sS]?://(?:[^\s/?#]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)"
-    rf"(?::{_PORT})?(?:[/?#]|(?!\n)$)"
-)
-LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
-# Fast path: matches nearly every valid URL.
-PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
-# `urlsplit` silently drops tabs and newlines, and accepts blanks in a host name.
-_BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
+@dataclass(frozen=True, kw_only=True)
+class Array(Field):
+    """A list of `minimum` to `maximum` items, which messages call `unit`."""
 
-# Scheme, user, host and port together are shorter; parsing a "host" of 80 MB takes seconds.
-_AUTHORITY: Final = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#]*")
-_AUTHORITY_MAXIMUM: Final = 8192
+    minimum: Fact[int]
+    maximum: Fact[int]
 
+    json_type = "array"
+    unit = "items"
 
-def is_web_url(text: str) -> bool:
-    """Whether text is an absolute http(s) URL with a host. Path, query and fragment are not checked."""
-    if len(text) > _AUTHORITY_MAXIMUM:
-        end = _AUTHORITY.match(text, 0, _AUTHORITY_MAXIMUM)
-        if end is None or end.end() == _AUTHORITY_MAXIMUM:
-            return False
-        text = text[: end.end()]
-    if PLAIN_URL.fullmatch(text):
-        return True
-    if not LOOKS_WEB.match(text) or _BLANK_IN_HOST.match(text):
-        return False
-    try:
-        parts = urlsplit(text)
-        _, host = parts.port, parts.hostname
-    except ValueError:  # the port is not a number, or the IPv6 host is malformed
-        return False
-    return bool(host)
+    @cached_property
+    def too_few(self) -> Rule:
+        return self._count_rule("min_items", f"has at least {self.minimum.value}", self.minimum.source)
+
+    @cached_property
+    def too_many(self) -> Rule:
+        return self._count_rule("max_items", f"has at most {self.maximum.value}", self.maximum.source)
+
+    def _count_rule(self, name: str, predicate: str, source: Source) -> Rule:
+        limits = f"{self.minimum.value} and {self.maximum.value}"
+        return self._rule(name, f"{predicate} {self.unit}", WRONG_SIZE, source, limits)
+
+    def _check_count(self, items: list[object], path: str, reading: ValidationResult) -> None:
+        count = len(items)
+        if not self.minimum.value <= count <= self.maximum.value:
+            rule = self.too_few if count < self.minimum.value else self.too_many
+            reading.violate(rule, path, items, f"got {count}")
+
+    def _schema_of(self, items: JSON) -> JSON:
+        """JSON Schema of a list of such items."""
+        limits = {"minItems": self.minimum.value, "maxItems": self.maximum.value}
+        return {"type": "array", **limits, "items": items}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self, cast
 
-from kling_contracts.fields import JSON, LOOKS_WEB, URL_PATTERN, Field, is_web_url
+from kling_contracts.fields import JSON, Array, Field
 from kling_contracts.image_files import read_header
 from kling_contracts.rules import (
     FILE_TOO_LARGE,
     NOT_BASE64,
-    WRONG_SIZE,
     WRONG_TYPE,
     WRONG_VALUE,
     Effect,
@@ -37,6 +36,7 @@ from kling_contracts.vocabulary import (
     Fact,
     Source,
 )
+from kling_contracts.web_urls import LOOKS_WEB, URL_PATTERN, is_web_url
 
 _GROUPS: Final = r"^(?:[A-Za-z0-9+/]{4})*"
 _PADDED: Final = r"[A-Za-z0-9+/]{2}=="
@@ -156,27 +156,15 @@ class Picture(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureList(Field):
+class PictureList(Array):
     """A list of objects that contain one picture each: `[{"subject_image": ...}, ...]`.
 
     An empty list counts as missing. Rule ids of the picture begin with its own name: `subject_image.base64`.
     """
 
     item: Picture
-    minimum: Fact[int]
-    maximum: Fact[int]
 
-    json_type = "array"
-
-    @cached_property
-    def too_few(self) -> Rule:
-        sentence = f"has at least {self.minimum.value} images"
-        return self._rule("min_items", sentence, WRONG_SIZE, self.minimum.source, self._range)
-
-    @cached_property
-    def too_many(self) -> Rule:
-        sentence = f"has at most {self.maximum.value} images"
-        return self._rule("max_items", sentence, WRONG_SIZE, self.maximum.source, self._range)
+    unit = "images"
 
     @cached_property
     def no_object(self) -> Rule:
@@ -190,20 +178,13 @@ class PictureList(Field):
         counts = (self.too_few, self.too_many) if self.minimum.value > 1 else (self.too_many,)
         return (*super().rules, *counts, self.no_object, *self.item.rules)
 
-    @property
-    def _range(self) -> str:
-        return f"{self.minimum.value} and {self.maximum.value}"
-
     def read(self, value: object, path: str, reading: ValidationResult) -> object:
         if not isinstance(value, list):
             return self._wrong_type(value, path, reading)
         items = cast("list[object]", value)
         if not items:
             return reading.violate(self.missing, path, items, "it is empty")
-        if len(items) < self.minimum.value:
-            reading.violate(self.too_few, path, items, f"got {len(items)}")
-        elif len(items) > self.maximum.value:
-            reading.violate(self.too_many, path, items, f"got {len(items)}")
+        self._check_count(items, path, reading)
         # Items beyond the maximum are not read: a body may have a million of them.
         if self.too_many.id in reading.lifted:
             paths = self._paths_of(path, len(items))
@@ -231,27 +212,13 @@ class PictureList(Field):
             return reading.violate(self.no_object, path, item, f"got {typed(item)}")
         given = cast("dict[str, object]", item)
         if len(given) > 1:
-            self._read_unknown(given, path, reading)
+            reading.ignore_unknown(given, (self.item.name,), path)
         picture = given.get(self.item.name)
         if not picture and reading.absent(picture):
             return self.item.violate_missing(picture_path, picture, reading, given=self.item.name in given)
         url = self.item.read(picture, picture_path, reading)
         return {} if url is None else {self.item.name: url}
 
-    def _read_unknown(self, given: dict[str, object], path: str, reading: ValidationResult) -> None:
-        for key, value in given.items():
-            if key != self.item.name:
-                place = f"{path}[{key[:60]!a}]"
-                reading.ignore(place, key, value, f"unknown field ignored: {place}")
-
     def schema(self) -> JSON:
-        return {
-            "type": "array",
-            "minItems": self.minimum.value,
-            "maxItems": self.maximum.value,
-            "items": {
-                "type": "object",
-                "required": [self.item.name],
-                "properties": {self.item.name: {"description": self.item.doc, **self.item.schema()}},
-            },
-        }
+        properties = {self.item.name: {"description": self.item.doc, **self.item.schema()}}
+        return self._schema_of({"type": "object", "required": [self.item.name], "properties": properties})

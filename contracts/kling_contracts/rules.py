@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, cast
@@ -146,6 +146,14 @@ class ValidationResult:
         """Record a key that has no effect, for `finish` to check."""
         self.notes.append(note)
         self.ignored.append((path, key, value))
+
+    def ignore_unknown(self, given: Mapping[str, object], known: Collection[str], path: str = "") -> None:
+        """Record the keys of an object that are not in `known`. `path` is that of the object."""
+        for key, value in given.items():
+            if key not in known:
+                name = ascii(key[:60])
+                place = f"{path}[{name}]" if path else name
+                self.ignore(place, key, value, f"unknown field ignored: {place}")
 
     def finish(self) -> None:
         """Check that ignored keys and values are Unicode text; last, since that rule is declared last."""

@@ -7,9 +7,9 @@ from typing import NamedTuple, cast
 
 import pytest
 
-from kling_contracts.fields import URL_PATTERN
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation, validate
 from kling_contracts.rules import Effect
+from kling_contracts.web_urls import URL_PATTERN
 
 URL = "https://example.com/a.png"
 RATIOS = "16:9, 9:16, 1:1, 4:3, 3:4, 3:2, 2:3, 21:9"

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts.fields import URL_PATTERN, is_web_url
 from kling_contracts.image_fields import BASE64_PATTERN, decode_base64
 from kling_contracts.image_files import encoded, png
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, OPERATIONS, Operation, validate
@@ -24,6 +23,7 @@ from kling_contracts.strategies import (
     boundary_requests,
     valid_requests,
 )
+from kling_contracts.web_urls import URL_PATTERN, is_web_url
 from tests.intent import saw
 from tests.profiles import share
 

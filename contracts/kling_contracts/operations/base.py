@@ -102,16 +102,10 @@ class Operation:
             for constraint in self.constraints:
                 constraint.check(names, reading, self.defaults)
         if not given.keys() <= self.keys:
-            self._read_unknown(given, reading)
+            reading.ignore_unknown(given, self.keys)
         if reading.ignored:
             reading.finish()
         return reading
-
-    def _read_unknown(self, given: Mapping[str, object], reading: ValidationResult) -> None:
-        for key, value in given.items():
-            if key not in self.keys:
-                path = ascii(key[:60])
-                reading.ignore(path, key, value, f"unknown field ignored: {path}")
 
     def given(self, body: Mapping[str, object], *, null_is_absent: bool = True) -> frozenset[str]:
         """The declared names of the fields that have a value in the body, under any of their names."""
