@@ -5,7 +5,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # s
 
 from kling_contracts.openapi import build
 from kling_contracts.operations import validate
-from tests.contracts.boundary_table import ROWS, SURROGATE, Row, good, inline
+from tests.contracts.boundary_rows import SURROGATE, Row, good, inline
+from tests.contracts.boundary_table import ROWS
 
 SCHEMA = Draft202012Validator(build()["components"]["schemas"]["MultiImageRequest"])  # type: ignore[index]  # plain data
 

@@ -6,7 +6,8 @@ import pytest
 
 from kling_contracts.operations import validate
 from kling_contracts.rules import shorten
-from tests.contracts.boundary_table import PAGE_URL, ROWS, SUBJECTS, TOO_LARGE, good, inline, png, subjects
+from tests.contracts.boundary_rows import PAGE_URL, SUBJECTS, TOO_LARGE, good, inline, png, subjects
+from tests.contracts.boundary_table import ROWS
 
 
 @pytest.mark.parametrize(
