@@ -42,17 +42,17 @@ class Row(NamedTuple):
     name: str
     body: object
     # (path, rule, code of the create response, effect), or None for a valid body
-    due: tuple[str, str, int, str] | None
+    expected: tuple[str, str, int, str] | None
     # the reason if JSON Schema cannot express the rule
-    unsaid: str = ""
+    inexpressible: str = ""
 
 
-def ok(name: str, body: object, unsaid: str = "") -> Row:
-    return Row(name, body, None, unsaid)
+def ok(name: str, body: object, inexpressible: str = "") -> Row:
+    return Row(name, body, None, inexpressible)
 
 
-def refused(name: str, body: object, path: str, rule: str, unsaid: str = "") -> Row:
-    return Row(name, body, (path, rule, 1201, "refused"), unsaid)
+def refused(name: str, body: object, path: str, rule: str, inexpressible: str = "") -> Row:
+    return Row(name, body, (path, rule, 1201, "refused"), inexpressible)
 
 
 def fails(name: str, body: object, path: str, rule: str) -> Row:

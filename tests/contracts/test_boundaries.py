@@ -15,28 +15,28 @@ SCHEMA = Draft202012Validator(build()["components"]["schemas"]["MultiImageReques
 def test_table(row: Row) -> None:
     """Each row has exactly the expected verdict: path, rule, code and effect."""
     found = [(each.field, each.rule.id, each.code, each.effect.value) for each in validate(row.body)]
-    assert found == ([row.due] if row.due else [])
+    assert found == ([row.expected] if row.expected else [])
     for violation in validate(row.body):
         assert violation.status == (400 if violation.effect == "refused" else 200)
 
 
-SAID = [row for row in ROWS if not row.unsaid]
+EXPRESSIBLE = [row for row in ROWS if not row.inexpressible]
 
 
 def test_schema_agrees_with_the_table() -> None:
     """The published schema accepts a body if and only if no rule refuses it."""
     wrong = [
         row.name
-        for row in SAID
-        if SCHEMA.is_valid(row.body) == (row.due is not None and row.due[3] == "refused")
+        for row in EXPRESSIBLE
+        if SCHEMA.is_valid(row.body) == (row.expected is not None and row.expected[3] == "refused")
     ]
     assert wrong == []
 
 
 def test_schema_accepts_only_excluded_rows() -> None:
     """The schema accepts the rows that are excluded from the comparison: it cannot express their rule."""
-    told = [row.name for row in ROWS if row.unsaid == SURROGATE and not SCHEMA.is_valid(row.body)]
-    assert told == []
+    wrong = [row.name for row in ROWS if row.inexpressible == SURROGATE and not SCHEMA.is_valid(row.body)]
+    assert wrong == []
 
 
 def test_schema_counts_bytes() -> None:
