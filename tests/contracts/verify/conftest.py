@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import httpx
 import pytest
@@ -112,6 +113,15 @@ class Outcome:
 
 
 Campaign = Callable[..., Outcome]
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[TextIO]:
+    """A pipe without a reader: `| head -1` after its first line."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as stream:
+        yield stream
 
 
 @cache

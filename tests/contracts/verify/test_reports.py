@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -10,15 +13,18 @@ from kling_contracts.gateways import GATEWAYS
 from kling_contracts.registry import checks_of
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
-from kling_contracts.verify.model import Failure
+from kling_contracts.verify.model import Check, Failure, Result, Verdict
 from kling_contracts.verify.plan import Options
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import contract_version
 from kling_contracts.verify.report import Report, RunInfo
-from kling_contracts.verify.reports import html_report
+from kling_contracts.verify.reports import html_report, json_report, junit
 from kling_contracts.verify.reports.hints import hint
 from kling_contracts.verify.reports.wording import group_of, title_of
+from kling_contracts.vocabulary import SEED
 
+KEY = "sk-one-secret-0001"
+HOSTILE = "<script>alert(1)</script>\x1b[31m\x00\ud800]]>"
 QUERY = Exchange(
     number=0,
     probe=Probe(ProbeKind.POLL, "1"),
@@ -79,3 +85,44 @@ def test_the_html_report_has_date_and_version() -> None:
         plan=(),
     )
     assert f"2027-01-15 08:00 UTC, kling-contracts {contract_version()}" in html_report.render(report)
+
+
+def hostile() -> Report:
+    exchange = Exchange(
+        number=0,
+        probe=Probe(ProbeKind.REFUSE, "prompt.max_length", HOSTILE),
+        credential="first",
+        method="POST",
+        target="/kling/v1/images/generations",
+        headers=(("authorization", "Bearer $KLING_API_KEY"),),
+        body=json.dumps({"prompt": HOSTILE}).encode(),
+        sent_at=0.0,
+        received_at=0.0,
+        status=200,
+        answer=HOSTILE.encode("utf-8", "surrogatepass"),
+    )
+    check = Check(id="a.b", sentence="s", source=SEED, judge=lambda *_: None)
+    failure = Failure(HOSTILE, HOSTILE, HOSTILE, (exchange,))
+    return Report(
+        options=Options(base_url="http://127.0.0.1:9", api_key=KEY),
+        results=(Result(check=check, verdict=Verdict.FAIL, examined=1, failures=(failure,)),),
+        evidence=Evidence(exchanges=[exchange]),
+        run_info=RunInfo(),
+        plan=(),
+    )
+
+
+def test_reports_escape_hostile_answers() -> None:
+    page = html_report.render(hostile())
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert not re.findall(r"https?://(?!127\.0\.0\.1:9)|\bsrc=|<link|@import|url\(", page)
+    suite = ET.fromstring(junit.render(hostile()))
+    assert suite.attrib["failures"] == "1"
+    assert json.loads(json_report.render(hostile()))["checks"][0]["examples"][0]["sentence"] == HOSTILE
+    for text in (page, junit.render(hostile())):
+        assert not {"\x1b", "\x00", "\ud800"} & set(text)
+
+
+def test_keys_are_not_in_the_repr() -> None:
+    assert KEY not in repr(hostile().options)
