@@ -21,6 +21,11 @@ _JPEG_BARE: Final = frozenset(range(0xD0, 0xD9)) | {0x01}
 # Files have some dozen segments. Millions of empty ones would take seconds to skip.
 _JPEG_STEPS: Final = 10_000
 _NO_FILL: Final = re.compile(rb"[^\xff]")
+_FIRST_MARKER, _SCAN, _END = 0xC0, 0xDA, 0xD9
+_MARKER: Final = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+# In the pixels FF is followed by 00 or a restart; a marker ends them.
+_AFTER_SCAN: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
 
 
 class PictureHeader(NamedTuple):
@@ -40,10 +45,18 @@ def read_header(data: bytes) -> PictureHeader | None:
     return None
 
 
-def png_damage(data: bytes) -> str:
-    """The first damage of a PNG: a checksum, the pixels, no end. Empty for a whole PNG and for other data."""
-    if not data.startswith(_PNG_SIGNATURE):
-        return ""
+def damage_of(data: bytes) -> str:
+    """The first damage of a PNG or JPEG; empty for a whole file, and for other data.
+
+    For a PNG: a wrong checksum, invalid pixels, no end. A JPEG has no checksums: a wrong length or marker, a
+    restart out of order, no end.
+    """
+    if data.startswith(_PNG_SIGNATURE):
+        return _png_damage(data)
+    return _jpeg_damage(data) if data.startswith(_JPEG_SIGNATURE) else ""
+
+
+def _png_damage(data: bytes) -> str:
     position, pixels = len(_PNG_SIGNATURE), zlib.decompressobj()
     try:
         while position + 12 <= len(data):
@@ -59,6 +72,30 @@ def png_damage(data: bytes) -> str:
     except zlib.error as error:
         return f"invalid pixels: {error}"
     return "no end"
+
+
+def _jpeg_damage(data: bytes) -> str:
+    position = 2
+    for _ in range(_JPEG_STEPS):
+        found = _MARKER.match(data, position)
+        if found is None:
+            return f"no marker at byte {position}" if position < len(data) else "no end"
+        marker, position = found[1][0], found.end()
+        if marker == _END:
+            return ""
+        if marker < _FIRST_MARKER and marker not in _JPEG_BARE:
+            return f"invalid marker at byte {found.start()}"
+        if marker not in _JPEG_BARE:
+            position += max(int.from_bytes(data[position : position + 2]), 2)
+        if marker == _SCAN:
+            end = _AFTER_SCAN.search(data, position)
+            if end is None:
+                return "no end"
+            restarts = [each[1][0] & 7 for each in _RESTART.finditer(data, position, end.start())]
+            if any(number != at % 8 for at, number in enumerate(restarts)):
+                return f"a restart out of order in the pixels after byte {position}"
+            position = end.start()
+    return "too many segments"
 
 
 def _read_png(data: bytes) -> PictureHeader | None:

@@ -1,10 +1,19 @@
-"""Headers of images, byte by byte: every marker of a JPEG, the shortest complete headers, truncated ones."""
+"""Headers of images, byte by byte: every marker of a JPEG, the shortest complete headers, truncated ones.
+
+Damage of whole images, compared with images that Pillow writes.
+"""
 
 from __future__ import annotations
 
-import pytest
+import io
+from functools import cache
+from typing import Any
 
-from kling_contracts.image_files import read_header
+import pytest
+from PIL import Image
+
+from kling_contracts import image_files
+from kling_contracts.image_files import damage_of, read_header
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FRAME = b"\x00\x0b\x08\x01\x2c\x01\x90"  # length, 8 bits per sample, height 300, width 400
@@ -82,3 +91,64 @@ def test_a_jpeg_ends_at_the_earliest_with_its_width() -> None:
 def test_what_is_no_marker_is_no_jpeg() -> None:
     assert read_header(b"\xff\xd8\xff\xe0\x00\x02" + b"\xfe\xc0" + FRAME) is None
     assert read_header(b"\xff\xd8\xff\xe0\x00\x02" + b"\x00\xc0" + FRAME) is None
+
+
+@cache
+def drawn(kind: str, **options: Any) -> bytes:
+    """A colourful image of 64 x 64 pixels."""
+    image = Image.frombytes("RGB", (64, 64), bytes(at * at * 7 % 251 for at in range(64 * 64 * 3)))
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+KINDS: list[tuple[str, dict[str, Any]]] = [
+    ("png", {}),
+    ("jpeg", {"quality": 95}),
+    ("jpeg", {"progressive": True}),
+    ("jpeg", {"restart_marker_blocks": 1, "comment": b"a \xff\x05 b"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_whole_images_have_no_damage(kind: str, options: dict[str, Any]) -> None:
+    whole = drawn(kind, **options)
+    assert damage_of(whole) == ""
+    assert damage_of(whole + b"metadata") == ""
+    assert damage_of(b"GIF89a" + whole) == ""
+
+
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_an_image_that_ends_early_is_damaged(kind: str, options: dict[str, Any]) -> None:
+    whole = drawn(kind, **options)
+    signature = 8 if kind == "png" else 3
+    assert [at for at in range(signature, len(whole) - 1, 7) if not damage_of(whole[:at])] == []
+
+
+def test_every_wrong_byte_of_a_png_is_damage() -> None:
+    whole = drawn("png")
+    wrong = (whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(8, len(whole), 11))
+    assert all(map(damage_of, wrong))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "damage"),
+    [
+        (b"\xff\xd3", b"\xff\xd4", "a restart out of order"),
+        (b"\xff\xd3", b"\xff\x05", "invalid marker"),
+        (b"\xff\xd3", b"\xff\xc4", "no "),
+        (b"\xff\xc0\x00\x11", b"\xff\xc0\x00\x10", "no marker"),
+        (b"\xff\xc0\x00\x11", b"\xff\xc0\xff\xff", "no "),
+    ],
+)
+def test_the_damage_of_a_jpeg(old: bytes, new: bytes, damage: str) -> None:
+    whole = drawn("jpeg", restart_marker_blocks=1)
+    assert damage_of(whole.replace(old, new, 1)).startswith(damage)
+
+
+def test_empty_segments_end() -> None:
+    assert damage_of(b"\xff\xd8" + b"\xff\xe0\x00\x02" * 20_000) == "too many segments"
+
+
+def test_our_own_images_are_whole() -> None:
+    assert damage_of(image_files.png(300, 300, 5000)) == damage_of(image_files.jpeg(1000, 300)) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kling_contracts.checks.histories import finds_nothing
 from kling_contracts.checks.pagination import PAGE_SIZE, page_path
 from kling_contracts.checks.refusals import error_message
 from kling_contracts.checks.valid_requests import CREATE_CHECKS, VALID
@@ -94,7 +95,8 @@ def _neighbour(task_id: str) -> str:
 
 def _judge_separate(evidence: Evidence, context: CheckContext) -> None:
     nowhere = next(evidence.of(ProbeKind.FOREIGN_NOWHERE), None)
-    for kind in (ProbeKind.FOREIGN, ProbeKind.FOREIGN_BY_EXTERNAL_ID):
+    kinds = (ProbeKind.FOREIGN, ProbeKind.FOREIGN_BY_EXTERNAL_ID)
+    for kind in () if finds_nothing(evidence) else kinds:
         for exchange in evidence.of(kind):
             same = nowhere is None or _comparable(exchange) == _comparable(nowhere)
             context.expect(
@@ -134,6 +136,8 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
 def _judge_list(evidence: Evidence, context: CheckContext) -> None:
     foreign = {history.id for history in evidence.histories() if history.created.credential == "first"}
     for exchange in evidence.of(ProbeKind.FOREIGN_LIST):
+        if not exchange.is_list:
+            continue
         found = foreign & {task.task_id for task in exchange.listed}
         context.expect(
             not found,

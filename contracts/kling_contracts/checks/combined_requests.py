@@ -33,7 +33,11 @@ EXTERNAL_ID: Final = "external_task_id.type"
 CALLBACK: Final = "callback_url.url"
 RACERS: Final = 5
 # Properties of their own that the acceptance of an external id proves.
-_SPECIAL: Final[dict[str, str]] = {Label.REFUSED: FREE_AFTER_REFUSAL, Label.OTHER_CASE: EXACT}
+_SPECIAL: Final[dict[str, str]] = {
+    Label.REFUSED: FREE_AFTER_REFUSAL,
+    Label.OTHER_CASE: EXACT,
+    Label.ALPHABETS: "external_task_id.characters",
+}
 # The query of one callback URL, which a server must keep.
 _QUERY: Final = "?kc=1&text=a%20b"
 # No source settles whether 10 MB are decimal or binary; this size is legal either way.
@@ -155,6 +159,7 @@ def _usual(operation: Operation) -> Iterator[ValidRequest]:
                 *request_features.forms_of_pictures(operation, listed),
                 *request_features.long_text(operation, "han"),
             ),
+            external=Label.ALPHABETS if named else "",
         ),
         ValidRequest(
             name="scene and style",

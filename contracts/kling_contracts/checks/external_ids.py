@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import quote
 
 from kling_contracts.checks.combined_requests import EXACT, FREE_AFTER_REFUSAL, requests_of
 from kling_contracts.checks.invalid_requests import refused_id
@@ -98,7 +99,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
                 stage=Stage.ENDED,
                 description="queries by external id",
                 run=_query,
-                requests=3,
+                requests=4,
                 checks=("external_ids.query", "responses.*"),
             )
         )
@@ -125,9 +126,10 @@ def _query(session: Session) -> None:
         if history.created.credential == "first" and external_id in (
             session.external_id(Label.FIRST),
             session.external_id(Label.OTHER_CASE),
+            session.external_id(Label.ALPHABETS),
             refused_id(session),
         ):
-            target = f"{session.create_path}/{external_id}"
+            target = f"{session.create_path}/{quote(external_id)}"
             session.send(Probe(ProbeKind.BY_EXTERNAL_ID, history.id, external_id), "GET", target)
 
 

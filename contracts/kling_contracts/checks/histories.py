@@ -9,7 +9,7 @@ from kling_contracts.lifecycle import LifecycleViolation, check_lifecycle
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence, Observation, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange
-from kling_contracts.verify.probes import Label
+from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.vocabulary import TaskStatus
 
 
@@ -19,6 +19,17 @@ def ended(history: TaskHistory) -> bool:
 
 def ended_as(history: TaskHistory, status: TaskStatus) -> bool:
     return history.end is not None and history.end.task.task_status == status
+
+
+def accepts_nothing(evidence: Evidence) -> bool:
+    """Whether valid creates were refused, all of them: the refusal of an invalid one then proves nothing."""
+    return next(evidence.of(ProbeKind.ACCEPT), None) is not None and not evidence.histories()
+
+
+def finds_nothing(evidence: Evidence) -> bool:
+    """Whether tasks were queried, and no answer showed one: a refused query then proves nothing."""
+    queried = next(evidence.queries, None) is not None
+    return queried and not any(history.reads for history in evidence.histories())
 
 
 def task_of(evidence: Evidence, created: Exchange) -> TaskHistory | None:

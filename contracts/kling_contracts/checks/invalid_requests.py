@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from kling_contracts.checks.field_pairs import again, combined_faults
-from kling_contracts.checks.histories import ended_as, task_of, tasks_with_callbacks
+from kling_contracts.checks.histories import accepts_nothing, ended_as, task_of, tasks_with_callbacks
 from kling_contracts.checks.pagination import PAGE_SIZE, list_whole
 from kling_contracts.checks.refusals import any_validation_shape, error_check, error_message
 from kling_contracts.gateways import Gateway, RefusalReason
@@ -156,7 +156,7 @@ def _marked(session: Session, fault: Fault) -> dict[str, object]:
 
 def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
-        for exchange in evidence.of(ProbeKind.REFUSE, rule_id):
+        for exchange in () if accepts_nothing(evidence) else evidence.of(ProbeKind.REFUSE, rule_id):
             if exchange.accepted and may_fail and _has_failed(evidence, exchange):
                 continue
             context.expect(
@@ -288,6 +288,8 @@ def _judge_nothing(evidence: Evidence, context: CheckContext) -> None:
     asked = refused(evidence)
     if before is None or after is None or not asked or len(after.listed) >= PAGE_SIZE:
         return
+    if not (before.is_list and after.is_list):
+        return
     known = {task.task_id for task in before.listed} | {history.id for history in evidence.histories()}
     new = [task.task_id for task in after.listed if task.task_id not in known]
     context.expect(
@@ -314,7 +316,7 @@ def callback_checks(gateway: Gateway) -> tuple[Check, ...]:
 
 def _judge_callbacks(evidence: Evidence, context: CheckContext) -> None:
     asked = [each for each in refused(evidence) if "callback_url" in each.asked_object]
-    if not asked or not tasks_with_callbacks(evidence):
+    if not asked or not tasks_with_callbacks(evidence) or not evidence.deliveries:
         return
     # A valid request reuses the external id of a refused one, but has another callback URL.
     strays = [

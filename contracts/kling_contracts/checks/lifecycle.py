@@ -153,7 +153,8 @@ def _judge_moves(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_urls(evidence: Evidence, context: CheckContext) -> None:
     owners: dict[str, TaskHistory] = {}
-    for history in evidence.histories():
+    histories = [each for each in evidence.histories() if each.end and each.end.task.results]
+    for history in histories if len(histories) > 1 else ():
         for url in {result.url for result in history.end.task.results} if history.end else ():
             owner = owners.setdefault(url, history)
             if owner.end is not None and history.end is not None:
@@ -277,7 +278,9 @@ def _applies(rule: str, operation: Operation) -> bool:
         return operation.result.drawn
     if rule == "images.count":
         return parts.counts(operation)
-    if rule == "running.message" and operation.synchronous:
+    if rule == "images.distinct":
+        return parts.may_have_several(operation)
+    if rule in ("running.message", "state.order") and operation.synchronous:
         return False
     return rule != "failed.message" or can_fail(operation)
 
@@ -309,23 +312,54 @@ def _judge_rule(rule: str, sentence: str) -> Callable[[Evidence, CheckContext], 
     return judge_rule
 
 
+def _is_running(status: object) -> bool:
+    return isinstance(status, TaskStatus) and not status.terminal
+
+
+def _was_read_after_end(history: TaskHistory) -> bool:
+    return history.end is not None and history.end is not history.states[-1]
+
+
+def _was_seen_twice(history: TaskHistory) -> bool:
+    return len(history.observations) > 1
+
+
+def _most_results(history: TaskHistory) -> int:
+    return max((len(each.task.results_of(history.kind)) for each in history.states), default=0)
+
+
+# The histories that can break a rule, if not all that show a state.
+_PREMISES: Final[Mapping[str, Callable[[TaskHistory], bool]]] = {
+    "time.created": _was_seen_twice,
+    "time.decreasing": _was_seen_twice,
+    "time.unchanged": _was_seen_twice,
+    "images.presence": lambda history: _shows(history, TaskStatus.SUCCEED) or _most_results(history) > 0,
+    # An invalid request has no expected number of results.
+    "images.count": lambda history: (
+        _most_results(history) > 0 and history.created.probe.kind != ProbeKind.REFUSE
+    ),
+    "images.index": lambda history: _most_results(history) > 0,
+    "images.distinct": lambda history: _most_results(history) > 1,
+    "images.absolute": lambda history: _most_results(history) > 0,
+    "media.id": lambda history: _most_results(history) > 0,
+    "media.duration": lambda history: _most_results(history) > 0,
+    "failed.message": lambda history: _shows(history, TaskStatus.FAILED),
+    "succeed.message": lambda history: _shows(history, TaskStatus.SUCCEED),
+    "running.message": lambda history: any(_is_running(each.task.task_status) for each in history.states),
+    "state.absorbing": _was_read_after_end,
+    "state.stable": _was_read_after_end,
+    "state.order": lambda history: len({str(each.task.task_status) for each in history.observations}) > 1,
+}
+
+
+def _shows(history: TaskHistory, status: TaskStatus) -> bool:
+    return any(each.task.task_status == status for each in history.states)
+
+
 def _is_applicable(rule: str, history: TaskHistory) -> bool:
-    """Whether a history can break a rule: some need results, some a failed task, some two queries."""
-    seen = history.observations if history.synchronous else history.reads
-    statuses = [each.task.task_status for each in seen]
-    if rule == "images.count" and history.created.probe.kind == ProbeKind.REFUSE:
-        return False  # an invalid request has no expected number of results
-    if rule.startswith(("images.", "media.")) and rule != "images.presence":
-        return any(each.task.results_of(history.kind) for each in seen)
-    if rule.startswith("failed."):
-        return TaskStatus.FAILED in statuses
-    if rule.startswith("running."):
-        return any(isinstance(status, TaskStatus) and not status.terminal for status in statuses)
-    if rule.startswith("succeed."):
-        return TaskStatus.SUCCEED in statuses
-    if rule in ("state.absorbing", "state.stable"):
-        return history.end is not None and history.end is not seen[-1]
-    return bool(statuses)
+    """Whether a history can break a rule."""
+    premise = _PREMISES.get(rule)
+    return bool(history.states) and (premise is None or premise(history))
 
 
 def _around(history: TaskHistory, broken: LifecycleViolation) -> tuple[Shown, ...]:

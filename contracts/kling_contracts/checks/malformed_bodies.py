@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from kling_contracts.checks.histories import accepts_nothing
 from kling_contracts.checks.refusals import any_validation_shape, error_check, wraps
 from kling_contracts.gateways import ErrorShape, Gateway, Refusal, RefusalReason
 from kling_contracts.operations import Operation
@@ -156,6 +157,8 @@ def _send(session: Session, bodies: Mapping[str, bytes], stake: int, about: str 
 
 def _judge(*, extended: bool) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
+        if accepts_nothing(evidence):
+            return
         for exchange in evidence.of(ProbeKind.MALFORMED, EXTENDED if extended else "body"):
             context.expect(
                 not exchange.accepted,

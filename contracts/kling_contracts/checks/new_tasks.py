@@ -90,9 +90,10 @@ def _judge_clock(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_ids(evidence: Evidence, context: CheckContext) -> None:
     first: dict[str, Exchange] = {}
-    for exchange in evidence.creates:
+    accepted = [each for each in evidence.creates if each.accepted]
+    for exchange in accepted if len(accepted) > 1 else ():
         task = exchange.task
-        if task is None or not exchange.accepted:
+        if task is None:
             continue
         earlier = first.setdefault(task.task_id, exchange)
         mine = exchange.external_id

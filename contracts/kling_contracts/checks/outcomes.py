@@ -7,7 +7,7 @@ from itertools import cycle
 from typing import NamedTuple
 
 from kling_contracts.cases.images import LONG, SIDE, photograph, picture
-from kling_contracts.checks.histories import ended_as, task_of
+from kling_contracts.checks.histories import accepts_nothing, ended_as, task_of
 from kling_contracts.checks.valid_requests import CREATE_CHECKS
 from kling_contracts.gateways import Gateway
 from kling_contracts.image_fields import PictureList
@@ -160,7 +160,8 @@ def _judge_failure(rule_id: str) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
         for exchange in evidence.of(ProbeKind.ATTEMPT, rule_id):
             if not exchange.accepted:
-                context.hold()  # a refusal is as good
+                if not accepts_nothing(evidence):
+                    context.hold()  # a refusal is as good
                 continue
             history = task_of(evidence, exchange)
             if history is None or history.end is None:

@@ -164,7 +164,7 @@ def _judge_pages(evidence: Evidence, context: CheckContext) -> None:
 
 def _judge_complete(evidence: Evidence, context: CheckContext) -> None:
     for exchange in (*evidence.of(ProbeKind.LIST_WHILE_RUNNING), *evidence.of(ProbeKind.LIST)):
-        if len(exchange.listed) >= PAGE_SIZE:
+        if not exchange.is_list or len(exchange.listed) >= PAGE_SIZE:
             continue
         listed = {task.task_id for task in exchange.listed}
         for history in evidence.histories():
@@ -183,6 +183,8 @@ def _judge_one(evidence: Evidence, context: CheckContext) -> None:
     before, whole = next(evidence.of(ProbeKind.LIST_BEFORE), None), next(evidence.of(ProbeKind.LIST), None)
     created = [each.created for each in evidence.histories() if each.created.credential == "first"]
     if before is None or whole is None or not created or len(whole.listed) >= PAGE_SIZE:
+        return
+    if not (before.is_list and whole.is_list):
         return
     known = {history.id for history in evidence.histories()}
     for exchange in (before, *evidence.of(ProbeKind.LIST_AFTER)):
@@ -294,7 +296,7 @@ def _judge_bounds(evidence: Evidence, context: CheckContext) -> None:
         *evidence.of(ProbeKind.PAGE_BEYOND),
     ):
         context.expect(
-            exchange.status == 200 and isinstance(exchange.json_object.get("data"), list),
+            exchange.is_list,
             f"a page within the bounds was not answered with a list ({exchange.probe})",
             expected="200 and an array in data",
             actual=exchange.shown,
@@ -303,5 +305,7 @@ def _judge_bounds(evidence: Evidence, context: CheckContext) -> None:
 
 
 def _judge_refused(evidence: Evidence, context: CheckContext) -> None:
+    if not any(exchange.is_list for exchange in evidence.of(ProbeKind.PAGE_BOUND)):
+        return  # every list is refused
     for exchange in evidence.of(ProbeKind.BAD_PAGE):
         expect_refusal(context, exchange, f"a page out of bounds was not refused: {exchange.probe.tag}")

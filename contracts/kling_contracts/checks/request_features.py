@@ -5,6 +5,7 @@ An operation has no feature for a field that it lacks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, assert_never, cast
 
@@ -101,12 +102,19 @@ def nulls(operation: Operation) -> tuple[Feature, ...]:
 
 
 def unknown_fields(operation: Operation, listed: PictureList | None) -> Feature:
-    fields: dict[str, object] = {"x_unknown": {"x": [1]}}
+    fields: dict[str, object] = {"x_unknown": {"x": [1]}} | _other_spellings(operation)
     fields |= {} if "lang" in operation.keys else {"lang": "en"}
     if listed:
         items = [item | {"x_note": "two of them"} for item in subjects(operation, *distinct(2))]
         fields = {listed.name: items} | fields
     return Feature("unknown_fields", "unknown fields", fields)
+
+
+def _other_spellings(operation: Operation) -> dict[str, object]:
+    """Names of optional fields in other cases, with a value that the fields themselves refuse."""
+    names = [field.name for field in operation.fields if not field.required]
+    camel = [re.sub("_(.)", lambda found: found[1].upper(), name) for name in names]
+    return {name: [False] for name in sorted({*camel, *map(str.upper, names)} - operation.keys)}
 
 
 def features_of(field: AnyField) -> Iterator[Feature]:

@@ -113,6 +113,9 @@ def _fetch(session: Session) -> None:
 
 
 def _asked_ratio(created: Exchange, operation: Operation) -> str:
+    """The requested aspect ratio; empty if the request has two, one of which a server may choose."""
+    if created.probe.kind == ProbeKind.REPEATED_NAME:
+        return ""
     asked = created.asked_object.get(parts.RATIO)
     return asked if isinstance(asked, str) and asked else _default_ratio(operation)
 
@@ -148,11 +151,10 @@ def _judge_file(evidence: Evidence, context: CheckContext) -> None:
 def _judge_ratio(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.of(ProbeKind.PICTURE):
         header = read_header(exchange.answer)
-        asked = _quotient(exchange.probe.tag)
-        if header is None or not header.height or asked is None:
+        if header is None or not header.height or quotient(exchange.probe.tag) is None:
             continue
         context.expect(
-            abs(header.width / header.height / asked - 1) <= _TOLERANCE,
+            has_ratio(header.width, header.height, exchange.probe.tag),
             f"a result does not have the aspect ratio {exchange.probe.tag}",
             expected=exchange.probe.tag,
             actual=f"{header.width}x{header.height}",
@@ -160,7 +162,13 @@ def _judge_ratio(evidence: Evidence, context: CheckContext) -> None:
         )
 
 
-def _quotient(ratio: str) -> float | None:
+def has_ratio(width: int, height: int, ratio: str) -> bool:
+    """Whether an image has an aspect ratio, approximately."""
+    wanted = quotient(ratio)
+    return wanted is not None and abs(width / height / wanted - 1) <= _TOLERANCE
+
+
+def quotient(ratio: str) -> float | None:
     """Width divided by height; None for a value that is not a ratio, such as `auto`."""
     width, _, height = ratio.partition(":")
     return int(width) / int(height) if width.isdecimal() and height.isdecimal() and int(height) else None

@@ -6,7 +6,7 @@ the cause is known; refusals cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -204,36 +204,46 @@ def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
             if not wholes or not (about == VALID or about in request.abouts):
                 continue
             whole = wholes[0]
-            causes = [] if whole.accepted else _causes(evidence, whole)
-            mine = [each for each in causes if each.probe.about == about]
-            context.expect(
-                not mine,
-                f"a valid request was refused: {mine[0].probe.tag}" if mine else "",
-                expected="200 and a task",
-                actual=mine[0].shown if mine else whole.shown,
-                shown=mine[:1],
-            )
+            search = [] if whole.accepted else list(_search(evidence, whole))
+            if whole.accepted or any(_proves(each, about) for each in search):
+                context.hold()
+                continue
+            for cause in [each for each in _causes(whole, search) if each.probe.about == about][:1]:
+                context.expect(
+                    False,
+                    f"a valid request was refused: {cause.probe.tag}",
+                    expected="200 and a task",
+                    actual=cause.shown,
+                    shown=(cause,),
+                )
 
     return judge
 
 
-def _causes(evidence: Evidence, whole: Exchange) -> list[Exchange]:
+def _search(evidence: Evidence, whole: Exchange) -> Iterator[Exchange]:
+    """The creates without one feature, and with one, that followed a refused combined create."""
+    for exchange in evidence.exchanges[whole.number + 1 :]:
+        kind = exchange.probe.kind
+        if kind in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY):
+            yield exchange
+        elif exchange.probe != whole.probe and kind not in (ProbeKind.BUSY, ProbeKind.POLL):
+            return
+
+
+def _proves(exchange: Exchange, about: str) -> bool:
+    """Whether a feature was accepted: alone, or in the combined create without another feature."""
+    without = exchange.probe.kind == ProbeKind.ACCEPT_WITHOUT
+    return exchange.accepted and (exchange.probe.about == about) is not without
+
+
+def _causes(whole: Exchange, search: Sequence[Exchange]) -> list[Exchange]:
     """The refusals of single features after a combined create was refused.
 
     Without any, the create itself, attributed to the feature without which it was accepted.
     """
-    alone: list[Exchange] = []
-    part: Probe | None = None
-    for exchange in evidence.exchanges[whole.number + 1 :]:
-        kind = exchange.probe.kind
-        if exchange.probe == whole.probe or kind in (ProbeKind.BUSY, ProbeKind.POLL):
-            continue
-        if kind not in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY):
-            break
-        if kind == ProbeKind.ACCEPT_ONLY and exchange.answered and not exchange.accepted:
-            alone.append(exchange)
-        elif kind == ProbeKind.ACCEPT_WITHOUT and exchange.accepted:
-            part = exchange.probe
-    return alone or [
-        replace(whole, probe=part or Probe(ProbeKind.ACCEPT_ONLY, VALID, "all features combined"))
+    alone = [
+        it for it in search if it.probe.kind == ProbeKind.ACCEPT_ONLY and it.answered and not it.accepted
     ]
+    parts = [it.probe for it in search if it.probe.kind == ProbeKind.ACCEPT_WITHOUT and it.accepted]
+    part = parts[-1] if parts else Probe(ProbeKind.ACCEPT_ONLY, VALID, "all features combined")
+    return alone or [replace(whole, probe=part)]

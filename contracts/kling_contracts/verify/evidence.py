@@ -49,6 +49,11 @@ class TaskHistory:
         return (*first, *self.reads)
 
     @property
+    def states(self) -> tuple[Observation, ...]:
+        """The observations of states: the reads; for synchronous operations the create answer as well."""
+        return self.observations if self.synchronous else self.reads
+
+    @property
     def id(self) -> str:
         return self.created.task.task_id if self.created.task else ""
 
@@ -61,8 +66,7 @@ class TaskHistory:
     @property
     def end(self) -> Observation | None:
         """The first observation of a terminal state, or None."""
-        seen = self.observations if self.synchronous else self.reads
-        return next((each for each in seen if _terminal(each.task)), None)
+        return next((each for each in self.states if _terminal(each.task)), None)
 
     @property
     def duration(self) -> float:

@@ -141,6 +141,11 @@ class Exchange:
         return read_task(self.json_object.get("data"))
 
     @property
+    def is_list(self) -> bool:
+        """Whether a list request was answered with an array of any length."""
+        return self.status == 200 and isinstance(self.json_object.get("data"), list)
+
+    @property
     def listed(self) -> tuple[TaskMessage, ...]:
         """The tasks in the answer to a list request."""
         data = self.json_object.get("data")

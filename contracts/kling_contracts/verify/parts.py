@@ -46,6 +46,12 @@ def number_of_results(operation: Operation) -> Integer | None:
     return next((it for it in operation.fields if isinstance(it, Integer) and it.name == RESULTS), None)
 
 
+def may_have_several(operation: Operation) -> bool:
+    """Whether a task may have several results."""
+    number = number_of_results(operation)
+    return has(operation, SERIES) or (number is not None and number.maximum.value > 1)
+
+
 def counts(operation: Operation) -> bool:
     """Whether the request determines the number of results; a series does not."""
     return not has(operation, SERIES)

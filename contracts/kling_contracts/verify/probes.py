@@ -41,6 +41,9 @@ class ProbeKind(StrEnum):
     ACCEPT_ONLY = "accept only"
     ACCEPT_TWICE = "accept twice"
 
+    # Creates with a field that is given twice.
+    REPEATED_NAME = "repeated name"
+
     # Creates whose task must fail.
     ATTEMPT = "create that must fail"
 
@@ -87,6 +90,8 @@ class Label(StrEnum):
     # Longer than a UUID, in mixed case: a server must neither truncate it nor fold its case.
     FIRST = "First_of-those-that-come-at-once"
     OTHER_CASE = "fIRST_OF-THOSE-THAT-COME-AT-ONCE"
+    # Two, three and four bytes in UTF-8, and letters that other forms of Unicode join.
+    ALPHABETS = "é漢😀e\u0301"
 
 
 class Probe(NamedTuple):

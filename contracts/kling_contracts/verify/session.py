@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
-from kling_contracts.image_files import png_damage, read_header
+from kling_contracts.image_files import damage_of, read_header
 from kling_contracts.operations import Operation
 from kling_contracts.verify.budget import Budget, images_in, images_of
 from kling_contracts.verify.busy import Patience, is_busy
@@ -278,7 +278,7 @@ class Session:
                 failure=self.keys.scrub(answer.failure),
                 size=len(answer.body) if abridged else 0,
                 digest=hashlib.sha256(answer.body).hexdigest() if abridged else "",
-                damage=png_damage(answer.body) if abridged else "",
+                damage=damage_of(answer.body) if abridged else "",
             )
             if is_busy(exchange):
                 exchange = replace(exchange, probe=Probe(ProbeKind.BUSY, str(probe.kind), probe.about))

@@ -123,7 +123,7 @@ def test_no_check_is_about_a_field_that_the_operation_lacks(gateway: Gateway, op
 
 @pytest.mark.parametrize(
     ("gateway", "main", "checks", "steps"),
-    [(COMETAPI, MULTI_IMAGE, 141, 71), (KLING, MULTI_IMAGE2IMAGE, 156, 77)],
+    [(COMETAPI, MULTI_IMAGE, 143, 72), (KLING, MULTI_IMAGE2IMAGE, 158, 78)],
     ids=["cometapi", "kling"],
 )
 def test_the_main_operations_keep_their_checks_and_steps(

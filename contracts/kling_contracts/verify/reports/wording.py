@@ -49,7 +49,7 @@ NOT_COVERED: Final = (
     "two Authorization headers",
     "HEAD and OPTIONS",
     "trailing slashes",
-    "length and characters of external task ids",
+    "the length of external task ids",
     "retention of tasks and results",
 )
 _WEIGHT: Final = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Final
+from unicodedata import normalize
 from uuid import uuid4
 
 from kling_contracts.gateways import KLING, RefusalReason
@@ -214,6 +215,35 @@ def folds_external_ids(request: Request, response: Response) -> None:
         info = as_object(task.get("task_info"))
         if "external_task_id" in info:
             info["external_task_id"] = str(info["external_task_id"]).upper()
+
+
+@group.after("external_ids.echoed")
+def latin_external_ids(request: Request, response: Response) -> None:
+    """task_info has question marks for characters outside Latin-1."""
+    for task in response.tasks:
+        info = as_object(task.get("task_info"))
+        if "external_task_id" in info:
+            given = str(info["external_task_id"]).encode("latin-1", "replace")
+            info["external_task_id"] = given.decode("latin-1")
+
+
+@group.after("external_ids.echoed")
+def composed_external_ids(request: Request, response: Response) -> None:
+    """task_info has the external id in normal form C."""
+    for task in response.tasks:
+        info = as_object(task.get("task_info"))
+        if "external_task_id" in info:
+            info["external_task_id"] = normalize("NFC", str(info["external_task_id"]))
+
+
+@group.server("external_ids.query", KLING)
+class QueryDecodedAsLatin1(FaultyServer):
+    """A path is decoded as Latin-1, so that queries by external id find only ASCII."""
+
+    def serve(self, request: Request) -> Response:
+        if request.task_id.startswith("kc-") and not request.task_id.isascii() and request.key:
+            return self.refuse(RefusalReason.UNKNOWN_TASK, id=request.task_id)
+        return self.right(request)
 
 
 @group.server("external_ids.query", KLING)

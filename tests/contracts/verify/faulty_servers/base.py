@@ -145,7 +145,7 @@ class Group:
         return note
 
     def before(
-        self, catches: str, *gateways: Gateway, also: Iterable[str] = ()
+        self, catches: str, *gateways: Gateway, also: Iterable[str] = (), images: int = 20
     ) -> Callable[[Callable[[Request], object]], Callable[[Request], object]]:
         """A faulty server as a function that changes incoming requests."""
 
@@ -154,7 +154,9 @@ class Group:
                 def before(self, request: Request) -> None:
                     mutate(request)
 
-            self.add(catches, mutate.__name__, _description(mutate), Mutating, gateways or GATEWAYS, also)
+            self.add(
+                catches, mutate.__name__, _description(mutate), Mutating, gateways or GATEWAYS, also, images
+            )
             return mutate
 
         return note

@@ -19,6 +19,35 @@ def _ratio(request: Request, option: str) -> None:
         request.body["aspect_ratio"] = option
 
 
+def _two_ratios(request: Request) -> list[str]:
+    """The aspect ratios of a create that gives two."""
+    found = re.findall(rb'"aspect_ratio": "([^"]+)"', request.raw) if request.creates else []
+    return [each.decode() for each in found] if len(found) == 2 else []
+
+
+@group.before("requests.repeated_name", images=40)
+def uses_the_first(request: Request) -> None:
+    """Of a field that is given twice, the last value is validated and the first one is used."""
+    ratios = _two_ratios(request)
+    if ratios and ratios[1] in ASPECT_RATIOS.value:
+        request.body["aspect_ratio"] = "16:9"  # for the invalid one
+
+
+@group.before("requests.repeated_name", images=40)
+def uses_the_last(request: Request) -> None:
+    """Of a field that is given twice, the first value is validated and the last one is used."""
+    ratios = _two_ratios(request)
+    if ratios:
+        request.body["aspect_ratio"] = "16:9" if ratios[0] in ASPECT_RATIOS.value else ratios[0]
+
+
+@group.before("requests.repeated_name", images=40)
+def takes_any(request: Request) -> None:
+    """A field that is given twice is valid if one of its values is."""
+    for ratio in _two_ratios(request):
+        _ratio(request, ratio)
+
+
 @group.before("refuses.aspect_ratio.enum")
 def trims_the_ratio(request: Request) -> None:
     """Blanks around the aspect ratio are ignored."""

@@ -177,6 +177,21 @@ def no_unknown_fields(request: Request) -> bool:
     return bool(request.peek) and not request.peek.keys() <= request.gateway.main.keys
 
 
+@group.before("accepts.unknown_fields")
+def camel_case(request: Request) -> None:
+    """callbackUrl is read as callback_url."""
+    if request.creates and "callbackUrl" in request.peek:
+        request.body.setdefault("callback_url", request.peek["callbackUrl"])
+
+
+@group.before("accepts.unknown_fields")
+def any_case(request: Request) -> None:
+    """The names of optional fields are compared case-insensitively."""
+    optional = {field.name.upper() for field in request.gateway.main.fields if not field.required}
+    for name in optional & request.peek.keys() if request.creates else ():
+        request.body.setdefault(name.lower(), request.peek[name])
+
+
 @group.refusing("accepts.callback_url.url")
 def secure_callbacks(request: Request) -> bool:
     """A callback_url with http is refused."""
@@ -191,9 +206,15 @@ def callbacks_without_ports(request: Request) -> bool:
 
 @group.refusing("accepts.external_task_id.type")
 def plain_external_ids(request: Request) -> bool:
-    """External ids with other characters than letters and digits are refused."""
+    """External ids with punctuation are refused, unless they are in another alphabet."""
     given = text_in(request, "external_task_id")
-    return bool(given) and not given.isalnum()
+    return given.isascii() and bool(given) and not given.isalnum()
+
+
+@group.refusing("accepts.external_task_id.characters")
+def ascii_external_ids(request: Request) -> bool:
+    """External ids must be ASCII."""
+    return not text_in(request, "external_task_id").isascii()
 
 
 @group.refusing("accepts.valid", KLING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from kling_contracts.image_files import png, read_header
+from kling_contracts.image_files import jpeg, png, read_header
 from kling_contracts.vocabulary import ASPECT_RATIOS
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response
@@ -67,6 +67,17 @@ def moved(request: Request, response: Response) -> None:
     if request.fetches:
         response.status, response.content = 302, b""
         response.headers["location"] = "https://example.com/login"
+
+
+@group.after("result_images.downloadable")
+def damaged_jpeg(request: Request, response: Response) -> None:
+    """A block in the middle of a JPEG has other bytes."""
+    header = read_header(response.content) if request.fetches else None
+    if header:
+        whole = jpeg(header.width, header.height)
+        middle, block = len(whole) // 2, bytes(range(255, 0, -1))
+        response.content = whole[:middle] + block + whole[middle + len(block) :]
+        response.headers |= {"content-type": "image/jpeg"}
 
 
 @group.server("result_images.downloadable")
