@@ -62,7 +62,7 @@ def test_valid_requests(operation: Operation) -> None:
     schema = Judge(request_schema(operation))
     keys: Counter[str] = Counter()
 
-    @settings(CI, max_examples=150)
+    @settings(CI)
     @given(valid_requests(operation))
     def check(body: dict[str, object]) -> None:
         keys.update(body.keys())
@@ -143,7 +143,7 @@ def test_schema_and_validator_agree_on_any_values(operation: Operation) -> None:
     schema = Judge(request_schema(operation))
     verdicts: Counter[bool] = Counter()
 
-    @settings(CI, max_examples=150)
+    @settings(CI)
     @given(hostile(operation.fields))
     def check(body: dict[str, object]) -> None:
         violations = operation.read(body).violations

@@ -53,6 +53,7 @@ def _poll_steps(gateway: Gateway) -> tuple[Step, ...]:
         "lists.*",
         "external_ids.echoed",
         "outcomes.*",
+        "requests.repeated_name",
         "responses.*",
     )
     return (

@@ -90,7 +90,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
             description="GET for every result URL, the first one twice",
             run=_fetch,
             requests=18,
-            checks=("result_images.*",),
+            checks=("result_images.*", "requests.repeated_name"),
         ),
     )
 

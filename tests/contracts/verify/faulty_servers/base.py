@@ -241,7 +241,7 @@ class FaultyTransport(httpx.BaseTransport):
             path=path,
             query=query,
             host=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
-            headers=dict(request.headers),
+            headers=dict(request.headers.items()),  # much faster than dict(request.headers)
         )
         response = self._faulty.serve(message)
         content = response.content
@@ -258,7 +258,9 @@ class FaultyTransport(httpx.BaseTransport):
         headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
         sent = httpx.Request(request.method, url, headers=headers, content=request.content)
         received = self._inner.handle_request(sent)
-        return Response(raw=received.read(), status=received.status_code, headers=dict(received.headers))
+        return Response(
+            raw=received.read(), status=received.status_code, headers=dict(received.headers.items())
+        )
 
     def close(self) -> None:
         self._inner.close()
