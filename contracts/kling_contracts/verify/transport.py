@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 import httpx
 
@@ -28,15 +29,17 @@ _MOST_URLS: Final = 256
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 # The longest duration from the first byte of an answer to its last, in seconds.
 _LONGEST_ANSWER: Final = 30.0
+_ASCII: Final = "".join(map(chr, range(128)))
 _AGENT: Final = ("user-agent", "kling-contracts")
 
 
 class HttpTransport:
     """A connection to one server.
 
-    Paths are sent byte for byte as given. Redirects are not followed. No cookies are stored, so that only the
-    key identifies the caller. `time_left` returns the seconds until the deadline of the run; no request takes
-    longer, even if the server sends its answer byte by byte.
+    Paths are sent as given, except that characters outside ASCII, as in some ids, are percent-encoded.
+    Redirects are not followed. No cookies are stored, so that only the key identifies the caller. `time_left`
+    returns the seconds until the deadline of the run; no request takes longer, even if the server sends its
+    answer byte by byte.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class HttpTransport:
         url = self._urls.get(target)
         if url is None:
             prefix = self._base.raw_path.rstrip(b"/")
-            url = self._base.copy_with(raw_path=prefix + target.encode("utf-8"))
+            url = self._base.copy_with(raw_path=prefix + quote(target, safe=_ASCII).encode())
             if len(self._urls) >= _MOST_URLS:
                 self._urls.clear()
             self._urls[target] = url

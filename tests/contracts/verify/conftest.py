@@ -183,7 +183,7 @@ def serve(
         sent = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
         for each in transport.deliver(sent):
             token = each.url.removeprefix(served.inbox.url(""))
-            status = served.inbox.store(token, each.headers, each.content, clock.now())
+            status = max(status, served.inbox.store(token, each.headers, each.content, clock.now()))
         return status
 
     fake.callbacks.deliver_to(deliver)

@@ -38,6 +38,20 @@ def test_loopback_is_recognised_by_the_host(url: str, local: bool) -> None:
     assert is_loopback(url) is local
 
 
+def test_targets_are_sent_as_given_but_in_ascii() -> None:
+    sent: list[bytes] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.raw_path)
+        return httpx.Response(200)
+
+    transport = HttpTransport("http://127.0.0.1:9/kling", httpx.MockTransport(note))
+    for target in ("/v1/a%2F..//b%ff?x=%zz", "/v1/kc-é漢😀"):
+        assert transport.send("GET", target, (), None).status == 200
+    transport.close()
+    assert sent == [b"/kling/v1/a%2F..//b%ff?x=%zz", b"/kling/v1/kc-%C3%A9%E6%BC%A2%F0%9F%98%80"]
+
+
 def test_paths_are_sent_byte_for_byte() -> None:
     seen: list[bytes] = []
 
