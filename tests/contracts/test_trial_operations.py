@@ -143,7 +143,7 @@ def test_schema_and_validator_agree_on_any_values(operation: Operation) -> None:
     schema = Judge(request_schema(operation))
     verdicts: Counter[bool] = Counter()
 
-    @settings(CI)
+    @settings(CI, max_examples=50)
     @given(hostile(operation.fields))
     def check(body: dict[str, object]) -> None:
         violations = operation.read(body).violations
@@ -153,7 +153,7 @@ def test_schema_and_validator_agree_on_any_values(operation: Operation) -> None:
         assert schema.is_valid(body) is not refused
 
     check()
-    assert verdicts[True] > 20
+    assert verdicts[True] > 10
 
 
 @operations

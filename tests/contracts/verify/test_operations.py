@@ -24,7 +24,7 @@ from tests.contracts.verify.conftest import CONDITIONAL, SERVER, serve
 from tests.contracts.verify.faulty_operations import OPERATION_FAULTS, TARGETS, OperationFault
 from tests.contracts.verify.pasting import scripts_of, shown_again
 from tests.profiles import EVERY_FAULT
-from tests.trial_operations import SPEECH, TRIAL, VIDEO
+from tests.trial_operations import SPEECH, TRIAL, TRIAL_KLING, VIDEO
 
 if TYPE_CHECKING:
     from tests.contracts.verify.conftest import Campaign
@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 EVERY = pytest.mark.parametrize(
     ("gateway", "operation"), TARGETS, ids=[f"{gateway}-{operation.name}" for gateway, operation in TARGETS]
 )
+# `make test`: each operation of a trial gateway on one of them.
+CLEAN = [target for target in TARGETS if EVERY_FAULT or target[0] is not TRIAL_KLING or target[1] is SPEECH]
 GATEWAY_OF = {operation.name: gateway for gateway, operation in reversed(TARGETS)}
 
 
-@EVERY
+@pytest.mark.parametrize(
+    ("gateway", "operation"), CLEAN, ids=[f"{gateway}-{operation.name}" for gateway, operation in CLEAN]
+)
 def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> None:
     """On the fake every check of the operation passes, except those of videos and audios, which it lacks."""
     outcome = campaign(gateway, operation=operation, images=None, signed=True)

@@ -119,7 +119,7 @@ def judged_again(outcome: Outcome) -> set[str]:
         return {result.check.id for result in judge_recording(path, strict=True).findings}
 
 
-@share(0.04, without=[HealthCheck.function_scoped_fixture])
+@share(0.02, without=[HealthCheck.function_scoped_fixture])
 @given(
     gateway=st.sampled_from(GATEWAYS),
     signed=st.booleans(),

@@ -50,6 +50,7 @@ REFUSED = {
     "surrogate in an unknown value": in_good(colour=f'"{BACKSLASH}ud800"'),
     "surrogate in a key": in_good(**{f"{BACKSLASH}udfff": "1"}),
     "surrogate deep inside": in_good(extra=f'[[{{"a": "{BACKSLASH}ud800"}}]]'),
+    "many subjects": in_good(subject_image_list="[" + "0," * 99_999 + "0]"),
     "a million subjects": in_good(subject_image_list="[" + "0," * 999_999 + "0]"),
     "subjects of the wrong kind": in_good(subject_image_list='["a", 1, null, [], {}]'),
     "an object for the list": in_good(subject_image_list='{"0": "a"}'),
@@ -75,7 +76,7 @@ ACCEPTED = {
 
 # Bodies that transports could treat differently: no bytes, odd bytes, many bytes.
 SAMPLE = (
-    *("nothing", "blanks", "deep", "invalid UTF-8", "byte order mark", "NUL", "a million subjects"),
+    *("nothing", "blanks", "deep", "invalid UTF-8", "byte order mark", "NUL", "many subjects"),
     *("gzip that was never announced", "multipart"),
 )
 

@@ -36,6 +36,9 @@ async def beat():
 with Server(Fake(thumbnails=len(sys.argv) > 1).asgi(), background=beat) as server:
     print(server.url, flush=True)
     for line in sys.stdin:
+        measured = len(gaps) + 2  # the reply is sent before the measurement of its stall ends
+        while len(gaps) < measured:
+            time.sleep(0.001)
         print(max(gaps), flush=True)
         gaps[:] = [0.0]
 """
