@@ -36,6 +36,7 @@ def test_figures_are_as_typed_here() -> None:
     }
     assert {name: value for name, value in facts.items() if isinstance(value, str)} == {
         "DEFAULT_ASPECT_RATIO": "16:9",
+        "WATERMARK": "watermark_info",
         "MODEL_V2": "kling-v2",
         "MODEL_V2_1": "kling-v2-1",
         "MODEL_V3": "kling-v3",

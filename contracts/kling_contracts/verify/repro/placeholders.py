@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from kling_contracts.cases.images import bulky
@@ -84,7 +85,7 @@ class Placeholders:
     def marked(self, text: str) -> str:
         """A text with values replaced by the marks of their placeholders."""
         text = _PICTURE.sub(lambda found: self._picture(found[0]), lengthen(text))
-        for mark, placeholder in self._keys().items():
+        for mark, placeholder in self._keys.items():
             if mark in text:
                 text = text.replace(mark, self._place(placeholder))
         run = self.evidence.run
@@ -94,7 +95,8 @@ class Placeholders:
         for task, name in self.tasks.items():
             for form, placeholder in _forms(task, name):
                 # An id may be short, so only a whole segment of a path is replaced.
-                text = re.sub(f"(?<=/){re.escape(form)}(?=[/?]|$)", self._place(placeholder), text)
+                if f"/{form}" in text:
+                    text = re.sub(f"(?<=/){re.escape(form)}(?=[/?]|$)", self._place(placeholder), text)
         if self.receives:
             text = _OWN_CALLBACK.sub(lambda found: self._place(_address(found[1])), text)
         return text
@@ -134,6 +136,7 @@ class Placeholders:
         parts = f'os.environ["{variable}"].partition(":")'
         return token_expression(RIGHT_TOKEN, *((f"{parts}[0]", f"{parts}[2]") if second else _PAIR))
 
+    @cached_property
     def _keys(self) -> Mapping[str, Placeholder]:
         key = self._key("key", self.key_variable)
         placeholders = {SECOND_KEY_MARK: self._key("second_key", SECOND_API_KEY_VARIABLE), KEY_MARK: key}
