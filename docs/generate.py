@@ -26,7 +26,8 @@ from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, Rule
 from kling_contracts.vocabulary import ERRORS, Fact, Origin, Source
 from kling_mock.cli import SERVE_DEFAULTS
-from kling_mock.settings import Settings, relaxable
+from kling_mock.setting_checks import relaxable
+from kling_mock.settings import Settings
 
 HERE: Final = Path(__file__).parent
 NOTICE: Final = "<!-- Written by docs/generate.py from the declarations: change those, then run it again. -->"

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_mock.http import Headers, Request
-from kling_mock.settings import Settings, is_public
+from kling_mock.keys import is_public
+from kling_mock.settings import Settings
 
 # Bytes that HTTP/2 (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE) counts for a header beside its name and value.
 HEADER_OVERHEAD: Final = 32

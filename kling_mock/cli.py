@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from kling_contracts.redaction import escape_controls
 from kling_mock import __version__
-from kling_mock.settings import Settings, read_switch
+from kling_mock.setting_text import read_switch
+from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
     from kling_mock.doors.tls import Certificate

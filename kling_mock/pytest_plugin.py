@@ -310,7 +310,7 @@ def _read_ini(config: pytest.Config) -> dict[str, Any]:
 
 
 def _read_value(name: str, text: str) -> object:
-    from kling_mock.settings import read_switch
+    from kling_mock.setting_text import read_switch
     from kling_mock.timing.clock import Clock, ManualClock
 
     if name not in ("sleep", "clock", "only"):

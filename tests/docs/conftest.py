@@ -41,7 +41,7 @@ from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake, Settings
 from kling_mock import cli as mock_cli
-from kling_mock.settings import read_switch
+from kling_mock.setting_text import read_switch
 
 # pytester removes the modules that a run inside this process was the first to import. A module imported twice
 # has two classes of each name, so the modules that a page could be the first to import are imported above.

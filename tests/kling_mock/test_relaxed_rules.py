@@ -11,7 +11,7 @@ import pytest
 from kling_contracts.operations import OPERATIONS
 from kling_contracts.rules import Effect
 from kling_mock import Settings, read_picture
-from kling_mock.settings import RELAXABLE, relaxable
+from kling_mock.setting_checks import RELAXABLE, relaxable
 from tests.kling_mock.conftest import SUBJECTS
 from tests.kling_mock.reading import header
 

@@ -11,7 +11,7 @@ import pytest
 
 from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES
 from kling_mock import Fake, Pace, Settings
-from kling_mock.settings import read_switch
+from kling_mock.setting_text import read_switch
 from tests.kling_mock.reading import body_of, header
 
 if TYPE_CHECKING:
