@@ -40,6 +40,8 @@ SETTING_OF_SITUATION: Final[Mapping[RefusalReason, str]] = {
     RefusalReason.TOO_LARGE: "body_cap",
     RefusalReason.UNKNOWN_MODEL: "models",
     RefusalReason.INVALID: "validation_errors",
+    RefusalReason.TOO_MANY: "rate",
+    RefusalReason.IN_ARREARS: "credit",
     RefusalReason.NO_BALANCE: "balance",
     RefusalReason.NO_SLOTS: "slots",
 }

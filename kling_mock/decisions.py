@@ -23,6 +23,7 @@ from kling_mock.commands import (
 )
 from kling_mock.http import Reply, json_reply, refusal_reply, rule_header
 from kling_mock.images.urls import RESULT_ORIGIN, picture_info, result_path
+from kling_mock.limits import Shortage, packs_of, reserve
 from kling_mock.outcomes import CreateEffects
 from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.records import (
@@ -155,6 +156,14 @@ def _refuse_for(
     return _refuse(refused, request_id)
 
 
+def _refuse_short(command: Create | Query, shortage: Shortage, request_id: str) -> Decision:
+    decision = _refuse_for(command, shortage.reason, request_id, relax=shortage.setting)
+    if not shortage.headers:
+        return decision
+    reply = decision.reply
+    return replace(decision, reply=replace(reply, headers=(*reply.headers, *shortage.headers)))
+
+
 # -- create
 
 
@@ -163,10 +172,9 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
     external_id = asked.external_task_id
     if external_id and snapshot[ExternalKey(account, external_id)] is not None:
         return _refuse_for(command, RefusalReason.DUPLICATE_ID, request_id, id=external_id)
-    short_of = _shortage(snapshot, command, settings)
-    if short_of is not None:
-        reason, relax = short_of
-        return _refuse_for(command, reason, request_id, relax=relax)
+    reserved = reserve(snapshot, command, settings)
+    if isinstance(reserved, Shortage):
+        return _refuse_short(command, reserved, request_id)
     scripts = snapshot[SCRIPTS]
     match = scripts.match(account, asked)
     script = None if match is None else match.rule.id
@@ -191,23 +199,12 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
     message = task_message(record, plan, state, settings.seed, with_result=ended)
     audit = AuditInfo(account, asked, record.id, state.status, None, script, command.notes)
     # The number of creates also guards concurrency and balance, since only creates consume those.
-    expect = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None), *expect)
+    own = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None))
+    expect = (*own, *reserved.expect, *expect)
     if external_id:
         expect = (*expect, Expect(ExternalKey(account, external_id), None))
     reply = _success(message, request_id, record.word)
-    return Decision(reply, audit, expect, (NewTask(record, plan), *used))
-
-
-def _shortage(snapshot: Snapshot, command: Create, settings: Settings) -> tuple[RefusalReason, str] | None:
-    """If a task exceeds a limit of its account, the reason for refusing it and the setting of the limit."""
-    if settings.slots is None and settings.balance is None:
-        return None
-    account = snapshot[AccountKey(command.account)]
-    if settings.balance is not None and account.units + command.units > settings.balance:
-        return RefusalReason.NO_BALANCE, "balance"
-    if settings.slots is not None and account.unfinished + command.request.n > settings.slots:
-        return RefusalReason.NO_SLOTS, "slots"
-    return None
+    return Decision(reply, audit, expect, (NewTask(record, plan), *reserved.records, *used))
 
 
 def _new_task(
@@ -248,6 +245,9 @@ def _snowflake(command: Create, seed: int, number: int, now: float, again: int) 
 
 
 def _query(snapshot: Snapshot, command: Query, settings: Settings, request_id: str) -> Decision:
+    reserved = reserve(snapshot, command, settings)
+    if isinstance(reserved, Shortage):
+        return _refuse_short(command, reserved, request_id)
     state = _find(snapshot, command)
     if state is None:
         return _refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
@@ -258,8 +258,8 @@ def _query(snapshot: Snapshot, command: Query, settings: Settings, request_id: s
     return Decision(
         _success(message, request_id, record.word),
         AuditInfo(command.account, None, record.id, shown.status),
-        (Expect(TaskKey(record.id), state.version),),
-        (PollRecord(record.id, now if counts else None),),
+        (Expect(TaskKey(record.id), state.version), *reserved.expect),
+        (PollRecord(record.id, now if counts else None), *reserved.records),
     )
 
 
@@ -278,20 +278,18 @@ def _list(snapshot: Snapshot, command: List, settings: Settings, request_id: str
 
 
 def _costs(snapshot: Snapshot, command: ShowCosts, settings: Settings, request_id: str) -> Decision:
-    """The resource packs of an account: one of the size of the setting `balance`, or none without a limit."""
-    packs: list[dict[str, object]] = []
-    if settings.balance is not None:
-        left = max(settings.balance - snapshot[AccountKey(command.account)].units, 0)
-        packs.append(
-            {
-                "resource_pack_name": "kling-mock",
-                "resource_pack_id": "kling-mock",
-                "resource_pack_type": "decreasing_total",
-                "total_quantity": settings.balance,
-                "remaining_quantity": left,
-                "status": "online" if left else "runOut",
-            }
-        )
+    """The resource packs of an account: those of the settings `packs` or `balance`, or none."""
+    packs = [
+        {
+            "resource_pack_name": "kling-mock",
+            "resource_pack_id": "kling-mock" if number == 1 else f"kling-mock-{number}",
+            "resource_pack_type": "decreasing_total",
+            "total_quantity": pack.size,
+            "remaining_quantity": pack.left,
+            "status": "online" if pack.left else "runOut",
+        }
+        for number, pack in enumerate(packs_of(settings, snapshot[AccountKey(command.account)].units), 1)
+    ]
     data = {"code": 0, "msg": SUCCESS_MESSAGE.value, "resource_pack_subscribe_infos": packs}
     return Decision(_success(data, request_id), AuditInfo(command.account))
 

@@ -240,6 +240,20 @@ class RuleUse(Struct, frozen=True, gc=False):
     rule_id: int
 
 
+class WindowRecord(Struct, frozen=True, gc=False):
+    """A rate window of an account, or of all (None), for one kind of request; replaces the one before.
+
+    It opened at `opened` (Unix seconds) with its first request; `used` requests were accepted in it.
+    `version` counts the accepted requests of all windows.
+    """
+
+    account: str | None
+    kind: str
+    opened: float
+    used: int
+    version: int
+
+
 class TokenRecord(Struct, frozen=True, gc=False):
     """A token at its first use; writing it again changes nothing.
 
@@ -324,6 +338,7 @@ Record = (
     | AttemptRecord
     | RuleRecord
     | RuleUse
+    | WindowRecord
     | TokenRecord
     | ClockRecord
     | CallRecord

@@ -14,6 +14,7 @@ from kling_mock.decisions import AuditInfo, decide
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request
+from kling_mock.limits import limit_keys
 from kling_mock.records import CallRecord
 from kling_mock.rng import draw_uuid
 from kling_mock.routing import parse_request
@@ -54,7 +55,9 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         command, token = request.command, request.token
     else:
         command, token = parse_request(request, settings, system)
-    keys = command.keys if token is None else (TokenKey(token.digest), *command.keys)
+    keys = (*command.keys, *limit_keys(command, settings))
+    if token is not None:
+        keys = (TokenKey(token.digest), *keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
     request_id = draw_uuid(settings.seed, "request", snapshot[REQUESTS])
     for again in count():

@@ -11,6 +11,7 @@ from kling_contracts.gateways import GATEWAYS, Gateway, every_operation
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.web_urls import is_web_url
 from kling_mock.plan import Pace
+from kling_mock.rate import Rate
 from kling_mock.suggestions import unknown
 
 # The last parts of the ids of rules that can be ignored: limits, not types, encodings or the range of `n`.
@@ -38,6 +39,8 @@ TYPES: Final[Mapping[str, SettingType]] = MappingProxyType(
         "int | None": SettingType((int, type(None)), "an integer or none"),
         "float": SettingType((int, float), "a number"),
         "str": SettingType((str,), "text"),
+        "Rate | None": SettingType((Rate, type(None)), "a rate such as '10/60' or none"),
+        "tuple[int, ...]": SettingType((tuple,), "a list of integers"),
         "tuple[float, ...]": SettingType((tuple,), "a list of numbers (seconds)"),
     }
 )
@@ -119,6 +122,25 @@ def read_pauses(name: str, values: object) -> tuple[float, ...]:
         if not 0 <= pause < float("inf"):
             raise ValueError(f"{name} must be numbers of seconds, each 0 or more; got {pause}")
     return pauses
+
+
+def read_units(name: str, values: object) -> tuple[int, ...]:
+    """A list of units as a tuple."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name} must be a list of integers, not {values!r}")  # noqa: TRY004 -- one kind of error for all settings
+    units = tuple(cast("Iterable[object]", values))
+    for each in units:
+        if type(each) is not int or each < 0:
+            raise ValueError(f"{name} must be integers, each 0 or more; got {each!r}")
+    return cast("tuple[int, ...]", units)
+
+
+def read_rate(name: str, text: str) -> Rate:
+    """A rate from its text form."""
+    try:
+        return Rate.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def read_origin(name: str, url: object) -> str:

@@ -19,7 +19,8 @@ def read_switch(name: str, text: str) -> object:
             if text.lower() == "none":
                 return ()
             items = [item.strip() for item in text.split(",") if item.strip()]
-            return tuple(map(float, items)) if "float" in kind else tuple(items)
+            number = {"tuple[int, ...]": int, "tuple[float, ...]": float}.get(kind, str)
+            return tuple([number(item) for item in items])
         if kind == "bool":
             return {"true": True, "false": False}[text.lower()]
         reader = {"int": int, "float": float}.get(kind.removesuffix(" | None"), str)

@@ -10,6 +10,7 @@ from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
 from kling_mock.keys import AcceptedKeys, check_keys
 from kling_mock.plan import Pace
+from kling_mock.rate import Rate
 from kling_mock.setting_checks import (
     check_cors,
     check_ignored,
@@ -18,13 +19,17 @@ from kling_mock.setting_checks import (
     read_gateways,
     read_origin,
     read_pauses,
+    read_rate,
     read_texts,
+    read_units,
 )
 from kling_mock.suggestions import unknown
 
 ValidationShape = Literal["kling", "task", "comet"]
 # The receivers to which a server sends callbacks.
 Reach = Literal["off", "loopback", "any"]
+# The form of the header Retry-After.
+RetryAfter = Literal["off", "seconds", "date"]
 # The effect of unused scripts at the end of a test.
 UnusedScriptLevel = Literal["error", "warn", "ignore"]
 
@@ -34,6 +39,11 @@ def _switch(
 ) -> dict[str, str | None]:
     """Metadata of a setting: a line for help and docs; its flag of `serve` with metavar and help group."""
     return {"doc": doc, "flag": flag, "metavar": metavar, "group": group}
+
+
+def _limit(doc: str, flag: str, metavar: str = "N") -> dict[str, str | None]:
+    """Metadata of a limit."""
+    return _switch(doc, flag, metavar, "accounts and limits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +128,82 @@ class Settings:
     )
     slots: int | None = field(
         default=None,
-        metadata=_switch(
+        metadata=_limit(
             "concurrency limit: number of images that an account may have unfinished at once; none: no limit",
             "--slots",
-            "N",
-            "accounts and limits",
         ),
     )
     balance: int | None = field(
         default=None,
-        metadata=_switch(
+        metadata=_limit(
             "units that an account may spend (16 per image; failed tasks are free); none: no limit",
             "--balance",
-            "N",
-            "accounts and limits",
+        ),
+    )
+    packs: tuple[int, ...] = field(
+        default=(),
+        metadata=_limit(
+            "resource packs of an account, by their units, instead of `balance`; none: no limit",
+            "--packs",
+            "N,...",
+        ),
+    )
+    credit: int | None = field(
+        default=None,
+        metadata=_limit(
+            "units that an account may spend beyond `balance` or `packs`; then it is in arrears (1101)",
+            "--credit",
+        ),
+    )
+    rate: Rate | None = field(
+        default=None,
+        metadata=_limit(
+            "creates accepted from an account in a window of time, such as 10/60; none: no limit",
+            "--rate",
+            "N/SECONDS",
+        ),
+    )
+    poll_rate: Rate | None = field(
+        default=None,
+        metadata=_limit(
+            "queries of tasks accepted from an account in a window of time; none: no limit",
+            "--poll-rate",
+            "N/SECONDS",
+        ),
+    )
+    retry_after: RetryAfter = field(
+        default="off",
+        metadata=_limit(
+            "header Retry-After of a response about a rate: off, seconds or date; the service documents none",
+            "--retry-after",
+            "off|seconds|date",
+        ),
+    )
+    slots_total: int | None = field(
+        default=None,
+        metadata=_limit(
+            "number of images that all accounts together may have unfinished at once; none: no limit",
+            "--slots-total",
+        ),
+    )
+    balance_total: int | None = field(
+        default=None,
+        metadata=_limit("units that all accounts together may spend; none: no limit", "--balance-total"),
+    )
+    rate_total: Rate | None = field(
+        default=None,
+        metadata=_limit(
+            "creates accepted from all accounts together in a window of time; none: no limit",
+            "--rate-total",
+            "N/SECONDS",
+        ),
+    )
+    poll_rate_total: Rate | None = field(
+        default=None,
+        metadata=_limit(
+            "queries of tasks accepted from all accounts together in a window of time; none: no limit",
+            "--poll-rate-total",
+            "N/SECONDS",
         ),
     )
     token_leeway: float = field(
@@ -234,7 +306,7 @@ class Settings:
         self._check()
 
     def _convert(self) -> None:
-        """Lists, and paces in text form, are accepted, since markers and files cannot give other values."""
+        """Lists, paces and rates in text form are accepted: markers and files cannot give other values."""
         self._set("keys", AcceptedKeys(read_texts("keys", self.keys)))
         self._set("models", read_texts("models", self.models))
         self._set("operations", read_texts("operations", self.operations))
@@ -242,6 +314,10 @@ class Settings:
         self._set("callback_retries", read_pauses("callback_retries", self.callback_retries))
         if isinstance(cast("object", self.pace), str):
             self._set("pace", Pace.parse(cast("str", self.pace)))
+        self._set("packs", read_units("packs", self.packs))
+        for name in ("rate", "poll_rate", "rate_total", "poll_rate_total"):
+            if isinstance(getattr(self, name), str):
+                self._set(name, read_rate(name, getattr(self, name)))
         if self.base_url is not None:
             self._set("base_url", read_origin("base_url", self.base_url))
 
@@ -256,10 +332,13 @@ class Settings:
         check_word("validation_errors", self.validation_errors, ValidationShape)
         check_word("callbacks", self.callbacks, Reach)
         check_word("unused_scripts", self.unused_scripts, UnusedScriptLevel)
-        for name in ("slots", "balance"):
+        check_word("retry_after", self.retry_after, RetryAfter)
+        for name in ("slots", "balance", "credit", "slots_total", "balance_total"):
             limit = getattr(self, name)
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} must be 0 or more, or none for no limit; got {limit}")
+        if self.packs and self.balance is not None:
+            raise ValueError("packs: not accepted together with balance, which stands for one pack")
         if not 0 <= self.token_leeway < float("inf"):
             raise ValueError(
                 f"token_leeway must be a number of seconds, 0 or more; got {self.token_leeway!r}"
@@ -271,6 +350,13 @@ class Settings:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    @property
+    def units_allowed(self) -> int | None:
+        """The units that an account may spend: of balance, packs and credit together; None: no limit."""
+        if self.balance is None and self.credit is None and not self.packs:
+            return None
+        return (self.balance or 0) + sum(self.packs) + (self.credit or 0)
 
     @property
     def plain_keys(self) -> tuple[str, ...]:

@@ -51,6 +51,8 @@ class RefusalReason(StrEnum):
     UNKNOWN_MODEL = "model_name.enum"
     INVALID = "body.valid"
     DUPLICATE_ID = "external_task_id.unique"
+    TOO_MANY = "account.rate"
+    IN_ARREARS = "account.credit"
     NO_BALANCE = "account.balance"
     NO_SLOTS = "account.slots"
     UNKNOWN_TASK = "task.exists"
@@ -243,6 +245,10 @@ VALIDATION_SHAPES: Final[Mapping[str, Refusal]] = MappingProxyType(
     }
 )
 
+# CometAPI bills in advance: one refusal, whatever is used up.
+_NO_QUOTA: Final = Refusal(
+    403, ErrorShape.TASK, "insufficient_user_quota", "user quota is not enough", ASSUMED
+)
 _INVALID_TOKEN: Final = Refusal(401, ErrorShape.COMET, "", "invalid token" + _SUFFIX, COMET_ERRORS)
 
 COMETAPI: Final = Gateway(
@@ -290,9 +296,9 @@ COMETAPI: Final = Gateway(
                 ASSUMED,
                 wording=KLING_LIVE,
             ),
-            RefusalReason.NO_BALANCE: Refusal(
-                403, ErrorShape.TASK, "insufficient_user_quota", "user quota is not enough", ASSUMED
-            ),
+            RefusalReason.TOO_MANY: _kling(1302, source=ASSUMED),
+            RefusalReason.IN_ARREARS: _NO_QUOTA,
+            RefusalReason.NO_BALANCE: _NO_QUOTA,
             RefusalReason.NO_SLOTS: _kling(1303, source=ASSUMED),
             RefusalReason.UNKNOWN_TASK: Refusal(
                 400, ErrorShape.TASK, "task_not_exist", "task_not_exist", COMET_LIVE
@@ -336,6 +342,8 @@ KLING: Final = Gateway(
             RefusalReason.DUPLICATE_ID: _kling(
                 1201, "External_task_id {id} already exists", source=KLING_LIVE
             ),
+            RefusalReason.TOO_MANY: _kling(1302),
+            RefusalReason.IN_ARREARS: _kling(1101),
             RefusalReason.NO_BALANCE: _kling(1102),
             RefusalReason.NO_SLOTS: _kling(1303),
             RefusalReason.UNKNOWN_TASK: _kling(

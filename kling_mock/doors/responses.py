@@ -41,6 +41,8 @@ def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
     if start is None:
         encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
         start = status_line(reply.status) + field_lines(encoded)
+        if any(name == b"date" for name, _ in encoded):  # by the fake's clock
+            date = b""
     length = b"" if reply.status in _BODILESS else b"content-length: %d\r\n" % len(reply.body)
     body = b"" if head or reply.status in _BODILESS else reply.body
     return b"".join((start, date, length, CLOSE if close else b"", b"\r\n", body))

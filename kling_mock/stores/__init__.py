@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 from msgspec import Struct
 
 from kling_mock.matching import Scripts
-from kling_mock.records import CallRecord, ClockRecord, Record, TaskState
+from kling_mock.records import CallRecord, ClockRecord, Record, TaskState, WindowRecord
 
 if TYPE_CHECKING:
     from kling_mock.timing.clock import Clock
@@ -46,7 +46,7 @@ class ExternalKey(Key[TaskState | None], frozen=True, gc=False):
 
 
 class AccountState(Struct, frozen=True, gc=False):
-    """The totals of an account: number of creates, images of unfinished tasks, units spent or reserved.
+    """Totals of an account or of all: creates, images of unfinished tasks, units spent or reserved.
 
     Units are reserved at creation and returned at the instant at which a task fails. A task whose retention
     is over no longer counts as unfinished.
@@ -58,9 +58,28 @@ class AccountState(Struct, frozen=True, gc=False):
 
 
 class AccountKey(Key[AccountState], frozen=True, gc=False):
-    """The totals of an account. Version: the number of creates, since only creates consume limits."""
+    """The totals of an account, or of all (None).
 
-    account: str
+    Version: the number of creates, since only creates consume limits.
+    """
+
+    account: str | None
+
+
+class PeakKey(Key[int], frozen=True, gc=False):
+    """The largest number of images that an account, or all (None), had unfinished at once."""
+
+    account: str | None
+
+
+class WindowKey(Key[WindowRecord | None], frozen=True, gc=False):
+    """The present rate window of an account, or of all (None), for one kind of request.
+
+    Version: that of the record, 0 before the first.
+    """
+
+    account: str | None
+    kind: str
 
 
 class PageKey(Key[tuple[TaskState, ...]], frozen=True, gc=False):

@@ -24,6 +24,7 @@ from kling_mock.records import (
     TaskRecord,
     TaskState,
     TokenRecord,
+    WindowRecord,
 )
 from kling_mock.stores import (
     AccountKey,
@@ -36,6 +37,7 @@ from kling_mock.stores import (
     ExternalKey,
     Key,
     PageKey,
+    PeakKey,
     RuleKey,
     ScriptsKey,
     Snapshot,
@@ -43,9 +45,11 @@ from kling_mock.stores import (
     TasksKey,
     Ticket,
     TokenKey,
+    WindowKey,
 )
 from kling_mock.stores.account_index import AccountIndex
 from kling_mock.stores.call_log import CallLog
+from kling_mock.stores.usage import Usage
 from kling_mock.timing.clock import Clock
 
 # The number of expired tasks or tokens dropped for each new one: more than 1, so that none accumulate, and
@@ -53,7 +57,6 @@ from kling_mock.timing.clock import Clock
 DROPPED_AT_ONCE: Final = 2
 # The version of a task that has expired but is not dropped yet. No precondition has it.
 EXPIRED: Final = -1
-NEW_ACCOUNT: Final = AccountState()
 
 
 class MemoryStore:
@@ -66,6 +69,8 @@ class MemoryStore:
         self._tasks: dict[str, TaskState] = {}
         self._order: deque[TaskRecord] = deque()  # oldest first
         self._accounts: dict[str, AccountIndex] = {}
+        self._usage = Usage(self._expiry)
+        self._windows: dict[WindowKey, WindowRecord] = {}
         self._rules: dict[int, RuleRecord] = {}
         self._uses: dict[int, int] = {}
         self._scripts_version = 0
@@ -105,6 +110,8 @@ class MemoryStore:
                 self._tasks,
                 self._order,
                 self._accounts,
+                self._usage,
+                self._windows,
                 self._rules,
                 self._uses,
                 self._tokens,
@@ -133,8 +140,13 @@ class MemoryStore:
         return None if task_id is None else self._task(task_id, now)
 
     def read_account(self, key: AccountKey, now: float) -> AccountState:
-        account = self._accounts.get(key.account)
-        return NEW_ACCOUNT if account is None else account.state(now)
+        return self._usage.state(key.account, now)
+
+    def read_peak(self, key: PeakKey, _now: float) -> int:
+        return self._usage.peak(key.account)
+
+    def read_window(self, key: WindowKey, _now: float) -> WindowRecord | None:
+        return self._windows.get(key)
 
     def read_page(self, key: PageKey, now: float) -> tuple[TaskState, ...]:
         account = self._accounts.get(key.account)
@@ -192,8 +204,11 @@ class MemoryStore:
         return None if state is None else state.version
 
     def version_of_account(self, key: AccountKey, _now: float) -> int:
-        account = self._accounts.get(key.account)
-        return 0 if account is None else account.created
+        return self._usage.created(key.account)
+
+    def version_of_window(self, key: WindowKey, _now: float) -> int:
+        window = self._windows.get(key)
+        return 0 if window is None else window.version
 
     def version_of_scripts(self, _key: ScriptsKey, _now: float) -> int:
         return self._scripts_version
@@ -212,7 +227,8 @@ class MemoryStore:
         account = self._accounts.get(record.account)
         if account is None:
             account = self._accounts[record.account] = AccountIndex(self._expiry)
-        account.add(state, now)
+        account.add(record)
+        self._usage.add(state, now)
 
     def write_plan(self, record: PlanRecord, now: float) -> None:
         state = self._tasks[record.task_id]
@@ -228,7 +244,7 @@ class MemoryStore:
 
     def _put(self, old: TaskState, new: TaskState, now: float) -> None:
         self._tasks[new.record.id] = new
-        self._accounts[new.record.account].update(old, new, now)
+        self._usage.update(old, new, now)
 
     def write_attempt(self, record: AttemptRecord, _now: float) -> None:
         state = self._tasks[record.task_id]
@@ -241,6 +257,9 @@ class MemoryStore:
 
     def write_use(self, record: RuleUse, _now: float) -> None:
         self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + 1
+
+    def write_window(self, record: WindowRecord, _now: float) -> None:
+        self._windows[WindowKey(record.account, record.kind)] = record
 
     def write_token(self, record: TokenRecord, now: float) -> None:
         if record.digest not in self._tokens:
@@ -266,6 +285,7 @@ class MemoryStore:
             record = self._order.popleft()
             del self._tasks[record.id]
             self._accounts[record.account].drop(record)
+            self._usage.drop(record)
 
 
 _Read = Callable[[MemoryStore, Key[Any], float], object]
@@ -279,6 +299,8 @@ _READS: Final = cast(
         TaskKey: MemoryStore.read_task,
         ExternalKey: MemoryStore.read_external,
         AccountKey: MemoryStore.read_account,
+        PeakKey: MemoryStore.read_peak,
+        WindowKey: MemoryStore.read_window,
         PageKey: MemoryStore.read_page,
         TasksKey: MemoryStore.read_tasks,
         ScriptsKey: MemoryStore.read_scripts,
@@ -296,6 +318,7 @@ _VERSIONS: Final = cast(
         TaskKey: MemoryStore.version_of_task,
         ExternalKey: MemoryStore.version_of_external,
         AccountKey: MemoryStore.version_of_account,
+        WindowKey: MemoryStore.version_of_window,
         ScriptsKey: MemoryStore.version_of_scripts,
         RuleKey: MemoryStore.read_uses,
         AttemptsKey: MemoryStore.version_of_attempts,
@@ -311,6 +334,7 @@ _WRITES: Final = cast(
         AttemptRecord: MemoryStore.write_attempt,
         RuleRecord: MemoryStore.write_rule,
         RuleUse: MemoryStore.write_use,
+        WindowRecord: MemoryStore.write_window,
         TokenRecord: MemoryStore.write_token,
         ClockRecord: MemoryStore.write_clock,
         CallRecord: MemoryStore.write_call,

@@ -102,6 +102,8 @@ CAUSES: dict[RefusalReason, dict[str, Any]] = {
     RefusalReason.TOO_LARGE: {"content": b" " * 3000},
     RefusalReason.BAD_JSON: {"content": b"{"},
     RefusalReason.UNKNOWN_MODEL: {"content": GOOD[:-1] + b', "model_name": "other"}'},
+    RefusalReason.TOO_MANY: {"rate": "0/60"},
+    RefusalReason.IN_ARREARS: {"credit": 0},
     RefusalReason.NO_BALANCE: {"balance": 0},
     RefusalReason.NO_SLOTS: {"slots": 0},
     RefusalReason.UNKNOWN_TASK: {"tail": "/1", "method": "GET"},

@@ -13,6 +13,7 @@ from kling_mock.control import TaskAlreadyEnded
 from kling_mock.records import NewTask
 from kling_mock.stores import memory
 from kling_mock.stores.memory import MemoryStore
+from tests.kling_mock.conftest import PATH
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
@@ -66,11 +67,33 @@ def test_fifty_accounts_may_use_the_same_external_id(start: Start) -> None:
 
 
 def test_slots_and_balance_are_never_overdrawn(start: Start) -> None:
-    for switches, status in (({"slots": 7}, 429), ({"balance": 7 * 16}, 403)):
+    limits = (
+        ({"slots": 7}, 429),
+        ({"balance": 7 * 16}, 403),
+        ({"rate": "7/60"}, 429),
+        ({"packs": [64, 0], "credit": 48}, 403),
+    )
+    for switches, status in limits:
         caller = start(clock=Clock(), pace="held", **switches)
         replies = together(lambda _, caller=caller: caller.ask())  # type: ignore[misc]
         assert sorted(reply.status for reply in replies) == [200] * 7 + [status] * (THREADS - 7)
         assert len(caller.fake.tasks) == 7
+
+
+@pytest.mark.parametrize("limit", [{"slots_total": 7}, {"balance_total": 7 * 16}, {"rate_total": "7/60"}])
+def test_limits_in_total_are_exact_for_many_accounts(limit: dict[str, Any], start: Start) -> None:
+    caller = start(clock=Clock(), pace="held", **limit)
+    replies = together(lambda number: caller.account(f"sk-mock-{number % 8}").ask())
+    assert [reply.status for reply in replies].count(200) == 7
+    assert len(caller.fake.tasks) == 7
+
+
+def test_polls_within_a_rate_are_exact(start: Start) -> None:
+    caller = start(clock=Clock(), pace="held", poll_rate="7/60")
+    path = f"{PATH}/{caller.make().id}"
+    replies = together(lambda _: caller.get(path))
+    assert sorted(reply.status for reply in replies) == [200] * 7 + [429] * (THREADS - 7)
+    assert caller.fake.task.polls == 7
 
 
 def test_a_next_is_used_once(start: Start) -> None:

@@ -15,6 +15,7 @@ from kling_mock.records import (
     RuleRecord,
     RuleUse,
     TokenRecord,
+    WindowRecord,
 )
 from kling_mock.stores import (
     CLOCK,
@@ -27,6 +28,7 @@ from kling_mock.stores import (
     ExternalKey,
     Key,
     PageKey,
+    PeakKey,
     Read,
     RuleKey,
     Snapshot,
@@ -35,6 +37,7 @@ from kling_mock.stores import (
     TasksKey,
     Ticket,
     TokenKey,
+    WindowKey,
 )
 from kling_mock.stores.conformance.checks import ROUNDS, WORKERS, CheckSteps, Parallel, check
 from kling_mock.stores.conformance.samples import (
@@ -71,6 +74,9 @@ EVERY_KEY: Final[dict[Key[Any], object]] = {
     RuleKey(0): 0,
     AttemptsKey("1", 0): 0,
     TokenKey("digest"): None,
+    AccountKey(None): AccountState(),
+    PeakKey(ACCOUNT): 0,
+    WindowKey(None, "create"): None,
     CallsKey(): (),
     CallsKey(ACCOUNT): (),
     Ticket("requests"): 0,
@@ -90,6 +96,7 @@ def empty_store() -> CheckSteps:
         Expect(AccountKey(ACCOUNT), 0),
         Expect(SCRIPTS, snapshot[SCRIPTS].version),
         Expect(RuleKey(0), 0),
+        Expect(WindowKey(None, "create"), 0),
         Expect(AttemptsKey("1", 0), None),
         Expect(CLOCK, snapshot[CLOCK].version),
     )
@@ -115,6 +122,7 @@ def _one_of_each(now: float) -> tuple[Record, ...]:
         AttemptRecord(old, 0, 1, now, 200, None),
         RuleRecord(1, ACCOUNT, {"prompt": "*cat*"}, None, (Fails("no luck"),)),
         RuleUse(0),
+        WindowRecord(ACCOUNT, "create", now, 1, 1),
         TokenRecord("digest", now + 1_800),
         ClockRecord(0.0, now, 0.0, 77),
         call(now, "/second"),
@@ -132,6 +140,7 @@ def _everything() -> Steps[list[object]]:
         TasksKey(),
         AttemptsKey(f"{ACCOUNT}.1", 0),
         RuleKey(0),
+        WindowKey(ACCOUNT, "create"),
         TokenKey("digest"),
         CLOCK,
         CallsKey(),

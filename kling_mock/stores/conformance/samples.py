@@ -195,7 +195,7 @@ def advance(seconds: float) -> Steps[float]:
     return (yield from read_now())
 
 
-def require_totals(when: str, expected: AccountState, account: str = ACCOUNT) -> Steps[None]:
+def require_totals(when: str, expected: AccountState, account: str | None = ACCOUNT) -> Steps[None]:
     actual = yield from read(AccountKey(account))
     require_equal(f"the totals of the account {when}", actual, expected)
 

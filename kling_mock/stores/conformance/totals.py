@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from kling_mock.plan import NEVER, Plan
-from kling_mock.records import PlanRecord, PollRecord, TaskRecord
-from kling_mock.stores import AccountState, Steps
+from kling_mock.records import PlanRecord, PollRecord, TaskRecord, WindowRecord
+from kling_mock.stores import AccountKey, AccountState, Expect, PeakKey, Steps, WindowKey
 from kling_mock.stores.conformance.checks import RETENTION, CheckSteps, OnSecond, check
 from kling_mock.stores.conformance.samples import (
+    ACCOUNT,
     HELD,
     OTHER,
     UNITS,
     advance,
     counted,
     create,
+    read,
     read_now,
+    refuse,
+    require_equal,
     require_totals,
     task,
     timed,
@@ -141,3 +145,44 @@ def expired_not_unfinished() -> CheckSteps:
     yield from advance(10)
     yield from create(task(3, created=now + RETENTION + 10))
     yield from require_totals("after a further create", AccountState(3, 1, 3 * UNITS))
+
+
+@check
+def totals_of_all() -> CheckSteps:
+    """The totals without an account are those of all accounts; their version is the number of all creates."""
+    now = yield from read_now()
+    yield from create(task(1, created=now, n=2), timed(now, 5, "no luck"))
+    yield from create(task(1, created=now, account=OTHER, n=3))
+    yield from create(task(2, created=now, n=4))
+    yield from require_totals("of all", AccountState(3, 9, 9 * UNITS), None)
+    yield from advance(5)
+    yield from require_totals("of all, after the failure", AccountState(3, 7, 7 * UNITS), None)
+    yield from refuse(WindowRecord(None, "create", now, 1, 1), expect=(Expect(AccountKey(None), 2),))
+    yield from write(WindowRecord(None, "create", now, 1, 1), expect=(Expect(AccountKey(None), 3),))
+
+
+@check
+def peak_kept() -> CheckSteps:
+    """The peak is the largest number of images that were unfinished at once, of an account and of all."""
+    now = yield from read_now()
+    yield from create(task(1, created=now, n=2), timed(now, 5))
+    yield from create(task(1, created=now, account=OTHER, n=3), timed(now, 5))
+    yield from advance(5)
+    yield from create(task(2, created=now + 5, n=1))
+    for account, peak in ((ACCOUNT, 2), (OTHER, 3), (None, 5)):
+        require_equal(f"the peak of {account}", (yield from read(PeakKey(account))), peak)
+
+
+@check
+def windows_kept() -> CheckSteps:
+    """A rate window is kept by account and kind; the last one written counts, and has its own version."""
+    now = yield from read_now()
+    first, other = WindowRecord(ACCOUNT, "create", now, 1, 1), WindowRecord(None, "query", now, 3, 7)
+    yield from write(first, expect=(Expect(WindowKey(ACCOUNT, "create"), 0),))
+    yield from write(other)
+    require_equal("the window", (yield from read(WindowKey(ACCOUNT, "create"))), first)
+    require_equal("the other window", (yield from read(WindowKey(None, "query"))), other)
+    second = WindowRecord(ACCOUNT, "create", now, 2, 2)
+    yield from refuse(second, expect=(Expect(WindowKey(ACCOUNT, "create"), 0),))
+    yield from write(second, expect=(Expect(WindowKey(ACCOUNT, "create"), 1),))
+    require_equal("the next window", (yield from read(WindowKey(ACCOUNT, "create"))), second)

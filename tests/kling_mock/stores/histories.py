@@ -18,6 +18,7 @@ from kling_mock.stores import (
     Change,
     ExternalKey,
     PageKey,
+    PeakKey,
     TaskKey,
     TasksKey,
     run,
@@ -88,11 +89,18 @@ class History:
 
     tasks: list[Past] = field(default_factory=list[Past])
     calls: list[CallRecord] = field(default_factory=list[CallRecord])
+    peaks: dict[str | None, int] = field(default_factory=dict[str | None, int])
 
-    def of(self, account: str) -> list[Past]:
-        return [each for each in self.tasks if each.record.account == account]
+    def of(self, account: str | None) -> list[Past]:
+        return [each for each in self.tasks if account in (None, each.record.account)]
 
-    def totals(self, account: str, now: float) -> AccountState:
+    def note_peaks(self, account: str, n: int, now: float) -> None:
+        """Note the peaks after a create of `n` images, which was unfinished for an instant at least."""
+        for scope in (account, None):
+            peak = self.totals(scope, now).unfinished + n
+            self.peaks[scope] = max(self.peaks.get(scope, 0), peak)
+
+    def totals(self, account: str | None, now: float) -> AccountState:
         every = self.of(account)
         unfinished = [each for each in every if now < each.end and now < each.expiry]
         return AccountState(
@@ -148,6 +156,7 @@ class Player:
         record = TaskRecord(f"{account}-{number}", account, number, operation, request, now, "", 16 * n)
         plan = Pace.parse(pace).plan(now, failure, seed=1, what=(account, number))
         assert self.store.commit(Change((), (NewTask(record, plan),))) is None
+        self.history.note_peaks(account, n, now)
         self.history.tasks.append(Past(record, plan))
 
     def poll(self, at: int) -> None:
@@ -192,8 +201,10 @@ class Player:
     def look(self) -> None:
         """Require that every index of the store equals a scan of the history."""
         now, history = self.clock.now(), self.history
+        for scope in (*ACCOUNTS, None):
+            assert self._read(AccountKey(scope)) == history.totals(scope, now)
+            assert self._read(PeakKey(scope)) == history.peaks.get(scope, 0)
         for account in ACCOUNTS:
-            assert self._read(AccountKey(account)) == history.totals(account, now)
             assert _ids(self._read(TasksKey(account))) == history.kept(account, now)
             assert list(self._read(CallsKey(account))) == [c for c in history.calls if c.account == account]
             for external_id in EXTERNAL_IDS:

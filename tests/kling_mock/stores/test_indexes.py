@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
-from kling_mock.records import TaskRecord, TaskState
+from kling_mock.records import TaskState
 from kling_mock.stores import account_index
-from kling_mock.stores.account_index import AccountIndex, _Series
+from kling_mock.stores.account_index import _Series
 from kling_mock.stores.memory import MemoryStore
+from kling_mock.stores.usage import Usage
 from tests.kling_mock.stores.faulty import expiry, lists, tasks, totals
 from tests.kling_mock.stores.histories import RETENTION, Player, many_moves, moves
 from tests.profiles import CI, share
@@ -72,6 +73,8 @@ def expect_found(kind: type[MemoryStore]) -> None:
         expiry.ExternalIdsOutliveTasks,
         totals.ForgetsFailures,
         totals.ForgetsFailuresOfExpiredTasks,
+        totals.PeakFalls,
+        totals.TotalsOfAllAreTheNewest,
         lists.JournalShowsCallsOfNoAccount,
         tasks.LosesPolls,
         lists.PagesCountExpired,
@@ -90,32 +93,27 @@ def test_a_faulty_store_differs(fault: type[MemoryStore]) -> None:
     expect_found(fault)
 
 
-def _returned_whenever(index: AccountIndex, state: TaskState) -> int:
+def _returned_whenever(usage: Usage, state: TaskState) -> int:
     """Units are returned even if the task fails after its retention."""
     return state.record.units if state.plan.failure is not None else 0
 
 
-def _first_end(index: AccountIndex, old: TaskState, new: TaskState, now: float) -> None:
+def _first_end(usage: Usage, old: TaskState, new: TaskState, now: float) -> None:
     """A replaced plan does not change the end."""
 
 
-def _forgets_to_close(index: AccountIndex, record: TaskRecord) -> None:
-    """A dropped task stays unfinished."""
-    index._open.pop(record.id, None)
-    AccountIndex_drop(index, record)
-
-
-AccountIndex_drop = AccountIndex.drop
+def _forgets_to_close(usage: Usage, now: float, most: int | None = None) -> None:
+    """A task that has ended stays unfinished."""
 
 
 @pytest.mark.parametrize(
     ("name", "fault"),
-    [("_returned", _returned_whenever), ("update", _first_end), ("drop", _forgets_to_close)],
+    [("_returned", _returned_whenever), ("update", _first_end), ("_settle", _forgets_to_close)],
 )
 def test_a_faulty_index_differs(
     name: str, fault: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(AccountIndex, name, fault)
+    monkeypatch.setattr(Usage, name, fault)
     expect_found(MemoryStore)
 
 

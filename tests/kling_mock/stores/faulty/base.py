@@ -65,8 +65,8 @@ class FaultyStore(MemoryStore):
     def after(self, records: Records) -> None:
         """Called after a change was written."""
 
-    def of_account(self, account: str) -> list[NewTask]:
-        return [new for new in self.made if new.record.account == account]
+    def of_account(self, account: str | None) -> list[NewTask]:
+        return [new for new in self.made if account in (None, new.record.account)]
 
     def expired(self, new: NewTask, now: float) -> bool:
         return now >= self._expiry(new.record)
@@ -89,5 +89,5 @@ class FaultyTotals(FaultyStore):
     def shown(self, key: Key[Any], value: Any, now: float) -> object:
         return self.totals(key.account, value, now) if isinstance(key, AccountKey) else value
 
-    def totals(self, account: str, state: AccountState, now: float) -> AccountState:
+    def totals(self, account: str | None, state: AccountState, now: float) -> AccountState:
         raise NotImplementedError

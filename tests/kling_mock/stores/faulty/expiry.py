@@ -82,6 +82,6 @@ class WritesOverExpiredTasks(FaultyStore):
 
 @found_by("creates_counted_on")
 class CountsKeptTasks(FaultyTotals):
-    def totals(self, account: str, state: AccountState, now: float) -> AccountState:
+    def totals(self, account: str | None, state: AccountState, now: float) -> AccountState:
         kept = [new for new in self.of_account(account) if not self.expired(new, now)]
         return replace(state, created=len(kept))
