@@ -86,7 +86,7 @@ with `x-source` at every field. In Python a `Violation` has a `rule`, and a `Rul
   in the journal; of duplicate keys the last one wins.
 - **Callbacks**: on every change the task object is posted, without an envelope, until it is accepted. The body is
   official; the retries are assumed.
-- **Concurrency limit and balance** (`slots`, `balance`): a task counts `n` images until it ends; failed tasks cost nothing.
+- **[Limits](limits.md)** (`slots`, `balance` and others): a task counts `n` images until it ends; failed tasks cost nothing.
   By default there is no limit.
 
 ## Rules of a request

@@ -13,8 +13,9 @@ from kling_mock.matching import CriterionKind, check_criteria, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import Script, WrittenScripts
 from kling_mock.settings import Settings
-from kling_mock.stores import SCRIPTS, CallsKey, Store, TasksKey, run
+from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TasksKey, run
 from kling_mock.testing.journal import Calls
+from kling_mock.testing.payments import explain, payments
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.notifier import ChangeNotifier
 
@@ -72,6 +73,34 @@ class FakeView:
     def _read_calls(self) -> tuple[CallRecord, ...]:
         key = CallsKey(self._account)
         return self._store.read((key,))[key]
+
+    # -- money
+
+    @property
+    def spend(self) -> int:
+        """The units spent, and those reserved for unfinished tasks; failed tasks are free."""
+        key = AccountKey(self._account)
+        return self._store.read((key,))[key].units
+
+    @property
+    def peak_concurrency(self) -> int:
+        """The largest number of images that were unfinished at once."""
+        key = PeakKey(self._account)
+        return self._store.read((key,))[key]
+
+    def assert_paid(self, *, images: int) -> None:
+        """Assert that exactly this number of images was paid: those of all tasks that have not failed.
+
+        If more were paid, the message has the two most similar requests, the fields in which they differ and
+        the time between them. Tasks whose retention is over do not count.
+        """
+        key = TasksKey(self._account)
+        snapshot = self._store.read((key,))
+        paid = payments(snapshot[key], snapshot.now)
+        if sum(each.record.request.n for each in paid) != images:
+            raise AssertionError(explain(paid, images, self.calls.creates))
+
+    # -- callbacks and scripts
 
     @property
     def callbacks(self) -> Outbox:
