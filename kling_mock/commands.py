@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
@@ -73,12 +73,16 @@ class ShowCosts(Struct, frozen=True):
 
 
 class FetchPicture(Struct, frozen=True):
-    """Get a result picture. Needs no key, as on the real service: the URL is enough."""
+    """Get a result picture. Needs no key, as on the real service: the URL is enough.
+
+    `redirected`: the URL is the target of a redirect by which a fault answered another download.
+    """
 
     task_id: str
     number: int
     path: str
     watermark: bool = False
+    redirected: bool = False
 
     @property
     def keys(self) -> tuple[TaskKey]:
@@ -105,6 +109,8 @@ class Refused(Struct, frozen=True):
     keys: ClassVar[tuple[()]] = ()
 
 
+# The query string of the target of a redirect.
+REDIRECTED: Final = "redirected=1"
 Named = tuple[tuple[str, object], ...]
 Command = Create | Query | List | ShowCosts | FetchPicture | CheckHealth | Refused
 

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from kling_contracts.redaction import escape_controls
@@ -21,7 +21,7 @@ from kling_mock.log_writer import LogWriter
 from kling_mock.records import AttemptRecord, CallRecord
 from kling_mock.settings import is_public
 
-COLOURS: Final = {
+COLOURS: Final[Mapping[str, str]] = {
     TaskStatus.SUBMITTED: "cyan",
     TaskStatus.PROCESSING: "yellow",
     TaskStatus.SUCCEED: "green",
@@ -217,7 +217,7 @@ def _call_as_text(call: CallRecord) -> Iterator[Segment]:
         if call.message:
             yield f": {in_ascii(call.message)}", "yellow"
     elif call.shown is not None:
-        yield f"  {call.shown}", COLOURS[call.shown]
+        yield f"  {in_ascii(call.shown)}", COLOURS.get(call.shown, "yellow")
         if call.method == "POST":
             yield f"  task {call.task_id}", "dim"
     if call.notes:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from kling_mock.faults import Fault
+from kling_mock.outcomes import Misbehaves, combined
 from kling_mock.records import AttemptRecord, PlanRecord, RuleRecord, TaskState
 from kling_mock.stores import AttemptsKey, Change, Commit, Expect, Read, Snapshot, Steps, TaskKey, Ticket
 
@@ -42,11 +44,44 @@ def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> St
         done = failed is None
 
 
+def add_fault(task_id: str, fault: Fault) -> Steps[int]:
+    """Give an unfinished task a fault; returns its position in the plan.
+
+    Raises TaskAlreadyEnded, ValueError for a fault that contradicts another one, or LookupError after the
+    retention of the task.
+    """
+    key = TaskKey(task_id)
+    while True:
+        snapshot: Snapshot = yield Read((key,))
+        task = snapshot[key]
+        if task is None:
+            raise dropped(task_id)
+        state = task.at(snapshot.now)
+        if state.status.terminal:
+            raise TaskAlreadyEnded(
+                f"task {task_id} has already ended: {state.status} at {state.at:.3f}; write a "
+                "fault before the end, or for the create with next or when"
+            )
+        faults = task.plan.faults
+        combined(tuple(map(Misbehaves, faults)), Misbehaves(fault))
+        plan = replace(task.plan, faults=(*faults, fault))
+        change = Change((Expect(key, task.version),), (PlanRecord(task_id, plan),))
+        failed: Expect | None = yield Commit(change)
+        if failed is None:
+            return len(faults)
+
+
 def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
-    """Write a scripted rule and return it; a new one (`id` -1) gets the next number."""
+    """Write a scripted rule and return it; a new one (`id` -1) gets the next number.
+
+    A rule that lasts a number of seconds ends that time after it was first written.
+    """
     if rule.id < 0:
         snapshot: Snapshot = yield Read((SCRIPT_NUMBERS,))
         rule = replace(rule, id=snapshot[SCRIPT_NUMBERS])
+    if rule.lasting is not None and rule.until is None:
+        present: Snapshot = yield Read(())
+        rule = replace(rule, until=present.now + rule.lasting)
     yield Commit(Change((), (rule,)))
     return rule
 

@@ -14,6 +14,7 @@ from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, T
 from kling_contracts.gateways import Gateway, every_operation
 from kling_contracts.image_fields import Picture, PictureList
 from kling_mock.records import RuleRecord, TaskRequest
+from kling_mock.rng import draw as draw_fraction
 from kling_mock.suggestions import unknown
 
 SUBJECTS: Final = "subjects"
@@ -152,6 +153,17 @@ class Match(NamedTuple):
     used: int
 
 
+class _Draw(NamedTuple):
+    """The present, and the key with which the chances of rules are drawn for one request."""
+
+    now: float
+    seed: int
+    request_id: str
+
+    def accepts(self, rule: RuleRecord) -> bool:
+        return rule.chance >= 1 or draw_fraction(self.seed, self.request_id, rule.id, "chance") < rule.chance
+
+
 class Scripts:
     """All scripted rules, oldest first, and the number of uses of each.
 
@@ -169,42 +181,57 @@ class Scripts:
         """The number of creates to which a rule still applies; None: any number."""
         return None if rule.uses_left is None else max(rule.uses_left - self.used.get(rule.id, 0), 0)
 
-    def match(self, account: str, asked: TaskRequest) -> Match | None:
+    def match(
+        self, account: str, asked: TaskRequest, now: float = 0.0, seed: int = 0, request_id: str = ""
+    ) -> Match | None:
         """The rule that applies: the oldest `next` with uses left, otherwise the newest matching `when`.
 
-        So `next` is a queue, and a test can override a rule that its fixture wrote.
+        So `next` is a queue, and a test can override a rule that its fixture wrote. `now` ends rules that
+        last a number of seconds; the chance of a rule is drawn from the seed and the id of the request.
         """
         if not self.rules:
             return None
-        queued = [match for scope in (None, account) if (match := self._head(scope)) is not None]
+        draw = _Draw(now, seed, request_id)
+        queued = [match for scope in (None, account) if (match := self._head(scope, draw)) is not None]
         if queued:
             return min(queued, key=_number_of_match)
         fitting = [
             match
             for scope in (None, account)
             for found in (*self._exact(scope, asked), self._globbed(scope, asked))
-            if (match := self._newest(found)) is not None
+            if (match := self._newest(found, draw)) is not None
         ]
         return max(fitting, key=_number_of_match, default=None)
 
-    def _usable(self, rule: RuleRecord) -> Match | None:
-        """The rule with its number of uses, or None if it is used up."""
+    def _usable(self, rule: RuleRecord, now: float) -> Match | None:
+        """The rule with its number of uses, or None if it is used up or has ended."""
         used = self.used.get(rule.id, 0)
-        return None if rule.uses_left is not None and used >= rule.uses_left else Match(rule, used)
+        spent = (rule.uses_left is not None and used >= rule.uses_left) or (
+            rule.until is not None and now >= rule.until
+        )
+        return None if spent else Match(rule, used)
 
-    def _newest(self, rules: Sequence[RuleRecord]) -> Match | None:
+    def _newest(self, rules: Sequence[RuleRecord], draw: _Draw) -> Match | None:
         """The newest rule with uses left. `rules` are listed oldest first."""
-        return next((match for rule in reversed(rules) if (match := self._usable(rule)) is not None), None)
+        for rule in reversed(rules):
+            match = self._usable(rule, draw.now)
+            if match is not None and draw.accepts(rule):
+                return match
+        return None
 
-    def _head(self, scope: str | None) -> Match | None:
+    def _head(self, scope: str | None, draw: _Draw) -> Match | None:
         """The oldest `next` rule with uses left, of an account or of all accounts."""
         queue = self._queues.get(scope, _NO_RULES)
+        usable: int | None = None
         for at in range(self._spent.get(scope, 0), len(queue)):
-            match = self._usable(queue[at])
-            if match is not None:
-                self._spent[scope] = at
+            match = self._usable(queue[at], draw.now)
+            if match is None:
+                continue
+            usable = at if usable is None else usable
+            if draw.accepts(queue[at]):
+                self._spent[scope] = usable
                 return match
-        self._spent[scope] = len(queue)
+        self._spent[scope] = len(queue) if usable is None else usable
         return None
 
     def _exact(self, scope: str | None, asked: TaskRequest) -> Iterator[Sequence[RuleRecord]]:

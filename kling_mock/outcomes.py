@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kling_contracts.gateways import Refusal
+from kling_mock.faults import FAILURE_ONLY, KINDS, SUCCESS_ONLY, Fault
 from kling_mock.plan import Pace
 
 
@@ -18,18 +19,20 @@ class CreateEffects(Struct, frozen=True):
     """The effects of a create that scripts may change.
 
     `failure` is the `task_status_msg` of a task that fails, or None; `refusal` is the reply if no task is
-    created.
+    created. `faults` are those of the task; `long_id`: its id has 19 digits.
     """
 
     failure: str | None
     pace: Pace
     refusal: Refusal | None = None
+    faults: tuple[Fault, ...] = ()
+    long_id: bool = False
 
 
 class Succeeds(Struct, frozen=True, gc=False, tag=True):
     """The task succeeds, even if its request would make it fail."""
 
-    aspects: ClassVar = frozenset({"end"})
+    aspects: ClassVar = frozenset({"end", *FAILURE_ONLY})
 
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, failure=None)
@@ -41,7 +44,7 @@ class Succeeds(Struct, frozen=True, gc=False, tag=True):
 class Fails(Struct, frozen=True, gc=False, tag=True):
     """The task fails with `message` as its `task_status_msg`."""
 
-    aspects: ClassVar = frozenset({"end"})
+    aspects: ClassVar = frozenset({"end", *SUCCESS_ONLY})
 
     message: str
 
@@ -53,9 +56,9 @@ class Fails(Struct, frozen=True, gc=False, tag=True):
 
 
 class Refuses(Struct, frozen=True, tag=True):
-    """The create is refused; there is no task, so it has neither an end nor a pace."""
+    """The create is refused; there is no task, so it has no end, no pace, no id and no faults."""
 
-    aspects: ClassVar = frozenset({"end", "pace"})
+    aspects: ClassVar = frozenset({"end", "pace", "id", *KINDS})
 
     reply: Refusal
 
@@ -80,8 +83,36 @@ class Progresses(Struct, frozen=True, tag=True):
         return f"pace {self.pace}"
 
 
+class LongId(Struct, frozen=True, gc=False, tag=True):
+    """The id of the task has 19 digits, and exceeds a signed 64-bit integer."""
+
+    aspects: ClassVar = frozenset({"id"})
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, long_id=True)
+
+    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+        return "has an id of 19 digits"
+
+
+class Misbehaves(Struct, frozen=True, tag=True):
+    """Replies about the task have a fault."""
+
+    fault: Fault
+
+    @property
+    def aspects(self) -> frozenset[str]:
+        return frozenset({self.fault.kind}) | KINDS[self.fault.kind].aspects
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, faults=(*effects.faults, self.fault))
+
+    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+        return self.fault.describe()
+
+
 # Two outcomes with a common aspect contradict each other. The order is that of descriptions.
-Outcome = Succeeds | Fails | Refuses | Progresses
+Outcome = Succeeds | Fails | Refuses | Progresses | LongId | Misbehaves
 _ORDER: Final = get_args(Outcome)
 
 

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, Self, TypeVar
 from msgspec import Struct
 
 from kling_contracts.vocabulary import TaskStatus
+from kling_mock.faults import Fault
 from kling_mock.rng import draw
 
 N = TypeVar("N", int, float)
@@ -33,13 +34,14 @@ class Plan(Struct, frozen=True, gc=False):
 
     `starts` and `ends` are instants in Unix seconds or, if `counted`, numbers of counted queries (2 = the
     second query); `NEVER` means that it does not happen. `failure` is the `task_status_msg` of a task that
-    ends `failed`, or None.
+    ends `failed`, or None. `faults` change replies about the task, not its state.
     """
 
     starts: float
     ends: float
     counted: bool
     failure: str | None
+    faults: tuple[Fault, ...] = ()
 
     def instants(self, polls: Sequence[float]) -> tuple[float, float]:
         """Start and end as instants, given the instants of the counted queries so far."""
@@ -73,7 +75,13 @@ class Plan(Struct, frozen=True, gc=False):
     def finished(self, polls: Sequence[float], now: float, failure: str | None) -> Plan:
         """The plan of the same task if it ends now: failed with this message, or successfully (None)."""
         starts, _ = self.instants(polls)
-        return Plan(min(starts, now), now, counted=False, failure=failure)
+        return Plan(min(starts, now), now, counted=False, failure=failure, faults=self.faults)
+
+    def earlier(self, status: TaskStatus, created: float, polls: Sequence[float], now: float) -> Transition:
+        """The transition to an earlier, unfinished status, which a fault shows again."""
+        starts, _ = self.instants(polls)
+        passed = status is TaskStatus.PROCESSING and starts <= now
+        return Transition(status, starts if passed else created)
 
 
 def _instant(number: float, polls: Sequence[float]) -> float:

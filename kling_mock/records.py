@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
+from kling_mock.faults import FaultUse
 from kling_mock.outcomes import Outcome
 from kling_mock.plan import Plan, Transition
 
@@ -162,6 +163,13 @@ class PollRecord(Struct, frozen=True, gc=False):
     at: float | None
 
 
+class FaultRecord(Struct, frozen=True, gc=False):
+    """The uses of the faults of a task, in the order of its plan; replaces the ones before."""
+
+    task_id: str
+    uses: tuple[FaultUse, ...]
+
+
 class AttemptRecord(Struct, frozen=True, gc=False):
     """An attempt to deliver a callback: the `number`-th for this change of the task, counted from 1.
 
@@ -185,7 +193,8 @@ class TaskState(Struct, frozen=True, gc=False):
     """A task as a store keeps it: its record, present plan, queries and callback attempts.
 
     `version` counts queries and changes of the plan. `polls` is the number of queries; `times` are the
-    instants of those that the plan counts.
+    instants of those that the plan counts. `fault_uses` belong to the first faults of the plan; later ones
+    have none yet.
     """
 
     record: TaskRecord
@@ -194,6 +203,7 @@ class TaskState(Struct, frozen=True, gc=False):
     polls: int = 0
     times: tuple[float, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
+    fault_uses: tuple[FaultUse, ...] = ()
 
     @property
     def ends(self) -> float:
@@ -217,7 +227,8 @@ class RuleRecord(Struct, frozen=True):
     """The scripted outcomes of the next creates (without `criteria`) or of those that match the criteria.
 
     `uses_left` None: any number of uses. An `optional` rule may stay unused. `written_at` is the line of the
-    test that wrote the rule, as `file:line`.
+    test that wrote the rule, as `file:line`. A rule that lasts a number of seconds (`lasting`) ends at the
+    instant `until`, on the clock of the mock. With a `chance` below 1 it applies to some of the creates.
     """
 
     id: int
@@ -227,6 +238,9 @@ class RuleRecord(Struct, frozen=True):
     outcomes: tuple[Outcome, ...] = ()
     optional: bool = False
     written_at: str = ""
+    lasting: float | None = None
+    until: float | None = None
+    chance: float = 1.0
 
     @property
     def is_next(self) -> bool:
@@ -291,9 +305,10 @@ class ClockRecord(Struct, frozen=True, gc=False):
 class CallRecord(Struct, frozen=True, gc=False):
     """A request and its reply: an entry of the journal, and the event after its commit.
 
-    `headers` are those of the request without credentials, `header_bytes` their size, `request_bytes` that of
-    `request`, which is shared with its task; `shown` is the task status in the reply; `rule` is the id of the
-    rule that refused the request, `message` its text; `script` is the id of the scripted rule that applied.
+    `headers` are those of the request without credentials; `shown` is the task status in the reply; `rule` is
+    the id of the rule that refused the request, `message` its text; `script` is the id of the scripted rule
+    that applied. `header_bytes` and `request_bytes` are the sizes of `headers` and `request`. `faults` are
+    the kinds of the faults in the reply; `actual` is the true status of the task, if the reply shows another.
     """
 
     at: float
@@ -304,13 +319,15 @@ class CallRecord(Struct, frozen=True, gc=False):
     request: TaskRequest | None
     status: int
     task_id: str | None
-    shown: TaskStatus | None
+    shown: str | None
     rule: str | None
     script: int | None
     notes: tuple[str, ...]
     header_bytes: int = 0
     message: str | None = None
     request_bytes: int = 0
+    actual: TaskStatus | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -335,6 +352,7 @@ Record = (
     NewTask
     | PlanRecord
     | PollRecord
+    | FaultRecord
     | AttemptRecord
     | RuleRecord
     | RuleUse

@@ -26,6 +26,7 @@ from kling_contracts.rules import Effect, InputPicture, ValidationResult, Violat
 from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD, WATERMARK
 from kling_mock.auth import Denied, Token, credential_of
 from kling_mock.commands import (
+    REDIRECTED,
     CheckHealth,
     Command,
     Create,
@@ -60,7 +61,7 @@ def parse_request(request: Request, settings: Settings, system: float) -> tuple[
     """The command of a request, and its token, if any. `system` is system time in Unix seconds. Pure."""
     path = request.path
     gateway = gateway_of(path, request.header("host") or "", settings.gateways)
-    open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(path)
+    open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(request)
     if open_to_all is not None:
         if request.method in ("GET", "HEAD"):
             return open_to_all, None
@@ -74,9 +75,9 @@ def parse_request(request: Request, settings: Settings, system: float) -> tuple[
     return _read_route(request, settings, gateway, credential.account), credential.token
 
 
-def _picture(path: str) -> FetchPicture | None:
-    place = locate(path)
-    return None if place is None else FetchPicture(*place)
+def _picture(request: Request) -> FetchPicture | None:
+    place = locate(request.path)
+    return None if place is None else FetchPicture(*place, request.query == REDIRECTED)
 
 
 def _read_route(request: Request, settings: Settings, gateway: Gateway, account: str) -> Command:

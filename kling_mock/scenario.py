@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import groupby
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypeVar
 
 from msgspec.structs import replace
 
 from kling_contracts.gateways import ErrorShape, Refusal
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import ERRORS
-from kling_mock.outcomes import Fails, Outcome, Progresses, Refuses, Succeeds, combined
+from kling_mock.faults import KINDS, Fault
+from kling_mock.outcomes import (
+    Fails,
+    LongId,
+    Misbehaves,
+    Outcome,
+    Progresses,
+    Refuses,
+    Succeeds,
+    combined,
+)
 from kling_mock.plan import Pace
 from kling_mock.records import RuleRecord
+from kling_mock.task_faults import TaskFaults
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,23 +66,43 @@ def calling_line() -> str:
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
+class WrittenFault(NamedTuple):
+    """A fault that a test has given to a task: its position in the plan, and the line of the test."""
+
+    task_id: str
+    position: int
+    written_at: str
+
+
+class Written(NamedTuple):
+    """The scripts that a test has written and the faults that it has given to tasks, oldest first."""
+
+    rules: Sequence[RuleRecord]
+    faults: Sequence[WrittenFault]
+
+
 class WrittenScripts:
-    """The scripts that a test has written and that are not checked yet, oldest first."""
+    """The scripts and faults that a test has written and that are not checked yet."""
 
     def __init__(self) -> None:
         self._rules: dict[Script, RuleRecord] = {}
+        self._faults: list[WrittenFault] = []
 
     def put(self, script: Script, rule: RuleRecord) -> None:
         """Keep the present rule of a script."""
         self._rules[script] = rule
 
+    def put_fault(self, fault: WrittenFault) -> None:
+        self._faults.append(fault)
+
     def remove(self, script: Script) -> None:
         self._rules.pop(script, None)
 
-    def take(self) -> list[RuleRecord]:
-        """The rules of all scripts, which are removed."""
-        rules, self._rules = self._rules, {}
-        return list(rules.values())
+    def take(self) -> Written:
+        """All rules and faults, which are removed."""
+        written = Written(list(self._rules.values()), self._faults)
+        self._rules, self._faults = {}, []
+        return written
 
     def drafts(self, account: str | None) -> list[RuleRecord]:
         """The rules without an outcome, of one account or of all (None)."""
@@ -99,7 +130,7 @@ def _withdraws_on_error(
     return checked
 
 
-class Script:
+class Script(TaskFaults):
     """A scripted rule under construction. Each method changes the rule and returns the script, for chaining.
 
     >>> from kling_mock import Fake, Pace
@@ -178,6 +209,33 @@ class Script:
         self._times = n
         return self._refine(uses_left=n)
 
+    @_withdraws_on_error
+    def lasting(self, seconds: float) -> Script:
+        """The rule ends after this number of seconds on the clock of the mock, from its first outcome on."""
+        if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
+            raise ValueError(f"seconds must be a positive number, not {seconds!r}")
+        if self._rule.lasting not in (None, seconds):
+            raise ValueError(f"lasting: the script already lasts {self._rule.lasting:g} s; got {seconds}")
+        return self._refine(lasting=seconds)
+
+    @_withdraws_on_error
+    def chance(self, probability: float) -> Script:
+        """The rule applies to each create with this probability, drawn from the seed; to others it does not.
+
+        A create to which it does not apply uses up no script, and the next fitting one applies.
+        """
+        if type(probability) not in (int, float) or not 0 < probability <= 1:
+            raise ValueError(f"probability must be above 0 and at most 1, not {probability!r}")
+        return self._refine(chance=probability)
+
+    @_withdraws_on_error
+    def long_id(self) -> Script:
+        """The id of the task has 19 digits, more than a signed 64-bit integer can hold."""
+        return self._add(LongId())
+
+    def _add_fault(self, fault: Fault) -> Self:
+        return self._add(Misbehaves(fault))
+
     def optional(self) -> Self:
         """The rule may stay unused, whatever the setting `unused_scripts`."""
         return self._refine(optional=True)
@@ -206,6 +264,10 @@ class Script:
         return f"<Script #{self._rule.id}: {describe(self._rule)}>"
 
 
+for _name in KINDS:  # the methods of faults have the names of the kinds
+    setattr(Script, _name, _withdraws_on_error(getattr(TaskFaults, _name)))
+
+
 def describe(rule: RuleRecord) -> str:
     """A scripted rule as one line of text."""
     if rule.criteria is None:
@@ -224,6 +286,10 @@ def describe(rule: RuleRecord) -> str:
             parts.append("once")
         case n:
             parts.append(f"{n} times")
+    if rule.lasting is not None:
+        parts.append(f"for {rule.lasting:g} s")
+    if rule.chance < 1:
+        parts.append(f"with chance {rule.chance:g}")
     if rule.optional:
         parts.append("optional")
     return hide_in_urls(f"{subject} {', '.join(parts)}")

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from itertools import count
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
 from kling_mock.commands import Command
-from kling_mock.decisions import AuditInfo, decide
+from kling_mock.decision import AuditInfo
+from kling_mock.decisions import decide
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request
@@ -65,6 +67,10 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         reply = decision.reply
         if reply.picture is not None:
             reply = picture_reply(request, *draw(reply.picture))
+            if decision.cut:
+                reply = reply.cut()
+            if decision.delay:
+                reply = replace(reply, delay=decision.delay)
         call = _entry(request, reply.status, decision.audit, snapshot.now)
         failed: Expect | None = yield Commit(Change(decision.expect, (*decision.records, call)))
         if failed is None:
@@ -107,6 +113,8 @@ def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallR
         size,
         audit.message and audit.message[:MESSAGE_KEPT],
         kept_bytes,
+        audit.actual,
+        audit.faults,
     )
 
 

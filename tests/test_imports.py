@@ -48,12 +48,15 @@ LIBRARIES = {
             "auth",
             "commands",
             "control",
+            "decision",
             "decisions",
+            "faults",
             "heavy_requests",
             "http",
             "journal_limits",
             "outcomes",
             "plan",
+            "queries",
             "records",
             "scenario",
             "service",
@@ -65,7 +68,7 @@ LIBRARIES = {
     },
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
-    "kling_mock.doors.httpx": {"httpx", "httpx2"},
+    "kling_mock.doors.httpx": {"httpx", "httpx2", "anyio"},  # anyio: lazy, at a reply with a delay
     "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests

@@ -6,6 +6,7 @@ Small requests are answered in the event loop, heavy ones in a thread.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from time import time
@@ -146,8 +147,14 @@ class ASGIApp:
 
             if needs_process(body, fake.settings):
                 self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
+                return
+            reply = self.reply(fake, with_body(request, body))
+            if reply.delay:  # only replies with a picture have one, and those are computed here
+                timer = threading.Timer(reply.delay, finish, (reply,))
+                timer.daemon = True
+                timer.start()
             else:
-                finish(self.reply(fake, with_body(request, body)))
+                finish(reply)
 
         self._workers.run(in_thread)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -50,25 +51,37 @@ class _Library(NamedTuple):
     """The classes of one library that an exchange needs."""
 
     response: Callable[..., Any]
-    stream: Callable[[bytes], object]
+    stream: Callable[[bytes, bool], object]
     not_read: type[Exception]
     illegal: type[Exception]
+    timeout: Callable[..., Exception]
+
+
+# The text of both libraries over a socket.
+_CUT: Final = "peer closed connection without sending complete message body"
 
 
 def _library(module: Any) -> _Library:
     class ReplyStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # of either library
         """A body that is read like one from the network, so that clients run their usual code."""
 
-        def __init__(self, body: bytes) -> None:
+        def __init__(self, body: bytes, cut: bool) -> None:  # noqa: FBT001 -- positional for speed
             self._body = body
+            self._cut = cut
 
         def __iter__(self) -> Iterator[bytes]:
             yield self._body
+            if self._cut:
+                raise module.RemoteProtocolError(_CUT)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield self._body
+            if self._cut:
+                raise module.RemoteProtocolError(_CUT)
 
-    return _Library(module.Response, ReplyStream, module.RequestNotRead, module.LocalProtocolError)
+    return _Library(
+        module.Response, ReplyStream, module.RequestNotRead, module.LocalProtocolError, module.ReadTimeout
+    )
 
 
 _LIBRARIES: Final[dict[type, _Library]] = {module.Request: _library(module) for module in MODULES}
@@ -90,7 +103,11 @@ def exchange(handle: Handle, request: Any) -> Any:
     except library.not_read:
         # The stream stays consumed, as after sending: the library raises its own error for a second use.
         body = b"".join(request.stream)
-    return _response(library, handle(_read(library, request, body)), request.method)
+    reply = handle(_read(library, request, body))
+    if reply.delay:
+        time.sleep(_pause(reply, request))
+        _check_timeout(library, reply, request)
+    return _response(library, reply, request.method)
 
 
 async def exchange_async(handle: Handle, request: Any) -> Any:
@@ -100,7 +117,32 @@ async def exchange_async(handle: Handle, request: Any) -> Any:
         body = request.content
     except library.not_read:
         body = b"".join([chunk async for chunk in request.stream])
-    return _response(library, handle(_read(library, request, body)), request.method)
+    reply = handle(_read(library, request, body))
+    if reply.delay:
+        import anyio
+
+        await anyio.sleep(_pause(reply, request))
+        _check_timeout(library, reply, request)
+    return _response(library, reply, request.method)
+
+
+def _limit(request: Any) -> float | None:
+    """The read timeout of a request in seconds."""
+    timeout: dict[str, float | None] = request.extensions.get("timeout") or {}
+    return timeout.get("read")
+
+
+def _pause(reply: Reply, request: Any) -> float:
+    """The seconds for which the client waits for a delayed reply."""
+    limit = _limit(request)
+    return reply.delay if limit is None else min(reply.delay, limit)
+
+
+def _check_timeout(library: _Library, reply: Reply, request: Any) -> None:
+    """Raise the read timeout of the library if the reply is delayed beyond it."""
+    limit = _limit(request)
+    if limit is not None and limit < reply.delay:
+        raise library.timeout(f"no response within {limit:g} s", request=request)
 
 
 def _read(library: _Library, request: Any, body: bytes) -> Request:
@@ -133,7 +175,9 @@ def _is_illegal(value: str) -> bool:
 
 def _response(library: _Library, reply: Reply, method: str) -> Any:
     body = b"" if method == "HEAD" else reply.body
-    return library.response(reply.status, headers=reply.framed_headers, stream=library.stream(body))
+    return library.response(
+        reply.status, headers=reply.framed_headers, stream=library.stream(body, reply.length is not None)
+    )
 
 
 class FakeTransport(_Transport):

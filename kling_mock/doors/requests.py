@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from http.client import responses
 from io import BytesIO
@@ -26,12 +27,17 @@ class FakeAdapter(HTTPAdapter):
         self,
         request: requests.PreparedRequest,
         stream: bool = False,  # noqa: ARG002, FBT001, FBT002
-        timeout: object = None,  # noqa: ARG002
+        timeout: object = None,
         verify: object = True,  # noqa: ARG002, FBT002
         cert: object = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
         reply = self._handle(_request(request))
+        limit = cast("float | None", timeout[1] if isinstance(timeout, tuple) else timeout)
+        if reply.delay:
+            time.sleep(reply.delay if limit is None else min(reply.delay, limit))
+            if limit is not None and limit < reply.delay:
+                raise requests.ReadTimeout(f"no response within {limit:g} s", request=request)
         raw = HTTPResponse(
             body=BytesIO(b"" if request.method == "HEAD" else reply.body),
             headers=HTTPHeaderDict(reply.framed_headers),

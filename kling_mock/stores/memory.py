@@ -15,6 +15,7 @@ from kling_mock.records import (
     AttemptRecord,
     CallRecord,
     ClockRecord,
+    FaultRecord,
     NewTask,
     PlanRecord,
     PollRecord,
@@ -238,13 +239,23 @@ class MemoryStore:
         state = self._tasks[record.task_id]
         times = state.times if record.at is None else (*state.times, record.at)
         polled = TaskState(
-            state.record, state.plan, state.version + 1, state.polls + 1, times, state.attempts
+            state.record,
+            state.plan,
+            state.version + 1,
+            state.polls + 1,
+            times,
+            state.attempts,
+            state.fault_uses,
         )
         self._put(state, polled, now)
 
     def _put(self, old: TaskState, new: TaskState, now: float) -> None:
         self._tasks[new.record.id] = new
         self._usage.update(old, new, now)
+
+    def write_fault(self, record: FaultRecord, _now: float) -> None:
+        state = self._tasks[record.task_id]
+        self._tasks[record.task_id] = replace(state, fault_uses=record.uses, version=state.version + 1)
 
     def write_attempt(self, record: AttemptRecord, _now: float) -> None:
         state = self._tasks[record.task_id]
@@ -331,6 +342,7 @@ _WRITES: Final = cast(
         NewTask: MemoryStore.write_task,
         PlanRecord: MemoryStore.write_plan,
         PollRecord: MemoryStore.write_poll,
+        FaultRecord: MemoryStore.write_fault,
         AttemptRecord: MemoryStore.write_attempt,
         RuleRecord: MemoryStore.write_rule,
         RuleUse: MemoryStore.write_use,

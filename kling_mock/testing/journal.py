@@ -98,9 +98,15 @@ def printable(text: str) -> str:
 def line(call: CallRecord) -> str:
     """A call as one line of text."""
     end = f" {call.shown}" if call.shown else ""
+    fault = f" ({_fault(call)})" if call.faults else ""
     task = f" task {call.task_id}" if call.task_id else ""
     rule = f" (refused by {call.rule})" if call.rule else ""
-    return f"{call.method} {call.path} -> {call.status}{end}{task}{rule}"
+    return f"{call.method} {call.path} -> {call.status}{end}{task}{rule}{fault}"
+
+
+def _fault(call: CallRecord) -> str:
+    actual = f"actually {call.actual}, " if call.actual else ""
+    return f"{actual}fault: {', '.join(call.faults)}"
 
 
 def nearest(

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple, Self
 
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.control import finish_task, read_task
+from kling_mock.control import add_fault, finish_task, read_task
+from kling_mock.faults import Fault, FaultUse
 from kling_mock.images.urls import result_url
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import TaskRecord, TaskRequest, TaskState
-from kling_mock.scenario import check_message
+from kling_mock.records import CallRecord, TaskRecord, TaskRequest, TaskState
+from kling_mock.scenario import WrittenFault, WrittenScripts, calling_line, check_message
 from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
 from kling_mock.suggestions import status_of
+from kling_mock.task_faults import TaskFaults
 from kling_mock.testing.journal import SHOWN, elapsed, line, printable
 from kling_mock.timing.notifier import ChangeNotifier
 
 
-class TaskHandle:
-    """One task of a fake. Reading it is not a query: it does not count as a poll."""
+class ShownStatus(NamedTuple):
+    """A reply to a query of a task: its instant, the status that it shows (None: the task was unknown).
 
-    def __init__(self, record: TaskRecord, store: Store, settings: Settings, watch: ChangeNotifier) -> None:
+    `actual` is the true status, `faults` are the kinds of the faults in the reply.
+    """
+
+    at: float
+    status: str | None
+    actual: str
+    faults: tuple[str, ...]
+
+
+class TaskHandle(TaskFaults):
+    """One task of a fake. Reading it is not a query: it does not count as a poll.
+
+    A fault (`sticks()`, ...) changes later replies about the task; it must be given before the task ends.
+    """
+
+    def __init__(
+        self,
+        record: TaskRecord,
+        store: Store,
+        settings: Settings,
+        watch: ChangeNotifier,
+        written: WrittenScripts,
+    ) -> None:
         self._record = record
         self._store = store
         self._settings = settings
         self._notifier = watch
+        self._written = written
 
     @property
     def id(self) -> str:
@@ -58,9 +84,34 @@ class TaskHandle:
 
     @property
     def history(self) -> tuple[Transition, ...]:
-        """All changes so far, oldest first, with their instants in Unix seconds."""
+        """All true changes so far, oldest first, with their instants in Unix seconds."""
         task, now = self._read()
         return task.history(now)
+
+    @property
+    def faults(self) -> tuple[tuple[Fault, int], ...]:
+        """The faults of the task, each with the number of replies that showed it."""
+        task, _ = self._read()
+        unused = (FaultUse(),) * (len(task.plan.faults) - len(task.fault_uses))
+        uses = (*task.fault_uses, *unused)
+        return tuple((fault, use.shown) for fault, use in zip(task.plan.faults, uses, strict=True))
+
+    @property
+    def shown(self) -> tuple[ShownStatus, ...]:
+        """The replies to queries of this task, oldest first: those that the journal still has."""
+        return tuple(
+            ShownStatus(call.at, call.shown, str(call.actual or call.shown), call.faults)
+            for call in self._queries()
+        )
+
+    def _queries(self) -> list[CallRecord]:
+        key = CallsKey(self._record.account)
+        calls = self._store.read((key,))[key]
+        return [
+            call
+            for call in calls
+            if call.task_id == self.id and call.method == "GET" and (call.shown or call.actual)
+        ]
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -112,9 +163,7 @@ class TaskHandle:
         start = self._record.created
         history = ", ".join(f"{change.status} {elapsed(start, change.at)}" for change in self.history)
         lines = [f"expected task {self.id} {expectation}", f"  history: {history}", "  queries:"]
-        key = CallsKey(self._record.account)
-        calls = self._store.read((key,))[key]
-        queries = [call for call in calls if call.task_id == self.id and call.method == "GET" and call.shown]
+        queries = self._queries()
         if len(queries) > SHOWN:
             lines.append(f"    {len(queries) - SHOWN} earlier ones")
         lines += [f"    {elapsed(start, call.at)} {line(call)}" for call in queries[-SHOWN:]]
@@ -132,6 +181,11 @@ class TaskHandle:
         """End the task now, failed with this `task_status_msg`. Raises TaskAlreadyEnded if it has ended."""
         check_message(message)
         self._finish(lambda _: message)
+
+    def _add_fault(self, fault: Fault) -> Self:
+        position = run(add_fault(self.id, fault), self._store)
+        self._written.put_fault(WrittenFault(self.id, position, calling_line()))
+        return self
 
     def _finish(self, failure: Callable[[str | None], str | None]) -> None:
         run(finish_task(self.id, failure), self._store)

@@ -6,19 +6,21 @@ import linecache
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from kling_mock.faults import KINDS, Fault, Stage
 from kling_mock.matching import mismatches
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import describe
-from kling_mock.testing.journal import compare, nearest, printable
+from kling_mock.scenario import Written, describe
+from kling_mock.testing.journal import SHOWN, compare, nearest, printable
+from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.view import FakeView
 
 _WAYS_OUT: Final = (
     "remove the script, correct its criteria, or mark it .optional(); "
     "the setting unused_scripts is error, warn or ignore"
 )
-_OUTCOMES: Final = ".succeeds(), .fails(message), .refuses(code), .pace(pace) or .holds()"
+_OUTCOMES: Final = ".succeeds(), .fails(message), .refuses(code), .pace(pace), .holds() or a fault"
 
 
 class UnusedScripts(AssertionError):
@@ -29,26 +31,33 @@ class UnusedScriptWarning(UserWarning):
     """A script never applied to a create; reported with `unused_scripts=warn`."""
 
 
-def check_scripts(view: FakeView, rules: Sequence[RuleRecord], level: str) -> UnusedScripts | None:
-    """The error about those rules that had no effect, or None. `level` is the setting `unused_scripts`.
+def check_scripts(view: FakeView, written: Written, level: str) -> UnusedScripts | None:
+    """The error about the rules and faults that had no effect, or None.
 
-    With the level `warn` each unused script gives a warning.
+    `level` is the setting `unused_scripts`; with `warn` each gives a warning.
     """
-    if not rules:
+    rules = written.rules
+    if not rules and not written.faults:
         return None
     uses = view.script_uses
     lines: list[str] = []
     count = 0
+    for fault in _unused_faults(view, written):
+        if level == "warn":
+            _warn(fault.written_at, "\n".join(map(printable, fault.lines)))
+        elif level == "error":
+            lines += (*_place(fault.written_at), *fault.lines)
+            count += 1
     for rule in rules:
         if not rule.outcomes:
             lines += _explain_draft(rule)
         elif rule.optional or uses.get(rule.id, 0) or level == "ignore":
             continue
         elif level == "warn":
-            _warn(rule, "\n".join(map(printable, _explain(view, rule, 0))))
+            _warn(rule.written_at, "\n".join(map(printable, _explain(view, rule, 0))))
             continue
         else:
-            lines += (*_place(rule), *_explain(view, rule, 0))
+            lines += (*_place(rule.written_at), *_explain(view, rule, 0))
         count += 1
     if not count:
         return None
@@ -66,7 +75,7 @@ def report(view: FakeView) -> Iterator[str]:
         used = uses.get(rule.id, 0)
         if rule.uses_left != 0 and not (rule.uses_left is None and used):
             yield ""
-            yield from (*_place(rule), *_explain(view, rule, used))
+            yield from (*_place(rule.written_at), *_explain(view, rule, used))
 
 
 def _explain(view: FakeView, rule: RuleRecord, used: int) -> Iterator[str]:
@@ -85,7 +94,7 @@ def _explain_draft(rule: RuleRecord) -> Iterator[str]:
         subject = "next"
     else:
         subject = f"when({', '.join(f'{name}={value!r}' for name, value in criteria.items())})"
-    yield from _place(rule)
+    yield from _place(rule.written_at)
     yield f"script without an outcome: {subject}; add {_OUTCOMES}"
 
 
@@ -95,29 +104,61 @@ def _why_not(rule: RuleRecord, call: CallRecord) -> Sequence[str]:
         return lines
     if rule.account not in (None, call.account):
         lines.append(f"    account: expected {rule.account!r}, got {call.account!r}")
+    elif rule.until is not None and call.at >= rule.until:
+        lines.append(f"    received {call.at - rule.until:.3f} s after the script had ended")
     elif call.script is not None:
         lines.append(f"    script #{call.script} was applied")
     elif call.rule is not None:
         lines.append(f"    refused by {call.rule} before scripts are applied")
+    elif rule.chance < 1:
+        lines.append(f"    by chance ({rule.chance:g}), or received before the script was written")
     else:
         lines.append("    received before the script was written")
     return lines
 
 
-def _place(rule: RuleRecord) -> Iterator[str]:
+class _UnusedFault(NamedTuple):
+    written_at: str
+    lines: Sequence[str]
+
+
+def _unused_faults(view: FakeView, written: Written) -> Iterator[_UnusedFault]:
+    """Faults of tasks that no reply showed: those of these rules, and those given to tasks."""
+    rules = {rule.id: rule for rule in written.rules if not rule.optional}
+    given = {(fault.task_id, fault.position): fault.written_at for fault in written.faults}
+    for task in view.tasks:
+        for position, (fault, shown) in enumerate(task.faults):
+            rule = None if fault.script is None else rules.get(fault.script)
+            written_at = given.get((task.id, position)) if rule is None else rule.written_at
+            if not shown and written_at is not None:
+                yield _UnusedFault(written_at, _explain_fault(task, fault))
+
+
+def _explain_fault(task: TaskHandle, fault: Fault) -> Sequence[str]:
+    """Lines about a fault that was not shown: when it would be, and the queries of its task."""
+    kind = KINDS[fault.kind]
+    requests = "downloads" if kind.stage is Stage.DOWNLOAD else "queries"
+    skipped = f", without the first {fault.after}" if fault.after else ""
+    wanted = f"It is shown to {requests} {kind.scope}{skipped}"
+    title = f"unused fault of task {task.id}: {fault.describe()}. {wanted}; the task is {task.status}."
+    shown = [f"  {each.status}" for each in task.shown[-SHOWN:]]
+    return [title, "its latest queries:", *(shown or ["  none"])]
+
+
+def _place(written_at: str) -> Iterator[str]:
     """The line that wrote a rule, relative to the working directory, and its source text."""
-    file, number = _split(rule)
+    file, number = _split(written_at)
     folder = os.getcwd() + os.sep  # noqa: PTH109 -- compared as text
     if file:
         source = linecache.getline(file, number).strip()
         yield f"{file.removeprefix(folder)}:{number}:{' ' if source else ''}{source}"
 
 
-def _split(rule: RuleRecord) -> tuple[str, int]:
-    file, _, number = rule.written_at.rpartition(":")
+def _split(written_at: str) -> tuple[str, int]:
+    file, _, number = written_at.rpartition(":")
     return file, int(number or 0)
 
 
-def _warn(rule: RuleRecord, text: str) -> None:
-    file, number = _split(rule)
+def _warn(written_at: str, text: str) -> None:
+    file, number = _split(written_at)
     warnings.warn_explicit(text, UnusedScriptWarning, file or "<unknown>", number)

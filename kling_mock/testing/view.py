@@ -49,7 +49,7 @@ class FakeView:
         """Every task, oldest first."""
         key = TasksKey(self._account)
         return tuple(
-            TaskHandle(each.record, self._store, self._settings, self._notifier)
+            TaskHandle(each.record, self._store, self._settings, self._notifier, self._written)
             for each in self._store.read((key,))[key]
         )
 

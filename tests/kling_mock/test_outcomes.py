@@ -11,7 +11,18 @@ import pytest
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake, Pace
-from kling_mock.outcomes import CreateEffects, Fails, Outcome, Progresses, Refuses, Succeeds, combined
+from kling_mock.faults import Fault
+from kling_mock.outcomes import (
+    CreateEffects,
+    Fails,
+    LongId,
+    Misbehaves,
+    Outcome,
+    Progresses,
+    Refuses,
+    Succeeds,
+    combined,
+)
 from kling_mock.scenario import CODE_OF_STATUS, Script
 
 if TYPE_CHECKING:
@@ -130,7 +141,14 @@ def test_the_error_for_another_number_lists_codes_by_status(code: Any) -> None:
 # -- records
 
 REFUSAL = COMETAPI.refusals[RefusalReason.NO_SLOTS]
-SAMPLES: tuple[Outcome, ...] = (Succeeds(), Fails("no"), Refuses(REFUSAL), Progresses(Pace.held()))
+SAMPLES: tuple[Outcome, ...] = (
+    Succeeds(),
+    Fails("no"),
+    Refuses(REFUSAL),
+    Progresses(Pace.held()),
+    LongId(),
+    Misbehaves(Fault("omits_index")),
+)
 
 
 def test_every_kind_of_outcome_has_a_sample() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from kling_mock.faults import FaultUse
 from kling_mock.outcomes import Fails
 from kling_mock.records import (
     AttemptRecord,
     ClockRecord,
+    FaultRecord,
     NewTask,
     PlanRecord,
     PollRecord,
@@ -119,6 +121,7 @@ def _one_of_each(now: float) -> tuple[Record, ...]:
         NewTask(new, HELD),
         PollRecord(old, now),
         PlanRecord(old, timed(now, 60, "no luck")),
+        FaultRecord(old, (FaultUse(1, 1),)),
         AttemptRecord(old, 0, 1, now, 200, None),
         RuleRecord(1, ACCOUNT, {"prompt": "*cat*"}, None, (Fails("no luck"),)),
         RuleUse(0),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kling_contracts.vocabulary import TaskStatus
+from kling_mock.faults import Fault, FaultUse
 from kling_mock.plan import NEVER, Plan
-from kling_mock.records import AttemptRecord, NewTask, PlanRecord, PollRecord, TaskState
+from kling_mock.records import AttemptRecord, FaultRecord, NewTask, PlanRecord, PollRecord, TaskState
 from kling_mock.stores import (
     AccountKey,
     AttemptsKey,
@@ -29,6 +31,7 @@ from kling_mock.stores.conformance.samples import (
     creation,
     full_task,
     kept,
+    poll,
     read,
     read_now,
     refuse,
@@ -171,3 +174,21 @@ def many_writes_kept() -> CheckSteps:
     require_equal("instants that differ", len(set(state.times)), 100)
     require_equal("instants", list(state.times), sorted(state.times))
     require_equal("the attempts", [each.number for each in state.attempts], list(range(1, 101)))
+
+
+@check
+def fault_uses_kept() -> CheckSteps:
+    """The faults of a plan and their uses are kept; writing uses is a change of the task."""
+    now = yield from read_now()
+    faults = (
+        Fault("sticks", TaskStatus.PROCESSING, polls=2),
+        Fault("nulls_fields", ("task_info",), script=3),
+    )
+    record = yield from create(task(created=now), Plan(1, 2, counted=True, failure=None, faults=faults))
+    uses = (FaultUse(2, 1), FaultUse(5, 5))
+    yield from write(FaultRecord(record.id, uses), expect=(Expect(TaskKey(record.id), 0),))
+    yield from refuse(FaultRecord(record.id, ()), expect=(Expect(TaskKey(record.id), 0),))
+    yield from poll(record)
+    state = yield from kept(record)
+    require_equal("the faults", state.plan.faults, faults)
+    require_equal("the uses of the faults", state.fault_uses, uses)

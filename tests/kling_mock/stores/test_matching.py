@@ -11,7 +11,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from kling_mock import matching
-from kling_mock.matching import Match, Scripts
+from kling_mock.matching import Match, Scripts, _Draw
 from kling_mock.records import PictureRecord, RuleRecord, TaskRequest
 from tests.profiles import CI
 
@@ -149,25 +149,25 @@ def test_the_index_finds_the_same_rule_as_trying_every_rule(
 # -- counterexamples
 
 
-def _oldest(scripts: Scripts, rules: Sequence[RuleRecord]) -> Match | None:
-    return next((match for rule in rules if (match := scripts._usable(rule)) is not None), None)
+def _oldest(scripts: Scripts, rules: Sequence[RuleRecord], draw: _Draw) -> Match | None:
+    return next((match for rule in rules if (match := scripts._usable(rule, draw.now)) is not None), None)
 
 
-def _used_up_applies(scripts: Scripts, rule: RuleRecord) -> Match | None:
+def _used_up_applies(scripts: Scripts, rule: RuleRecord, now: float) -> Match | None:
     return Match(rule, scripts.used.get(rule.id, 0))
 
 
-def _used_is_stale(scripts: Scripts, rule: RuleRecord) -> Match | None:
-    match = _USABLE(scripts, rule)
+def _used_is_stale(scripts: Scripts, rule: RuleRecord, now: float) -> Match | None:
+    match = _USABLE(scripts, rule, now)
     return match and Match(rule, 0)
 
 
-def _head_of_all_only(scripts: Scripts, scope: str | None) -> Match | None:
-    return _HEAD(scripts, None)
+def _head_of_all_only(scripts: Scripts, scope: str | None, draw: _Draw) -> Match | None:
+    return _HEAD(scripts, None, draw)
 
 
-def _spent_too_early(scripts: Scripts, scope: str | None) -> Match | None:
-    match = _HEAD(scripts, scope)
+def _spent_too_early(scripts: Scripts, scope: str | None, draw: _Draw) -> Match | None:
+    match = _HEAD(scripts, scope, draw)
     scripts._spent[scope] += match is not None and match.rule.uses_left == 1
     return match
 

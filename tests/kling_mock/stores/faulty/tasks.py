@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from kling_mock.records import (
+    FaultRecord,
     NewTask,
     PlanRecord,
     PollRecord,
@@ -124,3 +125,22 @@ class KeepsFiftyPolls(FaultyStore):
     def after(self, records: Records) -> None:
         for task_id, state in list(self._tasks.items()):
             self._tasks[task_id] = replace(state, times=state.times[-50:])
+
+
+@found_by("fault_uses_kept")
+class PollsForgetFaults(FaultyStore):
+    def after(self, records: Records) -> None:
+        for record in records:
+            if isinstance(record, PollRecord):
+                self._tasks[record.task_id] = replace(self._tasks[record.task_id], fault_uses=())
+
+
+@found_by("fault_uses_kept")
+class FaultsAreNoChange(FaultyStore):
+    """The uses of faults are written without a new version."""
+
+    def after(self, records: Records) -> None:
+        for record in records:
+            if isinstance(record, FaultRecord):
+                state = self._tasks[record.task_id]
+                self._tasks[record.task_id] = replace(state, version=state.version - 1)

@@ -1,0 +1,93 @@
+"""A decision: the reply to a request, its journal entry and the records to write; decisions that refuse."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kling_contracts.gateways import RefusalReason
+from kling_contracts.messages import success_object
+from kling_contracts.vocabulary import SUCCESS_MESSAGE, TaskStatus
+from kling_mock.commands import Create, Query, Refused
+from kling_mock.http import Reply, json_reply, refusal_reply
+from kling_mock.limits import Shortage
+from kling_mock.records import Record, TaskRequest
+from kling_mock.stores import Expect
+
+
+class AuditInfo(Struct, frozen=True):
+    """The parts of a journal entry that depend on the decision."""
+
+    account: str | None = None
+    request: TaskRequest | None = None
+    task_id: str | None = None
+    shown: str | None = None
+    rule: str | None = None
+    script: int | None = None
+    notes: tuple[str, ...] = ()
+    message: str | None = None
+    actual: TaskStatus | None = None
+    faults: tuple[str, ...] = ()
+
+
+class Decision(Struct, frozen=True):
+    """A reply, the records to write with their preconditions, and its part of the journal entry.
+
+    `cut`: the picture of the reply is cut short; `delay`: the number of seconds before the reply is sent.
+    """
+
+    reply: Reply
+    audit: AuditInfo
+    expect: tuple[Expect, ...] = ()
+    records: tuple[Record, ...] = ()
+    cut: bool = False
+    delay: float = 0.0
+
+
+def refuse(refused: Refused, request_id: str) -> Decision:
+    """The decision that refuses a request."""
+    values = dict(refused.values)
+    reply = refusal_reply(
+        refused.refusal,
+        refused.refusal.body(request_id, **values),
+        rule=refused.rule,
+        source=refused.source,
+        relax=refused.relax,
+    )
+    if refused.allow is not None:
+        reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
+    message = refused.refusal.text(**values)
+    return Decision(
+        reply, AuditInfo(refused.account, rule=refused.rule, notes=refused.notes, message=message)
+    )
+
+
+def refuse_for(
+    command: Create | Query,
+    reason: RefusalReason,
+    request_id: str,
+    *,
+    relax: str | None = None,
+    **values: object,
+) -> Decision:
+    """The decision that refuses a request for a reason; `relax` is the setting that would allow it."""
+    refusal = command.gateway.refusals[reason]
+    notes = command.notes if isinstance(command, Create) else ()
+    refused = Refused(
+        refusal, reason.value, refusal.source, relax, command.account, tuple(values.items()), None, notes
+    )
+    return refuse(refused, request_id)
+
+
+def refuse_short(command: Create | Query, shortage: Shortage, request_id: str) -> Decision:
+    """The decision that refuses a request beyond a limit."""
+    decision = refuse_for(command, shortage.reason, request_id, relax=shortage.setting)
+    if not shortage.headers:
+        return decision
+    reply = decision.reply
+    return replace(decision, reply=replace(reply, headers=(*reply.headers, *shortage.headers)))
+
+
+def success(data: object, request_id: str, word: str = SUCCESS_MESSAGE.value) -> Reply:
+    """The reply to a successful request; `word` is its `message`."""
+    return json_reply(200, success_object(data, request_id, word))
