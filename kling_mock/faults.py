@@ -55,8 +55,8 @@ class Fault(Struct, frozen=True):
 
     def describe(self) -> str:
         value = "" if self.value is None or self.value == PROCESSING else f" {_text(self.value)}"
-        parts = [f"after {self.after} queries"] if self.after else []
-        parts += [] if self.polls is None else [f"{self.polls} times"]
+        parts = [f"after {self.after} {'query' if self.after == 1 else 'queries'}"] if self.after else []
+        parts += [] if self.polls is None else ["once" if self.polls == 1 else f"{self.polls} times"]
         parts += [] if self.seconds is None else [f"for {self.seconds:g} s"]
         return f"{self.kind}{value}{' (' if parts else ''}{', '.join(parts)}{')' if parts else ''}"
 

@@ -140,7 +140,7 @@ def _explain_fault(task: TaskHandle, fault: Fault) -> Sequence[str]:
     requests = "downloads" if kind.stage is Stage.DOWNLOAD else "queries"
     skipped = f", without the first {fault.after}" if fault.after else ""
     wanted = f"It is shown to {requests} {kind.scope}{skipped}"
-    title = f"unused fault of task {task.id}: {fault.describe()}. {wanted}; the task is {task.status}."
+    title = f"unused fault of task {task.id}: {fault.describe()}. {wanted}; its status is {task.status}."
     shown = [f"  {each.status}" for each in task.shown[-SHOWN:]]
     return [title, "its latest queries:", *(shown or ["  none"])]
 

@@ -245,3 +245,77 @@ def test_none_matches_requests_without_an_optional_field(name: str, caller: Call
 def test_none_is_refused_where_every_request_has_a_value(name: str) -> None:
     with pytest.raises(TypeError, match=f"^{name} must be .*, not None"):
         Fake().when(**{name: None})
+
+
+# -- faults of tasks
+
+
+def test_a_fault_that_no_reply_showed_is_an_error(caller: Caller) -> None:
+    """At the line that wrote it, with the queries of its task."""
+    caller.fake.next.reads_stale()
+    line = here() - 1
+    task = caller.make()
+    for _ in range(2):
+        caller.query(task.id)
+    lines = message(caller.fake).splitlines()
+    assert lines[0] == "1 script had no effect"
+    assert lines[1].endswith(f"test_unused_scripts.py:{line}: caller.fake.next.reads_stale()")
+    wanted = "It is shown to queries after the end was shown, without the first 1; its status is succeed."
+    assert lines[2] == f"unused fault of task {task.id}: reads_stale (after 1 query, once). {wanted}"
+    assert lines[3:6] == ["its latest queries:", "  processing", "  succeed"]
+    caller.fake.check()  # once
+
+
+def test_a_fault_given_to_a_task_is_checked_too(caller: Caller) -> None:
+    used, unused = caller.make(), caller.make()
+    used.sticks()
+    unused.pictures_are("refused")
+    line = here() - 1
+    for _ in range(2):
+        caller.query(used.id)
+    text = message(caller.fake)
+    assert f"test_unused_scripts.py:{line}: unused.pictures_are" in text
+    assert "It is shown to downloads of result pictures" in text
+    assert used.id not in text
+    assert text.count("  none") == 1
+
+
+def test_a_shown_fault_an_optional_one_and_an_unused_script_of_faults(caller: Caller) -> None:
+    caller.fake.next.adds_fields()
+    caller.fake.next.sticks().optional()
+    for _ in range(2):
+        caller.query(caller.make().id)
+    caller.fake.check()
+    caller.fake.when(n=9).sticks()
+    assert "unused script #2: creates with n=9 sticks, always" in message(caller.fake)
+
+
+def test_one_of_several_tasks_that_did_not_show_the_fault_is_named(caller: Caller) -> None:
+    caller.fake.when().sticks()
+    one, other = caller.make(), caller.make()
+    for _ in range(2):
+        caller.query(one.id)
+    assert f"unused fault of task {other.id}: sticks" in message(caller.fake)
+
+
+@pytest.mark.parametrize("level", ["warn", "ignore"])
+def test_the_setting_is_for_faults_too(level: str, start: Start) -> None:
+    caller = start(unused_scripts=level)
+    caller.fake.next.sticks()
+    caller.make()
+    if level == "warn":
+        with pytest.warns(UnusedScriptWarning, match="unused fault of task"):
+            caller.fake.check()
+    caller.fake.check()
+
+
+def test_why_a_script_that_ended_did_not_apply(caller: Caller) -> None:
+    caller.fake.when().refuses(5001).lasting(30)
+    caller.clock.advance(31.5)
+    caller.make()
+    text = message(caller.fake)
+    assert "all creates are refused with 5001, always, for 30 s" in text
+    assert "    received 1.500 s after the script had ended" in text
+    caller.fake.when().refuses(5001).chance(1e-9)
+    caller.make()
+    assert "    by chance (1e-09), or received before the script was written" in message(caller.fake)
