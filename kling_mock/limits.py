@@ -43,17 +43,20 @@ _NOTHING: Final = Reservation()
 def limit_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
     """The store keys of the limits that apply to a command, besides its own keys."""
     if isinstance(command, Query):
-        if settings.poll_rate is None and settings.poll_rate_total is None:
+        if not _limits_queries(settings):
             return ()
-        return tuple(key for _, _, key in _windows(command, settings))
-    if not isinstance(command, Create):
+    elif not isinstance(command, Create) or not _limits_creates(settings):
         return ()
     windows = tuple(key for _, _, key in _windows(command, settings))
-    return (*windows, AccountKey(None)) if _limits_total(settings) else windows
+    totals = isinstance(command, Create) and _limits_total(settings)
+    return (*windows, AccountKey(None)) if totals else windows
 
 
 def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> Shortage | Reservation:
     """What an accepted request uses, or the first limit that it exceeds: rate, units, then concurrency."""
+    limited = _limits_queries(settings) if isinstance(command, Query) else _limits_creates(settings)
+    if not limited:
+        return _NOTHING
     expect: list[Expect] = []
     records: list[Record] = []
     for setting, rate, key in _windows(command, settings):
@@ -69,7 +72,23 @@ def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> 
             return shortage
         if _limits_total(settings):
             expect.append(Expect(AccountKey(None), snapshot[AccountKey(None)].created))
-    return Reservation(tuple(expect), tuple(records)) if expect else _NOTHING
+    return Reservation(tuple(expect), tuple(records))
+
+
+def _limits_queries(settings: Settings) -> bool:
+    return settings.poll_rate is not None or settings.poll_rate_total is not None
+
+
+def _limits_creates(settings: Settings) -> bool:
+    return (
+        settings.slots is not None
+        or settings.balance is not None
+        or settings.credit is not None
+        or settings.rate is not None
+        or settings.rate_total is not None
+        or bool(settings.packs)
+        or _limits_total(settings)
+    )
 
 
 def _limits_total(settings: Settings) -> bool:

@@ -57,7 +57,10 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         command, token = request.command, request.token
     else:
         command, token = parse_request(request, settings, system)
-    keys = (*command.keys, *limit_keys(command, settings))
+    keys = command.keys
+    limits = limit_keys(command, settings)
+    if limits:
+        keys = (*keys, *limits)
     if token is not None:
         keys = (TokenKey(token.digest), *keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
