@@ -37,13 +37,13 @@ class Reservation(NamedTuple):
     records: tuple[Record, ...] = ()
 
 
-_NOTHING: Final = Reservation()
+NOTHING: Final = Reservation()
 
 
 def limit_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
     """The store keys of the limits that apply to a command, besides its own keys."""
     if isinstance(command, Query):
-        if not _limits_queries(settings):
+        if settings.poll_rate is None and settings.poll_rate_total is None:
             return ()
     elif not isinstance(command, Create) or not _limits_creates(settings):
         return ()
@@ -54,9 +54,8 @@ def limit_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
 
 def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> Shortage | Reservation:
     """What an accepted request uses, or the first limit that it exceeds: rate, units, then concurrency."""
-    limited = _limits_queries(settings) if isinstance(command, Query) else _limits_creates(settings)
-    if not limited:
-        return _NOTHING
+    if isinstance(command, Create) and not _limits_creates(settings):
+        return NOTHING
     expect: list[Expect] = []
     records: list[Record] = []
     for setting, rate, key in _windows(command, settings):
@@ -73,10 +72,6 @@ def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> 
         if _limits_total(settings):
             expect.append(Expect(AccountKey(None), snapshot[AccountKey(None)].created))
     return Reservation(tuple(expect), tuple(records))
-
-
-def _limits_queries(settings: Settings) -> bool:
-    return settings.poll_rate is not None or settings.poll_rate_total is not None
 
 
 def _limits_creates(settings: Settings) -> bool:

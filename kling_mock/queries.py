@@ -16,7 +16,7 @@ from kling_mock.decision import AuditInfo, Decision, refuse_for, refuse_short, s
 from kling_mock.faults import FaultUse, Moment, change_task, is_shown, see
 from kling_mock.http import Reply, json_reply, rule_header
 from kling_mock.images.urls import picture_info, result_path
-from kling_mock.limits import Reservation, Shortage, packs_of, reserve
+from kling_mock.limits import NOTHING, Reservation, Shortage, packs_of, reserve
 from kling_mock.plan import Transition
 from kling_mock.records import FaultRecord, PollRecord, TaskState
 from kling_mock.render import task_message
@@ -25,9 +25,11 @@ from kling_mock.stores import AccountKey, Expect, ExternalKey, Snapshot, TaskKey
 
 
 def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request_id: str) -> Decision:
-    reserved = reserve(snapshot, command, settings)
-    if isinstance(reserved, Shortage):
-        return refuse_short(command, reserved, request_id)
+    reserved: Reservation | Shortage = NOTHING
+    if settings.poll_rate is not None or settings.poll_rate_total is not None:
+        reserved = reserve(snapshot, command, settings)
+        if isinstance(reserved, Shortage):
+            return refuse_short(command, reserved, request_id)
     state = _find(snapshot, command)
     if state is None:
         return refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
@@ -38,12 +40,12 @@ def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request
     if plan.faults:
         return _faulty(state, shown, now, command, settings, request_id, reserved, poll)
     message = task_message(record, plan, shown, settings.seed)
-    return Decision(
-        success(message, request_id, record.word),
-        AuditInfo(command.account, None, record.id, shown.status),
-        (Expect(TaskKey(record.id), state.version), *reserved.expect),
-        (poll, *reserved.records),
-    )
+    reply = success(message, request_id, record.word)
+    audit = AuditInfo(command.account, None, record.id, shown.status)
+    expected = Expect(TaskKey(record.id), state.version)
+    if reserved is NOTHING:
+        return Decision(reply, audit, (expected,), (poll,))
+    return Decision(reply, audit, (expected, *reserved.expect), (poll, *reserved.records))
 
 
 def _faulty(  # noqa: PLR0913, PLR0917 -- the parts of a query that has been read so far
