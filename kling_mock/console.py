@@ -17,9 +17,9 @@ from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.policy import in_ascii, without_secrets
 from kling_mock.doors.webhook_sender import CallbackSender
 from kling_mock.fake import Fake
+from kling_mock.keys import is_public
 from kling_mock.log_writer import LogWriter
 from kling_mock.records import AttemptRecord, CallRecord
-from kling_mock.settings import is_public
 
 COLOURS: Final[Mapping[str, str]] = {
     TaskStatus.SUBMITTED: "cyan",
@@ -217,7 +217,7 @@ def _call_as_text(call: CallRecord) -> Iterator[Segment]:
         if call.message:
             yield f": {in_ascii(call.message)}", "yellow"
     elif call.shown is not None:
-        yield f"  {in_ascii(call.shown)}", COLOURS.get(call.shown, "yellow")
+        yield f"  {in_ascii(str(call.shown))}", COLOURS.get(call.shown, "yellow")
         if call.method == "POST":
             yield f"  task {call.task_id}", "dim"
     if call.notes:

@@ -25,11 +25,12 @@ from kling_mock.stores import AccountKey, Expect, ExternalKey, Snapshot, TaskKey
 
 
 def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request_id: str) -> Decision:
-    reserved: Reservation | Shortage = NOTHING
+    reserved = NOTHING
     if settings.poll_rate is not None or settings.poll_rate_total is not None:
-        reserved = reserve(snapshot, command, settings)
-        if isinstance(reserved, Shortage):
-            return refuse_short(command, reserved, request_id)
+        found = reserve(snapshot, command, settings)
+        if isinstance(found, Shortage):
+            return refuse_short(command, found, request_id)
+        reserved = found
     state = _find(snapshot, command)
     if state is None:
         return refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
