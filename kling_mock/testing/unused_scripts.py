@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from kling_mock.faults import KINDS, Fault, Stage
 from kling_mock.matching import mismatches
+from kling_mock.outcomes import Misbehaves
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.scenario import Written, describe
 from kling_mock.testing.journal import SHOWN, compare, nearest, printable
@@ -124,14 +125,20 @@ class _UnusedFault(NamedTuple):
 
 def _unused_faults(view: FakeView, written: Written) -> Iterator[_UnusedFault]:
     """Faults of tasks that no reply showed: those of these rules, and those given to tasks."""
-    rules = {rule.id: rule for rule in written.rules if not rule.optional}
+    rules = {rule.id: rule for rule in written.rules if not rule.optional and _has_fault(rule)}
     given = {(fault.task_id, fault.position): fault.written_at for fault in written.faults}
+    if not rules and not given:  # reading the faults of all tasks takes time
+        return
     for task in view.tasks:
         for position, (fault, shown) in enumerate(task.faults):
             rule = None if fault.script is None else rules.get(fault.script)
             written_at = given.get((task.id, position)) if rule is None else rule.written_at
             if not shown and written_at is not None:
                 yield _UnusedFault(written_at, _explain_fault(task, fault))
+
+
+def _has_fault(rule: RuleRecord) -> bool:
+    return any(isinstance(outcome, Misbehaves) for outcome in rule.outcomes)
 
 
 def _explain_fault(task: TaskHandle, fault: Fault) -> Sequence[str]:

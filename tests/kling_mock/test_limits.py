@@ -190,6 +190,33 @@ def test_a_limit_comes_before_a_script(start: Start) -> None:
     caller.fake.check()
 
 
+def test_a_limit_comes_before_a_fault(start: Start) -> None:
+    """Of the refused create nothing is left, of the next one the fault."""
+    caller = start(rate="1/60", slots=1)
+    caller.make().release()
+    caller.fake.next.sticks()
+    assert body_of(caller.ask())["code"] == 1302
+    caller.clock.advance(60)
+    task = caller.make()
+    assert [caller.status(task.id) for _ in range(3)] == ["processing"] * 3
+    assert body_of(caller.ask())["code"] == 1302
+
+
+def test_limits_are_checked_in_order(start: Start) -> None:
+    """External id, rate, units, concurrency, script: each is the first of those that remain."""
+    limits = {"rate": "0/60", "credit": 0, "slots": 0}
+    codes = []
+    for name in ("", *limits):
+        limits.pop(name, None)
+        caller = start(**limits)
+        caller.fake.next.refuses(1301)
+        codes.append(body_of(ask_kling(caller))["code"])
+    assert codes == [1302, 1101, 1303, 1301]
+    caller = start(rate="1/60")
+    caller.create(external_task_id="mine")
+    assert body_of(caller.ask(external_task_id="mine"))["code"] == 1201
+
+
 def test_two_accounts_with_one_external_id_have_limits_of_their_own(start: Start) -> None:
     caller = start(slots=1, balance=16, rate="1/60", pace="held")
     for key in ("sk-a", "sk-b"):
@@ -215,6 +242,14 @@ def test_the_clock_advanced_between_decision_and_commit(
     assert caller.ask().status == 429
     caller.clock.advance(15)
     assert caller.ask().status == 200
+
+
+def test_a_reset_gives_all_limits_back(start: Start) -> None:
+    caller = start(rate="1/60", slots_total=1, balance_total=16, pace="held")
+    assert [caller.ask().status for _ in range(2)] == [200, 429]
+    caller.fake.reset()
+    assert caller.ask().status == 200
+    assert (caller.fake.spend, caller.fake.peak_concurrency) == (16, 1)
 
 
 def test_no_limit_is_on_by_default(caller: Caller) -> None:
