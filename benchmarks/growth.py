@@ -101,8 +101,19 @@ def among_tasks() -> Iterator[Growth]:
             ),
             30,
         )
-    for setting in ("slots", "balance"):
-        limit = {setting: 10**9}
+    rates = dict.fromkeys(("rate", "rate_total"), f"{10**9}/60")
+    limits: dict[str, dict[str, Any]] = {
+        "slots": {"slots": 10**9},
+        "balance": {"balance": 10**9},
+        "all limits": {
+            "slots": 10**9,
+            "slots_total": 10**9,
+            "packs": [10**9],
+            "balance_total": 10**9,
+            **rates,
+        },
+    }
+    for setting, limit in limits.items():
         crowded, empty = filled(MANY, pace="held", **limit), filled(FEW, pace="held", **limit)
         figures = compare(asking(crowded, create), asking(empty, create))
         yield Growth(f"a create with {setting} among {MANY:,} unfinished tasks", BUDGET, *figures)
