@@ -204,7 +204,7 @@ def test_a_limit_comes_before_a_fault(start: Start) -> None:
 
 def test_limits_are_checked_in_order(start: Start) -> None:
     """External id, rate, units, concurrency, script: each is the first of those that remain."""
-    limits = {"rate": "0/60", "credit": 0, "slots": 0}
+    limits: dict[str, Any] = {"rate": "0/60", "credit": 0, "slots": 0}
     codes = []
     for name in ("", *limits):
         limits.pop(name, None)

@@ -40,6 +40,16 @@ def making_one() -> None:
     assert_type(fake.account("sk-one"), FakeView)
 
 
+def its_limits_money_and_faults(fake: Fake) -> None:
+    Fake(rate="10/60", retry_after="seconds", packs=[1000], credit=0, slots_total=4)
+    assert_type(fake.spend, int)
+    assert_type(fake.account("sk-one").peak_concurrency, int)
+    fake.assert_paid(images=1)
+    assert_type(fake.next.sticks(polls=2).omits_index().lasting(5).chance(0.5), Script)
+    assert_type(fake.task.goes_back("processing", seconds=1), TaskHandle)
+    assert_type(fake.task.shown[0].faults, tuple[str, ...])
+
+
 def its_doors(fake: Fake) -> None:
     assert_type(fake.handle(Request("GET", "/", headers=(("accept", "*/*"),))), Reply)
     with httpx.Client(transport=fake.transport()) as client:
