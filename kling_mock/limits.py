@@ -6,7 +6,6 @@ totals, so limits are exact with any number of threads or processes. A refused r
 
 from __future__ import annotations
 
-from email.utils import formatdate
 from math import ceil
 from typing import Any, Final, NamedTuple
 
@@ -132,6 +131,8 @@ def _retry_after(wait: float, now: float, settings: Settings) -> Headers:
         case "seconds":
             return (("retry-after", str(ceil(wait))),)
         case "date":
+            from email.utils import formatdate  # it loads a dozen modules
+
             dates = (formatdate(ceil(now + wait), usegmt=True), formatdate(int(now), usegmt=True))
             return (("retry-after", dates[0]), ("date", dates[1]))
 
