@@ -52,7 +52,7 @@ def limit_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
 
 
 def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> Shortage | Reservation:
-    """What an accepted request uses, or the first limit that it exceeds: rate, units, then concurrency."""
+    """The reservation of an accepted request, or the first exceeded limit: rate, units, concurrency."""
     if isinstance(command, Create) and not _limits_creates(settings):
         return NOTHING
     expect: list[Expect] = []
