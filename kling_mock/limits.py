@@ -146,7 +146,7 @@ class Pack(NamedTuple):
 
 def packs_of(settings: Settings, spent: int) -> list[Pack]:
     """The resource packs of an account that has spent this number of units: the first is used up first."""
-    sizes = settings.packs or (() if settings.balance is None else (settings.balance,))
+    sizes = settings.packs if settings.balance is None else (*settings.packs, settings.balance)
     packs: list[Pack] = []
     for size in sizes:
         used = min(size, spent)

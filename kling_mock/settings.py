@@ -143,7 +143,7 @@ class Settings:
     packs: tuple[int, ...] = field(
         default=(),
         metadata=_limit(
-            "resource packs of an account, by their units, instead of `balance`; none: no limit",
+            "units of each resource pack of an account; `balance` is one more; none: no limit",
             "--packs",
             "N,...",
         ),
@@ -337,8 +337,6 @@ class Settings:
             limit = getattr(self, name)
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} must be 0 or more, or none for no limit; got {limit}")
-        if self.packs and self.balance is not None:
-            raise ValueError("packs: not accepted together with balance, which stands for one pack")
         if not 0 <= self.token_leeway < float("inf"):
             raise ValueError(
                 f"token_leeway must be a number of seconds, 0 or more; got {self.token_leeway!r}"

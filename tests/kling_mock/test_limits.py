@@ -143,6 +143,13 @@ def test_packs_are_used_one_after_the_other(start: Start) -> None:
     assert header(reply)["relax"] == "packs"
 
 
+def test_the_balance_is_one_more_pack(start: Start) -> None:
+    caller = start(packs=[16], balance=16, pace="held")
+    assert [ask_kling(caller).status for _ in range(3)] == [200, 200, 429]
+    shown = caller.data(caller.get("/account/costs"))["resource_pack_subscribe_infos"]
+    assert [pack["total_quantity"] for pack in shown] == [16, 16]
+
+
 def test_credit_is_used_after_the_packs_and_then_the_account_is_in_arrears(start: Start) -> None:
     caller = start(packs=[16], credit=16, pace="held")
     assert [ask_kling(caller).status for _ in range(3)] == [200, 200, 429]
