@@ -23,7 +23,7 @@ from kling_contracts.gateways import (
 )
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, InputPicture, ValidationResult, Violation, shorten
-from kling_contracts.vocabulary import ASSUMED, HTTP_STANDARD, WATERMARK
+from kling_contracts.vocabulary import ASSUMED, CONTROL_PREFIX, HEALTH_PATH, HTTP_STANDARD, WATERMARK
 from kling_mock.auth import Denied, Token, credential_of
 from kling_mock.commands import (
     REDIRECTED,
@@ -53,7 +53,6 @@ ENCODED_BODY: Final = Refusal(
     "Content-Encoding {encoding} is not supported: send the body uncompressed",
     HTTP_STANDARD,
 )
-HEALTH_PATH: Final = "/_mock/health"
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -69,6 +68,8 @@ def parse_request(request: Request, settings: Settings, system: float) -> tuple[
         return refused(gateway, RefusalReason.WRONG_METHOD, None, named, allow="GET, HEAD"), None
     credential = credential_of(request, settings, gateway, system)
     if isinstance(credential, Denied):
+        if path.startswith(f"{CONTROL_PREFIX}/"):  # another key would not help
+            return refused(gateway, RefusalReason.NO_ROUTE, None, _named(request)), None
         reason, parts = credential
         relax = "keys" if settings.keys and reason is not RefusalReason.NO_KEY else None
         return refused(gateway, reason, None, (("parts", parts),), relax=relax), None
@@ -80,17 +81,20 @@ def _picture(request: Request) -> FetchPicture | None:
     return None if place is None else FetchPicture(*place, request.query == REDIRECTED)
 
 
+def _named(request: Request) -> Named:
+    return (("method", shorten(request.method)), ("path", shorten(request.path)))
+
+
 def _read_route(request: Request, settings: Settings, gateway: Gateway, account: str) -> Command:
     path, method = request.path, request.method
     costs = path == gateway.costs_path
     route, tail = _route(gateway, path)
     if route is None and not costs:
-        named: Named = (("method", shorten(method)), ("path", shorten(path)))
-        return refused(gateway, RefusalReason.NO_ROUTE, account, named)
+        return refused(gateway, RefusalReason.NO_ROUTE, account, _named(request))
     creates = route is not None and tail is None
     allowed = (["GET"] if not creates or gateway.lists else []) + (["POST"] if creates else [])
     if method not in allowed:
-        named = (("method", shorten(method)),)
+        named: Named = (("method", shorten(method)),)
         return refused(gateway, RefusalReason.WRONG_METHOD, account, named, allow=", ".join(allowed))
     if route is None:
         return ShowCosts(account)

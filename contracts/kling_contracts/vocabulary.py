@@ -231,6 +231,10 @@ KLING_API_KEY_VARIABLE: Final = "KLING_API_KEY"
 SECOND_API_KEY_VARIABLE: Final = "KLING_SECOND_API_KEY"
 BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
 
+# Paths of kling-mock, which the API does not have. The response of the health path identifies the server.
+CONTROL_PREFIX: Final = "/_mock"
+HEALTH_PATH: Final = f"{CONTROL_PREFIX}/health"
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:

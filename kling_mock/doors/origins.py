@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from kling_contracts.vocabulary import HTTP_STANDARD
+from kling_contracts.vocabulary import CONTROL_PREFIX, HTTP_STANDARD
 from kling_mock.http import Headers, Reply, Request, json_reply, rule_header
 
 _HOST: Final = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?", re.ASCII)
@@ -18,7 +18,6 @@ EXPOSED: Final = "x-kling-mock-rule, retry-after, etag, content-length, content-
 PREFLIGHT_SECONDS: Final = 600
 METHODS: Final = "GET, HEAD, POST"
 _FIELD_NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{1,4096}", re.ASCII)
-CONTROL_PREFIX: Final = "/_mock"
 
 
 @lru_cache(maxsize=256)

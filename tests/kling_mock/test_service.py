@@ -230,6 +230,13 @@ def test_health_needs_no_key_and_counts_as_a_call(caller: Caller) -> None:
     assert len(caller.fake.calls) == 1
 
 
+def test_an_unknown_control_path_is_404_without_a_key(caller: Caller) -> None:
+    """A 401 would suggest that the path exists."""
+    reply = caller.fake.handle(Request("GET", "/_mock/halth"))
+    assert reply.status == 404
+    assert len(caller.fake.calls) == 1
+
+
 # -- internal errors
 
 

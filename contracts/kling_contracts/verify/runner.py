@@ -20,8 +20,8 @@ from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Report, RunInfo, judged
 from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
 from kling_contracts.verify.transport import HttpTransport
+from kling_contracts.vocabulary import HEALTH_PATH
 
-HEALTH_PATH = "/_mock/health"
 # Seconds, or a tenth of the deadline, that are left to judge the evidence and to write the reports.
 _REPORTING = 3.0
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from math import ceil
+from traceback import extract_tb
 from typing import Any, Final, TypeVar
 
 from kling_mock.records import ClockRecord
@@ -88,7 +89,10 @@ class Check:
         except AssertionError as failure:
             raise AssertionError(f"{self.id}: {self.rule}\n  {failure}") from failure
         except Exception as problem:
-            raise AssertionError(f"{self.id}: {self.rule}\n  the store raised {problem!r}") from problem
+            place = extract_tb(problem.__traceback__)[-1]
+            raise AssertionError(
+                f"{self.id}: {self.rule}\n  the store raised {problem!r} at {place.filename}:{place.lineno}"
+            ) from problem
 
     def _with_stopped_clock(self) -> CheckSteps:
         """The check, after stopping the clock at a whole second, so that instants are exact."""
