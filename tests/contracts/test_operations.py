@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import pytest
 
+from kling_contracts.gateways import every_operation
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation, validate
 from kling_contracts.rules import Effect
 from kling_contracts.web_urls import URL_PATTERN
@@ -129,7 +130,8 @@ def test_only_bad_pictures_fail_later(operation: Operation) -> None:
 
 
 def test_operations_are_as_typed_here() -> None:
-    """Name, tail, selector, units per picture, and defaults."""
+    """Name, tail, selector, units per picture, and defaults; `RULES` has all operations of the gateways."""
+    assert set(RULES) == {each.name for each in EVERY} == {each.name for each in every_operation()}
     assert [(each.name, each.tail, each.selector, each.units_per_image.value) for each in EVERY] == [
         ("multi-image", "images/generations", "subject_image_list", 16),
         ("multi-image2image", "images/multi-image2image", None, 16),
