@@ -13,6 +13,7 @@ from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 from kling_mock import Pace
 from kling_mock.scenario import Script
+from kling_mock.stores import Key
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -76,3 +77,9 @@ def test_advice_on_errors() -> None:
     }
     told = {name for row in rows("errors.md") for name in re.findall(r"`(\w+)`", row)}
     assert kinds - told == {"KlingError", "ApiError"}
+
+
+def test_the_keys_of_a_store() -> None:
+    """A store that is written by the page answers every type of key."""
+    listed = {name for cell in rows("stores.md") for name in re.findall(r"`(\w+)`", cell)}
+    assert {each.__name__ for each in Key.__subclasses__()} <= listed
