@@ -135,7 +135,9 @@ def _send_again(gateway: Gateway) -> Callable[[Session], None]:
         repeated = [it for it in _repeated(gateway) if it.rule.id in {each[0].rule.id for each in families}]
         session.random.shuffle(repeated)
         for fault in repeated:
-            session.create(_probe(fault), _marked(session, fault))
+            body = _marked(session, fault)
+            if not session.create(_probe(fault), body).accepted:
+                session.create(_probe(fault), body)  # a server may remember what it has read
 
     return run
 

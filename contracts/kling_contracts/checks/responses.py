@@ -186,9 +186,10 @@ def _has_request_id(*, created: bool) -> Callable[[Exchange], bool | None]:
             return None
         if exchange.error_shape is None and (exchange.status >= 300 or "code" not in exchange.json_object):
             return None
-        request_id = exchange.error_object.get("request_id")
-        if request_id is None and exchange.method == "POST" and exchange.task and not created:
+        envelope = exchange.error_object
+        if "request_id" not in envelope and exchange.method == "POST" and exchange.task and not created:
             return None
+        request_id = envelope.get("request_id")
         return isinstance(request_id, str) and bool(request_id)
 
     return has

@@ -83,8 +83,9 @@ def unfinished(evidence: Evidence, now: float) -> int:
 
 
 def _has_ended(history: TaskHistory, now: float, longest: float) -> bool:
-    if history.end is not None:
-        return history.end.at <= now
+    if history.end is not None and history.end.at <= now:
+        return True
+    # The end of an unpolled task may be observed long after it.
     unpolled = history.created.probe.about == Label.UNPOLLED
     return unpolled and now - history.created.received_at > longest * _SURELY_ENDED + 1
 

@@ -177,7 +177,7 @@ _note("no file", (VIDEO, SPEECH, EXPAND), {"result_images.downloadable"}, NoFile
 
 @asked(VIDEO, finds={"refuses.duration.required_when"})
 def shots_of_any_duration(body: Object) -> None:
-    if body.get("multi_prompt") and not body.get("duration"):
+    if body.get("multi_prompt") and body.get("duration") in (None, ""):
         body["duration"] = "5"
 
 

@@ -169,13 +169,6 @@ def one_request_id(request: Request, response: Response) -> None:
         response.body["request_id"] = "00000000-0000-0000-0000-000000000000"
 
 
-@group.after("responses.request_id_unique")
-def request_id_of_the_task(request: Request, response: Response) -> None:
-    """request_id is the id of the task."""
-    if response.task:
-        response.body["request_id"] = response.task["task_id"]
-
-
 @group.after("responses.no_key")
 def key_in_errors(request: Request, response: Response) -> None:
     """The error for an invalid request repeats the Authorization header."""
