@@ -50,6 +50,7 @@ LIBRARIES = {
             "control",
             "decision",
             "decisions",
+            "delivery",
             "faults",
             "heavy_requests",
             "http",
@@ -68,7 +69,8 @@ LIBRARIES = {
     },
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
-    "kling_mock.doors.httpx": {"httpx", "httpx2", "anyio"},  # anyio: lazy, at a reply with a delay
+    "kling_mock.doors.httpx": {"httpx", "httpx2"},
+    "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
     "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
@@ -105,8 +107,10 @@ DOORS = {
     "kling_mock.doors.asgi": ("eager", {"index_page", "limits", "origins", "workers"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
+    "kling_mock.doors.httpx": ("eager", {"httpx_delivery"}),
+    "kling_mock.doors.httpx_delivery": ("eager", {"arrivals"}),
     "kling_mock.doors.httpx_interception": ("eager", {"httpx", "httpx_pools"}),
-    "kling_mock.doors.httpx_pools": ("eager", {"httpx"}),
+    "kling_mock.doors.httpx_pools": ("eager", {"httpx", "httpx_delivery"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx"}),
 }
 

@@ -149,8 +149,8 @@ class ASGIApp:
                 self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
                 return
             reply = self.reply(fake, with_body(request, body))
-            if reply.delay:  # only replies with a picture have one, and those are computed here
-                timer = threading.Timer(reply.delay, finish, (reply,))
+            if reply.delivery is not None and reply.delivery.delay:  # of pictures, which are computed here
+                timer = threading.Timer(reply.delivery.delay, finish, (reply,))
                 timer.daemon = True
                 timer.start()
             else:

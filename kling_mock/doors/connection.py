@@ -265,7 +265,7 @@ class Connection(asyncio.Protocol):
 
     def _respond(self, incoming: Incoming, reply: Reply) -> None:
         # A body that is cut short ends with the connection.
-        keep_alive = incoming.keep_alive and not self._stopping and reply.length is None
+        keep_alive = incoming.keep_alive and not self._stopping and reply.delivery is None
         self._write(reply, head=incoming.method == "HEAD", keep_alive=keep_alive)
         if not keep_alive:
             if len(incoming.body) < incoming.size:  # the client may still be sending the body

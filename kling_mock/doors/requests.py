@@ -34,12 +34,16 @@ class FakeAdapter(HTTPAdapter):
     ) -> requests.Response:
         reply = self._handle(_request(request))
         limit = cast("float | None", timeout[1] if isinstance(timeout, tuple) else timeout)
-        if reply.delay:
-            time.sleep(reply.delay if limit is None else min(reply.delay, limit))
-            if limit is not None and limit < reply.delay:
+        delay = 0.0 if reply.delivery is None else reply.delivery.delay
+        if delay:
+            time.sleep(delay if limit is None else min(delay, limit))
+            if limit is not None and limit < delay:
                 raise requests.ReadTimeout(f"no response within {limit:g} s", request=request)
+        body = b"" if request.method == "HEAD" else reply.body
+        if reply.delivery is not None:
+            body = b"".join(reply.delivery.pieces(body))
         raw = HTTPResponse(
-            body=BytesIO(b"" if request.method == "HEAD" else reply.body),
+            body=BytesIO(body),
             headers=HTTPHeaderDict(reply.framed_headers),
             status=reply.status,
             reason=responses.get(reply.status, ""),

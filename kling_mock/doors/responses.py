@@ -43,7 +43,8 @@ def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
         start = status_line(reply.status) + field_lines(encoded)
         if any(name == b"date" for name, _ in encoded):  # by the fake's clock
             date = b""
-    size = len(reply.body) if reply.length is None else reply.length
-    length = b"" if reply.status in _BODILESS else b"content-length: %d\r\n" % size
+    length = b"" if reply.status in _BODILESS else b"content-length: %d\r\n" % reply.length
     body = b"" if head or reply.status in _BODILESS else reply.body
+    if reply.delivery is not None:
+        body = b"".join(reply.delivery.pieces(body))
     return b"".join((start, date, length, CLOSE if close else b"", b"\r\n", body))
