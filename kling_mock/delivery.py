@@ -84,6 +84,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
         """Whether the connection ends after the reply, with a body of this size."""
         return self.no_reply or self.cut is not None or self.announced(size) != size + self.padding
 
+    def looks_complete(self, size: int) -> bool:
+        """Whether a client receives all bytes that are announced, with a body of this size."""
+        return not self.no_reply and self.sent(size) >= self.announced(size)
+
     def pieces(self, body: bytes, most: int | None = None) -> Iterator[bytes]:
         """The bytes to send for this body, in pieces: each is preceded by a pause of `pause(piece)` seconds.
 
@@ -94,7 +98,9 @@ class Delivery(Struct, frozen=True, kw_only=True):
         view = memoryview(body)
         at = 0
         while left:
-            if at < len(body):
+            if at == 0 and size is None and left >= len(body) > 0:
+                piece = body
+            elif at < len(body):
                 piece = bytes(view[at : at + min(left, size or left)])
             else:
                 piece = PADDING_PIECE[: min(left, size or left)]

@@ -6,7 +6,6 @@ Small requests are answered in the event loop, heavy ones in a thread.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from time import time
@@ -147,14 +146,8 @@ class ASGIApp:
 
             if needs_process(body, fake.settings):
                 self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
-                return
-            reply = self.reply(fake, with_body(request, body))
-            if reply.delivery is not None and reply.delivery.delay:  # of pictures, which are computed here
-                timer = threading.Timer(reply.delivery.delay, finish, (reply,))
-                timer.daemon = True
-                timer.start()
             else:
-                finish(reply)
+                finish(self.reply(fake, with_body(request, body)))
 
         self._workers.run(in_thread)
 

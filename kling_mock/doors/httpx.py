@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import httpx
 
 from kling_mock.delivery import Delivery
-from kling_mock.doors.httpx_delivery import body, body_async, read_timeout, wait, wait_async
+from kling_mock.doors.httpx_delivery import AsyncBody, body, read_timeout, wait, wait_async
 from kling_mock.http import Reply, Request
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _library(module: Any) -> _Library:
             return body(*self._parts)
 
         def __aiter__(self) -> AsyncIterator[bytes]:
-            return body_async(*self._parts)
+            return AsyncBody(*self._parts)
 
     return _Library(
         module,

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Self
 
 from kling_mock.delivery import Delivery
 from kling_mock.doors.arrivals import Arrival, Failure, body_arrivals, head_arrival
@@ -53,18 +53,23 @@ def body(library: Any, delivery: Delivery, content: bytes, timeout: float | None
         yield arrival.data
 
 
-async def body_async(
-    library: Any,
-    delivery: Delivery,
-    content: bytes,
-    timeout: float | None,  # noqa: ASYNC109 -- of the request
-) -> AsyncIterator[bytes]:
-    """`body` for asynchronous clients."""
-    for arrival in body_arrivals(delivery, content, timeout):
-        if arrival.seconds:
-            await _sleep(arrival.seconds)
-        _require_success(library, arrival)
-        yield arrival.data
+class AsyncBody:
+    """`body` for asynchronous clients: not a generator, so nothing is left to close if reading ends early."""
+
+    def __init__(self, library: Any, delivery: Delivery, content: bytes, timeout: float | None) -> None:
+        self._library = library
+        self._arrivals = body_arrivals(delivery, content, timeout)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for arrival in self._arrivals:
+            if arrival.seconds:
+                await _sleep(arrival.seconds)
+            _require_success(self._library, arrival)
+            return arrival.data
+        raise StopAsyncIteration
 
 
 def _require_success(library: Any, arrival: Arrival) -> None:

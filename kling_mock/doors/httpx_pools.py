@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kling_mock.doors.httpx import Handle, read_request
-from kling_mock.doors.httpx_delivery import body, body_async, read_timeout, wait, wait_async
+from kling_mock.doors.httpx_delivery import AsyncBody, body, read_timeout, wait, wait_async
 from kling_mock.http import Reply
 
 
@@ -125,5 +125,5 @@ class _AsyncPool(_PoolBase):
         if reply.delivery is not None:
             core, timeout = self._kling_core, read_timeout(request.extensions)
             await wait_async(core, reply.delivery, timeout)
-            content = body_async(core, reply.delivery, reply.body, timeout)
+            content = AsyncBody(core, reply.delivery, reply.body, timeout)
         return self._kling_response(reply, request, content)

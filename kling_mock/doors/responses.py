@@ -10,7 +10,7 @@ from kling_mock.http import JSON_TYPE, Headers, Reply
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"connection: close\r\n"
-_BODILESS: Final = (204, 304)
+BODILESS: Final = (204, 304)
 
 
 def status_line(status: int) -> bytes:
@@ -43,8 +43,6 @@ def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
         start = status_line(reply.status) + field_lines(encoded)
         if any(name == b"date" for name, _ in encoded):  # by the fake's clock
             date = b""
-    length = b"" if reply.status in _BODILESS else b"content-length: %d\r\n" % reply.length
-    body = b"" if head or reply.status in _BODILESS else reply.body
-    if reply.delivery is not None:
-        body = b"".join(reply.delivery.pieces(body))
+    length = b"" if reply.status in BODILESS else b"content-length: %d\r\n" % reply.length
+    body = b"" if head or reply.status in BODILESS else reply.body
     return b"".join((start, date, length, CLOSE if close else b"", b"\r\n", body))

@@ -73,6 +73,7 @@ def test_the_bytes_of_a_body(delivery: Delivery, sent: bytes, announced: int, *,
     assert b"".join(delivery.pieces(BODY, 11)) == sent[:11]
     assert delivery.sent(100) == len(sent)
     assert delivery.ends_connection(100) == ends
+    assert delivery.looks_complete(100) == (len(sent) >= announced)
     assert dict(Reply(200, (), BODY, delivery=delivery).framed_headers) == {"content-length": str(announced)}
 
 

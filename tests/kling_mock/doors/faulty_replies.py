@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from kling_mock import Fake, Reply, Request
 from kling_mock.delivery import Delivery
+from kling_mock.doors.asgi import INLINE_BYTES
 from kling_mock.http import JSON_TYPE, Headers
 from tests.kling_mock.doors.http_libraries import Way
 
@@ -18,11 +19,13 @@ class FaultyFake(Fake):
     """A fake whose replies all have one body, and the delivery that a test sets."""
 
     def __init__(self, delivery: Delivery | None = None, headers: Headers = (JSON_TYPE,)) -> None:
-        super().__init__()
+        super().__init__(body_cap=2 * INLINE_BYTES)
         self.delivery = delivery
         self.reply_headers = headers
+        self.answered = 0
 
     def handle(self, request: Request) -> Reply:
+        self.answered += 1
         return Reply(200, self.reply_headers, BODY, delivery=self.delivery)
 
 
@@ -33,9 +36,12 @@ class Case(NamedTuple):
     outcome: str | int
     headers: Headers = (JSON_TYPE,)
 
+    @property
+    def timeout(self) -> float:
+        """The read timeout of the request in seconds."""
+        return 0.1 if self.outcome == "ReadTimeout" else 10
 
-# Requests have a read timeout of 0.2 s.
-TIMEOUT = 0.2
+
 CASES = {
     "as usual": Case(Delivery(), SIZE),
     "never": Case(Delivery(never=True), "ReadTimeout"),
@@ -64,9 +70,9 @@ CASES = {
 }
 
 
-def outcome(way: Way, client: Any, url: str, method: str = "GET") -> str | int:
+def outcome(way: Way, client: Any, url: str, timeout: float = 10) -> str | int:
     """The outcome of one request, of the form in a `Case`."""
     try:
-        return len(way.send(client, method, url, timeout=TIMEOUT).content)
+        return len(way.send(client, "GET", url, timeout=timeout).content)
     except way.library.HTTPError as error:
         return type(error).__name__

@@ -74,7 +74,7 @@ def test_faults_are_exceptions_of_the_library(
     for name, case in CASES.items():
         fake.delivery, fake.reply_headers = case.delivery, case.headers
         pauses.clear()
-        found[name] = outcome(way, client, NOT_FOUND)
+        found[name] = outcome(way, client, NOT_FOUND, case.timeout)
         assert sum(pauses) <= (0 if found[name] == "ReadTimeout" else 0.06), name
     assert found == {name: case.outcome for name, case in CASES.items()}
     fake.delivery = Delivery(refused=True)  # a socket server that has the request cannot do that
