@@ -71,6 +71,7 @@ LIBRARIES = {
     "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
     "kling_mock.doors.httpx": {"httpx", "httpx2"},
     "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
+    "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
     "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
@@ -112,7 +113,7 @@ DOORS = {
     "kling_mock.doors.asgi_exchange": ("eager", {"asgi", "request_parser", "responses"}),
     "kling_mock.doors.request_parser": ("eager", {"limits", "origins"}),
     "kling_mock.doors.tls": ("eager", {"limits"}),
-    "kling_mock.doors.asgi": ("eager", {"index_page", "limits", "origins", "workers"}),
+    "kling_mock.doors.asgi": ("eager", {"asgi_delivery", "index_page", "limits", "origins", "workers"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
     "kling_mock.doors.httpx": ("eager", {"httpx_delivery"}),

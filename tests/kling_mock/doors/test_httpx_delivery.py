@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+import respx
 
 from kling_mock import Fake, ManualClock
 from kling_mock.delivery import Delivery
@@ -56,7 +58,15 @@ def below(way: Way, fake: Fake, stack: ExitStack) -> object:
     return Saving()
 
 
-@pytest.fixture(params=[transport, intercept, below], ids=lambda param: param.__name__)
+def route(way: Way, fake: Fake, stack: ExitStack) -> object:
+    """A route of respx, which mocks httpx only."""
+    if way.library is not httpx:
+        return transport(way, fake, stack)
+    fake.respx_route(stack.enter_context(respx.mock(assert_all_called=False)))
+    return way.HTTPTransport(verify=False)
+
+
+@pytest.fixture(params=[transport, intercept, below, route], ids=lambda param: param.__name__)
 def connect(request: pytest.FixtureRequest, way: Way) -> Iterator[Callable[[Fake], Any]]:
     """A function that makes a client whose requests a fake answers."""
     with ExitStack() as stack:
