@@ -85,7 +85,10 @@ class Reply(Struct, frozen=True):
     @property
     def framed_headers(self) -> Headers:
         """The headers with the content length. A 304 has none, since it would be that of the omitted body."""
-        return self.headers if self.status == 304 else (*self.headers, ("content-length", str(self.length)))
+        if self.status == 304:
+            return self.headers
+        size = len(self.body) if self.delivery is None else self.length
+        return (*self.headers, ("content-length", str(size)))
 
     def json(self) -> object:
         """The decoded body. Raises ValueError if it is not JSON."""

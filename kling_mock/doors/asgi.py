@@ -101,8 +101,8 @@ class ASGIApp:
             if fault is not None:
                 reply, delivery = refusal(fault), None
                 fake.report(RuntimeError(reply.body.decode().strip()))
-            else:
-                await wait(delivery)
+            elif not await wait(receive, delivery):
+                return
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers]
         if request.size > fake.settings.body_cap * DRAINED_CAPS:  # the rest of the body was not read
             headers.append((b"connection", b"close"))

@@ -5,11 +5,12 @@ An application has no connection, so it cannot reset or close one, and cannot se
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from kling_mock.delivery import Delivery
 from kling_mock.http import Reply
 
+Receive = Callable[[], Awaitable[Mapping[str, object]]]
 Send = Callable[[dict[str, object]], Awaitable[None]]
 
 
@@ -34,10 +35,26 @@ def refusal(fault: str) -> Reply:
     return Reply(500, (("content-type", "text/plain; charset=utf-8"),), text.encode())
 
 
-async def wait(delivery: Delivery) -> None:
-    """Wait for the time at which the head is sent."""
-    if delivery.delay:
-        await _sleep(delivery.delay)
+async def wait(receive: Receive, delivery: Delivery) -> bool:
+    """Wait for the time at which the head is sent. Returns False if the client disconnects before it."""
+    if not delivery.delay:
+        return True
+    import anyio  # only for replies with a pause
+
+    connected = True
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            nonlocal connected
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            connected = False
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        await anyio.sleep(delivery.delay)  # not a timeout: skipped sleeps move the clock
+        group.cancel_scope.cancel()
+    return connected
 
 
 async def send_body(send: Send, reply: Reply, delivery: Delivery) -> None:
@@ -60,6 +77,6 @@ async def send_body(send: Send, reply: Reply, delivery: Delivery) -> None:
 
 
 async def _sleep(seconds: float) -> None:
-    import anyio  # only for replies with a pause
+    import anyio
 
     await anyio.sleep(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -18,8 +19,10 @@ import uvicorn
 from hypercorn.config import Config
 from starlette.testclient import TestClient
 
+from kling_mock import ManualClock
 from kling_mock.delivery import Delivery
 from kling_mock.doors.listening import bind, url_of
+from kling_mock.timing.time_skipping import TimeSkipping
 from tests.kling_mock.doors.faulty_replies import BODY, SIZE, FaultyFake
 from tests.kling_mock.doors.raw_client import CREATE, connected, receive_all
 
@@ -155,3 +158,29 @@ def test_pauses_are_those_of_the_event_loop(run: Any, monkeypatch: pytest.Monkey
 
     assert (run(main()) if run is asyncio.run else run(main)) == BODY
     assert slept == [7, 7, 6, 4]
+
+
+def test_a_late_reply_ends_with_its_client() -> None:
+    """Otherwise it would hold up the end of the server."""
+    fake = FaultyFake(Delivery(delay=60))
+    messages = iter([{"type": "http.request"}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, str]:
+        return next(messages)
+
+    async def send(message: object) -> None:
+        raise AssertionError(f"nothing is sent, but {message}")
+
+    scope = {"type": "http", "method": "GET", "path": PATH, "query_string": b"", "headers": []}
+    began = time.monotonic()
+    asyncio.run(fake.asgi()(scope, receive, send))
+    assert fake.answered == 1
+    assert time.monotonic() - began < 10
+
+
+def test_skipped_time_passes_on_the_clock() -> None:
+    fake, clock = FaultyFake(Delivery(delay=70, rate=10, chunk=50)), ManualClock()
+    began = clock.now()
+    with TimeSkipping(clock), TestClient(fake.asgi()) as client:
+        assert client.get(PATH).content == BODY
+    assert clock.now() - began == 80

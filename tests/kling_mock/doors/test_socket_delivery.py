@@ -256,12 +256,13 @@ def test_the_server_stops_within_two_seconds(delivery: Delivery) -> None:
 
 
 def test_a_reply_that_a_thread_computed(served: Served) -> None:
-    """A large body is answered by a thread; the fault is the same."""
+    """A large body is answered by a thread, and the reply gets CORS headers; the fault is the same."""
     fake, url = served
     fake.delivery = Delivery(cut=7)
     with connected(url) as client:
-        client.request("POST", CREATE, body=b" " * (INLINE_BYTES + 1))
+        client.request("POST", CREATE, "Origin: http://localhost:3000", body=b" " * (INLINE_BYTES + 1))
         data, end = receive_all(client.sock)
+    assert b"\r\naccess-control-allow-origin: http://localhost:3000\r\n" in data
     assert (data.partition(b"\r\n\r\n")[2], end) == (BODY[:7], "FIN")
 
 
