@@ -146,6 +146,10 @@ class Fake(FakeView):
                 "errors while the fake answered requests or delivered callbacks", problems
             )
 
+    def report(self, problem: Exception) -> None:
+        """Add an error of a transport, for `check()` to raise."""
+        self._problems.append(problem)
+
     def forget_scripts(self) -> None:
         """Never report the scripts so far as unused: the test has failed before it could use them."""
         self._written.take()

@@ -9,10 +9,10 @@ from typing import Final, NoReturn, cast
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from kling_contracts.gateways import Refusal
 from kling_contracts.vocabulary import Source
+from kling_mock.delivery import Delivery
 from kling_mock.images.urls import PictureInfo
 
 Headers = tuple[tuple[str, str], ...]
@@ -64,20 +64,19 @@ class Reply(Struct, frozen=True):
     """An HTTP reply. Transports and servers send `framed_headers`, and no body in reply to HEAD.
 
     In a decision, `picture` is the result picture to draw as the body; the fake replaces such a reply before
-    it returns it. `length` is the announced size of a body that is cut short, after which the connection
-    ends; `delay` are the seconds before the reply is sent.
+    it returns it. `delivery` is how the reply is sent, if not at once and as a whole.
     """
 
     status: int
     headers: Headers
     body: bytes
     picture: PictureInfo | None = None
-    length: int | None = None
-    delay: float = 0.0
+    delivery: Delivery | None = None
 
-    def cut(self) -> Reply:
-        """The reply with the first half of its body only."""
-        return replace(self, body=self.body[: len(self.body) // 2], length=len(self.body))
+    @property
+    def length(self) -> int:
+        """The content length that is announced."""
+        return len(self.body) if self.delivery is None else self.delivery.announced(len(self.body))
 
     @property
     def content_type(self) -> str | None:
@@ -88,8 +87,8 @@ class Reply(Struct, frozen=True):
         """The headers with the content length. A 304 has none, since it would be that of the omitted body."""
         if self.status == 304:
             return self.headers
-        length = len(self.body) if self.length is None else self.length
-        return (*self.headers, ("content-length", str(length)))
+        size = len(self.body) if self.delivery is None else self.length
+        return (*self.headers, ("content-length", str(size)))
 
     def json(self) -> object:
         """The decoded body. Raises ValueError if it is not JSON."""

@@ -13,6 +13,7 @@ from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
 from kling_mock.commands import Command
 from kling_mock.decision import AuditInfo
 from kling_mock.decisions import decide
+from kling_mock.delivery import Delivery
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request
@@ -71,10 +72,13 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         if reply.picture is not None:
             reply = picture_reply(request, *draw(reply.picture))
             if decision.cut:
-                reply = reply.cut()
+                reply = replace(reply, delivery=Delivery(cut=len(reply.body) // 2))
             if decision.delay:
-                reply = replace(reply, delay=decision.delay)
-        call = _entry(request, reply.status, decision.audit, snapshot.now)
+                reply = replace(reply, delivery=Delivery(delay=decision.delay))
+        audit = decision.audit
+        if reply.delivery is not None:
+            audit = replace(audit, notes=(reply.delivery.describe(), *audit.notes))
+        call = _entry(request, reply.status, audit, snapshot.now)
         failed: Expect | None = yield Commit(Change(decision.expect, (*decision.records, call)))
         if failed is None:
             return Answer(reply, call)

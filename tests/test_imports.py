@@ -50,6 +50,7 @@ LIBRARIES = {
             "control",
             "decision",
             "decisions",
+            "delivery",
             "faults",
             "heavy_requests",
             "http",
@@ -68,7 +69,9 @@ LIBRARIES = {
     },
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
-    "kling_mock.doors.httpx": {"httpx", "httpx2", "anyio"},  # anyio: lazy, at a reply with a delay
+    "kling_mock.doors.httpx": {"httpx", "httpx2"},
+    "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
+    "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
     "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
@@ -97,16 +100,27 @@ DOORS = {
     "kling_mock.doors.listening": ("eager", {"origins"}),
     "kling_mock.doors.connection": (
         "eager",
-        {"asgi", "asgi_exchange", "limits", "origins", "request_parser", "responses"},
+        {
+            "asgi",
+            "asgi_exchange",
+            "limits",
+            "origins",
+            "request_parser",
+            "responses",
+            "socket_delivery",
+        },
     ),
     "kling_mock.doors.asgi_exchange": ("eager", {"asgi", "request_parser", "responses"}),
     "kling_mock.doors.request_parser": ("eager", {"limits", "origins"}),
     "kling_mock.doors.tls": ("eager", {"limits"}),
-    "kling_mock.doors.asgi": ("eager", {"index_page", "limits", "origins", "workers"}),
+    "kling_mock.doors.asgi": ("eager", {"asgi_delivery", "index_page", "limits", "origins", "workers"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
+    "kling_mock.doors.httpx": ("eager", {"httpx_delivery"}),
+    "kling_mock.doors.httpx_delivery": ("eager", {"arrivals"}),
+    "kling_mock.doors.requests": ("eager", {"arrivals"}),
     "kling_mock.doors.httpx_interception": ("eager", {"httpx", "httpx_pools"}),
-    "kling_mock.doors.httpx_pools": ("eager", {"httpx"}),
+    "kling_mock.doors.httpx_pools": ("eager", {"httpx", "httpx_delivery"}),
     "kling_mock.doors.respx_router": ("eager", {"httpx"}),
 }
 

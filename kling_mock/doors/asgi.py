@@ -6,7 +6,6 @@ Small requests are answered in the event loop, heavy ones in a thread.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from time import time
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from kling_mock.doors.asgi_delivery import refusal, send_body, unsupported, wait
 from kling_mock.doors.index_page import index_reply, wants_index
 from kling_mock.doors.limits import DRAINED_CAPS
 from kling_mock.doors.origins import (
@@ -56,6 +56,8 @@ class Answering(Protocol):
 
     def handle(self, request: Request) -> Reply: ...
 
+    def report(self, problem: Exception) -> None: ...
+
 
 class ASGIApp:
     """`app(scope, receive, send)` for one fake; `fake` may be replaced between requests.
@@ -93,12 +95,24 @@ class ASGIApp:
         body, size = received
         request = _request(scope, size)
         reply = await self.answer(fake, request, body)
+        delivery = reply.delivery
+        if delivery is not None:
+            fault = unsupported(reply)
+            if fault is not None:
+                reply, delivery = refusal(fault), None
+                fake.report(RuntimeError(reply.body.decode().strip()))
+            elif not await wait(receive, delivery):
+                return
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers]
         if request.size > fake.settings.body_cap * DRAINED_CAPS:  # the rest of the body was not read
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        content = b"" if request.method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": content})
+        if request.method == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif delivery is None:
+            await send({"type": "http.response.body", "body": reply.body})
+        else:
+            await send_body(send, reply, delivery)
 
     async def answer(self, fake: Answering, request: Request, body: Body) -> Reply:
         """The reply to a request with this body, computed here or in a thread (asyncio and trio)."""
@@ -147,14 +161,8 @@ class ASGIApp:
 
             if needs_process(body, fake.settings):
                 self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
-                return
-            reply = self.reply(fake, with_body(request, body))
-            if reply.delay:  # only replies with a picture have one, and those are computed here
-                timer = threading.Timer(reply.delay, finish, (reply,))
-                timer.daemon = True
-                timer.start()
             else:
-                finish(reply)
+                finish(self.reply(fake, with_body(request, body)))
 
         self._workers.run(in_thread)
 

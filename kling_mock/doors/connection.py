@@ -14,12 +14,14 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from kling_contracts.vocabulary import BODY_MAXIMUM
+from kling_mock.delivery import Delivery
 from kling_mock.doors.asgi import Answering, App, ASGIApp, address_of, is_heavy
 from kling_mock.doors.asgi_exchange import ASGIExchange, address_in, scope_of
 from kling_mock.doors.limits import Deadlines, Limits
 from kling_mock.doors.origins import is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
-from kling_mock.doors.responses import CONTINUE, reply_bytes
+from kling_mock.doors.responses import BODILESS, CONTINUE, reply_bytes
+from kling_mock.doors.socket_delivery import Ending, SocketDelivery, reset
 from kling_mock.http import Reply, Request
 
 TEXT = ("content-type", "text/plain; charset=utf-8")
@@ -52,7 +54,7 @@ class Connection(asyncio.Protocol):
         # Complete requests; the last item may be the refusal of invalid bytes.
         self._queue: deque[Incoming | BadRequest] = deque()
         self._busy = False  # a reply is in progress outside `_pump`
-        self._exchange: ASGIExchange | None = None
+        self._exchange: ASGIExchange | SocketDelivery | None = None
         self._continue_due = False
         self._ahead = 0
         self._reading = True
@@ -137,7 +139,8 @@ class Connection(asyncio.Protocol):
         """End after the reply in progress, or at once if there is none."""
         self._stopping = True
         if self._exchange is not None:
-            self._exchange.disconnect(lost=False)
+            # A client that ended its side has most likely given up on a late reply.
+            self._exchange.disconnect(lost=self._eof and isinstance(self._exchange, SocketDelivery))
         if not self._busy and not self._queue:
             self._close()
 
@@ -233,12 +236,16 @@ class Connection(asyncio.Protocol):
     def _run_app(self, incoming: Incoming) -> None:
         self._busy = True
         scope = scope_of(incoming, self._scheme(incoming), self._server, cast("Any", self._client))
-        self._exchange = ASGIExchange(self, incoming, scope, self._date())
-        if self._stopping or self._eof:
-            self._exchange.disconnect(lost=False)
-        task = self._loop.create_task(self._exchange.run(self._app))
+        exchange = ASGIExchange(self, incoming, scope, self._date())
+        self._follow(exchange, self._loop.create_task(exchange.run(self._app)))
+
+    def _follow(self, exchange: ASGIExchange | SocketDelivery, task: asyncio.Task[Any]) -> None:
+        """Connect an exchange, which runs in a task, with the ends of the connection and of the server."""
+        self._exchange = exchange
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
+        if self._stopping or self._eof:
+            exchange.disconnect(lost=False)
 
     # -- replies
 
@@ -264,14 +271,41 @@ class Connection(asyncio.Protocol):
             self._set_deadline(received=False)
 
     def _respond(self, incoming: Incoming, reply: Reply) -> None:
-        # A body that is cut short ends with the connection.
-        keep_alive = incoming.keep_alive and not self._stopping and reply.length is None
+        if reply.delivery is not None:
+            self._deliver(incoming, reply, reply.delivery)
+            return
+        keep_alive = incoming.keep_alive and not self._stopping
         self._write(reply, head=incoming.method == "HEAD", keep_alive=keep_alive)
         if not keep_alive:
-            if len(incoming.body) < incoming.size:  # the client may still be sending the body
-                self._linger()
-            else:
-                self._close()
+            self._end(incoming)
+
+    def _deliver(self, incoming: Incoming, reply: Reply, delivery: Delivery) -> None:
+        """Send a reply in a task; later requests wait for it."""
+        self._busy = True
+        bodiless = incoming.method == "HEAD" or reply.status in BODILESS
+
+        def head() -> bytes:
+            size = len(reply.body)
+            # A fault is not announced. But a client that sees none may use the connection until it ends.
+            ends = not bodiless and delivery.ends_connection(size) and delivery.looks_complete(size)
+            close = ends or self._stopping or not incoming.keep_alive
+            return reply_bytes(reply, self._date(), head=True, close=close)
+
+        def done(ending: Ending) -> None:
+            self._busy = False
+            self._exchange = None
+            if self._closing:
+                return
+            if ending is Ending.RESET:
+                self._closing = True
+                self._queue.clear()
+                reset(self.transport)
+            elif ending is Ending.CLOSED or self._stopping or not incoming.keep_alive:
+                self._end(incoming)
+            self._go_on()
+
+        exchange = SocketDelivery(self, reply, delivery, head, bodiless=bodiless)
+        self._follow(exchange, exchange.start(self._loop, done))
 
     def _write(self, reply: Reply, *, head: bool, keep_alive: bool) -> None:
         self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
@@ -290,6 +324,13 @@ class Connection(asyncio.Protocol):
         return b"".join([b"%b: %b\r\n" % field for field in self._state.default_headers])
 
     # -- the end
+
+    def _end(self, incoming: Incoming) -> None:
+        """Close after the reply to a request, of whose body the client may still be sending a part."""
+        if len(incoming.body) < incoming.size or not self._reading:
+            self._linger()
+        else:
+            self._close()
 
     def _close(self) -> None:
         """Close after the written data was sent."""

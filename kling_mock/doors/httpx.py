@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
 
+from kling_mock.delivery import Delivery
+from kling_mock.doors.httpx_delivery import AsyncBody, body, read_timeout, wait, wait_async
 from kling_mock.http import Reply, Request
 
 if TYPE_CHECKING:
@@ -48,39 +49,48 @@ else:
 
 
 class _Library(NamedTuple):
-    """The classes of one library that an exchange needs."""
+    """One library, and its classes that an exchange needs."""
 
+    module: Any
     response: Callable[..., Any]
-    stream: Callable[[bytes, bool], object]
+    stream: Callable[[bytes], object]
+    delivered_stream: Callable[[bytes, Delivery, float | None], object]
     not_read: type[Exception]
     illegal: type[Exception]
-    timeout: Callable[..., Exception]
-
-
-# The text of both libraries over a socket.
-_CUT: Final = "peer closed connection without sending complete message body"
 
 
 def _library(module: Any) -> _Library:
     class ReplyStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # of either library
         """A body that is read like one from the network, so that clients run their usual code."""
 
-        def __init__(self, body: bytes, cut: bool) -> None:  # noqa: FBT001 -- positional for speed
+        def __init__(self, body: bytes) -> None:
             self._body = body
-            self._cut = cut
 
         def __iter__(self) -> Iterator[bytes]:
             yield self._body
-            if self._cut:
-                raise module.RemoteProtocolError(_CUT)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield self._body
-            if self._cut:
-                raise module.RemoteProtocolError(_CUT)
+
+    class DeliveredStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # of either library
+        """A body that arrives slowly or in part. Reading raises the exceptions of the library."""
+
+        def __init__(self, content: bytes, delivery: Delivery, timeout: float | None) -> None:
+            self._parts = module, delivery, content, timeout
+
+        def __iter__(self) -> Iterator[bytes]:
+            return body(*self._parts)
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return AsyncBody(*self._parts)
 
     return _Library(
-        module.Response, ReplyStream, module.RequestNotRead, module.LocalProtocolError, module.ReadTimeout
+        module,
+        module.Response,
+        ReplyStream,
+        DeliveredStream,
+        module.RequestNotRead,
+        module.LocalProtocolError,
     )
 
 
@@ -99,62 +109,39 @@ def exchange(handle: Handle, request: Any) -> Any:
     """Answer a request of a blocking client of either library with a response of the same library."""
     library = _LIBRARIES.get(request.__class__) or _library_of(request)
     try:
-        body = request.content
+        content = request.content
     except library.not_read:
         # The stream stays consumed, as after sending: the library raises its own error for a second use.
-        body = b"".join(request.stream)
-    reply = handle(_read(library, request, body))
-    if reply.delay:
-        time.sleep(_pause(reply, request))
-        _check_timeout(library, reply, request)
-    return _response(library, reply, request.method)
+        content = b"".join(request.stream)
+    reply = handle(_read(library, request, content))
+    if reply.delivery is not None:
+        wait(library.module, reply.delivery, read_timeout(request.extensions))
+    return _response(library, reply, request)
 
 
 async def exchange_async(handle: Handle, request: Any) -> Any:
     """`exchange` for asynchronous clients."""
     library = _LIBRARIES.get(request.__class__) or _library_of(request)
     try:
-        body = request.content
+        content = request.content
     except library.not_read:
-        body = b"".join([chunk async for chunk in request.stream])
-    reply = handle(_read(library, request, body))
-    if reply.delay:
-        import anyio
-
-        await anyio.sleep(_pause(reply, request))
-        _check_timeout(library, reply, request)
-    return _response(library, reply, request.method)
+        content = b"".join([chunk async for chunk in request.stream])
+    reply = handle(_read(library, request, content))
+    if reply.delivery is not None:
+        await wait_async(library.module, reply.delivery, read_timeout(request.extensions))
+    return _response(library, reply, request)
 
 
-def _limit(request: Any) -> float | None:
-    """The read timeout of a request in seconds."""
-    timeout: dict[str, float | None] = request.extensions.get("timeout") or {}
-    return timeout.get("read")
-
-
-def _pause(reply: Reply, request: Any) -> float:
-    """The seconds for which the client waits for a delayed reply."""
-    limit = _limit(request)
-    return reply.delay if limit is None else min(reply.delay, limit)
-
-
-def _check_timeout(library: _Library, reply: Reply, request: Any) -> None:
-    """Raise the read timeout of the library if the reply is delayed beyond it."""
-    limit = _limit(request)
-    if limit is not None and limit < reply.delay:
-        raise library.timeout(f"no response within {limit:g} s", request=request)
-
-
-def _read(library: _Library, request: Any, body: bytes) -> Request:
+def _read(library: _Library, request: Any, content: bytes) -> Request:
     target = request.extensions.get("target") or request.url.raw_path
-    return read_request(request.method, target, request.headers.raw, body, library.illegal)
+    return read_request(request.method, target, request.headers.raw, content, library.illegal)
 
 
 def read_request(
     method: str,
     target: bytes,
     raw_headers: Iterable[tuple[bytes, bytes]],
-    body: bytes,
+    content: bytes,
     illegal: Callable[[str], Exception],
 ) -> Request:
     """A request from its parts in bytes. Raises `illegal` for a header value that cannot be sent."""
@@ -166,18 +153,21 @@ def read_request(
             raise illegal(f"Illegal header value {value!r}")
         headers.append((name.decode("latin-1").lower(), text))
     path, _, query = target.decode("latin-1").partition("?")
-    return Request(method, path, query, tuple(headers), body)
+    return Request(method, path, query, tuple(headers), content)
 
 
 def _is_illegal(value: str) -> bool:
     return any(character in value for character in "\0\n\v\f\r")
 
 
-def _response(library: _Library, reply: Reply, method: str) -> Any:
-    body = b"" if method == "HEAD" else reply.body
-    return library.response(
-        reply.status, headers=reply.framed_headers, stream=library.stream(body, reply.length is not None)
-    )
+def _response(library: _Library, reply: Reply, request: Any) -> Any:
+    if request.method == "HEAD":
+        stream = library.stream(b"")
+    elif reply.delivery is None:
+        stream = library.stream(reply.body)
+    else:
+        stream = library.delivered_stream(reply.body, reply.delivery, read_timeout(request.extensions))
+    return library.response(reply.status, headers=reply.framed_headers, stream=stream)
 
 
 class FakeTransport(_Transport):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kling_mock.doors.httpx import Handle, read_request
+from kling_mock.doors.httpx_delivery import AsyncBody, body, read_timeout, wait, wait_async
 from kling_mock.http import Reply
 
 
@@ -74,23 +75,29 @@ class _PoolBase:
             return last.handle
         return None
 
-    def _kling_answer(self, handle: Handle, request: Any, body: bytes) -> Any:
-        core: Any = sys.modules[self._kling_pool.__class__.__module__.partition(".")[0]]
-        reply: Reply = handle(
+    @property
+    def _kling_core(self) -> Any:
+        """The module of the pool: httpcore or httpcore2."""
+        return sys.modules[self._kling_pool.__class__.__module__.partition(".")[0]]
+
+    def _kling_reply(self, handle: Handle, request: Any, content: bytes) -> Reply:
+        return handle(
             read_request(
                 request.method.decode("ascii"),
                 request.url.target,
                 request.headers,
-                body,
-                core.LocalProtocolError,
+                content,
+                self._kling_core.LocalProtocolError,
             )
         )
-        return core.Response(
+
+    def _kling_response(self, reply: Reply, request: Any, content: object) -> Any:
+        return self._kling_core.Response(
             reply.status,
             headers=[
                 (name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.framed_headers
             ],
-            content=b"" if request.method == b"HEAD" else reply.body,
+            content=b"" if request.method == b"HEAD" else content,
         )
 
 
@@ -99,7 +106,13 @@ class _Pool(_PoolBase):
         handle = self._kling_handle(request)
         if handle is None:
             return self._kling_pool.handle_request(request)
-        return self._kling_answer(handle, request, b"".join(request.stream))
+        reply = self._kling_reply(handle, request, b"".join(request.stream))
+        content: object = reply.body
+        if reply.delivery is not None:
+            core, timeout = self._kling_core, read_timeout(request.extensions)
+            wait(core, reply.delivery, timeout)
+            content = body(core, reply.delivery, reply.body, timeout)
+        return self._kling_response(reply, request, content)
 
 
 class _AsyncPool(_PoolBase):
@@ -107,4 +120,10 @@ class _AsyncPool(_PoolBase):
         handle = self._kling_handle(request)
         if handle is None:
             return await self._kling_pool.handle_async_request(request)
-        return self._kling_answer(handle, request, b"".join([chunk async for chunk in request.stream]))
+        reply = self._kling_reply(handle, request, b"".join([chunk async for chunk in request.stream]))
+        content: object = reply.body
+        if reply.delivery is not None:
+            core, timeout = self._kling_core, read_timeout(request.extensions)
+            await wait_async(core, reply.delivery, timeout)
+            content = AsyncBody(core, reply.delivery, reply.body, timeout)
+        return self._kling_response(reply, request, content)

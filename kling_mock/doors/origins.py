@@ -108,7 +108,7 @@ def with_cors(reply: Reply, policy: str, origin: str) -> Reply:
             ("access-control-expose-headers", EXPOSED),
             *headers,
         )
-    return Reply(reply.status, (*reply.headers, *headers), reply.body)
+    return Reply(reply.status, (*reply.headers, *headers), reply.body, delivery=reply.delivery)
 
 
 def preflight_reply(request: Request, policy: str, origin: str) -> Reply:

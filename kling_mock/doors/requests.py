@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from http.client import responses
-from io import BytesIO
-from typing import Any, cast
+from http.client import RemoteDisconnected, responses
+from io import BytesIO, RawIOBase
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse, Timeout
+from urllib3.exceptions import ProtocolError
 
+from kling_mock.delivery import Delivery
+from kling_mock.doors.arrivals import Arrival, Failure, body_arrivals, head_arrival
 from kling_mock.http import Reply, Request
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class FakeAdapter(HTTPAdapter):
@@ -33,13 +39,14 @@ class FakeAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
         reply = self._handle(_request(request))
-        limit = cast("float | None", timeout[1] if isinstance(timeout, tuple) else timeout)
-        if reply.delay:
-            time.sleep(reply.delay if limit is None else min(reply.delay, limit))
-            if limit is not None and limit < reply.delay:
-                raise requests.ReadTimeout(f"no response within {limit:g} s", request=request)
+        body: IO[bytes] | RawIOBase = BytesIO(b"" if request.method == "HEAD" else reply.body)
+        if reply.delivery is not None:
+            limit = _read_timeout(timeout)
+            _wait(request, head_arrival(reply.delivery, limit))
+            if request.method != "HEAD":
+                body = _Body(reply.delivery, reply.body, limit)
         raw = HTTPResponse(
-            body=BytesIO(b"" if request.method == "HEAD" else reply.body),
+            body=body,
             headers=HTTPHeaderDict(reply.framed_headers),
             status=reply.status,
             reason=responses.get(reply.status, ""),
@@ -49,6 +56,63 @@ class FakeAdapter(HTTPAdapter):
             request_method=request.method,
         )
         return self.build_response(request, raw)
+
+
+class _Body(RawIOBase):
+    """A body that arrives slowly or in part. Reading raises the errors of a socket, or ends early."""
+
+    def __init__(self, delivery: Delivery, content: bytes, timeout: float | None) -> None:
+        self._arrivals = body_arrivals(delivery, content, timeout)
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        if not self._left:
+            arrival = next(self._arrivals, Arrival(0))
+            _pause(arrival)
+            if arrival.failure is Failure.TIMEOUT:
+                raise TimeoutError(arrival.text)
+            if arrival.failure is Failure.RESET:
+                raise ConnectionResetError(arrival.text)
+            self._left = arrival.data
+        part, self._left = self._left[: len(view)], self._left[len(view) :]
+        view[: len(part)] = part
+        return len(part)
+
+
+def _wait(request: requests.PreparedRequest, arrival: Arrival) -> None:
+    """Wait for the head of the reply. Raises the exception of requests if none arrives."""
+    _pause(arrival)
+    match arrival.failure:
+        case None:
+            return
+        case Failure.TIMEOUT:
+            raise requests.ReadTimeout(arrival.text, request=request)
+        case Failure.REFUSED:
+            raise requests.ConnectionError(arrival.text, request=request)
+        case Failure.RESET:
+            cause: Exception = ConnectionResetError(arrival.text)
+        case _:
+            cause = RemoteDisconnected("Remote end closed connection without response")
+    raise requests.ConnectionError(ProtocolError("Connection aborted.", cause), request=request)
+
+
+def _pause(arrival: Arrival) -> None:
+    if arrival.seconds:
+        time.sleep(arrival.seconds)
+
+
+def _read_timeout(timeout: object) -> float | None:
+    """The read timeout in seconds: `timeout` is a number, a pair, a `Timeout` of urllib3, or None."""
+    if isinstance(timeout, Timeout):
+        found = timeout.read_timeout
+        return found if isinstance(found, int | float) else None
+    if isinstance(timeout, tuple):
+        return cast("tuple[float | None, float | None]", timeout)[1]
+    return cast("float | None", timeout)
 
 
 def _request(request: requests.PreparedRequest) -> Request:

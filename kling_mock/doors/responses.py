@@ -10,7 +10,7 @@ from kling_mock.http import JSON_TYPE, Headers, Reply
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"connection: close\r\n"
-_BODILESS: Final = (204, 304)
+BODILESS: Final = (204, 304)
 
 
 def status_line(status: int) -> bytes:
@@ -43,7 +43,7 @@ def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
         start = status_line(reply.status) + field_lines(encoded)
         if any(name == b"date" for name, _ in encoded):  # by the fake's clock
             date = b""
-    size = len(reply.body) if reply.length is None else reply.length
-    length = b"" if reply.status in _BODILESS else b"content-length: %d\r\n" % size
-    body = b"" if head or reply.status in _BODILESS else reply.body
+    size = len(reply.body) if reply.delivery is None else reply.length
+    length = b"" if reply.status in BODILESS else b"content-length: %d\r\n" % size
+    body = b"" if head or reply.status in BODILESS else reply.body
     return b"".join((start, date, length, CLOSE if close else b"", b"\r\n", body))

@@ -12,6 +12,7 @@ import pytest
 from kling_contracts.messages import TaskMessage
 from kling_mock import Fake, Request
 from kling_mock.control import TaskAlreadyEnded
+from kling_mock.delivery import Delivery
 from kling_mock.faults import FAILURE_ONLY, KINDS, SUCCESS_ONLY
 from kling_mock.scenario import Script
 from kling_mock.task_faults import TaskFaults
@@ -234,20 +235,20 @@ def test_pictures(start: Start) -> None:
         task = caller.make()
         wrong, right = fetch(caller, task.images[0]), fetch(caller, task.images[0])
         assert wrong.status == status, how
-        assert (right.status, right.content_type, right.length) == (200, "image/png", None)
+        assert (right.status, right.content_type, right.delivery) == (200, "image/png", None)
         assert caller.fake.calls[-2].faults == ("pictures_are",)
         assert caller.fake.calls[-1].faults == ()
         if how == "html":
             assert wrong.content_type.startswith("text/html")
         elif how == "truncated":
-            assert wrong.length == len(right.body)
-            assert wrong.body == right.body[: len(right.body) // 2]
+            assert wrong.delivery == Delivery(cut=len(right.body) // 2)
+            assert wrong.body == right.body
             assert dict(wrong.framed_headers)["content-length"] == str(len(right.body))
         elif how == "redirect":
             target = fetch(caller, dict(wrong.headers)["location"])
             assert target.body == right.body
         elif how == "slow":
-            assert (wrong.delay, wrong.body) == (10.0, right.body)
+            assert (wrong.delivery, wrong.body) == (Delivery(delay=10.0), right.body)
         assert task.polls == 0
 
 

@@ -191,6 +191,9 @@ class Altered:
     def handle(self, request: Request) -> Reply:
         return self.answer(self.fake, request)
 
+    def report(self, problem: Exception) -> None:
+        self.fake.report(problem)
+
 
 def with_body(reply: Reply, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Reply:
     body = json.loads(reply.body)

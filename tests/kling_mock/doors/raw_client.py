@@ -101,6 +101,19 @@ def connected(url: str) -> Generator[RawClient]:
         yield RawClient(sock)
 
 
+def receive_all(sock: socket.socket) -> tuple[bytes, str]:
+    """All bytes up to the end of the connection, and its kind: FIN or RST."""
+    data = b""
+    while True:
+        try:
+            chunk = sock.recv(65_536)
+        except ConnectionResetError:
+            return data, "RST"
+        if not chunk:
+            return data, "FIN"
+        data += chunk
+
+
 def send_raw(url: str, data: bytes) -> Response:
     """Send bytes on a new connection, read one response and wait for the end of the connection."""
     with connected(url) as client:

@@ -19,9 +19,11 @@ import trustme
 
 from kling_mock import Fake
 from kling_mock.cli import main
+from kling_mock.delivery import Delivery
 from kling_mock.doors.server import Server
 from kling_mock.doors.tls import Certificate
-from tests.kling_mock.doors.raw_client import CREATE, KEY, RawClient
+from tests.kling_mock.doors.faulty_replies import FaultyFake
+from tests.kling_mock.doors.raw_client import CREATE, KEY, RawClient, receive_all
 from tests.kling_mock.serve_process import wait_for_ready
 
 HEADERS = {"authorization": "Bearer sk-raw"}
@@ -150,3 +152,27 @@ def test_wrong_files_are_explained(
         assert expected in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"^certificate: cannot use"):
         Server(Fake().asgi(), certificate=Certificate(Path(none))).start()
+
+
+@pytest.mark.parametrize(
+    ("delivery", "end"),
+    [
+        (Delivery(reset=True), "RST"),
+        (Delivery(cut=5, cut_by_reset=True), "RST"),
+        (Delivery(closed=True), "FIN"),
+        (Delivery(cut=5), "FIN"),
+    ],
+)
+def test_faults_end_the_connection_below_tls(
+    certificate: Certificate, context: ssl.SSLContext, delivery: Delivery, end: str
+) -> None:
+    """Read below TLS, because clients may take a reset for the end."""
+    with (
+        Server(FaultyFake(delivery).asgi(), certificate=certificate) as server,
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as sock,
+        socket.socket(fileno=os.dup(sock.fileno())) as below,
+    ):
+        below.settimeout(20)
+        RawClient(sock).request("GET", f"{CREATE}/1")
+        assert receive_all(below)[1] == end

@@ -1,0 +1,83 @@
+"""Replies with a delivery, for httpx and httpx2: pauses are slept, and failures are the library's exceptions.
+
+`library` is httpx, httpx2, or the httpcore of one of them, whose exceptions have the same names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Self
+
+from kling_mock.delivery import Delivery
+from kling_mock.doors.arrivals import Arrival, Failure, body_arrivals, head_arrival
+
+# As raised over a socket; a test compares them.
+ERRORS: Final = {
+    Failure.TIMEOUT: "ReadTimeout",
+    Failure.REFUSED: "ConnectError",
+    Failure.RESET: "ReadError",
+    Failure.CLOSED: "RemoteProtocolError",
+    Failure.CUT: "RemoteProtocolError",
+}
+
+
+def read_timeout(extensions: Mapping[str, Any]) -> float | None:
+    """The read timeout of a request in seconds; None if it has none."""
+    timeouts: Mapping[str, float | None] = extensions.get("timeout") or {}
+    return timeouts.get("read")
+
+
+def wait(library: Any, delivery: Delivery, timeout: float | None) -> None:
+    """Wait for the head of the reply. Raises the library's exception if none arrives."""
+    arrival = head_arrival(delivery, timeout)
+    if arrival.seconds:
+        time.sleep(arrival.seconds)
+    _require_success(library, arrival)
+
+
+async def wait_async(library: Any, delivery: Delivery, timeout: float | None) -> None:  # noqa: ASYNC109 -- of the request
+    """`wait` for asynchronous clients."""
+    arrival = head_arrival(delivery, timeout)
+    if arrival.seconds:
+        await _sleep(arrival.seconds)
+    _require_success(library, arrival)
+
+
+def body(library: Any, delivery: Delivery, content: bytes, timeout: float | None) -> Iterator[bytes]:
+    """The body as it arrives. Raises the library's exception if its end does not."""
+    for arrival in body_arrivals(delivery, content, timeout):
+        if arrival.seconds:
+            time.sleep(arrival.seconds)
+        _require_success(library, arrival)
+        yield arrival.data
+
+
+class AsyncBody:
+    """`body` for asynchronous clients: not a generator, so nothing is left to close if reading ends early."""
+
+    def __init__(self, library: Any, delivery: Delivery, content: bytes, timeout: float | None) -> None:
+        self._library = library
+        self._arrivals = body_arrivals(delivery, content, timeout)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for arrival in self._arrivals:
+            if arrival.seconds:
+                await _sleep(arrival.seconds)
+            _require_success(self._library, arrival)
+            return arrival.data
+        raise StopAsyncIteration
+
+
+def _require_success(library: Any, arrival: Arrival) -> None:
+    if arrival.failure is not None:
+        raise getattr(library, ERRORS[arrival.failure])(arrival.text)
+
+
+async def _sleep(seconds: float) -> None:
+    import anyio  # only for replies with a pause
+
+    await anyio.sleep(seconds)
