@@ -6,15 +6,16 @@ Small requests are answered in the event loop, heavy ones in a thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
 from time import time
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from kling_mock.doors.asgi_delivery import refusal, send_body, unsupported, wait
+from kling_mock.doors.asgi_types import App, Receive, Scope, Send
 from kling_mock.doors.index_page import index_reply, wants_index
 from kling_mock.doors.limits import DRAINED_CAPS
 from kling_mock.doors.origins import (
@@ -33,12 +34,6 @@ from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
     from kling_mock.heavy_requests import ParsingProcesses
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Body = bytes | bytearray
 

@@ -5,13 +5,9 @@ An application has no connection, so it cannot reset or close one, and cannot se
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from kling_mock.delivery import Delivery
+from kling_mock.doors.asgi_types import Receive, Send
 from kling_mock.http import Reply
-
-Receive = Callable[[], Awaitable[Mapping[str, object]]]
-Send = Callable[[dict[str, object]], Awaitable[None]]
 
 
 def unsupported(reply: Reply) -> str | None:

@@ -7,7 +7,7 @@ import logging
 from typing import Final, Protocol, cast
 from urllib.parse import unquote
 
-from kling_mock.doors.asgi import App, Message, Scope
+from kling_mock.doors.asgi_types import App, Message, Scope
 from kling_mock.doors.request_parser import Incoming
 from kling_mock.doors.responses import CLOSE, field_lines, status_line
 
@@ -15,7 +15,7 @@ _log: Final = logging.getLogger("kling_mock.server")
 _FAILURE: Final = b"Internal Server Error"
 
 
-class Writer(Protocol):
+class ExchangeWriter(Protocol):
     """The part of a connection that an exchange uses."""
 
     def write(self, data: bytes) -> None: ...
@@ -28,7 +28,7 @@ class Writer(Protocol):
 class ASGIExchange:
     """Runs `app` for one request, whose body is complete, and writes its response to the connection."""
 
-    def __init__(self, writer: Writer, incoming: Incoming, scope: Scope, date: bytes) -> None:
+    def __init__(self, writer: ExchangeWriter, incoming: Incoming, scope: Scope, date: bytes) -> None:
         self._writer = writer
         self._incoming = incoming
         self._scope = scope

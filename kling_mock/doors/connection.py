@@ -15,8 +15,9 @@ from uvicorn.server import ServerState
 
 from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock.delivery import Delivery
-from kling_mock.doors.asgi import Answering, App, ASGIApp, address_of, is_heavy
+from kling_mock.doors.asgi import Answering, ASGIApp, address_of, is_heavy
 from kling_mock.doors.asgi_exchange import ASGIExchange, address_in, scope_of
+from kling_mock.doors.asgi_types import App
 from kling_mock.doors.limits import Deadlines, Limits
 from kling_mock.doors.origins import is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser

@@ -30,7 +30,7 @@ class Ending(Enum):
     RESET = auto()
 
 
-class Writer(Protocol):
+class DeliveryWriter(Protocol):
     """The part of a connection that a delivery uses."""
 
     transport: asyncio.Transport
@@ -48,7 +48,7 @@ class SocketDelivery:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: DeliveryWriter,
         reply: Reply,
         delivery: Delivery,
         head: Callable[[], bytes],
