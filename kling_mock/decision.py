@@ -12,6 +12,7 @@ from kling_mock.commands import Create, Query, Refused
 from kling_mock.http import Reply, json_reply, refusal_reply
 from kling_mock.limits import Shortage
 from kling_mock.records import Record, TaskRequest
+from kling_mock.reply_faults import ReplyFault
 from kling_mock.stores import Expect
 
 
@@ -33,15 +34,14 @@ class AuditInfo(Struct, frozen=True):
 class Decision(Struct, frozen=True):
     """A reply, the records to write with their preconditions, and its part of the journal entry.
 
-    `cut`: the picture of the reply is cut short; `delay`: the number of seconds before the reply is sent.
+    `reply_faults` change the reply after its picture was drawn.
     """
 
     reply: Reply
     audit: AuditInfo
     expect: tuple[Expect, ...] = ()
     records: tuple[Record, ...] = ()
-    cut: bool = False
-    delay: float = 0.0
+    reply_faults: tuple[ReplyFault, ...] = ()
 
 
 def refuse(refused: Refused, request_id: str) -> Decision:

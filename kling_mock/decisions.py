@@ -21,6 +21,7 @@ from kling_mock.commands import (
     ShowCosts,
 )
 from kling_mock.decision import AuditInfo, Decision, refuse, refuse_for, refuse_short, success
+from kling_mock.faulty_replies import ANSWERS_RULE, reply_instead
 from kling_mock.http import json_reply
 from kling_mock.images.urls import RESULT_ORIGIN
 from kling_mock.limits import Shortage, reserve
@@ -113,25 +114,33 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
             effects = replace(
                 effects, faults=tuple([replace(each, script=script) for each in effects.faults])
             )
+    names = tuple([fault.kind for fault in effects.reply_faults])
     if effects.refusal is not None:
         source = effects.refusal.source
         refused = Refused(effects.refusal, "script.refuses", source, None, account, (), None, command.notes)
         decision = refuse(refused, request_id)
-        return Decision(decision.reply, replace(decision.audit, request=asked, script=script), expect, used)
+        audit = replace(decision.audit, request=asked, script=script, faults=names)
+        return Decision(decision.reply, audit, expect, used, effects.reply_faults)
+    if any(fault.instead for fault in effects.reply_faults):
+        reply = reply_instead(effects.reply_faults, request_id)
+        rule = ANSWERS_RULE if reply.status >= 400 else None
+        audit = AuditInfo(account, asked, None, None, rule, script, command.notes, faults=names)
+        return Decision(reply, audit, expect, used, effects.reply_faults)
     record, plan = _new_task(snapshot, command, settings, effects, again)
     state = Transition(TaskStatus.SUBMITTED, snapshot.now)
     ended = command.operation.synchronous
     if ended:
         state = plan.state(record.created, (), snapshot.now)
     message = task_message(record, plan, state, settings.seed, with_result=ended)
-    audit = AuditInfo(account, asked, record.id, state.status, None, script, command.notes)
+    audit = AuditInfo(account, asked, record.id, state.status, None, script, command.notes, faults=names)
     # The number of creates also guards concurrency and balance, since only creates consume those.
     own = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None))
     expect = (*own, *reserved.expect, *expect)
     if external_id:
         expect = (*expect, Expect(ExternalKey(account, external_id), None))
     reply = success(message, request_id, record.word)
-    return Decision(reply, audit, expect, (NewTask(record, plan), *reserved.records, *used))
+    records = (NewTask(record, plan), *reserved.records, *used)
+    return Decision(reply, audit, expect, records, effects.reply_faults)
 
 
 def _new_task(

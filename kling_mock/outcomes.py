@@ -1,6 +1,7 @@
-"""Scripted outcomes of creates: each is one record with its effect, its description and its conflicts.
+"""Scripted outcomes of requests: each is one record with its effect, its description and its conflicts.
 
-A new outcome is a class here, listed in `Outcome`, and a method of `scenario.Script`.
+A new outcome is a class here, listed in `Outcome`, and a method of `scenario.Script`; a fault of
+replies is a row of `reply_faults.KINDS`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ from msgspec.structs import replace
 from kling_contracts.gateways import Refusal
 from kling_mock.faults import FAILURE_ONLY, KINDS, SUCCESS_ONLY, Fault
 from kling_mock.plan import Pace
+from kling_mock.reply_faults import KINDS as REPLY_KINDS
+from kling_mock.reply_faults import ReplyFault
+
+# All that a create without effect lacks.
+_OF_TASKS: Final = frozenset({"end", "pace", "id", *KINDS})
 
 
 class CreateEffects(Struct, frozen=True):
     """The effects of a create that scripts may change.
 
     `failure` is the `task_status_msg` of a task that fails, or None; `refusal` is the reply if no task is
-    created. `faults` are those of the task; `long_id`: its id has 19 digits.
+    created. `faults` are those of the task; `long_id`: its id has 19 digits. `reply_faults` are those of the
+    reply to the create.
     """
 
     failure: str | None
@@ -27,6 +34,7 @@ class CreateEffects(Struct, frozen=True):
     refusal: Refusal | None = None
     faults: tuple[Fault, ...] = ()
     long_id: bool = False
+    reply_faults: tuple[ReplyFault, ...] = ()
 
 
 class Succeeds(Struct, frozen=True, gc=False, tag=True):
@@ -58,7 +66,7 @@ class Fails(Struct, frozen=True, gc=False, tag=True):
 class Refuses(Struct, frozen=True, tag=True):
     """The create is refused; there is no task, so it has no end, no pace, no id and no faults."""
 
-    aspects: ClassVar = frozenset({"end", "pace", "id", *KINDS})
+    aspects: ClassVar = frozenset({*_OF_TASKS, "effect"})
 
     reply: Refusal
 
@@ -111,8 +119,26 @@ class Misbehaves(Struct, frozen=True, tag=True):
         return self.fault.describe()
 
 
+class Disturbs(Struct, frozen=True, tag=True):
+    """The reply has a fault."""
+
+    fault: ReplyFault
+
+    @property
+    def aspects(self) -> frozenset[str]:
+        kind = REPLY_KINDS[self.fault.kind]
+        own = kind.aspects | {self.fault.kind}
+        return own | _OF_TASKS if self.fault.instead else own
+
+    def apply(self, effects: CreateEffects) -> CreateEffects:
+        return replace(effects, reply_faults=(*effects.reply_faults, self.fault))
+
+    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+        return self.fault.describe()
+
+
 # Two outcomes with a common aspect contradict each other. The order is that of descriptions.
-Outcome = Succeeds | Fails | Refuses | Progresses | LongId | Misbehaves
+Outcome = Succeeds | Fails | Refuses | Progresses | LongId | Misbehaves | Disturbs
 _ORDER: Final = get_args(Outcome)
 
 

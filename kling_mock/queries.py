@@ -20,6 +20,7 @@ from kling_mock.limits import NOTHING, Reservation, Shortage, packs_of, reserve
 from kling_mock.plan import Transition
 from kling_mock.records import FaultRecord, PollRecord, TaskState
 from kling_mock.render import task_message
+from kling_mock.reply_faults import ReplyFault
 from kling_mock.settings import Settings
 from kling_mock.stores import AccountKey, Expect, ExternalKey, Snapshot, TaskKey
 
@@ -31,7 +32,7 @@ def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request
         if isinstance(found, Shortage):
             return refuse_short(command, found, request_id)
         reserved = found
-    state = _find(snapshot, command)
+    state = find_task(snapshot, command)
     if state is None:
         return refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
     record, plan, now = state.record, state.plan, snapshot.now
@@ -82,7 +83,7 @@ def _faulty(  # noqa: PLR0913, PLR0917 -- the parts of a query that has been rea
     return Decision(reply, audit, expect, (poll, uses, *reserved.records))
 
 
-def _find(snapshot: Snapshot, command: Query) -> TaskState | None:
+def find_task(snapshot: Snapshot, command: Query) -> TaskState | None:
     """The task of the account with this id or, where the gateway supports that, with this external id."""
     state = snapshot[TaskKey(command.id)]
     if state is not None and state.record.account == command.account:
@@ -153,8 +154,8 @@ def _faulty_download(decision: Decision, state: TaskState, now: float, command: 
         return replace(decision, expect=expect, records=records)
     how, delay = cast("tuple[str, float]", faults[at].value)
     if how in ("truncated", "slow"):
-        cut = how == "truncated"
-        return Decision(decision.reply, audit, expect, records, cut, 0.0 if cut else delay)
+        fault = ReplyFault("cuts", (None, "close")) if how == "truncated" else ReplyFault("delays", delay)
+        return Decision(decision.reply, audit, expect, records, (fault,))
     wrong = _WRONG[how](command)
     audit = replace(audit, rule=wrong.audit.rule, message=wrong.audit.message)
     return Decision(wrong.reply, audit, expect, records)

@@ -19,6 +19,11 @@ from kling_mock.faults import FaultUse
 from kling_mock.outcomes import Outcome
 from kling_mock.plan import Plan, Transition
 
+# The kinds of requests that scripts are about; `request` is any, a create too.
+CREATE: Final = "create"
+QUERY: Final = "query"
+PICTURE: Final = "picture"
+REQUEST: Final = "request"
 # Estimated overhead in bytes of a call, and of each header, value or picture in it.
 CALL_BYTES: Final = 400
 PART_BYTES: Final = 180
@@ -157,10 +162,14 @@ class PlanRecord(Struct, frozen=True, gc=False):
 
 
 class PollRecord(Struct, frozen=True, gc=False):
-    """A query of a task. `at` is its instant if the plan counts queries, otherwise None."""
+    """A query of a task. `at` is its instant if the plan counts queries, otherwise None.
+
+    `answered`: by the task; a query that a script answered instead does not count for the plan.
+    """
 
     task_id: str
     at: float | None
+    answered: bool = True
 
 
 class FaultRecord(Struct, frozen=True, gc=False):
@@ -194,7 +203,7 @@ class TaskState(Struct, frozen=True, gc=False):
 
     `version` counts queries and changes of the plan. `polls` is the number of queries; `times` are the
     instants of those that the plan counts. `fault_uses` belong to the first faults of the plan; later ones
-    have none yet.
+    have none yet. `unanswered` is the number of queries that a script answered instead of the task.
     """
 
     record: TaskRecord
@@ -204,6 +213,7 @@ class TaskState(Struct, frozen=True, gc=False):
     times: tuple[float, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
     fault_uses: tuple[FaultUse, ...] = ()
+    unanswered: int = 0
 
     @property
     def ends(self) -> float:
@@ -224,11 +234,12 @@ class TaskState(Struct, frozen=True, gc=False):
 
 
 class RuleRecord(Struct, frozen=True):
-    """The scripted outcomes of the next creates (without `criteria`) or of those that match the criteria.
+    """The scripted outcomes of the next requests (without `criteria`) or of those that match the criteria.
 
+    `kind` is the kind of the requests. A `late` rule is compared after key, route and JSON were checked.
     `uses_left` None: any number of uses. An `optional` rule may stay unused. `written_at` is the line of the
     test that wrote the rule, as `file:line`. A rule that lasts a number of seconds (`lasting`) ends at the
-    instant `until`, on the clock of the mock. With a `chance` below 1 it applies to some of the creates.
+    instant `until`, on the clock of the mock. With a `chance` below 1 it applies to some of the requests.
     """
 
     id: int
@@ -241,15 +252,17 @@ class RuleRecord(Struct, frozen=True):
     lasting: float | None = None
     until: float | None = None
     chance: float = 1.0
+    kind: str = CREATE
+    late: bool = False
 
     @property
     def is_next(self) -> bool:
-        """Whether the rule applies to the next creates regardless of their fields."""
+        """Whether the rule applies to the next requests regardless of their parts."""
         return self.criteria is None
 
 
 class RuleUse(Struct, frozen=True, gc=False):
-    """One use of a rule: a create to which it was applied."""
+    """One use of a rule: a request to which it was applied."""
 
     rule_id: int
 

@@ -88,7 +88,7 @@ def _named(request: Request) -> Named:
 def _read_route(request: Request, settings: Settings, gateway: Gateway, account: str) -> Command:
     path, method = request.path, request.method
     costs = path == gateway.costs_path
-    route, tail = _route(gateway, path)
+    route, tail = route_of(gateway, path)
     if route is None and not costs:
         return refused(gateway, RefusalReason.NO_ROUTE, account, _named(request))
     creates = route is not None and tail is None
@@ -124,7 +124,7 @@ def _read_list(
     return List(account, operations, numbers[0], numbers[1])
 
 
-def _route(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
+def route_of(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
     """The route of a path, and the task id in its last segment, if any."""
     route = gateway.create_paths.get(path)
     if route is not None:

@@ -10,19 +10,19 @@ from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
-from kling_mock.commands import Command
+from kling_mock.commands import Command, Create
 from kling_mock.decision import AuditInfo
-from kling_mock.decisions import decide
-from kling_mock.delivery import Delivery
+from kling_mock.faulty_replies import with_faults
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request
 from kling_mock.limits import limit_keys
 from kling_mock.records import CallRecord
+from kling_mock.request_decisions import decide_request
 from kling_mock.rng import draw_uuid
 from kling_mock.routing import parse_request
 from kling_mock.settings import Settings
-from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
+from kling_mock.stores import SCRIPTS, Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
 
 REQUESTS = Ticket("requests")
 # The journal truncates longer paths and headers, and longer lists of notes.
@@ -58,7 +58,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         command, token = request.command, request.token
     else:
         command, token = parse_request(request, settings, system)
-    keys = command.keys
+    keys = command.keys if isinstance(command, Create) else (SCRIPTS, *command.keys)
     limits = limit_keys(command, settings)
     if limits:
         keys = (*keys, *limits)
@@ -67,14 +67,12 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
     request_id = draw_uuid(settings.seed, "request", snapshot[REQUESTS])
     for again in count():
-        decision = decide(snapshot, (command, token), settings, request_id, again)
+        decision = decide_request(snapshot, request, (command, token), settings, request_id, again)
         reply = decision.reply
         if reply.picture is not None:
             reply = picture_reply(request, *draw(reply.picture))
-            if decision.cut:
-                reply = replace(reply, delivery=Delivery(cut=len(reply.body) // 2))
-            if decision.delay:
-                reply = replace(reply, delivery=Delivery(delay=decision.delay))
+        if decision.reply_faults:
+            reply = with_faults(reply, decision.reply_faults)
         audit = decision.audit
         if reply.delivery is not None:
             audit = replace(audit, notes=(reply.delivery.describe(), *audit.notes))

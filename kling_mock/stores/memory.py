@@ -242,10 +242,11 @@ class MemoryStore:
             state.record,
             state.plan,
             state.version + 1,
-            state.polls + 1,
+            state.polls + record.answered,
             times,
             state.attempts,
             state.fault_uses,
+            state.unanswered + (not record.answered),
         )
         self._put(state, polled, now)
 

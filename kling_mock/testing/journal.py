@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import overload
+from typing import NamedTuple, overload
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
-from kling_mock.matching import CriterionKind, check_criteria, mismatches, shown, suggested_glob
+from kling_mock.criteria import (
+    CreateFacts,
+    CriterionKind,
+    Subject,
+    check_criteria,
+    mismatches,
+    shown,
+    suggested_glob,
+)
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.timing.notifier import ChangeNotifier
 
@@ -63,7 +71,9 @@ class Calls(Sequence[CallRecord]):
 
     def _count(self, wanted: RuleRecord) -> int:
         created = [call for call in self._read() if call.method == "POST" and call.task_id is not None]
-        return sum(call.request is not None and not mismatches(wanted, call.request) for call in created)
+        return sum(
+            call.request is not None and not mismatches(wanted, CreateFacts(call.request)) for call in created
+        )
 
     def _explain(self, wanted: RuleRecord, times: int | None, found: int) -> str:
         criteria = ", ".join(f"{name}={value!r}" for name, value in (wanted.criteria or {}).items())
@@ -71,7 +81,7 @@ class Calls(Sequence[CallRecord]):
         subject = f"{tasks} created with {criteria}" if criteria else f"{tasks} created"
         number = "at least one" if times is None else f"exactly {times}"
         lines = [f"expected {number} {subject}; found {found}. Create requests, closest match first:"]
-        return "\n".join(map(printable, [*lines, *nearest(wanted, self.creates, compare)]))
+        return "\n".join(map(printable, [*lines, *nearest(wanted, candidates(self.creates), compare)]))
 
     @overload
     def __getitem__(self, index: int) -> CallRecord: ...
@@ -101,7 +111,8 @@ def line(call: CallRecord) -> str:
     fault = f" ({_fault(call)})" if call.faults else ""
     task = f" task {call.task_id}" if call.task_id else ""
     rule = f" (refused by {call.rule})" if call.rule else ""
-    return f"{call.method} {call.path} -> {call.status}{end}{task}{rule}{fault}"
+    status = call.status or "no reply"
+    return f"{call.method} {call.path} -> {status}{end}{task}{rule}{fault}"
 
 
 def _fault(call: CallRecord) -> str:
@@ -109,31 +120,44 @@ def _fault(call: CallRecord) -> str:
     return f"{actual}fault: {', '.join(call.faults)}"
 
 
+class Candidate(NamedTuple):
+    """A call that could have been meant by a rule; `subject` is what its criteria are compared with."""
+
+    call: CallRecord
+    subject: Subject | None
+
+
+def candidates(creates: Iterable[CallRecord]) -> Iterator[Candidate]:
+    """Creates as candidates."""
+    for call in creates:
+        yield Candidate(call, None if call.request is None else CreateFacts(call.request))
+
+
 def nearest(
     wanted: RuleRecord,
-    creates: Iterable[CallRecord],
-    explain: Callable[[RuleRecord, CallRecord], Iterable[str]],
+    found: Iterable[Candidate],
+    explain: Callable[[RuleRecord, Candidate], Iterable[str]],
 ) -> Iterator[str]:
-    """Lines that compare creates with a rule: the closest five."""
-    ordered = sorted(creates, key=lambda call: _distance(wanted, call))
-    for call in ordered[:SHOWN]:
-        yield from explain(wanted, call)
+    """Lines that compare calls with a rule: the closest five."""
+    ordered = sorted(found, key=lambda each: _distance(wanted, each))
+    for each in ordered[:SHOWN]:
+        yield from explain(wanted, each)
     if not ordered:
         yield "  none"
     if len(ordered) > SHOWN:
         yield f"  and {len(ordered) - SHOWN} more"
 
 
-def _distance(wanted: RuleRecord, call: CallRecord) -> int:
-    return len(wanted.criteria or ()) + 1 if call.request is None else len(mismatches(wanted, call.request))
+def _distance(wanted: RuleRecord, each: Candidate) -> int:
+    return len(wanted.criteria or ()) + 1 if each.subject is None else len(mismatches(wanted, each.subject))
 
 
-def compare(wanted: RuleRecord, call: CallRecord) -> Iterator[str]:
-    """Lines for one create: the call, then for each criterion whether it matches."""
-    yield f"  {line(call)}"
-    if call.request is None:
+def compare(wanted: RuleRecord, candidate: Candidate) -> Iterator[str]:
+    """Lines for one call: the call, then for each criterion whether it matches."""
+    yield f"  {line(candidate.call)}"
+    if candidate.subject is None:
         return
-    missed = mismatches(wanted, call.request)
+    missed = mismatches(wanted, candidate.subject)
     for name, value in (wanted.criteria or {}).items():
         if name not in missed:
             yield f"    {name}: matches"

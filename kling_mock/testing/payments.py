@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Final, NamedTuple
 
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.matching import shown
+from kling_mock.criteria import shown
 from kling_mock.records import CallRecord, TaskRecord, TaskRequest, TaskState
 from kling_mock.testing.journal import SHOWN, elapsed, line, printable
 

@@ -11,13 +11,14 @@ from kling_mock.faults import Fault, FaultUse
 from kling_mock.images.urls import result_url
 from kling_mock.plan import NEVER, Transition
 from kling_mock.records import CallRecord, TaskRecord, TaskRequest, TaskState
-from kling_mock.scenario import WrittenFault, WrittenScripts, calling_line, check_message
+from kling_mock.scenario import check_message
 from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
 from kling_mock.suggestions import status_of
 from kling_mock.task_faults import TaskFaults
 from kling_mock.testing.journal import SHOWN, elapsed, line, printable
 from kling_mock.timing.notifier import ChangeNotifier
+from kling_mock.written_scripts import WrittenFault, WrittenScripts, calling_line
 
 
 class ShownStatus(NamedTuple):

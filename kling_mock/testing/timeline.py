@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import describe
+from kling_mock.rule_builder import describe
 from kling_mock.testing.journal import elapsed, line, printable
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.unused_scripts import report

@@ -1,4 +1,4 @@
-"""Scripts that never applied to a create, with the line that wrote each and the closest create requests."""
+"""Scripts that never applied to a request, with the line that wrote each and the closest requests."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from kling_mock.criteria import mismatches
 from kling_mock.faults import KINDS, Fault, Stage
-from kling_mock.matching import mismatches
 from kling_mock.outcomes import Misbehaves
-from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import Written, describe
-from kling_mock.testing.journal import SHOWN, compare, nearest, printable
+from kling_mock.records import CREATE, QUERY, REQUEST, RuleRecord
+from kling_mock.request_facts import CallFacts, kind_of
+from kling_mock.rule_builder import NOUNS, describe
+from kling_mock.testing.journal import SHOWN, Candidate, candidates, compare, nearest, printable
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.view import FakeView
+from kling_mock.written_scripts import Written
 
 _WAYS_OUT: Final = (
     "remove the script, correct its criteria, or mark it .optional(); "
     "the setting unused_scripts is error, warn or ignore"
 )
 _OUTCOMES: Final = ".succeeds(), .fails(message), .refuses(code), .pace(pace), .holds() or a fault"
+_FAULTS: Final = ".answers(status), .delays(seconds), .resets() or another fault of replies"
 
 
 class UnusedScripts(AssertionError):
-    """Scripts that never applied to a create, or that have no outcome; the message explains each."""
+    """Scripts that never applied to a request, or that have no outcome; the message explains each."""
 
 
 class UnusedScriptWarning(UserWarning):
-    """A script never applied to a create; reported with `unused_scripts=warn`."""
+    """A script never applied to a request; reported with `unused_scripts=warn`."""
 
 
 def check_scripts(view: FakeView, written: Written, level: str) -> UnusedScripts | None:
@@ -80,28 +83,49 @@ def report(view: FakeView) -> Iterator[str]:
 
 
 def _explain(view: FakeView, rule: RuleRecord, used: int) -> Iterator[str]:
-    """Lines about one script: its description and the closest create requests."""
+    """Lines about one script: its description and the closest requests."""
     state = "partly used" if used else "unused"
     count = f" Used {used} of {used + (rule.uses_left or 0)} times." if used else ""
-    title = f"{state} script #{rule.id}: {describe(rule)}.{count} Create requests, closest match first:"
-    yield title
-    creates = [call for call in view.calls.creates if call.script != rule.id]
-    yield from nearest(rule, creates, _why_not)
+    noun = "Create requests" if rule.kind == CREATE else NOUNS[rule.kind][1].capitalize()
+    yield f"{state} script #{rule.id}: {describe(rule)}.{count} {noun}, closest match first:"
+    yield from nearest(
+        rule, [each for each in _candidates(view, rule) if each.call.script != rule.id], _why_not
+    )
+
+
+def _candidates(view: FakeView, rule: RuleRecord) -> Iterator[Candidate]:
+    """The calls of the kind that a rule is about."""
+    if rule.kind == CREATE:
+        yield from candidates(view.calls.creates)
+        return
+    polls: dict[str, int] = {}
+    for call in view.calls:
+        host = next((value for name, value in call.headers if name == "host"), "")
+        found = kind_of(call.method, call.path, host)
+        if found is None or rule.kind not in (REQUEST, found):
+            continue
+        nth = None
+        if call.task_id is not None and found == QUERY:
+            nth = polls[call.task_id] = polls.get(call.task_id, 0) + 1
+        yield Candidate(call, CallFacts(call, nth))
 
 
 def _explain_draft(rule: RuleRecord) -> Iterator[str]:
     criteria = rule.criteria
+    suffix = "" if rule.kind == CREATE else f"_{rule.kind}"
     if criteria is None:
-        subject = "next"
+        subject = f"next{suffix}"
     else:
-        subject = f"when({', '.join(f'{name}={value!r}' for name, value in criteria.items())})"
+        subject = f"when{suffix}({', '.join(f'{name}={value!r}' for name, value in criteria.items())})"
+    outcomes = _OUTCOMES if rule.kind == CREATE else _FAULTS
     yield from _place(rule.written_at)
-    yield f"script without an outcome: {subject}; add {_OUTCOMES}"
+    yield f"script without an outcome: {subject}; add {outcomes}"
 
 
-def _why_not(rule: RuleRecord, call: CallRecord) -> Sequence[str]:
-    lines = list(compare(rule, call))
-    if call.request is None or mismatches(rule, call.request):
+def _why_not(rule: RuleRecord, candidate: Candidate) -> Sequence[str]:
+    lines = list(compare(rule, candidate))
+    call, subject = candidate
+    if subject is None or mismatches(rule, subject):
         return lines
     if rule.account not in (None, call.account):
         lines.append(f"    account: expected {rule.account!r}, got {call.account!r}")

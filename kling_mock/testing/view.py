@@ -9,22 +9,25 @@ from msgspec.structs import replace
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import write_rule
-from kling_mock.matching import CriterionKind, check_criteria, criteria_of
+from kling_mock.criteria import CriterionKind, check_criteria, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.scenario import Script, WrittenScripts
+from kling_mock.request_script import RequestScript
+from kling_mock.scenario import Script
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TasksKey, run
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.payments import explain, payments
+from kling_mock.testing.request_scripts import RequestScripts
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.notifier import ChangeNotifier
+from kling_mock.written_scripts import WrittenScripts
 
 
 class NotOneTask(AssertionError):
     """`.task` was read while there was no task, or more than one; the message lists them."""
 
 
-class FakeView:
+class FakeView(RequestScripts):
     """The view of one account (`fake.account(key)`); a `Fake` is the view of all accounts."""
 
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts of a fake that its views share
@@ -124,7 +127,7 @@ class FakeView:
 
     @property
     def script_uses(self) -> Mapping[int, int]:
-        """The number of creates to which each scripted rule was applied, by its id."""
+        """The number of requests to which each scripted rule was applied, by its id."""
         scripts = self._store.read((SCRIPTS,))[SCRIPTS]
         return {rule.id: scripts.used.get(rule.id, 0) for rule in scripts.rules}
 
@@ -142,6 +145,16 @@ class FakeView:
         """
         check_criteria(criteria, self._criteria)
         return self._script(criteria)
+
+    def _new_script(
+        self, kind: str, criteria: Mapping[str, object] | None, account: str | None
+    ) -> RequestScript:
+        if account is not None and self._account not in (None, account):
+            raise ValueError(
+                f"account: this view is that of {self._account}, and the key is that of {account}; use "
+                "one of them"
+            )
+        return RequestScript(self._write_rule, account or self._account, criteria, self._written, kind)
 
     @property
     def _criteria(self) -> Mapping[str, CriterionKind]:

@@ -23,7 +23,7 @@ from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pyt
 from kling_mock import cli as mock_cli
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox
-from kling_mock.matching import criteria_of
+from kling_mock.criteria import criteria_of
 from kling_mock.records import CallRecord, TaskRequest
 from kling_mock.scenario import Script
 from kling_mock.shared_server import ServedFake

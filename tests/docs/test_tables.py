@@ -12,6 +12,8 @@ from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
 from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 from kling_mock import Pace
+from kling_mock.reply_faults import KINDS, Stage
+from kling_mock.rule_builder import RuleBuilder
 from kling_mock.scenario import Script
 from kling_mock.stores import Key
 
@@ -56,9 +58,20 @@ def test_numbers_of_subjects() -> None:
 
 
 def test_verbs_of_scripts() -> None:
-    verbs = {name for name in vars(Script) if not name.startswith("_")}
-    listed = (*rows("scripting.md"), *rows("faulty-tasks.md"))
-    assert {verb for row in listed for verb in re.findall(r"^`\.(\w+)\(", row)} == verbs
+    verbs = {name for name in (*vars(Script), *vars(RuleBuilder)) if not name.startswith("_")}
+    listed = [*rows("scripting.md"), *rows("faulty-tasks.md")]
+    found = {verb for row in listed for verb in re.findall(r"^`\.(\w+)\(", row)}
+    assert found - {"answers"} == verbs  # `answers` stands for all faults of requests
+
+
+def test_faults_of_requests() -> None:
+    """Each with its effect: those that replace the reply have none."""
+    effects = {
+        verb: cells[1] for row, cells in rows("faults.md").items() for verb in re.findall(r"^`\.(\w+)\(", row)
+    }
+    assert effects == {
+        name: "none" if kind.stage is Stage.INSTEAD else "as usual" for name, kind in KINDS.items()
+    }
 
 
 def test_spellings_of_paces() -> None:

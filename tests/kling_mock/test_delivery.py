@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kling_mock import Fake, Request, decisions, service
+from kling_mock import Fake, Request, decisions, request_decisions
 from kling_mock.delivery import PADDING_PIECE, Delivery
 from kling_mock.http import Reply
 
@@ -124,7 +124,7 @@ def test_the_journal_has_the_delivery(monkeypatch: pytest.MonkeyPatch, delivery:
         decision = decide(*arguments)
         return replace(decision, reply=replace(decision.reply, delivery=delivery))
 
-    monkeypatch.setattr(service, "decide", faulty)
+    monkeypatch.setattr(request_decisions, "decide", faulty)
     fake = Fake()
     reply = fake.handle(Request("GET", "/kling/v1/images/generations/1"))
     assert reply.delivery == delivery

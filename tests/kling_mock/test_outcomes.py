@@ -12,8 +12,10 @@ from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake, Pace
 from kling_mock.faults import Fault
+from kling_mock.given_replies import CODE_OF_STATUS
 from kling_mock.outcomes import (
     CreateEffects,
+    Disturbs,
     Fails,
     LongId,
     Misbehaves,
@@ -23,7 +25,8 @@ from kling_mock.outcomes import (
     Succeeds,
     combined,
 )
-from kling_mock.scenario import CODE_OF_STATUS, Script
+from kling_mock.reply_faults import ReplyFault
+from kling_mock.scenario import Script
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller
@@ -148,6 +151,7 @@ SAMPLES: tuple[Outcome, ...] = (
     Progresses(Pace.held()),
     LongId(),
     Misbehaves(Fault("omits_index")),
+    Disturbs(ReplyFault("resets")),
 )
 
 

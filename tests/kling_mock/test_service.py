@@ -249,7 +249,7 @@ def test_an_internal_error_is_a_500_and_check_raises_it(
         raise ZeroDivisionError("a bug of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kling_mock.service.decide", broken)
+        patch.setattr("kling_mock.request_decisions.decide", broken)
         replies = [caller.ask(), caller.ask()]
     for reply in replies:
         assert reply.status == 500

@@ -11,7 +11,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from kling_mock import matching
-from kling_mock.matching import Match, Scripts, _Draw
+from kling_mock.matching import Draw, Match, Scripts, _Index
 from kling_mock.records import PictureRecord, RuleRecord, TaskRequest
 from tests.profiles import CI
 
@@ -149,30 +149,30 @@ def test_the_index_finds_the_same_rule_as_trying_every_rule(
 # -- counterexamples
 
 
-def _oldest(scripts: Scripts, rules: Sequence[RuleRecord], draw: _Draw) -> Match | None:
+def _oldest(scripts: _Index, rules: Sequence[RuleRecord], draw: Draw) -> Match | None:
     return next((match for rule in rules if (match := scripts._usable(rule, draw.now)) is not None), None)
 
 
-def _used_up_applies(scripts: Scripts, rule: RuleRecord, now: float) -> Match | None:
+def _used_up_applies(scripts: _Index, rule: RuleRecord, now: float) -> Match | None:
     return Match(rule, scripts.used.get(rule.id, 0))
 
 
-def _used_is_stale(scripts: Scripts, rule: RuleRecord, now: float) -> Match | None:
+def _used_is_stale(scripts: _Index, rule: RuleRecord, now: float) -> Match | None:
     match = _USABLE(scripts, rule, now)
     return match and Match(rule, 0)
 
 
-def _head_of_all_only(scripts: Scripts, scope: str | None, draw: _Draw) -> Match | None:
+def _head_of_all_only(scripts: _Index, scope: str | None, draw: Draw) -> Match | None:
     return _HEAD(scripts, None, draw)
 
 
-def _spent_too_early(scripts: Scripts, scope: str | None, draw: _Draw) -> Match | None:
+def _spent_too_early(scripts: _Index, scope: str | None, draw: Draw) -> Match | None:
     match = _HEAD(scripts, scope, draw)
     scripts._spent[scope] += match is not None and match.rule.uses_left == 1
     return match
 
 
-_USABLE, _HEAD = Scripts._usable, Scripts._head
+_USABLE, _HEAD = _Index._usable, _Index.head
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ _USABLE, _HEAD = Scripts._usable, Scripts._head
         ("_newest", _oldest),
         ("_usable", _used_up_applies),
         ("_usable", _used_is_stale),
-        ("_head", _head_of_all_only),
-        ("_head", _spent_too_early),
+        ("head", _head_of_all_only),
+        ("head", _spent_too_early),
         ("_exact", lambda _self, _scope, _asked: ()),
         ("_globbed", lambda _self, _scope, _asked: ()),
     ],
@@ -190,7 +190,7 @@ _USABLE, _HEAD = Scripts._usable, Scripts._head
 def test_a_faulty_index_of_rules_differs(
     name: str, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Scripts, name, fault)
+    monkeypatch.setattr(_Index, name, fault)
     expect_found()
 
 

@@ -128,7 +128,7 @@ def test_an_internal_error_is_in_the_journal(caller: Caller, monkeypatch: pytest
         raise ZeroDivisionError(SECRET)
 
     with monkeypatch.context() as patch:
-        patch.setattr("kling_mock.service.decide", broken)
+        patch.setattr("kling_mock.request_decisions.decide", broken)
         assert caller.ask().status == 500
     (call,) = caller.fake.calls
     assert (call.method, call.path, call.status, call.rule) == ("POST", PATH, 500, "internal")

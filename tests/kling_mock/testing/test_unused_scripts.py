@@ -229,7 +229,7 @@ def test_a_criterion_of_a_wrong_type_is_refused_at_its_line(name: str, value: An
 
 def test_every_criterion_is_in_the_table() -> None:
     from kling_contracts.gateways import GATEWAYS
-    from kling_mock.matching import criteria_of
+    from kling_mock.criteria import criteria_of
 
     assert set(criteria_of(GATEWAYS)) <= set(WRONG)
 

@@ -1,0 +1,96 @@
+"""Faults of a reply as data: its body, its time, its connection. `faulty_replies` realises them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, cast
+
+from msgspec import Struct
+
+from kling_contracts.gateways import Refusal
+
+# The forms of a garbled body, each with its description.
+GARBLED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "json": "JSON that ends too early",
+        "utf8": "text that is not UTF-8",
+        "type": "the content type of a web page",
+        "html": "a web page with status 200",
+        "null": "the JSON value null",
+        "empty": "an empty body",
+    }
+)
+# How a connection can end instead of a reply.
+LOST: Final = ("reset", "close", "timeout")
+CUT: Final = ("close", "reset")
+
+
+class Stage(Enum):
+    """The effect of a request whose reply has a fault."""
+
+    INSTEAD = auto()  # the request has no effect, and gets another reply or none
+    REPLY = auto()  # the request is answered as usual, accepted or refused; the reply is changed
+    ACCEPTED = auto()  # as REPLY, but only requests that took effect
+
+
+class ReplyFaultKind(NamedTuple):
+    """A kind of fault: two with a common aspect contradict each other."""
+
+    stage: Stage
+    aspects: frozenset[str]
+
+
+class GivenReply(Struct, frozen=True):
+    """The reply of `answers`: a body of the service (`refusal`), or these bytes."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    refusal: Refusal | None = None
+
+
+class ReplyFault(Struct, frozen=True):
+    """A fault of one reply; `value` depends on the kind."""
+
+    kind: str
+    value: Any = None
+
+    @property
+    def instead(self) -> bool:
+        """Whether the request has no effect."""
+        return KINDS[self.kind].stage is Stage.INSTEAD
+
+    def describe(self) -> str:
+        value: object = self.value
+        if isinstance(value, GivenReply):
+            value = value.status, None if value.refusal is None else f"with code {value.refusal.code}"
+        parts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+        shown = [f"{each:g}" if isinstance(each, float) else str(each) for each in parts if each is not None]
+        return " ".join([self.kind, *shown])
+
+
+def _kind(stage: Stage, *aspects: str) -> ReplyFaultKind:
+    return ReplyFaultKind(stage, frozenset(aspects))
+
+
+# What remains of a reply without a delivery: nothing that other faults could change.
+_NOTHING: Final = ("effect", "body", "size", "end", "rate")
+# The order is that of their application.
+KINDS: Final[Mapping[str, ReplyFaultKind]] = MappingProxyType(
+    {
+        "answers": _kind(Stage.INSTEAD, "effect", "body"),
+        "garbles": _kind(Stage.REPLY, "body", "size"),
+        "pads": _kind(Stage.REPLY, "size"),
+        "delays": _kind(Stage.REPLY, "delay"),
+        "sends_slowly": _kind(Stage.REPLY, "rate"),
+        "cuts": _kind(Stage.REPLY, "end"),
+        "misstates_length": _kind(Stage.REPLY, "end"),
+        "resets": _kind(Stage.INSTEAD, *_NOTHING),
+        "disconnects": _kind(Stage.INSTEAD, *_NOTHING),
+        "times_out": _kind(Stage.INSTEAD, *_NOTHING, "delay"),
+        "refuses_connections": _kind(Stage.INSTEAD, *_NOTHING, "delay"),
+        "loses_reply": _kind(Stage.ACCEPTED, *_NOTHING, "delay"),
+    }
+)

@@ -1,0 +1,129 @@
+"""Scripts of requests: the methods with which a test disturbs the reply to a request, or its connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from kling_mock.given_replies import Body, given_reply
+from kling_mock.outcomes import Disturbs
+from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
+from kling_mock.rule_builder import RuleBuilder, withdraws_on_error
+from kling_mock.suggestions import unknown
+
+
+class RequestScript(RuleBuilder):
+    """A scripted rule about requests. Each method changes the rule and returns the script, for chaining.
+
+    >>> from kling_mock import Fake
+    >>> fake = Fake()
+    >>> fake.next_query.answers(502)
+    <Script #0: next query answers 502, once>
+    >>> fake.when_query(nth=2).delays(3).times(1)
+    <Script #1: queries with nth=2 delays 3, once>
+
+    The rule takes effect with its first outcome. An outcome that contradicts an earlier one raises
+    ValueError; after any error in one of its methods the script has no effect.
+    """
+
+    @withdraws_on_error
+    def answers(
+        self,
+        status: int,
+        code: int | None = None,
+        body: Body | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The request gets this reply, and has no effect.
+
+        By default the body is that of the service for a status of Kling's table (429 with `Retry-After: 1`),
+        and the page of a proxy for another status from 400 on. `code` selects another code of the table;
+        `body` is JSON (a dict or list), a text or bytes. Raises ValueError or TypeError for other values.
+        """
+        return self._disturb("answers", given_reply(status, code, body, headers))
+
+    @withdraws_on_error
+    def delays(self, seconds: float) -> Self:
+        """The reply is late by this number of seconds."""
+        return self._disturb("delays", _positive("seconds", seconds))
+
+    @withdraws_on_error
+    def times_out(self) -> Self:
+        """The request is never answered, and has no effect: the client's timeout ends it."""
+        return self._disturb("times_out")
+
+    @withdraws_on_error
+    def resets(self) -> Self:
+        """The connection is reset (RST) instead of a reply; the request has no effect."""
+        return self._disturb("resets")
+
+    @withdraws_on_error
+    def disconnects(self) -> Self:
+        """The connection is closed (FIN) instead of a reply; the request has no effect."""
+        return self._disturb("disconnects")
+
+    @withdraws_on_error
+    def refuses_connections(self) -> Self:
+        """The connection is refused; the request has no effect. With `lasting(seconds)` for a period."""
+        return self._disturb("refuses_connections")
+
+    @withdraws_on_error
+    def loses_reply(self, by: Literal["reset", "close", "timeout"] = "reset") -> Self:
+        """The request takes effect, and its reply is lost: `by` a reset, a close, or a timeout of the client.
+
+        It does not apply to a request that is refused.
+        """
+        return self._disturb("loses_reply", _one_of("by", by, LOST))
+
+    @withdraws_on_error
+    def cuts(self, at: int | None = None, by: Literal["close", "reset"] = "close") -> Self:
+        """The connection ends after `at` bytes of the body; by default after half of it."""
+        return self._disturb("cuts", (None if at is None else _whole("at", at, 0), _one_of("by", by, CUT)))
+
+    @withdraws_on_error
+    def sends_slowly(self, bytes_per_second: float, chunk: int | None = None) -> Self:
+        """The body is sent at this rate, in pieces of `chunk` bytes."""
+        rate = _positive("bytes_per_second", bytes_per_second)
+        return self._disturb("sends_slowly", (rate, None if chunk is None else _whole("chunk", chunk, 1)))
+
+    @withdraws_on_error
+    def misstates_length(self, by: int) -> Self:
+        """The Content-Length is too long by this number of bytes; with a negative number it is too short."""
+        if type(by) is not int or by == 0:
+            raise ValueError(f"by must be an integer other than 0, not {by!r}")
+        return self._disturb("misstates_length", by)
+
+    @withdraws_on_error
+    def garbles(self, how: Literal["json", "utf8", "type", "html", "null", "empty"] = "json") -> Self:
+        """The reply arrives in whole, with a wrong body.
+
+        `json`: JSON that ends too early; `utf8`: not UTF-8; `type`: with the content type of a web page;
+        `html`: a web page with status 200; `null`: the JSON value null; `empty`: no body.
+        """
+        return self._disturb("garbles", _one_of("how", how, GARBLED))
+
+    @withdraws_on_error
+    def pads(self, to: int = 100_000_000, *, compressed: bool = False) -> Self:
+        """Spaces follow the body, up to this number of bytes; compressed they are a small gzip body."""
+        return self._disturb("pads", (_whole("to", to, 1), compressed))
+
+    def _disturb(self, kind: str, value: object = None) -> Self:
+        return self._add(Disturbs(ReplyFault(kind, value)))
+
+
+def _positive(name: str, value: float) -> float:
+    if type(value) not in (int, float) or not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive number, not {value!r}")
+    return value
+
+
+def _whole(name: str, value: int, least: int) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}")
+    return value
+
+
+def _one_of(name: str, value: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(unknown(f"value of {name}", str(value), known))
+    return value

@@ -1,0 +1,157 @@
+"""The part that all scripts share: when a rule applies, and that each method changes the written rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import MappingProxyType
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+
+from msgspec.structs import replace
+
+from kling_contracts.redaction import hide_in_urls
+from kling_mock.outcomes import Outcome, combined
+from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, RuleRecord
+from kling_mock.request_facts import is_late
+from kling_mock.written_scripts import WrittenScripts, calling_line
+
+P = ParamSpec("P")
+R = TypeVar("R")
+B = TypeVar("B", bound="RuleBuilder")
+
+# The nouns of messages for each kind of request: singular and plural.
+NOUNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        CREATE: ("create", "creates"),
+        QUERY: ("query", "queries"),
+        PICTURE: ("picture", "pictures"),
+        REQUEST: ("request", "requests"),
+    }
+)
+
+
+def withdraws_on_error(
+    method: Callable[Concatenate[B, P], R],
+) -> Callable[Concatenate[B, P], R]:
+    """Withdraw a script whose method raises: the test has its error, so the script must not apply as well."""
+
+    @wraps(method)
+    def checked(self: B, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (TypeError, ValueError):
+            self._withdraw()  # pyright: ignore[reportPrivateUsage] -- a decorator of this class's methods
+            raise
+
+    return checked
+
+
+class RuleBuilder:
+    """A scripted rule under construction. Each method changes the rule and returns the script."""
+
+    def __init__(
+        self,
+        write: Callable[[RuleRecord], RuleRecord],
+        account: str | None,
+        criteria: Mapping[str, object] | None,
+        written: WrittenScripts,
+        kind: str = CREATE,
+    ) -> None:
+        self._write = write
+        self._written = written
+        self._times: int | None = None
+        uses = 1 if criteria is None else None
+        self._rule = RuleRecord(
+            -1,
+            account,
+            criteria,
+            uses,
+            written_at=calling_line(),
+            kind=kind,
+            late=is_late(kind, account, criteria),
+        )
+        written.put(self, self._rule)
+
+    @withdraws_on_error
+    def times(self, n: int) -> Self:
+        """The rule applies to `n` requests. By default `next` applies to one, `when` to any number."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+            raise ValueError(f"times must be an integer of at least 1, not {n!r}")
+        if self._times not in (None, n):
+            raise ValueError(f"times: the script already applies {self._times} times; got {n}")
+        self._times = n
+        return self._refine(uses_left=n)
+
+    @withdraws_on_error
+    def lasting(self, seconds: float) -> Self:
+        """The rule ends after this number of seconds on the clock of the mock, from its first outcome on."""
+        if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
+            raise ValueError(f"seconds must be a positive number, not {seconds!r}")
+        if self._rule.lasting not in (None, seconds):
+            raise ValueError(f"lasting: the script already lasts {self._rule.lasting:g} s; got {seconds}")
+        return self._refine(lasting=seconds)
+
+    @withdraws_on_error
+    def chance(self, probability: float) -> Self:
+        """The rule applies to each request with this probability, drawn from the seed; to others it does not.
+
+        A request to which it does not apply uses up no script, and the next fitting one applies.
+        """
+        if type(probability) not in (int, float) or not 0 < probability <= 1:
+            raise ValueError(f"probability must be above 0 and at most 1, not {probability!r}")
+        return self._refine(chance=probability)
+
+    def optional(self) -> Self:
+        """The rule may stay unused, whatever the setting `unused_scripts`."""
+        return self._refine(optional=True)
+
+    def _withdraw(self) -> None:
+        """Make the rule apply to no request, and keep it out of the reports about unused scripts."""
+        self._written.remove(self)
+        self._rule = replace(self._rule, uses_left=0, optional=True)
+        if self._rule.id >= 0:
+            self._write(self._rule)
+
+    def _add(self, outcome: Outcome) -> Self:
+        return self._refine(outcomes=combined(self._rule.outcomes, outcome))
+
+    def _refine(self, **parts: Any) -> Self:
+        rule = replace(self._rule, **parts)
+        if rule.outcomes:  # a rule without an outcome would use up requests and change nothing
+            rule = self._write(rule)
+        self._written.put(self, rule)
+        self._rule = rule
+        return self
+
+    def __repr__(self) -> str:
+        if self._rule.id < 0:
+            return "<Script: no outcome yet>"
+        return f"<Script #{self._rule.id}: {describe(self._rule)}>"
+
+
+def describe(rule: RuleRecord) -> str:
+    """A scripted rule as one line of text."""
+    noun, plural = NOUNS[rule.kind]
+    if rule.criteria is None:
+        subject = f"next {noun}"
+    elif rule.criteria:
+        subject = f"{plural} with " + ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
+    else:
+        subject = f"all {plural}"
+    parts = [outcome.describe(plural=rule.criteria is not None) for outcome in rule.outcomes]
+    match rule.uses_left:
+        case None:
+            parts.append("always")
+        case 0:
+            parts.append("used up")
+        case 1:
+            parts.append("once")
+        case n:
+            parts.append(f"{n} times")
+    if rule.lasting is not None:
+        parts.append(f"for {rule.lasting:g} s")
+    if rule.chance < 1:
+        parts.append(f"with chance {rule.chance:g}")
+    if rule.optional:
+        parts.append("optional")
+    return hide_in_urls(f"{subject} {', '.join(parts)}")

@@ -1,0 +1,138 @@
+"""The scripts of queries, pictures and any requests, as the view of a fake offers them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TypedDict, Unpack, cast
+
+from kling_mock.auth import SECRET_HEADERS, account_name
+from kling_mock.criteria import check_criteria
+from kling_mock.records import PICTURE, QUERY, REQUEST
+from kling_mock.request_facts import BODY, CRITERIA, HEADER
+from kling_mock.request_script import RequestScript
+from kling_mock.suggestions import status_of
+from kling_mock.testing.task_handle import TaskHandle
+
+
+class QueryCriteria(TypedDict, total=False):
+    """Criteria of queries: the task or its id; `nth` query of its task, from 1; the status it would show.
+
+    `account` is an API key.
+    """
+
+    task: str | TaskHandle
+    nth: int
+    status: str
+    account: str
+
+
+class PictureCriteria(TypedDict, total=False):
+    """Criteria of downloads: the task or its id; the `index` of the picture, from 0; the key of the task."""
+
+    task: str | TaskHandle
+    index: int
+    account: str
+
+
+class RequestCriteria(TypedDict, total=False):
+    """Criteria of any request: method and path; values of headers and fields of the JSON body by name.
+
+    Strings are globs. `account` is an API key.
+    """
+
+    method: str
+    path: str
+    header: Mapping[str, str | None]
+    body: Mapping[str, object]
+    account: str
+
+
+class RequestScripts:
+    """Scripts of requests other than accepted creates, which `next` and `when` are about."""
+
+    @property
+    def next_query(self) -> RequestScript:
+        """Script the next query of a task."""
+        return self._request_script(QUERY, None)
+
+    @property
+    def next_picture(self) -> RequestScript:
+        """Script the next download of a result picture."""
+        return self._request_script(PICTURE, None)
+
+    @property
+    def next_request(self) -> RequestScript:
+        """Script the next request of any kind, before its key is checked; creates are included."""
+        return self._request_script(REQUEST, None)
+
+    def when_query(self, **criteria: Unpack[QueryCriteria]) -> RequestScript:
+        """Script every matching query; the newest matching rule applies.
+
+        Criteria: `task`, `nth` (query of its task, from 1), `status`, `account` (an API key). Raises
+        TypeError for another name or a value of a wrong type.
+        """
+        return self._request_script(QUERY, dict(criteria))
+
+    def when_picture(self, **criteria: Unpack[PictureCriteria]) -> RequestScript:
+        """Script every matching download. Criteria: `task`, `index` (from 0), `account` (an API key)."""
+        return self._request_script(PICTURE, dict(criteria))
+
+    def when_request(self, **criteria: Unpack[RequestCriteria]) -> RequestScript:
+        """Script every matching request, creates included.
+
+        Criteria: `method`, `path`, `header` and `body` (dicts: values by name of the header, or of the field
+        of the JSON body), `account` (an API key). Strings are globs.
+        """
+        return self._request_script(REQUEST, dict(criteria))
+
+    def _request_script(self, kind: str, given: Mapping[str, object] | None) -> RequestScript:
+        """A script of this kind; the account is taken out of the criteria."""
+        if given is None:
+            return self._new_script(kind, None, None)
+        criteria = dict(given)
+        account = criteria.pop("account", None)
+        if account is not None and not isinstance(account, str):
+            raise TypeError(f"account must be a string, not {account!r}")
+        task = criteria.get("task")
+        if isinstance(task, TaskHandle):
+            criteria["task"] = task.id
+        names = CRITERIA[kind]
+        parts = {
+            name: criteria.pop(name)
+            for name in (("header", "body") if kind == REQUEST else ())
+            if name in criteria
+        }
+        check_criteria(criteria, {**names, "account": names[next(iter(names))]}, "criterion")
+        if "status" in criteria:
+            status_of(str(criteria["status"]))
+        for name, low in (("nth", 1), ("index", 0)):
+            if name in criteria and not (isinstance(value := criteria[name], int) and value >= low):
+                raise ValueError(f"{name} must be an integer of at least {low}, not {criteria[name]!r}")
+        for name, pairs in parts.items():
+            criteria.update(_flat(name, pairs))
+        return self._new_script(kind, criteria, None if account is None else account_name(account))
+
+    @abstractmethod
+    def _new_script(
+        self, kind: str, criteria: Mapping[str, object] | None, account: str | None
+    ) -> RequestScript: ...
+
+
+def _flat(part: str, pairs: object) -> dict[str, object]:
+    """The criteria of a header or body: `header={"range": "*"}` as `header.range`."""
+    if not isinstance(pairs, Mapping):
+        raise TypeError(f"{part} must be a dict of names and values, not {pairs!r}")
+    flat: dict[str, object] = {}
+    for name, value in cast("Mapping[object, object]", pairs).items():
+        if not isinstance(name, str):
+            raise TypeError(f"{part}: names must be strings, not {name!r}")
+        if part == "body":
+            flat[BODY + name] = value
+            continue
+        if not isinstance(value, str | None):
+            raise TypeError(f"{part}[{name!r}] must be a string or None, not {value!r}")
+        if name.lower() in SECRET_HEADERS:
+            raise ValueError(f"header {name!r} holds a secret; select requests of a key with account=key")
+        flat[HEADER + name.lower()] = value
+    return flat
