@@ -29,12 +29,13 @@ subset: $(VENV)/.dev
 		tests/test_distribution.py tests/contracts/test_boundaries.py tests/contracts/test_validation.py \
 		tests/contracts/test_violation_texts.py
 
-# Many other examples, for the modules that have properties. SEED=... repeats a run.
+# Many other examples, for the modules that have properties, and all interleavings of two requests. SEED=... repeats a run.
 SEED ?= $(shell date +%Y%m%d%H%M%S)
 PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
 nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) repeats this run"
 	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
+	INTERLEAVINGS=all $(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 tests/kling_mock/stores/test_interleavings.py
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev
