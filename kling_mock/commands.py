@@ -10,7 +10,7 @@ from kling_contracts.gateways import Gateway, Refusal, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import Source
 from kling_mock.records import TaskRequest
-from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, TaskKey
+from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, ScriptsKey, TaskKey
 
 
 class Create(Struct, frozen=True):
@@ -46,7 +46,9 @@ class Query(Struct, frozen=True):
     @property
     def keys(self) -> tuple[Key[Any], ...]:
         by_id = TaskKey(self.id)
-        return (by_id, ExternalKey(self.account, self.id)) if self.gateway.finds_external_ids else (by_id,)
+        if self.gateway.finds_external_ids:
+            return (by_id, ExternalKey(self.account, self.id), SCRIPTS)
+        return (by_id, SCRIPTS)
 
 
 class List(Struct, frozen=True):
@@ -58,8 +60,8 @@ class List(Struct, frozen=True):
     size: int
 
     @property
-    def keys(self) -> tuple[PageKey]:
-        return (PageKey(self.account, self.operations, (self.page - 1) * self.size, self.size),)
+    def keys(self) -> tuple[PageKey, ScriptsKey]:
+        return (PageKey(self.account, self.operations, (self.page - 1) * self.size, self.size), SCRIPTS)
 
 
 class ShowCosts(Struct, frozen=True):
@@ -68,8 +70,8 @@ class ShowCosts(Struct, frozen=True):
     account: str
 
     @property
-    def keys(self) -> tuple[AccountKey]:
-        return (AccountKey(self.account),)
+    def keys(self) -> tuple[AccountKey, ScriptsKey]:
+        return (AccountKey(self.account), SCRIPTS)
 
 
 class FetchPicture(Struct, frozen=True):
@@ -85,14 +87,14 @@ class FetchPicture(Struct, frozen=True):
     redirected: bool = False
 
     @property
-    def keys(self) -> tuple[TaskKey]:
-        return (TaskKey(self.task_id),)
+    def keys(self) -> tuple[TaskKey, ScriptsKey]:
+        return (TaskKey(self.task_id), SCRIPTS)
 
 
 class CheckHealth(Struct, frozen=True):
     """Get the health of the server. Needs no key; the reply identifies kling-mock."""
 
-    keys: ClassVar[tuple[()]] = ()
+    keys: ClassVar[tuple[ScriptsKey]] = (SCRIPTS,)
 
 
 class Refused(Struct, frozen=True):
@@ -106,7 +108,7 @@ class Refused(Struct, frozen=True):
     values: tuple[tuple[str, object], ...] = ()
     allow: str | None = None
     notes: tuple[str, ...] = ()
-    keys: ClassVar[tuple[()]] = ()
+    keys: ClassVar[tuple[ScriptsKey]] = (SCRIPTS,)
 
 
 # The query string of the target of a redirect.

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
-from kling_mock.commands import Command, Create
+from kling_mock.commands import Command
 from kling_mock.decision import AuditInfo
 from kling_mock.faulty_replies import with_faults
 from kling_mock.http import Headers, Reply, Request, picture_reply
@@ -22,7 +22,7 @@ from kling_mock.request_decisions import decide_request
 from kling_mock.rng import draw_uuid
 from kling_mock.routing import parse_request
 from kling_mock.settings import Settings
-from kling_mock.stores import SCRIPTS, Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
+from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
 
 REQUESTS = Ticket("requests")
 # The journal truncates longer paths and headers, and longer lists of notes.
@@ -58,7 +58,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         command, token = request.command, request.token
     else:
         command, token = parse_request(request, settings, system)
-    keys = command.keys if isinstance(command, Create) else (SCRIPTS, *command.keys)
+    keys = command.keys
     limits = limit_keys(command, settings)
     if limits:
         keys = (*keys, *limits)
