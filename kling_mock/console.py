@@ -211,7 +211,7 @@ def _time(now: float) -> Segment:
 
 def _call_as_text(call: CallRecord) -> Iterator[Segment]:
     yield f"{call.method:<4} {in_ascii(call.path[:100])} ", ""
-    yield str(call.status), "green" if call.status < 400 else "red"
+    yield str(call.status or "no reply"), "green" if 0 < call.status < 400 else "red"
     if call.rule is not None:
         yield f"  refused by {call.rule}", "yellow"
         if call.message:

@@ -318,10 +318,11 @@ class ClockRecord(Struct, frozen=True, gc=False):
 class CallRecord(Struct, frozen=True, gc=False):
     """A request and its reply: an entry of the journal, and the event after its commit.
 
-    `headers` are those of the request without credentials; `shown` is the task status in the reply; `rule` is
-    the id of the rule that refused the request, `message` its text; `script` is the id of the scripted rule
-    that applied. `header_bytes` and `request_bytes` are the sizes of `headers` and `request`. `faults` are
-    the kinds of the faults in the reply; `actual` is the true status of the task, if the reply shows another.
+    `headers` are those of the request without credentials; `status` is 0 if there was no reply; `shown` is
+    the task status in the reply; `rule` is the id of the rule that refused the request, `message` its text;
+    `script` is the id of the scripted rule that applied. `header_bytes` and `request_bytes` are the sizes of
+    `headers` and `request`. `faults` are the kinds of the faults in the reply; `actual` is the true status of
+    the task, if the reply shows another.
     """
 
     at: float

@@ -25,6 +25,7 @@ from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.criteria import criteria_of
 from kling_mock.records import CallRecord, TaskRequest
+from kling_mock.request_script import RequestScript
 from kling_mock.scenario import Script
 from kling_mock.shared_server import ServedFake
 from kling_mock.testing.journal import Calls
@@ -36,7 +37,7 @@ OURS = ("kling_mock", "kling_client", "kling_contracts")
 CLASSES = (
     *(AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task),
     *(Callback, Calls, Clock, Fake, ManualClock, Outbox, Pace, Script, ServedFake, TaskHandle, FakeView),
-    *(CallRecord, TaskRequest, ClientAdapter, Outcome, Service),
+    *(RequestScript, CallRecord, TaskRequest, ClientAdapter, Outcome, Service),
 )
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import asdict
 
 from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake, Request
@@ -15,8 +16,10 @@ from kling_mock.delivery import Delivery
 from kling_mock.given_replies import CODE_OF_STATUS
 from kling_mock.reply_faults import KINDS, Stage
 from kling_mock.request_script import RequestScript
+from kling_mock.routing import parse_request
+from kling_mock.service import ParsedRequest
 from kling_mock.testing.unused_scripts import UnusedScripts
-from tests.kling_mock.conftest import PATH
+from tests.kling_mock.conftest import PATH, SUBJECTS
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
@@ -456,6 +459,17 @@ def test_a_script_without_a_fault_is_reported(caller: Caller) -> None:
         UnusedScripts, match=r"script without an outcome: next_query; add \.answers\(status\)"
     ):
         caller.fake.check()
+
+
+def test_a_body_that_another_process_has_read(caller: Caller) -> None:
+    """Its fields are those of the create."""
+    caller.fake.when_request(body={"prompt": "*cat*"}).answers(503)
+    for prompt, status in (("a cat", 503), ("a dog", 200)):
+        body = json.dumps({"subject_image_list": SUBJECTS, "prompt": prompt}).encode()
+        request = Request("POST", PATH, headers=(("authorization", "Bearer sk-mock-a"),), body=body)
+        command, token = parse_request(request, caller.fake.settings, 0.0)
+        parts = {**asdict(request), "body": b"", "length": len(body)}
+        assert caller.fake.handle(ParsedRequest(**parts, command=command, token=token)).status == status
 
 
 # -- cost

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -78,6 +79,33 @@ def httpx_client(fake: Fake) -> Any:
 
 
 @contextmanager
+def ours_async(fake: Fake) -> Iterator[Calls]:
+    """kling_client's AsyncClient; a new one for each call."""
+
+    async def wait(seconds: float) -> None:
+        fake.clock.advance(seconds)
+
+    def call(use: Callable[[kling_client.AsyncClient], Awaitable[str]]) -> str:
+        async def run() -> str:
+            http = httpx.AsyncClient(transport=fake.transport())
+            clock = fake.clock.now
+            async with kling_client.AsyncClient(
+                api_key="sk-mock", http_client=http, timeout=TIMEOUT, clock=clock, sleep=wait
+            ) as client:
+                return await use(client)
+
+        return asyncio.run(run())
+
+    async def create(client: kling_client.AsyncClient) -> str:
+        return (await client.generate(URLS, "at sea")).id
+
+    async def query(client: kling_client.AsyncClient, task: str) -> str:
+        return str((await client.task(task).wait()).status)
+
+    yield Calls(lambda: call(create), lambda task: call(lambda client: query(client, task)))
+
+
+@contextmanager
 def with_requests(fake: Fake) -> Iterator[Calls]:
     """As it is usually written: a timeout, `raise_for_status`, and the fields of the JSON."""
     with requests.Session() as session:
@@ -110,13 +138,15 @@ def with_openai(fake: Fake) -> Iterator[Calls]:
         )
 
 
+# Of the table; and its first one with `await`.
 CLIENTS = {"kling_client": ours, "requests": with_requests, "openai": with_openai}
+OPENERS = {**CLIENTS, "kling_client, async": ours_async}
 
 
 def of_query(client: str, fault: Callable[[RequestScript], RequestScript]) -> str:
     """The result of a query whose reply has a fault once: `right`, or the exception."""
     fake = Fake(clock=ManualClock(), pace="polls:1")
-    with CLIENTS[client](fake) as calls:
+    with OPENERS[client](fake) as calls:
         task = calls.create()
         fault(fake.next_query)
         return outcome(lambda: calls.query(task) == "succeed")
@@ -125,7 +155,7 @@ def of_query(client: str, fault: Callable[[RequestScript], RequestScript]) -> st
 def of_create(client: str, fault: Callable[[RequestScript], RequestScript]) -> str:
     """The result of a create with a fault once, and the number of tasks that exist then."""
     fake = Fake(clock=ManualClock())
-    with CLIENTS[client](fake) as calls:
+    with OPENERS[client](fake) as calls:
         fault(fake.when_request(method="POST").times(1))
         result = outcome(lambda: calls.create() in {task.id for task in fake.tasks})
     return f"{result}, {len(fake.tasks)}"

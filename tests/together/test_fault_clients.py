@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from kling_mock.reply_faults import KINDS
@@ -43,3 +44,14 @@ def test_kling_client_never_pays_twice(fault: str) -> None:
     assert int(tasks) <= 1
     assert result in {"right", "SubmitUncertain", "UnreadableReceipt"}
     assert of_query("kling_client", FAULTS[fault]) == "right"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_both_forms_of_kling_client_have_the_same_results(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_sleep(_: float) -> None: ...
+
+    monkeypatch.setattr(anyio, "sleep", no_sleep)
+    for result in (of_query, of_create):
+        assert result("kling_client, async", FAULTS[fault]) == result("kling_client", FAULTS[fault])

@@ -24,6 +24,7 @@ from kling_mock.faker import KlingProvider
 from kling_mock.images.urls import PictureInfo
 from kling_mock.plan import Transition
 from kling_mock.records import CallRecord, RuleRecord, TaskRequest
+from kling_mock.request_script import RequestScript
 from kling_mock.scenario import Script
 from kling_mock.shared_server import ServedFake
 from kling_mock.testing.journal import Calls
@@ -48,6 +49,14 @@ def its_limits_money_and_faults(fake: Fake) -> None:
     assert_type(fake.next.sticks(polls=2).omits_index().lasting(5).chance(0.5), Script)
     assert_type(fake.task.goes_back("processing", seconds=1), TaskHandle)
     assert_type(fake.task.shown[0].faults, tuple[str, ...])
+
+
+def its_faults_of_requests(fake: Fake) -> None:
+    assert_type(fake.next_query.answers(429, headers={"Retry-After": "2"}).delays(3), RequestScript)
+    assert_type(fake.account("sk-one").when_query(task=fake.task, nth=2, status="succeed"), RequestScript)
+    assert_type(fake.when_picture(index=0, account="sk-one").cuts(at=10, by="reset").times(2), RequestScript)
+    fake.when_request(method="POST", path="/kling/*", header={"x-a": None}, body={"n": 2}).resets().lasting(5)
+    assert_type(fake.next.fails("no").loses_reply("timeout").pads(10, compressed=True), Script)
 
 
 def its_doors(fake: Fake) -> None:

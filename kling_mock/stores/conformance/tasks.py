@@ -105,12 +105,18 @@ def external_id_taken_once() -> CheckSteps:
 
 @check
 def polls_counted() -> CheckSteps:
-    """A poll increments the number of polls and the version, and its instant is kept if it has one."""
+    """A poll increments the number of polls and the version, and its instant is kept if it has one.
+
+    One that a script answered is counted apart.
+    """
     now = yield from read_now()
     record = yield from create(task(created=now), counted(3))
     yield from write(PollRecord(record.id, now))
     yield from write(PollRecord(record.id, now + 0.5), PollRecord(record.id, None))
     expected = TaskState(record, counted(3), 3, 3, (now, now + 0.5))
+    require_equal("the task", (yield from kept(record)), expected)
+    yield from write(PollRecord(record.id, None, answered=False))
+    expected = TaskState(record, counted(3), 4, 3, (now, now + 0.5), unanswered=1)
     require_equal("the task", (yield from kept(record)), expected)
 
 

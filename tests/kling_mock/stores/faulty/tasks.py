@@ -85,6 +85,14 @@ class LosesPolls(FaultyStore):
         return tuple(each for each in records if not isinstance(each, PollRecord))
 
 
+@found_by("polls_counted")
+class CountsUnansweredPolls(FaultyStore):
+    def kept(self, records: Records) -> Records:
+        return tuple(
+            replace(each, answered=True) if isinstance(each, PollRecord) else each for each in records
+        )
+
+
 @found_by("plan_replaced")
 class PlanForgetsPolls(FaultyStore):
     def after(self, records: Records) -> None:
