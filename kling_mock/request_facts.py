@@ -23,12 +23,13 @@ BODY: Final = "body."
 _OF_TASK: Final = frozenset({"nth", "status"})
 _TEXT: Final = CriterionKind((str,), "a string", absent=False)
 _NUMBER: Final = CriterionKind((int,), "an integer", absent=False)
-# For each kind of request its criteria, and the noun of messages with its plural.
+_PAIRS: Final = CriterionKind((Mapping,), "a dict", absent=False)
+# The criteria of each kind of request, as tests write them.
 CRITERIA: Final[Mapping[str, Mapping[str, CriterionKind]]] = MappingProxyType(
     {
-        QUERY: {"task": _TEXT, "nth": _NUMBER, "status": _TEXT},
-        PICTURE: {"task": _TEXT, "index": _NUMBER},
-        REQUEST: {"method": _TEXT, "path": _TEXT},
+        QUERY: {"task": _TEXT, "nth": _NUMBER, "status": _TEXT, "account": _TEXT},
+        PICTURE: {"task": _TEXT, "index": _NUMBER, "account": _TEXT},
+        REQUEST: {"method": _TEXT, "path": _TEXT, "header": _PAIRS, "body": _PAIRS, "account": _TEXT},
     }
 )
 

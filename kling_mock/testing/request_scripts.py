@@ -91,27 +91,24 @@ class RequestScripts:
         if given is None:
             return self._new_script(kind, None, None)
         criteria = dict(given)
-        account = criteria.pop("account", None)
-        if account is not None and not isinstance(account, str):
-            raise TypeError(f"account must be a string, not {account!r}")
         task = criteria.get("task")
         if isinstance(task, TaskHandle):
             criteria["task"] = task.id
-        names = CRITERIA[kind]
-        parts = {
-            name: criteria.pop(name)
-            for name in (("header", "body") if kind == REQUEST else ())
-            if name in criteria
-        }
-        check_criteria(criteria, {**names, "account": names[next(iter(names))]}, "criterion")
+        check_criteria(criteria, CRITERIA[kind], "criterion")
         if "status" in criteria:
             status_of(str(criteria["status"]))
-        for name, low in (("nth", 1), ("index", 0)):
-            if name in criteria and not (isinstance(value := criteria[name], int) and value >= low):
-                raise ValueError(f"{name} must be an integer of at least {low}, not {criteria[name]!r}")
-        for name, pairs in parts.items():
-            criteria.update(_flat(name, pairs))
-        return self._new_script(kind, criteria, None if account is None else account_name(account))
+        for name, least in (("nth", 1), ("index", 0)):
+            number = criteria.get(name)
+            if isinstance(number, int) and number < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, not {number}")
+        account = cast("str | None", criteria.pop("account", None))
+        flat = {
+            **_headers(cast("Mapping[object, object]", criteria.pop("header", {}))),
+            **_fields(cast("Mapping[object, object]", criteria.pop("body", {}))),
+        }
+        return self._new_script(
+            kind, {**criteria, **flat}, None if account is None else account_name(account)
+        )
 
     @abstractmethod
     def _new_script(
@@ -119,20 +116,21 @@ class RequestScripts:
     ) -> RequestScript: ...
 
 
-def _flat(part: str, pairs: object) -> dict[str, object]:
-    """The criteria of a header or body: `header={"range": "*"}` as `header.range`."""
-    if not isinstance(pairs, Mapping):
-        raise TypeError(f"{part} must be a dict of names and values, not {pairs!r}")
+def _headers(given: Mapping[object, object]) -> dict[str, object]:
+    """The criteria of headers: `header={"Range": "*"}` as `header.range`."""
     flat: dict[str, object] = {}
-    for name, value in cast("Mapping[object, object]", pairs).items():
-        if not isinstance(name, str):
-            raise TypeError(f"{part}: names must be strings, not {name!r}")
-        if part == "body":
-            flat[BODY + name] = value
-            continue
-        if not isinstance(value, str | None):
-            raise TypeError(f"{part}[{name!r}] must be a string or None, not {value!r}")
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, str | None):
+            raise TypeError(f"header: names and values must be strings or None; got {name!r}: {value!r}")
         if name.lower() in SECRET_HEADERS:
-            raise ValueError(f"header {name!r} holds a secret; select requests of a key with account=key")
+            raise ValueError(f"header {name!r} holds a secret; select the requests of a key with account=key")
         flat[HEADER + name.lower()] = value
     return flat
+
+
+def _fields(given: Mapping[object, object]) -> dict[str, object]:
+    """The criteria of fields: `body={"n": 2}` as `body.n`."""
+    for name in given:
+        if not isinstance(name, str):
+            raise TypeError(f"body: names must be strings, not {name!r}")
+    return {f"{BODY}{name}": value for name, value in given.items()}

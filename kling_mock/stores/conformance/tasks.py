@@ -105,10 +105,7 @@ def external_id_taken_once() -> CheckSteps:
 
 @check
 def polls_counted() -> CheckSteps:
-    """A poll increments the number of polls and the version, and its instant is kept if it has one.
-
-    One that a script answered is counted apart.
-    """
+    """Polls are counted, those that a script answered apart; a poll's instant is kept if it has one."""
     now = yield from read_now()
     record = yield from create(task(created=now), counted(3))
     yield from write(PollRecord(record.id, now))
