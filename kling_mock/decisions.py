@@ -10,6 +10,7 @@ from kling_contracts.gateways import RefusalReason
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock import __version__
 from kling_mock.auth import Token
+from kling_mock.changed_replies import ANSWERS_RULE, reply_instead
 from kling_mock.commands import (
     CheckHealth,
     Command,
@@ -21,7 +22,6 @@ from kling_mock.commands import (
     ShowCosts,
 )
 from kling_mock.decision import AuditInfo, Decision, refuse, refuse_for, refuse_short, success
-from kling_mock.faulty_replies import ANSWERS_RULE, reply_instead
 from kling_mock.http import json_reply
 from kling_mock.images.urls import RESULT_ORIGIN
 from kling_mock.limits import Shortage, reserve

@@ -34,7 +34,7 @@ _OF_PROXIES: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
-Body = str | bytes | Mapping[str, object] | list[object]
+GivenBody = str | bytes | Mapping[str, object] | list[object]
 
 
 def error_row(code: object) -> ErrorCode:
@@ -53,7 +53,7 @@ def _known_codes() -> str:
 
 
 def given_reply(
-    status: int, code: int | None, body: Body | None, headers: Mapping[str, str] | None
+    status: int, code: int | None, body: GivenBody | None, headers: Mapping[str, str] | None
 ) -> GivenReply:
     """The reply with this status. Raises ValueError or TypeError for values that no reply has."""
     if type(status) is not int or not 200 <= status <= 599:

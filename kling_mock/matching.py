@@ -36,7 +36,7 @@ class Match(NamedTuple):
 Group = tuple[str, bool]
 
 
-class Draw(NamedTuple):
+class RuleDraw(NamedTuple):
     """The present, and the key with which the chances of rules are drawn for one request."""
 
     now: float
@@ -72,10 +72,12 @@ class Scripts:
         """
         if not self.rules:
             return None
-        return self.match_kinds(((CREATE, False),), account, CreateFacts(asked), Draw(now, seed, request_id))
+        return self.match_kinds(
+            ((CREATE, False),), account, CreateFacts(asked), RuleDraw(now, seed, request_id)
+        )
 
     def match_kinds(
-        self, groups: Sequence[Group], account: str | None, asked: Subject, draw: Draw
+        self, groups: Sequence[Group], account: str | None, asked: Subject, draw: RuleDraw
     ) -> Match | None:
         """The rule of these groups that applies to a request of this account, by the same order."""
         found = [index for group in groups if (index := self._groups.get(group)) is not None]
@@ -123,7 +125,7 @@ class _Index:
         )
         return None if spent else Match(rule, used)
 
-    def newest(self, scope: str | None, asked: Subject, draw: Draw) -> Match | None:
+    def newest(self, scope: str | None, asked: Subject, draw: RuleDraw) -> Match | None:
         """The newest `when` with uses left that matches, of an account or of all accounts."""
         found = [
             match
@@ -132,7 +134,7 @@ class _Index:
         ]
         return max(found, key=_number_of_match, default=None)
 
-    def _newest(self, rules: Sequence[RuleRecord], draw: Draw) -> Match | None:
+    def _newest(self, rules: Sequence[RuleRecord], draw: RuleDraw) -> Match | None:
         """The newest rule with uses left. `rules` are listed oldest first."""
         for rule in reversed(rules):
             match = self._usable(rule, draw.now)
@@ -140,7 +142,7 @@ class _Index:
                 return match
         return None
 
-    def head(self, scope: str | None, draw: Draw) -> Match | None:
+    def head(self, scope: str | None, draw: RuleDraw) -> Match | None:
         """The oldest `next` rule with uses left, of an account or of all accounts."""
         queue = self._queues.get(scope, _NO_RULES)
         usable: int | None = None

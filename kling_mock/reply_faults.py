@@ -1,4 +1,4 @@
-"""Faults of a reply as data: its body, its time, its connection. `faulty_replies` realises them."""
+"""Faults of a reply as data: its body, its time, its connection. `changed_replies` realises them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOST: Final = ("reset", "close", "timeout")
 CUT: Final = ("close", "reset")
 
 
-class Stage(Enum):
+class ReplyStage(Enum):
     """The effect of a request whose reply has a fault."""
 
     INSTEAD = auto()  # the request has no effect, and gets another reply or none
@@ -38,7 +38,7 @@ class Stage(Enum):
 class ReplyFaultKind(NamedTuple):
     """A kind of fault: two with a common aspect contradict each other."""
 
-    stage: Stage
+    stage: ReplyStage
     aspects: frozenset[str]
 
 
@@ -60,7 +60,7 @@ class ReplyFault(Struct, frozen=True):
     @property
     def instead(self) -> bool:
         """Whether the request has no effect."""
-        return KINDS[self.kind].stage is Stage.INSTEAD
+        return KINDS[self.kind].stage is ReplyStage.INSTEAD
 
     def describe(self) -> str:
         value: object = self.value
@@ -71,7 +71,7 @@ class ReplyFault(Struct, frozen=True):
         return " ".join([self.kind, *shown])
 
 
-def _kind(stage: Stage, *aspects: str) -> ReplyFaultKind:
+def _kind(stage: ReplyStage, *aspects: str) -> ReplyFaultKind:
     return ReplyFaultKind(stage, frozenset(aspects))
 
 
@@ -80,17 +80,17 @@ _NOTHING: Final = ("effect", "body", "size", "end", "rate")
 # The order is that of their application.
 KINDS: Final[Mapping[str, ReplyFaultKind]] = MappingProxyType(
     {
-        "answers": _kind(Stage.INSTEAD, "effect", "body"),
-        "garbles": _kind(Stage.REPLY, "body", "size"),
-        "pads": _kind(Stage.REPLY, "size"),
-        "delays": _kind(Stage.REPLY, "delay"),
-        "sends_slowly": _kind(Stage.REPLY, "rate"),
-        "cuts": _kind(Stage.REPLY, "end"),
-        "misstates_length": _kind(Stage.REPLY, "end"),
-        "resets": _kind(Stage.INSTEAD, *_NOTHING),
-        "disconnects": _kind(Stage.INSTEAD, *_NOTHING),
-        "times_out": _kind(Stage.INSTEAD, *_NOTHING, "delay"),
-        "refuses_connections": _kind(Stage.INSTEAD, *_NOTHING, "delay"),
-        "loses_reply": _kind(Stage.ACCEPTED, *_NOTHING, "delay"),
+        "answers": _kind(ReplyStage.INSTEAD, "effect", "body"),
+        "garbles": _kind(ReplyStage.REPLY, "body", "size"),
+        "pads": _kind(ReplyStage.REPLY, "size"),
+        "delays": _kind(ReplyStage.REPLY, "delay"),
+        "sends_slowly": _kind(ReplyStage.REPLY, "rate"),
+        "cuts": _kind(ReplyStage.REPLY, "end"),
+        "misstates_length": _kind(ReplyStage.REPLY, "end"),
+        "resets": _kind(ReplyStage.INSTEAD, *_NOTHING),
+        "disconnects": _kind(ReplyStage.INSTEAD, *_NOTHING),
+        "times_out": _kind(ReplyStage.INSTEAD, *_NOTHING, "delay"),
+        "refuses_connections": _kind(ReplyStage.INSTEAD, *_NOTHING, "delay"),
+        "loses_reply": _kind(ReplyStage.ACCEPTED, *_NOTHING, "delay"),
     }
 )

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import Token
+from kling_mock.changed_replies import ANSWERS_RULE, reply_instead
 from kling_mock.commands import CheckHealth, Command, Create, FetchPicture, Query
 from kling_mock.decision import AuditInfo, Decision
 from kling_mock.decisions import decide
-from kling_mock.faulty_replies import ANSWERS_RULE, reply_instead
 from kling_mock.http import Request
-from kling_mock.matching import Draw, Match
+from kling_mock.matching import Match, RuleDraw
 from kling_mock.outcomes import Disturbs
 from kling_mock.records import CREATE, REQUEST, PollRecord, RuleUse, TaskState
-from kling_mock.reply_faults import KINDS, ReplyFault, Stage
+from kling_mock.reply_faults import KINDS, ReplyFault, ReplyStage
 from kling_mock.request_facts import RequestFacts, kind_of, task_of
 from kling_mock.routing import ENCODED_RULE
 from kling_mock.settings import Settings
@@ -52,7 +52,7 @@ def decide_request(  # noqa: PLR0913, PLR0917 -- `decide`, with the request
     state = task_of(snapshot, command, request)
     # Scripts of creates are applied to accepted ones, in `decide`.
     kinds = (REQUEST,) if kind in (CREATE, REQUEST) else (kind, REQUEST)
-    draw = Draw(snapshot.now, settings.seed, request_id)
+    draw = RuleDraw(snapshot.now, settings.seed, request_id)
     facts = RequestFacts(request, command, state)
     match = scripts.match_kinds([(each, False) for each in kinds], None, facts, draw)
     if match is not None and _instead(match):
@@ -109,7 +109,7 @@ def _disturbed(decision: Decision, match: Match) -> Decision:
     """The decision with the faults of a script. A lost reply is that of a request that took effect."""
     faults = faults_of(match)
     audit = decision.audit
-    if audit.rule is not None and any(KINDS[fault.kind].stage is Stage.ACCEPTED for fault in faults):
+    if audit.rule is not None and any(KINDS[fault.kind].stage is ReplyStage.ACCEPTED for fault in faults):
         return decision
     return replace(
         decision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from kling_mock.given_replies import Body, given_reply
+from kling_mock.given_replies import GivenBody, given_reply
 from kling_mock.outcomes import Disturbs
 from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
 from kling_mock.rule_builder import RuleBuilder, withdraws_on_error
@@ -31,7 +31,7 @@ class RequestScript(RuleBuilder):
         self,
         status: int,
         code: int | None = None,
-        body: Body | None = None,
+        body: GivenBody | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
         """The request gets this reply, and has no effect.

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
+from kling_mock.changed_replies import with_faults
 from kling_mock.commands import Command
 from kling_mock.decision import AuditInfo
-from kling_mock.faulty_replies import with_faults
 from kling_mock.http import Headers, Reply, Request, picture_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request

@@ -52,7 +52,7 @@ LIBRARIES = {
             "decisions",
             "delivery",
             "faults",
-            "faulty_replies",
+            "changed_replies",
             "given_replies",
             "heavy_requests",
             "http",

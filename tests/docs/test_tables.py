@@ -12,7 +12,7 @@ from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
 from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 from kling_mock import Pace
-from kling_mock.reply_faults import KINDS, Stage
+from kling_mock.reply_faults import KINDS, ReplyStage
 from kling_mock.rule_builder import RuleBuilder
 from kling_mock.scenario import Script
 from kling_mock.stores import Key
@@ -70,7 +70,7 @@ def test_faults_of_requests() -> None:
         verb: cells[1] for row, cells in rows("faults.md").items() for verb in re.findall(r"^`\.(\w+)\(", row)
     }
     assert effects == {
-        name: "none" if kind.stage is Stage.INSTEAD else "as usual" for name, kind in KINDS.items()
+        name: "none" if kind.stage is ReplyStage.INSTEAD else "as usual" for name, kind in KINDS.items()
     }
 
 

@@ -14,7 +14,7 @@ from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake, Request
 from kling_mock.delivery import Delivery
 from kling_mock.given_replies import CODE_OF_STATUS
-from kling_mock.reply_faults import KINDS, Stage
+from kling_mock.reply_faults import KINDS, ReplyStage
 from kling_mock.request_script import RequestScript
 from kling_mock.routing import parse_request
 from kling_mock.service import ParsedRequest
@@ -43,7 +43,7 @@ FAULTS: dict[str, tuple[Callable[[RequestScript], RequestScript], Delivery | Non
     "refuses_connections": (lambda script: script.refuses_connections(), Delivery(refused=True)),
     "loses_reply": (lambda script: script.loses_reply(), Delivery(reset=True)),
 }
-INSTEAD = {name for name, kind in KINDS.items() if kind.stage is Stage.INSTEAD}
+INSTEAD = {name for name, kind in KINDS.items() if kind.stage is ReplyStage.INSTEAD}
 
 
 def poll(caller: Caller, task_id: str) -> Reply:

@@ -11,7 +11,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from kling_mock import matching
-from kling_mock.matching import Draw, Match, Scripts, _Index
+from kling_mock.matching import Match, RuleDraw, Scripts, _Index
 from kling_mock.records import PictureRecord, RuleRecord, TaskRequest
 from tests.profiles import CI
 
@@ -149,7 +149,7 @@ def test_the_index_finds_the_same_rule_as_trying_every_rule(
 # -- counterexamples
 
 
-def _oldest(scripts: _Index, rules: Sequence[RuleRecord], draw: Draw) -> Match | None:
+def _oldest(scripts: _Index, rules: Sequence[RuleRecord], draw: RuleDraw) -> Match | None:
     return next((match for rule in rules if (match := scripts._usable(rule, draw.now)) is not None), None)
 
 
@@ -162,11 +162,11 @@ def _used_is_stale(scripts: _Index, rule: RuleRecord, now: float) -> Match | Non
     return match and Match(rule, 0)
 
 
-def _head_of_all_only(scripts: _Index, scope: str | None, draw: Draw) -> Match | None:
+def _head_of_all_only(scripts: _Index, scope: str | None, draw: RuleDraw) -> Match | None:
     return _HEAD(scripts, None, draw)
 
 
-def _spent_too_early(scripts: _Index, scope: str | None, draw: Draw) -> Match | None:
+def _spent_too_early(scripts: _Index, scope: str | None, draw: RuleDraw) -> Match | None:
     match = _HEAD(scripts, scope, draw)
     scripts._spent[scope] += match is not None and match.rule.uses_left == 1
     return match

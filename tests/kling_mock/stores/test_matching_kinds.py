@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_mock.matching import Draw, Match, Scripts
+from kling_mock.matching import Match, RuleDraw, Scripts
 from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, RuleRecord
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Drawn = tuple[tuple[str, bool], str | None, dict[str, object] | None, int | None, float | None]
 
-NOW = Draw(10.0, 0, "request")
+NOW = RuleDraw(10.0, 0, "request")
 GROUPS = [(kind, late) for kind in (CREATE, QUERY, PICTURE, REQUEST) for late in (False, True)]
 VALUES = {"method": ("GET", "G*", "PUT"), "nth": (1, 2), "path": ("/a", "/[ab]", "/*", None)}
 
