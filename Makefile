@@ -10,11 +10,14 @@ SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
 
+# One worker more than there are cores, since some tests wait for processes and sockets.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+
 # Deterministic examples. Byte code is cached even if the environment disables that, as about fifty processes would
 # compile everything.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=ci
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=ci
 
 # The tests of the mock, the client and the distribution on the newest Python of this machine, in a separate environment.
 # Most tests of the contract, and those of transports, plugin and pages, are left out: together with them CI takes too long.

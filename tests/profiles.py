@@ -31,7 +31,7 @@ DEV: Final = settings(
     print_blob=True,
     suppress_health_check=BUSY,
 )
-CI: Final = settings(DEV, max_examples=100, stateful_step_count=30, derandomize=True, database=None)
+CI: Final = settings(DEV, max_examples=60, stateful_step_count=30, derandomize=True, database=None)
 NIGHTLY: Final = settings(DEV, max_examples=2000, stateful_step_count=60)
 PROFILES: Final = {"dev": DEV, "ci": CI, "nightly": NIGHTLY}
 

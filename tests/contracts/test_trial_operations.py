@@ -62,7 +62,7 @@ def test_valid_requests(operation: Operation) -> None:
     schema = Judge(request_schema(operation))
     keys: Counter[str] = Counter()
 
-    @settings(CI)
+    @settings(CI, max_examples=60)
     @given(valid_requests(operation))
     def check(body: dict[str, object]) -> None:
         keys.update(body.keys())

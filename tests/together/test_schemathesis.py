@@ -150,7 +150,7 @@ def test_over_a_socket(gateway: Gateway, tmp_path: Path) -> None:
     In a usual run the coverage phase runs in process only, since its requests do not depend on the transport,
     and only one gateway is tested here: the commands of docs/schemathesis.md test the other one.
     """
-    few = ["--max-examples=3", "--generation-deterministic", "--phases=examples,fuzzing,stateful"]
+    few = ["--max-examples=3", "--generation-deterministic", "--phases=examples,stateful"]
     strength = ["--max-examples", EXAMPLES] if EXAMPLES else few
     fake = Fake(keys=[KEY], pace="instant")
     with fake.serve() as server:

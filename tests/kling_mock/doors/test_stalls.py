@@ -106,7 +106,7 @@ def _in_good(text: str) -> bytes:
 BODIES: dict[str, tuple[int, Callable[[], bytes]]] = {
     "84 MB, legal": (200, _legal),
     "30 MB of empty lists": (400, lambda: _in_good(f'"x":[{",".join(["[]"] * 10_000_000)}]')),
-    "4 million unknown fields": (400, lambda: _in_good(",".join(f'"{at:07}":0' for at in range(4_000_000)))),
+    "2 million unknown fields": (400, lambda: _in_good(",".join(f'"{at:07}":0' for at in range(2_000_000)))),
     "80,000 unknown fields": (200, lambda: _in_good(",".join(f'"{at:07}":[]' for at in range(80_000)))),
     "a URL of 80 MB": (
         400,
@@ -139,7 +139,7 @@ def _bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("side", [1000, 6000])
+@pytest.mark.parametrize("side", [1000, 4000])
 def test_a_decompression_bomb_stalls_nothing(side: int) -> None:
     """With thumbnails a picture is decoded, and a few kilobytes may have millions of pixels."""
     server = Measured("thumbnails")
