@@ -11,7 +11,8 @@ demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
 
 # One worker more than there are cores, since some tests wait for processes and sockets.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+# The cores are those of this process: a container may have fewer than its machine.
+WORKERS ?= $(shell $(PYTHON) -c "import os; cores = getattr(os, 'sched_getaffinity', lambda _: range(os.cpu_count() or 1)); print(len(cores(0)) + 1)")
 
 # Deterministic examples. Byte code is cached even if the environment disables that, as about fifty processes would
 # compile everything.
