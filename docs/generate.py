@@ -87,7 +87,7 @@ with `x-source` at every field. In Python a `Violation` has a `rule`, and a `Rul
 - **Callbacks**: on every change the task object is posted, without an envelope, until it is accepted. The body is
   official; the retries are assumed.
 - **[Limits](limits.md)** (`slots`, `balance` and others): a task counts `n` images until it ends; failed tasks cost nothing.
-  By default there is no limit.
+  By default there are no limits.
 
 ## Rules of a request
 

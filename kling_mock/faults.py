@@ -22,17 +22,7 @@ UNFINISHED: Final = frozenset({SUBMITTED, PROCESSING})
 ENDED: Final = frozenset({SUCCEED, FAILED})
 ALWAYS: Final = UNFINISHED | ENDED
 
-# The keys of a task object, which `nulls_fields` accepts; by default those that a client can do without.
-TASK_KEYS: Final = (
-    "task_id",
-    "task_status",
-    "task_status_msg",
-    "task_info",
-    "created_at",
-    "updated_at",
-    "task_result",
-    "final_unit_deduction",
-)
+# The fields that `nulls_fields` sets by default: a client can do without them.
 _OPTIONAL_KEYS: Final = ("task_status_msg", "task_info", "final_unit_deduction")
 UNKNOWN_FIELDS: Final[Mapping[str, object]] = MappingProxyType({"progress": "50%", "extra": {"queue": []}})
 # The fault of `pictures_are`.

@@ -64,7 +64,7 @@ class Fails(Struct, frozen=True, gc=False, tag=True):
 
 
 class Refuses(Struct, frozen=True, tag=True):
-    """The create is refused; there is no task, so it has no end, no pace, no id and no faults."""
+    """The create is refused and makes no task, so it has no end, no pace, no id and no faults."""
 
     aspects: ClassVar = frozenset({*_OF_TASKS, "effect"})
 

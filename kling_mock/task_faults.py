@@ -6,8 +6,9 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Literal, Self, TypedDict, Unpack, cast
 
+from kling_contracts.messages import TASK_FIELDS
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.faults import PICTURE_FAULTS, TASK_KEYS, Fault, make_fault
+from kling_mock.faults import PICTURE_FAULTS, Fault, make_fault
 from kling_mock.suggestions import status_of, unknown
 
 
@@ -79,8 +80,8 @@ class TaskFaults:
     def nulls_fields(self, *names: str, **extent: Unpack[Extent]) -> Self:
         """These fields of the task object are null; by default the optional ones."""
         for name in names:
-            if name not in TASK_KEYS:
-                raise ValueError(unknown("field of a task", name, TASK_KEYS))
+            if name not in TASK_FIELDS:
+                raise ValueError(unknown("field of a task", name, TASK_FIELDS))
         return self._with("nulls_fields", names or None, extent)
 
     def timestamps_in_seconds(self, **extent: Unpack[Extent]) -> Self:

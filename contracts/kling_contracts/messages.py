@@ -6,7 +6,7 @@ plain string, missing optional parts are None. Writing produces the keys of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
@@ -36,7 +36,7 @@ def _list(value: object) -> Sequence[object]:
     return cast("Sequence[object]", value) if isinstance(value, list) else ()
 
 
-def _rest(wire: JSONObject, known: frozenset[str]) -> JSONObject:
+def _rest(wire: JSONObject, known: Collection[str]) -> JSONObject:
     return {key: value for key, value in wire.items() if key not in known}
 
 
@@ -186,17 +186,15 @@ class ResultMedia:
 
 Result: TypeAlias = ResultImage | ResultMedia
 
-_TASK_FIELDS: Final = frozenset(
-    {
-        "task_id",
-        "task_status",
-        "task_status_msg",
-        "task_info",
-        "created_at",
-        "updated_at",
-        "task_result",
-        "final_unit_deduction",
-    }
+TASK_FIELDS: Final = (
+    "task_id",
+    "task_status",
+    "task_status_msg",
+    "task_info",
+    "created_at",
+    "updated_at",
+    "task_result",
+    "final_unit_deduction",
 )
 
 
@@ -278,7 +276,7 @@ class TaskMessage:
             ),
             final_unit_deduction=_text(task.get("final_unit_deduction")),
             result_extra=_rest(result, frozenset({drawn, *other})),
-            extra=_rest(task, _TASK_FIELDS),
+            extra=_rest(task, TASK_FIELDS),
         )
 
 

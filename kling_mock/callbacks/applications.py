@@ -214,7 +214,7 @@ class _Lifespan:
         failed = bool(self._replies) and self._replies[0]["type"] == f"lifespan.{event}.failed"
         if failed:
             await asyncio.wait({task})
-        # Retrieved in any case: an exception without a reply means that there is no support for lifespans.
+        # Retrieved in any case: an exception without a reply means that lifespans are not supported.
         problem = task.exception() if task.done() and not task.cancelled() else None
         if failed:
             message = self._replies[0].get("message", "")

@@ -103,7 +103,7 @@ Receiver = ReceiverFunction | ASGIApplication | WSGIApplication | DoubleCallable
 class AttemptResult(NamedTuple):
     """The result of an attempt: an HTTP status, and an exception that the test should see.
 
-    `error` is the reason for which there is no status, if the exception is not.
+    `error` explains a missing status, if the exception does not.
     """
 
     status: int | None

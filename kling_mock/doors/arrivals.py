@@ -18,7 +18,7 @@ class Failure(Enum):
     """How an exchange fails. Each library has its own exceptions for these."""
 
     TIMEOUT = auto()  # the read timeout has passed
-    REFUSED = auto()  # there is no connection
+    REFUSED = auto()  # a connection is not established
     RESET = auto()  # RST, before the reply or within its body
     CLOSED = auto()  # FIN before the reply
     CUT = auto()  # FIN within the body

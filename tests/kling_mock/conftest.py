@@ -51,6 +51,10 @@ class Caller:
         """The reply to a create request with two subjects and these fields."""
         return self.post({"subject_image_list": SUBJECTS, **fields}, path, origin=origin)
 
+    def poll(self, task_id: str) -> Reply:
+        """The reply to a query of a task."""
+        return self.get(f"{PATH}/{task_id}")
+
     def create(self, **fields: Any) -> dict[str, Any]:
         """The data of the reply to an accepted create request."""
         return self.data(self.ask(**fields))

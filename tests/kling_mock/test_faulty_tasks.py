@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kling_contracts.messages import TaskMessage
-from kling_mock import Fake, Request
+from kling_mock import Fake
 from kling_mock.control import TaskAlreadyEnded
-from kling_mock.delivery import Delivery
 from kling_mock.faults import FAILURE_ONLY, KINDS, SUCCESS_ONLY
 from kling_mock.scenario import Script
 from kling_mock.task_faults import TaskFaults
@@ -106,7 +104,7 @@ def test_a_stale_read_after_the_end(caller: Caller) -> None:
 
 
 def test_a_task_is_unknown_at_first(start: Start) -> None:
-    """Such a query is no poll; to the journal it is a query of the task."""
+    """Such a query does not count as a poll; to the journal it is a query of the task."""
     for path in (PATH, "/v1/images/multi-image2image"):
         caller = start(pace="polls:1")
         caller.fake.next.appears_late(1.5)
@@ -130,134 +128,6 @@ def test_an_unknown_status_word(caller: Caller) -> None:
     assert statuses(caller, one, 2) == ["queued", "succeed"]
     assert statuses(caller, other, 2) == ["processing", "succeeded"]
     assert caller.fake.calls.polls[0].actual == "processing"
-
-
-# -- the task object
-
-
-def ended(caller: Caller, **fields: Any) -> dict[str, Any]:
-    """The task object after the end of a new task."""
-    task = caller.make(**fields)
-    caller.query(task.id)
-    return caller.query(task.id)
-
-
-def test_success_without_images(caller: Caller) -> None:
-    caller.fake.next.omits_images()
-    assert ended(caller, n=2)["task_result"] == {"images": []}
-    assert len(caller.fake.task.images) == 2
-
-
-def test_images_without_index(caller: Caller) -> None:
-    caller.fake.next.omits_index()
-    images = ended(caller, n=2)["task_result"]["images"]
-    assert [list(each) for each in images] == [["url"], ["url"]]
-
-
-@pytest.mark.parametrize(("n", "shown"), [(1, 3), (3, 1), (2, 2)])
-def test_a_wrong_count(n: int, shown: int, caller: Caller) -> None:
-    caller.fake.next.miscounts(shown)
-    images = ended(caller, n=n)["task_result"]["images"]
-    assert [each["index"] for each in images] == list(range(shown))
-    assert {each["url"] for each in images} == set(caller.fake.task.images[:shown])
-
-
-def test_a_failure_without_text(caller: Caller) -> None:
-    caller.fake.next.fails("no luck").omits_message()
-    task = ended(caller)
-    assert (task["task_status"], "task_status_msg" in task) == ("failed", False)
-    assert caller.fake.task.failure == "no luck"
-
-
-def test_unknown_fields(caller: Caller) -> None:
-    caller.fake.next.adds_fields()
-    caller.fake.next.adds_fields({"eta": 3})
-    assert "progress" in ended(caller)
-    assert ended(caller)["eta"] == 3
-
-
-def test_null_fields(caller: Caller) -> None:
-    caller.fake.next.nulls_fields()
-    caller.fake.next.nulls_fields("task_id", "task_result")
-    one = caller.make()
-    processing, done = caller.query(one.id), caller.query(one.id)
-    assert {name for name, value in processing.items() if value is None} == {
-        "task_status_msg",
-        "task_info",
-        "final_unit_deduction",
-        "task_result",
-    }
-    assert len(TaskMessage.from_wire(done).images) == 1
-    shown = ended(caller)
-    assert (shown["task_id"], shown["task_result"]) == (None, None)
-
-
-def test_timestamps_in_seconds(caller: Caller) -> None:
-    caller.fake.next.timestamps_in_seconds()
-    caller.clock.advance(1.9)
-    task = ended(caller)
-    assert task["created_at"] == int(caller.clock.now())
-
-
-def test_another_shape_from_the_second_query_on(start: Start) -> None:
-    caller = start(pace="polls:3")
-    caller.fake.next.changes_shape()
-    task = caller.make()
-    bodies = [body_of(caller.get(f"{PATH}/{task.id}")) for _ in range(3)]
-    assert bodies[0]["data"]["task_id"] == task.id
-    assert [body.get("task_status") for body in bodies] == [None, "processing", "succeed"]
-
-
-def test_ids_of_19_digits(caller: Caller) -> None:
-    for _ in range(20):
-        caller.fake.next.long_id()
-        task = caller.make()
-        assert len(task.id) == 19
-        assert int(task.id) >= 2**63
-        assert caller.query(task.id)["task_id"] == task.id
-    assert len({task.id for task in caller.fake.tasks}) == 20
-
-
-# -- pictures
-
-
-def fetch(caller: Caller, url: str) -> Any:
-    path, _, query = url.removeprefix("https://cdn.klingai.com").partition("?")
-    return caller.fake.handle(Request("GET", path, query))
-
-
-def test_pictures(start: Start) -> None:
-    caller = start(pace="instant")
-    statuses = {"refused": 403, "expired": 404, "html": 200, "truncated": 200, "redirect": 302, "slow": 200}
-    for how in statuses:
-        caller.fake.next.pictures_are(how, polls=1)  # type: ignore[arg-type]
-    for how, status in statuses.items():
-        task = caller.make()
-        wrong, right = fetch(caller, task.images[0]), fetch(caller, task.images[0])
-        assert wrong.status == status, how
-        assert (right.status, right.content_type, right.delivery) == (200, "image/png", None)
-        assert caller.fake.calls[-2].faults == ("pictures_are",)
-        assert caller.fake.calls[-1].faults == ()
-        if how == "html":
-            assert wrong.content_type.startswith("text/html")
-        elif how == "truncated":
-            assert wrong.delivery == Delivery(cut=len(right.body) // 2)
-            assert wrong.body == right.body
-            assert dict(wrong.framed_headers)["content-length"] == str(len(right.body))
-        elif how == "redirect":
-            target = fetch(caller, dict(wrong.headers)["location"])
-            assert target.body == right.body
-        elif how == "slow":
-            assert (wrong.delivery, wrong.body) == (Delivery(delay=10.0), right.body)
-        assert task.polls == 0
-
-
-def test_every_download_of_a_redirected_task_is_redirected(start: Start) -> None:
-    """To a URL that works: a client that follows redirects gets each picture."""
-    caller = start(pace="instant")
-    caller.fake.next.pictures_are("redirect")
-    for url in caller.make(n=3).images:
-        assert fetch(caller, dict(fetch(caller, url).headers)["location"]).content_type == "image/png"
 
 
 # -- extent, handle and errors
@@ -405,82 +275,6 @@ def test_two_fakes_with_one_seed_show_the_same(start: Start) -> None:
         return [caller.get(f"{PATH}/{task.id}").body for task in tasks for _ in range(3)]
 
     assert replies() == replies()
-
-
-# -- scripts that end
-
-
-def test_a_script_that_lasts_some_seconds(caller: Caller) -> None:
-    script = caller.fake.when().refuses(5001).lasting(30)
-    assert repr(script) == "<Script #0: all creates are refused with 5001, always, for 30 s>"
-    assert caller.ask().status == 503
-    caller.clock.advance(29.999)
-    assert caller.ask().status == 503
-    caller.clock.advance(0.001)
-    assert caller.ask().status == 200
-
-
-def test_the_time_of_a_script_begins_with_its_first_outcome(caller: Caller) -> None:
-    script = caller.fake.when().lasting(30)
-    caller.clock.advance(60)
-    script.refuses(5001)
-    caller.clock.advance(20)
-    script.optional()
-    caller.clock.advance(9)
-    assert caller.ask().status == 503
-    caller.clock.advance(1)
-    assert caller.ask().status == 200
-
-
-def test_a_next_that_has_ended_gives_way_to_the_one_after_it(caller: Caller) -> None:
-    caller.fake.next.refuses(5001).lasting(5)
-    caller.fake.next.refuses(1301)
-    caller.clock.advance(5)
-    assert body_of(caller.ask())["code"] == 1301
-    assert caller.ask().status == 200
-
-
-def test_the_first_two_then_fine(caller: Caller) -> None:
-    caller.fake.when().refuses(429).times(2)
-    assert [caller.ask().status for _ in range(4)] == [429, 429, 200, 200]
-
-
-@pytest.mark.parametrize("script", ["when", "next"])
-def test_a_chance_is_drawn_from_the_seed_for_each_create(script: str, start: Start) -> None:
-    def outcomes(seed: int) -> list[int]:
-        caller = start(seed=seed)
-        rule = caller.fake.when() if script == "when" else caller.fake.next.times(1000)
-        rule.refuses(1303).chance(0.3)
-        return [caller.ask().status for _ in range(200)]
-
-    first = outcomes(1)
-    assert first == outcomes(1)
-    assert first != outcomes(2)
-    assert 35 <= first.count(429) <= 85
-
-
-def test_a_create_that_chance_spares_gets_the_next_script(start: Start) -> None:
-    caller = start(seed=3)
-    caller.fake.when().fails("common")
-    caller.fake.when().fails("rare").chance(0.2)
-    tasks = [caller.make() for _ in range(50)]
-    for task in tasks:
-        task.release()
-    found = [task.failure for task in tasks]
-    assert set(found) == {"common", "rare"}
-    assert found.count("rare") < 25
-
-
-def test_invalid_ends_are_errors(caller: Caller) -> None:
-    attempts: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("seconds must be a positive number", lambda: caller.fake.next.lasting(0)),
-        ("the script already lasts 5 s", lambda: caller.fake.next.lasting(5).lasting(6)),
-        ("probability must be above 0", lambda: caller.fake.next.chance(0)),
-        ("probability must be above 0", lambda: caller.fake.next.chance(1.5)),
-    )
-    for error, add in attempts:
-        with pytest.raises(ValueError, match=error):
-            add()
 
 
 def test_every_fault_survives_as_json() -> None:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import asdict
 
-from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake, Request
 from kling_mock.delivery import Delivery
-from kling_mock.given_replies import CODE_OF_STATUS
 from kling_mock.reply_faults import KINDS, ReplyStage
 from kling_mock.request_script import RequestScript
 from kling_mock.routing import parse_request
 from kling_mock.service import ParsedRequest
-from kling_mock.testing.unused_scripts import UnusedScripts
 from tests.kling_mock.conftest import PATH, SUBJECTS
-from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kling_mock import Reply
     from tests.kling_mock.conftest import Caller, Start
 
 # One use of each fault, with the delivery of a reply whose body has 100 bytes.
@@ -46,10 +39,6 @@ FAULTS: dict[str, tuple[Callable[[RequestScript], RequestScript], Delivery | Non
 INSTEAD = {name for name, kind in KINDS.items() if kind.stage is ReplyStage.INSTEAD}
 
 
-def poll(caller: Caller, task_id: str) -> Reply:
-    return caller.get(f"{PATH}/{task_id}")
-
-
 def test_every_fault_is_listed_here() -> None:
     assert FAULTS.keys() == KINDS.keys()
     methods = {name for name in vars(RequestScript) if not name.startswith("_")}
@@ -61,7 +50,7 @@ def test_a_fault_of_a_query(name: str, caller: Caller) -> None:
     """It has the delivery, is in the journal, and counts as a poll if the query took effect."""
     task = caller.make()
     script = FAULTS[name][0](caller.fake.next_query)
-    reply, call = poll(caller, task.id), caller.fake.calls[-1]
+    reply, call = caller.poll(task.id), caller.fake.calls[-1]
     assert (call.faults, call.script, call.task_id) == ((name,), 0, task.id)
     assert call.status == reply.status
     assert task.polls == (name not in INSTEAD)
@@ -72,7 +61,7 @@ def test_a_fault_of_a_query(name: str, caller: Caller) -> None:
         expected = Delivery(length=len(reply.body) + 5)
     assert reply.delivery == expected
     assert name in repr(script)
-    assert poll(caller, task.id).delivery is None
+    assert caller.poll(task.id).delivery is None
     assert caller.fake.calls[-1].faults == ()
     caller.fake.check()
 
@@ -109,9 +98,9 @@ def test_limits_are_not_used_by_requests_without_effect(start: Start) -> None:
     assert caller.ask().status == 0
     task = caller.make()
     caller.fake.next_query.answers(502)
-    assert poll(caller, task.id).status == 502
-    assert poll(caller, task.id).status == 200
-    assert poll(caller, task.id).status == 429
+    assert caller.poll(task.id).status == 502
+    assert caller.poll(task.id).status == 200
+    assert caller.poll(task.id).status == 429
 
 
 # -- order of checks
@@ -123,8 +112,8 @@ def test_faults_without_account_or_body_criteria_precede_the_key(start: Start) -
     caller.fake.next_request.answers(502)
     assert stranger.get("/nowhere").status == 502
     caller.fake.next_query.answers(503)
-    assert poll(stranger, "1").status == 503
-    assert poll(stranger, "1").status == 401
+    assert stranger.poll("1").status == 503
+    assert stranger.poll("1").status == 401
 
 
 @pytest.mark.parametrize(
@@ -154,9 +143,9 @@ def test_an_account_has_its_own_faults(start: Start) -> None:
     other = caller.account("sk-mock-b")
     caller.fake.account("sk-mock-b").next_query.answers(502)
     task, foreign = caller.make(), other.make()
-    assert [poll(caller, task.id).status, poll(other, foreign.id).status] == [200, 502]
+    assert [caller.poll(task.id).status, other.poll(foreign.id).status] == [200, 502]
     caller.fake.when_query(account="sk-mock-b").answers(503)
-    assert [poll(caller, task.id).status, poll(other, foreign.id).status] == [200, 503]
+    assert [caller.poll(task.id).status, other.poll(foreign.id).status] == [200, 503]
     with pytest.raises(ValueError, match="account: this view is that of sk-mock-a"):
         caller.fake.account("sk-mock-a").when_query(account="sk-mock-b")
 
@@ -177,20 +166,20 @@ def test_the_nth_query_counts_those_that_a_fault_answered(start: Start) -> None:
     caller = start(pace="polls:3")
     caller.fake.when_query(nth=2).answers(502)
     first, second = caller.make(), caller.make()
-    assert [poll(caller, first.id).status for _ in range(4)] == [200, 502, 200, 200]
+    assert [caller.poll(first.id).status for _ in range(4)] == [200, 502, 200, 200]
     assert first.status == "succeed"
     assert first.polls == 3
-    assert [poll(caller, second.id).status for _ in range(2)] == [200, 502]
+    assert [caller.poll(second.id).status for _ in range(2)] == [200, 502]
 
 
 def test_criteria_of_queries(start: Start) -> None:
     caller = start(pace="polls:2")
     one, two = caller.make(external_task_id="mine"), caller.make()
     caller.fake.when_query(task=one, status="succeed").answers(502).times(1)
-    assert [poll(caller, task.id).status for task in (one, two)] == [200, 200]
-    assert [poll(caller, task.id).status for task in (two, one, one)] == [200, 502, 200]
+    assert [caller.poll(task.id).status for task in (one, two)] == [200, 200]
+    assert [caller.poll(task.id).status for task in (two, one, one)] == [200, 502, 200]
     caller.fake.when_query(task=two.id).resets()
-    assert [poll(caller, task.id).status for task in (one, two)] == [200, 0]
+    assert [caller.poll(task.id).status for task in (one, two)] == [200, 0]
     external = caller.get("/v1/images/multi-image2image/mine")
     assert external.status == 200
     caller.fake.when_query(task=one).answers(503)
@@ -215,9 +204,9 @@ def test_the_newest_when_and_the_oldest_next_apply(caller: Caller) -> None:
     caller.fake.when_query().answers(502)
     caller.fake.next_query.answers(503)
     caller.fake.next_request.answers(504)
-    assert [poll(caller, task.id).status for _ in range(3)] == [503, 504, 502]
+    assert [caller.poll(task.id).status for _ in range(3)] == [503, 504, 502]
     caller.fake.when_request(method="GET").answers(521)
-    assert poll(caller, task.id).status == 521
+    assert caller.poll(task.id).status == 521
     assert caller.ask().status == 500
 
 
@@ -230,13 +219,13 @@ def test_times_lasting_and_chance(start: Start) -> None:
     caller = start(pace="held")
     task = caller.make()
     caller.fake.when_query().answers(502).times(2)
-    assert [poll(caller, task.id).status for _ in range(3)] == [502, 502, 200]
+    assert [caller.poll(task.id).status for _ in range(3)] == [502, 502, 200]
     caller.fake.when_request().refuses_connections().lasting(60)
-    assert poll(caller, task.id).status == 0
+    assert caller.poll(task.id).status == 0
     caller.clock.advance(60)
-    assert poll(caller, task.id).status == 200
+    assert caller.poll(task.id).status == 200
     caller.fake.when_query().answers(500).chance(0.5)
-    seen = [poll(caller, task.id).status for _ in range(200)]
+    seen = [caller.poll(task.id).status for _ in range(200)]
     assert 60 < seen.count(500) < 140
 
 
@@ -258,212 +247,6 @@ def test_a_script_of_creates_and_one_of_requests_go_together(caller: Caller) -> 
     assert caller.fake.calls[-1].faults == ("delays", "cuts")
     assert caller.fake.task.history
     caller.fake.check()
-
-
-# -- replies
-
-
-@pytest.mark.parametrize("status", [*CODE_OF_STATUS, 502, 524, 599, 200, 204, 304])
-def test_bodies_of_answers(status: int, caller: Caller) -> None:
-    """Those of the service by code, a page of a proxy for other errors."""
-    if status == 200:
-        caller.fake.next_query.answers(200, 1302)
-    else:
-        caller.fake.next_query.answers(status)
-    reply = poll(caller, "1")
-    assert reply.status == status
-    if status in CODE_OF_STATUS or status == 200:
-        body = body_of(reply)
-        assert body["code"] == CODE_OF_STATUS.get(status, 1302)
-        assert body["message"] == ERRORS[body["code"]].wording
-        assert len(body["request_id"]) == 36
-    elif status > 400:
-        assert reply.content_type == "text/html; charset=utf-8"
-        assert str(status) in reply.body.decode()
-    else:
-        assert reply.body == b""
-    assert (dict(reply.headers).get("retry-after") == "1") is (status == HTTPStatus.TOO_MANY_REQUESTS)
-    assert ("x-kling-mock-rule" in dict(reply.headers)) is (status >= 400)
-
-
-@pytest.mark.parametrize(
-    ("body", "media_type", "content"),
-    [
-        ({"code": 0}, "application/json", b'{"code":0}'),
-        ([1], "application/json", b"[1]"),
-        ("<p>", "text/html; charset=utf-8", b"<p>"),
-        ("no", "text/plain; charset=utf-8", b"no"),
-        (b"\0", "application/octet-stream", b"\0"),
-        ("", "text/plain; charset=utf-8", b""),
-    ],
-)
-def test_given_bodies(body: Any, media_type: str, content: bytes, caller: Caller) -> None:
-    caller.fake.next_query.answers(200, body=body).times(1)
-    reply = poll(caller, "1")
-    assert (reply.content_type, reply.body) == (media_type, content)
-    caller.fake.next_query.answers(200, body=body, headers={"Content-Type": "x/y", "Retry-After": "9"})
-    assert dict(poll(caller, "1").headers) == {"content-type": "x/y", "retry-after": "9"}
-
-
-def test_garbled_replies(caller: Caller) -> None:
-    task = caller.make()
-    forms: dict[str, Reply] = {}
-    for how in ("json", "utf8", "type", "html", "null", "empty"):
-        caller.fake.next_query.garbles(how)
-        forms[how] = poll(caller, task.id)
-    with pytest.raises(json.JSONDecodeError):
-        forms["json"].json()
-    with pytest.raises(UnicodeDecodeError):
-        forms["utf8"].json()
-    assert forms["type"].content_type == forms["html"].content_type == "text/html; charset=utf-8"
-    assert body_of(forms["type"])["code"] == 0
-    assert forms["html"].body.startswith(b"<!doctype html>")
-    assert forms["null"].json() is None
-    assert forms["empty"].body == b""
-    assert {each.status for each in forms.values()} == {200}
-    assert task.polls == 6
-
-
-@pytest.mark.parametrize("to", [1, 1000, 999_999, 1_000_000, 3_000_001])
-def test_compressed_padding(to: int, caller: Caller) -> None:
-    """The body with spaces after it, as valid gzip."""
-    task = caller.make()
-    caller.fake.next_query.pads(to, compressed=True)
-    reply = poll(caller, task.id)
-    assert dict(reply.headers)["content-encoding"] == "gzip"
-    plain = gzip.decompress(reply.body)
-    assert len(plain) == max(to, len(plain.rstrip(b" ")))
-    assert json.loads(plain)["data"]["task_id"] == task.id
-    assert reply.delivery is None
-
-
-def test_a_bomb_is_small_on_the_wire(caller: Caller) -> None:
-    caller.fake.next_query.answers(500).pads(compressed=True)
-    assert len(poll(caller, "1").body) < 500_000
-    caller.fake.next_query.answers(500).pads()
-    reply = poll(caller, "1")
-    assert reply.length == 100_000_000
-    assert len(reply.body) < 1000
-
-
-# -- errors
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (lambda fake: fake.next_query.answers(500).resets(), "contradictory outcomes: 'answers 500"),
-        (lambda fake: fake.next_query.cuts().misstates_length(1), "contradictory outcomes"),
-        (lambda fake: fake.next_query.answers(500).garbles(), "contradictory outcomes"),
-        (lambda fake: fake.next_query.loses_reply().answers(500), "contradictory outcomes"),
-        (lambda fake: fake.next_query.times_out().delays(1), "contradictory outcomes"),
-        (lambda fake: fake.next_query.delays(1).delays(2), "contradictory outcomes"),
-        (lambda fake: fake.next.fails("no").resets(), "contradictory outcomes"),
-        (lambda fake: fake.next.refuses(1303).loses_reply(), "contradictory outcomes"),
-        (lambda fake: fake.next.answers(500).omits_index(), "contradictory outcomes"),
-        (lambda fake: fake.next_query.answers("500"), "status must be an integer from 200 to 599"),
-        (lambda fake: fake.next_query.answers(200), "status 200: give a body"),
-        (lambda fake: fake.next_query.answers(500, 42), "unknown error code 42"),
-        (lambda fake: fake.next_query.answers(500, 5000, "x"), "code and body: contradictory"),
-        (lambda fake: fake.next_query.answers(204, body="x"), "a reply with status 204 has no body"),
-        (lambda fake: fake.next_query.answers(500, body=3), "body must be a string, bytes, a dict"),
-        (lambda fake: fake.next_query.answers(500, headers={"a": 1}), "headers must be a dict of strings"),
-        (lambda fake: fake.next_query.answers(500, headers=[]), "headers must be a dict of strings"),
-        (lambda fake: fake.next_query.answers(500, headers={"Content-Length": "3"}), "misstates_length"),
-        (lambda fake: fake.next_query.delays(0), "seconds must be a positive number, not 0"),
-        (lambda fake: fake.next_query.delays(float("nan")), "seconds must be a positive number"),
-        (lambda fake: fake.next_query.cuts(at=-1), "at must be an integer of at least 0"),
-        (lambda fake: fake.next_query.cuts(by="resett"), "did you mean 'reset'"),
-        (lambda fake: fake.next_query.garbles("jsn"), "did you mean 'json'"),
-        (lambda fake: fake.next_query.misstates_length(0), "by must be an integer other than 0"),
-        (lambda fake: fake.next_query.sends_slowly(0), "bytes_per_second must be a positive number"),
-        (lambda fake: fake.next_query.sends_slowly(1, chunk=0), "chunk must be an integer of at least 1"),
-        (lambda fake: fake.next_query.pads(0), "to must be an integer of at least 1"),
-        (lambda fake: fake.when_query(tsk="1"), "unknown criterion 'tsk'; did you mean 'task'"),
-        (lambda fake: fake.when_query(nth="1"), "nth must be an integer, not '1'"),
-        (lambda fake: fake.when_query(nth=0), "nth must be an integer of at least 1, not 0"),
-        (lambda fake: fake.when_query(nth=True), "nth must be an integer, not True"),
-        (lambda fake: fake.when_query(status="succeeded"), "did you mean 'succeed'"),
-        (lambda fake: fake.when_query(account=1), "account must be a string, not 1"),
-        (lambda fake: fake.when_query(method="GET"), "unknown criterion 'method'"),
-        (lambda fake: fake.when_request(heder={}), "unknown criterion 'heder'; did you mean 'header'"),
-        (lambda fake: fake.when_query(acount="a"), "unknown criterion 'acount'; did you mean 'account'"),
-        (lambda fake: fake.when_picture(index=-1), "index must be an integer of at least 0"),
-        (lambda fake: fake.when_request(header="x"), "header must be a dict, not 'x'"),
-        (
-            lambda fake: fake.when_request(header={"x": 1}),
-            "header: names and values must be strings or None; got",
-        ),
-        (lambda fake: fake.when_request(header={"Authorization": "*"}), "account=key"),
-        (lambda fake: fake.when_request(body={1: 1}), "body: names must be strings"),
-    ],
-)
-def test_errors_are_raised_at_once(wrong: Callable[[Any], object], message: str) -> None:
-    """At the line that wrote them, and the script has no effect."""
-    fake = Fake()
-    with pytest.raises((TypeError, ValueError), match=message):
-        wrong(fake)
-    assert fake.handle(Request("GET", f"{PATH}/1")).status == 401
-    fake.check()
-
-
-# -- unused scripts
-
-
-def test_an_unused_script_fails_with_the_closest_requests(caller: Caller) -> None:
-    task = caller.make()
-    poll(caller, task.id)
-    poll(caller, task.id)
-    caller.fake.when_query(nth=3, status="succeed").answers(502)
-    with pytest.raises(UnusedScripts) as caught:
-        caller.fake.check()
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "1 script had no effect"
-    assert lines[1].endswith('caller.fake.when_query(nth=3, status="succeed").answers(502)')
-    assert lines[2].startswith(
-        "unused script #0: queries with nth=3, status='succeed' answers 502, always. Queries,"
-    )
-    assert lines[3:6] == [
-        f"  GET {PATH}/{task.id} -> 200 succeed task {task.id}",
-        "    nth: expected 3, got 2",
-        "    status: matches",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("script", "closest"),
-    [
-        (lambda fake: fake.when_picture(index=4).resets(), ["  none"]),
-        (
-            lambda fake: fake.when_request(method="PUT", header={"x-y": "1"}).resets(),
-            ["    method: expected 'PUT', got 'POST'", "    header.x-y: expected '1', got None"],
-        ),
-        (lambda fake: fake.next_query.resets().optional(), None),
-        (
-            lambda fake: fake.account("sk-mock-b").next_request.resets(),
-            ["    account: expected 'sk-mock-b', "],
-        ),
-    ],
-)
-def test_reports_of_unused_scripts(
-    script: Callable[[Fake], RequestScript], closest: list[str] | None, caller: Caller
-) -> None:
-    script(caller.fake)
-    caller.make()
-    if closest is None:
-        caller.fake.check()
-        return
-    with pytest.raises(UnusedScripts) as caught:
-        caller.fake.check()
-    assert all(line in str(caught.value) for line in closest)
-
-
-def test_a_script_without_a_fault_is_reported(caller: Caller) -> None:
-    _ = caller.fake.next_query
-    with pytest.raises(
-        UnusedScripts, match=r"script without an outcome: next_query; add \.answers\(status\)"
-    ):
-        caller.fake.check()
 
 
 def test_a_body_that_another_process_has_read(caller: Caller) -> None:
@@ -491,7 +274,7 @@ def test_requests_are_not_compared_without_scripts_of_requests(
     caller.fake.next.fails("no")
     monkeypatch.setattr("kling_mock.request_decisions.kind_of", never)
     task = caller.make()
-    assert poll(caller, task.id).status == 200
+    assert caller.poll(task.id).status == 200
     caller.fake.check()
     caller.fake.next_query.resets()
-    assert poll(caller, task.id).status == 500
+    assert caller.poll(task.id).status == 500

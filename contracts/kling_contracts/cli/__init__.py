@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reader_gone()
         return 0
     except KeyboardInterrupt:
-        complain("interrupted; there is no report")
+        complain("interrupted; a report was not written")
         return NO_VERDICT
     except Exception:  # noqa: BLE001 -- Python's status would be 1, which means a finding
         complain("an internal error occurred; it is not a finding about the server")

@@ -224,4 +224,4 @@ def test_an_interrupted_command_is_no_traceback(
 
     monkeypatch.setattr("kling_contracts.registry.judge_recording", interrupted)
     assert main(["judge", str(recorded[1])]) == 4
-    assert capsys.readouterr().err == "kling-contracts: interrupted; there is no report\n"
+    assert capsys.readouterr().err == "kling-contracts: interrupted; a report was not written\n"

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from queue import Queue
 from typing import Any
 
+import anyio
 import httpx
 import httpx2
 import pytest
@@ -231,3 +233,16 @@ def serve() -> Iterator[Serve]:
         scene.server.stop()
         scene.fake.check()
     gc.collect()  # unclosed resources warn here, and warnings are errors
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The sleeps of the transports, which do not take time."""
+    slept: list[float] = []
+
+    async def no_sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(anyio, "sleep", no_sleep)
+    return slept

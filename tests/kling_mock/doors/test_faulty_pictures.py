@@ -6,7 +6,6 @@ import asyncio
 import time
 from typing import Any
 
-import anyio
 import httpx
 import httpx2
 import pytest
@@ -28,19 +27,6 @@ def faulty(how: Any, **parts: Any) -> tuple[Fake, str]:
     with httpx.Client(transport=fake.transport()) as client:
         client.post(URL, json=BODY, headers=KEY).raise_for_status()
     return fake, fake.task.images[0]
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The sleeps of the transports, which do not take time."""
-    slept: list[float] = []
-
-    async def no_sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(anyio, "sleep", no_sleep)
-    return slept
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])

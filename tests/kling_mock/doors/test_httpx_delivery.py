@@ -20,19 +20,6 @@ from tests.kling_mock.doors.faulty_replies import CASES, SIZE, FaultyFake, outco
 from tests.kling_mock.doors.http_libraries import NOT_FOUND, Way
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The sleeps of the transports, which do not take time."""
-    slept: list[float] = []
-
-    async def no_sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(anyio, "sleep", no_sleep)
-    return slept
-
-
 def transport(_: Way, fake: Fake, __: ExitStack) -> object:
     return fake.transport()
 
