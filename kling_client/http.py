@@ -173,8 +173,8 @@ def _head(response: Response) -> Head:
 
 def _proxy(http: Any, url: Any) -> str | None:
     """The proxy that a request was sent through, without its password; None if there was none."""
-    try:  # neither library has a public way to ask
-        proxy = http._transport_for_url(url)._pool._proxy_url  # noqa: SLF001
+    try:
+        proxy = http._transport_for_url(url)._pool._proxy_url  # noqa: SLF001 -- neither library has a public way to ask
         port = "" if proxy.port is None else f":{proxy.port}"
         return f"{proxy.scheme.decode()}://{proxy.host.decode()}{port}"
     except AttributeError:

@@ -90,7 +90,7 @@ def read_texts(name: str, values: object) -> tuple[str, ...]:
     for text in texts:
         if not isinstance(text, str):
             # The value is left out here too.
-            raise ValueError(f"{name} must be a list of strings; it contains a {type(text).__name__}")  # noqa: TRY004
+            raise ValueError(f"{name} must be a list of strings; it contains a {type(text).__name__}")  # noqa: TRY004 -- as above
     return cast("tuple[str, ...]", texts)
 
 
@@ -98,14 +98,14 @@ def read_gateways(values: object) -> tuple[Gateway, ...]:
     """The gateways for a list of declarations and names."""
     known = {gateway.name: gateway for gateway in GATEWAYS}
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"gateways must be a list of gateways or their names, not {values!r}")  # noqa: TRY004
+        raise ValueError(f"gateways must be a list of gateways or their names, not {values!r}")  # noqa: TRY004 -- as above
     found: list[Gateway] = []
     for value in cast("Iterable[object]", values):
         if isinstance(value, str) and value not in known:
             raise ValueError(f"gateways: {unknown('gateway', value, known)}")
         gateway = known[value] if isinstance(value, str) else value
         if not isinstance(gateway, Gateway):
-            raise ValueError(f"gateways must be a list of gateways or their names; it contains {value!r}")  # noqa: TRY004
+            raise ValueError(f"gateways must be a list of gateways or their names; it contains {value!r}")  # noqa: TRY004 -- as above
         found.append(gateway)
     if not found:
         raise ValueError("gateways must not be empty")

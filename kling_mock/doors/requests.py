@@ -32,11 +32,11 @@ class FakeAdapter(HTTPAdapter):
     def send(  # noqa: PLR0913, PLR0917 -- the signature of the base class
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002
+        stream: bool = False,  # noqa: ARG002, FBT001, FBT002 -- as above
         timeout: object = None,
-        verify: object = True,  # noqa: ARG002, FBT002
-        cert: object = None,  # noqa: ARG002
-        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
+        verify: object = True,  # noqa: ARG002, FBT002 -- as above
+        cert: object = None,  # noqa: ARG002 -- as above
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002 -- as above
     ) -> requests.Response:
         reply = self._handle(_request(request))
         body: IO[bytes] | RawIOBase = BytesIO(b"" if request.method == "HEAD" else reply.body)
