@@ -95,8 +95,11 @@ class FakeView(RequestScripts):
         """Assert that exactly this number of images was paid: those of all tasks that have not failed.
 
         If more were paid, the message has the two most similar requests, the fields in which they differ and
-        the time between them. Tasks whose retention is over do not count.
+        the time between them. Tasks whose retention is over do not count. Raises ValueError unless `images`
+        is an integer of at least 0.
         """
+        if type(images) is not int or images < 0:
+            raise ValueError(f"images must be an integer of at least 0, not {images!r}")
         key = TasksKey(self._account)
         snapshot = self._store.read((key,))
         paid = payments(snapshot[key], snapshot.now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,6 +28,12 @@ def test_units_are_spent_at_creation_and_returned_by_a_failure(start: Start) -> 
     assert caller.fake.spend == 16
     caller.ask(n=0)
     assert caller.fake.spend == 16
+
+
+@pytest.mark.parametrize("images", ["1", 1.0, True, None, -1])
+def test_the_number_of_images_is_checked(images: Any, caller: Caller) -> None:
+    with pytest.raises(ValueError, match=f"images must be an integer of at least 0, not {images!r}"):
+        caller.fake.assert_paid(images=images)
 
 
 def test_each_account_spends_its_own_units(start: Start) -> None:
