@@ -21,6 +21,12 @@ from kling_mock.timing.notifier import ChangeNotifier
 SHOWN = 5
 
 
+def check_count(name: str, value: object) -> None:
+    """Raise ValueError unless the number that an assertion expects is None or an integer of at least 0."""
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"{name} must be an integer of at least 0, not {value!r}")
+
+
 class Calls(Sequence[CallRecord]):
     """Calls, oldest first. Filters such as `creates` return calls again. Credentials are not kept."""
 
@@ -59,9 +65,10 @@ class Calls(Sequence[CallRecord]):
 
         Criteria are those of `Fake.when`: `prompt="*cat*"`, `aspect_ratio="1:1"`, `n=2`, `subjects=3`.
         `within`: wait up to this number of seconds of real time for other threads to create the tasks.
-        Raises TypeError for an unknown field or a value of a wrong type.
+        Raises TypeError for an unknown field or a value of a wrong type, ValueError for another argument.
         """
         check_criteria(criteria, self._criteria)
+        check_count("times", times)
         wanted = RuleRecord(0, None, criteria, None)
         enough = 1 if times is None else times
         self._notifier.wait(lambda: self._count(wanted) >= enough, within)

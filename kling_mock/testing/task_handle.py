@@ -16,7 +16,7 @@ from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
 from kling_mock.suggestions import status_of
 from kling_mock.task_faults import TaskFaults
-from kling_mock.testing.journal import SHOWN, elapsed, line, printable
+from kling_mock.testing.journal import SHOWN, check_count, elapsed, line, printable
 from kling_mock.timing.notifier import ChangeNotifier
 from kling_mock.written_scripts import WrittenFault, WrittenScripts, calling_line
 
@@ -145,6 +145,8 @@ class TaskHandle(TaskFaults):
         """
         if times is not None and at_most is not None:
             raise TypeError("times and at_most: give only one of them")
+        check_count("times", times)
+        check_count("at_most", at_most)
         least = 1 if times is None else times
         most = at_most if times is None else times
         self._notifier.wait(lambda: self.polls >= least, within)

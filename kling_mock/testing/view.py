@@ -15,7 +15,7 @@ from kling_mock.request_script import RequestScript
 from kling_mock.scenario import Script
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TasksKey, run
-from kling_mock.testing.journal import Calls
+from kling_mock.testing.journal import Calls, check_count
 from kling_mock.testing.payments import explain, payments
 from kling_mock.testing.request_scripts import RequestScripts
 from kling_mock.testing.task_handle import TaskHandle
@@ -98,8 +98,7 @@ class FakeView(RequestScripts):
         the time between them. Tasks whose retention is over do not count. Raises ValueError unless `images`
         is an integer of at least 0.
         """
-        if type(images) is not int or images < 0:
-            raise ValueError(f"images must be an integer of at least 0, not {images!r}")
+        check_count("images", images)
         key = TasksKey(self._account)
         snapshot = self._store.read((key,))
         paid = payments(snapshot[key], snapshot.now)

@@ -48,7 +48,8 @@ class ChangeNotifier:
         """
         if within is None:
             return
-        if not 0 <= within < math.inf:
+        number = isinstance(within, int | float) and not isinstance(within, bool)  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        if not number or not 0 <= within < math.inf:
             raise ValueError(f"within: must be a finite number of seconds from 0 on; got {within!r}")
         left = within
         with self._changed:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -156,8 +156,8 @@ def test_a_wait_without_success_ends_with_the_message_of_the_assertion(
         caller.fake.calls.assert_created(2, within=within)
 
 
-@pytest.mark.parametrize("within", [-1, math.inf, math.nan])
-def test_within_must_be_a_number_of_seconds(within: float, caller: Caller) -> None:
+@pytest.mark.parametrize("within", [-1, math.inf, math.nan, "3", True])
+def test_within_must_be_a_number_of_seconds(within: Any, caller: Caller) -> None:
     with pytest.raises(ValueError, match=r"^within: must be a finite number of seconds"):
         caller.fake.calls.assert_created(within=within)
 

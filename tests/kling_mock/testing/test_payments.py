@@ -30,10 +30,18 @@ def test_units_are_spent_at_creation_and_returned_by_a_failure(start: Start) -> 
     assert caller.fake.spend == 16
 
 
-@pytest.mark.parametrize("images", ["1", 1.0, True, None, -1])
-def test_the_number_of_images_is_checked(images: Any, caller: Caller) -> None:
-    with pytest.raises(ValueError, match=f"images must be an integer of at least 0, not {images!r}"):
-        caller.fake.assert_paid(images=images)
+@pytest.mark.parametrize("number", ["1", 1.0, True, -1])
+def test_numbers_are_checked(number: Any, caller: Caller) -> None:
+    """Of all assertions: a wrong type would be a failed comparison, or an error of Python."""
+    task, calls = caller.make(), caller.fake.calls
+    for name, given in (
+        ("images", caller.fake.assert_paid),
+        ("times", calls.assert_created),
+        ("times", task.assert_polled),
+        ("at_most", task.assert_polled),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be an integer of at least 0, not {number!r}"):
+            given(**{name: number})
 
 
 def test_each_account_spends_its_own_units(start: Start) -> None:
