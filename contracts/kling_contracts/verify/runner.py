@@ -18,7 +18,7 @@ from kling_contracts.verify.plan import Options, Planned, address_problem, is_lo
 from kling_contracts.verify.probes import Probe, ProbeKind
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Report, RunInfo, judged
-from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Waiter
+from kling_contracts.verify.session import OutOfTime, Session, SystemWaiter, Transport, Waiter
 from kling_contracts.verify.transport import HttpTransport
 from kling_contracts.vocabulary import HEALTH_PATH
 
@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913 -- each is replaced by some test
     options: Options,
     suite: Suite,
     *,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx.BaseTransport | Transport | None = None,
     waiter: Waiter | None = None,
     inbox: CallbackInbox | None = None,
     progress: Progress | None = None,
@@ -53,8 +53,9 @@ def run(  # noqa: PLR0913 -- each is replaced by some test
 ) -> Report:
     """Verify a server.
 
-    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks. `run_id`
-    is part of all external ids of the run; random by default. `recorder` records the run while it goes on.
+    `transport`, `waiter` and `inbox` replace the network, system time and the receiver of callbacks; a
+    transport of httpx replaces only the connection. `run_id` is part of all external ids of the run; random
+    by default. `recorder` records the run while it goes on.
 
     Raises Unreachable; ValueError for an invalid base URL; LookupError for an operation that the gateway does
     not offer.
@@ -79,12 +80,13 @@ def run(  # noqa: PLR0913 -- each is replaced by some test
     # The rest of the deadline is for judging and for the reports.
     until = started + options.deadline - min(_REPORTING, options.deadline / 10)
     with ExitStack() as open_things:
-        http = HttpTransport(options.base_url, transport, time_left=lambda: until - waiter.now())
-        open_things.callback(http.close)
+        if transport is None or isinstance(transport, httpx.BaseTransport):
+            transport = HttpTransport(options.base_url, transport, time_left=lambda: until - waiter.now())
+            open_things.callback(transport.close)
         if inbox is None and is_loopback(options.base_url):
             inbox = open_things.enter_context(CallbackServer(waiter.now))
         session = Session(
-            transport=http,
+            transport=transport,
             keys=Keys(options.api_key, options.second_api_key, options.gateway.takes_tokens),
             budget=Budget(0),
             evidence=evidence,

@@ -80,8 +80,7 @@ class HttpTransport:
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            early = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
-            return Answer(0, failure=f"{type(error).__name__}: {error}", arrived=not isinstance(error, early))
+            return failed(error)
         answered = tuple((name.lower(), value) for name, value in response.headers.multi_items())
         return Answer(response.status_code, answered, received)
 
@@ -99,6 +98,12 @@ class HttpTransport:
                 self._urls.clear()
             self._urls[target] = url
         return url
+
+
+def failed(error: httpx.HTTPError | httpx.InvalidURL | ValueError) -> Answer:
+    """The result of a request that got no answer."""
+    early = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
+    return Answer(0, failure=f"{type(error).__name__}: {error}", arrived=not isinstance(error, early))
 
 
 class _Stream(Protocol):

@@ -19,17 +19,19 @@ from kling_contracts.operations import Operation
 from kling_contracts.registry import SUITE, steps_of
 from kling_contracts.verify.callback_server import ReceivedCallbacks
 from kling_contracts.verify.credentials import Keys
+from kling_contracts.verify.exchange import Headers
 from kling_contracts.verify.model import Requirement, Step, Suite, Verdict
 from kling_contracts.verify.plan import Options
 from kling_contracts.verify.report import Report
 from kling_contracts.verify.runner import run
+from kling_contracts.verify.session import Answer
 from kling_mock import Fake, ManualClock
 from kling_mock.callbacks.model import Callback as FakeCallback
 from kling_mock.images.urls import PictureInfo
-from tests.contracts.verify.faulty_servers.base import Fault, FaultyServer, FaultyTransport
+from tests.contracts.verify.faulty_servers.base import SERVER, Fault, FaultyServer, FaultyTransport
 from tests.contracts.verify.faulty_servers.messages import Callback
+from tests.profiles import EVERY_FAULT
 
-SERVER = "http://127.0.0.1:9"
 PLAIN_KEY = "sk-one-0000"
 SIGNING_KEY = "ak-one-0000:secret-0000-0000-0000-0000-0000-00"
 SECOND_KEY = "sk-two-0000"
@@ -54,7 +56,7 @@ class Wait:
 class Ticking(httpx.BaseTransport):
     """Advances the fake's clock by `seconds` for each request, half before the response and half after."""
 
-    def __init__(self, inner: httpx.BaseTransport, clock: ManualClock, seconds: float) -> None:
+    def __init__(self, inner: FaultyTransport, clock: ManualClock, seconds: float) -> None:
         self._inner, self._clock, self._seconds = inner, clock, seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -62,6 +64,19 @@ class Ticking(httpx.BaseTransport):
         response = self._inner.handle_request(request)
         self._clock.advance(self._seconds / 2)
         return response
+
+    def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
+        self._clock.advance(self._seconds / 2)
+        answer = self._inner.send(method, target, headers, body)
+        self._clock.advance(self._seconds / 2)
+        return answer
+
+
+class WithoutHttp:
+    """The same without httpx: its requests and responses take most of the time of a run."""
+
+    def __init__(self, inner: Ticking) -> None:
+        self.send = inner.send
 
 
 @dataclass(kw_only=True)
@@ -174,7 +189,7 @@ def serve(
     first = SIGNING_KEY if signed and gateway.takes_tokens else PLAIN_KEY
     clock = ManualClock()
     fake = Fake(clock=clock, keys=[first, SECOND_KEY], pace=pace, **_settings(gateway), **settings)
-    transport = FaultyTransport(fault, gateway, fake.transport(), clock.now)
+    transport = FaultyTransport(fault, gateway, fake.handle, clock.now)
     keys = Keys(first, SECOND_KEY, takes_tokens=gateway.takes_tokens)
     served = Served(fake=fake, transport=transport, clock=clock, inbox=Inbox(), keys=keys)
 
@@ -203,8 +218,12 @@ def run_campaign(
     only: Collection[str] = (),
     strict: bool = True,
     settings: Mapping[str, Any] = MappingProxyType({}),
+    httpx: bool = EVERY_FAULT,
 ) -> Outcome:
-    """Run all checks, or `only` some, against a fake behind a faulty server, with two keys."""
+    """Run all checks, or `only` some, against a fake behind a faulty server, with two keys.
+
+    `httpx`: requests and responses pass through it, as in use.
+    """
     target = gateway if operation is None else gateway.focused(operation)
     served = serve(target, fault, signed=signed, pace=pace, settings=settings)
     keys = served.keys
@@ -218,10 +237,11 @@ def run_campaign(
         only=tuple(only),
         strict=strict,
     )
+    ticking = Ticking(served.transport, served.clock, latency)
     report = run(
         options,
         suite,
-        transport=Ticking(served.transport, served.clock, latency),
+        transport=ticking if httpx else WithoutHttp(ticking),
         waiter=Wait(served.clock),
         inbox=served.inbox,
         run_id="r1",

@@ -130,7 +130,7 @@ def test_random_responses_do_not_break_a_run(
     light_campaign: Campaign, gateway: Gateway, signed: bool, seed: int, part: float
 ) -> None:
     try:
-        outcome = light_campaign(gateway, babbling(seed, part), signed=signed)
+        outcome = light_campaign(gateway, babbling(seed, part), signed=signed, httpx=True)
     except Unreachable:  # the first responses were changed
         return
     text = shown(outcome)
@@ -163,6 +163,6 @@ def test_an_unusable_id_or_url_is_a_finding(
             mislead(task)
 
     misleading = Fault(name="misleading", catches="", description="Tasks have odd strings.", make=Misleading)
-    outcome = light_campaign(COMETAPI, misleading)
+    outcome = light_campaign(COMETAPI, misleading, httpx=True)
     assert found in outcome.found
     assert shown(outcome)

@@ -14,14 +14,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 
 from kling_contracts.gateways import GATEWAYS, Gateway, RefusalReason
+from kling_contracts.verify.exchange import Headers
+from kling_contracts.verify.session import Answer
+from kling_contracts.verify.transport import failed
+from kling_mock.doors.httpx import read_request
+from kling_mock.http import Reply
+from kling_mock.http import Request as FakeRequest
 from tests.contracts.verify.faulty_servers.messages import Callback, Request, Response
 
 Serve = Callable[[Request], Response]
+Handle = Callable[[FakeRequest], Reply]
+# The base URL of all runs; no socket listens there.
+SERVER: Final = "http://127.0.0.1:9"
+_ASCII: Final = "".join(map(chr, range(128)))
 
 
 class Behind(NamedTuple):
@@ -206,31 +217,54 @@ def _words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-# Headers that httpx sets from the content and the URL.
-_OF_THE_WIRE: Final = frozenset({"content-length", "transfer-encoding", "host"})
-
-
 @lru_cache(maxsize=256)
-def _url(host: str, target: str) -> httpx.URL:
-    return httpx.URL(host).copy_with(raw_path=target.encode("ascii"))
+def _parts(target: str) -> tuple[str, str, str]:
+    """Scheme and host of a whole URL, else an empty string; the path and the query, percent-encoded."""
+    host = ""
+    if target.startswith(("http://", "https://")):
+        url = httpx.URL(target)
+        host, target = f"{url.scheme}://{url.netloc.decode('ascii')}", url.raw_path.decode("ascii")
+    path, _, query = quote(target, safe=_ASCII).partition("?")
+    return host or SERVER, path, query
 
 
 class FaultyTransport(httpx.BaseTransport):
-    """A faulty server in front of a server that is reached through another transport.
+    """A faulty server in front of a fake: `send` for a run without HTTP, and a transport of httpx.
 
     Callbacks do not pass through it: the code that delivers them calls `deliver` for the ones to send.
     """
 
     def __init__(
-        self,
-        fault: Fault,
-        gateway: Gateway,
-        inner: httpx.BaseTransport,
-        now: Callable[[], float] = time.time,
+        self, fault: Fault, gateway: Gateway, handle: Handle, now: Callable[[], float] = time.time
     ) -> None:
         self._gateway = gateway
-        self._inner = inner
+        self._handle = handle
         self._faulty = fault.make(Behind(gateway, self._pass_on, now))
+
+    def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
+        """The answer that `HttpTransport` returns for the same request over `handle_request`."""
+        try:
+            host, path, query = _parts(target)
+            merged: dict[str, str] = {}
+            for name, value in headers:
+                key = name.lower()
+                merged[key] = f"{merged[key]}, {value}" if key in merged else value
+            response = self._faulty.serve(
+                Request(
+                    raw=body or b"",
+                    gateway=self._gateway,
+                    method=method,
+                    path=path,
+                    query=query,
+                    host=host,
+                    headers=merged,
+                )
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            return failed(error)
+        content = response.content
+        answered = {**response.headers, "content-length": str(len(content))}
+        return Answer(response.status, tuple((name.lower(), it) for name, it in answered.items()), content)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
@@ -254,13 +288,11 @@ class FaultyTransport(httpx.BaseTransport):
 
     def _pass_on(self, request: Request) -> Response:
         target = f"{request.path}?{request.query}" if request.query else request.path
-        url = _url(request.host, target)
-        headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
-        sent = httpx.Request(request.method, url, headers=headers, content=request.content)
-        received = self._inner.handle_request(sent)
-        return Response(
-            raw=received.read(), status=received.status_code, headers=dict(received.headers.items())
+        headers = [(name.encode(), value.encode()) for name, value in request.headers.items()]
+        sent = read_request(
+            request.method, target.encode(), headers, request.content, httpx.LocalProtocolError
         )
-
-    def close(self) -> None:
-        self._inner.close()
+        reply = self._handle(sent)
+        assert reply.delivery is None, "the fake behind a faulty server sends its replies as a whole"
+        body = b"" if request.method == "HEAD" else reply.body
+        return Response(raw=body, status=reply.status, headers=dict(reply.framed_headers))
