@@ -14,8 +14,8 @@ from typing import Final, NoReturn
 from kling_client.config import DEFAULT_GATEWAY, DEFAULT_TIMEOUT
 from kling_client.console import PROGRAM, Console
 from kling_client.task import DEADLINE
+from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.gateways import GATEWAYS
-from kling_contracts.suggestions import did_you_mean
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -27,7 +27,6 @@ from kling_contracts.vocabulary import (
 )
 
 DISTRIBUTION: Final = "kling-mock"
-USAGE_ERROR: Final = 2
 # The status that a shell reports for a program ended by SIGPIPE.
 READER_GONE: Final = 141
 
@@ -96,31 +95,11 @@ class _Formatter(argparse.HelpFormatter):
         return _wrapped(" ".join(text.split()), width)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Prints errors in the format of the command, with suggestions for unknown options and choices."""
+class _Parser(ArgumentParser):
+    """Reports errors on the console of the command."""
 
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
+    def report(self, message: str) -> None:
         Console(as_json=False).error(message)
-        raise SystemExit(USAGE_ERROR)
-
-    def parse_known_args(  # type: ignore[override]  # typeshed's overloads cannot be repeated
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        # Subparsers are called through this method; the usage in the error is then that of the command.
-        options, rest = super().parse_known_args(args, namespace or argparse.Namespace())
-        for word in rest:
-            if word.startswith("-"):
-                option = word.partition("=")[0]
-                known, otherwise = self._option_string_actions, f"see {self.prog} --help"
-                self.error(f"unknown option {option!r}; {did_you_mean(option, known, otherwise)}")
-        if rest:
-            self.error(f"unexpected argument {rest[0]!r}")
-        return options, rest
-
-    def _check_value(self, action: argparse.Action, value: object) -> None:
-        if action.choices is not None and value not in action.choices:
-            self.error(f"unknown {action.dest} {value!r}; {did_you_mean(str(value), list(action.choices))}")
 
 
 class _Version(argparse.Action):

@@ -188,7 +188,7 @@ def _key_environment(gateway: Gateway) -> Credentials:
     if not key:
         raise ConfigError(
             f"no API key for {gateway.title}: set the environment variable {API_KEY_VARIABLE} "
-            "(in Python, or pass api_key)"
+            "(or, in Python, pass api_key)"
         )
     return PlainKey(key)
 
@@ -209,7 +209,7 @@ def _token_environment(gateway: Gateway) -> Credentials:
         raise ConfigError(f"{given} is set without {missing}; set both")
     raise ConfigError(
         f"no key for {gateway.title}: set the environment variables {ACCESS_KEY_VARIABLE} and "
-        f"{SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE} (in Python, or pass access_key and secret_key, "
+        f"{SECRET_KEY_VARIABLE}, or {KLING_API_KEY_VARIABLE} (or, in Python, pass access_key and secret_key, "
         "or api_key)"
     )
 

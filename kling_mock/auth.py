@@ -94,6 +94,8 @@ def credential_of(
     given = [value for name, value in request.headers if name == "authorization"]
     bearer = given[0].strip() if given else ""
     if not bearer:
+        if any(name == "Authorization" for name, _ in request.headers):
+            raise ValueError("Request.headers: names must be in lower case; got 'Authorization'")
         return Denied(RefusalReason.NO_KEY)
     scheme, _, key = bearer.partition(" ")
     key = key.strip()

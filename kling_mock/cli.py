@@ -11,6 +11,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.redaction import escape_controls
 from kling_mock import __version__
 from kling_mock.setting_text import read_switch
@@ -19,7 +20,6 @@ from kling_mock.settings import Settings
 if TYPE_CHECKING:
     from kling_mock.doors.tls import Certificate
 
-USAGE_ERROR: Final = 2
 # Defaults that differ from those of `Settings`: realistic durations for manual development, and only keys
 # that cannot be real ones.
 SERVE_DEFAULTS: Final = {"pace": "realistic", "keys": "sk-mock,sk-mock-*"}
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="kling-mock",
         description="A stateful offline mock of Kling's Multi-Image to Image API.",
         epilog=EXAMPLES,
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve_options(
         commands.add_parser(
             "serve",
+            usage="kling-mock serve [options]",
             help="run the mock as a local server until Ctrl-C",
             description="Run the mock as a local server until Ctrl-C.",
             epilog=SERVE_EXAMPLES,

@@ -37,7 +37,10 @@ def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> St
             raise dropped(task_id)
         state = task.at(snapshot.now)
         if state.status.terminal:
-            raise TaskAlreadyEnded(f"task {task_id} has already ended: {state.status} at {state.at:.3f}")
+            raise TaskAlreadyEnded(
+                f"task {task_id} has already ended: {state.status}, {snapshot.now - state.at:.3f} s ago; a "
+                "task with the pace 'held' or the script .holds() does not end by itself"
+            )
         plan = task.plan.finished(task.times, snapshot.now, failure(task.plan.failure))
         change = Change((Expect(key, task.version),), (PlanRecord(task_id, plan),))
         failed: Expect | None = yield Commit(change)
@@ -59,8 +62,8 @@ def add_fault(task_id: str, fault: Fault) -> Steps[int]:
         state = task.at(snapshot.now)
         if state.status.terminal:
             raise TaskAlreadyEnded(
-                f"task {task_id} has already ended: {state.status} at {state.at:.3f}; write a "
-                "fault before the end, or for the create with next or when"
+                f"task {task_id} has already ended: {state.status}, {snapshot.now - state.at:.3f} s ago; "
+                "write a fault before the end, or for the create with next or when"
             )
         faults = task.plan.faults
         combined(tuple(map(Misbehaves, faults)), Misbehaves(fault))

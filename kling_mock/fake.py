@@ -11,7 +11,7 @@ from uuid import uuid4
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
-from kling_mock.http import Reply, Request, json_reply
+from kling_mock.http import Reply, Request, check_headers, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
 from kling_mock.service import Answer, answer, failed_call
@@ -68,11 +68,6 @@ class Fake(FakeView):
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.notify(call.task_id)]
 
-    @property
-    def settings(self) -> Settings:
-        """The settings of this fake."""
-        return self._settings
-
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
         name = account_name(key)
@@ -81,10 +76,14 @@ class Fake(FakeView):
     # -- requests
 
     def handle(self, request: Request) -> Reply:
-        """Answer a request. Never raises: an internal error is answered with 500 and raised by `check()`."""
+        """Answer a request. An internal error is answered with 500 and raised by `check()`.
+
+        Raises TypeError only if the headers of `request` are not pairs of texts.
+        """
         try:
             answered = self._answer(request)
         except Exception as bug:  # noqa: BLE001 -- the client must get a reply; check() raises the error
+            check_headers(request)
             self._problems.append(bug)
             answered = self._answer_error(request, bug)
         for listener in self._listeners:

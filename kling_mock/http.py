@@ -60,6 +60,17 @@ class Request(Struct, frozen=True):
         return len(self.body) if self.length is None else self.length
 
 
+def check_headers(request: Request) -> None:
+    """Raise TypeError unless the headers are pairs of texts: no transport makes such a request."""
+    headers: object = request.headers
+    pairs = cast("tuple[object, ...]", headers) if isinstance(headers, (tuple, list)) else (None,)
+    if not all(isinstance(pair, tuple) and list(map(type, pair)) == [str, str] for pair in pairs):
+        raise TypeError(
+            "Request.headers: must be pairs of names and values, such as "
+            f"(('authorization', 'Bearer sk-mock'),); got {type(headers).__name__}"
+        )
+
+
 class Reply(Struct, frozen=True):
     """An HTTP reply. Transports and servers send `framed_headers`, and no body in reply to HEAD.
 

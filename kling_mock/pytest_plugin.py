@@ -77,7 +77,7 @@ def pytest_runtest_makereport(
     if call.when == "call" and report.failed:
         for node in item.listchain():
             for fixture, fake in (node.stash.get(_FAKES, None) or {}).items():
-                report.sections.append((f"{fixture}: timeline", _timeline(fake)))
+                report.sections.append((f"{fixture}: timeline", _timeline(fixture, fake)))
     if call.when != "teardown" and not report.passed:
         # A test skipped in its set-up uses no scripts; fixtures of wider scope may have some for later tests.
         for node in item.listchain() if call.when == "call" else (item,):
@@ -87,9 +87,13 @@ def pytest_runtest_makereport(
 
 
 def _explain(error: BaseException | None) -> None:
-    """Add a note to a failure of pytest-httpx about the service: how both fixtures are used together."""
+    """Add notes to a failure: similar attributes of our objects; the use of this plugin with pytest-httpx."""
     from kling_mock import INTERCEPTED_HOSTS
+    from kling_mock.testing.attribute_notes import attribute_note
 
+    note = None if error is None else attribute_note(error)
+    if error is not None and note is not None and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
     while error is not None:
         text = str(error)
         if text.startswith(_UNMATCHED) and any(f"://{host}" in text for host in INTERCEPTED_HOSTS):
@@ -114,23 +118,33 @@ def _check(fixture: str, fake: Fake) -> None:
     from kling_mock.testing.unused_scripts import UnusedScripts
 
     fake.callbacks.deliver_to(None)  # shuts down the receiver's application within the fixture
+    message = ""
     try:
         fake.check()
     except UnusedScripts as unused:
-        pytest.fail(f"fixture {fixture}: {unused}", pytrace=False)
+        message = f"fixture {fixture}: {unused}"
     except BaseExceptionGroup as errors:
         if isinstance(errors, Exception):
             raise
         # A receiver raised SystemExit or called pytest.fail. With such exceptions inside, the group is not an
         # Exception, and pytest would leave out the teardown of all other fixtures of the test.
         raise pytest.fail.Exception(f"fixture {fixture}: {errors.message}") from errors
+    if message:  # outside the except clause: the report has the message once
+        pytest.fail(message, pytrace=False)
 
 
-def _timeline(fake: Fake) -> str:
+def _hosts() -> str:
+    from kling_mock import INTERCEPTED_HOSTS
+
+    return f"answered are requests of httpx and httpx2 to {', '.join(INTERCEPTED_HOSTS)}"
+
+
+def _timeline(fixture: str, fake: Fake) -> str:
     try:
         from kling_mock.testing.timeline import timeline
 
-        return timeline(fake)
+        text = timeline(fake)
+        return text if fake.calls or fixture == "kling_server" else f"{text}\n{_hosts()}"
     except Exception as bug:  # noqa: BLE001 -- pytest would abort the run without showing the failure
         return f"the timeline is not available: {bug!r}"
 

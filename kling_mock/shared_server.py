@@ -22,8 +22,17 @@ class ServedFake(Fake):
 
     def __init__(self, url: str, *, clock: Clock | None = None, **switches: object) -> None:
         super().__init__(clock=clock, store=None, **switches)
-        self.url = url
-        self.api_key = next(iter(self.settings.plain_keys), self.settings.keys[0])
+        self._url = url
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server, without a slash at its end."""
+        return self._url
+
+    @property
+    def api_key(self) -> str:
+        """The first accepted key; `ACCESS:SECRET` if all keys are pairs."""
+        return next(iter(self.settings.plain_keys), self.settings.keys[0])
 
 
 class SharedServer:

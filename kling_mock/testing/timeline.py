@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from kling_contracts.gateways import RefusalReason, gateway_of
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
 from kling_mock.records import CallRecord, RuleRecord
@@ -43,7 +44,8 @@ def _events(view: FakeView) -> Iterator[_Event]:
     scripts = {rule.id: rule for rule in view.scripts}
     several = len({call.account for call in calls if call.account is not None}) > 1
     for call in calls:
-        yield _Event(call.at, "call", _describe_call(call, scripts, several=several))
+        text = _describe_call(call, scripts, several=several)
+        yield _Event(call.at, "call", "; ".join((text, *call.notes, *_known_routes(call, view))))
     created = {call.task_id for call in calls if call.method == "POST"}
     for task in view.tasks:
         yield from _states(task, skip_first=task.id in created)
@@ -57,7 +59,15 @@ def _describe_call(call: CallRecord, scripts: dict[int, RuleRecord], *, several:
     account = f"{call.account or 'no account'}: " if several else ""
     rule = None if call.script is None else scripts.get(call.script)
     script = "" if rule is None else f" [script #{rule.id}: {describe(rule)}]"
-    return "; ".join((f"{account}{line(call)}{script}", *call.notes))
+    why = f": {call.message}" if call.rule and call.message else ""
+    return f"{account}{line(call)}{why}{script}"
+
+
+def _known_routes(call: CallRecord, view: FakeView) -> Iterator[str]:
+    """The routes of the gateway to which a request with an unknown path was sent: its base URL is wrong."""
+    if call.rule == RefusalReason.NO_ROUTE.value:
+        gateway = gateway_of(call.path, dict(call.headers).get("host", ""), view.settings.gateways)
+        yield f"routes of {gateway.title}: {', '.join(gateway.create_paths)}"
 
 
 def _states(task: TaskHandle, *, skip_first: bool) -> Iterator[_Event]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -19,8 +21,14 @@ from kling_mock.testing.journal import Calls, check_count
 from kling_mock.testing.payments import explain, payments
 from kling_mock.testing.request_scripts import RequestScripts
 from kling_mock.testing.task_handle import TaskHandle
+from kling_mock.timing.clock import Clock
 from kling_mock.timing.notifier import ChangeNotifier
 from kling_mock.written_scripts import WrittenScripts
+
+FIXED: Final = (
+    "settings and clock are fixed when the fake is created: use @pytest.mark.kling(pace='instant', ...) or "
+    "Fake(pace='instant', ...)"
+)
 
 
 class NotOneTask(AssertionError):
@@ -43,9 +51,30 @@ class FakeView(RequestScripts):
         self._settings = settings
         self._dispatcher = dispatcher
         self._notifier = watch
-        self.clock = watch.clock
         self._account = account
         self._written = WrittenScripts() if written is None else written
+
+    if not TYPE_CHECKING:  # type checkers report the assignment themselves
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Raise AttributeError for an assignment without effect, such as `kling.pace = "held"`."""
+            if not name.startswith("_"):
+                if name in {"clock", "settings", *(each.name for each in fields(Settings))}:
+                    raise AttributeError(f"{name} cannot be assigned: {FIXED}", name=name, obj=self)
+                if not hasattr(type(self), name):
+                    kind = type(self).__name__
+                    raise AttributeError(f"{kind} has no attribute {name!r} to assign", name=name, obj=self)
+            super().__setattr__(name, value)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the fake."""
+        return self._notifier.clock
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the fake."""
+        return self._settings
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:

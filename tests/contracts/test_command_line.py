@@ -38,3 +38,20 @@ def test_suggestions_of_checks(wanted: str, hint: str) -> None:
     """A close id or group; for a wrong group, ids with the same name; else nothing."""
     ids = ["refuses.n.minimum", "accepts.n.minimum", "refuses.prompt.max_length", "auth.required"]
     assert near(wanted, ids) == hint
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["verfy"], "unknown command 'verfy'; did you mean 'verify'?"),
+        (["explain", "--operatoin", "x"], "unknown option '--operatoin'; did you mean '--operation'?"),
+        (["openapi", "--gateway", "klin"], "argument --gateway: unknown value 'klin'; did you mean 'kling'?"),
+    ],
+)
+def test_an_unknown_word_gets_a_suggestion(
+    command: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(command)
+    assert stopped.value.code == 2
+    assert f"kling-contracts: {message}" in capsys.readouterr().err

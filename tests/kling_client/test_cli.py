@@ -154,7 +154,7 @@ def test_an_unusable_output_folder_is_reported_before_anything_is_paid_for(
         (create("--timeout", "x"), "argument --timeout: must be a number of seconds >= 0; got 'x'"),
         (create("--n", "two"), "argument --n: must be an integer; got 'two'"),
         (["list", "--limit", "0"], "argument --limit: must be at least 1; got 0"),
-        (create("--gateway", "klin"), "unknown gateway 'klin'; did you mean 'kling'?"),
+        (create("--gateway", "klin"), "argument --gateway: unknown value 'klin'; did you mean 'kling'?"),
         (create("--api-key", "sk-1"), "unknown option '--api-key'; see kling-client generate --help"),
         (create("--promt=x"), "unknown option '--promt'; did you mean '--prompt'?"),
         (["get", "1", "2"], "unexpected argument '2'"),

@@ -45,9 +45,12 @@ def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
         (("serve", "--callback-retries", "soon"), "--callback-retries must be a list of numbers (seconds)"),
         (("serve", "--ready-file", "/absent/file"), "--ready-file: folder /absent does not exist"),
         (("serve", "--port", "x"), "invalid int value"),
-        (("serve", "--nope"), "unrecognized arguments"),
+        (("serve", "--prot", "1"), "kling-mock: unknown option '--prot'; did you mean '--port'"),
+        (("serve", "--log", "jsn"), "kling-mock: argument --log: unknown value 'jsn'; did you mean 'json'?"),
+        (("serve", "8000"), "unexpected argument '8000'"),
         (("demo", "--speed", "0"), "positive"),
-        (("walk",), "invalid choice"),
+        (("server",), "kling-mock: unknown command 'server'; did you mean 'serve'?"),
+        (("demo", "--sped", "2"), "did you mean '--speed'?"),
     ],
 )
 def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str) -> None:

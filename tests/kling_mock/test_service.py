@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kling_mock import Request
+from kling_mock import Fake, Request
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
@@ -351,3 +351,19 @@ def test_the_units_of_a_failing_task_are_returned_at_the_instant_of_the_failure(
             pass
     assert task.status == "failed"
     assert [caller.ask().status, caller.ask().status] == [200, 403]
+
+
+@pytest.mark.parametrize("headers", [{"authorization": "Bearer sk-mock"}, [("authorization",)], None])
+def test_headers_that_are_not_pairs_are_an_error_of_the_caller(headers: Any) -> None:
+    request = Request("GET", "/kling/v1/images/generations/1", headers=headers)
+    with pytest.raises(TypeError, match=r"^Request\.headers: must be pairs of names and values, such as"):
+        Fake().handle(request)
+
+
+def test_a_header_name_in_upper_case_is_not_taken_for_a_missing_key() -> None:
+    fake = Fake()
+    request = Request("GET", "/kling/v1/images/generations/1", headers=(("Authorization", "Bearer sk-mock"),))
+    assert fake.handle(request).status == 500
+    with pytest.raises(ExceptionGroup) as caught:
+        fake.check()
+    assert "must be in lower case" in str(caught.value.exceptions[0])

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Final
 
+from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.cli import explain, judge, openapi, verify
 from kling_contracts.cli.options import UsageError
 from kling_contracts.cli.output import PROGRAM, complain, reader_gone, write
@@ -19,7 +20,6 @@ examples:
   kling-contracts explain refuses.prompt.max_length
   kling-contracts openapi --gateway kling > openapi-kling.json
 """
-USAGE_ERROR = 2
 NO_VERDICT = 4
 
 
@@ -35,7 +35,7 @@ class _Version(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Usage errors exit with 2, as in argparse."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=PROGRAM,
         description="Verify servers of Kling's Multi-Image to Image API, and print its OpenAPI documents.",
         epilog=_EXAMPLES,

@@ -47,7 +47,7 @@ def test_a_task_that_has_ended_cannot_be_ended_again(verb: str, late: str, start
     finish(task, verb)
     before = caller.query(task.id)
     with pytest.raises(
-        TaskAlreadyEnded, match=f"task {task.id} has already ended: {ENDS[verb]} at 1767225600.000"
+        TaskAlreadyEnded, match=f"task {task.id} has already ended: {ENDS[verb]}, 0.000 s ago"
     ):
         finish(task, late)
     assert caller.query(task.id) == before

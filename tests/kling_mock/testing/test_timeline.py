@@ -60,9 +60,10 @@ def test_states_are_shown_at_their_instants_without_queries(start: Start) -> Non
 
 def test_a_refusal_shows_its_rule_and_notes(caller: Caller) -> None:
     caller.ask(n=0, quality="high")
-    assert lines(caller.fake) == [
-        f"+0.000s  call      POST {PATH} -> 400 (refused by n.minimum); unknown field ignored: 'quality'"
-    ]
+    (line,) = lines(caller.fake)
+    assert line.endswith(
+        "400 (refused by n.minimum): n value '0' is invalid; unknown field ignored: 'quality'"
+    )
 
 
 def test_a_scripted_refusal_shows_its_script(caller: Caller) -> None:
@@ -70,8 +71,23 @@ def test_a_scripted_refusal_shows_its_script(caller: Caller) -> None:
     caller.ask(n=2)
     (line,) = lines(caller.fake)
     assert line.endswith(
-        "-> 429 (refused by script.refuses) [script #0: creates with n=2 are refused with 1303, always]"
+        "-> 429 (refused by script.refuses): parallel task over resource pack limit "
+        "[script #0: creates with n=2 are refused with 1303, always]"
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("api.cometapi.com", "routes of CometAPI: /kling/v1/images/generations, "),
+        ("api.klingai.com", "routes of Kling: /v1/images/multi-image2image, "),
+    ],
+)
+def test_an_unknown_path_shows_the_routes_of_its_gateway(host: str, expected: str, caller: Caller) -> None:
+    """A base URL with a missing or an additional part is a usual mistake."""
+    caller.send("POST", "/api/images/generations", headers=(("host", host),))
+    (line,) = lines(caller.fake)
+    assert expected in line
 
 
 def test_callbacks_without_a_receiver_are_due(start: Start) -> None:

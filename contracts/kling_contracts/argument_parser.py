@@ -1,0 +1,50 @@
+"""The parser of arguments for all commands: one format of errors, with suggestions for unknown words."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from kling_contracts.redaction import escape_controls
+from kling_contracts.suggestions import did_you_mean
+
+USAGE_ERROR: Final = 2
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Ends with status 2 and a line `program: message` for unknown options, words and choices.
+
+    The parsers of subcommands are of the same class.
+    """
+
+    def report(self, message: str) -> None:
+        """Write an error to standard error. A command with an output of its own replaces this."""
+        sys.stderr.write(f"{self.prog.partition(' ')[0]}: {escape_controls(message)}\n")
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.report(message)
+        raise SystemExit(USAGE_ERROR)
+
+    def parse_known_args(  # type: ignore[override]  # typeshed's overloads cannot be repeated
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        # Subparsers are called through this method; the usage in the error is then that of the command.
+        options, rest = super().parse_known_args(args, namespace or argparse.Namespace())
+        for word in rest:
+            if word.startswith("-"):
+                option = word.partition("=")[0]
+                known, otherwise = self._option_string_actions, f"see {self.prog} --help"
+                self.error(f"unknown option {option!r}; {did_you_mean(option, known, otherwise)}")
+        if rest:
+            self.error(f"unexpected argument {rest[0]!r}")
+        return options, rest
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(str(value), list(action.choices))
+            if action.option_strings:
+                raise argparse.ArgumentError(action, f"unknown value {value!r}; {hint}")
+            self.error(f"unknown {action.dest} {value!r}; {hint}")
