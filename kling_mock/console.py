@@ -100,10 +100,8 @@ class Console:
         url, status = without_secrets(callback.url)[:100], callback.status
         error = callback.refused if attempt is None else attempt.error
         again: float | None = None
-        if attempt is not None and not attempt.delivered:
-            made = callback._replace(attempts=(*callback.attempts, attempt))
-            next_attempt = made.next_attempt(self._fake.settings.callback_retries)
-            again = None if next_attempt is None else next_attempt - attempt.at
+        if attempt is not None and attempt.retry_at is not None:
+            again = attempt.retry_at - attempt.at
         if self._json:
             self._event(
                 "callback",

@@ -89,11 +89,18 @@ def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
     return rule
 
 
-def record_attempt(attempt: AttemptRecord) -> Steps[bool]:
-    """Record a delivery attempt. Returns False if another was recorded first or the task has expired."""
-    key = AttemptsKey(attempt.task_id, attempt.position)
-    failed: Expect | None = yield Commit(Change((Expect(key, attempt.number - 1),), (attempt,)))
-    return failed is None
+def record_attempt(attempt: AttemptRecord) -> Steps[AttemptRecord | None]:
+    """Record a delivery attempt, with the next number if another has its number; None if the task expired."""
+    key, task_key = AttemptsKey(attempt.task_id, attempt.position), TaskKey(attempt.task_id)
+    while True:
+        failed: Expect | None = yield Commit(Change((Expect(key, attempt.number - 1),), (attempt,)))
+        if failed is None:
+            return attempt
+        snapshot: Snapshot = yield Read((task_key,))
+        task = snapshot[task_key]
+        if task is None:
+            return None
+        attempt = replace(attempt, number=len(task.attempts_at(attempt.position)) + 1)
 
 
 def read_task(task_id: str) -> Steps[tuple[TaskState, float]]:

@@ -24,6 +24,11 @@ CREATE: Final = "create"
 QUERY: Final = "query"
 PICTURE: Final = "picture"
 REQUEST: Final = "request"
+# The kinds of delivery attempts: of the schedule, by a fault of callbacks, by the test.
+SENT: Final = "sent"
+DUPLICATE: Final = "duplicate"
+REDELIVERED: Final = "redelivered"
+EDITED: Final = "edited"
 # Estimated overhead in bytes of a call, and of each header, value or picture in it.
 CALL_BYTES: Final = 400
 PART_BYTES: Final = 180
@@ -183,7 +188,10 @@ class AttemptRecord(Struct, frozen=True, gc=False):
     """An attempt to deliver a callback: the `number`-th for this change of the task, counted from 1.
 
     `position` is the index of the change in the history of the task; `at` is in Unix seconds; `status` is
-    that of the response; `error` is the reason for a failure.
+    that of the response; `error` is the reason for a failure. `kind` is `sent` for the attempts of the
+    schedule, `duplicate` for those of the setting `callback_faults`, `redelivered` or `edited` for those of
+    `redeliver`. `duration` is in seconds of real time, 0 for a receiver in process. `retry_at` is the instant
+    of the next attempt after a failed one, in Unix seconds; None if there is none.
     """
 
     task_id: str
@@ -192,6 +200,9 @@ class AttemptRecord(Struct, frozen=True, gc=False):
     at: float
     status: int | None
     error: str | None
+    kind: str = SENT
+    duration: float = 0.0
+    retry_at: float | None = None
 
     @property
     def delivered(self) -> bool:

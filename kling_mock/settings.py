@@ -254,6 +254,15 @@ class Settings:
             "callbacks",
         ),
     )
+    callback_submitted: bool = field(
+        default=True,
+        metadata=_switch(
+            "whether a callback is sent for status submitted; it is not known whether the service sends one",
+            "--callback-submitted",
+            "true|false",
+            "callbacks",
+        ),
+    )
     strict_fields: bool = field(
         default=False,
         metadata=_switch(

@@ -46,6 +46,7 @@ LIBRARIES = {
         f"kling_mock.{name}": {"msgspec"}
         for name in (
             "auth",
+            "callbacks.queue",
             "commands",
             "control",
             "decision",

@@ -1,8 +1,8 @@
 """Callbacks derived from plans and the clock, with their delivery attempts.
 
-A callback is due for every change of a task whose request has a `callback_url`. Only delivery attempts are
-stored. Sources: the trigger and the body (a bare task object) are official; repeating until a receiver
-accepts (at-least-once) is assumed.
+A callback is due for every change of a task whose request has a `callback_url` (the setting
+`callback_submitted` omits the first). Only delivery attempts are stored. Sources: the trigger and the body (a
+bare task object) are official; repeating until a receiver accepts (at-least-once) is assumed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import AttemptRecord, TaskState
+from kling_mock.records import EDITED, SENT, AttemptRecord, TaskState
 from kling_mock.render import task_message
 from kling_mock.settings import Settings
 
@@ -53,23 +53,31 @@ class Callback(NamedTuple):
 
     @property
     def delivered(self) -> bool:
-        return any(attempt.delivered for attempt in self.attempts)
+        return is_delivered(self.attempts)
 
     def next_attempt(self, retries: Sequence[float]) -> float | None:
         """The instant of the next attempt in Unix seconds; None if the callback is delivered or given up."""
         return next_attempt(self.due, self.attempts, retries)
 
 
+def is_delivered(attempts: Iterable[AttemptRecord]) -> bool:
+    """Whether the receiver has accepted a callback as it was sent first."""
+    return any(attempt.delivered and attempt.kind != EDITED for attempt in attempts)
+
+
 def next_attempt(due: float, attempts: Sequence[AttemptRecord], retries: Sequence[float]) -> float | None:
     """The instant of the next attempt in Unix seconds; None if the callback is delivered or given up.
 
-    `retries` are the pauses between attempts in seconds.
+    `retries` are the pauses between attempts in seconds. Attempts by the test use up none of them.
     """
     if not attempts:
         return due
-    failed = len(attempts)
-    over = attempts[-1].delivered or failed > len(retries)
-    return None if over else attempts[-1].at + retries[failed - 1]
+    if is_delivered(attempts):
+        return None
+    failed = [attempt for attempt in attempts if attempt.kind == SENT]
+    if not failed:
+        return due
+    return None if len(failed) > len(retries) else failed[-1].at + retries[len(failed) - 1]
 
 
 class Response(Protocol):
@@ -114,11 +122,12 @@ class AttemptResult(NamedTuple):
 def callbacks_of(task: TaskState, settings: Settings, until: float) -> Iterator[Callback]:
     """The callbacks of one task that are due by an instant (Unix seconds)."""
     for position, change in enumerate(changes_of(task, until)):
-        yield callback_of(task, settings, position, change)
+        if position or settings.callback_submitted:
+            yield callback_of(task, settings, position, change)
 
 
 def changes_of(task: TaskState, until: float = NEVER) -> Sequence[Transition]:
-    """The changes of a task that cause a callback, up to an instant; by default also the planned ones."""
+    """The changes of a task with a `callback_url`, up to an instant; by default also the planned ones."""
     if not task.record.request.callback_url:
         return ()
     return [change for change in task.history(until) if change.at < NEVER]

@@ -10,15 +10,17 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from kling_mock.callbacks.model import Callback, callback_of, changes_of, next_attempt
+from kling_mock.callbacks.schedule import next_delivery
 from kling_mock.control import record_attempt
 from kling_mock.fork_locks import free_after_fork
-from kling_mock.plan import NEVER, Transition
-from kling_mock.records import AttemptRecord, TaskState
+from kling_mock.plan import NEVER
+from kling_mock.records import SENT, AttemptRecord, TaskState
 from kling_mock.settings import Settings
 from kling_mock.stores import Store, TaskKey, TasksKey, run
 
@@ -26,16 +28,11 @@ EVERY_TASK: Final = TasksKey()
 
 
 class PendingDelivery(NamedTuple):
-    """A delivery attempt to make: the callback, and the instant (Unix seconds) at which it is due."""
+    """A delivery attempt to make: the callback, the instant (Unix seconds) at which it is due, its kind."""
 
     callback: Callback
     due: float
-
-
-class _Next(NamedTuple):
-    due: float
-    position: int
-    change: Transition
+    kind: str = SENT
 
 
 @dataclass(slots=True)
@@ -96,13 +93,13 @@ class DeliveryQueue:
                 heapq.heappop(self._lines)
                 task_id = line[2]
                 task = self._task(task_id)
-                found = None if task is None else self._earliest(task, changes_of(task))
+                found = None if task is None else next_delivery(task, self._settings)
                 if task is None or found is None or found.due > now:  # expired, or changed before `note`
                     self._renew(task_id)
                     continue
                 self._entries[task_id].taken = True
                 callback = callback_of(task, self._settings, found.position, found.change)
-                return PendingDelivery(callback, found.due)
+                return PendingDelivery(callback, found.due, found.kind)
             return None
 
     def next_due(self) -> float:
@@ -112,24 +109,31 @@ class DeliveryQueue:
             return NEVER if line is None else line[0]
 
     def record(
-        self, delivery: PendingDelivery, status: int | None, error: str | None = None, *, lasted: float = 0.0
+        self,
+        delivery: PendingDelivery,
+        status: int | None,
+        error: str | None = None,
+        *,
+        lasted: float = 0.0,
+        duration: float = 0.0,
     ) -> AttemptRecord:
         """Record the result of an attempt: the status of a response, or an error.
 
-        The attempt is recorded at its due time plus `lasted` (its duration in seconds of the fake's clock);
-        the pause before the next attempt starts there. Using the due time rather than the present makes one
-        long `advance` run through all retries.
+        The attempt is recorded at its due time plus `lasted` (its duration in seconds of the fake's clock;
+        `duration` is in real seconds); the pause before the next attempt starts there. Using the due time
+        rather than the present makes one long `advance` run through all retries.
         """
-        if status is not None and not 200 <= status < 300:
-            error = f"the receiver answered {status}" + ("" if error is None else f": {error}")
-        callback = delivery.callback
-        number = len(callback.attempts) + 1
-        attempt = AttemptRecord(
-            callback.task_id, callback.position, number, delivery.due + lasted, status, error
-        )
-        run(record_attempt(attempt), self._store)
+        attempt = attempt_of(delivery, status, error, delivery.due + lasted)
+        retry_at = None
+        if not attempt.delivered:
+            callback = delivery.callback
+            retry_at = next_attempt(
+                callback.due, (*callback.attempts, attempt), self._settings.callback_retries
+            )
+        attempt = replace(attempt, duration=duration, retry_at=retry_at)
+        recorded = run(record_attempt(attempt), self._store)
         self.put_back(delivery)
-        return attempt
+        return recorded or attempt
 
     def put_back(self, delivery: PendingDelivery) -> None:
         """Make the task's next attempt available: the same one again if no result was recorded."""
@@ -153,7 +157,7 @@ class DeliveryQueue:
         if entry is not None and entry.taken:  # `record` or `put_back` renews it
             return False
         changes = changes_of(task)
-        found = self._earliest(task, changes)
+        found = next_delivery(task, self._settings)
         if found is None and (not changes or changes[-1].status.terminal):
             self._entries.pop(task_id, None)
             return False
@@ -167,16 +171,6 @@ class DeliveryQueue:
             heapq.heappush(self._lines, (due, entry.order, task_id))
         return True
 
-    def _earliest(self, task: TaskState, changes: Sequence[Transition]) -> _Next | None:
-        """The next attempt of a task, due or planned; of two at one instant, that for the earlier change."""
-        earliest: _Next | None = None
-        for position, change in enumerate(changes):
-            attempts = task.attempts_at(position)
-            due = next_attempt(change.at, attempts, self._settings.callback_retries)
-            if due is not None and (earliest is None or due < earliest.due):
-                earliest = _Next(due, position, change)
-        return earliest
-
     def _first(self) -> tuple[float, int, str] | None:
         while self._lines:
             due, order, task_id = self._lines[0]
@@ -185,3 +179,12 @@ class DeliveryQueue:
                 return self._lines[0]
             heapq.heappop(self._lines)
         return None
+
+
+def attempt_of(delivery: PendingDelivery, status: int | None, error: str | None, at: float) -> AttemptRecord:
+    """The record of an attempt; a status outside 200-299 is an error."""
+    if status is not None and not 200 <= status < 300:
+        error = f"the receiver answered {status}" + ("" if error is None else f": {error}")
+    callback = delivery.callback
+    number = len(callback.attempts) + 1
+    return AttemptRecord(callback.task_id, callback.position, number, at, status, error, delivery.kind)

@@ -190,6 +190,53 @@ def test_a_callback_that_is_never_accepted_is_given_up(
     assert not callback.delivered
 
 
+def test_a_later_change_is_sent_after_the_earlier_is_delivered(start: Start) -> None:
+    """The later ones wait for its retry, and are then sent at the instant of its delivery."""
+    caller = start(pace="seconds:1,1", callback_retries=[10])
+    inbox = Inbox(500)
+    caller.fake.callbacks.deliver_to(inbox)
+    caller.create(callback_url=HOOK)
+    other = caller.create(callback_url=HOOK)["task_id"]
+    caller.clock.advance(5)
+    assert inbox.statuses == ["submitted", "submitted", "processing", "succeed"]
+    assert {callback.task_id for callback in inbox.received[1:]} == {other}
+    caller.clock.advance(5)
+    assert inbox.statuses[4:] == ["submitted", "processing", "succeed"]
+    mine = [each for each in caller.fake.callbacks if each.task_id != other]
+    assert [[attempt.at - BORN for attempt in each.attempts] for each in mine] == [[0, 10], [10], [10]]
+
+
+def test_a_later_change_is_sent_after_the_earlier_is_given_up(start: Start) -> None:
+    caller = start(pace="seconds:1,1", callback_retries=[10])
+    inbox = Inbox(500, 500)
+    caller.fake.callbacks.deliver_to(inbox)
+    caller.create(callback_url=HOOK)
+    caller.clock.advance(60)
+    assert inbox.statuses == ["submitted", "submitted", "processing", "succeed"]
+    assert [each.delivered for each in caller.fake.callbacks] == [False, True, True]
+
+
+def test_an_attempt_has_the_instant_of_the_next_one(start: Start) -> None:
+    caller = start(pace="held:submitted", callback_retries=[10, 60])
+    caller.fake.callbacks.deliver_to(Inbox(500, 500, 500))
+    caller.create(callback_url=HOOK)
+    caller.clock.advance(100)
+    attempts = caller.fake.callbacks[0].attempts
+    assert [(each.kind, each.duration) for each in attempts] == [("sent", 0)] * 3
+    assert [each.retry_at and each.retry_at - BORN for each in attempts] == [10, 70, None]
+
+
+def test_the_callback_for_submitted_can_be_switched_off(start: Start) -> None:
+    caller = start(pace="seconds:2,3", callback_submitted=False)
+    inbox = Inbox()
+    caller.fake.callbacks.deliver_to(inbox)
+    caller.create(callback_url=HOOK)
+    assert due(caller) == []
+    caller.clock.advance(10)
+    assert inbox.statuses == ["processing", "succeed"]
+    assert due(caller) == [("processing", 2), ("succeed", 5)]
+
+
 def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> None:
     """Neither the request that made it due nor the advance of the clock fails."""
     caller = start(pace="held:submitted")

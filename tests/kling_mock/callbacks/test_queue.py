@@ -31,10 +31,13 @@ def longest_due(fake: Fake) -> tuple[str, int] | None:
     waiting: list[tuple[float, Callback]] = []
     every = TasksKey()
     for task in fake._store.read((every,))[every]:
+        earlier = 0.0
         for callback in callbacks_of(task, fake.settings, fake.clock.now()):
             due = callback.next_attempt(fake.settings.callback_retries)
-            if due is not None and due <= fake.clock.now():
-                waiting.append((due, callback))
+            if due is not None:
+                waiting += [(max(due, earlier), callback)] if max(due, earlier) <= fake.clock.now() else []
+                break  # the later ones of this task wait
+            earlier = callback.attempts[-1].at
     if not waiting:
         return None
     _, callback = min(waiting, key=lambda item: item[0])

@@ -1,4 +1,4 @@
-"""Retries of failed callbacks, and their independence from later callbacks and from the task."""
+"""Retries of failed callbacks, and their independence from the task."""
 
 from __future__ import annotations
 
@@ -91,18 +91,6 @@ def test_a_url_that_cannot_be_called_is_a_failed_attempt(url: str, serve: Serve)
     (attempt,) = scene.attempts(1)
     assert attempt.status is None
     assert attempt.error
-
-
-def test_a_failing_callback_does_not_hold_back_the_later_ones(hook: MakeHook, serve: Serve) -> None:
-    inbox, scene = hook(500), serve(pace="seconds:0.25,0.25")
-    scene.create(inbox.url)
-    scene.attempts(1)
-    scene.fake.clock.advance(0.5)
-    assert inbox.statuses(3) == ["submitted", "processing", "succeed"]
-    scene.attempts(1, position=2)
-    scene.fake.clock.advance(0.5)
-    assert inbox.next().status == "submitted"
-    scene.all_delivered(3)
 
 
 def test_failure_never_changes_the_task(hook: MakeHook, serve: Serve) -> None:

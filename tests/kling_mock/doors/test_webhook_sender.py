@@ -194,7 +194,7 @@ def test_no_key_and_no_credential_is_sent(
         monkeypatch.setenv(name, proxy.url)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    inbox = hook((200, {"set-cookie": "crumb=1; Path=/"}), (500, {"set-cookie": "crumb=2"}))
+    inbox = hook((200, {"set-cookie": "crumb=1; Path=/"}), (204, {"set-cookie": "crumb=2"}))
     scene = serve(pace="instant")
     scene.create(inbox.url.replace("//", "//me:word@") + "?token=theirs")
     received = [inbox.next() for _ in range(3)]
