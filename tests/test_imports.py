@@ -51,6 +51,7 @@ LIBRARIES = {
             "decision",
             "decisions",
             "delivery",
+            "documents",
             "faults",
             "changed_replies",
             "given_replies",
