@@ -128,10 +128,15 @@ def plain(value: object) -> object:
 
 
 def _unplain(value: object) -> object:
-    table = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    if list(table) == [BYTES_KEY] and isinstance(text := table[BYTES_KEY], str):
-        try:
-            return b64decode(text, validate=True)
-        except ValueError:
-            raise ValueError(f"{BYTES_KEY} must be base64 text (RFC 4648), not {text[:40]!r}") from None
-    return plain(value)
+    """The value of an argument from its data: bytes are recognised, the rest is copied."""
+    data = plain(value)
+    if isinstance(data, dict):
+        table = cast("dict[str, object]", data)
+        text = table.get(BYTES_KEY)
+        if len(table) == 1 and isinstance(text, str):
+            try:
+                return b64decode(text, validate=True)
+            except ValueError:
+                raise ValueError(f"{BYTES_KEY} must be base64 text (RFC 4648), not {text[:40]!r}") from None
+        return table
+    return data
