@@ -251,6 +251,7 @@ class RuleRecord(Struct, frozen=True):
     `uses_left` None: any number of uses. An `optional` rule may stay unused. `written_at` is the line of the
     test that wrote the rule, as `file:line`. A rule that lasts a number of seconds (`lasting`) ends at the
     instant `until`, on the clock of the mock. With a `chance` below 1 it applies to some of the requests.
+    `calls` are the methods that made the rule, by name, with their arguments as plain data.
     """
 
     id: int
@@ -265,6 +266,7 @@ class RuleRecord(Struct, frozen=True):
     chance: float = 1.0
     kind: str = CREATE
     late: bool = False
+    calls: Mapping[str, object] = {}
 
     @property
     def is_next(self) -> bool:

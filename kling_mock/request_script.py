@@ -8,7 +8,7 @@ from typing import Literal, Self
 from kling_mock.given_replies import GivenBody, given_reply
 from kling_mock.outcomes import Disturbs
 from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
-from kling_mock.rule_builder import RuleBuilder, withdraws_on_error
+from kling_mock.rule_builder import RuleBuilder, script_method
 from kling_mock.suggestions import unknown
 
 
@@ -26,7 +26,7 @@ class RequestScript(RuleBuilder):
     ValueError; after any error in one of its methods the script has no effect.
     """
 
-    @withdraws_on_error
+    @script_method
     def answers(
         self,
         status: int,
@@ -42,32 +42,32 @@ class RequestScript(RuleBuilder):
         """
         return self._disturb("answers", given_reply(status, code, body, headers))
 
-    @withdraws_on_error
+    @script_method
     def delays(self, seconds: float) -> Self:
         """The reply is late by this number of seconds."""
         return self._disturb("delays", _positive("seconds", seconds))
 
-    @withdraws_on_error
+    @script_method
     def times_out(self) -> Self:
         """The request is never answered, and has no effect: the client's timeout ends it."""
         return self._disturb("times_out")
 
-    @withdraws_on_error
+    @script_method
     def resets(self) -> Self:
         """The connection is reset (RST) instead of a reply; the request has no effect."""
         return self._disturb("resets")
 
-    @withdraws_on_error
+    @script_method
     def disconnects(self) -> Self:
         """The connection is closed (FIN) instead of a reply; the request has no effect."""
         return self._disturb("disconnects")
 
-    @withdraws_on_error
+    @script_method
     def refuses_connections(self) -> Self:
         """The connection is refused; the request has no effect. With `lasting(seconds)` for a period."""
         return self._disturb("refuses_connections")
 
-    @withdraws_on_error
+    @script_method
     def loses_reply(self, by: Literal["reset", "close", "timeout"] = "reset") -> Self:
         """The request takes effect, and its reply is lost: `by` a reset, a close, or a timeout of the client.
 
@@ -75,25 +75,25 @@ class RequestScript(RuleBuilder):
         """
         return self._disturb("loses_reply", _one_of("by", by, LOST))
 
-    @withdraws_on_error
+    @script_method
     def cuts(self, at: int | None = None, by: Literal["close", "reset"] = "close") -> Self:
         """The connection ends after `at` bytes of the body; by default after half of it."""
         return self._disturb("cuts", (None if at is None else _whole("at", at, 0), _one_of("by", by, CUT)))
 
-    @withdraws_on_error
+    @script_method
     def sends_slowly(self, bytes_per_second: float, chunk: int | None = None) -> Self:
         """The body is sent at this rate, in pieces of `chunk` bytes."""
         rate = _positive("bytes_per_second", bytes_per_second)
         return self._disturb("sends_slowly", (rate, None if chunk is None else _whole("chunk", chunk, 1)))
 
-    @withdraws_on_error
+    @script_method
     def misstates_length(self, by: int) -> Self:
         """The Content-Length is too long by this number of bytes; with a negative number it is too short."""
         if type(by) is not int or by == 0:
             raise ValueError(f"by must be an integer other than 0, not {by!r}")
         return self._disturb("misstates_length", by)
 
-    @withdraws_on_error
+    @script_method
     def garbles(self, how: Literal["json", "utf8", "type", "html", "null", "empty"] = "json") -> Self:
         """The reply arrives in whole, with a wrong body.
 
@@ -102,7 +102,7 @@ class RequestScript(RuleBuilder):
         """
         return self._disturb("garbles", _one_of("how", how, GARBLED))
 
-    @withdraws_on_error
+    @script_method
     def pads(self, to: int = 100_000_000, *, compressed: bool = False) -> Self:
         """Spaces follow the body, up to this number of bytes; compressed they are a small gzip body."""
         return self._disturb("pads", (_whole("to", to, 1), compressed))

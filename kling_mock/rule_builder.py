@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
@@ -13,6 +14,7 @@ from kling_contracts.redaction import hide_in_urls
 from kling_mock.outcomes import Outcome, combined
 from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import is_late
+from kling_mock.script_signatures import value_of_call
 from kling_mock.written_scripts import WrittenScripts, calling_line
 
 P = ParamSpec("P")
@@ -30,17 +32,22 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 
-def withdraws_on_error(
+def script_method(
     method: Callable[Concatenate[B, P], R],
 ) -> Callable[Concatenate[B, P], R]:
-    """Withdraw a script whose method raises: the test has its error, so the script must not apply as well."""
+    """Decorate a method of scripts: its call is a part of the rule, from which documents are made.
+
+    A script whose method raises is withdrawn: the test has the error, so the script must not apply as well.
+    """
 
     @wraps(method)
     def checked(self: B, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            with suppress(TypeError):  # wrong arguments, for which the call below raises
+                self._keep_call(method.__name__, value_of_call(method, args, kwargs))  # pyright: ignore[reportPrivateUsage] -- a decorator of this class's methods
             return method(self, *args, **kwargs)
         except (TypeError, ValueError):
-            self._withdraw()  # pyright: ignore[reportPrivateUsage] -- a decorator of this class's methods
+            self._withdraw()  # pyright: ignore[reportPrivateUsage] -- the same
             raise
 
     return checked
@@ -72,7 +79,7 @@ class RuleBuilder:
         )
         written.put(self, self._rule)
 
-    @withdraws_on_error
+    @script_method
     def times(self, n: int) -> Self:
         """The rule applies to `n` requests. By default `next` applies to one, `when` to any number."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
@@ -82,7 +89,7 @@ class RuleBuilder:
         self._times = n
         return self._refine(uses_left=n)
 
-    @withdraws_on_error
+    @script_method
     def lasting(self, seconds: float) -> Self:
         """The rule ends after this number of seconds on the clock of the mock, from its first outcome on."""
         if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
@@ -91,7 +98,7 @@ class RuleBuilder:
             raise ValueError(f"lasting: the script already lasts {self._rule.lasting:g} s; got {seconds}")
         return self._refine(lasting=seconds)
 
-    @withdraws_on_error
+    @script_method
     def chance(self, probability: float) -> Self:
         """The rule applies to each request with this probability, drawn from the seed; to others it does not.
 
@@ -101,9 +108,13 @@ class RuleBuilder:
             raise ValueError(f"probability must be above 0 and at most 1, not {probability!r}")
         return self._refine(chance=probability)
 
+    @script_method
     def optional(self) -> Self:
         """The rule may stay unused, whatever the setting `unused_scripts`."""
         return self._refine(optional=True)
+
+    def _keep_call(self, method: str, value: object) -> None:
+        self._rule = replace(self._rule, calls={**self._rule.calls, method: value})
 
     def _withdraw(self) -> None:
         """Make the rule apply to no request, and keep it out of the reports about unused scripts."""

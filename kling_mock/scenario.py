@@ -10,7 +10,7 @@ from kling_mock.given_replies import error_row
 from kling_mock.outcomes import Fails, LongId, Misbehaves, Progresses, Refuses, Succeeds
 from kling_mock.plan import Pace
 from kling_mock.request_script import RequestScript
-from kling_mock.rule_builder import withdraws_on_error
+from kling_mock.rule_builder import script_method
 from kling_mock.task_faults import TaskFaults
 
 
@@ -36,17 +36,17 @@ class Script(RequestScript, TaskFaults):
     up a `next` rule, except the one that refuses it.
     """
 
-    @withdraws_on_error
+    @script_method
     def succeeds(self) -> Script:
         """The task ends `succeed`, even if its pictures would make it fail."""
         return self._add(Succeeds())
 
-    @withdraws_on_error
+    @script_method
     def fails(self, message: str) -> Script:
         """The task ends `failed`, with `message` as its `task_status_msg`."""
         return self._add(Fails(check_message(message)))
 
-    @withdraws_on_error
+    @script_method
     def refuses(self, code: int, message: str | None = None) -> Script:
         """The create is refused; nothing is created.
 
@@ -60,7 +60,7 @@ class Script(RequestScript, TaskFaults):
         text = (message or row.wording).replace("{", "{{").replace("}", "}}")
         return self._add(Refuses(Refusal(row.status, ErrorShape.KLING, row.code, text, row.source)))
 
-    @withdraws_on_error
+    @script_method
     def pace(self, pace: Pace | str) -> Script:
         """The task progresses at this pace instead of that of the setting `pace`."""
         chosen = Pace.parse(pace) if isinstance(pace, str) else pace
@@ -68,12 +68,12 @@ class Script(RequestScript, TaskFaults):
             raise TypeError(f"pace must be a Pace such as Pace.polls(3) or its text 'polls:3', not {pace!r}")
         return self._add(Progresses(chosen))
 
-    @withdraws_on_error
+    @script_method
     def holds(self, at: str = "processing") -> Script:
         """The task stays `submitted` or `processing` until the test ends it."""
         return self._add(Progresses(Pace.held(at)))
 
-    @withdraws_on_error
+    @script_method
     def long_id(self) -> Script:
         """The id of the task has 19 digits, more than a signed 64-bit integer can hold."""
         return self._add(LongId())
@@ -83,4 +83,4 @@ class Script(RequestScript, TaskFaults):
 
 
 for _name in KINDS:  # the methods of faults have the names of the kinds
-    setattr(Script, _name, withdraws_on_error(getattr(TaskFaults, _name)))
+    setattr(Script, _name, script_method(getattr(TaskFaults, _name)))

@@ -52,6 +52,7 @@ LIBRARIES = {
             "decision",
             "decisions",
             "delivery",
+            "documents",
             "faults",
             "changed_replies",
             "given_replies",

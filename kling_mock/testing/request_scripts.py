@@ -1,4 +1,4 @@
-"""The scripts of queries, pictures and any requests, as the view of a fake offers them."""
+"""The scripts of creates, queries, pictures and any requests, as the view of a fake offers them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import TypedDict, Unpack, cast
 
 from kling_mock.auth import SECRET_HEADERS, account_name
-from kling_mock.criteria import check_criteria
-from kling_mock.records import PICTURE, QUERY, REQUEST
+from kling_mock.criteria import CriterionKind, check_criteria
+from kling_mock.records import PICTURE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import BODY, CRITERIA, HEADER
 from kling_mock.request_script import RequestScript
+from kling_mock.scenario import Script
 from kling_mock.suggestions import status_of
 from kling_mock.testing.task_handle import TaskHandle
+from kling_mock.written_scripts import WrittenScripts
 
 
 class QueryCriteria(TypedDict, total=False):
@@ -49,7 +51,15 @@ class RequestCriteria(TypedDict, total=False):
 
 
 class RequestScripts:
-    """Scripts of requests other than accepted creates, which `next` and `when` are about."""
+    """Scripts of accepted creates (`next`, `when`) and of other requests, of one account or of all (None)."""
+
+    _account: str | None
+    _written: WrittenScripts
+
+    @property
+    def next(self) -> Script:
+        """Script the outcome of the next accepted create; several scripts form a queue."""
+        return self._script(None)
 
     @property
     def next_query(self) -> RequestScript:
@@ -65,6 +75,16 @@ class RequestScripts:
     def next_request(self) -> RequestScript:
         """Script the next request of any kind, before its key is checked; creates are included."""
         return self._request_script(REQUEST, None)
+
+    def when(self, **criteria: object) -> Script:
+        """Script the outcome of every matching create; the newest matching rule applies.
+
+        Criteria are fields of the request, such as `prompt="*cat*"` (strings are globs), `aspect_ratio`, `n`
+        or `model_name`, and `subjects`, the number of subject pictures. Raises TypeError for an unknown
+        field or a value of a wrong type.
+        """
+        check_criteria(criteria, self._criteria)
+        return self._script(criteria)
 
     def when_query(self, **criteria: Unpack[QueryCriteria]) -> RequestScript:
         """Script every matching query; the newest matching rule applies.
@@ -110,10 +130,27 @@ class RequestScripts:
             kind, {**criteria, **flat}, None if account is None else account_name(account)
         )
 
-    @abstractmethod
     def _new_script(
         self, kind: str, criteria: Mapping[str, object] | None, account: str | None
-    ) -> RequestScript: ...
+    ) -> RequestScript:
+        if account is not None and self._account not in (None, account):
+            raise ValueError(
+                f"account: this view is that of {self._account}, and the key is that of {account}; use "
+                "one of them"
+            )
+        return RequestScript(self._write_rule, account or self._account, criteria, self._written, kind)
+
+    def _script(self, criteria: dict[str, object] | None) -> Script:
+        return Script(self._write_rule, self._account, criteria, self._written)
+
+    @property
+    @abstractmethod
+    def _criteria(self) -> Mapping[str, CriterionKind]:
+        """The criteria of `when`."""
+
+    @abstractmethod
+    def _write_rule(self, rule: RuleRecord) -> RuleRecord:
+        """Write a rule and return it with its number."""
 
 
 def _headers(given: Mapping[object, object]) -> dict[str, object]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from kling_contracts.gateways import Gateway
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import write_rule
-from kling_mock.criteria import CriterionKind, check_criteria, criteria_of
+from kling_mock.criteria import CriterionKind, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.request_script import RequestScript
-from kling_mock.scenario import Script
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TasksKey, run
 from kling_mock.testing.journal import Calls, check_count
@@ -75,6 +74,16 @@ class FakeView(RequestScripts):
     def settings(self) -> Settings:
         """The settings of the fake."""
         return self._settings
+
+    @property
+    def account_name(self) -> str | None:
+        """The name of the account; None: all accounts."""
+        return self._account
+
+    @property
+    def gateways(self) -> Sequence[Gateway]:
+        """The gateways that the fake imitates."""
+        return self._settings.gateways
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
@@ -142,11 +151,6 @@ class FakeView(RequestScripts):
         return Outbox(self._store, self._settings, self._account, self._dispatcher)
 
     @property
-    def next(self) -> Script:
-        """Script the outcome of the next accepted create; several scripts form a queue."""
-        return self._script(None)
-
-    @property
     def scripts(self) -> Sequence[RuleRecord]:
         """All scripted rules, including used-up ones, oldest first; `uses_left` is the present number."""
         scripts = self._store.read((SCRIPTS,))[SCRIPTS]
@@ -167,32 +171,15 @@ class FakeView(RequestScripts):
         """Rules of scripts without an outcome, which have no effect, oldest first."""
         return self._written.drafts(self._account)
 
-    def when(self, **criteria: object) -> Script:
-        """Script the outcome of every matching create; the newest matching rule applies.
-
-        Criteria are fields of the request, such as `prompt="*cat*"` (strings are globs), `aspect_ratio`, `n`
-        or `model_name`, and `subjects`, the number of subject pictures. Raises TypeError for an unknown
-        field or a value of a wrong type.
-        """
-        check_criteria(criteria, self._criteria)
-        return self._script(criteria)
-
-    def _new_script(
-        self, kind: str, criteria: Mapping[str, object] | None, account: str | None
-    ) -> RequestScript:
-        if account is not None and self._account not in (None, account):
-            raise ValueError(
-                f"account: this view is that of {self._account}, and the key is that of {account}; use "
-                "one of them"
-            )
-        return RequestScript(self._write_rule, account or self._account, criteria, self._written, kind)
+    def add_script(self, rule: RuleRecord) -> RuleRecord:
+        """Write a rule that was made without a fake, and return it with its number."""
+        written = self._write_rule(rule)
+        self._written.put(written.id, written)
+        return written
 
     @property
     def _criteria(self) -> Mapping[str, CriterionKind]:
         return criteria_of(self._settings.gateways)
-
-    def _script(self, criteria: dict[str, object] | None) -> Script:
-        return Script(self._write_rule, self._account, criteria, self._written)
 
     def _write_rule(self, rule: RuleRecord) -> RuleRecord:
         return run(write_rule(rule), self._store)
