@@ -171,7 +171,7 @@ def _as_text(default: object) -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     from kling_mock.console import Console
-    from kling_mock.doors.listening import bind, url_of
+    from kling_mock.doors.listening import bind, listens_on_loopback, url_of
     from kling_mock.doors.server import serve_until_interrupted
     from kling_mock.fake import Fake
     from kling_mock.ready_file import ReadyFile
@@ -193,7 +193,7 @@ def _serve(options: argparse.Namespace) -> int:
     app.note = console.note
 
     def announce() -> None:
-        console.show_start(url)
+        console.show_start(url, exposed=not listens_on_loopback(listening))
         if ready is not None:
             try:
                 ready.write(url, fake.settings.keys)

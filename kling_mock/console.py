@@ -56,14 +56,19 @@ class Console:
     def sender(self) -> CallbackSender:
         return self._fake.sender(None if self._quiet else self.log_callback)
 
-    def show_start(self, url: str) -> None:
-        """Log the address and settings; wait up to `GREETING_SECONDS` until they are written."""
+    def show_start(self, url: str, *, exposed: bool = False) -> None:
+        """Log the address and settings; wait up to `GREETING_SECONDS` until they are written.
+
+        `exposed`: the server listens on an address that others can reach.
+        """
         settings = self._fake.settings
         if self._json:
             self._event("serving", url=url, version=__version__, keys=_shown_keys(settings.keys))
         else:
             for line in self._greeting(url):
                 self._show(*line)
+        if exposed and settings.control_token is None:
+            self.problem("the control API is off, since others can reach this server; --control-token TOKEN")
         self._writer.flush(GREETING_SECONDS)
 
     def _greeting(self, url: str) -> Iterator[tuple[Segment, ...]]:

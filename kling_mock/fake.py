@@ -70,7 +70,10 @@ class Fake(FakeView):
 
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
-        name = account_name(key)
+        return self.named_account(account_name(key))
+
+    def named_account(self, name: str | None) -> FakeView:
+        """The same view, restricted to the account with this name in the journal; None: all accounts."""
         return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name, self._written)
 
     # -- requests
@@ -96,8 +99,9 @@ class Fake(FakeView):
     def _answer_error(self, request: Request, bug: Exception) -> Answer:
         """The reply to a request for which the fake has no answer, with its journal entry."""
         refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
-        reply = json_reply(refusal.status, refusal.body(str(uuid4())))
-        call = failed_call(request, refusal.status, bug, self.clock.now())
+        request_id = str(uuid4())
+        reply = json_reply(refusal.status, refusal.body(request_id))
+        call = failed_call(request, refusal.status, bug, self.clock.now(), request_id)
         try:
             self._store.commit(Change((), (call,)))
         except Exception as problem:  # noqa: BLE001 -- perhaps the store is broken; the client still gets a reply
@@ -119,14 +123,8 @@ class Fake(FakeView):
 
         For a fake that several tests use, one after another. Raises TypeError for a store that cannot.
         """
-        clear: object = getattr(self._store, "clear", None)
-        if not callable(clear):
-            raise TypeError(
-                f"reset(): the store {type(self._store).__name__} has no clear(); make a new Fake"
-            )
         self._dispatcher.deliver_to(None)
-        self.forget_scripts()
-        clear()
+        super().reset()
 
     def check(self) -> None:
         """Raise the errors so far: internal ones, those of listeners and callback receivers, unused scripts.

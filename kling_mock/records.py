@@ -335,7 +335,7 @@ class CallRecord(Struct, frozen=True, gc=False):
     the task status in the reply; `rule` is the id of the rule that refused the request, `message` its text;
     `script` is the id of the scripted rule that applied. `header_bytes` and `request_bytes` are the sizes of
     `headers` and `request`. `faults` are the kinds of the faults in the reply; `actual` is the true status of
-    the task, if the reply shows another.
+    the task, if the reply shows another. `id` is the `request_id` of the reply, and unique.
     """
 
     at: float
@@ -355,6 +355,7 @@ class CallRecord(Struct, frozen=True, gc=False):
     request_bytes: int = 0
     actual: TaskStatus | None = None
     faults: tuple[str, ...] = ()
+    id: str = ""
 
     @property
     def size(self) -> int:

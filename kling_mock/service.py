@@ -76,7 +76,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         audit = decision.audit
         if reply.delivery is not None:
             audit = replace(audit, notes=(reply.delivery.describe(), *audit.notes))
-        call = _entry(request, reply.status, audit, snapshot.now)
+        call = _entry(request, reply.status, audit, snapshot.now, request_id)
         failed: Expect | None = yield Commit(Change(decision.expect, (*decision.records, call)))
         if failed is None:
             return Answer(reply, call)
@@ -84,14 +84,15 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     raise AssertionError("unreachable: the loop has no end")
 
 
-def failed_call(request: Request, status: int, bug: Exception, now: float) -> CallRecord:
+def failed_call(request: Request, status: int, bug: Exception, now: float, request_id: str) -> CallRecord:
     """The journal entry of a request for which the fake itself failed with the exception `bug`."""
     # Only the type: the text of an exception may contain anything, a key for example.
     note = f"internal error of kling-mock: {type(bug).__name__}, see Fake.check()"
-    return _entry(request, status, AuditInfo(rule=RefusalReason.INTERNAL.value, notes=(note,)), now)
+    audit = AuditInfo(rule=RefusalReason.INTERNAL.value, notes=(note,))
+    return _entry(request, status, audit, now, request_id)
 
 
-def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallRecord:
+def _entry(request: Request, status: int, audit: AuditInfo, now: float, request_id: str) -> CallRecord:
     path, notes = request.path, audit.notes
     kept, kept_bytes = kept_request(audit.request)
     headers, size = without_secrets(request.headers)
@@ -120,6 +121,7 @@ def _entry(request: Request, status: int, audit: AuditInfo, now: float) -> CallR
         kept_bytes,
         audit.actual,
         audit.faults,
+        request_id,
     )
 
 

@@ -23,6 +23,11 @@ RELAXABLE: Final = frozenset(
 _ORIGIN: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@*,]+", re.IGNORECASE | re.ASCII)
 
 
+# The characters and the smallest length of a token.
+_VISIBLE: Final = re.compile(r"[!-~]+")
+TOKEN_MINIMUM: Final = 8
+
+
 class SettingType(NamedTuple):
     """The types of a setting's values, and how messages name them."""
 
@@ -79,6 +84,15 @@ def check_cors(value: str) -> None:
         raise ValueError(
             f"cors: must be loopback, off, * or an origin such as https://app.example, not {value!r}"
         )
+
+
+def check_token(name: str, value: object) -> None:
+    """Check a token for a header. The message does not contain it."""
+    if value is None or (
+        isinstance(value, str) and len(value) >= TOKEN_MINIMUM and _VISIBLE.fullmatch(value)
+    ):
+        return
+    raise ValueError(f"{name} must be at least {TOKEN_MINIMUM} visible ASCII characters, or none")
 
 
 def read_texts(name: str, values: object) -> tuple[str, ...]:

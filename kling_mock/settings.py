@@ -14,6 +14,7 @@ from kling_mock.rate import Rate
 from kling_mock.setting_checks import (
     check_cors,
     check_ignored,
+    check_token,
     check_type,
     check_word,
     read_gateways,
@@ -300,6 +301,16 @@ class Settings:
         ),
     )
 
+    control_token: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_switch(
+            "token that admits clients of other machines to the control API; none: this machine only",
+            "--control-token",
+            "TOKEN",
+            "server",
+        ),
+    )
     unused_scripts: UnusedScriptLevel = field(
         default="error",
         metadata=_switch(
@@ -354,6 +365,7 @@ class Settings:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)!r}")
         check_cors(self.cors)
+        check_token("control_token", self.control_token)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

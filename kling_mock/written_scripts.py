@@ -51,6 +51,12 @@ class WrittenScripts:
     def remove(self, script: object) -> None:
         self._rules.pop(script, None)
 
+    def forget(self, account: str | None) -> None:
+        """Remove the rules of one account, or all rules and faults (None)."""
+        if account is None:
+            self.take()
+        self._rules = {script: rule for script, rule in self._rules.items() if rule.account != account}
+
     def take(self) -> Written:
         """All rules and faults, which are removed."""
         written = Written(list(self._rules.values()), self._faults)

@@ -49,6 +49,7 @@ LIBRARIES = {
             "callbacks.queue",
             "commands",
             "control",
+            "control_api",
             "decision",
             "decisions",
             "delivery",
@@ -80,7 +81,8 @@ LIBRARIES = {
     "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
     "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
-    "kling_mock.doors.asgi": {"msgspec", "trio"},  # under trio only, whose threads answer heavy requests
+    "kling_mock.doors.asgi": {"msgspec"},
+    "kling_mock.doors.workers": {"trio"},  # under trio only, whose threads answer heavy requests
     "kling_mock.doors.connection": {"uvicorn"},
     "kling_mock.doors.request_parser": {"httptools"},
     "kling_mock.doors.server": {"uvicorn"},
@@ -122,8 +124,9 @@ DOORS = {
     "kling_mock.doors.tls": ("eager", {"limits"}),
     "kling_mock.doors.asgi": (
         "eager",
-        {"asgi_delivery", "asgi_types", "index_page", "limits", "origins", "workers"},
+        {"asgi_delivery", "asgi_types", "control", "index_page", "limits", "origins", "workers"},
     ),
+    "kling_mock.doors.control": ("eager", {"asgi", "asgi_types", "origins", "workers"}),
     "kling_mock.doors.asgi_delivery": ("eager", {"asgi_types"}),
     "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
@@ -219,11 +222,25 @@ def test_only_listed_modules_import_doors() -> None:
             door = each.name.removeprefix("kling_mock.doors.")
             found.setdefault(each.module, set()).add((each.kind, door))
     allowed = {
-        module: {(kind, door) for door in doors} for module, (kind, doors) in DOORS.items() if module in found
+        module: {(each, door) for door in doors for each in (kind, "lazy")}
+        for module, (kind, doors) in DOORS.items()
+        if module in found
     }
     assert {module: doors - allowed.get(module, set()) for module, doors in found.items()} == {
         module: set() for module in found
     }
+
+
+def test_the_control_api_is_imported_for_its_first_request() -> None:
+    """A server starts, and answers the imitated service, without it."""
+    outside = [
+        each
+        for each in imports()
+        if each.name.startswith(("kling_mock.control_api", "kling_mock.doors.control"))
+        and not each.module.startswith("kling_mock.control_api")
+    ]
+    found = {(each.module, each.kind) for each in outside if each.module != "kling_mock.doors.control"}
+    assert found == {("kling_mock.doors.asgi", "lazy")}
 
 
 def test_pictures_are_drawn_only_when_one_is_wanted() -> None:

@@ -5,7 +5,6 @@ Small requests are answered in the event loop, heavy ones in a thread.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import time
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from kling_contracts.vocabulary import HEALTH_PATH
 from kling_mock.doors.asgi_delivery import refusal, send_body, unsupported, wait
 from kling_mock.doors.asgi_types import App, Receive, Scope, Send
 from kling_mock.doors.index_page import index_reply, wants_index
@@ -27,12 +27,13 @@ from kling_mock.doors.origins import (
     preflight_reply,
     with_cors,
 )
-from kling_mock.doors.workers import Workers
+from kling_mock.doors.workers import Workers, outcome_of
 from kling_mock.http import Headers, Reply, Request
 from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
+    from kling_mock.fake import Fake
     from kling_mock.heavy_requests import ParsingProcesses
 
 Body = bytes | bytearray
@@ -57,8 +58,8 @@ class Answering(Protocol):
 class ASGIApp:
     """`app(scope, receive, send)` for one fake; `fake` may be replaced between requests.
 
-    `control` is an optional ASGI application for all paths under `/_mock/`. `note` is called with one line of
-    text for each refusal that is not in the fake's journal.
+    `control` is an ASGI application for the paths under `/_mock/`, by default the control API. `note` is
+    called with one line of text for each refusal that is not in the fake's journal.
     """
 
     def __init__(self, fake: Answering, control: App | None = None) -> None:
@@ -73,8 +74,8 @@ class ASGIApp:
         match scope["type"]:
             case "http":
                 path = _below(scope["path"], _root(scope))
-                if self.control is not None and is_control(path):
-                    await self.control(scope, receive, send)
+                if is_control(path) and path != HEALTH_PATH:
+                    await self._control_app()(scope, receive, send)
                 else:
                     await self._http(scope, receive, send)
             case "lifespan":
@@ -82,13 +83,21 @@ class ASGIApp:
             case _:  # websocket: the service has none
                 await send({"type": "websocket.close", "code": 1000})
 
+    def _control_app(self) -> App:
+        """The application for the paths under `/_mock/`, imported for its first request."""
+        if self.control is None:
+            from kling_mock.doors.control import ControlApp
+
+            self.control = ControlApp(lambda: cast("Fake", self.fake))
+        return self.control
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         fake = self.fake
-        received = await _read_body(receive, fake.settings.body_cap, _declared_length(scope))
+        received = await read_body(receive, fake.settings.body_cap, declared_length(scope))
         if received is None:  # the client closed the connection
             return
         body, size = received
-        request = _request(scope, size)
+        request = request_of(scope, size)
         reply = await self.answer(fake, request, body)
         delivery = reply.delivery
         if delivery is not None:
@@ -113,30 +122,7 @@ class ASGIApp:
         """The reply to a request with this body, computed here or in a thread (asyncio and trio)."""
         if not is_heavy(request.path, request.size, fake.settings):
             return self.reply(fake, with_body(request, body))
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            import trio
-
-            replied = trio.Event()
-            token = trio.lowlevel.current_trio_token()
-            found: list[Reply] = []
-
-            def receive(reply: Reply) -> None:
-                found.append(reply)
-                replied.set()
-
-            self.answer_in_thread(fake, request, body, lambda reply: token.run_sync_soon(receive, reply))
-            await replied.wait()
-            return found[0]
-        future: asyncio.Future[Reply] = loop.create_future()
-
-        def done(reply: Reply) -> None:
-            if not future.done():  # the request may have been cancelled
-                future.set_result(reply)
-
-        self.answer_in_thread(fake, request, body, lambda reply: loop.call_soon_threadsafe(done, reply))
-        return await future
+        return await outcome_of(lambda done: self.answer_in_thread(fake, request, body, done))
 
     def answer_in_thread(
         self, fake: Answering, request: Request, body: Body, done: Callable[[Reply], object]
@@ -212,7 +198,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-def _declared_length(scope: Scope) -> int:
+def declared_length(scope: Scope) -> int:
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     return int(declared) if declared.isdigit() and len(declared) < 19 else 0
 
@@ -222,7 +208,7 @@ def with_body(request: Request, body: Body) -> Request:
     return replace(request, body=bytes(body))
 
 
-async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytearray, int] | None:
+async def read_body(receive: Receive, cap: int, declared: int) -> tuple[bytearray, int] | None:
     """The body, which is empty if it is over the cap, and its size; None if the client disconnected."""
     if declared > cap * DRAINED_CAPS:
         return bytearray(), declared
@@ -242,7 +228,7 @@ async def _read_body(receive: Receive, cap: int, declared: int) -> tuple[bytearr
             return body, size
 
 
-def _request(scope: Scope, size: int) -> Request:
+def request_of(scope: Scope, size: int) -> Request:
     """The request without its body."""
     headers: Headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]

@@ -19,7 +19,7 @@ from kling_mock.doors.asgi import Answering, ASGIApp, address_of, is_heavy
 from kling_mock.doors.asgi_exchange import ASGIExchange, address_in, scope_of
 from kling_mock.doors.asgi_types import App
 from kling_mock.doors.limits import Deadlines, Limits
-from kling_mock.doors.origins import is_control, is_served, refuse_host
+from kling_mock.doors.origins import REACHABLE, is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
 from kling_mock.doors.responses import BODILESS, CONTINUE, reply_bytes
 from kling_mock.doors.socket_delivery import Ending, SocketDelivery, reset
@@ -237,6 +237,8 @@ class Connection(asyncio.Protocol):
     def _run_app(self, incoming: Incoming) -> None:
         self._busy = True
         scope = scope_of(incoming, self._scheme(incoming), self._server, cast("Any", self._client))
+        if not self._guarded:
+            scope["extensions"] = {REACHABLE: {}}
         exchange = ASGIExchange(self, incoming, scope, self._date())
         self._follow(exchange, self._loop.create_task(exchange.run(self._app)))
 

@@ -17,6 +17,8 @@ PORT_MAXIMUM: Final = 65_535
 EXPOSED: Final = "x-kling-mock-rule, retry-after, etag, content-length, content-range, accept-ranges"
 PREFLIGHT_SECONDS: Final = 600
 METHODS: Final = "GET, HEAD, POST"
+# The extension of an ASGI scope by which the socket server reports that it listens on other addresses too.
+REACHABLE: Final = "kling_mock.reachable"
 _FIELD_NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{1,4096}", re.ASCII)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from kling_contracts.virtual_time.threads import RealTimeThread
@@ -34,6 +36,14 @@ class Workers:
             self._running += 1
         RealTimeThread(target=self._work, name="kling-mock-worker", daemon=True).start()
 
+    async def call(self, job: Callable[[], T]) -> T:
+        """The result of `job`, which must not raise, in a thread."""
+
+        def start(done: Callable[[T], object]) -> None:
+            self.run(lambda: _ignore(done(job())))
+
+        return await outcome_of(start)
+
     def _work(self) -> None:
         while True:
             with self._lock:
@@ -42,3 +52,38 @@ class Workers:
                     return
                 job = self._jobs.popleft()
             job()
+
+
+def _ignore(_: object) -> None: ...
+
+
+async def outcome_of(start: Callable[[Callable[[T], object]], object]) -> T:
+    """Call `start(done)`, and wait until a thread calls `done` with the outcome (asyncio and trio)."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        import trio
+
+        replied = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        found: list[T] = []
+
+        def receive(outcome: T) -> None:
+            found.append(outcome)
+            replied.set()
+
+        start(lambda outcome: token.run_sync_soon(receive, outcome))
+        await replied.wait()
+        return found[0]
+    future: asyncio.Future[T] = loop.create_future()
+
+    def done(outcome: T) -> None:
+        if not future.done():  # the request may have been cancelled
+            future.set_result(outcome)
+
+    def call(outcome: T) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(done, outcome)
+
+    start(call)
+    return await future

@@ -30,6 +30,13 @@ class CallLog:
         self._sizes.clear()
         self.size = 0
 
+    def drop(self, account: str) -> None:
+        """Drop the calls of one account."""
+        kept = [call for call in self._calls if call.account != account]
+        self.clear()
+        for call in kept:
+            self.append(call)
+
     def of(self, account: str | None) -> tuple[CallRecord, ...]:
         """The calls of one account, or of all (None)."""
         return tuple([call for call in self._calls if account in (None, call.account)])

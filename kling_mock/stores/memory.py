@@ -104,9 +104,12 @@ class MemoryStore:
             self.clock.announce()
         return None
 
-    def clear(self) -> None:
-        """Drop all tasks, scripts, tokens and calls; the clock goes on."""
+    def clear(self, account: str | None = None) -> None:
+        """Drop all tasks, scripts, tokens and calls, or those of one account; the clock goes on."""
         with self._lock:
+            if account is not None:
+                self._clear_account(account)
+                return
             for kept in (
                 self._tasks,
                 self._order,
@@ -122,6 +125,23 @@ class MemoryStore:
             self._scripts = None
             self._scripts_version += 1
             self._calls.clear()
+
+    def _clear_account(self, account: str) -> None:
+        dropped = [record for record in self._order if record.account == account]
+        for record in dropped:
+            del self._tasks[record.id]
+            self._usage.drop(record)
+        if dropped:
+            self._order = deque(record for record in self._order if record.account != account)
+        self._accounts.pop(account, None)
+        self._usage.forget(account)
+        self._windows = {key: each for key, each in self._windows.items() if key.account != account}
+        for number in [rule.id for rule in self._rules.values() if rule.account == account]:
+            del self._rules[number]
+            self._uses.pop(number, None)
+        self._scripts = None
+        self._scripts_version += 1
+        self._calls.drop(account)
 
     # -- reading
 

@@ -78,6 +78,12 @@ class Usage:
         if record.id in self._open:
             self._close(record.id)
 
+    def forget(self, account: str) -> None:
+        """Forget the totals of an account without unfinished tasks: its units were not spent."""
+        totals = self._accounts.pop(account, None)
+        if totals is not None:
+            self._all.units -= totals.units
+
     def clear(self) -> None:
         self._all = _Totals()
         self._accounts.clear()

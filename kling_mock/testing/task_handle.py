@@ -63,36 +63,37 @@ class TaskHandle(TaskFaults):
         """The create request, with defaults filled in."""
         return self._record.request
 
-    def _read(self) -> tuple[TaskState, float]:
+    def read(self) -> tuple[TaskState, float]:
+        """The record of the task, and the present in Unix seconds."""
         return run(read_task(self.id), self._store)
 
     @property
     def status(self) -> TaskStatus:
         """The present status. Raises LookupError after the retention of the task, as do the members below."""
-        task, now = self._read()
+        task, now = self.read()
         return task.at(now).status
 
     @property
     def failure(self) -> str | None:
         """`task_status_msg` if the task has failed."""
-        task, now = self._read()
+        task, now = self.read()
         return task.plan.failure if task.at(now).status is TaskStatus.FAILED else None
 
     @property
     def polls(self) -> int:
         """The number of queries that found this task."""
-        return self._read()[0].polls
+        return self.read()[0].polls
 
     @property
     def history(self) -> tuple[Transition, ...]:
         """All true changes so far, oldest first, with their instants in Unix seconds."""
-        task, now = self._read()
+        task, now = self.read()
         return task.history(now)
 
     @property
     def faults(self) -> tuple[tuple[Fault, int], ...]:
         """The faults of the task, each with the number of replies that showed it."""
-        task, _ = self._read()
+        task, _ = self.read()
         unused = (FaultUse(),) * (len(task.plan.faults) - len(task.fault_uses))
         uses = (*task.fault_uses, *unused)
         return tuple((fault, use.shown) for fault, use in zip(task.plan.faults, uses, strict=True))
@@ -157,7 +158,7 @@ class TaskHandle(TaskFaults):
             raise AssertionError(self._explain(f"to be polled {number}, but it was polled {actual} times"))
 
     def _next_change(self) -> float:
-        task, now = self._read()
+        task, now = self.read()
         instants = task.plan.instants(task.times)
         return min((instant for instant in instants if instant > now), default=NEVER)
 

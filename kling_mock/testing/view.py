@@ -15,8 +15,9 @@ from kling_mock.control import write_rule
 from kling_mock.criteria import CriterionKind, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.settings import Settings
-from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TasksKey, run
+from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TaskKey, TasksKey, run
 from kling_mock.testing.journal import Calls, check_count
+from kling_mock.testing.next_event import NextEvent, next_event
 from kling_mock.testing.payments import explain, payments
 from kling_mock.testing.request_scripts import RequestScripts
 from kling_mock.testing.task_handle import TaskHandle
@@ -106,6 +107,33 @@ class FakeView(RequestScripts):
         refused = f"\nrefused requests:{calls}" if calls and not tasks else ""
         raise NotOneTask(f".task expects exactly one task; {found}{refused}")
 
+    def find_task(self, task_id: str) -> TaskHandle | None:
+        """The task with this id, or None."""
+        key = TaskKey(task_id)
+        state = self._store.read((key,))[key]
+        if state is None or self._account not in (None, state.record.account):
+            return None
+        return TaskHandle(state.record, self._store, self._settings, self._notifier, self._written)
+
+    def skip(self) -> NextEvent | None:
+        """Move the clock to the next event of this view, and return it; None if no event is known.
+
+        Events are changes of tasks, attempts to deliver callbacks, and the ends of rate windows and of
+        scripts that last a number of seconds.
+        """
+        event = self.next_event
+        if event is not None:
+            now = self.clock.now()
+            ahead = max(event.at - now, 0.0)
+            # The clock rounds to the microsecond; the event must not be missed by that.
+            self.clock.advance(ahead if round(now + ahead, 6) >= event.at else ahead + 1e-6)
+        return event
+
+    @property
+    def next_event(self) -> NextEvent | None:
+        """The event to which `skip()` moves the clock."""
+        return next_event(self._store, self._settings, self._account)
+
     @property
     def calls(self) -> Calls:
         """The journal."""
@@ -114,6 +142,19 @@ class FakeView(RequestScripts):
     def _read_calls(self) -> tuple[CallRecord, ...]:
         key = CallsKey(self._account)
         return self._store.read((key,))[key]
+
+    def reset(self) -> None:
+        """Drop the tasks, calls and scripts of this view; clock and settings stay.
+
+        Raises TypeError for a store that cannot.
+        """
+        clear: object = getattr(self._store, "clear", None)
+        if not callable(clear):
+            raise TypeError(
+                f"reset(): the store {type(self._store).__name__} has no clear(); make a new Fake"
+            )
+        self._written.forget(self._account)
+        clear(self._account)
 
     # -- money
 

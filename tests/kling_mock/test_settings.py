@@ -56,6 +56,7 @@ BAD: dict[str, tuple[object, ...]] = {
     "callback_retries": (5, "soon", ["soon"], [-1], [float("inf")], [float("nan")], None),
     "gateways": ((), "cometapi", ["comet"], [5], None),
     "journal_bytes": (0, -1, 1.5, None),
+    "control_token": ("", "seven77", "with a space", "tok\u00e9n-long-enough", 5),
     "unused_scripts": ("fail", "", True, None, []),
 }
 
@@ -133,6 +134,7 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "callback_retries": (("1, 2.5", (1.0, 2.5)), ("none", ())),
     "gateways": (("kling", GATEWAYS[1:]), ("kling, cometapi", GATEWAYS[::-1])),
     "journal_bytes": (("10", 10),),
+    "control_token": (("let-me-in", "let-me-in"), ("none", None)),
     "unused_scripts": (("error", "error"), ("warn", "warn"), ("ignore", "ignore")),
 }
 

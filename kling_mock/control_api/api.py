@@ -1,0 +1,104 @@
+"""The control API as a function of a request: access, routing, parameters, handler, reply."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import unquote
+
+import msgspec
+
+from kling_contracts.suggestions import close_names
+from kling_mock.control_api.access import Peer, check_access
+from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
+from kling_mock.control_api.problems import ErrorBody, ErrorInfo, Problem
+from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, read_query
+from kling_mock.control_api.redacted import Redaction
+from kling_mock.fake import Fake
+from kling_mock.http import JSON_TYPE, Headers, Reply, Request
+
+NO_STORE: Final = ("cache-control", "no-store")
+
+
+class ControlAPI:
+    """The control API of one fake. `answer` may block; it may be called by several threads."""
+
+    def __init__(self, fake: Fake) -> None:
+        self.fake = fake
+        self._redaction = Redaction(fake)
+
+    def answer(self, request: Request, peer: Peer) -> Reply:
+        """The reply to a request. Never raises: an internal error gets 500, and `fake.check()` raises it."""
+        try:
+            check_access(request, peer, self.fake.settings.control_token)
+            return self._reply(200, self._result(request))
+        except Problem as problem:
+            return self._refusal(problem)
+        except Exception as bug:  # noqa: BLE001 -- the client must get a reply
+            self.fake.report(bug)
+            return self._refusal(Problem(500, "an internal error occurred; Fake.check() raises it"))
+
+    def _result(self, request: Request) -> object:
+        endpoint, values = _route(request)
+        signature = endpoint.signature
+        arguments: dict[str, Any] = dict(values)
+        if signature.query is not None:
+            arguments["query"] = read_query(request.query, signature.query)
+        elif request.query:
+            raise Problem(422, "this path has no parameters", "?")
+        if request.size > BODY_BYTES:
+            raise Problem(413, f"the body must have at most {BODY_BYTES} bytes; got {request.size}", "")
+        if signature.body is not None:
+            arguments["body"] = read_body(request.body, signature.body)
+        elif endpoint.method != "GET" and read_json(request.body) not in ({}, None):
+            raise Problem(422, "this path has no body", "")
+        return endpoint.handler(self.fake, **arguments)
+
+    def _refusal(self, problem: Problem) -> Reply:
+        headers: Headers = () if problem.allow is None else (("allow", problem.allow),)
+        if problem.status == 401:
+            headers = (("www-authenticate", "Bearer"),)
+        body = ErrorBody(ErrorInfo(problem.message, problem.pointer, problem.nearest))
+        return self._reply(problem.status, body, headers)
+
+    def _reply(self, status: int, result: object, headers: Headers = ()) -> Reply:
+        if isinstance(result, Reply):
+            return result
+        return Reply(status, (JSON_TYPE, NO_STORE, *headers), self.encode(result))
+
+    def encode(self, result: object) -> bytes:
+        """A model as JSON without secrets."""
+        return msgspec.json.encode(self._redaction.hide(msgspec.to_builtins(result)))
+
+
+def _route(request: Request) -> tuple[Endpoint, dict[str, str]]:
+    """The endpoint of a request and the values in its path."""
+    parts = request.path.split("/")
+    found = [each for each in ENDPOINTS if _fits(parts, _template(each.path))]
+    if not found:
+        path = unquote(request.path)[:200]
+        nearest = close_names(path, list(dict.fromkeys(each.path for each in ENDPOINTS)))
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise Problem(404, f"unknown path {path!r}{hint}", None, nearest)
+    # A literal segment takes precedence over a parameter.
+    best = min(each.path.count("{") for each in found)
+    found = [each for each in found if each.path.count("{") == best]
+    method = "GET" if request.method == "HEAD" else request.method
+    for endpoint in found:
+        if endpoint.method == method:
+            values = zip(_template(endpoint.path), parts, strict=True)
+            return endpoint, {name[1:-1]: unquote(part) for name, part in values if name.startswith("{")}
+    allowed = [each.method for each in found] + ["HEAD"] * any(each.method == "GET" for each in found)
+    allow = ", ".join(allowed)
+    raise Problem(405, f"{method[:20]!r}: the methods of this path are {allow}", None, (), allow)
+
+
+@lru_cache(maxsize=256)
+def _template(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
+
+
+def _fits(parts: list[str], template: tuple[str, ...]) -> bool:
+    return len(parts) == len(template) and all(
+        part if name.startswith("{") else part == name for part, name in zip(parts, template, strict=True)
+    )

@@ -1,0 +1,67 @@
+"""The table of endpoints: method, path, handler, and the errors that it may cause.
+
+The parameters of a handler are typed: `fake`, then the names in the path, `query` and `body`. Their models,
+the model of its result and its description (the first line of the docstring) are read from the function.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, get_type_hints
+
+from kling_contracts.vocabulary import CONTROL_PREFIX
+from kling_mock.control_api import accounts, calls, clock, resets, tasks
+
+
+class Signature(NamedTuple):
+    """The parameters of a handler: names in the path, models of query and body (None: it has none)."""
+
+    path: tuple[str, ...]
+    query: type[Any] | None
+    body: type[Any] | None
+    result: type[Any]
+    summary: str
+
+
+class Endpoint(NamedTuple):
+    """One row of the table. `problems` are the statuses of its own errors, beside those of all endpoints."""
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    problems: tuple[int, ...] = ()
+
+    @property
+    def signature(self) -> Signature:
+        return _signature(self.handler)
+
+
+@lru_cache(maxsize=256)
+def _signature(handler: Callable[..., Any]) -> Signature:
+    hints = get_type_hints(handler)
+    names = list(inspect.signature(handler).parameters)[1:]
+    path = tuple([name for name in names if name not in ("query", "body")])
+    summary = (inspect.getdoc(handler) or "").partition("\n")[0]
+    return Signature(path, hints.get("query"), hints.get("body"), hints["return"], summary)
+
+
+def _at(path: str) -> str:
+    return CONTROL_PREFIX + path
+
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", _at("/tasks"), tasks.list_tasks, (404,)),
+    Endpoint("GET", _at("/tasks/{id}"), tasks.read_task, (404,)),
+    Endpoint("POST", _at("/tasks/{id}/release"), tasks.release_task, (404, 409)),
+    Endpoint("POST", _at("/tasks/{id}/succeed"), tasks.succeed_task, (404, 409)),
+    Endpoint("POST", _at("/tasks/{id}/fail"), tasks.fail_task, (404, 409)),
+    Endpoint("GET", _at("/clock"), clock.read_clock),
+    Endpoint("POST", _at("/clock"), clock.change_clock),
+    Endpoint("GET", _at("/accounts"), accounts.list_accounts),
+    Endpoint("GET", _at("/accounts/{name}"), accounts.read_account),
+    Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),
+    Endpoint("GET", _at("/calls/{id}"), calls.read_call, (404,)),
+    Endpoint("POST", _at("/reset"), resets.reset),
+)

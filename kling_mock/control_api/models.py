@@ -1,0 +1,223 @@
+"""The models of the control API: what its replies and bodies contain. All instants are in Unix seconds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+PAGE: int = 100
+PAGE_MAXIMUM: int = 1000
+
+Limit = Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)]
+Count = Annotated[int, Meta(ge=0)]
+# A century, and the fastest clock: later instants are not dates.
+Advance = Annotated[float, Meta(ge=0, le=3.2e9)]
+Speed = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class Model(Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of all models. An unknown field is an error."""
+
+
+class Picture(Model, frozen=True):
+    """A picture of a create request: its URL, or the size in bytes and SHA-256 of its inline bytes."""
+
+    field: str
+    sha256: str
+    url: str | None = None
+    size: Count = 0
+
+
+class CreateRequest(Model, frozen=True):
+    """A create request with defaults filled in: its values by field, and its pictures."""
+
+    values: dict[str, Any]
+    pictures: tuple[Picture, ...] = ()
+    watermark: bool = False
+
+
+class StatusChange(Model, frozen=True):
+    """A status of a task, and the instant of the change to it."""
+
+    status: str
+    at: float
+
+
+class TaskFault(Model, frozen=True):
+    """A fault of a task, and the number of replies that showed it."""
+
+    kind: str
+    value: Any = None
+    after: Count = 0
+    polls: Count | None = None
+    seconds: float | None = None
+    script: int | None = None
+    shown: Count = 0
+
+
+class Task(Model, frozen=True):
+    """A task. `failure` is its `task_status_msg`; `polls` counts the queries that found it.
+
+    `images` are the result URLs; `next_change` is the instant of its next planned change, if that is known.
+    """
+
+    id: str
+    account: str
+    number: int
+    operation: str
+    status: str
+    failure: str | None
+    polls: Count
+    created: float
+    units: int
+    request: CreateRequest
+    history: tuple[StatusChange, ...]
+    faults: tuple[TaskFault, ...]
+    images: tuple[str, ...]
+    next_change: float | None
+
+
+class TaskPage(Model, frozen=True):
+    """A page of tasks, oldest first. `next` is the parameter `after` of the next page."""
+
+    tasks: tuple[Task, ...]
+    next: str | None
+
+
+class TaskFilter(Model, frozen=True):
+    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before."""
+
+    status: Literal["submitted", "processing", "succeed", "failed"] | None = None
+    account: str | None = None
+    operation: str | None = None
+    prompt: str | None = None
+    external_task_id: str | None = None
+    after: str | None = None
+    limit: Limit = PAGE
+
+
+class TaskFailure(Model, frozen=True):
+    """The end of a failed task: its `task_status_msg`."""
+
+    message: Annotated[str, Meta(min_length=1)]
+
+
+class Event(Model, frozen=True):
+    """The next event by the plans of all tasks: `kind` is task, callback, window or script."""
+
+    kind: Literal["task", "callback", "window", "script"]
+    at: float
+    task_id: str | None = None
+    account: str | None = None
+
+
+class ClockJump(Model, frozen=True):
+    """An advance of the clock."""
+
+    at: float
+    seconds: float
+
+
+class ClockReading(Model, frozen=True):
+    """The clock. `speed` is in seconds per second of system time; a frozen clock has speed 0.
+
+    `jumps` are its latest advances. `next_event` is the event to which `skip` moves it.
+    """
+
+    now: float
+    speed: float
+    frozen: bool
+    jumps: tuple[ClockJump, ...]
+    next_event: Event | None
+
+
+class ClockChange(Model, frozen=True):
+    """One change of the clock: give one of the fields.
+
+    `advance` moves it forward by a number of seconds; `freeze` and `resume` stop and start it; `speed` sets
+    its speed; `skip` moves it to the next event.
+    """
+
+    advance: Advance | None = None
+    freeze: Literal[True] | None = None
+    resume: Literal[True] | None = None
+    speed: Speed | None = None
+    skip: Literal[True] | None = None
+
+
+class Account(Model, frozen=True):
+    """An account: units spent or reserved, images unfinished now, and the largest number of these so far."""
+
+    name: str
+    tasks: int
+    spend: int
+    unfinished: int
+    peak_concurrency: int
+
+
+class Accounts(Model, frozen=True):
+    """All accounts that have sent a request, and their totals. The peak in `total` is that of all at once."""
+
+    accounts: tuple[Account, ...]
+    total: Account
+
+
+class Call(Model, frozen=True):
+    """A request to the imitated service, and its reply: an entry of the journal. Credentials are not kept.
+
+    `shown` is the task status in the reply, `actual` the true one if it differs; `rule` is the id of the rule
+    that refused the request; `script` is the id of the script that was applied; `status` is 0 without reply.
+    """
+
+    id: str
+    at: float
+    account: str | None
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    request: CreateRequest | None
+    status: int
+    task_id: str | None
+    shown: str | None
+    actual: str | None
+    rule: str | None
+    message: str | None
+    script: int | None
+    notes: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+class CallPage(Model, frozen=True):
+    """A page of calls, oldest first. `next` is the parameter `after` of the next page."""
+
+    calls: tuple[Call, ...]
+    next: str | None
+
+
+class CallFilter(Model, frozen=True):
+    """Filters of calls. `text` occurs in path, message, notes or prompt.
+
+    `after` is the `next` of the page before.
+    """
+
+    request_id: str | None = None
+    task_id: str | None = None
+    external_task_id: str | None = None
+    account: str | None = None
+    rule: str | None = None
+    text: str | None = None
+    after: str | None = None
+    limit: Limit = PAGE
+
+
+class Reset(Model, frozen=True):
+    """The account to reset; null: all of them."""
+
+    account: str | None = None
+
+
+class Done(Model, frozen=True):
+    """The change was made."""
+
+    ok: Literal[True] = True

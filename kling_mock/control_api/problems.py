@@ -1,0 +1,63 @@
+"""Errors of the control API: each has an HTTP status, the place of the invalid value, and similar names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from kling_contracts.suggestions import close_names
+
+
+class Problem(Exception):
+    """A refused call of the control API.
+
+    `pointer` is a JSON pointer into the body, or `?name` for a parameter of the query. `nearest` are known
+    names that are similar to an unknown one. `allow` are the methods of the path (405).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        pointer: str | None = None,
+        nearest: Collection[str] = (),
+        allow: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.pointer = pointer
+        self.nearest = tuple(nearest)
+        self.allow = allow
+
+
+class ErrorInfo(Struct, frozen=True):
+    """Message of an error, the place of the invalid value if there is one, and similar names."""
+
+    message: str
+    pointer: str | None = None
+    nearest: tuple[str, ...] = ()
+
+
+class ErrorBody(Struct, frozen=True):
+    """The body of every error."""
+
+    error: ErrorInfo
+
+
+def not_found(kind: str, name: str, known: Collection[str]) -> Problem:
+    """404 for an unknown id, with the most similar ones that exist."""
+    nearest = close_names(name[:100], known)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return Problem(404, f"unknown {kind} {name[:100]!r}{hint}", None, nearest)
+
+
+@contextmanager
+def invalid(pointer: str | None) -> Generator[None]:
+    """Convert ValueError and TypeError of the fake into a 422 for this place of the body."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise Problem(422, str(error), pointer) from error

@@ -1,0 +1,109 @@
+"""Reads query parameters and JSON bodies into models; an error is a `Problem` with the place of the value."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from kling_contracts.suggestions import close_names
+from kling_mock.control_api.problems import Problem
+from kling_mock.http import decode
+
+M = TypeVar("M")
+
+BODY_BYTES: Final = 1024 * 1024
+_PLACE: Final = re.compile(r"(.*) - at `(?:key in )?\$(.*)`", re.DOTALL)
+_STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_QUERY_PARTS: Final = 100
+
+
+def read_query(text: str, model: type[M]) -> M:
+    """The parameters of a query string. A parameter that is unknown or given twice is an error."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_QUERY_PARTS, errors="strict")
+    except ValueError as error:
+        raise Problem(422, f"query: {error}", "?") from None
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
+            raise Problem(422, f"{name[:100]}: given more than once", f"?{name[:100]}")
+        given[name] = value
+    _check_names(given, model, "?")
+    try:
+        return msgspec.convert(given, model, strict=False)
+    except msgspec.ValidationError as error:
+        message, place = _parts(str(error))
+        name = place.removeprefix("/")
+        words = _words(model, name)
+        listed = f"; known: {', '.join(words)}" if words else ""
+        raise Problem(422, f"{name}: {message}{listed}", f"?{name}", words) from None
+
+
+def read_body(body: bytes, model: type[M]) -> M:
+    """The model in a JSON body. An empty body counts as `{}`."""
+    value = read_json(body)
+    if isinstance(value, dict):
+        _check_names(value, model, "/")  # pyright: ignore[reportUnknownArgumentType] -- JSON
+    try:
+        return msgspec.convert(value, model)
+    except msgspec.ValidationError as error:
+        message, place = _parts(str(error))
+        raise Problem(422, f"{place or 'body'}: {message}", place) from None
+    except (OverflowError, RecursionError) as error:
+        raise Problem(422, f"body: {error}", "") from None
+
+
+def read_json(body: bytes) -> object:
+    """The value of a JSON body; `{}` if it is empty. A name that occurs twice in an object is an error."""
+    if not body.strip():
+        return {}
+    repeated: list[str] = []
+    try:
+        value = decode(body, repeated)
+    except ValueError as error:
+        raise Problem(400, f"the body is not valid JSON: {error}", "") from None
+    if repeated:
+        raise Problem(422, f"body: the name {repeated[0][:100]!r} occurs twice in an object", "")
+    return value
+
+
+def _words(model: type[Any], name: str) -> tuple[str, ...]:
+    """The words that a field of a model accepts, if it accepts only these."""
+    kinds = get_args(get_type_hints(model).get(name))
+    return tuple([word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)])
+
+
+def _check_names(given: dict[str, Any], model: type[Any], prefix: str) -> None:
+    """Raise a problem with similar names for the first name that the model does not have."""
+    known = getattr(model, "__struct_encode_fields__", None)
+    if known is None:
+        return
+    for name in given:
+        if name not in known:
+            raise _unknown(name, known, prefix + escaped(name[:100]))
+
+
+def _unknown(name: str, known: tuple[str, ...], pointer: str) -> Problem:
+    nearest = close_names(name[:100], known)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
+    return Problem(422, f"unknown field {name[:100]!r}; {hint}", pointer, nearest)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Message and JSON pointer of an error of msgspec."""
+    found = _PLACE.fullmatch(text)
+    message, path = (text, "") if found is None else (found[1], found[2])
+    pointer = "".join(f"/{escaped(step[1] or step[2])}" for step in _STEP.finditer(path))
+    unknown = _UNKNOWN.fullmatch(message)
+    if unknown is not None:
+        return f"unknown field {unknown[1][:100]!r}", f"{pointer}/{escaped(unknown[1][:100])}"
+    return message, pointer
+
+
+def escaped(name: str) -> str:
+    """A name as a part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
