@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from kling_mock.callbacks.model import changes_of, next_attempt
+from kling_mock.callbacks.schedule import next_delivery
 from kling_mock.limits import CREATES, QUERIES
 from kling_mock.plan import NEVER
 from kling_mock.records import TaskState
@@ -49,10 +49,9 @@ def _of_task(task: TaskState, settings: Settings) -> Iterator[NextEvent]:
     record = task.record
     for change in task.history(NEVER):
         yield NextEvent("task", change.at, record.id, record.account)
-    for position, change in enumerate(changes_of(task)):
-        due = next_attempt(change.at, task.attempts_at(position), settings.callback_retries)
-        if due is not None:
-            yield NextEvent("callback", due, record.id, record.account)
+    delivery = next_delivery(task, settings)
+    if delivery is not None:
+        yield NextEvent("callback", delivery.due, record.id, record.account)
 
 
 def _windows(settings: Settings, accounts: set[str | None]) -> dict[WindowKey, float]:

@@ -30,7 +30,8 @@ from kling_contracts.vocabulary import (
     SECOND_API_KEY_VARIABLE,
     SECRET_KEY_VARIABLE,
 )
-from tests.contracts.verify.conftest import SERVER, Inbox, Outcome, Served
+from tests.contracts.verify.conftest import Inbox, Outcome, Served
+from tests.contracts.verify.faulty_servers.base import SERVER
 
 
 class Passed(NamedTuple):

@@ -20,8 +20,9 @@ from kling_contracts.verify.recorder import write_recording
 from kling_contracts.verify.recording import BadRecording
 from kling_contracts.verify.reports.json_report import as_json
 from kling_contracts.verify.reports.wording import circumstances
-from tests.contracts.verify.conftest import CONDITIONAL, SERVER, serve
+from tests.contracts.verify.conftest import CONDITIONAL, serve
 from tests.contracts.verify.faulty_operations import OPERATION_FAULTS, TARGETS, OperationFault
+from tests.contracts.verify.faulty_servers.base import SERVER
 from tests.contracts.verify.pasting import scripts_of, shown_again
 from tests.profiles import EVERY_FAULT
 from tests.trial_operations import SPEECH, TRIAL, TRIAL_KLING, VIDEO

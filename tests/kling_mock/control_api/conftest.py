@@ -34,7 +34,7 @@ class Control:
 
     def ok(self, method: str, path: str, body: object = None, **headers: str) -> Any:
         """The result of an accepted call."""
-        reply = self.send(method, path, body, **headers)
+        reply = self.send(method, path, body, peer=HERE, **headers)
         assert reply.status == 200, reply.body
         return reply.json()
 

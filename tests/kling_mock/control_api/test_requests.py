@@ -164,7 +164,7 @@ def test_pages_of_other_origins_are_refused(headers: dict[str, str], read: int, 
         here = Peer(is_local=True, host_is_local=True)
         assert status(control, here, **given) == read
         assert status(control, here, "POST", **given) == write
-    reply = control.send("GET", "/clock", **headers)
+    reply = control.send("GET", "/clock", peer=here, **headers)
     assert not any(name.startswith("access-control-") for name, _ in reply.headers)
 
 
