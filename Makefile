@@ -18,7 +18,7 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; cores = getattr(os, 'sched_getaffini
 # compile everything.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=ci
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=ci --ignore=tests/typing
 
 # The tests of the mock, the client and the distribution on the newest Python of this machine, in a separate environment.
 # Most tests of the contract, and those of transports, plugin and pages, are left out: together with them CI takes too long.
@@ -33,13 +33,15 @@ subset: $(VENV)/.dev
 		tests/test_distribution.py tests/contracts/test_boundaries.py tests/contracts/test_validation.py \
 		tests/contracts/test_violation_texts.py
 
-# Many other examples, for the modules that have properties, and all interleavings of two requests. SEED=... repeats a run.
+# Many other examples, for the modules that have properties, all interleavings of two requests, and the largest bodies.
+# SEED=... repeats a run.
 SEED ?= $(shell date +%Y%m%d%H%M%S)
 PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
 nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) repeats this run"
 	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
 	INTERLEAVINGS=all $(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 tests/kling_mock/stores/test_interleavings.py
+	BODIES=largest $(BIN)/python -m pytest tests/kling_mock/doors/test_stalls.py
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev
@@ -54,9 +56,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
+# Types of the packages, then of public signatures as users see them, with the caches of the first.
 types: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/pyright
+	$(BIN)/python -m pytest -q tests/typing
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -5,9 +5,7 @@ Budgets only fall. In docstrings and comments, respx, fakeredis, httpx and schem
 """
 
 import ast
-import io
 import re
-import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,6 +42,12 @@ SHARED_NAMES: Final = {
     },
 }
 
+# `tokenize` finds the same comments, but takes ten times as long.
+STRING_OR_COMMENT: Final = re.compile(
+    r"""("{3}|'{3})(?:\\.|[^\\])*?\1|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?P<comment>\#[^\n]*)""",
+    re.DOTALL,
+)
+
 ROOT: Final = Path(__file__).parent.parent
 PACKAGES: Final = ("contracts/kling_contracts", "kling_mock", "kling_client")
 SOURCES: Final = (*PACKAGES, "tests", "benchmarks", "mutants", "docs")
@@ -73,9 +77,9 @@ def docstrings_and_comments(source: str) -> Iterator[tuple[int, str]]:
         ):
             for offset, line in enumerate(node.value.value.splitlines()):
                 yield node.lineno + offset, line
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string.lstrip("# ")
+    for match in STRING_OR_COMMENT.finditer(source):
+        if match["comment"]:
+            yield source.count("\n", 0, match.start()) + 1, match["comment"].lstrip("# ")
 
 
 def messages(source: str) -> Iterator[tuple[int, str]]:

@@ -38,7 +38,7 @@ def sample() -> list[Tagged]:
     for classes in (boundary_classes(), invalid_classes(), failing_classes()):
         small = [each for label, each in classes.items() if "max_bytes" not in label]
         for start in range(0, len(small), 10):
-            draw(list(small[start : start + 10]), 6)
+            draw(list(small[start : start + 10]), 4)
         bulky += [each for label, each in classes.items() if "max_bytes" in label]
     draw(bulky, 2)
     return found

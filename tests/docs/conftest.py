@@ -50,6 +50,12 @@ SAMPLES = ROOT / "kling_mock" / "samples"
 SHOWN_URL = "http://127.0.0.1:8000"
 VARIABLES = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
 
+# The coverage phase of Schemathesis sends hundreds of requests; tests/together/test_schemathesis.py runs it.
+WITHOUT_COVERAGE = (
+    '"generation": {"max-examples": 3}',
+    '"generation": {"max-examples": 3}, "phases": {"coverage": {"enabled": False}}',
+)
+
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"^<!-- run: with (\w+)(\(.*\))? -->$", re.MULTILINE)
 _FILE = re.compile(r"# ([\w/]+\.\w+)\n")
@@ -160,8 +166,9 @@ class Player:
             name = self.test_files[-1] if self.test_files else "test_page.py"
         file = self.pytester.path / name
         before = file.read_text(encoding="utf-8") if file.exists() else ""
+        text = block.text.replace(*WITHOUT_COVERAGE)
         gap = "\n" * (block.line - 1 - before.count("\n"))
-        file.write_text(before + gap + block.text, encoding="utf-8")
+        file.write_text(before + gap + text, encoding="utf-8")
         if name.startswith("test_") and name not in self.test_files:
             self.test_files.append(name)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from typing import Final, TypeVar, assert_never, cast
 
@@ -47,6 +47,8 @@ Body = Object
 
 _NO_OBJECTS: Final = (list[object](), None, True, 0, 1.5, "", "{}", [{"n": 1}])
 _EXTERNAL_ID: Final = "external_task_id"
+# The number of operations (and of gateways and runs) whose strategies are kept.
+_KEPT: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,12 @@ def boundary_classes(
     operation: Operation = MULTI_IMAGE, *, run: str = "run"
 ) -> dict[str, st.SearchStrategy[BoundaryRequest]]:
     """The strategies that `boundary_requests` draws from, by `label`."""
+    return dict(_boundary_classes(operation, run))
+
+
+# Hypothesis validates each strategy at its first use, which takes longer than drawing a few values.
+@lru_cache(maxsize=_KEPT)
+def _boundary_classes(operation: Operation, run: str) -> dict[str, st.SearchStrategy[BoundaryRequest]]:
     return {
         _label(rule.id, tag): st.builds(
             BoundaryRequest, body=_objects(_fresh(bodies)), rule_id=st.just(rule.id), tag=st.just(tag)
@@ -144,6 +152,13 @@ def invalid_classes(
     operation: Operation = MULTI_IMAGE, *, gateway: Gateway = COMETAPI, run: str = "run"
 ) -> dict[str, st.SearchStrategy[InvalidRequest]]:
     """The strategies that `invalid_requests` draws from, by `label`."""
+    return dict(_invalid_classes(operation, gateway, run))
+
+
+@lru_cache(maxsize=_KEPT)
+def _invalid_classes(
+    operation: Operation, gateway: Gateway, run: str
+) -> dict[str, st.SearchStrategy[InvalidRequest]]:
     classes: dict[str, st.SearchStrategy[InvalidRequest]] = {}
     for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-refused"), Effect.REFUSED):
         due = gateway.refusal_for(rule)
@@ -162,6 +177,11 @@ def failing_classes(
     operation: Operation = MULTI_IMAGE, *, run: str = "run"
 ) -> dict[str, st.SearchStrategy[FailingRequest]]:
     """The strategies that `failing_requests` draws from, by `label`."""
+    return dict(_failing_classes(operation, run))
+
+
+@lru_cache(maxsize=_KEPT)
+def _failing_classes(operation: Operation, run: str) -> dict[str, st.SearchStrategy[FailingRequest]]:
     return {
         _label(rule.id, tag): st.builds(
             FailingRequest,
