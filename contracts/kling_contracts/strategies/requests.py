@@ -59,6 +59,7 @@ class BoundaryRequest:
 
     @property
     def label(self) -> str:
+        """The id of the rule and the tag of the value, for the report of Hypothesis."""
         return _label(self.rule_id, self.tag)
 
 
@@ -74,6 +75,7 @@ class InvalidRequest:
 
     @property
     def label(self) -> str:
+        """The id of the rule and the tag of the value, for the report of Hypothesis."""
         return _label(self.rule_id, self.tag)
 
 
@@ -88,6 +90,7 @@ class FailingRequest:
 
     @property
     def label(self) -> str:
+        """The id of the rule and the tag of the value, for the report of Hypothesis."""
         return _label(self.rule_id, self.tag)
 
 
