@@ -94,6 +94,7 @@ class FetchPicture(Struct, frozen=True):
 class CheckHealth(Struct, frozen=True):
     """Get the health of the server. Needs no key; the reply identifies kling-mock."""
 
+    account: ClassVar[None] = None
     keys: ClassVar[tuple[ScriptsKey]] = (SCRIPTS,)
 
 

@@ -208,6 +208,8 @@ def _seconds(task: dict[str, Any], _: Fault) -> None:
 
 
 _ANY: Final = _in(*TaskStatus)
+_ON_SUCCESS: Final = _in(SUCCEED)
+_ON_FAILURE: Final = _in(FAILED)
 KINDS: Final[Mapping[str, FaultKind]] = MappingProxyType(
     {
         "appears_late": FaultKind(Stage.HIDES, _ANY, "soon after the creation"),
@@ -220,26 +222,26 @@ KINDS: Final[Mapping[str, FaultKind]] = MappingProxyType(
         ),
         "shows_status": FaultKind(Stage.MESSAGE, _shown_at, "in that status", _other_word),
         "miscounts": FaultKind(
-            Stage.MESSAGE, _in(SUCCEED), "that show success", _other_count, frozenset({"images"})
+            Stage.MESSAGE, _ON_SUCCESS, "that show success", _other_count, frozenset({"images"})
         ),
         "omits_images": FaultKind(
-            Stage.MESSAGE, _in(SUCCEED), "that show success", _no_images, frozenset({"images", "index"})
+            Stage.MESSAGE, _ON_SUCCESS, "that show success", _no_images, frozenset({"images", "index"})
         ),
         "omits_index": FaultKind(
-            Stage.MESSAGE, _in(SUCCEED), "that show success", _no_index, frozenset({"index"})
+            Stage.MESSAGE, _ON_SUCCESS, "that show success", _no_index, frozenset({"index"})
         ),
-        "omits_message": FaultKind(Stage.MESSAGE, _in(FAILED), "that show a failure", _no_message),
+        "omits_message": FaultKind(Stage.MESSAGE, _ON_FAILURE, "that show a failure", _no_message),
         "adds_fields": FaultKind(Stage.MESSAGE, _ANY, "of the task", _more_fields),
         "nulls_fields": FaultKind(Stage.MESSAGE, _ANY, "of the task", _nulls),
         "timestamps_in_seconds": FaultKind(Stage.MESSAGE, _ANY, "of the task", _seconds),
         "changes_shape": FaultKind(Stage.MESSAGE, _ANY, "of the task"),
-        "pictures_are": FaultKind(Stage.DOWNLOAD, _in(SUCCEED), "of result pictures"),
+        "pictures_are": FaultKind(Stage.DOWNLOAD, _ON_SUCCESS, "of result pictures"),
     }
 )
 _ORDER: Final = {kind: position for position, kind in enumerate(KINDS)}
 # Faults that only a task with this end can show.
-SUCCESS_ONLY: Final = frozenset({"omits_images", "omits_index", "miscounts", "pictures_are"})
-FAILURE_ONLY: Final = frozenset({"omits_message"})
+SUCCESS_ONLY: Final = frozenset(name for name, kind in KINDS.items() if kind.statuses is _ON_SUCCESS)
+FAILURE_ONLY: Final = frozenset(name for name, kind in KINDS.items() if kind.statuses is _ON_FAILURE)
 
 
 def make_fault(kind: str, value: object = None, **extent: object) -> Fault:

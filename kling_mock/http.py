@@ -57,6 +57,7 @@ class Request(Struct, frozen=True):
 
     @property
     def size(self) -> int:
+        """Number of bytes of the body, also of one that was not kept."""
         return len(self.body) if self.length is None else self.length
 
 
@@ -91,6 +92,7 @@ class Reply(Struct, frozen=True):
 
     @property
     def content_type(self) -> str | None:
+        """The value of the first `content-type` header; None without one."""
         return next((value for name, value in self.headers if name == "content-type"), None)
 
     @property

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from kling_contracts.gateways import RefusalReason
 from kling_mock.auth import Token
 from kling_mock.changed_replies import ANSWERS_RULE, reply_instead
-from kling_mock.commands import CheckHealth, Command, Create, FetchPicture, Query
+from kling_mock.commands import Command, Create, FetchPicture, Query
 from kling_mock.decision import AuditInfo, Decision
 from kling_mock.decisions import decide
 from kling_mock.http import Request
@@ -78,7 +78,7 @@ def _account(command: Command, state: TaskState | None) -> str | None:
     """The account of a request; that of a download is the account of the task."""
     if isinstance(command, FetchPicture):
         return None if state is None else state.record.account
-    return None if isinstance(command, CheckHealth) else command.account
+    return command.account
 
 
 def _instead(match: Match) -> bool:

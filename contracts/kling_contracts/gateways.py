@@ -203,6 +203,7 @@ class Gateway:
         return f"https://{self.hosts[0]}"
 
     def path(self, route: Route) -> str:
+        """The path of create requests of a route, with the prefix of the gateway."""
         return f"{self.prefix}/v1/{route.tail}"
 
     def refusal_for(self, rule: Rule) -> Refusal:

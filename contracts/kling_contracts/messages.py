@@ -135,10 +135,12 @@ class ResultImage:
     extra: JSONObject = field(default_factory=dict[str, object])
 
     def to_wire(self) -> dict[str, object]:
+        """The JSON object, with the fields that this class does not know."""
         return {**result_object(ResultKind.IMAGES, self.index, self.url), **self.extra}
 
     @classmethod
     def from_wire(cls, wire: object, position: int, kind: ResultKind = ResultKind.IMAGES) -> ResultImage:
+        """Parse the result at this position of its list. Raises MalformedMessage without a `url`."""
         image = _object(wire)
         url = _text(image.get("url"))
         if url is None:
@@ -166,11 +168,13 @@ class ResultMedia:
     extra: JSONObject = field(default_factory=dict[str, object])
 
     def to_wire(self) -> dict[str, object]:
+        """The JSON object, without the fields that are None."""
         given = {"id": self.id, "url": self.url, "duration": self.duration}
         return {name: value for name, value in given.items() if value is not None} | dict(self.extra)
 
     @classmethod
     def from_wire(cls, wire: object, position: int, kind: ResultKind) -> ResultMedia:
+        """Parse the result at this position of its list. Raises MalformedMessage without a `url`."""
         media = _object(wire)
         url = _text(media.get("url"))
         if url is None:
@@ -291,9 +295,11 @@ class Envelope:
 
     @classmethod
     def success(cls, data: object, request_id: str) -> Envelope:
+        """The envelope of a success: code 0, and `data` in the form of the wire."""
         return cls(code=SUCCESS_CODE, message=SUCCESS_MESSAGE.value, request_id=request_id, data=data)
 
     def to_wire(self) -> dict[str, object]:
+        """The JSON object."""
         return envelope_object(self.code, self.message, self.request_id, self.data)
 
     @classmethod

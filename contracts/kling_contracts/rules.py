@@ -87,6 +87,7 @@ class Violation(NamedTuple):
 
     @property
     def effect(self) -> Effect:
+        """The effect on the request: it is refused, or its task fails."""
         return self.rule.effect
 
     @property

@@ -52,6 +52,7 @@ class Source:
 
     @property
     def confidence(self) -> Confidence:
+        """The confidence in a fact of this origin."""
         return _CONFIDENCE[self.origin]
 
     @property
@@ -100,6 +101,7 @@ class TaskStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
+        """Whether the task has ended: its status never changes again."""
         return self in TERMINAL
 
 

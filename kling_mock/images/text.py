@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from PIL import Image, ImageDraw
 
 from kling_contracts.vocabulary import PROMPT_MAXIMUM
+from kling_mock.images.characters import Label, clusters, join, label, neutral, note, spellings
 from kling_mock.images.fonts import Face, Region, base_face, face_for, font, region_of
-from kling_mock.images.scripts import Label, clusters, join, label, neutral, note, spellings
 
 # From the ground's colour to the ink's, as places in the picture's palette.
 Ramp = tuple[int, ...]

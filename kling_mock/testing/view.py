@@ -30,6 +30,8 @@ FIXED: Final = (
     "Fake(pace='instant', ...)"
 )
 
+_SETTINGS: Final = frozenset(each.name for each in fields(Settings))
+
 
 class NotOneTask(AssertionError):
     """`.task` was read while there was no task, or more than one; the message lists them."""
@@ -58,12 +60,8 @@ class FakeView(RequestScripts):
 
         def __setattr__(self, name: str, value: object) -> None:
             """Raise AttributeError for an assignment without effect, such as `kling.pace = "held"`."""
-            if not name.startswith("_"):
-                if name in {"clock", "settings", *(each.name for each in fields(Settings))}:
-                    raise AttributeError(f"{name} cannot be assigned: {FIXED}", name=name, obj=self)
-                if not hasattr(type(self), name):
-                    kind = type(self).__name__
-                    raise AttributeError(f"{kind} has no attribute {name!r} to assign", name=name, obj=self)
+            if name in {"clock", "settings"} or name in _SETTINGS:
+                raise AttributeError(f"{name} cannot be assigned: {FIXED}", name=name, obj=self)
             super().__setattr__(name, value)
 
     @property

@@ -149,7 +149,7 @@ def test_operations_are_as_typed_here() -> None:
 
 def test_fields_by_name() -> None:
     assert MULTI_IMAGE.field("n").name == "n"
-    with pytest.raises(StopIteration):
+    with pytest.raises(KeyError, match=r"multi-image has no field .m."):
         MULTI_IMAGE.field("m")
 
 

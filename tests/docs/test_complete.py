@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -16,7 +17,7 @@ import kling_client
 import kling_contracts
 import kling_mock
 from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task
-from kling_contracts import client_suite, vocabulary
+from kling_contracts import client_suite, strategies, verify, vocabulary
 from kling_contracts.client_suite import ClientAdapter, Outcome, Service
 from kling_contracts.gateways import GATEWAYS
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
@@ -61,6 +62,40 @@ def attributes(kind: type) -> Iterator[str]:
 def missing(names: Iterator[str] | list[str]) -> list[str]:
     words = documented()
     return sorted({name for name in names if name not in words})
+
+
+def without_docstring(package: ModuleType) -> list[str]:
+    """The public names of a package, and methods and properties of its classes, that have no docstring."""
+    found: list[str] = []
+    for name in package.__all__:
+        thing = getattr(package, name)
+        if not callable(thing):
+            continue
+        members = dict(vars(thing)) if inspect.isclass(thing) else {}
+        methods = (FunctionType, classmethod, staticmethod, property)
+        named = [(name, thing)] + [
+            (f"{name}.{each}", getattr(thing, each))
+            for each, member in members.items()
+            if not each.startswith("_") and isinstance(member, methods)
+        ]
+        found += [each for each, documented in named if not inspect.getdoc(documented)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "package",
+    [kling_mock, kling_client, kling_contracts, client_suite, verify, strategies],
+    ids=lambda each: each.__name__,
+)
+def test_public_names_have_docstrings(package: ModuleType) -> None:
+    assert without_docstring(package) == []
+
+
+def test_a_public_name_without_docstring_is_found() -> None:
+    package = ModuleType("package")
+    package.Plain = type("Plain", (), {"bare": lambda _: 0, "__doc__": "A class."})  # type: ignore[attr-defined]
+    package.__all__ = ["Plain"]  # type: ignore[attr-defined]
+    assert without_docstring(package) == ["Plain.bare"]
 
 
 def test_what_is_missing_is_found() -> None:

@@ -80,7 +80,11 @@ class Operation:
         return tuple(field.name for field in self.fields if not isinstance(field, Picture | PictureList))
 
     def field(self, name: str) -> AnyField:
-        return next(field for field in self.fields if field.name == name)
+        """The field with this name. Raises KeyError for an unknown one."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"{self.name} has no field {name!r}")
 
     def read(
         self, body: object, *, null_is_absent: bool = True, lifted: Collection[str] = ()

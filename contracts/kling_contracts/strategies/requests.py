@@ -61,6 +61,7 @@ class BoundaryRequest:
 
     @property
     def label(self) -> str:
+        """The id of the rule and the tag of the value, for the report of Hypothesis."""
         return _label(self.rule_id, self.tag)
 
 
@@ -76,6 +77,7 @@ class InvalidRequest:
 
     @property
     def label(self) -> str:
+        """The id of the rule and the tag of the value, for the report of Hypothesis."""
         return _label(self.rule_id, self.tag)
 
 
@@ -90,6 +92,7 @@ class FailingRequest:
 
     @property
     def label(self) -> str:
+        """The id of the rule and the tag of the value, for the report of Hypothesis."""
         return _label(self.rule_id, self.tag)
 
 

@@ -43,6 +43,7 @@ class Report:
     unused_known: tuple[Deviation, ...] = ()
 
     def having(self, *verdicts: Verdict) -> tuple[Result, ...]:
+        """The results with one of these verdicts, in order of the checks."""
         return tuple(result for result in self.results if result.verdict in verdicts)
 
     @property

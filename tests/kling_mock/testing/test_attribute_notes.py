@@ -55,11 +55,6 @@ def test_settings_and_clock_of_a_fake_cannot_be_assigned(fake: Fake, name: str) 
             setattr(view, name, ManualClock())
 
 
-def test_an_unknown_attribute_of_a_fake_cannot_be_assigned(fake: Fake) -> None:
-    with pytest.raises(AttributeError, match="Fake has no attribute 'pase' to assign"):
-        setattr(fake, "pase", "instant")  # noqa: B010 -- type checkers refuse the assignment
-
-
 @pytest.mark.parametrize(
     "error",
     [
