@@ -10,6 +10,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import growth
+from benchmarks.callbacks import drain
 from benchmarks.in_process import fixture, in_process, memory, stalls
 from benchmarks.measure import Row
 from benchmarks.processes import cold_start, on_sockets, plugin
@@ -29,6 +30,7 @@ PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
     fixture,
     memory,
     stalls,
+    drain,
     costs_that_do_not_grow,
 )
 

@@ -75,7 +75,7 @@ LIBRARIES = {
         )
     },
     "kling_mock.demo": {"rich"},
-    "kling_mock.doors.webhook_sender": {"httpx"},  # lazy: at the first callback
+    "kling_mock.doors.webhook_connection": {"httptools"},
     "kling_mock.doors.httpx": {"httpx", "httpx2"},
     "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
     "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
@@ -101,7 +101,9 @@ DOORS = {
         "lazy",
         {"httpx", "httpx_interception", "requests", "respx_router", "asgi", "server", "webhook_sender"},
     ),
-    "kling_mock.callbacks.receivers": ("lazy", {"webhook_sender"}),
+    "kling_mock.callbacks.receivers": ("lazy", {"webhook_client"}),
+    "kling_mock.doors.webhook_sender": ("lazy", {"webhook_client"}),
+    "kling_mock.doors.webhook_client": ("eager", {"webhook_connection"}),
     "kling_mock.cli": ("lazy", {"listening", "server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
     "kling_mock.doors.server": ("eager", {"connection", "limits", "listening", "tls"}),

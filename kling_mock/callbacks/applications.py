@@ -12,54 +12,13 @@ import logging
 import sys
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from kling_mock import __version__
 from kling_mock.callbacks.model import AttemptResult, Callback
+from kling_mock.callbacks.post_request import headers_of, target_of
 
 ASGIMessage = MutableMapping[str, Any]
-
-_PORTS: Final = {"http": 80, "https": 443}
-
-
-class _PostRequest(NamedTuple):
-    """The parts of the HTTP request for a callback."""
-
-    scheme: str
-    host: str
-    port: int
-    path: bytes
-    raw_path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-
-
-def _request(callback: Callback) -> _PostRequest:
-    """Raises ValueError for a `callback_url` that is not a URL of HTTP."""
-    parts = urlsplit(callback.url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"callback_url: must be an http or https URL with a host; got {callback.url!r}")
-    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
-    shown = f"[{host}]" if ":" in host else host
-    raw_path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    headers = {
-        "host": shown if parts.port in (None, _PORTS[parts.scheme]) else f"{shown}:{parts.port}",
-        "user-agent": f"kling-mock/{__version__}",
-        **callback.headers,
-        "content-length": str(len(callback.content)),
-    }
-    return _PostRequest(
-        parts.scheme,
-        host,
-        parts.port or _PORTS[parts.scheme],
-        unquote_to_bytes(raw_path),
-        raw_path,
-        quote(parts.query, safe="/%:@!$&'()*+,;=~-._?"),
-        headers,
-        callback.content,
-    )
 
 
 @contextmanager
@@ -104,7 +63,7 @@ class ASGISession:
 
     async def post(self, callback: Callback) -> AttemptResult:
         """Post a callback. Raises the exception of the application if it has not answered."""
-        request = _request(callback)
+        target = target_of(callback.url)
         if self._lifespan is None:
             lifespan = _Lifespan(self._call)
             await lifespan.start()
@@ -114,19 +73,20 @@ class ASGISession:
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "method": "POST",
-            "scheme": request.scheme,
-            "path": request.path.decode("utf-8", "replace"),
-            "raw_path": request.raw_path.encode("ascii"),
-            "query_string": request.query.encode("ascii"),
+            "scheme": target.scheme,
+            "path": unquote_to_bytes(target.path).decode("utf-8", "replace"),
+            "raw_path": target.path.encode("ascii"),
+            "query_string": target.query.encode("ascii"),
             "root_path": "",
             "headers": [
-                (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()
+                (name.encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers_of(callback, target).items()
             ],
             "client": ("127.0.0.1", 50000),
-            "server": (request.host, request.port),
+            "server": (target.host, target.port),
             "state": self._lifespan.state.copy(),
         }
-        exchange = _Exchange(request.body)
+        exchange = _Exchange(callback.content)
         logged: list[BaseException] = []
         with _logged(logged):
             try:
@@ -227,26 +187,26 @@ def _write(data: bytes) -> None:
 
 def post_wsgi(app: Any, callback: Callback) -> AttemptResult:
     """Post a callback to a WSGI application. Raises the exception of the application if it raises one."""
-    request = _request(callback)
+    target = target_of(callback.url)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
-        "PATH_INFO": request.path.decode("latin-1"),
-        "QUERY_STRING": request.query,
-        "REQUEST_URI": request.raw_path + (f"?{request.query}" if request.query else ""),
-        "SERVER_NAME": request.host,
-        "SERVER_PORT": str(request.port),
+        "PATH_INFO": unquote_to_bytes(target.path).decode("latin-1"),
+        "QUERY_STRING": target.query,
+        "REQUEST_URI": target.path + (f"?{target.query}" if target.query else ""),
+        "SERVER_NAME": target.host,
+        "SERVER_PORT": str(target.port),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": request.scheme,
-        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.url_scheme": target.scheme,
+        "wsgi.input": io.BytesIO(callback.content),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in request.headers.items():
+    for name, value in headers_of(callback, target).items():
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
     statuses: list[str] = []

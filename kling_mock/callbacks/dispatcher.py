@@ -11,7 +11,7 @@ from kling_mock.callbacks.policy import refusal
 from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery
 from kling_mock.plan import NEVER
 from kling_mock.records import AttemptRecord
-from kling_mock.settings import Settings
+from kling_mock.settings import Reach, Settings
 from kling_mock.stores import Store
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class CallbackDispatcher:
     def __init__(self, store: Store, settings: Settings, report: Callable[[BaseException], None]) -> None:
         self._receiver: ConnectedReceiver | None = None
         self._replaced: list[ConnectedReceiver] = []
+        self._store = store
         self._queue = DeliveryQueue(store, settings)
         self._settings = settings
         self._report = report
@@ -122,6 +123,11 @@ class CallbackDispatcher:
         """Whether a server sends callbacks now: one is running, and no receiver is called in process."""
         return bool(self._senders) and (self._receiver is None or self._receiver.url is not None)
 
+    @property
+    def reach(self) -> Reach:
+        """The receivers to which a server sends."""
+        return self._settings.callbacks
+
     def join(self, wake: Callable[[], None]) -> None:
         """Register a server that sends callbacks."""
         self._senders = (*self._senders, wake)
@@ -157,10 +163,11 @@ class CallbackDispatcher:
         return self._queue.next_due() if self.sends else NEVER
 
     def record(
-        self, delivery: PendingDelivery, status: int | None, error: str | None, lasted: float
+        self, delivery: PendingDelivery, status: int | None, error: str | None, duration: float
     ) -> AttemptRecord:
-        """Record the result of an attempt; `lasted` is its duration in seconds of the fake's clock."""
-        return self._queue.record(delivery, status, error, lasted=lasted)
+        """Record the result of an attempt that took `duration` seconds of real time."""
+        lasted = duration * self._store.clock.speed
+        return self._queue.record(delivery, status, error, lasted=lasted, duration=duration)
 
     def put_back(self, delivery: PendingDelivery) -> None:
         """Return an attempt that was not made."""

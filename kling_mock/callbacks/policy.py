@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from kling_mock.settings import Reach
 ANSWER_SECONDS: Final = 10.0
 
 
+@lru_cache(maxsize=256)
 def refusal(url: str, reach: Reach) -> str | None:
     """The reason for not calling a receiver over HTTP, with the flag that allows it; None if it is called.
 

@@ -76,13 +76,13 @@ def _connect_url(url: str, reach: Reach) -> ConnectedReceiver:
     if why is not None:
         raise ValueError(f"deliver_to: {without_secrets(url)} is not allowed: {why} (setting callbacks)")
     from kling_mock.callbacks.receiver_loop import ReceiverLoop
-    from kling_mock.doors.webhook_sender import CallbackClient
+    from kling_mock.doors.webhook_client import WebhookClient
 
-    client = CallbackClient()
+    client = WebhookClient(reach)
     loop = ReceiverLoop(client.close, real_time=True)
 
     def call(callback: Callback) -> AttemptResult:
-        posted = client.attempt(callback._replace(url=url), lambda target: refusal(target, reach))
+        posted = client.attempt(callback._replace(url=url))
         return _as_result(loop.run(posted, seconds=ANSWER_SECONDS + 5))  # `attempt` keeps the deadline
 
     return ConnectedReceiver(without_secrets(url), call, loop.stop, url)

@@ -11,7 +11,7 @@ import pytest
 import starlette.datastructures
 
 from kling_mock import Fake, ManualClock
-from kling_mock.doors import webhook_sender
+from kling_mock.doors import webhook_client
 from tests.kling_mock.doors.callback_scene import MakeHook, Serve
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_a_failed_attempt_is_repeated_and_is_not_an_error_of_the_test(start: Sta
     inbox.stop()
     caller.create(callback_url=ELSEWHERE)
     (attempt,) = caller.fake.callbacks[1].attempts
-    assert str(attempt.error).startswith("ConnectError: ")
+    assert str(attempt.error).startswith("cannot connect to ")
     caller.fake.callbacks.deliver_to(None)
     caller.fake.check()
 
@@ -75,7 +75,7 @@ def test_a_failed_attempt_is_repeated_and_is_not_an_error_of_the_test(start: Sta
 def test_a_receiver_that_does_not_answer_fails_in_time(
     start: Start, hook: MakeHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook_sender, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(webhook_client, "ANSWER_SECONDS", 0.05)
     inbox, caller = hook(), start(pace="held:submitted", callback_retries=[])
     inbox.gate.clear()
     caller.fake.callbacks.deliver_to(inbox.url)
