@@ -1,4 +1,4 @@
-"""The command `kling-mock`: `serve` runs a local server, `demo` runs a task against one."""
+"""The command `kling-mock`: `serve` runs a local server, `demo` a task against one, `check` reads files."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ examples:
   kling-mock demo                    a task from creation to the saved picture
   kling-mock serve                   a server for your own code on port 8000
   kling-mock serve --help            all settings of the server
+  kling-mock check demo.toml         all errors of a scenario file
 """
 SERVE_EXAMPLES: Final = """\
 examples:
@@ -51,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from kling_mock.demo import run_demo
 
                 return run_demo(options.images, options.out, speed=options.speed)
+            case "check":
+                from kling_mock.check_command import run_check
+
+                return run_check(options)
             case _:
                 parser.print_help()
                 return USAGE_ERROR
@@ -87,6 +92,18 @@ def _parser() -> argparse.ArgumentParser:
             "demo",
             help="create a task from two pictures, poll it and save the result, offline",
             description="Start the mock, create a task from the pictures, poll it and save the result.",
+        )
+    )
+    from kling_mock.check_command import EXAMPLES as CHECK_EXAMPLES
+    from kling_mock.check_command import add_check_options
+
+    add_check_options(
+        commands.add_parser(
+            "check",
+            help="list the errors of scenario files",
+            description="List the errors of scenario files, each with its line.",
+            epilog=CHECK_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
     return parser

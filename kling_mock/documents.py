@@ -112,25 +112,27 @@ def read_script(
     `written_at`.
     """
     problems = list(_structure(document, gateways))
+    wrong = {each.pointer.split("/")[1] if each.pointer else "" for each in problems}
+    if "" in wrong:
+        raise DocumentError(problems)
+    keys = cast("dict[str, Any]", document)
+    reader = _Reader(gateways, account)
+    if ACCOUNT in keys and ACCOUNT not in wrong:
+        problems += reader.restrict(_account(keys[ACCOUNT]))
+    (name,) = keys.keys() & SUBJECTS.keys()
+    script = getattr(reader, name.replace("when", "next"))
+    if SUBJECTS[name].selects and name not in wrong:
+        try:
+            script = getattr(reader, name)(**keys[name])
+        except (TypeError, ValueError) as error:
+            problems.append(_problem(name, keys[name], error))
+    calls = {key: value for key, value in keys.items() if escaped(key) not in {*wrong, name, ACCOUNT}}
+    problems += _call_methods(script, calls)
     if problems:
         raise DocumentError(problems)
-    keys = dict(cast("dict[str, Any]", document))
-    reader = _Reader(gateways, account)
-    given = keys.pop(ACCOUNT, None)
-    if given is not None:
-        problems += reader.restrict(_account(given))
-    name = next(name for name in keys if name in SUBJECTS)
-    value = keys.pop(name)
-    try:
-        script = getattr(reader, name)(**value) if SUBJECTS[name].selects else getattr(reader, name)
-    except (TypeError, ValueError) as error:
-        raise DocumentError([*problems, _problem(name, value, error)]) from None
-    problems += _call_methods(script, keys)
-    (rule,) = reader.written() or (None,)
-    if rule is None or (not rule.outcomes and not problems):
-        problems = problems or [DocumentProblem("", _NO_OUTCOME, tuple(methods_of(SUBJECTS[name].script)))]
-    if problems or rule is None:
-        raise DocumentError(problems)
+    rule = reader.written()[-1]
+    if not rule.outcomes:
+        raise DocumentError([DocumentProblem("", _NO_OUTCOME, tuple(methods_of(SUBJECTS[name].script)))])
     return replace(rule, written_at=place)
 
 

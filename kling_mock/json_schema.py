@@ -120,7 +120,8 @@ def violations(value: object, schema: Schema, pointer: str = "", name: str = "")
 
 
 def _wrong_type(value: object, nouns: tuple[str, ...], pointer: str, name: str) -> DocumentProblem:
-    return DocumentProblem(pointer, f"{name} must be {_either(nouns)}, not {_shown(value)}", nouns)
+    shown_nouns = [noun for noun in nouns if noun != _NOUNS["null"]] or nouns  # null is the same as no value
+    return DocumentProblem(pointer, f"{name} must be {_either(shown_nouns)}, not {_shown(value)}", nouns)
 
 
 def misspelled(pointer: str, kind: str, given: str, known: Iterable[str]) -> DocumentProblem:

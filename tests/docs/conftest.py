@@ -204,8 +204,8 @@ class Player:
                     _check_requirement(requirement)
                 case ["export", *assignments]:
                     assert {each.partition("=")[0] for each in assignments} <= VARIABLES
-                case ["kling-mock", "serve", *_]:
-                    self._serve(words[1:])
+                case ["kling-mock", "serve" | "check", *_]:
+                    self._mock(words[1:])
                 case ["kling-contracts", *arguments]:
                     self._contracts(arguments)
                 case ["kling-client", *arguments]:
@@ -217,8 +217,11 @@ class Player:
                 case _:
                     pytest.fail(f"{self.page.name}, line {block.line}: nobody can run {line!r}")
 
-    def _serve(self, arguments: list[str]) -> None:
-        """What `serve` would do with these flags, but for the port."""
+    def _mock(self, arguments: list[str]) -> None:
+        """Check files, or do what `serve` would do with these flags, but for the port."""
+        if arguments[0] == "check":
+            self.output = _output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
+            return
         options = mock_cli._parser().parse_args(arguments)
         assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"
         given: dict[str, str] = {**mock_cli.SERVE_DEFAULTS}
@@ -348,8 +351,13 @@ def fits(shown: object, given: object) -> bool:
             return shown == given
 
 
-def _output_of(main: Callable[[list[str]], int], arguments: list[str], variables: dict[str, str]) -> str:
-    """The standard output of a command that ends well, run in this process."""
+def _output_of(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    variables: dict[str, str],
+    statuses: tuple[int, ...] = (0,),
+) -> str:
+    """The standard output of a command that ends with one of these statuses, run in this process."""
     printed, complaints = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complaints):
         for name, value in variables.items():
@@ -357,7 +365,7 @@ def _output_of(main: Callable[[list[str]], int], arguments: list[str], variables
         status = main(arguments)
     printed.flush()
     output = printed.buffer.getvalue().decode()
-    assert status == 0, output + complaints.getvalue()
+    assert status in statuses, output + complaints.getvalue()
     return output
 
 
