@@ -53,15 +53,15 @@ def skipped(control: Control) -> tuple[float, dict[str, Any] | None]:
 
 
 def test_skip_moves_to_tasks_callbacks_windows_and_scripts_in_order() -> None:
-    control = Control(pace="seconds:1,9", rate="5/4", callback_retries=[2.0])
+    control = Control(pace="seconds:1,9", rate="5/5", callback_retries=[2.0])
     control.fake.callbacks.deliver_to(lambda _: 503)
     task = control.make(callback_url=HOOK)
     control.fake.when(prompt="x").fails("no").lasting(6).optional()
     steps = [skipped(control) for _ in range(7)]
     assert [(seconds, event and event["kind"]) for seconds, event in steps] == [
         (1, "task"),
-        (1, "callback"),  # the retry for `submitted`, then the first attempt for `processing`
-        (2, "callback"),  # its retry
+        (1, "callback"),  # the retry for `submitted`, and the first attempt for `processing`
+        (2, "callback"),
         (1, "window"),
         (1, "script"),
         (4, "task"),
