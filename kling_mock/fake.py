@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
@@ -15,7 +16,7 @@ from kling_mock.http import Reply, Request, check_headers, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
 from kling_mock.service import Answer, answer, failed_call
-from kling_mock.settings import Settings
+from kling_mock.settings import FIXED, Settings, annotation_of
 from kling_mock.stores import Change, Store, run
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.unused_scripts import check_scripts
@@ -75,6 +76,19 @@ class Fake(FakeView):
     def named_account(self, name: str | None) -> FakeView:
         """The same view, restricted to the account with this name in the journal; None: all accounts."""
         return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name, self._written)
+
+    def change_settings(self, **switches: object) -> None:
+        """Change settings for all later requests; views made before keep theirs.
+
+        Raises TypeError for an unknown name, ValueError for an invalid value or one that cannot change while
+        the fake is in use: keys, seed, gateways, retention_days, journal_bytes, control_token.
+        """
+        for name in switches:
+            annotation_of(name)
+            if name in FIXED:
+                raise ValueError(f"{name}: cannot change while the fake is in use: {FIXED[name]}")
+        self._settings = replace(self._settings, **cast("dict[str, Any]", switches))
+        self._dispatcher.adopt(self._settings)
 
     # -- requests
 

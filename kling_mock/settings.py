@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, cast
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self, cast
 
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
@@ -33,6 +34,19 @@ Reach = Literal["off", "loopback", "any"]
 RetryAfter = Literal["off", "seconds", "date"]
 # The effect of unused scripts at the end of a test.
 UnusedScriptLevel = Literal["error", "warn", "ignore"]
+
+
+# The settings that cannot change while a fake is in use, with the reason.
+FIXED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "keys": "clients have been given them at the start",
+        "seed": "the URLs of existing results are derived from it",
+        "gateways": "existing tasks belong to them",
+        "retention_days": "the store keeps tasks by it",
+        "journal_bytes": "the store limits its journal by it",
+        "control_token": "it controls the access to the settings",
+    }
+)
 
 
 def _switch(

@@ -79,6 +79,7 @@ LIBRARIES = {
     "kling_mock.doors.httpx": {"httpx", "httpx2"},
     "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
     "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
+    "kling_mock.doors.control": {"anyio"},  # lazy: at the first stream of events
     "kling_mock.doors.requests": {"requests", "urllib3"},
     "kling_mock.doors.respx_router": {"httpx", "respx"},
     "kling_mock.doors.asgi": {"msgspec"},

@@ -42,6 +42,13 @@ class CallbackDispatcher:
         self._senders: tuple[Callable[[], None], ...] = ()
         self._refused: list[PendingDelivery] = []
 
+    def adopt(self, settings: Settings) -> None:
+        """Use these settings from now on."""
+        self._settings = settings
+        self._queue.adopt(settings)
+        self._reconsider()
+        self.wake()
+
     # -- delivery to a receiver of the test
 
     def deliver_to(self, receiver: Receiver | None) -> None:

@@ -68,6 +68,10 @@ class DeliveryQueue:
                 for task in self._store.read((EVERY_TASK,))[EVERY_TASK]:
                     self._note(task)
 
+    def adopt(self, settings: Settings) -> None:
+        """Use these settings from now on; attempts that are planned already stay at their time."""
+        self._settings = settings
+
     def note(self, task_id: str) -> bool:
         """Update the entry of a task that has changed. Returns whether its due time changed."""
         if not self._is_open:

@@ -1,4 +1,4 @@
-"""Who may call the control API, as a pure function: this machine, or a client with the token."""
+"""Access to the control API, as a pure function: for clients on this machine, or with the token."""
 
 from __future__ import annotations
 

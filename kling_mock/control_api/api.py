@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -11,6 +11,8 @@ import msgspec
 from kling_contracts.suggestions import close_names
 from kling_mock.control_api.access import Peer, check_access
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
+from kling_mock.control_api.feed import EventFeed
+from kling_mock.control_api.models import EventStream
 from kling_mock.control_api.problems import ErrorBody, ErrorInfo, Problem
 from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, read_query
 from kling_mock.control_api.redacted import Redaction
@@ -27,16 +29,27 @@ class ControlAPI:
         self.fake = fake
         self._redaction = Redaction(fake)
 
-    def answer(self, request: Request, peer: Peer) -> Reply:
-        """The reply to a request. Never raises: an internal error gets 500, and `fake.check()` raises it."""
+    def answer(self, request: Request, peer: Peer) -> Reply | EventStream:
+        """The reply to a request, or the stream of events.
+
+        Never raises: an internal error gets 500, and `fake.check()` raises it.
+        """
         try:
             check_access(request, peer, self.fake.settings.control_token)
-            return self._reply(200, self._result(request))
+            result = self._result(request)
+            if isinstance(result, EventStream):
+                return EventStream(request.header("last-event-id") or result.after, result.account)
+            return self._reply(200, result)
         except Problem as problem:
             return self._refusal(problem)
         except Exception as bug:  # noqa: BLE001 -- the client must get a reply
             self.fake.report(bug)
             return self._refusal(Problem(500, "an internal error occurred; Fake.check() raises it"))
+
+    @cached_property
+    def feed(self) -> EventFeed:
+        """The events from the first use of this property on."""
+        return EventFeed(self.fake, self.encode)
 
     def _result(self, request: Request) -> object:
         endpoint, values = _route(request)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from kling_contracts.vocabulary import CONTROL_PREFIX
-from kling_mock.control_api import accounts, calls, clock, resets, tasks
+from kling_mock.control_api import accounts, callbacks, calls, clock, events, resets, scripts, settings, tasks
 
 
 class Signature(NamedTuple):
@@ -63,5 +63,17 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/accounts/{name}"), accounts.read_account),
     Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),
     Endpoint("GET", _at("/calls/{id}"), calls.read_call, (404,)),
+    Endpoint("GET", _at("/scripts"), scripts.list_scripts),
+    Endpoint("POST", _at("/scripts"), scripts.write_script),
+    Endpoint("DELETE", _at("/scripts"), scripts.remove_scripts),
+    Endpoint("GET", _at("/scripts/{id}"), scripts.read_script_info, (404,)),
+    Endpoint("PUT", _at("/scripts/{id}"), scripts.replace_script, (404,)),
+    Endpoint("DELETE", _at("/scripts/{id}"), scripts.remove_script, (404,)),
+    Endpoint("POST", _at("/tasks/{id}/faults"), scripts.add_fault, (404, 409)),
+    Endpoint("GET", _at("/callbacks"), callbacks.list_callbacks, (404,)),
+    Endpoint("GET", _at("/callbacks/{id}"), callbacks.read_callback, (404,)),
+    Endpoint("GET", _at("/settings"), settings.read_settings),
+    Endpoint("PATCH", _at("/settings"), settings.change_settings, (409,)),
+    Endpoint("GET", _at("/events"), events.open_events),
     Endpoint("POST", _at("/reset"), resets.reset),
 )

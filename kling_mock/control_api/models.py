@@ -1,4 +1,4 @@
-"""The models of the control API: what its replies and bodies contain. All instants are in Unix seconds."""
+"""The models of the replies and bodies of the control API. All instants are in Unix seconds."""
 
 from __future__ import annotations
 
@@ -221,3 +221,118 @@ class Done(Model, frozen=True):
     """The change was made."""
 
     ok: Literal[True] = True
+
+
+class AccountFilter(Model, frozen=True):
+    """An account, or all of them without this parameter."""
+
+    account: str | None = None
+
+
+class ScriptInfo(Model, frozen=True):
+    """A script: its document, and the number of requests to which it was applied.
+
+    `uses_left` null: any number. A script that lasts a number of seconds ends at the instant `until`.
+    """
+
+    id: Count
+    account: str | None
+    document: dict[str, Any]
+    description: str
+    used: Count
+    uses_left: Count | None
+    until: float | None
+
+
+class ScriptList(Model, frozen=True):
+    """Scripts, oldest first."""
+
+    scripts: tuple[ScriptInfo, ...]
+
+
+class AttemptInfo(Model, frozen=True):
+    """An attempt to deliver a callback: the status of the response, or the error."""
+
+    number: int
+    at: float
+    status: int | None
+    error: str | None
+
+
+class CallbackInfo(Model, frozen=True):
+    """A callback: the change of a task that causes it, its body and its attempts.
+
+    `refused` is the reason for which the server does not send it; `next_attempt` is null if there is none.
+    """
+
+    id: str
+    task_id: str
+    account: str
+    url: str
+    status: str
+    due: float
+    delivered: bool
+    attempts: tuple[AttemptInfo, ...]
+    next_attempt: float | None
+    refused: str | None
+    body: dict[str, Any]
+
+
+class CallbackPage(Model, frozen=True):
+    """A page of callbacks, oldest first. `next` is the parameter `after` of the next page."""
+
+    callbacks: tuple[CallbackInfo, ...]
+    next: str | None
+
+
+class CallbackFilter(Model, frozen=True):
+    """Filters of callbacks. `after` is the `next` of the page before."""
+
+    task_id: str | None = None
+    account: str | None = None
+    delivered: bool | None = None
+    after: str | None = None
+    limit: Limit = PAGE
+
+
+class SettingsInfo(Model, frozen=True):
+    """The settings by name. `fixed` has the reason for each one that cannot change while the server runs."""
+
+    settings: dict[str, Any]
+    fixed: dict[str, str]
+
+
+class EventFilter(Model, frozen=True):
+    """The account whose events are sent, by default all. `last_event_id`: only the events after this one.
+
+    The header Last-Event-ID has the same effect, and takes precedence.
+    """
+
+    account: str | None = None
+    last_event_id: str | None = None
+
+
+class EventStream(Model, frozen=True):
+    """A stream of server-sent events, from the event after `after` on, or from now on."""
+
+    after: str | None
+    account: str | None
+
+
+class TaskEvent(Model, frozen=True):
+    """A change of a task, at its instant."""
+
+    task_id: str
+    account: str
+    status: str
+    at: float
+    failure: str | None
+
+
+class CallbackEvent(Model, frozen=True):
+    """An attempt to deliver a callback."""
+
+    id: str
+    task_id: str
+    account: str
+    attempt: AttemptInfo

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -15,6 +15,8 @@ from kling_mock.http import decode
 M = TypeVar("M")
 
 BODY_BYTES: Final = 1024 * 1024
+NUMBER_MAXIMUM: Final = 2**53
+DEPTH_MAXIMUM: Final = 64
 _PLACE: Final = re.compile(r"(.*) - at `(?:key in )?\$(.*)`", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -68,7 +70,25 @@ def read_json(body: bytes) -> object:
         raise Problem(400, f"the body is not valid JSON: {error}", "") from None
     if repeated:
         raise Problem(422, f"body: the name {repeated[0][:100]!r} occurs twice in an object", "")
+    _check_values(value)
     return value
+
+
+def _check_values(value: object) -> None:
+    """Raise a problem for numbers beyond the integers that JSON texts exchange exactly, and deep nesting."""
+    pending: list[tuple[object, str, int]] = [(value, "", 0)]
+    while pending:
+        each, pointer, depth = pending.pop()
+        if isinstance(each, int | float) and not -NUMBER_MAXIMUM <= each <= NUMBER_MAXIMUM:
+            raise Problem(422, f"{pointer or 'body'}: numbers must be from -2**53 to 2**53", pointer)
+        if depth > DEPTH_MAXIMUM:
+            raise Problem(422, f"body: nested more than {DEPTH_MAXIMUM} levels deep", pointer)
+        if isinstance(each, dict):
+            members = cast("dict[str, object]", each).items()
+            pending += [(part, f"{pointer}/{escaped(name[:100])}", depth + 1) for name, part in members]
+        elif isinstance(each, list):
+            items = enumerate(cast("list[object]", each))
+            pending += [(part, f"{pointer}/{index}", depth + 1) for index, part in items]
 
 
 def _words(model: type[Any], name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from kling_mock.control_api import models
 from kling_mock.faults import FaultUse
 from kling_mock.images.urls import result_url
 from kling_mock.plan import NEVER
-from kling_mock.records import CallRecord, TaskRequest, TaskState
+from kling_mock.records import AttemptRecord, CallRecord, TaskRequest, TaskState
 from kling_mock.testing.next_event import NextEvent
 
 
@@ -73,6 +73,10 @@ def show_call(call: CallRecord) -> models.Call:
         notes=call.notes,
         faults=call.faults,
     )
+
+
+def show_attempt(attempt: AttemptRecord) -> models.AttemptInfo:
+    return models.AttemptInfo(attempt.number, attempt.at, attempt.status, attempt.error)
 
 
 def show_event(event: NextEvent | None) -> models.Event | None:

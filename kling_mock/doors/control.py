@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from kling_mock.control_api.access import Peer
 from kling_mock.control_api.api import ControlAPI
+from kling_mock.control_api.feed import PERIOD
+from kling_mock.control_api.models import EventStream
 from kling_mock.control_api.reading import BODY_BYTES
 from kling_mock.doors.asgi import declared_length, read_body, request_of, with_body
 from kling_mock.doors.asgi_types import Receive, Scope, Send
@@ -13,6 +17,9 @@ from kling_mock.doors.origins import REACHABLE, is_loopback, parse_host
 from kling_mock.doors.workers import Workers
 from kling_mock.fake import Fake
 from kling_mock.http import Reply, Request
+
+_EVENTS: Final = (("content-type", "text/event-stream"), ("cache-control", "no-store"))
+HEARTBEAT_SECONDS: Final = 15.0
 
 
 class ControlApp:
@@ -32,7 +39,41 @@ class ControlApp:
         api, peer = self._current_api(), _peer(scope, request)
         # Handlers may deliver callbacks and wait for locks, so they run in a thread.
         reply = await self._workers.call(lambda: api.answer(request, peer))
-        await _send(send, reply, head=request.method == "HEAD")
+        if isinstance(reply, Reply):
+            await _send(send, reply, head=request.method == "HEAD")
+        elif request.method == "HEAD":
+            await _send(send, Reply(200, _EVENTS, b""), head=True)
+        else:
+            await self._stream(api, reply, receive, send)
+
+    async def _stream(self, api: ControlAPI, stream: EventStream, receive: Receive, send: Send) -> None:
+        """Send events until the client disconnects, the server stops or another fake is served."""
+        import anyio
+
+        feed = await self._workers.call(lambda: api.feed)
+        position = feed.start(stream.after)  # before the head, after which the client expects events
+        headers = [(name.encode(), value.encode()) for name, value in _EVENTS]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b": kling-mock\n\n", "more_body": True})
+        async with anyio.create_task_group() as group:
+
+            async def watch() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                group.cancel_scope.cancel()
+
+            group.start_soon(watch)
+            quiet = 0.0
+            while self._current() is api.fake:
+                content, position = await self._workers.call(partial(feed.read, position, stream.account))
+                quiet = 0.0 if content else quiet + PERIOD
+                if quiet >= HEARTBEAT_SECONDS:
+                    content, quiet = b": heartbeat\n\n", 0.0
+                if content:
+                    await send({"type": "http.response.body", "body": content, "more_body": True})
+                await anyio.sleep(PERIOD)
+            group.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b""})
 
     def _current_api(self) -> ControlAPI:
         fake, api = self._current(), self._api

@@ -30,7 +30,9 @@ class Control:
         path, _, query = path.partition("?")
         given = {"host": "127.0.0.1:8000"} | {name.replace("_", "-"): text for name, text in headers.items()}
         request = Request(method, f"/_mock{path}", query, tuple(given.items()), content)
-        return self.api.answer(request, peer)
+        reply = self.api.answer(request, peer)
+        assert isinstance(reply, Reply)
+        return reply
 
     def ok(self, method: str, path: str, body: object = None, **headers: str) -> Any:
         """The result of an accepted call."""

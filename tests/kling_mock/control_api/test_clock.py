@@ -60,8 +60,8 @@ def test_skip_moves_to_tasks_callbacks_windows_and_scripts_in_order() -> None:
     steps = [skipped(control) for _ in range(7)]
     assert [(seconds, event and event["kind"]) for seconds, event in steps] == [
         (1, "task"),
-        (1, "callback"),  # the retry for `submitted`, then the first attempt for `processing`
-        (2, "callback"),  # its retry
+        (1, "callback"),  # the retry for `submitted`, and the first attempt for `processing`
+        (2, "callback"),
         (1, "window"),
         (1, "script"),
         (4, "task"),

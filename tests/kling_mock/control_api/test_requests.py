@@ -9,6 +9,7 @@ import pytest
 
 from kling_mock.control_api.access import Peer
 from kling_mock.control_api.endpoints import ENDPOINTS
+from kling_mock.control_api.models import EventStream
 from kling_mock.control_api.reading import BODY_BYTES
 from tests.kling_mock.control_api.conftest import Control
 
@@ -204,7 +205,9 @@ def test_secrets_are_in_no_reply() -> None:
 
 
 READS = [
-    each.path.removeprefix("/_mock") for each in ENDPOINTS if each.method == "GET" and "{" not in each.path
+    each.path.removeprefix("/_mock")
+    for each in ENDPOINTS
+    if each.method == "GET" and "{" not in each.path and each.signature.result is not EventStream
 ]
 
 

@@ -1,0 +1,69 @@
+"""Callbacks: those that are due so far, with the attempts to deliver them."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from kling_mock.callbacks.model import Callback
+from kling_mock.control_api import models
+from kling_mock.control_api.problems import Problem, not_found
+from kling_mock.control_api.shown import show_attempt
+from kling_mock.fake import Fake
+
+
+def list_callbacks(fake: Fake, query: models.CallbackFilter) -> models.CallbackPage:
+    """List the callbacks that are due so far, oldest first."""
+    callbacks = list(fake.named_account(query.account).callbacks)
+    start = 0
+    if query.after is not None:
+        ids = [callback_id(each) for each in callbacks]
+        if query.after not in ids:
+            raise not_found("callback", query.after, ids)
+        start = ids.index(query.after) + 1
+    found = (each for each in islice(callbacks, start, None) if _fits(each, query))
+    shown = list(islice(found, query.limit + 1))
+    page = tuple([_show(fake, each) for each in shown[: query.limit]])
+    return models.CallbackPage(page, page[-1].id if len(shown) > query.limit else None)
+
+
+def read_callback(fake: Fake, id: str) -> models.CallbackInfo:  # noqa: A002 -- the name in the path
+    """Read one callback."""
+    return _show(fake, found_callback(fake, id))
+
+
+def found_callback(fake: Fake, name: str) -> Callback:
+    """The callback with this id. Raises a problem (404) with similar ids."""
+    ids: list[str] = []
+    for callback in fake.callbacks:
+        if callback_id(callback) == name:
+            return callback
+        ids.append(callback_id(callback))
+    raise not_found("callback", name, ids)
+
+
+def callback_id(callback: Callback) -> str:
+    """The id of a callback: that of its task, and the position of the change in the history of the task."""
+    return f"{callback.task_id}-{callback.position}"
+
+
+def _fits(callback: Callback, query: models.CallbackFilter) -> bool:
+    return query.task_id in (None, callback.task_id) and query.delivered in (None, callback.delivered)
+
+
+def _show(fake: Fake, callback: Callback) -> models.CallbackInfo:
+    task = fake.find_task(callback.task_id)
+    if task is None:
+        raise Problem(404, f"callback {callback_id(callback)}: its task is no longer kept")
+    return models.CallbackInfo(
+        id=callback_id(callback),
+        task_id=callback.task_id,
+        account=task.read()[0].record.account,
+        url=callback.url,
+        status=str(callback.status),
+        due=callback.due,
+        delivered=callback.delivered,
+        attempts=tuple([show_attempt(each) for each in callback.attempts]),
+        next_attempt=callback.next_attempt(fake.settings.callback_retries),
+        refused=callback.refused,
+        body=callback.body,
+    )

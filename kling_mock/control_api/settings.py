@@ -1,0 +1,57 @@
+"""Settings: read them, and change those that can change while the server runs."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, cast
+
+from kling_mock.auth import account_name
+from kling_mock.control_api import models
+from kling_mock.control_api.problems import Problem, invalid
+from kling_mock.fake import Fake
+from kling_mock.keys import is_public
+from kling_mock.plan import Pace
+from kling_mock.rate import Rate
+from kling_mock.settings import FIXED, Settings
+from kling_mock.suggestions import unknown
+
+
+def read_settings(fake: Fake) -> models.SettingsInfo:
+    """Read the settings. Keys are shown as the names of their accounts."""
+    values = {each.name: _plain(each.name, getattr(fake.settings, each.name)) for each in fields(Settings)}
+    return models.SettingsInfo(
+        {name: value for name, value in values.items() if name != "control_token"}, dict(FIXED)
+    )
+
+
+def change_settings(fake: Fake, body: dict[str, Any]) -> models.SettingsInfo:
+    """Change settings by name; the others stay. All of them change, or none."""
+    known = [each.name for each in fields(Settings)]
+    for name in body:
+        if name not in known:
+            raise Problem(422, unknown("setting", name[:100], known), f"/{name[:100]}")
+        if name in FIXED:
+            raise Problem(409, f"{name}: cannot change while the server runs: {FIXED[name]}", f"/{name}")
+    for name, value in body.items():  # first alone, to name the one that is invalid
+        with invalid(f"/{name}"):
+            Settings.of({name: value})
+    with invalid(""):
+        fake.change_settings(**body)
+    return read_settings(fake)
+
+
+def _plain(name: str, value: object) -> object:
+    """The value of a setting as JSON data, as `change_settings` accepts it."""
+    if name == "keys":
+        return [
+            key if is_public(key) else account_name(key.partition(":")[0])
+            for key in cast("tuple[str, ...]", value)
+        ]
+    if name == "gateways":
+        return [gateway.name for gateway in cast("Any", value)]
+    if isinstance(value, Pace | Rate):
+        return str(value)
+    if isinstance(value, tuple | frozenset):
+        items = cast("tuple[object, ...]", value)
+        return sorted(cast("Any", items)) if isinstance(value, frozenset) else list(items)
+    return value
