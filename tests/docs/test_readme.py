@@ -30,7 +30,7 @@ def test_the_server_example_gives_the_shown_answer(readme: Page, player: Play) -
     """The commands of section 2: the response to curl is the one shown."""
     playing = player(ROOT / "README.md")
     (command,) = re.findall(r"^\$ (kling-mock serve .*)$", readme.text, re.MULTILINE)
-    playing._serve(command.split()[1:])
+    playing._mock(command.split()[1:])
     playing.play_block(readme.block("sh", "curl"))
     playing.play_block(readme.block("json", "SUCCEED"))
 
@@ -49,7 +49,7 @@ def test_the_client_example_runs(readme: Page, player: Play, kling: Fake, pytest
 def test_the_verifier_passes_the_fake(readme: Page, player: Play) -> None:
     """The command of the section about verifying, with a server as section 2 starts it."""
     playing = player(ROOT / "README.md")
-    playing._serve(["serve", "--port", "8000"])
+    playing._mock(["serve", "--port", "8000"])
     playing.play_block(readme.block("sh", "kling-contracts verify"))
     assert playing.output is not None
     assert playing.output.startswith("passed: ")
