@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
+from kling_contracts.extras import missing_package
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
@@ -186,13 +187,19 @@ class Fake(FakeView):
 
     def requests_adapter(self) -> FakeAdapter:
         """An adapter for `requests.Session.mount`: every request to its prefix is answered here."""
-        from kling_mock.doors.requests import FakeAdapter
+        try:
+            from kling_mock.doors.requests import FakeAdapter
+        except ModuleNotFoundError as error:
+            raise missing_package(error) from error
 
         return FakeAdapter(self.handle)
 
     def respx_route(self, router: respx.Router) -> respx.Route:
         """Add a route for the service's hosts to a respx router of your own; needs the extra `respx`."""
-        from kling_mock.doors.respx_router import add_route
+        try:
+            from kling_mock.doors.respx_router import add_route
+        except ModuleNotFoundError as error:
+            raise missing_package(error, "respx") from error
 
         return add_route(router, self.handle)
 

@@ -19,10 +19,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar, assert_never, cast
 
-from faker.providers import BaseProvider
-
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.constraints import ExactlyOne, RequiredWhen
+from kling_contracts.extras import missing_package
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.image_files import encoded, jpeg, png
@@ -44,6 +43,11 @@ from kling_contracts.vocabulary import (
 from kling_mock.callbacks.model import Callback
 from kling_mock.images.urls import RESULT_ORIGIN
 from kling_mock.suggestions import status_of, unknown
+
+try:
+    from faker.providers import BaseProvider
+except ModuleNotFoundError as error:
+    raise missing_package(error, "faker") from error
 
 T = TypeVar("T")
 EXTERNAL_ID: Final = "external_task_id"

@@ -16,7 +16,9 @@ class AddressRefused(OSError):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises AddressRefused."""
+    """A listening TCP socket. Raises AddressRefused, TypeError for a port that is not an integer."""
+    if type(port) is not int:
+        raise TypeError(f"port must be an integer, not {port!r}")
     if not 0 <= port <= 65535:  # the resolver would reduce 70000 to 4464
         raise AddressRefused(f"port: must be from 0 to 65535, not {port}")
     try:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from numbers import Real
 from typing import Any
 
 from msgspec.structs import replace
@@ -96,7 +97,13 @@ class Clock:
             self._was_set_back = False
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
-        """Move forward at once. Raises ValueError for a negative or infinite sum."""
+        """Move forward at once.
+
+        Raises TypeError for a value that is not a number, ValueError for a negative or infinite sum.
+        """
+        for name, given in (("seconds", seconds), ("minutes", minutes), ("hours", hours), ("days", days)):
+            if isinstance(given, bool) or not isinstance(given, Real):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+                raise TypeError(f"{name} must be a number, not {given!r}")
         total = seconds + 60 * minutes + 3600 * hours + 86_400 * days
         if not 0 <= total < float("inf"):
             raise ValueError(f"a clock cannot be advanced by {total} seconds: time never goes backwards")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -244,3 +245,11 @@ def test_a_listener_may_steer_the_clock() -> None:
     clock.subscribe(hurry)
     clock.advance(1)
     assert clock.now() == START + 13
+
+
+@pytest.mark.parametrize("value", ["3", None, True, timedelta(seconds=3)])
+def test_it_is_advanced_by_numbers(value: Any) -> None:
+    clock = ManualClock()
+    with pytest.raises(TypeError, match=r"^minutes must be a number, not "):
+        clock.advance(minutes=value)
+    assert clock.jumps == ()
