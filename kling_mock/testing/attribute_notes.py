@@ -15,7 +15,7 @@ from kling_mock.scenario import Script
 from kling_mock.settings import Settings
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.task_handle import TaskHandle
-from kling_mock.testing.view import FIXED, FakeView
+from kling_mock.testing.view import HOW_TO_SET, FakeView
 from kling_mock.timing.clock import Clock
 
 # The parts of an object in which a test may have expected an attribute, as they are written after it.
@@ -40,7 +40,7 @@ def attribute_note(error: BaseException) -> str | None:
     pytest shows no suggestions of Python before 3.12, and Python none for parts of the object.
     """
     if isinstance(error, FrozenInstanceError):
-        return f"kling_mock: {FIXED}" if _is_about_settings(error) else None
+        return f"kling_mock: {HOW_TO_SET}" if _is_about_settings(error) else None
     if not isinstance(error, AttributeError) or not isinstance(error.name, str) or error.name.startswith("_"):
         return None
     kind = type(error.obj)

@@ -25,9 +25,9 @@ from kling_mock.timing.clock import Clock
 from kling_mock.timing.notifier import ChangeNotifier
 from kling_mock.written_scripts import WrittenScripts
 
-FIXED: Final = (
-    "settings and clock are fixed when the fake is created: use @pytest.mark.kling(pace='instant', ...) or "
-    "Fake(pace='instant', ...)"
+HOW_TO_SET: Final = (
+    "use fake.change_settings(pace='held', ...) for later requests, or @pytest.mark.kling(pace='held', ...) "
+    "or Fake(pace='held', ...), which also accept a clock"
 )
 
 _SETTINGS: Final = frozenset(each.name for each in fields(Settings))
@@ -61,7 +61,7 @@ class FakeView(RequestScripts):
         def __setattr__(self, name: str, value: object) -> None:
             """Raise AttributeError for an assignment without effect, such as `kling.pace = "held"`."""
             if name in {"clock", "settings"} or name in _SETTINGS:
-                raise AttributeError(f"{name} cannot be assigned: {FIXED}", name=name, obj=self)
+                raise AttributeError(f"{name} cannot be assigned: {HOW_TO_SET}", name=name, obj=self)
             super().__setattr__(name, value)
 
     @property

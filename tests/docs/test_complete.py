@@ -20,10 +20,12 @@ from kling_client import AsyncClient, AsyncTask, Client, Image, Poll, Retry, Tas
 from kling_contracts import client_suite, strategies, verify, vocabulary
 from kling_contracts.client_suite import ClientAdapter, Outcome, Service
 from kling_contracts.gateways import GATEWAYS
+from kling_contracts.vocabulary import CONTROL_PREFIX
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
 from kling_mock import cli as mock_cli
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox
+from kling_mock.control_api.endpoints import ENDPOINTS
 from kling_mock.criteria import criteria_of
 from kling_mock.records import CallRecord, TaskRequest
 from kling_mock.request_script import RequestScript
@@ -115,6 +117,14 @@ def test_public_names_are_documented(package: object) -> None:
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda each: each.__name__)
 def test_attributes_are_documented(kind: type) -> None:
     assert missing(attributes(kind)) == []
+
+
+def test_endpoints_of_the_control_api_are_documented() -> None:
+    """Each with its method and path, or after another of the same resource as `/name`."""
+    text = (ROOT / "docs" / "control-api.md").read_text(encoding="utf-8")
+    spans = set(re.findall(r"`(?:[A-Z]+ )?(/[^`?]*)`", text))
+    known = spans | {f"{CONTROL_PREFIX}/tasks/{{id}}{each}" for each in spans}
+    assert [each.path for each in ENDPOINTS if each.path not in known] == []
 
 
 def test_properties_of_clients_are_documented() -> None:
