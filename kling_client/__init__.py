@@ -7,15 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kling_client.callbacks import parse_callback as parse_callback
     from kling_client.client import AsyncClient as AsyncClient
     from kling_client.client import Client as Client
-    from kling_client.client import parse_callback as parse_callback
     from kling_client.errors import ApiError as ApiError
     from kling_client.errors import AuthError as AuthError
     from kling_client.errors import ConfigError as ConfigError
     from kling_client.errors import Conflict as Conflict
     from kling_client.errors import DownloadError as DownloadError
     from kling_client.errors import InvalidRequest as InvalidRequest
+    from kling_client.errors import InvalidSignature as InvalidSignature
     from kling_client.errors import KlingError as KlingError
     from kling_client.errors import NotFound as NotFound
     from kling_client.errors import RateLimited as RateLimited
@@ -45,6 +46,7 @@ _HOMES = {
     "Image": "images",
     "ImageLike": "images",
     "InvalidRequest": "errors",
+    "InvalidSignature": "errors",
     "KlingError": "errors",
     "NotFound": "errors",
     "Poll": "retry",
@@ -58,7 +60,7 @@ _HOMES = {
     "UnexpectedReply": "errors",
     "UnreadableReceipt": "errors",
     "WaitTimeout": "errors",
-    "parse_callback": "client",
+    "parse_callback": "callbacks",
 }
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "Image",
     "ImageLike",
     "InvalidRequest",
+    "InvalidSignature",
     "KlingError",
     "NotFound",
     "Poll",

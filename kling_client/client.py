@@ -17,14 +17,12 @@ from kling_client.config import (
     configure,
 )
 from kling_client.drive import AsyncDriver, AwaitableSleep, BlockingSleep, Driver, asleep, sleep
-from kling_client.errors import ConfigError, UnexpectedReply
+from kling_client.errors import ConfigError
 from kling_client.images import ImageLike
-from kling_client.replies import BODY_SHOWN, decode
 from kling_client.request import CreateRequest, write, write_fields
 from kling_client.retry import Clock, Poll, Retry, monotonic
 from kling_client.task import AsyncTask, Task
 from kling_contracts.gateways import Gateway
-from kling_contracts.messages import MalformedMessage, TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import DEFAULT_PAGE_SIZE
 
@@ -304,15 +302,3 @@ def _require_id(task_id: str) -> str:
     if not task_id:
         raise ConfigError("task_id: must not be empty")
     return task_id
-
-
-def parse_callback(body: bytes | str) -> TaskMessage:
-    """Parse the body of a callback, a bare task object. Validates its shape, not its signature.
-
-    Raises UnexpectedReply for any other body, with status 0 (a callback has no status).
-    """
-    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-    try:
-        return TaskMessage.from_wire(decode(body))
-    except MalformedMessage as error:
-        raise UnexpectedReply(0, text[:BODY_SHOWN], str(error)) from error

@@ -13,6 +13,7 @@
     │   ├── RateLimited             rate or concurrency limit, or no balance
     │   └── ServerError             HTTP 5xx
     ├── UnexpectedReply             the response does not belong to this API
+    ├── InvalidSignature            a callback is not signed, or not with the secret
     ├── TaskFailed                  the task ended with status `failed`
     ├── WaitTimeout                 the deadline passed; the task continues (also a TimeoutError)
     └── DownloadError               a result could not be downloaded
@@ -150,6 +151,19 @@ class UnexpectedReply(KlingError):
         shown = f": {body[:200]!r}" if body else ""
         named = "" if request_id and request_id in shown else _mention(request_id)
         super().__init__(f"HTTP {status}, {reason}{shown}{named}")
+
+
+class InvalidSignature(KlingError):
+    """A callback must not be trusted. `reason` is one of four.
+
+    `unsigned`: a header is missing; `malformed`: the time is not a number; `stale`: the callback was sent
+    more than 5 minutes ago, or in the future; `mismatch`: the body or a header was altered, or the secret is
+    another, which cannot be distinguished.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class UnreadableReceipt(SubmitUncertain, UnexpectedReply):

@@ -70,6 +70,7 @@ class ParsingProcesses:
         names = [gateway.name for gateway in settings.gateways]
         used = {each.name: getattr(settings, each.name) for each in fields(settings)}
         switches = {name: value for name, value in used.items() if name not in _UNUSED}
+        switches["webhook_secret"] = None  # not needed to parse a request
         switches["keys"] = tuple(settings.keys)  # their class refuses pickling, but a pipe stores nothing
         head = pickle.dumps((request, {**switches, "gateways": names}, system, len(body)))
         start = f"import sys; sys.path[:] = {sys.path!r}; from kling_mock.heavy_requests import main; main()"

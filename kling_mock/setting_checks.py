@@ -13,6 +13,7 @@ from kling_contracts.web_urls import is_web_url
 from kling_mock.plan import Pace
 from kling_mock.rate import Rate
 from kling_mock.suggestions import unknown
+from kling_mock.webhook_secret import WebhookSecret
 
 # The last parts of the ids of rules that can be ignored: limits, not types, encodings or the range of `n`.
 RELAXABLE: Final = frozenset(
@@ -153,6 +154,18 @@ def read_rate(name: str, text: str) -> Rate:
     """A rate from its text form."""
     try:
         return Rate.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def read_secret(name: str, value: object) -> WebhookSecret | None:
+    """The secret of a text. Messages do not contain it."""
+    if value is None or isinstance(value, WebhookSecret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a string such as 'whsec_...', not a {type(value).__name__}")  # noqa: TRY004 -- as above
+    try:
+        return WebhookSecret(value)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
 

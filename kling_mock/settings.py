@@ -22,10 +22,12 @@ from kling_mock.setting_checks import (
     read_origin,
     read_pauses,
     read_rate,
+    read_secret,
     read_texts,
     read_units,
 )
 from kling_mock.suggestions import unknown
+from kling_mock.webhook_secret import WebhookSecret
 
 ValidationShape = Literal["kling", "task", "comet"]
 # The receivers to which a server sends callbacks.
@@ -63,7 +65,7 @@ def _limit(doc: str, flag: str, metavar: str = "N") -> dict[str, str | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one fake; the repr hides API keys.
+    """The settings of one fake; the repr hides API keys and the webhook secret.
 
     Raises ValueError that names the setting, the rule and the value.
     """
@@ -278,6 +280,15 @@ class Settings:
             "callbacks",
         ),
     )
+    webhook_secret: WebhookSecret | None = field(
+        default=None,
+        metadata=_switch(
+            "secret that signs callbacks (Standard Webhooks), such as `whsec_...`; none: they are not signed",
+            "--webhook-secret",
+            "SECRET",
+            "callbacks",
+        ),
+    )
     strict_fields: bool = field(
         default=False,
         metadata=_switch(
@@ -352,6 +363,7 @@ class Settings:
         for name in ("rate", "poll_rate", "rate_total", "poll_rate_total"):
             if isinstance(getattr(self, name), str):
                 self._set(name, read_rate(name, getattr(self, name)))
+        self._set("webhook_secret", read_secret("webhook_secret", self.webhook_secret))
         if self.base_url is not None:
             self._set("base_url", read_origin("base_url", self.base_url))
 

@@ -30,6 +30,7 @@ DEMO = "kling_mock.demo"
 LIBRARIES = {
     "kling_client.console": {"rich"},
     "kling_client.credentials": {"jwt"},
+    "kling_client.callbacks": {"standardwebhooks"},  # lazy: at the first signed callback
     "kling_client.http": {"httpx"},  # and httpx2, if its caller has loaded it
     "kling_contracts.client_suite": {"hypothesis", "pytest"},
     "kling_contracts.strategies.fields": {"hypothesis"},
@@ -76,6 +77,7 @@ LIBRARIES = {
     },
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_connection": {"httptools"},
+    "kling_mock.webhook_secret": {"standardwebhooks"},  # lazy: at the first signed callback
     "kling_mock.doors.httpx": {"httpx", "httpx2"},
     "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
     "kling_mock.doors.asgi_delivery": {"anyio"},  # the same

@@ -91,7 +91,7 @@ class CallbackDispatcher:
 
     def _hand_over(self, receiver: ConnectedReceiver, delivery: PendingDelivery) -> None:
         try:
-            answer = receiver.call(delivery.callback)
+            answer = receiver.call(self.signed(delivery.callback))
         except KeyboardInterrupt:  # the test is interrupted; the receiver has not failed
             self._queue.put_back(delivery)
             raise
@@ -175,6 +175,10 @@ class CallbackDispatcher:
         """Record the result of an attempt that took `duration` seconds of real time."""
         lasted = duration * self._store.clock.speed
         return self._queue.record(delivery, status, error, lasted=lasted, duration=duration)
+
+    def signed(self, callback: Callback) -> Callback:
+        """A callback as it is sent now: signed, if the setting `webhook_secret` is set."""
+        return callback.signed(self._settings.webhook_secret)
 
     def put_back(self, delivery: PendingDelivery) -> None:
         """Return an attempt that was not made."""

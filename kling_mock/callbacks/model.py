@@ -12,11 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from kling_contracts.redaction import hide_in_urls
+from kling_contracts.virtual_time.functions import system_time
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import EDITED, SENT, AttemptRecord, TaskState
+from kling_mock.records import EDITED, SENT, AttemptRecord, TaskRecord, TaskState
 from kling_mock.render import task_message
+from kling_mock.rng import draw_bits
 from kling_mock.settings import Settings
+from kling_mock.webhook_secret import WebhookSecret
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 
@@ -25,7 +28,8 @@ class Callback(NamedTuple):
     """The callback for one change of one task. `due` is in Unix seconds.
 
     `position` is the index of the change in the task's history. `refused` is the reason for which a server
-    does not send it (setting `callbacks`), or None.
+    does not send it (setting `callbacks`), or None. `webhook_id` is the same in all attempts. `signature` has
+    the header fields of the signature, if the setting `webhook_secret` is set.
     """
 
     task_id: str
@@ -36,6 +40,8 @@ class Callback(NamedTuple):
     body: dict[str, object]
     attempts: tuple[AttemptRecord, ...]
     refused: str | None = None
+    webhook_id: str = ""
+    signature: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         """Without secrets of the URL, and without the body."""
@@ -49,7 +55,14 @@ class Callback(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"content-type": CONTENT_TYPE}
+        """The header fields of the content: its type and signature."""
+        return {"content-type": CONTENT_TYPE, **dict(self.signature)}
+
+    def signed(self, secret: WebhookSecret | None) -> Callback:
+        """This callback, signed at the present system time, or unchanged without a secret."""
+        if secret is None:
+            return self
+        return self._replace(signature=secret.headers(self.webhook_id, self.content, system_time()))
 
     @property
     def delivered(self) -> bool:
@@ -144,4 +157,10 @@ def callback_of(task: TaskState, settings: Settings, position: int, change: Tran
         position,
         task_message(record, task.plan, change, settings.seed),
         task.attempts_at(position),
+        webhook_id=webhook_id(record, settings.seed, position),
     )
+
+
+def webhook_id(record: TaskRecord, seed: int, position: int, *edition: int) -> str:
+    """The id of the callback for a change, or of an edited one: decimal digits, like those of the service."""
+    return str(draw_bits(seed, record.account, record.number, "webhook", position, *edition))

@@ -45,10 +45,10 @@ class Outbox(Sequence[Callback]):
         self._dispatcher.deliver_to(receiver)
 
     def _read(self) -> list[Callback]:
-        key = TasksKey(self._account)
+        key, secret = TasksKey(self._account), self._settings.webhook_secret
         snapshot = self._store.read((key,))
         found = [
-            callback._replace(refused=self._dispatcher.refusal_of(callback))
+            callback._replace(refused=self._dispatcher.refusal_of(callback)).signed(secret)
             for task in snapshot[key]
             for callback in callbacks_of(task, self._settings, snapshot.now)
         ]

@@ -147,7 +147,7 @@ class _Sending:
     async def _attempt(self, delivery: PendingDelivery) -> AttemptRecord:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        answer = await self._http().attempt(delivery.callback)
+        answer = await self._http().attempt(self._dispatcher.signed(delivery.callback))
         duration = loop.time() - began
         return self._dispatcher.record(delivery, answer.status, answer.error, duration)
 

@@ -56,6 +56,7 @@ EXAMPLES: list[tuple[errors.KlingError, str]] = [
      "HTTP 429, code 1303: limit; retry after 7 s (request id c065)"),
     (errors.ServerError(502, None, "not JSON"), "HTTP 502: not JSON"),
     (errors.UnexpectedReply(200, "<html>", "not JSON"), "HTTP 200, not JSON: '<html>'"),
+    (errors.InvalidSignature("stale", "webhook-timestamp: 301 s old"), "webhook-timestamp: 301 s old"),
     (errors.TaskFailed(FAILED), "task 867 failed: Image pixel is invalid (request id c065)"),
     (
         errors.WaitTimeout(TASK, 600.0),

@@ -13,6 +13,7 @@ from kling_contracts.gateways import GATEWAYS, VALIDATION_SHAPES
 from kling_mock import Fake, Pace, Settings
 from kling_mock.rate import Rate
 from kling_mock.setting_text import read_switch
+from kling_mock.webhook_secret import WebhookSecret
 from tests.kling_mock.reading import body_of, header
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ BAD: dict[str, tuple[object, ...]] = {
     "models": ("kling-v3", [3], None),
     "null_is_absent": ("yes", 1, None),
     "thumbnails": ("yes", 1, None),
+    "callback_submitted": ("yes", 1, None),
+    "webhook_secret": ("", "whsec_", "secret", "whsec_*", 5, b"whsec_AAAA"),
     "strict_fields": ("yes", 1, None),
     "cors": ("", "app.example", "https://a, https://b", 5, None),
     "slots": (-1, "3", 1.5, True),
@@ -115,6 +118,8 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "models": (("kling-v3,kling-v4", ("kling-v3", "kling-v4")), ("none", ())),
     "null_is_absent": (("false", False), ("True", True)),
     "thumbnails": (("true", True), ("False", False)),
+    "callback_submitted": (("true", True), ("False", False)),
+    "webhook_secret": (("whsec_AAAA", WebhookSecret("whsec_AAAA")), ("none", None)),
     "strict_fields": (("true", True), ("False", False)),
     "cors": (("off", "off"), ("*", "*"), ("https://app.example", "https://app.example")),
     "slots": (("3", 3), ("none", None), ("None", None)),
