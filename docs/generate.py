@@ -134,8 +134,8 @@ kling-mock serve --slots 4 --ignore prompt.max_length
 In flags and ini lines lists are separated by commas, `none` means no value, and booleans are `true` or `false`. The error
 for an unknown name or value suggests known ones. The marker takes precedence over the ini file.
 
-`fake.settings` is a frozen `Settings` with all of them. Its `plain_keys` and `secrets` are the two kinds of `keys`;
-`Settings.of(mapping)` creates one from names and values.
+`fake.settings` is a frozen `Settings` with all of them, and `fake.change_settings(slots=2)` changes some for later requests.
+Its `plain_keys` and `secrets` are the two kinds of `keys`; `Settings.of(mapping)` creates one from names and values.
 """
 
 SETTINGS_TAIL: Final = """\

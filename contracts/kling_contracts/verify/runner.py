@@ -95,14 +95,7 @@ def run(  # noqa: PLR0913 -- each is replaced by some test
             inbox=inbox,
             seen=seen,
         )
-        try:
-            mock = _reach(session)
-        except OutOfTime:
-            raise Unreachable(
-                f"no answer within --deadline ({options.deadline:g} s); check that the server is running"
-            ) from None
-        except Busy as error:
-            raise Unreachable(f"the server is busy: {error}; try again later") from None
+        mock = _reach(session, options.deadline)
         limit = session.budget.limit = limit_of(options, mock=mock)
         planned = plan(options, suite, mock=mock, receiver=inbox is not None)
         run_info = RunInfo(limit=limit, mock=mock, started=started)
@@ -125,8 +118,20 @@ def _signing(options: Options) -> frozenset[str]:
     return frozenset(name for name, key in keys.items() if options.gateway.takes_tokens and ":" in key)
 
 
-def _reach(session: Session) -> bool:
+def _reach(session: Session, deadline: float) -> bool:
     """Whether the health endpoint identifies the server as kling-mock. Raises Unreachable."""
+    try:
+        return _identify(session)
+    except OutOfTime:
+        raise Unreachable(
+            f"no answer within --deadline ({deadline:g} s); check that the server is running"
+        ) from None
+    except Busy as error:
+        raise Unreachable(f"the server is busy: {error}; try again later") from None
+
+
+def _identify(session: Session) -> bool:
+    """Whether the server is a kling-mock, from the first two requests: health, and a query with the key."""
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
         raise Unreachable(f"no answer: {health.failure}; check --base-url and that the server is running")
