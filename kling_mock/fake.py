@@ -65,10 +65,10 @@ class Fake(FakeView):
             store = MemoryStore(clock or Clock(), retention=retention, journal_bytes=settings.journal_bytes)
         self._problems: list[BaseException] = []
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
-        watch = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
-        super().__init__(store, settings, dispatcher, watch)
+        notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
+        super().__init__(store, settings, dispatcher, notifier)
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
-        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: watch.notify(call.task_id)]
+        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: notifier.notify(call.task_id)]
 
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""

@@ -108,10 +108,10 @@ def _check(name: object) -> None:
         name = name.decode("ascii", "replace")
     if isinstance(name, str) and name.lower().rstrip(".") in INTERCEPTED_HOSTS:
         raise NameRefused(
-            f"the name {name} was about to be resolved while kling_mock guards it: this call would have "
-            "reached the paid service. Intercepted are httpx and httpx2, by the fixture kling (or "
-            "Fake().intercept()). For requests there is Fake().requests_adapter(); for other HTTP libraries, "
-            "use the URL of the fixture kling_server (or of Fake().serve())."
+            f"{name} is a host of the paid service, and kling_mock does not let it be resolved. The fixture "
+            "kling (or Fake().intercept()) answers httpx and httpx2 only. For requests, mount "
+            "Fake().requests_adapter(); for other HTTP libraries, use the URL of the fixture kling_server "
+            "(or of Fake().serve())."
         )
 
 

@@ -33,11 +33,11 @@ class Calls(Sequence[CallRecord]):
     def __init__(
         self,
         read: Callable[[], Sequence[CallRecord]],
-        watch: ChangeNotifier,
+        notifier: ChangeNotifier,
         criteria: Mapping[str, CriterionKind],
     ) -> None:
         self._read = read
-        self._notifier = watch
+        self._notifier = notifier
         self._criteria = criteria
 
     @property

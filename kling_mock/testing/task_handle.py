@@ -44,13 +44,13 @@ class TaskHandle(TaskFaults):
         record: TaskRecord,
         store: Store,
         settings: Settings,
-        watch: ChangeNotifier,
+        notifier: ChangeNotifier,
         written: WrittenScripts,
     ) -> None:
         self._record = record
         self._store = store
         self._settings = settings
-        self._notifier = watch
+        self._notifier = notifier
         self._written = written
 
     @property

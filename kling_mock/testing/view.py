@@ -45,14 +45,14 @@ class FakeView(RequestScripts):
         store: Store,
         settings: Settings,
         dispatcher: CallbackDispatcher,
-        watch: ChangeNotifier,
+        notifier: ChangeNotifier,
         account: str | None = None,
         written: WrittenScripts | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._dispatcher = dispatcher
-        self._notifier = watch
+        self._notifier = notifier
         self._account = account
         self._written = WrittenScripts() if written is None else written
 

@@ -248,7 +248,7 @@ def test_a_listener_may_steer_the_clock() -> None:
 
 
 @pytest.mark.parametrize("value", ["3", None, True, timedelta(seconds=3)])
-def test_it_is_advanced_by_numbers(value: Any) -> None:
+def test_advance_accepts_numbers_only(value: Any) -> None:
     clock = ManualClock()
     with pytest.raises(TypeError, match=r"^minutes must be a number, not "):
         clock.advance(minutes=value)
