@@ -63,13 +63,23 @@ class Request(Struct, frozen=True):
 
 def check_headers(request: Request) -> None:
     """Raise TypeError unless the headers are pairs of texts: no transport makes such a request."""
-    headers: object = request.headers
-    pairs = cast("tuple[object, ...]", headers) if isinstance(headers, (tuple, list)) else (None,)
-    if not all(isinstance(pair, tuple) and list(map(type, pair)) == [str, str] for pair in pairs):
+    if not _are_pairs(request.headers):
         raise TypeError(
             "Request.headers: must be pairs of names and values, such as "
-            f"(('authorization', 'Bearer sk-mock'),); got {type(headers).__name__}"
+            f"(('authorization', 'Bearer sk-mock'),); got {type(request.headers).__name__}"
         )
+
+
+def _are_pairs(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(map(_is_pair, cast("tuple[object, ...]", value)))
+
+
+def _is_pair(value: object) -> bool:
+    match value:
+        case (str(), str()):
+            return True
+        case _:
+            return False
 
 
 class Reply(Struct, frozen=True):
