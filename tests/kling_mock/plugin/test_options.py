@@ -46,6 +46,7 @@ def test_function_takes_precedence_over_class_over_module_over_ini(suite: Suite)
     ).assert_outcomes(passed=4)
 
 
+WEBHOOK_SECRET = "whsec_YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
 VALUES: dict[str, tuple[object, str]] = {
     "keys": (["sk-a", "sk-b"], "sk-a, sk-b"),
     "pace": ("seconds:1,10", "seconds:1,10"),
@@ -72,6 +73,9 @@ VALUES: dict[str, tuple[object, str]] = {
     "body_cap": (1000, "1000"),
     "callbacks": ("off", "off"),
     "callback_retries": ([1.0, 2.0], "1, 2"),
+    "callback_submitted": (False, "false"),
+    "webhook_secret": (WEBHOOK_SECRET, WEBHOOK_SECRET),
+    "control_token": ("a-token-of-at-least-sixteen-characters", "a-token-of-at-least-sixteen-characters"),
     "strict_fields": (True, "true"),
     "cors": ("https://app.example", "https://app.example"),
     "gateways": (["cometapi"], "cometapi"),
