@@ -117,7 +117,8 @@ def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
     try:
         return parse(Envelope.from_wire(wire))
     except MalformedMessage as error:
-        reason = fault if wire is None else str(error)
+        reason = redact(fault if wire is None else str(error))
+        error.args = (reason,)  # it may quote a part of the key
         raise UnexpectedReply(status, _shown(reply, redact), reason, _request_id(wire, redact)) from error
 
 
@@ -127,13 +128,16 @@ def _request_id(wire: object, redact: Redact) -> str | None:
 
 
 def _shown(reply: Reply, redact: Redact) -> str:
-    return redact(reply.body[:_BODY_READ].decode("utf-8", "replace"))[:BODY_SHOWN]
+    # In UTF-16 there are NULs between the characters of the key.
+    text = reply.body[:_BODY_READ].replace(b"\0", b"").decode("utf-8", "replace")
+    return redact(text)[:BODY_SHOWN]
 
 
 def decode(body: bytes | str) -> object:
     """The JSON value of a body; None if it is not JSON or UTF-8, or exceeds the parser's limits."""
     try:
-        return cast("object", json.loads(body))
+        text = body if isinstance(body, str) else body.decode("utf-8-sig")
+        return cast("object", json.loads(text))
     except (ValueError, RecursionError):
         return None
 
