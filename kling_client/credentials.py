@@ -5,10 +5,11 @@ Explicit arguments take precedence over the environment. No repr or message cont
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple, NoReturn, Protocol, TypeAlias
 
@@ -88,7 +89,7 @@ class PlainKey:
         return self._secrets.texts.text(text)
 
     def redact_body(self, body: bytes) -> bytes:
-        return self._secrets.bodies.whole(body)
+        return _without_secrets(body, self._secrets)
 
 
 class _Token(NamedTuple):
@@ -146,7 +147,7 @@ class SignedTokens:
         return self._tokens.texts.text(self._secrets.texts.text(_TOKEN.sub(HIDDEN, text)))
 
     def redact_body(self, body: bytes) -> bytes:
-        return self._tokens.bodies.whole(self._secrets.bodies.whole(body))
+        return _without_secrets(body, self._secrets, self._tokens)
 
     def _sign(self, expires: int) -> _Token:
         begins = int(time.time()) - CLOCK_SKEW
@@ -250,8 +251,29 @@ class _Secrets:
 
     def _redactor(self, shortest: int, *, encoded: bool) -> Redactor:
         redactor = Redactor(HIDDEN)
-        redactor.add({each: HIDDEN for each in self._secrets if len(each) >= shortest}, encoded=encoded)
+        for each in self._secrets:
+            if len(each) >= shortest:
+                redactor.add(dict.fromkeys((each, json.dumps(each)[1:-1]), HIDDEN), encoded=encoded)
         return redactor
+
+
+def _without_secrets(body: bytes, *holders: _Secrets) -> bytes:
+    """A body without whole secrets, also where its JSON has optional escapes, such as those of a slash."""
+    plain = _hidden(body, holders)
+    if b"\\" not in plain:
+        return plain
+    try:
+        written = json.dumps(json.loads(plain)).encode()
+    except (ValueError, RecursionError):  # not JSON: a text that is shown has all its encodings removed
+        return plain
+    hidden = _hidden(written, holders)
+    return plain if hidden == written else hidden
+
+
+def _hidden(body: bytes, holders: Sequence[_Secrets]) -> bytes:
+    for each in holders:
+        body = each.bodies.whole(body)
+    return body
 
 
 def _refuse_pickling() -> NoReturn:

@@ -300,7 +300,7 @@ def _same(config: Config, task: Task, snapshot: Snapshot) -> Task:
     message = snapshot.message
     by_external_id = config.gateway.finds_external_ids and task.id == message.external_task_id
     if task.id != message.task_id and not by_external_id:
-        other = config.redact(message.task_id)[:60]
+        other = config.redact(message.task_id[:200])[:60]
         raise UnexpectedReply(
             200, "", f"the response is about task {other!r}, not {task.id!r}", snapshot.request_id
         )

@@ -33,6 +33,8 @@ BODY_SHOWN: Final = 2048
 # Before the redaction, so that a key at the cut is still recognized.
 _BODY_READ: Final = 2 * BODY_SHOWN
 _MESSAGE_SHOWN: Final = 500
+# The same for other texts: redaction of megabytes takes seconds.
+_TEXT_READ: Final = 4096
 
 # CometAPI sends these two refusals as 5xx although no task was created (captured). They are definite: a
 # retry does not help.
@@ -117,23 +119,27 @@ def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
     try:
         return parse(Envelope.from_wire(wire))
     except MalformedMessage as error:
-        reason = fault if wire is None else str(error)
+        reason = redact(fault if wire is None else str(error))
+        error.args = (reason,)  # it may quote a part of the key
         raise UnexpectedReply(status, _shown(reply, redact), reason, _request_id(wire, redact)) from error
 
 
 def _request_id(wire: object, redact: Redact) -> str | None:
     found = cast("Mapping[str, object]", wire).get("request_id") if isinstance(wire, dict) else None
-    return printable(redact(found), 100) if isinstance(found, str) and found else None
+    return printable(redact(found[:_TEXT_READ]), 100) if isinstance(found, str) and found else None
 
 
 def _shown(reply: Reply, redact: Redact) -> str:
-    return redact(reply.body[:_BODY_READ].decode("utf-8", "replace"))[:BODY_SHOWN]
+    # In UTF-16 there are NULs between the characters of the key.
+    text = reply.body[:_BODY_READ].replace(b"\0", b"").decode("utf-8", "replace")
+    return redact(text)[:BODY_SHOWN]
 
 
 def decode(body: bytes | str) -> object:
     """The JSON value of a body; None if it is not JSON or UTF-8, or exceeds the parser's limits."""
     try:
-        return cast("object", json.loads(body))
+        text = body if isinstance(body, str) else body.decode("utf-8-sig")
+        return cast("object", json.loads(text))
     except (ValueError, RecursionError):
         return None
 
@@ -194,9 +200,9 @@ def _api_error(refusal: _Refusal, head: Head, redact: Redact) -> ApiError:
     status = row.status if row is not None and 200 <= head.status < 300 else head.status
     return _kind(status, code, text)(
         head.status,
-        redact(code)[:100] if isinstance(code, str) else code,
-        printable(redact(text), _MESSAGE_SHOWN),
-        printable(redact(request_id)) if request_id else None,
+        redact(code[:_TEXT_READ])[:100] if isinstance(code, str) else code,
+        printable(redact(text[:_TEXT_READ]), _MESSAGE_SHOWN),
+        printable(redact(request_id[:_TEXT_READ])) if request_id else None,
         retry_after=read_retry_after(head.headers),
     )
 

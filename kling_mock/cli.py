@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -222,7 +223,8 @@ def _serve(options: argparse.Namespace) -> int:
     finally:
         if ready is not None:
             ready.remove()
-    console.show_end()
+    with suppress(KeyboardInterrupt):  # a further Ctrl-C or SIGTERM
+        console.show_end()
     return 0
 
 

@@ -28,6 +28,7 @@ from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
     import respx
+    from urllib3 import Retry
 
     from kling_mock.doors.asgi import ASGIApp
     from kling_mock.doors.httpx import FakeTransport
@@ -185,14 +186,17 @@ class Fake(FakeView):
 
         return Interception(self.handle, only=only)
 
-    def requests_adapter(self) -> FakeAdapter:
-        """An adapter for `requests.Session.mount`: every request to its prefix is answered here."""
+    def requests_adapter(self, max_retries: Retry | int = 0) -> FakeAdapter:
+        """An adapter for `requests.Session.mount`: every request to its prefix is answered here.
+
+        `max_retries` as for `HTTPAdapter`: a number of connection errors, or a `Retry` of urllib3.
+        """
         try:
             from kling_mock.doors.requests import FakeAdapter
         except ModuleNotFoundError as error:
             raise missing_package(error) from error
 
-        return FakeAdapter(self.handle)
+        return FakeAdapter(self.handle, max_retries)
 
     def respx_route(self, router: respx.Router) -> respx.Route:
         """Add a route for the service's hosts to a respx router of your own; needs the extra `respx`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from itertools import groupby
 from types import MappingProxyType
@@ -35,6 +36,13 @@ _OF_PROXIES: Final[Mapping[int, str]] = MappingProxyType(
 )
 
 GivenBody = str | bytes | Mapping[str, object] | list[object]
+GivenHeaders = Mapping[str, str] | Iterable[tuple[str, str]]
+
+# The framing of the body: each transport sends its own.
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+# By RFC 9110 a name is a token. Values with other characters than these are sent differently by each library.
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t -~]*")
 
 
 def error_row(code: object) -> ErrorCode:
@@ -53,7 +61,7 @@ def _known_codes() -> str:
 
 
 def given_reply(
-    status: int, code: int | None, body: GivenBody | None, headers: Mapping[str, str] | None
+    status: int, code: int | None, body: GivenBody | None, headers: GivenHeaders | None
 ) -> GivenReply:
     """The reply with this status. Raises ValueError or TypeError for values that no reply has."""
     if type(status) is not int or not 200 <= status <= 599:
@@ -109,18 +117,28 @@ def _content(body: object) -> tuple[tuple[str, str], bytes]:
 
 
 def _headers(headers: object) -> tuple[tuple[str, str], ...]:
+    """The given header fields, a dict or pairs, with names in lower case; a name may occur several times."""
     if headers is None:
         return ()
-    if not isinstance(headers, Mapping):
-        raise TypeError(f"headers must be a dict of strings, not {headers!r}")
-    pairs: list[tuple[str, str]] = []
-    for name, value in cast("Mapping[object, object]", headers).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"headers must be a dict of strings; got {name!r}: {value!r}")
-        if name.lower() == "content-length":
-            raise ValueError("headers: content-length is that of the body; see .misstates_length(by)")
-        pairs.append((name.lower(), value))
-    return tuple(pairs)
+    given = cast("Mapping[object, object]", headers).items() if isinstance(headers, Mapping) else headers
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"headers must be a dict of strings or a list of pairs, not {headers!r}")
+    return tuple([_header(each) for each in cast("Iterable[object]", given)])
+
+
+def _header(pair: object) -> tuple[str, str]:
+    match pair:
+        case (str() as name, str() as value):
+            pass
+        case _:
+            raise TypeError(f"headers must be a dict of strings or a list of pairs; got {pair!r}")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"headers: {name!r} is not a name of a header")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"headers: {name} must consist of printable ASCII characters; got {value!r}")
+    if name.lower() in _FRAMING:
+        raise ValueError(f"headers: {name.lower()} is that of the body; see .misstates_length(by)")
+    return name.lower(), value
 
 
 def _with_defaults(

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, Self, cast
@@ -106,6 +107,9 @@ def _hook(process: _Process) -> Callable[[str, tuple[Any, ...]], None]:
 def _check(name: object) -> None:
     if isinstance(name, bytes | bytearray):
         name = name.decode("ascii", "replace")
+    if isinstance(name, str) and not name.isascii():  # the system resolves the ASCII form
+        with suppress(UnicodeError):
+            name = name.encode("idna").decode("ascii")
     if isinstance(name, str) and name.lower().rstrip(".") in INTERCEPTED_HOSTS:
         raise NameRefused(
             f"{name} is a host of the paid service, and kling_mock does not let it be resolved. The fixture "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from kling_mock.given_replies import GivenBody, given_reply
+from kling_mock.given_replies import GivenBody, GivenHeaders, given_reply
 from kling_mock.outcomes import Disturbs
 from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
 from kling_mock.rule_builder import RuleBuilder, script_method
@@ -32,13 +32,14 @@ class RequestScript(RuleBuilder):
         status: int,
         code: int | None = None,
         body: GivenBody | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: GivenHeaders | None = None,
     ) -> Self:
         """The request gets this reply, and has no effect.
 
         By default the body is that of the service for a status of Kling's table (429 with `Retry-After: 1`),
         and the page of a proxy for another status from 400 on. `code` selects another code of the table;
-        `body` is JSON (a dict or list), a text or bytes. Raises ValueError or TypeError for other values.
+        `body` is JSON (a dict or list), a text or bytes; `headers` are a dict, or pairs if a name repeats.
+        Raises ValueError or TypeError for other values.
         """
         return self._disturb("answers", given_reply(status, code, body, headers))
 

@@ -28,11 +28,13 @@ _FORMS: Final = 50
 _KEPT: Final = 2048
 _KEPT_LENGTH: Final = 256
 
-_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^\s'\"<>]+)", re.IGNORECASE)
-_PARAMETER: Final = re.compile(
-    r"([?&#;][\w.-]*(?:token|key|secret|signature|sig|password|passwd|auth|credential)[\w.-]*=)[^&#\s'\"<>]+",
-    re.IGNORECASE,
+# Texts come from servers and users: each of these patterns takes linear time, whatever the text is.
+_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{0,40}://)([^\s'\"<>]+)", re.IGNORECASE)
+_PARAMETER: Final = re.compile(r"[?&#;]([\w.-]*+)=(?=[^&#\s'\"<>])")
+_SECRET_NAME: Final = re.compile(
+    r"token|key|secret|signature|sig|password|passwd|auth|credential", re.IGNORECASE
 )
+_VALUE: Final = re.compile(r"[^&#\s'\"<>]+")
 
 
 class _Form(NamedTuple):
@@ -169,7 +171,20 @@ def hide_in_urls(text: str) -> str:
     """
     if "://" in text:
         text = _URL.sub(_hide, text)
-    return _PARAMETER.sub(rf"\1{HIDDEN}", text) if "=" in text else text
+    return _hide_parameters(text) if "=" in text else text
+
+
+def _hide_parameters(text: str) -> str:
+    kept: list[str] = []
+    done = 0
+    for found in _PARAMETER.finditer(text):
+        if found.start() < done or not _SECRET_NAME.search(found[1]):
+            continue
+        value = _VALUE.match(text, found.end())
+        if value is not None:
+            kept += [text[done : value.start()], HIDDEN]
+            done = value.end()
+    return text if not kept else "".join([*kept, text[done:]])
 
 
 def _hide(found: re.Match[str]) -> str:

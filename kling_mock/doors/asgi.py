@@ -17,7 +17,7 @@ from kling_contracts.vocabulary import HEALTH_PATH
 from kling_mock.doors.asgi_delivery import refusal, send_body, unsupported, wait
 from kling_mock.doors.asgi_types import App, Receive, Scope, Send
 from kling_mock.doors.index_page import index_reply, wants_index
-from kling_mock.doors.limits import DRAINED_CAPS
+from kling_mock.doors.limits import DRAINED_CAPS, read_length
 from kling_mock.doors.origins import (
     allows,
     cors_advice,
@@ -200,7 +200,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 def declared_length(scope: Scope) -> int:
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    return int(declared) if declared.isdigit() and len(declared) < 19 else 0
+    return read_length(declared.decode("latin-1"))
 
 
 def with_body(request: Request, body: Body) -> Request:

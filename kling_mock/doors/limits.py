@@ -9,7 +9,17 @@ from typing import Final
 # Bodies over the cap are read and discarded up to this multiple of the cap, so that a client that first sends
 # everything can read the refusal.
 DRAINED_CAPS: Final = 4
+# The length that counts for a Content-Length of more digits, which is over every cap.
+LONGEST: Final = 10**18
 NEVER: Final = float("inf")
+
+
+def read_length(text: str) -> int:
+    """The number of bytes that a Content-Length declares, at most LONGEST; 0 if it is not a number."""
+    if not (text.isascii() and text.isdigit()):
+        return 0
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) < len(str(LONGEST)) else LONGEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

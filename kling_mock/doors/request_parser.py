@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import httptools
 
-from kling_mock.doors.limits import DRAINED_CAPS, Limits
+from kling_mock.doors.limits import DRAINED_CAPS, Limits, read_length
 from kling_mock.doors.origins import parse_host
 
 SCHEMES: Final = frozenset({"http", "https"})
@@ -268,7 +268,7 @@ class RequestParser:
                     if host and parse_host(host) is None:
                         raise self._refuse(400, "Host: not a valid name or address with a port up to 65535")
                 case "content-length":
-                    declared = int(value) if value.isdigit() and len(value) < 19 else 0
+                    declared = read_length(value)
                 case "transfer-encoding":
                     if value.lower() != "chunked":
                         raise self._refuse(501, "Transfer-Encoding: only chunked is supported")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from http.client import RemoteDisconnected, responses
+from http.client import HTTPMessage, RemoteDisconnected, responses
 from io import BytesIO, RawIOBase
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict, HTTPResponse, Timeout
-from urllib3.exceptions import ProtocolError
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, Retry, Timeout
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import (
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 from kling_mock.delivery import Delivery
 from kling_mock.doors.arrivals import Arrival, Failure, body_arrivals, head_arrival
@@ -23,10 +30,13 @@ if TYPE_CHECKING:
 
 
 class FakeAdapter(HTTPAdapter):
-    """Answers every request to the prefix for which it is mounted."""
+    """Answers every request to the prefix for which it is mounted.
 
-    def __init__(self, handle: Callable[[Request], Reply]) -> None:
-        super().__init__()
+    `max_retries` is that of `HTTPAdapter`: a number of connection errors, or a `Retry` of urllib3.
+    """
+
+    def __init__(self, handle: Callable[[Request], Reply], max_retries: Retry | int = 0) -> None:
+        super().__init__(max_retries=max_retries)
         self._handle = handle
 
     def send(  # noqa: PLR0913, PLR0917 -- the signature of the base class
@@ -38,24 +48,67 @@ class FakeAdapter(HTTPAdapter):
         cert: object = None,  # noqa: ARG002 -- as above
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002 -- as above
     ) -> requests.Response:
-        reply = self._handle(_request(request))
-        body: IO[bytes] | RawIOBase = BytesIO(b"" if request.method == "HEAD" else reply.body)
-        if reply.delivery is not None:
-            limit = _read_timeout(timeout)
-            _wait(request, head_arrival(reply.delivery, limit))
-            if request.method != "HEAD":
-                body = _Body(reply.delivery, reply.body, limit)
-        raw = HTTPResponse(
-            body=body,
-            headers=HTTPHeaderDict(reply.framed_headers),
-            status=reply.status,
-            reason=responses.get(reply.status, ""),
-            version=11,
-            preload_content=False,
-            decode_content=False,
-            request_method=request.method,
-        )
-        return self.build_response(request, raw)
+        asked, limit = _request(request), _read_timeout(timeout)
+        retries: Retry = self.max_retries
+        while True:
+            reply = self._handle(asked)
+            failure = None if reply.delivery is None else _wait(request, head_arrival(reply.delivery, limit))
+            if failure is not None:
+                retries = _after_failure(retries, request, failure)
+                retries.sleep()
+                continue
+            raw = _raw_response(request, reply, limit)
+            if not retries.is_retry(asked.method, reply.status, "retry-after" in raw.headers):
+                return self.build_response(request, raw)
+            try:
+                retries = retries.increment(asked.method, request.url, response=raw)
+            except MaxRetryError as error:
+                if retries.raise_on_status:
+                    raise requests.exceptions.RetryError(error, request=request) from error
+                return self.build_response(request, raw)
+            retries.sleep(raw)
+
+
+def _raw_response(request: requests.PreparedRequest, reply: Reply, timeout: float | None) -> HTTPResponse:
+    body: IO[bytes] | RawIOBase = BytesIO(b"" if request.method == "HEAD" else reply.body)
+    if reply.delivery is not None and request.method != "HEAD":
+        body = _Body(reply.delivery, reply.body, timeout)
+    return HTTPResponse(
+        body=body,
+        headers=HTTPHeaderDict(reply.framed_headers),
+        status=reply.status,
+        reason=responses.get(reply.status, ""),
+        version=11,
+        preload_content=False,
+        decode_content=False,
+        request_method=request.method,
+        original_response=cast("Any", _OriginalResponse(reply)),
+    )
+
+
+class _OriginalResponse:
+    """The part of a response of `http.client` that is used: requests reads cookies from its `msg`."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.msg = HTTPMessage()
+        for name, value in reply.headers:
+            self.msg.add_header(name, value)
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Without effect: there is no connection."""
+
+
+def _after_failure(retries: Retry, request: requests.PreparedRequest, failure: HTTPError) -> Retry:
+    """The retries that are left after a failure. Raises the exception of requests if it is not retried."""
+    try:
+        return retries.increment(request.method, request.url, error=failure)
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error, request=request) from None
+    except (ProtocolError, MaxRetryError) as error:
+        raise requests.ConnectionError(error, request=request) from None
 
 
 class _Body(RawIOBase):
@@ -83,21 +136,22 @@ class _Body(RawIOBase):
         return len(part)
 
 
-def _wait(request: requests.PreparedRequest, arrival: Arrival) -> None:
-    """Wait for the head of the reply. Raises the exception of requests if none arrives."""
+def _wait(request: requests.PreparedRequest, arrival: Arrival) -> HTTPError | None:
+    """Wait for the head of the reply; return the exception of urllib3 if none arrives."""
     _pause(arrival)
+    host = urlsplit(request.url or "").hostname or ""
     match arrival.failure:
         case None:
-            return
+            return None
         case Failure.TIMEOUT:
-            raise requests.ReadTimeout(arrival.text, request=request)
+            return ReadTimeoutError(HTTPConnectionPool(host), request.url or "", arrival.text)
         case Failure.REFUSED:
-            raise requests.ConnectionError(arrival.text, request=request)
+            return NewConnectionError(HTTPConnection(host), arrival.text)
         case Failure.RESET:
             cause: Exception = ConnectionResetError(arrival.text)
         case _:
             cause = RemoteDisconnected("Remote end closed connection without response")
-    raise requests.ConnectionError(ProtocolError("Connection aborted.", cause), request=request)
+    return ProtocolError("Connection aborted.", cause)
 
 
 def _pause(arrival: Arrival) -> None:

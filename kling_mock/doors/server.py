@@ -151,9 +151,15 @@ def serve_until_interrupted(
     *,
     certificate: Certificate | None = None,
 ) -> None:
-    """Serve in this (the main) thread until Ctrl-C or SIGTERM; `on_ready` is called once it answers."""
-    # uvicorn stops on either and then raises the signal again for the handlers that were set before.
+    """Serve in this (the main) thread until Ctrl-C, SIGTERM or SIGHUP; `on_ready` is called once it answers.
+
+    SIGHUP, sent when the terminal is closed, is ignored if it was (`nohup`).
+    """
+    # uvicorn stops on the first two and then raises the signal again for the handlers that were set before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+        signal.signal(hangup, _terminate)
     config = uvicorn_config(app, guarded=listens_on_loopback(listening))
     server = _Lifecycle(config, on_ready, background, certificate=certificate)
     try:
@@ -162,6 +168,11 @@ def serve_until_interrupted(
         pass
     finally:
         listening.close()
+
+
+def _terminate(*_: object) -> None:
+    """A signal handler with the effect of SIGTERM."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _require_real_threads() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import copy
+import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
@@ -214,6 +216,43 @@ def test_a_task_that_echoes_the_key_does_not_show_it(
     texts += [str(error), repr(vars(error)) if error else "", pickle.dumps(error).decode("latin-1")]
     assert not leaks(*texts, *(record.getMessage() for record in caplog.records))
     assert KEY[:10] not in str(inner.failure)
+
+
+# As PHP encodes a slash, as any letter may be, and in an encoding that JSON no longer has.
+WRITTEN: dict[str, Callable[[str], bytes]] = {
+    "slash": lambda text: text.replace("/", "\\/").encode(),
+    "letters": lambda text: text.replace("q7", "\\u0071\\u0037").encode(),
+    "UTF-16": lambda text: text.encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize(
+    "field", ["code", "data.task_id", "data.created_at", "data.task_info.external_task_id"]
+)
+def test_a_key_that_is_echoed_with_escapes_is_not_shown(
+    service: Service, write: Callable[[str], bytes], field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the task, the log, and errors with their causes; the key has characters that JSON must escape."""
+    caplog.set_level(logging.DEBUG)
+    key = 'sk-q7/"x\\0123456789abcdef'
+    body = shown("processing", task_info={}).json()
+    place: Any = body
+    *outer, name = field.split(".")
+    for each in outer:
+        place = place[each]
+    place[name] = f"got {key}"
+    service.will(httpx.Response(200, content=write(json.dumps(body))))
+    kling = service.client(api_key=key, retry=Retry(attempts=1))
+    found: list[str] = []
+    try:
+        task = kling.get(TASK_ID)
+        inner = task.inner if service.kind == "async" else task
+        found += [repr(inner), repr(vars(inner))]
+    except KlingError as error:
+        found += [*traceback.format_exception(error), repr(vars(error))]
+    found += [record.getMessage() for record in caplog.records]
+    assert not any("0123456789abcdef" in re.sub(r"[\0 ]", "", text) for text in found), found
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from kling_mock import __version__
+from kling_mock import Fake, __version__
 from kling_mock.cli import main
+from kling_mock.console import Console
+from kling_mock.doors import server
+from kling_mock.doors.listening import bind
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -110,3 +114,40 @@ def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_pa
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
     assert error == f"kling-mock: {none}: No such file or directory\n"
+
+
+def test_a_second_interruption_ends_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the server has stopped, while the numbers of tasks are counted."""
+
+    def interrupted(_: Console) -> None:
+        raise KeyboardInterrupt
+
+    def stopped(_: object, listening: socket.socket, *__: object, **___: object) -> None:
+        listening.close()
+
+    monkeypatch.setattr("kling_mock.doors.server.serve_until_interrupted", stopped)
+    monkeypatch.setattr(Console, "show_end", interrupted)
+    assert run(capsys, "serve", "--port", "0") == (0, "", "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_stops_the_server(monkeypatch: pytest.MonkeyPatch, *, ignored: bool) -> None:
+    """SIGHUP has the effect of SIGTERM, so that the ready file is removed; under `nohup` it has none."""
+    reached: list[str] = []
+
+    def serve(_: object, __: object) -> None:
+        signal.raise_signal(signal.SIGHUP)
+        reached.append("still serving")
+
+    monkeypatch.setattr(server._Lifecycle, "run", serve)
+    before = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        server.serve_until_interrupted(Fake().asgi(), bind("127.0.0.1", 0), lambda: None)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert reached == (["still serving"] if ignored else [])

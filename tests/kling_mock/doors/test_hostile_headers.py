@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from kling_mock import Fake, ManualClock
+from kling_mock.doors.limits import LONGEST, read_length
 from tests.kling_mock.doors.hostile import CREATE, a_fake, assert_own_error, in_good
 from tests.kling_mock.doors.raw_client import send_raw
 
@@ -147,12 +148,32 @@ def test_a_hostile_host_is_refused(good_body: bytes) -> None:
 
 
 def test_a_length_that_nobody_waits_for_is_refused_at_once() -> None:
-    """413 before the body has come, and behind the check of the key."""
+    """413 before the body has come, and behind the check of the key; llhttp reads up to 20 digits."""
     fake = Fake()
     with fake.serve() as server:
-        head = (
-            b"POST /kling/v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999"
-        )
-        assert send_raw(server.url, head + b"\r\nAuthorization: Bearer x\r\n\r\n{}").status == 413
-        assert send_raw(server.url, head + b"\r\n\r\n{}").status == 401
+        for length in (999_999_999_999, 10**18, 2**64 - 1):
+            head = (
+                b"POST /kling/v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d"
+                % length
+            )
+            assert send_raw(server.url, head + b"\r\nAuthorization: Bearer x\r\n\r\n{}").status == 413
+            assert send_raw(server.url, head + b"\r\n\r\n{}").status == 401
     assert not fake.tasks
+
+
+def test_read_lengths() -> None:
+    """Leading zeros do not count as digits; whatever is not a number is refused elsewhere."""
+    texts = (
+        "5",
+        f"{'0' * 5000}5",
+        str(10**18 - 1),
+        str(10**18),
+        "9" * 5000,
+        "000",
+        "",
+        "-1",
+        "+1",
+        "1 ",
+        "²",
+    )
+    assert [read_length(text) for text in texts] == [5, 5, LONGEST - 1, LONGEST, LONGEST, *[0] * 6]

@@ -86,6 +86,8 @@ LOOK_UPS: dict[str, Callable[[str], object]] = {
     "sendto": lambda host: sys.audit("socket.sendto", None, (host, 53)),
     "upper case": lambda host: socket.getaddrinfo(host.upper(), 443),
     "trailing dot": lambda host: socket.getaddrinfo(f"{host}.", 443),
+    "full-width letters": lambda host: socket.getaddrinfo(chr(ord(host[0]) + 0xFEE0) + host[1:], 443),
+    "an ideographic full stop": lambda host: socket.gethostbyname(host.replace(".", "\u3002")),
     "upper-case bytes and a dot": lambda host: socket.getaddrinfo(f"{host.upper()}.".encode(), 443),
     "thread": _in_thread,
     "asyncio": lambda host: asyncio.run(_in_loop(host)),
