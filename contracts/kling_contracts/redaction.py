@@ -22,6 +22,8 @@ SHORTEST_DIVISIBLE: Final = 16
 # Every run of PART characters contains a gram of this length that begins at a multiple of the stride.
 _GRAM: Final = 4
 _STRIDE: Final = PART - _GRAM + 1
+# Bytes for each form of a secret. In larger contents a search for each form is faster than one for the grams.
+_SMALL: Final = 20
 # Tokens signed with one key share their first characters, which the latest forms suffice to recognize.
 _FORMS: Final = 50
 # Short texts, such as headers, repeat in every request of a run: their results are kept, up to this number.
@@ -52,6 +54,10 @@ class Redactor:
         self._part_mark = part_mark.encode()
         self._whole: dict[bytes, bytes] = {}
         self._grams: dict[bytes, tuple[tuple[_Form, int], ...]] = {}
+        # The grams of all forms: a text without them has no secret. Additions before the tables are replaced
+        # are harmless. Forms that are too short for a gram at the stride are counted.
+        self._marks: set[bytes] = set()
+        self._short = 0
         self._kept: dict[str, str] = {}
 
     def add(self, marks: Mapping[str, str], *, encoded: bool = True, parts: bool = True) -> None:
@@ -67,6 +73,10 @@ class Redactor:
                 if form.content in self._whole:
                     continue
                 found.setdefault(form.content, mark.encode())
+                self._short += len(form.content) < PART
+                self._marks.update(
+                    form.content[at : at + _GRAM] for at in range(len(form.content) - _GRAM + 1)
+                )
                 if parts and len(secret) >= SHORTEST_DIVISIBLE:
                     for at in range(len(form.content) - _GRAM + 1):
                         gram = form.content[at : at + _GRAM]
@@ -87,10 +97,21 @@ class Redactor:
 
     def content(self, content: bytes) -> bytes:
         """`text` for bytes."""
-        return self._without_parts(self.whole(content))
+        return content if self._is_clean(content) else self._without_parts(self._replaced(content))
 
     def whole(self, content: bytes) -> bytes:
         """The bytes with every whole secret replaced; parts remain. Fast, for large contents."""
+        small = len(content) <= _SMALL * len(self._whole)
+        return content if small and self._is_clean(content) else self._replaced(content)
+
+    def _is_clean(self, content: bytes) -> bool:
+        """Whether the content has no gram of a secret at the stride, hence no secret and no part of one."""
+        last = len(content) - _GRAM
+        return not self._short and self._marks.isdisjoint(
+            [content[at : at + _GRAM] for at in range(0, last + 1, _STRIDE)]
+        )
+
+    def _replaced(self, content: bytes) -> bytes:
         for secret, mark in self._whole.items():
             content = content.replace(secret, mark)
         return content

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shlex
 import shutil
@@ -50,10 +51,15 @@ SAMPLES = ROOT / "kling_mock" / "samples"
 SHOWN_URL = "http://127.0.0.1:8000"
 VARIABLES = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
 
-# The coverage phase of Schemathesis sends hundreds of requests; tests/together/test_schemathesis.py runs it.
+# The coverage phase of Schemathesis sends hundreds of requests. `make schemathesis` runs it for the
+# page as well; `make test` runs it in tests/together/test_schemathesis.py.
 WITHOUT_COVERAGE = (
-    '"generation": {"max-examples": 3}',
-    '"generation": {"max-examples": 3}, "phases": {"coverage": {"enabled": False}}',
+    ("", "")
+    if "SCHEMATHESIS_EXAMPLES" in os.environ
+    else (
+        '"generation": {"max-examples": 3}',
+        '"generation": {"max-examples": 3}, "phases": {"coverage": {"enabled": False}}',
+    )
 )
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

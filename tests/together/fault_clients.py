@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import httpx2
-import openai
 import requests
 
 import kling_client
@@ -126,6 +125,8 @@ def with_requests(fake: Fake) -> Iterator[Calls]:
 @contextmanager
 def with_openai(fake: Fake) -> Iterator[Calls]:
     """The low-level calls of openai-python, which retries twice by default, creates too."""
+    import openai  # takes a second, in each process that collects the tests
+
     http = httpx2.Client(transport=fake.transport())
     with openai.OpenAI(api_key="sk-mock", base_url=BASE, http_client=http, timeout=TIMEOUT) as client:
 
