@@ -33,10 +33,13 @@ from kling_contracts.checks import (
 )
 from kling_contracts.checks.combined_requests import requests_of
 from kling_contracts.checks.field_pairs import Coverage, coverage
+from kling_contracts.checks.invalid_bodies import families_of, sent_by
+from kling_contracts.checks.request_combinations import body_in
+from kling_contracts.checks.value_comparison import naming_values
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.verify.known_deviations import Deviation
-from kling_contracts.verify.model import Check, Step, Suite
-from kling_contracts.verify.plan import Options
+from kling_contracts.verify.model import Check, Requirement, Step, Suite
+from kling_contracts.verify.plan import Options, Planned
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Report
 
@@ -90,7 +93,7 @@ _STEPS: Final = (
 @cache
 def checks_of(gateway: Gateway) -> tuple[Check, ...]:
     """The checks that apply to a gateway, in order of groups."""
-    return tuple(check for checks in _CHECKS for check in checks(gateway))
+    return tuple(naming_values(check) for checks in _CHECKS for check in checks(gateway))
 
 
 @cache
@@ -100,10 +103,18 @@ def steps_of(gateway: Gateway) -> tuple[Step, ...]:
     return tuple(sorted(found, key=lambda step: step.stage))
 
 
-def pairs_covered(gateway: Gateway) -> Coverage:
-    """The pairs of values of two fields that a run with every step covers."""
-    features = [request.features for request in requests_of(gateway)]
-    return coverage(gateway.main, invalid_requests.families_of(gateway), features)
+def pairs_covered(gateway: Gateway, planned: Sequence[Planned]) -> Coverage:
+    """The pairs of values of two fields that a plan covers."""
+    running = {each.step.name for each in planned if each.missing is None}
+    receiver = not any(each.missing is Requirement.RECEIVER for each in planned)
+    requests = requests_of(gateway)
+    return coverage(
+        gateway.main,
+        families_of(gateway),
+        sent_by(gateway, running),
+        ((body_in(gateway.main, each), f"accepted: {each.name}" in running) for each in requests),
+        receiver=receiver,
+    )
 
 
 SUITE: Final = Suite(checks_of, steps_of)

@@ -7,7 +7,8 @@ import re
 from kling_contracts.checks.histories import finds_nothing
 from kling_contracts.checks.pagination import PAGE_SIZE, page_path
 from kling_contracts.checks.refusals import error_message
-from kling_contracts.checks.valid_requests import CREATE_CHECKS, VALID
+from kling_contracts.checks.request_features import VALID
+from kling_contracts.checks.valid_requests import CREATE_CHECKS
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence

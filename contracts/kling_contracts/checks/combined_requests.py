@@ -8,83 +8,27 @@ as they may be combined.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import cycle
 from typing import Final
 
 from kling_contracts.cases.images import bulky
-from kling_contracts.cases.invalid import minimal_value
 from kling_contracts.checks import request_features
-from kling_contracts.checks.invalid_requests import refused_id
+from kling_contracts.checks.request_combinations import with_combinations
 from kling_contracts.checks.request_features import features_of
+from kling_contracts.checks.valid_request import CALLBACK, ValidRequest, body_of, fits
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import Body, Feature, broad_picture, choice_feature, count_feature, minimal
+from kling_contracts.verify.bodies import Feature, broad_picture, choice_feature, count_feature
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.probes import Label
-from kling_contracts.verify.session import Session
 
-FREE_AFTER_REFUSAL: Final = "external_ids.free_after_refusal"
-EXACT: Final = "external_ids.exact"
-EXTERNAL_ID: Final = "external_task_id.type"
-CALLBACK: Final = "callback_url.url"
 RACERS: Final = 5
-# Properties of their own that the acceptance of an external id proves.
-_SPECIAL: Final[dict[str, str]] = {
-    Label.REFUSED: FREE_AFTER_REFUSAL,
-    Label.OTHER_CASE: EXACT,
-    Label.ALPHABETS: "external_task_id.characters",
-}
-# The query of one callback URL, which a server must keep.
-_QUERY: Final = "?kc=1&text=a%20b"
 # No source settles whether 10 MB are decimal or binary; this size is legal either way.
 _LARGE: Final = 10_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidRequest:
-    """One create of a run, with the features that it combines.
-
-    `external` is the label of its external id; `callback` is the label of its callback URL, used if the run
-    has a receiver.
-    """
-
-    name: str
-    features: tuple[Feature, ...]
-    external: str = ""
-    callback: str = ""
-    images: int = 1
-    # The number of concurrent creates with the same external id, exactly one of which must be accepted.
-    racers: int = 1
-    # Whether the body is ASCII with escapes instead of UTF-8.
-    escaped: bool = False
-    required: bool = True
-
-    @property
-    def abouts(self) -> frozenset[str]:
-        """The subjects of its features; each is the rest of the id of a check `accepts.*` or a whole id."""
-        found = {feature.about for feature in self.features}
-        if self.external:
-            found.add(_SPECIAL.get(self.external, EXTERNAL_ID))
-        return frozenset(found | {CALLBACK} if self.callback else found)
-
-    def features_in(self, session: Session) -> tuple[Feature, ...]:
-        """The features, including the external id and the callback URL of the run."""
-        features = list(self.features)
-        if self.external:
-            about = _SPECIAL.get(self.external, EXTERNAL_ID)
-            reused = self.external == Label.REFUSED
-            given = {
-                "external_task_id": refused_id(session) if reused else session.external_id(self.external)
-            }
-            features.append(Feature(about, f"external id {str(self.external)!r}", given))
-        if self.callback and session.inbox is not None:
-            url = session.inbox.url(self.callback) + (_QUERY if self.callback == Label.PLAIN else "")
-            features.append(Feature(CALLBACK, "a receiver", {"callback_url": url}))
-        return tuple(features)
 
 
 @cache
@@ -99,7 +43,8 @@ def requests_of(gateway: Gateway) -> tuple[ValidRequest, ...]:
     ]
     requests = (*_spread(operation, shaped, rest), *_most_results(operation), *_extra(operation))
     return tuple(
-        replace(request, images=images_in(body_of(operation, request.features))) for request in requests
+        replace(request, images=images_in(body_of(operation, request.features)))
+        for request in with_combinations(operation, requests)
     )
 
 
@@ -107,7 +52,7 @@ def _possible(operation: Operation, request: ValidRequest) -> ValidRequest:
     """The request without features that cannot be combined with the earlier ones."""
     possible = replace(request, features=())
     for feature in request.features:
-        if _fits(operation, possible, feature):
+        if fits(operation, possible, feature):
             possible = replace(possible, features=(*possible.features, feature))
     return possible
 
@@ -220,31 +165,12 @@ def _spread(
     """The requests with each further feature added to the first that allows it, or in a new request."""
     found = list(requests)
     for feature in further:
-        at = next((at for at, request in enumerate(found) if _fits(operation, request, feature)), None)
+        at = next((at for at, request in enumerate(found) if fits(operation, request, feature)), None)
         if at is None:
             found.append(ValidRequest(name=f"{feature.about}, {feature.tag}", features=(feature,)))
         else:
             found[at] = replace(found[at], features=(*found[at].features, feature))
     return found
-
-
-def _fits(operation: Operation, request: ValidRequest, feature: Feature) -> bool:
-    """Whether a feature can be added: its fields are unused, and the combination is valid."""
-    if any(each.fields.keys() & feature.fields.keys() for each in request.features):
-        return False
-    features = (*request.features, feature)
-    body = body_of(operation, features)
-    kept = all(body.get(name) is value for each in features for name, value in each.fields.items())
-    return kept and not operation.read(body).violations
-
-
-def body_of(operation: Operation, features: Iterable[Feature]) -> Body:
-    """The smallest body with the given features."""
-    body = minimal(operation)
-    for feature in features:
-        for name, value in feature.fields.items():
-            body = operation.completed(body | {name: value}, minimal_value, keep=name)
-    return body
 
 
 def _most_results(operation: Operation) -> Iterator[ValidRequest]:

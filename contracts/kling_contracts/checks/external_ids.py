@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import quote
 
-from kling_contracts.checks.combined_requests import EXACT, FREE_AFTER_REFUSAL, requests_of
+from kling_contracts.checks.combined_requests import requests_of
 from kling_contracts.checks.invalid_requests import refused_id
+from kling_contracts.checks.valid_request import EXACT, FREE_AFTER_REFUSAL
 from kling_contracts.checks.valid_requests import judge_feature
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal

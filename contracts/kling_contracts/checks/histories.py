@@ -71,7 +71,7 @@ def tasks_with_callbacks(evidence: Evidence) -> dict[str, TaskHistory]:
     found: dict[str, TaskHistory] = {}
     for history in evidence.histories():
         token = history.created.callback_token
-        if token in (Label.PLAIN, Label.RETRIED, Label.FAILING):
+        if token in (Label.PLAIN, Label.RETRIED, Label.FAILING) or token.startswith(Label.COMBINED):
             found[token] = history
     return found
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from itertools import groupby
 from typing import Final
 
-from kling_contracts.checks.field_pairs import again, combined_faults
+from kling_contracts.checks.field_pairs import TOGETHER, CombinedFault, Family, with_single_values
 from kling_contracts.checks.histories import accepts_nothing, ended_as, task_of, tasks_with_callbacks
+from kling_contracts.checks.invalid_bodies import (
+    OTHERS,
+    REPEATED,
+    families_of,
+    others_of,
+    repeated_of,
+    step_of,
+)
 from kling_contracts.checks.pagination import PAGE_SIZE, list_whole
 from kling_contracts.checks.refusals import any_validation_shape, error_check, error_message
 from kling_contracts.gateways import Gateway, RefusalReason
 from kling_contracts.messages import TaskMessage
 from kling_contracts.operations import Operation
 from kling_contracts.verify import parts
-from kling_contracts.verify.bodies import Fault
 from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange, read_task
@@ -56,12 +61,12 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
     return (
         *(
             Step(
-                name=f"refused: {family[0].rule.id}",
+                name=step_of(family),
                 stage=Stage.REFUSED,
                 description=f"create requests that break {family[0].rule.id}, until one is accepted",
                 run=_send_family(family),
                 requests=len(family),
-                max_cost=max(images_in(fault.body) for fault in family),
+                max_cost=_most_images(family),
                 checks=(
                     f"refuses.{family[0].rule.id}",
                     "errors.validation",
@@ -72,29 +77,28 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
             for family in families_of(gateway)
         ),
         Step(
-            name="refused: repeated",
+            name=REPEATED,
             stage=Stage.REFUSED,
             description="one request for each rule again, with other values of other fields, in random order",
             run=_send_again(gateway),
-            requests=len(families_of(gateway)),
-            max_cost=max(images_in(family[0].body) for family in families_of(gateway)),
+            requests=2 * len(repeated_of(gateway)),
+            max_cost=_most_images(repeated_of(gateway)),
+            checks=("refuses.*", *_REFUSAL_CHECKS),
+        ),
+        Step(
+            name=OTHERS,
+            stage=Stage.REFUSED,
+            description="one request for each rule for several images, without external id and callback",
+            run=_send_others(gateway),
+            requests=len(others_of(gateway)),
+            max_cost=_most_images(others_of(gateway)),
             checks=("refuses.*", *_REFUSAL_CHECKS),
         ),
     )
 
 
-@cache
-def families_of(gateway: Gateway) -> tuple[tuple[Fault, ...], ...]:
-    """The faults by rule."""
-    ordered = sorted(combined_faults(gateway.main), key=lambda fault: fault.rule.id)
-    return tuple(tuple(family) for _, family in groupby(ordered, lambda fault: fault.rule.id))
-
-
-@cache
-def _repeated(gateway: Gateway) -> list[Fault]:
-    """One fault of each rule, with other values of the other fields; not those of large bodies."""
-    found = again(gateway.main, families_of(gateway))
-    return [fault for fault in found if not fault.rule.id.endswith("max_bytes")]
+def _most_images(faults: Sequence[CombinedFault]) -> int:
+    return max((images_in(each.fault.body) for each in faults), default=0)
 
 
 def _may_fail(operation: Operation) -> frozenset[str]:
@@ -119,10 +123,10 @@ def refused_id(session: Session) -> str:
     return session.external_id(f"{Label.REFUSED}{taken or ''}")
 
 
-def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
+def _send_family(family: Family) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        for fault in family:
-            if session.create(_probe(fault), _marked(session, fault)).accepted:
+        for each in family:
+            if _is_accepted(session, each):
                 return
 
     return run
@@ -130,35 +134,61 @@ def _send_family(family: tuple[Fault, ...]) -> Callable[[Session], None]:
 
 def _send_again(gateway: Gateway) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        broken = {each.probe.about for each in session.evidence.of(ProbeKind.REFUSE) if each.accepted}
-        families = [family for family in families_of(gateway) if family[0].rule.id not in broken]
-        repeated = [it for it in _repeated(gateway) if it.rule.id in {each[0].rule.id for each in families}]
+        broken = _broken(session)
+        repeated = [it for it in repeated_of(gateway) if it.rule.id not in broken]
         session.random.shuffle(repeated)
-        for fault in repeated:
-            body = _marked(session, fault)
-            if not session.create(_probe(fault), body).accepted:
-                session.create(_probe(fault), body)  # a server may remember what it has read
+        for each in repeated:
+            if not _is_accepted(session, each):
+                _is_accepted(session, each)  # a server may remember what it has read
 
     return run
 
 
-def _probe(fault: Fault) -> Probe:
-    return Probe(ProbeKind.REFUSE, fault.rule.id, fault.tag)
+def _send_others(gateway: Gateway) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        broken = _broken(session)
+        for each in others_of(gateway):
+            if each.rule.id not in broken and _is_accepted(session, each):
+                broken.add(each.rule.id)
+
+    return run
 
 
-def _marked(session: Session, fault: Fault) -> dict[str, object]:
+def _broken(session: Session) -> set[str]:
+    """The rules whose violation was accepted."""
+    return {each.probe.about for each in session.evidence.of(ProbeKind.REFUSE) if each.accepted}
+
+
+def _is_accepted(session: Session, each: CombinedFault) -> bool:
+    """Send an invalid request. If it is accepted, look for the value of another field that is the cause."""
+    if not session.create(_probe(each), _marked(session, each)).accepted:
+        return False
+    if each.values and session.budget.left > images_in(each.fault.body):
+        for simpler in (CombinedFault(each.plain, each.plain), *with_single_values(session.operation, each)):
+            if session.create(_probe(simpler), _marked(session, simpler)).accepted:
+                break
+    return True
+
+
+def _probe(each: CombinedFault) -> Probe:
+    return Probe(ProbeKind.REFUSE, each.rule.id, each.fault.tag)
+
+
+def _marked(session: Session, each: CombinedFault) -> dict[str, object]:
     """The body with an external id and a callback URL, which reveal side effects of a refused request."""
     marks: dict[str, object] = {}
-    if parts.has(session.operation, parts.EXTERNAL_ID):
+    if each.marked and parts.has(session.operation, parts.EXTERNAL_ID):
         marks[parts.EXTERNAL_ID] = refused_id(session)
-    if session.inbox is not None and parts.calls_back(session.operation):
+    if each.marked and session.inbox is not None and parts.calls_back(session.operation):
         marks[parts.CALLBACK] = session.inbox.url(Label.REFUSED)
-    return marks | fault.body
+    return marks | each.fault.body
 
 
 def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, CheckContext], None]:
     def judge(evidence: Evidence, context: CheckContext) -> None:
-        for exchange in () if accepts_nothing(evidence) else evidence.of(ProbeKind.REFUSE, rule_id):
+        asked = () if accepts_nothing(evidence) else evidence.of(ProbeKind.REFUSE, rule_id)
+        # The request with the fewest values of other fields is the first example.
+        for exchange in sorted(asked, key=lambda it: it.probe.tag.count(TOGETHER) + it.probe.tag.count(", ")):
             if exchange.accepted and may_fail and _has_failed(evidence, exchange):
                 continue
             context.expect(

@@ -23,6 +23,8 @@ from kling_contracts.vocabulary import Fact
 # Alphabets that distinguish the usual errors in counting characters.
 _COUNTED: Final = ("ascii", "han", "astral")
 Allowed = tuple[str, str, object]
+# The subject of a feature that is at no limit and no special form.
+VALID: Final = "valid"
 
 
 def scene_and_style(operation: Operation) -> list[Picture]:

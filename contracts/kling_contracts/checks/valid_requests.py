@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
-from kling_contracts.checks.combined_requests import (
+from kling_contracts.checks.combined_requests import requests_of
+from kling_contracts.checks.request_features import VALID
+from kling_contracts.checks.routing import NEAR_ID_CHECKS
+from kling_contracts.checks.valid_request import (
     EXACT,
     EXTERNAL_ID,
     FREE_AFTER_REFUSAL,
     ValidRequest,
     body_of,
-    requests_of,
 )
-from kling_contracts.checks.routing import NEAR_ID_CHECKS
+from kling_contracts.fields import Choice
 from kling_contracts.gateways import Gateway
 from kling_contracts.operations import Operation
 from kling_contracts.verify.bodies import Body, Feature
@@ -27,12 +30,11 @@ from kling_contracts.verify.budget import images_in
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
+from kling_contracts.verify.parts import EXTERNAL_ID as ID_FIELD
 from kling_contracts.verify.parts import smallest_cost
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.session import Session
 from kling_contracts.vocabulary import ASSUMED, KLING_PAGE, SEED, Source
-
-VALID: Final = "valid"
 
 # Other checks that a created task provides evidence for.
 CREATE_CHECKS: Final = (
@@ -102,6 +104,7 @@ def _step(request: ValidRequest, least: int) -> Step:
             *CREATE_CHECKS,
         ),
         required=request.required,
+        spare=request.spare,
     )
 
 
@@ -117,7 +120,7 @@ def _send_twice(session: Session) -> None:
 
 def _stage(request: ValidRequest, least: int) -> Stage:
     if not request.required:
-        return Stage.EXTRA
+        return Stage.SPARE if request.spare else Stage.EXTRA
     return Stage.CREATING if request.images == least else Stage.LARGE
 
 
@@ -141,21 +144,52 @@ def _send(request: ValidRequest) -> Callable[[Session], None]:
 
 
 def _find_cause(session: Session, parts: tuple[Feature, ...], *, escaped: bool) -> None:
+    """Send the create without one feature after another, then the cause alone: one feature, or two."""
+    found: list[Feature] = []
     for suspect in parts:
-        probe = Probe(ProbeKind.ACCEPT_WITHOUT, suspect.about, suspect.tag)
+        probe = Probe(ProbeKind.ACCEPT_WITHOUT, suspect.about, _in_words(suspect))
         rest = _body(session, [part for part in parts if part is not suspect])
+        # An accepted create has used the external id, unless the id itself is the suspect.
+        if found and ID_FIELD in rest and ID_FIELD not in found[0].fields:
+            rest[ID_FIELD] = f"{rest[ID_FIELD]}-2"
         if session.create(probe, rest, escaped=escaped).accepted:
-            _alone(session, suspect, escaped=escaped)
-            return
+            found.append(suspect)
+            if len(found) == 2:
+                _together(session, found, escaped=escaped)
+                return
+    if found:
+        _alone(session, found[0], escaped=escaped)
     # Several features are refused, or the server refuses every create.
-    if session.create(Probe(ProbeKind.ACCEPT_ONLY, VALID, "the smallest body"), _body(session, ())).accepted:
+    elif session.create(
+        Probe(ProbeKind.ACCEPT_ONLY, VALID, "the smallest body"), _body(session, ())
+    ).accepted:
         for part in parts:
             _alone(session, part, escaped=escaped)
 
 
+def _together(session: Session, pair: Sequence[Feature], *, escaped: bool) -> None:
+    order = {it.name: (isinstance(it, Choice), at) for at, it in enumerate(session.operation.fields)}
+    # The field that a choice may change comes first, and decides which check reports the failure.
+    pair = sorted(
+        pair, key=lambda it: min((order[name] for name in it.fields if name in order), default=(True, 0))
+    )
+    tag = " together with ".join(map(_in_words, pair))
+    probe = Probe(ProbeKind.ACCEPT_PAIR, pair[0].about, tag)
+    body = _body(session, pair)
+    body |= {ID_FIELD: f"{body[ID_FIELD]}-3"} if ID_FIELD in body else {}
+    session.create(probe, body, escaped=escaped)
+
+
+def _in_words(feature: Feature) -> str:
+    """The tag of a feature, with the name of its field if it is a word of a choice, a number, or a count."""
+    names = list(feature.fields)
+    short = len(names) == 1 and not feature.tag.startswith(names[0]) and "external id" not in feature.tag
+    return f"{names[0]} {feature.tag}" if short else feature.tag
+
+
 def _alone(session: Session, part: Feature, *, escaped: bool) -> None:
     session.create(
-        Probe(ProbeKind.ACCEPT_ONLY, part.about, part.tag), _body(session, (part,)), escaped=escaped
+        Probe(ProbeKind.ACCEPT_ONLY, part.about, _in_words(part)), _body(session, (part,)), escaped=escaped
     )
 
 
@@ -198,17 +232,19 @@ def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
             not each.accepted for each in evidence.of(ProbeKind.ACCEPT_ONLY, EXTERNAL_ID)
         ):
             return  # external ids are refused in general
-        for request in requests_of(evidence.gateway):
+        for request in _requests_about(evidence.gateway, about):
             # Of concurrent creates with the same external id, an accepted one is judged.
             wholes = sorted(evidence.of(ProbeKind.ACCEPT, request.name), key=lambda whole: not whole.accepted)
-            if not wholes or not (about == VALID or about in request.abouts):
+            if not wholes:
                 continue
             whole = wholes[0]
             search = [] if whole.accepted else list(_search(evidence, whole))
-            if whole.accepted or any(_proves(each, about) for each in search):
+            causes = [each for each in _causes(whole, search) if each.probe.about == about]
+            together = [each for each in causes if each.probe.kind == ProbeKind.ACCEPT_PAIR]
+            if whole.accepted or (not together and any(_proves(each, about) for each in search)):
                 context.hold()
                 continue
-            for cause in [each for each in _causes(whole, search) if each.probe.about == about][:1]:
+            for cause in causes[:1]:
                 context.expect(
                     False,
                     f"a valid request was refused: {cause.probe.tag}",
@@ -220,11 +256,16 @@ def judge_feature(about: str) -> Callable[[Evidence, CheckContext], None]:
     return judge
 
 
+@cache
+def _requests_about(gateway: Gateway, about: str) -> Sequence[ValidRequest]:
+    return [each for each in requests_of(gateway) if about == VALID or about in each.abouts]
+
+
 def _search(evidence: Evidence, whole: Exchange) -> Iterator[Exchange]:
-    """The creates without one feature, and with one, that followed a refused combined create."""
+    """The creates without one feature, with one, and with two, that followed a refused combined create."""
     for exchange in evidence.exchanges[whole.number + 1 :]:
         kind = exchange.probe.kind
-        if kind in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY):
+        if kind in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY, ProbeKind.ACCEPT_PAIR):
             yield exchange
         elif exchange.probe != whole.probe and kind not in (ProbeKind.BUSY, ProbeKind.POLL):
             return
@@ -233,17 +274,18 @@ def _search(evidence: Evidence, whole: Exchange) -> Iterator[Exchange]:
 def _proves(exchange: Exchange, about: str) -> bool:
     """Whether a feature was accepted: alone, or in the combined create without another feature."""
     without = exchange.probe.kind == ProbeKind.ACCEPT_WITHOUT
+    if exchange.probe.kind == ProbeKind.ACCEPT_PAIR:
+        return False
     return exchange.accepted and (exchange.probe.about == about) is not without
 
 
 def _causes(whole: Exchange, search: Sequence[Exchange]) -> list[Exchange]:
-    """The refusals of single features after a combined create was refused.
+    """The refusals of single features, or of two, after a combined create was refused.
 
     Without any, the create itself, attributed to the feature without which it was accepted.
     """
-    alone = [
-        it for it in search if it.probe.kind == ProbeKind.ACCEPT_ONLY and it.answered and not it.accepted
-    ]
+    fewest = (ProbeKind.ACCEPT_ONLY, ProbeKind.ACCEPT_PAIR)
+    alone = [it for it in search if it.probe.kind in fewest and it.answered and not it.accepted]
     parts = [it.probe for it in search if it.probe.kind == ProbeKind.ACCEPT_WITHOUT and it.accepted]
     part = parts[-1] if parts else Probe(ProbeKind.ACCEPT_ONLY, VALID, "all features combined")
     return alone or [replace(whole, probe=part)]

@@ -191,16 +191,16 @@ def _show_plan(options: Options, *, as_json: bool) -> int:
     import json
 
     from kling_contracts.registry import SUITE, pairs_covered
-    from kling_contracts.verify.plan import limit_of, plan, totals_of
+    from kling_contracts.verify.plan import images_for_all, limit_of, plan, totals_of
 
     planned, limit = plan(options, SUITE), limit_of(options, mock=False)
-    pairs = pairs_covered(options.target)
+    pairs, enough = pairs_covered(options.target, planned), images_for_all(options, SUITE)
     if not as_json:
         from kling_contracts.verify.reports.terminal import show_plan
 
         show_plan(planned, limit)
-        write(f"pairs of values of two fields covered by all steps: {pairs.covered} of {pairs.total} ")
-        write(f"({pairs.share:.0%})\n")
+        write(f"pairs of values of two fields: {pairs.covered} of {pairs.total} ({pairs.share:.0%}) ")
+        write(f"within --max-images {limit}; all with --max-images {enough}\n")
         return 0
     requests, created, reserved = totals_of(planned)
     steps = [
@@ -216,6 +216,6 @@ def _show_plan(options: Options, *, as_json: bool) -> int:
         for each in planned
     ]
     totals = {"requests": requests, "creates": created, "reserves": reserved, "limit": limit}
-    covered = {"covered": pairs.covered, "total": pairs.total}
+    covered = {"covered": pairs.covered, "total": pairs.total, "images_for_all": enough}
     write(json.dumps({"totals": totals, "pairs": covered, "steps": steps}, indent=2) + "\n")
     return 0

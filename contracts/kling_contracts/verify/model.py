@@ -139,8 +139,9 @@ class Stage(IntEnum):
     RUNNING = 3
     LARGE = 4
     EXTRA = 5
-    ENDING = 6
-    ENDED = 7
+    SPARE = 6
+    ENDING = 7
+    ENDED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +150,8 @@ class Step:
 
     `max_cost` is the largest number of images reserved at once, `creates` the number that a correct server
     creates. `checks` are patterns of the check ids that the step provides evidence for (`refuses.*`).
-    `requests` is the number of requests, an estimate where the step polls.
+    `requests` is the number of requests, an estimate where the step polls. A `spare` step runs only if the
+    user's limit on images leaves some after all other steps.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Step:
     creates: int = 0
     requires: frozenset[Requirement] = frozenset()
     required: bool = True
+    spare: bool = False
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

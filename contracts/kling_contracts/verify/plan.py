@@ -74,16 +74,28 @@ def plan(
             requirement = Requirement.CHOSEN
         # An optional step must leave enough images for all required steps after it.
         spared = 0 if step.required else images_wanted(steps[at + 1 :], missing)
-        if (
-            requirement is None
-            and step.max_cost
-            and limit is not None
-            and spent + step.max_cost + spared > limit
-        ):
+        if requirement is None and step.max_cost and not _affords(limit, spent + spared, step):
             requirement = Requirement.BUDGET
         planned.append(Planned(step=step, missing=requirement, spent_before=spent))
         spent += 0 if requirement else step.creates
     return tuple(planned)
+
+
+def _affords(limit: int | None, spent: int, step: Step) -> bool:
+    """Whether a limit allows a step. Without a limit the spare steps do not run, because they take time."""
+    return not step.spare if limit is None else spent + step.max_cost <= limit
+
+
+def images_for_all(options: Options, suite: Suite) -> int:
+    """The smallest limit with which every step runs, except those that lack another requirement."""
+    missing = _missing(options, is_loopback(options.base_url))
+    steps = [step for step in suite.steps(options.target) if not step.requires & missing]
+    spent = most = 0
+    for at, step in enumerate(steps):
+        spared = 0 if step.required else images_wanted(steps[at + 1 :], missing)
+        most = max(most, spent + step.max_cost + spared if step.max_cost else 0)
+        spent += step.creates
+    return most
 
 
 def images_wanted(steps: Sequence[Step], missing: frozenset[Requirement] = frozenset()) -> int:

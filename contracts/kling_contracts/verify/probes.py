@@ -35,10 +35,11 @@ class ProbeKind(StrEnum):
     LIST_BEFORE = "list before"
     LIST_AFTER = "list after"
 
-    # Valid requests: several features combined, all but one, one alone, repeated.
+    # Valid requests: several features combined, all but one, one alone, two, repeated.
     ACCEPT = "accept"
     ACCEPT_WITHOUT = "accept without"
     ACCEPT_ONLY = "accept only"
+    ACCEPT_PAIR = "accept pair"
     ACCEPT_TWICE = "accept twice"
 
     # Creates with a field that is given twice.
@@ -87,6 +88,8 @@ class Label(StrEnum):
     RETRIED = "retried"
     FAILING = "failing"
     UNPOLLED = "unpolled"
+    # The first part of the names of requests that combine values.
+    COMBINED = "combined"
     # Longer than a UUID, in mixed case: a server must neither truncate it nor fold its case.
     FIRST = "First_of-those-that-come-at-once"
     OTHER_CASE = "fIRST_OF-THOSE-THAT-COME-AT-ONCE"

@@ -147,7 +147,7 @@ def _result(
         )
     if context.examined:
         return Result(check=check, verdict=Verdict.PASS, examined=context.examined)
-    covering = [each for each in planned if each.step.covers(check.id)]
+    covering = [each for each in planned if each.step.covers(check.id) and not each.step.spare]
     missing = [each.missing for each in covering if each.missing]
     if missing:
         # If some of its tasks were created, time is the reason, even if other steps lacked something else.

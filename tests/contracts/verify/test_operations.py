@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_contracts.checks.combined_requests import body_of, requests_of
+from kling_contracts.checks.combined_requests import requests_of
+from kling_contracts.checks.valid_request import body_of
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation
 from kling_contracts.registry import checks_of, judge_recording, steps_of
@@ -128,7 +129,7 @@ def test_no_check_is_about_a_field_that_the_operation_lacks(gateway: Gateway, op
 
 @pytest.mark.parametrize(
     ("gateway", "main", "checks", "steps"),
-    [(COMETAPI, MULTI_IMAGE, 143, 72), (KLING, MULTI_IMAGE2IMAGE, 158, 78)],
+    [(COMETAPI, MULTI_IMAGE, 143, 103), (KLING, MULTI_IMAGE2IMAGE, 158, 110)],
     ids=["cometapi", "kling"],
 )
 def test_the_main_operations_keep_their_checks_and_steps(

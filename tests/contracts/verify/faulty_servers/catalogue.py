@@ -10,6 +10,7 @@ from tests.contracts.verify.faulty_servers import (
     accounts,
     authentication,
     callbacks,
+    combinations,
     enums_and_urls,
     errors,
     forgotten_rules,
@@ -47,6 +48,7 @@ _MODULES: Final = (
     lists,
     result_images,
     callbacks,
+    combinations,
 )
 
 FAULTS: Final[tuple[Fault, ...]] = tuple(fault for module in _MODULES for fault in module.group.faults)
