@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.print_help()
                 return USAGE_ERROR
     except ValueError as error:
-        sys.stderr.write(f"kling-mock: {escape_controls(str(error))}\n")
+        text = escape_controls(str(error), keep="\n")  # a file with errors has several lines
+        sys.stderr.write(f"kling-mock: {text}\n")
         return USAGE_ERROR
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)

@@ -255,3 +255,16 @@ def test_errors_of_flags_and_of_the_file_name_their_place(path: Path) -> None:
         served(path, "--slots", "-1")
     with pytest.raises(ScenarioError, match=r"F\.toml:2: settings\.slots: slots must be 0 or more"):
         served(path)
+
+
+def test_serve_lists_all_errors_of_a_file_on_lines_of_their_own(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text("[settings]\nslot = 3\n[[scripts]]\nnext = 1\n")
+    assert cli.main(["serve", "--scenario", str(path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"kling-mock: {path}:2: settings.slot: unknown key")
+    assert second == f"{path}:4: scripts[0].next: next must be true, not 1"
+    path.unlink()
+    assert cli.main(["serve", "--scenario", str(path)]) == 1
+    assert capsys.readouterr().err == f"kling-mock: {path}: No such file or directory\n"
