@@ -75,6 +75,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "strict_fields": (True, "true"),
     "prompt_triggers": (True, "true"),
     "callback_submitted": (False, "false"),
+    "webhook_secret": ("whsec_AAAA", "whsec_AAAA"),
     "control_token": ("a-token-of-32-characters-at-least", "a-token-of-32-characters-at-least"),
     "cors": ("https://app.example", "https://app.example"),
     "gateways": (["cometapi"], "cometapi"),
