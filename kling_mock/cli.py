@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import re
 import sys
@@ -20,6 +21,8 @@ from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
     from kling_mock.doors.tls import Certificate
+    from kling_mock.fake import Fake
+    from kling_mock.scenario_reload import ScenarioReload
 
 # Defaults that differ from those of `Settings`: realistic durations for manual development, and only keys
 # that cannot be real ones.
@@ -37,6 +40,7 @@ examples:
   kling-mock serve                                   realistic durations; keys sk-mock and sk-mock-*
   kling-mock serve --pace polls:3                    the third poll gets the result
   kling-mock serve --keys sk-one,sk-two --slots 5    two accounts, each with at most 5 concurrent images
+  kling-mock serve --scenario demo.toml              settings and scripts of a file, live
   kling-mock serve --port 0 --ready-file ready.json  any free port; ready.json contains the URL
 """
 
@@ -61,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.print_help()
                 return USAGE_ERROR
     except ValueError as error:
-        sys.stderr.write(f"kling-mock: {escape_controls(str(error))}\n")
+        text = escape_controls(str(error), keep="\n")  # a file with errors has several lines
+        sys.stderr.write(f"kling-mock: {text}\n")
         return USAGE_ERROR
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
@@ -134,6 +139,12 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--keyfile", type=Path, metavar="FILE", help="key of the certificate, if --certfile does not have it"
     )
+    server.add_argument(
+        "--scenario",
+        type=Path,
+        metavar="FILE",
+        help="settings and scripts (TOML), loaded again after each change; flags take precedence",
+    )
     server.add_argument("--quiet", action="store_true", help="do not log requests and callbacks")
     server.add_argument(
         "--log",
@@ -191,17 +202,10 @@ def _serve(options: argparse.Namespace) -> int:
     from kling_mock.console import Console
     from kling_mock.doors.listening import bind, listens_on_loopback, url_of
     from kling_mock.doors.server import serve_until_interrupted
-    from kling_mock.fake import Fake
     from kling_mock.ready_file import ReadyFile
 
     _open_standard_streams()
-    flags = {switch.name: getattr(options, switch.name) for switch in _switches()}
-    given = SERVE_DEFAULTS | {name: text for name, text in flags.items() if text is not None}
-    try:
-        switches: dict[str, Any] = {name: read_switch(name, text) for name, text in given.items()}
-        fake = Fake(**switches)
-    except ValueError as error:
-        raise ValueError(_in_flags(str(error))) from None
+    fake, reload = make_fake(options)
     certificate = _certificate(options)
     ready = None if options.ready_file is None else ReadyFile(options.ready_file)
     listening = bind(options.host, options.port)
@@ -218,14 +222,44 @@ def _serve(options: argparse.Namespace) -> int:
             except OSError as error:
                 console.problem(f"--ready-file: not written: {error}")
 
+    async def background() -> None:
+        tasks = [console.sender().run()]
+        if reload is not None:
+            tasks.append(reload.run(console.note, console.problem))
+        await asyncio.gather(*tasks)
+
     try:
-        serve_until_interrupted(app, listening, announce, console.sender().run, certificate=certificate)
+        serve_until_interrupted(app, listening, announce, background, certificate=certificate)
     finally:
         if ready is not None:
             ready.remove()
     with suppress(KeyboardInterrupt):  # a further Ctrl-C or SIGTERM
         console.show_end()
     return 0
+
+
+def make_fake(options: argparse.Namespace) -> tuple[Fake, ScenarioReload | None]:
+    """The fake of `serve`. Flags take precedence over the scenario file, and the file over the defaults."""
+    from kling_mock.fake import Fake
+
+    given = {switch.name: getattr(options, switch.name) for switch in _switches()}
+    defaults: dict[str, Any] = {name: read_switch(name, text) for name, text in SERVE_DEFAULTS.items()}
+    try:
+        flags: dict[str, Any] = {
+            name: read_switch(name, text) for name, text in given.items() if text is not None
+        }
+        if options.scenario is None:
+            return Fake(**{**defaults, **flags}), None
+        Settings.of({**defaults, **flags})
+    except ValueError as error:
+        raise ValueError(_in_flags(str(error))) from None
+    from kling_mock.scenario_file import read_scenario
+    from kling_mock.scenario_reload import ScenarioReload
+
+    settings = read_scenario(options.scenario).settings
+    fake = Fake(**{**defaults, **settings, **flags})
+    fake.load(options.scenario, defaults=defaults, **flags)
+    return fake, ScenarioReload(fake, options.scenario, flags)
 
 
 def _open_standard_streams() -> None:

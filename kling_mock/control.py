@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from kling_mock.faults import Fault
 from kling_mock.outcomes import Misbehaves, combined
-from kling_mock.records import AttemptRecord, PlanRecord, RuleRecord, TaskState
-from kling_mock.stores import AttemptsKey, Change, Commit, Expect, Read, Snapshot, Steps, TaskKey, Ticket
+from kling_mock.records import AttemptRecord, PlanRecord, Record, RuleRecord, RuleUse, TaskState
+from kling_mock.stores import (
+    SCRIPTS,
+    AttemptsKey,
+    Change,
+    Commit,
+    Expect,
+    Read,
+    RuleKey,
+    Snapshot,
+    Steps,
+    TaskKey,
+    Ticket,
+)
 
 SCRIPT_NUMBERS = Ticket("scripts")
 
@@ -84,9 +97,55 @@ def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
         rule = replace(rule, id=snapshot[SCRIPT_NUMBERS])
     if rule.lasting is not None and rule.until is None:
         present: Snapshot = yield Read(())
-        rule = replace(rule, until=present.now + rule.lasting)
+        rule = _begun(rule, present.now)
     yield Commit(Change((), (rule,)))
     return rule
+
+
+def _begun(rule: RuleRecord, now: float) -> RuleRecord:
+    """A rule with the instant at which it ends, if it lasts a number of seconds and has none."""
+    if rule.lasting is None or rule.until is not None:
+        return rule
+    return replace(rule, until=now + rule.lasting)
+
+
+class NewRule(NamedTuple):
+    """A rule to write under a new number; with the uses of the rule `replaces`, if it has one's number."""
+
+    rule: RuleRecord
+    replaces: int | None = None
+
+
+def change_rules(drop: Sequence[int], add: Sequence[NewRule]) -> Steps[list[RuleRecord]]:
+    """Drop rules and add others, in one change; returns the added ones with their numbers.
+
+    Rules that are replaced are dropped too. Raises LookupError for the number of no rule.
+    """
+    numbers: list[int] = []
+    for _ in add:
+        snapshot: Snapshot = yield Read((SCRIPT_NUMBERS,))
+        numbers.append(snapshot[SCRIPT_NUMBERS])
+    while True:
+        present: Snapshot = yield Read((SCRIPTS,))
+        scripts = present[SCRIPTS]
+        rules = {rule.id: rule for rule in scripts.rules}
+        gone = [*drop, *[each.replaces for each in add if each.replaces is not None]]
+        for number in gone:
+            if number not in rules:
+                raise LookupError(f"script {number}: does not exist")
+        used = {number: scripts.used.get(number, 0) for number in gone}
+        added = [
+            _begun(replace(each.rule, id=number), present.now)
+            for number, each in zip(numbers, add, strict=True)
+        ]
+        records: list[Record] = [replace(rules[number], dropped=True) for number in gone]
+        for rule, each in zip(added, add, strict=True):
+            count = 0 if each.replaces is None else used[each.replaces]
+            records += (rule, RuleUse(rule.id, count)) if count else (rule,)
+        expect = tuple([Expect(RuleKey(number), used[number]) for number in gone])
+        failed: Expect | None = yield Commit(Change(expect, tuple(records)))
+        if failed is None:
+            return added
 
 
 def record_attempt(attempt: AttemptRecord) -> Steps[AttemptRecord | None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from glob import escape
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol, assert_never
 
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
@@ -50,7 +52,8 @@ class CriterionKind(NamedTuple):
     absent: bool
 
 
-def criteria_of(gateways: Sequence[Gateway]) -> Mapping[str, CriterionKind]:
+@lru_cache(maxsize=8)
+def criteria_of(gateways: tuple[Gateway, ...]) -> Mapping[str, CriterionKind]:
     """The criteria for creates at these gateways: the fields, and `subjects` (their number)."""
     operations = tuple(every_operation(gateways))
     kinds: dict[str, CriterionKind] = {}
@@ -64,7 +67,7 @@ def criteria_of(gateways: Sequence[Gateway]) -> Mapping[str, CriterionKind]:
     for name in kinds.keys() - {"prompt", "n"}:  # those two have a value for every request, see `criterion`
         if any(name not in operation.value_names for operation in operations):
             kinds[name] = kinds[name]._replace(absent=True)
-    return {**kinds, SUBJECTS: CriterionKind((int,), "an integer", absent=False)}
+    return MappingProxyType({**kinds, SUBJECTS: CriterionKind((int,), "an integer", absent=False)})
 
 
 def _kind(field: AnyField) -> CriterionKind:

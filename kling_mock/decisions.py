@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -24,8 +24,9 @@ from kling_mock.commands import (
 from kling_mock.decision import AuditInfo, Decision, refuse, refuse_for, refuse_short, success
 from kling_mock.http import json_reply
 from kling_mock.images.urls import RESULT_ORIGIN
-from kling_mock.limits import Shortage, reserve
-from kling_mock.outcomes import CreateEffects
+from kling_mock.limits import Reservation, Shortage, reserve
+from kling_mock.matching import Match
+from kling_mock.outcomes import CreateEffects, Outcome
 from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.queries import answer_costs, answer_download, answer_list, answer_query
 from kling_mock.records import NewTask, Record, RuleUse, TaskRecord, TokenRecord
@@ -34,6 +35,11 @@ from kling_mock.rng import draw_bits
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, Expect, ExternalKey, RuleKey, Snapshot, TaskKey, TokenKey
 
+if TYPE_CHECKING:
+    from kling_mock.prompt_triggers import Trigger
+
+# Describes the trigger in the prompt of a create, see `prompt_triggers`.
+TRIGGER_HEADER: Final = "x-kling-mock-trigger"
 # Ids of 19 digits that exceed a signed 64-bit integer.
 LONG_IDS: Final = range(9_300_000_000_000_000_000, 10**19)
 
@@ -99,21 +105,53 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
     reserved = reserve(snapshot, command, settings)
     if isinstance(reserved, Shortage):
         return refuse_short(command, reserved, request_id)
-    scripts = snapshot[SCRIPTS]
-    match = scripts.match(account, asked, snapshot.now, settings.seed, request_id)
+    match = snapshot[SCRIPTS].match(account, asked, snapshot.now, settings.seed, request_id)
+    trigger = None
+    if settings.prompt_triggers and "[mock" in asked.prompt:
+        trigger = _trigger(asked.prompt, match)
+    if trigger is None:
+        return _accept(snapshot, command, settings, request_id, again, reserved, match)
+    noted = replace(command, notes=(trigger.note, *command.notes))
+    decision = _accept(snapshot, noted, settings, request_id, again, reserved, match, trigger.outcomes)
+    headers = (*decision.reply.headers, (TRIGGER_HEADER, trigger.note))
+    return replace(decision, reply=replace(decision.reply, headers=headers))
+
+
+def _trigger(prompt: str, match: Match | None) -> Trigger | None:
+    """The trigger in a prompt, if it has one. A script takes precedence over it."""
+    from kling_mock.prompt_triggers import ignored, read_trigger
+
+    trigger = read_trigger(prompt)
+    if trigger is None or match is None:
+        return trigger
+    return ignored(f"script #{match.rule.id} applies to the request")
+
+
+def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate results
+    snapshot: Snapshot,
+    command: Create,
+    settings: Settings,
+    request_id: str,
+    again: int,
+    reserved: Reservation,
+    match: Match | None,
+    outcomes: tuple[Outcome, ...] = (),
+) -> Decision:
+    """The decision for a create that the checks have accepted, with the outcomes of its script."""
+    asked, account = command.request, command.account
+    external_id = asked.external_task_id
     script = None if match is None else match.rule.id
-    expect: tuple[Expect, ...] = (Expect(SCRIPTS, scripts.version),)
+    expect: tuple[Expect, ...] = (Expect(SCRIPTS, snapshot[SCRIPTS].version),)
     used: tuple[Record, ...] = ()
     effects = CreateEffects(command.failure, settings.pace)
     if match is not None:
         expect = (*expect, Expect(RuleKey(match.rule.id), match.used))
         used = (RuleUse(match.rule.id),)
-        for outcome in match.rule.outcomes:
-            effects = outcome.apply(effects)
-        if effects.faults:
-            effects = replace(
-                effects, faults=tuple([replace(each, script=script) for each in effects.faults])
-            )
+        outcomes = match.rule.outcomes
+    for outcome in outcomes:
+        effects = outcome.apply(effects)
+    if effects.faults:
+        effects = replace(effects, faults=tuple([replace(each, script=script) for each in effects.faults]))
     names = tuple([fault.kind for fault in effects.reply_faults])
     if effects.refusal is not None:
         source = effects.refusal.source

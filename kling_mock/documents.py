@@ -104,7 +104,7 @@ def methods_of(script: type[RuleBuilder]) -> Mapping[str, Callable[..., object]]
 
 
 def read_script(
-    document: object, *, gateways: Sequence[Gateway] = GATEWAYS, account: str | None = None, place: str = ""
+    document: object, *, gateways: tuple[Gateway, ...] = GATEWAYS, account: str | None = None, place: str = ""
 ) -> RuleRecord:
     """The rule of a document, without a number. Raises DocumentError with all problems.
 
@@ -169,7 +169,7 @@ def _nested(criteria: Mapping[str, object]) -> dict[str, object]:
 class _Reader(RequestScripts):
     """Makes scripts that are not written to any store."""
 
-    def __init__(self, gateways: Sequence[Gateway], account: str | None) -> None:
+    def __init__(self, gateways: tuple[Gateway, ...], account: str | None) -> None:
         self._gateways = gateways
         self._account = account
         self._written = WrittenScripts()
@@ -221,7 +221,7 @@ def _account(text: str) -> str:
 # -- structure
 
 
-def script_schema(gateways: Sequence[Gateway] = GATEWAYS) -> Schema:
+def script_schema(gateways: tuple[Gateway, ...] = GATEWAYS) -> Schema:
     """The JSON Schema of a document, for editors."""
     classes = list(dict.fromkeys(each.script for each in SUBJECTS.values()))
     properties: dict[str, Schema] = {ACCOUNT: {"type": "string", "description": _ACCOUNT_DOC}}
@@ -242,7 +242,7 @@ def script_schema(gateways: Sequence[Gateway] = GATEWAYS) -> Schema:
     return {**table_of(properties), "oneOf": one, "allOf": rules}
 
 
-def _structure(document: object, gateways: Sequence[Gateway]) -> Iterator[DocumentProblem]:
+def _structure(document: object, gateways: tuple[Gateway, ...]) -> Iterator[DocumentProblem]:
     """The problems of a document that its schema has: keys and types."""
     if not isinstance(document, dict):
         yield from violations(document, table_of({}), "", "a script")
@@ -272,7 +272,7 @@ def _structure(document: object, gateways: Sequence[Gateway]) -> Iterator[Docume
             yield misspelled(place, "key", str(key), known)
 
 
-def _subject_schema(subject: SubjectKey, gateways: Sequence[Gateway]) -> Schema:
+def _subject_schema(subject: SubjectKey, gateways: tuple[Gateway, ...]) -> Schema:
     if not subject.selects:
         return {"const": True}
     kinds = criteria_of(gateways) if subject.kind == CREATE else CRITERIA[subject.kind]

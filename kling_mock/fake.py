@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from kling_mock.doors.requests import FakeAdapter
     from kling_mock.doors.server import Server
     from kling_mock.doors.webhook_sender import CallbackSender
+    from kling_mock.loaded_scenario import LoadedScenario, LoadReport
 
 DAY = 86_400.0
 PICTURES_CACHED = 64
@@ -68,6 +71,7 @@ class Fake(FakeView):
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
         super().__init__(store, settings, dispatcher, notifier)
+        self._loaded: dict[Path, LoadedScenario] = {}
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [lambda call: notifier.notify(call.task_id)]
 
@@ -91,6 +95,25 @@ class Fake(FakeView):
                 raise ValueError(f"{name}: cannot change while the fake is in use: {FIXED[name]}")
         self._settings = replace(self._settings, **cast("dict[str, Any]", switches))
         self._dispatcher.adopt(self._settings)
+
+    def load(
+        self, path: str | PathLike[str], *, defaults: Mapping[str, object] | None = None, **settings: object
+    ) -> LoadReport:
+        """Apply the settings and scripts of a scenario file.
+
+        `settings` take precedence over those of the file, `defaults` (the present ones) do not. The same
+        file can be loaded again: tasks stay, and unchanged scripts keep their number of uses. Raises
+        ScenarioError, which lists all errors of the file, and changes nothing then.
+        """
+        from kling_mock.loaded_scenario import LoadedScenario
+
+        place = Path(path).absolute()
+        loaded = self._loaded.get(place)
+        if loaded is None:
+            loaded = LoadedScenario(self, path, defaults)
+        report = loaded.load(settings)
+        self._loaded[place] = loaded
+        return report
 
     # -- requests
 

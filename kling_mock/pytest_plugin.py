@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,8 +26,11 @@ MARKER = (
     "kling(pace=..., seed=..., sleep='advance', clock=ManualClock, only=True, ...): settings of the fixtures "
     "kling and kling_server: every setting of kling_mock.Settings, by name. sleep='advance': sleeping "
     "advances the fake's clock and takes no time. clock: a callable that makes the clock. only=True (fixture "
-    "kling): refuse requests to other hosts."
+    "kling): refuse requests to other hosts. scenario='F.toml': settings and scripts of a file, by its path "
+    "from the test file."
 )
+# Options that are no settings, besides the scenario file.
+_SPECIAL = ("clock", "sleep", "only")
 _FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture name
 _LIST = "; write a list of strings in pyproject.toml, such as kling = ['seed=7', 'pace=instant']"
 INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
@@ -160,6 +165,7 @@ def kling(
     from kling_mock.fake import Fake
 
     fake = Fake(clock=_kling_options.clock(), **_kling_options.switches)
+    _kling_options.load_scenario(fake)
     _set_environment(monkeypatch, fake, None)
     if _kling_sleep is not None:
         _kling_sleep.clocks.append(fake.clock)
@@ -195,6 +201,7 @@ def _shared_fake(request: pytest.FixtureRequest, name: str) -> Iterator[Fake]:
 
     options = _options(request)
     fake = Fake(clock=options.clock(), **options.switches)
+    options.load_scenario(fake)
     skipping = TimeSkipping(fake.clock) if options.skips_sleep else nullcontext()
     with pytest.MonkeyPatch.context() as monkeypatch, skipping, _reported(request.node, name, fake):
         _set_environment(monkeypatch, fake, None)
@@ -218,6 +225,7 @@ def kling_server(
     # Without `keys` a fake accepts every key, including those of late requests of another test.
     switches["keys"] = switches.get("keys") or (_kling_shared_server.fresh_key(request.node.nodeid),)
     with _kling_shared_server.use(clock=_kling_options.clock(), **switches) as fake:
+        _kling_options.load_scenario(fake)
         _set_environment(monkeypatch, fake, fake.url)
         if _kling_sleep is not None:
             _kling_sleep.clocks.append(fake.clock)
@@ -258,28 +266,56 @@ def _options(request: pytest.FixtureRequest) -> _Options:
     """The settings of the ini file and of the markers of a node."""
     __tracebackhide__ = True
 
-    given = _read_ini(request.config)
+    config = request.config
+    options = _Options()
+    options.add(_read_ini(config), config.rootpath if config.inipath is None else config.inipath.parent)
     for marker in reversed(list(request.node.iter_markers("kling"))):
         if marker.args:
             raise pytest.UsageError(
                 f"marker kling: give arguments by name, as in seed=7; got {marker.args!r}"
             )
-        given.update(marker.kwargs)
-    return _Options(given)
+        options.add(marker.kwargs, request.node.path.parent)
+    options.read()
+    return options
 
 
 class _Options:
     """The options of the fixtures.
 
     Markers take precedence over the ini option, and a marker of a function over those of its class and
-    module.
+    module. The settings of a scenario file take precedence over those of the places further away, and the
+    settings beside it over the file.
     """
 
-    def __init__(self, given: dict[str, Any]) -> None:
+    def __init__(self) -> None:
+        self._given: dict[str, Any] = {}
+        self._defaults: dict[str, Any] = {}
+        self._scenario: Path | None = None
+
+    def add(self, given: Mapping[str, Any], folder: Path) -> None:
+        """Add the options of a nearer place; a scenario file is given by its path from this folder."""
+        __tracebackhide__ = True
+
+        own = dict(given)
+        scenario = own.pop("scenario", None)
+        if scenario is not None:
+            if not isinstance(scenario, str | PathLike):
+                raise pytest.UsageError(f"kling: scenario must be the path of a file, not {scenario!r}")
+            self._scenario = folder / scenario
+            special = {name: self._given[name] for name in _SPECIAL if name in self._given}
+            self._defaults |= self._given
+            self._given = special
+        self._given |= own
+
+    def read(self) -> None:
+        """Check all options, and read the scenario file. Raises UsageError."""
         __tracebackhide__ = True
 
         from kling_mock.settings import Settings
 
+        given = self._given
+        for name in _SPECIAL:
+            self._defaults.pop(name, None)
         self._make_clock = given.pop("clock", None)
         if self._make_clock is not None and not callable(self._make_clock):
             raise pytest.UsageError(
@@ -292,11 +328,28 @@ class _Options:
         self.only = given.pop("only", False)
         if not isinstance(self.only, bool):
             raise pytest.UsageError(f"kling: only must be True or False, not {self.only!r}")
-        self.switches = given
         try:
-            Settings.of(given)
+            Settings.of(self._defaults | given)
+            self.switches = self._defaults | self._settings_of_file() | given
+            Settings.of(self.switches)
         except (TypeError, ValueError) as error:
             raise pytest.UsageError(f"kling: {error}") from None
+
+    def _settings_of_file(self) -> dict[str, Any]:
+        if self._scenario is None:
+            return {}
+        from kling_mock.scenario_file import read_scenario
+
+        try:
+            return dict(read_scenario(self._scenario).settings)
+        except OSError as error:
+            raise ValueError(f"scenario: {self._scenario}: {error.strerror}") from None
+
+    def load_scenario(self, fake: Fake) -> None:
+        """Write the scripts of the scenario file, if there is one."""
+        if self._scenario is not None:
+            own = {**self._given, "keys": fake.settings.keys}  # those of the fixture kling_server are its own
+            fake.load(self._scenario, defaults=self._defaults, **own)
 
     def clock(self) -> Clock | None:
         """A new clock, or None for the default one."""
@@ -327,9 +380,9 @@ def _read_value(name: str, text: str) -> object:
     from kling_mock.setting_text import read_switch
     from kling_mock.timing.clock import Clock, ManualClock
 
-    if name not in ("sleep", "clock", "only"):
+    if name not in (*_SPECIAL, "scenario"):
         return read_switch(name, text)
-    if name == "sleep":
+    if name in ("sleep", "scenario"):
         return text
     clocks: dict[str, object] = {"Clock": Clock, "ManualClock": ManualClock}
     meanings = clocks if name == "clock" else {"true": True, "false": False}

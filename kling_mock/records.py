@@ -251,7 +251,8 @@ class RuleRecord(Struct, frozen=True):
     `uses_left` None: any number of uses. An `optional` rule may stay unused. `written_at` is the line of the
     test that wrote the rule, as `file:line`. A rule that lasts a number of seconds (`lasting`) ends at the
     instant `until`, on the clock of the mock. With a `chance` below 1 it applies to some of the requests.
-    `calls` are the methods that made the rule, by name, with their arguments as plain data.
+    `calls` are the methods that made the rule, by name, with their arguments as plain data. Writing a rule
+    that is `dropped` deletes it.
     """
 
     id: int
@@ -267,6 +268,7 @@ class RuleRecord(Struct, frozen=True):
     kind: str = CREATE
     late: bool = False
     calls: Mapping[str, object] = {}
+    dropped: bool = False
 
     @property
     def is_next(self) -> bool:
@@ -275,9 +277,10 @@ class RuleRecord(Struct, frozen=True):
 
 
 class RuleUse(Struct, frozen=True, gc=False):
-    """One use of a rule: a request to which it was applied."""
+    """Uses of a rule: the number of requests to which it was applied, usually one."""
 
     rule_id: int
+    count: int = 1
 
 
 class WindowRecord(Struct, frozen=True, gc=False):

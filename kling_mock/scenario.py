@@ -42,9 +42,13 @@ class Script(RequestScript, TaskFaults):
         return self._add(Succeeds())
 
     @script_method
-    def fails(self, message: str) -> Script:
-        """The task ends `failed`, with `message` as its `task_status_msg`."""
-        return self._add(Fails(check_message(message)))
+    def fails(self, message: str | int) -> Script:
+        """The task ends `failed`, with `message` as its `task_status_msg`.
+
+        A number is a code of Kling's error table, as for `refuses`, and stands for the text of that code.
+        """
+        text = error_row(message).wording if isinstance(message, int) else message
+        return self._add(Fails(check_message(text)))
 
     @script_method
     def refuses(self, code: int, message: str | None = None) -> Script:

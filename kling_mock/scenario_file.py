@@ -40,6 +40,8 @@ from kling_mock.toml_lines import lines_of, nearest_line
 
 SETTINGS: Final = "settings"
 SCRIPTS: Final = "scripts"
+# The values of these settings are left out of messages.
+SECRETS: Final = frozenset({"keys", "control_token", "webhook_secret"})
 # Editors that read schemas of TOML files know this version.
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 _POSITION: Final = re.compile(r"\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)")
@@ -163,8 +165,10 @@ def _of_settings(settings: object) -> Iterator[DocumentProblem]:
         return
     given = cast("dict[str, Any]", settings)
     structure = list(violations(given, table_of(_setting_schemas()), f"/{SETTINGS}", SETTINGS))
-    yield from structure
-    wrong = {each.pointer.split("/")[2] for each in structure if each.pointer.count("/") > 1}
+    for each in structure:
+        secret = _setting_at(each.pointer) in SECRETS
+        yield each._replace(message=each.message.partition(", not ")[0]) if secret else each
+    wrong = {_setting_at(each.pointer) for each in structure}
     shared = {name: given[name] for name in ("gateways",) if name in given and name not in wrong}
     for name, value in given.items():
         if name in wrong:
@@ -173,6 +177,10 @@ def _of_settings(settings: object) -> Iterator[DocumentProblem]:
             Settings.of({**shared, name: value})
         except (TypeError, ValueError) as error:
             yield DocumentProblem(f"/{SETTINGS}/{name}", str(error))
+
+
+def _setting_at(pointer: str) -> str:
+    return pointer.removeprefix(f"/{SETTINGS}").removeprefix("/").partition("/")[0]
 
 
 @cache

@@ -298,6 +298,15 @@ class Settings:
             "requests",
         ),
     )
+    prompt_triggers: bool = field(
+        default=False,
+        metadata=_switch(
+            "whether a prompt can script its own create request, as in [mock fails=1301 polls=3]",
+            "--prompt-triggers",
+            "true|false",
+            "requests",
+        ),
+    )
     cors: str = field(
         default="loopback",
         metadata=_switch(

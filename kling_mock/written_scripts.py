@@ -57,6 +57,10 @@ class WrittenScripts:
             self.take()
         self._rules = {script: rule for script, rule in self._rules.items() if rule.account != account}
 
+    def remove_rule(self, number: int) -> None:
+        """Remove the script whose rule has this number, if there is one."""
+        self._rules = {script: rule for script, rule in self._rules.items() if rule.id != number}
+
     def take(self) -> Written:
         """All rules and faults, which are removed."""
         written = Written(list(self._rules.values()), self._faults)

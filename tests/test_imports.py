@@ -61,6 +61,7 @@ LIBRARIES = {
             "heavy_requests",
             "http",
             "journal_limits",
+            "loaded_scenario",
             "outcomes",
             "plan",
             "queries",

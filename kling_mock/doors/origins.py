@@ -14,7 +14,9 @@ from kling_mock.http import Headers, Reply, Request, json_reply, rule_header
 _HOST: Final = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?", re.ASCII)
 PORT_MAXIMUM: Final = 65_535
 # Headers that a page may read, and the seconds for which a browser keeps the answer to a preflight.
-EXPOSED: Final = "x-kling-mock-rule, retry-after, etag, content-length, content-range, accept-ranges"
+EXPOSED: Final = (
+    "x-kling-mock-rule, x-kling-mock-trigger, retry-after, etag, content-length, content-range, accept-ranges"
+)
 PREFLIGHT_SECONDS: Final = 600
 METHODS: Final = "GET, HEAD, POST"
 # The extension of an ASGI scope by which the socket server reports that it listens on other addresses too.

@@ -283,12 +283,16 @@ class MemoryStore:
         self._tasks[record.task_id] = replace(state, attempts=(*state.attempts, record))
 
     def write_rule(self, record: RuleRecord, _now: float) -> None:
-        self._rules[record.id] = record
+        if record.dropped:
+            self._rules.pop(record.id, None)
+            self._uses.pop(record.id, None)
+        else:
+            self._rules[record.id] = record
         self._scripts_version += 1
         self._scripts = None  # rebuilt on the next read, because many rules may be written at once
 
     def write_use(self, record: RuleUse, _now: float) -> None:
-        self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + 1
+        self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + record.count
 
     def write_window(self, record: WindowRecord, _now: float) -> None:
         self._windows[WindowKey(record.account, record.kind)] = record

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kling_contracts.gateways import Gateway
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
-from kling_mock.control import write_rule
+from kling_mock.control import NewRule, change_rules, write_rule
 from kling_mock.criteria import CriterionKind, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.settings import Settings
@@ -80,7 +80,7 @@ class FakeView(RequestScripts):
         return self._account
 
     @property
-    def gateways(self) -> Sequence[Gateway]:
+    def gateways(self) -> tuple[Gateway, ...]:
         """The gateways that the fake imitates."""
         return self._settings.gateways
 
@@ -196,8 +196,7 @@ class FakeView(RequestScripts):
         return [
             replace(rule, uses_left=scripts.left(rule))
             for rule in scripts.rules
-            # A rule without outcomes was removed.
-            if rule.outcomes and (self._account is None or rule.account in (None, self._account))
+            if self._account is None or rule.account in (None, self._account)
         ]
 
     @property
@@ -213,21 +212,31 @@ class FakeView(RequestScripts):
 
     def add_script(self, rule: RuleRecord) -> RuleRecord:
         """Write a rule that was made without a fake, and return it with its number."""
-        written = self._write_rule(rule)
-        self._written.put(written.id, written)
-        return written
+        return self.change_scripts(add=[NewRule(rule)])[0]
+
+    def change_scripts(
+        self, *, drop: Sequence[int] = (), add: Sequence[NewRule] = ()
+    ) -> Sequence[RuleRecord]:
+        """Drop rules by number and add others, in one change; returns the added ones with their numbers.
+
+        A rule that replaces another one has its uses. Raises LookupError for the number of no rule.
+        """
+        added = run(change_rules(drop, add), self._store)
+        for number in (*drop, *[each.replaces for each in add if each.replaces is not None]):
+            self._written.remove_rule(number)
+        for rule in added:
+            self._written.put(rule.id, rule)
+        return added
 
     def write_script(self, rule: RuleRecord) -> RuleRecord:
-        """`add_script` for a rule that `check()` does not report if it stays unused."""
+        """Write a rule that `check()` does not report if it stays unused, and return it with its number."""
         return self._write_rule(rule)
 
     def remove_script(self, number: int) -> None:
         """Remove the rule with this number, so that it applies to no request. Raises LookupError."""
-        rule = next((each for each in self.scripts if each.id == number), None)
-        if rule is None:
+        if all(each.id != number for each in self.scripts):
             raise LookupError(f"script {number}: does not exist")
-        self._written.remove(number)
-        self._write_rule(replace(rule, uses_left=0, outcomes=()))
+        self.change_scripts(drop=[number])
 
     @property
     def _criteria(self) -> Mapping[str, CriterionKind]:

@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.metadata import metadata
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
@@ -40,9 +40,7 @@ from kling_client import cli as client_cli
 from kling_contracts import cli as contracts_cli
 from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
-from kling_mock import Fake, Settings
 from kling_mock import cli as mock_cli
-from kling_mock.setting_text import read_switch
 
 # pytester removes the modules that a run inside this process was the first to import. A module imported twice
 # has two classes of each name, so the modules that a page could be the first to import are imported above.
@@ -230,13 +228,7 @@ class Player:
             return
         options = mock_cli._parser().parse_args(arguments)
         assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"
-        given: dict[str, str] = {**mock_cli.SERVE_DEFAULTS}
-        for switch in fields(Settings):
-            text = getattr(options, switch.name, None)
-            if text is not None:
-                given[switch.name] = text
-        switches: dict[str, Any] = {name: read_switch(name, text) for name, text in given.items()}
-        fake = Fake(**switches)
+        fake, _ = mock_cli.make_fake(options)
         self.url = self.stack.enter_context(fake.serve()).url
         self.namespace["served"] = fake
 

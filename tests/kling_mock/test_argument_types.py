@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     ("misuse", "error", "message"),
     [
         (lambda fake: fake.next.pace(5), TypeError, "pace must be a Pace .*, not 5"),
-        (lambda fake: fake.next.fails(5), ValueError, "message must be a non-empty string, not 5"),
+        (lambda fake: fake.next.fails(5), ValueError, "unknown error code 5; known: 1000"),
+        (lambda fake: fake.next.fails(True), ValueError, "unknown error code True; known: 1000"),
+        (lambda fake: fake.next.fails(None), ValueError, "message must be a non-empty string, not None"),
         (lambda fake: fake.next.refuses([]), ValueError, r"unknown error code \[\]; known: 1000"),
         (lambda fake: fake.next.refuses(1303, 5), ValueError, "message must be a non-empty string, not 5"),
         (lambda fake: type(fake)(clock=5), TypeError, "clock must be a Clock, .*, not 5"),

@@ -36,6 +36,7 @@ Call = tuple["Callable[[Any], RuleBuilder]", Document]
 CALLS: list[Call] = [
     (lambda f: f.next.succeeds(), {"next": True, "succeeds": True}),
     (lambda f: f.next.fails("no"), {"next": True, "fails": "no"}),
+    (lambda f: f.next.fails(1301), {"next": True, "fails": 1301}),
     (lambda f: f.next.refuses(1303), {"next": True, "refuses": 1303}),
     (lambda f: f.next.refuses(400, "no"), {"next": True, "refuses": {"code": 400, "message": "no"}}),
     (lambda f: f.next.pace(Pace.polls(3)), {"next": True, "pace": "polls:3"}),

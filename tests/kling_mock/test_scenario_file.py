@@ -107,13 +107,22 @@ def test_all_errors_of_a_file_are_listed_with_their_lines() -> None:
         ("scripts = [\n3]", "F.toml:2: scripts[0]: a script must be a table, not 3"),
         ("[settings]\nseed = 1979-05-27", "F.toml:2: settings.seed: seed must be an integer, not datetime"),
         ("[settings]\nslots = true", "F.toml:2: settings.slots: slots must be an integer, not true"),
-        ("[settings]\nkeys = [\n 'a',\n 5]", "F.toml:4: settings.keys[1]: keys[1] must be a string, not 5"),
+        ("[settings]\nkeys = [\n 'a',\n 5]", "F.toml:4: settings.keys[1]: keys[1] must be a string"),
         ("[[scripts]]\nnext = true", "F.toml:1: scripts[0]: the script has no outcome and so no effect"),
     ],
 )
 def test_one_error(text: str, message: str) -> None:
     (found,) = problems_of(text)
     assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "line", ["keys = 'sk-secret'", "control_token = ['sk-secret']", "webhook_secret = 'sk-secret'"]
+)
+def test_a_secret_is_not_shown(line: str) -> None:
+    (found,) = problems_of(f"[settings]\n{line}\n")
+    assert "sk-secret" not in found
+    assert line.partition(" ")[0] in found
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.outcomes import Fails, Progresses, Refuses
 from kling_mock.plan import Pace
@@ -80,6 +82,17 @@ def rule_replaced() -> CheckSteps:
     scripts = yield from read(SCRIPTS)
     require_equal("the rules", tuple(scripts.rules), (RULES[0], refined, RULES[2]))
     require_equal("the uses of the rule", scripts.used.get(1, 0), 1)
+
+
+@check
+def rule_dropped() -> CheckSteps:
+    """A rule that is dropped is not read any more, and has no uses; the others stay."""
+    yield from write(*RULES)
+    yield from write(RuleUse(1), RuleUse(2, 3))
+    yield from write(replace(RULES[1], dropped=True))
+    snapshot: Snapshot = yield Read((SCRIPTS, RuleKey(1), RuleKey(2)))
+    require_equal("the rules", tuple(snapshot[SCRIPTS].rules), (RULES[0], RULES[2]))
+    require_equal("the uses", (snapshot[RuleKey(1)], snapshot[RuleKey(2)]), (0, 3))
 
 
 @check

@@ -77,6 +77,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "webhook_secret": (WEBHOOK_SECRET, WEBHOOK_SECRET),
     "control_token": ("a-token-of-at-least-sixteen-characters", "a-token-of-at-least-sixteen-characters"),
     "strict_fields": (True, "true"),
+    "prompt_triggers": (True, "true"),
     "cors": ("https://app.example", "https://app.example"),
     "gateways": (["cometapi"], "cometapi"),
     "journal_bytes": (5, "5"),

@@ -13,6 +13,7 @@ from kling_mock.matching import Scripts
 from kling_mock.records import (
     ClockRecord,
     RuleRecord,
+    RuleUse,
     TokenRecord,
 )
 from kling_mock.stores import (
@@ -58,6 +59,20 @@ class RulesInOrderOfWriting(FaultyScripts):
 class AppendsRules(FaultyScripts):
     def scripts(self, scripts: Scripts) -> Scripts:
         return Scripts(scripts.version, sorted(self.written, key=lambda rule: rule.id), scripts.used)
+
+
+@found_by("rule_dropped")
+class KeepsDroppedRules(FaultyStore):
+    def kept(self, records: Records) -> Records:
+        return tuple(
+            replace(each, dropped=False) if isinstance(each, RuleRecord) else each for each in records
+        )
+
+
+@found_by("rule_dropped")
+class CountsEveryRecordAsOneUse(FaultyStore):
+    def kept(self, records: Records) -> Records:
+        return tuple(replace(each, count=1) if isinstance(each, RuleUse) else each for each in records)
 
 
 @found_by("script_version")
