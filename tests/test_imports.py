@@ -70,7 +70,6 @@ LIBRARIES = {
             "rule_builder",
             "service",
             "stores",
-            "stores.memory",
             "testing.view",
             "timing.clock",
         )
