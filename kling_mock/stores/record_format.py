@@ -8,9 +8,9 @@ bytes are base64.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -74,6 +74,14 @@ Item = (
     | TaskState
     | CallRecord
 )
+
+
+_ORDER: Final = {kind: place for place, kind in enumerate(get_args(Item))}
+
+
+def in_order(items: Iterable[Item]) -> list[Item]:
+    """Items in the order of `Item`; those of one kind stay in their order."""
+    return sorted(items, key=lambda item: _ORDER[type(item)])
 
 
 class _Plan(Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
@@ -34,7 +34,7 @@ from kling_mock.records import (
 )
 from kling_mock.stores import Change
 from kling_mock.stores.memory import MemoryStore
-from kling_mock.stores.record_format import AccountTotals, Counter, Item, RuleUses, encode
+from kling_mock.stores.record_format import AccountTotals, Counter, Item, RuleUses, encode, in_order
 from kling_mock.stores.state_file import CALLS, NOTHING_GONE, ROWS, Gone, Row, StateFile
 from kling_mock.stores.task_changes import changed
 from kling_mock.timing.clock import Clock
@@ -84,7 +84,7 @@ class SqliteStore(MemoryStore):
         with _no_collection():
             numbers, items = self._file.read(ROWS)
             call_numbers, calls = self._file.read(CALLS)
-            super().load([*sorted(items, key=lambda item: _ORDER[type(item)]), *calls])
+            super().load([*in_order(items), *calls])
             self._note_rows(zip(numbers, items, strict=True), call_numbers)
         if _CLOCK not in self._numbers:
             self._keep_clock(self.clock.record)
@@ -240,4 +240,3 @@ _KEYS: Final[dict[type[Item], Callable[[Any], object]]] = {
     AccountTotals: lambda item: (AccountTotals, item.account),
     TaskState: lambda item: item.record.id,
 }
-_ORDER: Final = {kind: place for place, kind in enumerate(get_args(Item))}

@@ -15,7 +15,8 @@ from typing import Final, Literal, NamedTuple, Self
 from weakref import WeakSet
 
 from kling_contracts.redaction import escape_controls
-from kling_mock.stores.record_format import VERSION, Item, decode, encode
+from kling_mock.stores import StateNotKept
+from kling_mock.stores.record_format import VERSION, Item, decode, encode, in_order
 
 Row = tuple[int, bytes]
 Table = Literal["rows", "calls"]
@@ -68,10 +69,6 @@ _CHECKPOINT: Final = 2_000
 
 class StateFileRefused(ValueError):
     """A state file that cannot be used; the message names the file, the reason and the way out."""
-
-
-class StateNotKept(RuntimeError):
-    """A change that could not be written to the state file, and has no effect."""
 
 
 class StateFile:
@@ -275,6 +272,19 @@ class StateFile:
 
     def __del__(self) -> None:
         self.close()
+
+
+def read_items(path: str | os.PathLike[str]) -> list[Item]:
+    """All items of a state file that no process uses. Raises StateFileRefused, also if there is no file."""
+    if not Path(path).exists():
+        raise StateFileRefused(f"state file {escape_controls(os.fspath(path))}: there is no such file")
+    file = StateFile(path)
+    try:
+        _, items = file.read(ROWS)
+        _, calls = file.read(CALLS)
+    finally:
+        file.close()
+    return in_order([*items, *calls])
 
 
 def _reason(error: sqlite3.Error) -> str:

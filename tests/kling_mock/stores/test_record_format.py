@@ -55,16 +55,17 @@ STATE = TaskState(
     3,
     2,
     (1.5, 2.5),
-    (AttemptRecord("123", 1, 1, 2.5, 500, "the receiver answered 500"),),
+    (AttemptRecord("123", 1, 1, 2.5, 500, "the receiver answered 500", "edited", 0.5, 3.5),),
     (FaultUse(2, 1),),
     1,
 )
 CALL = CallRecord(
     1.5, "sk-a", "POST", "/x", (("host", "x"),), REQUEST, 200, "123", "submitted", "rule", 3, ("note",), 9,
-    "text", 8, TaskStatus.SUCCEED, ("sticks",),
+    "text", 8, TaskStatus.SUCCEED, ("sticks",), "a1b2",
 )  # fmt: skip
 RULE = RuleRecord(
-    3, "sk-a", {"prompt": "*", "n": 2}, 1, (), True, "test.py:3", 5.0, 9.5, 0.5, "request", True
+    *(3, "sk-a", {"prompt": "*", "n": 2}, 1, (), True, "test.py:3", 5.0, 9.5, 0.5, "request", True),
+    {"fails": ["no luck"], "times": 2},
 )
 SAMPLES: list[Item] = [
     STATE,
@@ -105,7 +106,7 @@ def test_the_samples_set_every_field() -> None:
     for kind in {type(each) for each in samples}:
         for field in msgspec.structs.fields(kind):
             values = [getattr(each, field.name) for each in samples if type(each) is kind]
-            unset = () if field.name == "outcomes" else field.default
+            unset = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
             assert any(value != unset for value in values) or field.name == "outcomes", (kind, field.name)
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.records import CallRecord
-from kling_mock.stores import CallsKey, Change, TasksKey
+from kling_mock.stores import CallsKey, Change, StateNotKept, TasksKey
 from kling_mock.stores.record_format import VERSION, Counter
 from kling_mock.stores.sqlite import SqliteStore
-from kling_mock.stores.state_file import APPLICATION_ID, StateFileRefused, StateNotKept
+from kling_mock.stores.state_file import APPLICATION_ID, StateFileRefused
 from tests.kling_mock.stores.state_files import MEMORY
 
 if TYPE_CHECKING:
