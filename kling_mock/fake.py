@@ -163,10 +163,12 @@ class Fake(FakeView):
         Its settings are those of that fake, or the defaults if the state is from a file, and `switches`. It
         has no receiver of callbacks, and `check()` does not report scripts that the other fake wrote.
         """
-        kept: dict[str, object] = {}
+        kept: dict[str, Any] = {}
         if saved.settings is not None:
             kept = {each.name: getattr(saved.settings, each.name) for each in fields(Settings)}
-        fake = Fake(clock=clock or saved.clock(), **{**kept, "state": None, **switches})
+        fake = Fake(
+            clock=clock or saved.clock(), **{**kept, "state": None, **cast("dict[str, Any]", switches)}
+        )
         try:
             fake.load_state(saved)
         except BaseException:

@@ -6,8 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -42,12 +41,10 @@ def export_state(options: argparse.Namespace) -> int:
     if options.state is not None:
         from kling_mock.stores.state_file import read_items
 
-        with _progress("reading") as track:
-            data = dump(read_items(options.state), track)
+        data = dump(_shown(read_items(options.state), "reading"))
     else:
         data = _request(options, "GET")
-    with _progress("checking") as track:
-        items = parse(data, track)
+    items = _checked(data)
     SavedState(data).save(options.file)
     _report(options, items, "exported to")
     return 0
@@ -60,8 +57,7 @@ def import_state(options: argparse.Namespace) -> int:
     """
     data = options.file.read_bytes()
     try:
-        with _progress("checking") as track:
-            items = parse(data, track)
+        items = _checked(data)
     except ValueError as error:
         raise ValueError(f"{escape_controls(str(options.file))}: {error}") from None
     if options.state is not None:
@@ -87,9 +83,8 @@ def _request(options: argparse.Namespace, method: str, data: bytes | None = None
         with (
             httpx.Client(trust_env=False, timeout=PATIENCE, headers=headers) as client,
             client.stream(method, url, content=None if data is None else _sent(data)) as response,
-            _progress("receiving") as track,
         ):
-            for chunk in track(response.iter_bytes()):
+            for chunk in _shown(response.iter_bytes(), "receiving"):
                 received += chunk
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OSError(
@@ -101,8 +96,11 @@ def _request(options: argparse.Namespace, method: str, data: bytes | None = None
 
 
 def _sent(data: bytes, size: int = 2**18) -> Iterator[bytes]:
-    with _progress("sending") as track:
-        yield from track([data[at : at + size] for at in range(0, len(data), size)])
+    yield from _shown([data[at : at + size] for at in range(0, len(data), size)], "sending")
+
+
+def _checked(data: bytes) -> list[Item]:
+    return parse(data, lambda lines: _shown(lines, "checking"))
 
 
 def _message(body: bytes) -> str:
@@ -113,17 +111,14 @@ def _message(body: bytes) -> str:
         return f"not a server of kling-mock with {STATE_PATH}"
 
 
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[Iterable[T]], Iterable[T]]]:
-    """A progress bar on standard error, if that is a terminal."""
+def _shown(parts: Iterable[T], what: str) -> Iterable[T]:
+    """The parts, with a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
-        yield iter
-        return
+        return parts
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import track
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        yield lambda parts: progress.track(parts, description=what)
+    return track(parts, what, console=Console(stderr=True), transient=True)
 
 
 def _report(options: argparse.Namespace, items: list[Item], verb: str) -> None:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 from kling_mock.stores.record_format import VERSION, Item, decode, encode
 
-T = TypeVar("T")
 FORMAT: Final = "kling-mock state"
-# Shows the progress of an iteration.
-Track = Callable[[Iterable[T]], Iterable[T]]
 
 
-def dump(items: Iterable[Item], track: Track[Item] = iter) -> bytes:
+def dump(items: Iterable[Item]) -> bytes:
     """The lines of a state."""
     lines = [json.dumps({"format": FORMAT, "version": VERSION}).encode()]
-    lines += [encode(item) for item in track(items)]
+    lines += [encode(item) for item in items]
     text = b"\n".join(lines) + b"\n"
     end = {"end": FORMAT, "items": len(lines) - 1, "sha256": sha256(text).hexdigest()}
     return text + json.dumps(end).encode() + b"\n"
 
 
-def parse(data: bytes, track: Track[bytes] = iter) -> list[Item]:
-    """The items of a state. Raises ValueError if the lines are foreign, newer, changed or incomplete."""
+def parse(data: bytes, shown: Callable[[Sequence[bytes]], Iterable[bytes]] = iter) -> list[Item]:
+    """The items of a state; `shown` may show the progress.
+
+    Raises ValueError if the lines are foreign, newer, changed or incomplete.
+    """
     lines = data.split(b"\n")
     version = _version(lines[0])
     if len(lines) < 3 or lines[-1] or not _is_object_with(lines[-2], "end", FORMAT):
@@ -35,7 +35,7 @@ def parse(data: bytes, track: Track[bytes] = iter) -> list[Item]:
     if end.get("items") != len(lines) - 3 or end.get("sha256") != sha256(text).hexdigest():
         raise ValueError("it was changed after the export (its checksum differs); export it again")
     items: list[Item] = []
-    for number, line in enumerate(track(lines[1:-2]), 2):
+    for number, line in enumerate(shown(lines[1:-2]), 2):
         try:
             item = decode(line, version)
         except ValueError as error:

@@ -110,7 +110,7 @@ class SqliteStore(MemoryStore):
     def clear(self, account: str | None = None) -> None:
         with self._lock:
             if account is None:
-                kept = [item for item in self.items() if isinstance(item, ClockRecord | Counter)]
+                kept: list[Item] = [each for each in self.items() if isinstance(each, ClockRecord | Counter)]
             else:
                 copy = MemoryStore(Clock(), retention=self._retention, journal_bytes=self._journal_bytes)
                 copy.load(self.items())

@@ -272,17 +272,17 @@ def test_the_application_answers_at_its_path() -> None:
     """With a body that is larger than those of other endpoints."""
 
     async def script() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(fake.asgi())
+        transport = httpx.ASGITransport(served.asgi())
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             large = b"x" * (BODY_BYTES + 1)
             return [await client.get("/_mock/state"), await client.post("/_mock/state", content=large)]
 
-    fake = Fake(clock=ManualClock())
+    served = Fake(clock=ManualClock())
     exported, refused = asyncio.run(script())
-    assert exported.content == bytes(fake.snapshot())
+    assert exported.content == bytes(served.snapshot())
     assert refused.status_code == 422
     assert refused.json()["error"]["message"] == "it is not a state exported by kling-mock"
-    assert len(fake.calls) == 0  # the journal is part of the state
+    assert len(served.calls) == 0  # the journal is part of the state
 
 
 # -- the commands

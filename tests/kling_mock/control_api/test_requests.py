@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kling_mock import Reply
 from kling_mock.control_api.access import Peer
 from kling_mock.control_api.endpoints import ENDPOINTS
 from kling_mock.control_api.models import EventStream
