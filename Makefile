@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test newest-python subset nightly faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
+.PHONY: demo test newest-python subset nightly soak faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -42,6 +42,11 @@ nightly: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
 	INTERLEAVINGS=all $(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 tests/kling_mock/stores/test_interleavings.py
 	BODIES=largest $(BIN)/python -m pytest tests/kling_mock/doors/test_stalls.py
+
+# Kills a server with a state file 200 times under load, and prints figures. SEED=... repeats the delays.
+KILLS ?= 200
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.kling_mock.killed_servers $(KILLS)
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev

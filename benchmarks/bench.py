@@ -14,6 +14,7 @@ from benchmarks.callbacks import drain
 from benchmarks.in_process import fixture, in_process, memory, stalls
 from benchmarks.measure import Row
 from benchmarks.processes import cold_start, on_sockets, plugin
+from benchmarks.state import state
 
 
 def costs_that_do_not_grow() -> Iterator[Row]:
@@ -31,6 +32,7 @@ PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
     memory,
     stalls,
     drain,
+    state,
     costs_that_do_not_grow,
 )
 

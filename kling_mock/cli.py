@@ -1,4 +1,4 @@
-"""The command `kling-mock`: `serve` runs a local server, `demo` a task against one, `check` reads files."""
+"""The command `kling-mock`: a server (`serve`) and its state (`export`, `import`), `demo`, and `check`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ EXAMPLES: Final = """\
 examples:
   kling-mock demo                    a task from creation to the saved picture
   kling-mock serve                   a server for your own code on port 8000
+  kling-mock serve --state F.db      a server whose tasks survive its end
   kling-mock serve --help            all settings of the server
   kling-mock check demo.toml         all errors of a scenario file
 """
@@ -61,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from kling_mock.check_command import run_check
 
                 return run_check(options)
+            case "export":
+                from kling_mock.state_transfer import export_state
+
+                return export_state(options)
+            case "import":
+                from kling_mock.state_transfer import import_state
+
+                return import_state(options)
             case _:
                 parser.print_help()
                 return USAGE_ERROR
@@ -112,7 +121,20 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
+    _add_state_commands(commands)
     return parser
+
+
+def _add_state_commands(commands: Any) -> None:
+    from kling_mock.state_transfer import add_options
+
+    texts = {
+        "export": "write the state of a server or state file to a file of JSON lines",
+        "import": "read the state of a server or state file from an exported file",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        add_options(command, imports=name == "import")
 
 
 def _add_serve_options(serve: argparse.ArgumentParser) -> None:
@@ -199,13 +221,18 @@ def _as_text(default: object) -> str:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    _open_standard_streams()
+    fake, reload = make_fake(options)
+    with fake:
+        return _serve_fake(fake, reload, options)
+
+
+def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Namespace) -> int:
     from kling_mock.console import Console
     from kling_mock.doors.listening import bind, listens_on_loopback, url_of
     from kling_mock.doors.server import serve_until_interrupted
     from kling_mock.ready_file import ReadyFile
 
-    _open_standard_streams()
-    fake, reload = make_fake(options)
     certificate = _certificate(options)
     ready = None if options.ready_file is None else ReadyFile(options.ready_file)
     listening = bind(options.host, options.port)

@@ -87,6 +87,9 @@ class Console:
         elif not first:
             yield _fact("keys", "any", "   (each key is a separate account)")
         yield _fact("pace", str(settings.pace))
+        if settings.state is not None:
+            kept = len(self._fake.tasks)
+            yield _fact("state", in_ascii(settings.state), f"   ({kept} task{'' if kept == 1 else 's'})")
         for gateway in settings.gateways:
             yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         yield _fact("stop", "Ctrl-C")

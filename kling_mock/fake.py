@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from kling_contracts.extras import missing_package
@@ -18,14 +18,15 @@ from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.http import Reply, Request, check_headers, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
-from kling_mock.service import Answer, answer, failed_call
+from kling_mock.saved_state import SavedState, StateNotEmpty
+from kling_mock.service import Answer, answer, failed_call, unkept_answer
 from kling_mock.settings import FIXED, Settings, annotation_of
-from kling_mock.stores import Change, Store, run
+from kling_mock.stores import Change, StateNotKept, Store, run
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.unused_scripts import check_scripts
 from kling_mock.testing.view import FakeView
 from kling_mock.timing.client_time import client_time
-from kling_mock.timing.clock import Clock
+from kling_mock.timing.clock import Clock, ManualClock
 from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class Fake(FakeView):
     >>> from kling_mock import Fake, ManualClock
     >>> fake = Fake(pace="polls:3", keys=["sk-one"], clock=ManualClock())
 
-    `store` keeps the state; several fakes may share one. A fake is thread-safe and deterministic: equal
-    seeds, clocks and requests give equal ids, instants and bytes.
+    `store` keeps the state; several fakes may share one. With `state="F.db"` it survives in a file, which one
+    fake at a time uses; `close()` (or leaving `with Fake(...)`) lets go of it. A fake is thread-safe and
+    deterministic: equal seeds, clocks and requests give equal ids, instants and bytes.
     """
 
     def __init__(self, *, clock: Clock | None = None, store: Store | None = None, **switches: object) -> None:
@@ -65,8 +67,9 @@ class Fake(FakeView):
             )
         settings = Settings.of(switches)
         if store is None:
-            retention = settings.retention_days * DAY
-            store = MemoryStore(clock or Clock(), retention=retention, journal_bytes=settings.journal_bytes)
+            store = _new_store(clock or Clock(), settings)
+        elif settings.state is not None:
+            raise TypeError("state: not accepted together with store; use store=SqliteStore(path, ...)")
         self._problems: list[BaseException] = []
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
@@ -87,7 +90,7 @@ class Fake(FakeView):
         """Change settings for all later requests; views made before keep theirs.
 
         Raises TypeError for an unknown name, ValueError for an invalid value or one that cannot change while
-        the fake is in use: keys, seed, gateways, retention_days, journal_bytes, control_token.
+        the fake is in use: keys, seed, gateways, retention_days, journal_bytes, state, control_token.
         """
         for name in switches:
             annotation_of(name)
@@ -120,10 +123,15 @@ class Fake(FakeView):
     def handle(self, request: Request) -> Reply:
         """Answer a request. An internal error is answered with 500 and raised by `check()`.
 
-        Raises TypeError only if the headers of `request` are not pairs of texts.
+        So is a state file that cannot be written, with 503. Raises TypeError only if the headers of `request`
+        are not pairs of texts.
         """
         try:
             answered = self._answer(request)
+        except StateNotKept as problem:
+            if not any(isinstance(each, StateNotKept) for each in self._problems):
+                self._problems.append(problem)
+            answered = unkept_answer(request, problem, self.clock.now())
         except Exception as bug:  # noqa: BLE001 -- the client must get a reply; check() raises the error
             check_headers(request)
             self._problems.append(bug)
@@ -165,6 +173,59 @@ class Fake(FakeView):
         self._dispatcher.deliver_to(None)
         super().reset()
 
+    # -- all state
+
+    def snapshot(self) -> SavedState:
+        """All state at this instant: tasks, scripts, clock, journal, callback attempts, counters."""
+        clock = ManualClock if isinstance(self.clock, ManualClock) else Clock
+        return SavedState.of(self._keeper("snapshot()").items(), self._settings, clock)
+
+    @classmethod
+    def restore(cls, saved: SavedState, /, *, clock: Clock | None = None, **switches: object) -> Fake:
+        """A new fake with this state; it shares nothing with the fake that the state is from.
+
+        Its settings are those of that fake, or the defaults if the state is from a file, and `switches`. It
+        has no receiver of callbacks, and `check()` does not report scripts that the other fake wrote.
+        """
+        kept: dict[str, Any] = {}
+        if saved.settings is not None:
+            kept = {each.name: getattr(saved.settings, each.name) for each in fields(Settings)}
+        fake = Fake(
+            clock=clock or saved.clock(), **{**kept, "state": None, **cast("dict[str, Any]", switches)}
+        )
+        try:
+            fake.load_state(saved)
+        except BaseException:
+            fake.close()
+            raise
+        return fake
+
+    def fork(self) -> Fake:
+        """A new fake, in memory, with the same settings and past. Each has a future of its own."""
+        return Fake.restore(self.snapshot())
+
+    def load_state(self, state: SavedState, *, replace: bool = False) -> None:
+        """Take over a state. Raises StateNotEmpty if there are tasks or scripts, unless `replace` is set.
+
+        Raises ValueError if `state` is not a whole state; then nothing changes.
+        """
+        items = state.items()
+        keeper = self._keeper("load_state()")
+        with keeper.clock.lock:
+            if not replace and not keeper.is_empty:
+                raise StateNotEmpty(
+                    "there are tasks or scripts already; replace them (--replace, replace=True), "
+                    "or use an empty state"
+                )
+            keeper.load(items)
+        self._dispatcher.begin_again()
+        self.clock.announce()
+
+    def _keeper(self, what: str) -> MemoryStore:
+        if not isinstance(self._store, MemoryStore):
+            raise TypeError(f"{what}: the store {type(self._store).__name__} cannot list its state")
+        return self._store
+
     def check(self) -> None:
         """Raise the errors so far: internal ones, those of listeners and callback receivers, unused scripts.
 
@@ -181,6 +242,21 @@ class Fake(FakeView):
             raise BaseExceptionGroup(
                 "errors while the fake answered requests or delivered callbacks", problems
             )
+
+    def close(self) -> None:
+        """Close the state file, if there is one; requests are then answered with 503.
+
+        A file that was not closed is complete too.
+        """
+        close: object = getattr(self._store, "close", None)
+        if callable(close):
+            close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def report(self, problem: Exception) -> None:
         """Add an error of a transport, for `check()` to raise."""
@@ -253,6 +329,16 @@ class Fake(FakeView):
         from kling_mock.doors.webhook_sender import CallbackSender
 
         return CallbackSender(self._dispatcher, self._notifier, on_attempt)
+
+
+def _new_store(clock: Clock, settings: Settings) -> Store:
+    """A store in memory or, with the setting `state`, in a file."""
+    retention, journal_bytes = settings.retention_days * DAY, settings.journal_bytes
+    if settings.state is None:
+        return MemoryStore(clock, retention=retention, journal_bytes=journal_bytes)
+    from kling_mock.stores.sqlite import SqliteStore
+
+    return SqliteStore(settings.state, clock, retention=retention, journal_bytes=journal_bytes)
 
 
 def _draw(result: PictureInfo) -> tuple[bytes, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from msgspec import Struct
 
@@ -29,6 +29,12 @@ UNKNOWN_FIELDS: Final[Mapping[str, object]] = MappingProxyType({"progress": "50%
 PICTURE_FAULTS: Final = ("refused", "expired", "redirect", "html", "truncated", "slow")
 
 
+if TYPE_CHECKING:
+    FaultValue = Any  # depends on the kind
+else:  # the types that `stores.record_format` decodes
+    FaultValue = None | int | str | tuple[Any, ...] | dict[str, Any]
+
+
 class Fault(Struct, frozen=True):
     """A fault of one task. `value` depends on the kind; `script` is the id of the script that caused it.
 
@@ -37,7 +43,7 @@ class Fault(Struct, frozen=True):
     """
 
     kind: str
-    value: Any = None
+    value: FaultValue = None
     after: int = 0
     polls: int | None = None
     seconds: float | None = None

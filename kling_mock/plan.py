@@ -29,7 +29,7 @@ class Transition(NamedTuple):
     at: float
 
 
-class Plan(Struct, frozen=True, gc=False):
+class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
     """When a task starts processing, and when and how it ends. Drawn at creation.
 
     `starts` and `ends` are instants in Unix seconds or, if `counted`, numbers of counted queries (2 = the

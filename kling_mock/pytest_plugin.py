@@ -328,6 +328,10 @@ class _Options:
         self.only = given.pop("only", False)
         if not isinstance(self.only, bool):
             raise pytest.UsageError(f"kling: only must be True or False, not {self.only!r}")
+        if given.get("state") is not None:
+            raise pytest.UsageError(
+                "kling: state is not an option of fixtures, whose fakes begin empty; use Fake(state=...)"
+            )
         try:
             Settings.of(self._defaults | given)
             self.switches = self._defaults | self._settings_of_file() | given

@@ -34,7 +34,7 @@ CALL_BYTES: Final = 400
 PART_BYTES: Final = 180
 
 
-class PictureRecord(Struct, frozen=True, gc=False):
+class PictureRecord(Struct, frozen=True, gc=False, omit_defaults=True):
     """A picture of a request: its field, and its URL or the size and SHA-256 of its inline bytes.
 
     Inline bytes are not kept, except for a thumbnail (a small PNG) if the setting `thumbnails` is on.
@@ -52,7 +52,7 @@ class PictureRecord(Struct, frozen=True, gc=False):
         return self.digest or sha256((self.url or "").encode()).hexdigest()
 
 
-class TaskRequest(Struct, frozen=True, gc=False):
+class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """The fields and pictures of a create request, with defaults filled in.
 
     `names` are the fields of the operation except pictures; `items` are their values in the same order, None
@@ -139,7 +139,7 @@ def _deep_size(value: object) -> int:
     return size
 
 
-class TaskRecord(Struct, frozen=True, gc=False):
+class TaskRecord(Struct, frozen=True, gc=False, omit_defaults=True):
     """The immutable part of a task. Written once, together with the plan.
 
     `number` counts the creates of the account from 1. `created` is in Unix seconds, `units` is the price,
@@ -184,7 +184,7 @@ class FaultRecord(Struct, frozen=True, gc=False):
     uses: tuple[FaultUse, ...]
 
 
-class AttemptRecord(Struct, frozen=True, gc=False):
+class AttemptRecord(Struct, frozen=True, gc=False, omit_defaults=True):
     """An attempt to deliver a callback: the `number`-th for this change of the task, counted from 1.
 
     `position` is the index of the change in the history of the task; `at` is in Unix seconds; `status` is
@@ -209,7 +209,7 @@ class AttemptRecord(Struct, frozen=True, gc=False):
         return self.error is None
 
 
-class TaskState(Struct, frozen=True, gc=False):
+class TaskState(Struct, frozen=True, gc=False, omit_defaults=True, tag="task"):
     """A task as a store keeps it: its record, present plan, queries and callback attempts.
 
     `version` counts queries and changes of the plan. `polls` is the number of queries; `times` are the
@@ -244,7 +244,7 @@ class TaskState(Struct, frozen=True, gc=False):
         return tuple([each for each in self.attempts if each.position == position])
 
 
-class RuleRecord(Struct, frozen=True):
+class RuleRecord(Struct, frozen=True, omit_defaults=True, tag="rule"):
     """The scripted outcomes of the next requests (without `criteria`) or of those that match the criteria.
 
     `kind` is the kind of the requests. A `late` rule is compared after key, route and JSON were checked.
@@ -283,7 +283,7 @@ class RuleUse(Struct, frozen=True, gc=False):
     count: int = 1
 
 
-class WindowRecord(Struct, frozen=True, gc=False):
+class WindowRecord(Struct, frozen=True, gc=False, tag="window"):
     """A rate window of an account, or of all (None), for one kind of request; replaces the one before.
 
     It opened at `opened` (Unix seconds) with its first request; `used` requests were accepted in it.
@@ -297,7 +297,7 @@ class WindowRecord(Struct, frozen=True, gc=False):
     version: int
 
 
-class TokenRecord(Struct, frozen=True, gc=False):
+class TokenRecord(Struct, frozen=True, gc=False, tag="token"):
     """A token at its first use; writing it again changes nothing.
 
     It expires at `expires` (Unix seconds) by the fake's clock.
@@ -314,7 +314,7 @@ class Jump(NamedTuple):
     seconds: float
 
 
-class ClockRecord(Struct, frozen=True, gc=False):
+class ClockRecord(Struct, frozen=True, gc=False, omit_defaults=True, tag="clock"):
     """The settings of the clock: it read `reading` at the system time `since`, then runs at `speed`.
 
     `version` counts the changes; `jumps` are the latest advances. All instants are in Unix seconds.
@@ -331,7 +331,7 @@ class ClockRecord(Struct, frozen=True, gc=False):
         return self.reading + (system - self.since) * self.speed
 
 
-class CallRecord(Struct, frozen=True, gc=False):
+class CallRecord(Struct, frozen=True, gc=False, omit_defaults=True, tag="call"):
     """A request and its reply: an entry of the journal, and the event after its commit.
 
     `headers` are those of the request without credentials; `status` is 0 if there was no reply; `shown` is

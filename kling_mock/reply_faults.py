@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from msgspec import Struct
 
@@ -51,11 +51,17 @@ class GivenReply(Struct, frozen=True):
     refusal: Refusal | None = None
 
 
+if TYPE_CHECKING:
+    ReplyFaultValue = Any  # depends on the kind
+else:  # the types that `stores.record_format` decodes
+    ReplyFaultValue = None | int | float | str | tuple[Any, ...] | GivenReply
+
+
 class ReplyFault(Struct, frozen=True):
     """A fault of one reply; `value` depends on the kind."""
 
     kind: str
-    value: Any = None
+    value: ReplyFaultValue = None
 
     @property
     def instead(self) -> bool:

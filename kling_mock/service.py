@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from typing import Final
+from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
+from kling_contracts.vocabulary import HTTP_STANDARD
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
 from kling_mock.changed_replies import with_faults
 from kling_mock.commands import Command
 from kling_mock.decision import AuditInfo
-from kling_mock.http import Headers, Reply, Request, picture_reply
+from kling_mock.http import Headers, Reply, Request, json_reply, picture_reply, rule_header
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request
 from kling_mock.limits import limit_keys
@@ -22,7 +25,17 @@ from kling_mock.request_decisions import decide_request
 from kling_mock.rng import draw_uuid
 from kling_mock.routing import parse_request
 from kling_mock.settings import Settings
-from kling_mock.stores import Change, Commit, Expect, Read, Snapshot, Steps, Ticket, TokenKey
+from kling_mock.stores import (
+    Change,
+    Commit,
+    Expect,
+    Read,
+    Snapshot,
+    StateNotKept,
+    Steps,
+    Ticket,
+    TokenKey,
+)
 
 REQUESTS = Ticket("requests")
 # The journal truncates longer paths and headers, and longer lists of notes.
@@ -90,6 +103,17 @@ def failed_call(request: Request, status: int, bug: Exception, now: float, reque
     note = f"internal error of kling-mock: {type(bug).__name__}, see Fake.check()"
     audit = AuditInfo(rule=RefusalReason.INTERNAL.value, notes=(note,))
     return _entry(request, status, audit, now, request_id)
+
+
+STATE_RULE: Final = "server.state"
+
+
+def unkept_answer(request: Request, problem: StateNotKept, now: float) -> Answer:
+    """The answer to a request whose change the store cannot keep; its entry is not in the journal."""
+    text = str(problem)
+    error = {"message": text, "type": "kling_mock_error", "param": "state", "code": "state_not_kept"}
+    reply = json_reply(503, {"error": error}, (rule_header(STATE_RULE, HTTP_STANDARD, text),))
+    return Answer(reply, _entry(request, 503, AuditInfo(rule=STATE_RULE, message=text), now, str(uuid4())))
 
 
 def _entry(request: Request, status: int, audit: AuditInfo, now: float, request_id: str) -> CallRecord:

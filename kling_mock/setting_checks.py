@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -125,6 +126,19 @@ def read_gateways(values: object) -> tuple[Gateway, ...]:
     if not found:
         raise ValueError("gateways must not be empty")
     return tuple(found)
+
+
+def read_path(name: str, path: object) -> str:
+    """The path of a file as text."""
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"{name} must be the path of a file, not {path!r}")  # noqa: TRY004 -- one kind of error for all settings
+    text: object = os.fspath(cast("os.PathLike[Any]", path))
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(f"{name} must be the path of a file, not {text!r}")
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        raise ValueError(f"{name} must be the path of a file; {scheme}:// is not supported")
+    return text
 
 
 def read_pauses(name: str, values: object) -> tuple[float, ...]:

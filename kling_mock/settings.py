@@ -20,6 +20,7 @@ from kling_mock.setting_checks import (
     check_word,
     read_gateways,
     read_origin,
+    read_path,
     read_pauses,
     read_rate,
     read_secret,
@@ -47,6 +48,7 @@ FIXED: Final[Mapping[str, str]] = MappingProxyType(
         "retention_days": "the store keeps tasks by it",
         "journal_bytes": "the store limits its journal by it",
         "control_token": "it controls the access to the settings",
+        "state": "the store uses that file",
     }
 )
 
@@ -325,6 +327,15 @@ class Settings:
             "requests",
         ),
     )
+    state: str | None = field(
+        default=None,
+        metadata=_switch(
+            "file in which tasks, scripts, clock and journal survive the process; none: memory only",
+            "--state",
+            "FILE",
+            "server",
+        ),
+    )
     journal_bytes: int = field(
         default=64 * MEGABYTE,
         metadata=_switch(
@@ -373,6 +384,8 @@ class Settings:
             if isinstance(getattr(self, name), str):
                 self._set(name, read_rate(name, getattr(self, name)))
         self._set("webhook_secret", read_secret("webhook_secret", self.webhook_secret))
+        if self.state is not None:
+            self._set("state", read_path("state", self.state))
         if self.base_url is not None:
             self._set("base_url", read_origin("base_url", self.base_url))
 

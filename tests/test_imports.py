@@ -71,7 +71,6 @@ LIBRARIES = {
             "rule_builder",
             "service",
             "stores",
-            "stores.memory",
             "testing.view",
             "timing.clock",
         )
@@ -79,6 +78,7 @@ LIBRARIES = {
     "kling_mock.demo": {"rich"},
     "kling_mock.doors.webhook_connection": {"httptools"},
     "kling_mock.webhook_secret": {"standardwebhooks"},  # lazy: at the first signed callback
+    "kling_mock.state_transfer": {"httpx", "rich"},  # lazy
     "kling_mock.doors.httpx": {"httpx", "httpx2"},
     "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
     "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
@@ -165,6 +165,7 @@ OUTSIDE = frozenset(
         "faker",
         "pytest_plugin",
         "shared_server",
+        "state_transfer",
         "timing.real_sleeps",
         "timing.time_skipping",
     )

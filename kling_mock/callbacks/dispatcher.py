@@ -123,6 +123,11 @@ class CallbackDispatcher:
             except BaseException as problem:  # noqa: BLE001 -- the application's shutdown failed
                 self._report_problem(problem, f"raised by the callback receiver {receiver.name} at its end")
 
+    def begin_again(self) -> None:
+        """All state was replaced: deliver the callbacks of the present tasks."""
+        self._refused = []
+        self._queue.begin_again()
+
     # -- delivery over HTTP
 
     @property

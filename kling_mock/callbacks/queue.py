@@ -72,6 +72,15 @@ class DeliveryQueue:
         """Use these settings from now on; attempts that are planned already stay at their time."""
         self._settings = settings
 
+    def begin_again(self) -> None:
+        """Track the present tasks instead of those before, if any were tracked."""
+        with self._lock:
+            self._entries.clear()
+            self._lines.clear()
+            opened, self._is_open = self._is_open, False
+        if opened:
+            self.open()
+
     def note(self, task_id: str) -> bool:
         """Update the entry of a task that has changed. Returns whether its due time changed."""
         if not self._is_open:
@@ -147,11 +156,10 @@ class DeliveryQueue:
 
     def _renew(self, task_id: str) -> None:
         """Derive the entry of a task again, with the same order."""
-        task = self._task(task_id)
-        if task is None:  # its retention is over
-            del self._entries[task_id]
+        task, entry = self._task(task_id), self._entries.get(task_id)
+        if task is None or entry is None:  # its retention is over, or all state was replaced
+            self._entries.pop(task_id, None)
             return
-        entry = self._entries[task_id]
         entry.taken, entry.due = False, NEVER
         self._note(task)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
@@ -59,13 +60,24 @@ class ControlAPI:
             arguments["query"] = read_query(request.query, signature.query)
         elif request.query:
             raise Problem(422, "this path has no parameters", "?")
-        if request.size > BODY_BYTES:
-            raise Problem(413, f"the body must have at most {BODY_BYTES} bytes; got {request.size}", "")
-        if signature.body is not None:
+        limit = self.body_limit(request)
+        if request.size > limit:
+            raise Problem(413, f"the body must have at most {limit} bytes; got {request.size}", "")
+        if signature.raw:
+            arguments["content"] = request.body
+        elif signature.body is not None:
             arguments["body"] = read_body(request.body, signature.body)
         elif endpoint.method != "GET" and read_json(request.body) not in ({}, None):
             raise Problem(422, "this path has no body", "")
         return endpoint.handler(self.fake, **arguments)
+
+    def body_limit(self, request: Request) -> int:
+        """The size in bytes of the largest accepted body of a request; its own body is not read."""
+        with suppress(Problem):
+            endpoint, _ = _route(request)
+            if endpoint.signature.raw:
+                return self.fake.settings.body_cap
+        return BODY_BYTES
 
     def _refusal(self, problem: Problem) -> Reply:
         headers: Headers = () if problem.allow is None else (("allow", problem.allow),)

@@ -1,7 +1,8 @@
 """The table of endpoints: method, path, handler, and the errors that it may cause.
 
-The parameters of a handler are typed: `fake`, then the names in the path, `query` and `body`. Their models,
-the model of its result and its description (the first line of the docstring) are read from the function.
+The parameters of a handler are typed: `fake`, then the names in the path, `query`, and `body` or `content`
+(bytes). Their models, the model of its result and its description (the first line of the docstring) are read
+from the function.
 """
 
 from __future__ import annotations
@@ -12,17 +13,32 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from kling_contracts.vocabulary import CONTROL_PREFIX
-from kling_mock.control_api import accounts, callbacks, calls, clock, events, resets, scripts, settings, tasks
+from kling_mock.control_api import (
+    accounts,
+    callbacks,
+    calls,
+    clock,
+    events,
+    resets,
+    scripts,
+    settings,
+    state,
+    tasks,
+)
 
 
 class Signature(NamedTuple):
-    """The parameters of a handler: names in the path, models of query and body (None: it has none)."""
+    """The parameters of a handler: names in the path, models of query and body (None: it has none).
+
+    `raw`: the handler gets the bytes of the body, of at most `body_cap` bytes.
+    """
 
     path: tuple[str, ...]
     query: type[Any] | None
     body: type[Any] | None
     result: type[Any]
     summary: str
+    raw: bool = False
 
 
 class Endpoint(NamedTuple):
@@ -42,9 +58,11 @@ class Endpoint(NamedTuple):
 def _signature(handler: Callable[..., Any]) -> Signature:
     hints = get_type_hints(handler)
     names = list(inspect.signature(handler).parameters)[1:]
-    path = tuple([name for name in names if name not in ("query", "body")])
+    path = tuple([name for name in names if name not in ("query", "body", "content")])
     summary = (inspect.getdoc(handler) or "").partition("\n")[0]
-    return Signature(path, hints.get("query"), hints.get("body"), hints["return"], summary)
+    return Signature(
+        path, hints.get("query"), hints.get("body"), hints["return"], summary, "content" in names
+    )
 
 
 def _at(path: str) -> str:
@@ -75,5 +93,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/settings"), settings.read_settings),
     Endpoint("PATCH", _at("/settings"), settings.change_settings, (409,)),
     Endpoint("GET", _at("/events"), events.open_events),
+    Endpoint("GET", _at("/state"), state.read_state),
+    Endpoint("POST", _at("/state"), state.write_state, (409, 503)),
     Endpoint("POST", _at("/reset"), resets.reset),
 )

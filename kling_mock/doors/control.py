@@ -10,7 +10,6 @@ from kling_mock.control_api.access import Peer
 from kling_mock.control_api.api import ControlAPI
 from kling_mock.control_api.feed import PERIOD
 from kling_mock.control_api.models import EventStream
-from kling_mock.control_api.reading import BODY_BYTES
 from kling_mock.doors.asgi import declared_length, read_body, request_of, with_body
 from kling_mock.doors.asgi_types import Receive, Scope, Send
 from kling_mock.doors.origins import REACHABLE, is_loopback, parse_host
@@ -31,12 +30,13 @@ class ControlApp:
         self._api: ControlAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = await read_body(receive, BODY_BYTES, declared_length(scope))
+        api = self._current_api()
+        received = await read_body(receive, api.body_limit(request_of(scope, 0)), declared_length(scope))
         if received is None:  # the client closed the connection
             return
         body, size = received
         request = with_body(request_of(scope, size), body)
-        api, peer = self._current_api(), _peer(scope, request)
+        peer = _peer(scope, request)
         # Handlers may deliver callbacks and wait for locks, so they run in a thread.
         reply = await self._workers.call(lambda: api.answer(request, peer))
         if isinstance(reply, Reply):

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.callbacks.queue import PendingDelivery
 from kling_mock.records import AttemptRecord
+from kling_mock.stores import StateNotKept
 from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ IN_FLIGHT_PER_RECEIVER: Final = 8
 IN_FLIGHT: Final = 256
 # Attempts taken from the queue before the event loop does something else.
 TAKEN_AT_ONCE: Final = 32
+# Seconds before a callback is sent again whose attempt the store could not keep.
+UNKEPT_PAUSE: Final = 1.0
 # Event loops limit the length of a sleep; after an early wake-up the sender sleeps again.
 LONGEST_SLEEP: Final = 86_400.0
 
@@ -136,6 +139,8 @@ class _Sending:
         try:
             if self._dispatcher.sends:  # otherwise the test has set a receiver meanwhile
                 attempt = await self._attempt(delivery)
+        except StateNotKept:  # perhaps the disk is full: the callback is sent again
+            await asyncio.sleep(UNKEPT_PAUSE)
         finally:
             if attempt is None:
                 self._dispatcher.put_back(delivery)

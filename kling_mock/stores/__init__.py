@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class StateNotKept(RuntimeError):
+    """A store cannot keep a change, which has no effect; the message gives the reason and the way out."""
+
+
 class Key(Struct, Generic[T], frozen=True, gc=False):
     """The key of a value in the store, to read it or to compare its version. `T` is the type of the value."""
 
@@ -183,7 +187,10 @@ class Store(Protocol):
     def read(self, keys: Sequence[Key[Any]]) -> Snapshot: ...
 
     def commit(self, change: Change) -> Expect | None:
-        """Write all records and return None, or write none and return the first failed precondition."""
+        """Write all records and return None, or write none and return the first failed precondition.
+
+        Raises StateNotKept if they cannot be written; then none is.
+        """
         ...
 
 

@@ -37,6 +37,9 @@ class CallLog:
         for call in kept:
             self.append(call)
 
+    def __len__(self) -> int:
+        return len(self._calls)
+
     def of(self, account: str | None) -> tuple[CallRecord, ...]:
         """The calls of one account, or of all (None)."""
         return tuple([call for call in self._calls if account in (None, call.account)])

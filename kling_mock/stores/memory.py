@@ -1,24 +1,20 @@
-"""The default store: dictionaries guarded by one lock. Its contents are lost when the process ends."""
+"""The default store: dictionaries guarded by one lock. Its contents are lost when the process ends.
+
+`items` and `load` are all of its state as values; a subclass that keeps it elsewhere overrides `_save`.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from msgspec.structs import replace
-
 from kling_mock.matching import Scripts
 from kling_mock.records import (
-    AttemptRecord,
     CallRecord,
     ClockRecord,
-    FaultRecord,
     NewTask,
-    PlanRecord,
-    PollRecord,
     Record,
     RuleRecord,
     RuleUse,
@@ -50,6 +46,8 @@ from kling_mock.stores import (
 )
 from kling_mock.stores.account_index import AccountIndex
 from kling_mock.stores.call_log import CallLog
+from kling_mock.stores.record_format import AccountTotals, Counter, Item, RuleUses
+from kling_mock.stores.task_changes import TASK_CHANGES, TaskChange, changed
 from kling_mock.stores.usage import Usage
 from kling_mock.timing.clock import Clock
 
@@ -78,7 +76,7 @@ class MemoryStore:
         self._scripts: Scripts | None = None
         self._tokens: dict[str, float] = {}
         self._token_order: deque[str] = deque()
-        self._counters: dict[str, count[int]] = {}
+        self._counters: dict[str, int] = {}  # the next number of each
         self._calls = CallLog(journal_bytes)
         self._steered = False
 
@@ -97,6 +95,7 @@ class MemoryStore:
                 key = expected.key
                 if _VERSIONS[type(key)](self, key, now) != expected.version:
                     return expected
+            self._save(change, now)
             for record in change.records:
                 _WRITES[type(record)](self, record, now)
         if self._steered:
@@ -104,33 +103,38 @@ class MemoryStore:
             self.clock.announce()
         return None
 
+    def _save(self, change: Change, now: float) -> None:
+        """Called before a change whose preconditions hold takes effect; it does not if this raises."""
+
     def clear(self, account: str | None = None) -> None:
-        """Drop all tasks, scripts, tokens and calls, or those of one account; the clock goes on."""
+        """Drop all tasks, scripts, tokens and calls, or those of one account; clock and counters go on."""
         with self._lock:
-            if account is not None:
+            if account is None:
+                self._empty()
+            else:
                 self._clear_account(account)
-                return
-            for kept in (
-                self._tasks,
-                self._order,
-                self._accounts,
-                self._usage,
-                self._windows,
-                self._rules,
-                self._uses,
-                self._tokens,
-                self._token_order,
-            ):
-                kept.clear()
-            self._scripts = None
-            self._scripts_version += 1
-            self._calls.clear()
+
+    def _empty(self) -> None:
+        for kept in (
+            self._tasks,
+            self._order,
+            self._accounts,
+            self._usage,
+            self._windows,
+            self._rules,
+            self._uses,
+            self._tokens,
+            self._token_order,
+            self._calls,
+        ):
+            kept.clear()
+        self._scripts = None
+        self._scripts_version += 1
 
     def _clear_account(self, account: str) -> None:
         dropped = [record for record in self._order if record.account == account]
         for record in dropped:
-            del self._tasks[record.id]
-            self._usage.drop(record)
+            self._usage.drop(self._tasks.pop(record.id))
         if dropped:
             self._order = deque(record for record in self._order if record.account != account)
         self._accounts.pop(account, None)
@@ -142,6 +146,70 @@ class MemoryStore:
         self._scripts = None
         self._scripts_version += 1
         self._calls.drop(account)
+
+    # -- all state
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no tasks and no scripts."""
+        return not self._tasks and not self._rules
+
+    def items(self) -> list[Item]:
+        """All state at one instant, in the order of `Item`. The values are immutable."""
+        with self._lock:
+            counters = [Counter(name, number) for name, number in self._counters.items()]
+            return [
+                self.clock.record,
+                *counters,
+                *self._rules.values(),
+                *[RuleUses(*pair) for pair in self._uses.items()],
+                *self._windows.values(),
+                *[TokenRecord(digest, self._tokens[digest]) for digest in self._token_order],
+                *map(self._usage.totals, self._usage.accounts),
+                *self._tasks.values(),
+                *self._calls.of(None),
+            ]
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Replace all state. `items` are in the order of `Item`; tasks and calls in their order."""
+        with self._lock:
+            self._empty()
+            self._counters.clear()
+            clock: ClockRecord | None = None
+            totals: list[AccountTotals] = []
+            latest = 0.0
+            for item in items:
+                if isinstance(item, TaskState):
+                    self._add(item, item.record.created)
+                    latest = max(latest, item.record.created)
+                elif isinstance(item, CallRecord):
+                    self._calls.append(item)
+                    latest = max(latest, item.at)
+                elif isinstance(item, AccountTotals):
+                    totals.append(item)
+                    self._usage.begin(item)
+                elif isinstance(item, ClockRecord):
+                    clock = item
+                else:
+                    self._put(item)
+            for each in totals:
+                self._usage.set_peak(each)
+            if clock is not None:
+                self.clock.go_on(clock, latest)
+
+    def _put(self, item: Counter | RuleRecord | RuleUses | WindowRecord | TokenRecord) -> None:
+        match item:
+            case Counter():
+                self._counters[item.name] = item.next
+            case RuleRecord():
+                self._rules[item.id] = item
+            case RuleUses():
+                self._uses[item.rule_id] = item.count
+            case WindowRecord():
+                self._windows[WindowKey(item.account, item.kind)] = item
+            case TokenRecord():
+                self._tokens[item.digest] = item.expires
+                self._token_order.append(item.digest)
 
     # -- reading
 
@@ -202,11 +270,14 @@ class MemoryStore:
     def read_calls(self, key: CallsKey, _now: float) -> tuple[CallRecord, ...]:
         return self._calls.of(key.account)
 
-    def read_ticket(self, key: Ticket, _now: float) -> int:
-        counter = self._counters.get(key.counter)
-        if counter is None:
-            counter = self._counters[key.counter] = count()
-        return next(counter)
+    def read_number(self, key: Ticket, _now: float) -> int:
+        return self._draw(key.counter)
+
+    def _draw(self, counter: str) -> int:
+        """The next number of a counter."""
+        number = self._counters.get(counter, 0)
+        self._counters[counter] = number + 1
+        return number
 
     # -- versions
 
@@ -242,8 +313,11 @@ class MemoryStore:
     def write_task(self, new: NewTask, now: float) -> None:
         self.clock.recorded = True
         self._drop_expired(now)
-        record = new.record
-        state = self._tasks[record.id] = TaskState(record, new.plan)
+        self._add(TaskState(new.record, new.plan), now)
+
+    def _add(self, state: TaskState, now: float) -> None:
+        record = state.record
+        self._tasks[record.id] = state
         self._order.append(record)
         account = self._accounts.get(record.account)
         if account is None:
@@ -251,36 +325,10 @@ class MemoryStore:
         account.add(record)
         self._usage.add(state, now)
 
-    def write_plan(self, record: PlanRecord, now: float) -> None:
+    def write_change(self, record: TaskChange, now: float) -> None:
         state = self._tasks[record.task_id]
-        self._put(state, replace(state, plan=record.plan, version=state.version + 1), now)
-
-    def write_poll(self, record: PollRecord, now: float) -> None:
-        state = self._tasks[record.task_id]
-        times = state.times if record.at is None else (*state.times, record.at)
-        polled = TaskState(
-            state.record,
-            state.plan,
-            state.version + 1,
-            state.polls + record.answered,
-            times,
-            state.attempts,
-            state.fault_uses,
-            state.unanswered + (not record.answered),
-        )
-        self._put(state, polled, now)
-
-    def _put(self, old: TaskState, new: TaskState, now: float) -> None:
-        self._tasks[new.record.id] = new
-        self._usage.update(old, new, now)
-
-    def write_fault(self, record: FaultRecord, _now: float) -> None:
-        state = self._tasks[record.task_id]
-        self._tasks[record.task_id] = replace(state, fault_uses=record.uses, version=state.version + 1)
-
-    def write_attempt(self, record: AttemptRecord, _now: float) -> None:
-        state = self._tasks[record.task_id]
-        self._tasks[record.task_id] = replace(state, attempts=(*state.attempts, record))
+        new = self._tasks[record.task_id] = changed(state, record)
+        self._usage.update(state, new, now)
 
     def write_rule(self, record: RuleRecord, _now: float) -> None:
         if record.dropped:
@@ -304,7 +352,10 @@ class MemoryStore:
         for _ in range(DROPPED_AT_ONCE):  # in order of first use
             if not self._token_order or self._tokens[self._token_order[0]] + self._retention > now:
                 break
-            del self._tokens[self._token_order.popleft()]
+            self._drop_token(self._token_order.popleft())
+
+    def _drop_token(self, digest: str) -> None:
+        del self._tokens[digest]
 
     def write_clock(self, record: ClockRecord, _now: float) -> None:
         self.clock.adopt(record)
@@ -318,10 +369,12 @@ class MemoryStore:
         for _ in range(DROPPED_AT_ONCE):
             if not self._order or now < self._expiry(self._order[0]):
                 break
-            record = self._order.popleft()
-            del self._tasks[record.id]
-            self._accounts[record.account].drop(record)
-            self._usage.drop(record)
+            self._drop_task(self._order.popleft())
+
+    def _drop_task(self, record: TaskRecord) -> None:
+        state = self._tasks.pop(record.id)
+        self._accounts[record.account].drop(record)
+        self._usage.drop(state)
 
 
 _Read = Callable[[MemoryStore, Key[Any], float], object]
@@ -345,7 +398,7 @@ _READS: Final = cast(
         TokenKey: MemoryStore.read_token,
         ClockKey: MemoryStore.read_clock,
         CallsKey: MemoryStore.read_calls,
-        Ticket: MemoryStore.read_ticket,
+        Ticket: MemoryStore.read_number,
     },
 )
 _VERSIONS: Final = cast(
@@ -365,10 +418,7 @@ _WRITES: Final = cast(
     "dict[type[Record], _Write]",
     {
         NewTask: MemoryStore.write_task,
-        PlanRecord: MemoryStore.write_plan,
-        PollRecord: MemoryStore.write_poll,
-        FaultRecord: MemoryStore.write_fault,
-        AttemptRecord: MemoryStore.write_attempt,
+        **dict.fromkeys(TASK_CHANGES, MemoryStore.write_change),
         RuleRecord: MemoryStore.write_rule,
         RuleUse: MemoryStore.write_use,
         WindowRecord: MemoryStore.write_window,

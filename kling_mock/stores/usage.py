@@ -9,6 +9,7 @@ from collections.abc import Callable
 from kling_mock.plan import NEVER
 from kling_mock.records import TaskRecord, TaskState
 from kling_mock.stores import AccountState
+from kling_mock.stores.record_format import AccountTotals
 
 
 class _Totals:
@@ -31,6 +32,8 @@ class Usage:
         self._expiry = expiry
         self._all = _Totals()
         self._accounts: dict[str, _Totals] = {}
+        # Of the tasks that were dropped after their retention: their number, and the units spent on them.
+        self._dropped: dict[str | None, tuple[int, int]] = {}
         # The unfinished tasks, and a heap of their known ends. Entries for replaced ends stay in the heap.
         self._open: OrderedDict[str, TaskState] = OrderedDict()
         self._ends: list[tuple[float, str]] = []
@@ -73,22 +76,59 @@ class Usage:
             self._count(record, record.request.n, self._returned(old))
         self._track(new, now)
 
-    def drop(self, record: TaskRecord) -> None:
+    def drop(self, state: TaskState) -> None:
         """Forget a task whose retention is over; its units stay spent."""
+        record = state.record
         if record.id in self._open:
             self._close(record.id)
+        spent = record.units - self._returned(state)
+        for account in (None, record.account):
+            number, units = self._dropped.get(account, (0, 0))
+            self._dropped[account] = number + 1, units + spent
 
     def forget(self, account: str) -> None:
-        """Forget the totals of an account without unfinished tasks: its units were not spent."""
+        """Forget the totals of an account whose tasks were all dropped: its units were not spent."""
         totals = self._accounts.pop(account, None)
         if totals is not None:
             self._all.units -= totals.units
+        _, spent = self._dropped.pop(account, (0, 0))
+        number, units = self._dropped.get(None, (0, 0))
+        self._dropped[None] = number, units - spent
+
+    def higher_peaks(self, record: TaskRecord, now: float) -> list[str | None]:
+        """The account of a new task, and None for all, as far as this task will raise the peak."""
+        self._settle(now)
+        n = record.request.n
+        return [
+            account
+            for account in (None, record.account)
+            if (totals := self._of(account)).unfinished + n > totals.peak
+        ]
+
+    def totals(self, account: str | None) -> AccountTotals:
+        """The totals of an account, or of all (None), that do not follow from the tasks."""
+        return AccountTotals(account, *self._dropped.get(account, (0, 0)), self.peak(account))
+
+    @property
+    def accounts(self) -> list[str | None]:
+        """All accounts with tasks so far, and None."""
+        return [None, *self._accounts]
+
+    def begin(self, totals: AccountTotals) -> None:
+        """Begin with these totals, before the tasks that are kept are added."""
+        found = self._all
+        if totals.account is not None:
+            found = self._accounts.setdefault(totals.account, _Totals())
+        self._dropped[totals.account] = found.created, found.units = totals.dropped, totals.spent
+
+    def set_peak(self, totals: AccountTotals) -> None:
+        """Set the peak, after the tasks that are kept were added: the order of equal instants is not kept."""
+        self._of(totals.account).peak = totals.peak
 
     def clear(self) -> None:
         self._all = _Totals()
-        self._accounts.clear()
-        self._open.clear()
-        self._ends.clear()
+        for kept in (self._accounts, self._dropped, self._open, self._ends):
+            kept.clear()
 
     def _track(self, state: TaskState, now: float) -> None:
         """Count a task as unfinished until its end as known at present."""

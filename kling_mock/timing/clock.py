@@ -57,6 +57,7 @@ class Clock:
         # Held while the settings are compared and replaced.
         self.lock = free_after_fork(threading.RLock())
         self._listeners: list[Callable[[], None]] = []
+        self._keep: Callable[[ClockRecord], None] | None = None
 
     @property
     def record(self) -> ClockRecord:
@@ -67,6 +68,25 @@ class Clock:
         """Go on by these settings. Listeners are called by `announce`."""
         self._record = record
         self._latest = max(self._latest, record.reading)
+
+    def go_on(self, record: ClockRecord, latest: float) -> None:
+        """Go on by the settings of another clock, not before `latest` (Unix seconds).
+
+        If that clock ran, the time since then has passed.
+        """
+        with self.lock:
+            system = system_time()
+            reading = max(record.at(system), record.reading, latest)
+            if reading != record.at(system):  # system time was set back meanwhile
+                record = replace(record, since=system, reading=reading)
+            self._record, self._latest, self._system = record, reading, system
+            self._origin = system - real_now()
+            self._was_set_back = False
+            self.recorded = True
+
+    def keep_with(self, keep: Callable[[ClockRecord], None] | None) -> None:
+        """Call `keep` with new settings before they take effect; if it raises, they do not."""
+        self._keep = keep
 
     def now(self) -> float:
         """The present, in Unix seconds."""
@@ -145,7 +165,10 @@ class Clock:
     def _steer(self, forward: float, speed: float | None = None) -> None:
         with self.lock:
             now = self.now()
-            self.adopt(steered(self._record, now, self._system, forward, speed))
+            record = steered(self._record, now, self._system, forward, speed)
+            if self._keep is not None:
+                self._keep(record)
+            self.adopt(record)
         self.announce()
 
     def __repr__(self) -> str:
@@ -160,6 +183,11 @@ class ManualClock(Clock):
 
     def __init__(self, start: float = 1_767_225_600.0) -> None:
         self._start(system_time(), _unix_seconds(start), 0.0)
+
+    def go_on(self, record: ClockRecord, latest: float) -> None:
+        """Stand at the reading of another clock."""
+        system = system_time()
+        super().go_on(replace(record, since=system, reading=record.at(system), speed=0.0), latest)
 
     def resume(self) -> None:
         """Refused: a manual clock moves by `advance()` only. Use Clock() for one that can run."""

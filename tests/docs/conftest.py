@@ -208,7 +208,7 @@ class Player:
                     _check_requirement(requirement)
                 case ["export", *assignments]:
                     assert {each.partition("=")[0] for each in assignments} <= VARIABLES
-                case ["kling-mock", "serve" | "check", *_]:
+                case ["kling-mock", "serve" | "check" | "export" | "import", *_]:
                     self._mock(words[1:])
                 case ["kling-contracts", *arguments]:
                     self._contracts(arguments)
@@ -222,9 +222,13 @@ class Player:
                     pytest.fail(f"{self.page.name}, line {block.line}: nobody can run {line!r}")
 
     def _mock(self, arguments: list[str]) -> None:
-        """Check files, or do what `serve` would do with these flags, but for the port."""
+        """Check files, export or import, or do what `serve` would do with these flags, but for the port."""
         if arguments[0] == "check":
             self.output = _output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
+            return
+        if arguments[0] in ("export", "import"):
+            assert self.url is not None, "an export needs a `kling-mock serve` before it"
+            self.output = _output_of(mock_cli.main, [*arguments, "--url", self.url], {})
             return
         options = mock_cli._parser().parse_args(arguments)
         assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"

@@ -84,11 +84,16 @@ class LifeCycle(RuleBasedStateMachine):
 
     first_failure: str | None = "no such luck"  # of the first task
 
+    def new_fake(self, **switches: Any) -> Fake:
+        """The fake under test."""
+        pace = _spelled(self.pace)
+        return Fake(pace=pace, clock=ManualClock(), keys=list(KEYS), unused_scripts="ignore", **switches)
+
     @initialize(pace=st.sampled_from(PACES))
     def begin(self, pace: tuple[str, tuple[int, ...]]) -> None:
         """Create three tasks at the start, so that few steps are needed before there is one to query."""
         self.pace = pace
-        self.fake = Fake(pace=_spelled(pace), clock=ManualClock(), keys=list(KEYS), unused_scripts="ignore")
+        self.fake = self.new_fake()
         self.bystander = Fake(pace=_spelled(pace), clock=ManualClock(1_600_000_000), keys=list(KEYS))
         self.callers = [_make_caller(self.fake, key) for key in KEYS]
         self.callers.append(_make_caller(self.bystander, KEYS[0]))

@@ -14,6 +14,7 @@ from kling_mock.stores.conformance import CHECKS, Check, check_store
 from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.stores.faulty import changes, expiry, lists, shared, tasks, totals
 from tests.kling_mock.stores.faulty.base import FaultyStore
+from tests.kling_mock.stores.state_files import sqlite_stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,12 @@ def test_the_memory_store_satisfies(check: Check, clock: type[Clock]) -> None:
     check.run(lambda retention: make(MemoryStore, retention, clock))
 
 
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_the_sqlite_store_satisfies(check: Check) -> None:
+    with sqlite_stores() as kind:
+        check.run(lambda retention: make(kind, retention))
+
+
 def test_all_checks_run_over_a_store_and_its_second_handle() -> None:
     made: list[MemoryStore] = []
     seconds: list[object] = []
@@ -71,6 +78,17 @@ def test_a_faulty_store_is_found(fault: type[FaultyStore]) -> None:
     check = CHECKS[fault.finder]
     with pytest.raises(AssertionError, match=f"^{check.id}: {re.escape(check.rule)}\n"):
         run_often(check, fault)
+
+
+# One for each check.
+OVER_SQLITE = {fault.finder: fault for fault in FAULTS}
+
+
+@pytest.mark.parametrize("fault", OVER_SQLITE.values(), ids=OVER_SQLITE)
+def test_a_faulty_store_over_sqlite_is_found(fault: type[FaultyStore]) -> None:
+    check = CHECKS[fault.finder]
+    with sqlite_stores(fault) as kind, pytest.raises(AssertionError, match=f"^{check.id}: "):
+        run_often(check, kind)
 
 
 def test_every_check_finds_a_fault() -> None:

@@ -1,0 +1,40 @@
+"""State of the server as lines of JSON, for `kling-mock export` and `import`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from kling_mock.control_api import models
+from kling_mock.control_api.problems import Problem
+from kling_mock.fake import Fake
+from kling_mock.http import Reply
+from kling_mock.saved_state import SavedState, StateNotEmpty
+from kling_mock.stores import StateNotKept
+
+LINES_TYPE: Final = ("content-type", "application/x-ndjson")
+
+
+class ImportQuery(Struct, frozen=True):
+    """`replace`: whether tasks and scripts that the server has are replaced."""
+
+    replace: bool = False
+
+
+def read_state(fake: Fake) -> Reply:
+    """All state as lines of JSON: tasks, scripts, clock, journal, callback attempts, counters."""
+    return Reply(200, (LINES_TYPE, ("cache-control", "no-store")), bytes(fake.snapshot()))
+
+
+def write_state(fake: Fake, query: ImportQuery, content: bytes) -> models.Done:
+    """Take over exported state: whole or, with an error, not at all."""
+    try:
+        fake.load_state(SavedState(content), replace=query.replace)
+    except StateNotEmpty as error:
+        raise Problem(409, str(error)) from None
+    except (ValueError, TypeError) as error:
+        raise Problem(422, str(error), "") from None
+    except StateNotKept as error:
+        raise Problem(503, str(error)) from None
+    return models.Done()

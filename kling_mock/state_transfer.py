@@ -1,0 +1,136 @@
+"""The commands `kling-mock export` and `import`: state in a file of JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from kling_contracts.redaction import escape_controls, hide_in_urls
+from kling_contracts.vocabulary import CONTROL_PREFIX
+from kling_mock.saved_state import SavedState
+from kling_mock.stores.lines import dump, parse
+from kling_mock.stores.record_format import Item
+
+T = TypeVar("T")
+
+STATE_PATH: Final = f"{CONTROL_PREFIX}/state"
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+# A server with a large state needs this time in seconds before it sends the first byte.
+PATIENCE: Final = 120.0
+
+
+def add_options(parser: argparse.ArgumentParser, *, imports: bool) -> None:
+    """The options of `export` or `import`."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="file with one JSON object for each line")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--state", metavar="FILE", help="state file that no server uses at present")
+    place.add_argument("--url", metavar="URL", help=f"address of a running server (default: {DEFAULT_URL})")
+    parser.add_argument("--control-token", metavar="TOKEN", help="the --control-token of that server")
+    if imports:
+        parser.add_argument("--replace", action="store_true", help="replace the tasks and scripts there")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def export_state(options: argparse.Namespace) -> int:
+    """Write the state of a file or server to `options.file`. Raises ValueError, OSError."""
+    if options.state is not None:
+        from kling_mock.stores.state_file import read_items
+
+        data = dump(_shown(read_items(options.state), "reading"))
+    else:
+        data = _request(options, "GET")
+    items = _checked(data)
+    SavedState(data).save(options.file)
+    _report(options, items, "exported to")
+    return 0
+
+
+def import_state(options: argparse.Namespace) -> int:
+    """Write the state in `options.file` to a state file or server, whole or, with an error, not at all.
+
+    Raises ValueError, OSError.
+    """
+    data = options.file.read_bytes()
+    try:
+        items = _checked(data)
+    except ValueError as error:
+        raise ValueError(f"{escape_controls(str(options.file))}: {error}") from None
+    if options.state is not None:
+        from kling_mock.fake import Fake
+
+        with Fake(state=options.state) as fake:
+            fake.load_state(SavedState(data), replace=options.replace)
+    else:
+        _request(options, "POST", data, "?replace=true" if options.replace else "")
+    _report(options, items, "imported from")
+    return 0
+
+
+def _request(options: argparse.Namespace, method: str, data: bytes | None = None, query: str = "") -> bytes:
+    """The body of the response of the server, with a progress bar."""
+    import httpx
+
+    url = f"{(options.url or DEFAULT_URL).rstrip('/')}{STATE_PATH}{query}"
+    headers = {} if options.control_token is None else {"x-kling-mock-token": options.control_token}
+    shown = hide_in_urls(url)
+    received = bytearray()
+    try:
+        with (
+            httpx.Client(trust_env=False, timeout=PATIENCE, headers=headers) as client,
+            client.stream(method, url, content=None if data is None else _sent(data)) as response,
+        ):
+            for chunk in _shown(response.iter_bytes(), "receiving"):
+                received += chunk
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OSError(
+            f"{shown}: {error or type(error).__name__}; start the server, or use --state FILE"
+        ) from None
+    if response.status_code != 200:
+        raise ValueError(f"{shown}: status {response.status_code}: {_message(bytes(received))}")
+    return bytes(received)
+
+
+def _sent(data: bytes, size: int = 2**18) -> Iterator[bytes]:
+    yield from _shown([data[at : at + size] for at in range(0, len(data), size)], "sending")
+
+
+def _checked(data: bytes) -> list[Item]:
+    return parse(data, lambda lines: _shown(lines, "checking"))
+
+
+def _message(body: bytes) -> str:
+    try:
+        answer: Any = json.loads(body)
+        return escape_controls(str(answer["error"]["message"]))
+    except (ValueError, KeyError, TypeError):
+        return f"not a server of kling-mock with {STATE_PATH}"
+
+
+def _shown(parts: Iterable[T], what: str) -> Iterable[T]:
+    """The parts, with a progress bar on standard error if that is a terminal."""
+    if not sys.stderr.isatty():
+        return parts
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(parts, what, console=Console(stderr=True), transient=True)
+
+
+def _report(options: argparse.Namespace, items: list[Item], verb: str) -> None:
+    kinds = Counter(type(item).__name__ for item in items)
+    tasks, calls = kinds["TaskState"], kinds["CallRecord"]
+    if options.json:
+        result = {"file": str(options.file), "items": len(items), "tasks": tasks, "calls": calls}
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    counted = f"{_count(tasks, 'task')} and {_count(calls, 'call')}"
+    sys.stdout.write(f"{counted} {verb} {escape_controls(str(options.file))}\n")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
