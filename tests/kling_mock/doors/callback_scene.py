@@ -46,6 +46,7 @@ class Hook(ThreadingHTTPServer):
 
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 64  # with the usual 5, one of eight connections at once may wait for a second
 
     def __init__(self, *answers: int | tuple[int, dict[str, str]], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
