@@ -82,7 +82,7 @@ docs: $(VENV)/.dev
 
 # Schemathesis on the documents and the mock, with many examples; prints the seed that repeats the run.
 schemathesis: $(VENV)/.dev
-	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py
+	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py tests/together/test_control_schemathesis.py
 
 # The picture of the README: a run of the demo, rendered by Chromium or Chrome.
 screenshot: $(VENV)/.dev

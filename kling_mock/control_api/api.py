@@ -12,13 +12,14 @@ from kling_contracts.suggestions import close_names
 from kling_mock.control_api.access import Peer, check_access
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.feed import EventFeed
-from kling_mock.control_api.models import EventStream
+from kling_mock.control_api.models import EventStream, HTMLPage
 from kling_mock.control_api.problems import ErrorBody, ErrorInfo, Problem
 from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, read_query
 from kling_mock.control_api.redacted import Redaction
 from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
 
+_HTML: Final = ("content-type", "text/html; charset=utf-8")
 NO_STORE: Final = ("cache-control", "no-store")
 
 
@@ -39,6 +40,8 @@ class ControlAPI:
             result = self._result(request)
             if isinstance(result, EventStream):
                 return EventStream(request.header("last-event-id") or result.after, result.account)
+            if isinstance(result, HTMLPage):
+                return Reply(200, (_HTML, NO_STORE), result.text.encode())
             return self._reply(200, result)
         except Problem as problem:
             return self._refusal(problem)
@@ -61,6 +64,8 @@ class ControlAPI:
             raise Problem(422, "this path has no parameters", "?")
         if request.size > BODY_BYTES:
             raise Problem(413, f"the body must have at most {BODY_BYTES} bytes; got {request.size}", "")
+        if endpoint.needs_body and not request.body.strip():
+            raise Problem(422, "this path needs a JSON body", "")
         if signature.body is not None:
             arguments["body"] = read_body(request.body, signature.body)
         elif endpoint.method != "GET" and read_json(request.body) not in ({}, None):

@@ -12,7 +12,18 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from kling_contracts.vocabulary import CONTROL_PREFIX
-from kling_mock.control_api import accounts, callbacks, calls, clock, events, resets, scripts, settings, tasks
+from kling_mock.control_api import (
+    accounts,
+    callbacks,
+    calls,
+    clock,
+    documents,
+    events,
+    resets,
+    scripts,
+    settings,
+    tasks,
+)
 
 
 class Signature(NamedTuple):
@@ -32,6 +43,11 @@ class Endpoint(NamedTuple):
     path: str
     handler: Callable[..., Any]
     problems: tuple[int, ...] = ()
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether an empty body is an error."""
+        return self.signature.body is not None and self.handler is not resets.reset
 
     @property
     def signature(self) -> Signature:
@@ -76,4 +92,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("PATCH", _at("/settings"), settings.change_settings, (409,)),
     Endpoint("GET", _at("/events"), events.open_events),
     Endpoint("POST", _at("/reset"), resets.reset),
+    Endpoint("GET", _at("/openapi.json"), documents.read_openapi),
+    Endpoint("GET", _at("/docs"), documents.read_page),
 )
