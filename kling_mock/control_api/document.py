@@ -21,9 +21,8 @@ from kling_mock.control_api.scripts import add_fault, replace_script, write_scri
 from kling_mock.control_api.settings import change_settings
 from kling_mock.documents import script_schema
 from kling_mock.faults import KINDS
+from kling_mock.json_schema import Schema
 from kling_mock.settings import FIXED, Settings
-
-Schema = dict[str, Any]
 
 REF: Final = "#/components/schemas/{name}"
 DESCRIPTION: Final = (
@@ -45,7 +44,7 @@ def build_document() -> Schema:
     paths: dict[str, Schema] = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, components)
-    document = {
+    document: Schema = {
         "openapi": "3.1.0",
         "info": {"title": "kling-mock control API", "version": __version__, "description": DESCRIPTION},
         "paths": paths,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from kling_mock.auth import account_name
 from kling_mock.control_api import models
@@ -15,13 +15,15 @@ from kling_mock.rate import Rate
 from kling_mock.settings import FIXED, Settings
 from kling_mock.suggestions import unknown
 
+# Settings that are never shown.
+SECRETS: Final = frozenset({"control_token", "webhook_secret"})
+
 
 def read_settings(fake: Fake) -> models.SettingsInfo:
-    """Read the settings. Keys are shown as the names of their accounts."""
-    values = {each.name: _plain(each.name, getattr(fake.settings, each.name)) for each in fields(Settings)}
-    return models.SettingsInfo(
-        {name: value for name, value in values.items() if name != "control_token"}, dict(FIXED)
-    )
+    """Read the settings except secrets. Keys are shown as the names of their accounts."""
+    names = [each.name for each in fields(Settings) if each.name not in SECRETS]
+    values = {name: _plain(name, getattr(fake.settings, name)) for name in names}
+    return models.SettingsInfo(values, dict(FIXED))
 
 
 def change_settings(fake: Fake, body: dict[str, Any]) -> models.SettingsInfo:
