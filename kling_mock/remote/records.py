@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
 from kling_mock.control_api import models
@@ -56,8 +58,7 @@ def task_state(task: models.Task) -> tuple[TaskState, float]:
 def _fault(fault: models.TaskFault) -> Fault:
     value = fault.value
     if isinstance(value, list):
-        items: list[object] = value
-        value = tuple(items)
+        value = tuple(cast("Any", value))
     return Fault(fault.kind, value, fault.after, fault.polls, fault.seconds, fault.script)
 
 
