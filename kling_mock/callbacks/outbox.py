@@ -48,7 +48,9 @@ class Outbox(Sequence[Callback]):
         key, secret = TasksKey(self._account), self._settings.webhook_secret
         snapshot = self._store.read((key,))
         found = [
-            callback._replace(refused=self._dispatcher.refusal_of(callback)).signed(secret)
+            callback._replace(
+                refused=self._dispatcher.refusal_of(callback), redelivery=self._dispatcher.redeliver
+            ).signed(secret)
             for task in snapshot[key]
             for callback in callbacks_of(task, self._settings, snapshot.now)
         ]

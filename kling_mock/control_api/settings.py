@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from kling_mock.auth import account_name
 from kling_mock.control_api import models
@@ -15,12 +15,14 @@ from kling_mock.rate import Rate
 from kling_mock.settings import FIXED, Settings
 from kling_mock.suggestions import unknown
 
+_HIDDEN: Final = frozenset({"control_token", "webhook_secret"})
+
 
 def read_settings(fake: Fake) -> models.SettingsInfo:
     """Read the settings. Keys are shown as the names of their accounts."""
     values = {each.name: _plain(each.name, getattr(fake.settings, each.name)) for each in fields(Settings)}
     return models.SettingsInfo(
-        {name: value for name, value in values.items() if name != "control_token"}, dict(FIXED)
+        {name: value for name, value in values.items() if name not in _HIDDEN}, dict(FIXED)
     )
 
 

@@ -156,6 +156,7 @@ class _Sending:
             from kling_mock.doors.webhook_client import WebhookClient
 
             self._client = WebhookClient(self._dispatcher.reach)
+        self._client.reach = self._dispatcher.reach
         return self._client
 
     async def close(self) -> None:

@@ -91,3 +91,17 @@ def test_failure_never_changes_the_task(hook: MakeHook, serve: Serve) -> None:
         task_id = scene.create(url)
         statuses.append([scene.query(task_id)["task_status"] for _ in range(3)])
     assert statuses[0] == statuses[1] == ["processing", "succeed", "succeed"]
+
+
+def test_the_test_may_redeliver(hook: MakeHook, serve: Serve) -> None:
+    inbox, scene = hook(200, 503), serve(pace="held:submitted")
+    scene.create(inbox.url)
+    scene.all_delivered(1)
+    assert scene.fake.callbacks[0].redeliver().status == 503
+    assert scene.fake.callbacks[0].redeliver(task_status="x").status == 200
+    assert inbox.statuses(3) == ["submitted", "submitted", "x"]
+    assert [each.kind for each in scene.fake.callbacks[0].attempts] == ["sent", "redelivered", "edited"]
+    assert all(each.duration > 0 for each in scene.fake.callbacks[0].attempts)
+    scene.create("https://my.example/hook")
+    with pytest.raises(ValueError, match=r"^redeliver: https://my\.example/hook is not allowed: its host"):
+        scene.fake.callbacks[-1].redeliver()
