@@ -118,7 +118,7 @@ class CallbackDispatcher:
         return answer._replace(error=None if accepted else repr(answer.problem))
 
     def redeliver(self, callback: Callback, edited: Mapping[str, object] | None) -> AttemptRecord:
-        """See `Callback.redeliver`."""
+        """See `OutboxCallback.redeliver`."""
         kind = REDELIVERED
         if edited is not None:
             number = len(callback.attempts) + 1

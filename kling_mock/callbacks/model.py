@@ -8,7 +8,7 @@ bare task object) are official; repeating until a receiver accepts (at-least-onc
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from kling_contracts.redaction import hide_in_urls
@@ -24,19 +24,12 @@ from kling_mock.webhook_secret import WebhookSecret
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 
-class Redelivery(Protocol):
-    """Delivers a callback again, with another body or (None) as it was sent."""
-
-    def __call__(self, callback: Callback, edited: Mapping[str, object] | None, /) -> AttemptRecord: ...
-
-
 class Callback(NamedTuple):
     """The callback for one change of one task. `due` is in Unix seconds.
 
     `position` is the index of the change in the task's history. `refused` is the reason for which a server
     does not send it (setting `callbacks`), or None. `webhook_id` is the same in all attempts. `signature` has
-    the header fields of the signature, if the setting `webhook_secret` is set. `redelivery` is set for the
-    callbacks of `fake.callbacks`.
+    the header fields of the signature, if the setting `webhook_secret` is set.
     """
 
     task_id: str
@@ -49,7 +42,6 @@ class Callback(NamedTuple):
     refused: str | None = None
     webhook_id: str = ""
     signature: tuple[tuple[str, str], ...] = ()
-    redelivery: Redelivery | None = None
 
     def __repr__(self) -> str:
         """Without secrets of the URL, and without the body."""
@@ -71,23 +63,6 @@ class Callback(NamedTuple):
         if secret is None:
             return self
         return self._replace(signature=secret.headers(self.webhook_id, self.content, system_time()))
-
-    def redeliver(self, body: Mapping[str, object] | None = None, **changes: object) -> AttemptRecord:
-        """Deliver this callback now, once, and return the attempt, which is of kind `redelivered`.
-
-        As it was sent first, with the same webhook id; or with another `body`, or `changes` of its fields
-        (kind `edited`, and a webhook id of its own). It is delivered to the receiver of `deliver_to`, or over
-        HTTP if a server is running. Raises RuntimeError if there is neither, ValueError for a URL that must
-        not be called, LookupError after the retention of the task.
-        """
-        if self.redelivery is None:
-            raise RuntimeError(
-                "redeliver: this callback is not one of fake.callbacks, which can be redelivered"
-            )
-        edited = (
-            None if body is None and not changes else {**(self.body if body is None else body), **changes}
-        )
-        return self.redelivery(self, edited)
 
     @property
     def delivered(self) -> bool:

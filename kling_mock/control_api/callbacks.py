@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.outbox import OutboxCallback
 from kling_mock.control_api import models
 from kling_mock.control_api.problems import Problem, not_found
 from kling_mock.control_api.shown import show_attempt
@@ -45,7 +46,7 @@ def redeliver_callback(fake: Fake, id: str, body: models.RedeliverBody) -> model
         raise Problem(404, str(error)) from None
 
 
-def found_callback(fake: Fake, name: str) -> Callback:
+def found_callback(fake: Fake, name: str) -> OutboxCallback:
     """The callback with this id. Raises a problem (404) with similar ids."""
     ids: list[str] = []
     for callback in fake.callbacks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,9 +122,12 @@ def test_it_needs_a_receiver(start: Start) -> None:
     with pytest.raises(RuntimeError, match="set a receiver with deliver_to, or start a server"):
         caller.fake.callbacks[0].redeliver()
     caller.fake.callbacks.deliver_to(seen.append)
-    with pytest.raises(RuntimeError, match="can be redelivered"):
-        seen[0].redeliver()
     callback = caller.fake.callbacks[0]
+    copied = copy.deepcopy(callback)
+    assert copied == callback
+    assert pickle.loads(pickle.dumps(callback)) == callback
+    with pytest.raises(RuntimeError, match="a copy of a callback cannot be delivered"):
+        copied.redeliver()
     caller.clock.advance(days=30)
     with pytest.raises(LookupError, match="no longer kept"):
         callback.redeliver()
