@@ -30,10 +30,13 @@ from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.queries import answer_costs, answer_download, answer_list, answer_query
 from kling_mock.records import NewTask, Record, RuleUse, TaskRecord, TokenRecord
 from kling_mock.render import milliseconds, task_message
+from kling_mock.reply_faults import ReplyFault
 from kling_mock.rng import draw_bits
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, Expect, ExternalKey, RuleKey, Snapshot, TaskKey, TokenKey
 
+# The fault `early` of callbacks: the reply to a create is late by this time.
+EARLY_SECONDS: Final = 0.5
 # Ids of 19 digits that exceed a signed 64-bit integer.
 LONG_IDS: Final = range(9_300_000_000_000_000_000, 10**19)
 
@@ -140,7 +143,15 @@ def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id:
         expect = (*expect, Expect(ExternalKey(account, external_id), None))
     reply = success(message, request_id, record.word)
     records = (NewTask(record, plan), *reserved.records, *used)
-    return Decision(reply, audit, expect, records, effects.reply_faults)
+    faults = effects.reply_faults or _early_callback(record, settings)
+    return Decision(reply, audit, expect, records, faults)
+
+
+def _early_callback(record: TaskRecord, settings: Settings) -> tuple[ReplyFault, ...]:
+    """The fault of a reply with which the first callback arrives before it, if it is to."""
+    if not settings.callback_faults or "early" not in settings.callback_faults:
+        return ()
+    return (ReplyFault("delays", EARLY_SECONDS),) if record.request.callback_url else ()
 
 
 def _new_task(

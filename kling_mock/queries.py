@@ -38,6 +38,7 @@ def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request
     record, plan, now = state.record, state.plan, snapshot.now
     counts = plan.counted and state.polls < plan.ends
     shown = plan.state(record.created, (*state.times, now) if counts else state.times, now)
+    counts = counts or (bool(settings.callback_faults) and _shows_end(state, shown))
     poll = PollRecord(record.id, now if counts else None)
     if plan.faults:
         return _faulty(state, shown, now, command, settings, request_id, reserved, poll)
@@ -48,6 +49,11 @@ def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request
     if reserved is NOTHING:
         return Decision(reply, audit, (expected,), (poll,))
     return Decision(reply, audit, (expected, *reserved.expect), (poll, *reserved.records))
+
+
+def _shows_end(state: TaskState, shown: Transition) -> bool:
+    """Whether this is the first query that shows the end: the fault `late` of callbacks waits for it."""
+    return shown.status.terminal and (not state.times or state.times[-1] < shown.at)
 
 
 def _faulty(  # noqa: PLR0913, PLR0917 -- the parts of a query that has been read so far

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Literal, Self, cast, get_args
 
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
@@ -32,6 +32,8 @@ from kling_mock.webhook_secret import WebhookSecret
 ValidationShape = Literal["kling", "task", "comet"]
 # The receivers to which a server sends callbacks.
 Reach = Literal["off", "loopback", "any"]
+# The faults of callbacks; see `kling_mock.callbacks.schedule`.
+CallbackFault = Literal["duplicated", "late", "reordered", "early"]
 # The form of the header Retry-After.
 RetryAfter = Literal["off", "seconds", "date"]
 # The effect of unused scripts at the end of a test.
@@ -280,6 +282,15 @@ class Settings:
             "callbacks",
         ),
     )
+    callback_faults: tuple[str, ...] = field(
+        default=(),
+        metadata=_switch(
+            "faults of callbacks, drawn from the seed: duplicated, late, reordered, early; none: no fault",
+            "--callback-faults",
+            "NAME,...",
+            "callbacks",
+        ),
+    )
     webhook_secret: WebhookSecret | None = field(
         default=None,
         metadata=_switch(
@@ -356,6 +367,7 @@ class Settings:
         self._set("models", read_texts("models", self.models))
         self._set("operations", read_texts("operations", self.operations))
         self._set("ignore", frozenset(read_texts("ignore", self.ignore)))
+        self._set("callback_faults", read_texts("callback_faults", self.callback_faults))
         self._set("callback_retries", read_pauses("callback_retries", self.callback_retries))
         if isinstance(cast("object", self.pace), str):
             self._set("pace", Pace.parse(cast("str", self.pace)))
@@ -377,6 +389,9 @@ class Settings:
         check_ignored(self.ignore, self.gateways)
         check_word("validation_errors", self.validation_errors, ValidationShape)
         check_word("callbacks", self.callbacks, Reach)
+        for each in self.callback_faults:
+            if each not in get_args(CallbackFault):
+                raise ValueError(f"callback_faults: {unknown('fault', each, get_args(CallbackFault))}")
         check_word("unused_scripts", self.unused_scripts, UnusedScriptLevel)
         check_word("retry_after", self.retry_after, RetryAfter)
         for name in ("slots", "balance", "credit", "slots_total", "balance_total"):

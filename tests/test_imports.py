@@ -47,6 +47,7 @@ LIBRARIES = {
         f"kling_mock.{name}": {"msgspec"}
         for name in (
             "auth",
+            "callbacks.dispatcher",
             "callbacks.queue",
             "commands",
             "control",

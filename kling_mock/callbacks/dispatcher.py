@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from kling_contracts.virtual_time.threads import real_now
 from kling_mock.callbacks.model import AttemptResult, Callback, Receiver
-from kling_mock.callbacks.policy import refusal
-from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery
+from kling_mock.callbacks.policy import refusal, without_secrets
+from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery, attempt_of
+from kling_mock.control import dropped, record_attempt
 from kling_mock.plan import NEVER
-from kling_mock.records import AttemptRecord
+from kling_mock.records import EDITED, REDELIVERED, AttemptRecord
+from kling_mock.rng import draw_bits
 from kling_mock.settings import Reach, Settings
-from kling_mock.stores import Store
+from kling_mock.stores import Store, run
 
 if TYPE_CHECKING:
     from kling_mock.callbacks.receivers import ConnectedReceiver
@@ -91,23 +96,68 @@ class CallbackDispatcher:
 
     def _hand_over(self, receiver: ConnectedReceiver, delivery: PendingDelivery) -> None:
         try:
-            answer = receiver.call(self.signed(delivery.callback))
+            answer = self._call(receiver, delivery.callback)
         except KeyboardInterrupt:  # the test is interrupted; the receiver has not failed
             self._queue.put_back(delivery)
             raise
+        self._queue.record(delivery, answer.status, answer.error)
+
+    def _call(self, receiver: ConnectedReceiver, callback: Callback) -> AttemptResult:
+        """The result of an attempt, with the text of an error. Reports the exception of the receiver."""
+        try:
+            answer = receiver.call(self.signed(callback))
+        except KeyboardInterrupt:
+            raise
         except BaseException as problem:  # noqa: BLE001 -- also of pytest.fail and sys.exit: a failed attempt
             answer = AttemptResult(None, problem)
-        error = answer.error
-        if answer.problem is not None:
-            callback = delivery.callback
-            subject = (
-                f"{callback.status.value} of task {callback.task_id}, attempt {len(callback.attempts) + 1}"
+        if answer.problem is None:
+            return answer
+        subject = f"{callback.status.value} of task {callback.task_id}, attempt {len(callback.attempts) + 1}"
+        self._report_problem(answer.problem, f"raised by the callback receiver {receiver.name} for {subject}")
+        accepted = answer.status is not None and 200 <= answer.status < 300
+        return answer._replace(error=None if accepted else repr(answer.problem))
+
+    def redeliver(self, callback: Callback, edited: Mapping[str, object] | None) -> AttemptRecord:
+        """See `OutboxCallback.redeliver`."""
+        kind = REDELIVERED
+        if edited is not None:
+            number = len(callback.attempts) + 1
+            callback = callback._replace(
+                body=dict(edited), webhook_id=str(draw_bits(0, callback.webhook_id, number))
             )
-            note = f"raised by the callback receiver {receiver.name} for {subject}"
-            self._report_problem(answer.problem, note)
-            accepted = answer.status is not None and 200 <= answer.status < 300
-            error = None if accepted else repr(answer.problem)
-        self._queue.record(delivery, answer.status, error)
+            kind = EDITED
+        own = None if self._receiver is not None else self._connect(callback)
+        try:
+            receiver = self._receiver if own is None else own
+            assert receiver is not None  # noqa: S101 -- for the type checkers
+            began = real_now()
+            answer = self._call(receiver, callback)
+            duration = real_now() - began if receiver.url is not None else 0.0
+        finally:
+            if own is not None:
+                own.close()
+        delivery = PendingDelivery(callback, self._store.clock.now(), kind)
+        made = attempt_of(delivery, answer.status, answer.error, delivery.due)
+        attempt = run(record_attempt(replace(made, duration=duration)), self._store)
+        if attempt is None:
+            raise dropped(callback.task_id)
+        if self._queue.note(callback.task_id):
+            self.wake()
+        self.settle()
+        return attempt
+
+    def _connect(self, callback: Callback) -> ConnectedReceiver:
+        """The receiver of a callback over HTTP."""
+        if not self.sends:
+            raise RuntimeError(
+                "redeliver: nothing receives callbacks; set a receiver with deliver_to, or start a server"
+            )
+        why = self.refusal(callback.url)
+        if why is not None:
+            raise ValueError(f"redeliver: {without_secrets(callback.url)} is not allowed: {why}")
+        from kling_mock.callbacks.receivers import connect
+
+        return connect(callback.url, self._settings.callbacks)
 
     def _report_problem(self, problem: BaseException, note: str) -> None:
         problem.add_note(note)

@@ -161,6 +161,6 @@ def callback_of(task: TaskState, settings: Settings, position: int, change: Tran
     )
 
 
-def webhook_id(record: TaskRecord, seed: int, position: int, *edition: int) -> str:
-    """The id of the callback for a change, or of an edited one: decimal digits, like those of the service."""
-    return str(draw_bits(seed, record.account, record.number, "webhook", position, *edition))
+def webhook_id(record: TaskRecord, seed: int, position: int) -> str:
+    """The id of the callback for a change: decimal digits, like those of the service."""
+    return str(draw_bits(seed, record.account, record.number, "webhook", position))

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self, overload
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.model import Callback, Receiver, callbacks_of
+from kling_mock.records import AttemptRecord
 from kling_mock.settings import Settings
 from kling_mock.stores import Store, TasksKey
 
 
-class Outbox(Sequence[Callback]):
+class OutboxCallback(Callback):
+    """A callback of `fake.callbacks`, which can be delivered again. A copy of it cannot."""
+
+    _dispatcher: CallbackDispatcher | None = None
+
+    @classmethod
+    def of(cls, callback: Callback, dispatcher: CallbackDispatcher) -> Self:
+        made = cls(*callback)
+        made._dispatcher = dispatcher
+        return made
+
+    def redeliver(self, body: Mapping[str, object] | None = None, **changes: object) -> AttemptRecord:
+        """Deliver this callback now, once, and return the attempt, which is of kind `redelivered`.
+
+        As it was sent first, with the same webhook id; or with another `body`, or `changes` of its fields
+        (kind `edited`, and a webhook id of its own). It is delivered to the receiver of `deliver_to`, or over
+        HTTP if a server is running. Raises RuntimeError if there is neither, ValueError for a URL that must
+        not be called, LookupError after the retention of the task.
+        """
+        if self._dispatcher is None:
+            raise RuntimeError("redeliver: a copy of a callback cannot be delivered; use fake.callbacks[i]")
+        if body is None and not changes:
+            return self._dispatcher.redeliver(self, None)
+        return self._dispatcher.redeliver(self, {**(self.body if body is None else body), **changes})
+
+    def __getstate__(self) -> None:
+        """Copies do not have the dispatcher."""
+
+
+class Outbox(Sequence[OutboxCallback]):
     """The callbacks due so far, oldest first: `fake.callbacks`."""
 
     def __init__(
@@ -44,27 +74,30 @@ class Outbox(Sequence[Callback]):
         """
         self._dispatcher.deliver_to(receiver)
 
-    def _read(self) -> list[Callback]:
+    def _read(self) -> list[OutboxCallback]:
         key, secret = TasksKey(self._account), self._settings.webhook_secret
         snapshot = self._store.read((key,))
         found = [
-            callback._replace(refused=self._dispatcher.refusal_of(callback)).signed(secret)
+            OutboxCallback.of(
+                callback._replace(refused=self._dispatcher.refusal_of(callback)).signed(secret),
+                self._dispatcher,
+            )
             for task in snapshot[key]
             for callback in callbacks_of(task, self._settings, snapshot.now)
         ]
         return sorted(found, key=lambda callback: callback.due)
 
     @overload
-    def __getitem__(self, index: int) -> Callback: ...
+    def __getitem__(self, index: int) -> OutboxCallback: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Callback]: ...
-    def __getitem__(self, index: int | slice) -> Callback | Sequence[Callback]:
+    def __getitem__(self, index: slice) -> Sequence[OutboxCallback]: ...
+    def __getitem__(self, index: int | slice) -> OutboxCallback | Sequence[OutboxCallback]:
         return self._read()[index]
 
     def __len__(self) -> int:
         return len(self._read())
 
-    def __iter__(self) -> Iterator[Callback]:
+    def __iter__(self) -> Iterator[OutboxCallback]:
         return iter(self._read())
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.outbox import OutboxCallback
 from kling_mock.control_api import models
 from kling_mock.control_api.problems import Problem, not_found
 from kling_mock.control_api.shown import show_attempt
@@ -31,7 +32,21 @@ def read_callback(fake: Fake, id: str) -> models.CallbackInfo:  # noqa: A002 -- 
     return _show(fake, found_callback(fake, id))
 
 
-def found_callback(fake: Fake, name: str) -> Callback:
+def redeliver_callback(fake: Fake, id: str, body: models.RedeliverBody) -> models.AttemptInfo:  # noqa: A002
+    """Deliver a callback now, once: as it was sent, or with another body or changed fields."""
+    callback = found_callback(fake, id)
+    edited = body.body
+    if body.changes:
+        edited = {**(callback.body if edited is None else edited), **body.changes}
+    try:
+        return show_attempt(callback.redeliver(edited))
+    except (ValueError, RuntimeError) as error:
+        raise Problem(409, str(error)) from None
+    except LookupError as error:
+        raise Problem(404, str(error)) from None
+
+
+def found_callback(fake: Fake, name: str) -> OutboxCallback:
     """The callback with this id. Raises a problem (404) with similar ids."""
     ids: list[str] = []
     for callback in fake.callbacks:

@@ -88,6 +88,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", _at("/tasks/{id}/faults"), scripts.add_fault, (404, 409)),
     Endpoint("GET", _at("/callbacks"), callbacks.list_callbacks, (404,)),
     Endpoint("GET", _at("/callbacks/{id}"), callbacks.read_callback, (404,)),
+    Endpoint("POST", _at("/callbacks/{id}/redeliver"), callbacks.redeliver_callback, (404, 409)),
     Endpoint("GET", _at("/settings"), settings.read_settings),
     Endpoint("PATCH", _at("/settings"), settings.change_settings, (409,)),
     Endpoint("GET", _at("/events"), events.open_events),

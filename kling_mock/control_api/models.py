@@ -253,12 +253,26 @@ class ScriptList(Model, frozen=True):
 
 
 class AttemptInfo(Model, frozen=True):
-    """An attempt to deliver a callback: the status of the response, or the error."""
+    """An attempt to deliver a callback: the status of the response, or the error.
+
+    `kind` is sent, duplicate, redelivered or edited; `duration` is in real seconds; `retry_at` is the time of
+    the next attempt after a failed one.
+    """
 
     number: int
     at: float
     status: int | None
     error: str | None
+    kind: str
+    duration: float
+    retry_at: float | None
+
+
+class RedeliverBody(Model, frozen=True):
+    """A callback to deliver again: with another body, with changes of its fields, or as it was sent."""
+
+    body: dict[str, Any] | None = None
+    changes: dict[str, Any] = {}
 
 
 class CallbackInfo(Model, frozen=True):

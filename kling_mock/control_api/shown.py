@@ -76,7 +76,8 @@ def show_call(call: CallRecord) -> models.Call:
 
 
 def show_attempt(attempt: AttemptRecord) -> models.AttemptInfo:
-    return models.AttemptInfo(attempt.number, attempt.at, attempt.status, attempt.error)
+    made = attempt.number, attempt.at, attempt.status, attempt.error
+    return models.AttemptInfo(*made, attempt.kind, attempt.duration, attempt.retry_at)
 
 
 def show_event(event: NextEvent | None) -> models.Event | None:

@@ -25,10 +25,10 @@ _Receiver = tuple[str, str, int]
 
 
 class WebhookClient:
-    """Posts callbacks from one event loop. `reach` is the setting `callbacks`."""
+    """Posts callbacks from one event loop. `reach` is the setting `callbacks`, which may change."""
 
     def __init__(self, reach: Reach) -> None:
-        self._reach = reach
+        self.reach = reach
         self._idle: dict[_Receiver, list[WebhookConnection]] = {}
         self._open: set[WebhookConnection] = set()
         self._none_open = asyncio.Event()
@@ -104,7 +104,7 @@ class WebhookClient:
 
     async def _addresses(self, target: Target) -> list[str]:
         """The addresses of a host, which is resolved only if the setting allows to call it."""
-        why = refusal(f"{target.scheme}://{target.authority}", self._reach)
+        why = refusal(f"{target.scheme}://{target.authority}", self.reach)
         if why is not None:
             raise NoResponse(f"not sent: {why}")
         host = target.host
@@ -120,7 +120,7 @@ class WebhookClient:
         except OSError as error:
             raise NoResponse(f"cannot connect to {target.authority}: {_reason(error)}") from error
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        allowed = [each for each in addresses if self._reach == "any" or is_loopback(each)]
+        allowed = [each for each in addresses if self.reach == "any" or is_loopback(each)]
         if addresses and not allowed:
             raise NoResponse(
                 f"not sent: {host} is {addresses[0]}, which is not an address of this machine; "

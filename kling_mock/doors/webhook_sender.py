@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from kling_contracts.virtual_time.threads import real_now
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.callbacks.queue import PendingDelivery
 from kling_mock.records import AttemptRecord
@@ -145,17 +146,16 @@ class _Sending:
         self._notifier.notify()
 
     async def _attempt(self, delivery: PendingDelivery) -> AttemptRecord:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = real_now()  # the clock of an event loop has a resolution of a millisecond
         answer = await self._http().attempt(self._dispatcher.signed(delivery.callback))
-        duration = loop.time() - began
-        return self._dispatcher.record(delivery, answer.status, answer.error, duration)
+        return self._dispatcher.record(delivery, answer.status, answer.error, real_now() - began)
 
     def _http(self) -> WebhookClient:
         if self._client is None:
             from kling_mock.doors.webhook_client import WebhookClient
 
             self._client = WebhookClient(self._dispatcher.reach)
+        self._client.reach = self._dispatcher.reach
         return self._client
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from kling_contracts.gateways import RefusalReason, gateway_of
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
-from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.records import SENT, CallRecord, RuleRecord
 from kling_mock.rule_builder import describe
 from kling_mock.testing.base_view import View
 from kling_mock.testing.journal import elapsed, line, printable
@@ -84,7 +84,8 @@ def _deliveries(callback: Callback) -> Iterator[_Event]:
         yield _Event(callback.due, "callback", f"{subject} is due, {why}")
     for attempt in callback.attempts:
         result = "delivered" if attempt.delivered else f"attempt {attempt.number} failed: {attempt.error}"
-        yield _Event(attempt.at, "callback", f"{subject} {result}")
+        kind = "" if attempt.kind == SENT else f" ({attempt.kind})"
+        yield _Event(attempt.at, "callback", f"{subject} {result}{kind}")
 
 
 def _shortened(events: Sequence[_Event]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from kling_contracts.vocabulary import CONTROL_PREFIX
 from kling_mock import Clock, Fake, ManualClock, Pace, Settings, TaskHandle, pytest_plugin
 from kling_mock import cli as mock_cli
 from kling_mock.callbacks.model import Callback
-from kling_mock.callbacks.outbox import Outbox
+from kling_mock.callbacks.outbox import Outbox, OutboxCallback
 from kling_mock.control_api.endpoints import ENDPOINTS
 from kling_mock.criteria import criteria_of
 from kling_mock.records import CallRecord, TaskRequest
@@ -39,7 +39,8 @@ ROOT = Path(__file__).parents[2]
 OURS = ("kling_mock", "kling_client", "kling_contracts")
 CLASSES = (
     *(AsyncClient, AsyncTask, Client, Image, Poll, Retry, Task),
-    *(Callback, Calls, Clock, Fake, ManualClock, Outbox, Pace, Script, ServedFake, TaskHandle, FakeView),
+    *(Callback, Calls, Clock, Fake, ManualClock, Outbox, OutboxCallback, Pace, Script, ServedFake),
+    *(TaskHandle, FakeView),
     *(RequestScript, CallRecord, TaskRequest, ClientAdapter, Outcome, Service),
 )
 

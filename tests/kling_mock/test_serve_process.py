@@ -66,7 +66,7 @@ class _Receiver(BaseHTTPRequestHandler):
 
 def test_serve_sends_callbacks_and_logs_a_line_for_each_attempt(tmp_path: Path) -> None:
     """With the result of each. Other hosts are not called; the line names the flag that allows it."""
-    _Receiver.statuses[:] = [204, 500, 200, 503]
+    _Receiver.statuses[:] = [204, 500, 503, 200]
     with (
         running(tmp_path, "--pace", "instant", "--callback-retries", "0") as server,
         HTTPServer(("127.0.0.1", 0), _Receiver) as receiver,
@@ -86,8 +86,8 @@ def test_serve_sends_callbacks_and_logs_a_line_for_each_attempt(tmp_path: Path) 
         assert lines == [
             f"  -> POST {hook} 204  submitted  task {task}",
             f"  -> POST {hook} 500  processing  task {task}  retry in 0 s",
-            f"  -> POST {hook} 200  succeed  task {task}",
             f"  -> POST {hook} 503  processing  task {task}  given up",
+            f"  -> POST {hook} 200  succeed  task {task}",
         ]
         other = server.call("POST", CREATE, BODY | {"callback_url": "https://my.example/hook?token=word"})
         while "my.example" not in (line := server.process.stdout.readline()):

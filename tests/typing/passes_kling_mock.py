@@ -19,11 +19,11 @@ from starlette.responses import Response
 from kling_contracts import MULTI_IMAGE2IMAGE, TaskStatus
 from kling_mock import Clock, Fake, ManualClock, Pace, Reply, Request, Settings, TaskHandle, read_picture
 from kling_mock.callbacks.model import Callback
-from kling_mock.callbacks.outbox import Outbox
+from kling_mock.callbacks.outbox import Outbox, OutboxCallback
 from kling_mock.faker import KlingProvider
 from kling_mock.images.urls import PictureInfo
 from kling_mock.plan import Transition
-from kling_mock.records import CallRecord, RuleRecord, TaskRequest
+from kling_mock.records import AttemptRecord, CallRecord, RuleRecord, TaskRequest
 from kling_mock.request_script import RequestScript
 from kling_mock.scenario import Script
 from kling_mock.shared_server import ServedFake
@@ -154,7 +154,8 @@ async def is_awaited(callback: Callback) -> httpx2.Response | None:
 
 def callbacks(fake: Fake) -> None:
     assert_type(fake.callbacks, Outbox)
-    assert_type(fake.callbacks[0], Callback)
+    assert_type(fake.callbacks[0], OutboxCallback)
+    assert_type(fake.callbacks[0].redeliver({"task_id": "1"}, task_status="failed"), AttemptRecord)
     received: list[Callback] = []
     fake.callbacks.deliver_to(received.append)
     fake.callbacks.deliver_to(lambda callback: 200 if callback.delivered else 500)

@@ -33,6 +33,40 @@ def test_callbacks_are_listed_with_their_attempts() -> None:
     assert second["id"] in control.refused(404, "GET", f"/callbacks/{task.id}-9")["nearest"]
 
 
+def test_a_callback_is_redelivered() -> None:
+    control = Control(pace="held:submitted")
+    control.make(callback_url=HOOK)
+    (callback,) = control.ok("GET", "/callbacks")["callbacks"]
+    path = f"/callbacks/{callback['id']}/redeliver"
+    assert "set a receiver with deliver_to" in control.refused(409, "POST", path, {})["message"]
+    bodies: list[dict[str, object]] = []
+    control.fake.callbacks.deliver_to(lambda callback: bodies.append(callback.body))
+    attempt = control.ok("POST", path, {})
+    assert (attempt["kind"], attempt["number"], attempt["status"]) == ("redelivered", 2, 200)
+    edited = {"changes": {"task_status": "x", "body": 1, "self": 2}}
+    assert control.ok("POST", path, edited)["kind"] == "edited"
+    control.ok("POST", path, {"body": {"task_id": "1"}})
+    control.ok("POST", path, {"body": {"task_id": "1"}, "changes": {"task_status": "y"}})
+    sent = callback["body"]
+    assert bodies == [
+        sent,
+        sent,
+        {**sent, "task_status": "x", "body": 1, "self": 2},
+        {"task_id": "1"},
+        {"task_id": "1", "task_status": "y"},
+    ]
+    control.refused(404, "POST", "/callbacks/9/redeliver", {})
+
+
+def test_a_webhook_secret_can_be_set_and_is_not_shown(control: Control) -> None:
+    secret = "whsec_YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
+    changed = control.ok("PATCH", "/settings", {"webhook_secret": secret})
+    assert control.fake.settings.webhook_secret is not None
+    assert secret[6:] not in str(changed)
+    refused = control.refused(422, "PATCH", "/settings", {"webhook_secret": secret + "*"})
+    assert secret[6:] not in str(refused)
+
+
 def test_settings_are_read_and_changed() -> None:
     keys = ["sk-mock-a", "sk-secret-of-somebody"]
     control = Control(keys=keys, rate="10/60", webhook_secret="whsec_c2VjcmV0LW9mLXdlYmhvb2tz")

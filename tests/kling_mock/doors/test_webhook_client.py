@@ -179,9 +179,28 @@ def test_the_status_counts_as_soon_as_it_arrives(data: bytes, status: int) -> No
 
 
 def test_a_receiver_that_does_not_answer_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert webhook_client.ANSWER_SECONDS == 10
     monkeypatch.setattr(webhook_client, "ANSWER_SECONDS", 0.01)
     results, _ = attempts(silent)
     assert results == [AttemptResult(None, error="no answer within 0.01 s")]
+
+
+def test_a_receiver_that_does_not_answer_delays_no_other() -> None:
+    """Nor do those whose responses have no end."""
+
+    async def test(client: WebhookClient) -> None:
+        drip = sends(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\nx")
+        async with Receiver(silent) as first, Receiver(drip) as second, Receiver(sends(OK)) as third:
+            waiting = [asyncio.create_task(client.attempt(callback(first.port))) for _ in range(8)]
+            for _ in range(8):
+                assert (await client.attempt(callback(second.port))).status == 200
+                assert (await client.attempt(callback(third.port))).status == 200
+            assert not any(task.done() for task in waiting)
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
+
+    run(test)
 
 
 @pytest.mark.parametrize(
