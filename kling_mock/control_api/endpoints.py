@@ -19,6 +19,7 @@ from kling_mock.control_api import (
     clock,
     documents,
     events,
+    models,
     resets,
     scripts,
     settings,
@@ -47,7 +48,8 @@ class Endpoint(NamedTuple):
     @property
     def needs_body(self) -> bool:
         """Whether an empty body is an error."""
-        return self.signature.body is not None and self.handler is not resets.reset
+        body = self.signature.body
+        return body is not None and body not in models.OPTIONAL_BODIES
 
     @property
     def signature(self) -> Signature:

@@ -364,3 +364,5 @@ class HTMLPage(Model, frozen=True):
 MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
     {EventStream: "text/event-stream", HTMLPage: "text/html"}
 )
+# The models of bodies that may be empty.
+OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody})

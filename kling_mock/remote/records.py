@@ -83,13 +83,22 @@ def call_record(call: models.Call) -> CallRecord:
     )
 
 
+def attempt_record(attempt: models.AttemptInfo, task_id: str, position: int) -> AttemptRecord:
+    return AttemptRecord(
+        task_id,
+        position,
+        attempt.number,
+        attempt.at,
+        attempt.status,
+        attempt.error,
+        attempt.kind,
+        attempt.duration,
+        attempt.retry_at,
+    )
+
+
 def callback_of_info(info: models.CallbackInfo) -> Callback:
     position = int(info.id.rpartition("-")[2])
-    attempts = tuple(
-        [
-            AttemptRecord(info.task_id, position, each.number, each.at, each.status, each.error)
-            for each in info.attempts
-        ]
-    )
+    attempts = tuple([attempt_record(each, info.task_id, position) for each in info.attempts])
     status = TaskStatus(info.status)
     return Callback(info.task_id, info.url, status, info.due, position, info.body, attempts, info.refused)

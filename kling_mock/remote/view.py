@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.auth import account_name
-from kling_mock.callbacks.model import Callback
 from kling_mock.control_api import models
 from kling_mock.documents import read_script, script_document
 from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.remote.callback import RemoteCallback
 from kling_mock.remote.clock import RemoteClock
 from kling_mock.remote.connection import ControlConnection, RemoteMissing
-from kling_mock.remote.records import call_record, callback_of_info, task_record
+from kling_mock.remote.records import call_record, task_record
 from kling_mock.remote.task import RemoteTask
 from kling_mock.testing.base_view import View
 from kling_mock.testing.next_event import NextEvent
@@ -121,9 +121,9 @@ class RemoteView(View):
     # -- callbacks and scripts
 
     @property
-    def callbacks(self) -> Sequence[Callback]:
+    def callbacks(self) -> Sequence[RemoteCallback]:
         pages = self._connection.pages("callbacks", models.CallbackPage, account=self._account)
-        return tuple([callback_of_info(each) for page in pages for each in page.callbacks])
+        return tuple([RemoteCallback.of(each, self._connection) for page in pages for each in page.callbacks])
 
     def _scripts(self) -> tuple[models.ScriptInfo, ...]:
         query = {"account": self._account}

@@ -77,6 +77,10 @@ VALUES: dict[str, tuple[object, str]] = {
     "gateways": (["cometapi"], "cometapi"),
     "journal_bytes": (5, "5"),
     "token_leeway": (5.0, "5"),
+    "callback_submitted": (False, "false"),
+    "callback_faults": (["late"], "late"),
+    "webhook_secret": ("whsec_c2VjcmV0LW9mLXdlYmhvb2tz", "whsec_c2VjcmV0LW9mLXdlYmhvb2tz"),
+    "control_token": ("let-me-in", "let-me-in"),
     "unused_scripts": ("warn", "warn"),
 }
 

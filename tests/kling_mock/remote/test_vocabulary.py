@@ -222,6 +222,17 @@ def test_callbacks_have_their_attempts(source: Source) -> None:
     assert len(source.view.account("sk-mock-b").callbacks) == 0
 
 
+def test_a_callback_is_delivered_again(source: Source) -> None:
+    bodies: list[dict[str, object]] = []
+    source.fake.callbacks.deliver_to(lambda callback: bodies.append(callback.body))
+    source.caller.make(callback_url=HOOK)
+    attempt = source.view.callbacks[0].redeliver(task_status="other")
+    assert (attempt.kind, attempt.number, attempt.status) == ("edited", 2, 200)
+    assert source.view.callbacks[0].redeliver().kind == "redelivered"
+    assert [body["task_status"] for body in bodies] == ["submitted", "other", "submitted"]
+    assert source.view.callbacks[0].attempts[1] == attempt
+
+
 def test_reset_drops_one_account_or_all(source: Source) -> None:
     source.caller.make()
     source.caller.account("sk-mock-b").make()
