@@ -161,6 +161,8 @@ MEANING_OF_VARIABLE: Final[Mapping[str, str]] = {
     "KLING_SECRET_KEY": "the secret of that access key",
     "KLING_API_KEY": "a plain key for Kling itself, instead of those two; the fixtures set it to a fake one",
     "KLING_SECOND_API_KEY": "the key of another account, for `kling-contracts verify`",
+    "KLING_MOCK_URL": "the URL of the server for the fixture `kling_remote`",
+    "KLING_MOCK_TOKEN": "the control token of that server, if it has one",
     "KLING_BASE_URL": "the base URL for `kling_client`; `kling_server` sets it, `kling` removes it",
 }
 

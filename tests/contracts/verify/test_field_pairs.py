@@ -17,8 +17,8 @@ from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
 from kling_contracts.registry import SUITE, pairs_covered, steps_of
 from kling_contracts.verify.model import Requirement, Step
 from kling_contracts.verify.plan import Options, images_for_all, plan, totals_of
-from tests.contracts.verify.conftest import SERVER, SOUND
-from tests.contracts.verify.faulty_servers.base import Fault
+from tests.contracts.verify.conftest import SOUND
+from tests.contracts.verify.faulty_servers.base import SERVER, Fault
 from tests.contracts.verify.faulty_servers.catalogue import FAULTS
 from tests.trial_operations import SOUND as SOUND_FOR_VIDEO
 from tests.trial_operations import SPEECH, TRIAL

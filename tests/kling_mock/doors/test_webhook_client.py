@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from kling_contracts.vocabulary import TaskStatus
+from kling_mock.callbacks import policy
 from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.doors import webhook_client
 from kling_mock.doors.webhook_client import WebhookClient
@@ -179,7 +180,7 @@ def test_the_status_counts_as_soon_as_it_arrives(data: bytes, status: int) -> No
 
 
 def test_a_receiver_that_does_not_answer_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert webhook_client.ANSWER_SECONDS == 10
+    assert policy.ANSWER_SECONDS == 10
     monkeypatch.setattr(webhook_client, "ANSWER_SECONDS", 0.01)
     results, _ = attempts(silent)
     assert results == [AttemptResult(None, error="no answer within 0.01 s")]
