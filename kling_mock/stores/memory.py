@@ -202,11 +202,9 @@ class MemoryStore:
             case Counter():
                 self._counters[item.name] = item.next
             case RuleRecord():
-                if not item.dropped:
-                    self._rules[item.id] = item
+                self._rules[item.id] = item
             case RuleUses():
-                if item.rule_id in self._rules:
-                    self._uses[item.rule_id] = item.count
+                self._uses[item.rule_id] = item.count
             case WindowRecord():
                 self._windows[WindowKey(item.account, item.kind)] = item
             case TokenRecord():
@@ -334,15 +332,12 @@ class MemoryStore:
 
     def write_rule(self, record: RuleRecord, _now: float) -> None:
         if record.dropped:
-            self._drop_rule(record.id)
+            self._rules.pop(record.id, None)
+            self._uses.pop(record.id, None)
         else:
             self._rules[record.id] = record
         self._scripts_version += 1
         self._scripts = None  # rebuilt on the next read, because many rules may be written at once
-
-    def _drop_rule(self, number: int) -> None:
-        self._rules.pop(number, None)
-        self._uses.pop(number, None)
 
     def write_use(self, record: RuleUse, _now: float) -> None:
         self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + record.count

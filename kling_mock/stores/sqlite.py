@@ -187,7 +187,7 @@ class SqliteStore(MemoryStore):
             case RuleUse():
                 before = cast("RuleUses | None", items.get((RuleUses, record.rule_id)))
                 uses = self._uses.get(record.rule_id, 0) if before is None else before.count
-                items[RuleUses, record.rule_id] = RuleUses(record.rule_id, uses + record.count)
+                items[RuleUses, record.rule_id] = RuleUses(record.rule_id, uses + 1)
             case TokenRecord():
                 if record.digest not in self._tokens:
                     items[TokenRecord, record.digest] = record
@@ -211,13 +211,6 @@ class SqliteStore(MemoryStore):
         super()._drop_task(record)
         self._gone.append(self._numbers.pop(record.id))
         self._dropped_of |= {None, record.account}
-
-    def _drop_rule(self, number: int) -> None:
-        super()._drop_rule(number)
-        for key in ((RuleRecord, number), (RuleUses, number)):
-            row = self._numbers.pop(key, None)
-            if row is not None:
-                self._gone.append(row)
 
     def _drop_token(self, digest: str) -> None:
         super()._drop_token(digest)
