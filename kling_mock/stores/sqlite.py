@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -101,10 +101,10 @@ class SqliteStore(MemoryStore):
 
     # -- replacing all state
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Sequence[Item]) -> None:
         with self._lock:
-            kept = self._replace_rows(items)
-            super().load(kept)
+            self._replace_rows(items)
+            super().load(items)
             self._keep_clock(self.clock.record)
 
     def clear(self, account: str | None = None) -> None:
@@ -119,13 +119,11 @@ class SqliteStore(MemoryStore):
             self._replace_rows(kept)
             super().clear(account)
 
-    def _replace_rows(self, items: Iterable[Item]) -> list[Item]:
-        kept = list(items)
-        calls = [item for item in kept if isinstance(item, CallRecord)]
-        rows = [item for item in kept if not isinstance(item, CallRecord)]
+    def _replace_rows(self, items: Sequence[Item]) -> None:
+        calls = [item for item in items if isinstance(item, CallRecord)]
+        rows = [item for item in items if not isinstance(item, CallRecord)]
         self._file.replace(enumerate(map(encode, rows), 1), enumerate(map(encode, calls), 1))
         self._note_rows(enumerate(rows, 1), range(1, len(calls) + 1))
-        return kept
 
     # -- writing
 
