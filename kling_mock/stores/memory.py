@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -170,35 +170,39 @@ class MemoryStore:
                 *self._calls.of(None),
             ]
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Sequence[Item]) -> None:
         """Replace all state. `items` are in the order of `Item`; tasks and calls in their order."""
         with self._lock:
             self._empty()
             self._counters.clear()
-            clock: ClockRecord | None = None
-            totals: list[AccountTotals] = []
+            tasks: list[TaskState] = []
             latest = 0.0
             for item in items:
                 if isinstance(item, TaskState):
-                    self._add(item, item.record.created)
+                    tasks.append(item)
                     latest = max(latest, item.record.created)
                 elif isinstance(item, CallRecord):
                     self._calls.append(item)
                     latest = max(latest, item.at)
-                elif isinstance(item, AccountTotals):
-                    totals.append(item)
-                    self._usage.begin(item)
-                elif isinstance(item, ClockRecord):
-                    clock = item
                 else:
                     self._put(item)
-            for each in totals:
-                self._usage.set_peak(each)
+            clock = next((item for item in items if isinstance(item, ClockRecord)), None)
             if clock is not None:
                 self.clock.go_on(clock, latest)
+            now = self.clock.now()
+            for task in tasks:
+                self._index(task)
+                self._usage.restore(task, now)
 
-    def _put(self, item: Counter | RuleRecord | RuleUses | WindowRecord | TokenRecord) -> None:
+    def _put(
+        self,
+        item: ClockRecord | Counter | RuleRecord | RuleUses | WindowRecord | TokenRecord | AccountTotals,
+    ) -> None:
         match item:
+            case ClockRecord():  # when all instants of the state are known
+                pass
+            case AccountTotals():
+                self._usage.begin(item)
             case Counter():
                 self._counters[item.name] = item.next
             case RuleRecord():
@@ -313,9 +317,11 @@ class MemoryStore:
     def write_task(self, new: NewTask, now: float) -> None:
         self.clock.recorded = True
         self._drop_expired(now)
-        self._add(TaskState(new.record, new.plan), now)
+        state = TaskState(new.record, new.plan)
+        self._index(state)
+        self._usage.add(state, now)
 
-    def _add(self, state: TaskState, now: float) -> None:
+    def _index(self, state: TaskState) -> None:
         record = state.record
         self._tasks[record.id] = state
         self._order.append(record)
@@ -323,7 +329,6 @@ class MemoryStore:
         if account is None:
             account = self._accounts[record.account] = AccountIndex(self._expiry)
         account.add(record)
-        self._usage.add(state, now)
 
     def write_change(self, record: TaskChange, now: float) -> None:
         state = self._tasks[record.task_id]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -101,10 +101,10 @@ class SqliteStore(MemoryStore):
 
     # -- replacing all state
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Sequence[Item]) -> None:
         with self._lock:
-            kept = self._replace_rows(items)
-            super().load(kept)
+            self._replace_rows(items)
+            super().load(items)
             self._keep_clock(self.clock.record)
 
     def clear(self, account: str | None = None) -> None:
@@ -119,13 +119,11 @@ class SqliteStore(MemoryStore):
             self._replace_rows(kept)
             super().clear(account)
 
-    def _replace_rows(self, items: Iterable[Item]) -> list[Item]:
-        kept = list(items)
-        calls = [item for item in kept if isinstance(item, CallRecord)]
-        rows = [item for item in kept if not isinstance(item, CallRecord)]
+    def _replace_rows(self, items: Sequence[Item]) -> None:
+        calls = [item for item in items if isinstance(item, CallRecord)]
+        rows = [item for item in items if not isinstance(item, CallRecord)]
         self._file.replace(enumerate(map(encode, rows), 1), enumerate(map(encode, calls), 1))
         self._note_rows(enumerate(rows, 1), range(1, len(calls) + 1))
-        return kept
 
     # -- writing
 
@@ -144,12 +142,15 @@ class SqliteStore(MemoryStore):
         lines = [encode(record) for record in change.records if isinstance(record, CallRecord)]
         calls = list(enumerate(lines, self._next_call))
         gone = NOTHING_GONE
-        if self._dropped_of or len(self._gone) + len(self._calls_gone) >= REMOVED_AT_ONCE:
-            gone = Gone(self._gone, self._calls_gone)
+        rules = [key for key in _keys_of_dropped_rules(change) if key in self._numbers]
+        if rules or self._dropped_of or len(self._gone) + len(self._calls_gone) >= REMOVED_AT_ONCE:
+            gone = Gone([*self._gone, *[self._numbers[key] for key in rules]], self._calls_gone)
         self._file.write(rows, calls, gone)
         if gone is not NOTHING_GONE:
             self._gone, self._calls_gone = [], []
             self._dropped_of.clear()
+        for key in rules:
+            del self._numbers[key]
         self._numbers.update(new)
         self._next_number = number
         self._call_numbers.extend([at for at, _ in calls])
@@ -187,11 +188,14 @@ class SqliteStore(MemoryStore):
             case RuleUse():
                 before = cast("RuleUses | None", items.get((RuleUses, record.rule_id)))
                 uses = self._uses.get(record.rule_id, 0) if before is None else before.count
-                items[RuleUses, record.rule_id] = RuleUses(record.rule_id, uses + 1)
+                items[RuleUses, record.rule_id] = RuleUses(record.rule_id, uses + record.count)
             case TokenRecord():
                 if record.digest not in self._tokens:
                     items[TokenRecord, record.digest] = record
-            case RuleRecord() | WindowRecord() | ClockRecord():
+            case RuleRecord():
+                if not record.dropped:
+                    items[RuleRecord, record.id] = record
+            case WindowRecord() | ClockRecord():
                 items[_KEYS[type(record)](record)] = record
             case CallRecord():  # it has no key
                 pass
@@ -215,6 +219,12 @@ class SqliteStore(MemoryStore):
     def _drop_token(self, digest: str) -> None:
         super()._drop_token(digest)
         self._gone.append(self._numbers.pop((TokenRecord, digest)))
+
+
+def _keys_of_dropped_rules(change: Change) -> list[tuple[type[Item], int]]:
+    """The keys of the rules that a change drops, and of their uses."""
+    dropped = [each.id for each in change.records if isinstance(each, RuleRecord) and each.dropped]
+    return [(kind, number) for number in dropped for kind in (RuleRecord, RuleUses)]
 
 
 @contextmanager

@@ -164,7 +164,10 @@ class StateFile:
     def _migrate(self, version: int) -> None:
         for table in (ROWS, CALLS):
             for number, line in self._execute(table.select).fetchall():
-                item = self._decode(number, line, version)
+                try:
+                    item = decode(line, version)
+                except (ValueError, TypeError) as error:
+                    raise self._damaged(number, error) from error
                 if item is None:
                     self._execute(table.delete, (number,))
                 else:
@@ -178,26 +181,22 @@ class StateFile:
         """The numbers of all rows, in order, and their items. Raises StateFileRefused for a damaged file."""
         numbers: list[int] = []
         items: list[Item] = []
+        number = 0
         try:
             for number, line in self._execute(table.select):
-                item = self._decode(number, line, VERSION)
+                item = decode(line)
                 if item is not None:
                     numbers.append(number)
                     items.append(item)
         except sqlite3.Error as error:
             raise self._refused(_reason(error)) from error
+        except (ValueError, TypeError) as error:
+            raise self._damaged(number, error) from error
         return numbers, items
 
-    def _decode(self, number: int, line: object, version: int) -> Item | None:
-        try:
-            if isinstance(line, bytes):
-                return decode(line, version)
-            error = ValueError(f"a row has type {type(line).__name__}")
-        except ValueError as problem:
-            error = problem
-        raise self._refused(
-            f"it is damaged (row {number}: {error!s:.200}); restore a copy, or use another file"
-        ) from error
+    def _damaged(self, number: int, error: Exception) -> StateFileRefused:
+        reason = f"it is damaged (row {number}: {error!s:.200}); restore a copy, or use another file"
+        return self._refused(reason)
 
     def write(self, rows: Sequence[Row], calls: Sequence[Row] = (), gone: Gone = NOTHING_GONE) -> None:
         """Write rows and calls by their numbers and remove others, in one transaction.

@@ -115,15 +115,30 @@ class Usage:
         return [None, *self._accounts]
 
     def begin(self, totals: AccountTotals) -> None:
-        """Begin with these totals, before the tasks that are kept are added."""
+        """Begin with these totals; then the tasks that are kept are restored."""
         found = self._all
         if totals.account is not None:
             found = self._accounts.setdefault(totals.account, _Totals())
         self._dropped[totals.account] = found.created, found.units = totals.dropped, totals.spent
+        found.peak = totals.peak
 
-    def set_peak(self, totals: AccountTotals) -> None:
-        """Set the peak, after the tasks that are kept were added: the order of equal instants is not kept."""
-        self._of(totals.account).peak = totals.peak
+    def restore(self, state: TaskState, now: float) -> None:
+        """Count a task that was created earlier. It does not raise the peaks, which `begin` has set."""
+        record, ends = state.record, state.ends
+        units, images = record.units, 0
+        if ends <= now or self._expiry(record) <= now:
+            units -= self._returned(state)
+        else:
+            images = record.request.n
+            self._open[record.id] = state
+            if ends < NEVER:
+                heapq.heappush(self._ends, (ends, record.id))
+        if record.account not in self._accounts:
+            self._accounts[record.account] = _Totals()
+        for totals in (self._all, self._accounts[record.account]):
+            totals.created += 1
+            totals.units += units
+            totals.unfinished += images
 
     def clear(self) -> None:
         self._all = _Totals()

@@ -262,6 +262,19 @@ def test_a_reset_keeps_clock_and_counters(path: Path) -> None:
         assert create(fake)["request_id"] != first["request_id"]
 
 
+def test_a_reset_of_one_account_leaves_the_others(path: Path) -> None:
+    with Fake(state=path, clock=ManualClock(), pace="held") as fake:
+        for key in ("sk-mock-a", "sk-mock-b", "sk-mock-a"):
+            create(fake, key=key, n=2)
+        fake.account("sk-mock-a").reset()
+        expected = [len(fake.tasks), len(fake.calls), fake.spend, fake.peak_concurrency]
+        assert expected[:3] == [1, 1, 32]
+    with Fake(state=path, clock=ManualClock(), pace="held") as fake:
+        assert [len(fake.tasks), len(fake.calls), fake.spend, fake.peak_concurrency] == expected
+        assert fake.account("sk-mock-a").spend == 0
+        assert fake.account("sk-mock-b").spend == 32
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

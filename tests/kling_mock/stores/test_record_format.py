@@ -66,6 +66,7 @@ CALL = CallRecord(
 RULE = RuleRecord(
     *(3, "sk-a", {"prompt": "*", "n": 2}, 1, (), True, "test.py:3", 5.0, 9.5, 0.5, "request", True),
     {"fails": ["no luck"], "times": 2},
+    dropped=True,
 )
 SAMPLES: list[Item] = [
     STATE,
