@@ -84,7 +84,7 @@ class Fake(FakeView):
 
     def named_account(self, name: str | None) -> FakeView:
         """The same view, restricted to the account with this name in the journal; None: all accounts."""
-        return FakeView(self._store, self._settings, self._dispatcher, self._notifier, name, self._written)
+        return FakeView(self._store, self._settings, self._dispatcher, self._changes, name, self._written)
 
     def change_settings(self, **switches: object) -> None:
         """Change settings for all later requests; views made before keep theirs.
@@ -328,7 +328,7 @@ class Fake(FakeView):
         """
         from kling_mock.doors.webhook_sender import CallbackSender
 
-        return CallbackSender(self._dispatcher, self._notifier, on_attempt)
+        return CallbackSender(self._dispatcher, self._changes, on_attempt)
 
 
 def _new_store(clock: Clock, settings: Settings) -> Store:

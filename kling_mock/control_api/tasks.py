@@ -50,12 +50,12 @@ def read_task(fake: Fake, id: str) -> models.Task:  # noqa: A002 -- the name in 
 
 def release_task(fake: Fake, id: str) -> models.Task:  # noqa: A002
     """End a task now, with its planned outcome."""
-    return _end(fake, id, TaskHandle.release)
+    return _end(fake, id, lambda task: task.release())
 
 
 def succeed_task(fake: Fake, id: str) -> models.Task:  # noqa: A002
     """End a task now, successfully."""
-    return _end(fake, id, TaskHandle.succeed)
+    return _end(fake, id, lambda task: task.succeed())
 
 
 def fail_task(fake: Fake, id: str, body: models.TaskFailure) -> models.Task:  # noqa: A002

@@ -16,7 +16,7 @@ from kling_mock.criteria import (
     suggested_glob,
 )
 from kling_mock.records import CallRecord, RuleRecord
-from kling_mock.timing.notifier import ChangeNotifier
+from kling_mock.timing.notifier import Waiter
 
 SHOWN = 5
 
@@ -33,7 +33,7 @@ class Calls(Sequence[CallRecord]):
     def __init__(
         self,
         read: Callable[[], Sequence[CallRecord]],
-        notifier: ChangeNotifier,
+        notifier: Waiter,
         criteria: Mapping[str, CriterionKind],
     ) -> None:
         self._read = read

@@ -1,24 +1,19 @@
-"""A handle on one task: its state for assertions, and the methods that end it."""
+"""A handle on one task: its state for assertions, and the methods that end it; independent of its source."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Self
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.control import add_fault, finish_task, read_task
 from kling_mock.faults import Fault, FaultUse
-from kling_mock.images.urls import result_url
 from kling_mock.plan import NEVER, Transition
 from kling_mock.records import CallRecord, TaskRecord, TaskRequest, TaskState
-from kling_mock.scenario import check_message
-from kling_mock.settings import Settings
-from kling_mock.stores import CallsKey, Store, run
 from kling_mock.suggestions import status_of
 from kling_mock.task_faults import TaskFaults
 from kling_mock.testing.journal import SHOWN, check_count, elapsed, line, printable
-from kling_mock.timing.notifier import ChangeNotifier
-from kling_mock.written_scripts import WrittenFault, WrittenScripts, calling_line
+from kling_mock.timing.notifier import Waiter
 
 
 class ShownStatus(NamedTuple):
@@ -39,19 +34,9 @@ class TaskHandle(TaskFaults):
     A fault (`sticks()`, ...) changes later replies about the task; it must be given before the task ends.
     """
 
-    def __init__(
-        self,
-        record: TaskRecord,
-        store: Store,
-        settings: Settings,
-        notifier: ChangeNotifier,
-        written: WrittenScripts,
-    ) -> None:
+    def __init__(self, record: TaskRecord, notifier: Waiter) -> None:
         self._record = record
-        self._store = store
-        self._settings = settings
         self._notifier = notifier
-        self._written = written
 
     @property
     def id(self) -> str:
@@ -63,9 +48,13 @@ class TaskHandle(TaskFaults):
         """The create request, with defaults filled in."""
         return self._record.request
 
+    @abstractmethod
     def read(self) -> tuple[TaskState, float]:
         """The record of the task, and the present in Unix seconds."""
-        return run(read_task(self.id), self._store)
+
+    @abstractmethod
+    def _queries(self) -> Sequence[CallRecord]:
+        """The queries of this task that the journal still has, oldest first."""
 
     @property
     def status(self) -> TaskStatus:
@@ -106,22 +95,10 @@ class TaskHandle(TaskFaults):
             for call in self._queries()
         )
 
-    def _queries(self) -> list[CallRecord]:
-        key = CallsKey(self._record.account)
-        calls = self._store.read((key,))[key]
-        return [
-            call
-            for call in calls
-            if call.task_id == self.id and call.method == "GET" and (call.shown or call.actual)
-        ]
-
     @property
+    @abstractmethod
     def images(self) -> tuple[str, ...]:
         """The result URLs; empty unless the task has succeeded."""
-        if self.status is not TaskStatus.SUCCEED:
-            return ()
-        count = range(self.request.n)
-        return tuple(result_url(self._record, index, self._settings.seed) for index in count)
 
     def assert_status(self, status: TaskStatus | str, *, within: float | None = None) -> None:
         """Assert that the task has this status.
@@ -173,27 +150,17 @@ class TaskHandle(TaskFaults):
         lines += [f"    {elapsed(start, call.at)} {line(call)}" for call in queries[-SHOWN:]]
         return "\n".join(map(printable, lines if queries else [*lines[:-1], "  queries: none"]))
 
+    @abstractmethod
     def release(self) -> None:
         """End the task now, with its planned outcome. Raises TaskAlreadyEnded if it has ended."""
-        self._finish(lambda planned: planned)
 
+    @abstractmethod
     def succeed(self) -> None:
         """End the task now, successfully. Raises TaskAlreadyEnded if it has ended."""
-        self._finish(lambda _: None)
 
+    @abstractmethod
     def fail(self, message: str) -> None:
         """End the task now, failed with this `task_status_msg`. Raises TaskAlreadyEnded if it has ended."""
-        check_message(message)
-        self._finish(lambda _: message)
-
-    def _add_fault(self, fault: Fault) -> Self:
-        position = run(add_fault(self.id, fault), self._store)
-        self._written.put_fault(WrittenFault(self.id, position, calling_line()))
-        return self
-
-    def _finish(self, failure: Callable[[str | None], str | None]) -> None:
-        run(finish_task(self.id, failure), self._store)
-        self._notifier.notify(self.id)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskHandle) and other._record == self._record

@@ -10,10 +10,10 @@ from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
 from kling_mock.records import SENT, CallRecord, RuleRecord
 from kling_mock.rule_builder import describe
+from kling_mock.testing.base_view import View
 from kling_mock.testing.journal import elapsed, line, printable
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.unused_scripts import report
-from kling_mock.testing.view import FakeView
 
 # The number of events shown from the beginning and from the end of a long timeline.
 FIRST: Final = 20
@@ -29,7 +29,7 @@ class _Event(NamedTuple):
     text: str
 
 
-def timeline(view: FakeView) -> str:
+def timeline(view: View) -> str:
     """All events of a fake, or of one account, one per line, with the seconds since the first event.
 
     A task state is listed at the instant of the change, even if no query observed it. After the events,
@@ -39,7 +39,7 @@ def timeline(view: FakeView) -> str:
     return "\n".join(map(printable, [*_shortened(events), *report(view)]))
 
 
-def _events(view: FakeView) -> Iterator[_Event]:
+def _events(view: View) -> Iterator[_Event]:
     calls = list(view.calls)
     scripts = {rule.id: rule for rule in view.scripts}
     several = len({call.account for call in calls if call.account is not None}) > 1
@@ -63,10 +63,10 @@ def _describe_call(call: CallRecord, scripts: dict[int, RuleRecord], *, several:
     return f"{account}{line(call)}{why}{script}"
 
 
-def _known_routes(call: CallRecord, view: FakeView) -> Iterator[str]:
+def _known_routes(call: CallRecord, view: View) -> Iterator[str]:
     """The routes of the gateway to which a request with an unknown path was sent: its base URL is wrong."""
     if call.rule == RefusalReason.NO_ROUTE.value:
-        gateway = gateway_of(call.path, dict(call.headers).get("host", ""), view.settings.gateways)
+        gateway = gateway_of(call.path, dict(call.headers).get("host", ""), view.gateways)
         yield f"routes of {gateway.title}: {', '.join(gateway.create_paths)}"
 
 

@@ -14,9 +14,9 @@ from kling_mock.outcomes import Misbehaves
 from kling_mock.records import CREATE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import CallFacts, kind_of
 from kling_mock.rule_builder import NOUNS, describe
+from kling_mock.testing.base_view import View
 from kling_mock.testing.journal import SHOWN, Candidate, candidates, compare, nearest, printable
 from kling_mock.testing.task_handle import TaskHandle
-from kling_mock.testing.view import FakeView
 from kling_mock.written_scripts import Written
 
 _WAYS_OUT: Final = (
@@ -35,7 +35,7 @@ class UnusedScriptWarning(UserWarning):
     """A script never applied to a request; reported with `unused_scripts=warn`."""
 
 
-def check_scripts(view: FakeView, written: Written, level: str) -> UnusedScripts | None:
+def check_scripts(view: View, written: Written, level: str) -> UnusedScripts | None:
     """The error about the rules and faults that had no effect, or None.
 
     `level` is the setting `unused_scripts`; with `warn` each gives a warning.
@@ -69,7 +69,7 @@ def check_scripts(view: FakeView, written: Written, level: str) -> UnusedScripts
     return UnusedScripts("\n".join([f"{subject} had no effect", *map(printable, lines), _WAYS_OUT]))
 
 
-def report(view: FakeView) -> Iterator[str]:
+def report(view: View) -> Iterator[str]:
     """Lines about scripts without an outcome, and about those with uses left, for a timeline."""
     for rule in view.draft_scripts:
         yield ""
@@ -82,7 +82,7 @@ def report(view: FakeView) -> Iterator[str]:
             yield from (*_place(rule.written_at), *_explain(view, rule, used))
 
 
-def _explain(view: FakeView, rule: RuleRecord, used: int) -> Iterator[str]:
+def _explain(view: View, rule: RuleRecord, used: int) -> Iterator[str]:
     """Lines about one script: its description and the closest requests."""
     state = "partly used" if used else "unused"
     count = f" Used {used} of {used + (rule.uses_left or 0)} times." if used else ""
@@ -93,7 +93,7 @@ def _explain(view: FakeView, rule: RuleRecord, used: int) -> Iterator[str]:
     )
 
 
-def _candidates(view: FakeView, rule: RuleRecord) -> Iterator[Candidate]:
+def _candidates(view: View, rule: RuleRecord) -> Iterator[Candidate]:
     """The calls of the kind that a rule is about."""
     if rule.kind == CREATE:
         yield from candidates(view.calls.creates)
@@ -147,7 +147,7 @@ class _UnusedFault(NamedTuple):
     lines: Sequence[str]
 
 
-def _unused_faults(view: FakeView, written: Written) -> Iterator[_UnusedFault]:
+def _unused_faults(view: View, written: Written) -> Iterator[_UnusedFault]:
     """Faults of tasks that no reply showed: those of these rules, and those given to tasks."""
     rules = {rule.id: rule for rule in written.rules if not rule.optional and _has_fault(rule)}
     given = {(fault.task_id, fault.position): fault.written_at for fault in written.faults}

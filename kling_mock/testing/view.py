@@ -12,14 +12,13 @@ from kling_contracts.gateways import Gateway
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import NewRule, change_rules, write_rule
-from kling_mock.criteria import CriterionKind, criteria_of
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TaskKey, TasksKey, run
-from kling_mock.testing.journal import Calls, check_count
+from kling_mock.testing.base_view import View
 from kling_mock.testing.next_event import NextEvent, next_event
-from kling_mock.testing.payments import explain, payments
-from kling_mock.testing.request_scripts import RequestScripts
+from kling_mock.testing.payments import Payment, payments
+from kling_mock.testing.stored_task import StoredTask
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.clock import Clock
 from kling_mock.timing.notifier import ChangeNotifier
@@ -33,11 +32,7 @@ HOW_TO_SET: Final = (
 _SETTINGS: Final = frozenset(each.name for each in fields(Settings))
 
 
-class NotOneTask(AssertionError):
-    """`.task` was read while there was no task, or more than one; the message lists them."""
-
-
-class FakeView(RequestScripts):
+class FakeView(View):
     """The view of one account (`fake.account(key)`); a `Fake` is the view of all accounts."""
 
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts of a fake that its views share
@@ -52,7 +47,7 @@ class FakeView(RequestScripts):
         self._store = store
         self._settings = settings
         self._dispatcher = dispatcher
-        self._notifier = notifier
+        self._notifier = self._changes = notifier
         self._account = account
         self._written = WrittenScripts() if written is None else written
 
@@ -67,17 +62,12 @@ class FakeView(RequestScripts):
     @property
     def clock(self) -> Clock:
         """The clock of the fake."""
-        return self._notifier.clock
+        return self._changes.clock
 
     @property
     def settings(self) -> Settings:
         """The settings of the fake."""
         return self._settings
-
-    @property
-    def account_name(self) -> str | None:
-        """The name of the account; None: all accounts."""
-        return self._account
 
     @property
     def gateways(self) -> tuple[Gateway, ...]:
@@ -86,39 +76,20 @@ class FakeView(RequestScripts):
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
-        """Every task, oldest first."""
         key = TasksKey(self._account)
         return tuple(
-            TaskHandle(each.record, self._store, self._settings, self._notifier, self._written)
+            StoredTask(each.record, self._store, self._settings, self._changes, self._written)
             for each in self._store.read((key,))[key]
         )
 
-    @property
-    def task(self) -> TaskHandle:
-        """The only task. Raises NotOneTask for no task or several tasks."""
-        tasks = self.tasks
-        if len(tasks) == 1:
-            return tasks[0]
-        listed = "".join(f"\n  {task!r}" for task in tasks)
-        found = f"{len(tasks)} exist:{listed}" if tasks else "none was created"
-        calls = "".join(f"\n  {call}" for call in repr(self.calls.refused).splitlines()[1:])
-        refused = f"\nrefused requests:{calls}" if calls and not tasks else ""
-        raise NotOneTask(f".task expects exactly one task; {found}{refused}")
-
     def find_task(self, task_id: str) -> TaskHandle | None:
-        """The task with this id, or None."""
         key = TaskKey(task_id)
         state = self._store.read((key,))[key]
         if state is None or self._account not in (None, state.record.account):
             return None
-        return TaskHandle(state.record, self._store, self._settings, self._notifier, self._written)
+        return StoredTask(state.record, self._store, self._settings, self._changes, self._written)
 
     def skip(self) -> NextEvent | None:
-        """Move the clock to the next event of this view, and return it; None if no event is known.
-
-        Events are changes of tasks, attempts to deliver callbacks, and the ends of rate windows and of
-        scripts that last a number of seconds.
-        """
         event = self.next_event
         if event is not None:
             now = self.clock.now()
@@ -129,13 +100,7 @@ class FakeView(RequestScripts):
 
     @property
     def next_event(self) -> NextEvent | None:
-        """The event to which `skip()` moves the clock."""
         return next_event(self._store, self._settings, self._account)
-
-    @property
-    def calls(self) -> Calls:
-        """The journal."""
-        return Calls(self._read_calls, self._notifier, self._criteria)
 
     def _read_calls(self) -> tuple[CallRecord, ...]:
         key = CallsKey(self._account)
@@ -158,29 +123,18 @@ class FakeView(RequestScripts):
 
     @property
     def spend(self) -> int:
-        """The units spent, and those reserved for unfinished tasks; failed tasks are free."""
         key = AccountKey(self._account)
         return self._store.read((key,))[key].units
 
     @property
     def peak_concurrency(self) -> int:
-        """The largest number of images that were unfinished at once."""
         key = PeakKey(self._account)
         return self._store.read((key,))[key]
 
-    def assert_paid(self, *, images: int) -> None:
-        """Assert that exactly this number of images was paid: those of all tasks that have not failed.
-
-        If more were paid, the message has the two most similar requests, the fields in which they differ and
-        the time between them. Tasks whose retention is over do not count. Raises ValueError unless `images`
-        is an integer of at least 0.
-        """
-        check_count("images", images)
+    def _payments(self) -> Sequence[Payment]:
         key = TasksKey(self._account)
         snapshot = self._store.read((key,))
-        paid = payments(snapshot[key], snapshot.now)
-        if sum(each.record.request.n for each in paid) != images:
-            raise AssertionError(explain(paid, images, self.calls.creates))
+        return payments(snapshot[key], snapshot.now)
 
     # -- callbacks and scripts
 
@@ -191,7 +145,6 @@ class FakeView(RequestScripts):
 
     @property
     def scripts(self) -> Sequence[RuleRecord]:
-        """All scripted rules, including used-up ones, oldest first; `uses_left` is the present number."""
         scripts = self._store.read((SCRIPTS,))[SCRIPTS]
         return [
             replace(rule, uses_left=scripts.left(rule))
@@ -201,17 +154,10 @@ class FakeView(RequestScripts):
 
     @property
     def script_uses(self) -> Mapping[int, int]:
-        """The number of requests to which each scripted rule was applied, by its id."""
         scripts = self._store.read((SCRIPTS,))[SCRIPTS]
         return {rule.id: scripts.used.get(rule.id, 0) for rule in scripts.rules}
 
-    @property
-    def draft_scripts(self) -> Sequence[RuleRecord]:
-        """Rules of scripts without an outcome, which have no effect, oldest first."""
-        return self._written.drafts(self._account)
-
     def add_script(self, rule: RuleRecord) -> RuleRecord:
-        """Write a rule that was made without a fake, and return it with its number."""
         return self.change_scripts(add=[NewRule(rule)])[0]
 
     def change_scripts(
@@ -238,13 +184,5 @@ class FakeView(RequestScripts):
             raise LookupError(f"script {number}: does not exist")
         self.change_scripts(drop=[number])
 
-    @property
-    def _criteria(self) -> Mapping[str, CriterionKind]:
-        return criteria_of(self._settings.gateways)
-
     def _write_rule(self, rule: RuleRecord) -> RuleRecord:
         return run(write_rule(rule), self._store)
-
-    def __repr__(self) -> str:
-        account = self._account or "all accounts"
-        return f"<{type(self).__name__} of {account}: {len(self.tasks)} tasks, {len(self.calls)} calls>"

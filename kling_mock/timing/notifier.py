@@ -5,13 +5,32 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from kling_mock.fork_locks import free_after_fork
 from kling_mock.timing.clock import Clock
 
 # No sleep is shorter: instants of the fake's clock and of the system's differ by rounding.
 SHORTEST: Final = 0.001
+
+
+class Waiter(Protocol):
+    """Waits for a condition that other threads, processes or time fulfil."""
+
+    def wait(
+        self, over: Callable[[], bool], within: float | None, due: Callable[[], float] = lambda: math.inf
+    ) -> None:
+        """Return once `over()` is true, at the latest after `within` seconds of real time (None: at once).
+
+        `due` is the next instant of the fake's clock at which time alone may change the answer.
+        """
+        ...
+
+
+def check_within(within: object) -> None:
+    """Raise ValueError unless the argument `within` is a finite number of seconds from 0 on."""
+    if isinstance(within, bool) or not isinstance(within, int | float) or not 0 <= within < math.inf:
+        raise ValueError(f"within: must be a finite number of seconds from 0 on; got {within!r}")
 
 
 class ChangeNotifier:
@@ -48,9 +67,7 @@ class ChangeNotifier:
         """
         if within is None:
             return
-        number = isinstance(within, int | float) and not isinstance(within, bool)  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-        if not number or not 0 <= within < math.inf:
-            raise ValueError(f"within: must be a finite number of seconds from 0 on; got {within!r}")
+        check_within(within)
         left = within
         with self._changed:
             self._waiting += 1

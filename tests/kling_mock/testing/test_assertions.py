@@ -41,7 +41,7 @@ class Meanwhile:
 
     def __call__(self, caller: Caller, *actions: Callable[[], object]) -> None:
         condition = Noticing()
-        caller.fake._notifier._changed = condition
+        caller.fake._changes._changed = condition
 
         def act() -> None:
             for action in actions:
@@ -135,12 +135,12 @@ def test_assert_status_does_not_wait_for_a_task_that_has_ended_otherwise(start: 
 def test_an_assertion_that_holds_does_not_wait(caller: Caller) -> None:
     task = caller.make()
     caller.query(task.id)
-    caller.fake._notifier._changed = Noticing()
+    caller.fake._changes._changed = Noticing()
     caller.fake.calls.assert_created(1, within=LONG)
     task.assert_status("processing", within=LONG)
     task.assert_polled(1, within=LONG)
     task.assert_polled(at_most=1, within=LONG)
-    assert not caller.fake._notifier._changed.asleep.is_set()
+    assert not caller.fake._changes._changed.asleep.is_set()
 
 
 @pytest.mark.parametrize("within", [None, 0, 0.01])
@@ -176,7 +176,7 @@ def test_notifying_takes_no_lock_while_no_thread_waits(caller: Caller) -> None:
         def __enter__(self) -> bool:
             raise NotImplementedError
 
-    caller.fake._notifier._changed = Never()
+    caller.fake._changes._changed = Never()
     task = caller.make()
     caller.query(task.id)
     caller.clock.advance(1)
@@ -198,7 +198,7 @@ def test_several_threads_can_wait_at_once_and_all_are_woken(caller: Caller) -> N
         for _ in range(3):
             caller.ask()
         assert [waiter.result(LONG) for waiter in waiters] == [None] * 4
-    assert caller.fake._notifier._waiting == 0
+    assert caller.fake._changes._waiting == 0
 
 
 # -- the assertions of a task

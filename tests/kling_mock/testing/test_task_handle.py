@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kling_mock.control import TaskAlreadyEnded
+from kling_mock.testing.base_view import NotOneTask
 from kling_mock.testing.task_handle import TaskHandle
-from kling_mock.testing.view import NotOneTask
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
