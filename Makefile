@@ -88,7 +88,7 @@ docs: $(VENV)/.dev
 # Schemathesis on the documents and the mock, with many examples; prints the seed that repeats the run.
 schemathesis: $(VENV)/.dev
 	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py \
-		"tests/docs/test_pages.py::test_the_page_is_true[schemathesis]"
+		tests/together/test_control_schemathesis.py "tests/docs/test_pages.py::test_the_page_is_true[schemathesis]"
 
 # The picture of the README: a run of the demo, rendered by Chromium or Chrome.
 screenshot: $(VENV)/.dev

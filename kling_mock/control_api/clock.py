@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from kling_mock.control_api import models
 from kling_mock.control_api.problems import Problem, invalid
 from kling_mock.control_api.shown import show_event
@@ -17,7 +19,7 @@ def read_clock(fake: Fake) -> models.ClockReading:
 
 def change_clock(fake: Fake, body: models.ClockChange) -> models.ClockReading:
     """Advance, freeze, resume or speed up the clock, or move it to the next event."""
-    given = [name for name in body.__struct_fields__ if getattr(body, name) is not None]
+    given = [name for name in body.__struct_fields__ if getattr(body, name) is not UNSET]
     if len(given) != 1:
         names = ", ".join(body.__struct_fields__)
         raise Problem(422, f"give exactly one of {names}; got {', '.join(given) or 'none'}", "")
@@ -25,13 +27,13 @@ def change_clock(fake: Fake, body: models.ClockChange) -> models.ClockReading:
     with invalid(f"/{name}"):
         match name:
             case "advance":
-                clock.advance(body.advance or 0)
+                clock.advance(body.advance or 0.0)
             case "freeze":
                 clock.freeze()
             case "resume":
                 clock.resume()
             case "speed":
-                clock.speed = body.speed or 0
+                clock.speed = body.speed or 0.0
             case _:
                 if fake.skip() is None:
                     raise Problem(

@@ -18,7 +18,9 @@ from kling_mock.control_api import (
     callbacks,
     calls,
     clock,
+    documents,
     events,
+    models,
     resets,
     scripts,
     settings,
@@ -48,6 +50,12 @@ class Endpoint(NamedTuple):
     path: str
     handler: Callable[..., Any]
     problems: tuple[int, ...] = ()
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether an empty body is an error."""
+        body = self.signature.body
+        return self.signature.raw or (body is not None and body not in models.OPTIONAL_BODIES)
 
     @property
     def signature(self) -> Signature:
@@ -97,4 +105,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/state"), state.read_state),
     Endpoint("POST", _at("/state"), state.write_state, (409, 503)),
     Endpoint("POST", _at("/reset"), resets.reset),
+    Endpoint("GET", _at("/openapi.json"), documents.read_openapi),
+    Endpoint("GET", _at("/docs"), documents.read_page),
 )

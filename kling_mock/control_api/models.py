@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-PAGE: int = 100
-PAGE_MAXIMUM: int = 1000
+PAGE: Final = 100
+PAGE_MAXIMUM: Final = 1000
 
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)]
 Count = Annotated[int, Meta(ge=0)]
@@ -139,11 +141,11 @@ class ClockChange(Model, frozen=True):
     its speed; `skip` moves it to the next event.
     """
 
-    advance: Advance | None = None
-    freeze: Literal[True] | None = None
-    resume: Literal[True] | None = None
-    speed: Speed | None = None
-    skip: Literal[True] | None = None
+    advance: Advance | UnsetType = UNSET
+    freeze: Literal[True] | UnsetType = UNSET
+    resume: Literal[True] | UnsetType = UNSET
+    speed: Speed | UnsetType = UNSET
+    skip: Literal[True] | UnsetType = UNSET
 
 
 class Account(Model, frozen=True):
@@ -350,3 +352,29 @@ class CallbackEvent(Model, frozen=True):
     task_id: str
     account: str
     attempt: AttemptInfo
+
+
+class HTMLPage(Model, frozen=True):
+    """A page for a browser."""
+
+    content: bytes
+
+
+class StateLines(Model, frozen=True):
+    """All state of a server, as lines of JSON."""
+
+    content: bytes
+
+
+class ImportQuery(Model, frozen=True):
+    """`replace`: whether the tasks and scripts that the server has are replaced."""
+
+    replace: bool = False
+
+
+# The media types of results that are not JSON.
+MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
+    {EventStream: "text/event-stream", HTMLPage: "text/html", StateLines: "application/x-ndjson"}
+)
+# The models of bodies that may be empty.
+OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody})

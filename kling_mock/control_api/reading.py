@@ -36,13 +36,18 @@ def read_query(text: str, model: type[M]) -> M:
         given[name] = value
     _check_names(given, model, "?")
     try:
-        return msgspec.convert(given, model, strict=False)
+        found = msgspec.convert(given, model, strict=False)
     except msgspec.ValidationError as error:
         message, place = _parts(str(error))
         name = place.removeprefix("/")
         words = _words(model, name)
         listed = f"; known: {', '.join(words)}" if words else ""
         raise Problem(422, f"{name}: {message}{listed}", f"?{name}", words) from None
+    for name in given:
+        if getattr(found, name) is None:  # msgspec converts the text "null"
+            words = _words(model, name)
+            raise Problem(422, f"{name}: null is not a value; omit the parameter", f"?{name}", words)
+    return found
 
 
 def read_body(body: bytes, model: type[M]) -> M:

@@ -15,15 +15,15 @@ from kling_mock.rate import Rate
 from kling_mock.settings import FIXED, Settings
 from kling_mock.suggestions import unknown
 
-_HIDDEN: Final = frozenset({"control_token", "webhook_secret"})
+# Settings that are never shown.
+SECRETS: Final = frozenset({"control_token", "webhook_secret"})
 
 
 def read_settings(fake: Fake) -> models.SettingsInfo:
-    """Read the settings. Keys are shown as the names of their accounts."""
-    values = {each.name: _plain(each.name, getattr(fake.settings, each.name)) for each in fields(Settings)}
-    return models.SettingsInfo(
-        {name: value for name, value in values.items() if name not in _HIDDEN}, dict(FIXED)
-    )
+    """Read the settings except secrets. Keys are shown as the names of their accounts."""
+    names = [each.name for each in fields(Settings) if each.name not in SECRETS]
+    values = {name: _plain(name, getattr(fake.settings, name)) for name in names}
+    return models.SettingsInfo(values, dict(FIXED))
 
 
 def change_settings(fake: Fake, body: dict[str, Any]) -> models.SettingsInfo:

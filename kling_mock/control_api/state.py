@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from msgspec import Struct
-
 from kling_mock.control_api import models
 from kling_mock.control_api.problems import Problem
 from kling_mock.fake import Fake
-from kling_mock.http import Reply
 from kling_mock.saved_state import SavedState, StateNotEmpty
 from kling_mock.stores import StateNotKept
 
-LINES_TYPE: Final = ("content-type", "application/x-ndjson")
+
+def read_state(fake: Fake) -> models.StateLines:
+    """Read all state as lines of JSON: tasks, scripts, clock, journal, callback attempts, counters."""
+    return models.StateLines(bytes(fake.snapshot()))
 
 
-class ImportQuery(Struct, frozen=True):
-    """`replace`: whether tasks and scripts that the server has are replaced."""
-
-    replace: bool = False
-
-
-def read_state(fake: Fake) -> Reply:
-    """All state as lines of JSON: tasks, scripts, clock, journal, callback attempts, counters."""
-    return Reply(200, (LINES_TYPE, ("cache-control", "no-store")), bytes(fake.snapshot()))
-
-
-def write_state(fake: Fake, query: ImportQuery, content: bytes) -> models.Done:
-    """Take over exported state: whole or, with an error, not at all."""
+def write_state(fake: Fake, query: models.ImportQuery, content: bytes) -> models.Done:
+    """Take over a state, whole or, with an error, not at all."""
     try:
         fake.load_state(SavedState(content), replace=query.replace)
     except StateNotEmpty as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, HEALTH_PATH
+from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONTROL_PREFIX, HEALTH_PATH
 from kling_mock import __version__
 from kling_mock.http import Reply, Request
 from kling_mock.settings import Settings
@@ -18,7 +18,8 @@ code{{background:#8882;padding:.1em .3em;border-radius:.2em}}</style></head><bod
 or reaches the real service.</p>
 <h2>Keys</h2><p>{keys}</p>
 <h2>Routes</h2><ul>{routes}</ul>
-<h2>Links</h2><ul><li><a href="{root}{health}">{health}</a>: whether this server answers</li></ul>
+<h2>Links</h2><ul><li><a href="{root}{health}">{health}</a>: whether this server answers</li>
+<li><a href="{root}{control}/docs">{control}/docs</a>: the control API, which steers this server</li></ul>
 <h2>Your code</h2><p><code>{base_variable}={origin} {key_variable}={key}</code></p>
 </body></html>
 """
@@ -45,6 +46,7 @@ def index_reply(request: Request, settings: Settings) -> Reply:
         routes="".join(routes),
         root=escape(_root(request)),
         health=HEALTH_PATH,
+        control=CONTROL_PREFIX,
         origin=escape(origin),
         base_variable=BASE_URL_VARIABLE,
         key_variable=API_KEY_VARIABLE,

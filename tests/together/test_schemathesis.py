@@ -93,7 +93,7 @@ def explore(monkeypatch: pytest.MonkeyPatch) -> Explore:
         config = schemathesis.Config.from_dict(settings)
         schema = schemathesis.openapi.from_dict(document, config=config)
         schema.app = app
-        return _run(schema)
+        return run_engine(schema)
 
     return explore
 
@@ -109,7 +109,7 @@ def _only(operation: str, paths: dict[str, dict[str, Any]]) -> dict[str, dict[st
     raise LookupError(operation)
 
 
-def _run(schema: schemathesis.BaseSchema) -> Explored:
+def run_engine(schema: schemathesis.BaseSchema) -> Explored:
     seen = Explored()
     for event in from_schema(schema).execute():
         match event:

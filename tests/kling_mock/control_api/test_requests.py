@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from kling_mock import Reply
 from kling_mock.control_api.access import Peer
 from kling_mock.control_api.endpoints import ENDPOINTS
-from kling_mock.control_api.models import EventStream
+from kling_mock.control_api.models import EventStream, StateLines
 from kling_mock.control_api.reading import BODY_BYTES
 from tests.kling_mock.control_api.conftest import Control
 
@@ -50,6 +49,7 @@ def test_head_has_the_length_of_get(control: Control) -> None:
     [
         ("/tasks?statu=failed", "?statu", ["status"]),
         ("/tasks?status=done", "?status", ["submitted", "processing", "succeed", "failed"]),
+        ("/callbacks?delivered=null", "?delivered", []),
         ("/tasks?limit=0", "?limit", []),
         ("/tasks?limit=1001", "?limit", []),
         ("/tasks?limit=x", "?limit", []),
@@ -98,6 +98,14 @@ def test_a_body_where_none_is_expected_is_refused(control: Control) -> None:
     task = control.make()
     assert control.refused(422, "POST", f"/tasks/{task.id}/succeed", {"images": 2})["pointer"] == ""
     control.ok("POST", f"/tasks/{task.id}/succeed", {})
+
+
+def test_an_empty_body_is_refused_where_one_is_needed(control: Control) -> None:
+    for endpoint in ENDPOINTS:
+        if endpoint.needs_body:
+            path = endpoint.path.removeprefix("/_mock").replace("{id}", "1")
+            error = control.refused(422, endpoint.method, path)
+            assert (error["pointer"], "needs a JSON body" in error["message"]) == ("", True)
 
 
 def test_an_error_of_a_handler_is_500_and_raised_by_check(
@@ -206,10 +214,11 @@ def test_secrets_are_in_no_reply() -> None:
 
 
 # Without the events, and without the state: an import restores all of it, so it is exported as it is.
+ENDLESS_OR_EXACT = (EventStream, StateLines)
 READS = [
     each.path.removeprefix("/_mock")
     for each in ENDPOINTS
-    if each.method == "GET" and "{" not in each.path and each.signature.result not in (EventStream, Reply)
+    if each.method == "GET" and "{" not in each.path and each.signature.result not in ENDLESS_OR_EXACT
 ]
 
 

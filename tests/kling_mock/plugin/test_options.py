@@ -82,6 +82,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "gateways": (["cometapi"], "cometapi"),
     "journal_bytes": (5, "5"),
     "token_leeway": (5.0, "5"),
+    "callback_faults": (["late"], "late"),
     "unused_scripts": ("warn", "warn"),
 }
 

@@ -1,0 +1,57 @@
+"""The OpenAPI document of the control API and its page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from kling_mock.control_api.document import build_document
+from kling_mock.control_api.endpoints import ENDPOINTS
+from tests.kling_mock.control_api.conftest import Control
+
+
+def test_the_document_is_valid_and_has_every_endpoint(control: Control) -> None:
+    document: Any = control.ok("GET", "/openapi.json")
+    assert document == build_document()
+    OpenAPIV31SpecValidator(document).validate()
+    found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert found == {(each.method, each.path) for each in ENDPOINTS}
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [
+        operation["operationId"] for item in build_document()["paths"].values() for operation in item.values()
+    ]
+    assert len(set(names)) == len(names)
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.targets: set[str] = set()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        values = dict(attrs)
+        self.ids.add(values.get("id") or "")
+        self.targets.add(values.get("href") or values.get("src") or "")
+
+
+def test_the_page_is_complete_and_needs_nothing_else(control: Control) -> None:
+    """It loads no resource and has no script; its links lead to the document and to its models."""
+    reply = control.send("GET", "/docs")
+    assert reply.content_type == "text/html; charset=utf-8"
+    page = reply.body.decode()
+    links = _Links()
+    links.feed(page)
+    targets = links.targets - {"", "openapi.json"}
+    assert {target.removeprefix("#") for target in targets} <= links.ids
+    assert not links.tags & {"script", "link", "img", "iframe"}
+    for endpoint in ENDPOINTS:
+        assert f"{endpoint.method} {endpoint.path}" in page
+    assert not re.search(r"https?://", page)
