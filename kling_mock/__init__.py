@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kling_mock.images.metadata import read_picture as read_picture
     from kling_mock.name_guard import NameRefused as NameRefused
     from kling_mock.plan import Pace as Pace
+    from kling_mock.remote.connection import RemoteError as RemoteError
+    from kling_mock.remote.view import Remote as Remote
     from kling_mock.settings import Settings as Settings
     from kling_mock.testing.task_handle import TaskHandle as TaskHandle
     from kling_mock.timing.clock import Clock as Clock
@@ -33,6 +35,8 @@ _HOMES = {
     "ManualClock": "kling_mock.timing.clock",
     "NameRefused": "kling_mock.name_guard",
     "Pace": "kling_mock.plan",
+    "Remote": "kling_mock.remote.view",
+    "RemoteError": "kling_mock.remote.connection",
     "Reply": "kling_mock.http",
     "Request": "kling_mock.http",
     "RequestRefused": "kling_mock.doors.httpx_interception",
@@ -48,6 +52,8 @@ __all__ = [
     "ManualClock",
     "NameRefused",
     "Pace",
+    "Remote",
+    "RemoteError",
     "Reply",
     "Request",
     "RequestRefused",

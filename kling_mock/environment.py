@@ -36,7 +36,7 @@ def variables(present: Mapping[str, str], settings: Settings, base_url: str | No
     key = next(iter(settings.plain_keys), DEFAULT_KEY)
     access, secret = next(iter(settings.secrets.items()), (None, None))
     given: dict[str, str | None] = {}
-    for name in present:
+    for name in present.keys() - {names.MOCK_URL_VARIABLE, names.MOCK_TOKEN_VARIABLE}:
         for pattern, value in ((_ACCESS, access), (_SECRET, secret), (_KEY, key), (_ADDRESS, None)):
             if pattern.fullmatch(name):
                 given[name] = value

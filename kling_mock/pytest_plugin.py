@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures `kling` and `kling_server`, the marker `kling`, the ini option `kling`.
+"""The pytest plugin: fixtures `kling`, `kling_server` and `kling_remote`, marker and ini option `kling`.
 
 Every pytest run of a user imports this module, so it imports the rest of the package only when a fixture is
 used.
@@ -18,6 +18,8 @@ import pytest
 
 if TYPE_CHECKING:
     from kling_mock.fake import Fake
+    from kling_mock.remote.fixture import RemoteAccount
+    from kling_mock.settings import Settings
     from kling_mock.shared_server import ServedFake, SharedServer
     from kling_mock.timing.clock import Clock
     from kling_mock.timing.time_skipping import TimeSkipping
@@ -31,7 +33,7 @@ MARKER = (
 )
 # Options that are no settings, besides the scenario file.
 _SPECIAL = ("clock", "sleep", "only")
-_FAKES = pytest.StashKey["dict[str, Fake]"]()  # the fakes of a test, by fixture name
+_FAKES = pytest.StashKey["dict[str, Fake | RemoteAccount]"]()  # the fakes of a test, by fixture name
 _LIST = "; write a list of strings in pyproject.toml, such as kling = ['seed=7', 'pace=instant']"
 INI_HELP = "settings of the fixtures kling and kling_server, one name=value per line; markers take precedence"
 
@@ -48,6 +50,7 @@ _SHOULD_MOCK = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("kling", INI_HELP, type="linelist", default=[])
+    parser.addini("kling_mock_url", "URL of the running kling-mock that the fixture kling_remote uses")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -108,7 +111,9 @@ def _explain(error: BaseException | None) -> None:
 
 
 @contextmanager
-def _reported(item: pytest.Item | pytest.Collector, fixture: str, fake: Fake) -> Generator[None]:
+def _reported(
+    item: pytest.Item | pytest.Collector, fixture: str, fake: Fake | RemoteAccount
+) -> Generator[None]:
     """Keep a fake for the report while its tests run, but no longer, because pytest keeps all test items."""
     fakes = item.stash.setdefault(_FAKES, {})
     fakes[fixture] = fake
@@ -116,15 +121,17 @@ def _reported(item: pytest.Item | pytest.Collector, fixture: str, fake: Fake) ->
     del fakes[fixture]
 
 
-def _check(fixture: str, fake: Fake) -> None:
+def _check(fixture: str, fake: Fake | RemoteAccount) -> None:
     """Raise the errors of a fake at the end of its fixture; for unused scripts without a traceback."""
     __tracebackhide__ = True
 
+    from kling_mock.fake import Fake
     from kling_mock.testing.unused_scripts import UnusedScripts
 
-    fake.callbacks.deliver_to(None)  # shuts down the receiver's application within the fixture
     message = ""
     try:
+        if isinstance(fake, Fake):
+            fake.callbacks.deliver_to(None)  # shuts down the receiver's application within the fixture
         fake.check()
     except UnusedScripts as unused:
         message = f"fixture {fixture}: {unused}"
@@ -144,12 +151,12 @@ def _hosts() -> str:
     return f"answered are requests of httpx and httpx2 to {', '.join(INTERCEPTED_HOSTS)}"
 
 
-def _timeline(fixture: str, fake: Fake) -> str:
+def _timeline(fixture: str, fake: Fake | RemoteAccount) -> str:
     try:
         from kling_mock.testing.timeline import timeline
 
         text = timeline(fake)
-        return text if fake.calls or fixture == "kling_server" else f"{text}\n{_hosts()}"
+        return text if fake.calls or fixture in ("kling_server", "kling_remote") else f"{text}\n{_hosts()}"
     except Exception as bug:  # noqa: BLE001 -- pytest would abort the run without showing the failure
         return f"the timeline is not available: {bug!r}"
 
@@ -166,7 +173,7 @@ def kling(
 
     fake = Fake(clock=_kling_options.clock(), **_kling_options.switches)
     _kling_options.load_scenario(fake)
-    _set_environment(monkeypatch, fake, None)
+    _set_environment(monkeypatch, fake.settings, None)
     if _kling_sleep is not None:
         _kling_sleep.clocks.append(fake.clock)
     with _reported(request.node, "kling", fake), fake.intercept(only=_kling_options.only):
@@ -204,7 +211,7 @@ def _shared_fake(request: pytest.FixtureRequest, name: str) -> Iterator[Fake]:
     options.load_scenario(fake)
     skipping = TimeSkipping(fake.clock) if options.skips_sleep else nullcontext()
     with pytest.MonkeyPatch.context() as monkeypatch, skipping, _reported(request.node, name, fake):
-        _set_environment(monkeypatch, fake, None)
+        _set_environment(monkeypatch, fake.settings, None)
         with fake.intercept(only=options.only):
             yield fake
     _check(name, fake)
@@ -226,12 +233,34 @@ def kling_server(
     switches["keys"] = switches.get("keys") or (_kling_shared_server.fresh_key(request.node.nodeid),)
     with _kling_shared_server.use(clock=_kling_options.clock(), **switches) as fake:
         _kling_options.load_scenario(fake)
-        _set_environment(monkeypatch, fake, fake.url)
+        _set_environment(monkeypatch, fake.settings, fake.url)
         if _kling_sleep is not None:
             _kling_sleep.clocks.append(fake.clock)
         with _reported(request.node, "kling_server", fake), NameGuard():
             yield fake
     _check("kling_server", fake)
+
+
+@pytest.fixture
+def kling_remote(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteAccount]:
+    """One account of a running kling-mock, for this test only: `.url` is its address, `.api_key` its key.
+
+    The URL is that of the ini option `kling_mock_url` or the variable `KLING_MOCK_URL`. Clock and settings
+    belong to the server, which other tests may use at the same time.
+    """
+    __tracebackhide__ = True
+
+    from kling_contracts.vocabulary import MOCK_TOKEN_VARIABLE, MOCK_URL_VARIABLE
+    from kling_mock.remote.fixture import account_of_test
+    from kling_mock.settings import Settings
+
+    url = str(request.config.getini("kling_mock_url") or "") or os.environ.get(MOCK_URL_VARIABLE, "")
+    token = os.environ.get(MOCK_TOKEN_VARIABLE)
+    with account_of_test(url, token, request.node.nodeid) as view:
+        _set_environment(monkeypatch, Settings(keys=(view.api_key,)), view.url)
+        with _reported(request.node, "kling_remote", view):
+            yield view
+        _check("kling_remote", view)
 
 
 @pytest.fixture(scope="session")
@@ -395,11 +424,11 @@ def _read_value(name: str, text: str) -> object:
     return meanings[text]
 
 
-def _set_environment(monkeypatch: pytest.MonkeyPatch, fake: Fake, base_url: str | None) -> None:
+def _set_environment(monkeypatch: pytest.MonkeyPatch, settings: Settings, base_url: str | None) -> None:
     """Replace the variables of API keys by keys of the fake, or unset them: a test has no real key."""
     from kling_mock.environment import variables
 
-    for name, value in variables(os.environ, fake.settings, base_url).items():
+    for name, value in variables(os.environ, settings, base_url).items():
         if value is None:
             monkeypatch.delenv(name, raising=False)
         else:

@@ -52,6 +52,8 @@ LIBRARIES = {
             "commands",
             "control",
             "control_api",
+            "remote.clock",
+            "remote.view",
             "decision",
             "decisions",
             "delivery",
@@ -77,6 +79,7 @@ LIBRARIES = {
         )
     },
     "kling_mock.demo": {"rich"},
+    "kling_mock.remote.connection": {"httpx", "msgspec"},  # httpx lazy: with the first Remote
     "kling_mock.doors.webhook_connection": {"httptools"},
     "kling_mock.webhook_secret": {"standardwebhooks"},  # lazy: at the first signed callback
     "kling_mock.state_transfer": {"httpx", "rich"},  # lazy
@@ -245,10 +248,19 @@ def test_the_control_api_is_imported_for_its_first_request() -> None:
         each
         for each in imports()
         if each.name.startswith(("kling_mock.control_api", "kling_mock.doors.control"))
-        and not each.module.startswith("kling_mock.control_api")
+        and not each.module.startswith(("kling_mock.control_api", "kling_mock.remote"))
     ]
     found = {(each.module, each.kind) for each in outside if each.module != "kling_mock.doors.control"}
     assert found == {("kling_mock.doors.asgi", "lazy")}
+
+
+def test_the_client_of_servers_is_imported_only_when_it_is_used() -> None:
+    found = {
+        (each.module, each.kind)
+        for each in imports()
+        if each.name.startswith("kling_mock.remote") and not each.module.startswith("kling_mock.remote")
+    }
+    assert found == {("kling_mock.pytest_plugin", "lazy")}
 
 
 def test_pictures_are_drawn_only_when_one_is_wanted() -> None:

@@ -232,6 +232,9 @@ KLING_API_KEY_VARIABLE: Final = "KLING_API_KEY"
 # Specific to kling-contracts: the key of another account, for the checks of account isolation.
 SECOND_API_KEY_VARIABLE: Final = "KLING_SECOND_API_KEY"
 BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
+# Specific to kling-mock: URL and token of a running one, which a test suite uses.
+MOCK_URL_VARIABLE: Final = "KLING_MOCK_URL"
+MOCK_TOKEN_VARIABLE: Final = "KLING_MOCK_TOKEN"
 
 # Paths of kling-mock, which the API does not have. The response of the health path identifies the server.
 CONTROL_PREFIX: Final = "/_mock"

@@ -191,7 +191,7 @@ def test_environment_variables_and_ini_options_are_documented() -> None:
     variables = [value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")]
     options = re.findall(r'addini\("(\w+)"', inspect.getsource(pytest_plugin))
     assert len(variables) >= 2
-    assert options == ["kling"]
+    assert options == ["kling", "kling_mock_url"]
     assert missing([*variables, *options]) == []
 
 

@@ -1,0 +1,86 @@
+"""The handle on a task of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Self
+
+from kling_mock.control import TaskAlreadyEnded
+from kling_mock.control_api import models
+from kling_mock.faults import KINDS, Fault
+from kling_mock.records import CallRecord, TaskState
+from kling_mock.remote.connection import ControlConnection, RemoteError
+from kling_mock.remote.records import call_record, task_record, task_state
+from kling_mock.scenario import check_message
+from kling_mock.script_signatures import value_of_call
+from kling_mock.task_faults import TaskFaults
+from kling_mock.testing.stored_task import is_query
+from kling_mock.testing.task_handle import TaskHandle
+from kling_mock.timing.notifier import Waiter
+from kling_mock.written_scripts import WrittenFault, WrittenScripts, calling_line
+
+
+class RemoteTask(TaskHandle):
+    """One task of a server. Each property reads it again."""
+
+    def __init__(
+        self, task: models.Task, connection: ControlConnection, notifier: Waiter, written: WrittenScripts
+    ) -> None:
+        super().__init__(task_record(task), notifier)
+        self._connection = connection
+        self._written = written
+        self._document: dict[str, object] = {}
+
+    def _show(self) -> models.Task:
+        return self._connection.call("GET", f"tasks/{self.id}", models.Task)
+
+    def read(self) -> tuple[TaskState, float]:
+        return task_state(self._show())
+
+    def _queries(self) -> list[CallRecord]:
+        pages = self._connection.pages("calls", models.CallPage, task_id=self.id)
+        calls = [call_record(call) for page in pages for call in page.calls]
+        return [call for call in calls if is_query(call, self.id)]
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        return self._show().images
+
+    def release(self) -> None:
+        self._post("release", None)
+
+    def succeed(self) -> None:
+        self._post("succeed", None)
+
+    def fail(self, message: str) -> None:
+        self._post("fail", models.TaskFailure(check_message(message)))
+
+    def _post(self, how: str, body: object) -> models.Task:
+        try:
+            return self._connection.call("POST", f"tasks/{self.id}/{how}", models.Task, body=body)
+        except RemoteError as error:
+            if error.status == 409:
+                raise TaskAlreadyEnded(str(error)) from None
+            raise
+
+    def _add_fault(self, fault: Fault) -> Self:  # noqa: ARG002 -- its document, which the method has kept, is sent
+        task = self._post("faults", self._document)
+        self._written.put_fault(WrittenFault(self.id, len(task.faults) - 1, calling_line()))
+        return self
+
+
+def _documented(name: str) -> Callable[..., Any]:
+    """The method of a fault, which also keeps its call as a document."""
+    method = getattr(TaskFaults, name)
+
+    @wraps(method)
+    def call(self: RemoteTask, *args: Any, **kwargs: Any) -> Any:
+        self._document = {name: value_of_call(method, args, kwargs)}  # pyright: ignore[reportPrivateUsage] -- a method of this class
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+for _name in KINDS:
+    setattr(RemoteTask, _name, _documented(_name))
