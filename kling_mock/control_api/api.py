@@ -13,15 +13,13 @@ from kling_contracts.suggestions import close_names
 from kling_mock.control_api.access import Peer, check_access
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.feed import EventFeed
-from kling_mock.control_api.models import LINES_TYPE, EventStream, HTMLPage, StateLines
+from kling_mock.control_api.models import MEDIA_TYPES, EventStream, HTMLPage, StateLines
 from kling_mock.control_api.problems import ErrorBody, ErrorInfo, Problem
 from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, read_query
 from kling_mock.control_api.redacted import Redaction
 from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
 
-_HTML: Final = ("content-type", "text/html; charset=utf-8")
-_LINES: Final = ("content-type", LINES_TYPE)
 NO_STORE: Final = ("cache-control", "no-store")
 
 
@@ -42,10 +40,6 @@ class ControlAPI:
             result = self._result(request)
             if isinstance(result, EventStream):
                 return EventStream(request.header("last-event-id") or result.after, result.account)
-            if isinstance(result, HTMLPage):
-                return Reply(200, (_HTML, NO_STORE), result.text.encode())
-            if isinstance(result, StateLines):
-                return Reply(200, (_LINES, NO_STORE), result.content)
             return self._reply(200, result)
         except Problem as problem:
             return self._refusal(problem)
@@ -95,6 +89,9 @@ class ControlAPI:
         return self._reply(problem.status, body, headers)
 
     def _reply(self, status: int, result: object, headers: Headers = ()) -> Reply:
+        if isinstance(result, HTMLPage | StateLines):
+            media = ("content-type", f"{MEDIA_TYPES[type(result)]}; charset=utf-8")
+            return Reply(status, (media, NO_STORE), result.content)
         return Reply(status, (JSON_TYPE, NO_STORE, *headers), self.encode(result))
 
     def encode(self, result: object) -> bytes:
