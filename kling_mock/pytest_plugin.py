@@ -254,6 +254,12 @@ def kling_remote(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     from kling_mock.remote.fixture import account_of_test
     from kling_mock.settings import Settings
 
+    local = {"kling", "kling_server"}.intersection(request.fixturenames)
+    if not local and next(request.node.iter_markers("kling"), None) is not None:
+        raise pytest.UsageError(
+            "marker kling: does not apply to the fixture kling_remote, whose settings are those of the "
+            "server; start kling-mock serve with them"
+        )
     url = str(request.config.getini("kling_mock_url") or "") or os.environ.get(MOCK_URL_VARIABLE, "")
     token = os.environ.get(MOCK_TOKEN_VARIABLE)
     with account_of_test(url, token, request.node.nodeid) as view:

@@ -63,9 +63,8 @@ def build_document() -> Schema:
 def _models() -> list[type[Any]]:
     found: dict[type[Any], None] = {}
     for endpoint in ENDPOINTS:
-        signature = endpoint.signature
-        kinds = (signature.query, signature.body, signature.result)
-        found |= {each: None for each in kinds if each is not None and _is_model(each)}
+        _, query, body, result, *_ = endpoint.signature
+        found |= {each: None for each in (query, body, result) if each is not None and _is_model(each)}
     return list(found)
 
 
@@ -74,24 +73,24 @@ def _is_model(kind: type[Any] | None) -> bool:
 
 
 def _operation(endpoint: Endpoint, components: Mapping[str, Schema]) -> Schema:
-    signature = endpoint.signature
+    path, query, body, _, summary, raw = endpoint.signature
     part = {"in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    parameters: list[Schema] = [{"name": name, **part} for name in signature.path]
-    if signature.query is not None:
-        parameters += _query_parameters(components[signature.query.__name__])
+    parameters: list[Schema] = [{"name": name, **part} for name in path]
+    if query is not None:
+        parameters += _query_parameters(components[query.__name__])
     operation: Schema = {
         "operationId": endpoint.handler.__name__,
-        "summary": signature.summary,
+        "summary": summary,
         "tags": [endpoint.path.split("/")[2]],
         "parameters": parameters,
         "responses": dict(_responses(endpoint)),
     }
-    if signature.raw:
-        lines = {models.LINES_TYPE: {"schema": {"type": "string"}}}
-        operation["requestBody"] = {"content": lines, "required": True}
-    elif signature.body is not None:
+    if body is not None:
         content = {"application/json": {"schema": _body_schema(endpoint)}}
         operation["requestBody"] = {"content": content, "required": endpoint.needs_body}
+    elif raw:
+        content = {models.MEDIA_TYPES[models.StateLines]: {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"content": content, "required": True}
     return {key: value for key, value in operation.items() if value != []}
 
 

@@ -19,4 +19,4 @@ def read_page(fake: Fake) -> models.HTMLPage:  # noqa: ARG001 -- as all handlers
     """Read the document as a page for a browser."""
     from kling_mock.control_api.page import build_page
 
-    return models.HTMLPage(build_page())
+    return models.HTMLPage(build_page().encode())

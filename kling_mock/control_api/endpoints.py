@@ -55,7 +55,7 @@ class Endpoint(NamedTuple):
     def needs_body(self) -> bool:
         """Whether an empty body is an error."""
         body = self.signature.body
-        return body is not None and body not in models.OPTIONAL_BODIES
+        return self.signature.raw or (body is not None and body not in models.OPTIONAL_BODIES)
 
     @property
     def signature(self) -> Signature:

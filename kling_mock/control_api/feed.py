@@ -55,12 +55,18 @@ class EventFeed:
         self._count = 0
         self._collected = 0.0
         self._calls: deque[CallRecord] = deque(maxlen=KEPT)
+        self._calls_lost = 0
         # Numbers of changes and of attempts of each task that are in the feed already.
         self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._clock_version = fake.clock.record.version
         for task in fake.tasks:
             self._follow(*task.read())
-        fake.on_call(self._calls.append)
+        fake.on_call(self._keep_call)
+
+    def _keep_call(self, call: CallRecord) -> None:
+        if len(self._calls) == KEPT:  # no client is connected
+            self._calls_lost += 1
+        self._calls.append(call)
 
     def start(self, last_id: str | None) -> int:
         """The position of a client: after the event with this id, or at the end."""
@@ -95,6 +101,7 @@ class EventFeed:
             if self._collected and now - self._collected < PERIOD:
                 return
             self._collected = now
+            self._count, self._calls_lost = self._count + self._calls_lost, 0
             found = sorted(self._found(), key=lambda each: (each.at, _ORDER.index(each.kind)))
             for each in found:
                 event = FeedEvent(self._count, each.kind, each.account, self._encode(each.model))

@@ -357,25 +357,24 @@ class CallbackEvent(Model, frozen=True):
 class HTMLPage(Model, frozen=True):
     """A page for a browser."""
 
-    text: str
+    content: bytes
 
 
 class StateLines(Model, frozen=True):
-    """State as lines of JSON."""
+    """All state of a server, as lines of JSON."""
 
     content: bytes
 
 
 class ImportQuery(Model, frozen=True):
-    """`replace`: whether tasks and scripts that the server has are replaced."""
+    """`replace`: whether the tasks and scripts that the server has are replaced."""
 
     replace: bool = False
 
 
-LINES_TYPE: Final = "application/x-ndjson"
 # The media types of results that are not JSON.
 MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
-    {EventStream: "text/event-stream", HTMLPage: "text/html", StateLines: LINES_TYPE}
+    {EventStream: "text/event-stream", HTMLPage: "text/html", StateLines: "application/x-ndjson"}
 )
 # The models of bodies that may be empty.
 OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody})

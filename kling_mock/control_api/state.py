@@ -10,12 +10,12 @@ from kling_mock.stores import StateNotKept
 
 
 def read_state(fake: Fake) -> models.StateLines:
-    """All state as lines of JSON: tasks, scripts, clock, journal, callback attempts, counters."""
+    """Read all state as lines of JSON: tasks, scripts, clock, journal, callback attempts, counters."""
     return models.StateLines(bytes(fake.snapshot()))
 
 
 def write_state(fake: Fake, query: models.ImportQuery, content: bytes) -> models.Done:
-    """Take over exported state: whole or, with an error, not at all."""
+    """Take over a state, whole or, with an error, not at all."""
     try:
         fake.load_state(SavedState(content), replace=query.replace)
     except StateNotEmpty as error:

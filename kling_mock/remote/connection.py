@@ -80,9 +80,22 @@ class ControlConnection:
         query: Mapping[str, str | int | None] | None = None,
     ) -> R:
         """The result of a call. Raises RemoteError."""
+        content = self.send(method, path, None if body is None else msgspec.json.encode(body), query)
+        try:
+            return msgspec.json.decode(content, type=result)
+        except msgspec.DecodeError as error:
+            raise RemoteUnreachable(f"{self.url} is not a kling-mock of this version: {error}") from error
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        query: Mapping[str, str | int | None] | None = None,
+    ) -> bytes:
+        """The body of the response to a call. Raises RemoteError."""
         import httpx
 
-        content = None if body is None else msgspec.json.encode(body)
         given = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             response = self._http.request(method, path, content=content, params=given)
@@ -93,10 +106,7 @@ class ControlConnection:
             ) from error
         if response.status_code != 200:
             raise self._error(response)
-        try:
-            return msgspec.json.decode(response.content, type=result)
-        except msgspec.DecodeError as error:
-            raise RemoteUnreachable(f"{self.url} is not a kling-mock of this version: {error}") from error
+        return response.content
 
     def pages(self, path: str, result: type[R], **query: str | int | None) -> Iterator[R]:
         """The pages of a list."""

@@ -19,6 +19,7 @@ from kling_mock.remote.clock import RemoteClock
 from kling_mock.remote.connection import ControlConnection, RemoteMissing
 from kling_mock.remote.records import call_record, task_record
 from kling_mock.remote.task import RemoteTask
+from kling_mock.saved_state import SavedState
 from kling_mock.testing.base_view import View
 from kling_mock.testing.next_event import NextEvent
 from kling_mock.testing.payments import Payment
@@ -197,6 +198,18 @@ class Remote(RemoteView):
     def change_settings(self, **switches: object) -> None:
         """Change settings of the server for all later requests."""
         self._connection.call("PATCH", "settings", models.SettingsInfo, body=switches)
+
+    def snapshot(self) -> SavedState:
+        """All state of the server at this instant; `Fake.restore` makes a fake of it."""
+        return SavedState(self._connection.send("GET", "state"))
+
+    def load_state(self, state: SavedState, *, replace: bool = False) -> None:
+        """Let the server take over a state. With `replace` its tasks and scripts are replaced.
+
+        Raises RemoteError (ValueError) if it has some, or for an invalid state; then nothing changes.
+        """
+        query = {"replace": "true" if replace else "false"}
+        self._connection.send("POST", "state", bytes(state), query)
 
     def close(self) -> None:
         """Close the connections."""

@@ -41,7 +41,7 @@ class View(RequestScripts):
 
     @property
     @abstractmethod
-    def gateways(self) -> Sequence[Gateway]:
+    def gateways(self) -> tuple[Gateway, ...]:
         """The gateways that the fake imitates."""
 
     @property

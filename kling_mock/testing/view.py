@@ -157,6 +157,9 @@ class FakeView(View):
         scripts = self._store.read((SCRIPTS,))[SCRIPTS]
         return {rule.id: scripts.used.get(rule.id, 0) for rule in scripts.rules}
 
+    def add_script(self, rule: RuleRecord) -> RuleRecord:
+        return self.change_scripts(add=[NewRule(rule)])[0]
+
     def change_scripts(
         self, *, drop: Sequence[int] = (), add: Sequence[NewRule] = ()
     ) -> Sequence[RuleRecord]:

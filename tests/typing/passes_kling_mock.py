@@ -17,7 +17,18 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 
 from kling_contracts import MULTI_IMAGE2IMAGE, TaskStatus
-from kling_mock import Clock, Fake, ManualClock, Pace, Reply, Request, Settings, TaskHandle, read_picture
+from kling_mock import (
+    Clock,
+    Fake,
+    ManualClock,
+    Pace,
+    Remote,
+    Reply,
+    Request,
+    Settings,
+    TaskHandle,
+    read_picture,
+)
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox, OutboxCallback
 from kling_mock.faker import KlingProvider
@@ -195,3 +206,13 @@ def made_up(faker: Faker) -> None:
     assert_type(provider.kling_callback("succeed").headers, dict[str, str])
     body: Mapping[str, object] = provider.kling_callback().body
     assert body
+
+
+def on_a_server(remote: Remote) -> None:
+    script: Script = remote.account("sk-mock-mine").next.fails("no").times(2)
+    handle: TaskHandle = remote.task
+    assert_type(handle.images, tuple[str, ...])
+    assert_type(remote.clock.now(), float)
+    assert_type(remote.spend, int)
+    remote.calls.assert_created(times=1, prompt="*cat*")
+    assert script

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 import trio
 
 from kling_mock import Fake
+from kling_mock.console import Console
 from kling_mock.doors.origins import REACHABLE
 
 HOST = (b"host", b"127.0.0.1:8000")
@@ -87,3 +89,13 @@ def test_a_server_on_other_addresses_has_no_api_without_a_token() -> None:
             assert http.get(f"{server.url}/_mock/clock", headers=token).status_code == 200
         with Fake().serve() as server:
             assert http.get(f"{server.url}/_mock/clock").status_code == 200
+
+
+@pytest.mark.parametrize(("exposed", "token"), [(True, None), (False, None), (True, "let-me-in")])
+def test_the_log_reports_that_the_api_is_off(
+    exposed: bool, token: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    console = Console(Fake(control_token=token), quiet=True)
+    console.show_start("http://127.0.0.1:8000", exposed=exposed)
+    assert ("the control API is off" in capsys.readouterr().out) == (exposed and token is None)

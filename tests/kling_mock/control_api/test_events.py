@@ -104,6 +104,18 @@ def test_the_feed_is_bounded_and_reports_what_is_lost(
     assert len(found) == 11
 
 
+def test_calls_while_no_client_is_connected_are_counted(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "KEPT", 10)
+    feed = EventFeed(control.fake, control.api.encode)
+    for _ in range(30):
+        control.caller.get("/kling/nothing")
+    found = read(feed)
+    assert found[0] == ("lost", {"events": 20})
+    assert len(found) == 11
+
+
 def test_secrets_are_in_no_event() -> None:
     control = Control(keys=["sk-very-secret-key-123456"])
     feed = control.api.feed

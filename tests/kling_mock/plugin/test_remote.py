@@ -37,6 +37,11 @@ def test_unused(kling_remote):
     kling_remote.next.fails("no")
 
 
+@pytest.mark.kling(pace="instant")
+def test_marked(kling_remote):
+    pass
+
+
 def test_failed(kling_remote):
     create()
     kling_remote.next.fails("not reported, because the test fails")
@@ -52,7 +57,8 @@ def test_tests_share_a_server_with_one_account_each(
     with fake.serve() as server:
         monkeypatch.setenv("KLING_MOCK_URL", server.url)
         run = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly")
-    run.assert_outcomes(passed=3, failed=1, errors=1)
+    run.assert_outcomes(passed=3, failed=1, errors=2)
+    run.stdout.fnmatch_lines(["*marker kling: does not apply to the fixture kling_remote*"])
     run.stdout.fnmatch_lines(["*fixture kling_remote: 1 script had no effect*"])
     run.stdout.fnmatch_lines(
         ["*kling_remote: timeline*", "*POST /kling/v1/images/generations -> 200 submitted*"]

@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from kling_mock import Fake
 from kling_mock.control import TaskAlreadyEnded
+from kling_mock.saved_state import SavedState, StateNotEmpty
 from kling_mock.testing.base_view import NotOneTask
 from kling_mock.testing.timeline import timeline
 from kling_mock.testing.unused_scripts import UnusedScripts
@@ -251,6 +253,20 @@ def test_a_script_is_removed(source: Source) -> None:
         source.view.remove_script(99)
     assert len(source.view.scripts) == 0
     source.view.forget_scripts()
+
+
+def test_all_state_is_read_and_taken_over(source: Source) -> None:
+    source.caller.make(prompt="first")
+    saved = source.view.snapshot()
+    assert Fake.restore(saved).task.request.prompt == "first"
+    source.caller.make(prompt="second")
+    with pytest.raises((ValueError, StateNotEmpty), match="already"):
+        source.view.load_state(saved)
+    source.view.load_state(saved, replace=True)
+    assert source.view.task.request.prompt == "first"
+    with pytest.raises(ValueError):  # noqa: PT011 -- of any text
+        source.view.load_state(SavedState(b"not a state"), replace=True)
+    assert len(source.view.tasks) == 1
 
 
 def test_settings_are_changed(source: Source) -> None:
