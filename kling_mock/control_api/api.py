@@ -20,8 +20,6 @@ from kling_mock.control_api.redacted import Redaction
 from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
 
-_HTML: Final = ("content-type", "text/html; charset=utf-8")
-_LINES: Final = ("content-type", LINES_TYPE)
 NO_STORE: Final = ("cache-control", "no-store")
 
 
@@ -42,10 +40,6 @@ class ControlAPI:
             result = self._result(request)
             if isinstance(result, EventStream):
                 return EventStream(request.header("last-event-id") or result.after, result.account)
-            if isinstance(result, HTMLPage):
-                return Reply(200, (_HTML, NO_STORE), result.text.encode())
-            if isinstance(result, StateLines):
-                return Reply(200, (_LINES, NO_STORE), result.content)
             return self._reply(200, result)
         except Problem as problem:
             return self._refusal(problem)
