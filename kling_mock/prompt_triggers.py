@@ -1,4 +1,4 @@
-"""Triggers in prompts: `[mock fails=1301 polls=3]`, a script for one create, for users who have only a UI.
+"""Triggers in prompts: `[mock fails=1301 polls=3]`, a script for one create, for tests through a UI.
 
 The names are those of script documents, and the kinds of a pace: `polls=3` is `pace=polls:3`. An argument of
 a method is `name.argument=value`. With an error the trigger has no effect; the API never refuses a request

@@ -97,6 +97,7 @@ LIBRARIES = {
     "kling_mock.images.draw": {"PIL"},
     "kling_mock.images.fonts": {"PIL"},
     "kling_mock.images.text": {"PIL"},  # imported only by images.draw
+    "kling_mock.plugin_options": {"pytest"},
     "kling_mock.pytest_plugin": {"pytest"},
     "kling_mock.images.thumbnails": {"PIL"},  # only with the setting `thumbnails`
     "kling_mock.tokens": {"jwt"},  # lazy: at the first token
@@ -167,6 +168,7 @@ OUTSIDE = frozenset(
         "console",
         "demo",
         "faker",
+        "plugin_options",
         "pytest_plugin",
         "shared_server",
         "state_transfer",

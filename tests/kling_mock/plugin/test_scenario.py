@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kling_mock import Fake, Pace
-from kling_mock.pytest_plugin import _Options
+from kling_mock.plugin_options import Options
 
 Suite = Callable[..., pytest.RunResult]
 
@@ -56,9 +56,9 @@ def test_a_test_has_the_settings_and_scripts_of_a_file(suite: Suite, pytester: p
     )
 
 
-def read(folder: Path, *places: dict[str, Any]) -> _Options:
+def read(folder: Path, *places: dict[str, Any]) -> Options:
     """The options of places, the furthest first."""
-    options = _Options()
+    options = Options()
     for given in places:
         options.add(given, folder)
     options.read()
