@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
@@ -46,7 +47,11 @@ class LoadedScenario:
         self._fake = fake
         self._path = path
         self._defaults = _values(fake.settings) if defaults is None else dict(defaults)
-        self._rules: list[RuleRecord] = []
+        # A store that outlives the process has the rules of the last one.
+        place = Path(path).absolute()
+        self._rules = [
+            rule for rule in fake.scripts if Path(rule.written_at.rpartition(":")[0]).absolute() == place
+        ]
 
     def load(self, settings: Mapping[str, object]) -> LoadReport:
         """Apply the present contents. Raises ScenarioError or OSError, and changes nothing then."""

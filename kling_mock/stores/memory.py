@@ -206,9 +206,11 @@ class MemoryStore:
             case Counter():
                 self._counters[item.name] = item.next
             case RuleRecord():
-                self._rules[item.id] = item
+                if not item.dropped:
+                    self._rules[item.id] = item
             case RuleUses():
-                self._uses[item.rule_id] = item.count
+                if item.count:
+                    self._uses[item.rule_id] = item.count
             case WindowRecord():
                 self._windows[WindowKey(item.account, item.kind)] = item
             case TokenRecord():
@@ -337,12 +339,15 @@ class MemoryStore:
 
     def write_rule(self, record: RuleRecord, _now: float) -> None:
         if record.dropped:
-            self._rules.pop(record.id, None)
-            self._uses.pop(record.id, None)
+            self._drop_rule(record.id)
         else:
             self._rules[record.id] = record
         self._scripts_version += 1
         self._scripts = None  # rebuilt on the next read, because many rules may be written at once
+
+    def _drop_rule(self, number: int) -> None:
+        self._rules.pop(number, None)
+        self._uses.pop(number, None)
 
     def write_use(self, record: RuleUse, _now: float) -> None:
         self._uses[record.rule_id] = self._uses.get(record.rule_id, 0) + record.count

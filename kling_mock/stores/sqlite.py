@@ -197,6 +197,8 @@ class SqliteStore(MemoryStore):
                     items[RuleRecord, record.id] = record
             case WindowRecord() | ClockRecord():
                 items[_KEYS[type(record)](record)] = record
+                if isinstance(record, RuleRecord) and record.dropped:
+                    items[RuleUses, record.id] = RuleUses(record.id, 0)
             case CallRecord():  # it has no key
                 pass
 
@@ -215,6 +217,11 @@ class SqliteStore(MemoryStore):
         super()._drop_task(record)
         self._gone.append(self._numbers.pop(record.id))
         self._dropped_of |= {None, record.account}
+
+    def _drop_rule(self, number: int) -> None:
+        super()._drop_rule(number)
+        rows = [self._numbers.pop((kind, number), None) for kind in (RuleRecord, RuleUses)]
+        self._gone += [row for row in rows if row is not None]
 
     def _drop_token(self, digest: str) -> None:
         super()._drop_token(digest)

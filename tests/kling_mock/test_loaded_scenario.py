@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from kling_mock.scenario_file import ScenarioError
 from kling_mock.scenario_reload import ScenarioReload
 from kling_mock.testing.unused_scripts import UnusedScripts
 from tests.kling_mock.conftest import PATH
+from tests.kling_mock.stores.state_files import MEMORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,6 +157,23 @@ def test_a_reset_drops_the_scripts_until_the_file_is_loaded_again(path: Path) ->
     fake.reset()
     assert not fake.scripts
     assert fake.load(path).added == 1
+
+
+def test_saved_state_has_the_scripts_of_the_file_once(path: Path) -> None:
+    """After a restart of a server with a state file unchanged scripts keep their uses."""
+    path.write_text(CATS + DOGS)
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        with Fake(state=f"{folder}/state.db") as fake:
+            fake.load(path)
+            create(fake, "dog")
+            fake.next.fails("not of the file")
+            path.write_text(NEXT + DOGS)
+            assert str(fake.load(path)) == "scripts: 1 added, 1 kept, 1 dropped"
+        with Fake(state=f"{folder}/state.db") as fake:
+            assert [rule.uses_left for rule in fake.scripts] == [1, 1, 1]
+            path.write_text(DOGS)
+            assert str(fake.load(path)) == "scripts: 0 added, 1 kept, 1 dropped"
+            assert [rule.uses_left for rule in fake.scripts] == [1, 1]
 
 
 # -- changes of rules
