@@ -168,6 +168,8 @@ class SqliteStore(MemoryStore):
             self._add_item(record, items)
             if isinstance(record, NewTask):
                 self._add_peaks(record.record, now, items)
+            elif isinstance(record, RuleRecord) and record.dropped:
+                items[RuleUses, record.id] = RuleUses(record.id, 0)
         return items
 
     def _add_peaks(self, record: TaskRecord, now: float, items: dict[object, Item]) -> None:
@@ -197,8 +199,6 @@ class SqliteStore(MemoryStore):
                     items[RuleRecord, record.id] = record
             case WindowRecord() | ClockRecord():
                 items[_KEYS[type(record)](record)] = record
-                if isinstance(record, RuleRecord) and record.dropped:
-                    items[RuleUses, record.id] = RuleUses(record.id, 0)
             case CallRecord():  # it has no key
                 pass
 
