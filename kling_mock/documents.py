@@ -48,8 +48,8 @@ from kling_mock.request_facts import BODY, CRITERIA, HEADER
 from kling_mock.rule_builder import RuleBuilder
 from kling_mock.scenario import Script
 from kling_mock.script_signatures import arguments_of, plain, signature_of
+from kling_mock.testing.base_view import View
 from kling_mock.testing.request_scripts import RequestScripts
-from kling_mock.testing.view import FakeView
 from kling_mock.written_scripts import WrittenScripts
 
 ACCOUNT: Final = "account"
@@ -136,7 +136,7 @@ def read_script(
     return replace(rule, written_at=place)
 
 
-def apply_script(view: FakeView, document: object, place: str = "") -> RuleRecord:
+def apply_script(view: View, document: object, place: str = "") -> RuleRecord:
     """Write the rule of a document and return it with its number. A DocumentError writes nothing."""
     rule = read_script(document, gateways=view.gateways, account=view.account_name, place=place)
     return view.add_script(rule)

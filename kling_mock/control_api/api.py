@@ -20,7 +20,12 @@ from kling_mock.control_api.redacted import Redaction
 from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
 
-NO_STORE: Final = ("cache-control", "no-store")
+# No page of another origin can read or embed a response, by whatever element it requests it.
+PRIVATE: Final[Headers] = (
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-resource-policy", "same-origin"),
+)
 
 
 class ControlAPI:
@@ -91,8 +96,8 @@ class ControlAPI:
     def _reply(self, status: int, result: object, headers: Headers = ()) -> Reply:
         if isinstance(result, HTMLPage | StateLines):
             media = ("content-type", f"{MEDIA_TYPES[type(result)]}; charset=utf-8")
-            return Reply(status, (media, NO_STORE), result.content)
-        return Reply(status, (JSON_TYPE, NO_STORE, *headers), self.encode(result))
+            return Reply(status, (media, *PRIVATE), result.content)
+        return Reply(status, (JSON_TYPE, *PRIVATE, *headers), self.encode(result))
 
     def encode(self, result: object) -> bytes:
         """A model as JSON without secrets."""

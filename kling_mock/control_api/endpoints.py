@@ -84,7 +84,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", _at("/tasks/{id}/succeed"), tasks.succeed_task, (404, 409)),
     Endpoint("POST", _at("/tasks/{id}/fail"), tasks.fail_task, (404, 409)),
     Endpoint("GET", _at("/clock"), clock.read_clock),
-    Endpoint("POST", _at("/clock"), clock.change_clock),
+    Endpoint("POST", _at("/clock"), clock.change_clock, (409,)),
     Endpoint("GET", _at("/accounts"), accounts.list_accounts),
     Endpoint("GET", _at("/accounts/{name}"), accounts.read_account),
     Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from kling_mock.control_api.access import Peer
-from kling_mock.control_api.api import ControlAPI
+from kling_mock.control_api.api import PRIVATE, ControlAPI
 from kling_mock.control_api.feed import PERIOD
 from kling_mock.control_api.models import EventStream
 from kling_mock.doors.asgi import declared_length, read_body, request_of, with_body
@@ -17,7 +17,7 @@ from kling_mock.doors.workers import Workers
 from kling_mock.fake import Fake
 from kling_mock.http import Reply, Request
 
-_EVENTS: Final = (("content-type", "text/event-stream"), ("cache-control", "no-store"))
+_EVENTS: Final = (("content-type", "text/event-stream"), *PRIVATE)
 HEARTBEAT_SECONDS: Final = 15.0
 
 

@@ -31,6 +31,8 @@ def test_the_document_has_no_findings() -> None:
     for endpoint in ENDPOINTS:
         if endpoint.signature.result is EventStream:  # it has no end
             del document["paths"][endpoint.path]
+        elif endpoint.signature.raw:  # Schemathesis cannot make lines of JSON
+            del document["paths"][endpoint.path][endpoint.method.lower()]
         elif endpoint.handler in (write_script, replace_script) and not EXAMPLES:
             # The schema of scripts has hundreds of members, for which the coverage phase takes minutes.
             body = document["paths"][endpoint.path][endpoint.method.lower()]["requestBody"]
@@ -48,7 +50,7 @@ def test_the_document_has_no_findings() -> None:
     schema = schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict(settings))
     schema.app = fake.asgi()
     seen = run_engine(schema)
-    assert seen.found == []
+    assert seen.found == [], "\n".join(f"{name}: {text}" for name, text in seen.found)
     assert seen.calls > 200
     fake.forget_scripts()
     fake.check()

@@ -6,10 +6,12 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from kling_mock.control_api.document import build_document
-from kling_mock.control_api.endpoints import ENDPOINTS
+from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
+from kling_mock.control_api.models import EventStream
 from tests.kling_mock.control_api.conftest import Control
 
 
@@ -19,6 +21,20 @@ def test_the_document_is_valid_and_has_every_endpoint(control: Control) -> None:
     OpenAPIV31SpecValidator(document).validate()
     found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert found == {(each.method, each.path) for each in ENDPOINTS}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")
+def test_statuses_of_a_call_with_unknown_ids_and_no_body_are_documented(
+    control: Control, endpoint: Endpoint
+) -> None:
+    if endpoint.signature.result is EventStream:
+        return
+    path = endpoint.path.removeprefix("/_mock").replace("{id}", "9").replace("{name}", "9")
+    operation = build_document()["paths"][endpoint.path][endpoint.method.lower()]
+    bodies: tuple[object, ...] = (None, {}, {"skip": True}, {"keys": []})
+    for body in bodies:
+        status = control.send(endpoint.method, path, None if endpoint.method == "GET" else body).status
+        assert str(status) in operation["responses"]
 
 
 def test_operations_have_names_of_their_own() -> None:

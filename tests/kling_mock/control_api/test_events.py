@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
 
 from kling_mock import Fake, ManualClock
@@ -125,13 +125,13 @@ def test_secrets_are_in_no_event() -> None:
     assert b"very-secret" not in content
 
 
-def stream(fake: Fake, **parts: Any) -> bytes:
+def stream(fake: Fake, backend: str = "asyncio", **parts: Any) -> bytes:
     """The bytes that a client receives until it has an event, or the server ends the response."""
     app = fake.asgi()
     sent: list[bytes] = []
 
     async def run() -> None:
-        gone = asyncio.Event()
+        gone = anyio.Event()
 
         async def receive() -> Any:
             if not sent:
@@ -156,16 +156,18 @@ def stream(fake: Fake, **parts: Any) -> bytes:
             "headers": [(b"host", b"localhost"), (b"last-event-id", b"0-0")],
             "client": ("127.0.0.1", 1),
         } | parts
-        await app(scope, receive, send)
+        with anyio.fail_after(10):
+            await app(scope, receive, send)
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    anyio.run(run, backend=backend)
     return b"".join(sent)
 
 
-def test_the_stream_ends_with_its_client() -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_stream_ends_with_its_client(backend: str) -> None:
     fake = Fake(clock=ManualClock())
     fake.clock.freeze()
-    content = stream(fake)
+    content = stream(fake, backend)
     assert content.startswith(b": kling-mock\n\n")
     assert [kind for _, kind, _ in parsed(content)] == ["clock"]
 

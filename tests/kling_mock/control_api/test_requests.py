@@ -176,6 +176,8 @@ def test_pages_of_other_origins_are_refused(headers: dict[str, str], read: int, 
         assert status(control, here, "POST", **given) == write
     reply = control.send("GET", "/clock", peer=here, **headers)
     assert not any(name.startswith("access-control-") for name, _ in reply.headers)
+    assert dict(reply.headers)["cross-origin-resource-policy"] == "same-origin"
+    assert dict(reply.headers)["x-content-type-options"] == "nosniff"
 
 
 def test_every_endpoint_checks_access(control: Control) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from kling_mock import Fake
 from kling_mock.control import TaskAlreadyEnded
+from kling_mock.documents import apply_script
 from kling_mock.saved_state import SavedState, StateNotEmpty
 from kling_mock.testing.base_view import NotOneTask
 from kling_mock.testing.timeline import timeline
@@ -244,6 +245,11 @@ def test_reset_drops_one_account_or_all(source: Source) -> None:
     source.view.check()
     source.view.reset()
     assert (len(source.view.tasks), len(source.view.calls)) == (0, 0)
+
+
+def test_a_document_is_applied(source: Source) -> None:
+    rule = apply_script(source.view, {"next": True, "fails": "no", "optional": True})
+    assert [each.id for each in source.view.scripts] == [rule.id]
 
 
 def test_a_script_is_removed(source: Source) -> None:
