@@ -236,7 +236,7 @@ def ask(fake: Fake, method: str = "GET", query: str = "", body: bytes = b"", pee
 
 def test_the_endpoint_reads_and_writes_the_state(fake: Fake) -> None:
     reply = ask(fake)
-    assert (reply.status, reply.content_type) == (200, "application/x-ndjson")
+    assert (reply.status, reply.content_type) == (200, "application/x-ndjson; charset=utf-8")
     assert reply.body == bytes(fake.snapshot())
     other = Fake(clock=ManualClock())
     assert ask(other, "POST", body=reply.body).status == 200
