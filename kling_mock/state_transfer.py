@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_contracts.vocabulary import CONTROL_PREFIX
 from kling_mock.saved_state import SavedState
+from kling_mock.stores import StateNotKept
 from kling_mock.stores.lines import dump, parse
 from kling_mock.stores.record_format import Item
 
@@ -64,7 +65,10 @@ def import_state(options: argparse.Namespace) -> int:
         from kling_mock.fake import Fake
 
         with Fake(state=options.state) as fake:
-            fake.load_state(SavedState(data), replace=options.replace)
+            try:
+                fake.load_state(SavedState(data), replace=options.replace)
+            except StateNotKept as error:
+                raise ValueError(str(error)) from None
     else:
         _request(options, "POST", data, "?replace=true" if options.replace else "")
     _report(options, items, "imported from")

@@ -19,6 +19,7 @@ from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, rea
 from kling_mock.control_api.redacted import Redaction
 from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
+from kling_mock.stores import StateNotKept
 
 # No page of another origin can read or embed a response, by whatever element it requests it.
 PRIVATE: Final[Headers] = (
@@ -48,6 +49,8 @@ class ControlAPI:
             return self._reply(200, result)
         except Problem as problem:
             return self._refusal(problem)
+        except StateNotKept as problem:
+            return self._refusal(Problem(503, str(problem)))
         except Exception as bug:  # noqa: BLE001 -- the client must get a reply
             self.fake.report(bug)
             return self._refusal(Problem(500, "an internal error occurred; Fake.check() raises it"))

@@ -6,7 +6,6 @@ from kling_mock.control_api import models
 from kling_mock.control_api.problems import Problem
 from kling_mock.fake import Fake
 from kling_mock.saved_state import SavedState, StateNotEmpty
-from kling_mock.stores import StateNotKept
 
 
 def read_state(fake: Fake) -> models.StateLines:
@@ -22,6 +21,4 @@ def write_state(fake: Fake, query: models.ImportQuery, content: bytes) -> models
         raise Problem(409, str(error)) from None
     except (ValueError, TypeError) as error:
         raise Problem(422, str(error), "") from None
-    except StateNotKept as error:
-        raise Problem(503, str(error)) from None
     return models.Done()

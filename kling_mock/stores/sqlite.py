@@ -32,10 +32,10 @@ from kling_mock.records import (
     TokenRecord,
     WindowRecord,
 )
-from kling_mock.stores import Change
+from kling_mock.stores import Change, StateNotKept
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.stores.record_format import AccountTotals, Counter, Item, RuleUses, encode, in_order
-from kling_mock.stores.state_file import CALLS, NOTHING_GONE, ROWS, Gone, Row, StateFile
+from kling_mock.stores.state_file import CALLS, NOTHING_GONE, ROWS, Gone, Row, StateFile, StateFileRefused
 from kling_mock.stores.task_changes import changed
 from kling_mock.timing.clock import Clock
 
@@ -67,6 +67,9 @@ class SqliteStore(MemoryStore):
         self._file = StateFile(path)
         try:
             self._read_file()
+        except StateNotKept as error:  # the disk is full, so that a new file cannot be written
+            self._file.close()
+            raise StateFileRefused(str(error)) from error
         except BaseException:
             self._file.close()
             raise

@@ -17,10 +17,10 @@ from kling_mock.control_api.access import Peer
 from kling_mock.control_api.api import ControlAPI
 from kling_mock.control_api.reading import BODY_BYTES
 from kling_mock.saved_state import SavedState, StateNotEmpty
-from kling_mock.stores import Change, Snapshot
+from kling_mock.stores import Change, Snapshot, StateNotKept
 from kling_mock.stores.lines import dump, parse
 from kling_mock.stores.record_format import VERSION, Counter
-from kling_mock.stores.state_file import StateFileRefused
+from kling_mock.stores.state_file import StateFile, StateFileRefused
 from tests.kling_mock.reading import body_of
 from tests.kling_mock.stores.state_files import MEMORY
 
@@ -236,7 +236,7 @@ def ask(fake: Fake, method: str = "GET", query: str = "", body: bytes = b"", pee
 
 def test_the_endpoint_reads_and_writes_the_state(fake: Fake) -> None:
     reply = ask(fake)
-    assert (reply.status, reply.content_type) == (200, "application/x-ndjson")
+    assert (reply.status, reply.content_type) == (200, "application/x-ndjson; charset=utf-8")
     assert reply.body == bytes(fake.snapshot())
     other = Fake(clock=ManualClock())
     assert ask(other, "POST", body=reply.body).status == 200
@@ -364,6 +364,28 @@ def test_a_command_that_fails_changes_nothing(
     assert message in errors
     assert errors.count("\n") == 1
     assert not (folder / "a.db").exists()
+
+
+def test_an_import_on_a_full_disk_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise StateNotKept("the disk is full; free some space")
+
+    Fake(state=folder / "a.db").close()
+    monkeypatch.setattr(StateFile, "replace", full)
+    assert run("import", _written(folder / "x", LINES), "--state", folder / "a.db") == 2
+    assert capsys.readouterr().err == "kling-mock: the disk is full; free some space\n"
+
+
+def test_the_control_api_reports_a_state_that_cannot_be_kept(folder: Path) -> None:
+    with Fake(state=folder / "a.db", clock=ManualClock()) as fake:
+        fake.close()
+        request = Request("POST", "/_mock/reset", headers=(("host", "127.0.0.1"),), body=b"{}")
+        reply = ControlAPI(fake).answer(request, HERE)
+    assert isinstance(reply, Reply)
+    assert reply.status == 503
+    assert b"it is closed" in reply.body
 
 
 def test_another_server_is_no_kling_mock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,6 +309,19 @@ def test_serve_refuses_a_file_with_one_sentence_and_status_2(
     assert out == ""
 
 
+def test_a_new_file_on_a_full_disk_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise StateNotKept("state file x: not written: the disk is full; free some space")
+
+    monkeypatch.setattr(state_file.StateFile, "write", full)
+    assert main(["serve", "--state", str(path), "--port", "0"]) == 2
+    assert capsys.readouterr().err == (
+        "kling-mock: --state file x: not written: the disk is full; free some space\n"
+    )
+
+
 def test_a_callback_whose_attempt_cannot_be_kept_is_sent_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
