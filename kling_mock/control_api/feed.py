@@ -13,15 +13,19 @@ from secrets import token_hex
 from typing import Final, NamedTuple
 
 from kling_contracts.virtual_time.threads import real_now
+from kling_mock.callbacks.schedule import next_delivery
 from kling_mock.control_api import models
 from kling_mock.control_api.clock import read_clock
 from kling_mock.control_api.shown import show_attempt, show_call
 from kling_mock.fake import Fake
+from kling_mock.plan import NEVER
 from kling_mock.records import CallRecord, TaskState
 
 KEPT: Final = 1_000
 # The number of tasks whose changes are followed: unfinished ones, and those with callbacks.
 FOLLOWED: Final = 10_000
+# Tasks that are ended by hand are found by reading this number of tasks in turn, each time.
+SWEPT: Final = 500
 # Events are collected at most this often, in seconds of real time.
 PERIOD: Final = 0.1
 _ORDER: Final = ("call", "task", "callback", "clock")
@@ -43,6 +47,14 @@ class _Found(NamedTuple):
     model: models.Model
 
 
+class _Followed(NamedTuple):
+    """A task in the feed: the numbers of its changes and attempts there, and the instant of the next one."""
+
+    changes: int
+    attempts: int
+    next_at: float = NEVER
+
+
 class EventFeed:
     """The events of one fake from now on."""
 
@@ -56,8 +68,8 @@ class EventFeed:
         self._collected = 0.0
         self._calls: deque[CallRecord] = deque(maxlen=KEPT)
         self._calls_lost = 0
-        # Numbers of changes and of attempts of each task that are in the feed already.
-        self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._seen: OrderedDict[str, _Followed] = OrderedDict()
+        self._unswept: list[str] = []
         self._clock_version = fake.clock.record.version
         for task in fake.tasks:
             self._follow(*task.read())
@@ -114,15 +126,25 @@ class EventFeed:
             self._clock_version = version
             clock = read_clock(self._fake)
             yield _Found(clock.jumps[-1].at if clock.jumps else clock.now, "clock", None, clock)
-        touched: dict[str, None] = dict.fromkeys(self._seen)
+        touched = self._due()
         while self._calls:
             call = self._calls.popleft()
             yield _Found(call.at, "call", call.account, show_call(call))
             if call.task_id is not None:
                 touched[call.task_id] = None
-                self._seen.setdefault(call.task_id, (0, 0) if call.method == "POST" else (-1, -1))
+                known = 0 if call.method == "POST" else -1  # of another task only later changes are events
+                self._seen.setdefault(call.task_id, _Followed(known, known))
         for task_id in touched:
             yield from self._of_task(task_id)
+
+    def _due(self) -> dict[str, None]:
+        """The tasks that may have changed by time alone, and some others in turn."""
+        now = self._fake.clock.now()
+        found = dict.fromkeys(name for name, each in self._seen.items() if each.next_at <= now)
+        self._unswept = self._unswept or list(self._seen)
+        found |= dict.fromkeys(self._unswept[-SWEPT:])
+        del self._unswept[-SWEPT:]
+        return found
 
     def _of_task(self, task_id: str) -> Iterator[_Found]:
         handle = self._fake.find_task(task_id)
@@ -131,7 +153,7 @@ class EventFeed:
             return
         task, now = handle.read()
         record, history = task.record, task.history(now)
-        changes, attempts = self._seen.get(task_id, (0, 0))
+        changes, attempts, _ = self._seen.get(task_id, _Followed(-1, -1))
         if changes >= 0:
             for change in history[changes:]:
                 failure = task.plan.failure if change.status == "failed" else None
@@ -149,6 +171,10 @@ class EventFeed:
         if task.at(now).status.terminal and not record.request.callback_url:
             self._seen.pop(record.id, None)
             return
-        self._seen[record.id] = (len(task.history(now)), len(task.attempts))
+        delivery = next_delivery(task, self._fake.settings)
+        instants = (*task.plan.instants(task.times), NEVER if delivery is None else delivery.due)
+        # An attempt that is due may be in progress, so its instant may have passed.
+        later = [at for at in instants[:2] if at > now] + [instants[2]]
+        self._seen[record.id] = _Followed(len(task.history(now)), len(task.attempts), min(later))
         while len(self._seen) > FOLLOWED:
             self._seen.popitem(last=False)

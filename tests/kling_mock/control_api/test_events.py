@@ -69,6 +69,17 @@ def test_only_changes_after_the_start_are_events() -> None:
     assert [kind for kind, _ in read(feed, 4)] == ["call"]
 
 
+def test_of_many_tasks_some_are_read_in_turn(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that change by time, at once; those that are ended by hand, after some rounds."""
+    monkeypatch.setattr(feed_module, "SWEPT", 1)
+    tasks = [control.make() for _ in range(4)]
+    feed = control.api.feed
+    control.fake.clock.advance(1)
+    assert [kind for kind, _ in read(feed)] == ["clock", *["task"] * 4]
+    tasks[1].succeed()
+    assert "succeed" in [data.get("status") for _ in range(4) for _, data in read(feed, 5)]
+
+
 def test_a_client_may_follow_one_account(control: Control) -> None:
     feed = control.api.feed
     control.make()
