@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import random
+import select
 import signal
 import statistics
 import subprocess
@@ -139,17 +140,13 @@ class KilledServers:
         return line
 
     def kill(self, process: int) -> None:
-        os.kill(process, signal.SIGKILL)
-        while True:  # the file is free when the process has ended
-            try:
-                state = (
-                    Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-                )
-            except OSError:
-                return
-            if state == "Z":
-                return
-            time.sleep(0.002)
+        ended = os.pidfd_open(process)
+        try:
+            os.kill(process, signal.SIGKILL)
+            # The file is free when the last thread has ended, which is later than the main thread.
+            assert select.select([ended], [], [], PATIENCE)[0], "the process has not ended"
+        finally:
+            os.close(ended)
 
     # -- load
 
