@@ -32,7 +32,7 @@ def test_servers_that_are_killed_lose_and_double_nothing() -> None:
         known.polls[next(iter(known.tasks.values()))] += 2
         with pytest.raises(AssertionError):
             servers.compare([])
-        known.polls[next(iter(known.tasks.values()))] -= 1
+        known.polls[next(iter(known.tasks.values()))] -= 2
         with pytest.raises(AssertionError):
             servers.compare(["never answered"])
         known.requests.append(known.requests[0])
