@@ -45,7 +45,7 @@ class Succeeds(Struct, frozen=True, gc=False, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, failure=None)
 
-    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+    def describe(self) -> str:
         return "succeeds"
 
 
@@ -59,7 +59,7 @@ class Fails(Struct, frozen=True, gc=False, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, failure=self.message)
 
-    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+    def describe(self) -> str:
         return f"fails {self.message!r}"
 
 
@@ -73,8 +73,8 @@ class Refuses(Struct, frozen=True, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, refusal=self.reply)
 
-    def describe(self, *, plural: bool) -> str:
-        return f"{'are' if plural else 'is'} refused with {self.reply.code}"
+    def describe(self) -> str:
+        return f"is refused with {self.reply.code}"
 
 
 class Progresses(Struct, frozen=True, tag=True):
@@ -87,7 +87,7 @@ class Progresses(Struct, frozen=True, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, pace=self.pace)
 
-    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+    def describe(self) -> str:
         return f"pace {self.pace}"
 
 
@@ -99,7 +99,7 @@ class LongId(Struct, frozen=True, gc=False, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, long_id=True)
 
-    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+    def describe(self) -> str:
         return "has an id of 19 digits"
 
 
@@ -115,7 +115,7 @@ class Misbehaves(Struct, frozen=True, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, faults=(*effects.faults, self.fault))
 
-    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+    def describe(self) -> str:
         return self.fault.describe()
 
 
@@ -133,7 +133,7 @@ class Disturbs(Struct, frozen=True, tag=True):
     def apply(self, effects: CreateEffects) -> CreateEffects:
         return replace(effects, reply_faults=(*effects.reply_faults, self.fault))
 
-    def describe(self, *, plural: bool) -> str:  # noqa: ARG002 -- the signature of all outcomes
+    def describe(self) -> str:
         return self.fault.describe()
 
 
@@ -148,7 +148,7 @@ def combined(outcomes: tuple[Outcome, ...], added: Outcome) -> tuple[Outcome, ..
         return outcomes
     for each in outcomes:
         if each.aspects & added.aspects:
-            first, second = each.describe(plural=False), added.describe(plural=False)
+            first, second = each.describe(), added.describe()
             raise ValueError(
                 f"contradictory outcomes: {first!r} and {second!r}; keep one, or write a second script"
             )

@@ -20,7 +20,7 @@ class RequestScript(RuleBuilder):
     >>> fake.next_query.answers(502)
     <Script #0: next query answers 502, once>
     >>> fake.when_query(nth=2).delays(3).times(1)
-    <Script #1: queries with nth=2 delays 3, once>
+    <Script #1: every query with nth=2 delays 3, once>
 
     The rule takes effect with its first outcome. An outcome that contradicts an earlier one raises
     ValueError; after any error in one of its methods the script has no effect.

@@ -142,14 +142,15 @@ class RuleBuilder:
 
 def describe(rule: RuleRecord) -> str:
     """A scripted rule as one line of text."""
-    noun, plural = NOUNS[rule.kind]
+    noun, _ = NOUNS[rule.kind]
     if rule.criteria is None:
         subject = f"next {noun}"
     elif rule.criteria:
-        subject = f"{plural} with " + ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
+        criteria = ", ".join(f"{name}={value!r}" for name, value in rule.criteria.items())
+        subject = f"every {noun} with {criteria}"
     else:
-        subject = f"all {plural}"
-    parts = [outcome.describe(plural=rule.criteria is not None) for outcome in rule.outcomes]
+        subject = f"every {noun}"
+    parts = [outcome.describe() for outcome in rule.outcomes]
     match rule.uses_left:
         case None:
             parts.append("always")

@@ -29,7 +29,7 @@ class Script(RequestScript, TaskFaults):
     >>> fake.next.fails("Image pixel is invalid").pace(Pace.polls(4))
     <Script #0: next create fails 'Image pixel is invalid', pace polls:4, once>
     >>> fake.when(prompt="*cat*").refuses(1303).times(2)
-    <Script #1: creates with prompt='*cat*' are refused with 1303, 2 times>
+    <Script #1: every create with prompt='*cat*' is refused with 1303, 2 times>
 
     The rule takes effect with its first outcome. An outcome that contradicts an earlier one raises
     ValueError; after any error in one of its methods the script has no effect. A refused create does not use

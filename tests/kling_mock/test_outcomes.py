@@ -114,7 +114,7 @@ def test_methods_before_the_first_outcome_count(caller: Caller) -> None:
 
 
 def test_when_without_criteria_is_described_as_all_creates() -> None:
-    assert repr(Fake().when().succeeds()) == "<Script #0: all creates succeeds, always>"
+    assert repr(Fake().when().succeeds()) == "<Script #0: every create succeeds, always>"
 
 
 # -- codes and HTTP statuses
@@ -163,6 +163,6 @@ def test_every_kind_of_outcome_has_a_sample() -> None:
 def test_an_outcome_changes_the_effects_and_is_described(outcome: Outcome) -> None:
     before = CreateEffects("bad picture", Pace.polls(2))
     assert outcome.apply(before) != before
-    assert outcome.describe(plural=False)
+    assert outcome.describe()
     assert combined((), outcome) == (outcome,)
     assert combined((outcome,), outcome) == (outcome,)

@@ -102,7 +102,7 @@ def test_an_unused_script_fails_with_the_closest_requests(caller: Caller) -> Non
     assert lines[0] == "1 script had no effect"
     assert lines[1].endswith('caller.fake.when_query(nth=3, status="succeed").answers(502)')
     assert lines[2].startswith(
-        "unused script #0: queries with nth=3, status='succeed' answers 502, always. Queries,"
+        "unused script #0: every query with nth=3, status='succeed' answers 502, always. Queries,"
     )
     assert lines[3:6] == [
         f"  GET {PATH}/{task.id} -> 200 succeed task {task.id}",

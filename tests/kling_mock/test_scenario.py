@@ -209,7 +209,7 @@ def test_the_repr_of_a_script_describes_it(caller: Caller) -> None:
     fake = caller.fake
     assert repr(fake.next.succeeds()) == "<Script #0: next create succeeds, once>"
     shown = repr(fake.when(prompt="*cat*", n=2).refuses(1303).times(2))
-    assert shown == "<Script #1: creates with prompt='*cat*', n=2 are refused with 1303, 2 times>"
+    assert shown == "<Script #1: every create with prompt='*cat*', n=2 is refused with 1303, 2 times>"
     assert repr(fake.next.holds()) == "<Script #2: next create pace held:processing, once>"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_a_script_that_lasts_some_seconds(caller: Caller) -> None:
     script = caller.fake.when().refuses(5001).lasting(30)
-    assert repr(script) == "<Script #0: all creates are refused with 5001, always, for 30 s>"
+    assert repr(script) == "<Script #0: every create is refused with 5001, always, for 30 s>"
     assert caller.ask().status == 503
     caller.clock.advance(29.999)
     assert caller.ask().status == 503

@@ -42,7 +42,7 @@ def test_a_failed_test_shows_one_readable_timeline(suite: Suite) -> None:
             "+3.000s  state     task * failed: Image pixel is invalid",
             "+3.000s  callback  task * failed to https://me.test/hook delivered",
             "",
-            "unused script #0: creates with prompt='[*]cat[*]' succeeds, always. Create requests, closest *",
+            "unused script #0: every create with prompt='[*]cat[*]' succeeds, always. Create requests, *",
             "  POST */images/generations -> 200 submitted task *",
             "    prompt: expected '[*]cat[*]', got 'a dog'",
         ],

@@ -30,7 +30,7 @@ def test_the_error_names_fixture_line_script_and_closest_create(suite: Suite, fi
             "*ERROR at teardown of test_it*",
             f"fixture {fixture}: 1 script had no effect",
             f"test_users.py:5: {fixture}.when(prompt=*",
-            "unused script #0: creates with prompt='cat' fails 'no cats', always. Create requests, closest *",
+            "unused script #0: every create with prompt='cat' fails 'no cats', always. Create requests, *",
             "  POST */images/generations -> 200 submitted task *",
             "    prompt: expected 'cat', got 'a cat at sea'; *did you mean '[*]cat[*]'*",
             "remove the script, *",

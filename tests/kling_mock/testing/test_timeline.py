@@ -72,7 +72,7 @@ def test_a_scripted_refusal_shows_its_script(caller: Caller) -> None:
     (line,) = lines(caller.fake)
     assert line.endswith(
         "-> 429 (refused by script.refuses): parallel task over resource pack limit "
-        "[script #0: creates with n=2 are refused with 1303, always]"
+        "[script #0: every create with n=2 is refused with 1303, always]"
     )
 
 
@@ -214,7 +214,7 @@ def test_an_unused_script_shows_which_criterion_did_not_match(caller: Caller) ->
     near = caller.make(prompt="a cat").id
     caller.ask(n=0)
     assert unused(caller.fake) == [
-        f"unused script #0: creates with prompt='*cat*', n=2 fails 'no', always. {HEADING}",
+        f"unused script #0: every create with prompt='*cat*', n=2 fails 'no', always. {HEADING}",
         f"  POST {PATH} -> 200 submitted task {near}",
         "    prompt: matches",
         "    n: expected 2, got 1",

@@ -88,7 +88,7 @@ def test_the_message_names_the_line_and_the_closest_create(caller: Caller) -> No
     told = message(caller.fake).splitlines()
     assert told[0] == "1 script had no effect"
     assert told[1].startswith(f"tests/kling_mock/testing/test_unused_scripts.py:{line}: caller.fake.when(")
-    assert told[2].startswith("unused script #0: creates with prompt='cat' fails 'no', always.")
+    assert told[2].startswith("unused script #0: every create with prompt='cat' fails 'no', always.")
     hint = "a text must match the whole value: did you mean '*cat*'?"
     assert told[4] == f"    prompt: expected 'cat', got 'a cat at sea'; {hint}"
     assert ".optional()" in told[-1]
@@ -287,7 +287,7 @@ def test_a_shown_fault_an_optional_one_and_an_unused_script_of_faults(caller: Ca
         caller.query(caller.make().id)
     caller.fake.check()
     caller.fake.when(n=9).sticks()
-    assert "unused script #2: creates with n=9 sticks, always" in message(caller.fake)
+    assert "unused script #2: every create with n=9 sticks, always" in message(caller.fake)
 
 
 def test_one_of_several_tasks_that_did_not_show_the_fault_is_named(caller: Caller) -> None:
@@ -314,7 +314,7 @@ def test_why_a_script_that_ended_did_not_apply(caller: Caller) -> None:
     caller.clock.advance(31.5)
     caller.make()
     text = message(caller.fake)
-    assert "all creates are refused with 5001, always, for 30 s" in text
+    assert "every create is refused with 5001, always, for 30 s" in text
     assert "    received 1.500 s after the script had ended" in text
     caller.fake.when().refuses(5001).chance(1e-9)
     caller.make()
