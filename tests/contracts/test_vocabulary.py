@@ -49,7 +49,7 @@ def test_figures_are_as_typed_here() -> None:
     variables = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
     assert variables == {
         *("COMETAPI_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_API_KEY", "KLING_BASE_URL"),
-        "KLING_SECOND_API_KEY",
+        *("KLING_SECOND_API_KEY", "KLING_MOCK_URL", "KLING_MOCK_TOKEN"),
     }
     assert vocabulary.SUCCESS_CODE == 0
     assert (vocabulary.KLING_IDS.epoch_ms, vocabulary.KLING_IDS.low_bits) == (1_568_028_518_780, 22)
