@@ -34,7 +34,8 @@ class AuditInfo(Struct, frozen=True):
 class Decision(Struct, frozen=True):
     """A reply, the records to write with their preconditions, and its part of the journal entry.
 
-    `reply_faults` change the reply after its picture was drawn.
+    `reply_faults` change the reply after its picture was drawn. `at` is the instant of the reply in Unix
+    seconds if the request moves the clock; None: that of the snapshot.
     """
 
     reply: Reply
@@ -42,6 +43,7 @@ class Decision(Struct, frozen=True):
     expect: tuple[Expect, ...] = ()
     records: tuple[Record, ...] = ()
     reply_faults: tuple[ReplyFault, ...] = ()
+    at: float | None = None
 
 
 def refuse(refused: Refused, request_id: str) -> Decision:

@@ -23,6 +23,7 @@ from kling_mock.render import task_message
 from kling_mock.reply_faults import ReplyFault
 from kling_mock.settings import Settings
 from kling_mock.stores import AccountKey, Expect, ExternalKey, Snapshot, TaskKey
+from kling_mock.time_skip import time_skip
 
 
 def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request_id: str) -> Decision:
@@ -35,7 +36,24 @@ def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request
     state = find_task(snapshot, command)
     if state is None:
         return refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
-    record, plan, now = state.record, state.plan, snapshot.now
+    skip = None if settings.clock_mode == "run" else time_skip(snapshot, state, settings)
+    now = snapshot.now if skip is None else skip.now
+    decision = _answer(state, now, command, settings, request_id, reserved)
+    if skip is None:
+        return decision
+    expect, records = (*decision.expect, *skip.expect), (*decision.records, skip.record)
+    return replace(decision, expect=expect, records=records, at=skip.now)
+
+
+def _answer(  # noqa: PLR0913, PLR0917 -- `answer_query`, with its task and its instant
+    state: TaskState,
+    now: float,
+    command: Query,
+    settings: Settings,
+    request_id: str,
+    reserved: Reservation,
+) -> Decision:
+    record, plan = state.record, state.plan
     counts = plan.counted and state.polls < plan.ends
     shown = plan.state(record.created, (*state.times, now) if counts else state.times, now)
     counts = counts or (bool(settings.callback_faults) and _shows_end(state, shown))

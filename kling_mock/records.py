@@ -32,6 +32,10 @@ EDITED: Final = "edited"
 # Estimated overhead in bytes of a call, and of each header, value or picture in it.
 CALL_BYTES: Final = 400
 PART_BYTES: Final = 180
+# The number of advances that the settings of a clock list.
+JUMPS_KEPT: Final = 1_000
+# Added to the move of a running clock, in seconds, so that rounding does not end it before its target.
+_ROUNDING: Final = 1e-6
 
 
 class PictureRecord(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -329,6 +333,13 @@ class ClockRecord(Struct, frozen=True, gc=False, omit_defaults=True, tag="clock"
     def at(self, system: float) -> float:
         """The reading of the clock at the system time `system`."""
         return self.reading + (system - self.since) * self.speed
+
+    def moved(self, now: float, target: float) -> ClockRecord:
+        """The settings of this clock, which reads `now`, moved forward so that it reads `target` or later."""
+        ahead = target - now
+        reading = self.reading + ahead + _ROUNDING if self.speed else target
+        jumps = (*self.jumps, Jump(now, ahead))[-JUMPS_KEPT:]
+        return ClockRecord(self.since, reading, self.speed, self.version + 1, jumps)
 
 
 class CallRecord(Struct, frozen=True, gc=False, omit_defaults=True, tag="call"):

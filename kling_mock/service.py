@@ -36,6 +36,7 @@ from kling_mock.stores import (
     Ticket,
     TokenKey,
 )
+from kling_mock.time_skip import skip_keys
 
 REQUESTS = Ticket("requests")
 # The journal truncates longer paths and headers, and longer lists of notes.
@@ -75,6 +76,8 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     limits = limit_keys(command, settings)
     if limits:
         keys = (*keys, *limits)
+    if settings.clock_mode != "run":
+        keys = (*keys, *skip_keys(command, settings))
     if token is not None:
         keys = (TokenKey(token.digest), *keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
@@ -89,7 +92,8 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         audit = decision.audit
         if reply.delivery is not None:
             audit = replace(audit, notes=(reply.delivery.describe(), *audit.notes))
-        call = _entry(request, reply.status, audit, snapshot.now, request_id)
+        now = snapshot.now if decision.at is None else decision.at
+        call = _entry(request, reply.status, audit, now, request_id)
         failed: Expect | None = yield Commit(Change(decision.expect, (*decision.records, call)))
         if failed is None:
             return Answer(reply, call)

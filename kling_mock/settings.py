@@ -37,6 +37,8 @@ Reach = Literal["off", "loopback", "any"]
 CallbackFault = Literal["duplicated", "late", "reordered", "early"]
 # The form of the header Retry-After.
 RetryAfter = Literal["off", "seconds", "date"]
+# How time passes: only by the clock, or also by queries of unfinished tasks; see `kling_mock.time_skip`.
+ClockMode = Literal["run", "skip"]
 # The effect of unused scripts at the end of a test.
 UnusedScriptLevel = Literal["error", "warn", "ignore"]
 
@@ -103,6 +105,14 @@ class Settings:
             "--public-url",
             "URL",
             "server",
+        ),
+    )
+    clock_mode: ClockMode = field(
+        default="run",
+        metadata=_switch(
+            "run, or skip: a query of an unfinished task first moves the clock to the next change of a task",
+            "--clock",
+            "run|skip",
         ),
     )
     operations: tuple[str, ...] = field(
@@ -410,6 +420,7 @@ class Settings:
             raise ValueError(f"operations: {unknown('optional operation', name, sorted(optional))}")
         check_ignored(self.ignore, self.gateways)
         check_word("validation_errors", self.validation_errors, ValidationShape)
+        check_word("clock_mode", self.clock_mode, ClockMode)
         check_word("callbacks", self.callbacks, Reach)
         for each in self.callback_faults:
             if each not in get_args(CallbackFault):

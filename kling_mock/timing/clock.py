@@ -15,14 +15,13 @@ from msgspec.structs import replace
 from kling_contracts.virtual_time.functions import system_time
 from kling_contracts.virtual_time.threads import real_now
 from kling_mock.fork_locks import free_after_fork
-from kling_mock.records import ClockRecord, Jump
+from kling_mock.records import JUMPS_KEPT, ClockRecord, Jump
 
 # Instants before this one would give task ids that no real task has ever had.
 EARLIEST = 1_577_836_800.0  # 2020-01-01
 # In Unix seconds this is the year 2286. Later instants are in another unit.
 LATEST = 10_000_000_000.0
 _UNITS = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
-JUMPS_KEPT = 1_000
 # System time that is set back and later forth again is the same as before within this, in seconds.
 _SAME_TIME = 1.0
 

@@ -29,6 +29,7 @@ KLING = "/kling/v1/images/multi-image2image"
 BAD: dict[str, tuple[object, ...]] = {
     "keys": ("sk-one", [1], [""], 5, None),
     "pace": ("fast", 5, None, True),
+    "clock_mode": ("advance", "", 5, True, None),
     "seed": ("1", 1.5, None, True, 2**63, -(2**63) - 1),
     "base_url": ("fake.test", "/here", "ftp://fake.test", "", 5, "https://"),
     "operations": ("text-to-image", ["text-to-video"], [5], None),
@@ -112,6 +113,7 @@ def test_every_setting_has_a_line_of_documentation() -> None:
 SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
     "keys": (("sk-one, sk-two", ("sk-one", "sk-two")), ("sk-mock-*", ("sk-mock-*",)), ("none", ())),
     "pace": (("polls:3", Pace.polls(3)), ("realistic:10", Pace.realistic(10))),
+    "clock_mode": (("run", "run"), ("skip", "skip")),
     "seed": (("42", 42), ("-1", -1)),
     "base_url": (("https://fake.test/", "https://fake.test"), ("none", None)),
     "operations": (("text-to-image", ("text-to-image",)), ("none", ())),

@@ -50,6 +50,7 @@ WEBHOOK_SECRET = "whsec_YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
 VALUES: dict[str, tuple[object, str]] = {
     "keys": (["sk-a", "sk-b"], "sk-a, sk-b"),
     "pace": ("seconds:1,10", "seconds:1,10"),
+    "clock_mode": ("skip", "skip"),
     "seed": (7, "7"),
     "base_url": ("https://pictures.test", "https://pictures.test"),
     "operations": (["text-to-image"], "text-to-image"),
