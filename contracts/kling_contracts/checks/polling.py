@@ -113,11 +113,7 @@ def _poll(session: Session) -> None:
 
 def _is_lost(evidence: Evidence, history: TaskHistory) -> bool:
     """Whether polling is pointless: queries fail, or the task keeps a status that the API does not have."""
-    asked = [
-        each
-        for each in evidence.exchanges
-        if each.probe.kind == ProbeKind.POLL and each.probe.about == history.id
-    ]
+    asked = evidence.sent(ProbeKind.POLL, history.id)
     if sum(not each.answered for each in asked) > _MOST_LOST or len(asked) - len(history.reads) > _MOST_POLLS:
         return True
     words = {str(each.task.task_status) for each in history.reads}

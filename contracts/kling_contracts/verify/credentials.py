@@ -52,6 +52,8 @@ class Keys:
     takes_tokens: bool = False
     now: Callable[[], float] = time.time
     _redactor: Redactor = field(default_factory=Redactor, init=False)
+    # The current token of each key, and the second of its claims: a run sends many requests in a second.
+    _tokens: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]], init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -118,8 +120,13 @@ class Keys:
         access, colon, secret = key.partition(":")
         if not (colon and self.takes_tokens):
             return key
-        token = self.token(access, secret, claims)
-        self._remember({token: mark}, encoded=False)
+        second = int(self.now())
+        made_at, token = self._tokens.get(key, (None, ""))
+        if claims or made_at != second:
+            token = self.token(access, secret, claims)
+            self._remember({token: mark}, encoded=False)
+            if not claims:
+                self._tokens[key] = second, token
         return token
 
     def _keep(self, secret: str, mark: str) -> None:

@@ -97,6 +97,9 @@ class Evidence:
     _kinds: dict[ProbeKind, list[Exchange]] = field(
         default_factory=dict[ProbeKind, list[Exchange]], repr=False
     )
+    _subjects: dict[tuple[ProbeKind, str], list[Exchange]] = field(
+        default_factory=dict[tuple[ProbeKind, str], list[Exchange]], repr=False
+    )
     _indexed: int = field(default=0, repr=False)
     _histories: tuple[int, Sequence[TaskHistory]] = field(default=(-1, ()), repr=False, compare=False)
 
@@ -107,13 +110,17 @@ class Evidence:
 
     def of(self, kind: ProbeKind, about: str | None = None) -> Iterator[Exchange]:
         """The answered exchanges of one kind of probe, optionally with one subject."""
+        return (exchange for exchange in self.sent(kind, about) if exchange.answered)
+
+    def sent(self, kind: ProbeKind, about: str | None = None) -> Sequence[Exchange]:
+        """The same with the exchanges that were not answered."""
         while self._indexed < len(self.exchanges):
             exchange = self.exchanges[self._indexed]
-            self._kinds.setdefault(exchange.probe.kind, []).append(exchange)
+            probe = exchange.probe
+            self._kinds.setdefault(probe.kind, []).append(exchange)
+            self._subjects.setdefault((probe.kind, probe.about), []).append(exchange)
             self._indexed += 1
-        for exchange in self._kinds.get(kind, ()):
-            if about in (None, exchange.probe.about) and exchange.answered:
-                yield exchange
+        return self._kinds.get(kind, ()) if about is None else self._subjects.get((kind, about), ())
 
     @property
     def answered(self) -> Iterator[Exchange]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kling_contracts.gateways import GATEWAYS, Gateway
-from kling_contracts.registry import checks_of
-from tests.contracts.verify.conftest import serve
+from kling_contracts.registry import SUITE, checks_of
+from tests.contracts.verify.conftest import serve, suite_of
 from tests.contracts.verify.faulty_servers.base import Fault
 from tests.contracts.verify.faulty_servers.catalogue import FAULTS, described
 from tests.contracts.verify.pasting import scripts_of, shown_again
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # `make faulty-servers` runs the first fault of each check on every gateway and each further fault on one of
 # them, with all checks, so that no other check finds it. `make test` runs only the first faults, each on one
-# gateway in turn, with only the check that must find it.
+# gateway in turn, with only the check that must find it, and the requests that it needs.
 
 # Checks that need the evidence of other steps to find their first fault.
 NOT_ALONE = {
@@ -65,16 +65,15 @@ RUNS = EVERY_RUN if EVERY_FAULT else _usual(EVERY_RUN)
 @pytest.mark.parametrize(
     ("fault", "gateway"), RUNS, ids=[f"{gateway.name}-{fault}" for fault, gateway in RUNS]
 )
-def test_found(fault: Fault, gateway: Gateway, request: pytest.FixtureRequest) -> None:
+def test_found(fault: Fault, gateway: Gateway, campaign: Campaign) -> None:
     """A run finds the fault with its check only; the script of the report, five lines, reproduces it.
 
     On a correct server the script does not show the failure.
     """
-    heavy = EVERY_FAULT or fault.catches.endswith(".max_bytes")
-    campaign: Campaign = request.getfixturevalue("campaign" if heavy else "light_campaign")
     signed = fault.catches.startswith("auth.")
     only = () if EVERY_FAULT or fault.catches in NOT_ALONE else (fault.catches,)
-    outcome = campaign(gateway, fault, images=fault.images, signed=signed, only=only)
+    suite = SUITE if EVERY_FAULT else suite_of((fault.catches,))
+    outcome = campaign(gateway, fault, images=fault.images, signed=signed, only=only, suite=suite)
     assert outcome.found == {fault.catches} | fault.also, outcome.findings
     for result in outcome.report.findings:
         script = scripts_of(result, outcome.report).httpx

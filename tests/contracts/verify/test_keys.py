@@ -70,6 +70,18 @@ def test_a_token_has_the_documented_times() -> None:
     assert claims == {"iss": "access", "exp": 1_000_001_800, "nbf": 999_999_995}
 
 
+def test_requests_in_one_second_share_a_token() -> None:
+    """Until the next second; a token with other claims is made for its request only."""
+    now = 1_000_000_000.0
+    keys = Keys("access:" + "s" * 32, takes_tokens=True, now=lambda: now)
+    token = keys.bearer()
+    assert keys.bearer(nbf=None) != token
+    now += 0.9
+    assert keys.bearer() == token
+    now += 0.1
+    assert keys.bearer() != token
+
+
 PAIR = "access-0123456789:secret-" + "0123456789abcdef" * 3
 
 

@@ -21,7 +21,7 @@ from kling_contracts.verify.recorder import write_recording
 from kling_contracts.verify.recording import BadRecording
 from kling_contracts.verify.reports.json_report import as_json
 from kling_contracts.verify.reports.wording import circumstances
-from tests.contracts.verify.conftest import CONDITIONAL, serve
+from tests.contracts.verify.conftest import CONDITIONAL, serve, suite_of
 from tests.contracts.verify.faulty_operations import OPERATION_FAULTS, TARGETS, OperationFault
 from tests.contracts.verify.faulty_servers.base import SERVER
 from tests.contracts.verify.pasting import scripts_of, shown_again
@@ -71,7 +71,8 @@ def test_found(fault: OperationFault, light_campaign: Campaign) -> None:
     """Each fault is found by its checks and no others; the script of the report reproduces it."""
     gateway = GATEWAY_OF[fault.operation.name]
     only = () if EVERY_FAULT else fault.finds
-    outcome = light_campaign(gateway, fault.fault, operation=fault.operation, images=None, only=only)
+    suite = {} if EVERY_FAULT else {"suite": suite_of(only)}
+    outcome = light_campaign(gateway, fault.fault, operation=fault.operation, images=None, only=only, **suite)
     assert outcome.found == fault.finds, outcome.findings
     for result in outcome.report.findings:
         script = scripts_of(result, outcome.report).httpx
