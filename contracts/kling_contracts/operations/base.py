@@ -57,6 +57,10 @@ class Operation:
     success_word: Fact[str] = SUCCESS_MESSAGE
     synchronous: bool = False
 
+    def __hash__(self) -> int:
+        """That of the name: the hash of all fields takes 20 us, for each call of a cached function."""
+        return hash(self.name)
+
     @cached_property
     def keys(self) -> frozenset[str]:
         """Every known key of the body: names and aliases."""

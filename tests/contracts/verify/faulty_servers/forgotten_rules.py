@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
@@ -39,15 +38,17 @@ class Forgetful(FaultyServer):
                 repair(self.gateway, request.body, each.field.partition("[")[0])
 
 
-def _rules(gateway: Gateway) -> Iterator[tuple[str, str]]:
-    found = {fault.rule.id: fault.rule for fault in faults(gateway.main)}
-    return ((rule.id, rule.sentence) for rule in found.values() if rule.effect is Effect.REFUSED)
+def _rules(gateway: Gateway) -> dict[str, str]:
+    """The sentences of the rules that refuse a request, by id."""
+    rules = (fault.rule for fault in faults(gateway.main))
+    return {rule.id: rule.sentence for rule in rules if rule.effect is Effect.REFUSED}
 
 
 def _collect() -> None:
-    sentences = {rule: sentence for gateway in GATEWAYS for rule, sentence in _rules(gateway)}
+    rules = {gateway: _rules(gateway) for gateway in GATEWAYS}
+    sentences = {rule: sentence for each in rules.values() for rule, sentence in each.items()}
     for rule, sentence in sentences.items():
-        mine = tuple(gateway for gateway in GATEWAYS if rule in dict(_rules(gateway)))
+        mine = tuple(gateway for gateway in GATEWAYS if rule in rules[gateway])
         group.add(
             f"refuses.{rule}",
             "the rule is forgotten",
