@@ -15,6 +15,7 @@ from kling_contracts.extras import missing_package
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
+from kling_mock.fetched_pictures import with_pictures
 from kling_mock.http import Reply, Request, check_headers, json_reply
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
@@ -156,7 +157,12 @@ class Fake(FakeView):
         return Answer(reply, call)
 
     def _answer(self, request: Request) -> Answer:
-        return run(answer(request, self._settings, client_time(), self._draw), self._store)
+        settings, now = self._settings, client_time()
+        if settings.fetch_images != "off" and request.method == "POST":
+            from kling_mock.doors.picture_client import fetch_pictures
+
+            request = with_pictures(request, settings, now, fetch_pictures)
+        return run(answer(request, settings, now, self._draw), self._store)
 
     def on_call(self, listener: Callable[[CallRecord], None]) -> None:
         """Call `listener` with the journal entry of each request after its commit, in the answering thread.

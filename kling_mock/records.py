@@ -41,6 +41,8 @@ _ROUNDING: Final = 1e-6
 class PictureRecord(Struct, frozen=True, gc=False, omit_defaults=True):
     """A picture of a request: its field, and its URL or the size and SHA-256 of its inline bytes.
 
+    A picture that was fetched (setting `fetch_images`) has all three.
+
     Inline bytes are not kept, except for a thumbnail (a small PNG) if the setting `thumbnails` is on.
     """
 

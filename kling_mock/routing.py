@@ -244,11 +244,12 @@ def _task_request(
 ) -> TaskRequest:
     values = {**operation.defaults, **reading.values}
     names = operation.value_names
-    pictures = tuple([_picture_record(picture, settings) for picture in reading.pictures])
+    pictures = tuple([picture_record(picture, settings) for picture in reading.pictures])
     return TaskRequest(names, tuple([values.get(name) for name in names]), pictures, watermark)
 
 
-def _picture_record(picture: InputPicture, settings: Settings) -> PictureRecord:
+def picture_record(picture: InputPicture, settings: Settings) -> PictureRecord:
+    """The record of a picture; with a thumbnail of its bytes, if the setting is on."""
     data = picture.data
     if data is None:
         return PictureRecord(picture.field, picture.url)
@@ -257,4 +258,4 @@ def _picture_record(picture: InputPicture, settings: Settings) -> PictureRecord:
         from kling_mock.images.thumbnails import make_thumbnail
 
         thumbnail = make_thumbnail(data, picture.header)
-    return PictureRecord(picture.field, None, len(data), sha256(data).hexdigest(), thumbnail)
+    return PictureRecord(picture.field, picture.url, len(data), sha256(data).hexdigest(), thumbnail)

@@ -31,7 +31,7 @@ from kling_mock.suggestions import unknown
 from kling_mock.webhook_secret import WebhookSecret
 
 ValidationShape = Literal["kling", "task", "comet"]
-# The receivers to which a server sends callbacks.
+# The receivers to which a server sends callbacks, and the hosts from which pictures are fetched.
 Reach = Literal["off", "loopback", "any"]
 # The faults of callbacks; see `kling_mock.callbacks.schedule`.
 CallbackFault = Literal["duplicated", "late", "reordered", "early"]
@@ -255,6 +255,14 @@ class Settings:
             "true|false",
         ),
     )
+    fetch_images: Reach = field(
+        default="off",
+        metadata=_switch(
+            "hosts from which picture URLs are fetched and checked: off, loopback (this machine) or any",
+            "--fetch-images",
+            "off|loopback|any",
+        ),
+    )
     retention_days: float = field(
         default=float(RETENTION_DAYS.value),
         metadata=_switch(
@@ -422,6 +430,7 @@ class Settings:
         check_word("validation_errors", self.validation_errors, ValidationShape)
         check_word("clock_mode", self.clock_mode, ClockMode)
         check_word("callbacks", self.callbacks, Reach)
+        check_word("fetch_images", self.fetch_images, Reach)
         for each in self.callback_faults:
             if each not in get_args(CallbackFault):
                 raise ValueError(f"callback_faults: {unknown('fault', each, get_args(CallbackFault))}")

@@ -59,6 +59,7 @@ LIBRARIES = {
             "delivery",
             "documents",
             "faults",
+            "fetched_pictures",
             "changed_replies",
             "given_replies",
             "heavy_requests",
@@ -84,7 +85,7 @@ LIBRARIES = {
     "kling_mock.webhook_secret": {"standardwebhooks"},  # lazy: at the first signed callback
     "kling_mock.state_transfer": {"httpx", "rich"},  # lazy
     "kling_mock.doors.httpx": {"httpx", "httpx2"},
-    "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause
+    "kling_mock.doors.httpx_delivery": {"anyio"},  # lazy: at the first pause or fetched picture
     "kling_mock.doors.asgi_delivery": {"anyio"},  # the same
     "kling_mock.doors.control": {"anyio"},  # lazy: at the first stream of events
     "kling_mock.doors.requests": {"requests", "urllib3"},
@@ -108,7 +109,16 @@ LIBRARIES = {
 DOORS = {
     "kling_mock.fake": (
         "lazy",
-        {"httpx", "httpx_interception", "requests", "respx_router", "asgi", "server", "webhook_sender"},
+        {
+            "httpx",
+            "httpx_interception",
+            "requests",
+            "respx_router",
+            "asgi",
+            "server",
+            "webhook_sender",
+            "picture_client",
+        },
     ),
     "kling_mock.callbacks.receivers": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_sender": ("lazy", {"webhook_client"}),

@@ -132,10 +132,16 @@ class Picture(Field):
             return reading.violate(
                 self.not_base64, path, value, f"got '{shorten(value)}' (length {len(value)})"
             )
-        header = read_header(data)
-        reading.pictures.append(InputPicture(path, None, data, header))
+        picture = InputPicture(path, None, data, read_header(data))
+        reading.pictures.append(picture)
+        return self.judge(picture, value, reading)
+
+    def judge(self, picture: InputPicture, value: object, reading: ValidationResult) -> None:
+        """Report the first violation of a picture whose bytes are known; `value` is its text in the body."""
+        header, path = picture.header, picture.field
         if header is None:
-            return reading.violate(self.no_picture, path, value, f"got {len(data)} bytes of another format")
+            size = len(picture.data or b"")
+            return reading.violate(self.no_picture, path, value, f"got {size} bytes of another format")
         short, long = sorted((header.width, header.height))
         if short < INPUT_SIDE_MINIMUM.value or long > short * INPUT_RATIO_MAXIMUM.value:
             rule = self.too_small if short < INPUT_SIDE_MINIMUM.value else self.too_oblong

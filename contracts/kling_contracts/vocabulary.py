@@ -178,6 +178,10 @@ SHAPE_INVALID: Final = Fact(
     "Please ensure it meets the required specifications.",
     KLING_LIVE,
 )
+# Captured on a sibling route, for a URL that could not be fetched.
+FILE_UNAVAILABLE: Final = Fact(
+    "Something went wrong when we tried to get the contents of the file.", KLING_LIVE
+)
 RISK_CONTROL: Final = Fact("Failure to pass the risk control system", KLING_LIVE)
 
 

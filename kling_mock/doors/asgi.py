@@ -129,8 +129,8 @@ class ASGIApp:
     ) -> None:
         """Compute the reply to a request with this body in a thread, then call `done` in that thread.
 
-        Threads that wait for a parsing process have a separate pool, so that they do not delay other
-        requests. `done` may raise RuntimeError if the event loop was closed meanwhile.
+        Threads that wait for a parsing process or for pictures have a separate pool, so that they do not
+        delay other requests. `done` may raise RuntimeError if the event loop was closed meanwhile.
         """
 
         def finish(reply: Reply) -> None:
@@ -142,6 +142,8 @@ class ASGIApp:
 
             if needs_process(body, fake.settings):
                 self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
+            elif fake.settings.fetch_images != "off" and request.size:
+                self._process_waiters.run(lambda: finish(self.reply(fake, with_body(request, body))))
             else:
                 finish(self.reply(fake, with_body(request, body)))
 
@@ -185,7 +187,12 @@ def _drop(_: str) -> None: ...
 
 
 def is_heavy(path: str, size: int, settings: Settings) -> bool:
-    """Whether a reply would stall the event loop: a large body, a picture to draw, thumbnails to decode."""
+    """Whether a reply would stall the event loop.
+
+    A large body does, a picture to draw, thumbnails to decode, and pictures to fetch.
+    """
+    if size and settings.fetch_images != "off":
+        return True
     limit = THUMBNAIL_BYTES if settings.thumbnails else INLINE_BYTES
     return size > limit or locate(path) is not None
 

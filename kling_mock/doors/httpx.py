@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import httpx
 
 from kling_mock.delivery import Delivery
-from kling_mock.doors.httpx_delivery import AsyncBody, body, read_timeout, wait, wait_async
+from kling_mock.doors.httpx_delivery import (
+    AsyncBody,
+    answer_async,
+    body,
+    read_timeout,
+    wait,
+    wait_async,
+)
 from kling_mock.http import Reply, Request
 
 if TYPE_CHECKING:
@@ -126,7 +133,7 @@ async def exchange_async(handle: Handle, request: Any) -> Any:
         content = request.content
     except library.not_read:
         content = b"".join([chunk async for chunk in request.stream])
-    reply = handle(_read(library, request, content))
+    reply = await answer_async(handle, _read(library, request, content))
     if reply.delivery is not None:
         await wait_async(library.module, reply.delivery, read_timeout(request.extensions))
     return _response(library, reply, request)

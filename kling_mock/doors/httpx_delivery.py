@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
 
 from kling_mock.delivery import Delivery
 from kling_mock.doors.arrivals import Arrival, Failure, body_arrivals, head_arrival
+from kling_mock.http import Reply, Request
 
 # As raised over a socket; a test compares them.
 ERRORS: Final = {
@@ -20,6 +21,16 @@ ERRORS: Final = {
     Failure.CLOSED: "RemoteProtocolError",
     Failure.CUT: "RemoteProtocolError",
 }
+
+
+async def answer_async(handle: Callable[[Request], Reply], request: Request) -> Reply:
+    """The reply of a fake, computed in a thread if pictures may be fetched: the event loop goes on."""
+    settings = getattr(getattr(handle, "__self__", None), "settings", None)
+    if request.method != "POST" or settings is None or settings.fetch_images == "off":
+        return handle(request)
+    import anyio.to_thread  # only for requests that wait
+
+    return await anyio.to_thread.run_sync(handle, request)
 
 
 def read_timeout(extensions: Mapping[str, Any]) -> float | None:

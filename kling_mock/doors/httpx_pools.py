@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kling_mock.doors.httpx import Handle, read_request
-from kling_mock.doors.httpx_delivery import AsyncBody, body, read_timeout, wait, wait_async
-from kling_mock.http import Reply
+from kling_mock.doors.httpx_delivery import AsyncBody, answer_async, body, read_timeout, wait, wait_async
+from kling_mock.http import Reply, Request
 
 
 class Interceptor(Protocol):
@@ -80,15 +80,13 @@ class _PoolBase:
         """The module of the pool: httpcore or httpcore2."""
         return sys.modules[self._kling_pool.__class__.__module__.partition(".")[0]]
 
-    def _kling_reply(self, handle: Handle, request: Any, content: bytes) -> Reply:
-        return handle(
-            read_request(
-                request.method.decode("ascii"),
-                request.url.target,
-                request.headers,
-                content,
-                self._kling_core.LocalProtocolError,
-            )
+    def _kling_request(self, request: Any, content: bytes) -> Request:
+        return read_request(
+            request.method.decode("ascii"),
+            request.url.target,
+            request.headers,
+            content,
+            self._kling_core.LocalProtocolError,
         )
 
     def _kling_response(self, reply: Reply, request: Any, content: object) -> Any:
@@ -106,7 +104,7 @@ class _Pool(_PoolBase):
         handle = self._kling_handle(request)
         if handle is None:
             return self._kling_pool.handle_request(request)
-        reply = self._kling_reply(handle, request, b"".join(request.stream))
+        reply = handle(self._kling_request(request, b"".join(request.stream)))
         content: object = reply.body
         if reply.delivery is not None:
             core, timeout = self._kling_core, read_timeout(request.extensions)
@@ -120,7 +118,8 @@ class _AsyncPool(_PoolBase):
         handle = self._kling_handle(request)
         if handle is None:
             return await self._kling_pool.handle_async_request(request)
-        reply = self._kling_reply(handle, request, b"".join([chunk async for chunk in request.stream]))
+        sent = b"".join([chunk async for chunk in request.stream])
+        reply = await answer_async(handle, self._kling_request(request, sent))
         content: object = reply.body
         if reply.delivery is not None:
             core, timeout = self._kling_core, read_timeout(request.extensions)

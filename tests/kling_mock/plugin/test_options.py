@@ -69,6 +69,7 @@ VALUES: dict[str, tuple[object, str]] = {
     "balance_total": (640, "640"),
     "rate_total": ("20/60", "20/60"),
     "poll_rate_total": ("50/1", "50/1"),
+    "fetch_images": ("loopback", "loopback"),
     "thumbnails": (True, "true"),
     "retention_days": (1.5, "1.5"),
     "body_cap": (1000, "1000"),
