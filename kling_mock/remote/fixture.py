@@ -36,6 +36,8 @@ def account_of_test(url: str, token: str | None, test: str) -> Generator[RemoteA
 
     Raises RemoteError without a URL, or if the server does not accept keys that begin with `sk-mock-`.
     """
+    __tracebackhide__ = True  # pytest would print the arguments, and so the token
+
     if not url:
         raise RemoteError(f"kling_remote: {_URL}")
     connection = ControlConnection(url, token)

@@ -62,6 +62,6 @@ def _version(line: bytes) -> int:
 def _is_object_with(line: bytes, key: str, value: str) -> bool:
     try:
         found: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and cast("dict[str, object]", found).get(key) == value

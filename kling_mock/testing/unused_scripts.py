@@ -70,14 +70,17 @@ def check_scripts(view: View, written: Written, level: str) -> UnusedScripts | N
 
 
 def report(view: View) -> Iterator[str]:
-    """Lines about scripts without an outcome, and about those with uses left, for a timeline."""
+    """Lines about scripts without an outcome, and about those with uses left, for a timeline.
+
+    For one account these are its own: those of all accounts may be about requests of others.
+    """
     for rule in view.draft_scripts:
         yield ""
         yield from _explain_draft(rule)
     uses = view.script_uses
     for rule in view.scripts:
         used = uses.get(rule.id, 0)
-        if rule.uses_left != 0 and not (rule.uses_left is None and used):
+        if view.account_name in (None, rule.account) and rule.uses_left != 0 and not (rule.uses_left is None and used):
             yield ""
             yield from (*_place(rule.written_at), *_explain(view, rule, used))
 

@@ -192,6 +192,7 @@ def mangled() -> dict[str, tuple[bytes, str]]:
     return {
         "empty": (b"", foreign),
         "binary": (b"\xff\xfe\x00" * 99, foreign),
+        "nested deeply": (b"[" * 100_000, foreign),
         "another JSON": (b'{"format": "other"}\n' * 4, foreign),
         "newer": (newer, f"it has version {VERSION + 1} of the format, and this kling-mock reads up to"),
         "no end": (b"".join(lines[:-1]), incomplete),

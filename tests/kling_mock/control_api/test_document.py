@@ -71,3 +71,4 @@ def test_the_page_is_complete_and_needs_nothing_else(control: Control) -> None:
     for endpoint in ENDPOINTS:
         assert f"{endpoint.method} {endpoint.path}" in page
     assert not re.search(r"https?://", page)
+    assert '<meta name="color-scheme" content="light dark">' in page

@@ -292,3 +292,11 @@ def test_the_timeline_has_all_events(source: Source) -> None:
     for part in (f"task {task.id} failed: no", *parts):
         assert part in text
     source.view.forget_scripts()
+
+
+def test_the_timeline_of_an_account_has_its_own_unused_scripts(source: Source) -> None:
+    account = source.view.account("sk-mock")
+    source.view.when(prompt="all").fails("y").optional()
+    account.when(prompt="own").fails("y").optional()
+    assert re.findall(r"unused script .*'(all|own)'", timeline(account)) == ["own"]
+    assert re.findall(r"unused script .*'(all|own)'", timeline(source.view)) == ["all", "own"]
