@@ -44,6 +44,7 @@ def test_figures_are_as_typed_here() -> None:
         "PIXELS_INVALID": "Image pixel is invalid",
         "SHAPE_INVALID": "The resolution or aspect ratio of the input image is invalid. "
         "Please ensure it meets the required specifications.",
+        "FILE_UNAVAILABLE": "Something went wrong when we tried to get the contents of the file.",
         "RISK_CONTROL": "Failure to pass the risk control system",
     }
     variables = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
