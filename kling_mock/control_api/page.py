@@ -11,8 +11,8 @@ from kling_mock.control_api.document import build_document
 _HEAD: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>kling-mock control API</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<style>body{overflow-wrap:anywhere;font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:3em auto;padding:0 1em}
-code{background:#8882;padding:.1em .3em;border-radius:.2em}h3{margin:1.5em 0 .3em}p,ul{margin:.3em 0}
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:3em auto;padding:0 1em}
+body{overflow-wrap:anywhere}code{background:#8882;padding:.1em .3em;border-radius:.2em}h3{margin:1.5em 0 .3em}p,ul{margin:.3em 0}
 table{border-collapse:collapse}td,th{border:1px solid #8884;padding:.2em .6em;text-align:left}
 </style></head><body>
 """
