@@ -79,8 +79,10 @@ def report(view: View) -> Iterator[str]:
         yield from _explain_draft(rule)
     uses = view.script_uses
     for rule in view.scripts:
+        if view.account_name not in (None, rule.account):
+            continue
         used = uses.get(rule.id, 0)
-        if view.account_name in (None, rule.account) and rule.uses_left != 0 and not (rule.uses_left is None and used):
+        if rule.uses_left != 0 and not (rule.uses_left is None and used):
             yield ""
             yield from (*_place(rule.written_at), *_explain(view, rule, used))
 

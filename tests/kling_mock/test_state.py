@@ -113,8 +113,14 @@ def test_callbacks_that_are_due_go_on_after_a_crash(path: Path) -> None:
     assert [callback.delivered for callback in again.callbacks] == [True, True]
     again.callbacks.deliver_to(lambda callback: delivered.append(callback.status) or 200)
     assert delivered == ["submitted", "processing"]
+    again.callbacks[0].redeliver(task_status="failed")
     again.clock.advance(5)
-    assert delivered == ["submitted", "processing", "succeed"]
+    assert delivered == ["submitted", "processing", "submitted", "succeed"]
+    again.close()
+    again = Fake(state=again.settings.state, clock=ManualClock(), pace="seconds:1,5")
+    again.callbacks.deliver_to(lambda callback: delivered.append(callback.status) or 200)
+    assert len(delivered) == 4
+    assert [each.kind for each in again.callbacks[0].attempts] == ["sent", "edited"]
     for each in (fake, again):
         each.close()
         each.check()

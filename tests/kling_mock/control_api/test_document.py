@@ -71,4 +71,6 @@ def test_the_page_is_complete_and_needs_nothing_else(control: Control) -> None:
     for endpoint in ENDPOINTS:
         assert f"{endpoint.method} {endpoint.path}" in page
     assert not re.search(r"https?://", page)
+    assert "`" not in page
+    assert "<code>freeze</code></td><td>true, optional" in page
     assert '<meta name="color-scheme" content="light dark">' in page
