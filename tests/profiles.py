@@ -19,7 +19,10 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 # `make faulty-servers` runs all faulty servers, benign variants and faulty clients; other runs a selection.
 EVERY_FAULT: Final = os.environ.get("FAULTY_SERVERS") == "all"
 VARIABLE: Final = "HYPOTHESIS_PROFILE"
-DATABASE: Final = DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".hypothesis" / "examples")
+STORAGE: Final = Path(__file__).parents[1] / ".hypothesis"
+DATABASE: Final = DirectoryBasedExampleDatabase(STORAGE / "examples")
+# For processes in other folders: Hypothesis computes its tables of characters once, which takes 2 s.
+IN_STORAGE: Final = {"HYPOTHESIS_STORAGE_DIRECTORY": str(STORAGE)}
 BUSY: Final = (HealthCheck.too_slow,)  # a slow machine must not fail a test
 
 DEV: Final = settings(

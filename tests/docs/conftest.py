@@ -41,6 +41,7 @@ from kling_contracts import cli as contracts_cli
 from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import cli as mock_cli
+from tests.profiles import IN_STORAGE
 
 # pytester removes the modules that a run inside this process was the first to import. A module imported twice
 # has two classes of each name, so the modules that a page could be the first to import are imported above.
@@ -181,7 +182,10 @@ class Player:
             return
         if "import schemathesis" in self.page.text or "settings.configure" in self.page.text:
             # Hooks of Schemathesis and settings of Django exist once in a process.
-            run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in IN_STORAGE.items():
+                    patch.setenv(name, value)
+                run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
         else:
             run = self.pytester.runpytest_inprocess(*_OPTIONS, "-p", "no:schemathesis", *self.test_files)
         assert run.ret == 0, run.stdout.str()

@@ -33,6 +33,7 @@ from kling_mock import Fake
 from kling_mock.doors.asgi import ASGIApp
 from kling_mock.http import Reply, Request
 from kling_mock.settings import Settings
+from tests.profiles import IN_STORAGE
 
 FOLDER = Path(kling_contracts.__file__).parent / "openapi"
 CONFIG = FOLDER / "schemathesis.toml"
@@ -164,7 +165,7 @@ def test_over_a_socket(gateway: Gateway, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            env=os.environ | {"PYTHONUTF8": "1"},
+            env=os.environ | {"PYTHONUTF8": "1"} | IN_STORAGE,
             check=False,
         )
     print(run.stdout)  # noqa: T201 -- shows the seed
