@@ -12,12 +12,12 @@ from kling_contracts.gateways import COMETAPI, GATEWAYS
 from kling_contracts.registry import checks_of
 
 
-@pytest.mark.parametrize("check_id", sorted({check.id for each in GATEWAYS for check in checks_of(each)}))
-def test_every_check_is_explained(check_id: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", check_id]) == 0
-    shown = capsys.readouterr().out
-    assert f"--only {check_id}" in shown
-    assert "source  " in shown
+def test_every_check_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for check_id in sorted({check.id for each in GATEWAYS for check in checks_of(each)}):
+        assert main(["explain", check_id]) == 0, check_id
+        shown = capsys.readouterr().out
+        assert f"--only {check_id}" in shown
+        assert "source  " in shown, check_id
 
 
 @pytest.mark.parametrize("given", ["auth", "auth.*"])

@@ -31,7 +31,6 @@ from kling_contracts.vocabulary import API_KEY_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import Fake
 
 KEY, SECOND = "sk-One-secret", "sk-two-secret"
-CHECK = checks_of(COMETAPI)[0]
 OPERATION = COMETAPI.main
 CREATE = COMETAPI.create_path
 
@@ -93,7 +92,9 @@ def exchange(
 
 
 def pasted(shown: Exchange, base_url: str) -> Reproduction:
-    return reproduce(CHECK, Failure("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url)
+    return reproduce(
+        checks_of(COMETAPI)[0], Failure("", "", "", (shown,)), Evidence(exchanges=[shown]), base_url
+    )
 
 
 def in_python(code: str) -> str:
@@ -187,7 +188,7 @@ def test_a_script_creates_its_own_task(form: str) -> None:
     query = replace(exchange("GET", f"{CREATE}/{form}"), number=1, sent_at=0.142)
     evidence = Evidence(run="r1", exchanges=[created, query])
     with Fake(keys=[KEY], pace="instant").serve() as served:
-        both = reproduce(CHECK, Failure("", "", "", (query,)), evidence, served.url)
+        both = reproduce(checks_of(COMETAPI)[0], Failure("", "", "", (query,)), evidence, served.url)
         for run, code in ((in_shell, both.curl), (in_python, both.httpx)):
             assert "0.15" in code  # rounded up
             assert '"task_status":"succeed"' in run(code)
