@@ -14,7 +14,8 @@ from kling_mock.fake import Fake
 
 def list_callbacks(fake: Fake, query: models.CallbackFilter) -> models.CallbackPage:
     """List the callbacks that are due so far, oldest first."""
-    callbacks = list(fake.named_account(query.account).callbacks)
+    outbox = fake.named_account(query.account).callbacks
+    callbacks = list(outbox) if query.task_id is None else outbox.of_task(query.task_id)
     start = 0
     if query.after is not None:
         ids = [callback_id(each) for each in callbacks]
@@ -48,12 +49,11 @@ def redeliver_callback(fake: Fake, id: str, body: models.RedeliverBody) -> model
 
 def found_callback(fake: Fake, name: str) -> OutboxCallback:
     """The callback with this id. Raises a problem (404) with similar ids."""
-    ids: list[str] = []
-    for callback in fake.callbacks:
+    of_task = fake.callbacks.of_task(name.rpartition("-")[0])
+    for callback in of_task:
         if callback_id(callback) == name:
             return callback
-        ids.append(callback_id(callback))
-    raise not_found("callback", name, ids)
+    raise not_found("callback", name, [callback_id(each) for each in of_task or fake.callbacks])
 
 
 def callback_id(callback: Callback) -> str:
@@ -62,7 +62,7 @@ def callback_id(callback: Callback) -> str:
 
 
 def _fits(callback: Callback, query: models.CallbackFilter) -> bool:
-    return query.task_id in (None, callback.task_id) and query.delivered in (None, callback.delivered)
+    return query.delivered in (None, callback.delivered)
 
 
 def _show(fake: Fake, callback: Callback) -> models.CallbackInfo:
