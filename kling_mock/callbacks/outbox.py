@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self, overload
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
@@ -81,14 +81,14 @@ class Outbox(Sequence[OutboxCallback]):
         task = snapshot[key]
         if task is None or self._account not in (None, task.record.account):
             return []
-        return self._callbacks([task], snapshot.now)
+        return self._callbacks((task,), snapshot.now)
 
     def _read(self) -> list[OutboxCallback]:
         key = TasksKey(self._account)
         snapshot = self._store.read((key,))
         return self._callbacks(snapshot[key], snapshot.now)
 
-    def _callbacks(self, tasks: Iterable[TaskState], now: float) -> list[OutboxCallback]:
+    def _callbacks(self, tasks: tuple[TaskState, ...], now: float) -> list[OutboxCallback]:
         """The callbacks of these tasks, oldest first."""
         secret = self._settings.webhook_secret
         found = [
