@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from kling_mock.callbacks.model import Callback
@@ -23,8 +24,8 @@ def list_callbacks(fake: Fake, query: models.CallbackFilter) -> models.CallbackP
             raise not_found("callback", query.after, ids)
         start = ids.index(query.after) + 1
     found = (each for each in islice(callbacks, start, None) if _fits(each, query))
-    shown = list(islice(found, query.limit + 1))
-    page = tuple([_show(fake, each) for each in shown[: query.limit]])
+    shown = list(islice(_shown(fake, found), query.limit + 1))
+    page = tuple(shown[: query.limit])
     return models.CallbackPage(page, page[-1].id if len(shown) > query.limit else None)
 
 
@@ -65,6 +66,14 @@ def _fits(callback: Callback, query: models.CallbackFilter) -> bool:
     return query.delivered in (None, callback.delivered)
 
 
+def _shown(fake: Fake, callbacks: Iterable[Callback]) -> Iterator[models.CallbackInfo]:
+    for callback in callbacks:
+        try:
+            yield _show(fake, callback)
+        except Problem:  # its task was dropped meanwhile
+            continue
+
+
 def _show(fake: Fake, callback: Callback) -> models.CallbackInfo:
     task = fake.find_task(callback.task_id)
     if task is None:
@@ -72,7 +81,7 @@ def _show(fake: Fake, callback: Callback) -> models.CallbackInfo:
     return models.CallbackInfo(
         id=callback_id(callback),
         task_id=callback.task_id,
-        account=task.read()[0].record.account,
+        account=task.account,
         url=callback.url,
         status=str(callback.status),
         due=callback.due,
