@@ -257,7 +257,7 @@ def kling_remote(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
             "server; start kling-mock serve with them"
         )
     url = str(request.config.getini("kling_mock_url") or "") or os.environ.get(MOCK_URL_VARIABLE, "")
-    token = os.environ.get(MOCK_TOKEN_VARIABLE)
+    token = os.environ.get(MOCK_TOKEN_VARIABLE) or None
     with account_of_test(url, token, request.node.nodeid) as view:
         _set_environment(monkeypatch, Settings(keys=(view.api_key,)), view.url)
         with _reported(request.node, "kling_remote", view):

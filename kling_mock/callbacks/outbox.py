@@ -8,9 +8,9 @@ from typing import Self, overload
 from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.model import Callback, Receiver, callbacks_of
-from kling_mock.records import AttemptRecord
+from kling_mock.records import AttemptRecord, TaskState
 from kling_mock.settings import Settings
-from kling_mock.stores import Store, TasksKey
+from kling_mock.stores import Store, TaskKey, TasksKey
 
 
 class OutboxCallback(Callback):
@@ -74,16 +74,30 @@ class Outbox(Sequence[OutboxCallback]):
         """
         self._dispatcher.deliver_to(receiver)
 
-    def _read(self) -> list[OutboxCallback]:
-        key, secret = TasksKey(self._account), self._settings.webhook_secret
+    def of_task(self, task_id: str) -> list[OutboxCallback]:
+        """Those of one task, at a cost that does not depend on the number of tasks; none if it is unknown."""
+        key = TaskKey(task_id)
         snapshot = self._store.read((key,))
+        task = snapshot[key]
+        if task is None or self._account not in (None, task.record.account):
+            return []
+        return self._callbacks((task,), snapshot.now)
+
+    def _read(self) -> list[OutboxCallback]:
+        key = TasksKey(self._account)
+        snapshot = self._store.read((key,))
+        return self._callbacks(snapshot[key], snapshot.now)
+
+    def _callbacks(self, tasks: tuple[TaskState, ...], now: float) -> list[OutboxCallback]:
+        """The callbacks of these tasks, oldest first."""
+        secret = self._settings.webhook_secret
         found = [
             OutboxCallback.of(
                 callback._replace(refused=self._dispatcher.refusal_of(callback)).signed(secret),
                 self._dispatcher,
             )
-            for task in snapshot[key]
-            for callback in callbacks_of(task, self._settings, snapshot.now)
+            for task in tasks
+            for callback in callbacks_of(task, self._settings, now)
         ]
         return sorted(found, key=lambda callback: callback.due)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from kling_mock.callbacks.model import Callback
@@ -14,7 +15,8 @@ from kling_mock.fake import Fake
 
 def list_callbacks(fake: Fake, query: models.CallbackFilter) -> models.CallbackPage:
     """List the callbacks that are due so far, oldest first."""
-    callbacks = list(fake.named_account(query.account).callbacks)
+    outbox = fake.named_account(query.account).callbacks
+    callbacks = list(outbox) if query.task_id is None else outbox.of_task(query.task_id)
     start = 0
     if query.after is not None:
         ids = [callback_id(each) for each in callbacks]
@@ -22,8 +24,8 @@ def list_callbacks(fake: Fake, query: models.CallbackFilter) -> models.CallbackP
             raise not_found("callback", query.after, ids)
         start = ids.index(query.after) + 1
     found = (each for each in islice(callbacks, start, None) if _fits(each, query))
-    shown = list(islice(found, query.limit + 1))
-    page = tuple([_show(fake, each) for each in shown[: query.limit]])
+    shown = list(islice(_shown(fake, found), query.limit + 1))
+    page = tuple(shown[: query.limit])
     return models.CallbackPage(page, page[-1].id if len(shown) > query.limit else None)
 
 
@@ -48,12 +50,11 @@ def redeliver_callback(fake: Fake, id: str, body: models.RedeliverBody) -> model
 
 def found_callback(fake: Fake, name: str) -> OutboxCallback:
     """The callback with this id. Raises a problem (404) with similar ids."""
-    ids: list[str] = []
-    for callback in fake.callbacks:
+    of_task = fake.callbacks.of_task(name.rpartition("-")[0])
+    for callback in of_task:
         if callback_id(callback) == name:
             return callback
-        ids.append(callback_id(callback))
-    raise not_found("callback", name, ids)
+    raise not_found("callback", name, [callback_id(each) for each in of_task or fake.callbacks])
 
 
 def callback_id(callback: Callback) -> str:
@@ -62,7 +63,15 @@ def callback_id(callback: Callback) -> str:
 
 
 def _fits(callback: Callback, query: models.CallbackFilter) -> bool:
-    return query.task_id in (None, callback.task_id) and query.delivered in (None, callback.delivered)
+    return query.delivered in (None, callback.delivered)
+
+
+def _shown(fake: Fake, callbacks: Iterable[Callback]) -> Iterator[models.CallbackInfo]:
+    for callback in callbacks:
+        try:
+            yield _show(fake, callback)
+        except Problem:  # its task was dropped meanwhile
+            continue
 
 
 def _show(fake: Fake, callback: Callback) -> models.CallbackInfo:
@@ -72,7 +81,7 @@ def _show(fake: Fake, callback: Callback) -> models.CallbackInfo:
     return models.CallbackInfo(
         id=callback_id(callback),
         task_id=callback.task_id,
-        account=task.read()[0].record.account,
+        account=task.account,
         url=callback.url,
         status=str(callback.status),
         due=callback.due,

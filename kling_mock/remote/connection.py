@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from kling_contracts.redaction import hide_in_urls
 from kling_mock.control_api.access import TOKEN_HEADER
 from kling_mock.control_api.models import PAGE_MAXIMUM
 from kling_mock.control_api.problems import ErrorBody
+from kling_mock.setting_checks import check_token
 
 if TYPE_CHECKING:
     import httpx
@@ -55,20 +57,34 @@ _ERRORS: Mapping[int, type[RemoteError]] = {
 
 
 class ControlConnection:
-    """Calls of the control API of the server at a URL. Thread-safe."""
+    """Calls of the control API of the server at a URL. Thread-safe.
+
+    `name` is the URL without user and password, for messages. Raises RemoteInvalid for a URL or a token that
+    cannot be sent.
+    """
 
     def __init__(self, url: str, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
+        __tracebackhide__ = True  # pytest would print the arguments, and so the token
         import httpx
 
-        headers = {} if token is None else {TOKEN_HEADER: token}
         self.url = url.rstrip("/")
-        self._http = httpx.Client(
-            base_url=f"{self.url}/_mock/",
-            headers=headers,
-            timeout=SECONDS,
-            trust_env=False,  # a proxy would make this machine a foreign one
-            transport=transport,
-        )
+        self.name = hide_in_urls(self.url)
+        if not url.startswith(("http://", "https://")):
+            raise RemoteInvalid(f"url: must begin with http:// or https://; got {self.name!r}")
+        try:
+            check_token("token", token)
+        except ValueError as error:
+            raise RemoteInvalid(str(error)) from None
+        try:
+            self._http = httpx.Client(
+                base_url=f"{self.url}/_mock/",
+                headers={} if token is None else {TOKEN_HEADER: token},
+                timeout=SECONDS,
+                trust_env=False,  # a proxy would make this machine a foreign one
+                transport=transport,
+            )
+        except httpx.InvalidURL as error:
+            raise RemoteInvalid(f"url: {error}; got {self.name!r}") from None
 
     def call(
         self,
@@ -84,7 +100,7 @@ class ControlConnection:
         try:
             return msgspec.json.decode(content, type=result)
         except msgspec.DecodeError as error:
-            raise RemoteUnreachable(f"{self.url} is not a kling-mock of this version: {error}") from error
+            raise RemoteUnreachable(f"{self.name} is not a kling-mock of this version: {error}") from error
 
     def send(
         self,
@@ -102,7 +118,7 @@ class ControlConnection:
         except httpx.TransportError as error:
             why = f"{type(error).__name__}: {error}"
             raise RemoteUnreachable(
-                f"no answer from {self.url} ({why}); start it with: kling-mock serve"
+                f"no answer from {self.name} ({why}); start it with: kling-mock serve"
             ) from error
         if response.status_code != 200:
             raise self._error(response)
@@ -123,7 +139,7 @@ class ControlConnection:
         try:
             info = msgspec.json.decode(response.content, type=ErrorBody).error
         except msgspec.DecodeError:
-            return RemoteUnreachable(f"{self.url} is not a kling-mock: it answers {status}", status)
+            return RemoteUnreachable(f"{self.name} is not a kling-mock: it answers {status}", status)
         return _ERRORS.get(status, RemoteError)(info.message, status, info.pointer)
 
     def close(self) -> None:

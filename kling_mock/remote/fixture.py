@@ -46,7 +46,9 @@ def account_of_test(url: str, token: str | None, test: str) -> Generator[RemoteA
     try:
         keys = connection.call("GET", "settings", models.SettingsInfo).settings["keys"]
         if keys and not any(each.endswith("*") and key.startswith(each[:-1]) for each in keys):
-            raise RemoteError(f"{url} accepts only certain keys, and each test needs its own; {_KEYS}")
+            raise RemoteError(
+                f"{connection.name} accepts only certain keys, and each test needs its own; {_KEYS}"
+            )
         view = RemoteAccount(connection, key)
         try:
             yield view

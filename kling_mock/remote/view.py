@@ -174,7 +174,7 @@ class RemoteView(View):
 
     def __repr__(self) -> str:
         account = self._account or "all accounts"
-        return f"<{type(self).__name__} of {account} at {self._connection.url}>"
+        return f"<{type(self).__name__} of {account} at {self._connection.name}>"
 
 
 class Remote(RemoteView):

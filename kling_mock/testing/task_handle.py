@@ -44,6 +44,11 @@ class TaskHandle(TaskFaults):
         return self._record.id
 
     @property
+    def account(self) -> str:
+        """The name of its account."""
+        return self._record.account
+
+    @property
     def request(self) -> TaskRequest:
         """The create request, with defaults filled in."""
         return self._record.request

@@ -184,6 +184,9 @@ def test_the_stream_ends_with_its_client(backend: str) -> None:
 
 
 def test_a_quiet_stream_has_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_nothing(*_: object) -> tuple[bytes, int]:
+        return b"", 0
+
     monkeypatch.setattr("kling_mock.doors.control.HEARTBEAT_SECONDS", 0.0)
-    monkeypatch.setattr(EventFeed, "read", lambda *_: (b"", 0))
+    monkeypatch.setattr(EventFeed, "read", read_nothing)
     assert stream(Fake()).endswith(b": heartbeat\n\n")

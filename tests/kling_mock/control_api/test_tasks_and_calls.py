@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from kling_mock import Fake
+from kling_mock.testing.stored_task import StoredTask
 from tests.kling_mock.control_api.conftest import Control
 
 
@@ -111,6 +114,25 @@ def test_accounts_have_their_totals(control: Control) -> None:
     assert control.ok("GET", "/accounts")["total"]["peak_concurrency"] == 5
     assert control.ok("GET", "/accounts/sk-mock-b") == second
     assert control.ok("GET", "/accounts/nobody-yet")["tasks"] == 0
+
+
+@pytest.mark.parametrize("path", ["tasks", "accounts", "callbacks"])
+def test_a_task_that_is_dropped_during_a_list_is_left_out(
+    control: Control, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    control.make(callback_url="http://127.0.0.1:1/hook")
+
+    def after_a_reset(method: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: object) -> Any:
+            control.fake.reset()
+            return method(*args)
+
+        return called
+
+    monkeypatch.setattr(StoredTask, "read", after_a_reset(StoredTask.read))
+    monkeypatch.setattr(Fake, "find_task", after_a_reset(Fake.find_task))
+    listed = control.ok("GET", f"/{path}")[path]
+    assert [each["unfinished"] for each in listed] == [0] if path == "accounts" else listed == []
 
 
 def test_reset_drops_one_account_or_all(control: Control) -> None:

@@ -11,6 +11,7 @@ from kling_mock.control_api.access import Peer
 from kling_mock.remote.connection import RemoteDenied, RemoteInvalid, RemoteMissing, RemoteUnreachable
 from tests.kling_mock.remote.conftest import URL, transport_of
 
+TOKEN = "token must be at least 8 visible ASCII characters, or none"
 ELSEWHERE = Peer(is_local=False, host_is_local=False)
 
 
@@ -20,6 +21,29 @@ def test_a_server_that_does_not_answer_is_named() -> None:
 
     with pytest.raises(RemoteUnreachable, match=rf"no answer from {URL} .*kling-mock serve"):
         Remote(URL, transport=httpx.MockTransport(refuse)).clock.now()
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "message"),
+    [
+        ("localhost:8000", None, "url: must begin with http:// or https://; got 'localhost:8000'"),
+        ("", None, "url: must begin with http:// or https://; got ''"),
+        ("http://me:hidden@h:x", None, "url: Invalid port: 'x'; got 'http://h:x'"),
+        (URL, "hidden-token\n", TOKEN),
+        (URL, "hidden-tok\xeen", TOKEN),
+    ],
+)
+def test_a_url_or_token_that_cannot_be_sent_is_an_error(url: str, token: str | None, message: str) -> None:
+    with pytest.raises(RemoteInvalid) as caught:
+        Remote(url, token)
+    assert str(caught.value) == message
+
+
+def test_messages_do_not_show_the_password_of_the_url() -> None:
+    remote = Remote("http://me:hidden@127.0.0.1:1/")
+    assert "at http://127.0.0.1:1>" in repr(remote)
+    with pytest.raises(RemoteUnreachable, match=r"^no answer from http://127\.0\.0\.1:1 \("):
+        remote.clock.now()
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, "not found"), (200, "<html>"), (200, "{}"), (500, "{}")])
@@ -38,7 +62,7 @@ def test_a_token_opens_a_server_on_another_machine() -> None:
     with pytest.raises(RemoteDenied, match="token"):
         _ = Remote(URL, transport=transport).spend
     with pytest.raises(PermissionError, match="--control-token"):
-        _ = Remote(URL, "x", transport=transport_of(Fake(), ELSEWHERE)).spend
+        _ = Remote(URL, "let-me-in", transport=transport_of(Fake(), ELSEWHERE)).spend
 
 
 def test_refused_values_and_unknown_ids_are_errors_of_python() -> None:
