@@ -7,6 +7,9 @@ from collections.abc import Callable
 # pytester removes the modules that a run in this process has imported. It keeps those imported before:
 # otherwise each test would import the server, httpx and the package again, and the exception classes of
 # a second import of httptools are not those that its parser raises.
+import anyio._backends._asyncio
+import anyio._backends._trio
+import anyio.pytest_plugin
 import httpcore
 import httpcore2
 import pytest
@@ -22,7 +25,7 @@ import kling_mock.shared_server
 import kling_mock.timing.time_skipping
 from kling_client import AsyncClient, Client
 
-LOADED = (httpcore, httpcore2, uvicorn, uvloop, kling_mock, AsyncClient, Client)
+LOADED = (anyio, httpcore, httpcore2, uvicorn, uvloop, kling_mock, AsyncClient, Client)
 
 # A user's module: code that uses the service and does not import our packages.
 POSTER = """
