@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
-from kling_contracts.vocabulary import CONTROL_PREFIX
+from kling_contracts.vocabulary import CONTROL_PREFIX, TOKEN_HEADER
 from kling_mock.saved_state import SavedState
+from kling_mock.setting_checks import check_token
 from kling_mock.stores import StateNotKept
 from kling_mock.stores.lines import dump, parse
 from kling_mock.stores.record_format import Item
@@ -79,8 +80,9 @@ def _request(options: argparse.Namespace, method: str, data: bytes | None = None
     """The body of the response of the server, with a progress bar."""
     import httpx
 
+    check_token("--control-token", options.control_token)
     url = f"{(options.url or DEFAULT_URL).rstrip('/')}{STATE_PATH}{query}"
-    headers = {} if options.control_token is None else {"x-kling-mock-token": options.control_token}
+    headers = {} if options.control_token is None else {TOKEN_HEADER: options.control_token}
     shown = hide_in_urls(url)
     received = bytearray()
     try:

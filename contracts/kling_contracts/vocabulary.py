@@ -240,9 +240,11 @@ BASE_URL_VARIABLE: Final = "KLING_BASE_URL"
 MOCK_URL_VARIABLE: Final = "KLING_MOCK_URL"
 MOCK_TOKEN_VARIABLE: Final = "KLING_MOCK_TOKEN"
 
-# Paths of kling-mock, which the API does not have. The response of the health path identifies the server.
+# Paths of kling-mock, which the API does not have. The response of the health path identifies the server;
+# the header has the token of the control API.
 CONTROL_PREFIX: Final = "/_mock"
 HEALTH_PATH: Final = f"{CONTROL_PREFIX}/health"
+TOKEN_HEADER: Final = "x-kling-mock-token"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import hmac
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from kling_contracts.vocabulary import TOKEN_HEADER
 from kling_mock.control_api.problems import Problem
 from kling_mock.http import Request
 
-TOKEN_HEADER: Final = "x-kling-mock-token"  # noqa: S105 -- the name of a header
 # With one of these a request was forwarded, so that its peer is not its client.
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _READS: Final = ("GET", "HEAD")

@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from kling_contracts.vocabulary import TOKEN_HEADER
 from kling_mock import __version__
 from kling_mock.control_api import models
-from kling_mock.control_api.access import TOKEN_HEADER
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.problems import ErrorBody
 from kling_mock.control_api.scripts import add_fault, replace_script, write_script

@@ -321,6 +321,11 @@ def second_items(path: Path) -> int:
 
 def errors_of_commands() -> dict[str, tuple[Callable[[Path], list[object]], int, str]]:
     return {
+        "a token that cannot be sent": (
+            lambda folder: ["export", folder / "x", "--control-token", "a-token\n"],
+            2,
+            "kling-mock: --control-token must be at least 8 visible ASCII characters, or none",
+        ),
         "a cut file": (
             lambda at: ["import", _written(at / "x", LINES[:-9]), "--state", at / "a.db"],
             2,
