@@ -22,7 +22,7 @@ from kling_mock.settings import Settings
 if TYPE_CHECKING:
     from kling_mock.doors.tls import Certificate
     from kling_mock.fake import Fake
-    from kling_mock.scenario_reload import ScenarioReload
+    from kling_mock.scenarios.scenario_reload import ScenarioReload
 
 # Defaults that differ from those of `Settings`: realistic durations for manual development, and only keys
 # that cannot be real ones.
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
                 return run_demo(options.images, options.out, speed=options.speed)
             case "check":
-                from kling_mock.check_command import run_check
+                from kling_mock.scenarios.check_command import run_check
 
                 return run_check(options)
             case "export":
@@ -109,8 +109,8 @@ def _parser() -> argparse.ArgumentParser:
             description="Start the mock, create a task from the pictures, poll it and save the result.",
         )
     )
-    from kling_mock.check_command import EXAMPLES as CHECK_EXAMPLES
-    from kling_mock.check_command import add_check_options
+    from kling_mock.scenarios.check_command import EXAMPLES as CHECK_EXAMPLES
+    from kling_mock.scenarios.check_command import add_check_options
 
     add_check_options(
         commands.add_parser(
@@ -280,8 +280,8 @@ def make_fake(options: argparse.Namespace) -> tuple[Fake, ScenarioReload | None]
         Settings.of({**defaults, **flags})
     except ValueError as error:
         raise ValueError(_in_flags(str(error))) from None
-    from kling_mock.scenario_file import read_scenario
-    from kling_mock.scenario_reload import ScenarioReload
+    from kling_mock.scenarios.scenario_file import read_scenario
+    from kling_mock.scenarios.scenario_reload import ScenarioReload
 
     settings = read_scenario(options.scenario).settings
     fake = Fake(**{**defaults, **settings, **flags})

@@ -45,12 +45,12 @@ from kling_mock.json_schema import (
 )
 from kling_mock.records import CREATE, RuleRecord
 from kling_mock.request_facts import BODY, CRITERIA, HEADER
-from kling_mock.rule_builder import RuleBuilder
-from kling_mock.scenario import Script
-from kling_mock.script_signatures import arguments_of, plain, signature_of
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.rule_builder import RuleBuilder
+from kling_mock.scripts.signatures import arguments_of, plain, signature_of
+from kling_mock.scripts.written_scripts import WrittenScripts
 from kling_mock.testing.base_view import View
 from kling_mock.testing.request_scripts import RequestScripts
-from kling_mock.written_scripts import WrittenScripts
 
 ACCOUNT: Final = "account"
 _ACCOUNT_DOC: Final = "the API key of the account whose requests the script is about; without it, all"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from kling_mock.doors.requests import FakeAdapter
     from kling_mock.doors.server import Server
     from kling_mock.doors.webhook_sender import CallbackSender
-    from kling_mock.loaded_scenario import LoadedScenario, LoadReport
+    from kling_mock.scenarios.loaded_scenario import LoadedScenario, LoadReport
 
 DAY = 86_400.0
 PICTURES_CACHED = 64
@@ -109,7 +109,7 @@ class Fake(FakeView):
         file can be loaded again: tasks stay, and unchanged scripts keep their number of uses. Raises
         ScenarioError, which lists all errors of the file, and changes nothing then.
         """
-        from kling_mock.loaded_scenario import LoadedScenario
+        from kling_mock.scenarios.loaded_scenario import LoadedScenario
 
         place = Path(path).absolute()
         loaded = self._loaded.get(place)

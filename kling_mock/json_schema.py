@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, Union, cast, get_args, get_o
 
 from kling_contracts.suggestions import close_names
 from kling_mock.criteria import shown
-from kling_mock.script_signatures import BYTES_KEY
+from kling_mock.scripts.signatures import BYTES_KEY
 from kling_mock.suggestions import unknown
 
 Schema = dict[str, Any]

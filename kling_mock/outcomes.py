@@ -1,6 +1,6 @@
 """Scripted outcomes of requests: each is one record with its effect, its description and its conflicts.
 
-A new outcome is a class here, listed in `Outcome`, and a method of `scenario.Script`; a fault of
+A new outcome is a class here, listed in `Outcome`, and a method of `scripts.create_script.Script`; a fault of
 replies is a row of `reply_faults.KINDS`.
 """
 

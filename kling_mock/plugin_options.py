@@ -98,7 +98,7 @@ class Options:
     def _settings_of_file(self) -> dict[str, Any]:
         if self._scenario is None:
             return {}
-        from kling_mock.scenario_file import read_scenario
+        from kling_mock.scenarios.scenario_file import read_scenario
 
         try:
             return dict(read_scenario(self._scenario).settings)

@@ -14,7 +14,7 @@ from kling_contracts.redaction import escape_controls
 from kling_mock.documents import ACCOUNT, SUBJECTS, DocumentError, methods_of, read_script
 from kling_mock.outcomes import Outcome
 from kling_mock.plan import Pace
-from kling_mock.rule_builder import RuleBuilder
+from kling_mock.scripts.rule_builder import RuleBuilder
 
 BEGIN: Final = "[mock"
 LONGEST: Final = 300  # characters of a note or header

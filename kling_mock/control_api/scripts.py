@@ -16,8 +16,8 @@ from kling_mock.documents import DocumentError, read_script, script_document
 from kling_mock.fake import Fake
 from kling_mock.faults import KINDS
 from kling_mock.records import RuleRecord
-from kling_mock.rule_builder import describe
-from kling_mock.script_signatures import arguments_of
+from kling_mock.scripts.rule_builder import describe
+from kling_mock.scripts.signatures import arguments_of
 from kling_mock.suggestions import unknown
 
 

@@ -12,13 +12,13 @@ from kling_mock.faults import KINDS, Fault
 from kling_mock.records import CallRecord, TaskState
 from kling_mock.remote.connection import ControlConnection, RemoteError
 from kling_mock.remote.records import call_record, task_record, task_state
-from kling_mock.scenario import check_message
-from kling_mock.script_signatures import value_of_call
-from kling_mock.task_faults import TaskFaults
+from kling_mock.scripts.create_script import check_message
+from kling_mock.scripts.signatures import value_of_call
+from kling_mock.scripts.task_faults import TaskFaults
+from kling_mock.scripts.written_scripts import WrittenFault, WrittenScripts, calling_line
 from kling_mock.testing.stored_task import is_query
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.notifier import Waiter
-from kling_mock.written_scripts import WrittenFault, WrittenScripts, calling_line
 
 
 class RemoteTask(TaskHandle):

@@ -20,12 +20,12 @@ from kling_mock.remote.connection import ControlConnection, RemoteMissing
 from kling_mock.remote.records import call_record, task_record
 from kling_mock.remote.task import RemoteTask
 from kling_mock.saved_state import SavedState
+from kling_mock.scripts.written_scripts import WrittenScripts
 from kling_mock.testing.base_view import View
 from kling_mock.testing.next_event import NextEvent
 from kling_mock.testing.payments import Payment
 from kling_mock.testing.unused_scripts import check_scripts
 from kling_mock.timing.notifier import check_within
-from kling_mock.written_scripts import WrittenScripts
 
 if TYPE_CHECKING:
     import httpx

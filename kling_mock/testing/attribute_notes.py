@@ -11,7 +11,7 @@ from kling_contracts.suggestions import LIMIT, did_you_mean
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.records import CallRecord, TaskRequest
-from kling_mock.scenario import Script
+from kling_mock.scripts.create_script import Script
 from kling_mock.settings import Settings
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.task_handle import TaskHandle

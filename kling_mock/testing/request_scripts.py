@@ -10,11 +10,11 @@ from kling_mock.auth import SECRET_HEADERS, account_name
 from kling_mock.criteria import CriterionKind, check_criteria
 from kling_mock.records import PICTURE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import BODY, CRITERIA, HEADER
-from kling_mock.request_script import RequestScript
-from kling_mock.scenario import Script
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.request_script import RequestScript
+from kling_mock.scripts.written_scripts import WrittenScripts
 from kling_mock.suggestions import status_of
 from kling_mock.testing.task_handle import TaskHandle
-from kling_mock.written_scripts import WrittenScripts
 
 
 class QueryCriteria(TypedDict, total=False):

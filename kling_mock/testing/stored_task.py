@@ -10,12 +10,12 @@ from kling_mock.control import add_fault, finish_task, read_task
 from kling_mock.faults import Fault
 from kling_mock.images.urls import result_url
 from kling_mock.records import CallRecord, TaskRecord, TaskState
-from kling_mock.scenario import check_message
+from kling_mock.scripts.create_script import check_message
+from kling_mock.scripts.written_scripts import WrittenFault, WrittenScripts, calling_line
 from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.notifier import ChangeNotifier
-from kling_mock.written_scripts import WrittenFault, WrittenScripts, calling_line
 
 
 class StoredTask(TaskHandle):

@@ -9,7 +9,7 @@ from kling_contracts.gateways import RefusalReason, gateway_of
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.callbacks.model import Callback
 from kling_mock.records import SENT, CallRecord, RuleRecord
-from kling_mock.rule_builder import describe
+from kling_mock.scripts.rule_builder import describe
 from kling_mock.testing.base_view import View
 from kling_mock.testing.journal import elapsed, line, printable
 from kling_mock.testing.task_handle import TaskHandle

@@ -13,11 +13,11 @@ from kling_mock.faults import KINDS, Fault, Stage
 from kling_mock.outcomes import Misbehaves
 from kling_mock.records import CREATE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import CallFacts, kind_of
-from kling_mock.rule_builder import NOUNS, describe
+from kling_mock.scripts.rule_builder import NOUNS, describe
+from kling_mock.scripts.written_scripts import Written
 from kling_mock.testing.base_view import View
 from kling_mock.testing.journal import SHOWN, Candidate, candidates, compare, nearest, printable
 from kling_mock.testing.task_handle import TaskHandle
-from kling_mock.written_scripts import Written
 
 _WAYS_OUT: Final = (
     "remove the script, correct its criteria, or mark it .optional(); "

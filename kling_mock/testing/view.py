@@ -13,6 +13,7 @@ from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import NewRule, change_rules, write_rule
 from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.scripts.written_scripts import WrittenScripts
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TaskKey, TasksKey, run
 from kling_mock.testing.base_view import View
@@ -22,7 +23,6 @@ from kling_mock.testing.stored_task import StoredTask
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.clock import Clock
 from kling_mock.timing.notifier import ChangeNotifier
-from kling_mock.written_scripts import WrittenScripts
 
 HOW_TO_SET: Final = (
     "use fake.change_settings(pace='held', ...) for later requests, or @pytest.mark.kling(pace='held', ...) "

@@ -13,8 +13,8 @@ from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE
 from kling_mock import Pace
 from kling_mock.reply_faults import KINDS, ReplyStage
-from kling_mock.rule_builder import RuleBuilder
-from kling_mock.scenario import Script
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.rule_builder import RuleBuilder
 from kling_mock.stores import Key
 
 DOCS = Path(__file__).parents[2] / "docs"

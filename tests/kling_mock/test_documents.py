@@ -20,14 +20,14 @@ from kling_mock.documents import (
     script_document,
     script_schema,
 )
-from kling_mock.request_script import RequestScript
-from kling_mock.scenario import Script
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.request_script import RequestScript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kling_mock.records import RuleRecord
-    from kling_mock.rule_builder import RuleBuilder
+    from kling_mock.scripts.rule_builder import RuleBuilder
 
 Document = dict[str, Any]
 Call = tuple["Callable[[Any], RuleBuilder]", Document]

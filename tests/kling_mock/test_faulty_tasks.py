@@ -12,8 +12,8 @@ import pytest
 from kling_mock import Fake
 from kling_mock.control import TaskAlreadyEnded
 from kling_mock.faults import FAILURE_ONLY, KINDS, SUCCESS_ONLY
-from kling_mock.scenario import Script
-from kling_mock.task_faults import TaskFaults
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.task_faults import TaskFaults
 from tests.kling_mock.conftest import PATH
 from tests.kling_mock.reading import body_of
 

@@ -12,7 +12,6 @@ from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS
 from kling_mock import Fake, Pace
 from kling_mock.faults import Fault
-from kling_mock.given_replies import CODE_OF_STATUS
 from kling_mock.outcomes import (
     CreateEffects,
     Disturbs,
@@ -26,7 +25,8 @@ from kling_mock.outcomes import (
     combined,
 )
 from kling_mock.reply_faults import ReplyFault
-from kling_mock.scenario import Script
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.given_replies import CODE_OF_STATUS
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller

@@ -11,8 +11,8 @@ from msgspec.structs import asdict
 from kling_mock import Fake, Request
 from kling_mock.delivery import Delivery
 from kling_mock.reply_faults import KINDS, ReplyStage
-from kling_mock.request_script import RequestScript
 from kling_mock.routing import parse_request
+from kling_mock.scripts.request_script import RequestScript
 from kling_mock.service import ParsedRequest
 from tests.kling_mock.conftest import PATH, SUBJECTS
 

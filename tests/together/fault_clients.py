@@ -13,7 +13,7 @@ import requests
 
 import kling_client
 from kling_mock import Fake, ManualClock
-from kling_mock.request_script import RequestScript
+from kling_mock.scripts.request_script import RequestScript
 
 BASE = "https://api.cometapi.com/kling/v1"
 PATH = "/images/generations"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kling_mock import Fake
-    from kling_mock.scenario import Script
+    from kling_mock.scripts.create_script import Script
 
 URL = "https://example.com/cat.png"
 DEADLINE = 120.0

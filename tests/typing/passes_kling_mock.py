@@ -35,8 +35,8 @@ from kling_mock.faker import KlingProvider
 from kling_mock.images.urls import PictureInfo
 from kling_mock.plan import Transition
 from kling_mock.records import AttemptRecord, CallRecord, RuleRecord, TaskRequest
-from kling_mock.request_script import RequestScript
-from kling_mock.scenario import Script
+from kling_mock.scripts.create_script import Script
+from kling_mock.scripts.request_script import RequestScript
 from kling_mock.shared_server import ServedFake
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.timeline import timeline

@@ -14,7 +14,7 @@ from kling_mock.testing.unused_scripts import UnusedScripts, UnusedScriptWarning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kling_mock.scenario import Script
+    from kling_mock.scripts.create_script import Script
     from tests.kling_mock.conftest import Caller, Start
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kling_mock.fake import Fake
-from kling_mock.scenario_file import ScenarioError
+from kling_mock.scenarios.scenario_file import ScenarioError
 
 # Seconds between two looks at the file.
 INTERVAL: Final = 0.5

@@ -6,12 +6,12 @@ from typing import Self
 
 from kling_contracts.gateways import ErrorShape, Refusal
 from kling_mock.faults import KINDS, Fault
-from kling_mock.given_replies import error_row
 from kling_mock.outcomes import Fails, LongId, Misbehaves, Progresses, Refuses, Succeeds
 from kling_mock.plan import Pace
-from kling_mock.request_script import RequestScript
-from kling_mock.rule_builder import script_method
-from kling_mock.task_faults import TaskFaults
+from kling_mock.scripts.given_replies import error_row
+from kling_mock.scripts.request_script import RequestScript
+from kling_mock.scripts.rule_builder import script_method
+from kling_mock.scripts.task_faults import TaskFaults
 
 
 def check_message(message: str) -> str:

@@ -13,8 +13,8 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # ships 
 from kling_mock import Settings
 from kling_mock.cli import main
 from kling_mock.rate import Rate
-from kling_mock.scenario_file import ScenarioError, parse_scenario, read_scenario, scenario_schema
-from kling_mock.toml_lines import lines_of, nearest_line
+from kling_mock.scenarios.scenario_file import ScenarioError, parse_scenario, read_scenario, scenario_schema
+from kling_mock.scenarios.toml_lines import lines_of, nearest_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from kling_contracts.redaction import hide_in_urls
 from kling_mock.outcomes import Outcome, combined
 from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import is_late
-from kling_mock.script_signatures import value_of_call
-from kling_mock.written_scripts import WrittenScripts, calling_line
+from kling_mock.scripts.signatures import value_of_call
+from kling_mock.scripts.written_scripts import WrittenScripts, calling_line
 
 P = ParamSpec("P")
 R = TypeVar("R")

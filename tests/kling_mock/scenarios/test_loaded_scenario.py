@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kling_mock import Fake, ManualClock, Pace, Request, cli, scenario_reload
+from kling_mock import Fake, ManualClock, Pace, Request, cli
 from kling_mock.control import NewRule
 from kling_mock.documents import read_script, script_document
-from kling_mock.scenario_file import ScenarioError
-from kling_mock.scenario_reload import ScenarioReload
+from kling_mock.scenarios import scenario_reload
+from kling_mock.scenarios.scenario_file import ScenarioError
+from kling_mock.scenarios.scenario_reload import ScenarioReload
 from kling_mock.testing.unused_scripts import UnusedScripts
 from tests.kling_mock.conftest import PATH
 from tests.kling_mock.stores.state_files import MEMORY

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from kling_mock.control import NewRule
 from kling_mock.documents import script_document
 from kling_mock.records import RuleRecord
-from kling_mock.scenario_file import SETTINGS, FileScript, Scenario, ScenarioError, read_scenario
+from kling_mock.scenarios.scenario_file import SETTINGS, FileScript, Scenario, ScenarioError, read_scenario
 from kling_mock.settings import FIXED, Settings
 
 if TYPE_CHECKING:

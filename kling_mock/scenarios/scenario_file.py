@@ -35,8 +35,8 @@ from kling_mock.json_schema import (
     violations,
 )
 from kling_mock.records import RuleRecord
+from kling_mock.scenarios.toml_lines import lines_of, nearest_line
 from kling_mock.settings import Settings
-from kling_mock.toml_lines import lines_of, nearest_line
 
 SETTINGS: Final = "settings"
 SCRIPTS: Final = "scripts"

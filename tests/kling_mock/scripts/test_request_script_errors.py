@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kling_mock import Fake, Request
-from kling_mock.request_script import RequestScript
+from kling_mock.scripts.request_script import RequestScript
 from kling_mock.testing.unused_scripts import UnusedScripts
 from tests.kling_mock.conftest import PATH
 

@@ -11,7 +11,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from kling_mock.scenario_file import FileProblem
+    from kling_mock.scenarios.scenario_file import FileProblem
 
 EXAMPLES: Final = """\
 examples:
@@ -33,7 +33,7 @@ def add_check_options(check: argparse.ArgumentParser) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Check the files. Returns the exit status; raises ValueError for wrong usage, OSError."""
-    from kling_mock.scenario_file import scenario_schema
+    from kling_mock.scenarios.scenario_file import scenario_schema
 
     if options.schema:
         if options.files:
@@ -47,7 +47,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _check(path: Path, *, as_json: bool) -> int:
-    from kling_mock.scenario_file import ScenarioError, read_scenario
+    from kling_mock.scenarios.scenario_file import ScenarioError, read_scenario
 
     problems: Sequence[FileProblem] = ()
     summary = ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kling_contracts.vocabulary import ERRORS
-from kling_mock.given_replies import CODE_OF_STATUS
+from kling_mock.scripts.given_replies import CODE_OF_STATUS
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from kling_mock.given_replies import GivenBody, GivenHeaders, given_reply
 from kling_mock.outcomes import Disturbs
 from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
-from kling_mock.rule_builder import RuleBuilder, script_method
+from kling_mock.scripts.given_replies import GivenBody, GivenHeaders, given_reply
+from kling_mock.scripts.rule_builder import RuleBuilder, script_method
 from kling_mock.suggestions import unknown
 
 

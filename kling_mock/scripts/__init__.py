@@ -1,0 +1,1 @@
+"""Scripts: the methods with which tests write the outcomes of requests, and the rules that they make."""
