@@ -29,6 +29,11 @@ class WebhookSecret:
             raise ValueError(f"{rule}; nothing follows whsec_")
         self._text = text
 
+    @property
+    def text(self) -> str:
+        """The secret as it was given, to find it in outputs."""
+        return self._text
+
     def headers(self, message_id: str, content: bytes, at: float) -> tuple[tuple[str, str], ...]:
         """The header fields of a signed message that is sent at the system time `at`, in Unix seconds.
 

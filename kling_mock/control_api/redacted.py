@@ -1,4 +1,4 @@
-"""Removes secrets from the replies of the control API: API keys, the token, and those in URLs."""
+"""Removes secrets from the replies of the control API: API keys, token, webhook secret, and those in URLs."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def _redactor(settings: Settings) -> Redactor | None:
             marks[secret] = HIDDEN
     if settings.control_token:
         marks[settings.control_token] = HIDDEN
+    if settings.webhook_secret is not None:
+        marks[settings.webhook_secret.text] = HIDDEN
     if not marks:
         return None
     redactor = Redactor()

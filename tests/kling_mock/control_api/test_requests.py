@@ -190,10 +190,18 @@ def test_every_endpoint_checks_access(control: Control) -> None:
 # --- secrets
 
 
+WEBHOOK_SECRET = "whsec_YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
+
+
 def test_secrets_are_in_no_reply() -> None:
-    secrets = ["sk-secret-key-1234567890", "secret-of-pair-1234567890", "token-of-api-1234567890"]
+    secrets = [
+        "sk-secret-key-1234567890",
+        "secret-of-pair-1234567890",
+        "token-of-api-1234567890",
+        WEBHOOK_SECRET,
+    ]
     keys = [secrets[0], f"access-key:{secrets[1]}"]
-    control = Control(keys=keys, control_token=secrets[2])
+    control = Control(keys=keys, control_token=secrets[2], webhook_secret=WEBHOOK_SECRET)
     caller = control.caller.account(secrets[0])
     urls = [
         {"subject_image": "https://user:pw-in-url@h.test/a?sign=signature-in-url"},
