@@ -7,7 +7,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
+from pathlib import Path
 from typing import Final, Literal
 
 from kling_contracts.redaction import escape_controls
@@ -56,22 +57,22 @@ class Console:
     def sender(self) -> CallbackSender:
         return self._fake.sender(None if self._quiet else self.log_callback)
 
-    def show_start(self, url: str, *, exposed: bool = False) -> None:
+    def show_start(self, url: str, *, exposed: bool = False, scenario: Path | None = None) -> None:
         """Log the address and settings; wait up to `GREETING_SECONDS` until they are written.
 
-        `exposed`: the server listens on an address that others can reach.
+        `exposed`: the server listens on an address that others can reach. `scenario`: its scenario file.
         """
         settings = self._fake.settings
         if self._json:
             self._event("serving", url=url, version=__version__, keys=_shown_keys(settings.keys))
         else:
-            for line in self._greeting(url):
+            for line in self._greeting(url, scenario):
                 self._show(*line)
         if exposed and settings.control_token is None:
             self.problem("the control API is off, since others can reach this server; --control-token TOKEN")
         self._writer.flush(GREETING_SECONDS)
 
-    def _greeting(self, url: str) -> Iterator[tuple[Segment, ...]]:
+    def _greeting(self, url: str, scenario: Path | None) -> Iterator[tuple[Segment, ...]]:
         settings = self._fake.settings
         whole = [key for key in settings.plain_keys if not key.endswith("*")]
         first = next(filter(is_public, whole), "")
@@ -87,9 +88,12 @@ class Console:
         elif not first:
             yield _fact("keys", "any", "   (each key is a separate account)")
         yield _fact("pace", str(settings.pace))
+        if settings.clock_mode == "skip":
+            yield _fact("clock", "skip", "   (a query of an unfinished task moves it to the next change)")
+        if scenario is not None:
+            yield _fact("scenario", in_ascii(str(scenario)), f"   ({_count(self._fake.scripts, 'script')})")
         if settings.state is not None:
-            kept = len(self._fake.tasks)
-            yield _fact("state", in_ascii(settings.state), f"   ({kept} task{'' if kept == 1 else 's'})")
+            yield _fact("state", in_ascii(settings.state), f"   ({_count(self._fake.tasks, 'task')})")
         for gateway in settings.gateways:
             yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         yield _fact("stop", "Ctrl-C")
@@ -197,6 +201,10 @@ class _Forward(logging.Handler):
 
 def _fact(name: str, value: str, remark: str = "") -> tuple[Segment, ...]:
     return (f"  {name:<10} ", ""), (value, ""), (remark, "dim")
+
+
+def _count(items: Sized, noun: str) -> str:
+    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 
 def _shown(key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -89,6 +90,18 @@ def test_a_server_on_other_addresses_has_no_api_without_a_token() -> None:
             assert http.get(f"{server.url}/_mock/clock", headers=token).status_code == 200
         with Fake().serve() as server:
             assert http.get(f"{server.url}/_mock/clock").status_code == 200
+
+
+def test_the_log_names_what_the_server_was_started_with(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    fake = Fake(clock_mode="skip")
+    fake.when(prompt="*cat*").fails("no cats").optional()
+    Console(fake, quiet=False).show_start("http://127.0.0.1:8000", scenario=Path("dev.toml"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "  scenario   dev.toml   (1 script)" in lines
+    assert "  clock      skip   (a query of an unfinished task moves it to the next change)" in lines
 
 
 @pytest.mark.parametrize(("exposed", "token"), [(True, None), (False, None), (True, "let-me-in")])
