@@ -31,11 +31,19 @@ def with_combinations(operation: Operation, requests: Iterable[ValidRequest]) ->
     """The requests with values in the fields that they leave free, then those that cover the other pairs."""
     pairs = OpenPairs(values_of(operation))
     for request in requests:
-        # The unpolled task is compared with the others, so it has no further features.
-        whole = request if request.name == Label.UNPOLLED else _filled(operation, request, pairs)
+        whole = _filled(operation, request, pairs) if _may_be_filled(operation, request) else request
         pairs.cover(values_in(operation, body_in(operation, whole)))
         yield whole
     yield from _further(operation, pairs)
+
+
+def _may_be_filled(operation: Operation, request: ValidRequest) -> bool:
+    """Not the unpolled task, which is compared with the others, and no request with unknown fields.
+
+    A server that reads another spelling of a field may prefer the field itself.
+    """
+    names = {name for feature in request.features for name in feature.fields}
+    return request.name != Label.UNPOLLED and names <= operation.keys
 
 
 def _filled(operation: Operation, request: ValidRequest, pairs: OpenPairs) -> ValidRequest:

@@ -130,7 +130,7 @@ def test_no_check_is_about_a_field_that_the_operation_lacks(gateway: Gateway, op
 
 @pytest.mark.parametrize(
     ("gateway", "main", "checks", "steps"),
-    [(COMETAPI, MULTI_IMAGE, 143, 103), (KLING, MULTI_IMAGE2IMAGE, 158, 110)],
+    [(COMETAPI, MULTI_IMAGE, 143, 105), (KLING, MULTI_IMAGE2IMAGE, 158, 110)],
     ids=["cometapi", "kling"],
 )
 def test_the_main_operations_keep_their_checks_and_steps(
