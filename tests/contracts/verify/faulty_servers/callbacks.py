@@ -185,7 +185,7 @@ def again_and_again(callback: Callback) -> Iterable[Callback]:
     return [callback] * 8
 
 
-@group.server("callbacks.retry")
+@group.server("callbacks.retry", also=("callbacks.each_change",))
 class GivesUp(FaultyServer):
     """After a failed delivery no further callbacks of the task are sent."""
 

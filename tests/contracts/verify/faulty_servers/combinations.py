@@ -6,7 +6,7 @@ from typing import Final
 
 from kling_contracts.gateways import KLING
 from kling_contracts.operations import Operation
-from kling_contracts.vocabulary import PROMPT_MAXIMUM
+from kling_contracts.vocabulary import ASPECT_RATIOS, IMAGES_MAXIMUM, PROMPT_MAXIMUM
 from tests.contracts.verify.faulty_servers.base import Behind, FaultyServer, Group
 from tests.contracts.verify.faulty_servers.messages import Request, Response, subjects_in, text_in
 
@@ -28,9 +28,12 @@ def _asked(request: Request, name: str) -> bool:
 
 @group.before("result_images.ratio")
 def ratio_with_a_scene(request: Request) -> None:
-    """The aspect ratio is ignored together with a scene image."""
-    if _asked(request, _scene(request.gateway.main)[0]):
-        request.body.pop("aspect_ratio", None)
+    """A valid aspect ratio is ignored together with a scene image."""
+    if (
+        _asked(request, _scene(request.gateway.main)[0])
+        and request.peek.get("aspect_ratio") in ASPECT_RATIOS.value
+    ):
+        request.body.pop("aspect_ratio")
 
 
 @group.before("result_images.ratio", images=_ALL)
@@ -43,8 +46,9 @@ def another_default_with_the_alias(request: Request) -> None:
 
 @group.before("lifecycle.images.count", images=_ALL)
 def one_image_with_a_style(request: Request) -> None:
-    """There is one image, for every n, together with a style image."""
-    if _asked(request, "style_image") and _asked(request, "n"):
+    """There is one image, for every valid n, together with a style image."""
+    given = request.peek.get("n")
+    if _asked(request, "style_image") and type(given) is int and 1 <= given <= IMAGES_MAXIMUM.value:
         request.body["n"] = 1
 
 

@@ -272,7 +272,7 @@ class ForgetsTheEnded(PerTask):
         super().after(request, response)
         task = response.task
         name = str(task.get("task_id"))
-        if request.task_id and self.reads.get(f"{name} ended", 0) > 1:
+        if request.task_id == name and self.reads.get(f"{name} ended", 0) > 1:
             refused = self.refuse(RefusalReason.UNKNOWN_TASK, id=name)
             response.status, response.content = refused.status, refused.content
 
