@@ -31,7 +31,7 @@ from kling_mock.records import (
 VERSION: Final = 1
 
 Raw = dict[str, Any]
-# From a version to the next: an item as decoded JSON, or None if that version has no such item.
+# From a version to the next: an item as decoded JSON, or None if that version does not have it.
 MIGRATIONS: Final[Mapping[int, Callable[[Raw], Raw | None]]] = MappingProxyType({})
 
 
@@ -62,19 +62,10 @@ class AccountTotals(Struct, frozen=True, gc=False, tag="totals"):
     peak: int = 0
 
 
-# A clock, counters, rules and their uses, windows, tokens, totals, tasks in order of creation, calls.
-Item = (
-    ClockRecord
-    | Counter
-    | RuleRecord
-    | RuleUses
-    | WindowRecord
-    | TokenRecord
-    | AccountTotals
-    | TaskState
-    | CallRecord
-)
-
+# The items besides tasks and calls.
+OtherItem = ClockRecord | Counter | RuleRecord | RuleUses | WindowRecord | TokenRecord | AccountTotals
+# In the order of an export: tasks in order of creation, and calls, are the last.
+Item = OtherItem | TaskState | CallRecord
 
 _ORDER: Final = {kind: place for place, kind in enumerate(get_args(Item))}
 
@@ -107,17 +98,7 @@ class _Task(Struct, frozen=True, gc=False, tag="task"):
     unanswered: int = 0
 
 
-_Decoded = (
-    ClockRecord
-    | Counter
-    | RuleRecord
-    | RuleUses
-    | WindowRecord
-    | TokenRecord
-    | AccountTotals
-    | _Task
-    | CallRecord
-)
+_Decoded = OtherItem | _Task | CallRecord
 
 
 def _plain(value: object) -> object:
@@ -142,9 +123,9 @@ def encode(item: Item) -> bytes:
 
 
 def decode(line: bytes, version: int = VERSION) -> Item | None:
-    """The item of a line in this or an older version; None if newer versions have no such item.
+    """The item of a line in this or an older version; None if newer versions do not have it.
 
-    Raises ValueError for a line that is none.
+    Raises ValueError for any other line.
     """
     try:
         if version < VERSION:
@@ -159,7 +140,7 @@ def decode(line: bytes, version: int = VERSION) -> Item | None:
 
 
 def migrated(raw: Raw, version: int) -> Raw | None:
-    """An item of an older version in the present one; None if there is none."""
+    """An item of an older version in the present one; None if that does not have it."""
     found: Raw | None = raw
     for each in range(version, VERSION):
         if found is None:
