@@ -9,8 +9,8 @@ from msgspec import Struct
 from kling_contracts.gateways import Gateway, Refusal, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import Source
-from kling_mock.records import TaskRequest
 from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, ScriptsKey, TaskKey
+from kling_mock.task_request import TaskRequest
 
 
 class Create(Struct, frozen=True):

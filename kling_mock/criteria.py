@@ -13,8 +13,9 @@ from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.gateways import Gateway, every_operation
 from kling_contracts.image_fields import Picture, PictureList
-from kling_mock.records import RuleRecord, TaskRequest
+from kling_mock.records import RuleRecord
 from kling_mock.suggestions import unknown
+from kling_mock.task_request import TaskRequest
 
 SUBJECTS: Final = "subjects"
 # Longer values are truncated in messages.

@@ -11,9 +11,10 @@ from kling_contracts.vocabulary import SUCCESS_MESSAGE, TaskStatus
 from kling_mock.commands import Create, Query, Refused
 from kling_mock.http import Reply, json_reply, refusal_reply
 from kling_mock.limits import Shortage
-from kling_mock.records import Record, TaskRequest
+from kling_mock.records import Record
 from kling_mock.reply_faults import ReplyFault
 from kling_mock.stores import Expect
+from kling_mock.task_request import TaskRequest
 
 
 class AuditInfo(Struct, frozen=True):

@@ -18,10 +18,10 @@ from kling_contracts.rules import InputPicture, ValidationResult
 from kling_contracts.vocabulary import FILE_UNAVAILABLE
 from kling_mock.commands import Create
 from kling_mock.http import Request
-from kling_mock.records import PictureRecord
 from kling_mock.routing import parse_request, picture_record
 from kling_mock.service import ParsedRequest
 from kling_mock.settings import Reach, Settings
+from kling_mock.task_request import PictureRecord
 
 
 class FetchedPicture(NamedTuple):

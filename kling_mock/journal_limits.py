@@ -7,7 +7,7 @@ from typing import Final, cast
 from msgspec.structs import replace
 
 from kling_contracts.rules import shorten
-from kling_mock.records import PictureRecord, TaskRequest
+from kling_mock.task_request import PictureRecord, TaskRequest
 
 # The journal keeps a request of at most this size in bytes; of a larger one it truncates texts and lists.
 REQUEST_KEPT: Final = 262_144

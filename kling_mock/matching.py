@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from kling_mock.criteria import CreateFacts, Subject
-from kling_mock.records import CREATE, RuleRecord, TaskRequest
+from kling_mock.records import CREATE, RuleRecord
 from kling_mock.rng import draw as draw_fraction
+from kling_mock.task_request import TaskRequest
 
 _WILD: Final = re.compile(r"[*?\[]")
 _AFTER_BRACKET: Final = re.compile(r"\[.*", re.DOTALL)

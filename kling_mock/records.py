@@ -7,17 +7,18 @@ does not slow down with their number.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from sys import getsizeof
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, ResultKind, TaskStatus
 from kling_mock.faults import FaultUse
 from kling_mock.outcomes import Outcome
 from kling_mock.plan import Plan, Transition
+from kling_mock.task_request import PART_BYTES
+from kling_mock.task_request import PictureRecord as PictureRecord  # noqa: PLC0414 -- public as a record
+from kling_mock.task_request import TaskRequest as TaskRequest  # noqa: PLC0414 -- the same
 
 # The kinds of requests that scripts are about; `request` is any, a create too.
 CREATE: Final = "create"
@@ -29,120 +30,12 @@ SENT: Final = "sent"
 DUPLICATE: Final = "duplicate"
 REDELIVERED: Final = "redelivered"
 EDITED: Final = "edited"
-# Estimated overhead in bytes of a call, and of each header, value or picture in it.
+# Estimated overhead in bytes of a call.
 CALL_BYTES: Final = 400
-PART_BYTES: Final = 180
 # The number of advances that the settings of a clock list.
 JUMPS_KEPT: Final = 1_000
 # Added to the move of a running clock, in seconds, so that rounding does not end it before its target.
 _ROUNDING: Final = 1e-6
-
-
-class PictureRecord(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A picture of a request: its field, and its URL or the size and SHA-256 of its inline bytes.
-
-    A picture that was fetched (setting `fetch_images`) has all three.
-
-    Inline bytes are not kept, except for a thumbnail (a small PNG) if the setting `thumbnails` is on.
-    """
-
-    field: str
-    url: str | None
-    size: int = 0
-    digest: str | None = None
-    thumbnail: bytes | None = None
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the inline bytes or of the URL, in hexadecimal."""
-        return self.digest or sha256((self.url or "").encode()).hexdigest()
-
-
-class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
-    """The fields and pictures of a create request, with defaults filled in.
-
-    `names` are the fields of the operation except pictures; `items` are their values in the same order, None
-    for a field that was not given and has no default. `watermark`: each result is delivered with a watermark
-    as well.
-    """
-
-    names: tuple[str, ...]
-    items: tuple[object, ...]
-    pictures: tuple[PictureRecord, ...]
-    watermark: bool = False
-
-    def __repr__(self) -> str:
-        """Secrets of URLs are left out, since pytest shows the operands of a failed assertion."""
-        shown = [f"{name}={value!r}" for name, value in self.values.items()]
-        marked = ["watermark=True"] if self.watermark else []
-        return hide_in_urls(f"TaskRequest({', '.join([*shown, f'pictures={self.pictures!r}', *marked])})")
-
-    @property
-    def size(self) -> int:
-        """The approximate memory of the request in bytes."""
-        size = PART_BYTES * (1 + len(self.pictures))
-        for item in self.items:
-            size += getsizeof(item) if isinstance(item, str) else _deep_size(item)
-        for picture in self.pictures:
-            size += getsizeof(picture.url) + len(picture.thumbnail or b"")
-        return size
-
-    def get(self, name: str) -> object:
-        """The value of a field; None if it was not given or the operation does not have it."""
-        try:
-            return self.items[self.names.index(name)]
-        except ValueError:
-            return None
-
-    @property
-    def values(self) -> Mapping[str, object]:
-        """The given fields and the defaults, by name."""
-        return {name: item for name, item in zip(self.names, self.items, strict=True) if item is not None}
-
-    @property
-    def prompt(self) -> str:
-        """The prompt; empty if none was given."""
-        return cast("str", self.get("prompt") or "")
-
-    @property
-    def n(self) -> int:
-        """The number of results; 1 if the operation has no such field."""
-        return cast("int", self.get("n") or 1)
-
-    @property
-    def aspect_ratio(self) -> str | None:
-        return cast("str | None", self.get("aspect_ratio"))
-
-    @property
-    def model_name(self) -> str | None:
-        return cast("str | None", self.get("model_name"))
-
-    @property
-    def callback_url(self) -> str | None:
-        return cast("str | None", self.get("callback_url"))
-
-    @property
-    def external_task_id(self) -> str | None:
-        return cast("str | None", self.get("external_task_id"))
-
-    @property
-    def subjects(self) -> tuple[PictureRecord, ...]:
-        """The subject pictures, in order."""
-        return tuple(each for each in self.pictures if each.field.startswith("subject_image_list"))
-
-
-def _deep_size(value: object) -> int:
-    """The memory of a decoded JSON value in bytes. Iterative, because its depth is the client's choice."""
-    size, pending = 0, [value]
-    while pending:
-        value = pending.pop()
-        size += getsizeof(value)
-        if isinstance(value, list):
-            pending += cast("list[object]", value)
-        elif isinstance(value, dict):
-            for pair in cast("dict[str, object]", value).items():
-                pending += pair
-    return size
 
 
 class TaskRecord(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -40,9 +40,9 @@ from kling_mock.commands import (
 )
 from kling_mock.http import Request, decode
 from kling_mock.images.urls import locate
-from kling_mock.records import PictureRecord, TaskRequest
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import Settings
+from kling_mock.task_request import PictureRecord, TaskRequest
 
 # Not a fact of the service: by RFC 9110 the status of a body in a coding that the server does not decode.
 ENCODED_RULE: Final = "body.encoding"

@@ -75,6 +75,7 @@ LIBRARIES = {
             "scripts.rule_builder",
             "service",
             "stores",
+            "task_request",
             "testing.view",
             "timing.clock",
         )

@@ -7,7 +7,8 @@ from kling_mock.control_api import models
 from kling_mock.faults import FaultUse
 from kling_mock.images.urls import result_url
 from kling_mock.plan import NEVER
-from kling_mock.records import AttemptRecord, CallRecord, TaskRequest, TaskState
+from kling_mock.records import AttemptRecord, CallRecord, TaskState
+from kling_mock.task_request import TaskRequest
 from kling_mock.testing.next_event import NextEvent
 
 

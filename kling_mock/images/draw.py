@@ -17,7 +17,7 @@ from kling_mock.images.metadata import KEYWORD, metadata_text
 from kling_mock.images.text import Ramp, draw_line, wrap
 from kling_mock.images.thumbnails import open_thumbnail
 from kling_mock.images.urls import PictureInfo
-from kling_mock.records import PictureRecord
+from kling_mock.task_request import PictureRecord
 
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]

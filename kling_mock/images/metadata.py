@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from kling_mock.images.urls import PictureInfo
-from kling_mock.records import PictureRecord
+from kling_mock.task_request import PictureRecord
 
 KEYWORD: Final = "kling-mock"
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"

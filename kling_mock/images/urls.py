@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from kling_contracts.gateways import RESULT_HOST
 from kling_contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
-from kling_mock.records import PictureRecord, TaskRecord
+from kling_mock.records import TaskRecord
 from kling_mock.rng import draw_bits
+from kling_mock.task_request import PictureRecord
 
 # The host of result pictures in captured replies of the service.
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"

@@ -9,14 +9,8 @@ from kling_mock.callbacks.model import Callback
 from kling_mock.control_api import models
 from kling_mock.faults import ENDED, Fault, FaultUse
 from kling_mock.plan import NEVER, Plan
-from kling_mock.records import (
-    AttemptRecord,
-    CallRecord,
-    PictureRecord,
-    TaskRecord,
-    TaskRequest,
-    TaskState,
-)
+from kling_mock.records import AttemptRecord, CallRecord, TaskRecord, TaskState
+from kling_mock.task_request import PictureRecord, TaskRequest
 
 
 def task_request(request: models.CreateRequest) -> TaskRequest:

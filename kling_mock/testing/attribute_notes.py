@@ -10,9 +10,10 @@ from typing import Final
 from kling_contracts.suggestions import LIMIT, did_you_mean
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox
-from kling_mock.records import CallRecord, TaskRequest
+from kling_mock.records import CallRecord
 from kling_mock.scripts.create_script import Script
 from kling_mock.settings import Settings
+from kling_mock.task_request import TaskRequest
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.testing.view import HOW_TO_SET, FakeView

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.criteria import shown
-from kling_mock.records import CallRecord, TaskRecord, TaskRequest, TaskState
+from kling_mock.records import CallRecord, TaskRecord, TaskState
+from kling_mock.task_request import TaskRequest
 from kling_mock.testing.journal import SHOWN, elapsed, line, printable
 
 # The number of the latest paid tasks that are compared in pairs.

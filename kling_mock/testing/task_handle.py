@@ -9,9 +9,10 @@ from typing import NamedTuple
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.faults import Fault, FaultUse
 from kling_mock.plan import NEVER, Transition
-from kling_mock.records import CallRecord, TaskRecord, TaskRequest, TaskState
+from kling_mock.records import CallRecord, TaskRecord, TaskState
 from kling_mock.scripts.task_faults import TaskFaults
 from kling_mock.suggestions import status_of
+from kling_mock.task_request import TaskRequest
 from kling_mock.testing.journal import SHOWN, check_count, elapsed, line, printable
 from kling_mock.timing.notifier import Waiter
 

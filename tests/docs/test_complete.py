@@ -27,10 +27,11 @@ from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.outbox import Outbox, OutboxCallback
 from kling_mock.control_api.endpoints import ENDPOINTS
 from kling_mock.criteria import criteria_of
-from kling_mock.records import CallRecord, TaskRequest
+from kling_mock.records import CallRecord
 from kling_mock.scripts.create_script import Script
 from kling_mock.scripts.request_script import RequestScript
 from kling_mock.shared_server import ServedFake
+from kling_mock.task_request import TaskRequest
 from kling_mock.testing.journal import Calls
 from kling_mock.testing.view import FakeView
 from tests.contracts.client_suite.plain_client import PlainClient

@@ -12,11 +12,9 @@ from kling_mock.records import (
     ClockRecord,
     Jump,
     NewTask,
-    PictureRecord,
     PollRecord,
     Record,
     TaskRecord,
-    TaskRequest,
     TaskState,
 )
 from kling_mock.stores import (
@@ -33,6 +31,7 @@ from kling_mock.stores import (
     Steps,
     TaskKey,
 )
+from kling_mock.task_request import PictureRecord, TaskRequest
 
 T = TypeVar("T")
 

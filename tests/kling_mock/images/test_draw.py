@@ -13,7 +13,7 @@ from kling_mock.images import draw
 from kling_mock.images.draw import CAPTION, GAP, GROUND, draw_picture
 from kling_mock.images.text import wrap
 from kling_mock.images.urls import PictureInfo
-from kling_mock.records import PictureRecord
+from kling_mock.task_request import PictureRecord
 from tests.kling_mock.images.prompts import DRAWN, MORE, NOTED
 
 PROMPTS = {**{name: prompt for name, (prompt, _, _) in DRAWN.items()}, **MORE}

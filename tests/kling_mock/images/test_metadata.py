@@ -11,7 +11,7 @@ import pytest
 from kling_contracts.image_files import encoded, png
 from kling_mock import read_picture
 from kling_mock.images.urls import PictureInfo
-from kling_mock.records import PictureRecord
+from kling_mock.task_request import PictureRecord
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start

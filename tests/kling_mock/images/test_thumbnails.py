@@ -15,7 +15,7 @@ from kling_contracts.image_files import PictureHeader, encoded, read_header
 from kling_mock.images.draw import draw_picture
 from kling_mock.images.thumbnails import make_thumbnail
 from kling_mock.images.urls import PictureInfo
-from kling_mock.records import PictureRecord
+from kling_mock.task_request import PictureRecord
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start

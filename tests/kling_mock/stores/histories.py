@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kling_mock import ManualClock
 from kling_mock.control import TaskAlreadyEnded, finish_task
 from kling_mock.plan import NEVER, Pace, Plan
-from kling_mock.records import CallRecord, NewTask, PollRecord, TaskRecord, TaskRequest, TaskState
+from kling_mock.records import CallRecord, NewTask, PollRecord, TaskRecord, TaskState
 from kling_mock.stores import (
     AccountKey,
     AccountState,
@@ -24,6 +24,7 @@ from kling_mock.stores import (
     run,
 )
 from kling_mock.stores.memory import MemoryStore
+from kling_mock.task_request import TaskRequest
 
 RETENTION = 50.0
 ACCOUNTS = ("x", "y")

@@ -10,9 +10,10 @@ from kling_mock import ManualClock
 from kling_mock.matching import Scripts
 from kling_mock.outcomes import Succeeds
 from kling_mock.plan import Plan
-from kling_mock.records import NewTask, PlanRecord, RuleRecord, TaskRecord, TaskRequest, TokenRecord
+from kling_mock.records import NewTask, PlanRecord, RuleRecord, TaskRecord, TokenRecord
 from kling_mock.stores import AccountKey, AccountState, Change, Expect, TaskKey, TokenKey
 from kling_mock.stores.memory import MemoryStore
+from kling_mock.task_request import TaskRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kling_mock import matching
 from kling_mock.matching import Match, RuleDraw, Scripts, _Index
-from kling_mock.records import PictureRecord, RuleRecord, TaskRequest
+from kling_mock.records import RuleRecord
+from kling_mock.task_request import PictureRecord, TaskRequest
 from tests.profiles import CI
 
 if TYPE_CHECKING:

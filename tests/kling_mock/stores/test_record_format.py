@@ -23,11 +23,9 @@ from kling_mock.records import (
     CallRecord,
     ClockRecord,
     Jump,
-    PictureRecord,
     Record,
     RuleRecord,
     TaskRecord,
-    TaskRequest,
     TaskState,
     TokenRecord,
     WindowRecord,
@@ -35,6 +33,7 @@ from kling_mock.records import (
 from kling_mock.reply_faults import KINDS as REPLY_FAULTS
 from kling_mock.stores import memory, record_format, sqlite
 from kling_mock.stores.record_format import VERSION, AccountTotals, Counter, Item, RuleUses, decode, encode
+from kling_mock.task_request import PictureRecord, TaskRequest
 
 SCHEMA = Path(__file__).with_name("state_versions") / f"fields-{VERSION}.json"
 

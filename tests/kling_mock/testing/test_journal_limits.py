@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 
 from kling_mock.journal_limits import kept_request
-from kling_mock.records import PictureRecord, TaskRequest
+from kling_mock.task_request import PictureRecord, TaskRequest
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
