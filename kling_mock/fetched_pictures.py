@@ -20,7 +20,8 @@ from kling_mock.commands import Create
 from kling_mock.http import Request
 from kling_mock.routing import parse_request, picture_record
 from kling_mock.service import ParsedRequest
-from kling_mock.settings import Reach, Settings
+from kling_mock.setting_types import Reach
+from kling_mock.settings import Settings
 from kling_mock.task_request import PictureRecord
 
 

@@ -1,18 +1,28 @@
-"""Checks of the values of settings: each raises ValueError that names the setting, the rule and the value."""
+"""Values of settings, converted and checked: ValueError names the setting, the rule and the value."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from kling_contracts.gateways import GATEWAYS, Gateway, every_operation
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.web_urls import is_web_url
+from kling_mock.keys import AcceptedKeys, check_keys
 from kling_mock.plan import Pace
 from kling_mock.rate import Rate
+from kling_mock.setting_types import (
+    TYPES,
+    CallbackFault,
+    ClockMode,
+    Reach,
+    RetryAfter,
+    UnusedScriptLevel,
+    ValidationShape,
+)
 from kling_mock.suggestions import unknown
 from kling_mock.webhook_secret import WebhookSecret
 
@@ -24,33 +34,12 @@ RELAXABLE: Final = frozenset(
 # Scheme, host and port, as browsers send them in the header Origin; or `null`, that of files.
 _ORIGIN: Final = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s?#@*,]+", re.IGNORECASE | re.ASCII)
 
-
 # The characters and the smallest length of a token.
 _VISIBLE: Final = re.compile(r"[!-~]+")
 TOKEN_MINIMUM: Final = 8
 
-
-class SettingType(NamedTuple):
-    """The types of a setting's values, and how messages name them."""
-
-    kinds: tuple[type, ...]
-    text: str
-
-
-# The types of plain settings by annotation. Compared exactly, because True is an int too.
-TYPES: Final[Mapping[str, SettingType]] = MappingProxyType(
-    {
-        "Pace": SettingType((Pace,), "a pace such as 'polls:3'"),
-        "bool": SettingType((bool,), "true or false"),
-        "int": SettingType((int,), "an integer"),
-        "int | None": SettingType((int, type(None)), "an integer or none"),
-        "float": SettingType((int, float), "a number"),
-        "str": SettingType((str,), "text"),
-        "Rate | None": SettingType((Rate, type(None)), "a rate such as '10/60' or none"),
-        "tuple[int, ...]": SettingType((tuple,), "a list of integers"),
-        "tuple[float, ...]": SettingType((tuple,), "a list of numbers (seconds)"),
-    }
-)
+# Raises ValueError, for the name of a setting and its value.
+Check = Callable[[str, Any], None]
 
 
 def relaxable(rule: str) -> bool:
@@ -58,21 +47,15 @@ def relaxable(rule: str) -> bool:
     return rule.rpartition(".")[2] in RELAXABLE
 
 
-def check_type(name: str, value: object, annotation: str) -> None:
-    """Check the type of a plain setting; the values of others have checks of their own."""
-    kind = TYPES.get(annotation)
-    if kind is not None and type(value) not in kind.kinds:
-        raise ValueError(f"{name} must be {kind.text}, not {value!r}")
-
-
-def check_word(name: str, value: object, words: Any) -> None:
-    """Check that a value is one of the words of a Literal."""
-    known = get_args(words)
-    if value not in known:
-        raise ValueError(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
+def check_operations(names: Iterable[str], gateways: Iterable[Gateway]) -> None:
+    """Check that each name is that of an optional operation of these gateways."""
+    optional = {each.name for gateway in gateways for route in gateway.routes for each in route.optional}
+    for name in set(names) - optional:
+        raise ValueError(f"operations: {unknown('optional operation', name, sorted(optional))}")
 
 
 def check_ignored(rules: Iterable[str], gateways: Iterable[Gateway]) -> None:
+    """Check that each rule is one of these gateways and can be ignored."""
     known = {rule: None for each in every_operation(tuple(gateways)) for rule in each.rules}
     for rule in sorted(rules):
         if rule not in known:
@@ -81,10 +64,10 @@ def check_ignored(rules: Iterable[str], gateways: Iterable[Gateway]) -> None:
             raise ValueError(f"ignore: rule {rule!r} is always enforced; only limits can be ignored")
 
 
-def check_cors(value: str) -> None:
+def _check_cors(name: str, value: str) -> None:
     if value not in ("loopback", "off", "*") and not _ORIGIN.fullmatch(value):
         raise ValueError(
-            f"cors: must be loopback, off, * or an origin such as https://app.example, not {value!r}"
+            f"{name}: must be loopback, off, * or an origin such as https://app.example, not {value!r}"
         )
 
 
@@ -97,7 +80,45 @@ def check_token(name: str, value: object) -> None:
     raise ValueError(f"{name} must be at least {TOKEN_MINIMUM} visible ASCII characters, or none")
 
 
-def read_texts(name: str, values: object) -> tuple[str, ...]:
+def _check_seed(name: str, value: int) -> None:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} must fit in 64 bits (signed); it has {value.bit_length()} bits")
+
+
+def _check_faults(name: str, values: tuple[str, ...]) -> None:
+    known = get_args(CallbackFault)
+    for each in values:
+        if each not in known:
+            raise ValueError(f"{name}: {unknown('fault', each, known)}")
+
+
+def _check_limit(name: str, value: int | None) -> None:
+    if value is not None and value < 0:
+        raise ValueError(f"{name} must be 0 or more, or none for no limit; got {value}")
+
+
+def _check_seconds(name: str, value: float) -> None:
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds, 0 or more; got {value!r}")
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} must be positive; got {value!r}")
+
+
+def _one_of(words: Any) -> Check:
+    """A check that a value is one of the words of a Literal."""
+    known = get_args(words)
+
+    def check(name: str, value: object) -> None:
+        if value not in known:
+            raise ValueError(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
+
+    return check
+
+
+def _read_texts(name: str, values: object) -> tuple[str, ...]:
     """A list of strings as a tuple."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         # The value is left out: it may be an API key.
@@ -110,26 +131,38 @@ def read_texts(name: str, values: object) -> tuple[str, ...]:
     return cast("tuple[str, ...]", texts)
 
 
-def read_gateways(values: object) -> tuple[Gateway, ...]:
+def _read_text_set(name: str, values: object) -> frozenset[str]:
+    return frozenset(_read_texts(name, values))
+
+
+def _read_keys(name: str, values: object) -> AcceptedKeys:
+    keys = AcceptedKeys(_read_texts(name, values))
+    check_keys(keys)
+    return keys
+
+
+def _read_gateways(name: str, values: object) -> tuple[Gateway, ...]:
     """The gateways for a list of declarations and names."""
     known = {gateway.name: gateway for gateway in GATEWAYS}
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"gateways must be a list of gateways or their names, not {values!r}")  # noqa: TRY004 -- as above
+        raise ValueError(f"{name} must be a list of gateways or their names, not {values!r}")  # noqa: TRY004 -- as above
     found: list[Gateway] = []
     for value in cast("Iterable[object]", values):
         if isinstance(value, str) and value not in known:
-            raise ValueError(f"gateways: {unknown('gateway', value, known)}")
+            raise ValueError(f"{name}: {unknown('gateway', value, known)}")
         gateway = known[value] if isinstance(value, str) else value
         if not isinstance(gateway, Gateway):
-            raise ValueError(f"gateways must be a list of gateways or their names; it contains {value!r}")  # noqa: TRY004 -- as above
+            raise ValueError(f"{name} must be a list of gateways or their names; it contains {value!r}")  # noqa: TRY004 -- as above
         found.append(gateway)
     if not found:
-        raise ValueError("gateways must not be empty")
+        raise ValueError(f"{name} must not be empty")
     return tuple(found)
 
 
-def read_path(name: str, path: object) -> str:
+def _read_path(name: str, path: object) -> str | None:
     """The path of a file as text."""
+    if path is None:
+        return None
     if not isinstance(path, str | os.PathLike):
         raise ValueError(f"{name} must be the path of a file, not {path!r}")  # noqa: TRY004 -- one kind of error for all settings
     text: object = os.fspath(cast("os.PathLike[Any]", path))
@@ -141,7 +174,7 @@ def read_path(name: str, path: object) -> str:
     return text
 
 
-def read_pauses(name: str, values: object) -> tuple[float, ...]:
+def _read_pauses(name: str, values: object) -> tuple[float, ...]:
     """A list of seconds as a tuple."""
     try:
         pauses = tuple(float(value) for value in cast("Iterable[float]", values))
@@ -153,7 +186,7 @@ def read_pauses(name: str, values: object) -> tuple[float, ...]:
     return pauses
 
 
-def read_units(name: str, values: object) -> tuple[int, ...]:
+def _read_units(name: str, values: object) -> tuple[int, ...]:
     """A list of units as a tuple."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{name} must be a list of integers, not {values!r}")  # noqa: TRY004 -- one kind of error for all settings
@@ -164,15 +197,22 @@ def read_units(name: str, values: object) -> tuple[int, ...]:
     return cast("tuple[int, ...]", units)
 
 
-def read_rate(name: str, text: str) -> Rate:
-    """A rate from its text form."""
+def _read_pace(_name: str, value: object) -> object:
+    """A pace from its text form, which is all that markers and files can give; another value as it is."""
+    return Pace.parse(value) if isinstance(value, str) else value
+
+
+def _read_rate(name: str, value: object) -> object:
+    """A rate from its text form; another value as it is."""
+    if not isinstance(value, str):
+        return value
     try:
-        return Rate.parse(text)
+        return Rate.parse(value)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
 
 
-def read_secret(name: str, value: object) -> WebhookSecret | None:
+def _read_secret(name: str, value: object) -> WebhookSecret | None:
     """The secret of a text. Messages do not contain it."""
     if value is None or isinstance(value, WebhookSecret):
         return value
@@ -184,8 +224,59 @@ def read_secret(name: str, value: object) -> WebhookSecret | None:
         raise ValueError(f"{name} {error}") from None
 
 
-def read_origin(name: str, url: object) -> str:
+def _read_origin(name: str, url: object) -> str | None:
     """The URL without trailing slashes, so that a path can be appended."""
+    if url is None:
+        return None
     if not isinstance(url, str) or not is_web_url(url):
         raise ValueError(f"{name} must be an absolute http(s) URL, not {hide_in_urls(repr(url))}")
     return url.rstrip("/")
+
+
+# The reader of a setting, which converts and checks its value: by name, or else by annotation.
+_READERS: Final[Mapping[str, Callable[[str, object], object]]] = MappingProxyType(
+    {
+        "keys": _read_keys,
+        "state": _read_path,
+        "base_url": _read_origin,
+        "Pace": _read_pace,
+        "Rate | None": _read_rate,
+        "WebhookSecret | None": _read_secret,
+        "frozenset[str]": _read_text_set,
+        "tuple[str, ...]": _read_texts,
+        "tuple[int, ...]": _read_units,
+        "tuple[float, ...]": _read_pauses,
+        "tuple[Gateway, ...]": _read_gateways,
+    }
+)
+# The check of a value that has the right type: by name, or else by annotation.
+_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "seed": _check_seed,
+        "cors": _check_cors,
+        "control_token": check_token,
+        "callback_faults": _check_faults,
+        "token_leeway": _check_seconds,
+        **dict.fromkeys(("retention_days", "body_cap", "journal_bytes"), _check_positive),
+        "int | None": _check_limit,
+        "ValidationShape": _one_of(ValidationShape),
+        "ClockMode": _one_of(ClockMode),
+        "Reach": _one_of(Reach),
+        "RetryAfter": _one_of(RetryAfter),
+        "UnusedScriptLevel": _one_of(UnusedScriptLevel),
+    }
+)
+
+
+def read_setting(name: str, value: object, annotation: str) -> object:
+    """The value of a setting as `Settings` keeps it, such as a pace for its text form."""
+    reader = _READERS.get(name) or _READERS.get(annotation)
+    if reader is not None:
+        value = reader(name, value)
+    kind = TYPES.get(annotation)
+    if kind is not None and type(value) not in kind.kinds:
+        raise ValueError(f"{name} must be {kind.text}, not {value!r}")
+    check = _CHECKS.get(name) or _CHECKS.get(annotation)
+    if check is not None:
+        check(name, value)
+    return value

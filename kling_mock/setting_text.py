@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kling_mock.setting_checks import TYPES
+from kling_mock.setting_types import TYPES
 from kling_mock.settings import annotation_of
 
 

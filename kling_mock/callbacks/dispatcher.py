@@ -16,7 +16,8 @@ from kling_mock.control import dropped, record_attempt
 from kling_mock.plan import NEVER
 from kling_mock.records import EDITED, REDELIVERED, AttemptRecord
 from kling_mock.rng import draw_bits
-from kling_mock.settings import Reach, Settings
+from kling_mock.setting_types import Reach
+from kling_mock.settings import Settings
 from kling_mock.stores import Store, run
 
 if TYPE_CHECKING:

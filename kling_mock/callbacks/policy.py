@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from kling_mock.settings import Reach
+from kling_mock.setting_types import Reach
 
 # An attempt without an answer after this many seconds of real time has failed.
 ANSWER_SECONDS: Final = 10.0

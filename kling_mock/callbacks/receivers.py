@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.callbacks.policy import ANSWER_SECONDS, refusal, without_secrets
 from kling_mock.callbacks.receiver_kinds import ACCEPTED, hint, kind_of, name_of, shown
-from kling_mock.settings import Reach
+from kling_mock.setting_types import Reach
 
 
 def _nothing() -> None:

@@ -21,7 +21,7 @@ from kling_mock import __version__
 from kling_mock.callbacks.policy import is_loopback
 from kling_mock.callbacks.post_request import Target, target_of
 from kling_mock.fetched_pictures import FetchedPicture
-from kling_mock.settings import Reach
+from kling_mock.setting_types import Reach
 
 # Each picture is fetched within this number of seconds of real time, redirects included.
 FETCH_SECONDS: Final = 5.0

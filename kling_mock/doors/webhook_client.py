@@ -15,7 +15,7 @@ from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.callbacks.policy import ANSWER_SECONDS, is_loopback, refusal
 from kling_mock.callbacks.post_request import Target, as_bytes, target_of
 from kling_mock.doors.webhook_connection import NoResponse, WebhookConnection
-from kling_mock.settings import Reach
+from kling_mock.setting_types import Reach
 
 # Kept connections are closed after this number of seconds, and the oldest if there are more.
 IDLE_SECONDS: Final = 2.0

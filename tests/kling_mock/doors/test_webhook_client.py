@@ -17,7 +17,7 @@ from kling_mock.callbacks.model import AttemptResult, Callback
 from kling_mock.doors import webhook_client
 from kling_mock.doors.webhook_client import WebhookClient
 from kling_mock.doors.webhook_connection import LARGEST_BODY, LARGEST_HEAD
-from kling_mock.settings import Reach
+from kling_mock.setting_types import Reach
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
