@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,6 +21,7 @@ from kling_mock.fake import Fake
 from kling_mock.keys import is_public
 from kling_mock.log_writer import LogWriter
 from kling_mock.records import AttemptRecord, CallRecord
+from kling_mock.suggestions import counted
 
 COLOURS: Final[Mapping[str, str]] = {
     TaskStatus.SUBMITTED: "cyan",
@@ -91,9 +92,10 @@ class Console:
         if settings.clock_mode == "skip":
             yield _fact("clock", "skip", "   (a query of an unfinished task moves it to the next change)")
         if scenario is not None:
-            yield _fact("scenario", in_ascii(str(scenario)), f"   ({_count(self._fake.scripts, 'script')})")
+            scripts = counted(len(self._fake.scripts), "script")
+            yield _fact("scenario", in_ascii(str(scenario)), f"   ({scripts})")
         if settings.state is not None:
-            yield _fact("state", in_ascii(settings.state), f"   ({_count(self._fake.tasks, 'task')})")
+            yield _fact("state", in_ascii(settings.state), f"   ({counted(len(self._fake.tasks), 'task')})")
         for gateway in settings.gateways:
             yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         yield _fact("stop", "Ctrl-C")
@@ -201,10 +203,6 @@ class _Forward(logging.Handler):
 
 def _fact(name: str, value: str, remark: str = "") -> tuple[Segment, ...]:
     return (f"  {name:<10} ", ""), (value, ""), (remark, "dim")
-
-
-def _count(items: Sized, noun: str) -> str:
-    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 
 def _shown(key: str) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from kling_mock.faults import Fault
 from kling_mock.outcomes import Misbehaves, combined
+from kling_mock.plan import Plan
 from kling_mock.records import AttemptRecord, PlanRecord, Record, RuleRecord, RuleUse, TaskState
 from kling_mock.stores import (
     SCRIPTS,
@@ -36,28 +37,27 @@ def dropped(task_id: str) -> LookupError:
     return LookupError(f"task {task_id} is no longer kept: its retention is over")
 
 
+def read_task(task_id: str) -> Steps[tuple[TaskState, float]]:
+    """A task and the present (Unix seconds). Raises LookupError after the retention of the task."""
+    key = TaskKey(task_id)
+    snapshot: Snapshot = yield Read((key,))
+    task = snapshot[key]
+    if task is None:
+        raise dropped(task_id)
+    return task, snapshot.now
+
+
 def finish_task(task_id: str, failure: Callable[[str | None], str | None]) -> Steps[None]:
     """End a task now. `failure` maps the planned `task_status_msg` (None: success) to the actual one.
 
     Raises TaskAlreadyEnded, or LookupError after the retention of the task.
     """
-    key = TaskKey(task_id)
-    done = False
-    while not done:
-        snapshot: Snapshot = yield Read((key,))
-        task = snapshot[key]
-        if task is None:
-            raise dropped(task_id)
-        state = task.at(snapshot.now)
-        if state.status.terminal:
-            raise TaskAlreadyEnded(
-                f"task {task_id} has already ended: {state.status}, {snapshot.now - state.at:.3f} s ago; a "
-                "task with the pace 'held' or the script .holds() does not end by itself"
-            )
-        plan = task.plan.finished(task.times, snapshot.now, failure(task.plan.failure))
-        change = Change((Expect(key, task.version),), (PlanRecord(task_id, plan),))
-        failed: Expect | None = yield Commit(change)
-        done = failed is None
+
+    def finished(task: TaskState, now: float) -> Plan:
+        return task.plan.finished(task.times, now, failure(task.plan.failure))
+
+    hint = "a task with the pace 'held' or the script .holds() does not end by itself"
+    yield from _replace_plan(task_id, finished, hint)
 
 
 def add_fault(task_id: str, fault: Fault) -> Steps[int]:
@@ -66,25 +66,34 @@ def add_fault(task_id: str, fault: Fault) -> Steps[int]:
     Raises TaskAlreadyEnded, ValueError for a fault that contradicts another one, or LookupError after the
     retention of the task.
     """
-    key = TaskKey(task_id)
-    while True:
-        snapshot: Snapshot = yield Read((key,))
-        task = snapshot[key]
-        if task is None:
-            raise dropped(task_id)
-        state = task.at(snapshot.now)
-        if state.status.terminal:
-            raise TaskAlreadyEnded(
-                f"task {task_id} has already ended: {state.status}, {snapshot.now - state.at:.3f} s ago; "
-                "write a fault before the end, or for the create with next or when"
-            )
+
+    def with_fault(task: TaskState, _now: float) -> Plan:
         faults = task.plan.faults
         combined(tuple(map(Misbehaves, faults)), Misbehaves(fault))
-        plan = replace(task.plan, faults=(*faults, fault))
-        change = Change((Expect(key, task.version),), (PlanRecord(task_id, plan),))
-        failed: Expect | None = yield Commit(change)
+        return replace(task.plan, faults=(*faults, fault))
+
+    hint = "write a fault before the end, or for the create with next or when"
+    plan = yield from _replace_plan(task_id, with_fault, hint)
+    return len(plan.faults) - 1
+
+
+def _replace_plan(task_id: str, change: Callable[[TaskState, float], Plan], hint: str) -> Steps[Plan]:
+    """Replace the plan of an unfinished task, by `change` of the task and the present; returns the new one.
+
+    `hint` is the end of the message if the task has ended.
+    """
+    while True:
+        task, now = yield from read_task(task_id)
+        state = task.at(now)
+        if state.status.terminal:
+            raise TaskAlreadyEnded(
+                f"task {task_id} has already ended: {state.status}, {now - state.at:.3f} s ago; {hint}"
+            )
+        plan = change(task, now)
+        expect = (Expect(TaskKey(task_id), task.version),)
+        failed: Expect | None = yield Commit(Change(expect, (PlanRecord(task_id, plan),)))
         if failed is None:
-            return len(faults)
+            return plan
 
 
 def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
@@ -95,7 +104,7 @@ def write_rule(rule: RuleRecord) -> Steps[RuleRecord]:
     if rule.id < 0:
         snapshot: Snapshot = yield Read((SCRIPT_NUMBERS,))
         rule = replace(rule, id=snapshot[SCRIPT_NUMBERS])
-    if rule.lasting is not None and rule.until is None:
+    if rule.lasting is not None:
         present: Snapshot = yield Read(())
         rule = _begun(rule, present.now)
     yield Commit(Change((), (rule,)))
@@ -110,7 +119,7 @@ def _begun(rule: RuleRecord, now: float) -> RuleRecord:
 
 
 class NewRule(NamedTuple):
-    """A rule to write under a new number; with the uses of the rule `replaces`, if it has one's number."""
+    """A rule to write under a new number; with the uses of the rule whose number is `replaces`, if any."""
 
     rule: RuleRecord
     replaces: int | None = None
@@ -119,7 +128,7 @@ class NewRule(NamedTuple):
 def change_rules(drop: Sequence[int], add: Sequence[NewRule]) -> Steps[list[RuleRecord]]:
     """Drop rules and add others, in one change; returns the added ones with their numbers.
 
-    Rules that are replaced are dropped too. Raises LookupError for the number of no rule.
+    Rules that are replaced are dropped too. Raises LookupError for an unknown number.
     """
     numbers: list[int] = []
     for _ in add:
@@ -160,13 +169,3 @@ def record_attempt(attempt: AttemptRecord) -> Steps[AttemptRecord | None]:
         if task is None:
             return None
         attempt = replace(attempt, number=len(task.attempts_at(attempt.position)) + 1)
-
-
-def read_task(task_id: str) -> Steps[tuple[TaskState, float]]:
-    """A task and the present (Unix seconds). Raises LookupError after the retention of the task."""
-    key = TaskKey(task_id)
-    snapshot: Snapshot = yield Read((key,))
-    task = snapshot[key]
-    if task is None:
-        raise dropped(task_id)
-    return task, snapshot.now

@@ -9,18 +9,16 @@ from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
-from uuid import uuid4
 
 from kling_contracts.extras import missing_package
-from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_mock.auth import account_name
 from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.fetched_pictures import with_pictures
-from kling_mock.http import Reply, Request, check_headers, json_reply
+from kling_mock.http import Reply, Request, check_headers
 from kling_mock.images.urls import PictureInfo
 from kling_mock.records import CallRecord
 from kling_mock.saved_state import SavedState, StateNotEmpty
-from kling_mock.service import Answer, answer, failed_call, unkept_answer
+from kling_mock.service import Answer, answer, failed_answer, unkept_answer
 from kling_mock.settings import FIXED, Settings, annotation_of
 from kling_mock.stores import Change, StateNotKept, Store, run
 from kling_mock.stores.memory import MemoryStore
@@ -145,16 +143,13 @@ class Fake(FakeView):
         return answered.reply
 
     def _answer_error(self, request: Request, bug: Exception) -> Answer:
-        """The reply to a request for which the fake has no answer, with its journal entry."""
-        refusal = COMETAPI.refusals[RefusalReason.INTERNAL]
-        request_id = str(uuid4())
-        reply = json_reply(refusal.status, refusal.body(request_id))
-        call = failed_call(request, refusal.status, bug, self.clock.now(), request_id)
+        """The answer to a request for which the fake failed; it is written to the journal."""
+        answered = failed_answer(request, bug, self.clock.now())
         try:
-            self._store.commit(Change((), (call,)))
+            self._store.commit(Change((), (answered.call,)))
         except Exception as problem:  # noqa: BLE001 -- perhaps the store is broken; the client still gets a reply
             self._problems.append(problem)
-        return Answer(reply, call)
+        return answered
 
     def _answer(self, request: Request) -> Answer:
         settings, now = self._settings, client_time()

@@ -36,7 +36,7 @@ def answer_query(snapshot: Snapshot, command: Query, settings: Settings, request
     state = find_task(snapshot, command)
     if state is None:
         return refuse_for(command, RefusalReason.UNKNOWN_TASK, request_id, id=shorten(command.id))
-    skip = None if settings.clock_mode == "run" else time_skip(snapshot, state, settings)
+    skip = None if settings.clock_mode == "run" else time_skip(snapshot, state)
     now = snapshot.now if skip is None else skip.now
     decision = _answer(state, now, command, settings, request_id, reserved)
     if skip is None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kling_contracts.gateways import RefusalReason
+from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import HTTP_STANDARD
 from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
 from kling_mock.changed_replies import with_faults
@@ -63,21 +63,25 @@ class ParsedRequest(Request, frozen=True, kw_only=True):
     token: Token | None
 
 
+def parsed(request: Request, settings: Settings, system: float) -> tuple[Command, Token | None]:
+    """The command and token of a request; `system` is system time in Unix seconds."""
+    if isinstance(request, ParsedRequest):
+        return request.command, request.token
+    return parse_request(request, settings, system)
+
+
 def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
     """The steps that answer a request.
 
     `system` is system time in Unix seconds; `draw` makes the PNG of a result picture and its entity tag.
     """
-    if isinstance(request, ParsedRequest):
-        command, token = request.command, request.token
-    else:
-        command, token = parse_request(request, settings, system)
+    command, token = parsed(request, settings, system)
     keys = command.keys
     limits = limit_keys(command, settings)
     if limits:
         keys = (*keys, *limits)
     if settings.clock_mode != "run":
-        keys = (*keys, *skip_keys(command, settings))
+        keys = (*keys, *skip_keys(command))
     if token is not None:
         keys = (TokenKey(token.digest), *keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
@@ -101,12 +105,14 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     raise AssertionError("unreachable: the loop has no end")
 
 
-def failed_call(request: Request, status: int, bug: Exception, now: float, request_id: str) -> CallRecord:
-    """The journal entry of a request for which the fake itself failed with the exception `bug`."""
+def failed_answer(request: Request, bug: Exception, now: float) -> Answer:
+    """The answer to a request for which the fake itself failed with the exception `bug`."""
+    refusal, request_id = COMETAPI.refusals[RefusalReason.INTERNAL], str(uuid4())
     # Only the type: the text of an exception may contain anything, a key for example.
     note = f"internal error of kling-mock: {type(bug).__name__}, see Fake.check()"
     audit = AuditInfo(rule=RefusalReason.INTERNAL.value, notes=(note,))
-    return _entry(request, status, audit, now, request_id)
+    reply = json_reply(refusal.status, refusal.body(request_id))
+    return Answer(reply, _entry(request, refusal.status, audit, now, request_id))
 
 
 STATE_RULE: Final = "server.state"

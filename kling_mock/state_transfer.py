@@ -17,6 +17,7 @@ from kling_mock.setting_checks import check_token
 from kling_mock.stores import StateNotKept
 from kling_mock.stores.lines import dump, parse
 from kling_mock.stores.record_format import Item
+from kling_mock.suggestions import counted
 
 T = TypeVar("T")
 
@@ -134,9 +135,5 @@ def _report(options: argparse.Namespace, items: list[Item], verb: str) -> None:
         result = {"file": str(options.file), "items": len(items), "tasks": tasks, "calls": calls}
         sys.stdout.write(json.dumps(result) + "\n")
         return
-    counted = f"{_count(tasks, 'task')} and {_count(calls, 'call')}"
-    sys.stdout.write(f"{counted} {verb} {escape_controls(str(options.file))}\n")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    summary = f"{counted(tasks, 'task')} and {counted(calls, 'call')}"
+    sys.stdout.write(f"{summary} {verb} {escape_controls(str(options.file))}\n")

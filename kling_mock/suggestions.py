@@ -1,4 +1,4 @@
-"""Messages about unknown names, with suggestions."""
+"""Parts of messages: unknown names, with suggestions; a number of things."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     names = list(dict.fromkeys(known))
     listed = f"known: {', '.join(names) or 'none'}"
     return f"unknown {kind} {name!r}; {did_you_mean(name, names, otherwise=listed)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as "1 task" or "2 tasks"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def status_of(name: str) -> TaskStatus:

@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 from kling_mock.commands import Command, Query
 from kling_mock.plan import NEVER
 from kling_mock.records import ClockRecord, TaskState
-from kling_mock.settings import Settings
 from kling_mock.stores import CLOCK, AccountKey, Expect, Key, Snapshot, TasksKey
 
 _ALL: Final = AccountKey(None)
@@ -26,16 +25,15 @@ class TimeSkip(NamedTuple):
     expect: tuple[Expect, ...]
 
 
-def skip_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
+def skip_keys(command: Command) -> tuple[Key[Any], ...]:
     """The store keys that `time_skip` needs for a command, besides its own keys."""
-    skips = settings.clock_mode == "skip" and isinstance(command, Query)
-    return (CLOCK, _ALL, _TASKS) if skips else ()
+    return (CLOCK, _ALL, _TASKS) if isinstance(command, Query) else ()
 
 
-def time_skip(snapshot: Snapshot, task: TaskState, settings: Settings) -> TimeSkip | None:
+def time_skip(snapshot: Snapshot, task: TaskState) -> TimeSkip | None:
     """The move of the clock by a query of this task; None if time alone does not change the task."""
     now = snapshot.now
-    if settings.clock_mode != "skip" or next_change(task, now) == NEVER:
+    if next_change(task, now) == NEVER:
         return None
     target = min(next_change(each, now) for each in snapshot[_TASKS])
     clock = snapshot[CLOCK]

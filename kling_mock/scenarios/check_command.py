@@ -10,6 +10,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from kling_mock.suggestions import counted
+
 if TYPE_CHECKING:
     from kling_mock.scenarios.scenario_file import FileProblem
 
@@ -53,7 +55,7 @@ def _check(path: Path, *, as_json: bool) -> int:
     summary = ""
     try:
         scenario = read_scenario(path)
-        summary = f"{_count(len(scenario.scripts), 'script')}, {_count(len(scenario.settings), 'setting')}"
+        summary = f"{counted(len(scenario.scripts), 'script')}, {counted(len(scenario.settings), 'setting')}"
     except ScenarioError as error:
         problems = error.problems
     if as_json:
@@ -86,7 +88,3 @@ def _accepted(each: FileProblem) -> str:
         return ""
     listed = f"accepted: {', '.join(each.problem.accepted)}"
     return fill(listed, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False) + "\n"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

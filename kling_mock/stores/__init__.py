@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class StateNotKept(RuntimeError):
-    """A store cannot keep a change, which has no effect; the message gives the reason and the way out."""
+    """A store cannot keep a change, which has no effect; the message gives the reason and a remedy."""
 
 
 class Key(Struct, Generic[T], frozen=True, gc=False):
@@ -189,7 +189,7 @@ class Store(Protocol):
     def commit(self, change: Change) -> Expect | None:
         """Write all records and return None, or write none and return the first failed precondition.
 
-        Raises StateNotKept if they cannot be written; then none is.
+        Raises StateNotKept if they cannot be written; then nothing changes.
         """
         ...
 

@@ -68,7 +68,7 @@ _CHECKPOINT: Final = 2_000
 
 
 class StateFileRefused(ValueError):
-    """A state file that cannot be used; the message names the file, the reason and the way out."""
+    """A state file that cannot be used; the message names the file, the reason and a remedy."""
 
 
 class StateFile:
@@ -107,7 +107,7 @@ class StateFile:
         path = Path(self.path)
         folder = path.parent
         if not folder.is_dir():
-            raise self._refused(f"there is no folder {escape_controls(str(folder))}; create it first")
+            raise self._refused(f"its folder {escape_controls(str(folder))} does not exist; create it first")
         if path.exists() and not path.is_file():
             raise self._refused("it is not a file; give the path of a file")
         # SQLite writes its log beside the file.
@@ -274,9 +274,9 @@ class StateFile:
 
 
 def read_items(path: str | os.PathLike[str]) -> list[Item]:
-    """All items of a state file that no process uses. Raises StateFileRefused, also if there is no file."""
+    """All items of a state file that no process uses. Raises StateFileRefused, also if it does not exist."""
     if not Path(path).exists():
-        raise StateFileRefused(f"state file {escape_controls(os.fspath(path))}: there is no such file")
+        raise StateFileRefused(f"state file {escape_controls(os.fspath(path))}: it does not exist")
     file = StateFile(path)
     try:
         _, items = file.read(ROWS)
@@ -287,7 +287,7 @@ def read_items(path: str | os.PathLike[str]) -> list[Item]:
 
 
 def _reason(error: sqlite3.Error) -> str:
-    """The reason of an error of SQLite, and the way out."""
+    """The reason of an error of SQLite, and a remedy."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _BUSY:
         return "another process uses it (a running kling-mock?); stop that one, or use another file"

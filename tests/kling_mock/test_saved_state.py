@@ -335,7 +335,7 @@ def errors_of_commands() -> dict[str, tuple[Callable[[Path], list[object]], int,
         "no state file": (
             lambda at: ["export", at / "x", "--state", at / "a.db"],
             2,
-            "a.db: there is no such file",
+            "a.db: it does not exist",
         ),
         "no server": (
             lambda at: ["export", at / "x", "--url", "http://127.0.0.1:9"],

@@ -114,7 +114,9 @@ def test_a_file_that_cannot_be_used_is_refused(
 
 
 def test_a_path_without_a_file(folder: Path) -> None:
-    with pytest.raises(StateFileRefused, match=r"none: there is no folder .*nowhere; create it first$"):
+    with pytest.raises(
+        StateFileRefused, match=r"none: its folder .*nowhere does not exist; create it first$"
+    ):
         opened(folder / "nowhere" / "none")
     with pytest.raises(StateFileRefused, match=r"it is not a file; give the path of a file$"):
         opened(folder)
