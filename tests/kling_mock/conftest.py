@@ -1,8 +1,11 @@
-"""A caller that sends plain requests to a fake, with one account."""
+"""A caller that sends plain requests to a fake, with one account; a folder for state files."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, cast
 
 import pytest
@@ -126,3 +129,12 @@ def _png_head(width: int, height: int) -> str:
 
     head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4) + height.to_bytes(4) + b"\x08\2\0\0\0"
     return base64.b64encode(head).decode()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A temporary folder, in memory if possible: creating a state file on a disk waits for it."""
+    from tests.kling_mock.stores.state_files import MEMORY
+
+    with TemporaryDirectory(dir=MEMORY) as name:
+        yield Path(name)

@@ -1,68 +1,35 @@
-"""Snapshots, forks and restored fakes; the lines of an export; the commands `export` and `import`."""
+"""Snapshots, forks and restored fakes; the lines of an export; the endpoint of the control API."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from kling_mock import Clock, Fake, ManualClock, Reply, Request
-from kling_mock.cli import main
 from kling_mock.control_api.access import Peer
 from kling_mock.control_api.api import ControlAPI
 from kling_mock.control_api.reading import BODY_BYTES
 from kling_mock.saved_state import SavedState, StateNotEmpty
-from kling_mock.stores import Change, Snapshot, StateNotKept
-from kling_mock.stores.lines import dump, parse
+from kling_mock.stores import Change, Snapshot
+from kling_mock.stores.lines import parse
 from kling_mock.stores.record_format import VERSION, Counter
-from kling_mock.stores.state_file import StateFile, StateFileRefused
-from tests.kling_mock.reading import body_of
-from tests.kling_mock.stores.state_files import MEMORY
+from tests.kling_mock.fakes_with_past import LINES, create, fake_with_past, past
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from kling_mock.stores import Expect
-
-CREATE = "/kling/v1/images/generations"
-KEY = (("authorization", "Bearer sk-mock"),)
-SUBJECTS = [{"subject_image": f"https://pictures.test/{name}.png"} for name in "ab"]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with TemporaryDirectory(dir=MEMORY) as name:
-        yield Path(name)
 
 
 @pytest.fixture(params=["memory", "file"])
 def fake(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fake]:
     """A fake with a past, in memory and in a file."""
-    state = None if request.param == "memory" else folder / "own.db"
-    fake = Fake(clock=ManualClock(), pace="seconds:1,5", state=state, seed=4, unused_scripts="ignore")
-    fake.when(prompt="*cat*").fails("no cats").times(3)
-    create(fake, prompt="a cat", callback_url="https://h.test/")
-    fake.clock.advance(2)
-    create(fake, external_task_id="mine")
-    yield fake
-    fake.close()
-    fake.check()
-
-
-def create(fake: Fake, **fields: object) -> Any:
-    body = json.dumps({"subject_image_list": SUBJECTS, **fields}).encode()
-    return body_of(fake.handle(Request("POST", CREATE, headers=KEY, body=body)))
-
-
-def past(fake: Fake) -> list[Any]:
-    tasks = [(task.id, task.history, task.polls) for task in fake.tasks]
-    calls = list(fake.calls)
-    return [tasks, calls, fake.spend, fake.peak_concurrency, fake.scripts, fake.script_uses, fake.clock.now()]
+    with fake_with_past(None if request.param == "memory" else folder / "own.db") as fake:
+        yield fake
 
 
 # -- forks
@@ -180,8 +147,6 @@ def test_a_store_that_cannot_list_its_state() -> None:
 
 # -- lines
 
-LINES = dump([Counter("a", 1), Counter("b", 2)])
-
 
 def mangled() -> dict[str, tuple[bytes, str]]:
     lines = LINES.splitlines(keepends=True)
@@ -286,104 +251,6 @@ def test_the_application_answers_at_its_path() -> None:
     assert len(served.calls) == 0  # the journal is part of the state
 
 
-# -- the commands
-
-
-def run(*words: object) -> int:
-    return main([str(word) for word in words])
-
-
-def test_state_moves_through_a_server_and_a_file(
-    fake: Fake, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lines, target = folder / "x.jsonl", folder / "target.db"
-    with fake.serve() as server:
-        assert run("export", lines, "--url", server.url) == 0
-        assert run("import", lines, "--url", server.url) == 2
-        assert run("import", lines, "--url", server.url, "--replace", "--json") == 0
-    out, errors = capsys.readouterr()
-    first, second = out.splitlines()
-    assert first == f"2 tasks and 2 calls exported to {lines}"
-    assert json.loads(second) == {"file": str(lines), "items": second_items(lines), "tasks": 2, "calls": 2}
-    assert "status 409: there are tasks or scripts already; replace them (--replace" in errors
-    assert run("import", lines, "--state", target) == 0
-    assert run("import", lines, "--state", target) == 2
-    assert "there are tasks or scripts already" in capsys.readouterr().err
-    assert run("export", folder / "y.jsonl", "--state", target) == 0
-    assert parse((folder / "y.jsonl").read_bytes()) == parse(lines.read_bytes())
-    with Fake(state=target, clock=ManualClock(), seed=4, unused_scripts="ignore") as again:
-        assert past(again) == past(fake)
-
-
-def second_items(path: Path) -> int:
-    return len(path.read_bytes().splitlines()) - 2
-
-
-def errors_of_commands() -> dict[str, tuple[Callable[[Path], list[object]], int, str]]:
-    return {
-        "a token that cannot be sent": (
-            lambda folder: ["export", folder / "x", "--control-token", "a-token\n"],
-            2,
-            "kling-mock: --control-token must be at least 8 visible ASCII characters, or none",
-        ),
-        "a cut file": (
-            lambda at: ["import", _written(at / "x", LINES[:-9]), "--state", at / "a.db"],
-            2,
-            "x: it is incomplete",
-        ),
-        "no file to import": (lambda at: ["import", at / "x", "--state", at / "a.db"], 1, "No such file"),
-        "no state file": (
-            lambda at: ["export", at / "x", "--state", at / "a.db"],
-            2,
-            "a.db: it does not exist",
-        ),
-        "no server": (
-            lambda at: ["export", at / "x", "--url", "http://127.0.0.1:9"],
-            1,
-            "start the server, or use --state FILE",
-        ),
-        "no URL": (
-            lambda at: ["export", at / "x", "--url", "nonsense"],
-            1,
-            "start the server, or use --state",
-        ),
-    }
-
-
-def _written(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "message"), errors_of_commands().values(), ids=errors_of_commands()
-)
-def test_a_command_that_fails_changes_nothing(
-    words: Callable[[Path], list[object]],
-    status: int,
-    message: str,
-    folder: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert run(*words(folder)) == status
-    errors = capsys.readouterr().err
-    assert message in errors
-    assert errors.count("\n") == 1
-    assert not (folder / "a.db").exists()
-
-
-def test_an_import_on_a_full_disk_is_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def full(*_: object) -> None:
-        raise StateNotKept("the disk is full; free some space")
-
-    Fake(state=folder / "a.db").close()
-    monkeypatch.setattr(StateFile, "replace", full)
-    assert run("import", _written(folder / "x", LINES), "--state", folder / "a.db") == 2
-    assert capsys.readouterr().err == "kling-mock: the disk is full; free some space\n"
-
-
 def test_the_control_api_reports_a_state_that_cannot_be_kept(folder: Path) -> None:
     with Fake(state=folder / "a.db", clock=ManualClock()) as fake:
         fake.close()
@@ -392,22 +259,3 @@ def test_the_control_api_reports_a_state_that_cannot_be_kept(folder: Path) -> No
     assert isinstance(reply, Reply)
     assert reply.status == 503
     assert b"it is closed" in reply.body
-
-
-def test_another_server_is_no_kling_mock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = httpx.Client
-
-    def answered(**options: Any) -> httpx.Client:
-        return client(transport=httpx.MockTransport(lambda _: httpx.Response(404, text="<html>")), **options)
-
-    monkeypatch.setattr(httpx, "Client", answered)
-    assert run("export", folder / "x") == 2
-    assert not (folder / "x").exists()
-
-
-def test_a_state_file_in_use_is_not_exported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Fake(state=folder / "a.db"):
-        assert run("export", folder / "x", "--state", folder / "a.db") == 2
-        with pytest.raises(StateFileRefused):
-            Fake(state=folder / "a.db")
-    assert "this process uses it already" in capsys.readouterr().err

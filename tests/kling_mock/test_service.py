@@ -1,4 +1,4 @@
-"""Limits of an account (external ids, slots, balance), the documented replies, requests to wrong paths."""
+"""The documented replies, external ids, wrong methods and paths, internal errors, the event `on_call`."""
 
 from __future__ import annotations
 
@@ -140,59 +140,6 @@ def test_a_refused_request_reserves_nothing(start: Start) -> None:
     assert caller.query(task.id)["task_status_msg"] == "no such luck"
 
 
-# -- slots and balance
-
-
-def test_slots_count_images_until_their_task_ends(start: Start) -> None:
-    caller = start(slots=3, pace="held")
-    first, _ = caller.make(n=2), caller.make()
-    reply = caller.ask()
-    assert (reply.status, body_of(reply)["code"]) == (429, 1303)
-    assert body_of(reply)["message"] == "parallel task over resource pack limit"
-    assert len(caller.fake.tasks) == 2
-    first.succeed()
-    assert caller.ask(n=3).status == 429
-    assert caller.ask(n=2).status == 200
-    assert caller.ask().status == 429
-
-
-@pytest.mark.parametrize("end", ["succeed", "failed"])
-def test_a_slot_is_freed_at_the_instant_of_success_or_failure(end: str, start: Start) -> None:
-    caller = start(slots=1, pace="seconds:1,1")
-    if end == "failed":
-        caller.fake.next.fails("no such luck")
-    caller.create()
-    caller.clock.advance(1.999)
-    assert caller.ask().status == 429
-    caller.clock.advance(0.001)
-    assert caller.ask().status == 200
-
-
-def test_zero_slots_refuse_everything(start: Start) -> None:
-    caller = start(slots=0)
-    assert caller.ask().status == 429
-    assert not caller.fake.tasks
-
-
-def test_balance_is_spent_by_the_image_and_failed_tasks_are_free(start: Start) -> None:
-    caller = start(balance=48, pace="held")
-    first = caller.make(n=2)
-    refused = caller.ask(n=2)
-    assert refused.status == 403
-    assert body_of(refused)["code"] == "insufficient_user_quota"
-    assert len(caller.fake.tasks) == 1
-    first.fail("no such luck")
-    second = caller.make(n=3)
-    second.succeed()
-    assert caller.ask().status == 403
-
-
-def test_a_refusal_by_script_costs_nothing(start: Start) -> None:
-    caller = start(balance=16)
-    caller.fake.next.refuses(1302)
-    assert [caller.ask().status, caller.ask().status, caller.ask().status] == [429, 200, 403]
-
-
 # -- wrong methods and paths
 
 
@@ -306,51 +253,7 @@ def test_a_listener_may_call_the_fake(caller: Caller) -> None:
     assert polled == ["processing"]
 
 
-# -- balance over time
-
-
-def test_units_that_were_spent_stay_spent_when_their_task_is_dropped(start: Start) -> None:
-    caller = start(balance=32, pace="instant")
-    caller.create()
-    caller.clock.advance(days=31)
-    assert [caller.ask().status, caller.ask().status] == [200, 403]
-
-
-def test_the_slot_of_a_held_task_is_freed_when_it_is_dropped(start: Start) -> None:
-    caller = start(slots=1, pace="held")
-    caller.create()
-    caller.clock.advance(days=30, seconds=-0.001)
-    assert caller.ask().status == 429
-    caller.clock.advance(0.001)
-    assert caller.ask().status == 200
-
-
-@pytest.mark.parametrize("pace", ["instant", "polls:2", "seconds:1,1", "realistic", "held"])
-def test_the_units_of_a_failing_task_are_returned_at_the_instant_of_the_failure(
-    pace: str, start: Start
-) -> None:
-    caller = start(balance=16, pace=pace)
-    caller.fake.next.fails("no such luck")
-    task = caller.make()
-    if not task.status.terminal:
-        assert caller.ask().status == 403
-    match pace:
-        case "polls:2":
-            caller.query(task.id)
-            assert caller.ask().status == 403
-            caller.query(task.id)
-        case "seconds:1,1":
-            caller.clock.advance(1.999)
-            assert caller.ask().status == 403
-            caller.clock.advance(0.001)
-        case "realistic":
-            caller.clock.advance(2)
-        case "held":
-            task.release()
-        case _:
-            pass
-    assert task.status == "failed"
-    assert [caller.ask().status, caller.ask().status] == [200, 403]
+# -- invalid headers
 
 
 @pytest.mark.parametrize("headers", [{"authorization": "Bearer sk-mock"}, [("authorization",)], None])

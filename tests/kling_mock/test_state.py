@@ -1,11 +1,9 @@
-"""A fake with a state file: what survives its process, and errors of the file."""
+"""A fake with a state file: what survives its process."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,13 +14,6 @@ from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from kling_mock import Clock, Fake, ManualClock, Request
-from kling_mock.callbacks.model import AttemptResult
-from kling_mock.cli import main
-from kling_mock.doors import webhook_sender
-from kling_mock.doors.webhook_client import WebhookClient
-from kling_mock.stores import StateNotKept, state_file
-from kling_mock.stores.memory import MemoryStore
-from kling_mock.stores.state_file import NOTHING_GONE
 from kling_mock.timing import clock as clock_module
 from tests.kling_mock.life_cycle import LifeCycle
 from tests.kling_mock.reading import body_of
@@ -30,10 +21,7 @@ from tests.kling_mock.stores.state_files import MEMORY
 from tests.profiles import share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kling_mock import Reply
-    from kling_mock.callbacks.model import Callback
 
 CREATE = "/kling/v1/images/generations"
 OFFICIAL = "/v1/images/multi-image2image"
@@ -41,9 +29,8 @@ SUBJECTS = [{"subject_image": f"https://pictures.test/{name}.png"} for name in "
 
 
 @pytest.fixture
-def path() -> Iterator[Path]:
-    with TemporaryDirectory(dir=MEMORY) as folder:
-        yield Path(folder) / "state.db"
+def path(folder: Path) -> Path:
+    return folder / "state.db"
 
 
 def create(fake: Fake, path: str = CREATE, key: str = "sk-mock", **fields: object) -> Any:
@@ -208,51 +195,7 @@ def test_a_manual_clock_stands_at_the_reading_of_the_file(path: Path) -> None:
         assert clock.now() == now
 
 
-# -- errors
-
-
-def test_a_state_file_that_cannot_be_written_is_a_503(path: Path) -> None:
-    """With the reason and the way out; the fake goes on once it can be written again."""
-    fake = Fake(state=path, clock=ManualClock())
-    create(fake, external_task_id="first")
-    fake._store._file._execute("PRAGMA max_page_count=1")  # type: ignore[attr-defined]
-    large = {"prompt": "x" * 2500}
-    replies = [create(fake, **large) for _ in range(9)]
-    refused = replies[-1]
-    assert refused["error"]["code"] == "state_not_kept"
-    message = f"state file {path}: not written: the disk is full; free some space"
-    assert refused["error"]["message"] == message
-    tasks = len(fake.tasks)
-    request = Request(
-        "POST",
-        CREATE,
-        headers=(("authorization", "Bearer sk-mock"),),
-        body=json.dumps({"subject_image_list": SUBJECTS, **large}).encode(),
-    )
-    seen: list[str | None] = []
-    fake.on_call(lambda call: seen.append(call.message))
-    reply = fake.handle(request)
-    assert reply.status == 503
-    (rule,) = [value for name, value in reply.headers if name == "x-kling-mock-rule"]
-    assert rule.startswith("server.state; source=standard")
-    assert rule.endswith(f"relax={message}")
-    assert seen == [message]
-    assert len(fake.tasks) == tasks
-    with pytest.raises(BaseExceptionGroup) as caught:
-        fake.check()
-    assert [type(each) for each in caught.value.exceptions] == [StateNotKept]
-    fake._store._file._execute("PRAGMA max_page_count=100000")  # type: ignore[attr-defined]
-    assert create(fake, external_task_id="first")["code"] == 1201
-    assert create(fake, **large)["code"] == 0
-    fake.close()
-    fake.check()
-
-
-def test_requests_after_the_close_are_refused(path: Path) -> None:
-    with Fake(state=path) as fake:
-        assert create(fake)["code"] == 0
-    assert create(fake)["error"]["message"].endswith("it is closed; open it with a new Fake")
-    Fake().close()  # without effect
+# -- resets
 
 
 def test_a_reset_keeps_clock_and_counters(path: Path) -> None:
@@ -279,93 +222,3 @@ def test_a_reset_of_one_account_leaves_the_others(path: Path) -> None:
         assert [len(fake.tasks), len(fake.calls), fake.spend, fake.peak_concurrency] == expected
         assert fake.account("sk-mock-a").spend == 0
         assert fake.account("sk-mock-b").spend == 32
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ("redis://localhost/0", "state must be the path of a file; redis:// is not supported"),
-        ("", "state must be the path of a file, not ''"),
-        (b"x", "state must be the path of a file, not b'x'"),
-        ("a\0b", r"state must be the path of a file, not 'a\\x00b'"),
-        (True, "state must be the path of a file, not True"),
-    ],
-)
-def test_a_state_that_is_no_path(value: object, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        Fake(state=value)
-
-
-def test_a_store_and_a_state_are_too_much(path: Path) -> None:
-    store = MemoryStore(ManualClock(), retention=1.0, journal_bytes=1)
-    with pytest.raises(TypeError, match="state: not accepted together with store"):
-        Fake(store=store, state=path)
-    assert not path.exists()
-
-
-def test_serve_refuses_a_file_with_one_sentence_and_status_2(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path.write_text("no database\n" * 20)
-    assert main(["serve", "--state", str(path), "--port", "0"]) == 2
-    out, errors = capsys.readouterr()
-    assert errors == (
-        f"kling-mock: --state file {path}: it is not a state file of kling-mock; use another path\n"
-    )
-    assert out == ""
-
-
-def test_a_new_file_on_a_full_disk_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def full(*_: object) -> None:
-        raise StateNotKept("state file x: not written: the disk is full; free some space")
-
-    monkeypatch.setattr(state_file.StateFile, "write", full)
-    assert main(["serve", "--state", str(path), "--port", "0"]) == 2
-    assert capsys.readouterr().err == (
-        "kling-mock: --state file x: not written: the disk is full; free some space\n"
-    )
-
-
-def test_a_callback_whose_attempt_cannot_be_kept_is_sent_again(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The sender does not end, so that others are sent too."""
-    monkeypatch.setattr(webhook_sender, "UNKEPT_PAUSE", 0.0)
-    numbers = count()
-    write = state_file.StateFile.write
-    sent: list[str] = []
-    recorded: list[str] = []
-
-    def fails_once(file: state_file.StateFile, rows: Any, calls: Any = (), gone: Any = NOTHING_GONE) -> None:
-        if not calls and next(numbers) == 0:  # an attempt has no journal entry
-            raise StateNotKept("once")
-        write(file, rows, calls, gone)
-
-    async def send(_client: object, callback: Callback) -> AttemptResult:
-        sent.append(callback.status.value)
-        return AttemptResult(200)
-
-    async def run(fake: Fake) -> None:
-        done = asyncio.Event()
-
-        def note(callback: Callback, _attempt: object) -> None:
-            recorded.append(callback.status.value)
-            if len(recorded) == 3:
-                done.set()
-
-        sending = asyncio.create_task(fake.sender(note).run())
-        async with asyncio.timeout(20):
-            await done.wait()
-        sending.cancel()
-        await asyncio.wait([sending])
-        assert sending.cancelled()
-
-    monkeypatch.setattr(WebhookClient, "attempt", send)
-    with Fake(state=path, pace="instant") as fake:
-        create(fake, callback_url="http://127.0.0.1:9/hook")
-        monkeypatch.setattr(state_file.StateFile, "write", fails_once)
-        asyncio.run(run(fake))
-    assert recorded == ["submitted", "processing", "succeed"]
-    assert sent == ["submitted", "submitted", "processing", "succeed"]
