@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,3 +224,31 @@ def test_a_reset_of_one_account_leaves_the_others(path: Path) -> None:
         assert [len(fake.tasks), len(fake.calls), fake.spend, fake.peak_concurrency] == expected
         assert fake.account("sk-mock-a").spend == 0
         assert fake.account("sk-mock-b").spend == 32
+
+
+# -- connections
+
+
+def test_a_fake_uses_its_file_over_one_connection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all threads and for all operations. Counterexample: a second fake has a connection of its own."""
+    connect, connected = sqlite3.connect, list[str]()
+
+    def counting(path: str, **options: Any) -> sqlite3.Connection:
+        connected.append(path)
+        return connect(path, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", counting)
+    first, second = str(folder / "first.db"), str(folder / "second.db")
+    with Fake(state=first, clock=ManualClock(), unused_scripts="ignore") as fake:
+        thread = Thread(target=create, args=[fake])
+        thread.start()
+        thread.join()
+        fake.next.fails("x")
+        get(fake, f"{CREATE}/{create(fake)['data']['task_id']}")
+        fake.clock.advance(60)
+        fake.load_state(fake.snapshot(), replace=True)
+        fake.reset()
+        create(fake)
+        assert connected == [first]
+        Fake(state=second).close()
+    assert connected == [first, second]

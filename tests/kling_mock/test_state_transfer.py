@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -139,3 +141,29 @@ def test_a_state_file_in_use_is_not_exported(folder: Path, capsys: pytest.Captur
         with pytest.raises(StateFileRefused):
             Fake(state=folder / "a.db")
     assert "this process uses it already" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    """Standard error that is a terminal, or not."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_only_on_a_terminal(
+    is_terminal: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Fake(state=folder / "a.db").close()
+    errors = Terminal(is_terminal=is_terminal)
+    monkeypatch.setattr(sys, "stderr", errors)
+    monkeypatch.setenv("TERM", "xterm")
+    assert run("export", folder / "x", "--state", folder / "a.db") == 0
+    assert run("import", folder / "x", "--state", folder / "a.db", "--replace") == 0
+    shown = [word for word in ("reading", "checking") if word in errors.getvalue()]
+    assert shown == (["reading", "checking"] if is_terminal else [])
+    assert bool(errors.getvalue()) is is_terminal
