@@ -44,10 +44,11 @@ def export_state(options: argparse.Namespace) -> int:
     if options.state is not None:
         from kling_mock.stores.state_file import read_items
 
-        data = dump(_shown(read_items(options.state), "reading"))
+        items = read_items(options.state)
+        data = dump(_shown(items, "reading"))
     else:
         data = _request(options, "GET")
-    items = _checked(data)
+        items = _checked(data)
     SavedState(data).save(options.file)
     _report(options, items, "exported to")
     return 0

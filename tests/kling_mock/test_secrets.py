@@ -1,4 +1,4 @@
-"""No key, and no secret of a URL, in what a failing test or a console shows."""
+"""No key, and no secret of a URL, in the output of a failing test or a console."""
 
 from __future__ import annotations
 

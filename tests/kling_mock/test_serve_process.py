@@ -178,7 +178,7 @@ def test_log_lines(tmp_path: Path) -> None:
 
 
 def test_the_log_as_json(tmp_path: Path) -> None:
-    """One object a line, whatever it is about."""
+    """One object a line for every event."""
     with running(tmp_path, "--log", "json", "--strict-fields") as server:
         refused = server.client.post(CREATE, json=BODY | {"ratio": "1:1"})
         assert (refused.status_code, refused.json()["message"]) == (400, "unknown field 'ratio'")

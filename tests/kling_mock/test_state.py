@@ -1,4 +1,4 @@
-"""A fake with a state file: what survives its process."""
+"""A fake with a state file: its state survives the process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def get(fake: Fake, path: str, key: str = "sk-mock") -> Reply:
 
 
 def crashed(path: Path) -> Path:
-    """The files of a state as they are at present: what a process that is killed now would leave."""
+    """The files of a state as they are at present, as a process that is killed now would leave them."""
     image = path.with_name(f"crashed-{path.name}")
     for suffix in ("", "-wal"):
         source = path.with_name(path.name + suffix)
@@ -56,7 +56,7 @@ def crashed(path: Path) -> Path:
     return image
 
 
-# -- what survives
+# -- survival
 
 
 def test_everything_survives_without_a_close(path: Path) -> None:

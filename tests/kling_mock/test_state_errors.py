@@ -31,7 +31,7 @@ def path(folder: Path) -> Path:
 
 
 def test_a_state_file_that_cannot_be_written_is_a_503(path: Path) -> None:
-    """With the reason and the way out; the fake goes on once it can be written again."""
+    """With the reason and a remedy; the fake goes on once it can be written again."""
     fake = Fake(state=path, clock=ManualClock())
     create(fake, external_task_id="first")
     fake._store._file._execute("PRAGMA max_page_count=1")  # type: ignore[attr-defined]

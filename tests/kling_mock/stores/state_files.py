@@ -24,7 +24,7 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def contents(store: MemoryStore) -> dict[str, Any]:
-    """What can be read from a store, apart from the number of versions of its scripts."""
+    """All that can be read from a store, apart from the number of versions of its scripts."""
     accounts: set[str | None] = set(store._usage.accounts)
     keys: list[Key[Any]] = [TasksKey(), CallsKey()]
     for account in accounts:
