@@ -39,7 +39,7 @@ _VISIBLE: Final = re.compile(r"[!-~]+")
 TOKEN_MINIMUM: Final = 8
 
 # Raises ValueError, for the name of a setting and its value.
-Check = Callable[[str, Any], None]
+SettingCheck = Callable[[str, Any], None]
 
 
 def relaxable(rule: str) -> bool:
@@ -107,7 +107,7 @@ def _check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be positive; got {value!r}")
 
 
-def _one_of(words: Any) -> Check:
+def _one_of(words: Any) -> SettingCheck:
     """A check that a value is one of the words of a Literal."""
     known = get_args(words)
 
@@ -250,7 +250,7 @@ _READERS: Final[Mapping[str, Callable[[str, object], object]]] = MappingProxyTyp
     }
 )
 # The check of a value that has the right type: by name, or else by annotation.
-_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+_CHECKS: Final[Mapping[str, SettingCheck]] = MappingProxyType(
     {
         "seed": _check_seed,
         "cors": _check_cors,

@@ -200,8 +200,7 @@ class MemoryStore(Tables):
             self._drop_rule(record.id)
         else:
             self._rules[record.id] = record
-        self._scripts_version += 1
-        self._scripts = None  # rebuilt on the next read, because many rules may be written at once
+        self._note_changed_scripts()
 
     def _drop_rule(self, number: int) -> None:
         self._rules.pop(number, None)

@@ -40,7 +40,7 @@ class Tables:
         self._windows: dict[WindowKey, WindowRecord] = {}
         self._rules: dict[int, RuleRecord] = {}
         self._uses: dict[int, int] = {}
-        self._scripts_version = 0
+        self._scripts_version: int = 0
         self._scripts: Scripts | None = None
         self._tokens: dict[str, float] = {}
         self._token_order: deque[str] = deque()
@@ -146,8 +146,7 @@ class Tables:
             self._calls,
         ):
             kept.clear()
-        self._scripts = None
-        self._scripts_version += 1
+        self._note_changed_scripts()
 
     def _clear_account(self, account: str) -> None:
         dropped = [record for record in self._order if record.account == account]
@@ -161,6 +160,9 @@ class Tables:
         for number in [rule.id for rule in self._rules.values() if rule.account == account]:
             del self._rules[number]
             self._uses.pop(number, None)
-        self._scripts = None
-        self._scripts_version += 1
+        self._note_changed_scripts()
         self._calls.drop(account)
+
+    def _note_changed_scripts(self) -> None:
+        self._scripts_version += 1
+        self._scripts = None  # rebuilt on the next read, because many rules may be written at once

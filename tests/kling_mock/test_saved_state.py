@@ -170,7 +170,7 @@ def mangled() -> dict[str, tuple[bytes, str]]:
 
 
 @pytest.mark.parametrize(("data", "reason"), mangled().values(), ids=mangled())
-def test_lines_that_are_no_whole_state_are_refused(data: bytes, reason: str, folder: Path) -> None:
+def test_lines_that_are_not_a_whole_state_are_refused(data: bytes, reason: str, folder: Path) -> None:
     assert [item.name for item in parse(LINES) if isinstance(item, Counter)] == ["a", "b"]
     fake = Fake()
     with pytest.raises(ValueError, match=f"^{reason}"):

@@ -235,7 +235,8 @@ def test_a_fake_uses_its_file_over_one_connection(folder: Path, monkeypatch: pyt
 
     def counting(path: str, **options: Any) -> sqlite3.Connection:
         connected.append(path)
-        return connect(path, **options)
+        connection: sqlite3.Connection = connect(path, **options)
+        return connection
 
     monkeypatch.setattr(sqlite3, "connect", counting)
     first, second = str(folder / "first.db"), str(folder / "second.db")

@@ -84,12 +84,12 @@ def test_requests_after_the_close_are_refused(path: Path) -> None:
         (True, "state must be the path of a file, not True"),
     ],
 )
-def test_a_state_that_is_no_path(value: object, message: str) -> None:
+def test_a_state_that_is_not_a_path(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         Fake(state=value)
 
 
-def test_a_store_and_a_state_are_too_much(path: Path) -> None:
+def test_a_store_and_a_state_exclude_each_other(path: Path) -> None:
     store = MemoryStore(ManualClock(), retention=1.0, journal_bytes=1)
     with pytest.raises(TypeError, match="state: not accepted together with store"):
         Fake(store=store, state=path)

@@ -124,7 +124,7 @@ def test_an_import_on_a_full_disk_is_refused(
     assert capsys.readouterr().err == "kling-mock: the disk is full; free some space\n"
 
 
-def test_another_server_is_no_kling_mock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_server_is_not_exported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = httpx.Client
 
     def answered(**options: Any) -> httpx.Client:
