@@ -12,7 +12,7 @@ from msgspec import Struct
 from kling_contracts.lifecycle import check_lifecycle
 from kling_contracts.messages import TaskMessage
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock import records
+from kling_mock import records, task_request
 from kling_mock.callbacks.model import Callback
 from kling_mock.plan import Plan, Transition
 from tests.profiles import share
@@ -31,7 +31,11 @@ steps = st.integers(0, 100).map(lambda eighths: eighths / 8)
 
 KEPT: list[type[Struct]] = [
     Plan,
-    *(kind for kind in Struct.__subclasses__() if kind.__module__ == records.__name__),
+    *(
+        kind
+        for kind in Struct.__subclasses__()
+        if kind.__module__ in (records.__name__, task_request.__name__)
+    ),
 ]
 
 
