@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from kling_contracts.checks.field_pairs import TOGETHER, CombinedFault, Family, with_single_values
+from kling_contracts.checks.combined_faults import TOGETHER, CombinedFault, Family, with_single_values
 from kling_contracts.checks.histories import accepts_nothing, ended_as, task_of, tasks_with_callbacks
 from kling_contracts.checks.invalid_bodies import (
     OTHERS,
@@ -98,7 +98,7 @@ def _rule_steps(gateway: Gateway) -> tuple[Step, ...]:
 
 
 def _most_images(faults: Sequence[CombinedFault]) -> int:
-    return max((images_in(each.fault.body) for each in faults), default=0)
+    return max((images_in(each.body) for each in faults), default=0)
 
 
 def _may_fail(operation: Operation) -> frozenset[str]:
@@ -139,7 +139,7 @@ def _send_again(gateway: Gateway) -> Callable[[Session], None]:
         session.random.shuffle(repeated)
         for each in repeated:
             if not _is_accepted(session, each):
-                _is_accepted(session, each)  # a server may remember what it has read
+                _is_accepted(session, each)  # a server may remember the body
 
     return run
 
@@ -161,27 +161,27 @@ def _broken(session: Session) -> set[str]:
 
 def _is_accepted(session: Session, each: CombinedFault) -> bool:
     """Send an invalid request. If it is accepted, look for the value of another field that is the cause."""
-    if not session.create(_probe(each), _marked(session, each)).accepted:
+    if not session.create(_probe(each), _body_in(session, each)).accepted:
         return False
-    if each.values and session.budget.left > images_in(each.fault.body):
-        for simpler in (CombinedFault(each.plain, each.plain), *with_single_values(session.operation, each)):
-            if session.create(_probe(simpler), _marked(session, simpler)).accepted:
+    if each.values and session.budget.left > images_in(each.body):
+        for simpler in with_single_values(session.operation, each):
+            if session.create(_probe(simpler), _body_in(session, simpler)).accepted:
                 break
     return True
 
 
 def _probe(each: CombinedFault) -> Probe:
-    return Probe(ProbeKind.REFUSE, each.rule.id, each.fault.tag)
+    return Probe(ProbeKind.REFUSE, each.rule.id, each.tag)
 
 
-def _marked(session: Session, each: CombinedFault) -> dict[str, object]:
+def _body_in(session: Session, each: CombinedFault) -> dict[str, object]:
     """The body with an external id and a callback URL, which reveal side effects of a refused request."""
     marks: dict[str, object] = {}
-    if each.marked and parts.has(session.operation, parts.EXTERNAL_ID):
+    if each.extended and parts.has(session.operation, parts.EXTERNAL_ID):
         marks[parts.EXTERNAL_ID] = refused_id(session)
-    if each.marked and session.inbox is not None and parts.calls_back(session.operation):
+    if each.extended and session.inbox is not None and parts.calls_back(session.operation):
         marks[parts.CALLBACK] = session.inbox.url(Label.REFUSED)
-    return marks | each.fault.body
+    return marks | each.body
 
 
 def _judge_family(rule_id: str, *, may_fail: bool) -> Callable[[Evidence, CheckContext], None]:
