@@ -104,7 +104,6 @@ def _step(request: ValidRequest, least: int) -> Step:
             *CREATE_CHECKS,
         ),
         required=request.required,
-        spare=request.spare,
     )
 
 
