@@ -30,7 +30,7 @@ _FORMS: Final = 50
 _KEPT: Final = 2048
 _KEPT_LENGTH: Final = 256
 
-# Texts come from servers and users: each of these patterns takes linear time, whatever the text is.
+# Texts come from servers and users: each of these patterns takes linear time for every text.
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{0,40}://)([^\s'\"<>]+)", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"[?&#;]([\w.-]*+)=(?=[^&#\s'\"<>])")
 _SECRET_NAME: Final = re.compile(

@@ -16,9 +16,11 @@ from kling_contracts.checks import (
     authentication,
     callbacks,
     concurrency,
+    create_errors,
     external_ids,
     invalid_requests,
     lifecycle,
+    lifecycle_rules,
     malformed_bodies,
     new_tasks,
     outcomes,
@@ -28,18 +30,16 @@ from kling_contracts.checks import (
     responses,
     result_images,
     routing,
+    side_effects,
+    task_queries,
     upgrade_offers,
     valid_requests,
 )
-from kling_contracts.checks.combined_requests import requests_of
-from kling_contracts.checks.field_pairs import Coverage, coverage
-from kling_contracts.checks.invalid_bodies import families_of, sent_by
-from kling_contracts.checks.request_combinations import body_in
 from kling_contracts.checks.value_comparison import naming_values
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.verify.known_deviations import Deviation
-from kling_contracts.verify.model import Check, Requirement, Step, Suite
-from kling_contracts.verify.plan import Options, Planned
+from kling_contracts.verify.model import Check, Step, Suite
+from kling_contracts.verify.plan import Options
 from kling_contracts.verify.recorder import Recorder
 from kling_contracts.verify.report import Report
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _CHECKS: Final = (
     responses.checks,
-    invalid_requests.error_checks,
+    create_errors.checks,
     routing.path_checks,
     authentication.checks,
     malformed_bodies.checks,
@@ -56,19 +56,22 @@ _CHECKS: Final = (
     repeated_names.checks,
     routing.unknown_id_checks,
     pagination.checks,
+    side_effects.list_checks,
     invalid_requests.checks,
     external_ids.checks,
     valid_requests.checks,
     account_isolation.checks,
     routing.near_id_checks,
     new_tasks.checks,
+    task_queries.checks,
+    lifecycle_rules.checks,
     lifecycle.checks,
     polling.checks,
     outcomes.checks,
     concurrency.checks,
     result_images.checks,
     callbacks.checks,
-    invalid_requests.callback_checks,
+    side_effects.callback_checks,
 )
 _STEPS: Final = (
     routing.path_steps,
@@ -77,6 +80,7 @@ _STEPS: Final = (
     upgrade_offers.steps,
     routing.unknown_id_steps,
     pagination.steps,
+    side_effects.steps,
     invalid_requests.steps,
     external_ids.steps,
     valid_requests.steps,
@@ -101,20 +105,6 @@ def steps_of(gateway: Gateway) -> tuple[Step, ...]:
     """The steps of a run in order: free steps first, the most expensive last."""
     found = [step for steps in _STEPS for step in steps(gateway)]
     return tuple(sorted(found, key=lambda step: step.stage))
-
-
-def pairs_covered(gateway: Gateway, planned: Sequence[Planned]) -> Coverage:
-    """The pairs of values of two fields that a plan covers."""
-    running = {each.step.name for each in planned if each.missing is None}
-    receiver = not any(each.missing is Requirement.RECEIVER for each in planned)
-    requests = requests_of(gateway)
-    return coverage(
-        gateway.main,
-        families_of(gateway),
-        sent_by(gateway, running),
-        ((body_in(gateway.main, each), f"accepted: {each.name}" in running) for each in requests),
-        receiver=receiver,
-    )
 
 
 SUITE: Final = Suite(checks_of, steps_of)

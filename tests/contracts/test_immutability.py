@@ -16,7 +16,8 @@ MODULES = (
     "composite_fields",
     "constraints",
     "operations.base",
-    "gateways",
+    "gateways.base",
+    "gateways.refusals",
     "lifecycle",
     "messages",
 )

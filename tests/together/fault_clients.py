@@ -63,18 +63,13 @@ class Calls(NamedTuple):
 
 @contextmanager
 def ours(fake: Fake) -> Iterator[Calls]:
-    http = httpx_client(fake)
+    http: Any = httpx.Client(transport=fake.transport(), timeout=TIMEOUT)
     with kling_client.Client(
         api_key="sk-mock", http_client=http, clock=fake.clock.now, sleep=fake.clock.advance
     ) as client:
         yield Calls(
             lambda: client.generate(URLS, "at sea").id, lambda task: str(client.task(task).wait().status)
         )
-
-
-def httpx_client(fake: Fake) -> Any:
-
-    return httpx.Client(transport=fake.transport(), timeout=TIMEOUT)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from kling_contracts.checks.field_values import Value
 Fits = Callable[[Sequence[Value], Value], bool]
 
 
-class OpenPairs:
+class UncoveredPairs:
     """The pairs of values of different fields that no request covers yet, as one bit set for each value."""
 
     def __init__(self, values: Iterable[Value]) -> None:

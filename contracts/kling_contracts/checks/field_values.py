@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, assert_never, cast
 
 from kling_contracts.cases.images import distinct
 from kling_contracts.cases.invalid import minimal_value
-from kling_contracts.checks.request_features import VALID, features_of
+from kling_contracts.checks.request_features import VALID, features_of, limit_feature
 from kling_contracts.composite_fields import AnyField
 from kling_contracts.constraints import ExactlyOne, RequiredWhen
 from kling_contracts.fields import Choice, Integer
@@ -22,7 +22,6 @@ ABSENT: Final = "absent"
 GIVEN: Final = "given"
 # The smallest number of results above 1; a create with more of them has the same value.
 _SEVERAL: Final = 2
-_ONE_RESULT: Final = "1"
 _SEVERAL_RESULTS: Final = "above 1"
 # The beginning of a JPEG in base64.
 _JPEG: Final = "/9j/"
@@ -69,7 +68,7 @@ def _given(operation: Operation, field: AnyField) -> Iterator[Feature]:
     if field.name in (parts.EXTERNAL_ID, parts.CALLBACK):
         yield Feature(field.name, GIVEN, {field.name: minimal_value(field)})
     elif isinstance(field, Integer) and field == parts.number_of_results(operation):
-        yield Feature(VALID, _ONE_RESULT, {field.name: 1})
+        yield limit_feature(field, field.minimum)
         if field.maximum.value >= _SEVERAL:
             yield Feature(VALID, _SEVERAL_RESULTS, {field.name: _SEVERAL})
     elif isinstance(field, PictureList):
@@ -116,7 +115,7 @@ def _tag(
         return GIVEN
     if field.name == RESULTS and _SEVERAL_RESULTS in known:
         several = isinstance(given, int) and given >= _SEVERAL
-        return _SEVERAL_RESULTS if several else _ONE_RESULT if given == 1 else ""
+        return _SEVERAL_RESULTS if several else f"{RESULTS} {given}"
     if isinstance(field, PictureList):
         return f"{len(cast('list[object]', given))} pictures" if isinstance(given, list) else ""
     if isinstance(field, Picture):

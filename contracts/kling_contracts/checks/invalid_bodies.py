@@ -7,11 +7,11 @@ from functools import cache
 from itertools import groupby
 from typing import Final
 
-from kling_contracts.checks.field_pairs import CombinedFault, Family, again, combined_faults, further
+from kling_contracts.checks.combined_faults import CombinedFault, Family, again, combined_faults, further
 from kling_contracts.gateways import Gateway
 
 REPEATED: Final = "refused: repeated"
-OTHERS: Final = "refused: other counts and marks"
+OTHERS: Final = "refused: several images or no external id"
 
 
 @cache
@@ -23,8 +23,7 @@ def _first_families(gateway: Gateway) -> tuple[Family, ...]:
 @cache
 def repeated_of(gateway: Gateway) -> list[CombinedFault]:
     """One fault of each rule, with other values of the other fields; not those of large bodies."""
-    found = again(gateway.main, _first_families(gateway))
-    return [each for each in found if not each.rule.id.endswith("max_bytes")]
+    return again(gateway.main, _first_families(gateway))
 
 
 @cache

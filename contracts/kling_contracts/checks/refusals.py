@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, cast
 
 from kling_contracts.gateways import VALIDATION_SHAPES, ErrorShape, Gateway, Refusal, RefusalReason
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.model import Check, CheckContext
+from kling_contracts.verify.probes import ProbeKind
 
 # The check that reports server errors; other checks give it precedence.
 NO_SERVER_ERROR: Final = "responses.no_server_error"
@@ -109,3 +110,8 @@ def error_message(exchange: Exchange) -> str:
     error = body.get("error")
     message = cast("dict[str, object]", error if isinstance(error, dict) else body).get("message")
     return message if isinstance(message, str) else ""
+
+
+def refused(evidence: Evidence) -> Sequence[Exchange]:
+    """Requests that break a rule and were refused."""
+    return [exchange for exchange in evidence.of(ProbeKind.REFUSE) if not exchange.accepted]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kling_contracts.cases.images import WEB_PICTURE
-from kling_contracts.checks.covering_array import OpenPairs
+from kling_contracts.checks.covering_array import UncoveredPairs
 from kling_contracts.checks.field_values import GIVEN, Value, constrained, values_in, values_of
 from kling_contracts.checks.valid_request import ValidRequest, body_of, fits
 from kling_contracts.operations import Operation
@@ -29,7 +29,7 @@ def body_in(operation: Operation, request: ValidRequest) -> Body:
 
 def with_combinations(operation: Operation, requests: Iterable[ValidRequest]) -> Iterator[ValidRequest]:
     """The requests with values in the fields that they leave free, then those that cover the other pairs."""
-    pairs = OpenPairs(values_of(operation))
+    pairs = UncoveredPairs(values_of(operation))
     for request in requests:
         whole = _filled(operation, request, pairs) if _may_be_filled(operation, request) else request
         pairs.cover(values_in(operation, body_in(operation, whole)))
@@ -46,7 +46,7 @@ def _may_be_filled(operation: Operation, request: ValidRequest) -> bool:
     return request.name != Label.UNPOLLED and names <= operation.keys
 
 
-def _filled(operation: Operation, request: ValidRequest, pairs: OpenPairs) -> ValidRequest:
+def _filled(operation: Operation, request: ValidRequest, pairs: UncoveredPairs) -> ValidRequest:
     images = images_in(body_of(operation, request.features))
     taken = {name for feature in request.features for name in feature.fields}
     taken |= {parts.EXTERNAL_ID} if request.external else set()
@@ -71,7 +71,7 @@ def _has_url(feature: Feature) -> bool:
     return parts.CALLBACK not in feature.fields and "'http" in repr(feature.fields)
 
 
-def _further(operation: Operation, pairs: OpenPairs) -> Iterator[ValidRequest]:
+def _further(operation: Operation, pairs: UncoveredPairs) -> Iterator[ValidRequest]:
     """Requests that cover the pairs left, in the order of the number of pairs that they add."""
     empty = ValidRequest(name="", features=(), required=False, spare=True)
     found: list[ValidRequest] = []

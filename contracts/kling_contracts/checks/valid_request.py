@@ -49,6 +49,10 @@ class ValidRequest:
     spare: bool = False
 
     @property
+    def step_name(self) -> str:
+        return f"accepted: {self.name}"
+
+    @property
     def abouts(self) -> frozenset[str]:
         """The subjects of its features; each is the rest of the id of a check `accepts.*` or a whole id."""
         found = {feature.about for feature in self.features}

@@ -90,7 +90,7 @@ def steps(gateway: Gateway) -> tuple[Step, ...]:
 
 def _step(request: ValidRequest, least: int) -> Step:
     return Step(
-        name=f"accepted: {request.name}",
+        name=request.step_name,
         stage=_stage(request, least),
         description="a create with "
         + (", ".join(each.tag for each in request.features) or "the required fields only"),
@@ -104,7 +104,6 @@ def _step(request: ValidRequest, least: int) -> Step:
             *CREATE_CHECKS,
         ),
         required=request.required,
-        spare=request.spare,
     )
 
 

@@ -46,29 +46,36 @@ def _judge(
 
 
 def _difference(evidence: Evidence, failures: Sequence[Failure], field: str) -> str:
+    """The end of a finding about a field: the value of another field that the creates that failed share.
+
+    Empty if the field alone may be the cause, or the creates do not show which value matters.
+    """
     creates = {history.id: history.created for history in evidence.histories() if history.states}
     failed = {number for failure in failures for number in _creates_of(failure, creates)}
     valid = [it for it in creates.values() if it.probe.kind in _VALID]
     wrong = [_values(evidence, it) for it in valid if it.number in failed]
-    right = [_values(evidence, it) for it in valid if it.number not in failed]
     if not wrong:
         return ""
     common = wrong[0].intersection(*wrong)
-    mine = sorted(it for it in common if it.field == field)
-    right = [values for values in right if values.issuperset(mine)]
-    if not mine or not right:
-        return ""  # the field alone may be the cause
-    others = [it for it in common if it.field != field]
-    times = {it: sum(it in values for values in right) for it in others}
+    own = sorted(it for it in common if it.field == field)
+    right = [_values(evidence, it) for it in valid if it.number not in failed]
+    right = [values for values in right if values.issuperset(own)]
+    if not own or not right:
+        return ""
+    times = {it: sum(it in values for values in right) for it in common if it.field != field}
     fewest = min(times.values(), default=len(right))
-    best = sorted(it for it in others if times[it] == fewest and fewest < len(right))
-    best = [it for it in best if it.tag != ABSENT] or best
-    best = [it for it in best if it.tag == GIVEN or Value(it.field, GIVEN) not in best]
-    if not 0 < len(best) <= _NAMED:
+    rarest = sorted(it for it in times if times[it] == fewest < len(right))
+    named = _most_specific(rarest)
+    if not 0 < len(named) <= _NAMED:
         return _smallest(wrong, right)
-    named = " or ".join(map(str, best))
-    pair = f"{mine[0]} together with {named}"
+    pair = f"{own[0]} together with {' or '.join(map(str, named))}"
     return f"; the creates that failed ({len(wrong)}) have {pair}, of the others {fewest} of {len(right)}"
+
+
+def _most_specific(values: Sequence[Value]) -> list[Value]:
+    """The values without absent ones if there are others, and `given` instead of a certain value."""
+    present = [it for it in values if it.tag != ABSENT] or values
+    return [it for it in present if it.tag == GIVEN or Value(it.field, GIVEN) not in present]
 
 
 def _smallest(wrong: Sequence[frozenset[Value]], right: Sequence[frozenset[Value]]) -> str:

@@ -190,7 +190,8 @@ def _key_from_environment(gateway: str) -> str:
 def _show_plan(options: Options, *, as_json: bool) -> int:
     import json
 
-    from kling_contracts.registry import SUITE, pairs_covered
+    from kling_contracts.checks.pair_coverage import pairs_covered
+    from kling_contracts.registry import SUITE
     from kling_contracts.verify.plan import images_for_all, limit_of, plan, totals_of
 
     planned, limit = plan(options, SUITE), limit_of(options, mock=False)

@@ -150,8 +150,7 @@ class Step:
 
     `max_cost` is the largest number of images reserved at once, `creates` the number that a correct server
     creates. `checks` are patterns of the check ids that the step provides evidence for (`refuses.*`).
-    `requests` is the number of requests, an estimate where the step polls. A `spare` step runs only if the
-    user's limit on images leaves some after all other steps.
+    `requests` is the number of requests, an estimate where the step polls.
     """
 
     name: str
@@ -164,7 +163,11 @@ class Step:
     creates: int = 0
     requires: frozenset[Requirement] = frozenset()
     required: bool = True
-    spare: bool = False
+
+    @property
+    def spare(self) -> bool:
+        """Whether it runs only if the user's limit on images leaves some after all other steps."""
+        return self.stage is Stage.SPARE
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ import fnmatch
 
 import pytest
 
-from kling_contracts.checks.lifecycle import RULES
+from kling_contracts.checks.lifecycle_rules import RULES
 from kling_contracts.checks.new_tasks import shape_problem
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.lifecycle import check_lifecycle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 from unicodedata import normalize
+from urllib.parse import quote
 from uuid import uuid4
 
 from kling_contracts.gateways import KLING, RefusalReason
@@ -86,7 +87,7 @@ class _Renaming(FaultyServer):
     def serve(self, request: Request) -> Response:
         known = self.names.get((request.headers.get("authorization", ""), request.task_id))
         if known:
-            request.path = f"{self.gateway.create_path}/{known}"
+            request.path = f"{self.gateway.create_path}/{quote(known)}"
         given = text_in(request, "external_task_id")
         if given:
             whose = (request.headers.get("authorization", ""), given)

@@ -249,17 +249,7 @@ class FaultyTransport(httpx.BaseTransport):
             for name, value in headers:
                 key = name.lower()
                 merged[key] = f"{merged[key]}, {value}" if key in merged else value
-            response = self._faulty.serve(
-                Request(
-                    raw=body or b"",
-                    gateway=self._gateway,
-                    method=method,
-                    path=path,
-                    query=query,
-                    host=host,
-                    headers=merged,
-                )
-            )
+            response = self._serve(method, host, path, query, merged, body or b"")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return failed(error)
         content = response.content
@@ -267,20 +257,28 @@ class FaultyTransport(httpx.BaseTransport):
         return Answer(response.status, tuple((name.lower(), it) for name, it in answered.items()), content)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        host = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
-        message = Request(
-            raw=request.read(),
-            gateway=self._gateway,
-            method=request.method,
-            path=path,
-            query=query,
-            host=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
-            headers=dict(request.headers.items()),  # much faster than dict(request.headers)
-        )
-        response = self._faulty.serve(message)
+        sent = dict(request.headers.items())  # much faster than dict(request.headers)
+        response = self._serve(request.method, host, path, query, sent, request.read())
         content = response.content
         headers = response.headers | {"content-length": str(len(content))}
         return httpx.Response(response.status, headers=headers, content=content, request=request)
+
+    def _serve(  # noqa: PLR0917 -- the parts of a request
+        self, method: str, host: str, path: str, query: str, headers: dict[str, str], body: bytes
+    ) -> Response:
+        return self._faulty.serve(
+            Request(
+                raw=body,
+                gateway=self._gateway,
+                method=method,
+                path=path,
+                query=query,
+                host=host,
+                headers=headers,
+            )
+        )
 
     def deliver(self, callback: Callback) -> Iterable[Callback]:
         """The callbacks that are sent instead of this one."""

@@ -277,14 +277,24 @@ class CallsForRefusals(FaultyServer):
 class AnnouncesChanges(FaultyServer):
     """The callback for status processing is sent with the one for status submitted."""
 
+    def after(self, request: Request, response: Response) -> None:
+        for task in response.tasks:
+            _date(task)
+
     def call_back(self, callback: Callback) -> list[Callback]:
-        task = callback.peek
-        if task["task_status"] != "submitted":
+        if callback.peek["task_status"] != "submitted":
+            _date(callback.task)
             return [callback]
         early = Callback(raw=callback.content, url=callback.url, headers=dict(callback.headers))
         early.task["task_status"] = "processing"
-        early.task["updated_at"] = whole(task["created_at"]) + 300  # by the pace of the runs
+        _date(early.task)
         return [callback, early]
+
+
+def _date(task: Object) -> None:
+    """Give each message about a processing task the same updated_at, by the pace of the runs."""
+    if task["task_status"] == "processing":
+        task["updated_at"] = whole(task["created_at"]) + 300
 
 
 @group.before("callbacks.url")

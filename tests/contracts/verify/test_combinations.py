@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kling_contracts.checks.combined_faults import values_of_fault, values_with
 from kling_contracts.checks.combined_requests import requests_of
-from kling_contracts.checks.field_pairs import values_of_fault, values_with
 from kling_contracts.checks.field_values import Value, body_with, values_in, values_of
 from kling_contracts.checks.invalid_bodies import families_of, others_of, repeated_of
+from kling_contracts.checks.pair_coverage import pairs_covered
 from kling_contracts.checks.request_combinations import body_in
+from kling_contracts.checks.request_features import VALID
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, Gateway
-from kling_contracts.registry import SUITE, pairs_covered, steps_of
+from kling_contracts.registry import SUITE, steps_of
 from kling_contracts.verify.model import Requirement, Step
 from kling_contracts.verify.plan import Options, images_for_all, plan, totals_of
 from tests.contracts.verify.conftest import SOUND
@@ -49,11 +53,11 @@ def test_each_invalid_request_breaks_one_rule(gateway: Gateway) -> None:
     operation = gateway.main
     every = [each for family in families_of(gateway) for each in family]
     every += [*repeated_of(gateway), *others_of(gateway)]
-    small = [each for each in every if not each.rule.id.endswith("max_bytes")]
+    small = [each for each in every if not each.large]
     assert [
-        each.fault
+        each.tag
         for each in small
-        if {it.rule.id for it in operation.read(each.fault.body).violations} != {each.rule.id}
+        if {it.rule.id for it in operation.read(each.body).violations} != {each.rule.id}
     ] == []
 
 
@@ -97,6 +101,27 @@ def test_every_pair_of_valid_values_is_covered(gateway: Gateway) -> None:
 
 
 @MAIN
+def test_no_combination_is_superfluous(gateway: Gateway) -> None:
+    """Each has a pair of values that no other create has."""
+    operation = gateway.main
+    pairs = {
+        request.name: set(combinations(sorted(values_in(operation, body_in(operation, request))), 2))
+        for request in requests_of(gateway)
+    }
+    times = Counter(pair for each in pairs.values() for pair in each)
+    spare = [request.name for request in requests_of(gateway) if request.spare]
+    assert [name for name in spare if all(times[pair] > 1 for pair in pairs[name])] == []
+
+
+@MAIN
+def test_a_refused_value_is_reported_by_one_check(gateway: Gateway) -> None:
+    """A value at a limit has the check of the limit in every create."""
+    features = [feature for request in requests_of(gateway) for feature in request.features]
+    own = [feature.fields for feature in features if feature.about != VALID]
+    assert [feature for feature in features if feature.about == VALID and feature.fields in own] == []
+
+
+@MAIN
 def test_the_share_within_the_budget(gateway: Gateway) -> None:
     """With 20 images all required steps run; more images add pairs, up to the number for all."""
     enough = _images_for_all(gateway)
@@ -135,7 +160,7 @@ def _few_steps(gateway: Gateway, *, creates: bool) -> tuple[Step, ...]:
     )
 
 
-# The values that a finding must name; none if the creates within its budget do not tell which value matters.
+# The values that a finding must name; empty if the creates within its budget do not show which value matters.
 NAMED = {
     "ratio with a scene": "aspect_ratio given together with scene_image",
     "another default with the alias": "",
