@@ -132,11 +132,19 @@ class AttemptResult(NamedTuple):
     error: str | None = None
 
 
-def callbacks_of(task: TaskState, settings: Settings, until: float) -> Iterator[Callback]:
-    """The callbacks of one task that are due by an instant (Unix seconds)."""
+class DueCallback(NamedTuple):
+    """A callback that is due, without its body: the change of a task that causes it."""
+
+    task: TaskState
+    position: int
+    change: Transition
+
+
+def due_callbacks(task: TaskState, settings: Settings, until: float) -> Iterator[DueCallback]:
+    """The callbacks of one task that are due by an instant (Unix seconds), oldest first."""
     for position, change in enumerate(changes_of(task, until)):
         if position or settings.callback_submitted:
-            yield callback_of(task, settings, position, change)
+            yield DueCallback(task, position, change)
 
 
 def changes_of(task: TaskState, until: float = NEVER) -> Sequence[Transition]:

@@ -7,7 +7,7 @@ from typing import Self, overload
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
-from kling_mock.callbacks.model import Callback, Receiver, callbacks_of
+from kling_mock.callbacks.model import Callback, DueCallback, Receiver, callback_of, due_callbacks
 from kling_mock.records import AttemptRecord, TaskState
 from kling_mock.settings import Settings
 from kling_mock.stores import Store, TaskKey, TasksKey
@@ -75,49 +75,51 @@ class Outbox(Sequence[OutboxCallback]):
         self._dispatcher.deliver_to(receiver)
 
     def of_task(self, task_id: str) -> list[OutboxCallback]:
-        """Those of one task, at a cost that does not depend on the number of tasks; none if it is unknown."""
-        key = TaskKey(task_id)
-        snapshot = self._store.read((key,))
-        task = snapshot[key]
+        """Those of one task, at a cost independent of the number of tasks; empty for an unknown id."""
+        return [self.callback(each) for each in self.due(task_id)]
+
+    def due(self, task_id: str | None = None) -> list[DueCallback]:
+        """All callbacks, or those of one task, without bodies: these take most of the time of a list."""
+        tasks, now = self._tasks(task_id)
+        due = [each for task in tasks for each in due_callbacks(task, self._settings, now)]
+        return sorted(due, key=lambda each: each.change.at)
+
+    def _tasks(self, task_id: str | None) -> tuple[tuple[TaskState, ...], float]:
+        """All tasks, or the one with this id, and the present."""
+        if task_id is None:
+            every = TasksKey(self._account)
+            snapshot = self._store.read((every,))
+            return snapshot[every], snapshot.now
+        one = TaskKey(task_id)
+        snapshot = self._store.read((one,))
+        task = snapshot[one]
         if task is None or self._account not in (None, task.record.account):
-            return []
-        return self._callbacks((task,), snapshot.now)
+            return (), snapshot.now
+        return (task,), snapshot.now
 
-    def _read(self) -> list[OutboxCallback]:
-        key = TasksKey(self._account)
-        snapshot = self._store.read((key,))
-        return self._callbacks(snapshot[key], snapshot.now)
-
-    def _callbacks(self, tasks: tuple[TaskState, ...], now: float) -> list[OutboxCallback]:
-        """The callbacks of these tasks, oldest first."""
-        secret = self._settings.webhook_secret
-        found = [
-            OutboxCallback.of(
-                callback._replace(refused=self._dispatcher.refusal_of(callback)).signed(secret),
-                self._dispatcher,
-            )
-            for task in tasks
-            for callback in callbacks_of(task, self._settings, now)
-        ]
-        return sorted(found, key=lambda callback: callback.due)
+    def callback(self, due: DueCallback) -> OutboxCallback:
+        """A callback with its body, signed at the present system time."""
+        made = callback_of(due.task, self._settings, due.position, due.change)
+        judged = made._replace(refused=self._dispatcher.refusal_of(made))
+        return OutboxCallback.of(judged.signed(self._settings.webhook_secret), self._dispatcher)
 
     @overload
     def __getitem__(self, index: int) -> OutboxCallback: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[OutboxCallback]: ...
     def __getitem__(self, index: int | slice) -> OutboxCallback | Sequence[OutboxCallback]:
-        return self._read()[index]
+        due = self.due()[index]
+        return [self.callback(each) for each in due] if isinstance(due, list) else self.callback(due)
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self.due())
 
     def __iter__(self) -> Iterator[OutboxCallback]:
-        return iter(self._read())
+        return map(self.callback, self.due())
 
     def __repr__(self) -> str:
         shown = (
-            hide_in_urls(f"  {each.task_id} {each.status} to {each.url}, {_fate(each)}")
-            for each in self._read()
+            hide_in_urls(f"  {each.task_id} {each.status} to {each.url}, {_fate(each)}") for each in self
         )
         return "\n".join(["<callbacks>", *map(escape_controls, shown)])
 

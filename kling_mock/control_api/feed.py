@@ -71,8 +71,9 @@ class EventFeed:
         self._seen: OrderedDict[str, _Followed] = OrderedDict()
         self._unswept: list[str] = []
         self._clock_version = fake.clock.record.version
-        for task in fake.tasks:
-            self._follow(*task.read())
+        tasks, now = fake.read_tasks()
+        for task in tasks:
+            self._follow(task, now)
         fake.on_call(self._keep_call)
 
     def _keep_call(self, call: CallRecord) -> None:
@@ -160,7 +161,7 @@ class EventFeed:
                 model = models.TaskEvent(record.id, record.account, str(change.status), change.at, failure)
                 yield _Found(change.at, "task", record.account, model)
             for attempt in task.attempts[attempts:]:
-                name = f"{record.id}-{attempt.position}"
+                name = models.callback_id(record.id, attempt.position)
                 callback = models.CallbackEvent(name, record.id, record.account, show_attempt(attempt))
                 yield _Found(attempt.at, "callback", record.account, callback)
         self._follow(task, now)

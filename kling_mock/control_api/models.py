@@ -294,6 +294,11 @@ class CallbackInfo(Model, frozen=True):
     body: dict[str, Any]
 
 
+def callback_id(task_id: str, position: int) -> str:
+    """The id of a callback: that of its task, and the position of the change in the history of the task."""
+    return f"{task_id}-{position}"
+
+
 class CallbackPage(Model, frozen=True):
     """A page of callbacks, oldest first. `next` is the parameter `after` of the next page."""
 

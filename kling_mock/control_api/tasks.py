@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from fnmatch import fnmatchcase
-from itertools import dropwhile, islice
 
 from kling_mock.control import TaskAlreadyEnded
 from kling_mock.control_api import models
+from kling_mock.control_api.paging import page_of
 from kling_mock.control_api.problems import Problem, not_found
 from kling_mock.control_api.shown import show_task
 from kling_mock.fake import Fake
+from kling_mock.records import TaskState
 from kling_mock.testing.task_handle import TaskHandle
 
 
 def list_tasks(fake: Fake, query: models.TaskFilter) -> models.TaskPage:
     """List tasks, oldest first."""
-    handles: Iterable[TaskHandle] = fake.named_account(query.account).tasks
-    if query.after is not None:
-        found_task(fake, query.after)
-        handles = islice(dropwhile(lambda task: task.id != query.after, handles), 1, None)
-    shown = list(islice((each for each in _shown(fake, handles) if _fits(each, query)), query.limit + 1))
-    page = tuple(shown[: query.limit])
-    return models.TaskPage(page, page[-1].id if len(shown) > query.limit else None)
+    tasks, now = fake.named_account(query.account).read_tasks()
+    page, following = page_of(
+        "task",
+        tasks,
+        query,
+        id_of=lambda task: task.record.id,
+        fits=lambda task: _fits(task, query, now),
+    )
+    seed = fake.settings.seed
+    return models.TaskPage(tuple([show_task(task, now, seed) for task in page]), following)
 
 
-def _shown(fake: Fake, handles: Iterable[TaskHandle]) -> Iterator[models.Task]:
-    for handle in handles:
-        try:
-            yield _show(fake, handle)
-        except LookupError:  # its retention ended meanwhile
-            continue
-
-
-def _fits(task: models.Task, query: models.TaskFilter) -> bool:
-    values = task.request.values
+def _fits(task: TaskState, query: models.TaskFilter, now: float) -> bool:
+    request = task.record.request
     return (
-        query.status in (None, task.status)
-        and query.operation in (None, task.operation)
-        and query.external_task_id in (None, values.get("external_task_id"))
-        and (query.prompt is None or fnmatchcase(str(values.get("prompt", "")), query.prompt))
+        query.status in (None, task.at(now).status)
+        and query.operation in (None, task.record.operation)
+        and query.external_task_id in (None, request.external_task_id)
+        and (query.prompt is None or fnmatchcase(request.prompt, query.prompt))
     )
 
 

@@ -23,7 +23,7 @@ class Payment(NamedTuple):
     status: TaskStatus
 
 
-def payments(tasks: tuple[TaskState, ...], now: float) -> list[Payment]:
+def payments(tasks: Sequence[TaskState], now: float) -> list[Payment]:
     """The payments of these tasks; failed tasks are free."""
     found = [Payment(task.record, task.at(now).status) for task in tasks]
     return [each for each in found if each.status is not TaskStatus.FAILED]

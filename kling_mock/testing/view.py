@@ -12,7 +12,7 @@ from kling_contracts.gateways import Gateway
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import NewRule, change_rules, write_rule
-from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.records import CallRecord, RuleRecord, TaskState
 from kling_mock.scripts.written_scripts import WrittenScripts
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, CallsKey, PeakKey, Store, TaskKey, TasksKey, run
@@ -76,18 +76,24 @@ class FakeView(View):
 
     @property
     def tasks(self) -> Sequence[TaskHandle]:
+        tasks, _ = self.read_tasks()
+        return tuple([self._handle(task) for task in tasks])
+
+    def read_tasks(self) -> tuple[Sequence[TaskState], float]:
+        """The records of all tasks, oldest first, and the present in Unix seconds: all at one instant."""
         key = TasksKey(self._account)
-        return tuple(
-            StoredTask(each.record, self._store, self._settings, self._changes, self._written)
-            for each in self._store.read((key,))[key]
-        )
+        snapshot = self._store.read((key,))
+        return snapshot[key], snapshot.now
+
+    def _handle(self, task: TaskState) -> StoredTask:
+        return StoredTask(task.record, self._store, self._settings, self._changes, self._written)
 
     def find_task(self, task_id: str) -> TaskHandle | None:
         key = TaskKey(task_id)
         state = self._store.read((key,))[key]
         if state is None or self._account not in (None, state.record.account):
             return None
-        return StoredTask(state.record, self._store, self._settings, self._changes, self._written)
+        return self._handle(state)
 
     def skip(self) -> NextEvent | None:
         event = self.next_event
@@ -132,9 +138,7 @@ class FakeView(View):
         return self._store.read((key,))[key]
 
     def _payments(self) -> Sequence[Payment]:
-        key = TasksKey(self._account)
-        snapshot = self._store.read((key,))
-        return payments(snapshot[key], snapshot.now)
+        return payments(*self.read_tasks())
 
     # -- callbacks and scripts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kling_mock.callbacks.model import Callback, callbacks_of
+from kling_mock.callbacks.model import Callback, callback_of, due_callbacks
 from kling_mock.callbacks.queue import DeliveryQueue
 from kling_mock.plan import NEVER
 from kling_mock.stores import TasksKey
@@ -32,7 +32,8 @@ def longest_due(fake: Fake) -> tuple[str, int] | None:
     every = TasksKey()
     for task in fake._store.read((every,))[every]:
         earlier = 0.0
-        for callback in callbacks_of(task, fake.settings, fake.clock.now()):
+        for _, position, change in due_callbacks(task, fake.settings, fake.clock.now()):
+            callback = callback_of(task, fake.settings, position, change)
             due = callback.next_attempt(fake.settings.callback_retries)
             if due is not None:
                 waiting += [(max(due, earlier), callback)] if max(due, earlier) <= fake.clock.now() else []

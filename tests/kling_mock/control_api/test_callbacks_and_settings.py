@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from kling_mock import Settings
+from kling_mock.callbacks import outbox
+from kling_mock.callbacks.model import callback_of
 from kling_mock.control_api.settings import SECRETS
 from kling_mock.settings import FIXED
 from tests.kling_mock.control_api.conftest import Control
@@ -32,6 +34,19 @@ def test_callbacks_are_listed_with_their_attempts() -> None:
     for empty in ("account=sk-mock-b", f"account=sk-mock-b&task_id={task.id}", "task_id=9"):
         assert control.ok("GET", f"/callbacks?{empty}")["callbacks"] == []
     assert second["id"] in control.refused(404, "GET", f"/callbacks/{task.id}-9")["nearest"]
+
+
+def test_a_page_makes_the_bodies_of_its_own_callbacks_only(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [control.make(callback_url=HOOK) for _ in range(3)]
+    made: list[object] = []
+    monkeypatch.setattr(outbox, "callback_of", lambda *each: made.append(each) or callback_of(*each))
+    page = control.ok("GET", "/callbacks?limit=1")
+    assert page["next"] == f"{tasks[0].id}-0"
+    assert len(made) == 1
+    assert len(control.fake.callbacks) == 3
+    assert len(made) == 1
 
 
 def test_a_callback_is_redelivered() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from kling_mock import Fake
-from kling_mock.testing.stored_task import StoredTask
+from kling_mock.stores import Key, Snapshot, TasksKey
+from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.control_api.conftest import Control
 
 
@@ -117,22 +117,23 @@ def test_accounts_have_their_totals(control: Control) -> None:
 
 
 @pytest.mark.parametrize("path", ["tasks", "accounts", "callbacks"])
-def test_a_task_that_is_dropped_during_a_list_is_left_out(
+def test_a_list_shows_the_tasks_of_one_instant(
     control: Control, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
+    """Tasks that are dropped meanwhile are listed as they were then."""
     control.make(callback_url="http://127.0.0.1:1/hook")
+    whole = control.ok("GET", f"/{path}")[path]
 
-    def after_a_reset(method: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*args: object) -> Any:
+    def read_before_a_reset(store: MemoryStore, keys: Sequence[Key[Any]]) -> Snapshot:
+        snapshot = read(store, keys)
+        if TasksKey in map(type, keys):
             control.fake.reset()
-            return method(*args)
+        return snapshot
 
-        return called
-
-    monkeypatch.setattr(StoredTask, "read", after_a_reset(StoredTask.read))
-    monkeypatch.setattr(Fake, "find_task", after_a_reset(Fake.find_task))
+    read = MemoryStore.read
+    monkeypatch.setattr(MemoryStore, "read", read_before_a_reset)
     listed = control.ok("GET", f"/{path}")[path]
-    assert [each["unfinished"] for each in listed] == [0] if path == "accounts" else listed == []
+    assert [each["name"] for each in listed] == ["sk-mock-a"] if path == "accounts" else listed == whole
 
 
 def test_reset_drops_one_account_or_all(control: Control) -> None:
