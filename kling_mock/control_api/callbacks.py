@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from kling_mock.callbacks.model import DueCallback, is_delivered
 from kling_mock.callbacks.outbox import Outbox
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.control_api.paging import page_of
 from kling_mock.control_api.problems import Problem, not_found
 from kling_mock.control_api.shown import show_attempt
 from kling_mock.fake import Fake
 
 
-def list_callbacks(fake: Fake, query: models.CallbackFilter) -> models.CallbackPage:
+def list_callbacks(fake: Fake, query: parameters.CallbackFilter) -> models.CallbackPage:
     """List the callbacks that are due so far, oldest first."""
     outbox = fake.named_account(query.account).callbacks
     page, following = page_of(
@@ -25,7 +25,7 @@ def read_callback(fake: Fake, id: str) -> models.CallbackInfo:  # noqa: A002 -- 
     return _show(fake, fake.callbacks, _found(fake, id))
 
 
-def redeliver_callback(fake: Fake, id: str, body: models.RedeliverBody) -> models.AttemptInfo:  # noqa: A002 -- the same
+def redeliver_callback(fake: Fake, id: str, body: parameters.RedeliverBody) -> models.AttemptInfo:  # noqa: A002 -- the same
     """Deliver a callback now, once: as it was sent, or with another body or changed fields."""
     callback = fake.callbacks.callback(_found(fake, id))
     edited = body.body
@@ -52,7 +52,7 @@ def _id(due: DueCallback) -> str:
     return models.callback_id(due.task.record.id, due.position)
 
 
-def _fits(due: DueCallback, query: models.CallbackFilter) -> bool:
+def _fits(due: DueCallback, query: parameters.CallbackFilter) -> bool:
     return query.delivered in (None, is_delivered(due.task.attempts_at(due.position)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.control_api.paging import page_of
 from kling_mock.control_api.problems import not_found
 from kling_mock.control_api.shown import show_call
@@ -10,7 +10,7 @@ from kling_mock.fake import Fake
 from kling_mock.records import CallRecord
 
 
-def list_calls(fake: Fake, query: models.CallFilter) -> models.CallPage:
+def list_calls(fake: Fake, query: parameters.CallFilter) -> models.CallPage:
     """List requests, oldest first. The journal drops its oldest entries when it is full."""
     tasks = _tasks(fake, query.external_task_id)
     page, following = page_of(
@@ -41,7 +41,7 @@ def _tasks(fake: Fake, external_id: str | None) -> frozenset[str]:
     return frozenset(each.id for each in records if each.request.external_task_id == external_id)
 
 
-def _fits(call: CallRecord, query: models.CallFilter, tasks: frozenset[str]) -> bool:
+def _fits(call: CallRecord, query: parameters.CallFilter, tasks: frozenset[str]) -> bool:
     request = call.request
     external = query.external_task_id
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.control_api.problems import Problem, invalid
 from kling_mock.control_api.shown import show_event
 from kling_mock.fake import Fake
@@ -17,7 +17,7 @@ def read_clock(fake: Fake) -> models.ClockReading:
     return models.ClockReading(clock.now(), clock.speed, clock.speed == 0, jumps, show_event(fake.next_event))
 
 
-def change_clock(fake: Fake, body: models.ClockChange) -> models.ClockReading:
+def change_clock(fake: Fake, body: parameters.ClockChange) -> models.ClockReading:
     """Advance, freeze, resume or speed up the clock, or move it to the next event."""
     given = [name for name in body.__struct_fields__ if getattr(body, name) is not UNSET]
     if len(given) != 1:

@@ -18,13 +18,10 @@ from kling_mock.control_api import (
     callbacks,
     calls,
     clock,
-    documents,
-    events,
-    models,
-    resets,
+    parameters,
     scripts,
+    server,
     settings,
-    state,
     tasks,
 )
 
@@ -55,7 +52,7 @@ class Endpoint(NamedTuple):
     def needs_body(self) -> bool:
         """Whether an empty body is an error."""
         body = self.signature.body
-        return self.signature.raw or (body is not None and body not in models.OPTIONAL_BODIES)
+        return self.signature.raw or (body is not None and body not in parameters.OPTIONAL_BODIES)
 
     @property
     def signature(self) -> Signature:
@@ -101,10 +98,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", _at("/callbacks/{id}/redeliver"), callbacks.redeliver_callback, (404, 409)),
     Endpoint("GET", _at("/settings"), settings.read_settings),
     Endpoint("PATCH", _at("/settings"), settings.change_settings, (409,)),
-    Endpoint("GET", _at("/events"), events.open_events),
-    Endpoint("GET", _at("/state"), state.read_state),
-    Endpoint("POST", _at("/state"), state.write_state, (409, 503)),
-    Endpoint("POST", _at("/reset"), resets.reset),
-    Endpoint("GET", _at("/openapi.json"), documents.read_openapi),
-    Endpoint("GET", _at("/docs"), documents.read_page),
+    Endpoint("GET", _at("/events"), server.open_events),
+    Endpoint("GET", _at("/state"), server.read_state),
+    Endpoint("POST", _at("/state"), server.write_state, (409, 503)),
+    Endpoint("POST", _at("/reset"), server.reset),
+    Endpoint("GET", _at("/openapi.json"), server.read_openapi),
+    Endpoint("GET", _at("/docs"), server.read_page),
 )

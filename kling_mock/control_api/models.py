@@ -1,4 +1,4 @@
-"""The models of the replies and bodies of the control API. All instants are in Unix seconds."""
+"""The models of the results of the control API. All instants are in Unix seconds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-PAGE: Final = 100
-PAGE_MAXIMUM: Final = 1000
-
-Limit = Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)]
 Count = Annotated[int, Meta(ge=0)]
-# A century, and the fastest clock: later instants are not dates.
-Advance = Annotated[float, Meta(ge=0, le=3.2e9)]
-Speed = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,24 +80,6 @@ class TaskPage(Model, frozen=True):
     next: str | None
 
 
-class TaskFilter(Model, frozen=True):
-    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before."""
-
-    status: Literal["submitted", "processing", "succeed", "failed"] | None = None
-    account: str | None = None
-    operation: str | None = None
-    prompt: str | None = None
-    external_task_id: str | None = None
-    after: str | None = None
-    limit: Limit = PAGE
-
-
-class TaskFailure(Model, frozen=True):
-    """The end of a failed task: its `task_status_msg`."""
-
-    message: Annotated[str, Meta(min_length=1)]
-
-
 class Event(Model, frozen=True):
     """The next event by the plans of all tasks: `kind` is task, callback, window or script."""
 
@@ -132,20 +107,6 @@ class ClockReading(Model, frozen=True):
     frozen: bool
     jumps: tuple[ClockJump, ...]
     next_event: Event | None
-
-
-class ClockChange(Model, frozen=True):
-    """One change of the clock: give one of the fields.
-
-    `advance` moves it forward by a number of seconds; `freeze` and `resume` stop and start it; `speed` sets
-    its speed; `skip` moves it to the next event.
-    """
-
-    advance: Advance | UnsetType = UNSET
-    freeze: Literal[True] | UnsetType = UNSET
-    resume: Literal[True] | UnsetType = UNSET
-    speed: Speed | UnsetType = UNSET
-    skip: Literal[True] | UnsetType = UNSET
 
 
 class Account(Model, frozen=True):
@@ -197,38 +158,10 @@ class CallPage(Model, frozen=True):
     next: str | None
 
 
-class CallFilter(Model, frozen=True):
-    """Filters of calls. `text` occurs in path, message, notes or prompt.
-
-    `after` is the `next` of the page before.
-    """
-
-    request_id: str | None = None
-    task_id: str | None = None
-    external_task_id: str | None = None
-    account: str | None = None
-    rule: str | None = None
-    text: str | None = None
-    after: str | None = None
-    limit: Limit = PAGE
-
-
-class Reset(Model, frozen=True):
-    """The account to reset; null: all of them."""
-
-    account: str | None = None
-
-
 class Done(Model, frozen=True):
     """The change was made."""
 
     ok: Literal[True] = True
-
-
-class AccountFilter(Model, frozen=True):
-    """An account, or all of them without this parameter."""
-
-    account: str | None = None
 
 
 class ScriptInfo(Model, frozen=True):
@@ -268,13 +201,6 @@ class AttemptInfo(Model, frozen=True):
     retry_at: float | None
 
 
-class RedeliverBody(Model, frozen=True):
-    """A callback to deliver again: with another body, with changes of its fields, or as it was sent."""
-
-    body: dict[str, Any] | None = None
-    changes: dict[str, Any] = {}
-
-
 class CallbackInfo(Model, frozen=True):
     """A callback: the change of a task that causes it, its body and its attempts.
 
@@ -306,31 +232,11 @@ class CallbackPage(Model, frozen=True):
     next: str | None
 
 
-class CallbackFilter(Model, frozen=True):
-    """Filters of callbacks. `after` is the `next` of the page before."""
-
-    task_id: str | None = None
-    account: str | None = None
-    delivered: bool | None = None
-    after: str | None = None
-    limit: Limit = PAGE
-
-
 class SettingsInfo(Model, frozen=True):
     """The settings by name. `fixed` has the reason for each one that cannot change while the server runs."""
 
     settings: dict[str, Any]
     fixed: dict[str, str]
-
-
-class EventFilter(Model, frozen=True):
-    """The account whose events are sent, by default all. `last_event_id`: only the events after this one.
-
-    The header Last-Event-ID has the same effect, and takes precedence.
-    """
-
-    account: str | None = None
-    last_event_id: str | None = None
 
 
 class EventStream(Model, frozen=True):
@@ -371,15 +277,7 @@ class StateLines(Model, frozen=True):
     content: bytes
 
 
-class ImportQuery(Model, frozen=True):
-    """`replace`: whether the tasks and scripts that the server has are replaced."""
-
-    replace: bool = False
-
-
 # The media types of results that are not JSON.
 MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
     {EventStream: "text/event-stream", HTMLPage: "text/html", StateLines: "application/x-ndjson"}
 )
-# The models of bodies that may be empty.
-OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody})

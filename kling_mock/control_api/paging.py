@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from kling_mock.control_api.parameters import PageFilter
 from kling_mock.control_api.problems import not_found
 
 T = TypeVar("T")
 
 
-class PageQuery(Protocol):
-    """The part of a filter that selects the page."""
-
-    @property
-    def after(self) -> str | None: ...
-    @property
-    def limit(self) -> int: ...
-
-
 def page_of(
     kind: str,
     items: Iterable[T],
-    query: PageQuery,
+    query: PageFilter,
     *,
     id_of: Callable[[T], str],
     fits: Callable[[T], bool],

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kling_mock.control import TaskAlreadyEnded
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.control_api.problems import Problem, invalid, not_found
 from kling_mock.control_api.shown import show_task
 from kling_mock.control_api.tasks import found_task
@@ -21,7 +21,7 @@ from kling_mock.scripts.signatures import arguments_of
 from kling_mock.suggestions import unknown
 
 
-def list_scripts(fake: Fake, query: models.AccountFilter) -> models.ScriptList:
+def list_scripts(fake: Fake, query: parameters.AccountFilter) -> models.ScriptList:
     """List scripts, oldest first, including used-up ones."""
     view = fake.named_account(query.account)
     used = view.script_uses
@@ -52,7 +52,7 @@ def remove_script(fake: Fake, id: str) -> models.Done:  # noqa: A002
     return models.Done()
 
 
-def remove_scripts(fake: Fake, query: models.AccountFilter) -> models.Done:
+def remove_scripts(fake: Fake, query: parameters.AccountFilter) -> models.Done:
     """Remove all scripts, or those of one account."""
     for rule in fake.scripts:
         if query.account in (None, rule.account):

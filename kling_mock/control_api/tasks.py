@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from kling_mock.control import TaskAlreadyEnded
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.control_api.paging import page_of
 from kling_mock.control_api.problems import Problem, not_found
 from kling_mock.control_api.shown import show_task
@@ -15,7 +15,7 @@ from kling_mock.records import TaskState
 from kling_mock.testing.task_handle import TaskHandle
 
 
-def list_tasks(fake: Fake, query: models.TaskFilter) -> models.TaskPage:
+def list_tasks(fake: Fake, query: parameters.TaskFilter) -> models.TaskPage:
     """List tasks, oldest first."""
     tasks, now = fake.named_account(query.account).read_tasks()
     page, following = page_of(
@@ -29,7 +29,7 @@ def list_tasks(fake: Fake, query: models.TaskFilter) -> models.TaskPage:
     return models.TaskPage(tuple([show_task(task, now, seed) for task in page]), following)
 
 
-def _fits(task: TaskState, query: models.TaskFilter, now: float) -> bool:
+def _fits(task: TaskState, query: parameters.TaskFilter, now: float) -> bool:
     request = task.record.request
     return (
         query.status in (None, task.at(now).status)
@@ -54,7 +54,7 @@ def succeed_task(fake: Fake, id: str) -> models.Task:  # noqa: A002
     return _end(fake, id, lambda task: task.succeed())
 
 
-def fail_task(fake: Fake, id: str, body: models.TaskFailure) -> models.Task:  # noqa: A002
+def fail_task(fake: Fake, id: str, body: parameters.TaskFailure) -> models.Task:  # noqa: A002
     """End a task now, failed with a message."""
     return _end(fake, id, lambda task: task.fail(body.message))
 

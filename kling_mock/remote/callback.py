@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from kling_mock.callbacks.model import Callback
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.records import AttemptRecord
 from kling_mock.remote.connection import ControlConnection
 from kling_mock.remote.records import attempt_record, callback_of_info
@@ -28,7 +28,7 @@ class RemoteCallback(Callback):
 
         Raises ValueError if the server sends none.
         """
-        sent = models.RedeliverBody(None if body is None else dict(body), changes)
+        sent = parameters.RedeliverBody(None if body is None else dict(body), changes)
         path = f"callbacks/{self.task_id}-{self.position}/redeliver"
         attempt = self._connection.call("POST", path, models.AttemptInfo, body=sent)
         return attempt_record(attempt, self.task_id, self.position)

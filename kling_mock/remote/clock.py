@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.records import Jump
 from kling_mock.remote.connection import ControlConnection
 
@@ -31,11 +31,11 @@ class RemoteClock:
 
     def freeze(self) -> None:
         """Stand still until `resume()` or `advance()`; advancing leaves the clock frozen."""
-        self._connection.call("POST", "clock", models.ClockReading, body=models.ClockChange(freeze=True))
+        self._connection.call("POST", "clock", models.ClockReading, body=parameters.ClockChange(freeze=True))
 
     def resume(self) -> None:
         """Run at the pace of system time again."""
-        self._connection.call("POST", "clock", models.ClockReading, body=models.ClockChange(resume=True))
+        self._connection.call("POST", "clock", models.ClockReading, body=parameters.ClockChange(resume=True))
 
     @property
     def speed(self) -> float:
@@ -52,7 +52,7 @@ class RemoteClock:
         return tuple([Jump(each.at, each.seconds) for each in self.show().jumps])
 
     def _change(self, advance: float | UnsetType = UNSET, speed: float | UnsetType = UNSET) -> None:
-        body = models.ClockChange(advance=advance, speed=speed)
+        body = parameters.ClockChange(advance=advance, speed=speed)
         self._connection.call("POST", "clock", models.ClockReading, body=body)
 
     def __repr__(self) -> str:

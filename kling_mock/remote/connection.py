@@ -9,7 +9,7 @@ import msgspec
 
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import TOKEN_HEADER
-from kling_mock.control_api.models import PAGE_MAXIMUM
+from kling_mock.control_api.parameters import PAGE_MAXIMUM
 from kling_mock.control_api.problems import ErrorBody
 from kling_mock.setting_checks import check_token
 

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, Self
 
 from kling_mock.control import TaskAlreadyEnded
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.faults import KINDS, Fault
 from kling_mock.records import CallRecord, TaskState
 from kling_mock.remote.connection import ControlConnection, RemoteError
@@ -54,7 +54,7 @@ class RemoteTask(TaskHandle):
         self._post("succeed", None)
 
     def fail(self, message: str) -> None:
-        self._post("fail", models.TaskFailure(check_message(message)))
+        self._post("fail", parameters.TaskFailure(check_message(message)))
 
     def _post(self, how: str, body: object) -> models.Task:
         try:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.auth import account_name
-from kling_mock.control_api import models
+from kling_mock.control_api import models, parameters
 from kling_mock.documents import read_script, script_document
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.remote.callback import RemoteCallback
@@ -91,14 +91,14 @@ class RemoteView(View):
     def skip(self) -> NextEvent | None:
         event = self.next_event
         if event is not None:
-            change = models.ClockChange(skip=True)
+            change = parameters.ClockChange(skip=True)
             self._connection.call("POST", "clock", models.ClockReading, body=change)
         return event
 
     def reset(self) -> None:
         """Drop the tasks, calls and scripts of this view; clock and settings stay."""
         self._written.forget(self._account)
-        self._connection.call("POST", "reset", models.Done, body=models.Reset(self._account))
+        self._connection.call("POST", "reset", models.Done, body=parameters.Reset(self._account))
 
     # -- money
 

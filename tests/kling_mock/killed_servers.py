@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NURSERY = """
 import json, os, sys
 from kling_mock import cli, console
-from kling_mock.control_api import state
+from kling_mock.control_api import server
 from kling_mock.doors import control, server, webhook_client, webhook_connection
 from kling_mock.stores import sqlite
 for line in sys.stdin:

@@ -1,0 +1,114 @@
+"""The models of the parameters and bodies that clients send to the control API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from kling_mock.control_api.models import Model
+
+PAGE: Final = 100
+PAGE_MAXIMUM: Final = 1000
+
+# A century, and the fastest clock: later instants are not dates.
+Advance = Annotated[float, Meta(ge=0, le=3.2e9)]
+Speed = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class PageFilter(Model, frozen=True):
+    """A page of a list: at most `limit` items. `after` is the `next` of the page before."""
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)] = PAGE
+
+
+class TaskFilter(PageFilter, frozen=True):
+    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before."""
+
+    status: Literal["submitted", "processing", "succeed", "failed"] | None = None
+    account: str | None = None
+    operation: str | None = None
+    prompt: str | None = None
+    external_task_id: str | None = None
+
+
+class TaskFailure(Model, frozen=True):
+    """The end of a failed task: its `task_status_msg`."""
+
+    message: Annotated[str, Meta(min_length=1)]
+
+
+class AccountFilter(Model, frozen=True):
+    """An account, or all of them without this parameter."""
+
+    account: str | None = None
+
+
+class CallFilter(PageFilter, frozen=True):
+    """Filters of calls. `text` occurs in path, message, notes or prompt.
+
+    `after` is the `next` of the page before.
+    """
+
+    request_id: str | None = None
+    task_id: str | None = None
+    external_task_id: str | None = None
+    account: str | None = None
+    rule: str | None = None
+    text: str | None = None
+
+
+class CallbackFilter(PageFilter, frozen=True):
+    """Filters of callbacks. `after` is the `next` of the page before."""
+
+    task_id: str | None = None
+    account: str | None = None
+    delivered: bool | None = None
+
+
+class RedeliverBody(Model, frozen=True):
+    """A callback to deliver again: with another body, with changes of its fields, or as it was sent."""
+
+    body: dict[str, Any] | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+class ClockChange(Model, frozen=True):
+    """One change of the clock: give one of the fields.
+
+    `advance` moves it forward by a number of seconds; `freeze` and `resume` stop and start it; `speed` sets
+    its speed; `skip` moves it to the next event.
+    """
+
+    advance: Advance | UnsetType = UNSET
+    freeze: Literal[True] | UnsetType = UNSET
+    resume: Literal[True] | UnsetType = UNSET
+    speed: Speed | UnsetType = UNSET
+    skip: Literal[True] | UnsetType = UNSET
+
+
+class EventFilter(Model, frozen=True):
+    """The account whose events are sent, by default all. `last_event_id`: only the events after this one.
+
+    The header Last-Event-ID has the same effect, and takes precedence.
+    """
+
+    account: str | None = None
+    last_event_id: str | None = None
+
+
+class ImportQuery(Model, frozen=True):
+    """`replace`: whether the tasks and scripts that the server has are replaced."""
+
+    replace: bool = False
+
+
+class Reset(Model, frozen=True):
+    """The account to reset; null: all of them."""
+
+    account: str | None = None
+
+
+# The models of bodies that may be empty.
+OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody})
