@@ -52,7 +52,6 @@ LIBRARIES = {
             "commands",
             "control",
             "control_api",
-            "remote.clock",
             "remote.view",
             "decision",
             "decisions",

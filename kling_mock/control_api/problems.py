@@ -6,9 +6,8 @@ from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
 from typing import Final
 
-from msgspec import Struct
-
 from kling_contracts.suggestions import close_names
+from kling_mock.control_api.models import Model
 
 # The number of ids, the latest ones, of which similar ones are searched: each takes about 50 us.
 COMPARED: Final = 1_000
@@ -37,7 +36,7 @@ class Problem(Exception):
         self.allow = allow
 
 
-class ErrorInfo(Struct, frozen=True):
+class ErrorInfo(Model, frozen=True):
     """Message of an error, the place of the invalid value if there is one, and similar names."""
 
     message: str
@@ -45,7 +44,7 @@ class ErrorInfo(Struct, frozen=True):
     nearest: tuple[str, ...] = ()
 
 
-class ErrorBody(Struct, frozen=True):
+class ErrorBody(Model, frozen=True):
     """The body of every error."""
 
     error: ErrorInfo

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, UnsetType
-
 from kling_mock.control_api import models, parameters
 from kling_mock.records import Jump
 from kling_mock.remote.connection import ControlConnection
@@ -27,15 +25,16 @@ class RemoteClock:
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move forward at once."""
-        self._change(advance=float(seconds + 60 * minutes + 3600 * hours + 86_400 * days))
+        ahead = float(seconds + 60 * minutes + 3600 * hours + 86_400 * days)
+        self.change(parameters.ClockChange(advance=ahead))
 
     def freeze(self) -> None:
         """Stand still until `resume()` or `advance()`; advancing leaves the clock frozen."""
-        self._connection.call("POST", "clock", models.ClockReading, body=parameters.ClockChange(freeze=True))
+        self.change(parameters.ClockChange(freeze=True))
 
     def resume(self) -> None:
         """Run at the pace of system time again."""
-        self._connection.call("POST", "clock", models.ClockReading, body=parameters.ClockChange(resume=True))
+        self.change(parameters.ClockChange(resume=True))
 
     @property
     def speed(self) -> float:
@@ -44,16 +43,16 @@ class RemoteClock:
 
     @speed.setter
     def speed(self, value: float) -> None:
-        self._change(speed=float(value))
+        self.change(parameters.ClockChange(speed=float(value)))
 
     @property
     def jumps(self) -> Sequence[Jump]:
         """How it was advanced so far, oldest first."""
         return tuple([Jump(each.at, each.seconds) for each in self.show().jumps])
 
-    def _change(self, advance: float | UnsetType = UNSET, speed: float | UnsetType = UNSET) -> None:
-        body = parameters.ClockChange(advance=advance, speed=speed)
-        self._connection.call("POST", "clock", models.ClockReading, body=body)
+    def change(self, change: parameters.ClockChange) -> None:
+        """Make one change."""
+        self._connection.call("POST", "clock", models.ClockReading, body=change)
 
     def __repr__(self) -> str:
         shown = self.show()

@@ -138,8 +138,12 @@ class ControlConnection:
         status = response.status_code
         try:
             info = msgspec.json.decode(response.content, type=ErrorBody).error
-        except msgspec.DecodeError:
-            return RemoteUnreachable(f"{self.name} is not a kling-mock: it answers {status}", status)
+        except msgspec.DecodeError:  # an error of another server, or of the imitated service
+            message = (
+                f"url: {self.name} is not the base URL of a kling-mock, such as http://127.0.0.1:8000; "
+                f"{response.request.url.path} is answered with {status}"
+            )
+            return RemoteUnreachable(message, status)
         return _ERRORS.get(status, RemoteError)(info.message, status, info.pointer)
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.callbacks.model import Callback
 from kling_mock.control_api import models
 from kling_mock.faults import ENDED, Fault, FaultUse
 from kling_mock.plan import NEVER, Plan
@@ -89,10 +88,3 @@ def attempt_record(attempt: models.AttemptInfo, task_id: str, position: int) -> 
         attempt.duration,
         attempt.retry_at,
     )
-
-
-def callback_of_info(info: models.CallbackInfo) -> Callback:
-    position = int(info.id.rpartition("-")[2])
-    attempts = tuple([attempt_record(each, info.task_id, position) for each in info.attempts])
-    status = TaskStatus(info.status)
-    return Callback(info.task_id, info.url, status, info.due, position, info.body, attempts, info.refused)

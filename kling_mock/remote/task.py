@@ -30,7 +30,6 @@ class RemoteTask(TaskHandle):
         super().__init__(task_record(task), notifier)
         self._connection = connection
         self._written = written
-        self._document: dict[str, object] = {}
 
     def _show(self) -> models.Task:
         return self._connection.call("GET", f"tasks/{self.id}", models.Task)
@@ -64,23 +63,27 @@ class RemoteTask(TaskHandle):
                 raise TaskAlreadyEnded(str(error)) from None
             raise
 
-    def _add_fault(self, fault: Fault) -> Self:  # noqa: ARG002 -- its document, which the method has kept, is sent
-        task = self._post("faults", self._document)
-        self._written.put_fault(WrittenFault(self.id, len(task.faults) - 1, calling_line()))
+    def _add_fault(self, fault: Fault) -> Self:  # noqa: ARG002 -- valid, and sent as a document by `_sent`
         return self
 
+    def _send_fault(self, document: dict[str, object]) -> None:
+        task = self._post("faults", document)
+        self._written.put_fault(WrittenFault(self.id, len(task.faults) - 1, calling_line()))
 
-def _documented(name: str) -> Callable[..., Any]:
-    """The method of a fault, which also keeps its call as a document."""
+
+def _sent(name: str) -> Callable[..., Any]:
+    """The method of a fault, which checks its arguments, and then sends its call as a document."""
     method = getattr(TaskFaults, name)
 
     @wraps(method)
-    def call(self: RemoteTask, *args: Any, **kwargs: Any) -> Any:
-        self._document = {name: value_of_call(method, args, kwargs)}  # pyright: ignore[reportPrivateUsage] -- a method of this class
-        return method(self, *args, **kwargs)
+    def call(self: RemoteTask, *args: Any, **kwargs: Any) -> RemoteTask:
+        document = {name: value_of_call(method, args, kwargs)}
+        method(self, *args, **kwargs)
+        self._send_fault(document)  # pyright: ignore[reportPrivateUsage] -- a method of this class
+        return self
 
     return call
 
 
 for _name in KINDS:
-    setattr(RemoteTask, _name, _documented(_name))
+    setattr(RemoteTask, _name, _sent(_name))

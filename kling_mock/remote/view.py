@@ -21,6 +21,7 @@ from kling_mock.remote.records import call_record, task_record
 from kling_mock.remote.task import RemoteTask
 from kling_mock.saved_state import SavedState
 from kling_mock.scripts.written_scripts import WrittenScripts
+from kling_mock.settings import annotation_of
 from kling_mock.testing.base_view import View
 from kling_mock.testing.next_event import NextEvent
 from kling_mock.testing.payments import Payment
@@ -91,8 +92,7 @@ class RemoteView(View):
     def skip(self) -> NextEvent | None:
         event = self.next_event
         if event is not None:
-            change = parameters.ClockChange(skip=True)
-            self._connection.call("POST", "clock", models.ClockReading, body=change)
+            self.clock.change(parameters.ClockChange(skip=True))
         return event
 
     def reset(self) -> None:
@@ -196,7 +196,12 @@ class Remote(RemoteView):
         return RemoteView(self._connection, account_name(key), self._written)
 
     def change_settings(self, **switches: object) -> None:
-        """Change settings of the server for all later requests."""
+        """Change settings of the server for all later requests.
+
+        Raises TypeError for an unknown name, RemoteInvalid for an invalid value or one that cannot change.
+        """
+        for name in switches:
+            annotation_of(name)
         self._connection.call("PATCH", "settings", models.SettingsInfo, body=switches)
 
     def snapshot(self) -> SavedState:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 import kling_mock
-from kling_mock import Fake, Remote, RemoteError
+from kling_mock import Fake, Remote, RemoteError, Request
 from kling_mock.control_api.access import Peer
 from kling_mock.remote.connection import RemoteDenied, RemoteInvalid, RemoteMissing, RemoteUnreachable
 from tests.kling_mock.remote.conftest import URL, transport_of
@@ -49,8 +49,24 @@ def test_messages_do_not_show_the_password_of_the_url() -> None:
 @pytest.mark.parametrize(("status", "body"), [(404, "not found"), (200, "<html>"), (200, "{}"), (500, "{}")])
 def test_another_server_is_recognized(status: int, body: str) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, text=body))
-    with pytest.raises(RemoteUnreachable, match="is not a kling-mock"):
+    with pytest.raises(RemoteUnreachable, match=r"is not (the base URL of )?a kling-mock"):
         Remote(URL, transport=transport).clock.now()
+
+
+def test_the_address_of_the_service_is_not_that_of_the_server() -> None:
+    """`/kling` is a part of the paths of the imitated service, whose errors have an `error` too."""
+    fake = Fake()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        reply = fake.handle(Request(request.method, request.url.path, headers=()))
+        return httpx.Response(reply.status, content=reply.body)
+
+    with pytest.raises(RemoteUnreachable) as caught:
+        Remote(URL + "/kling/", transport=httpx.MockTransport(answer)).clock.now()
+    assert str(caught.value) == (
+        f"url: {URL}/kling is not the base URL of a kling-mock, such as http://127.0.0.1:8000; "
+        "/kling/_mock/clock is answered with 401"
+    )
 
 
 def test_a_token_opens_a_server_on_another_machine() -> None:
@@ -70,8 +86,9 @@ def test_refused_values_and_unknown_ids_are_errors_of_python() -> None:
     with pytest.raises(RemoteInvalid, match="speed") as caught:
         remote.clock.speed = -1
     assert (caught.value.status, caught.value.pointer) == (422, "/speed")
-    with pytest.raises(RemoteInvalid, match="did you mean"):
-        remote.change_settings(slot=1)
+    with pytest.raises(RemoteInvalid, match="slots must be") as refused:
+        remote.change_settings(slots=-1)
+    assert refused.value.pointer == "/slots"
     with pytest.raises(RemoteMissing, match="unknown script"):
         remote.remove_script(7)
     for error in (RemoteDenied, RemoteInvalid, RemoteMissing, RemoteUnreachable):

@@ -200,6 +200,15 @@ def test_the_clock_is_read_and_steered(source: Source) -> None:
     assert clock.now() == start + 61
 
 
+def test_wrong_settings_raise_the_same_error_and_change_nothing(source: Source) -> None:
+    for name, wrong in (("pace", "fast"), ("seed", 5)):
+        with pytest.raises(ValueError, match=name):
+            source.view.change_settings(slots=1, **{name: wrong})
+    with pytest.raises(TypeError, match="unknown setting 'slot'; did you mean 'slots'"):
+        source.view.change_settings(slots=1, slot=1)
+    assert source.fake.settings.slots is None
+
+
 def test_skip_moves_to_the_next_event(source: Source) -> None:
     task = source.caller.make()
     event = source.view.next_event
