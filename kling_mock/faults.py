@@ -109,9 +109,14 @@ class Sight(NamedTuple):
     uses: tuple[FaultUse, ...]
 
 
+def uses_of(faults: Sequence[Fault], recorded: Sequence[FaultUse]) -> list[FaultUse]:
+    """The uses of each fault; the later ones, which have no record yet, are unused."""
+    return [*recorded, *[FaultUse()] * (len(faults) - len(recorded))]
+
+
 def see(faults: Sequence[Fault], uses: Sequence[FaultUse], moment: Moment) -> Sight:
     """The faults that are shown to a query, and their number of uses after it."""
-    counts = [*uses, *[FaultUse()] * (len(faults) - len(uses))]
+    counts = uses_of(faults, uses)
     seen: list[Fault] = []
     status = moment.status
     for stage in (Stage.HIDES, Stage.STATUS, Stage.MESSAGE):

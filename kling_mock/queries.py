@@ -13,7 +13,7 @@ from kling_contracts.rules import shorten
 from kling_contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
 from kling_mock.commands import REDIRECTED, FetchPicture, List, Query, ShowCosts
 from kling_mock.decision import AuditInfo, Decision, refuse_for, refuse_short, success
-from kling_mock.faults import FaultUse, Moment, change_task, is_shown, see
+from kling_mock.faults import FaultUse, Moment, change_task, is_shown, see, uses_of
 from kling_mock.http import Reply, json_reply, rule_header
 from kling_mock.images.urls import picture_info, result_path
 from kling_mock.limits import NOTHING, Reservation, Shortage, packs_of, reserve
@@ -164,7 +164,7 @@ def _faulty_download(decision: Decision, state: TaskState, now: float, command: 
     """The download of a picture of a task with faults. The target of a redirect is right."""
     record, faults = state.record, state.plan.faults
     moment = Moment(*state.at(now), record.created, now)
-    uses = [*state.fault_uses, *[FaultUse()] * (len(faults) - len(state.fault_uses))]
+    uses = uses_of(faults, state.fault_uses)
     found = [at for at, fault in enumerate(faults) if fault.kind == "pictures_are"]
     if not found or command.redirected:
         return decision

@@ -21,7 +21,7 @@ from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
 from kling_mock.stores import StateNotKept
 
-# No page of another origin can read or embed a response, by whatever element it requests it.
+# Pages of other origins can neither read nor embed a response, with any element.
 PRIVATE: Final[Headers] = (
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from kling_mock.control_api import models, parameters
-from kling_mock.control_api.problems import Problem, invalid
+from kling_mock.control_api.problems import Problem, converted_errors
 from kling_mock.control_api.shown import show_event
 from kling_mock.fake import Fake
 
@@ -24,7 +24,7 @@ def change_clock(fake: Fake, body: parameters.ClockChange) -> models.ClockReadin
         names = ", ".join(body.__struct_fields__)
         raise Problem(422, f"give exactly one of {names}; got {', '.join(given) or 'none'}", "")
     name, clock = given[0], fake.clock
-    with invalid(f"/{name}"):
+    with converted_errors(f"/{name}"):
         match name:
             case "advance":
                 clock.advance(body.advance or 0.0)

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from kling_contracts.suggestions import close_names
+from kling_mock.control import TaskAlreadyEnded
 from kling_mock.control_api.models import Model
+from kling_mock.json_schema import escaped
+from kling_mock.suggestions import unknown
 
 # The number of ids, the latest ones, of which similar ones are searched: each takes about 50 us.
 COMPARED: Final = 1_000
@@ -57,10 +60,18 @@ def not_found(kind: str, name: str, known: Iterable[str]) -> Problem:
     return Problem(404, f"unknown {kind} {name[:100]!r}{hint}", None, nearest)
 
 
+def unknown_name(kind: str, name: str, known: Collection[str], place: str) -> Problem:
+    """422 for a name in a body or query that is not one of these, with similar ones; `place` is before it."""
+    text = name[:100]
+    return Problem(422, unknown(kind, text, known), place + escaped(text), close_names(text, known))
+
+
 @contextmanager
-def invalid(pointer: str | None) -> Generator[None]:
-    """Convert ValueError and TypeError of the fake into a 422 for this place of the body."""
+def converted_errors(pointer: str | None) -> Generator[None]:
+    """Convert errors of the fake: 409 for a task that has ended, 422 for a value at this place."""
     try:
         yield
+    except TaskAlreadyEnded as error:
+        raise Problem(409, str(error)) from error
     except (ValueError, TypeError) as error:
         raise Problem(422, str(error), pointer) from error

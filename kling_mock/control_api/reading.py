@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from kling_contracts.suggestions import close_names
-from kling_mock.control_api.problems import Problem
+from kling_mock.control_api.problems import Problem, unknown_name
 from kling_mock.http import decode
+from kling_mock.json_schema import escaped
 
 M = TypeVar("M")
 
@@ -102,20 +102,14 @@ def _words(model: type[Any], name: str) -> tuple[str, ...]:
     return tuple([word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)])
 
 
-def _check_names(given: dict[str, Any], model: type[Any], prefix: str) -> None:
+def _check_names(given: dict[str, Any], model: type[Any], place: str) -> None:
     """Raise a problem with similar names for the first name that the model does not have."""
     known = getattr(model, "__struct_encode_fields__", None)
     if known is None:
         return
     for name in given:
         if name not in known:
-            raise _unknown(name, known, prefix + escaped(name[:100]))
-
-
-def _unknown(name: str, known: tuple[str, ...], pointer: str) -> Problem:
-    nearest = close_names(name[:100], known)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
-    return Problem(422, f"unknown field {name[:100]!r}; {hint}", pointer, nearest)
+            raise unknown_name("field", name, known, place)
 
 
 def _parts(text: str) -> tuple[str, str]:
@@ -127,8 +121,3 @@ def _parts(text: str) -> tuple[str, str]:
     if unknown is not None:
         return f"unknown field {unknown[1][:100]!r}", f"{pointer}/{escaped(unknown[1][:100])}"
     return message, pointer
-
-
-def escaped(name: str) -> str:
-    """A name as a part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")

@@ -7,9 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kling_mock.control import TaskAlreadyEnded
 from kling_mock.control_api import models, parameters
-from kling_mock.control_api.problems import Problem, invalid, not_found
+from kling_mock.control_api.problems import Problem, converted_errors, not_found, unknown_name
 from kling_mock.control_api.shown import show_task
 from kling_mock.control_api.tasks import found_task
 from kling_mock.documents import DocumentError, read_script, script_document
@@ -18,7 +17,6 @@ from kling_mock.faults import KINDS
 from kling_mock.records import RuleRecord
 from kling_mock.scripts.rule_builder import describe
 from kling_mock.scripts.signatures import arguments_of
-from kling_mock.suggestions import unknown
 
 
 def list_scripts(fake: Fake, query: parameters.AccountFilter) -> models.ScriptList:
@@ -38,7 +36,7 @@ def read_script_info(fake: Fake, id: str) -> models.ScriptInfo:  # noqa: A002 --
     return _show(_found(fake, id), fake.script_uses)
 
 
-def replace_script(fake: Fake, id: str, body: dict[str, Any]) -> models.ScriptInfo:  # noqa: A002
+def replace_script(fake: Fake, id: str, body: dict[str, Any]) -> models.ScriptInfo:  # noqa: A002 -- the same
     """Replace a script; the number of its uses is kept."""
     old, rule = _found(fake, id), _rule(fake, body)
     until = old.until if rule.lasting == old.lasting else None
@@ -46,7 +44,7 @@ def replace_script(fake: Fake, id: str, body: dict[str, Any]) -> models.ScriptIn
     return read_script_info(fake, id)
 
 
-def remove_script(fake: Fake, id: str) -> models.Done:  # noqa: A002
+def remove_script(fake: Fake, id: str) -> models.Done:  # noqa: A002 -- the same
     """Remove a script."""
     fake.remove_script(_found(fake, id).id)
     return models.Done()
@@ -60,21 +58,17 @@ def remove_scripts(fake: Fake, query: parameters.AccountFilter) -> models.Done:
     return models.Done()
 
 
-def add_fault(fake: Fake, id: str, body: dict[str, Any]) -> models.Task:  # noqa: A002
+def add_fault(fake: Fake, id: str, body: dict[str, Any]) -> models.Task:  # noqa: A002 -- the same
     """Give an unfinished task a fault: its name, with its argument, a table of arguments, or true."""
     task = found_task(fake, id)
     if len(body) != 1:
         raise Problem(422, f"give exactly one fault, such as {{'sticks': true}}; got {len(body)}", "", KINDS)
-    for name, value in body.items():
-        if name not in KINDS:
-            raise Problem(422, unknown("fault", name[:100], KINDS), f"/{name[:100]}")
-        method = getattr(task, name)
-        with invalid(f"/{name}"):
-            try:
-                positional, named = arguments_of(getattr(type(task), name), value)
-                method(*positional, **named)
-            except TaskAlreadyEnded as error:
-                raise Problem(409, str(error)) from error
+    ((name, value),) = body.items()
+    if name not in KINDS:
+        raise unknown_name("fault", name, KINDS, "/")
+    with converted_errors(f"/{name}"):
+        positional, named = arguments_of(getattr(type(task), name), value)
+        getattr(task, name)(*positional, **named)
     return show_task(*task.read(), fake.settings.seed)
 
 

@@ -7,13 +7,12 @@ from typing import Any, Final, cast
 
 from kling_mock.auth import account_name
 from kling_mock.control_api import models
-from kling_mock.control_api.problems import Problem, invalid
+from kling_mock.control_api.problems import Problem, converted_errors, unknown_name
 from kling_mock.fake import Fake
 from kling_mock.keys import is_public
 from kling_mock.plan import Pace
 from kling_mock.rate import Rate
 from kling_mock.settings import FIXED, Settings
-from kling_mock.suggestions import unknown
 
 # Settings that are never shown.
 SECRETS: Final = frozenset({"control_token", "webhook_secret"})
@@ -31,13 +30,13 @@ def change_settings(fake: Fake, body: dict[str, Any]) -> models.SettingsInfo:
     known = [each.name for each in fields(Settings)]
     for name in body:
         if name not in known:
-            raise Problem(422, unknown("setting", name[:100], known), f"/{name[:100]}")
+            raise unknown_name("setting", name, known, "/")
         if name in FIXED:
             raise Problem(409, f"{name}: cannot change while the server runs: {FIXED[name]}", f"/{name}")
     for name, value in body.items():  # first alone, to name the one that is invalid
-        with invalid(f"/{name}"):
+        with converted_errors(f"/{name}"):
             Settings.of({name: value})
-    with invalid(""):
+    with converted_errors(""):
         fake.change_settings(**body)
     return read_settings(fake)
 

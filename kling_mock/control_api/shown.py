@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.control_api import models
-from kling_mock.faults import FaultUse
+from kling_mock.faults import uses_of
 from kling_mock.images.urls import result_url
 from kling_mock.plan import NEVER
 from kling_mock.records import AttemptRecord, CallRecord, TaskState
@@ -44,13 +44,12 @@ def show_task(task: TaskState, now: float, seed: int) -> models.Task:
 
 def _show_faults(task: TaskState) -> tuple[models.TaskFault, ...]:
     faults = task.plan.faults
-    uses = (*task.fault_uses, *[FaultUse()] * (len(faults) - len(task.fault_uses)))
     return tuple(
         [
             models.TaskFault(
                 each.kind, each.value, each.after, each.polls, each.seconds, each.script, use.shown
             )
-            for each, use in zip(faults, uses, strict=True)
+            for each, use in zip(faults, uses_of(faults, task.fault_uses), strict=True)
         ]
     )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from kling_mock.control import TaskAlreadyEnded
 from kling_mock.control_api import models, parameters
 from kling_mock.control_api.paging import page_of
-from kling_mock.control_api.problems import Problem, not_found
+from kling_mock.control_api.problems import converted_errors, not_found
 from kling_mock.control_api.shown import show_task
 from kling_mock.fake import Fake
 from kling_mock.records import TaskState
@@ -44,17 +43,17 @@ def read_task(fake: Fake, id: str) -> models.Task:  # noqa: A002 -- the name in 
     return _show(fake, found_task(fake, id))
 
 
-def release_task(fake: Fake, id: str) -> models.Task:  # noqa: A002
+def release_task(fake: Fake, id: str) -> models.Task:  # noqa: A002 -- the same
     """End a task now, with its planned outcome."""
     return _end(fake, id, lambda task: task.release())
 
 
-def succeed_task(fake: Fake, id: str) -> models.Task:  # noqa: A002
+def succeed_task(fake: Fake, id: str) -> models.Task:  # noqa: A002 -- the same
     """End a task now, successfully."""
     return _end(fake, id, lambda task: task.succeed())
 
 
-def fail_task(fake: Fake, id: str, body: parameters.TaskFailure) -> models.Task:  # noqa: A002
+def fail_task(fake: Fake, id: str, body: parameters.TaskFailure) -> models.Task:  # noqa: A002 -- the same
     """End a task now, failed with a message."""
     return _end(fake, id, lambda task: task.fail(body.message))
 
@@ -69,10 +68,8 @@ def found_task(fake: Fake, task_id: str) -> TaskHandle:
 
 def _end(fake: Fake, task_id: str, end: Callable[[TaskHandle], None]) -> models.Task:
     task = found_task(fake, task_id)
-    try:
+    with converted_errors(None):
         end(task)
-    except TaskAlreadyEnded as error:
-        raise Problem(409, str(error)) from error
     return _show(fake, task)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from kling_mock.fake import Fake
 from kling_mock.scenarios.scenario_file import ScenarioError
 
-# Seconds between two looks at the file.
+# Seconds between two checks of the file.
 INTERVAL: Final = 0.5
 
 Log = Callable[[str], None]

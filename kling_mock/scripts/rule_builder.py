@@ -110,7 +110,7 @@ class RuleBuilder:
 
     @script_method
     def optional(self) -> Self:
-        """The rule may stay unused, whatever the setting `unused_scripts`."""
+        """The rule may stay unused, with any value of the setting `unused_scripts`."""
         return self._refine(optional=True)
 
     def _keep_call(self, method: str, value: object) -> None:

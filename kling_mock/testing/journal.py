@@ -128,7 +128,7 @@ def _fault(call: CallRecord) -> str:
 
 
 class Candidate(NamedTuple):
-    """A call that could have been meant by a rule; `subject` is what its criteria are compared with."""
+    """A call that could have been meant by a rule; its criteria are compared with the `subject`."""
 
     call: CallRecord
     subject: Subject | None

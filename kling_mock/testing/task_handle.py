@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.faults import Fault, FaultUse
+from kling_mock.faults import Fault, uses_of
 from kling_mock.plan import NEVER, Transition
 from kling_mock.records import CallRecord, TaskRecord, TaskState
 from kling_mock.scripts.task_faults import TaskFaults
@@ -89,9 +89,9 @@ class TaskHandle(TaskFaults):
     def faults(self) -> tuple[tuple[Fault, int], ...]:
         """The faults of the task, each with the number of replies that showed it."""
         task, _ = self.read()
-        unused = (FaultUse(),) * (len(task.plan.faults) - len(task.fault_uses))
-        uses = (*task.fault_uses, *unused)
-        return tuple((fault, use.shown) for fault, use in zip(task.plan.faults, uses, strict=True))
+        faults = task.plan.faults
+        uses = uses_of(faults, task.fault_uses)
+        return tuple([(fault, use.shown) for fault, use in zip(faults, uses, strict=True)])
 
     @property
     def shown(self) -> tuple[ShownStatus, ...]:

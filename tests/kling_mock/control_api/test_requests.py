@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from typing import Any
 
@@ -151,6 +152,21 @@ def test_a_token_admits_others(peer: Peer) -> None:
     reply = control.send("GET", "/clock", peer=peer)
     assert dict(reply.headers)["www-authenticate"] == "Bearer"
     assert status(control, Peer(is_local=True, host_is_local=True)) == 200
+
+
+def test_the_comparison_in_constant_time_decides_on_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = Control(control_token="let-me-in-12345")
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, expected: bytes) -> bool:
+        compared.append((given, expected))
+        return given == b"decided"
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    assert status(control, authorization="Bearer decided") == 200
+    assert status(control, x_kling_mock_token="let-me-in-12345") == 401
+    expected = b"let-me-in-12345"
+    assert compared == [(b"", expected), (b"decided", expected), (expected, expected), (b"", expected)]
 
 
 SITES: dict[str, tuple[dict[str, str], int, int]] = {

@@ -174,7 +174,7 @@ def test_notifying_takes_no_lock_while_no_thread_waits(caller: Caller) -> None:
 
     class Never(threading.Condition):
         def __enter__(self) -> bool:
-            raise NotImplementedError
+            raise AssertionError("the lock was taken")
 
     caller.fake._changes._changed = Never()
     task = caller.make()

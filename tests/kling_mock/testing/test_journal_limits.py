@@ -1,4 +1,4 @@
-"""The size of the journal: in bytes, whatever is sent."""
+"""The size of the journal: in bytes, for all requests."""
 
 from __future__ import annotations
 
