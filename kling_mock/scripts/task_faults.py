@@ -64,7 +64,7 @@ class TaskFaults:
         return self._with("omits_index", None, extent)
 
     def miscounts(self, images: int, **extent: Unpack[Extent]) -> Self:
-        """The result has this number of images instead of the `n` of the request; the last one is repeated."""
+        """The result has this number of images instead of `n` of the request; the last one is repeated."""
         if type(images) is not int or images < 1:
             raise ValueError(f"images must be an integer of at least 1, not {images!r}")
         return self._with("miscounts", images, extent)
