@@ -74,7 +74,7 @@ def _double(one: TaskRecord, other: TaskRecord, calls: Mapping[str | None, CallR
     yield f"two {kind} requests were paid, {other.created - one.created:.3f} s apart:"
     for record in (one, other):
         call = calls.get(record.id)
-        yield f"  task {record.id}, no longer in the journal" if call is None else f"  {line(call)}"
+        yield f"  task {record.id}, dropped from the journal" if call is None else f"  {line(call)}"
     for name, (first, second) in unequal.items():
         yield f"    {name}: {shown(first)}, then {shown(second)}"
     if not unequal:

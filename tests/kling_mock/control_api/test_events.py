@@ -102,26 +102,17 @@ def test_a_client_goes_on_after_the_last_event_that_it_received(control: Control
     assert feed.start("0-1") == 0
 
 
-def test_the_feed_is_bounded_and_reports_what_is_lost(
-    control: Control, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("connected", [True, False])
+def test_the_feed_is_bounded_and_reports_the_number_of_lost_events(
+    control: Control, monkeypatch: pytest.MonkeyPatch, *, connected: bool
 ) -> None:
+    """Also of events that no client has read, because none was connected."""
     monkeypatch.setattr(feed_module, "KEPT", 10)
     feed = EventFeed(control.fake, control.api.encode)
     for _ in range(30):
         control.caller.get("/kling/nothing")
-        feed.read(0, None)
-    found = read(feed)
-    assert found[0] == ("lost", {"events": 20})
-    assert len(found) == 11
-
-
-def test_calls_while_no_client_is_connected_are_counted(
-    control: Control, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_module, "KEPT", 10)
-    feed = EventFeed(control.fake, control.api.encode)
-    for _ in range(30):
-        control.caller.get("/kling/nothing")
+        if connected:
+            feed.read(0, None)
     found = read(feed)
     assert found[0] == ("lost", {"events": 20})
     assert len(found) == 11
