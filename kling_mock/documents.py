@@ -116,10 +116,14 @@ def read_script(
     if "" in wrong:
         raise DocumentError(problems)
     keys = cast("dict[str, Any]", document)
-    reader = _Reader(gateways, account)
-    if ACCOUNT in keys and ACCOUNT not in wrong:
-        problems += reader.restrict(_account(keys[ACCOUNT]))
+    given = _account(keys[ACCOUNT]) if ACCOUNT in keys and ACCOUNT not in wrong else account
+    if account not in (None, given):
+        problems.append(
+            DocumentProblem(f"/{ACCOUNT}", f"account: this view is that of {account}; omit the key")
+        )
+    reader = _Reader(gateways, given)
     (name,) = keys.keys() & SUBJECTS.keys()
+    # With wrong criteria its methods are called too, on a script without criteria, so that all errors are found.
     script = getattr(reader, name.replace("when", "next"))
     if SUBJECTS[name].selects and name not in wrong:
         try:
@@ -173,14 +177,6 @@ class _Reader(RequestScripts):
         self._gateways = gateways
         self._account = account
         self._written = WrittenScripts()
-
-    def restrict(self, account: str) -> Iterator[DocumentProblem]:
-        """Make the scripts about one account."""
-        if self._account not in (None, account):
-            yield DocumentProblem(
-                f"/{ACCOUNT}", f"account: this view is that of {self._account}; omit the key"
-            )
-        self._account = account
 
     def written(self) -> Sequence[RuleRecord]:
         return self._written.take().rules

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from msgspec import Struct
 
 from kling_contracts.vocabulary import TaskStatus
+from kling_mock.argument_checks import check_positive, check_whole
 from kling_mock.suggestions import unknown
 
 SUBMITTED, PROCESSING, SUCCEED, FAILED = TaskStatus
@@ -259,11 +260,9 @@ def make_fault(kind: str, value: object = None, **extent: object) -> Fault:
     """A fault of this kind. Raises ValueError, TypeError for an extent that is not one."""
     for name, given in extent.items():
         if name in ("after", "polls"):
-            least = 0 if name == "after" else 1
-            if type(given) is not int or given < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, not {given!r}")
-        elif name != "seconds":
+            check_whole(name, given, 0 if name == "after" else 1)
+        elif name == "seconds":
+            check_positive(name, given)
+        else:
             raise TypeError(unknown("argument", name, ("after", "polls", "seconds")))
-        elif type(given) not in (int, float) or not 0 < cast("float", given) < float("inf"):
-            raise ValueError(f"seconds must be a positive number, not {given!r}")
     return Fault(kind, value, **cast("dict[str, Any]", extent))

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, Self, TypeVar
 from msgspec import Struct
 
 from kling_contracts.vocabulary import TaskStatus
+from kling_mock.argument_checks import check_whole
 from kling_mock.faults import Fault
 from kling_mock.rng import draw
 
@@ -107,9 +108,7 @@ class Pace:
     @classmethod
     def polls(cls, n: int) -> Self:
         """The n-th counted query gets the terminal status; earlier queries get `processing`."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise ValueError(f"polls must be an integer of at least 1, not {n!r}")
-        return cls("polls", (n,))
+        return cls("polls", (check_whole("polls", n, 1),))
 
     @classmethod
     def seconds(cls, submitted: float, processing: float) -> Self:

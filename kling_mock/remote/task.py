@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Self
 
+from kling_mock.argument_checks import check_text
 from kling_mock.control import TaskAlreadyEnded
 from kling_mock.control_api import models, parameters
 from kling_mock.faults import KINDS, Fault
 from kling_mock.records import CallRecord, TaskState
 from kling_mock.remote.connection import ControlConnection, RemoteError
 from kling_mock.remote.records import call_record, task_record, task_state
-from kling_mock.scripts.create_script import check_message
 from kling_mock.scripts.signatures import value_of_call
 from kling_mock.scripts.task_faults import TaskFaults
 from kling_mock.scripts.written_scripts import WrittenFault, WrittenScripts, calling_line
@@ -53,7 +53,7 @@ class RemoteTask(TaskHandle):
         self._post("succeed", None)
 
     def fail(self, message: str) -> None:
-        self._post("fail", parameters.TaskFailure(check_message(message)))
+        self._post("fail", parameters.TaskFailure(check_text("message", message)))
 
     def _post(self, how: str, body: object) -> models.Task:
         try:

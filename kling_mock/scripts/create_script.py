@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from kling_contracts.gateways import ErrorShape, Refusal
+from kling_mock.argument_checks import check_text
 from kling_mock.faults import KINDS, Fault
 from kling_mock.outcomes import Fails, LongId, Misbehaves, Progresses, Refuses, Succeeds
 from kling_mock.plan import Pace
@@ -12,13 +13,6 @@ from kling_mock.scripts.given_replies import error_row
 from kling_mock.scripts.request_script import RequestScript
 from kling_mock.scripts.rule_builder import script_method
 from kling_mock.scripts.task_faults import TaskFaults
-
-
-def check_message(message: str) -> str:
-    """Return a message of a failed task or a refusal. Raises ValueError unless it is a non-empty string."""
-    if not isinstance(message, str) or not message:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-        raise ValueError(f"message must be a non-empty string, not {message!r}")
-    return message
 
 
 class Script(RequestScript, TaskFaults):
@@ -48,7 +42,7 @@ class Script(RequestScript, TaskFaults):
         A number is a code of Kling's error table, as for `refuses`, and stands for the text of that code.
         """
         text = error_row(message).wording if isinstance(message, int) else message
-        return self._add(Fails(check_message(text)))
+        return self._add(Fails(check_text("message", text)))
 
     @script_method
     def refuses(self, code: int, message: str | None = None) -> Script:
@@ -60,7 +54,7 @@ class Script(RequestScript, TaskFaults):
         """
         row = error_row(code)
         if message is not None:
-            check_message(message)
+            check_text("message", message)
         text = (message or row.wording).replace("{", "{{").replace("}", "}}")
         return self._add(Refuses(Refusal(row.status, ErrorShape.KLING, row.code, text, row.source)))
 

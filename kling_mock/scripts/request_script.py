@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, Self
 
+from kling_mock.argument_checks import check_positive, check_whole, check_word
 from kling_mock.outcomes import Disturbs
 from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
 from kling_mock.scripts.given_replies import GivenBody, GivenHeaders, given_reply
 from kling_mock.scripts.rule_builder import RuleBuilder, script_method
-from kling_mock.suggestions import unknown
 
 
 class RequestScript(RuleBuilder):
@@ -46,7 +45,7 @@ class RequestScript(RuleBuilder):
     @script_method
     def delays(self, seconds: float) -> Self:
         """The reply is late by this number of seconds."""
-        return self._disturb("delays", _positive("seconds", seconds))
+        return self._disturb("delays", check_positive("seconds", seconds))
 
     @script_method
     def times_out(self) -> Self:
@@ -74,18 +73,22 @@ class RequestScript(RuleBuilder):
 
         It does not apply to a request that is refused.
         """
-        return self._disturb("loses_reply", _one_of("by", by, LOST))
+        return self._disturb("loses_reply", check_word("by", by, LOST))
 
     @script_method
     def cuts(self, at: int | None = None, by: Literal["close", "reset"] = "close") -> Self:
         """The connection ends after `at` bytes of the body; by default after half of it."""
-        return self._disturb("cuts", (None if at is None else _whole("at", at, 0), _one_of("by", by, CUT)))
+        return self._disturb(
+            "cuts", (None if at is None else check_whole("at", at, 0), check_word("by", by, CUT))
+        )
 
     @script_method
     def sends_slowly(self, bytes_per_second: float, chunk: int | None = None) -> Self:
         """The body is sent at this rate, in pieces of `chunk` bytes."""
-        rate = _positive("bytes_per_second", bytes_per_second)
-        return self._disturb("sends_slowly", (rate, None if chunk is None else _whole("chunk", chunk, 1)))
+        rate = check_positive("bytes_per_second", bytes_per_second)
+        return self._disturb(
+            "sends_slowly", (rate, None if chunk is None else check_whole("chunk", chunk, 1))
+        )
 
     @script_method
     def misstates_length(self, by: int) -> Self:
@@ -101,30 +104,12 @@ class RequestScript(RuleBuilder):
         `json`: JSON that ends too early; `utf8`: not UTF-8; `type`: with the content type of a web page;
         `html`: a web page with status 200; `null`: the JSON value null; `empty`: no body.
         """
-        return self._disturb("garbles", _one_of("how", how, GARBLED))
+        return self._disturb("garbles", check_word("how", how, GARBLED))
 
     @script_method
     def pads(self, to: int = 100_000_000, *, compressed: bool = False) -> Self:
         """Spaces follow the body, up to this number of bytes; compressed they are a small gzip body."""
-        return self._disturb("pads", (_whole("to", to, 1), compressed))
+        return self._disturb("pads", (check_whole("to", to, 1), compressed))
 
     def _disturb(self, kind: str, value: object = None) -> Self:
         return self._add(Disturbs(ReplyFault(kind, value)))
-
-
-def _positive(name: str, value: float) -> float:
-    if type(value) not in (int, float) or not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a positive number, not {value!r}")
-    return value
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    if type(value) is not int or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}")
-    return value
-
-
-def _one_of(name: str, value: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(unknown(f"value of {name}", str(value), known))
-    return value

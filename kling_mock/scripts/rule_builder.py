@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from msgspec.structs import replace
 
 from kling_contracts.redaction import hide_in_urls
+from kling_mock.argument_checks import check_positive, check_whole
 from kling_mock.outcomes import Outcome, combined
 from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import is_late
@@ -82,8 +83,7 @@ class RuleBuilder:
     @script_method
     def times(self, n: int) -> Self:
         """The rule applies to `n` requests. By default `next` applies to one, `when` to any number."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise ValueError(f"times must be an integer of at least 1, not {n!r}")
+        check_whole("times", n, 1)
         if self._times not in (None, n):
             raise ValueError(f"times: the script already applies {self._times} times; got {n}")
         self._times = n
@@ -92,8 +92,7 @@ class RuleBuilder:
     @script_method
     def lasting(self, seconds: float) -> Self:
         """The rule ends after this number of seconds on the clock of the mock, from its first outcome on."""
-        if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
-            raise ValueError(f"seconds must be a positive number, not {seconds!r}")
+        check_positive("seconds", seconds)
         if self._rule.lasting not in (None, seconds):
             raise ValueError(f"lasting: the script already lasts {self._rule.lasting:g} s; got {seconds}")
         return self._refine(lasting=seconds)

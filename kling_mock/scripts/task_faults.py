@@ -8,6 +8,7 @@ from typing import Literal, Self, TypedDict, Unpack, cast
 
 from kling_contracts.messages import TASK_FIELDS
 from kling_contracts.vocabulary import TaskStatus
+from kling_mock.argument_checks import check_text, check_whole
 from kling_mock.faults import PICTURE_FAULTS, Fault, make_fault
 from kling_mock.suggestions import status_of, unknown
 
@@ -51,8 +52,7 @@ class TaskFaults:
 
     def shows_status(self, word: str, at: str = "processing", **extent: Unpack[Extent]) -> Self:
         """Queries in the status `at` show this status word instead, such as `queued`."""
-        if not isinstance(word, str) or not word:  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
-            raise ValueError(f"word must be a non-empty string, not {word!r}")
+        check_text("word", word)
         return self._with("shows_status", (word, status_of(at)), extent)
 
     def omits_images(self, **extent: Unpack[Extent]) -> Self:
@@ -65,8 +65,7 @@ class TaskFaults:
 
     def miscounts(self, images: int, **extent: Unpack[Extent]) -> Self:
         """The result has this number of images instead of `n` of the request; the last one is repeated."""
-        if type(images) is not int or images < 1:
-            raise ValueError(f"images must be an integer of at least 1, not {images!r}")
+        check_whole("images", images, 1)
         return self._with("miscounts", images, extent)
 
     def omits_message(self, **extent: Unpack[Extent]) -> Self:

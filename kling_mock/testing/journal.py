@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, overload
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
+from kling_mock.argument_checks import check_whole
 from kling_mock.criteria import (
     CreateFacts,
     CriterionKind,
@@ -23,8 +24,8 @@ SHOWN = 5
 
 def check_count(name: str, value: object) -> None:
     """Raise ValueError unless the number that an assertion expects is None or an integer of at least 0."""
-    if value is not None and (type(value) is not int or value < 0):
-        raise ValueError(f"{name} must be an integer of at least 0, not {value!r}")
+    if value is not None:
+        check_whole(name, value, 0)
 
 
 class Calls(Sequence[CallRecord]):

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TypedDict, Unpack, cast
 
+from kling_mock.argument_checks import check_whole
 from kling_mock.auth import SECRET_HEADERS, account_name
 from kling_mock.criteria import CriterionKind, check_criteria
 from kling_mock.records import PICTURE, QUERY, REQUEST, RuleRecord
@@ -118,9 +119,8 @@ class RequestScripts:
         if "status" in criteria:
             status_of(str(criteria["status"]))
         for name, least in (("nth", 1), ("index", 0)):
-            number = criteria.get(name)
-            if isinstance(number, int) and number < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, not {number}")
+            if name in criteria:
+                check_whole(name, criteria[name], least)
         account = cast("str | None", criteria.pop("account", None))
         flat = {
             **_headers(cast("Mapping[object, object]", criteria.pop("header", {}))),

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Self
 
 from kling_contracts.vocabulary import TaskStatus
+from kling_mock.argument_checks import check_text
 from kling_mock.control import add_fault, finish_task, read_task
 from kling_mock.faults import Fault
 from kling_mock.images.urls import result_url
 from kling_mock.records import CallRecord, TaskRecord, TaskState
-from kling_mock.scripts.create_script import check_message
 from kling_mock.scripts.written_scripts import WrittenFault, WrittenScripts, calling_line
 from kling_mock.settings import Settings
 from kling_mock.stores import CallsKey, Store, run
@@ -56,7 +56,7 @@ class StoredTask(TaskHandle):
         self._finish(lambda _: None)
 
     def fail(self, message: str) -> None:
-        check_message(message)
+        check_text("message", message)
         self._finish(lambda _: message)
 
     def _add_fault(self, fault: Fault) -> Self:

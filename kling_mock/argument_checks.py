@@ -1,0 +1,36 @@
+"""Values of arguments, checked: ValueError names the argument, the rule and the value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kling_mock.suggestions import unknown
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """Return an integer of at least `least`; True and False are not integers."""
+    if type(value) is not int or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}")
+    return value
+
+
+def check_positive(name: str, value: object) -> float:
+    """Return a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive number, not {value!r}")
+    return value
+
+
+def check_text(name: str, value: object) -> str:
+    """Return a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a non-empty string, not {value!r}")
+    return value
+
+
+def check_word(name: str, value: object, known: Iterable[str]) -> str:
+    """Return one of the known words. The error suggests similar ones."""
+    words = list(known)
+    if value not in words or not isinstance(value, str):
+        raise ValueError(unknown(f"value of {name}", str(value), words))
+    return value
