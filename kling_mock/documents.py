@@ -118,12 +118,11 @@ def read_script(
     keys = cast("dict[str, Any]", document)
     given = _account(keys[ACCOUNT]) if ACCOUNT in keys and ACCOUNT not in wrong else account
     if account not in (None, given):
-        problems.append(
-            DocumentProblem(f"/{ACCOUNT}", f"account: this view is that of {account}; omit the key")
-        )
+        message = f"account: this view is that of {account}; omit the key"
+        problems.append(DocumentProblem(f"/{ACCOUNT}", message))
     reader = _Reader(gateways, given)
     (name,) = keys.keys() & SUBJECTS.keys()
-    # With wrong criteria its methods are called too, on a script without criteria, so that all errors are found.
+    # With wrong criteria the methods are called on a script without criteria, so that all errors are found.
     script = getattr(reader, name.replace("when", "next"))
     if SUBJECTS[name].selects and name not in wrong:
         try:

@@ -78,17 +78,15 @@ class RequestScript(RuleBuilder):
     @script_method
     def cuts(self, at: int | None = None, by: Literal["close", "reset"] = "close") -> Self:
         """The connection ends after `at` bytes of the body; by default after half of it."""
-        return self._disturb(
-            "cuts", (None if at is None else check_whole("at", at, 0), check_word("by", by, CUT))
-        )
+        size = None if at is None else check_whole("at", at, 0)
+        return self._disturb("cuts", (size, check_word("by", by, CUT)))
 
     @script_method
     def sends_slowly(self, bytes_per_second: float, chunk: int | None = None) -> Self:
         """The body is sent at this rate, in pieces of `chunk` bytes."""
         rate = check_positive("bytes_per_second", bytes_per_second)
-        return self._disturb(
-            "sends_slowly", (rate, None if chunk is None else check_whole("chunk", chunk, 1))
-        )
+        size = None if chunk is None else check_whole("chunk", chunk, 1)
+        return self._disturb("sends_slowly", (rate, size))
 
     @script_method
     def misstates_length(self, by: int) -> Self:
