@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType
 
 from kling_mock.control_api.models import Model
 
@@ -71,7 +71,7 @@ class RedeliverBody(Model, frozen=True):
     """A callback to deliver again: with another body, with changes of its fields, or as it was sent."""
 
     body: dict[str, Any] | None = None
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = {}  # noqa: RUF012 -- msgspec makes a new one for each object
 
 
 class ClockChange(Model, frozen=True):

@@ -34,7 +34,7 @@ def next_event(store: Store, settings: Settings, account: str | None) -> NextEve
     windows = _windows(settings, accounts | {account})
     snapshot.update(store.read(tuple(windows)))
     found = [
-        *(event for task in tasks for event in _of_task(task, settings)),
+        *(event for task in tasks for event in _of_task(task, settings, now)),
         *_of_windows(snapshot, windows),
         *(
             NextEvent("script", rule.until, account=rule.account)
@@ -45,10 +45,11 @@ def next_event(store: Store, settings: Settings, account: str | None) -> NextEve
     return min((each for each in found if now < each.at < NEVER), key=lambda each: each.at, default=None)
 
 
-def _of_task(task: TaskState, settings: Settings) -> Iterator[NextEvent]:
+def _of_task(task: TaskState, settings: Settings, now: float) -> Iterator[NextEvent]:
     record = task.record
-    for change in task.history(NEVER):
-        yield NextEvent("task", change.at, record.id, record.account)
+    if task.ends > now:
+        for change in task.history(NEVER):
+            yield NextEvent("task", change.at, record.id, record.account)
     delivery = next_delivery(task, settings)
     if delivery is not None:
         yield NextEvent("callback", delivery.due, record.id, record.account)
