@@ -40,33 +40,37 @@ def check_scripts(view: View, written: Written, level: str) -> UnusedScripts | N
 
     `level` is the setting `unused_scripts`; with `warn` each gives a warning.
     """
-    rules = written.rules
-    if not rules and not written.faults:
+    if not written.rules and not written.faults:
         return None
-    uses = view.script_uses
-    lines: list[str] = []
-    count = 0
-    for fault in _unused_faults(view, written):
-        if level == "warn":
-            _warn(fault.written_at, "\n".join(map(printable, fault.lines)))
-        elif level == "error":
-            lines += (*_place(fault.written_at), *fault.lines)
-            count += 1
-    for rule in rules:
-        if not rule.outcomes:
-            lines += _explain_draft(rule)
-        elif rule.optional or uses.get(rule.id, 0) or level == "ignore":
-            continue
-        elif level == "warn":
-            _warn(rule.written_at, "\n".join(map(printable, _explain(view, rule, 0))))
-            continue
-        else:
-            lines += (*_place(rule.written_at), *_explain(view, rule, 0))
-        count += 1
-    if not count:
+    found = list(_without_effect(view, written, drafts_only=level == "ignore"))
+    for each in found:
+        if level == "warn" and not each.is_draft:
+            _warn(each)
+    reported = [each for each in found if each.is_draft or level == "error"]
+    if not reported:
         return None
-    subject = "1 script" if count == 1 else f"{count} scripts"
+    subject = "1 script" if len(reported) == 1 else f"{len(reported)} scripts"
+    lines = [line for each in reported for line in (*_place(each.written_at), *each.lines)]
     return UnusedScripts("\n".join([f"{subject} had no effect", *map(printable, lines), _WAYS_OUT]))
+
+
+class _Unused(NamedTuple):
+    """A script or fault without effect, and the lines about it. A draft is a script without an outcome."""
+
+    written_at: str
+    lines: Sequence[str]
+    is_draft: bool = False
+
+
+def _without_effect(view: View, written: Written, *, drafts_only: bool) -> Iterator[_Unused]:
+    if not drafts_only:
+        yield from _unused_faults(view, written)
+    uses = view.script_uses
+    for rule in written.rules:
+        if not rule.outcomes:
+            yield _Unused(rule.written_at, [_explain_draft(rule)], is_draft=True)
+        elif not (rule.optional or uses.get(rule.id, 0) or drafts_only):
+            yield _Unused(rule.written_at, list(_explain(view, rule, 0)))
 
 
 def report(view: View) -> Iterator[str]:
@@ -76,7 +80,7 @@ def report(view: View) -> Iterator[str]:
     """
     for rule in view.draft_scripts:
         yield ""
-        yield from _explain_draft(rule)
+        yield from (*_place(rule.written_at), _explain_draft(rule))
     uses = view.script_uses
     for rule in view.scripts:
         if view.account_name not in (None, rule.account):
@@ -115,7 +119,7 @@ def _candidates(view: View, rule: RuleRecord) -> Iterator[Candidate]:
         yield Candidate(call, CallFacts(call, nth))
 
 
-def _explain_draft(rule: RuleRecord) -> Iterator[str]:
+def _explain_draft(rule: RuleRecord) -> str:
     criteria = rule.criteria
     suffix = "" if rule.kind == CREATE else f"_{rule.kind}"
     if criteria is None:
@@ -123,8 +127,7 @@ def _explain_draft(rule: RuleRecord) -> Iterator[str]:
     else:
         subject = f"when{suffix}({', '.join(f'{name}={value!r}' for name, value in criteria.items())})"
     outcomes = _OUTCOMES if rule.kind == CREATE else _FAULTS
-    yield from _place(rule.written_at)
-    yield f"script without an outcome: {subject}; add {outcomes}"
+    return f"script without an outcome: {subject}; add {outcomes}"
 
 
 def _why_not(rule: RuleRecord, candidate: Candidate) -> Sequence[str]:
@@ -147,12 +150,7 @@ def _why_not(rule: RuleRecord, candidate: Candidate) -> Sequence[str]:
     return lines
 
 
-class _UnusedFault(NamedTuple):
-    written_at: str
-    lines: Sequence[str]
-
-
-def _unused_faults(view: View, written: Written) -> Iterator[_UnusedFault]:
+def _unused_faults(view: View, written: Written) -> Iterator[_Unused]:
     """Faults of tasks that no reply showed: those of these rules, and those given to tasks."""
     rules = {rule.id: rule for rule in written.rules if not rule.optional and _has_fault(rule)}
     given = {(fault.task_id, fault.position): fault.written_at for fault in written.faults}
@@ -163,7 +161,7 @@ def _unused_faults(view: View, written: Written) -> Iterator[_UnusedFault]:
             rule = None if fault.script is None else rules.get(fault.script)
             written_at = given.get((task.id, position)) if rule is None else rule.written_at
             if not shown and written_at is not None:
-                yield _UnusedFault(written_at, _explain_fault(task, fault))
+                yield _Unused(written_at, _explain_fault(task, fault))
 
 
 def _has_fault(rule: RuleRecord) -> bool:
@@ -195,6 +193,7 @@ def _split(written_at: str) -> tuple[str, int]:
     return file, int(number or 0)
 
 
-def _warn(written_at: str, text: str) -> None:
-    file, number = _split(written_at)
+def _warn(unused: _Unused) -> None:
+    text = "\n".join(map(printable, unused.lines))
+    file, number = _split(unused.written_at)
     warnings.warn_explicit(text, UnusedScriptWarning, file or "<unknown>", number)

@@ -72,6 +72,9 @@ def test_tasks_are_filtered_and_paged(control: Control) -> None:
         seen += ids(page)
         page = control.ok("GET", f"/tasks?limit=2&after={page['next']}")
     assert seen + ids(page) == [*made, other]
+    assert (
+        "unknown task" in control.refused(404, "GET", f"/tasks?account=sk-mock-b&after={made[0]}")["message"]
+    )
 
 
 def test_calls_are_found_by_id_task_rule_account_and_text(control: Control) -> None:
