@@ -10,6 +10,7 @@ from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -96,9 +97,9 @@ def test_public_names_have_docstrings(package: ModuleType) -> None:
 
 
 def test_a_public_name_without_docstring_is_found() -> None:
-    package = ModuleType("package")
-    package.Plain = type("Plain", (), {"bare": lambda _: 0, "__doc__": "A class."})  # type: ignore[attr-defined]
-    package.__all__ = ["Plain"]  # type: ignore[attr-defined]
+    package: Any = ModuleType("package")
+    package.Plain = type("Plain", (), {"bare": lambda _: 0, "__doc__": "A class."})
+    package.__all__ = ["Plain"]
     assert without_docstring(package) == ["Plain.bare"]
 
 

@@ -107,6 +107,6 @@ def test_no_output_shows_the_secret() -> None:
     assert KEY not in shown
     assert "webhook_secret=[secret]" in repr(settings)
     assert settings == replace(settings)
-    assert settings != Settings(webhook_secret="whsec_AAAA")  # type: ignore[arg-type]
+    assert settings != Settings(webhook_secret="whsec_AAAA")  # type: ignore[arg-type]  # text is converted
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(secret)
