@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from standardwebhooks import Webhook
 
 NAMES: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
-# Of the largest time that the library can represent.
+# The length of the largest time that the library can represent.
 DIGITS: Final = 11
 # Seconds by which the time of a signature may differ from that of this machine.
 TOLERANCE: Final = 300
@@ -48,10 +48,10 @@ def parse_callback(
     """
     if secret is not None:
         _verify(body, headers, secret)
-    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
         return TaskMessage.from_wire(decode(body))
     except MalformedMessage as error:
+        text = body if isinstance(body, str) else body.decode("utf-8", "replace")
         raise UnexpectedReply(0, text[:BODY_SHOWN], str(error)) from error
 
 

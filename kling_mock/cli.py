@@ -38,11 +38,11 @@ examples:
 """
 SERVE_EXAMPLES: Final = """\
 examples:
-  kling-mock serve                                   realistic durations; keys sk-mock and sk-mock-*
-  kling-mock serve --pace polls:3                    the third poll gets the result
-  kling-mock serve --keys sk-one,sk-two --slots 5    two accounts, each with at most 5 concurrent images
-  kling-mock serve --scenario demo.toml              settings and scripts of a file, live
-  kling-mock serve --port 0 --ready-file ready.json  any free port; ready.json contains the URL
+  kling-mock serve                                   realistic durations
+  kling-mock serve --pace polls:3                    done at the third poll
+  kling-mock serve --keys sk-one,sk-two --slots 5    5 images at once for each
+  kling-mock serve --scenario demo.toml              settings of a file, live
+  kling-mock serve --port 0 --ready-file ready.json  any free port, in a file
 """
 
 

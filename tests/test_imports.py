@@ -138,9 +138,15 @@ DOORS = {
             "request_parser",
             "responses",
             "socket_delivery",
+            "socket_stream",
         },
     ),
-    "kling_mock.doors.asgi_exchange": ("eager", {"asgi_types", "request_parser", "responses"}),
+    "kling_mock.doors.asgi_exchange": (
+        "eager",
+        {"asgi_types", "request_parser", "responses", "socket_stream"},
+    ),
+    "kling_mock.doors.socket_delivery": ("eager", {"socket_stream"}),
+    "kling_mock.doors.socket_stream": ("eager", {"limits"}),
     "kling_mock.doors.request_parser": ("eager", {"limits", "origins"}),
     "kling_mock.doors.tls": ("eager", {"limits"}),
     "kling_mock.doors.asgi": (

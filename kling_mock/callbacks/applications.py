@@ -150,19 +150,19 @@ class _Lifespan:
             "state": self.state,
         }
         self._task = asyncio.create_task(self._call(scope, self._events.get, self._send))
-        await self._tell("startup", self._task)
+        await self._send_event("startup", self._task)
 
     async def end(self) -> None:
         """Raises the exception of the application's shutdown."""
         if self._task is not None and not self._task.done():
-            await self._tell("shutdown", self._task)
+            await self._send_event("shutdown", self._task)
             await asyncio.wait({self._task})
 
     async def _send(self, message: ASGIMessage) -> None:
         self._replies.append(message)
         self._replied.set()
 
-    async def _tell(self, event: str, task: asyncio.Task[None]) -> None:
+    async def _send_event(self, event: str, task: asyncio.Task[None]) -> None:
         self._replies.clear()
         self._replied.clear()
         await self._events.put({"type": f"lifespan.{event}"})
@@ -193,7 +193,7 @@ def post_wsgi(app: Any, callback: Callback) -> AttemptResult:
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(target.path).decode("latin-1"),
         "QUERY_STRING": target.query,
-        "REQUEST_URI": target.path + (f"?{target.query}" if target.query else ""),
+        "REQUEST_URI": target.path_and_query,
         "SERVER_NAME": target.host,
         "SERVER_PORT": str(target.port),
         "SERVER_PROTOCOL": "HTTP/1.1",

@@ -12,6 +12,7 @@ from kling_mock.callbacks.model import Callback
 
 _PORTS: Final = {"http": 80, "https": 443}
 _SAFE: Final = "/%:@!$&'()*+,;=~-._"
+USER_AGENT: Final = f"kling-mock/{__version__}"
 
 
 class Target(NamedTuple):
@@ -27,13 +28,18 @@ class Target(NamedTuple):
     path: str
     query: str
 
+    @property
+    def path_and_query(self) -> str:
+        """The target of the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
 
 @lru_cache(maxsize=256)
 def target_of(url: str) -> Target:
-    """The target of a URL. Raises ValueError for one that is not an http or https URL with a host."""
+    """The parts of a URL. Raises ValueError for one that is not an http or https URL with a host."""
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
-        raise ValueError(f"callback_url: must be an http or https URL with a host; got {hide_in_urls(url)!r}")
+        raise ValueError(f"URL: must be http or https, with a host; got {hide_in_urls(url)!r}")
     host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
     shown = f"[{host}]" if ":" in host else host
     port = parts.port or _PORTS[parts.scheme]
@@ -51,7 +57,7 @@ def headers_of(callback: Callback, target: Target) -> dict[str, str]:
     """The header fields of the request, in order."""
     return {
         "host": target.authority,
-        "user-agent": f"kling-mock/{__version__}",
+        "user-agent": USER_AGENT,
         **callback.headers,
         "content-length": str(len(callback.content)),
     }
@@ -68,5 +74,4 @@ def as_bytes(callback: Callback, target: Target) -> bytes:
 @lru_cache(maxsize=256)
 def _request_line(target: Target) -> str:
     """The request line and the header fields that do not depend on the callback."""
-    path = f"{target.path}?{target.query}" if target.query else target.path
-    return f"POST {path} HTTP/1.1\r\nhost: {target.authority}\r\nuser-agent: kling-mock/{__version__}"
+    return f"POST {target.path_and_query} HTTP/1.1\r\nhost: {target.authority}\r\nuser-agent: {USER_AGENT}"

@@ -90,7 +90,7 @@ def shown(value: object) -> str:
 
 
 def hint(receiver: object) -> str:
-    """The end of a message about an object that is not callable: the way out, where it is known."""
+    """The end of a message about an object that is not callable: a remedy, if one is known."""
     if inspect.iscoroutine(receiver):
         receiver.close()  # otherwise Python warns that it was never awaited
         return ". Pass the async function itself, without calling it"

@@ -67,7 +67,7 @@ class ASGIApp:
         self.control = control
         self.note: Callable[[str], None] = _drop
         self._workers = Workers()
-        self._process_waiters = Workers()
+        self._waiters = Workers()
         self._processes: ParsingProcesses | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,9 +141,9 @@ class ASGIApp:
             from kling_mock.heavy_requests import needs_process
 
             if needs_process(body, fake.settings):
-                self._process_waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
+                self._waiters.run(lambda: finish(self._parsed_reply(fake, request, body)))
             elif fake.settings.fetch_images != "off" and request.size:
-                self._process_waiters.run(lambda: finish(self.reply(fake, with_body(request, body))))
+                self._waiters.run(lambda: finish(self.reply(fake, with_body(request, body))))
             else:
                 finish(self.reply(fake, with_body(request, body)))
 
@@ -158,9 +158,7 @@ class ASGIApp:
             parsed = processes.parse(request, body, fake.settings, time())
         except Exception:  # noqa: BLE001 -- no process could be started, or it does not know a gateway: parse here
             return self.reply(fake, with_body(request, body))
-        if (
-            parsed is None
-        ):  # the process ended early, for lack of memory: same reply as for a body over the cap
+        if parsed is None:  # the process ended early, for lack of memory: as for a body over the cap
             return self.reply(fake, replace(request, length=fake.settings.body_cap + 1))
         return self.reply(fake, parsed)
 

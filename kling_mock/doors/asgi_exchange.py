@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol, cast
+from collections.abc import Callable
+from typing import Final, cast
 from urllib.parse import unquote
 
 from kling_mock.doors.asgi_types import App, Message, Scope
 from kling_mock.doors.request_parser import Incoming
 from kling_mock.doors.responses import CLOSE, field_lines, status_line
+from kling_mock.doors.socket_stream import SocketStream
 
 _log: Final = logging.getLogger("kling_mock.server")
 _FAILURE: Final = b"Internal Server Error"
 
 
-class ExchangeWriter(Protocol):
-    """The part of a connection that an exchange uses."""
-
-    def write(self, data: bytes) -> None: ...
-
-    async def drain(self) -> None: ...
-
-    def exchange_done(self, *, keep_alive: bool) -> None: ...
-
-
 class ASGIExchange:
-    """Runs `app` for one request, whose body is complete, and writes its response to the connection."""
+    """Runs `app` for one request, whose body is complete, and writes its response to the connection.
 
-    def __init__(self, writer: ExchangeWriter, incoming: Incoming, scope: Scope, date: bytes) -> None:
-        self._writer = writer
+    `done` is called at its end, with whether the connection can be used again.
+    """
+
+    def __init__(
+        self,
+        stream: SocketStream,
+        incoming: Incoming,
+        scope: Scope,
+        date: bytes,
+        done: Callable[[bool], None],
+    ) -> None:
+        self._stream = stream
+        self._done = done
         self._incoming = incoming
         self._scope = scope
         self._date = date
@@ -56,7 +59,7 @@ class ASGIExchange:
                 await self._fail()
         finally:
             # A response that ends early must not look complete, so the connection ends.
-            self._writer.exchange_done(keep_alive=self._keep_alive and self._complete)
+            self._done(self._keep_alive and self._complete)
 
     def _require_end(self) -> None:
         if not self._complete and not self._lost:
@@ -85,7 +88,7 @@ class ASGIExchange:
                 self._start(message)
             case "http.response.body", True:
                 self._write_body(message.get("body", b""), more=message.get("more_body", False))
-                await self._writer.drain()
+                await self._stream.drain()
             case _:
                 raise RuntimeError(f"{message['type']}: not expected here")
 
@@ -107,7 +110,7 @@ class ASGIExchange:
             self._chunked = True
         self._keep_alive = self._keep_alive and not closes
         self._started = True
-        self._writer.write(
+        self._stream.write(
             b"".join(
                 (
                     status_line(status),
@@ -130,7 +133,7 @@ class ASGIExchange:
         if self._chunked:
             body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + (b"" if more else b"0\r\n\r\n")
         if body:
-            self._writer.write(body)
+            self._stream.write(body)
         self._complete = not more
 
     async def _fail(self) -> None:

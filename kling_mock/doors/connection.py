@@ -22,7 +22,8 @@ from kling_mock.doors.limits import Deadlines, Limits
 from kling_mock.doors.origins import REACHABLE, is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
 from kling_mock.doors.responses import BODILESS, CONTINUE, reply_bytes
-from kling_mock.doors.socket_delivery import Ending, SocketDelivery, reset
+from kling_mock.doors.socket_delivery import Ending, SocketDelivery
+from kling_mock.doors.socket_stream import SocketStream
 from kling_mock.http import Reply, Request
 
 TEXT = ("content-type", "text/plain; charset=utf-8")
@@ -58,17 +59,14 @@ class Connection(asyncio.Protocol):
         self._exchange: ASGIExchange | SocketDelivery | None = None
         self._continue_due = False
         self._ahead = 0
-        self._reading = True
-        self._writable: asyncio.Future[None] | None = None  # set while writing is paused
         self._eof = False
         self._stopping = False
-        self._closing = False  # the last reply was written
-        self._lost = False
 
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._stream = SocketStream(self.transport, self._limits, self._deadlines)
         # uvicorn's type lists its own protocol classes only; the server itself uses ours (`_Lifecycle`).
         self._state.connections.add(self)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         info = transport.get_extra_info
@@ -79,14 +77,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the call of asyncio
         self._state.connections.discard(self)  # pyright: ignore[reportArgumentType] -- as in connection_made
-        self._lost = self._closing = True
+        self._stream.lost()
         self._queue.clear()
         if self._exchange is not None:
             self._exchange.disconnect(lost=True)
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        if self._closing:
+        if self._stream.closing:
             return
         if self._busy:
             self._ahead += len(data)
@@ -97,7 +95,7 @@ class Connection(asyncio.Protocol):
         if self._queue:
             self._pump()
         self._set_reading()
-        if not self._closing:
+        if not self._stream.closing:
             self._set_deadline(received=True)
 
     def eof_received(self) -> bool:
@@ -107,19 +105,13 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.disconnect(lost=False)
         # Requests received before are still answered.
-        return not self._closing and (self._busy or bool(self._queue))
+        return not self._stream.closing and (self._busy or bool(self._queue))
 
     def pause_writing(self) -> None:
-        if self._writable is None:
-            self._writable = self._loop.create_future()
-            self._deadlines.writing_paused()
+        self._stream.pause_writing()
 
     def resume_writing(self) -> None:
-        if self._writable is not None:
-            if not self._writable.done():
-                self._writable.set_result(None)
-            self._writable = None
-            self._deadlines.writing_resumed()
+        if self._stream.resume_writing():
             self._go_on()
 
     # -- the server
@@ -127,7 +119,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """End the connection if one of its timeouts has passed. `now` is the time of the event loop."""
         passed = self._deadlines.passed(now)
-        if self._deadlines.write_passed(now) or (self._closing and passed):
+        if self._deadlines.write_passed(now) or (self._stream.closing and passed):
             self.transport.abort()
         elif passed:
             if self._parser.in_head and not self._busy and not self._queue:
@@ -161,7 +153,7 @@ class Connection(asyncio.Protocol):
 
     def _send_continue(self) -> None:
         """Send `100 Continue`, once the replies to earlier requests were sent."""
-        if self._continue_due and not self._busy and not self._queue and not self._closing:
+        if self._continue_due and not self._busy and not self._queue and not self._stream.closing:
             self._continue_due = False
             self.transport.write(CONTINUE)
 
@@ -173,7 +165,7 @@ class Connection(asyncio.Protocol):
         """Answer queued requests until a reply is in progress, writing is paused or the turn is over."""
         turn = self._limits.turn_requests
         queue = self._queue
-        while queue and not self._busy and self._writable is None and not self._closing:
+        while queue and not self._busy and self._stream.writable is None and not self._stream.closing:
             if not turn:
                 self._busy = True
                 self._loop.call_soon(self._next_turn)
@@ -181,12 +173,11 @@ class Connection(asyncio.Protocol):
             turn -= 1
             item = queue.popleft()
             if isinstance(item, BadRequest):
-                headers = (TEXT,)
-                self._write(Reply(item.status, headers, f"{item}\n".encode()), head=False, keep_alive=False)
+                self._write(Reply(item.status, (TEXT,), f"{item}\n".encode()), head=False, keep_alive=False)
                 self._linger()
             else:
                 self._begin(item)
-        if not self._busy and not queue and not self._closing:
+        if not self._busy and not queue and not self._stream.closing:
             if self._eof:
                 self._close()
             elif self._continue_due:
@@ -239,7 +230,7 @@ class Connection(asyncio.Protocol):
         scope = scope_of(incoming, self._scheme(incoming), self._server, cast("Any", self._client))
         if not self._guarded:
             scope["extensions"] = {REACHABLE: {}}
-        exchange = ASGIExchange(self, incoming, scope, self._date())
+        exchange = ASGIExchange(self._stream, incoming, scope, self._date(), self._exchange_done)
         self._follow(exchange, self._loop.create_task(exchange.run(self._app)))
 
     def _follow(self, exchange: ASGIExchange | SocketDelivery, task: asyncio.Task[Any]) -> None:
@@ -255,14 +246,14 @@ class Connection(asyncio.Protocol):
     def _finish(self, incoming: Incoming, reply: Reply) -> None:
         """Send a reply that was computed in a thread."""
         self._busy = False
-        if not self._closing:
+        if not self._stream.closing:
             self._respond(incoming, reply)
             self._go_on()
 
-    def exchange_done(self, *, keep_alive: bool) -> None:
+    def _exchange_done(self, keep_alive: bool) -> None:  # noqa: FBT001 -- a callback
         self._busy = False
         self._exchange = None
-        if self._closing:
+        if self._stream.closing:
             return
         if not keep_alive or self._stopping:
             self._close()
@@ -270,7 +261,7 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         self._pump()
-        if not self._closing:
+        if not self._stream.closing:
             self._set_deadline(received=False)
 
     def _respond(self, incoming: Incoming, reply: Reply) -> None:
@@ -297,30 +288,20 @@ class Connection(asyncio.Protocol):
         def done(ending: Ending) -> None:
             self._busy = False
             self._exchange = None
-            if self._closing:
+            if self._stream.closing:
                 return
             if ending is Ending.RESET:
-                self._closing = True
                 self._queue.clear()
-                reset(self.transport)
+                self._stream.reset()
             elif ending is Ending.CLOSED or self._stopping or not incoming.keep_alive:
                 self._end(incoming)
             self._go_on()
 
-        exchange = SocketDelivery(self, reply, delivery, head, bodiless=bodiless)
+        exchange = SocketDelivery(self._stream, reply, delivery, head, bodiless=bodiless)
         self._follow(exchange, exchange.start(self._loop, done))
 
     def _write(self, reply: Reply, *, head: bool, keep_alive: bool) -> None:
         self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
-
-    def write(self, data: bytes) -> None:
-        if not self._closing:
-            self.transport.write(data)
-
-    async def drain(self) -> None:
-        """Wait while writing is paused."""
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
 
     def _date(self) -> bytes:
         """The header `date`, which uvicorn updates once a second."""
@@ -330,46 +311,32 @@ class Connection(asyncio.Protocol):
 
     def _end(self, incoming: Incoming) -> None:
         """Close after the reply to a request, of whose body the client may still be sending a part."""
-        if len(incoming.body) < incoming.size or not self._reading:
+        if len(incoming.body) < incoming.size or not self._stream.reading:
             self._linger()
         else:
             self._close()
 
     def _close(self) -> None:
         """Close after the written data was sent."""
-        if not self._closing:
-            self._closing = True
-            self._queue.clear()
-            self._deadlines.closing(self._limits.write_seconds)
-            self.transport.close()
+        self._queue.clear()
+        self._stream.close()
 
     def _linger(self) -> None:
-        """Close after `linger_seconds`: closing with unread data would reset the connection."""
-        if self._closing:
-            return
-        self._closing = True
+        """Close later: the client may still be sending."""
         self._queue.clear()
-        self._deadlines.closing(self._limits.linger_seconds)
-        if self._stopping:
-            self.transport.close()
-            return
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        if not self._reading:
-            self._reading = True
-            self.transport.resume_reading()
+        self._stream.linger(stopping=self._stopping)
 
     # -- reading and its deadlines
 
     def _set_reading(self) -> None:
-        wanted = self._closing or (
-            self._writable is None
+        stream = self._stream
+        wanted = stream.closing or (
+            stream.writable is None
             and not (self._queue and not self._busy)
             and self._ahead <= self._limits.ahead_bytes
         )
-        if wanted != self._reading and not self._lost:
-            self._reading = wanted
-            (self.transport.resume_reading if wanted else self.transport.pause_reading)()
+        if wanted != stream.reading:
+            stream.read(wanted=wanted)
 
     def _set_deadline(self, *, received: bool) -> None:
         """Restart the deadline, after bytes were `received` or a reply was sent."""

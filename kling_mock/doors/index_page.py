@@ -11,7 +11,8 @@ from kling_mock.settings import Settings
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>kling-mock</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:3em auto;padding:0 1em}}
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:3em auto;padding:0 1em;
+overflow-wrap:break-word}}
 code{{background:#8882;padding:.1em .3em;border-radius:.2em}}</style></head><body>
 <h1>kling-mock {version}</h1>
 <p>This is a <strong>fake</strong> of Kling's image API for tests and development: nothing here costs money

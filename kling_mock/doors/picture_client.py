@@ -17,9 +17,8 @@ from urllib.parse import urljoin, urlsplit
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.virtual_time.threads import RealTimeThread, real_now
 from kling_contracts.vocabulary import INPUT_BYTES_MAXIMUM
-from kling_mock import __version__
 from kling_mock.callbacks.policy import is_loopback
-from kling_mock.callbacks.post_request import Target, target_of
+from kling_mock.callbacks.post_request import USER_AGENT, Target, target_of
 from kling_mock.fetched_pictures import FetchedPicture
 from kling_mock.setting_types import Reach
 
@@ -27,7 +26,7 @@ from kling_mock.setting_types import Reach
 FETCH_SECONDS: Final = 5.0
 REDIRECTS_MAXIMUM: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_HEADERS: Final = {"accept": "image/png, image/jpeg", "user-agent": f"kling-mock/{__version__}"}
+_HEADERS: Final = {"accept": "image/png, image/jpeg", "user-agent": USER_AGENT}
 
 
 class NotAllowed(Exception):
@@ -103,8 +102,7 @@ class _PictureFetch(RealTimeThread):
         target = target_of(url)
         connection = self._connect(target)
         try:
-            path = f"{target.path}?{target.query}" if target.query else target.path
-            connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest("GET", target.path_and_query, skip_host=True, skip_accept_encoding=True)
             for name, value in {"host": target.authority, **_HEADERS, "connection": "close"}.items():
                 connection.putheader(name, value)
             connection.endheaders()

@@ -19,8 +19,9 @@ EXAMPLES: Final = """\
 examples:
   kling-mock check demo.toml                  all errors, each with its line
   kling-mock check --json *.toml              the same for programs
-  kling-mock check --schema > schema.json     the JSON Schema; editors read it from the first line of a
-                                              file: #:schema ./schema.json
+  kling-mock check --schema > schema.json     the JSON Schema; editors find it
+                                              by the first line of a file:
+                                              #:schema ./schema.json
 
 exit status: 0 no errors, 1 errors in a file, 2 wrong usage
 """

@@ -1,4 +1,4 @@
-"""Whatever users can name is in the documents: public names, flags, settings, markers, variables."""
+"""The documents have every public name, flag, setting, marker and environment variable."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def documented() -> frozenset[str]:
 
 
 def attributes(kind: type) -> Iterator[str]:
-    """What we define in a class and its ancestors, private and inherited things apart."""
+    """The public attributes that a class and its ancestors in this project define."""
     for home in kind.__mro__:
         if home.__module__.partition(".")[0] in OURS:
             named = {*vars(home), *getattr(home, "__annotations__", {})}
@@ -96,9 +97,9 @@ def test_public_names_have_docstrings(package: ModuleType) -> None:
 
 
 def test_a_public_name_without_docstring_is_found() -> None:
-    package = ModuleType("package")
-    package.Plain = type("Plain", (), {"bare": lambda _: 0, "__doc__": "A class."})  # type: ignore[attr-defined]
-    package.__all__ = ["Plain"]  # type: ignore[attr-defined]
+    package: Any = ModuleType("package")
+    package.Plain = type("Plain", (), {"bare": lambda _: 0, "__doc__": "A class."})
+    package.__all__ = ["Plain"]
     assert without_docstring(package) == ["Plain.bare"]
 
 
@@ -130,7 +131,7 @@ def test_endpoints_of_the_control_api_are_documented() -> None:
 
 
 def test_properties_of_clients_are_documented() -> None:
-    """By name, and by what may stand in the brackets: for both kinds of clients."""
+    """By name, and by the text in brackets: for both kinds of clients."""
     text = (ROOT / "docs" / "client-suite.md").read_text(encoding="utf-8")
     for validates in (True, False):
         mine = PlainClient()
@@ -197,7 +198,7 @@ def test_environment_variables_and_ini_options_are_documented() -> None:
 
 
 def test_variables_are_named_nowhere_else() -> None:
-    """What is spelled like a variable of ours is a constant of the vocabulary, and used by that name."""
+    """The names of environment variables are constants of the vocabulary, and used by these."""
     pattern = re.compile(r"""["']((?:KLING|COMET)\w*_\w+)["']""")
     for package in OURS:
         for path in (ROOT / package).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""The generated pages are what the declarations give, and read well."""
+"""The generated pages are up to date and complete, and have no traces of Python objects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_page_is_up_to_date(generate: dict[str, Any], name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == generate["PAGES"][name]()
 
 
-def test_check_writes_nothing_and_tells(
+def test_check_writes_nothing_and_reports_both_pages(
     generate: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In an empty folder `--check` finds both pages missing; after a run it is content."""
@@ -90,8 +90,8 @@ def test_the_pages_can_be_about_any_gateways(generate: dict[str, Any], page: str
     assert f"\n| `{MULTI_IMAGE.fields[0].name}.required` |" not in text
 
 
-# What brings a situation about: a request that differs from a good one, or a setting. Not here: duplicates,
-# the times of tokens, what an operation demands, and our bugs.
+# The causes of refusals: a request that differs from a good one, or a setting. Left out are duplicates, times
+# of tokens, rules of an operation and internal errors.
 CAUSES: dict[RefusalReason, dict[str, Any]] = {
     RefusalReason.NO_KEY: {"headers": {}},
     RefusalReason.MALFORMED_KEY: {"headers": {"Authorization": "sk-mock"}},

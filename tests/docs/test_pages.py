@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.docs.conftest import Player
+from tests.docs.page_runner import PageRunner
+from tests.docs.pages import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_the_page_is_true(path: Path, player: Callable[[Path], Player]) -> None:
+def test_the_page_is_true(path: Path, runner: Callable[[Path], PageRunner]) -> None:
     """Executed from top to bottom, every block prints the output that is shown."""
-    player(path).play()
+    runner(path).run()
 
 
 def anchors(page: Path) -> set[str]:

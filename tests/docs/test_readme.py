@@ -6,53 +6,52 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from kling_mock import Fake
+from tests.docs.page_runner import PageRunner
+from tests.docs.pages import ROOT, Page
 
-if TYPE_CHECKING:
-    from tests.docs.conftest import Page, Player
-
-ROOT = Path(__file__).parents[2]
-Play = Callable[[Path], "Player"]
+Runner = Callable[[Path], PageRunner]
 
 
-def test_the_fixture_example_passes(readme: Page, player: Play) -> None:
+def test_the_fixture_example_passes(readme: Page, runner: Runner) -> None:
     """The tests of section 1 pass, in an empty project."""
-    playing = player(ROOT / "README.md")
-    playing.play_block(readme.block("python", "def test_poster"))
-    playing.run_tests()
+    page = runner(ROOT / "README.md")
+    page.run_block(readme.block("python", "def test_poster"))
+    page.run_tests()
 
 
-def test_the_server_example_gives_the_shown_answer(readme: Page, player: Play) -> None:
+def test_the_server_example_gives_the_shown_answer(readme: Page, runner: Runner) -> None:
     """The commands of section 2: the response to curl is the one shown."""
-    playing = player(ROOT / "README.md")
+    page = runner(ROOT / "README.md")
     (command,) = re.findall(r"^\$ (kling-mock serve .*)$", readme.text, re.MULTILINE)
-    playing._mock(command.split()[1:])
-    playing.play_block(readme.block("sh", "curl"))
-    playing.play_block(readme.block("json", "SUCCEED"))
+    page._mock(command.split()[1:])
+    page.run_block(readme.block("sh", "curl"))
+    page.run_block(readme.block("json", "SUCCEED"))
 
 
 @pytest.mark.kling(pace="instant")
-def test_the_client_example_runs(readme: Page, player: Play, kling: Fake, pytester: pytest.Pytester) -> None:
+def test_the_client_example_runs(
+    readme: Page, runner: Runner, kling: Fake, pytester: pytest.Pytester
+) -> None:
     """The lines of section 3 save a picture, with the variables that are shown."""
-    playing = player(ROOT / "README.md")
-    playing.play_block(readme.block("sh", "export"))
-    playing.play_block(readme.block("python", "with Client()"))
-    assert playing.output is not None
-    assert playing.output.startswith(kling.task.id)
+    page = runner(ROOT / "README.md")
+    page.run_block(readme.block("sh", "export"))
+    page.run_block(readme.block("python", "with Client()"))
+    assert page.output is not None
+    assert page.output.startswith(kling.task.id)
     assert [path.name for path in (pytester.path / "out").iterdir()] == [f"{kling.task.id}-0.png"]
 
 
-def test_the_verifier_passes_the_fake(readme: Page, player: Play) -> None:
+def test_the_verifier_passes_the_fake(readme: Page, runner: Runner) -> None:
     """The command of the section about verifying, with a server as section 2 starts it."""
-    playing = player(ROOT / "README.md")
-    playing._mock(["serve", "--port", "8000"])
-    playing.play_block(readme.block("sh", "kling-contracts verify"))
-    assert playing.output is not None
-    assert playing.output.startswith("passed: ")
+    page = runner(ROOT / "README.md")
+    page._mock(["serve", "--port", "8000"])
+    page.run_block(readme.block("sh", "kling-contracts verify"))
+    assert page.output is not None
+    assert page.output.startswith("passed: ")
 
 
 def test_the_make_targets_exist(readme: Page) -> None:

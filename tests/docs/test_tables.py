@@ -1,4 +1,4 @@
-"""Tables in hand-written pages say what the declarations say."""
+"""Tables in hand-written pages agree with the declarations."""
 
 from __future__ import annotations
 

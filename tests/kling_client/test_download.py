@@ -1,4 +1,4 @@
-"""Downloads: complete files only, without the key, limited in size, always inside the directory."""
+"""Downloads: complete files only, without the key, limited in size."""
 
 from __future__ import annotations
 
@@ -9,35 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kling_client import ConfigError, DownloadError, Retry
+from kling_client import DownloadError, Retry
 from kling_client.download import Destination, save
 from kling_client.steps import Call, Head, Send
-from tests.kling_client.conftest import KEY, TASK_ID, Body, Service, picture, shown
+from tests.kling_client.conftest import KEY, TASK_ID, Body, Service, shown
+from tests.kling_client.downloads import JPEG, PNG, URL, done, files, sent
 from tests.kling_client.flow_run import Run, config
-
-URL = "https://cdn.klingai.com/bs2/0_raw_image_0.png?ksSecret=1"
-PNG = picture(640, 480, size=1000)
-JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0001108012c012c03011100").ljust(100, b"\0")
-
-
-def sent(content: bytes = PNG, status: int = 200, **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, headers={"content-length": str(len(content))} | named, stream=Body(content))
-
-
-def done(service: Service, *urls: str, **options: Any) -> Any:
-    """A succeeded task; the answers set next are those for its images."""
-    service.will(shown("succeed", urls=urls or [URL]))
-    found = service.client(**options).get(TASK_ID)
-    service.requests.clear()
-    return found
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_pictures_are_saved_under_task_and_index(service: Service, tmp_path: Path) -> None:
@@ -261,68 +239,6 @@ def test_a_task_without_pictures_has_nothing_to_save(service: Service, tmp_path:
     with pytest.raises(DownloadError, match=f"no results .*{status}"):
         found.save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "kind", "url", "ext"),
-    [
-        (PNG, "image/jpeg", "https://h/a.gif", ".png"),
-        (JPEG, "", "https://h/a", ".jpg"),
-        (b"RIFFxxxxWEBP", "Image/WebP; q=1", "https://h/a.png", ".webp"),
-        (b"unknown", "application/octet-stream", "https://h/a.PNG?x=.gif", ".png"),
-        (b"unknown", "", "https://h/a.b/c", ""),
-        (b"unknown", "", "https://h/a.much-too-long", ""),
-    ],
-)
-def test_the_extension_fits_the_bytes_then_the_type_then_the_address(
-    service: Service, tmp_path: Path, *, content: bytes, kind: str, url: str, ext: str
-) -> None:
-    task = done(service, url)
-    service.will(sent(content, content_type=kind))
-    (path,) = task.save(tmp_path)
-    assert path.name == f"{TASK_ID}-0{ext}"
-
-
-@given(task_id=st.text(min_size=1) | st.sampled_from(["../../x", "..", "/etc/passwd", "a\\b", "C:\\x", "\0"]))
-def test_no_task_id_leads_out_of_the_directory(task_id: str) -> None:
-    folder = Path("/folder")
-    path = Destination(folder=folder, name="{task_id}{ext}", overwrite=False, on_bytes=None).path(
-        task_id, 0, ".png"
-    )
-    assert path.parent == folder
-    assert path.name.removesuffix(".png").strip(".")
-    assert set(path.name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-    assert len(path.name) <= 104
-
-
-@pytest.mark.parametrize(
-    "name", ["../{index}.png", "{task_id}/{index}.png", "/x", "", ".", "{nope}", "{0}", "{", "a\0b"]
-)
-def test_a_name_that_gives_no_plain_file_name_is_refused(service: Service, tmp_path: Path, name: str) -> None:
-    task = done(service)
-    service.will(sent())
-    with pytest.raises(ConfigError):
-        task.save(tmp_path / "out", name=name)
-    assert files(tmp_path / "out") == []
-
-
-def test_a_name_without_the_index_does_not_lose_a_picture(service: Service, tmp_path: Path) -> None:
-    """Also with `overwrite=True`."""
-    task = done(service, URL, "https://h/1.png")
-    service.will(lambda _: sent())
-    with pytest.raises(ConfigError, match=r"same file .* for two results; use \{index\}"):
-        task.save(tmp_path, name="{task_id}{ext}", overwrite=True)
-
-
-@pytest.mark.parametrize("indices", [[0, 0], [5, 7], [-1, 0]])
-def test_indices_that_are_no_numbering_give_way_to_positions(
-    service: Service, tmp_path: Path, indices: list[int]
-) -> None:
-    images = [{"index": index, "url": f"https://h/{at}.png"} for at, index in enumerate(indices)]
-    service.will(shown("succeed", task_result={"images": images}))
-    task = service.client().get(TASK_ID)
-    service.will(lambda _: sent())
-    assert [path.name for path in task.save(tmp_path)] == [f"{TASK_ID}-0.png", f"{TASK_ID}-1.png"]
 
 
 @pytest.mark.parametrize(

@@ -212,14 +212,14 @@ def test_an_unreadable_response_has_its_request_id() -> None:
 
 def test_retry_after_spaces_the_polls_of_a_wait() -> None:
     """On error responses, and on success responses."""
-    hint: Answer = (Head(200, {"retry-after": "20"}), seen()[1])  # type: ignore[index]
+    hint: Answer = (Head(200, {"retry-after": "20"}), seen()[1])  # type: ignore[index]  # a pair
     busy = answer(429, {"code": 1302, "message": "slow"}, retry_after="5")
     run = wait(busy, hint, seen("failed"))
     assert run.time.sleeps == [5, 20]
 
 
 def test_a_hint_beyond_all_measure_on_success_is_capped() -> None:
-    hint: Answer = (Head(200, {"retry-after": "3600"}), seen()[1])  # type: ignore[index]
+    hint: Answer = (Head(200, {"retry-after": "3600"}), seen()[1])  # type: ignore[index]  # a pair
     assert wait(hint, seen("failed")).time.sleeps == [60]
 
 

@@ -33,7 +33,8 @@ def exchange(kind: str, answer: Any, *, reads: int = 3, call: Call = CALL) -> li
     def handle(request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
             raise answer
-        return answer(request) if callable(answer) else answer  # type: ignore[no-any-return]
+        response: httpx.Response = answer(request) if callable(answer) else answer
+        return response
 
     transport = httpx.MockTransport(handle)
     steps: list[Send | Read] = [Send(call), *[Read()] * reads]

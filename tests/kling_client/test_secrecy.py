@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import copy
-import json
 import logging
 import pickle
-import re
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,20 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from kling_client import KlingError, Retry, http
-from kling_client.cli import main
+from kling_client import Retry
 from kling_client.credentials import PlainKey, SignedTokens
 from tests.kling_client.conftest import KEY, TASK_ID, Service, picture, shown
 from tests.kling_client.flow_run import Run, config
+from tests.kling_client.leaks import ACCESS, SECRET, error_of, leaks
 
-ACCESS, SECRET = "ak-0123456789abcdef0123456789abcd", "sc-fedcba9876543210fedcba9876543"
-SECRETS = (
-    ACCESS,
-    SECRET,
-    KEY,
-    base64.b64encode(KEY.encode()).decode(),
-    base64.b64encode(f":{KEY}".encode()).decode(),
-)
 ECHO = f"no access for {KEY} (request id: {KEY})"
 
 TROUBLE: list[Any] = [
@@ -50,18 +37,6 @@ TROUBLE: list[Any] = [
     shown("failed", task_status_msg="Image pixel is invalid"),
     shown("processing"),
 ]
-
-
-def leaks(*texts: str) -> bool:
-    return any(secret in text for secret in SECRETS for text in texts)
-
-
-def error_of(act: Callable[[], object]) -> KlingError | None:
-    try:
-        act()
-    except KlingError as error:
-        return error
-    return None
 
 
 @pytest.mark.parametrize("answer", TROUBLE)
@@ -162,99 +137,6 @@ def test_the_id_is_logged_as_soon_as_there_is_one(service: Service, caplog: pyte
     assert not any("a secret plan" in message for message in messages), "bodies are never logged"
 
 
-FORMS = {
-    "percent": "".join(f"%{byte:02X}" for byte in KEY.encode()),
-    "base64": base64.b64encode(f"user:{KEY}".encode()).decode(),
-    "hexadecimal": KEY.encode().hex(),
-    "first characters": KEY[:9],
-    "last characters": KEY[-9:],
-    "middle": KEY[4:-3],
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])
-def test_encoded_keys_and_parts_are_removed_from_messages(service: Service, form: str, status: int) -> None:
-    text = FORMS[form]
-    kling = service.client(retry=Retry(attempts=1))
-    for body in (
-        {"code": 1201, "message": f"no {text}!", "request_id": text},
-        {"error": {"code": text, "message": f"no {text}!"}},
-        {"code": text, "message": text, "data": None},
-        {"message": "M", "data": {"data": {"code": 1201, "message": text, "request_id": text}}},
-        {"code": 0, "data": {"task_id": TASK_ID, "task_status": None, "request_id": text}},
-        {"code": 0, "request_id": text, "data": {"note": text}},
-        text,
-    ):
-        service.will(httpx.Response(status, json=body))
-        error = error_of(lambda: kling.get(TASK_ID))
-        assert error is not None
-        assert text[1:-1] not in str(error) + repr(vars(error)) + pickle.dumps(error).decode("latin-1")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"task_status": f"paused {KEY}"},
-        {"task_id": f"x{KEY}"},
-        {"task_status": "failed", "task_status_msg": f"no {KEY}, {KEY[:10]}"},
-        {"task_info": {"external_task_id": KEY}},
-        {"task_result": {"images": [{"index": 0, "url": f"https://h/{KEY}.png"}]}, KEY: KEY},
-    ],
-)
-def test_a_task_that_echoes_the_key_does_not_show_it(
-    service: Service, fields: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Status word, ids, reason, results, unknown fields: in the task, its errors and the log."""
-    caplog.set_level(logging.DEBUG)
-    kling = service.client()
-    service.will(shown("submitted", **fields))
-    task = kling.generate(["https://h/a", "https://h/b"])
-    inner = task.inner if service.kind == "async" else task
-    error = error_of(lambda: kling.task(TASK_ID).wait(deadline=3))
-    texts = [repr(inner), str(inner), repr(vars(inner)), pickle.dumps(inner).decode("latin-1")]
-    texts += [str(error), repr(vars(error)) if error else "", pickle.dumps(error).decode("latin-1")]
-    assert not leaks(*texts, *(record.getMessage() for record in caplog.records))
-    assert KEY[:10] not in str(inner.failure)
-
-
-# As PHP encodes a slash, as any letter may be, and in an encoding that JSON no longer has.
-WRITTEN: dict[str, Callable[[str], bytes]] = {
-    "slash": lambda text: text.replace("/", "\\/").encode(),
-    "letters": lambda text: text.replace("q7", "\\u0071\\u0037").encode(),
-    "UTF-16": lambda text: text.encode("utf-16"),
-}
-
-
-@pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
-@pytest.mark.parametrize(
-    "field", ["code", "data.task_id", "data.created_at", "data.task_info.external_task_id"]
-)
-def test_a_key_that_is_echoed_with_escapes_is_not_shown(
-    service: Service, write: Callable[[str], bytes], field: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """In the task, the log, and errors with their causes; the key has characters that JSON must escape."""
-    caplog.set_level(logging.DEBUG)
-    key = 'sk-q7/"x\\0123456789abcdef'
-    body = shown("processing", task_info={}).json()
-    place: Any = body
-    *outer, name = field.split(".")
-    for each in outer:
-        place = place[each]
-    place[name] = f"got {key}"
-    service.will(httpx.Response(200, content=write(json.dumps(body))))
-    kling = service.client(api_key=key, retry=Retry(attempts=1))
-    found: list[str] = []
-    try:
-        task = kling.get(TASK_ID)
-        inner = task.inner if service.kind == "async" else task
-        found += [repr(inner), repr(vars(inner))]
-    except KlingError as error:
-        found += [*traceback.format_exception(error), repr(vars(error))]
-    found += [record.getMessage() for record in caplog.records]
-    assert not any("0123456789abcdef" in re.sub(r"[\0 ]", "", text) for text in found), found
-
-
 @pytest.mark.parametrize(
     "kind", [httpx.RemoteProtocolError, httpx.ConnectError, httpx.ReadTimeout, httpx.InvalidURL]
 )
@@ -305,17 +187,6 @@ def test_an_event_hook_that_raises_for_status_leaks_nothing(service: Service) ->
 
 
 @pytest.mark.parametrize(
-    "location", ["https://u:pw@h/?key=abc123", "/login?token=abc123", f"https://h/{KEY}"]
-)
-def test_a_redirect_is_shown_without_its_secrets(service: Service, location: str) -> None:
-    service.will(httpx.Response(302, headers={"location": location}))
-    error = error_of(lambda: service.client().get(TASK_ID))
-    assert error is not None
-    assert not leaks(str(error))
-    assert not any(secret in str(error) for secret in ("u:pw", "abc123"))
-
-
-@pytest.mark.parametrize(
     "url", ["https://h/?token=abc123", "ftp://u:pw-abc123@h", "https://u:pw-abc123@h/", "//h?key=abc123"]
 )
 def test_errors_about_arguments_hide_secrets_of_urls(service: Service, url: str) -> None:
@@ -344,66 +215,6 @@ def test_a_short_key_does_not_change_addresses_and_ids(service: Service) -> None
     url = "https://cdn.klingai.com/0.png"
     service.will(shown("succeed", urls=[url]))
     assert [image.url for image in service.client(api_key="klingai").get(TASK_ID).images] == [url]
-
-
-@pytest.mark.parametrize("arguments", [["get", TASK_ID], ["wait", TASK_ID, "--deadline", "0"]])
-@pytest.mark.parametrize("as_json", [False, True])
-@pytest.mark.parametrize(
-    "answer",
-    [
-        shown(f"paused {KEY} \x1b[2J\u202e"),
-        shown("failed", task_status_msg=f"no {KEY} \x1b]0;x\x07\x9b"),
-        shown("succeed", urls=[f"https://h/{KEY}\x1b[2J.png"], task_info={"external_task_id": f"\x9b{KEY}"}),
-        shown("processing", task_id=f"\x1b[31m{KEY}"),
-        httpx.Response(400, json={"code": 1201, "message": f"{KEY} \x1b[2J\u2066", "request_id": "\x1b[1m"}),
-        httpx.Response(502, text=f"<html>{KEY}\x1b[2J"),
-        httpx.Response(200, text=f"{KEY}\x1b[2J"),
-    ],
-)
-def test_the_command_shows_no_key_and_no_control_character(
-    arguments: list[str],
-    as_json: bool,
-    answer: httpx.Response,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", KEY)
-    monkeypatch.setenv("KLING_BASE_URL", "https://h.test")
-    monkeypatch.setattr(http, "open_client", lambda _: httpx.Client(transport=httpx.MockTransport(answered)))
-    monkeypatch.setattr("time.sleep", lambda _: None)
-
-    def answered(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(answer.status_code, content=answer.content)
-
-    main([*arguments, *(["--json"] if as_json else [])])
-    out, err = capsys.readouterr()
-    assert not leaks(out, err)
-    assert all(line.isprintable() for line in (out + err).replace("\t", "").split("\n"))
-
-
-@pytest.mark.parametrize("odd", ["\x1b[2J", "\u202ex", "\x9b1m", "\x7f"])
-def test_arguments_are_echoed_without_control_characters(
-    odd: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", KEY)
-    monkeypatch.setenv("KLING_BASE_URL", "https://h.test")
-    monkeypatch.chdir(tmp_path)
-    url = "https://h/a.png"
-    for arguments in (
-        ["generate", url, url, "--prompt", odd, "--external-id", odd, "--dry-run"],
-        ["generate", url, url, "--prompt", odd, "--dry-run", "--json"],
-        ["generate", odd, url],
-        ["generate", url, url, "--aspect-ratio", odd],
-        ["get", "--" + odd],
-        ["get", "1", "--base-url", odd],
-        ["get", "1", "--timeout", odd],
-        [odd],
-    ):
-        with contextlib.suppress(SystemExit):
-            main(arguments)
-        out, err = capsys.readouterr()
-        assert out + err
-        assert all(line.isprintable() for line in (out + err).replace("\t", "").split("\n")), arguments
 
 
 def test_this_test_would_see_a_leak() -> None:

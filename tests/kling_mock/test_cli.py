@@ -78,6 +78,16 @@ def test_the_help_groups_the_flags_and_has_examples(capsys: pytest.CaptureFixtur
     assert run(capsys, "--version") == (0, f"kling-mock {__version__}\n", "")
 
 
+@pytest.mark.parametrize("command", [(), ("serve",), ("demo",), ("check",), ("export",), ("import",)])
+def test_the_help_fits_a_terminal(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 80 columns, also the examples, which argparse does not wrap."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(capsys, *command, "--help")
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys)
     assert status == 2

@@ -21,6 +21,7 @@ from kling_mock.fetched_pictures import FetchedPicture
 from kling_mock.settings import Settings
 from tests.kling_mock.conftest import PATH, SUBJECTS, Caller
 
+Transport = Callable[[Fake], httpx.AsyncBaseTransport]
 URLS = [each["subject_image"] for each in SUBJECTS]
 
 
@@ -144,7 +145,11 @@ def test_a_server_fetches_in_a_thread() -> None:
     assert not is_heavy(PATH, 100, Settings())
 
 
-async def fetched_meanwhile(caller: Caller, pictures: Pictures) -> str:
+def application(fake: Fake) -> httpx.ASGITransport:
+    return httpx.ASGITransport(fake.asgi())
+
+
+async def fetched_meanwhile(caller: Caller, pictures: Pictures, transport: Transport) -> str:
     """The id of a task whose pictures are fetched while the event loop does something else."""
     went_on = threading.Event()
     pictures.before = lambda: went_on.wait(5)
@@ -154,8 +159,9 @@ async def fetched_meanwhile(caller: Caller, pictures: Pictures) -> str:
         sent.append(await client.post(PATH, json={"subject_image_list": SUBJECTS}))
 
     headers = {"authorization": f"Bearer {caller.key}"}
-    transport = caller.fake.transport()
-    client = httpx.AsyncClient(base_url="https://api.cometapi.com", transport=transport, headers=headers)
+    client = httpx.AsyncClient(
+        base_url="https://api.cometapi.com", transport=transport(caller.fake), headers=headers
+    )
     async with client, anyio.create_task_group() as group:
         group.start_soon(send, client)
         await anyio.wait_all_tasks_blocked()
@@ -163,9 +169,13 @@ async def fetched_meanwhile(caller: Caller, pictures: Pictures) -> str:
     return str(sent[0].json()["data"]["task_id"])
 
 
+@pytest.mark.parametrize("transport", [Fake.transport, application])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_event_loop_of_a_client_goes_on_during_a_fetch(backend: str, pictures: Pictures) -> None:
+def test_the_event_loop_goes_on_during_a_fetch(
+    backend: str, transport: Transport, pictures: Pictures
+) -> None:
+    """That of a client, and that of an ASGI server."""
     caller = fetching()
-    task_id = anyio.run(fetched_meanwhile, caller, pictures, backend=backend)
+    task_id = anyio.run(fetched_meanwhile, caller, pictures, transport, backend=backend)
     assert caller.status(task_id) == "succeed"
     assert pictures.went_on

@@ -11,9 +11,9 @@ import trio
 
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake, ManualClock
+from tests.kling_mock.callbacks.inbox import HOOK
 
 STATUSES = ["submitted", "processing", "succeed"]
-HOOK = "https://app.test/hook"
 
 
 def make_fake(**switches: Any) -> Fake:

@@ -36,7 +36,8 @@ from tests.kling_mock.callbacks.frameworks import (
     starlette_app,
     starlette_endpoint,
 )
-from tests.kling_mock.callbacks.runs import HOOK, RUNS, STATUSES, create, make_fake
+from tests.kling_mock.callbacks.inbox import HOOK
+from tests.kling_mock.callbacks.runs import RUNS, STATUSES, create, make_fake
 
 APPS: list[Callable[[list[str]], Any]] = [
     plain_wsgi,

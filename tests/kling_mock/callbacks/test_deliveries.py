@@ -1,122 +1,16 @@
-"""Callbacks: due at every change, delivered in order, and repeated until they are delivered or given up."""
+"""Deliveries of callbacks: in order, and repeated until they are accepted or given up."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kling_mock.callbacks.model import Callback
+from tests.kling_mock.callbacks.inbox import BORN, HOOK, Inbox
 
 if TYPE_CHECKING:
-    from tests.kling_mock.conftest import Caller, Start
-
-HOOK = "https://app.test/hook"
-BORN = 1_767_225_600.0
-
-
-class Inbox:
-    """A receiver that records callbacks, returns the given statuses (or raises the exceptions), then None."""
-
-    def __init__(self, *answers: int | Exception | None) -> None:
-        self.answers = list(answers)
-        self.received: list[Callback] = []
-
-    def __call__(self, callback: Callback) -> int | None:
-        self.received.append(callback)
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def statuses(self) -> list[str]:
-        return [callback.status.value for callback in self.received]
-
-
-def due(caller: Caller) -> list[tuple[str, float]]:
-    return [(callback.status.value, callback.due - BORN) for callback in caller.fake.callbacks]
-
-
-# -- when they are due
-
-
-def test_a_callback_is_due_at_every_change(start: Start) -> None:
-    caller = start(pace="seconds:2,3")
-    caller.create(callback_url=HOOK)
-    assert due(caller) == [("submitted", 0)]
-    caller.clock.advance(2)
-    assert due(caller) == [("submitted", 0), ("processing", 2)]
-    caller.clock.advance(100)
-    assert due(caller) == [("submitted", 0), ("processing", 2), ("succeed", 5)]
-
-
-def test_under_polls_it_is_due_at_the_query_that_changed_the_status(start: Start) -> None:
-    caller = start(pace="polls:3")
-    task_id = caller.create(callback_url=HOOK)["task_id"]
-    caller.clock.advance(100)
-    assert due(caller) == [("submitted", 0)]
-    for _ in range(4):
-        caller.clock.advance(10)
-        caller.query(task_id)
-    assert due(caller) == [("submitted", 0), ("processing", 110), ("succeed", 130)]
-
-
-@pytest.mark.parametrize(("verb", "end"), [("release", "succeed"), ("fail", "failed")])
-def test_ending_a_task_makes_its_callback_due(verb: str, end: str, start: Start) -> None:
-    caller = start(pace="held")
-    inbox = Inbox()
-    caller.fake.callbacks.deliver_to(inbox)
-    task = caller.make(callback_url=HOOK)
-    caller.clock.advance(9)
-    task.fail("stopped") if verb == "fail" else task.release()
-    assert inbox.statuses == ["submitted", "processing", end]
-    assert due(caller)[-1] == (end, 9)
-
-
-@pytest.mark.parametrize("url", [None, ""])
-def test_without_a_callback_url_there_is_no_callback(url: str | None, start: Start) -> None:
-    caller = start(pace="instant")
-    inbox = Inbox()
-    caller.fake.callbacks.deliver_to(inbox)
-    caller.create(callback_url=url)
-    caller.create()
-    assert (len(caller.fake.callbacks), inbox.received) == (0, [])
-
-
-@pytest.mark.parametrize("failure", [None, "no such luck"])
-def test_the_body_equals_the_reply_to_a_query_at_that_instant(failure: str | None, start: Start) -> None:
-    caller = start(pace="seconds:2,3")
-    if failure:
-        caller.fake.next.fails(failure)
-    task_id = caller.create(callback_url=HOOK, external_task_id="mine", n=3)["task_id"]
-    queried = []
-    for step in (0, 2, 3):
-        caller.clock.advance(step)
-        queried.append(caller.query(task_id))
-    callbacks = caller.fake.callbacks
-    assert [callback.body for callback in callbacks] == queried
-    assert [json.loads(callback.content) for callback in callbacks] == queried
-    assert {callback.headers["content-type"] for callback in callbacks} == {"application/json; charset=utf-8"}
-    assert {callback.url for callback in callbacks} == {HOOK}
-    assert {callback.task_id for callback in callbacks} == {task_id}
-
-
-def test_callbacks_of_several_tasks_are_in_order_of_their_due_time(start: Start) -> None:
-    caller = start(pace="seconds:2,3")
-    inbox = Inbox()
-    first = caller.create(callback_url=HOOK)["task_id"]
-    caller.clock.advance(1)
-    second = caller.create(callback_url=HOOK)["task_id"]
-    caller.clock.advance(10)
-    caller.fake.callbacks.deliver_to(inbox)
-    expected = [(first, 0), (second, 1), (first, 2), (second, 3), (first, 5), (second, 6)]
-    assert [(callback.task_id, callback.due - BORN) for callback in inbox.received] == expected
-    assert [(callback.task_id, callback.due - BORN) for callback in caller.fake.callbacks] == expected
-
-
-# -- delivery
+    from tests.kling_mock.conftest import Start
 
 
 def test_they_are_delivered_after_each_request_advance_and_ended_task(start: Start) -> None:
@@ -226,17 +120,6 @@ def test_an_attempt_has_the_instant_of_the_next_one(start: Start) -> None:
     assert [each.retry_at and each.retry_at - BORN for each in attempts] == [10, 70, None]
 
 
-def test_the_callback_for_submitted_can_be_switched_off(start: Start) -> None:
-    caller = start(pace="seconds:2,3", callback_submitted=False)
-    inbox = Inbox()
-    caller.fake.callbacks.deliver_to(inbox)
-    caller.create(callback_url=HOOK)
-    assert due(caller) == []
-    caller.clock.advance(10)
-    assert inbox.statuses == ["processing", "succeed"]
-    assert due(caller) == [("processing", 2), ("succeed", 5)]
-
-
 def test_an_exception_is_a_failed_attempt_that_check_raises(start: Start) -> None:
     """Neither the request that made it due nor the advance of the clock fails."""
     caller = start(pace="held:submitted")
@@ -343,43 +226,3 @@ def test_none_stops_delivery_and_a_late_receiver_gets_the_due_callbacks(start: S
     assert first.statuses == ["submitted"]
     caller.fake.callbacks.deliver_to(second)
     assert second.statuses == ["processing", "succeed"]
-
-
-def test_the_outbox_is_a_sequence_with_the_result_of_each_callback(start: Start) -> None:
-    caller = start(pace="seconds:1,1")
-    task_id = caller.create(callback_url=HOOK)["task_id"]
-    caller.fake.callbacks.deliver_to(Inbox(200, 500))
-    caller.clock.advance(1)
-    caller.fake.callbacks.deliver_to(None)
-    caller.clock.advance(1)
-    assert repr(caller.fake.callbacks) == (
-        "<callbacks>\n"
-        f"  {task_id} submitted to {HOOK}, delivered\n"
-        f"  {task_id} processing to {HOOK}, 1 failed attempts\n"
-        f"  {task_id} succeed to {HOOK}, not tried"
-    )
-    assert len(caller.fake.callbacks[1:]) == 2
-    assert [callback.position for callback in caller.fake.callbacks] == [0, 1, 2]
-
-
-def test_no_key_is_in_a_callback(start: Start) -> None:
-    caller = start(pace="instant").account("sk-secret-0123456789")
-    caller.create(callback_url=HOOK)
-    shown = [f"{each!r} {each.content!r} {each.headers}" for each in caller.fake.callbacks]
-    assert len(shown) == 3
-    assert not any("sk-secret" in each for each in shown)
-
-
-def test_callbacks_end_with_the_retention_of_their_task(caller: Caller) -> None:
-    inbox = Inbox()
-    caller.create(callback_url=HOOK)
-    caller.clock.advance(days=30)
-    caller.fake.callbacks.deliver_to(inbox)
-    assert (len(caller.fake.callbacks), inbox.received) == (0, [])
-
-
-def test_non_ascii_text_is_sent_as_utf8(start: Start) -> None:
-    caller = start(pace="instant")
-    caller.fake.next.fails("Bild ungültig 图")
-    caller.create(callback_url=HOOK)
-    assert "Bild ungültig 图".encode() in caller.fake.callbacks[-1].content

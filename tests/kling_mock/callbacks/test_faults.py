@@ -10,12 +10,11 @@ import pytest
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.callbacks.model import Callback
+from tests.kling_mock.callbacks.inbox import HOOK
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
 
-HOOK = "https://app.test/hook"
-BORN = 1_767_225_600.0
 IN_ORDER = ["submitted", "processing", "succeed"]
 
 

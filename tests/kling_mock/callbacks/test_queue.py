@@ -11,13 +11,11 @@ from kling_mock.callbacks.model import Callback, callback_of, due_callbacks
 from kling_mock.callbacks.queue import DeliveryQueue
 from kling_mock.plan import NEVER
 from kling_mock.stores import TasksKey
+from tests.kling_mock.callbacks.inbox import BORN, HOOK
 
 if TYPE_CHECKING:
     from kling_mock import Fake
     from tests.kling_mock.conftest import Caller, Start
-
-HOOK = "https://app.test/hook"
-BORN = 1_767_225_600.0
 
 
 def queue_of(fake: Fake) -> DeliveryQueue:

@@ -1,4 +1,4 @@
-"""What counts as the answer of a function: its returned value, or its exception."""
+"""The answer of a function: its returned value, or its exception."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import requests
 import starlette.responses
 
 from kling_mock.callbacks.model import Callback
-from tests.kling_mock.callbacks.runs import HOOK, RUNS, STATUSES, create_and_advance, make_fake
+from tests.kling_mock.callbacks.inbox import HOOK
+from tests.kling_mock.callbacks.runs import RUNS, STATUSES, create_and_advance, make_fake
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start

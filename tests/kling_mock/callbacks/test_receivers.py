@@ -21,7 +21,8 @@ import trio
 
 from kling_mock.callbacks import receiver_loop
 from kling_mock.callbacks.model import Callback
-from tests.kling_mock.callbacks.runs import HOOK, RUNS, STATUSES, create_and_advance, in_a_loop, make_fake
+from tests.kling_mock.callbacks.inbox import HOOK
+from tests.kling_mock.callbacks.runs import RUNS, STATUSES, create_and_advance, in_a_loop, make_fake
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start

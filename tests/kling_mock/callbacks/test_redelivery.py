@@ -11,11 +11,11 @@ import pytest
 from kling_client import parse_callback
 from kling_mock.callbacks.model import Callback
 from kling_mock.testing.timeline import timeline
+from tests.kling_mock.callbacks.inbox import HOOK
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
 
-HOOK = "https://app.test/hook"
 SECRET = "whsec_YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyE="
 
 

@@ -16,7 +16,8 @@ from kling_mock import Fake
 from kling_mock.callbacks.model import Callback
 from kling_mock.settings import Settings
 from kling_mock.webhook_secret import WebhookSecret
-from tests.kling_mock.callbacks.runs import HOOK, create, make_fake
+from tests.kling_mock.callbacks.inbox import HOOK
+from tests.kling_mock.callbacks.runs import create, make_fake
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
@@ -106,6 +107,6 @@ def test_no_output_shows_the_secret() -> None:
     assert KEY not in shown
     assert "webhook_secret=[secret]" in repr(settings)
     assert settings == replace(settings)
-    assert settings != Settings(webhook_secret="whsec_AAAA")  # type: ignore[arg-type]
+    assert settings != Settings(webhook_secret="whsec_AAAA")  # type: ignore[arg-type]  # text is converted
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(secret)

@@ -88,7 +88,7 @@ def under_hypercorn(fake: FaultyFake) -> Generator[str]:
             while not stop.is_set():  # noqa: ASYNC110 -- it is set by another thread
                 await asyncio.sleep(0.01)
 
-        asyncio.run(hypercorn.asyncio.serve(fake.asgi(), config, shutdown_trigger=stopped))  # type: ignore[arg-type]
+        asyncio.run(hypercorn.asyncio.serve(fake.asgi(), config, shutdown_trigger=stopped))  # type: ignore[arg-type]  # hypercorn has types of its own
 
     with in_thread(serve):
         yield url

@@ -110,7 +110,7 @@ def _on_asyncio(fake: Fake, config: Config, stop: threading.Event) -> None:
         while not stop.is_set():  # noqa: ASYNC110 -- it is set by another thread
             await asyncio.sleep(0.01)
 
-    asyncio.run(hypercorn.asyncio.serve(fake.asgi(), config, shutdown_trigger=stopped))  # type: ignore[arg-type]
+    asyncio.run(hypercorn.asyncio.serve(fake.asgi(), config, shutdown_trigger=stopped))  # type: ignore[arg-type]  # hypercorn has types of its own
 
 
 def _on_trio(fake: Fake, config: Config, stop: threading.Event) -> None:
@@ -119,7 +119,7 @@ def _on_trio(fake: Fake, config: Config, stop: threading.Event) -> None:
             await trio.sleep(0.01)
 
     async def serve() -> None:
-        await hypercorn.trio.serve(fake.asgi(), config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+        await hypercorn.trio.serve(fake.asgi(), config, shutdown_trigger=stopped)  # type: ignore[arg-type]  # hypercorn has types of its own
 
     trio.run(serve)
 

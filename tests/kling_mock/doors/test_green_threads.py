@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
@@ -37,8 +38,8 @@ def test_an_interception_works() -> None:
 
 
 def test_loaded_and_not_patched_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("gevent.monkey")
-    module.is_module_patched = lambda _: False  # type: ignore[attr-defined]
+    module: Any = ModuleType("gevent.monkey")
+    module.is_module_patched = lambda _: False
     monkeypatch.setitem(sys.modules, "gevent.monkey", module)
     with Fake().serve() as server:
         assert httpx.get(f"{server.url}/_mock/health", trust_env=False).status_code == 200

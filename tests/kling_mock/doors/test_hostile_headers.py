@@ -162,7 +162,7 @@ def test_a_length_that_nobody_waits_for_is_refused_at_once() -> None:
 
 
 def test_read_lengths() -> None:
-    """Leading zeros do not count as digits; whatever is not a number is refused elsewhere."""
+    """Leading zeros do not count as digits; a value that is not a number is refused elsewhere."""
     texts = (
         "5",
         f"{'0' * 5000}5",

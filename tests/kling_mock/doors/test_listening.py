@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
@@ -47,10 +48,10 @@ def test_an_invalid_host_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) 
     """With the host and the reason; no name is resolved over a network here."""
     real = socket.getaddrinfo
 
-    def offline(name: str, *args: object, **kwargs: object) -> object:
+    def offline(name: str, *args: Any, **kwargs: Any) -> object:
         if name == "no.such.host":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+        return real(name, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", offline)
     with pytest.raises(AddressRefused) as refused:

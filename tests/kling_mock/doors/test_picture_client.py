@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import trustme
 
+from kling_contracts.gateways import COMETAPI
+from kling_contracts.image_files import png
 from kling_contracts.vocabulary import INPUT_BYTES_MAXIMUM
+from kling_mock import Fake
 from kling_mock.doors.picture_client import fetch_pictures
 
 LIMIT = INPUT_BYTES_MAXIMUM.value
 SEEN: dict[str, list[tuple[str, str]]] = {}
 HOLD = threading.Event()
-
 
 # Status, body, location and announced length of the replies; -1: the true length.
 REPLIES: dict[str, tuple[int, bytes, str, int | None]] = {
@@ -25,6 +33,7 @@ REPLIES: dict[str, tuple[int, bytes, str, int | None]] = {
     "loop": (302, b"", "/loop", -1),
     "away": (302, b"", "http://pictures.test/a.png", -1),
     "file": (302, b"", "file:///etc/hostname", -1),
+    "hostless": (302, b"", "https:///a.png", -1),
     "large": (200, b"", "", LIMIT + 1),
     "short": (200, b"part", "", 10),
     "endless": (200, b"\0" * (LIMIT + 1), "", None),
@@ -37,6 +46,9 @@ class Handler(BaseHTTPRequestHandler):
         name, _, number = self.path[1:].partition("/")
         if name == "never":
             HOLD.wait(10)
+        elif name == "slow":
+            time.sleep(30)
+            self._send(200, png(400, 300))
         elif name in REPLIES:
             self._send(*REPLIES[name])
         elif name == "hops":
@@ -61,16 +73,27 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002 -- the name in the base class
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+@contextmanager
+def serving(context: ssl.SSLContext | None = None) -> Generator[str]:
+    """A server on loopback, with TLS if there is a `context`; yields its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    HOLD.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving() as url:
+        yield url
+        HOLD.set()
 
 
 def problem_of(url: str, seconds: float = 5.0) -> tuple[str, bool]:
@@ -99,6 +122,7 @@ def test_three_redirects_are_followed(url: str) -> None:
         ("/loop", "more than 3 redirects"),
         ("/hops/4", "more than 3 redirects"),
         ("/file", "a redirect to file scheme"),
+        ("/hostless", "ValueError: URL: must be http or https, with a host"),
         ("/large", f"{LIMIT + 1:,} bytes; at most {LIMIT:,}"),
         ("/endless", f"more than {LIMIT:,} bytes"),
         ("/short", "4 bytes of 10"),
@@ -162,3 +186,29 @@ def test_the_resolved_address_is_judged_and_called(url: str, monkeypatch: pytest
 
     monkeypatch.setattr(socket, "create_connection", connect)
     assert fetch_pictures([local], "loopback")[local].data == b"a picture"
+
+
+def test_the_certificate_of_a_server_must_be_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By an authority of the system, or one in SSL_CERT_FILE."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusted = tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(trusted)
+    with serving(context) as url:
+        problem, allowed = problem_of(f"{url}/picture")
+        assert problem.startswith("SSLCertVerificationError: ")
+        assert allowed
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        assert fetch_pictures([f"{url}/picture"], "loopback")[f"{url}/picture"].data == b"a picture"
+
+
+@pytest.mark.kling(sleep="advance", fetch_images="loopback", pace="instant")
+def test_skipped_sleeps_do_not_end_a_fetch(kling: Fake) -> None:
+    """Its time limit is of real time: a server of the test that sleeps for 30 s still sends the picture."""
+    with serving() as url, httpx.Client(headers={"authorization": "Bearer sk-mock"}) as client:
+        pictures = [{"subject_image": f"{url}/slow"}] * 2
+        body = {"subject_image_list": pictures}
+        client.post(COMETAPI.base_url + COMETAPI.create_path, json=body).raise_for_status()
+    assert kling.task.status == "succeed"
+    assert [each.size for each in kling.task.request.subjects] == [len(png(400, 300))] * 2

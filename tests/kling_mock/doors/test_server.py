@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import httpx
 import pytest
@@ -170,10 +171,10 @@ def test_it_serves_any_application() -> None:
     """The dashboard's or a test's own, from a thread whose sleeps are left alone."""
     threads: list[threading.Thread] = []
 
-    async def app(scope: object, receive: object, send: object) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
         threads.append(threading.current_thread())
-        await send({"type": "http.response.start", "status": 204, "headers": []})  # type: ignore[operator]
-        await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     with ExitStack() as stack:
         server = stack.enter_context(Server(app))

@@ -124,7 +124,7 @@ def test_a_long_body_is_not_kept() -> None:
         client.request("GET", PATH)
         wait_for(lambda: lifecycle.server_state.tasks)
         (connection,) = lifecycle.server_state.connections
-        wait_for(lambda: connection._writable is not None)
+        wait_for(lambda: connection._stream.writable is not None)
         assert connection.transport.get_write_buffer_size() < 1_000_000
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETTING)
 

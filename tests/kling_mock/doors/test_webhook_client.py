@@ -208,7 +208,7 @@ def test_a_receiver_that_does_not_answer_delays_no_other() -> None:
     ("url", "reason"),
     [
         ("http://127.0.0.1:1\x7f/", "ValueError: "),
-        ("ftp://127.0.0.1/hook", "ValueError: callback_url: must be an http or https URL with a host"),
+        ("ftp://127.0.0.1/hook", "ValueError: URL: must be http or https, with a host"),
         ("http://127.0.0.1:1/hook", "cannot connect to 127.0.0.1:1: Connection refused"),
         ("http://192.0.2.1/hook", "not sent: its host is not this machine's own"),
     ],

@@ -167,7 +167,7 @@ def test_who_has_nothing_to_send_is_not_woken(hook: MakeHook, serve: Serve) -> N
         looks.append(scene.fake.clock.now())
         return take()
 
-    scene.fake._dispatcher.take = counted  # type: ignore[method-assign]
+    scene.fake._dispatcher.take = counted  # type: ignore[method-assign]  # counted
     plain = scene.create(None)
     calling = scene.create(inbox.url)
     inbox.statuses(2)

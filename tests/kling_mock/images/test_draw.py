@@ -1,4 +1,4 @@
-"""Result pictures of every ratio and prompt: what is where, and that nothing leaves its place."""
+"""Result pictures of every ratio and prompt: the places of their parts, which do not overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixtures in workers of pytest-xdist: their sockets, and what a worker reports."""
+"""The fixtures in workers of pytest-xdist: their sockets and reports."""
 
 from __future__ import annotations
 

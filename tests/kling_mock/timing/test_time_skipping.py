@@ -32,7 +32,7 @@ def test_sleeping_moves_every_clock(clock: ManualClock) -> None:
 
 
 def test_the_fakes_own_clock_agrees_with_the_time_users_see() -> None:
-    """A running clock is system time plus what was slept, as is `time.time`."""
+    """A running clock is system time plus the skipped sleeps, as is `time.time`."""
     fake = Fake()
     with TimeSkipping(fake.clock):
         time.sleep(1000)

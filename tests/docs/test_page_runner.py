@@ -1,36 +1,33 @@
-"""What plays the pages notices when they are wrong: each of these pages has one mistake."""
+"""The runner of pages finds mistakes: each of these pages has one."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.docs.conftest import Page, Player
+from tests.docs.page_runner import PageRunner
+from tests.docs.pages import Page
 
-Play = Callable[[str], "Player"]
+Run = Callable[[str], PageRunner]
 SERVE = "```sh\nkling-mock serve --port 8000 --pace instant &\n```\n"
 HEALTH = "```sh\ncurl -s http://127.0.0.1:8000/_mock/health\n```\n"
 
 
 @pytest.fixture
-def play(
-    player: Callable[[Path], Player], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> Play:
-    """Play a page that is given as text."""
+def run(runner: Callable[[Path], PageRunner], pytester: pytest.Pytester) -> Run:
+    """Runs a page that is given as text."""
 
-    def play(text: str) -> Player:
+    def run(text: str) -> PageRunner:
         page = pytester.path / "page.md"
         page.write_text(text, encoding="utf-8")
-        playing = player(page)
-        playing.play()
-        return playing
+        made = runner(page)
+        made.run()
+        return made
 
-    return play
+    return run
 
 
 @pytest.mark.parametrize(
@@ -51,40 +48,40 @@ def play(
     ],
     ids=lambda text: text.replace("`", "").replace("\n", " ")[-40:],
 )
-def test_a_mistake_is_noticed(play: Play, text: str) -> None:
+def test_a_mistake_is_noticed(run: Run, text: str) -> None:
     with pytest.raises((AssertionError, ArithmeticError, ValueError)):
-        play(text)
+        run(text)
 
 
 @pytest.mark.parametrize(
     "text", ["```\nplain\n```\n", "```sh\nrm -r /\n```\n", "```console\n$ kling-mock demo\n```\n"]
 )
-def test_what_nobody_can_run_is_no_page(play: Play, text: str) -> None:
-    """A block in another language, or another command, cannot slip in untested."""
-    with pytest.raises(pytest.fail.Exception, match=r"nobody can run|only --help"):
-        play(text)
+def test_an_unknown_language_or_command_is_an_error(run: Run, text: str) -> None:
+    """Otherwise the block would not be tested."""
+    with pytest.raises(pytest.fail.Exception, match=r"cannot run|only --help"):
+        run(text)
 
 
-def test_a_page_without_mistakes_passes(play: Play) -> None:
+def test_a_page_without_mistakes_passes(run: Run) -> None:
     text = SERVE + HEALTH + '```json\n{"status": "ok", "server": "…", "version": "…"}\n```\n'
-    playing = play(text + "```python\nprint('a b', 7)\n```\n```text\na … 7\n```\n")
-    assert playing.output == "a b 7\n"
+    made = run(text + "```python\nprint('a b', 7)\n```\n```text\na … 7\n```\n")
+    assert made.output == "a b 7\n"
 
 
-def test_without_node_the_javascript_is_skipped_and_said_so(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+def test_without_node_the_javascript_is_skipped_with_a_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     text = SERVE + "```javascript\nconsole.log(1)\n```\n```text\n1\n```\n"
     with pytest.raises(pytest.skip.Exception, match="JavaScript of lines 5 was not run"):
-        play(text)
+        run(text)
     with pytest.raises(AssertionError):
-        play(text + "```python\nprint(1)\n```\n```text\n2\n```\n")
+        run(text + "```python\nprint(1)\n```\n```text\n2\n```\n")
 
 
-def test_lines_are_those_of_the_page(play: Play, readme: Page) -> None:
+def test_lines_are_those_of_the_page(run: Run, readme: Page) -> None:
     """A traceback names the line of the page, so that it can be found."""
     with pytest.raises(ZeroDivisionError) as caught:
-        play("# Title\n\n```python\nx = 0\n1 / x\n```\n")
+        run("# Title\n\n```python\nx = 0\n1 / x\n```\n")
     assert caught.traceback[-1].lineno == 4  # counted from 0
     assert all(readme.text.splitlines()[block.line - 2].startswith("```") for block in readme.blocks)

@@ -1,0 +1,316 @@
+"""Runs the blocks of a page from top to bottom, as a reader would.
+
+The Python blocks share one namespace, and output is compared with that of the block before. The command
+`kling-mock serve` starts a server on a free port, for the curl and JavaScript blocks after it. Files are
+written into one project, whose tests run at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from importlib.metadata import metadata
+from io import BytesIO, StringIO, TextIOWrapper
+from typing import Any
+
+import pytest
+
+from kling_client import cli as client_cli
+from kling_contracts import cli as contracts_cli
+from kling_contracts import vocabulary
+from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
+from kling_mock import cli as mock_cli
+from tests.docs.pages import Block, Page, fits
+from tests.profiles import IN_STORAGE
+
+SHOWN_URL = "http://127.0.0.1:8000"
+VARIABLES = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
+
+# The coverage phase of Schemathesis sends hundreds of requests. `make schemathesis` runs it for the
+# page as well; `make test` runs it in tests/together/test_schemathesis.py.
+WITHOUT_COVERAGE = (
+    ("", "")
+    if "SCHEMATHESIS_EXAMPLES" in os.environ
+    else (
+        '"generation": {"max-examples": 3}',
+        '"generation": {"max-examples": 3}, "phases": {"coverage": {"enabled": False}}',
+    )
+)
+
+_COMMENT = re.compile(r"^<!-- run: with (\w+)(\(.*\))? -->$", re.MULTILINE)
+_FILE = re.compile(r"# ([\w/]+\.\w+)\n")
+# Plugins of others that happen to be installed here: a reader's project has none of them.
+_OPTIONS = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+
+
+@dataclass
+class PageRunner:
+    """Runs the blocks of one page."""
+
+    page: Page
+    request: pytest.FixtureRequest
+    pytester: pytest.Pytester
+    stack: ExitStack
+    namespace: dict[str, Any] = field(default_factory=dict[str, Any])
+    output: str | None = None
+    url: str | None = None
+    task: str = ""
+    test_files: list[str] = field(default_factory=list[str])
+    not_run: list[int] = field(default_factory=list[int])
+
+    def run(self) -> None:
+        """Run every block in order, then the tests of the project."""
+        self._take_fixture()
+        for block in self.page.blocks:
+            self.run_block(block)
+        self.run_tests()
+        if self.not_run:
+            lines = ", ".join(map(str, self.not_run))
+            pytest.skip(f"node is not installed: the JavaScript of lines {lines} was not run, all else was")
+
+    def run_block(self, block: Block) -> None:
+        runs: dict[str, Callable[[Block], None]] = {
+            "python": self._python,
+            "sh": self._shell,
+            "javascript": self._javascript,
+            "console": self._console,
+            "json": self._json,
+            "text": self._text,
+            "ini": self._ini,
+            "toml": self._toml,
+        }
+        if block.language not in runs:
+            pytest.fail(f"{self.page.name}, line {block.line}: cannot run {block.language!r}")
+        runs[block.language](block)
+
+    def _take_fixture(self) -> None:
+        comment = _COMMENT.search(self.page.text)
+        if comment is None:
+            return
+        call = ast.parse(f"f{comment[2] or '()'}", mode="eval").body
+        assert isinstance(call, ast.Call)
+        switches = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        self.request.node.add_marker(pytest.mark.kling(**switches))
+        self.namespace[comment[1]] = self.request.getfixturevalue(comment[1])
+
+    def _python(self, block: Block) -> None:
+        named = _FILE.match(block.text)
+        if named is not None or "def test_" in block.text:
+            self._write_file(block, named[1] if named else None)
+            return
+        with redirect_stdout(StringIO()) as printed:
+            exec(compile(block.placed, self.page.name, "exec"), self.namespace)
+        self.output = printed.getvalue()
+
+    def _write_file(self, block: Block, name: str | None) -> None:
+        """A file of the project; tests without a file name go on in the file of those before them."""
+        if name is None:
+            name = self.test_files[-1] if self.test_files else "test_page.py"
+        file = self.pytester.path / name
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        text = block.text.replace(*WITHOUT_COVERAGE)
+        gap = "\n" * (block.line - 1 - before.count("\n"))
+        file.write_text(before + gap + text, encoding="utf-8")
+        if name.startswith("test_") and name not in self.test_files:
+            self.test_files.append(name)
+
+    def run_tests(self) -> None:
+        if not self.test_files:
+            return
+        if "import schemathesis" in self.page.text or "settings.configure" in self.page.text:
+            # Hooks of Schemathesis and settings of Django exist once in a process.
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in IN_STORAGE.items():
+                    patch.setenv(name, value)
+                run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
+        else:
+            run = self.pytester.runpytest_inprocess(*_OPTIONS, "-p", "no:schemathesis", *self.test_files)
+        assert run.ret == 0, run.stdout.str()
+
+    def _ini(self, block: Block) -> None:
+        (self.pytester.path / "pytest.ini").write_text(block.text, encoding="utf-8")
+
+    def _toml(self, block: Block) -> None:
+        named = _FILE.match(block.text)
+        assert named is not None, (
+            f"{self.page.name}, line {block.line}: a file needs its name in the first line"
+        )
+        (self.pytester.path / named[1]).write_text(block.text, encoding="utf-8")
+
+    # -- shells
+
+    def _shell(self, block: Block) -> None:
+        for line in block.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removesuffix(" &"), comments=True)
+            match words:
+                case []:
+                    pass
+                case ["pip", "install", requirement]:
+                    _check_requirement(requirement)
+                case ["export", *assignments]:
+                    assert {each.partition("=")[0] for each in assignments} <= VARIABLES
+                case ["kling-mock", "serve" | "check" | "export" | "import", *_]:
+                    self._mock(words[1:])
+                case ["kling-contracts", *arguments]:
+                    self._contracts(arguments)
+                case ["kling-client", *arguments]:
+                    self._client(arguments)
+                case ["curl", *_]:
+                    self._curl(words)
+                case ["pytest", *arguments]:
+                    self._pytest(arguments)
+                case _:
+                    pytest.fail(f"{self.page.name}, line {block.line}: cannot run {line!r}")
+
+    def _mock(self, arguments: list[str]) -> None:
+        """Check files, export or import, or serve with these flags on a free port."""
+        if arguments[0] == "check":
+            self.output = _output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
+            return
+        if arguments[0] in ("export", "import"):
+            assert self.url is not None, "an export needs a `kling-mock serve` before it"
+            self.output = _output_of(mock_cli.main, [*arguments, "--url", self.url], {})
+            return
+        options = mock_cli._parser().parse_args(arguments)
+        assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"
+        fake, _ = mock_cli.make_fake(options)
+        self.url = self.stack.enter_context(fake.serve()).url
+        self.namespace["served"] = fake
+
+    def _contracts(self, arguments: list[str]) -> None:
+        """Run the command against the server of this page. It must succeed."""
+        here = [word.replace(SHOWN_URL, self.url or SHOWN_URL) for word in arguments]
+        if ">" in here:
+            here = here[: here.index(">")]
+        variables = {API_KEY_VARIABLE: "sk-mock", SECOND_API_KEY_VARIABLE: "sk-mock-2"}
+        self.output = _output_of(contracts_cli.main, here, variables)
+
+    def _client(self, arguments: list[str]) -> None:
+        """Run the command against the server of this page."""
+        assert self.url is not None, "a kling-client block needs a `kling-mock serve` before it"
+        here = [self.task if word == "$task" else word for word in arguments]
+        variables = {API_KEY_VARIABLE: "sk-mock", BASE_URL_VARIABLE: self.url}
+        self._keep(_output_of(client_cli.main, here, variables))
+
+    def _keep(self, output: str) -> None:
+        """Keep an output to be compared, and the task id in it."""
+        self.output = output
+        found = re.search(r'"?task(?:_id)?"?[: ]"?(\d+)', output)
+        self.task = found[1] if found else self.task
+
+    def _pytest(self, arguments: list[str]) -> None:
+        """Run the tests written so far; they may fail, since their output is compared."""
+        run = self.pytester.runpytest_inprocess(*_OPTIONS, *arguments)
+        assert run.ret in (0, 1), run.stdout.str()
+        self.output = run.stdout.str()
+
+    def _curl(self, words: list[str]) -> None:
+        """Send the request of curl to the server of this page."""
+        assert self.url is not None, "a curl block needs a `kling-mock serve` before it"
+        (shown,) = (word for word in words if word.startswith("http"))
+        assert shown.startswith(SHOWN_URL)
+        data = words[words.index("-d") + 1].encode() if "-d" in words else None
+        request = urllib.request.Request(
+            self.url + shown.removeprefix(SHOWN_URL).replace("$task", self.task),
+            data=data,
+            headers=dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H"),
+        )
+        try:
+            answer = urllib.request.urlopen(request)
+        except urllib.error.HTTPError as refusal:
+            answer = refusal
+        with answer:
+            body = answer.read().decode()
+        head = f"HTTP {answer.status}\n" + "".join(
+            f"{name.lower()}: {value}\n" for name, value in answer.headers.items()
+        )
+        self._keep(head + "\n" + body if "-i" in words else body)
+
+    def _console(self, block: Block) -> None:
+        """A command with `--help`: the block is its output, where `…` stands for any text."""
+        prompt, _, shown = block.text.partition("\n")
+        match shlex.split(prompt):
+            case ["$", "kling-mock", *arguments, "--help"]:
+                main: Callable[[list[str]], int] = mock_cli.main
+            case ["$", "kling-contracts", *arguments, "--help"]:
+                main = contracts_cli.main
+            case ["$", "kling-client", *arguments, "--help"]:
+                main = pytest.importorskip("kling_client.cli").main
+            case _:
+                pytest.fail(f"{self.page.name}, line {block.line}: only --help can be compared")
+        with redirect_stdout(StringIO()) as printed, pytest.raises(SystemExit):
+            main([*arguments, "--help"])
+        # Versions of Python break the lines of a usage differently.
+        pattern = ".*".join(map(re.escape, " ".join(shown.split()).split("…")))
+        assert re.fullmatch(pattern, " ".join(printed.getvalue().split()))
+
+    def _javascript(self, block: Block) -> None:
+        node = shutil.which("node")
+        if node is None:
+            self.not_run.append(block.line)
+            self.output = None
+            return
+        assert self.url is not None, "a JavaScript block needs a `kling-mock serve` before it"
+        run = subprocess.run(
+            [node, "--input-type=module", "-e", block.text.replace(SHOWN_URL, self.url)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert run.returncode == 0, run.stderr
+        self.output = run.stdout
+
+    # -- output
+
+    def _json(self, block: Block) -> None:
+        assert self.output is not None, f"{self.page.name}, line {block.line}: no output to compare"
+        shown, given = json.loads(block.text), json.loads(self.output)
+        assert fits(shown, given), f"{self.page.name}, line {block.line}: shown {shown}, given {given}"
+
+    def _text(self, block: Block) -> None:
+        """Output: each line was printed, in this order; `…` stands for anything."""
+        if self.not_run and self.output is None:
+            return
+        assert self.output is not None, f"{self.page.name}, line {block.line}: no output to compare"
+        pattern = ".*".join(map(re.escape, textwrap.dedent(block.text).strip().split("…")))
+        assert re.fullmatch(pattern, textwrap.dedent(self.output).strip(), re.DOTALL), (
+            f"{self.page.name}, line {block.line}: the real output is\n{self.output}"
+        )
+
+
+def _output_of(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    variables: dict[str, str],
+    statuses: tuple[int, ...] = (0,),
+) -> str:
+    """The standard output of a command that ends with one of these statuses, run in this process."""
+    printed, complaints = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complaints):
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        status = main(arguments)
+    printed.flush()
+    output = printed.buffer.getvalue().decode()
+    assert status in statuses, output + complaints.getvalue()
+    return output
+
+
+def _check_requirement(requirement: str) -> None:
+    """The requirement must be this distribution, with extras that exist."""
+    found = re.fullmatch(r"kling-mock(?:\[(.+)\])?", requirement)
+    assert found is not None
+    extras = set(found[1].split(",")) if found[1] else set[str]()
+    assert extras <= set(metadata("kling-mock").get_all("Provides-Extra") or ())
