@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import sys
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -79,8 +80,19 @@ def account_name(key: str) -> str:
 
 def without_secrets(headers: Headers) -> tuple[Headers, int]:
     """The headers without credentials, and their size in bytes, with `HEADER_OVERHEAD` for each."""
+    try:
+        return _cached_without_secrets(headers)
+    except TypeError:  # in a list, which cannot be a key of the cache
+        return _without_secrets(headers)
+
+
+def _without_secrets(headers: Headers) -> tuple[Headers, int]:
     kept = [header for header in headers if header[0] not in SECRET_HEADERS]
     return tuple(kept), sum([len(name) + len(value) + HEADER_OVERHEAD for name, value in kept])
+
+
+# Most clients repeat the headers of their requests.
+_cached_without_secrets: Final = lru_cache(maxsize=64)(_without_secrets)
 
 
 def credential_of(
