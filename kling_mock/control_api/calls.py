@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kling_mock.control_api import models, parameters
+from kling_mock.control_api import call_models, parameters
 from kling_mock.control_api.paging import page_of
 from kling_mock.control_api.problems import not_found
 from kling_mock.control_api.shown import show_call
@@ -10,20 +10,20 @@ from kling_mock.fake import Fake
 from kling_mock.records import CallRecord
 
 
-def list_calls(fake: Fake, query: parameters.CallFilter) -> models.CallPage:
-    """List requests, oldest first. The journal drops its oldest entries when it is full."""
+def list_calls(fake: Fake, query: parameters.CallFilter) -> call_models.CallPage:
+    """List requests, oldest first or newest first. The journal drops its oldest entries when it is full."""
     tasks = _tasks(fake, query.external_task_id)
-    page, following = page_of(
+    page = page_of(
         "call",
-        fake.named_account(query.account).calls,
+        tuple(fake.named_account(query.account).calls),
         query,
         id_of=lambda call: call.id,
         fits=lambda call: _fits(call, query, tasks),
     )
-    return models.CallPage(tuple(map(show_call, page)), following)
+    return call_models.CallPage(tuple(map(show_call, page.items)), page.next, page.total)
 
 
-def read_call(fake: Fake, id: str) -> models.Call:  # noqa: A002 -- the name in the path
+def read_call(fake: Fake, id: str) -> call_models.Call:  # noqa: A002 -- the name in the path
     """Read one call by its id, which is the `request_id` of the reply."""
     calls = list(fake.calls)
     for call in calls:

@@ -20,17 +20,22 @@ class PageFilter(Model, frozen=True):
     """A page of a list: at most `limit` items. `after` is the `next` of the page before."""
 
     after: str | None = None
+    order: Literal["oldest", "newest"] = "oldest"
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)] = PAGE
 
 
 class TaskFilter(PageFilter, frozen=True):
-    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before."""
+    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before.
+
+    `text` occurs in id, external id, prompt, failure or account, in upper or lower case.
+    """
 
     status: Literal["submitted", "processing", "succeed", "failed"] | None = None
     account: str | None = None
     operation: str | None = None
     prompt: str | None = None
     external_task_id: str | None = None
+    text: str | None = None
 
 
 class TaskFailure(Model, frozen=True):
