@@ -156,6 +156,12 @@ class HTMLPage(Model, frozen=True):
     content: bytes
 
 
+class PNGImage(Model, frozen=True):
+    """A picture as a PNG."""
+
+    content: bytes
+
+
 class StateLines(Model, frozen=True):
     """All state of a server, as lines of JSON."""
 
@@ -164,5 +170,10 @@ class StateLines(Model, frozen=True):
 
 # The media types of results that are not JSON.
 MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
-    {EventStream: "text/event-stream", HTMLPage: "text/html", StateLines: "application/x-ndjson"}
+    {
+        EventStream: "text/event-stream",
+        HTMLPage: "text/html; charset=utf-8",
+        PNGImage: "image/png",
+        StateLines: "application/x-ndjson; charset=utf-8",
+    }
 )

@@ -44,6 +44,12 @@ class TaskFailure(Model, frozen=True):
     message: Annotated[str, Meta(min_length=1)]
 
 
+class ImageQuery(Model, frozen=True):
+    """`watermark`: the result with a watermark, if the request enabled that."""
+
+    watermark: bool = False
+
+
 class AccountFilter(Model, frozen=True):
     """An account, or all of them without this parameter."""
 

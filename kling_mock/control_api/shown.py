@@ -25,7 +25,10 @@ ATTEMPTS_SHOWN: Final = 20
 
 def show_request(request: TaskRequest) -> task_models.CreateRequest:
     pictures = tuple(
-        [task_models.Picture(each.field, each.sha256, each.url, each.size) for each in request.pictures]
+        [
+            task_models.Picture(each.field, each.sha256, each.url, each.size, each.thumbnail is not None)
+            for each in request.pictures
+        ]
     )
     return task_models.CreateRequest(dict(request.values), pictures, request.watermark)
 

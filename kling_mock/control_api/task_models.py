@@ -8,12 +8,16 @@ from kling_mock.control_api.models import AttemptInfo, Count, Model
 
 
 class Picture(Model, frozen=True):
-    """A picture of a create request: its URL, or the size in bytes and SHA-256 of its inline bytes."""
+    """A picture of a create request: its URL, or the size in bytes and SHA-256 of its inline bytes.
+
+    `thumbnail`: whether a thumbnail of its bytes is kept (setting `thumbnails`).
+    """
 
     field: str
     sha256: str
     url: str | None = None
     size: Count = 0
+    thumbnail: bool = False
 
 
 class CreateRequest(Model, frozen=True):
@@ -112,6 +116,16 @@ class Task(Model, frozen=True):
     planned: tuple[PlannedChange, ...]
     next_change: float | None
     callbacks: TaskCallbacks | None
+
+
+class ImageInfo(Model, frozen=True):
+    """A result picture: its URL, size in pixels and in bytes, and the metadata in its PNG text."""
+
+    url: str
+    width: Count
+    height: Count
+    size: Count
+    metadata: dict[str, Any]
 
 
 class TaskPage(Model, frozen=True):
