@@ -159,6 +159,10 @@ class Fake(FakeView):
             request = with_pictures(request, settings, now, fetch_pictures)
         return run(answer(request, settings, now, self._draw), self._store)
 
+    def draw(self, picture: PictureInfo) -> bytes:
+        """The PNG of a result picture, as a client downloads it."""
+        return self._draw(picture)[0]
+
     def on_call(self, listener: Callable[[CallRecord], None]) -> None:
         """Call `listener` with the journal entry of each request after its commit, in the answering thread.
 

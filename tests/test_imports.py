@@ -167,6 +167,7 @@ DOORS = {
 
 # Modules that may import the drawing of pictures.
 DRAWERS = {
+    "kling_mock.control_api.pictures": "lazy",
     "kling_mock.fake": "lazy",
     "kling_mock.images.draw": "eager",
     "kling_mock.images.text": "eager",

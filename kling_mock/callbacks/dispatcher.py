@@ -214,7 +214,7 @@ class CallbackDispatcher:
         if delivery is None:
             return None
         callback = delivery.callback
-        url = self._url(callback)
+        url = self._url(callback.url)
         delivery = delivery._replace(callback=callback._replace(url=url, refused=self.refusal(url)))
         if delivery.callback.refused is not None:
             # Not put back, so its task is not returned again until another way of delivery is available.
@@ -244,13 +244,13 @@ class CallbackDispatcher:
         """Why the server does not call this receiver; None if it does, or if nothing is sent over HTTP."""
         return refusal(url, self._settings.callbacks) if self.sends else None
 
-    def refusal_of(self, callback: Callback) -> str | None:
-        """`refusal` of the URL to which a callback is sent."""
-        return self.refusal(self._url(callback))
+    def refusal_of(self, url: str) -> str | None:
+        """`refusal` of the URL to which a callback for this one is sent."""
+        return self.refusal(self._url(url))
 
-    def _url(self, callback: Callback) -> str:
+    def _url(self, url: str) -> str:
         receiver = self._receiver
-        return callback.url if receiver is None or receiver.url is None else receiver.url
+        return url if receiver is None or receiver.url is None else receiver.url
 
     def _reconsider(self) -> None:
         """Queue the refused deliveries again: they may be deliverable now."""

@@ -100,8 +100,12 @@ class Outbox(Sequence[OutboxCallback]):
     def callback(self, due: DueCallback) -> OutboxCallback:
         """A callback with its body, signed at the present system time."""
         made = callback_of(due.task, self._settings, due.position, due.change)
-        judged = made._replace(refused=self._dispatcher.refusal_of(made))
+        judged = made._replace(refused=self.refusal(made.url))
         return OutboxCallback.of(judged.signed(self._settings.webhook_secret), self._dispatcher)
+
+    def refusal(self, url: str) -> str | None:
+        """The reason for which a server does not send callbacks to this URL, or None."""
+        return self._dispatcher.refusal_of(url)
 
     @overload
     def __getitem__(self, index: int) -> OutboxCallback: ...

@@ -12,12 +12,16 @@ from kling_mock.fake import Fake
 
 
 def list_callbacks(fake: Fake, query: parameters.CallbackFilter) -> models.CallbackPage:
-    """List the callbacks that are due so far, oldest first."""
+    """List the callbacks that are due so far, oldest first or newest first."""
     outbox = fake.named_account(query.account).callbacks
-    page, following = page_of(
-        "callback", outbox.due(query.task_id), query, id_of=_id, fits=lambda due: _fits(due, query)
+    page = page_of(
+        "callback",
+        outbox.due(query.task_id),
+        query,
+        id_of=_id,
+        fits=None if query.delivered is None else lambda due: _fits(due, query),
     )
-    return models.CallbackPage(tuple([_show(fake, outbox, due) for due in page]), following)
+    return models.CallbackPage(tuple([_show(fake, outbox, due) for due in page.items]), page.next, page.total)
 
 
 def read_callback(fake: Fake, id: str) -> models.CallbackInfo:  # noqa: A002 -- the name in the path
@@ -53,7 +57,7 @@ def _id(due: DueCallback) -> str:
 
 
 def _fits(due: DueCallback, query: parameters.CallbackFilter) -> bool:
-    return query.delivered in (None, is_delivered(due.task.attempts_at(due.position)))
+    return query.delivered == is_delivered(due.task.attempts_at(due.position))
 
 
 def _show(fake: Fake, outbox: Outbox, due: DueCallback) -> models.CallbackInfo:

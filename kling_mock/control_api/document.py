@@ -89,7 +89,7 @@ def _operation(endpoint: Endpoint, components: Mapping[str, Schema]) -> Schema:
         content = {"application/json": {"schema": _body_schema(endpoint)}}
         operation["requestBody"] = {"content": content, "required": endpoint.needs_body}
     elif raw:
-        content = {models.MEDIA_TYPES[models.StateLines]: {"schema": {"type": "string"}}}
+        content = {models.MEDIA_TYPES[models.StateLines].partition(";")[0]: {"schema": {"type": "string"}}}
         operation["requestBody"] = {"content": content, "required": True}
     return {key: value for key, value in operation.items() if value != []}
 
@@ -112,7 +112,7 @@ def _responses(endpoint: Endpoint) -> Iterator[tuple[str, Schema]]:
     signature = endpoint.signature
     media, result = models.MEDIA_TYPES.get(signature.result), signature.result
     if media is not None:
-        content: Schema = {media: {"schema": {"type": "string"}}}
+        content: Schema = {media.partition(";")[0]: {"schema": {"type": "string"}}}
     elif _is_model(result):
         content = {"application/json": {"schema": {"$ref": REF.format(name=result.__name__)}}}
     else:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from kling_contracts.virtual_time.threads import real_now
 from kling_mock.callbacks.schedule import next_delivery
-from kling_mock.control_api import models
+from kling_mock.control_api import models, task_models
 from kling_mock.control_api.clock import read_clock
 from kling_mock.control_api.shown import show_attempt, show_call
 from kling_mock.fake import Fake
@@ -158,11 +158,13 @@ class EventFeed:
         if changes >= 0:
             for change in history[changes:]:
                 failure = task.plan.failure if change.status == "failed" else None
-                model = models.TaskEvent(record.id, record.account, str(change.status), change.at, failure)
+                model = task_models.TaskEvent(
+                    record.id, record.account, str(change.status), change.at, failure
+                )
                 yield _Found(change.at, "task", record.account, model)
             for attempt in task.attempts[attempts:]:
                 name = models.callback_id(record.id, attempt.position)
-                callback = models.CallbackEvent(name, record.id, record.account, show_attempt(attempt))
+                callback = task_models.CallbackEvent(name, record.id, record.account, show_attempt(attempt))
                 yield _Found(attempt.at, "callback", record.account, callback)
         self._follow(task, now)
 

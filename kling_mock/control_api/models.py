@@ -15,71 +15,6 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """The base of all models. An unknown field is an error."""
 
 
-class Picture(Model, frozen=True):
-    """A picture of a create request: its URL, or the size in bytes and SHA-256 of its inline bytes."""
-
-    field: str
-    sha256: str
-    url: str | None = None
-    size: Count = 0
-
-
-class CreateRequest(Model, frozen=True):
-    """A create request with defaults filled in: its values by field, and its pictures."""
-
-    values: dict[str, Any]
-    pictures: tuple[Picture, ...] = ()
-    watermark: bool = False
-
-
-class StatusChange(Model, frozen=True):
-    """A status of a task, and the instant of the change to it."""
-
-    status: str
-    at: float
-
-
-class TaskFault(Model, frozen=True):
-    """A fault of a task, and the number of replies that showed it."""
-
-    kind: str
-    value: Any = None
-    after: Count = 0
-    polls: Count | None = None
-    seconds: float | None = None
-    script: int | None = None
-    shown: Count = 0
-
-
-class Task(Model, frozen=True):
-    """A task. `failure` is its `task_status_msg`; `polls` counts the queries that found it.
-
-    `images` are the result URLs; `next_change` is the instant of its next planned change, if that is known.
-    """
-
-    id: str
-    account: str
-    number: int
-    operation: str
-    status: str
-    failure: str | None
-    polls: Count
-    created: float
-    units: int
-    request: CreateRequest
-    history: tuple[StatusChange, ...]
-    faults: tuple[TaskFault, ...]
-    images: tuple[str, ...]
-    next_change: float | None
-
-
-class TaskPage(Model, frozen=True):
-    """A page of tasks, oldest first. `next` is the parameter `after` of the next page."""
-
-    tasks: tuple[Task, ...]
-    next: str | None
-
-
 class Event(Model, frozen=True):
     """The next event by the plans of all tasks: `kind` is task, callback, window or script."""
 
@@ -124,38 +59,6 @@ class Accounts(Model, frozen=True):
 
     accounts: tuple[Account, ...]
     total: Account
-
-
-class Call(Model, frozen=True):
-    """A request to the imitated service, and its reply: an entry of the journal. Credentials are not kept.
-
-    `shown` is the task status in the reply, `actual` the true one if it differs; `rule` is the id of the rule
-    that refused the request; `script` is the id of the script that was applied; `status` is 0 without reply.
-    """
-
-    id: str
-    at: float
-    account: str | None
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    request: CreateRequest | None
-    status: int
-    task_id: str | None
-    shown: str | None
-    actual: str | None
-    rule: str | None
-    message: str | None
-    script: int | None
-    notes: tuple[str, ...]
-    faults: tuple[str, ...]
-
-
-class CallPage(Model, frozen=True):
-    """A page of calls, oldest first. `next` is the parameter `after` of the next page."""
-
-    calls: tuple[Call, ...]
-    next: str | None
 
 
 class Done(Model, frozen=True):
@@ -226,10 +129,11 @@ def callback_id(task_id: str, position: int) -> str:
 
 
 class CallbackPage(Model, frozen=True):
-    """A page of callbacks, oldest first. `next` is the parameter `after` of the next page."""
+    """A page of callbacks. `next` is the parameter `after` of the next page, `total` the number on all."""
 
     callbacks: tuple[CallbackInfo, ...]
     next: str | None
+    total: Count
 
 
 class SettingsInfo(Model, frozen=True):
@@ -246,27 +150,14 @@ class EventStream(Model, frozen=True):
     account: str | None
 
 
-class TaskEvent(Model, frozen=True):
-    """A change of a task, at its instant."""
-
-    task_id: str
-    account: str
-    status: str
-    at: float
-    failure: str | None
-
-
-class CallbackEvent(Model, frozen=True):
-    """An attempt to deliver a callback."""
-
-    id: str
-    task_id: str
-    account: str
-    attempt: AttemptInfo
-
-
 class HTMLPage(Model, frozen=True):
     """A page for a browser."""
+
+    content: bytes
+
+
+class PNGImage(Model, frozen=True):
+    """A picture as a PNG."""
 
     content: bytes
 
@@ -279,5 +170,10 @@ class StateLines(Model, frozen=True):
 
 # The media types of results that are not JSON.
 MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
-    {EventStream: "text/event-stream", HTMLPage: "text/html", StateLines: "application/x-ndjson"}
+    {
+        EventStream: "text/event-stream",
+        HTMLPage: "text/html; charset=utf-8",
+        PNGImage: "image/png",
+        StateLines: "application/x-ndjson; charset=utf-8",
+    }
 )

@@ -20,23 +20,34 @@ class PageFilter(Model, frozen=True):
     """A page of a list: at most `limit` items. `after` is the `next` of the page before."""
 
     after: str | None = None
+    order: Literal["oldest", "newest"] = "oldest"
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)] = PAGE
 
 
 class TaskFilter(PageFilter, frozen=True):
-    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before."""
+    """Filters of tasks. `prompt` is a glob. `after` is the `next` of the page before.
+
+    `text` occurs in id, external id, prompt, failure or account, in upper or lower case.
+    """
 
     status: Literal["submitted", "processing", "succeed", "failed"] | None = None
     account: str | None = None
     operation: str | None = None
     prompt: str | None = None
     external_task_id: str | None = None
+    text: str | None = None
 
 
 class TaskFailure(Model, frozen=True):
     """The end of a failed task: its `task_status_msg`."""
 
     message: Annotated[str, Meta(min_length=1)]
+
+
+class ImageQuery(Model, frozen=True):
+    """`watermark`: the result with a watermark, if the request enabled that."""
+
+    watermark: bool = False
 
 
 class AccountFilter(Model, frozen=True):
@@ -46,9 +57,10 @@ class AccountFilter(Model, frozen=True):
 
 
 class CallFilter(PageFilter, frozen=True):
-    """Filters of calls. `text` occurs in path, message, notes or prompt.
+    """Filters of calls. `status` is a status such as 429, a class such as 4xx, or 0 for calls without reply.
 
-    `after` is the `next` of the page before.
+    `text` occurs in any of the parts of a call, in upper or lower case: path, headers, fields and pictures of
+    the request, ids, message, notes. `after` is the `next` of the page before.
     """
 
     request_id: str | None = None
@@ -56,6 +68,8 @@ class CallFilter(PageFilter, frozen=True):
     external_task_id: str | None = None
     account: str | None = None
     rule: str | None = None
+    status: Annotated[str, Meta(pattern="^([1-5]xx|[1-5][0-9][0-9]|0)$")] | None = None
+    method: str | None = None
     text: str | None = None
 
 

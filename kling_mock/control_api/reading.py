@@ -98,7 +98,8 @@ def _check_values(value: object) -> None:
 
 def _words(model: type[Any], name: str) -> tuple[str, ...]:
     """The words that a field of a model accepts, if it accepts only these."""
-    kinds = get_args(get_type_hints(model).get(name))
+    kind = get_type_hints(model).get(name)
+    kinds = (kind, *get_args(kind))
     return tuple([word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)])
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from kling_contracts.redaction import HIDDEN, Redactor, hide_in_urls
 from kling_mock.auth import account_name
 from kling_mock.fake import Fake
 from kling_mock.keys import is_public
 from kling_mock.settings import Settings
+
+# Shorter texts, in characters, are kept with their results.
+SHORT: Final = 256
 
 
 class Redaction:
@@ -18,6 +22,8 @@ class Redaction:
         self._fake = fake
         self._settings: Settings | None = None
         self._redactor: Redactor | None = None
+        # The URLs of pictures and receivers repeat in the tasks and calls of a page.
+        self._without_parameters = lru_cache(maxsize=4096)(hide_in_urls)
 
     def hide(self, value: Any) -> Any:
         """A decoded JSON value without secrets."""
@@ -27,17 +33,23 @@ class Redaction:
         return self._hide(value)
 
     def _hide(self, value: Any) -> Any:
-        if isinstance(value, str):
-            text = hide_in_urls(value)
-            text = text if self._redactor is None else self._redactor.text(text)
-            # Surrogates, which a client may have sent, cannot be encoded.
-            return text.encode("utf-8", "backslashreplace").decode()
-        if isinstance(value, dict):
-            pairs = cast("dict[str, Any]", value).items()
-            return {self._hide(name): self._hide(each) for name, each in pairs}
-        if isinstance(value, list | tuple):
+        kind = type(value)  # JSON has no subclasses; most of the values of a page are numbers and short texts
+        if kind is str:
+            return self._hide_in_text(value)
+        if kind is dict:
+            pairs, hide = cast("dict[str, Any]", value).items(), self._hide_in_text
+            return {hide(name): hide(each) if type(each) is str else self._hide(each) for name, each in pairs}
+        if kind is list or kind is tuple:
             return [self._hide(each) for each in cast("list[Any]", value)]
         return value
+
+    def _hide_in_text(self, text: str) -> str:
+        if "=" in text or "://" in text:
+            text = self._without_parameters(text) if len(text) <= SHORT else hide_in_urls(text)
+        if self._redactor is not None:
+            text = self._redactor.text(text)
+        # Surrogates, which a client may have sent, cannot be encoded.
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _redactor(settings: Settings) -> Redactor | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kling_mock.control_api import models, parameters
+from kling_mock.control_api import models, parameters, task_models
 from kling_mock.control_api.problems import Problem, converted_errors, not_found, unknown_name
 from kling_mock.control_api.shown import show_task
 from kling_mock.control_api.tasks import found_task
@@ -58,7 +58,7 @@ def remove_scripts(fake: Fake, query: parameters.AccountFilter) -> models.Done:
     return models.Done()
 
 
-def add_fault(fake: Fake, id: str, body: dict[str, Any]) -> models.Task:  # noqa: A002 -- the same
+def add_fault(fake: Fake, id: str, body: dict[str, Any]) -> task_models.Task:  # noqa: A002 -- the same
     """Give an unfinished task a fault: its name, with its argument, a table of arguments, or true."""
     task = found_task(fake, id)
     if len(body) != 1:
@@ -69,7 +69,7 @@ def add_fault(fake: Fake, id: str, body: dict[str, Any]) -> models.Task:  # noqa
     with converted_errors(f"/{name}"):
         positional, named = arguments_of(getattr(type(task), name), value)
         getattr(task, name)(*positional, **named)
-    return show_task(*task.read(), fake.settings.seed)
+    return show_task(fake, *task.read())
 
 
 def _rule(fake: Fake, document: dict[str, Any]) -> RuleRecord:

@@ -36,6 +36,8 @@ CAPTION: Final = 148
 STRIP: Final = 40
 FACT_MINIMUM: Final = 60
 STEPS: Final = 8
+# A multiple of the cells of a pattern: nine columns and six rows.
+PATTERN_SIZE: Final = (288, 192)
 PLACES: Final = 256
 
 
@@ -98,6 +100,19 @@ def draw_picture(result: PictureInfo) -> bytes:
     image.putpalette(palette.colours())
     written = io.BytesIO()
     image.save(written, "PNG", compress_level=1, pnginfo=info)
+    return written.getvalue()
+
+
+def draw_pattern(picture: PictureRecord) -> bytes:
+    """A small PNG of the pattern of an input picture, derived from its digest."""
+    palette = _Palette()
+    image = Image.new("L", PATTERN_SIZE)
+    pen = ImageDraw.Draw(image)
+    right, bottom = PATTERN_SIZE[0] - 1, PATTERN_SIZE[1] - 1
+    _draw_pattern(pen, palette, (0, 0, right, bottom), bytes.fromhex(picture.sha256))
+    image.putpalette(palette.colours())
+    written = io.BytesIO()
+    image.save(written, "PNG", compress_level=1)
     return written.getvalue()
 
 

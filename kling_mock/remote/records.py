@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any, cast
 
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.control_api import models
+from kling_mock.control_api import call_models, models, task_models
 from kling_mock.faults import ENDED, Fault, FaultUse
 from kling_mock.plan import NEVER, Plan
 from kling_mock.records import AttemptRecord, CallRecord, TaskRecord, TaskState
 from kling_mock.task_request import PictureRecord, TaskRequest
 
 
-def task_request(request: models.CreateRequest) -> TaskRequest:
+def task_request(request: task_models.CreateRequest) -> TaskRequest:
     pictures = [PictureRecord(each.field, each.url, each.size, each.sha256) for each in request.pictures]
     values = request.values
     return TaskRequest(tuple(values), tuple(values.values()), tuple(pictures), request.watermark)
 
 
-def task_record(task: models.Task) -> TaskRecord:
+def task_record(task: task_models.Task) -> TaskRecord:
     return TaskRecord(
         task.id,
         task.account,
@@ -31,7 +31,7 @@ def task_record(task: models.Task) -> TaskRecord:
     )
 
 
-def task_state(task: models.Task) -> tuple[TaskState, float]:
+def task_state(task: task_models.Task) -> tuple[TaskState, float]:
     """The state of a task, and the instant of its last change, for which the state is known."""
     instants = {TaskStatus(change.status): change.at for change in task.history}
     ahead = NEVER if task.next_change is None else task.next_change
@@ -48,14 +48,14 @@ def task_state(task: models.Task) -> tuple[TaskState, float]:
     return state, task.history[-1].at
 
 
-def _fault(fault: models.TaskFault) -> Fault:
+def _fault(fault: task_models.TaskFault) -> Fault:
     value = fault.value
     if isinstance(value, list):
         value = tuple(cast("Any", value))
     return Fault(fault.kind, value, fault.after, fault.polls, fault.seconds, fault.script)
 
 
-def call_record(call: models.Call) -> CallRecord:
+def call_record(call: call_models.Call) -> CallRecord:
     return CallRecord(
         call.at,
         call.account,

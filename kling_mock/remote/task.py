@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from kling_mock.argument_checks import check_text
 from kling_mock.control import TaskAlreadyEnded
-from kling_mock.control_api import models, parameters
+from kling_mock.control_api import call_models, parameters, task_models
 from kling_mock.faults import KINDS, Fault
 from kling_mock.records import CallRecord, TaskState
 from kling_mock.remote.connection import ControlConnection, RemoteError
@@ -25,20 +25,20 @@ class RemoteTask(TaskHandle):
     """One task of a server. Each property reads it again."""
 
     def __init__(
-        self, task: models.Task, connection: ControlConnection, notifier: Waiter, written: WrittenScripts
+        self, task: task_models.Task, connection: ControlConnection, notifier: Waiter, written: WrittenScripts
     ) -> None:
         super().__init__(task_record(task), notifier)
         self._connection = connection
         self._written = written
 
-    def _show(self) -> models.Task:
-        return self._connection.call("GET", f"tasks/{self.id}", models.Task)
+    def _show(self) -> task_models.Task:
+        return self._connection.call("GET", f"tasks/{self.id}", task_models.Task)
 
     def read(self) -> tuple[TaskState, float]:
         return task_state(self._show())
 
     def _queries(self) -> list[CallRecord]:
-        pages = self._connection.pages("calls", models.CallPage, task_id=self.id)
+        pages = self._connection.pages("calls", call_models.CallPage, task_id=self.id)
         calls = [call_record(call) for page in pages for call in page.calls]
         return [call for call in calls if is_query(call, self.id)]
 
@@ -55,9 +55,9 @@ class RemoteTask(TaskHandle):
     def fail(self, message: str) -> None:
         self._post("fail", parameters.TaskFailure(check_text("message", message)))
 
-    def _post(self, how: str, body: object) -> models.Task:
+    def _post(self, how: str, body: object) -> task_models.Task:
         try:
-            return self._connection.call("POST", f"tasks/{self.id}/{how}", models.Task, body=body)
+            return self._connection.call("POST", f"tasks/{self.id}/{how}", task_models.Task, body=body)
         except RemoteError as error:
             if error.status == 409:
                 raise TaskAlreadyEnded(str(error)) from None

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.auth import account_name
-from kling_mock.control_api import models, parameters
+from kling_mock.control_api import call_models, models, parameters, task_models
 from kling_mock.documents import read_script, script_document
 from kling_mock.records import CallRecord, RuleRecord
 from kling_mock.remote.callback import RemoteCallback
@@ -61,8 +61,8 @@ class RemoteView(View):
 
     # -- tasks and calls
 
-    def _tasks(self) -> list[models.Task]:
-        pages = self._connection.pages("tasks", models.TaskPage, account=self._account)
+    def _tasks(self) -> list[task_models.Task]:
+        pages = self._connection.pages("tasks", task_models.TaskPage, account=self._account)
         return [task for page in pages for task in page.tasks]
 
     @property
@@ -71,16 +71,16 @@ class RemoteView(View):
 
     def find_task(self, task_id: str) -> RemoteTask | None:
         try:
-            task = self._connection.call("GET", f"tasks/{task_id}", models.Task)
+            task = self._connection.call("GET", f"tasks/{task_id}", task_models.Task)
         except RemoteMissing:
             return None
         return self._handle(task) if self._account in (None, task.account) else None
 
-    def _handle(self, task: models.Task) -> RemoteTask:
+    def _handle(self, task: task_models.Task) -> RemoteTask:
         return RemoteTask(task, self._connection, self._notifier, self._written)
 
     def _read_calls(self) -> list[CallRecord]:
-        pages = self._connection.pages("calls", models.CallPage, account=self._account)
+        pages = self._connection.pages("calls", call_models.CallPage, account=self._account)
         return [call_record(call) for page in pages for call in page.calls]
 
     @property

@@ -117,6 +117,8 @@ class MemoryStore(Tables):
 
     def read_tasks(self, key: TasksKey, now: float) -> tuple[TaskState, ...]:
         if key.account is None:
+            if not self._order or now < self._expiry(self._order[0]):  # none has expired
+                return tuple(self._tasks.values())
             return tuple([state for state in self._tasks.values() if now < self._expiry(state.record)])
         account = self._accounts.get(key.account)
         return () if account is None else tuple([self._tasks[each.id] for each in account.records(now)])
