@@ -27,7 +27,7 @@ def draw(seed: int, *what: object) -> float:
 
 
 def bits_at(seed: int, number: int, *what: str) -> int:
-    """The 64-bit integer at the place `number` (0 or more) of a series; seed and `what` identify the series."""
+    """The 64-bit integer at the place `number` (0 or more) of the series of seed and `what`."""
     return _bits(seed, number // BLOCK, what)[number % BLOCK]
 
 

@@ -70,6 +70,7 @@ LIBRARIES = {
             "queries",
             "records",
             "reply_faults",
+            "render",
             "request_decisions",
             "scripts.rule_builder",
             "service",
