@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final, cast
 from urllib.parse import parse_qs, unquote_to_bytes
 
+from kling_contracts.compiled_readers import compiled_reader
 from kling_contracts.gateways import (
     PAGING,
     VALIDATION_SHAPES,
@@ -149,6 +150,11 @@ def read_create(
     if encoding.strip().lower() not in ("", "identity"):
         named: Named = (("encoding", shorten(encoding)),)
         return Refused(ENCODED_BODY, ENCODED_RULE, HTTP_STANDARD, None, account, named)
+    origin = settings.base_url or request.origin
+    usual = _read_usual(request.body, route, settings)
+    if usual is not None:
+        operation, task_request = usual
+        return Create(gateway, operation, account, task_request, None, (), origin)
     repeated: list[str] = []
     try:
         body = decode(request.body, repeated)
@@ -176,8 +182,22 @@ def read_create(
         _task_request(operation, reading, settings, watermark=watermark),
         failure,
         tuple(reading.notes),
-        settings.base_url or request.origin,
+        origin,
     )
+
+
+def _read_usual(body: bytes, route: Route, settings: Settings) -> tuple[Operation, TaskRequest] | None:
+    """The operation and the request of a valid body without notes; None for any body that is read with care.
+
+    No setting changes the result for such a body, except that optional operations can share its route.
+    """
+    operation = route.sole_operation(settings.operations)
+    read = None if operation is None else compiled_reader(operation)
+    usual = None if read is None else read(body)
+    if operation is None or usual is None:
+        return None
+    items, paths, urls = usual
+    return operation, TaskRequest(operation.value_names, items, tuple(map(PictureRecord, paths, urls)))
 
 
 UNKNOWN_FIELD: Final = "body.unknown_field"

@@ -32,6 +32,7 @@ LIBRARIES = {
     "kling_client.credentials": {"jwt"},
     "kling_client.callbacks": {"standardwebhooks"},  # lazy: at the first signed callback
     "kling_client.http": {"httpx"},  # and httpx2, if its caller has loaded it
+    "kling_contracts.compiled_readers": {"msgspec"},
     "kling_contracts.client_suite": {"hypothesis", "pytest"},
     "kling_contracts.strategies.fields": {"hypothesis"},
     "kling_contracts.strategies.objects": {"hypothesis"},
@@ -292,6 +293,11 @@ def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
 def test_tokens_are_read_only_when_one_comes() -> None:
     found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.tokens"}
     assert found == {("kling_mock.auth", "lazy")}
+
+
+def test_only_the_mock_reads_with_compiled_readers() -> None:
+    found = {each.module for each in imports() if each.name == "kling_contracts.compiled_readers"}
+    assert found == {"kling_mock.routing"}
 
 
 def test_the_core_knows_nothing_of_what_users_start() -> None:
