@@ -164,9 +164,10 @@ def read_request(
     return Request(method, path, query, headers, content)
 
 
+# Clients repeat most headers.
 @lru_cache(maxsize=256)
 def _header(name: bytes, value: bytes) -> tuple[str, str] | None:
-    """Name and value of a header as text; None for a value that cannot be sent. Clients repeat most headers."""
+    """Name and value of a header as text; None for a value that cannot be sent."""
     text = value.decode("latin-1")
     if value != value.strip() or any(character in text for character in "\0\n\v\f\r"):
         return None
