@@ -75,7 +75,9 @@ class Fake(FakeView):
         super().__init__(store, settings, dispatcher, notifier)
         self._loaded: dict[Path, LoadedScenario] = {}
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
-        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: notifier.notify(call.task_id)]
+        self._listeners: list[Callable[[CallRecord], None]] = [
+            lambda call: notifier.notify(_with_callbacks(call))
+        ]
 
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
@@ -334,6 +336,11 @@ class Fake(FakeView):
         from kling_mock.doors.webhook_sender import CallbackSender
 
         return CallbackSender(self._dispatcher, self._changes, on_attempt)
+
+
+def _with_callbacks(call: CallRecord) -> str | None:
+    """The task of a call, unless the call has created it without a callback URL."""
+    return call.task_id if call.request is None or call.request.callback_url else None
 
 
 def _new_store(clock: Clock, settings: Settings) -> Store:

@@ -21,7 +21,7 @@ from kling_mock.doors.asgi_types import App
 from kling_mock.doors.limits import Deadlines, Limits
 from kling_mock.doors.origins import REACHABLE, is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
-from kling_mock.doors.responses import BODILESS, CONTINUE, reply_bytes
+from kling_mock.doors.responses import BODILESS, CONTINUE, field_lines, reply_bytes
 from kling_mock.doors.socket_delivery import Ending, SocketDelivery
 from kling_mock.doors.socket_stream import SocketStream
 from kling_mock.http import Reply, Request
@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._busy = False  # a reply is in progress outside `_pump`
         self._exchange: ASGIExchange | SocketDelivery | None = None
         self._continue_due = False
+        self._dated: tuple[object, bytes] = None, b""
         self._ahead = 0
         self._eof = False
         self._stopping = False
@@ -94,7 +95,8 @@ class Connection(asyncio.Protocol):
             self._queue.append(refusal)
         if self._queue:
             self._pump()
-        self._set_reading()
+        else:
+            self._set_reading()
         if not self._stream.closing:
             self._set_deadline(received=True)
 
@@ -304,8 +306,11 @@ class Connection(asyncio.Protocol):
         self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
 
     def _date(self) -> bytes:
-        """The header `date`, which uvicorn updates once a second."""
-        return b"".join([b"%b: %b\r\n" % field for field in self._state.default_headers])
+        """The header `date`, which uvicorn replaces once a second."""
+        fields = self._state.default_headers
+        if fields is not self._dated[0]:
+            self._dated = fields, field_lines(fields)
+        return self._dated[1]
 
     # -- the end
 
