@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kling_mock.control_api.models import Count, Model
 from kling_mock.control_api.task_models import CreateRequest
 
@@ -37,3 +39,38 @@ class CallPage(Model, frozen=True):
     calls: tuple[Call, ...]
     next: str | None
     total: Count
+
+
+class RuleText(Model, frozen=True):
+    """A rule as it holds for these operations or gateways: its sentence, and the source of it.
+
+    `origin` is the kind of evidence, `reference` the title of the document, `confidence` high, medium or low.
+    `effect`: whether the request is refused, or its task fails.
+    """
+
+    of: tuple[str, ...]
+    sentence: str
+    origin: str
+    reference: str
+    confidence: str
+    effect: str
+
+
+class RuleSwitch(Model, frozen=True):
+    """A setting that relaxes a rule: its value now, and a value with which the rule does not apply.
+
+    `fixed` is the reason for which it cannot change while the server runs.
+    """
+
+    setting: str
+    value: Any
+    relaxed: Any
+    fixed: str | None
+
+
+class RuleInfo(Model, frozen=True):
+    """A rule by which requests are refused."""
+
+    id: str
+    texts: tuple[RuleText, ...]
+    switches: tuple[RuleSwitch, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kling_mock.control_api import call_models, parameters
 from kling_mock.control_api.paging import page_of
 from kling_mock.control_api.problems import not_found
@@ -12,14 +14,8 @@ from kling_mock.records import CallRecord
 
 def list_calls(fake: Fake, query: parameters.CallFilter) -> call_models.CallPage:
     """List requests, oldest first or newest first. The journal drops its oldest entries when it is full."""
-    tasks = _tasks(fake, query.external_task_id)
-    page = page_of(
-        "call",
-        tuple(fake.named_account(query.account).calls),
-        query,
-        id_of=lambda call: call.id,
-        fits=lambda call: _fits(call, query, tasks),
-    )
+    calls = tuple(fake.named_account(query.account).calls)
+    page = page_of("call", calls, query, id_of=lambda call: call.id, fits=_filter(fake, query))
     return call_models.CallPage(tuple(map(show_call, page.items)), page.next, page.total)
 
 
@@ -32,6 +28,35 @@ def read_call(fake: Fake, id: str) -> call_models.Call:  # noqa: A002 -- the nam
     raise not_found("call", id, [call.id for call in calls])
 
 
+def _filter(fake: Fake, query: parameters.CallFilter) -> Callable[[CallRecord], bool] | None:
+    """The filter of a query; None if it selects all calls (of its account)."""
+    same = [
+        (name, value)
+        for name, value in (
+            ("id", query.request_id),
+            ("task_id", query.task_id),
+            ("rule", query.rule),
+            ("method", query.method),
+        )
+        if value is not None
+    ]
+    status, external = query.status, query.external_task_id
+    text = None if query.text is None else query.text.casefold()
+    if not same and status is external is text is None:
+        return None
+    tasks = _tasks(fake, external)
+
+    def fits(call: CallRecord) -> bool:
+        return (
+            all(getattr(call, name) == value for name, value in same)
+            and (status is None or _has_status(call, status))
+            and (external is None or _has_external_id(call, external, tasks))
+            and (text is None or text in _text_of(call))
+        )
+
+    return fits
+
+
 def _tasks(fake: Fake, external_id: str | None) -> frozenset[str]:
     """The ids of the tasks with an external id."""
     if external_id is None:
@@ -41,22 +66,22 @@ def _tasks(fake: Fake, external_id: str | None) -> frozenset[str]:
     return frozenset(each.id for each in records if each.request.external_task_id == external_id)
 
 
-def _fits(call: CallRecord, query: parameters.CallFilter, tasks: frozenset[str]) -> bool:
+def _has_status(call: CallRecord, status: str) -> bool:
+    return str(call.status // 100) == status[0] if status.endswith("xx") else str(call.status) == status
+
+
+def _has_external_id(call: CallRecord, external_id: str, tasks: frozenset[str]) -> bool:
     request = call.request
-    external = query.external_task_id
-    return (
-        query.request_id in (None, call.id)
-        and query.task_id in (None, call.task_id)
-        and query.rule in (None, call.rule)
-        and (
-            external is None
-            or call.task_id in tasks
-            or (request is not None and request.external_task_id == external)
-        )
-        and (query.text is None or _contains(call, query.text))
-    )
+    return call.task_id in tasks or (request is not None and request.external_task_id == external_id)
 
 
-def _contains(call: CallRecord, text: str) -> bool:
-    prompt = "" if call.request is None else call.request.prompt
-    return any(text in each for each in (call.path, call.message or "", prompt, *call.notes))
+def _text_of(call: CallRecord) -> str:
+    """All texts of a call, in lower case, one per line."""
+    parts: list[object] = [call.id, call.account, call.method, call.path, call.task_id, call.shown]
+    parts += [call.actual, call.rule, call.message, *call.notes, *call.faults]
+    for name, value in call.headers:
+        parts.append(f"{name}: {value}")
+    if call.request is not None:
+        parts += call.request.items
+        parts += [each.url or each.digest for each in call.request.pictures]
+    return "\n".join([str(each) for each in parts if each is not None]).casefold()

@@ -57,9 +57,10 @@ class AccountFilter(Model, frozen=True):
 
 
 class CallFilter(PageFilter, frozen=True):
-    """Filters of calls. `text` occurs in path, message, notes or prompt.
+    """Filters of calls. `status` is a status such as 429, a class such as 4xx, or 0 for calls without reply.
 
-    `after` is the `next` of the page before.
+    `text` occurs in any of the parts of a call, in upper or lower case: path, headers, fields and pictures of
+    the request, ids, message, notes. `after` is the `next` of the page before.
     """
 
     request_id: str | None = None
@@ -67,6 +68,8 @@ class CallFilter(PageFilter, frozen=True):
     external_task_id: str | None = None
     account: str | None = None
     rule: str | None = None
+    status: Annotated[str, Meta(pattern="^([1-5]xx|[1-5][0-9][0-9]|0)$")] | None = None
+    method: str | None = None
     text: str | None = None
 
 

@@ -21,7 +21,7 @@ SECRETS: Final = frozenset({"control_token", "webhook_secret"})
 def read_settings(fake: Fake) -> models.SettingsInfo:
     """Read the settings except secrets. Keys are shown as the names of their accounts."""
     names = [each.name for each in fields(Settings) if each.name not in SECRETS]
-    values = {name: _plain(name, getattr(fake.settings, name)) for name in names}
+    values = {name: plain_value(name, getattr(fake.settings, name)) for name in names}
     return models.SettingsInfo(values, dict(FIXED))
 
 
@@ -41,7 +41,7 @@ def change_settings(fake: Fake, body: dict[str, Any]) -> models.SettingsInfo:
     return read_settings(fake)
 
 
-def _plain(name: str, value: object) -> object:
+def plain_value(name: str, value: object) -> object:
     """The value of a setting as JSON data, as `change_settings` accepts it."""
     if name == "keys":
         return [

@@ -3,7 +3,7 @@
 
 /** @import {App} from "./hub.js" */
 /** @import {Detail} from "./list_view.js" */
-/** @import {Call} from "./models.js" */
+/** @import {Call, RuleInfo, RuleSwitch} from "./models.js" */
 
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
@@ -28,7 +28,7 @@ export function callDetail(app, id) {
           const sent = await app.api.send("POST", `${path}/send`, {});
           return `Sent: ${sent.status}`;
         })),
-      output, ...sections(call), ruleSection(app, call));
+      output, ruleSection(app, call), ...sections(call));
   }, (error) => fill(element, h("p", { class: "problem" }, messageOf(error))));
   return { element, close: () => {} };
 }
@@ -60,13 +60,39 @@ function sections(call) {
 }
 
 /**
- * The rule that refused a call, its source, and how to relax it.
+ * The rule that refused a call: its text and source, and the settings that relax it.
  * @param {App} app
  * @param {Call} call
  */
 function ruleSection(app, call) {
-  if (call.rule === null) return null;
-  const content = h("div", {}, h("p", { class: "mono" }, call.rule));
-  app.api.get(`rules/${encodeURIComponent(call.rule)}`).then((rule) => fill(content, json(rule)), () => {});
+  const rule = call.rule;
+  if (rule === null) return null;
+  const content = h("div", {}, h("p", { class: "mono" }, visible(rule)));
+  const output = outputLine();
+  const path = `rules/${encodeURIComponent(rule)}`;
+  const load = async () => {
+    /** @type {RuleInfo} */
+    const found = await app.api.get(path);
+    fill(content, h("p", { class: "mono" }, found.id),
+      ...found.texts.map((text) => h("div", { class: "rule" }, h("p", {}, visible(text.sentence)),
+        h("p", { class: "sub" }, `${text.of.join(", ")} · source: ${text.origin} (${text.reference}) · confidence: ${text.confidence} · effect: ${text.effect}`))),
+      found.switches.length === 0 ? h("p", { class: "muted" }, "No setting relaxes this rule.")
+        : table(["Setting", "Value", ""], found.switches.map((each) => [h("code", {}, each.setting), h("span", { class: "mono value" }, JSON.stringify(each.value)), relax(each)])),
+      output);
+  };
+  /** @param {RuleSwitch} each */
+  const relax = (each) => {
+    const relaxed = JSON.stringify(each.relaxed);
+    if (each.fixed !== null) return h("span", { class: "sub" }, `fixed: ${each.fixed}`);
+    if (JSON.stringify(each.value) === relaxed) return h("span", { class: "sub" }, "is relaxed");
+    return actionButton("Relax", output, async () => {
+      await app.api.send("PATCH", "settings", { [each.setting]: each.relaxed });
+      await load();
+      return `${each.setting} is now ${relaxed}, until the server ends`;
+    }, { title: `Set ${each.setting} to ${relaxed}` });
+  };
+  load().catch((error) => {
+    content.append(h("p", { class: "sub" }, messageOf(error)));
+  });
   return section("Rule of the refusal", content);
 }

@@ -168,6 +168,28 @@ export interface Routes {
   routes: Array<RouteInfo>;
 }
 
+export interface RuleInfo {
+  id: string;
+  texts: Array<RuleText>;
+  switches: Array<RuleSwitch>;
+}
+
+export interface RuleSwitch {
+  setting: string;
+  value: any;
+  relaxed: any;
+  fixed: string | null;
+}
+
+export interface RuleText {
+  of: Array<string>;
+  sentence: string;
+  origin: string;
+  reference: string;
+  confidence: string;
+  effect: string;
+}
+
 export interface ScriptInfo {
   id: number;
   account: string | null;

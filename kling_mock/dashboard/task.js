@@ -8,7 +8,7 @@
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
 import { dateTime, duration, excerpt, json, size, time, visible } from "./format.js";
-import { pictureCard } from "./pictures.js";
+import { pictureCard, resultCard } from "./pictures.js";
 import { storyButtons } from "./story.js";
 import { countdown, drawLine, hasEnded } from "./timeline.js";
 import { actionButton, copyButton, outputLine, replyChip, statusChip } from "./widgets.js";
@@ -26,6 +26,8 @@ export function taskDetail(app, id) {
   const path = `tasks/${encodeURIComponent(id)}`;
   /** @type {Task | null} */
   let task = null;
+  /** @type {number[]} */
+  let polls = [];
   const output = outputLine();
   const head = h("div", { class: "detail-head" });
   const line = h("div", { class: "big-line" });
@@ -54,7 +56,7 @@ export function taskDetail(app, id) {
   function drawNow() {
     if (task === null) return;
     const now = app.clock.now();
-    fill(line, drawLine(task, now), h("p", { class: "countdown" }, countdown(task, now), nextDelivery(task, now)));
+    fill(line, drawLine({ ...task, poll_times: polls }, now), h("p", { class: "countdown" }, countdown(task, now), nextDelivery(task, now)));
   }
 
   async function load() {
@@ -62,7 +64,9 @@ export function taskDetail(app, id) {
       show(await app.api.get(path));
       /** @type {CallPage} */
       const page = await app.api.get("calls", { task_id: id, order: "newest", limit: CALLS });
+      polls = page.calls.filter((call) => call.method === "GET" && call.status === 200).map((call) => call.at);
       fill(calls, callSection(page, id));
+      drawNow();
     } catch (error) {
       if (task === null) fill(element, h("p", { class: "problem" }, messageOf(error)));
       else output.textContent = messageOf(error);
@@ -168,8 +172,7 @@ function sections(task) {
 function pictureSection(app, task) {
   const inputs = task.request.pictures.map((input, index) =>
     pictureCard(app, `tasks/${task.id}/inputs/${index}`, input.field, input.url === null ? size(input.size) : linked(input.url)));
-  const results = task.images.map((url, index) =>
-    pictureCard(app, `tasks/${task.id}/images/${index}`, `Result ${index + 1}`, linked(url)));
+  const results = task.images.map((_, index) => resultCard(app, task, index));
   return h("div", { class: "pair" },
     section("Inputs", h("div", { class: "cards" }, ...(inputs.length ? inputs : ["none"]))),
     section("Results", h("div", { class: "cards" },

@@ -123,3 +123,37 @@ def test_a_task_has_the_attempts_to_deliver_its_callbacks_and_the_next_one() -> 
     control.fake.clock.advance(9)
     shown = control.ok("GET", f"/tasks/{task.id}")["callbacks"]
     assert (shown["total"], shown["next"]) == (4, None)
+
+
+def test_calls_are_found_by_status_method_and_any_text(control: Control) -> None:
+    control.fake.next_request.disconnects()
+    control.caller.get("/kling/lost")
+    reply: Any = control.caller.ask(
+        prompt="A Cat", external_task_id="Order-7", callback_url="http://a.test/hook"
+    )
+    made = reply.json()["data"]["task_id"]
+    control.caller.get(f"/kling/v1/images/generations/{made}", user_agent="Curl/8")
+    control.caller.ask(n=99)
+    lost, create, poll, refused = ids(control.ok("GET", "/calls"), "calls")
+    for query, wanted in {
+        "status=200": [create, poll],
+        "status=2xx": [create, poll],
+        "status=4xx": [refused],
+        "status=400&method=POST": [refused],
+        "status=5xx": [],
+        "status=0": [lost],
+        "method=GET": [lost, poll],
+        "text=a+cat": [create],
+        "text=pictures.TEST/B.png": [create],
+        "text=a.test": [create],
+        "text=user-agent:+curl": [poll],
+        "text=n.maximum": [refused],
+        f"text={made[:9]}&status=2xx": [create, poll],
+        f"text={poll}": [poll],
+        "text=disconnects": [lost],
+        "text=order-7&order=newest": [create],
+        "text=nothing": [],
+    }.items():
+        page = control.ok("GET", f"/calls?{query}")
+        assert (ids(page, "calls"), page["total"]) == (wanted, len(wanted)), query
+    assert control.refused(422, "GET", "/calls?status=6xx")["pointer"] == "?status"

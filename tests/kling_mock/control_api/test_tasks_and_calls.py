@@ -91,7 +91,7 @@ def test_calls_are_found_by_id_task_rule_account_and_text(control: Control) -> N
         "rule=n.maximum": [refused],
         "account=sk-mock-b": [refused],
         "text=a+cat": [create],
-        f"text={create['task_id']}": [poll],
+        f"text={create['task_id']}": [create, poll],
         f"limit=1&after={create['id']}": [poll],
         "text=nothing": [],
     }.items():
