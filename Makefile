@@ -61,11 +61,15 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-# Types of the packages, then of public signatures as users see them, with the caches of the first.
+# Types of the packages, then of public signatures as users see them, with the caches of the first; and of the
+# dashboard's modules, by TypeScript from npm.
+DASHBOARD := tests/kling_mock/dashboard
 types: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/typing
+	@if command -v npm > /dev/null; then cd $(DASHBOARD) && npm install --silent --no-package-lock --no-audit --no-fund && npx tsc -p .; \
+		else echo "npm is not installed: the types of the dashboard's modules are not checked"; fi
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -78,10 +82,11 @@ openapi: $(VENV)/.dev
 	$(BIN)/kling-contracts openapi --gateway kling > contracts/kling_contracts/openapi/openapi-kling.json.new
 	mv contracts/kling_contracts/openapi/openapi-kling.json.new contracts/kling_contracts/openapi/openapi-kling.json
 
-# Regenerates two pages of the documentation, and the descriptions of faults that `explain` prints.
+# Regenerates two pages of the documentation, the types of the control API for the dashboard, and the descriptions of faults that `explain` prints.
 FAULTS := contracts/kling_contracts/checks/faults.json
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m tests.kling_mock.dashboard.model_types
 	$(BIN)/python -m tests.contracts.verify.faulty_servers.catalogue > $(FAULTS).new
 	mv $(FAULTS).new $(FAULTS)
 

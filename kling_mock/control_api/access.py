@@ -51,6 +51,14 @@ def check_access(request: Request, peer: Peer, token: str | None) -> None:
     raise Problem(403, message)
 
 
+def check_page_access(request: Request, peer: Peer, token: str | None) -> None:
+    """Raise a problem unless the client may load the dashboard, which asks its user for the token."""
+    if token is None:
+        check_access(request, peer, token)
+    else:
+        _check_site(request)
+
+
 def _check_site(request: Request) -> None:
     """Refuse requests of pages of other origins, which a browser sends without asking its user."""
     origin = request.header("origin")

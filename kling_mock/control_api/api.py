@@ -10,13 +10,14 @@ from urllib.parse import unquote
 import msgspec
 
 from kling_contracts.suggestions import close_names
-from kling_mock.control_api.access import Peer, check_access
+from kling_mock.control_api.access import Peer, check_access, check_page_access
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.feed import EventFeed
 from kling_mock.control_api.models import MEDIA_TYPES, EventStream, HTMLPage, PlainText, PNGImage, StateLines
 from kling_mock.control_api.problems import ErrorBody, ErrorInfo, Problem
 from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, read_query
 from kling_mock.control_api.redacted import Redaction
+from kling_mock.dashboard import page_reply
 from kling_mock.fake import Fake
 from kling_mock.http import JSON_TYPE, Headers, Reply, Request
 from kling_mock.stores import StateNotKept
@@ -41,8 +42,13 @@ class ControlAPI:
 
         Never raises: an internal error gets 500, and `fake.check()` raises it.
         """
+        token = self.fake.settings.control_token
         try:
-            check_access(request, peer, self.fake.settings.control_token)
+            page = page_reply(request)
+            if page is not None:
+                check_page_access(request, peer, token)
+                return page
+            check_access(request, peer, token)
             result = self._result(request)
             if isinstance(result, EventStream):
                 return EventStream(request.header("last-event-id") or result.after, result.account)

@@ -62,7 +62,7 @@ class EventFeed:
         self._fake = fake
         self._encode = encode
         self._lock = threading.Lock()
-        self._boot = token_hex(4)
+        self.boot = token_hex(4)
         self._events: deque[FeedEvent] = deque(maxlen=KEPT)
         self._count = 0
         self._collected = 0.0
@@ -88,7 +88,7 @@ class EventFeed:
             if last_id is None:
                 return self._count
             # The id of an earlier run, or an invalid one: all events are new.
-            known = boot == self._boot and number.isascii() and number.isdigit() and len(number) < 16
+            known = boot == self.boot and number.isascii() and number.isdigit() and len(number) < 16
             return min(int(number) + 1, self._count) if known else 0
 
     def read(self, position: int, account: str | None) -> tuple[bytes, int]:
@@ -106,7 +106,7 @@ class EventFeed:
             return b"".join(parts), self._count
 
     def _format(self, number: int, kind: str, data: bytes) -> bytes:
-        return f"id: {self._boot}-{max(number, 0)}\nevent: {kind}\ndata: ".encode() + data + b"\n\n"
+        return f"id: {self.boot}-{max(number, 0)}\nevent: {kind}\ndata: ".encode() + data + b"\n\n"
 
     def _collect(self) -> None:
         with self._lock:

@@ -143,6 +143,42 @@ class SettingsInfo(Model, frozen=True):
     fixed: dict[str, str]
 
 
+FieldKind = Literal["text", "choice", "integer", "number", "flag", "picture", "pictures", "json"]
+
+
+class RequestField(Model, frozen=True):
+    """A field of a create request. `minimum` and `maximum`: of the value, its characters, or its items.
+
+    An item of `pictures` is an object with the key `item`. `json`: a value of another kind.
+    """
+
+    name: str
+    kind: FieldKind
+    doc: str
+    required: bool
+    default: Any
+    options: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+    item: str | None
+
+
+class RouteInfo(Model, frozen=True):
+    """A path of a gateway to which create requests of an operation are sent."""
+
+    gateway: str
+    operation: str
+    title: str
+    path: str
+    fields: tuple[RequestField, ...]
+
+
+class Routes(Model, frozen=True):
+    """The create routes of the imitated service."""
+
+    routes: tuple[RouteInfo, ...]
+
+
 class EventStream(Model, frozen=True):
     """A stream of server-sent events, from the event after `after` on, or from now on."""
 

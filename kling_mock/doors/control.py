@@ -18,6 +18,8 @@ from kling_mock.fake import Fake
 from kling_mock.http import Reply, Request
 
 _EVENTS: Final = (("content-type", "text/event-stream"), *PRIVATE)
+# The header of a stream with the first part of the ids of its events, which differs after a restart.
+BOOT_HEADER: Final = "x-kling-mock-boot"
 HEARTBEAT_SECONDS: Final = 15.0
 
 
@@ -52,7 +54,7 @@ class ControlApp:
 
         feed = await self._workers.call(lambda: api.feed)
         position = feed.start(stream.after)  # before the head, after which the client expects events
-        headers = [(name.encode(), value.encode()) for name, value in _EVENTS]
+        headers = [(name.encode(), value.encode()) for name, value in (*_EVENTS, (BOOT_HEADER, feed.boot))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b": kling-mock\n\n", "more_body": True})
         async with anyio.create_task_group() as group:

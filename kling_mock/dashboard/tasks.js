@@ -1,0 +1,79 @@
+// @ts-check
+/** The tab of tasks: a list, newest first, with the line of each task in time. */
+
+/** @import {App} from "./hub.js" */
+/** @import {Task, TaskPage} from "./models.js" */
+
+import { createForm } from "./create_form.js";
+import { h } from "./dom.js";
+import { emptyTasks, noMatch } from "./empty.js";
+import { excerpt, time } from "./format.js";
+import { ListView } from "./list_view.js";
+import { PAGE } from "./paged_list.js";
+import { taskDetail } from "./task.js";
+import { countdown, drawLine, hasEnded } from "./timeline.js";
+import { statusChip } from "./widgets.js";
+
+/**
+ * @param {App} app
+ * @returns {ListView<Task>}
+ */
+export function tasksView(app) {
+  const create = h("button", { class: "primary", type: "button", onclick: () => createForm(app) }, "New task");
+  return new ListView(app, {
+    tab: "tasks",
+    noun: "task",
+    topics: ["task", "call", "callback", "clock"],
+    filters: [
+      { name: "text", label: "Search tasks", placeholder: "Search id, prompt, failure, account" },
+      {
+        name: "status", label: "Status",
+        options: [["", "Any status"], ["submitted", "Submitted"], ["processing", "Processing"], ["succeed", "Succeeded"], ["failed", "Failed"]],
+      },
+    ],
+    tools: [create],
+    fetch: async ({ text, status, account }, after, signal) => {
+      /** @type {TaskPage} */
+      const page = await app.api.get("tasks", { text, status, account, after, order: "newest", limit: PAGE }, signal);
+      return { items: page.tasks, next: page.next, total: page.total };
+    },
+    idOf: (task) => task.id,
+    row: (task) => row(app, task),
+    tick: (element, task) => tick(app, element, task),
+    detail: taskDetail,
+    empty: (filtered) => (filtered ? noMatch(app, "task") : emptyTasks(app)),
+  });
+}
+
+/**
+ * @param {App} app
+ * @param {Task} task
+ */
+function row(app, task) {
+  const now = app.clock.now();
+  const prompt = String(task.request.values["prompt"] ?? "");
+  return h(
+    "div",
+    { class: "task-row" },
+    statusChip(task.status),
+    h("span", { class: "main" },
+      prompt ? h("span", { class: "prompt", dir: "auto" }, excerpt(prompt)) : h("span", { class: "muted" }, "without prompt"),
+      h("span", { class: "sub mono" }, `${time(task.created)} · ${task.account} · ${task.external_task_id ? excerpt(task.external_task_id, 60) : task.id}`)),
+    h("span", { class: "line-box" }, drawLine(task, now)),
+    h("span", { class: "countdown" }, countdown(task, now)),
+  );
+}
+
+/**
+ * Updates line and countdown of a row; those of a task that has ended stay.
+ * @param {App} app
+ * @param {HTMLElement} element
+ * @param {Task} task
+ */
+function tick(app, element, task) {
+  if (hasEnded(task) || app.clock.frozen) return;
+  const now = app.clock.now();
+  element.querySelector(".line")?.replaceWith(drawLine(task, now));
+  const text = element.querySelector(".countdown");
+  if (text) text.textContent = countdown(task, now);
+}
