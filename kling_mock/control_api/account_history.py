@@ -11,7 +11,6 @@ from kling_mock.fake import Fake
 from kling_mock.records import TaskState
 from kling_mock.testing.view import FakeView
 
-
 _READS: Final = 5
 
 
