@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, get_type_hints
 
 from kling_contracts.vocabulary import CONTROL_PREFIX
 from kling_mock.control_api import (
+    account_history,
     accounts,
     call_code,
     callbacks,
@@ -26,6 +27,7 @@ from kling_mock.control_api import (
     scripts,
     server,
     settings,
+    stories,
     tasks,
 )
 
@@ -87,13 +89,16 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/tasks/{id}/images/{index}"), pictures.read_image, (404, 409)),
     Endpoint("GET", _at("/tasks/{id}/images/{index}/info"), pictures.read_image_info, (404, 409)),
     Endpoint("GET", _at("/tasks/{id}/inputs/{index}"), pictures.read_input, (404,)),
+    Endpoint("GET", _at("/tasks/{id}/story"), stories.read_story, (404, 409)),
     Endpoint("GET", _at("/clock"), clock.read_clock),
     Endpoint("POST", _at("/clock"), clock.change_clock, (409,)),
     Endpoint("GET", _at("/accounts"), accounts.list_accounts),
     Endpoint("GET", _at("/accounts/{name}"), accounts.read_account),
+    Endpoint("GET", _at("/accounts/{name}/history"), account_history.read_account_history),
     Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),
     Endpoint("GET", _at("/calls/{id}"), calls.read_call, (404,)),
     Endpoint("GET", _at("/calls/{id}/code"), call_code.read_code, (404, 409)),
+    Endpoint("GET", _at("/calls/{id}/story"), stories.read_story_of_call, (404, 409)),
     Endpoint("POST", _at("/calls/{id}/send"), call_code.send_again, (404, 409, 503)),
     Endpoint("GET", _at("/rules/{id}"), rules.read_rule, (404,)),
     Endpoint("GET", _at("/scripts"), scripts.list_scripts),
@@ -101,6 +106,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("DELETE", _at("/scripts"), scripts.remove_scripts),
     Endpoint("GET", _at("/scripts/{id}"), scripts.read_script_info, (404,)),
     Endpoint("PUT", _at("/scripts/{id}"), scripts.replace_script, (404,)),
+    Endpoint("PATCH", _at("/scripts/{id}"), scripts.switch_script, (404,)),
+    Endpoint("GET", _at("/scripts/{id}/misses"), scripts.list_misses, (404,)),
     Endpoint("DELETE", _at("/scripts/{id}"), scripts.remove_script, (404,)),
     Endpoint("POST", _at("/tasks/{id}/faults"), scripts.add_fault, (404, 409)),
     Endpoint("GET", _at("/callbacks"), callbacks.list_callbacks, (404,)),

@@ -61,6 +61,26 @@ class Accounts(Model, frozen=True):
     total: Account
 
 
+class AccountPoint(Model, frozen=True):
+    """The units spent, and the unfinished images, from an instant on."""
+
+    at: float
+    spend: int
+    unfinished: int
+
+
+class AccountHistory(Model, frozen=True):
+    """The units spent and the concurrency of an account up to `now`: each point holds until the next one.
+
+    A point stands for several changes if there are more than the number of points asked for; it then has the
+    largest concurrency among them.
+    """
+
+    name: str
+    now: float
+    points: tuple[AccountPoint, ...]
+
+
 class Done(Model, frozen=True):
     """The change was made."""
 
@@ -70,7 +90,8 @@ class Done(Model, frozen=True):
 class ScriptInfo(Model, frozen=True):
     """A script: its document, and the number of requests to which it was applied.
 
-    `uses_left` null: any number. A script that lasts a number of seconds ends at the instant `until`.
+    `uses_left` null: any number. A script that lasts a number of seconds ends at the instant `until`. One
+    that is not `enabled` applies to no request.
     """
 
     id: Count
@@ -80,6 +101,7 @@ class ScriptInfo(Model, frozen=True):
     used: Count
     uses_left: Count | None
     until: float | None
+    enabled: bool
 
 
 class ScriptList(Model, frozen=True):

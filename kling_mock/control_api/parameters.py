@@ -57,6 +57,18 @@ class AccountFilter(Model, frozen=True):
     account: str | None = None
 
 
+class HistoryQuery(Model, frozen=True):
+    """`points` is the largest number of points."""
+
+    points: Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)] = 200
+
+
+class ScriptChange(Model, frozen=True):
+    """Whether a script applies to requests."""
+
+    enabled: bool
+
+
 class CallFilter(PageFilter, frozen=True):
     """Filters of calls. `status` is a status such as 429, a class such as 4xx, or 0 for calls without reply.
 
@@ -79,6 +91,12 @@ class CodeQuery(Model, frozen=True, rename={"as_": "as"}):
 
     as_: Literal["curl", "httpx", "fetch"] = "curl"
     base_url: BaseURL | None = None
+
+
+class StoryQuery(Model, frozen=True, rename={"as_": "as"}):
+    """`as` is the form: a test for pytest, or a scenario file."""
+
+    as_: Literal["pytest", "scenario"] = "pytest"
 
 
 class AgainBody(Model, frozen=True):
