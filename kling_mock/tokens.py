@@ -15,6 +15,8 @@ LONGEST_TOKEN: Final = 16_384
 # The annotation of the library refers to types of an optional dependency.
 _decode: Final[Callable[..., dict[str, Any]]] = jwt.PyJWS().decode_complete  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
+_encode: Final[Callable[..., str]] = jwt.encode  # pyright: ignore[reportUnknownMemberType]
+
 
 class Claims(NamedTuple):
     """The unverified claims of a token: algorithm, issuer and validity in Unix seconds.
@@ -67,3 +69,10 @@ def is_signed(bearer: str, secret: str) -> bool:
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return False
     return True
+
+
+def sign_token(access_key: str, secret: str, now: float) -> str:
+    """A token that is valid for half an hour from `now` (Unix seconds), as Kling's sample code makes it."""
+    claims = {"iss": access_key, "exp": int(now) + 1800, "nbf": int(now) - 5}
+    padded = secret.encode("utf-8", "surrogatepass").ljust(32, b"\0")
+    return _encode(claims, padded, algorithm="HS256", headers={"typ": "JWT"})

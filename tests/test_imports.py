@@ -290,7 +290,7 @@ def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
 
 def test_tokens_are_read_only_when_one_comes() -> None:
     found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.tokens"}
-    assert found == {("kling_mock.auth", "lazy")}
+    assert found == {("kling_mock.auth", "lazy"), ("kling_mock.control_api.kept_call", "lazy")}
 
 
 def test_the_core_knows_nothing_of_what_users_start() -> None:

@@ -13,7 +13,7 @@ from kling_contracts.suggestions import close_names
 from kling_mock.control_api.access import Peer, check_access, check_page_access
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.feed import EventFeed
-from kling_mock.control_api.models import MEDIA_TYPES, EventStream, HTMLPage, PNGImage, StateLines
+from kling_mock.control_api.models import MEDIA_TYPES, EventStream, HTMLPage, PlainText, PNGImage, StateLines
 from kling_mock.control_api.problems import ErrorBody, ErrorInfo, Problem
 from kling_mock.control_api.reading import BODY_BYTES, read_body, read_json, read_query
 from kling_mock.control_api.redacted import Redaction
@@ -103,7 +103,7 @@ class ControlAPI:
         return self._reply(problem.status, body, headers)
 
     def _reply(self, status: int, result: object, headers: Headers = ()) -> Reply:
-        if isinstance(result, HTMLPage | PNGImage | StateLines):
+        if isinstance(result, HTMLPage | PlainText | PNGImage | StateLines):
             return Reply(status, (("content-type", MEDIA_TYPES[type(result)]), *PRIVATE), result.content)
         return Reply(status, (JSON_TYPE, *PRIVATE, *headers), self.encode(result))
 

@@ -41,6 +41,13 @@ class CallPage(Model, frozen=True):
     total: Count
 
 
+class SentCall(Model, frozen=True):
+    """A call that was sent again, and the text of the reply; null for a picture."""
+
+    call: Call
+    reply: str | None
+
+
 class RuleText(Model, frozen=True):
     """A rule as it holds for these operations or gateways: its sentence, and the source of it.
 

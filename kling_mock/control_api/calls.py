@@ -21,11 +21,16 @@ def list_calls(fake: Fake, query: parameters.CallFilter) -> call_models.CallPage
 
 def read_call(fake: Fake, id: str) -> call_models.Call:  # noqa: A002 -- the name in the path
     """Read one call by its id, which is the `request_id` of the reply."""
-    calls = list(fake.calls)
-    for call in calls:
-        if call.id == id:
-            return show_call(call)
-    raise not_found("call", id, [call.id for call in calls])
+    return show_call(found_call(fake, id))
+
+
+def found_call(fake: Fake, name: str) -> CallRecord:
+    """The call with this id. Raises a problem (404) with similar ids."""
+    calls = tuple(fake.calls)
+    for call in reversed(calls):
+        if call.id == name:
+            return call
+    raise not_found("call", name, [call.id for call in calls])
 
 
 def _filter(fake: Fake, query: parameters.CallFilter) -> Callable[[CallRecord], bool] | None:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, get_type_hints
 from kling_contracts.vocabulary import CONTROL_PREFIX
 from kling_mock.control_api import (
     accounts,
+    call_code,
     callbacks,
     calls,
     clock,
@@ -92,6 +93,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/accounts/{name}"), accounts.read_account),
     Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),
     Endpoint("GET", _at("/calls/{id}"), calls.read_call, (404,)),
+    Endpoint("GET", _at("/calls/{id}/code"), call_code.read_code, (404, 409)),
+    Endpoint("POST", _at("/calls/{id}/send"), call_code.send_again, (404, 409, 503)),
     Endpoint("GET", _at("/rules/{id}"), rules.read_rule, (404,)),
     Endpoint("GET", _at("/scripts"), scripts.list_scripts),
     Endpoint("POST", _at("/scripts"), scripts.write_script),

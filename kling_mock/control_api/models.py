@@ -198,6 +198,12 @@ class PNGImage(Model, frozen=True):
     content: bytes
 
 
+class PlainText(Model, frozen=True):
+    """A text, such as code."""
+
+    content: bytes
+
+
 class StateLines(Model, frozen=True):
     """All state of a server, as lines of JSON."""
 
@@ -209,6 +215,7 @@ MEDIA_TYPES: Final[Mapping[type[Model], str]] = MappingProxyType(
     {
         EventStream: "text/event-stream",
         HTMLPage: "text/html; charset=utf-8",
+        PlainText: "text/plain; charset=utf-8",
         PNGImage: "image/png",
         StateLines: "application/x-ndjson; charset=utf-8",
     }

@@ -13,6 +13,7 @@ PAGE_MAXIMUM: Final = 1000
 
 # A century, and the fastest clock: later instants are not dates.
 Advance = Annotated[float, Meta(ge=0, le=3.2e9)]
+BaseURL = Annotated[str, Meta(pattern=r"^https?://[!#-&(-;=?-\[\]-_a-z~]+$", max_length=300)]
 Speed = Annotated[float, Meta(ge=0, le=1e6)]
 
 
@@ -73,6 +74,20 @@ class CallFilter(PageFilter, frozen=True):
     text: str | None = None
 
 
+class CodeQuery(Model, frozen=True, rename={"as_": "as"}):
+    """`as` is the language; `base_url` that of the server, by default the one to which the call was sent."""
+
+    as_: Literal["curl", "httpx", "fetch"] = "curl"
+    base_url: BaseURL | None = None
+
+
+class AgainBody(Model, frozen=True):
+    """A request to send again: with another body, with changes of its fields, or as it was sent."""
+
+    body: dict[str, Any] | None = None
+    changes: dict[str, Any] = {}  # noqa: RUF012 -- msgspec makes a new one for each object
+
+
 class CallbackFilter(PageFilter, frozen=True):
     """Filters of callbacks. `after` is the `next` of the page before."""
 
@@ -125,4 +140,4 @@ class Reset(Model, frozen=True):
 
 
 # The models of bodies that may be empty.
-OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody})
+OPTIONAL_BODIES: Final = frozenset[type[Model]]({Reset, RedeliverBody, AgainBody})

@@ -43,8 +43,8 @@ def read_query(text: str, model: type[M]) -> M:
         words = _words(model, name)
         listed = f"; known: {', '.join(words)}" if words else ""
         raise Problem(422, f"{name}: {message}{listed}", f"?{name}", words) from None
-    for name in given:
-        if getattr(found, name) is None:  # msgspec converts the text "null"
+    for field, name in zip(*_fields_of(model), strict=True):
+        if name in given and getattr(found, field) is None:  # msgspec converts the text "null"
             words = _words(model, name)
             raise Problem(422, f"{name}: null is not a value; omit the parameter", f"?{name}", words)
     return found
@@ -98,19 +98,26 @@ def _check_values(value: object) -> None:
 
 def _words(model: type[Any], name: str) -> tuple[str, ...]:
     """The words that a field of a model accepts, if it accepts only these."""
-    kind = get_type_hints(model).get(name)
+    fields = dict(zip(*reversed(_fields_of(model)), strict=True))
+    kind = get_type_hints(model).get(fields.get(name, name))
     kinds = (kind, *get_args(kind))
     return tuple([word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)])
 
 
 def _check_names(given: dict[str, Any], model: type[Any], place: str) -> None:
     """Raise a problem with similar names for the first name that the model does not have."""
-    known = getattr(model, "__struct_encode_fields__", None)
-    if known is None:
+    _, known = _fields_of(model)
+    if not known:
         return
     for name in given:
         if name not in known:
             raise unknown_name("field", name, known, place)
+
+
+def _fields_of(model: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of a model, and their names in JSON; empty for another type."""
+    names = getattr(model, "__struct_fields__", ()), getattr(model, "__struct_encode_fields__", ())
+    return cast("tuple[tuple[str, ...], tuple[str, ...]]", names)
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kling_contracts.gateways import RefusalReason
 from kling_contracts.vocabulary import Origin
 from tests.kling_mock.control_api.conftest import Control
@@ -41,7 +43,7 @@ def test_every_rule_of_a_refusal_is_known(control: Control) -> None:
 def test_a_switch_of_a_rule_relaxes_it() -> None:
     """The value of each switch is one that PATCH accepts, and with it the same request is accepted."""
     control = Control(slots=2, rate="9/60", strict_fields=True, balance=10_000, ignore=["prompt.max_length"])
-    requests = {
+    requests: dict[str, dict[str, Any]] = {
         "account.slots": {"n": 3},
         "body.unknown_field": {"colour": "red"},
         "aspect_ratio.enum": {"aspect_ratio": "7:5"},
