@@ -71,16 +71,22 @@ export class ClockBar {
     const now = this.#app.clock.now();
     const instants = tasks.flatMap((task) => [...task.planned.map((change) => change.at), task.callbacks?.next?.at ?? null]);
     const next = this.#app.clock.reading?.next_event?.at ?? null;
-    this.#ahead = [...new Set([...instants, next])].filter((at) => at !== null).filter((at) => at > now).sort((a, b) => a - b);
-    this.slider.max = String(this.#ahead.length);
+    this.#setAhead([...new Set([...instants, next])].filter((at) => at !== null).filter((at) => at > now + 0.001).sort((a, b) => a - b));
+  }
+
+  /** @param {number[]} instants in order */
+  #setAhead(instants) {
+    this.#ahead = instants;
+    this.slider.max = String(instants.length);
     this.slider.value = "0";
-    this.slider.disabled = this.#ahead.length === 0;
+    this.slider.disabled = instants.length === 0;
   }
 
   /** @param {ClockReading} reading */
   #read(reading) {
     const { clock, hub } = this.#app;
     clock.set(reading);
+    this.#setAhead(this.#ahead.filter((at) => at > reading.now + 0.001));
     this.freeze.textContent = reading.frozen ? "Resume" : "Freeze";
     this.element.classList.toggle("frozen", reading.frozen);
     if (!reading.frozen) {

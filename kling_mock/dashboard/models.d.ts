@@ -204,6 +204,11 @@ export interface ScriptList {
   scripts: Array<ScriptInfo>;
 }
 
+export interface SentCall {
+  call: Call;
+  reply: string | null;
+}
+
 export interface SettingsInfo {
   settings: Record<string, any>;
   fixed: Record<string, string>;
