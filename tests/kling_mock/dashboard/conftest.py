@@ -85,6 +85,13 @@ class Dashboard:
         self.expect(self.page.locator("#connection")).to_have_text("live")
         return self.page
 
+    def go(self, place: str) -> None:
+        """Go to another place of the open dashboard, and wait until it has loaded its data."""
+        self.page.goto(self.url + place)
+        main = self.page.locator("main")
+        self.expect(main).to_have_attribute("data-place", self.page.evaluate("location.hash"))
+        self.expect(main).to_have_attribute("aria-busy", "false")
+
     def expect(self, locator: Locator) -> Any:
         """Assertions that wait."""
         from playwright.sync_api import expect
