@@ -26,6 +26,7 @@ from kling_mock.control_api import (
     scripts,
     server,
     settings,
+    stories,
     tasks,
 )
 
@@ -87,6 +88,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/tasks/{id}/images/{index}"), pictures.read_image, (404, 409)),
     Endpoint("GET", _at("/tasks/{id}/images/{index}/info"), pictures.read_image_info, (404, 409)),
     Endpoint("GET", _at("/tasks/{id}/inputs/{index}"), pictures.read_input, (404,)),
+    Endpoint("GET", _at("/tasks/{id}/story"), stories.read_story, (404, 409)),
     Endpoint("GET", _at("/clock"), clock.read_clock),
     Endpoint("POST", _at("/clock"), clock.change_clock, (409,)),
     Endpoint("GET", _at("/accounts"), accounts.list_accounts),
@@ -94,6 +96,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),
     Endpoint("GET", _at("/calls/{id}"), calls.read_call, (404,)),
     Endpoint("GET", _at("/calls/{id}/code"), call_code.read_code, (404, 409)),
+    Endpoint("GET", _at("/calls/{id}/story"), stories.read_story_of_call, (404, 409)),
     Endpoint("POST", _at("/calls/{id}/send"), call_code.send_again, (404, 409, 503)),
     Endpoint("GET", _at("/rules/{id}"), rules.read_rule, (404,)),
     Endpoint("GET", _at("/scripts"), scripts.list_scripts),

@@ -81,6 +81,12 @@ class CodeQuery(Model, frozen=True, rename={"as_": "as"}):
     base_url: BaseURL | None = None
 
 
+class StoryQuery(Model, frozen=True, rename={"as_": "as"}):
+    """`as` is the form: a test for pytest, or a scenario file."""
+
+    as_: Literal["pytest", "scenario"] = "pytest"
+
+
 class AgainBody(Model, frozen=True):
     """A request to send again: with another body, with changes of its fields, or as it was sent."""
 

@@ -33,7 +33,7 @@ class Redaction:
         return self._hide(value)
 
     def _hide(self, value: Any) -> Any:
-        kind = type(value)  # JSON has no subclasses; most of the values of a page are numbers and short texts
+        kind: type[object] = type(value)  # JSON has no subclasses; most values are numbers and short texts
         if kind is str:
             return self._hide_in_text(value)
         if kind is dict:
