@@ -8,6 +8,7 @@
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
 import { dateTime, json, size, visible } from "./format.js";
+import { storyButtons } from "./story.js";
 import { actionButton, copyButton, outputLine, replyChip, statusChip } from "./widgets.js";
 
 /**
@@ -37,7 +38,7 @@ function sending(app, path, call) {
   const reply = h("div");
   const base = new URL("..", app.api.base).href;
   const copies = ["curl", "httpx", "fetch"].map((kind) =>
-    copyButton(() => app.api.text(`${path}/code`, { as: kind, base_url: base }), `Copy as ${kind}`));
+    copyButton(() => app.api.text(`${path}/code`, { as: kind, base_url: base }), `Copy as ${kind}`, output));
   /** @param {() => object} make the body of the request */
   const send = async (make) => {
     /** @type {SentCall} */
@@ -51,7 +52,7 @@ function sending(app, path, call) {
   return h("div", {}, h("div", { class: "actions" }, ...copies, actionButton("Send again", output, () => send(() => ({})))),
     call.method === "POST" && h("details", {}, h("summary", {}, "Edit and send"), text,
       h("div", { class: "actions" }, actionButton("Send with these fields", output, () => send(() => ({ changes: JSON.parse(text.value) }))))),
-    output, reply);
+    output, reply, call.method === "POST" && (call.task_id !== null || call.script !== null) && storyButtons(app, path, call.id, output));
 }
 
 /**

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from kling_mock import Fake
 from kling_mock.callbacks.model import Callback
+from kling_mock.scenarios.scenario_file import parse_scenario
 from tests.kling_mock.dashboard.conftest import Dashboard
 
 if TYPE_CHECKING:
@@ -162,6 +163,24 @@ def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
     expect(detail.get_by_role("link", name="the new call")).to_be_visible()
     expect(dashboard.rows).to_have_count(2)
     assert [task.request.prompt for task in dashboard.fake.tasks] == ["a 'quoted' cat", "another cat"]
+
+
+def test_the_story_of_a_task_runs_as_it_was_copied(dashboard: Dashboard) -> None:
+    task = dashboard.caller.make(prompt="a cat that 'fails'")
+    task.fail("no cats")
+    dashboard.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page, expect = dashboard.open(f"#/tasks/{task.id}"), dashboard.expect
+    page.get_by_role("button", name="Copy as pytest test").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    module: dict[str, Any] = {}
+    exec(compile(str(page.evaluate("navigator.clipboard.readText()")), "story", "exec"), module)
+    fake = Fake()
+    with fake.intercept():
+        module["test_task"](fake)
+    assert (fake.task.request.prompt, fake.task.failure) == ("a cat that 'fails'", "no cats")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download scenario").click()
+    assert len(parse_scenario(download.value.path().read_text(encoding="utf-8"), "F.toml").scripts) == 1
 
 
 def test_the_keyboard_suffices(dashboard: Dashboard) -> None:
