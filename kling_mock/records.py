@@ -30,6 +30,8 @@ SENT: Final = "sent"
 DUPLICATE: Final = "duplicate"
 REDELIVERED: Final = "redelivered"
 EDITED: Final = "edited"
+# The end of a rule that is switched off: before every instant of a clock.
+SWITCHED_OFF: Final = 0.0
 # Estimated overhead in bytes of a call.
 CALL_BYTES: Final = 400
 # The number of advances that the settings of a clock list.
@@ -149,7 +151,8 @@ class RuleRecord(Struct, frozen=True, omit_defaults=True, tag="rule"):
     `kind` is the kind of the requests. A `late` rule is compared after key, route and JSON were checked.
     `uses_left` None: any number of uses. An `optional` rule may stay unused. `written_at` is the line of the
     test that wrote the rule, as `file:line`. A rule that lasts a number of seconds (`lasting`) ends at the
-    instant `until`, on the clock of the mock. With a `chance` below 1 it applies to some of the requests.
+    instant `until`, on the clock of the mock; one with `until` SWITCHED_OFF applies to no request. With a
+    `chance` below 1 it applies to some of the requests.
     `calls` are the methods that made the rule, by name, with their arguments as plain data. Writing a rule
     that is `dropped` deletes it.
     """

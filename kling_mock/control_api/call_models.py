@@ -81,3 +81,16 @@ class RuleInfo(Model, frozen=True):
     id: str
     texts: tuple[RuleText, ...]
     switches: tuple[RuleSwitch, ...]
+
+
+class ScriptMiss(Model, frozen=True):
+    """A call to which a script was not applied, and the reasons: one for each criterion."""
+
+    call: Call
+    reasons: tuple[str, ...]
+
+
+class ScriptMisses(Model, frozen=True):
+    """The calls that came closest to those that a script is about, closest first."""
+
+    misses: tuple[ScriptMiss, ...]

@@ -104,6 +104,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("DELETE", _at("/scripts"), scripts.remove_scripts),
     Endpoint("GET", _at("/scripts/{id}"), scripts.read_script_info, (404,)),
     Endpoint("PUT", _at("/scripts/{id}"), scripts.replace_script, (404,)),
+    Endpoint("PATCH", _at("/scripts/{id}"), scripts.switch_script, (404,)),
+    Endpoint("GET", _at("/scripts/{id}/misses"), scripts.list_misses, (404,)),
     Endpoint("DELETE", _at("/scripts/{id}"), scripts.remove_script, (404,)),
     Endpoint("POST", _at("/tasks/{id}/faults"), scripts.add_fault, (404, 409)),
     Endpoint("GET", _at("/callbacks"), callbacks.list_callbacks, (404,)),

@@ -70,7 +70,8 @@ class Done(Model, frozen=True):
 class ScriptInfo(Model, frozen=True):
     """A script: its document, and the number of requests to which it was applied.
 
-    `uses_left` null: any number. A script that lasts a number of seconds ends at the instant `until`.
+    `uses_left` null: any number. A script that lasts a number of seconds ends at the instant `until`. One
+    that is not `enabled` applies to no request.
     """
 
     id: Count
@@ -80,6 +81,7 @@ class ScriptInfo(Model, frozen=True):
     used: Count
     uses_left: Count | None
     until: float | None
+    enabled: bool
 
 
 class ScriptList(Model, frozen=True):

@@ -57,6 +57,12 @@ class AccountFilter(Model, frozen=True):
     account: str | None = None
 
 
+class ScriptChange(Model, frozen=True):
+    """Whether a script applies to requests."""
+
+    enabled: bool
+
+
 class CallFilter(PageFilter, frozen=True):
     """Filters of calls. `status` is a status such as 429, a class such as 4xx, or 0 for calls without reply.
 

@@ -7,16 +7,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kling_mock.control_api import models, parameters, task_models
+from kling_mock.control_api import call_models, models, parameters, task_models
 from kling_mock.control_api.problems import Problem, converted_errors, not_found, unknown_name
-from kling_mock.control_api.shown import show_task
+from kling_mock.control_api.shown import show_call, show_task
 from kling_mock.control_api.tasks import found_task
 from kling_mock.documents import DocumentError, read_script, script_document
 from kling_mock.fake import Fake
 from kling_mock.faults import KINDS
-from kling_mock.records import RuleRecord
+from kling_mock.records import SWITCHED_OFF, RuleRecord
 from kling_mock.scripts.rule_builder import describe
 from kling_mock.scripts.signatures import arguments_of
+from kling_mock.testing.unused_scripts import nearest_misses
 
 
 def list_scripts(fake: Fake, query: parameters.AccountFilter) -> models.ScriptList:
@@ -42,6 +43,25 @@ def replace_script(fake: Fake, id: str, body: dict[str, Any]) -> models.ScriptIn
     until = old.until if rule.lasting == old.lasting else None
     fake.write_script(replace(rule, id=old.id, until=until))
     return read_script_info(fake, id)
+
+
+def switch_script(fake: Fake, id: str, body: parameters.ScriptChange) -> models.ScriptInfo:  # noqa: A002 -- the same
+    """Switch a script on or off. One that lasts a number of seconds lasts it again when it is switched on."""
+    rule = _found(fake, id)
+    if body.enabled != (rule.until != SWITCHED_OFF):
+        # The listed rule has the number of uses that are left; the number of uses is kept.
+        uses = _rule(fake, script_document(rule)).uses_left
+        fake.write_script(replace(rule, uses_left=uses, until=None if body.enabled else SWITCHED_OFF))
+    return read_script_info(fake, id)
+
+
+def list_misses(fake: Fake, id: str) -> call_models.ScriptMisses:  # noqa: A002 -- the same
+    """List the calls that came closest to those that a script is about, with the reasons: at most five."""
+    rule = _found(fake, id)
+    found = nearest_misses(fake, rule)
+    return call_models.ScriptMisses(
+        tuple([call_models.ScriptMiss(show_call(each.call), tuple(each.reasons)) for each in found])
+    )
 
 
 def remove_script(fake: Fake, id: str) -> models.Done:  # noqa: A002 -- the same
@@ -98,5 +118,6 @@ def _show(rule: RuleRecord, used: Mapping[int, int]) -> models.ScriptInfo:
         description=describe(rule),
         used=used.get(rule.id, 0),
         uses_left=rule.uses_left,
-        until=rule.until,
+        until=None if rule.until == SWITCHED_OFF else rule.until,
+        enabled=rule.until != SWITCHED_OFF,
     )

@@ -13,7 +13,7 @@ from kling_contracts.vocabulary import TaskStatus
 from kling_mock.auth import account_name
 from kling_mock.control_api import call_models, models, parameters, task_models
 from kling_mock.documents import read_script, script_document
-from kling_mock.records import CallRecord, RuleRecord
+from kling_mock.records import SWITCHED_OFF, CallRecord, RuleRecord
 from kling_mock.remote.callback import RemoteCallback
 from kling_mock.remote.clock import RemoteClock
 from kling_mock.remote.connection import ControlConnection, RemoteMissing
@@ -137,7 +137,7 @@ class RemoteView(View):
                 read_script(each.document, gateways=self.gateways),
                 id=each.id,
                 uses_left=each.uses_left,
-                until=each.until,
+                until=each.until if each.enabled else SWITCHED_OFF,
             )
             for each in self._scripts()
         ]

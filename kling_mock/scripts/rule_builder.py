@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from kling_contracts.redaction import hide_in_urls
 from kling_mock.argument_checks import check_positive, check_whole
 from kling_mock.outcomes import Outcome, combined
-from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, RuleRecord
+from kling_mock.records import CREATE, PICTURE, QUERY, REQUEST, SWITCHED_OFF, RuleRecord
 from kling_mock.request_facts import is_late
 from kling_mock.scripts.signatures import value_of_call
 from kling_mock.scripts.written_scripts import WrittenScripts, calling_line
@@ -165,4 +165,6 @@ def describe(rule: RuleRecord) -> str:
         parts.append(f"with chance {rule.chance:g}")
     if rule.optional:
         parts.append("optional")
+    if rule.until == SWITCHED_OFF:
+        parts.append("switched off")
     return hide_in_urls(f"{subject} {', '.join(parts)}")

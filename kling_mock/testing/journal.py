@@ -147,13 +147,18 @@ def nearest(
     explain: Callable[[RuleRecord, Candidate], Iterable[str]],
 ) -> Iterator[str]:
     """Lines that compare calls with a rule: the closest five."""
-    ordered = sorted(found, key=lambda each: _distance(wanted, each))
+    ordered = closest_first(wanted, found)
     for each in ordered[:SHOWN]:
         yield from explain(wanted, each)
     if not ordered:
         yield "  none"
     if len(ordered) > SHOWN:
         yield f"  and {len(ordered) - SHOWN} more"
+
+
+def closest_first(wanted: RuleRecord, found: Iterable[Candidate]) -> list[Candidate]:
+    """Calls by the number of criteria of a rule that they miss; calls without a known request are last."""
+    return sorted(found, key=lambda each: _distance(wanted, each))
 
 
 def _distance(wanted: RuleRecord, each: Candidate) -> int:

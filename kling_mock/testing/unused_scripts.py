@@ -11,12 +11,20 @@ from typing import Final, NamedTuple
 from kling_mock.criteria import mismatches
 from kling_mock.faults import KINDS, Fault, Stage
 from kling_mock.outcomes import Misbehaves
-from kling_mock.records import CREATE, QUERY, REQUEST, RuleRecord
+from kling_mock.records import CREATE, QUERY, REQUEST, SWITCHED_OFF, CallRecord, RuleRecord
 from kling_mock.request_facts import CallFacts, kind_of
 from kling_mock.scripts.rule_builder import NOUNS, describe
 from kling_mock.scripts.written_scripts import Written
 from kling_mock.testing.base_view import View
-from kling_mock.testing.journal import SHOWN, Candidate, candidates, compare, nearest, printable
+from kling_mock.testing.journal import (
+    SHOWN,
+    Candidate,
+    candidates,
+    closest_first,
+    compare,
+    nearest,
+    printable,
+)
 from kling_mock.testing.task_handle import TaskHandle
 
 _WAYS_OUT: Final = (
@@ -97,9 +105,25 @@ def _explain(view: View, rule: RuleRecord, used: int) -> Iterator[str]:
     count = f" Used {used} of {used + (rule.uses_left or 0)} times." if used else ""
     noun = "Create requests" if rule.kind == CREATE else NOUNS[rule.kind][1].capitalize()
     yield f"{state} script #{rule.id}: {describe(rule)}.{count} {noun}, closest match first:"
-    yield from nearest(
-        rule, [each for each in _candidates(view, rule) if each.call.script != rule.id], _why_not
-    )
+    yield from nearest(rule, _others(view, rule), _why_not)
+
+
+class Miss(NamedTuple):
+    """A call to which a script was not applied, and the reasons, one per line."""
+
+    call: CallRecord
+    reasons: Sequence[str]
+
+
+def nearest_misses(view: View, rule: RuleRecord) -> list[Miss]:
+    """The calls that came closest to those that a script is about, closest first: at most five."""
+    found = closest_first(rule, _others(view, rule))[:SHOWN]
+    return [Miss(each.call, [reason.strip() for reason in _why_not(rule, each)[1:]]) for each in found]
+
+
+def _others(view: View, rule: RuleRecord) -> list[Candidate]:
+    """The calls of the kind that a rule is about, to which it was not applied."""
+    return [each for each in _candidates(view, rule) if each.call.script != rule.id]
 
 
 def _candidates(view: View, rule: RuleRecord) -> Iterator[Candidate]:
@@ -137,6 +161,8 @@ def _why_not(rule: RuleRecord, candidate: Candidate) -> Sequence[str]:
         return lines
     if rule.account not in (None, call.account):
         lines.append(f"    account: expected {rule.account!r}, got {call.account!r}")
+    elif rule.until == SWITCHED_OFF:
+        lines.append("    the script is switched off")
     elif rule.until is not None and call.at >= rule.until:
         lines.append(f"    received {call.at - rule.until:.3f} s after the script had ended")
     elif call.script is not None:

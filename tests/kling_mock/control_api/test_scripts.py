@@ -139,3 +139,39 @@ def test_an_ended_task_gets_no_fault(control: Control) -> None:
     task = control.make()
     task.succeed()
     control.refused(409, "POST", f"/tasks/{task.id}/faults", {"sticks": True})
+
+
+def test_a_script_is_switched_off_and_on(control: Control) -> None:
+    script = write(control, when={}, fails="no", times=3)
+    path = f"/scripts/{script['id']}"
+    assert control.make().read()[0].plan.failure == "no"
+    off = control.ok("PATCH", path, {"enabled": False})
+    assert (off["enabled"], off["until"], off["used"], off["uses_left"]) == (False, None, 1, 2)
+    assert "switched off" in off["description"]
+    assert control.ok("PATCH", path, {"enabled": False}) == off
+    assert control.make().read()[0].plan.failure is None
+    assert control.ok("GET", f"{path}/misses")["misses"][0]["reasons"] == ["the script is switched off"]
+    assert control.ok("GET", "/clock")["next_event"]["kind"] == "task"
+    on = control.ok("PATCH", path, {"enabled": True})
+    assert (on["enabled"], on["used"], on["uses_left"], on["document"]) == (True, 1, 2, script["document"])
+    assert control.make().read()[0].plan.failure == "no"
+    assert "null" in control.refused(422, "PATCH", path, {"enabled": None})["message"]
+
+
+def test_a_script_that_lasts_begins_again_when_it_is_switched_on(control: Control) -> None:
+    path = f"/scripts/{write(control, when={}, fails='no', lasting=10)['id']}"
+    control.ok("PATCH", path, {"enabled": False})
+    control.fake.clock.advance(20)
+    assert control.ok("PATCH", path, {"enabled": True})["until"] == control.fake.clock.now() + 10
+
+
+def test_a_script_has_the_calls_that_came_closest_with_the_reasons(control: Control) -> None:
+    path = f"/scripts/{write(control, when={'prompt': '*cat*', 'n': 2}, fails='no')['id']}"
+    assert control.ok("GET", f"{path}/misses") == {"misses": []}
+    control.make(prompt="dog")
+    control.make(prompt="cat")
+    control.make(prompt="a cat", n=2)
+    closest, other = control.ok("GET", f"{path}/misses")["misses"]
+    assert closest["reasons"] == ["prompt: matches", "n: expected 2, got 1"]
+    assert other["reasons"][0] == "prompt: expected '*cat*', got 'dog'"
+    assert closest["call"]["request"]["values"]["prompt"] == "cat"
