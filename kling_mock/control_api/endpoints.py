@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, get_type_hints
 
 from kling_contracts.vocabulary import CONTROL_PREFIX
 from kling_mock.control_api import (
+    account_history,
     accounts,
     call_code,
     callbacks,
@@ -93,6 +94,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", _at("/clock"), clock.change_clock, (409,)),
     Endpoint("GET", _at("/accounts"), accounts.list_accounts),
     Endpoint("GET", _at("/accounts/{name}"), accounts.read_account),
+    Endpoint("GET", _at("/accounts/{name}/history"), account_history.read_account_history),
     Endpoint("GET", _at("/calls"), calls.list_calls, (404,)),
     Endpoint("GET", _at("/calls/{id}"), calls.read_call, (404,)),
     Endpoint("GET", _at("/calls/{id}/code"), call_code.read_code, (404, 409)),

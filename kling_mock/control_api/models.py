@@ -61,6 +61,26 @@ class Accounts(Model, frozen=True):
     total: Account
 
 
+class AccountPoint(Model, frozen=True):
+    """The units spent, and the unfinished images, from an instant on."""
+
+    at: float
+    spend: int
+    unfinished: int
+
+
+class AccountHistory(Model, frozen=True):
+    """The units spent and the concurrency of an account up to `now`: each point holds until the next one.
+
+    A point stands for several changes if there are more than the number of points asked for; it then has the
+    largest concurrency among them.
+    """
+
+    name: str
+    now: float
+    points: tuple[AccountPoint, ...]
+
+
 class Done(Model, frozen=True):
     """The change was made."""
 

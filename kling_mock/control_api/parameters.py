@@ -57,6 +57,12 @@ class AccountFilter(Model, frozen=True):
     account: str | None = None
 
 
+class HistoryQuery(Model, frozen=True):
+    """`points` is the largest number of points."""
+
+    points: Annotated[int, Meta(ge=1, le=PAGE_MAXIMUM)] = 200
+
+
 class ScriptChange(Model, frozen=True):
     """Whether a script applies to requests."""
 
