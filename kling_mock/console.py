@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from kling_contracts.redaction import escape_controls
-from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, TaskStatus
+from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONTROL_PREFIX, TaskStatus
 from kling_mock import __version__
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.policy import in_ascii, without_secrets
@@ -67,13 +67,13 @@ class Console:
         if self._json:
             self._event("serving", url=url, version=__version__, keys=_shown_keys(settings.keys))
         else:
-            for line in self._greeting(url, scenario):
+            for line in self._greeting(url, scenario, exposed=exposed):
                 self._show(*line)
         if exposed and settings.control_token is None:
             self.problem("the control API is off, since others can reach this server; --control-token TOKEN")
         self._writer.flush(GREETING_SECONDS)
 
-    def _greeting(self, url: str, scenario: Path | None) -> Iterator[tuple[Segment, ...]]:
+    def _greeting(self, url: str, scenario: Path | None, *, exposed: bool) -> Iterator[tuple[Segment, ...]]:
         settings = self._fake.settings
         whole = [key for key in settings.plain_keys if not key.endswith("*")]
         first = next(filter(is_public, whole), "")
@@ -83,6 +83,8 @@ class Console:
         if first:
             variables += f" {API_KEY_VARIABLE}={first}"
         yield _fact("your code", variables)
+        if settings.control_token is not None or not exposed:
+            yield _fact("dashboard", f"{url}{CONTROL_PREFIX}/")
         if others:
             own = "   (each key is a separate account)"
             yield _fact("other keys" if first else "keys", ", ".join(others), own)

@@ -33,6 +33,9 @@ export function messageOf(error) {
 export class Api {
   /** Called when the server wants another token. */
   onToken = () => {};
+  /** Called when the number of requests that wait for a reply changes. */
+  onPending = (/** @type {number} */ _) => {};
+  #pending = 0;
 
   /** @param {URL} base the URL of the control API, with a slash at its end */
   constructor(base) {
@@ -112,11 +115,15 @@ export class Api {
     const content = body === undefined ? undefined : JSON.stringify(body);
     /** @type {Response} */
     let response;
+    this.onPending(++this.#pending);
     try {
       response = await fetch(url, { method, headers: this.headers, body: content, signal, cache: "no-store" });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError(0, "the server does not answer");
+    } finally {
+      // After the reply was read and shown.
+      setTimeout(() => this.onPending(--this.#pending));
     }
     if (response.ok) return response;
     if (response.status === 401) this.onToken();

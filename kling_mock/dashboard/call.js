@@ -3,11 +3,12 @@
 
 /** @import {App} from "./hub.js" */
 /** @import {Detail} from "./list_view.js" */
-/** @import {Call, RuleInfo, RuleSwitch} from "./models.js" */
+/** @import {Call, RuleInfo, RuleSwitch, SentCall} from "./models.js" */
 
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
 import { dateTime, json, size, visible } from "./format.js";
+import { storyButtons } from "./story.js";
 import { actionButton, copyButton, outputLine, replyChip, statusChip } from "./widgets.js";
 
 /**
@@ -17,20 +18,53 @@ import { actionButton, copyButton, outputLine, replyChip, statusChip } from "./w
  */
 export function callDetail(app, id) {
   const path = `calls/${encodeURIComponent(id)}`;
-  const output = outputLine();
   const element = h("div", {}, h("p", { class: "muted" }, "Loading…"));
   app.api.get(path).then((/** @type {Call} */ call) => {
     fill(element,
       h("div", { class: "detail-head" }, h("h2", {}, replyChip(call.status), ` ${call.method} `, h("span", { class: "mono" }, visible(call.path)))),
-      h("div", { class: "actions" },
-        ...["curl", "httpx", "fetch"].map((kind) => copyButton(() => app.api.text(`${path}/code`, { as: kind }), `Copy as ${kind}`)),
-        actionButton("Send again", output, async () => {
-          const sent = await app.api.send("POST", `${path}/send`, {});
-          return `Sent: ${sent.status}`;
-        })),
-      output, ruleSection(app, call), ...sections(call));
+      sending(app, path, call), ruleSection(app, call), ...sections(call));
   }, (error) => fill(element, h("p", { class: "problem" }, messageOf(error))));
   return { element, close: () => {} };
+}
+
+/**
+ * A call as code, and sending it again, as it was or with changed fields.
+ * @param {App} app
+ * @param {string} path
+ * @param {Call} call
+ */
+function sending(app, path, call) {
+  const output = outputLine();
+  const reply = h("div");
+  const base = new URL("..", app.api.base).href;
+  const copies = ["curl", "httpx", "fetch"].map((kind) =>
+    copyButton(() => app.api.text(`${path}/code`, { as: kind, base_url: base }), `Copy as ${kind}`, output));
+  /** @param {() => object} make the body of the request */
+  const send = async (make) => {
+    /** @type {SentCall} */
+    const sent = await app.api.send("POST", `${path}/send`, make());
+    fill(reply, h("p", {}, replyChip(sent.call.status), " ", h("a", { href: `#/calls/${encodeURIComponent(sent.call.id)}` }, "the new call")),
+      sent.reply !== null && h("pre", { tabindex: 0 }, formatted(sent.reply)));
+    return "Sent again";
+  };
+  const text = h("textarea", { rows: 6, class: "mono", "aria-label": "Changed fields", spellcheck: "false" });
+  text.value = JSON.stringify(call.request?.values ?? {}, null, 2);
+  return h("div", {}, h("div", { class: "actions" }, ...copies, actionButton("Send again", output, () => send(() => ({})))),
+    call.method === "POST" && h("details", {}, h("summary", {}, "Edit and send"), text,
+      h("div", { class: "actions" }, actionButton("Send with these fields", output, () => send(() => ({ changes: JSON.parse(text.value) }))))),
+    output, reply, call.method === "POST" && (call.task_id !== null || call.script !== null) && storyButtons(app, path, call.id, output));
+}
+
+/**
+ * A reply for reading: indented if it is JSON.
+ * @param {string} text
+ */
+function formatted(text) {
+  try {
+    return json(JSON.parse(text));
+  } catch {
+    return visible(text);
+  }
 }
 
 /** @param {Call} call */

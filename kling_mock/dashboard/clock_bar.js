@@ -11,6 +11,7 @@ import { actionButton, outputLine } from "./widgets.js";
 const STEPS = [1, 10, 60, 3600];
 const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 60, 600];
 const AHEAD = 100;
+const NUDGE = 0.001;
 
 export class ClockBar {
   /** @type {number[]} */
@@ -36,8 +37,8 @@ export class ClockBar {
     this.sliderButton = actionButton("Move", output, () => this.#jump(), { class: "hidden", tabindex: "-1" });
     this.element = h("div", { class: "clock-bar", role: "group", "aria-label": "Clock of the server" },
       this.time, this.freeze, this.speed, this.speedButton,
-      h("span", { class: "group" }, ...STEPS.map((step) => actionButton(`+${duration(step).replace(".0", "")}`, output,
-        () => this.#change({ advance: step }), { "aria-label": `Advance by ${duration(step)}` }))),
+      h("span", { class: "group", role: "group", "aria-label": "Advance" }, ...STEPS.map((step) =>
+        actionButton(`+${duration(step).replace(".0", "")}`, output, () => this.#change({ advance: step }), { title: "Advance the clock" }))),
       h("span", { class: "group" }, this.custom, actionButton("Advance", output, () => this.#change({ advance: Number(this.custom.value) }))),
       this.slider, this.sliderButton, this.next, this.skip, output);
     app.hub.on("tick", () => this.#tick());
@@ -71,16 +72,22 @@ export class ClockBar {
     const now = this.#app.clock.now();
     const instants = tasks.flatMap((task) => [...task.planned.map((change) => change.at), task.callbacks?.next?.at ?? null]);
     const next = this.#app.clock.reading?.next_event?.at ?? null;
-    this.#ahead = [...new Set([...instants, next])].filter((at) => at !== null).filter((at) => at > now).sort((a, b) => a - b);
-    this.slider.max = String(this.#ahead.length);
+    this.#setAhead([...new Set([...instants, next])].filter((at) => at !== null).filter((at) => at > now + NUDGE).sort((a, b) => a - b));
+  }
+
+  /** @param {number[]} instants in order */
+  #setAhead(instants) {
+    this.#ahead = instants;
+    this.slider.max = String(instants.length);
     this.slider.value = "0";
-    this.slider.disabled = this.#ahead.length === 0;
+    this.slider.disabled = instants.length === 0;
   }
 
   /** @param {ClockReading} reading */
   #read(reading) {
     const { clock, hub } = this.#app;
     clock.set(reading);
+    this.#setAhead(this.#ahead.filter((at) => at > reading.now + NUDGE));
     this.freeze.textContent = reading.frozen ? "Resume" : "Freeze";
     this.element.classList.toggle("frozen", reading.frozen);
     if (!reading.frozen) {
@@ -111,7 +118,8 @@ export class ClockBar {
 
   async #jump() {
     const at = this.#ahead[Number(this.slider.value) - 1];
-    if (at !== undefined) await this.#change({ advance: Math.max(0, at - this.#app.clock.now()) });
+    // A little more, since the sum of floating-point numbers may be less than the instant.
+    if (at !== undefined) await this.#change({ advance: Math.max(0, at - this.#app.clock.now()) + NUDGE });
   }
 
   /** @param {object} change */

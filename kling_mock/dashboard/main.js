@@ -55,6 +55,7 @@ function show(place) {
     document.title = `${place.tab[0]?.toUpperCase()}${place.tab.slice(1)} · kling-mock`;
   }
   view.show(place);
+  main.dataset["place"] = location.hash;
 }
 
 /** @param {string} text */
@@ -84,6 +85,7 @@ api.onToken = () => askForToken(api, () => {
   void clockBar.load();
   follower.retry();
 });
+api.onPending = (count) => main.setAttribute("aria-busy", String(count > 0));
 app.address.onChange(show);
 listenToKeys(app, () => /** @type {View} */ (current));
 show(app.address.place);

@@ -198,10 +198,25 @@ export interface ScriptInfo {
   used: number;
   uses_left: number | null;
   until: number | null;
+  enabled: boolean;
 }
 
 export interface ScriptList {
   scripts: Array<ScriptInfo>;
+}
+
+export interface ScriptMiss {
+  call: Call;
+  reasons: Array<string>;
+}
+
+export interface ScriptMisses {
+  misses: Array<ScriptMiss>;
+}
+
+export interface SentCall {
+  call: Call;
+  reply: string | null;
 }
 
 export interface SettingsInfo {

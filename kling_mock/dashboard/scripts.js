@@ -1,5 +1,5 @@
 // @ts-check
-/** The tab of scripts and faults: their uses, their ends, nearest misses, and an editor. */
+/** The tab of scripts and faults: a list, and an editor beside it. */
 
 /** @import {Place} from "./address.js" */
 /** @import {App, View} from "./hub.js" */
@@ -7,15 +7,17 @@
 
 import { messageOf } from "./api.js";
 import { fill, h } from "./dom.js";
-import { counted, duration, visible } from "./format.js";
-import { actionButton, outputLine, run } from "./widgets.js";
+import { counted } from "./format.js";
+import { ScriptRow } from "./script.js";
+import { outputLine, run } from "./widgets.js";
 
 const PAUSE = 200;
 const EXAMPLES = [
   { when: { prompt: "*dog*" }, fails: "Image pixel is invalid", times: 2 },
   { next: true, pace: "seconds:1,5" },
-  { next_query: true, answers: { status: 503 }, times: 3 },
-  { when_request: { path: "*" }, delays: 2, lasting: 60 },
+  { when: { prompt: "*cat*" }, refuses: 1303 },
+  { next_query: true, answers: 503, times: 3 },
+  { when_request: { method: "POST" }, delays: 2, lasting: 60 },
 ];
 
 /**
@@ -30,38 +32,45 @@ export function scriptsView(app) {
 class ScriptsView {
   #shown = false;
   #timer = 0;
-  /** @type {ScriptInfo[]} */
-  #scripts = [];
+  /** @type {Map<number, ScriptRow>} */
+  #rows = new Map();
   /** @type {string | null} */
   #selected = null;
+  /** @type {ScriptInfo | null} the script in the editor; null: a new one */
+  #edited = null;
   #app;
 
   /** @param {App} app */
   constructor(app) {
     this.#app = app;
     this.output = outputLine();
-    this.editor = h("textarea", { rows: 9, class: "mono", "aria-label": "Document of a script", spellcheck: "false" });
-    this.editor.value = JSON.stringify(EXAMPLES[0], null, 2);
-    const examples = h("select", { "aria-label": "Example" },
-      ...EXAMPLES.map((example, index) => h("option", { value: index }, JSON.stringify(example).slice(0, 70))));
-    examples.addEventListener("change", () => (this.editor.value = JSON.stringify(EXAMPLES[examples.selectedIndex], null, 2)));
-    const submit = h("button", { type: "submit", class: "primary" }, "Write script");
-    const form = h("form", { class: "form" }, h("h2", {}, "New script"),
-      h("p", { class: "muted" }, "A document with the vocabulary of Python: which requests, then what happens to them."),
-      h("label", {}, h("span", {}, "Example"), examples), this.editor, h("div", { class: "actions" }, submit), this.output);
+    this.title = h("h2");
+    this.editor = h("textarea", { rows: 9, class: "mono", "aria-label": "Document of the script", spellcheck: "false" });
+    const examples = h("select", {}, h("option", {}, "Choose…"), ...EXAMPLES.map((example) => h("option", {}, JSON.stringify(example))));
+    examples.addEventListener("change", () => {
+      const example = EXAMPLES[examples.selectedIndex - 1];
+      if (example) this.editor.value = JSON.stringify(example, null, 2);
+    });
+    this.submit = h("button", { type: "submit", class: "primary" });
+    this.cancel = h("button", { type: "button", onclick: () => this.#edit(null) }, "New script instead");
+    const form = h("form", { class: "form" }, this.title,
+      h("p", { class: "muted" }, "Which requests, then what happens to them, with the vocabulary of Python."),
+      h("label", {}, h("span", {}, "Example"), examples), this.editor,
+      h("div", { class: "actions" }, this.submit, this.cancel), this.output);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void run(submit, this.output, async () => {
-        /** @type {ScriptInfo} */
-        const written = await app.api.send("POST", "scripts", JSON.parse(this.editor.value));
-        await this.#load();
-        return `Written as #${written.id}`;
-      });
+      void run(this.submit, this.output, () => this.#write());
     });
-    this.rows = h("div", { class: "script-rows" });
-    this.element = h("div", { class: "view pages" }, h("div", { class: "columns" }, this.rows, form));
+    this.heading = h("h2");
+    this.empty = h("p", { class: "muted" }, "No script applies to the requests of this server. Write one in the editor, or start the server with --scenario FILE.");
+    this.list = h("div", { class: "script-rows" });
+    this.element = h("div", { class: "view pages" },
+      h("div", { class: "columns" }, h("div", { class: "script-rows" }, this.heading, this.empty, this.list), form));
+    this.#edit(null);
     for (const topic of /** @type {const} */ (["script", "call", "clock", "reload"])) app.hub.on(topic, () => this.#later());
-    app.hub.on("tick", () => this.#shown && this.#tick());
+    app.hub.on("tick", () => {
+      if (this.#shown) for (const row of this.#rows.values()) row.tick();
+    });
   }
 
   /** @param {Place} place */
@@ -79,6 +88,25 @@ class ScriptsView {
     this.editor.focus();
   }
 
+  /** @param {ScriptInfo | null} script */
+  #edit(script) {
+    this.#edited = script;
+    this.title.textContent = script === null ? "New script" : `Edit script #${script.id}`;
+    this.submit.textContent = script === null ? "Write script" : "Replace script";
+    this.cancel.hidden = script === null;
+    this.editor.value = JSON.stringify(script === null ? EXAMPLES[0] : script.document, null, 2);
+    if (script !== null) this.editor.focus();
+  }
+
+  async #write() {
+    const document = JSON.parse(this.editor.value);
+    const [method, path] = this.#edited === null ? ["POST", "scripts"] : ["PUT", `scripts/${this.#edited.id}`];
+    /** @type {ScriptInfo} */
+    const written = await this.#app.api.send(method, path, document);
+    await this.#load();
+    return `Written as #${written.id}`;
+  }
+
   #later() {
     if (!this.#shown) return;
     this.#timer ||= window.setTimeout(() => {
@@ -90,55 +118,35 @@ class ScriptsView {
   async #load() {
     try {
       /** @type {ScriptList} */
-      const list = await this.#app.api.get("scripts");
-      this.#scripts = list.scripts;
-      fill(this.rows, h("h2", {}, counted(list.scripts.length, "script")),
-        list.scripts.length === 0 && h("p", { class: "muted" }, "No script applies to the requests of this server. Write one beside this list, or start the server with --scenario FILE."),
-        ...list.scripts.toReversed().map((script) => this.#row(script)));
-      this.#tick();
+      const { scripts } = await this.#app.api.get("scripts");
+      this.#show(scripts);
     } catch (error) {
-      fill(this.rows, h("p", { class: "problem" }, messageOf(error)));
+      fill(this.list, h("p", { class: "problem" }, messageOf(error)));
+      this.#rows.clear();
     }
   }
 
-  /** @param {ScriptInfo} script */
-  #row(script) {
-    const output = outputLine();
-    const path = `scripts/${script.id}`;
-    return h("article", { class: `script${String(script.id) === this.#selected ? " selected" : ""}`, "data-id": script.id },
-      h("header", {}, h("strong", {}, `#${script.id}`), h("span", { class: "grow value" }, visible(script.description)),
-        h("span", { class: "count" }, `${counted(script.used, "use")}`)),
-      h("pre", { tabindex: 0 }, visible(JSON.stringify(script.document, null, 2))),
-      h("p", { class: "sub end" }),
-      h("div", { class: "actions" },
-        actionButton("Edit a copy", output, async () => {
-          this.editor.value = JSON.stringify(script.document, null, 2);
-          this.editor.focus();
-        }),
-        actionButton("Remove", output, async () => {
-          await this.#app.api.send("DELETE", path);
-          await this.#load();
-        })), output);
-  }
-
-  #tick() {
-    const now = this.#app.clock.now();
-    for (const row of this.rows.querySelectorAll("article")) {
-      const script = this.#scripts.find((each) => String(each.id) === row.dataset["id"]);
-      const text = row.querySelector(".end");
-      if (script && text) text.textContent = endOf(script, now);
+  /** @param {ScriptInfo[]} scripts oldest first */
+  #show(scripts) {
+    this.heading.textContent = counted(scripts.length, "script");
+    this.empty.hidden = scripts.length > 0;
+    const ids = new Set(scripts.map((script) => script.id));
+    for (const [id, row] of this.#rows) {
+      if (ids.has(id)) continue;
+      row.element.remove();
+      this.#rows.delete(id);
+    }
+    if (this.#rows.size === 0) this.list.replaceChildren();
+    for (const script of scripts) {
+      let row = this.#rows.get(script.id);
+      if (row === undefined) {
+        row = new ScriptRow(this.#app, script, { changed: () => this.#load(), edit: (each) => this.#edit(each) });
+        this.#rows.set(script.id, row);
+        this.list.prepend(row.element);
+      } else {
+        row.update(script);
+      }
+      row.element.classList.toggle("selected", String(script.id) === this.#selected);
     }
   }
-}
-
-/**
- * When a script ends.
- * @param {ScriptInfo} script
- * @param {number} now
- */
-function endOf(script, now) {
-  const uses = script.uses_left === null ? "any number of uses" : `${counted(script.uses_left, "use")} left`;
-  const account = script.account === null ? "" : ` · of ${script.account}`;
-  if (script.until === null) return uses + account;
-  return `${uses} · ${script.until > now ? `ends in ${duration(script.until - now)}` : "ended"}${account}`;
 }

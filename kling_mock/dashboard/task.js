@@ -107,6 +107,7 @@ export function taskDetail(app, id) {
  */
 function taskActions(app, path, output, changed) {
   const message = h("input", { type: "text", "aria-label": "Message of the failure", value: "Image pixel is invalid", class: "grow" });
+  const fault = h("input", { type: "text", "aria-label": "Fault of the task", value: '{"sticks": true}', class: "grow mono" });
   /**
    * @param {string} verb
    * @param {object} [body]
@@ -119,7 +120,12 @@ function taskActions(app, path, output, changed) {
     actionButton("Release", output, () => end("release"), { title: "End the task now, with its planned outcome" }),
     actionButton("Succeed", output, () => end("succeed"), { title: "End the task now, successfully" }),
     h("span", { class: "group" }, message,
-      actionButton("Fail", output, () => end("fail", { message: message.value }), { title: "End the task now, failed with this message" })));
+      actionButton("Fail", output, () => end("fail", { message: message.value }), { title: "End the task now, failed with this message" })),
+    h("span", { class: "group" }, fault,
+      actionButton("Add fault", output, async () => {
+        changed(await app.api.send("POST", `${path}/faults`, JSON.parse(fault.value)));
+        return "The task has this fault from now on";
+      }, { title: "Give the task a fault: its name, with its argument or true" })));
 }
 
 /**

@@ -67,20 +67,28 @@ export function outputLine() {
 }
 
 /**
- * A button that copies a text.
+ * A button that copies a text. An error is shown in `output`, or in the button itself.
  * @param {string | (() => Promise<string>)} source
  * @param {string} [label]
+ * @param {HTMLElement | null} [output]
  */
-export function copyButton(source, label = "Copy") {
+export function copyButton(source, label = "Copy", output = null) {
   const button = h("button", { type: "button", class: "copy" }, label);
+  const show = (/** @type {string} */ text) => {
+    button.textContent = text;
+    setTimeout(() => (button.textContent = label), 1500);
+  };
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(typeof source === "string" ? source : await source());
-      button.textContent = "Copied";
+      show("Copied");
+      if (output) output.textContent = "";
     } catch (error) {
-      button.textContent = `Not copied: ${messageOf(error)}`;
+      show("Not copied");
+      if (!output) return;
+      output.className = "output problem";
+      output.textContent = visible(messageOf(error));
     }
-    setTimeout(() => (button.textContent = label), 1500);
   });
   return button;
 }

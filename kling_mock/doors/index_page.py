@@ -19,7 +19,8 @@ code{{background:#8882;padding:.1em .3em;border-radius:.2em}}</style></head><bod
 or reaches the real service.</p>
 <h2>Keys</h2><p>{keys}</p>
 <h2>Routes</h2><ul>{routes}</ul>
-<h2>Links</h2><ul><li><a href="{root}{health}">{health}</a>: whether this server answers</li>
+<h2>Links</h2><ul><li><a href="{root}{control}/">{control}/</a>: the dashboard: tasks and calls, live</li>
+<li><a href="{root}{health}">{health}</a>: whether this server answers</li>
 <li><a href="{root}{control}/docs">{control}/docs</a>: the control API, which steers this server</li></ul>
 <h2>Your code</h2><p><code>{base_variable}={origin} {key_variable}={key}</code></p>
 </body></html>

@@ -100,6 +100,7 @@ def test_the_log_names_what_the_server_was_started_with(
     fake.when(prompt="*cat*").fails("no cats").optional()
     Console(fake, quiet=False).show_start("http://127.0.0.1:8000", scenario=Path("dev.toml"))
     lines = capsys.readouterr().out.splitlines()
+    assert "  dashboard  http://127.0.0.1:8000/_mock/" in lines
     assert "  scenario   dev.toml   (1 script)" in lines
     assert "  clock      skip   (a query of an unfinished task moves it to the next change)" in lines
 
@@ -111,4 +112,6 @@ def test_the_log_reports_that_the_api_is_off(
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     console = Console(Fake(control_token=token), quiet=True)
     console.show_start("http://127.0.0.1:8000", exposed=exposed)
-    assert ("the control API is off" in capsys.readouterr().out) == (exposed and token is None)
+    printed = capsys.readouterr().out
+    assert ("the control API is off" in printed) == (exposed and token is None)
+    assert ("dashboard" in printed) != (exposed and token is None)

@@ -30,7 +30,7 @@ FLAGS: Final = (
     "--disable-sync",
 )
 # Two cores may be busy with the other tests.
-PATIENCE: Final = 20_000
+PATIENCE: Final = 5_000
 SIZE: Final = {"width": 1280, "height": 800}
 
 
@@ -62,7 +62,7 @@ class Dashboard:
 
     def __init__(self, browser: Browser, url: str, fake: Fake, **context: Any) -> None:
         self.fake = fake
-        self.caller = Caller(fake, "sk-mock")
+        self.caller = self.caller_of(fake)
         self.url = f"{url}/_mock/"
         self.problems: list[str] = []
         self.context = browser.new_context(**{"viewport": SIZE, "reduced_motion": "reduce"} | context)
@@ -70,6 +70,10 @@ class Dashboard:
         self.page.set_default_timeout(PATIENCE)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", self._keep)
+
+    @staticmethod
+    def caller_of(fake: Fake) -> Caller:
+        return Caller(fake, "sk-mock")
 
     def _keep(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -80,6 +84,13 @@ class Dashboard:
         self.page.goto(self.url + place)
         self.expect(self.page.locator("#connection")).to_have_text("live")
         return self.page
+
+    def go(self, place: str) -> None:
+        """Go to another place of the open dashboard, and wait until it has loaded its data."""
+        self.page.goto(self.url + place)
+        main = self.page.locator("main")
+        self.expect(main).to_have_attribute("data-place", self.page.evaluate("location.hash"))
+        self.expect(main).to_have_attribute("aria-busy", "false")
 
     def expect(self, locator: Locator) -> Any:
         """Assertions that wait."""

@@ -1,16 +1,21 @@
-"""The dashboard in headless Chromium."""
+"""The dashboard in headless Chromium: tasks, calls, callbacks and the clock."""
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from PIL import Image
 
+from kling_mock import Fake
+from kling_mock.callbacks.model import Callback
+from kling_mock.scenarios.scenario_file import parse_scenario
 from tests.kling_mock.dashboard.conftest import Dashboard
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FilePayload
+    from playwright.sync_api import Browser, FilePayload
 
 
 def picture(name: str, colour: str) -> FilePayload:
@@ -28,13 +33,206 @@ def test_a_task_is_created_from_files_and_watched_until_it_has_finished(dashboar
     form.get_by_role("button", name="Create").click()
 
     detail = page.get_by_label("Detail of a task")
-    expect(detail.get_by_role("heading", level=2)).to_contain_text("submitted")
+    heading = detail.get_by_role("heading", level=2)
+    expect(heading).to_contain_text("submitted")
     task = dashboard.fake.task
     assert (task.request.prompt, len(task.request.pictures), task.account) == ("a cat at sea", 2, "sk-mock")
     row = dashboard.rows
-    expect(row).to_contain_text("a cat at sea")
-    page.get_by_role("button", name="Advance by 10 s").click()
-    expect(row).to_contain_text("succeed")
-    expect(detail.get_by_role("heading", level=2)).to_contain_text("succeed")
-    result = detail.get_by_role("img", name="Result 1")
-    expect(result).to_have_js_property("naturalWidth", 1280)
+    expect(row).to_contain_text("processing in 2.0 s")
+    page.get_by_role("button", name="+1 min").click()
+    expect(row).to_contain_text("succeed after 10 s")
+    expect(heading).to_contain_text("succeed")
+    expect(detail.get_by_role("img", name="Result 1")).to_have_js_property("naturalWidth", 1280)
+    expect(detail).to_contain_text(re.compile("1280 . 720"))
+
+
+def test_a_refused_create_shows_the_reply_and_its_rule(dashboard: Dashboard) -> None:
+    page, expect = dashboard.open(), dashboard.expect
+    page.get_by_role("button", name="New task").click()
+    form = page.get_by_role("dialog", name="New task")
+    form.get_by_label("Choose pictures").set_input_files([picture("a.png", "red")])
+    form.get_by_role("button", name="Create").click()
+    expect(form).to_contain_text("refused with 400")
+    expect(form).to_contain_text("subject_image_list.min_items; source=")
+    dashboard.problems.clear()  # Chromium reports replies with an error status
+    form.get_by_label("Choose pictures").set_input_files([picture("b.png", "blue")])
+    form.get_by_role("button", name="Create").click()
+    expect(form).to_have_count(0)
+    expect(dashboard.rows).to_have_count(1)
+
+
+def test_tasks_are_failed_and_released_and_the_clock_is_moved(dashboard: Dashboard) -> None:
+    caller, expect = dashboard.caller, dashboard.expect
+    tasks = [caller.make(prompt=f"number {number}") for number in range(3)]
+    page = dashboard.open(f"#/tasks/{tasks[0].id}")
+    detail = page.get_by_label("Detail of a task")
+    detail.get_by_label("Message of the failure").fill("no <b>such</b> cat")
+    detail.get_by_role("button", name="Fail").click()
+    expect(detail).to_contain_text("no <b>such</b> cat")
+    expect(dashboard.rows.filter(has_text="number 0")).to_contain_text("failed")
+    assert tasks[0].failure == "no <b>such</b> cat"
+    expect(detail.get_by_role("button", name="Release")).to_have_count(0)  # it has ended
+
+    dashboard.rows.filter(has_text="number 1").click()
+    detail.get_by_role("button", name="Release").click()
+    expect(dashboard.rows.filter(has_text="number 1")).to_contain_text("succeed")
+
+    clock = page.get_by_label("Clock of the server")
+    expect(clock).to_contain_text("task changes in 2.0 s")
+    before = dashboard.fake.clock.now()
+    clock.get_by_role("button", name="Skip to it").click()
+    expect(dashboard.rows.filter(has_text="number 2")).to_contain_text("succeed in 8.0 s")
+    assert dashboard.fake.clock.now() == pytest.approx(before + 2, abs=0.001)
+    slider = clock.get_by_label("Events ahead")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(dashboard.rows.filter(has_text="number 2")).to_contain_text("succeed after 10 s")
+    clock.get_by_role("button", name="Resume").click()
+    expect(clock.get_by_role("button", name="Freeze")).to_be_visible()
+    clock.get_by_label("Speed of the clock").select_option("10")
+    expect(clock.get_by_role("button", name="Freeze")).to_be_enabled()
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+    assert dashboard.fake.clock.speed == 10
+
+
+def test_a_callback_is_seen_redelivered_and_edited(dashboard: Dashboard) -> None:
+    expect, received = dashboard.expect, list[str]()
+    statuses = [500]
+
+    def receive(callback: Callback) -> int:
+        received.append(str(callback.body["task_id"]))
+        return statuses[0]
+
+    dashboard.fake.callbacks.deliver_to(receive)
+    task = dashboard.caller.make(callback_url="http://127.0.0.1:9/hook")
+    page = dashboard.open("#/callbacks")
+    expect(dashboard.rows).to_contain_text("pending")
+    dashboard.rows.click()
+    detail = page.get_by_label("Detail of a callback")
+    expect(detail).to_contain_text("http://127.0.0.1:9/hook")
+    statuses[0] = 200
+    detail.get_by_role("button", name="Redeliver").click()
+    expect(detail.get_by_role("status")).to_have_text("The receiver answered with 200")
+    expect(dashboard.rows).to_contain_text("delivered")
+    detail.get_by_text("Edit and send").click()
+    detail.get_by_label("Body to send").fill('{"task_id": "another"}')
+    detail.get_by_role("button", name="Send this body").click()
+    expect(detail.get_by_role("row")).to_have_count(4)  # of names, and three attempts
+    assert received == [task.id, task.id, "another"]
+
+
+def test_calls_are_filtered_by_an_address_and_a_rule_is_relaxed(dashboard: Dashboard) -> None:
+    caller, expect = dashboard.caller, dashboard.expect
+    caller.make(prompt="a cat")
+    caller.make(prompt="a dog")
+    caller.make(prompt="another dog")
+    caller.ask(external_task_id="dog", n=17)
+    page = dashboard.open("#/calls")
+    expect(dashboard.rows).to_have_count(4)
+    page.keyboard.press("/")
+    page.keyboard.type("dog")
+    expect(dashboard.rows).to_have_count(2)
+    page.get_by_label("Search calls").fill("invalid")
+    page.get_by_label("Status of the reply").select_option("4xx")
+    expect(dashboard.rows).to_have_count(1)
+    assert page.url.endswith("#/calls?text=invalid&status=4xx")
+    page.reload()
+    expect(dashboard.rows).to_have_count(1)
+    expect(page.get_by_label("Search calls")).to_have_value("invalid")
+    dashboard.rows.click()
+    detail = page.get_by_label("Detail of a call")
+    expect(detail).to_contain_text("confidence: ")
+    page.go_back()
+    expect(detail).to_be_hidden()
+
+
+def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
+    dashboard.caller.make(prompt="a 'quoted' cat")
+    dashboard.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page, expect = dashboard.open("#/calls"), dashboard.expect
+    dashboard.rows.click()
+    detail = page.get_by_label("Detail of a call")
+    detail.get_by_role("button", name="Copy as curl").click()
+    expect(detail.get_by_role("button", name="Copied")).to_be_visible()
+    command = str(page.evaluate("navigator.clipboard.readText()"))
+    assert command.startswith("curl")
+    assert dashboard.url.removesuffix("/_mock/") + "/kling/v1/images/generations" in command
+    detail.get_by_text("Edit and send").click()
+    detail.get_by_label("Changed fields").fill('{"prompt": "another cat"}')
+    detail.get_by_role("button", name="Send with these fields").click()
+    expect(detail.get_by_role("link", name="the new call")).to_be_visible()
+    expect(dashboard.rows).to_have_count(2)
+    assert [task.request.prompt for task in dashboard.fake.tasks] == ["a 'quoted' cat", "another cat"]
+
+
+def test_the_story_of_a_task_runs_as_it_was_copied(dashboard: Dashboard) -> None:
+    task = dashboard.caller.make(prompt="a cat that 'fails'")
+    task.fail("no cats")
+    dashboard.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page, expect = dashboard.open(f"#/tasks/{task.id}"), dashboard.expect
+    page.get_by_role("button", name="Copy as pytest test").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    module: dict[str, Any] = {}
+    exec(compile(str(page.evaluate("navigator.clipboard.readText()")), "story", "exec"), module)
+    fake = Fake()
+    with fake.intercept():
+        module["test_task"](fake)
+    assert (fake.task.request.prompt, fake.task.failure) == ("a cat that 'fails'", "no cats")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download scenario").click()
+    assert len(parse_scenario(download.value.path().read_text(encoding="utf-8"), "F.toml").scripts) == 1
+
+
+def test_the_keyboard_suffices(dashboard: Dashboard) -> None:
+    expect = dashboard.expect
+    tasks = [dashboard.caller.make(prompt=f"number {number}") for number in range(3)]
+    page = dashboard.open()
+    expect(dashboard.rows).to_have_count(3)
+    page.get_by_role("listbox").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    detail = page.get_by_label("Detail of a task")
+    expect(detail).to_contain_text(tasks[1].id)
+    expect(dashboard.rows.and_(page.get_by_role("option", selected=True))).to_contain_text("number 1")
+    detail.get_by_role("button", name="Release").focus()
+    page.keyboard.press("Escape")
+    expect(detail).to_be_hidden()
+    expect(page.get_by_role("listbox")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("4")
+    expect(page.get_by_role("link", name="Scripts")).to_have_attribute("aria-current", "page")
+
+
+def test_a_restart_of_the_server_is_shown(browser: Browser) -> None:
+    fake = Fake(pace="held")
+    with fake.serve() as server:
+        shown = Dashboard(browser, server.url, fake)
+        shown.caller.make(prompt="of the first run")
+        page, expect = shown.open(), shown.expect
+        expect(shown.rows).to_contain_text("of the first run")
+        port = int(server.url.rpartition(":")[2])
+    expect(page.locator("#connection")).to_have_text("reconnecting")
+    other = Fake(pace="held")
+    with other.serve(port=port):
+        Dashboard.caller_of(other).make(prompt="of the second run")
+        expect(page.locator("#connection")).to_have_text("live")
+        expect(page.locator("#notice")).to_contain_text("The server was restarted")
+        expect(shown.rows).to_have_count(1)
+        expect(shown.rows).to_contain_text("of the second run")
+    shown.context.close()
+
+
+def test_the_page_asks_for_the_token(browser: Browser) -> None:
+    fake = Fake(control_token="let-me-in")
+    with fake.serve("0.0.0.0") as server:
+        shown = Dashboard(browser, server.url.replace("0.0.0.0", "127.0.0.1"), fake)
+        shown.caller.make(prompt="a secret cat")
+        page, expect = shown.page, shown.expect
+        page.goto(shown.url)
+        page.get_by_role("textbox", name="Token").fill("let-me-in")
+        page.get_by_role("button", name="Use this token").click()
+        expect(page.locator("#connection")).to_have_text("live")
+        expect(shown.rows).to_contain_text("a secret cat")
+    shown.context.close()

@@ -239,7 +239,7 @@ def test_the_index_page() -> None:
         page = client.get("/")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert client.head("/").headers["content-length"] == str(len(page.content))
-        paths = (CREATE, "/v1/images/multi-image2image", "/_mock/health")
+        paths = (CREATE, "/v1/images/multi-image2image", "/_mock/health", 'href="/_mock/"')
         for expected in ("fake", "sk-mock-*", server.url, *paths):
             assert expected in page.text
         assert "2 given at the start" in page.text
