@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,8 @@ class OtherProcesses:
 
     async def follow(self, store: RedisStore, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Follow the changes, and run `send`, which delivers callbacks, until cancelled."""
+        import asyncio
+
         from kling_mock.stores.redis.follower import Follower
 
         in_loop = store.in_loop()
@@ -60,6 +61,7 @@ class OtherProcesses:
         self._reported(self._notifier.notify, task_id)
 
     def on_clock(self) -> None:
+        self._reported(self._notifier.clock.now)  # reads the new settings
         self._reported(self._notifier.clock.announce)
 
     def on_reset(self) -> None:

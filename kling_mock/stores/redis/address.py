@@ -68,7 +68,7 @@ def connect(address: Address, *, asynchronous: bool = False) -> Any:
         import redis.asyncio
         from redis.backoff import NoBackoff
     except ModuleNotFoundError as error:
-        raise missing_package(error, "redis") from error
+        raise RedisRefused(f"state {address.shown}: {missing_package(error, 'redis')}") from error
     library: Any = redis.asyncio if asynchronous else redis
     try:
         pool = library.BlockingConnectionPool.from_url(
