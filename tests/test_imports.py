@@ -76,6 +76,8 @@ LIBRARIES = {
             "scripts.rule_builder",
             "service",
             "stores",
+            "stores.redis.commands",
+            "stores.redis.replies",
             "task_request",
             "testing.view",
             "timing.clock",
@@ -105,6 +107,7 @@ LIBRARIES = {
     "kling_mock.images.thumbnails": {"PIL"},  # only with the setting `thumbnails`
     "kling_mock.tokens": {"jwt"},  # lazy: at the first token
     "kling_mock.faker": {"faker"},
+    "kling_mock.stores.redis": {"redis"},
 }
 
 # Modules that may import transports (`doors`): only inside functions (`lazy`) or at module level (`eager`).
@@ -157,7 +160,6 @@ DOORS = {
     ),
     "kling_mock.doors.control": ("eager", {"asgi", "asgi_types", "origins", "workers"}),
     "kling_mock.doors.asgi_delivery": ("eager", {"asgi_types"}),
-    "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
     "kling_mock.doors.httpx": ("eager", {"httpx_delivery"}),
     "kling_mock.doors.httpx_delivery": ("eager", {"arrivals"}),

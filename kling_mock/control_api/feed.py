@@ -74,7 +74,7 @@ class EventFeed:
         tasks, now = fake.read_tasks()
         for task in tasks:
             self._follow(task, now)
-        fake.on_call(self._keep_call)
+        fake.on_call(self._keep_call, of_all=True)
 
     def _keep_call(self, call: CallRecord) -> None:
         if len(self._calls) == KEPT:  # no client is connected

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from typing import Any, cast
 
 import uvicorn
@@ -202,6 +203,8 @@ class Connection(asyncio.Protocol):
             self._respond(incoming, refuse_host(host))
         elif direct is None or fake is None or is_control(incoming.path):
             self._run_app(incoming)
+        elif fake.handle_async is not None:
+            self._await_reply(incoming, direct.answer(fake, self._request(incoming, b""), incoming.body))
         else:
             if not is_heavy(incoming.path, incoming.size, fake.settings):
                 self._respond(incoming, direct.reply(fake, self._request(incoming, bytes(incoming.body))))
@@ -212,6 +215,17 @@ class Connection(asyncio.Protocol):
             direct.answer_in_thread(
                 fake, request, incoming.body, lambda reply: call(self._finish, incoming, reply)
             )
+
+    def _await_reply(self, incoming: Incoming, reply: Coroutine[Any, Any, Reply]) -> None:
+        """Send a reply that waits for the store."""
+        self._busy = True
+
+        async def finish() -> None:
+            self._finish(incoming, await reply)
+
+        task = self._loop.create_task(finish())
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
 
     def _scheme(self, incoming: Incoming) -> str:
         return incoming.scheme or ("https" if self._tls else "http")
@@ -246,7 +260,7 @@ class Connection(asyncio.Protocol):
     # -- replies
 
     def _finish(self, incoming: Incoming, reply: Reply) -> None:
-        """Send a reply that was computed in a thread."""
+        """Send a reply that was not computed in `_begin`."""
         self._busy = False
         if not self._stream.closing:
             self._respond(incoming, reply)
