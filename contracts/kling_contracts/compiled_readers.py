@@ -27,7 +27,7 @@ from kling_contracts.web_urls import PLAIN_URL
 SIZE_MAXIMUM: Final = 16 * 1024
 # `is_web_url` checks longer ones in another way.
 _URL_MAXIMUM: Final = 8000
-_PLAIN_URLS: Final = re.compile(rf"(?:{PLAIN_URL.pattern}(?:\n|\Z))*+")
+_PLAIN_URLS: Final = re.compile(rf"(?:{PLAIN_URL.pattern}\n)*+")
 
 # The values of `Operation.value_names`, with defaults; the path of each picture; the URL of each.
 UsualBody: TypeAlias = tuple[tuple[object, ...], tuple[str, ...], list[str]]
@@ -84,7 +84,7 @@ def source(operation: Operation, kinds: Mapping[str, Any]) -> str:
         else:
             lines.append(f"{value} = default{at}")
     lines += [
-        "if not has_marks(body, marks) or not are_plain([*urls, *links] if links else urls):",
+        "if not has_marks(body, marks) or not are_plain([*urls, *links, '']):",
         "    return None",
         f"return ({', '.join(values)},), paths, urls",
     ]
@@ -176,7 +176,7 @@ def _has_marks(body: bytes, expected: int) -> bool:
 
 
 def _are_plain(urls: list[str]) -> bool:
-    """Whether all of these are URLs that need no closer look."""
+    """Whether all of these, except the last, which is empty, are URLs that need no closer look."""
     text = "\n".join(urls)
     # A text with a newline could pass as two URLs.
-    return _PLAIN_URLS.fullmatch(text) is not None and text.count("\n") == max(len(urls) - 1, 0)
+    return _PLAIN_URLS.fullmatch(text) is not None and text.count("\n") == len(urls) - 1
