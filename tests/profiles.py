@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 # `make faulty-servers` runs all faulty servers, benign variants and faulty clients; other runs a selection.
@@ -34,7 +34,15 @@ DEV: Final = settings(
     print_blob=True,
     suppress_health_check=BUSY,
 )
-CI: Final = settings(DEV, max_examples=60, stateful_step_count=30, derandomize=True, database=None)
+# Without an explanation of failures, for which each of them is repeated under a tracer.
+CI: Final = settings(
+    DEV,
+    max_examples=60,
+    stateful_step_count=30,
+    derandomize=True,
+    database=None,
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+)
 NIGHTLY: Final = settings(DEV, max_examples=2000, stateful_step_count=60)
 PROFILES: Final = {"dev": DEV, "ci": CI, "nightly": NIGHTLY}
 

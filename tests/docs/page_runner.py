@@ -51,8 +51,11 @@ WITHOUT_COVERAGE = (
 _REDIS = re.compile(r"redis://localhost:6379/0\?namespace=(\w+)")
 _COMMENT = re.compile(r"^<!-- run: with (\w+)(\(.*\))? -->$", re.MULTILINE)
 _FILE = re.compile(r"# ([\w/]+\.\w+)\n")
-# Plugins of others that happen to be installed here: a reader's project has none of them.
-_OPTIONS = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+# Other plugins happen to be installed here: a reader's project has none of them.
+_OPTIONS = ("-q", "-W", "error", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "kling_mock")
+
+# Plugins whose fixtures or functions a page uses, by a word of the page.
+_PLUGINS = {"import schemathesis": "schemathesis", "httpx_mock": "pytest_httpx"}
 
 
 @dataclass
@@ -129,14 +132,15 @@ class PageRunner:
     def run_tests(self) -> None:
         if not self.test_files:
             return
+        options = (*_OPTIONS, *(f"-p{name}" for word, name in _PLUGINS.items() if word in self.page.text))
         if "import schemathesis" in self.page.text or "settings.configure" in self.page.text:
             # Hooks of Schemathesis and settings of Django exist once in a process.
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in IN_STORAGE.items():
                     patch.setenv(name, value)
-                run = self.pytester.runpytest_subprocess(*_OPTIONS, *self.test_files)
+                run = self.pytester.runpytest_subprocess(*options, *self.test_files)
         else:
-            run = self.pytester.runpytest_inprocess(*_OPTIONS, "-p", "no:schemathesis", *self.test_files)
+            run = self.pytester.runpytest_inprocess(*options, *self.test_files)
         assert run.ret == 0, run.stdout.str()
 
     def _ini(self, block: Block) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from faker import Faker
+from faker.contrib.pytest import plugin
 
 import kling_mock.faker
 from kling_contracts import (
@@ -112,8 +113,12 @@ def test_faker_seed_repeats_it_in_a_process_of_its_own() -> None:
     assert runs[0].stdout == runs[1].stdout != ""
 
 
+faker = plugin.faker
+_session_faker = plugin._session_faker
+
+
 def test_it_is_added_to_the_fixture_that_faker_gives_pytest(faker: Faker) -> None:
-    """The plugin of Faker is loaded in every run of this suite, together with ours."""
+    """The plugin itself is not loaded in runs of this suite; its fixtures are those above."""
     faker.add_provider(KlingProvider)
     assert validate(faker.kling_request()) == ()
 

@@ -7,6 +7,7 @@ text would never reach a limit of 2500 characters, nor distinguish code points, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, Protocol, assert_never, cast
 
 from hypothesis import strategies as st
@@ -42,8 +43,12 @@ from kling_contracts.strategies.scalars import (
 )
 
 _NOTHING: Final[list[object]] = []
+# The number of fields (and of their lists of one length) whose strategies are kept.
+_KEPT: Final = 256
 
 
+# Hypothesis validates each strategy at its first use, which takes longer than drawing a few values.
+@lru_cache(maxsize=_KEPT)
 def valid_values(field: AnyField) -> Values:  # noqa: C901 -- one case for each kind
     """Valid values; shrinks towards small ones. Not for `external_task_id` on a server, which must be new."""
     match field:
@@ -206,6 +211,7 @@ def _items(field: PictureList, picture: Values) -> Values:
     return picture.map(lambda given: {field.item.name: given})
 
 
+@lru_cache(maxsize=_KEPT)
 def _lists(field: PictureList, shortest: int, longest: int) -> Values:
     return st.lists(_items(field, pictures()), min_size=shortest, max_size=longest)
 
@@ -213,11 +219,12 @@ def _lists(field: PictureList, shortest: int, longest: int) -> Values:
 def _with_item(field: PictureList, broken: Values) -> Values:
     """Lists of a legal length with one of the items at any position."""
     positions = st.integers(0, field.maximum.value - 1)
-    lists = st.lists(_items(field, pictures()), min_size=field.minimum.value, max_size=field.maximum.value)
-    return st.builds(_replaced, lists, positions, broken)
+    lists = _lists(field, field.minimum.value, field.maximum.value)
+    return st.tuples(lists, positions, broken).map(_replaced)
 
 
-def _replaced(items: list[object], position: int, item: object) -> list[object]:
+def _replaced(drawn: tuple[object, int, object]) -> list[object]:
+    items, position, item = cast("list[object]", drawn[0]), drawn[1], drawn[2]
     return with_item(items, position % len(items), item)
 
 
@@ -254,6 +261,7 @@ def _list_faults(field: PictureList) -> Iterator[Case]:
         yield Case(rule, tag, _with_item(field, _items(field, values)))
 
 
+@lru_cache(maxsize=_KEPT)
 def _item_lists(field: ListOf, shortest: int, longest: int) -> Values:
     return st.lists(valid_values(field.item), min_size=shortest, max_size=longest)
 
@@ -261,7 +269,7 @@ def _item_lists(field: ListOf, shortest: int, longest: int) -> Values:
 def _with_list_item(field: ListOf, values: Values) -> Values:
     """Lists of a legal length with one of the items at any position."""
     lists = _item_lists(field, max(1, field.minimum.value), field.maximum.value)
-    return st.builds(_replaced, lists, st.integers(0, field.maximum.value - 1), values)
+    return st.tuples(lists, st.integers(0, field.maximum.value - 1), values).map(_replaced)
 
 
 def _item_list_edges(field: ListOf) -> Iterator[Case]:

@@ -40,6 +40,7 @@ def bulky_picture(size: int) -> BulkText:
     return BulkText(encoded(png(SIDE, SIDE, size)), f"encoded(png({SIDE}, {SIDE}, {size}))")
 
 
+@cache
 def pictures() -> Values:
     """Valid pictures: URLs and small inline pictures. Shrinks towards a URL."""
     urls = st.integers(1, 99).map(lambda number: f"https://example.com/{number}.png")

@@ -56,10 +56,11 @@ def plain_objects(
 def spelled(fields: Sequence[AnyField], drawn: Objects) -> Objects:
     """The drawn objects, with each field under any of its names."""
     names = {field.name: st.sampled_from(field.names) for field in fields if field.aliases}
-    return st.builds(_spell, drawn, st.fixed_dictionaries(names))
+    return st.tuples(drawn, st.fixed_dictionaries(names)).map(_spell)
 
 
-def _spell(drawn: Object, names: Mapping[str, str]) -> Object:
+def _spell(drawn_and_names: tuple[Object, Mapping[str, str]]) -> Object:
+    drawn, names = drawn_and_names
     return {names.get(name, name): value for name, value in drawn.items() if value is not ABSENT}
 
 

@@ -144,9 +144,7 @@ def boundary_classes(
 @lru_cache(maxsize=_KEPT)
 def _boundary_classes(operation: Operation, run: str) -> dict[str, st.SearchStrategy[BoundaryRequest]]:
     return {
-        _label(rule.id, tag): st.builds(
-            BoundaryRequest, body=_objects(_fresh(bodies)), rule_id=st.just(rule.id), tag=st.just(tag)
-        )
+        _label(rule.id, tag): _objects(_fresh(bodies)).map(partial(BoundaryRequest, rule_id=rule.id, tag=tag))
         for rule, tag, bodies in _edges(operation, _plain(operation, f"{run}-edge"))
     }
 
@@ -165,14 +163,8 @@ def _invalid_classes(
     classes: dict[str, st.SearchStrategy[InvalidRequest]] = {}
     for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-refused"), Effect.REFUSED):
         due = gateway.refusal_for(rule)
-        classes[_label(rule.id, tag)] = st.builds(
-            InvalidRequest,
-            body=_fresh(bodies),
-            rule_id=st.just(rule.id),
-            tag=st.just(tag),
-            status=st.just(due.status),
-            code=st.just(due.code),
-        )
+        request = partial(InvalidRequest, rule_id=rule.id, tag=tag, status=due.status, code=due.code)
+        classes[_label(rule.id, tag)] = _fresh(bodies).map(request)
     return classes
 
 
@@ -186,12 +178,8 @@ def failing_classes(
 @lru_cache(maxsize=_KEPT)
 def _failing_classes(operation: Operation, run: str) -> dict[str, st.SearchStrategy[FailingRequest]]:
     return {
-        _label(rule.id, tag): st.builds(
-            FailingRequest,
-            body=_objects(_fresh(bodies)),
-            rule_id=st.just(rule.id),
-            tag=st.just(tag),
-            message=st.just(rule.wording.template),
+        _label(rule.id, tag): _objects(_fresh(bodies)).map(
+            partial(FailingRequest, rule_id=rule.id, tag=tag, message=rule.wording.template)
         )
         for rule, tag, bodies in _faults(operation, _plain(operation, f"{run}-failing"), Effect.FAILS)
     }
@@ -314,10 +302,9 @@ def _around(operation: Operation) -> Around:
     return partial(objects, constraints=operation.constraints)
 
 
-@st.composite
-def _fresh(draw: st.DrawFn, values: Values) -> object:
+def _fresh(values: Values) -> Values:
     """Copies, so that a test can change its request, and reports show plain values."""
-    return copy.deepcopy(draw(values))
+    return values.map(copy.deepcopy)
 
 
 def _objects(values: Values) -> st.SearchStrategy[Body]:

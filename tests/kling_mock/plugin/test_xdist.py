@@ -38,7 +38,7 @@ def test_sockets_unused_scripts_and_timelines_of_workers(suite: Suite, pytester:
             kling.next.fails("Image pixel is invalid")
             poster(prompt="a dog")
         """,
-        *("-n", "2", "--dist", "each"),
+        *("-p", "xdist", "-n", "2", "--dist", "each"),
         apart=True,
     )
     result.assert_outcomes(passed=10, errors=4, failed=2)
