@@ -202,6 +202,10 @@ class Fake(FakeView):
         if of_all:
             self._others.listeners.append(listener)
 
+    def on_change(self, listener: Callable[[str | None], None]) -> None:
+        """Call `listener` with a task id after each change of a task in this process, else with None."""
+        self._changes.subscribe(listener)
+
     def reset(self) -> None:
         """Drop all tasks, calls, scripts and callbacks, and their receiver; clock and settings stay.
 

@@ -65,6 +65,7 @@ LIBRARIES = {
             "heavy_requests",
             "http",
             "journal_limits",
+            "matching",
             "scenarios.loaded_scenario",
             "outcomes",
             "plan",
@@ -79,7 +80,6 @@ LIBRARIES = {
             "stores.redis.commands",
             "stores.redis.replies",
             "task_request",
-            "testing.view",
             "timing.clock",
         )
     },
