@@ -14,6 +14,7 @@ from benchmarks.callbacks import drain
 from benchmarks.in_process import fixture, in_process, memory, stalls
 from benchmarks.measure import Row
 from benchmarks.processes import cold_start, on_sockets, plugin
+from benchmarks.reading import reading
 from benchmarks.state import state
 
 
@@ -24,6 +25,7 @@ def costs_that_do_not_grow() -> Iterator[Row]:
 
 
 PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
+    reading,
     in_process,
     on_sockets,
     cold_start,

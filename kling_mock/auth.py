@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import sys
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -79,8 +80,19 @@ def account_name(key: str) -> str:
 
 def without_secrets(headers: Headers) -> tuple[Headers, int]:
     """The headers without credentials, and their size in bytes, with `HEADER_OVERHEAD` for each."""
+    try:
+        return _cached_without_secrets(headers)
+    except TypeError:  # in a list, which cannot be a key of the cache
+        return _without_secrets(headers)
+
+
+def _without_secrets(headers: Headers) -> tuple[Headers, int]:
     kept = [header for header in headers if header[0] not in SECRET_HEADERS]
     return tuple(kept), sum([len(name) + len(value) + HEADER_OVERHEAD for name, value in kept])
+
+
+# Most clients repeat the headers of their requests.
+_cached_without_secrets: Final = lru_cache(maxsize=64)(_without_secrets)
 
 
 def credential_of(
@@ -92,22 +104,35 @@ def credential_of(
     proxies differ in which one they use.
     """
     given = [value for name, value in request.headers if name == "authorization"]
-    bearer = given[0].strip() if given else ""
-    if not bearer:
+    if not given or not given[0].strip():
         if any(name == "Authorization" for name, _ in request.headers):
             raise ValueError("Request.headers: names must be in lower case; got 'Authorization'")
         return Denied(RefusalReason.NO_KEY)
-    scheme, _, key = bearer.partition(" ")
-    key = key.strip()
-    if len(given) > 1 or scheme.lower() != "bearer" or not key:
+    bearer = _read_bearer(given[0], settings.keys)
+    if len(given) > 1 or bearer is None:
         return Denied(RefusalReason.MALFORMED_KEY)
-    if settings.keys and accepts(settings, key):
-        return Credential(account_name(key))
+    key, account = bearer
+    if account is not None:
+        return Credential(account)
     if gateway.takes_tokens and key.count(".") == 2:
         return _read_token(key, settings, gateway, system)
     if not settings.keys:
         return Credential(account_name(key))
     return Denied(RefusalReason.MALFORMED_KEY if gateway.takes_tokens else RefusalReason.BAD_KEY, _parts(key))
+
+
+@lru_cache(maxsize=256)
+def _read_bearer(authorization: str, keys: tuple[str, ...]) -> tuple[str, str | None] | None:
+    """The key in the value of an Authorization header, and its account; None for another scheme or no key.
+
+    The account is None for a key that is not in `keys`, and for one that may be a token if `keys` is empty.
+    """
+    scheme, _, key = authorization.strip().partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        return None
+    accepted = accepts(keys, key) if keys else key.count(".") != 2
+    return key, account_name(key) if accepted else None
 
 
 def _parts(key: str) -> str:
@@ -116,10 +141,12 @@ def _parts(key: str) -> str:
     return "0" if dots == 0 else "2" if dots == 1 else "> 3"
 
 
-def accepts(settings: Settings, key: str) -> bool:
-    """Whether a plain key is accepted. Compares in constant time."""
+def accepts(keys: tuple[str, ...], key: str) -> bool:
+    """Whether a plain key is one of the accepted `keys`. Compares in constant time."""
     good = False
-    for known in settings.plain_keys:
+    for known in keys:
+        if ":" in known:  # with a secret
+            continue
         prefix = known.endswith("*")
         wanted = known[:-1] if prefix else known
         shown = key[: len(wanted)] if prefix else key

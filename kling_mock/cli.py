@@ -250,7 +250,7 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
                 console.problem(f"--ready-file: not written: {error}")
 
     async def background() -> None:
-        tasks = [console.sender().run()]
+        tasks = [console.background()()]
         if reload is not None:
             tasks.append(reload.run(console.note, console.problem))
         await asyncio.gather(*tasks)

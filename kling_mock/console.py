@@ -7,16 +7,15 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from kling_contracts.redaction import escape_controls
+from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONTROL_PREFIX, TaskStatus
 from kling_mock import __version__
 from kling_mock.callbacks.model import Callback
 from kling_mock.callbacks.policy import in_ascii, without_secrets
-from kling_mock.doors.webhook_sender import CallbackSender
 from kling_mock.fake import Fake
 from kling_mock.keys import is_public
 from kling_mock.log_writer import LogWriter
@@ -55,8 +54,9 @@ class Console:
         if not quiet:
             fake.on_call(self.log_call)
 
-    def sender(self) -> CallbackSender:
-        return self._fake.sender(None if self._quiet else self.log_callback)
+    def background(self) -> Callable[[], Coroutine[Any, Any, None]]:
+        """`Fake.background`, with a log of callbacks."""
+        return self._fake.background(None if self._quiet else self.log_callback)
 
     def show_start(self, url: str, *, exposed: bool = False, scenario: Path | None = None) -> None:
         """Log the address and settings; wait up to `GREETING_SECONDS` until they are written.
@@ -97,7 +97,11 @@ class Console:
             scripts = counted(len(self._fake.scripts), "script")
             yield _fact("scenario", in_ascii(str(scenario)), f"   ({scripts})")
         if settings.state is not None:
-            yield _fact("state", in_ascii(settings.state), f"   ({counted(len(self._fake.tasks), 'task')})")
+            yield _fact(
+                "state",
+                in_ascii(hide_in_urls(settings.state)),
+                f"   ({counted(len(self._fake.tasks), 'task')})",
+            )
         for gateway in settings.gateways:
             yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         yield _fact("stop", "Ctrl-C")

@@ -21,8 +21,8 @@ from kling_mock.commands import (
     Refused,
     ShowCosts,
 )
-from kling_mock.decision import AuditInfo, Decision, refuse, refuse_for, refuse_short, success
-from kling_mock.http import json_reply
+from kling_mock.decision import AuditInfo, Decision, refuse, refuse_for, refuse_short
+from kling_mock.http import JSON_HEADERS, Reply, json_reply
 from kling_mock.images.urls import RESULT_ORIGIN
 from kling_mock.limits import Reservation, Shortage, reserve
 from kling_mock.matching import Match
@@ -30,9 +30,9 @@ from kling_mock.outcomes import CreateEffects, Outcome
 from kling_mock.plan import Pace, Plan, Transition
 from kling_mock.queries import answer_costs, answer_download, answer_list, answer_query
 from kling_mock.records import NewTask, Record, RuleUse, TaskRecord, TokenRecord
-from kling_mock.render import milliseconds, task_message
+from kling_mock.render import milliseconds, task_body
 from kling_mock.reply_faults import ReplyFault
-from kling_mock.rng import draw_bits
+from kling_mock.rng import bits_at
 from kling_mock.settings import Settings
 from kling_mock.stores import SCRIPTS, AccountKey, Expect, ExternalKey, RuleKey, Snapshot, TaskKey, TokenKey
 
@@ -142,54 +142,54 @@ def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate resul
 ) -> Decision:
     """The decision for a create that the checks have accepted, with the outcomes of its script."""
     asked, account = command.request, command.account
-    external_id = asked.external_task_id
-    script = None if match is None else match.rule.id
+    script: int | None = None
     expect: tuple[Expect, ...] = (Expect(SCRIPTS, snapshot[SCRIPTS].version),)
     used: tuple[Record, ...] = ()
     effects = CreateEffects(command.failure, settings.pace)
     if match is not None:
-        expect = (*expect, Expect(RuleKey(match.rule.id), match.used))
-        used = (RuleUse(match.rule.id),)
+        script = match.rule.id
+        expect = (*expect, Expect(RuleKey(script), match.used))
+        used = (RuleUse(script),)
         outcomes = match.rule.outcomes
     for outcome in outcomes:
         effects = outcome.apply(effects)
     if effects.faults:
         effects = replace(effects, faults=tuple([replace(each, script=script) for each in effects.faults]))
-    names = tuple([fault.kind for fault in effects.reply_faults])
+    faults = effects.reply_faults
+    names = tuple([fault.kind for fault in faults]) if faults else ()
     if effects.refusal is not None:
         source = effects.refusal.source
         refused = Refused(effects.refusal, "script.refuses", source, None, account, (), None, command.notes)
         decision = refuse(refused, request_id)
         audit = replace(decision.audit, request=asked, script=script, faults=names)
-        return Decision(decision.reply, audit, expect, used, effects.reply_faults)
-    if any(fault.instead for fault in effects.reply_faults):
-        reply = reply_instead(effects.reply_faults, request_id)
+        return Decision(decision.reply, audit, expect, used, faults)
+    if faults and any(fault.instead for fault in faults):
+        reply = reply_instead(faults, request_id)
         rule = ANSWERS_RULE if reply.status >= 400 else None
         audit = AuditInfo(account, asked, None, None, rule, script, command.notes, faults=names)
-        return Decision(reply, audit, expect, used, effects.reply_faults)
+        return Decision(reply, audit, expect, used, faults)
     record, plan = _new_task(snapshot, command, settings, effects, again)
     state = Transition(TaskStatus.SUBMITTED, snapshot.now)
     ended = command.operation.synchronous
     if ended:
         state = plan.state(record.created, (), snapshot.now)
-    message = task_message(record, plan, state, settings.seed, with_result=ended)
+    body = task_body(record, plan, state, settings.seed, request_id, with_result=ended)
     audit = AuditInfo(account, asked, record.id, state.status, None, script, command.notes, faults=names)
     # The number of creates also guards concurrency and balance, since only creates consume those.
     own = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None))
     expect = (*own, *reserved.expect, *expect)
-    if external_id:
-        expect = (*expect, Expect(ExternalKey(account, external_id), None))
-    reply = success(message, request_id, record.word)
+    if asked.external_task_id:
+        expect = (*expect, Expect(ExternalKey(account, asked.external_task_id), None))
     records = (NewTask(record, plan), *reserved.records, *used)
-    faults = effects.reply_faults or _early_callback(record, settings)
-    return Decision(reply, audit, expect, records, faults)
+    if settings.callback_faults and not faults:
+        faults = _early_callback(record, settings)
+    return Decision(Reply(200, JSON_HEADERS, body), audit, expect, records, faults)
 
 
 def _early_callback(record: TaskRecord, settings: Settings) -> tuple[ReplyFault, ...]:
     """The fault of a reply with which the first callback arrives before it, if it is to."""
-    if not settings.callback_faults or "early" not in settings.callback_faults:
-        return ()
-    return (ReplyFault("delays", EARLY_SECONDS),) if record.request.callback_url else ()
+    early = "early" in settings.callback_faults and record.request.callback_url
+    return (ReplyFault("delays", EARLY_SECONDS),) if early else ()
 
 
 def _new_task(
@@ -224,5 +224,5 @@ def _new_id(command: Create, seed: int, number: int, now: float, again: int) -> 
     ids = command.operation.ids
     # A test may set the clock to an instant before the epoch: an id is a number without a sign all the same.
     high = max(milliseconds(now) - ids.epoch_ms, 0) << ids.low_bits
-    low = draw_bits(seed, command.account, number, "id") + again
+    low = bits_at(seed, number, command.account, "id") + again
     return high | (low & ((1 << ids.low_bits) - 1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
@@ -16,11 +16,12 @@ from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
 from kling_mock.fetched_pictures import with_pictures
 from kling_mock.http import Reply, Request, check_headers
 from kling_mock.images.urls import PictureInfo
+from kling_mock.other_processes import OtherProcesses
 from kling_mock.records import CallRecord
 from kling_mock.saved_state import SavedState, StateNotEmpty
 from kling_mock.service import Answer, answer, failed_answer, unkept_answer
 from kling_mock.settings import FIXED, Settings, annotation_of
-from kling_mock.stores import Change, StateNotKept, Store, run
+from kling_mock.stores import AsyncStore, Change, StateNotKept, Store, run, run_async
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.unused_scripts import check_scripts
 from kling_mock.testing.view import FakeView
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from kling_mock.doors.server import Server
     from kling_mock.doors.webhook_sender import CallbackSender
     from kling_mock.scenarios.loaded_scenario import LoadedScenario, LoadReport
+    from kling_mock.stores.redis.store import RedisStore
 
 DAY = 86_400.0
 PICTURES_CACHED = 64
@@ -66,16 +68,20 @@ class Fake(FakeView):
             )
         settings = Settings.of(switches)
         if store is None:
-            store = _new_store(clock or Clock(), settings)
+            store = _new_store(clock, settings)
         elif settings.state is not None:
             raise TypeError("state: not accepted together with store; use store=SqliteStore(path, ...)")
         self._problems: list[BaseException] = []
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
         super().__init__(store, settings, dispatcher, notifier)
+        self._in_loop: Callable[[], AsyncStore] | None = getattr(store, "in_loop", None)
+        self._others = OtherProcesses(dispatcher, notifier, self._problems.append)
         self._loaded: dict[Path, LoadedScenario] = {}
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
-        self._listeners: list[Callable[[CallRecord], None]] = [lambda call: notifier.notify(call.task_id)]
+        self._listeners: list[Callable[[CallRecord], None]] = [
+            lambda call: notifier.notify(dispatcher.task_of(call))
+        ]
 
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
@@ -127,20 +133,43 @@ class Fake(FakeView):
         """
         try:
             answered = self._answer(request)
-        except StateNotKept as problem:
-            if not any(isinstance(each, StateNotKept) for each in self._problems):
-                self._problems.append(problem)
-            answered = unkept_answer(request, problem, self.clock.now())
-        except Exception as bug:  # noqa: BLE001 -- the client must get a reply; check() raises the error
-            check_headers(request)
-            self._problems.append(bug)
-            answered = self._answer_error(request, bug)
+        except Exception as problem:  # noqa: BLE001 -- the client must get a reply; check() raises the error
+            answered = self._answer_problem(request, problem)
+        return self._announced(answered)
+
+    @property
+    def handle_async(self) -> Callable[[Request], Coroutine[Any, Any, Reply]] | None:
+        """`handle` for an event loop of asyncio, if the store does I/O; otherwise None.
+
+        It fetches no pictures, whatever the setting `fetch_images`.
+        """
+        return None if self._in_loop is None else partial(self._handle_async, self._in_loop)
+
+    async def _handle_async(self, in_loop: Callable[[], AsyncStore], request: Request) -> Reply:
+        try:
+            answered = await run_async(answer(request, self._settings, client_time(), self._draw), in_loop())
+        except Exception as problem:  # noqa: BLE001 -- as in `handle`
+            answered = self._answer_problem(request, problem)
+        return self._announced(answered)
+
+    def _announced(self, answered: Answer) -> Reply:
+        """Call the listeners, and return the reply."""
         for listener in self._listeners:
             try:
                 listener(answered.call)
             except Exception as problem:  # noqa: BLE001 -- a listener must not change the reply
                 self._problems.append(problem)
         return answered.reply
+
+    def _answer_problem(self, request: Request, problem: Exception) -> Answer:
+        """The answer to a request for which the store or the fake failed."""
+        if isinstance(problem, StateNotKept):
+            if not any(isinstance(each, StateNotKept) for each in self._problems):
+                self._problems.append(problem)
+            return unkept_answer(request, problem, self.clock.now())
+        check_headers(request)
+        self._problems.append(problem)
+        return self._answer_error(request, problem)
 
     def _answer_error(self, request: Request, bug: Exception) -> Answer:
         """The answer to a request for which the fake failed; it is written to the journal."""
@@ -163,12 +192,19 @@ class Fake(FakeView):
         """The PNG of a result picture, as a client downloads it."""
         return self._draw(picture)[0]
 
-    def on_call(self, listener: Callable[[CallRecord], None]) -> None:
+    def on_call(self, listener: Callable[[CallRecord], None], *, of_all: bool = False) -> None:
         """Call `listener` with the journal entry of each request after its commit, in the answering thread.
 
-        An exception of the listener does not change the reply; `check()` raises it.
+        `of_all`: also for the requests that other processes with the same state answer, while this one runs a
+        server. An exception of the listener does not change the reply; `check()` raises it.
         """
         self._listeners.append(listener)
+        if of_all:
+            self._others.listeners.append(listener)
+
+    def on_change(self, listener: Callable[[str | None], None]) -> None:
+        """Call `listener` with a task id after each change of a task in this process, else with None."""
+        self._changes.subscribe(listener)
 
     def reset(self) -> None:
         """Drop all tasks, calls, scripts and callbacks, and their receiver; clock and settings stay.
@@ -324,7 +360,17 @@ class Fake(FakeView):
         """
         from kling_mock.doors.server import Server
 
-        return Server(self.asgi(), host, port, background=self.sender().run)
+        return Server(self.asgi(), host, port, background=self.background())
+
+    def background(self, on_attempt: OnAttempt | None = None) -> Callable[[], Coroutine[Any, Any, None]]:
+        """A coroutine function for the event loop of a server, which runs until it is cancelled.
+
+        It sends callbacks as `sender` does, and follows the other processes with the same state.
+        """
+        sender = self.sender(on_attempt)
+        if self._in_loop is None:
+            return sender.run
+        return partial(self._others.follow, cast("RedisStore", self._store), sender.run)
 
     def sender(self, on_attempt: OnAttempt | None = None) -> CallbackSender:
         """The sender of callbacks over HTTP: `run()` is a coroutine for the event loop of a server.
@@ -336,9 +382,16 @@ class Fake(FakeView):
         return CallbackSender(self._dispatcher, self._changes, on_attempt)
 
 
-def _new_store(clock: Clock, settings: Settings) -> Store:
-    """A store in memory or, with the setting `state`, in a file."""
+def _new_store(clock: Clock | None, settings: Settings) -> Store:
+    """A store in memory or, with the setting `state`, in a file or in Redis."""
     retention, journal_bytes = settings.retention_days * DAY, settings.journal_bytes
+    if settings.state is not None and "://" in settings.state:
+        from kling_mock.stores.redis.store import RedisStore
+
+        if clock is not None:
+            raise TypeError("clock: not accepted together with a state in Redis, which has a clock")
+        return RedisStore(settings.state, retention=retention, journal_bytes=journal_bytes)
+    clock = clock or Clock()
     if settings.state is None:
         return MemoryStore(clock, retention=retention, journal_bytes=journal_bytes)
     from kling_mock.stores.sqlite import SqliteStore

@@ -18,6 +18,7 @@ from kling_mock.images.urls import PictureInfo
 Headers = tuple[tuple[str, str], ...]
 
 JSON_TYPE: Final = ("content-type", "application/json")
+JSON_HEADERS: Final[Headers] = (JSON_TYPE,)
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 RULE_HEADER: Final = "x-kling-mock-rule"
 
@@ -119,7 +120,7 @@ class Reply(Struct, frozen=True):
 
 
 def json_reply(status: int, body: Mapping[str, object], headers: Headers = ()) -> Reply:
-    return Reply(status, (JSON_TYPE, *headers), _encode(body))
+    return Reply(status, (JSON_TYPE, *headers) if headers else JSON_HEADERS, _encode(body))
 
 
 def refusal_reply(

@@ -7,6 +7,7 @@ totals, so limits are exact with any number of threads or processes. A refused r
 from __future__ import annotations
 
 from math import ceil
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.gateways import RefusalReason
@@ -73,16 +74,15 @@ def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> 
     return Reservation(tuple(expect), tuple(records))
 
 
+# The settings of all limits of creates, and their values without any limit.
+_LIMITS: Final = attrgetter(
+    "slots", "balance", "credit", "rate", "rate_total", "slots_total", "balance_total", "packs"
+)
+_UNLIMITED: Final = (*[None] * 7, ())
+
+
 def _limits_creates(settings: Settings) -> bool:
-    return (
-        settings.slots is not None
-        or settings.balance is not None
-        or settings.credit is not None
-        or settings.rate is not None
-        or settings.rate_total is not None
-        or bool(settings.packs)
-        or _limits_total(settings)
-    )
+    return bool(_LIMITS(settings) != _UNLIMITED)
 
 
 def _limits_total(settings: Settings) -> bool:

@@ -8,6 +8,8 @@ from fnmatch import translate
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from kling_mock.criteria import CreateFacts, Subject
 from kling_mock.records import CREATE, RuleRecord
 from kling_mock.rng import draw as draw_fraction
@@ -62,6 +64,10 @@ class Scripts:
     def left(self, rule: RuleRecord) -> int | None:
         """The number of requests to which a rule still applies; None: any number."""
         return None if rule.uses_left is None else max(rule.uses_left - self.used.get(rule.id, 0), 0)
+
+    def present(self, rule: RuleRecord) -> RuleRecord:
+        """The rule with the number of uses that are left."""
+        return replace(rule, uses_left=self.left(rule))
 
     def match(
         self, account: str, asked: TaskRequest, now: float = 0.0, seed: int = 0, request_id: str = ""

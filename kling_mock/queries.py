@@ -14,12 +14,12 @@ from kling_contracts.vocabulary import ASSUMED, SUCCESS_MESSAGE, TaskStatus
 from kling_mock.commands import REDIRECTED, FetchPicture, List, Query, ShowCosts
 from kling_mock.decision import AuditInfo, Decision, refuse_for, refuse_short, success
 from kling_mock.faults import FaultUse, Moment, change_task, is_shown, see, uses_of
-from kling_mock.http import Reply, json_reply, rule_header
+from kling_mock.http import JSON_HEADERS, Reply, json_reply, rule_header
 from kling_mock.images.urls import picture_info, result_path
 from kling_mock.limits import NOTHING, Reservation, Shortage, packs_of, reserve
 from kling_mock.plan import Transition
 from kling_mock.records import FaultRecord, PollRecord, TaskState
-from kling_mock.render import task_message
+from kling_mock.render import task_body, task_message
 from kling_mock.reply_faults import ReplyFault
 from kling_mock.settings import Settings
 from kling_mock.stores import AccountKey, Expect, ExternalKey, Snapshot, TaskKey
@@ -60,8 +60,7 @@ def _answer(  # noqa: PLR0913, PLR0917 -- `answer_query`, with its task and its 
     poll = PollRecord(record.id, now if counts else None)
     if plan.faults:
         return _faulty(state, shown, now, command, settings, request_id, reserved, poll)
-    message = task_message(record, plan, shown, settings.seed)
-    reply = success(message, request_id, record.word)
+    reply = Reply(200, JSON_HEADERS, task_body(record, plan, shown, settings.seed, request_id))
     audit = AuditInfo(command.account, None, record.id, shown.status)
     expected = Expect(TaskKey(record.id), state.version)
     if reserved is NOTHING:

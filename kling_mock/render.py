@@ -1,10 +1,13 @@
-"""Task objects of the wire, from task records."""
+"""Task objects of the wire, and bodies of replies with one, from task records."""
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, cast
 
-from kling_contracts.messages import result_object, task_object
+import msgspec
+
+from kling_contracts.messages import result_object, success_object, task_object
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.images.urls import result_url
 from kling_mock.plan import Plan, Transition
@@ -13,6 +16,7 @@ from kling_mock.rng import draw_bits
 
 # Seconds of a video or an audio whose request has no duration.
 DURATION: Final = 5
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def milliseconds(instant: float) -> int:
@@ -45,6 +49,31 @@ def task_message(
         watermark={"enabled": True} if record.request.watermark else None,
         with_result=with_result,
     )
+
+
+def task_body(  # noqa: PLR0913 -- `task_message`, with the id of the reply
+    record: TaskRecord, plan: Plan, state: Transition, seed: int, request_id: str, *, with_result: bool = True
+) -> bytes:
+    """The body of a successful reply with the task object of `task_message`."""
+    request = record.request
+    if (
+        state.status.terminal
+        or request.watermark
+        or request.external_task_id is not None
+        or not record.id.isdecimal()
+    ):
+        message = task_message(record, plan, state, seed, with_result=with_result)
+        return _encode(success_object(message, request_id, record.word))
+    body = _unfinished(state.status, record.word, with_result)
+    return (body % (request_id, record.id, record.created * 1000, state.at * 1000)).encode()
+
+
+@lru_cache(maxsize=64)
+def _unfinished(status: TaskStatus, word: str, with_result: bool) -> str:  # noqa: FBT001 -- by position it is faster
+    """The body of a reply with an unfinished task, to format with request id, task id and milliseconds."""
+    instant = cast("int", msgspec.Raw(b"%d"))
+    data = task_object("%s", status, instant, instant, with_result=with_result)
+    return _encode(success_object(data, "%s", word.replace("%", "%%"))).decode()
 
 
 def _result(record: TaskRecord, index: int, seed: int) -> dict[str, object]:

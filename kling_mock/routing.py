@@ -7,10 +7,12 @@ The order of the checks is that of `kling_contracts.gateways.RefusalReason`. Che
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, cast
 from urllib.parse import parse_qs, unquote_to_bytes
 
+from kling_contracts.compiled_readers import CompiledReader, compiled_reader
 from kling_contracts.gateways import (
     PAGING,
     VALIDATION_SHAPES,
@@ -39,7 +41,7 @@ from kling_mock.commands import (
     refused,
 )
 from kling_mock.http import Request, decode
-from kling_mock.images.urls import locate
+from kling_mock.images.urls import RESULT_FOLDER, locate
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import Settings
 from kling_mock.task_request import PictureRecord, TaskRequest
@@ -77,6 +79,8 @@ def parse_request(request: Request, settings: Settings, system: float) -> tuple[
 
 
 def _picture(request: Request) -> FetchPicture | None:
+    if not request.path.startswith(RESULT_FOLDER):
+        return None
     place = locate(request.path)
     return None if place is None else FetchPicture(*place, request.query == REDIRECTED)
 
@@ -87,22 +91,22 @@ def _named(request: Request) -> Named:
 
 def _read_route(request: Request, settings: Settings, gateway: Gateway, account: str) -> Command:
     path, method = request.path, request.method
-    costs = path == gateway.costs_path
     route, tail = route_of(gateway, path)
-    if route is None and not costs:
+    if route is None and path != gateway.costs_path:
         return refused(gateway, RefusalReason.NO_ROUTE, account, _named(request))
     creates = route is not None and tail is None
-    allowed = (["GET"] if not creates or gateway.lists else []) + (["POST"] if creates else [])
-    if method not in allowed:
-        named: Named = (("method", shorten(method)),)
-        return refused(gateway, RefusalReason.WRONG_METHOD, account, named, allow=", ".join(allowed))
-    if route is None:
-        return ShowCosts(account)
-    if tail is not None:
-        return Query(gateway, account, tail)
+    if route is not None and creates and method == "POST":
+        return read_create(request, settings, gateway, route, account)
     if method == "GET":
-        return _read_list(request, settings, gateway, route, account)
-    return read_create(request, settings, gateway, route, account)
+        if route is None:
+            return ShowCosts(account)
+        if tail is not None:
+            return Query(gateway, account, tail)
+        if gateway.lists:
+            return _read_list(request, settings, gateway, route, account)
+    allowed = (["GET"] if not creates or gateway.lists else []) + (["POST"] if creates else [])
+    named: Named = (("method", shorten(method)),)
+    return refused(gateway, RefusalReason.WRONG_METHOD, account, named, allow=", ".join(allowed))
 
 
 def _read_list(
@@ -133,6 +137,8 @@ def route_of(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
     route = gateway.create_paths.get(create)
     if route is None or not segment:
         return None, None
+    if "%" not in segment and segment.isascii():
+        return route, segment
     return route, unquote_to_bytes(segment).decode("utf-8", "replace")
 
 
@@ -145,10 +151,19 @@ def read_create(
     """The command of a create request."""
     if request.size > settings.body_cap:
         return refused(gateway, RefusalReason.TOO_LARGE, account, relax="body_cap")
-    encoding = request.header("content-encoding") or "identity"
-    if encoding.strip().lower() not in ("", "identity"):
+    encoding = request.header("content-encoding")
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
         named: Named = (("encoding", shorten(encoding)),)
         return Refused(ENCODED_BODY, ENCODED_RULE, HTTP_STANDARD, None, account, named)
+    origin = settings.base_url or request.origin
+    usual = _usual_reader(gateway, request.path, settings.operations)
+    found = None if usual is None else usual[1](request.body)
+    if usual is not None and found is not None:
+        # No setting changes the command for a valid body without notes.
+        operation, (items, paths, urls) = usual[0], found
+        pictures = tuple(map(PictureRecord, paths, urls))
+        task_request = TaskRequest(operation.value_names, items, pictures)
+        return Create(gateway, operation, account, task_request, None, (), origin)
     repeated: list[str] = []
     try:
         body = decode(request.body, repeated)
@@ -176,8 +191,18 @@ def read_create(
         _task_request(operation, reading, settings, watermark=watermark),
         failure,
         tuple(reading.notes),
-        settings.base_url or request.origin,
+        origin,
     )
+
+
+@lru_cache
+def _usual_reader(
+    gateway: Gateway, path: str, enabled: tuple[str, ...]
+) -> tuple[Operation, CompiledReader] | None:
+    """The operation of usual bodies at a create path, and its reader."""
+    operation = gateway.create_paths[path].sole_operation(enabled)
+    read = None if operation is None else compiled_reader(operation)
+    return None if operation is None or read is None else (operation, read)
 
 
 UNKNOWN_FIELD: Final = "body.unknown_field"

@@ -22,7 +22,7 @@ from kling_mock.journal_limits import kept_request
 from kling_mock.limits import limit_keys
 from kling_mock.records import CallRecord
 from kling_mock.request_decisions import decide_request
-from kling_mock.rng import draw_uuid
+from kling_mock.rng import uuid_at
 from kling_mock.routing import parse_request
 from kling_mock.settings import Settings
 from kling_mock.stores import (
@@ -85,7 +85,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     if token is not None:
         keys = (TokenKey(token.digest), *keys)
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
-    request_id = draw_uuid(settings.seed, "request", snapshot[REQUESTS])
+    request_id = uuid_at(settings.seed, snapshot[REQUESTS], "request")
     for again in count():
         decision = decide_request(snapshot, request, (command, token), settings, request_id, again)
         reply = decision.reply

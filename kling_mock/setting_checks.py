@@ -159,8 +159,8 @@ def _read_gateways(name: str, values: object) -> tuple[Gateway, ...]:
     return tuple(found)
 
 
-def _read_path(name: str, path: object) -> str | None:
-    """The path of a file as text."""
+def _read_state(name: str, path: object) -> str | None:
+    """The path of a file as text, or the URL of a namespace in Redis."""
     if path is None:
         return None
     if not isinstance(path, str | os.PathLike):
@@ -168,9 +168,10 @@ def _read_path(name: str, path: object) -> str | None:
     text: object = os.fspath(cast("os.PathLike[Any]", path))
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError(f"{name} must be the path of a file, not {text!r}")
-    scheme, separator, _ = text.partition("://")
-    if separator:
-        raise ValueError(f"{name} must be the path of a file; {scheme}:// is not supported")
+    if "://" in text:
+        from kling_mock.stores.redis.address import Address
+
+        Address.parse(text)
     return text
 
 
@@ -237,7 +238,7 @@ def _read_origin(name: str, url: object) -> str | None:
 _READERS: Final[Mapping[str, Callable[[str, object], object]]] = MappingProxyType(
     {
         "keys": _read_keys,
-        "state": _read_path,
+        "state": _read_state,
         "base_url": _read_origin,
         "Pace": _read_pace,
         "Rate | None": _read_rate,

@@ -27,7 +27,7 @@ FIXED: Final[Mapping[str, str]] = MappingProxyType(
         "retention_days": "the store keeps tasks by it",
         "journal_bytes": "the store limits its journal by it",
         "control_token": "it controls the access to the settings",
-        "state": "the store uses that file",
+        "state": "the store uses it",
     }
 )
 
@@ -277,10 +277,12 @@ class Settings:
     )
     state: str | None = _switch(
         None,
-        "file in which tasks, scripts, clock and journal survive the process; none: memory only",
+        "file in which tasks, scripts, clock and journal survive the process, or a namespace that processes "
+        "share, redis://HOST:PORT/0?namespace=NAME; none: memory only",
         "--state",
-        "FILE",
+        "FILE|URL",
         "server",
+        shown=False,  # the URL may have a password
     )
     journal_bytes: int = _switch(
         64 * MEGABYTE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from sys import getsizeof
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ from kling_contracts.redaction import hide_in_urls
 
 # Estimated overhead in bytes of each header, value or picture that is kept.
 PART_BYTES: Final = 180
+_FLAT: Final = frozenset({type(None), str, int, float, bool})
 
 
 class PictureRecord(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -57,14 +58,16 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def size(self) -> int:
         """The approximate memory of the request in bytes."""
-        size = PART_BYTES * (1 + len(self.pictures))
-        for item in self.items:
-            size += getsizeof(item) if isinstance(item, str) else _deep_size(item)
+        size = PART_BYTES * (1 + len(self.pictures)) + sum(map(getsizeof, self.items))
+        if not _FLAT.issuperset(map(type, self.items)):
+            size += sum([_deep_size(item) - getsizeof(item) for item in self.items])
         for picture in self.pictures:
-            size += getsizeof(picture.url) + len(picture.thumbnail or b"")
+            size += getsizeof(picture.url)
+            if picture.thumbnail is not None:
+                size += len(picture.thumbnail)
         return size
 
-    def get(self, name: str) -> object:
+    def get(self, name: str) -> Any:
         """The value of a field; None if it was not given or the operation does not have it."""
         try:
             return self.items[self.names.index(name)]
@@ -79,28 +82,34 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def prompt(self) -> str:
         """The prompt; empty if none was given."""
-        return cast("str", self.get("prompt") or "")
+        prompt: str | None = self.get("prompt")
+        return prompt or ""
 
     @property
     def n(self) -> int:
         """The number of results; 1 if the operation has no such field."""
-        return cast("int", self.get("n") or 1)
+        number: int | None = self.get("n")
+        return number or 1
 
     @property
     def aspect_ratio(self) -> str | None:
-        return cast("str | None", self.get("aspect_ratio"))
+        value: str | None = self.get("aspect_ratio")
+        return value
 
     @property
     def model_name(self) -> str | None:
-        return cast("str | None", self.get("model_name"))
+        value: str | None = self.get("model_name")
+        return value
 
     @property
     def callback_url(self) -> str | None:
-        return cast("str | None", self.get("callback_url"))
+        value: str | None = self.get("callback_url")
+        return value
 
     @property
     def external_task_id(self) -> str | None:
-        return cast("str | None", self.get("external_task_id"))
+        value: str | None = self.get("external_task_id")
+        return value
 
     @property
     def subjects(self) -> tuple[PictureRecord, ...]:

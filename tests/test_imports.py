@@ -32,6 +32,7 @@ LIBRARIES = {
     "kling_client.credentials": {"jwt"},
     "kling_client.callbacks": {"standardwebhooks"},  # lazy: at the first signed callback
     "kling_client.http": {"httpx"},  # and httpx2, if its caller has loaded it
+    "kling_contracts.compiled_readers": {"msgspec"},
     "kling_contracts.client_suite": {"hypothesis", "pytest"},
     "kling_contracts.strategies.fields": {"hypothesis"},
     "kling_contracts.strategies.objects": {"hypothesis"},
@@ -64,18 +65,21 @@ LIBRARIES = {
             "heavy_requests",
             "http",
             "journal_limits",
+            "matching",
             "scenarios.loaded_scenario",
             "outcomes",
             "plan",
             "queries",
             "records",
             "reply_faults",
+            "render",
             "request_decisions",
             "scripts.rule_builder",
             "service",
             "stores",
+            "stores.redis.commands",
+            "stores.redis.replies",
             "task_request",
-            "testing.view",
             "timing.clock",
         )
     },
@@ -103,6 +107,7 @@ LIBRARIES = {
     "kling_mock.images.thumbnails": {"PIL"},  # only with the setting `thumbnails`
     "kling_mock.tokens": {"jwt"},  # lazy: at the first token
     "kling_mock.faker": {"faker"},
+    "kling_mock.stores.redis": {"redis"},
 }
 
 # Modules that may import transports (`doors`): only inside functions (`lazy`) or at module level (`eager`).
@@ -155,7 +160,6 @@ DOORS = {
     ),
     "kling_mock.doors.control": ("eager", {"asgi", "asgi_types", "origins", "workers"}),
     "kling_mock.doors.asgi_delivery": ("eager", {"asgi_types"}),
-    "kling_mock.console": ("eager", {"webhook_sender"}),
     "kling_mock.shared_server": ("eager", {"asgi", "server"}),
     "kling_mock.doors.httpx": ("eager", {"httpx_delivery"}),
     "kling_mock.doors.httpx_delivery": ("eager", {"arrivals"}),
@@ -291,6 +295,11 @@ def test_pictures_are_drawn_only_when_one_is_wanted() -> None:
 def test_tokens_are_read_only_when_one_comes() -> None:
     found = {(each.module, each.kind) for each in imports() if each.name == "kling_mock.tokens"}
     assert found == {("kling_mock.auth", "lazy"), ("kling_mock.control_api.kept_call", "lazy")}
+
+
+def test_only_the_mock_reads_with_compiled_readers() -> None:
+    found = {each.module for each in imports() if each.name == "kling_contracts.compiled_readers"}
+    assert found == {"kling_mock.routing"}
 
 
 def test_the_core_knows_nothing_of_what_users_start() -> None:

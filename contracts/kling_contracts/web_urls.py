@@ -17,7 +17,7 @@ URL_PATTERN: Final = (
 )
 LOOKS_WEB: Final = re.compile(r"[hH][tT][tT][pP][sS]?://")
 # Fast path: matches nearly every valid URL.
-PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
+PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]++(?:/[!-~]*+)?+")
 # `urlsplit` silently drops tabs and newlines, and accepts blanks in a host name.
 _BLANK_IN_HOST: Final = re.compile(r"[^/]*//[^/?#\s]*\s")
 

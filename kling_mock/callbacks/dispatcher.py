@@ -14,7 +14,7 @@ from kling_mock.callbacks.policy import refusal, without_secrets
 from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery, attempt_of
 from kling_mock.control import dropped, record_attempt
 from kling_mock.plan import NEVER
-from kling_mock.records import EDITED, REDELIVERED, AttemptRecord
+from kling_mock.records import EDITED, REDELIVERED, AttemptRecord, CallRecord
 from kling_mock.rng import draw_bits
 from kling_mock.setting_types import Reach
 from kling_mock.settings import Settings
@@ -94,6 +94,10 @@ class CallbackDispatcher:
                 self._close_replaced()
             finally:
                 self._busy.release()
+
+    def task_of(self, call: CallRecord) -> str | None:
+        """The task that a call may have changed, for `settle`; None if it has no callbacks to deliver."""
+        return call.task_id if self._queue.concerns(call) else None
 
     def _hand_over(self, receiver: ConnectedReceiver, delivery: PendingDelivery) -> None:
         try:
@@ -220,6 +224,12 @@ class CallbackDispatcher:
             # Not put back, so its task is not returned again until another way of delivery is available.
             self._refused.append(delivery)
         return delivery
+
+    def retry_leased(self) -> None:
+        """Try again the attempts that other processes make, which may have ended."""
+        if self._queue.retry_leased():
+            self.settle()
+            self.wake()
 
     def next_due(self) -> float:
         """When `take` may return the next attempt, in Unix seconds; NEVER: not before `wake` is called."""

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import threading
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, cast
 
 from msgspec.structs import replace
 
@@ -20,9 +20,9 @@ from kling_mock.callbacks.schedule import next_delivery
 from kling_mock.control import record_attempt
 from kling_mock.fork_locks import free_after_fork
 from kling_mock.plan import NEVER
-from kling_mock.records import SENT, AttemptRecord, TaskState
+from kling_mock.records import SENT, AttemptRecord, CallRecord, TaskState
 from kling_mock.settings import Settings
-from kling_mock.stores import Store, TaskKey, TasksKey, run
+from kling_mock.stores import StateNotKept, Store, TaskKey, TasksKey, run
 
 EVERY_TASK: Final = TasksKey()
 
@@ -44,14 +44,29 @@ class _Entry:
     taken: bool = False
 
 
+class Leasing(Protocol):
+    """The methods of a store that several processes share, by which one of them makes each attempt."""
+
+    def lease(self, task_id: str) -> bool:
+        """Reserve the next attempt of a task for some time; False if another process has it."""
+        ...
+
+    def release(self, task_id: str) -> None:
+        """End the lease of an attempt that was not made. A recorded attempt ends it too."""
+        ...
+
+
 class DeliveryQueue:
     """Delivery attempts in order of their due time, one of each task at a time.
 
-    Nothing is tracked before `open()`, so a fake whose callbacks are not delivered has no cost.
+    Nothing is tracked before `open()`, so a fake whose callbacks are not delivered has no cost. With a store
+    that has leases, an attempt is returned to one process only, until its lease ends.
     """
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._leases = cast("Leasing", store) if hasattr(store, "lease") else None
+        self._leased: set[str] = set()  # the tasks whose attempts other processes make
         self._settings = settings
         self._lock = free_after_fork(threading.Lock())
         self._is_open = False
@@ -64,9 +79,9 @@ class DeliveryQueue:
         """Start tracking. Reads all tasks once."""
         with self._lock:
             if not self._is_open:
-                self._is_open = True
                 for task in self._store.read((EVERY_TASK,))[EVERY_TASK]:
                     self._note(task)
+                self._is_open = True
 
     def adopt(self, settings: Settings) -> None:
         """Use these settings from now on; attempts that are planned already stay at their time."""
@@ -80,6 +95,15 @@ class DeliveryQueue:
             opened, self._is_open = self._is_open, False
         if opened:
             self.open()
+
+    def concerns(self, call: CallRecord) -> bool:
+        """Whether a call may change an entry, so that its task must be noted."""
+        if not self._is_open:
+            return False
+        if self._settings.callback_faults:  # a query may make a callback due after all others were delivered
+            return True
+        created = call.request is not None and bool(call.request.callback_url)
+        return created or call.task_id in self._entries
 
     def note(self, task_id: str) -> bool:
         """Update the entry of a task that has changed. Returns whether its due time changed."""
@@ -103,17 +127,32 @@ class DeliveryQueue:
         with self._lock:
             now = self._store.clock.now()
             while (line := self._first()) is not None and line[0] <= now:
-                heapq.heappop(self._lines)
                 task_id = line[2]
+                if self._leases is not None and not self._leases.lease(task_id):
+                    heapq.heappop(self._lines)
+                    self._leased.add(task_id)
+                    continue
                 task = self._task(task_id)
+                heapq.heappop(self._lines)
                 found = None if task is None else next_delivery(task, self._settings)
                 if task is None or found is None or found.due > now:  # expired, or changed before `note`
+                    self._release(task_id)
                     self._renew(task_id)
                     continue
                 self._entries[task_id].taken = True
                 callback = callback_of(task, self._settings, found.position, found.change)
                 return PendingDelivery(callback, found.due, found.kind)
             return None
+
+    def retry_leased(self) -> bool:
+        """Try the attempts again that other processes make, if any. Returns whether there are some."""
+        with self._lock:
+            leased = [(task_id, self._entries.get(task_id)) for task_id in self._leased]
+            self._leased.clear()
+            for task_id, entry in leased:
+                if entry is not None and not entry.taken and entry.due < NEVER:
+                    heapq.heappush(self._lines, (entry.due, entry.order, task_id))
+            return bool(leased)
 
     def next_due(self) -> float:
         """When the next attempt is due, in Unix seconds; NEVER if no attempt is known."""
@@ -145,18 +184,31 @@ class DeliveryQueue:
             )
         attempt = replace(attempt, duration=duration, retry_at=retry_at)
         recorded = run(record_attempt(attempt), self._store)
-        self.put_back(delivery)
+        with self._lock:
+            self._renew(delivery.callback.task_id)
         return recorded or attempt
 
     def put_back(self, delivery: PendingDelivery) -> None:
         """Make the task's next attempt available: the same one again if no result was recorded."""
         task_id = delivery.callback.task_id
         with self._lock:
+            self._release(task_id)
             self._renew(task_id)
+
+    def _release(self, task_id: str) -> None:
+        if self._leases is not None:
+            self._leases.release(task_id)
 
     def _renew(self, task_id: str) -> None:
         """Derive the entry of a task again, with the same order."""
-        task, entry = self._task(task_id), self._entries.get(task_id)
+        entry = self._entries.get(task_id)
+        try:
+            task = self._task(task_id)
+        except StateNotKept:  # `take` reads the task again
+            if entry is not None:
+                entry.taken = False
+                heapq.heappush(self._lines, (entry.due, entry.order, task_id))
+            return
         if task is None or entry is None:  # its retention is over, or all state was replaced
             self._entries.pop(task_id, None)
             return

@@ -117,7 +117,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("PATCH", _at("/settings"), settings.change_settings, (409,)),
     Endpoint("GET", _at("/routes"), routes.list_routes),
     Endpoint("GET", _at("/events"), server.open_events),
-    Endpoint("GET", _at("/state"), server.read_state),
+    Endpoint("GET", _at("/state"), server.read_state, (409,)),
     Endpoint("POST", _at("/state"), server.write_state, (409, 503)),
     Endpoint("POST", _at("/reset"), server.reset),
     Endpoint("GET", _at("/openapi.json"), server.read_openapi),

@@ -1,4 +1,4 @@
-"""The feed of events: calls, changes of tasks, attempts to deliver callbacks, changes of the clock.
+"""The feed of events: calls, changes of tasks and scripts, attempts to deliver callbacks, and the clock.
 
 It keeps the latest events for all clients. A client has only a position in it, so a client that reads slowly
 costs no memory; it receives the number of events that it missed.
@@ -7,28 +7,24 @@ costs no memory; it receives the number of events that it missed.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from secrets import token_hex
 from typing import Final, NamedTuple
 
 from kling_contracts.virtual_time.threads import real_now
-from kling_mock.callbacks.schedule import next_delivery
-from kling_mock.control_api import models, task_models
 from kling_mock.control_api.clock import read_clock
-from kling_mock.control_api.shown import show_attempt, show_call
+from kling_mock.control_api.followed_scripts import FollowedScripts
+from kling_mock.control_api.followed_tasks import FollowedTasks, FoundEvent
+from kling_mock.control_api.shown import show_call
 from kling_mock.fake import Fake
-from kling_mock.plan import NEVER
-from kling_mock.records import CallRecord, TaskState
+from kling_mock.records import CallRecord
 
 KEPT: Final = 1_000
-# The number of tasks whose changes are followed: unfinished ones, and those with callbacks.
-FOLLOWED: Final = 10_000
-# Tasks that are ended by hand are found by reading this number of tasks in turn, each time.
-SWEPT: Final = 500
 # Events are collected at most this often, in seconds of real time.
 PERIOD: Final = 0.1
-_ORDER: Final = ("call", "task", "callback", "clock")
+_ORDER: Final = ("call", "task", "callback", "script", "clock")
 
 
 class FeedEvent(NamedTuple):
@@ -38,21 +34,6 @@ class FeedEvent(NamedTuple):
     kind: str
     account: str | None
     data: bytes
-
-
-class _Found(NamedTuple):
-    at: float
-    kind: str
-    account: str | None
-    model: models.Model
-
-
-class _Followed(NamedTuple):
-    """A task in the feed: the numbers of its changes and attempts there, and the instant of the next one."""
-
-    changes: int
-    attempts: int
-    next_at: float = NEVER
 
 
 class EventFeed:
@@ -68,13 +49,11 @@ class EventFeed:
         self._collected = 0.0
         self._calls: deque[CallRecord] = deque(maxlen=KEPT)
         self._calls_lost = 0
-        self._seen: OrderedDict[str, _Followed] = OrderedDict()
-        self._unswept: list[str] = []
         self._clock_version = fake.clock.record.version
-        tasks, now = fake.read_tasks()
-        for task in tasks:
-            self._follow(task, now)
-        fake.on_call(self._keep_call)
+        self._tasks = FollowedTasks(fake)
+        self._scripts = FollowedScripts(fake)
+        fake.on_call(self._keep_call, of_all=True)
+        fake.on_change(self._tasks.touch)
 
     def _keep_call(self, call: CallRecord) -> None:
         if len(self._calls) == KEPT:  # no client is connected
@@ -116,68 +95,25 @@ class EventFeed:
             self._collected = now
             self._count, self._calls_lost = self._count + self._calls_lost, 0
             found = sorted(self._found(), key=lambda each: (each.at, _ORDER.index(each.kind)))
-            for each in found:
-                event = FeedEvent(self._count, each.kind, each.account, self._encode(each.model))
+            dropped = max(len(found) - KEPT, 0)  # an advance may change all tasks at once
+            self._count += dropped
+            for each in found[dropped:]:
+                event = FeedEvent(self._count, each.kind, each.account, self._encode(each.model()))
                 self._events.append(event)
                 self._count += 1
 
-    def _found(self) -> Iterator[_Found]:
+    def _found(self) -> Iterator[FoundEvent]:
         version = self._fake.clock.record.version
         if version != self._clock_version:
             self._clock_version = version
             clock = read_clock(self._fake)
-            yield _Found(clock.jumps[-1].at if clock.jumps else clock.now, "clock", None, clock)
-        touched = self._due()
+            at = clock.jumps[-1].at if clock.jumps else clock.now
+            yield FoundEvent(at, "clock", None, lambda: clock)
         while self._calls:
             call = self._calls.popleft()
-            yield _Found(call.at, "call", call.account, show_call(call))
+            yield FoundEvent(call.at, "call", call.account, partial(show_call, call))
+            self._scripts.touch(call)
             if call.task_id is not None:
-                touched[call.task_id] = None
-                known = 0 if call.method == "POST" else -1  # of another task only later changes are events
-                self._seen.setdefault(call.task_id, _Followed(known, known))
-        for task_id in touched:
-            yield from self._of_task(task_id)
-
-    def _due(self) -> dict[str, None]:
-        """The tasks that may have changed by time alone, and some others in turn."""
-        now = self._fake.clock.now()
-        found = dict.fromkeys(name for name, each in self._seen.items() if each.next_at <= now)
-        self._unswept = self._unswept or list(self._seen)
-        found |= dict.fromkeys(self._unswept[-SWEPT:])
-        del self._unswept[-SWEPT:]
-        return found
-
-    def _of_task(self, task_id: str) -> Iterator[_Found]:
-        handle = self._fake.find_task(task_id)
-        if handle is None:  # its retention is over, or the fake was reset
-            self._seen.pop(task_id, None)
-            return
-        task, now = handle.read()
-        record, history = task.record, task.history(now)
-        changes, attempts, _ = self._seen.get(task_id, _Followed(-1, -1))
-        if changes >= 0:
-            for change in history[changes:]:
-                failure = task.plan.failure if change.status == "failed" else None
-                model = task_models.TaskEvent(
-                    record.id, record.account, str(change.status), change.at, failure
-                )
-                yield _Found(change.at, "task", record.account, model)
-            for attempt in task.attempts[attempts:]:
-                name = models.callback_id(record.id, attempt.position)
-                callback = task_models.CallbackEvent(name, record.id, record.account, show_attempt(attempt))
-                yield _Found(attempt.at, "callback", record.account, callback)
-        self._follow(task, now)
-
-    def _follow(self, task: TaskState, now: float) -> None:
-        """Follow a task while it may change."""
-        record = task.record
-        if task.at(now).status.terminal and not record.request.callback_url:
-            self._seen.pop(record.id, None)
-            return
-        delivery = next_delivery(task, self._fake.settings)
-        instants = (*task.plan.instants(task.times), NEVER if delivery is None else delivery.due)
-        # An attempt that is due may be in progress, so its instant may have passed.
-        later = [at for at in instants[:2] if at > now] + [instants[2]]
-        self._seen[record.id] = _Followed(len(task.history(now)), len(task.attempts), min(later))
-        while len(self._seen) > FOLLOWED:
-            self._seen.popitem(last=False)
+                self._tasks.begin(call.task_id, created=call.method == "POST")
+        yield from self._tasks.changes()
+        yield from self._scripts.changes()

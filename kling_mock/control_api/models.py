@@ -104,6 +104,17 @@ class ScriptInfo(Model, frozen=True):
     enabled: bool
 
 
+ScriptChangeKind = Literal["written", "used", "removed"]
+
+
+class ScriptEvent(Model, frozen=True):
+    """A script that was written (also: replaced, or switched off or on), used or removed; then it is null."""
+
+    id: Count
+    change: ScriptChangeKind
+    script: ScriptInfo | None
+
+
 class ScriptList(Model, frozen=True):
     """Scripts, oldest first."""
 

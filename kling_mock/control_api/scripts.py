@@ -24,17 +24,17 @@ def list_scripts(fake: Fake, query: parameters.AccountFilter) -> models.ScriptLi
     """List scripts, oldest first, including used-up ones."""
     view = fake.named_account(query.account)
     used = view.script_uses
-    return models.ScriptList(tuple([_show(rule, used) for rule in view.scripts]))
+    return models.ScriptList(tuple([show_script(rule, used) for rule in view.scripts]))
 
 
 def write_script(fake: Fake, body: dict[str, Any]) -> models.ScriptInfo:
     """Write a script, whose document has the vocabulary of Python, as in a scenario file."""
-    return _show(fake.write_script(_rule(fake, body)), {})
+    return show_script(fake.write_script(_rule(fake, body)), {})
 
 
 def read_script_info(fake: Fake, id: str) -> models.ScriptInfo:  # noqa: A002 -- the name in the path
     """Read one script with the number of its uses."""
-    return _show(_found(fake, id), fake.script_uses)
+    return show_script(_found(fake, id), fake.script_uses)
 
 
 def replace_script(fake: Fake, id: str, body: dict[str, Any]) -> models.ScriptInfo:  # noqa: A002 -- the same
@@ -110,7 +110,7 @@ def _found(fake: Fake, name: str) -> RuleRecord:
     return rules[name]
 
 
-def _show(rule: RuleRecord, used: Mapping[int, int]) -> models.ScriptInfo:
+def show_script(rule: RuleRecord, used: Mapping[int, int]) -> models.ScriptInfo:
     return models.ScriptInfo(
         id=rule.id,
         account=rule.account,

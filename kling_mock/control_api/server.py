@@ -12,7 +12,10 @@ from kling_mock.saved_state import SavedState, StateNotEmpty
 
 def read_state(fake: Fake) -> models.StateLines:
     """Read all state as lines of JSON: tasks, scripts, clock, journal, callback attempts, counters."""
-    return models.StateLines(bytes(fake.snapshot()))
+    try:
+        return models.StateLines(bytes(fake.snapshot()))
+    except TypeError as error:  # the store cannot list its state
+        raise Problem(409, str(error)) from None
 
 
 def write_state(fake: Fake, query: parameters.ImportQuery, content: bytes) -> models.Done:

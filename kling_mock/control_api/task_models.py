@@ -137,13 +137,14 @@ class TaskPage(Model, frozen=True):
 
 
 class TaskEvent(Model, frozen=True):
-    """A change of a task, at its instant."""
+    """A change of a task, at its instant, and the task at present."""
 
     task_id: str
     account: str
     status: str
     at: float
     failure: str | None
+    task: Task
 
 
 class CallbackEvent(Model, frozen=True):

@@ -5,10 +5,10 @@ Small requests are answered in the event loop, heavy ones in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import time
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from kling_mock.doors.origins import (
     preflight_reply,
     with_cors,
 )
-from kling_mock.doors.workers import Workers, outcome_of
+from kling_mock.doors.workers import Workers, in_asyncio, outcome_of
 from kling_mock.http import Headers, Reply, Request
 from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
@@ -51,6 +51,9 @@ class Answering(Protocol):
     def settings(self) -> Settings: ...
 
     def handle(self, request: Request) -> Reply: ...
+
+    @property
+    def handle_async(self) -> Callable[[Request], Coroutine[Any, Any, Reply]] | None: ...
 
     def report(self, problem: Exception) -> None: ...
 
@@ -121,7 +124,10 @@ class ASGIApp:
     async def answer(self, fake: Answering, request: Request, body: Body) -> Reply:
         """The reply to a request with this body, computed here or in a thread (asyncio and trio)."""
         if not is_heavy(request.path, request.size, fake.settings):
-            return self.reply(fake, with_body(request, body))
+            handle = fake.handle_async
+            if handle is None or not in_asyncio():
+                return self.reply(fake, with_body(request, body))
+            return await self._reply_async(fake, handle, with_body(request, body))
         return await outcome_of(lambda done: self.answer_in_thread(fake, request, body, done))
 
     def answer_in_thread(
@@ -169,6 +175,18 @@ class ASGIApp:
         if request.header("origin") is None:
             return fake.handle(request)
         return self._with_cors(fake, request, lambda: fake.handle(request))
+
+    async def _reply_async(
+        self, fake: Answering, handle: Callable[[Request], Coroutine[Any, Any, Reply]], request: Request
+    ) -> Reply:
+        """As `reply`, with a store that does I/O."""
+        origin = request.header("origin")
+        if wants_index(request) or (origin is not None and is_preflight(request)):
+            return self.reply(fake, request)
+        reply = await handle(request)
+        if origin is None or fake.settings.cors == "off" or is_control(request.path):
+            return reply
+        return with_cors(reply, fake.settings.cors, origin)
 
     def _with_cors(self, fake: Answering, request: Request, answer: Callable[[], Reply]) -> Reply:
         origin, policy = request.header("origin"), fake.settings.cors

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from typing import Any, cast
 
 import uvicorn
@@ -21,7 +22,7 @@ from kling_mock.doors.asgi_types import App
 from kling_mock.doors.limits import Deadlines, Limits
 from kling_mock.doors.origins import REACHABLE, is_control, is_served, refuse_host
 from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
-from kling_mock.doors.responses import BODILESS, CONTINUE, reply_bytes
+from kling_mock.doors.responses import BODILESS, CONTINUE, field_lines, reply_bytes
 from kling_mock.doors.socket_delivery import Ending, SocketDelivery
 from kling_mock.doors.socket_stream import SocketStream
 from kling_mock.http import Reply, Request
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._busy = False  # a reply is in progress outside `_pump`
         self._exchange: ASGIExchange | SocketDelivery | None = None
         self._continue_due = False
+        self._dated: tuple[object, bytes] = None, b""
         self._ahead = 0
         self._eof = False
         self._stopping = False
@@ -94,7 +96,8 @@ class Connection(asyncio.Protocol):
             self._queue.append(refusal)
         if self._queue:
             self._pump()
-        self._set_reading()
+        else:
+            self._set_reading()
         if not self._stream.closing:
             self._set_deadline(received=True)
 
@@ -200,6 +203,8 @@ class Connection(asyncio.Protocol):
             self._respond(incoming, refuse_host(host))
         elif direct is None or fake is None or is_control(incoming.path):
             self._run_app(incoming)
+        elif fake.handle_async is not None:
+            self._await_reply(incoming, direct.answer(fake, self._request(incoming, b""), incoming.body))
         else:
             if not is_heavy(incoming.path, incoming.size, fake.settings):
                 self._respond(incoming, direct.reply(fake, self._request(incoming, bytes(incoming.body))))
@@ -210,6 +215,17 @@ class Connection(asyncio.Protocol):
             direct.answer_in_thread(
                 fake, request, incoming.body, lambda reply: call(self._finish, incoming, reply)
             )
+
+    def _await_reply(self, incoming: Incoming, reply: Coroutine[Any, Any, Reply]) -> None:
+        """Send a reply that waits for the store."""
+        self._busy = True
+
+        async def finish() -> None:
+            self._finish(incoming, await reply)
+
+        task = self._loop.create_task(finish())
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
 
     def _scheme(self, incoming: Incoming) -> str:
         return incoming.scheme or ("https" if self._tls else "http")
@@ -244,7 +260,7 @@ class Connection(asyncio.Protocol):
     # -- replies
 
     def _finish(self, incoming: Incoming, reply: Reply) -> None:
-        """Send a reply that was computed in a thread."""
+        """Send a reply that was not computed in `_begin`."""
         self._busy = False
         if not self._stream.closing:
             self._respond(incoming, reply)
@@ -304,8 +320,11 @@ class Connection(asyncio.Protocol):
         self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
 
     def _date(self) -> bytes:
-        """The header `date`, which uvicorn updates once a second."""
-        return b"".join([b"%b: %b\r\n" % field for field in self._state.default_headers])
+        """The header `date`, which uvicorn replaces once a second."""
+        fields = self._state.default_headers
+        if fields is not self._dated[0]:
+            self._dated = fields, field_lines(fields)
+        return self._dated[1]
 
     # -- the end
 

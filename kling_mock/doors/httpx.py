@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
@@ -147,24 +149,29 @@ def _read(library: _Library, request: Any, content: bytes) -> Request:
 def read_request(
     method: str,
     target: bytes,
-    raw_headers: Iterable[tuple[bytes, bytes]],
+    raw_headers: Sequence[tuple[bytes, bytes]],
     content: bytes,
     illegal: Callable[[str], Exception],
 ) -> Request:
     """A request from its parts in bytes. Raises `illegal` for a header value that cannot be sent."""
-    headers: list[tuple[str, str]] = []
-    for name, value in raw_headers:
-        text = value.decode("latin-1")
-        # Both libraries refuse these over HTTP/1.1, for example a key that ends with a line feed.
-        if value != value.strip() or (not text.isprintable() and _is_illegal(text)):
-            raise illegal(f"Illegal header value {value!r}")
-        headers.append((name.decode("latin-1").lower(), text))
+    pairs = tuple(starmap(_header, raw_headers))
+    # Both libraries refuse these over HTTP/1.1, for example a key that ends with a line feed.
+    headers = tuple(filter(None, pairs))
+    if len(headers) < len(pairs):
+        value = next(value for name, value in raw_headers if _header(name, value) is None)
+        raise illegal(f"Illegal header value {value!r}")
     path, _, query = target.decode("latin-1").partition("?")
-    return Request(method, path, query, tuple(headers), content)
+    return Request(method, path, query, headers, content)
 
 
-def _is_illegal(value: str) -> bool:
-    return any(character in value for character in "\0\n\v\f\r")
+# Clients repeat most headers.
+@lru_cache(maxsize=256)
+def _header(name: bytes, value: bytes) -> tuple[str, str] | None:
+    """Name and value of a header as text; None for a value that cannot be sent."""
+    text = value.decode("latin-1")
+    if value != value.strip() or any(character in text for character in "\0\n\v\f\r"):
+        return None
+    return name.decode("latin-1").lower(), text
 
 
 def _response(library: _Library, reply: Reply, request: Any) -> Any:

@@ -6,7 +6,7 @@ import http
 from collections.abc import Iterable
 from typing import Final
 
-from kling_mock.http import JSON_TYPE, Headers, Reply
+from kling_mock.http import JSON_HEADERS, JSON_TYPE, Reply
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"connection: close\r\n"
@@ -22,7 +22,6 @@ def status_line(status: int) -> bytes:
 
 
 # Precomputed, because nearly every reply begins like this.
-_PLAIN: Final[Headers] = (JSON_TYPE,)
 _JSON: Final = {
     status: status_line(status) + f"{JSON_TYPE[0]}: {JSON_TYPE[1]}\r\n".encode() for status in (200, 400)
 }
@@ -37,7 +36,7 @@ def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
     """A complete response. `date` is the header line of that name; `head` omits the body."""
-    start = _JSON.get(reply.status) if reply.headers == _PLAIN else None
+    start = _JSON.get(reply.status) if reply.headers == JSON_HEADERS else None
     if start is None:
         encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
         start = status_line(reply.status) + field_lines(encoded)

@@ -24,7 +24,7 @@ IN_FLIGHT_PER_RECEIVER: Final = 8
 IN_FLIGHT: Final = 256
 # Attempts taken from the queue before the event loop does something else.
 TAKEN_AT_ONCE: Final = 32
-# Seconds before a callback is sent again whose attempt the store could not keep.
+# Seconds before the store is used again that could not be read, or could not keep an attempt.
 UNKEPT_PAUSE: Final = 1.0
 # Event loops limit the length of a sleep; after an early wake-up the sender sleeps again.
 LONGEST_SLEEP: Final = 86_400.0
@@ -73,7 +73,12 @@ class CallbackSender:
             async with asyncio.TaskGroup() as workers:
                 while True:
                     sending.changed.clear()
-                    if sending.take(workers):
+                    try:
+                        more = sending.take(workers)
+                    except StateNotKept:  # the store cannot be read at present
+                        await asyncio.sleep(UNKEPT_PAUSE)
+                        continue
+                    if more:
                         await asyncio.sleep(0)
                     else:
                         await self._sleep(sending.changed)

@@ -57,6 +57,15 @@ class Workers:
 def _ignore(_: object) -> None: ...
 
 
+def in_asyncio() -> bool:
+    """Whether an event loop of asyncio runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 async def outcome_of(start: Callable[[Callable[[T], object]], object]) -> T:
     """Call `start(done)`, and wait until a thread calls `done` with the outcome (asyncio and trio)."""
     try:

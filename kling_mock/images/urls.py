@@ -17,8 +17,9 @@ from kling_mock.task_request import PictureRecord
 RESULT_ORIGIN: Final = f"https://{RESULT_HOST}"
 _RATIO: Final = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
 PIXELS: Final = 1_000_000
+RESULT_FOLDER: Final = "/bs2/upload-kling-api/"
 _PLACE: Final = re.compile(
-    r"/bs2/upload-kling-api/\d{10}/(image|video|audio)/(\d{1,20})-(\d{1,4})_raw_\1_0(_watermark)?"
+    rf"{RESULT_FOLDER}\d{{10}}/(image|video|audio)/(\d{{1,20}})-(\d{{1,4}})_raw_\1_0(_watermark)?"
     r"\.(?:png|mp4|mp3)"
 )
 
@@ -56,7 +57,7 @@ def result_path(record: TaskRecord, index: int, seed: int, *, watermark: bool = 
     bucket = _bucket(seed, record.account)
     kind = record.result
     name = f"{record.id}-{index}_raw_{kind.folder}_0{'_watermark' if watermark else ''}.{kind.extension}"
-    return f"/bs2/upload-kling-api/{bucket:010d}/{kind.folder}/{name}"
+    return f"{RESULT_FOLDER}{bucket:010d}/{kind.folder}/{name}"
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,6 @@ transaction or a script inside a database server. `conformance` tests any store.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
@@ -143,7 +142,6 @@ class Ticket(Key[int], frozen=True, gc=False):
     counter: str
 
 
-NOTHING: Final[Mapping[Key[Any], object]] = MappingProxyType({})
 CLOCK: Final = ClockKey()
 SCRIPTS: Final = ScriptsKey()
 
@@ -153,9 +151,10 @@ class Snapshot(dict[Key[Any], Any]):
 
     __slots__ = ("now",)
 
-    def __init__(self, now: float, values: Mapping[Key[Any], object] = NOTHING) -> None:
-        super().__init__(values)
+    def __init__(self, now: float, values: Mapping[Key[Any], object] | None = None) -> None:
         self.now = now
+        if values is not None:
+            self.update(values)
 
     if TYPE_CHECKING:
 
@@ -221,12 +220,14 @@ Steps = Generator[Read | Commit, Any, T]
 def run(steps: Steps[T], store: Store) -> T:
     """Execute steps on a store and return their result."""
     answer: Snapshot | Expect | None = None
+    send, read, commit = steps.send, store.read, store.commit
     while True:
         try:
-            step = steps.send(answer)
+            step = send(answer)
         except StopIteration as end:
-            return cast("T", end.value)
-        answer = store.read(step.keys) if isinstance(step, Read) else store.commit(step.change)
+            value: T = end.value
+            return value
+        answer = read(step.keys) if isinstance(step, Read) else commit(step.change)
 
 
 async def run_async(steps: Steps[T], store: AsyncStore) -> T:

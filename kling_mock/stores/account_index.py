@@ -57,7 +57,10 @@ class AccountIndex:
 
     def add(self, record: TaskRecord) -> None:
         self._all.append(record)
-        self._by_operation.setdefault(record.operation, _Series()).append(record)
+        series = self._by_operation.get(record.operation)
+        if series is None:
+            series = self._by_operation[record.operation] = _Series()
+        series.append(record)
         external_id = record.request.external_task_id
         if external_id:
             self.externals[external_id] = record.id

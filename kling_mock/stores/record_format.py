@@ -21,6 +21,7 @@ from kling_mock.records import (
     AttemptRecord,
     CallRecord,
     ClockRecord,
+    Jump,
     RuleRecord,
     TaskRecord,
     TaskState,
@@ -114,10 +115,19 @@ _decoder: Final = msgspec.json.Decoder(_Decoded)
 
 def encode(item: Item) -> bytes:
     """An item in the present version. Raises TypeError for a value that JSON does not have."""
+    return _encoded(item)
+
+
+def encode_part(part: TaskRecord | Plan | AttemptRecord | tuple[FaultUse | Jump, ...]) -> bytes:
+    """A part of an item, as it is in `encode` of the whole item."""
+    return _encoded(part)
+
+
+def _encoded(value: object) -> bytes:
     try:
-        return _encode(item)
+        return _encode(value)
     except (UnicodeEncodeError, OverflowError):  # lone surrogates, integers of more than 64 bits
-        raw = msgspec.to_builtins(item, enc_hook=_plain, str_keys=True)
+        raw = msgspec.to_builtins(value, enc_hook=_plain, str_keys=True)
         text = json.dumps(_without_infinity(raw), separators=(",", ":"), ensure_ascii=True)
         return text.encode()
 

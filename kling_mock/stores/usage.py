@@ -57,10 +57,11 @@ class Usage:
     def add(self, state: TaskState, now: float) -> None:
         record = state.record
         self._settle(now)  # completely, because the peak counts only tasks that are unfinished now
-        if record.account not in self._accounts:
-            self._accounts[record.account] = _Totals()
-        for totals in (self._all, self._accounts[record.account]):
-            totals.created += 1
+        own = self._accounts.get(record.account)
+        if own is None:
+            own = self._accounts[record.account] = _Totals()
+        own.created += 1
+        self._all.created += 1
         self._count(record, record.request.n, record.units)
         self._track(state, now)
 

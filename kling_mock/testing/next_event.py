@@ -47,12 +47,13 @@ def next_event(store: Store, settings: Settings, account: str | None) -> NextEve
 
 def _of_task(task: TaskState, settings: Settings, now: float) -> Iterator[NextEvent]:
     record = task.record
-    if task.ends > now:
-        for change in task.history(NEVER):
-            yield NextEvent("task", change.at, record.id, record.account)
-    delivery = next_delivery(task, settings)
-    if delivery is not None:
-        yield NextEvent("callback", delivery.due, record.id, record.account)
+    starts, ends = task.plan.instants(task.times)
+    if now < ends:  # a failing task may end without being processed
+        yield NextEvent("task", starts if now < starts <= ends else ends, record.id, record.account)
+    if record.request.callback_url:
+        delivery = next_delivery(task, settings)
+        if delivery is not None and now < delivery.due:
+            yield NextEvent("callback", delivery.due, record.id, record.account)
 
 
 def _windows(settings: Settings, accounts: set[str | None]) -> dict[WindowKey, float]:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
-
 from kling_contracts.gateways import Gateway
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
 from kling_mock.callbacks.outbox import Outbox
 from kling_mock.control import NewRule, change_rules, write_rule
+from kling_mock.matching import Scripts
 from kling_mock.records import CallRecord, RuleRecord, TaskState
 from kling_mock.scripts.written_scripts import WrittenScripts
 from kling_mock.settings import Settings
@@ -149,16 +148,20 @@ class FakeView(View):
 
     @property
     def scripts(self) -> Sequence[RuleRecord]:
-        scripts = self._store.read((SCRIPTS,))[SCRIPTS]
+        scripts = self.read_scripts()
         return [
-            replace(rule, uses_left=scripts.left(rule))
+            scripts.present(rule)
             for rule in scripts.rules
             if self._account is None or rule.account in (None, self._account)
         ]
 
+    def read_scripts(self) -> Scripts:
+        """The scripts of all accounts with their uses, and a version that each change of a script changes."""
+        return self._store.read((SCRIPTS,))[SCRIPTS]
+
     @property
     def script_uses(self) -> Mapping[int, int]:
-        scripts = self._store.read((SCRIPTS,))[SCRIPTS]
+        scripts = self.read_scripts()
         return {rule.id: scripts.used.get(rule.id, 0) for rule in scripts.rules}
 
     def add_script(self, rule: RuleRecord) -> RuleRecord:

@@ -16,7 +16,7 @@ def client_time() -> float:
     is the time of the test.
     """
     found = active()
-    is_server = isinstance(threading.current_thread(), RealTimeThread)
-    if found is None or not is_server or time.time is not TIME:
+    if found is None or time.time is not TIME:
         return time.time()
-    return system_time() + found.shift
+    is_server = isinstance(threading.current_thread(), RealTimeThread)
+    return system_time() + found.shift if is_server else time.time()

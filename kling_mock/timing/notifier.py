@@ -47,12 +47,19 @@ class ChangeNotifier:
         self._settle = settle
         self._changed = free_after_fork(threading.Condition())
         self._waiting = 0
+        self._listeners: list[Callable[[str | None], None]] = []
         clock.subscribe(steered)
         clock.subscribe(self.notify)
+
+    def subscribe(self, listener: Callable[[str | None], None]) -> None:
+        """Call `listener` with the id of the task after each change, None for a change of no single task."""
+        self._listeners.append(listener)
 
     def notify(self, task_id: str | None = None) -> None:
         """Something happened: to this task, if it was to one."""
         self._settle(task_id)
+        for listener in self._listeners:
+            listener(task_id)
         # A thread that begins to wait after this check sees the change by itself.
         if self._waiting:
             with self._changed:

@@ -26,6 +26,7 @@ from kling_contracts.strategies import (
     invalid_requests,
     valid_requests,
 )
+from tests.contracts.reader_comparison import read_alike
 from tests.intent import saw
 from tests.profiles import CI, share
 
@@ -61,6 +62,12 @@ def test_requests_break_their_rule(sample: list[Tagged]) -> None:
     """Each request breaks exactly its rule, or none if it is on a limit."""
     wrong = [case.label for case in sample if rules_broken(case.body) != due(case)]
     assert wrong == []
+
+
+def test_compiled_readers_agree_on_requests_of_every_class(sample: list[Tagged]) -> None:
+    small = [case for case in sample if "max_bytes" not in case.label]
+    for operation in OPERATIONS:
+        assert [case.label for case in small if not read_alike(operation, case.body)] == []
 
 
 def test_every_class_occurs(sample: list[Tagged]) -> None:

@@ -1,4 +1,4 @@
-"""Derived strategies and schemas for the trial operations and plain generation."""
+"""Derived strategies, schemas and compiled readers for the trial operations and plain generation."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from kling_contracts.strategies import (
     valid_requests,
 )
 from kling_contracts.strategies.fields import valid_values
+from tests.contracts.reader_comparison import read_alike
 from tests.profiles import CI, EVERY_FAULT
 from tests.trial_operations import SERIES, SOUND, TRIAL, TRIAL_OPERATIONS, VIDEO
 
@@ -67,6 +68,7 @@ def test_valid_requests(operation: Operation) -> None:
     def check(body: dict[str, object]) -> None:
         keys.update(body.keys())
         assert rules_broken(body, operation) == []
+        assert read_alike(operation, body)
         schema.validate(body)
 
     check()
@@ -105,6 +107,7 @@ def test_every_class_breaks_its_rule_and_the_schema_agrees(operation: Operation)
     for case in cases:
         due = [] if isinstance(case, BoundaryRequest) else [case.rule_id]
         assert rules_broken(case.body, operation) == due, (case.label, case.body)
+        assert read_alike(operation, case.body), case
         if not case.rule_id.endswith(".unicode") and case.tag != "port" and "\\ud" not in ascii(case.body):
             assert schema.is_valid(case.body) == (not isinstance(case, InvalidRequest)), case
 
@@ -148,6 +151,7 @@ def test_schema_and_validator_agree_on_any_values(operation: Operation) -> None:
     def check(body: dict[str, object]) -> None:
         violations = operation.read(body).violations
         assert {each.rule.id for each in violations} <= operation.rules.keys()
+        assert read_alike(operation, body)
         refused = any(each.effect is Effect.REFUSED for each in violations)
         verdicts[refused] += 1
         assert schema.is_valid(body) is not refused

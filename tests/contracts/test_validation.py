@@ -24,6 +24,7 @@ from kling_contracts.strategies import (
     valid_requests,
 )
 from kling_contracts.web_urls import URL_PATTERN, is_web_url
+from tests.contracts.reader_comparison import read_alike
 from tests.intent import saw
 from tests.profiles import share
 
@@ -73,6 +74,7 @@ def test_never_fails_and_is_pure(operation: Operation, hostile_bodies: HostileBo
         assert seen(first) == seen(again)
         assert repr(body) == before
         assert {violation.rule.id for violation in first} <= set(operation.rules)
+        assert read_alike(operation, body)
         for violation in first:
             violation.message.encode()
 

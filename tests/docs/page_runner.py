@@ -48,6 +48,7 @@ WITHOUT_COVERAGE = (
     )
 )
 
+_REDIS = re.compile(r"redis://localhost:6379/0\?namespace=(\w+)")
 _COMMENT = re.compile(r"^<!-- run: with (\w+)(\(.*\))? -->$", re.MULTILINE)
 _FILE = re.compile(r"# ([\w/]+\.\w+)\n")
 # Plugins of others that happen to be installed here: a reader's project has none of them.
@@ -110,7 +111,7 @@ class PageRunner:
             self._write_file(block, named[1] if named else None)
             return
         with redirect_stdout(StringIO()) as printed:
-            exec(compile(block.placed, self.page.name, "exec"), self.namespace)
+            exec(compile(_with_redis(block.placed), self.page.name, "exec"), self.namespace)
         self.output = printed.getvalue()
 
     def _write_file(self, block: Block, name: str | None) -> None:
@@ -182,7 +183,7 @@ class PageRunner:
             assert self.url is not None, "an export needs a `kling-mock serve` before it"
             self.output = _output_of(mock_cli.main, [*arguments, "--url", self.url], {})
             return
-        options = mock_cli._parser().parse_args(arguments)
+        options = mock_cli._parser().parse_args([_with_redis(word) for word in arguments])
         assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"
         fake, _ = mock_cli.make_fake(options)
         self.url = self.stack.enter_context(fake.serve()).url
@@ -288,6 +289,13 @@ class PageRunner:
         assert re.fullmatch(pattern, textwrap.dedent(self.output).strip(), re.DOTALL), (
             f"{self.page.name}, line {block.line}: the real output is\n{self.output}"
         )
+
+
+def _with_redis(text: str) -> str:
+    """The text with the address of the Redis server of the tests. Skips the page where there is none."""
+    from tests.kling_mock.stores.redis_server import redis_server
+
+    return _REDIS.sub(lambda found: redis_server().url(f"page-{found[1]}"), text)
 
 
 def _output_of(

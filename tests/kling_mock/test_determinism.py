@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
+from uuid import RFC_4122, UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_mock.rng import draw, draw_uuid
+from kling_mock.rng import BLOCK, bits_at, draw, uuid_at
 from tests.profiles import share
 
 if TYPE_CHECKING:
@@ -94,11 +95,11 @@ def test_a_short_script_gives_the_same_bytes_in_every_version(start: Start) -> N
         caller.clock.advance(1.5)
         replies += [caller.get(f"/kling/v1/images/generations/{task.id}") for task in caller.fake.tasks]
     assert replies[0].body.decode() == (
-        '{"code":0,"message":"SUCCEED","request_id":"03808e0a-c6a0-4789-bd11-80c55f1e8e34",'
-        '"data":{"task_id":"835493114549978297","task_status":"submitted",'
+        '{"code":0,"message":"SUCCEED","request_id":"7ccc5f61-6cb3-4624-a5fd-abf17dfa8dd3",'
+        '"data":{"task_id":"835493114552088989","task_status":"submitted",'
         '"task_info":{"external_task_id":"x"},"created_at":1767225600000,"updated_at":1767225600000}}'
     )
-    golden = "240e7f539ecd2c8fc39d691e551285da4bb34138defa1f7f73d64c9863a0836d"
+    golden = "389950b1227f58f081b59e63fc4bc73dd8aaffe9599e6fda52f4cbeb904e9ed1"
     assert digest([reply.body for reply in replies]) == golden
 
 
@@ -107,8 +108,20 @@ def test_a_short_script_gives_the_same_bytes_in_every_version(start: Start) -> N
 def test_draws_depend_on_seed_and_subject_alone(seed: int, what: list[object]) -> None:
     assert draw(seed, *what) == draw(seed, *what)
     assert 0 <= draw(seed, *what) < 1
-    assert draw_uuid(seed, *what) != draw_uuid(seed, *what, "more")
+    assert draw(seed, *what) != draw(seed, *what, "more")
     assert draw(seed, *what) != draw(seed + 1, *what)
+
+
+@share(0.5)
+@given(seed=st.integers(-(2**63), 2**63 - 1), number=st.integers(0, 2**40), name=st.text(max_size=5))
+def test_values_of_a_series_differ(seed: int, number: int, name: str) -> None:
+    for value_at in (bits_at, uuid_at):
+        near = [value_at(seed, at, name) for at in range(number, number + 2 * BLOCK)]
+        others = [value_at(seed + 1, number, name), value_at(seed, number, name, "more")]
+        assert len({*near, *others}) == len(near) + len(others)
+        assert near[0] == value_at(seed, number, name)
+    found = UUID(uuid_at(seed, number, name))
+    assert (found.version, found.variant, str(found)) == (4, RFC_4122, uuid_at(seed, number, name))
 
 
 def test_draws_are_spread_evenly() -> None:

@@ -62,7 +62,7 @@ BAD: dict[str, tuple[object, ...]] = {
     "callbacks": ("all", "", 5, True, None),
     "callback_retries": (5, "soon", ["soon"], [-1], [float("inf")], [float("nan")], None),
     "gateways": ((), "cometapi", ["comet"], [5], None),
-    "state": ("", 5, b"F.db", "redis://localhost", "a\0b"),
+    "state": ("", 5, b"F.db", "ftp://localhost", "redis://localhost?namespace={a}", "a\0b"),
     "journal_bytes": (0, -1, 1.5, None),
     "control_token": ("", "seven77", "with a space", "tok\u00e9n-long-enough", 5),
     "unused_scripts": ("fail", "", True, None, []),

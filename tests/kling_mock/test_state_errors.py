@@ -77,7 +77,7 @@ def test_requests_after_the_close_are_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("redis://localhost/0", "state must be the path of a file; redis:// is not supported"),
+        ("ftp://localhost/0", "state must be the path of a file; ftp:// is not supported"),
         ("", "state must be the path of a file, not ''"),
         (b"x", "state must be the path of a file, not b'x'"),
         ("a\0b", r"state must be the path of a file, not 'a\\x00b'"),

@@ -192,6 +192,10 @@ class Altered:
     def handle(self, request: Request) -> Reply:
         return self.answer(self.fake, request)
 
+    @property
+    def handle_async(self) -> None:
+        return None
+
     def report(self, problem: Exception) -> None:
         self.fake.report(problem)
 

@@ -35,6 +35,16 @@ class Route:
         chosen = [each for each in offered if each.selector in keys]
         return (*chosen, *plain, *offered)[0]
 
+    def sole_operation(self, enabled: Collection[str] = ()) -> Operation | None:
+        """An operation that is that of every body which is valid for it, if the declarations show one.
+
+        It is the first: if it is the only one, or if it requires the key that selects it.
+        """
+        first = self.operations[0]
+        if len(self.operations) == 1 and not (enabled and self.optional):
+            return first
+        return first if first.selector in first.required_keys else None
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gateway:

@@ -67,6 +67,11 @@ class Operation:
         return frozenset(key for field in self.fields for key in field.names)
 
     @cached_property
+    def required_keys(self) -> frozenset[str]:
+        """The keys that every valid body has."""
+        return frozenset(field.name for field in self.fields if field.required and not field.aliases)
+
+    @cached_property
     def rules(self) -> Mapping[str, Rule]:
         """Every rule by its id, in order of declaration."""
         of_fields = (rule for field in self.fields for rule in field.rules)

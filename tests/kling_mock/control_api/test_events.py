@@ -11,7 +11,11 @@ import pytest
 
 from kling_mock import Fake, ManualClock
 from kling_mock.control_api import feed as feed_module
+from kling_mock.control_api import followed_tasks
+from kling_mock.control_api.api import ControlAPI
 from kling_mock.control_api.feed import EventFeed
+from kling_mock.stores.memory import MemoryStore
+from tests.kling_mock.conftest import Caller
 from tests.kling_mock.control_api.conftest import Control
 
 
@@ -52,6 +56,7 @@ def test_calls_changes_attempts_and_the_clock_are_events_in_order() -> None:
             "status": "failed",
             "at": task.history[-1].at,
             "failure": "no",
+            "task": control.ok("GET", f"/tasks/{task.id}"),
         }
     ]
 
@@ -69,15 +74,78 @@ def test_only_changes_after_the_start_are_events() -> None:
     assert [kind for kind, _ in read(feed, 4)] == ["call"]
 
 
-def test_of_many_tasks_some_are_read_in_turn(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that change by time, at once; those that are ended by hand, after some rounds."""
-    monkeypatch.setattr(feed_module, "SWEPT", 1)
+def test_tasks_that_change_by_time_or_by_hand_are_read_at_once(control: Control) -> None:
     tasks = [control.make() for _ in range(4)]
     feed = control.api.feed
     control.fake.clock.advance(1)
     assert [kind for kind, _ in read(feed)] == ["clock", *["task"] * 4]
     tasks[1].succeed()
-    assert "succeed" in [data.get("status") for _ in range(4) for _, data in read(feed, 5)]
+    assert [data["status"] for _, data in read(feed, 5)] == ["succeed"]
+
+
+def test_an_advance_that_changes_many_tasks_is_read_in_parts(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed_tasks, "DUE_READ", 2)
+    monkeypatch.setattr(followed_tasks, "OTHERS_READ", 1)
+    for _ in range(5):
+        control.make()
+    feed = control.api.feed
+    control.fake.clock.advance(10)
+    counts = [len(read(feed)) for _ in range(4)]
+    assert counts[0] in (1 + 2 * 2, 1 + 2 * 3)
+    assert counts[-1] == 1 + 2 * 5
+
+
+def test_tasks_that_another_process_changes_are_read_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also their attempts to deliver callbacks, once these are due."""
+    monkeypatch.setattr(followed_tasks, "OTHERS_READ", 1)
+    monkeypatch.setattr(followed_tasks, "OVERDUE_READ", 1)
+    store = MemoryStore(ManualClock(), retention=1e6, journal_bytes=10**6)
+    fake, other = (Fake(store=store, pace="held", callback_retries=[]) for _ in range(2))
+    tasks = [Caller(fake).make(callback_url="http://127.0.0.1:1/hook") for _ in range(4)]
+    feed = ControlAPI(fake).feed
+    found = other.find_task(tasks[1].id)
+    assert found is not None
+    found.succeed()
+    for _ in range(4):
+        events = read(feed)
+    assert [data["status"] for _, data in events] == ["succeed"]
+    other.callbacks.deliver_to(lambda _: 200)
+    for _ in range(4):
+        kinds = [kind for kind, _ in read(feed, 1)]
+    assert kinds == ["callback"] * 9  # three changes of the task that has ended, two of each other one
+
+
+def test_only_the_events_that_are_kept_are_made(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An advance may change all tasks at once; the others are counted as lost."""
+    monkeypatch.setattr(feed_module, "KEPT", 10)
+    for _ in range(30):
+        control.make()
+    feed = EventFeed(control.fake, control.api.encode)
+    control.fake.clock.advance(10)
+    found = read(feed)
+    assert found[0] == ("lost", {"events": 51})
+    assert len(found) == 11
+
+
+def test_scripts_that_are_written_used_or_removed_are_events(control: Control) -> None:
+    feed = control.api.feed
+    script = control.ok("POST", "/scripts", {"when": {}, "fails": "no", "times": 2})
+    control.make()
+    control.ok("PATCH", f"/scripts/{script['id']}", {"enabled": False})
+    assert [(data["change"], data["script"]["enabled"]) for kind, data in read(feed) if kind == "script"] == [
+        ("written", False)  # as it is now
+    ]
+    control.ok("PATCH", f"/scripts/{script['id']}", {"enabled": True})
+    read(feed)
+    control.make()
+    position = feed.start(None)
+    (used,) = [data for kind, data in read(feed, position) if kind == "script"]
+    assert (used["change"], used["id"], used["script"]["used"]) == ("used", script["id"], 2)
+    position = feed.start(None)
+    control.ok("DELETE", f"/scripts/{script['id']}")
+    assert read(feed, position) == [("script", {"id": script["id"], "change": "removed", "script": None})]
 
 
 def test_a_client_may_follow_one_account(control: Control) -> None:

@@ -136,8 +136,8 @@ class Player:
     """Applies actions to a store, records them in a history, and compares the two."""
 
     def __init__(self, kind: type[MemoryStore]) -> None:
-        self.clock = ManualClock()
-        self.store = kind(self.clock, retention=RETENTION, journal_bytes=2**22)
+        self.store = kind(ManualClock(), retention=RETENTION, journal_bytes=2**22)
+        self.clock = self.store.clock
         self.history = History()
 
     def play(self, moves: list[Any]) -> None:

@@ -1,0 +1,59 @@
+"""The Redis store with asynchronous methods, for one event loop of asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from kling_mock.stores import Change, Expect, Key, Snapshot
+from kling_mock.stores.redis.address import connect
+from kling_mock.stores.redis.replies import RedisReply
+from kling_mock.stores.redis.session import RedisCommand, Session
+
+# An entry: its id and fields. The entries of a stream: its key, and those in their order.
+Entry = tuple[bytes, Mapping[bytes, bytes]]
+StreamEntries = tuple[bytes, list[Entry]]
+
+
+class AsyncRedisStore:
+    """The asynchronous methods of a `RedisStore`, with connections of its own; see `RedisStore.in_loop`."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._client = connect(session.address, asynchronous=True)
+
+    async def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
+        return self.session.snapshot(keys, await self._run(self.session.read_command(keys)))
+
+    async def commit(self, change: Change) -> Expect | None:
+        command = self.session.commit_command(change)
+        return self.session.outcome(change, await self._run(command, writes=True))
+
+    async def latest(self, stream: bytes) -> bytes:
+        """The id of the latest entry of a stream."""
+        with self.session.explained():
+            found: list[tuple[bytes, Any]] = await self._client.xrevrange(stream, count=1)
+            return found[0][0] if found else b"0-0"
+
+    async def wait_for_entries(
+        self, positions: Mapping[bytes, bytes], seconds: float, number: int
+    ) -> list[StreamEntries]:
+        """The entries of streams after these positions; waits for the first one, at most `seconds`."""
+        with self.session.explained():
+            wait = int(seconds * 1_000)
+            return await self._client.xread(dict(positions), count=number, block=wait) or []
+
+    async def close(self) -> None:
+        """Close all connections. A later call opens new ones."""
+        await self._client.connection_pool.disconnect()
+
+    async def _run(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
+        from redis.exceptions import NoScriptError
+
+        (source, sha), arguments = command
+        prefix = self.session.address.prefix
+        with self.session.explained(writes=writes):
+            try:
+                return cast("RedisReply", await self._client.evalsha(sha, 1, prefix, *arguments))
+            except NoScriptError:
+                return cast("RedisReply", await self._client.eval(source, 1, prefix, *arguments))

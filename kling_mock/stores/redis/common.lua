@@ -1,0 +1,161 @@
+-- Functions of the two scripts of the Redis store. KEYS[1] begins all its keys: '{name}:'.
+-- Instants and versions are passed as text: Lua's own conversion of numbers keeps 14 digits.
+
+local PREFIX = KEYS[1]
+local STATE = PREFIX .. 'state'
+local ORDER = PREFIX .. 'tasks'
+local OPEN = PREFIX .. 'open'
+local ENDS = PREFIX .. 'ends'
+local ALL = PREFIX .. 'all'
+local USES = PREFIX .. 'uses'
+local USED_AT = PREFIX .. 'used'
+local RULES = PREFIX .. 'rules'
+local WINDOWS = PREFIX .. 'windows'
+local TOKENS = PREFIX .. 'tokens'
+local CALLS = PREFIX .. 'calls'
+local CHANGES = PREFIX .. 'changes'
+local CHANGES_KEPT = 1000
+local FORMAT = 'kling-mock 1'
+
+local call = redis.call
+local now, system
+local position = 0
+
+local function argument()
+    position = position + 1
+    return ARGV[position]
+end
+
+local function exact(number)
+    return string.format('%.17g', number)
+end
+
+local function task_key(id)
+    return PREFIX .. 'task:' .. id
+end
+
+-- Set `now` and `system`. A namespace without state begins here, with a running clock. The version of the
+-- scripts begins with the system time, so that it differs from those before a loss of all data.
+local function begin()
+    local parts = call('TIME')
+    system = tonumber(parts[1]) + tonumber(parts[2]) / 1000000
+    local state = call('HMGET', STATE, 'format', 'since', 'reading', 'speed', 'latest', 'system')
+    if not state[1] then
+        if call('EXISTS', STATE, ORDER, ALL, RULES, CALLS) > 0 then
+            return redis.error_reply('KLINGMOCK foreign')
+        end
+        now = system
+        call('HSET', STATE, 'format', FORMAT, 'since', exact(now), 'reading', exact(now), 'speed', '1.0',
+            'version', '0', 'jumps', '[]', 'scripts', parts[1] .. string.format('%06d', parts[2]), 'uses', '0',
+            'order', '0', 'journal', '0')
+    elseif state[1] ~= FORMAT then
+        return redis.error_reply('KLINGMOCK format ' .. state[1])
+    else
+        local speed, latest = tonumber(state[4]), tonumber(state[5])
+        now = tonumber(state[3]) + (system - tonumber(state[2])) * speed
+        if system < tonumber(state[6]) and speed ~= 0 then -- system time was set back
+            call('HSET', STATE, 'since', exact(system), 'reading', state[5])
+            now = latest
+        end
+        now = math.max(now, latest)
+    end
+    -- The first write of every script, which Redis refuses if its memory is full.
+    call('HSET', STATE, 'latest', exact(now), 'system', exact(system))
+end
+
+local function is_expired(expiry)
+    return now >= tonumber(expiry)
+end
+
+-- The units that a task returns at its end.
+local function returned(units, failed, ends, expiry)
+    if failed == '1' and ends ~= '' and tonumber(ends) < tonumber(expiry) then
+        return tonumber(units)
+    end
+    return 0
+end
+
+local function count(account, images, units)
+    for _, key in ipairs({ALL, PREFIX .. 'account:' .. account}) do
+        local unfinished = call('HINCRBY', key, 'unfinished', images)
+        if images > 0 and unfinished > tonumber(call('HGET', key, 'peak') or '0') then
+            call('HSET', key, 'peak', unfinished)
+        end
+        if units ~= 0 then
+            call('HINCRBY', key, 'units', units)
+        end
+    end
+end
+
+-- Stop counting a task as unfinished.
+local function close(id)
+    local task = call('HMGET', task_key(id), 'account', 'n', 'units', 'failed', 'end', 'expiry')
+    call('ZREM', ENDS, id)
+    call('ZREM', OPEN, id)
+    if task[1] then
+        count(task[1], -tonumber(task[2]), -returned(task[3], task[4], task[5], task[6]))
+    end
+end
+
+-- Close the tasks that have ended or expired.
+local function settle()
+    for _, key in ipairs({ENDS, OPEN}) do
+        repeat
+            local ids = call('ZRANGEBYSCORE', key, '-inf', exact(now), 'LIMIT', 0, 100)
+            for _, id in ipairs(ids) do
+                close(id)
+            end
+        until #ids == 0
+    end
+end
+
+-- The id of the task with an external id, or false.
+local function external(account, id)
+    return call('HGET', PREFIX .. 'external:' .. account, id)
+end
+
+-- The version of a task: '' if it does not exist, 'expired' if its retention is over.
+local function version_of_task(id)
+    local task = call('HMGET', task_key(id), 'version', 'expiry')
+    if not task[1] then
+        return ''
+    end
+    return is_expired(task[2]) and 'expired' or task[1]
+end
+
+local function attempts_at(id, change)
+    return call('HGET', task_key(id), 'attempts:' .. change) or '0'
+end
+
+local function drop_task(id)
+    local key = task_key(id)
+    local task = call('HMGET', key, 'account', 'operation', 'external')
+    if call('ZSCORE', OPEN, id) then
+        close(id)
+    end
+    if task[1] then
+        local account, external_id = task[1], task[3]
+        if external_id and external(account, external_id) == id then
+            call('HDEL', PREFIX .. 'external:' .. account, external_id)
+        end
+        call('ZREM', PREFIX .. 'tasks:' .. account, id)
+        call('ZREM', PREFIX .. 'operation:' .. account .. ':' .. task[2], id)
+    end
+    call('ZREM', ORDER, id)
+    call('UNLINK', key)
+end
+
+local function drop_rule(id)
+    call('HDEL', RULES, id)
+    call('HDEL', USES, id)
+    call('ZREM', USED_AT, id)
+end
+
+-- Report a change that is not part of a call to the other processes.
+local function publish(kind, id)
+    call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id, 'process', ARGV[1])
+end
+
+local function clock()
+    return call('HMGET', STATE, 'since', 'reading', 'speed', 'version')
+end

@@ -1,0 +1,131 @@
+-- Returns the present, the system time, the clock, and the value of each key in ARGV.
+
+local function task(id)
+    local found = call('HMGET', task_key(id), 'record', 'plan', 'version', 'polls', 'unanswered', 'times', 'attempts',
+        'faults', 'expiry')
+    if not found[1] or is_expired(found[9]) then
+        return false
+    end
+    found[9] = nil
+    return found
+end
+
+local function tasks(ids)
+    local found = {}
+    for _, id in ipairs(ids) do
+        local each = task(id)
+        if each then
+            found[#found + 1] = each
+        end
+    end
+    return found
+end
+
+-- The ids of a page of several sorted sets together, newest first.
+local function merged(keys, first, size)
+    local found, total = {}, 0
+    for _, key in ipairs(keys) do
+        total = total + call('ZCARD', key)
+    end
+    if first >= total then
+        return {}
+    end
+    for _, key in ipairs(keys) do
+        local pairs_of = call('ZREVRANGE', key, 0, first + size - 1, 'WITHSCORES')
+        for at = 1, #pairs_of, 2 do
+            found[#found + 1] = {pairs_of[at], tonumber(pairs_of[at + 1])}
+        end
+    end
+    table.sort(found, function(one, other) return one[2] > other[2] end)
+    local ids = {}
+    for at = first + 1, math.min(first + size, #found) do
+        ids[#ids + 1] = found[at][1]
+    end
+    return ids
+end
+
+local READS = {
+    task = function()
+        return task(argument())
+    end,
+    external = function()
+        local id = external(argument(), argument())
+        return id and task(id)
+    end,
+    totals = function()
+        settle()
+        return call('HMGET', PREFIX .. argument(), 'created', 'unfinished', 'units')
+    end,
+    peak = function()
+        return call('HGET', PREFIX .. argument(), 'peak')
+    end,
+    window = function()
+        return call('HGET', WINDOWS, argument())
+    end,
+    page = function()
+        local keys = {}
+        for _ = 1, tonumber(argument()) do
+            keys[#keys + 1] = PREFIX .. argument()
+        end
+        local first, size = tonumber(argument()), tonumber(argument())
+        if #keys == 1 then
+            return tasks(call('ZREVRANGE', keys[1], first, first + size - 1))
+        end
+        return tasks(merged(keys, first, size))
+    end,
+    tasks = function()
+        return tasks(call('ZRANGE', PREFIX .. argument(), 0, -1))
+    end,
+    -- The version, the number of all uses, and the changes since the version and number that the caller knows.
+    scripts = function()
+        local known, used = argument(), argument()
+        local state = call('HMGET', STATE, 'scripts', 'uses')
+        local rules, uses = false, {}
+        if state[1] ~= known then
+            rules = call('HVALS', RULES)
+            uses = call('HGETALL', USES)
+        elseif state[2] ~= used then
+            for _, id in ipairs(call('ZRANGEBYSCORE', USED_AT, '(' .. used, '+inf')) do
+                uses[#uses + 1] = id
+                uses[#uses + 1] = call('HGET', USES, id)
+            end
+        end
+        return {state[1], state[2], rules, uses}
+    end,
+    rule = function()
+        return call('HGET', USES, argument())
+    end,
+    attempts = function()
+        local id, change = argument(), argument()
+        return task(id) and attempts_at(id, change)
+    end,
+    token = function()
+        return call('ZSCORE', TOKENS, argument())
+    end,
+    clock = function()
+        return call('HGET', STATE, 'jumps')
+    end,
+    calls = function()
+        local all, account, found = argument() == 'all', argument(), {}
+        for _, entry in ipairs(call('XRANGE', CALLS, '-', '+')) do
+            local fields = entry[2]
+            if all or fields[8] == account then
+                found[#found + 1] = fields[2]
+            end
+        end
+        return found
+    end,
+    ticket = function()
+        return call('HINCRBY', PREFIX .. 'counters', argument(), 1)
+    end,
+}
+
+local problem = begin()
+if problem then
+    return problem
+end
+local reply = {exact(now), exact(system), clock()}
+while position < #ARGV do
+    reply[#reply + 1] = READS[argument()]()
+end
+return reply

@@ -1,0 +1,78 @@
+"""A process at a namespace in Redis: its commands as data, and their replies. It does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+from kling_mock.records import ClockRecord
+from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps
+from kling_mock.stores.redis.address import Address, explained
+from kling_mock.stores.redis.clock import RedisClock
+from kling_mock.stores.redis.commands import (
+    Argument,
+    LuaScript,
+    StoreLimits,
+    commit_arguments,
+    read_arguments,
+    script,
+    text,
+)
+from kling_mock.stores.redis.replies import RedisReply, ScriptCache, present, values
+
+
+class RedisCommand(NamedTuple):
+    """A script to run with these arguments; the prefix of all keys is its only key."""
+
+    script: LuaScript
+    arguments: list[Argument]
+
+
+class Session:
+    """The commands and replies of one process. `perform` executes steps, for the clock."""
+
+    def __init__(self, address: Address, limits: StoreLimits, perform: Callable[[Steps[Any]], Any]) -> None:
+        self.address = address
+        self.process = token_hex(8)
+        self.clock = RedisClock(perform)
+        self.limits = limits
+        self._scripts = ScriptCache()
+
+    @contextmanager
+    def explained(self, *, writes: bool = False) -> Generator[None]:
+        """Raise StateNotKept for errors of Redis, and note them for the clock. `writes`: of a commit."""
+        try:
+            with explained(self.address, writes=writes):
+                yield
+        except StateNotKept:
+            self.clock.is_followed = False
+            raise
+
+    def lease_key(self, task_id: str) -> bytes:
+        return self.address.prefix.encode() + b"lease:" + text(task_id)
+
+    def read_command(self, keys: Sequence[Key[Any]]) -> RedisCommand:
+        return RedisCommand(script("read"), read_arguments(keys, self._scripts.known))
+
+    def snapshot(self, keys: Sequence[Key[Any]], reply: RedisReply) -> Snapshot:
+        now = present(reply)
+        self.clock.follow(now)
+        return Snapshot(now.now, values(keys, reply, self._scripts))
+
+    def commit_command(self, change: Change) -> RedisCommand:
+        return RedisCommand(script("commit"), commit_arguments(change, self.limits, self.process))
+
+    def clear_command(self, account: str | None) -> RedisCommand:
+        return RedisCommand(script("clear"), [self.process, *([] if account is None else [text(account)])])
+
+    def outcome(self, change: Change, reply: RedisReply) -> Expect | None:
+        """The precondition that failed. After a change of the clock its listeners are called."""
+        self.clock.follow(present(reply))
+        failed: int = reply[3]
+        if failed:
+            return change.expect[failed - 1]
+        if any(isinstance(record, ClockRecord) for record in change.records):
+            self.clock.announce()
+        return None

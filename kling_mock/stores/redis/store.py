@@ -1,0 +1,101 @@
+"""The Redis store with blocking methods."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, get_running_loop
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, cast
+from weakref import WeakKeyDictionary
+
+from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps, run
+from kling_mock.stores.redis.address import Address, RedisRefused, check_version, connect, explained
+from kling_mock.stores.redis.async_store import AsyncRedisStore
+from kling_mock.stores.redis.clock import RedisClock
+from kling_mock.stores.redis.commands import StoreLimits
+from kling_mock.stores.redis.replies import RedisReply
+from kling_mock.stores.redis.session import RedisCommand, Session
+
+# Longer than any attempt to deliver takes. When a process ends, others deliver its callbacks after that.
+LEASE_SECONDS: Final = 30
+
+
+class RedisStore:
+    """A store in a namespace of a Redis or Valkey server, shared with other processes.
+
+    `url` is `redis://HOST:PORT/0?namespace=NAME`, with `rediss` or `unix` as well. Raises RedisRefused if the
+    namespace cannot be used. While Redis does not answer, `read` and `commit` raise StateNotKept.
+    """
+
+    def __init__(self, url: str, *, retention: float, journal_bytes: int) -> None:
+        address = Address.parse(url)
+        self._client = connect(address)
+        self.session = Session(address, StoreLimits(retention, journal_bytes), self._perform)
+        self._in_loops: WeakKeyDictionary[AbstractEventLoop, AsyncRedisStore] = WeakKeyDictionary()
+        try:
+            with explained(address):
+                check_version(address, self._client.info("server"))
+            self.read(())
+        except StateNotKept as error:
+            self._client.close()
+            raise RedisRefused(str(error)) from error
+        except BaseException:
+            self._client.close()
+            raise
+
+    @property
+    def clock(self) -> RedisClock:
+        """The clock that all processes of the namespace share."""
+        return self.session.clock
+
+    def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
+        return self.session.snapshot(keys, self._run(self.session.read_command(keys)))
+
+    def commit(self, change: Change) -> Expect | None:
+        command = self.session.commit_command(change)
+        return self.session.outcome(change, self._run(command, writes=True))
+
+    def in_loop(self) -> AsyncRedisStore:
+        """The store with asynchronous methods, for the running event loop of asyncio."""
+        loop = get_running_loop()
+        store = self._in_loops.get(loop)
+        if store is None:
+            store = self._in_loops[loop] = AsyncRedisStore(self.session)
+        return store
+
+    def clear(self, account: str | None = None) -> None:
+        """Drop all tasks, scripts, tokens and calls, or those of one account; clock and counters go on."""
+        self._run(self.session.clear_command(account), writes=True)
+
+    def lease(self, task_id: str) -> bool:
+        """Reserve the next delivery of a task for this process, for `LEASE_SECONDS` of real time.
+
+        Returns whether no other process has it. A recorded attempt ends it.
+        """
+        session = self.session
+        with session.explained():
+            taken = self._client.set(session.lease_key(task_id), session.process, nx=True, ex=LEASE_SECONDS)
+            return bool(taken)
+
+    def release(self, task_id: str) -> None:
+        """End a lease before an attempt was recorded. One that cannot be ended now ends by itself."""
+        with suppress(StateNotKept), self.session.explained():
+            self._client.delete(self.session.lease_key(task_id))
+
+    def close(self) -> None:
+        """Close all connections. A later call opens new ones."""
+        self._client.close()
+
+    def _perform(self, steps: Steps[Any]) -> Any:
+        return run(steps, self)
+
+    def _run(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
+        from redis.exceptions import NoScriptError
+
+        (source, sha), arguments = command
+        prefix = self.session.address.prefix
+        with self.session.explained(writes=writes):
+            try:
+                return cast("RedisReply", self._client.evalsha(sha, 1, prefix, *arguments))
+            except NoScriptError:  # the first time, and after a restart of Redis
+                return cast("RedisReply", self._client.eval(source, 1, prefix, *arguments))

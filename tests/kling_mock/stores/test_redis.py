@@ -1,0 +1,123 @@
+"""The Redis store: it passes every check, equals a full scan and the model, and needs few round trips."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from hypothesis import example, given
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from kling_mock import Fake
+from kling_mock.stores.conformance import CHECKS, check_store
+from tests.kling_mock.conftest import Caller
+from tests.kling_mock.life_cycle import KEYS, LifeCycle, _spelled
+from tests.kling_mock.stores.histories import RETENTION, Player, moves
+from tests.kling_mock.stores.redis_server import (
+    StoppedRedisStore,
+    count_round_trips,
+    redis_store,
+    second_handle,
+)
+from tests.profiles import share
+
+if TYPE_CHECKING:
+    from kling_mock.stores import AsyncStore
+    from kling_mock.stores.redis.session import RedisCommand
+    from kling_mock.stores.redis.store import RedisStore
+
+HELD = ("create", "x", "image", 1, None, "no luck", "held")
+KEPT: dict[str, Any] = {"retention": 30 * 86_400, "journal_bytes": 2**22}
+
+
+def test_the_store_passes_every_check() -> None:
+    """With two handles, as of two processes."""
+    check_store(lambda retention: redis_store(retention, 2**20), second_handle)
+
+
+# The scripts are the same: the asynchronous driver is checked by concurrency and by values of all kinds.
+ASYNCHRONOUS = [*[name for name in CHECKS if "parallel" in name], "external_id_taken_once", "empty_store"]
+
+
+def test_the_asynchronous_store_passes_checks() -> None:
+    opened: list[RedisStore] = []
+
+    async def make(retention: float) -> AsyncStore:
+        opened.append(redis_store(retention, 2**20))
+        return opened[-1].in_loop()
+
+    async def checked() -> None:
+        try:
+            for name in ASYNCHRONOUS:
+                await CHECKS[name].run_async(make)
+        finally:
+            for store in opened:
+                await store.in_loop().close()
+
+    asyncio.run(checked())
+
+
+@share(0.1)
+@given(history=moves)
+@example(history=[HELD, ("finish", 0, "fail"), ("finish", 0, "succeed"), ("advance", 3 * RETENTION)])
+def test_indexes_equal_a_full_scan(history: list[Any]) -> None:
+    Player(cast("Any", StoppedRedisStore)).play(history)
+
+
+class SharedLifeCycle(LifeCycle):
+    """The fake under test has its state in Redis."""
+
+    def new_fake(self, **switches: Any) -> Fake:
+        store = StoppedRedisStore(**KEPT)
+        pace = _spelled(self.pace)
+        return Fake(store=store, pace=pace, keys=list(KEYS), unused_scripts="ignore", **switches)
+
+
+def test_a_fake_agrees_with_the_model() -> None:
+    run_machine(SharedLifeCycle, settings=share(0.05))
+
+
+def test_round_trips_of_requests() -> None:
+    """A read and a commit each, also with limits, scripts and a token; one more of each after a lost race."""
+    store = StoppedRedisStore(**KEPT)
+    fake = Fake(store=store, slots=9, balance=10_000, rate="50/60", rate_total="50/60", poll_rate="50/60")
+    caller = Caller(fake)
+    fake.when(prompt="*cat*").fails("no luck").optional()
+    task = caller.create(prompt="a cat", external_task_id="mine")["task_id"]
+    sent = count_round_trips(store)
+    for request in (
+        lambda: caller.create(prompt="a dog", external_task_id="yours"),
+        lambda: caller.create(prompt="a cat"),
+        lambda: caller.query(task),
+        lambda: caller.get("/v1/images/multi-image2image?pageNum=1&pageSize=30"),
+        lambda: caller.get("/v1/images/multi-image2image/mine"),
+        lambda: caller.post(b"{"),
+    ):
+        sent.clear()
+        request()
+        assert sent == ["EVALSHA", "EVALSHA"]
+    fake.check()
+
+
+def test_scripts_are_read_once() -> None:
+    """Afterwards only their version, and the uses since."""
+    store = StoppedRedisStore(**KEPT)
+    caller, other = Caller(Fake(store=store)), Caller(Fake(store=second_handle(store)))
+    for number in range(30):
+        caller.fake.when(prompt=f"cat {number}").fails("no luck").times(1)
+    caller.ask()
+    replies: list[Any] = []
+    run_command = store._run
+
+    def run(command: RedisCommand, **options: Any) -> Any:
+        replies.append(run_command(command, **options))
+        return replies[-1]
+
+    store._run = run  # type: ignore[method-assign]
+    other.ask(prompt="cat 7")
+    tasks = [caller.create(prompt=f"cat {number}")["task_id"] for number in (7, 8, 9)]
+    changes = [reply[-1] for reply in replies if isinstance(reply[-1], list)]
+    assert [(rules, len(uses) // 2) for _, _, rules, uses in changes] == [(None, 1), (None, 0), (None, 1)]
+    for task in tasks:
+        caller.query(task)
+    assert [caller.query(task)["task_status"] for task in tasks] == ["succeed", "failed", "failed"]
