@@ -1,16 +1,17 @@
 // @ts-check
-/** The tab of accounts: spend and concurrency of each, now and over time. */
+/** The tab of accounts: units and concurrency of each, now and over time. */
 
 /** @import {Place} from "./address.js" */
 /** @import {App, View} from "./hub.js" */
-/** @import {Account, Accounts} from "./models.js" */
+/** @import {Account, AccountHistory, Accounts} from "./models.js" */
 
 import { messageOf } from "./api.js";
+import { stepChart } from "./chart.js";
 import { fill, h } from "./dom.js";
-import { counted } from "./format.js";
-import { outputLine } from "./widgets.js";
 
 const PAUSE = 500;
+// The histories of further accounts are not loaded.
+const CHARTS = 30;
 
 /**
  * @param {App} app
@@ -29,9 +30,8 @@ class AccountsView {
   /** @param {App} app */
   constructor(app) {
     this.#app = app;
-    this.output = outputLine();
     this.cards = h("div", { class: "account-cards" });
-    this.element = h("div", { class: "view pages" }, this.cards, this.output);
+    this.element = h("div", { class: "view pages" }, this.cards);
     for (const topic of /** @type {const} */ (["task", "call", "clock", "reload"])) app.hub.on(topic, () => this.#later());
   }
 
@@ -60,25 +60,41 @@ class AccountsView {
       /** @type {Accounts} */
       const { accounts, total } = await this.#app.api.get("accounts");
       if (accounts.length === 0) {
-        fill(this.cards, h("div", { class: "empty" }, h("h2", {}, "No accounts yet"), h("p", {}, "Each API key is an account; it appears with its first request.")));
+        fill(this.cards, h("div", { class: "empty" }, h("div", {}, h("h2", {}, "No accounts yet"),
+          h("p", {}, "Each API key is an account. It appears here with its first request."))));
         return;
       }
-      fill(this.cards, this.#card(total, "All accounts"), ...accounts.map((account) => this.#card(account, account.name)));
+      const shown = [total, ...accounts];
+      const histories = await Promise.all(shown.slice(0, CHARTS).map((account) => this.#history(account.name)));
+      fill(this.cards, ...shown.map((account, index) => card(account, histories[index] ?? null)));
     } catch (error) {
       fill(this.cards, h("p", { class: "problem" }, messageOf(error)));
     }
   }
 
   /**
-   * @param {Account} account
-   * @param {string} title
+   * @param {string} name
+   * @returns {Promise<AccountHistory>}
    */
-  #card(account, title) {
-    return h("article", { class: "account-card" }, h("h2", {}, title),
-      h("p", { class: "figures" },
-        figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished"), figure(account.peak_concurrency, "peak")),
-      title === account.name && h("a", { href: `#/calls?account=${encodeURIComponent(account.name)}` }, counted(account.tasks, "task") + ": calls"));
+  #history(name) {
+    return this.#app.api.get(`accounts/${encodeURIComponent(name)}/history`);
   }
+}
+
+/**
+ * @param {Account} account
+ * @param {AccountHistory | null} history
+ */
+function card(account, history) {
+  const all = account.name === "*";
+  return h("article", { class: "account-card" }, h("h2", {}, all ? "All accounts" : account.name),
+    h("p", { class: "figures" },
+      figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished"), figure(account.peak_concurrency, "peak")),
+    history && h("div", { class: "charts" },
+      stepChart("Units", history.points.map(({ at, spend }) => ({ at, value: spend })), history.now),
+      stepChart("Unfinished images", history.points.map(({ at, unfinished }) => ({ at, value: unfinished })), history.now)),
+    !all && h("p", {}, h("a", { href: `#/tasks?account=${encodeURIComponent(account.name)}` }, "Tasks"), " · ",
+      h("a", { href: `#/calls?account=${encodeURIComponent(account.name)}` }, "Calls")));
 }
 
 /**

@@ -79,9 +79,15 @@ export class WindowedList {
     const known = id === null || id === this.#selected;
     this.#selected = id;
     for (const [key, { element }] of this.#rows) element.setAttribute("aria-selected", String(key === id));
-    if (id !== null) this.scroller.setAttribute("aria-activedescendant", rowId(id));
-    else this.scroller.removeAttribute("aria-activedescendant");
+    this.#markActive();
     if (!known) this.#reveal();
+  }
+
+  /** Names the selected row to assistive technology while it is in the document. */
+  #markActive() {
+    const id = this.#selected;
+    if (id !== null && this.#rows.has(id)) this.scroller.setAttribute("aria-activedescendant", rowId(id));
+    else this.scroller.removeAttribute("aria-activedescendant");
   }
 
   focus() {
@@ -138,6 +144,7 @@ export class WindowedList {
         this.#rows.delete(id);
       }
     }
+    this.#markActive();
     if (last + 50 >= this.#items.length) this.#kind.more?.();
   }
 

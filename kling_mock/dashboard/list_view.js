@@ -62,12 +62,14 @@ export class ListView {
       open: (item) => app.address.go({ id: kind.idOf(item) }),
       more: () => void this.data.more(),
     });
-    this.count = h("span", { class: "count", role: "status" });
+    this.count = h("span", { class: "count" });
+    // Read aloud after a change of the filters only: the count changes with each event.
+    this.announced = h("span", { class: "unseen", role: "status" });
     this.pane = h("aside", { class: "detail", "aria-label": `Detail of a ${kind.noun}`, hidden: true });
     this.element = h(
       "div",
       { class: "view" },
-      h("div", { class: "toolbar" }, ...kind.filters.map((each) => this.#filter(each)), this.count, ...(kind.tools ?? [])),
+      h("div", { class: "toolbar" }, ...kind.filters.map((each) => this.#filter(each)), this.count, this.announced, ...(kind.tools ?? [])),
       h("div", { class: "split" }, this.list.element, this.pane),
     );
     this.data.onChange = ({ added }) => this.#render(added);
@@ -138,10 +140,11 @@ export class ListView {
     else if (items.length === 0) this.list.showEmpty(this.#kind.empty(filtered));
     else this.list.showEmpty(null);
     this.list.show(items, { added, anew: this.#anew });
-    this.#anew = false;
     if (this.#id !== null) this.list.select(this.#id);
     const known = total ?? items.length;
     this.count.textContent = `${counted(known, this.#kind.noun)}${total === null && next !== null ? " and more" : ""}`;
+    if (this.#anew && filtered) this.announced.textContent = this.count.textContent;
+    this.#anew = false;
   }
 
   #tick() {

@@ -7,6 +7,18 @@ export interface Account {
   peak_concurrency: number;
 }
 
+export interface AccountHistory {
+  name: string;
+  now: number;
+  points: Array<AccountPoint>;
+}
+
+export interface AccountPoint {
+  at: number;
+  spend: number;
+  unfinished: number;
+}
+
 export interface Accounts {
   accounts: Array<Account>;
   total: Account;

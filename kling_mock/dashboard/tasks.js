@@ -26,6 +26,7 @@ export function tasksView(app) {
     topics: ["task", "call", "callback", "clock"],
     filters: [
       { name: "text", label: "Search tasks", placeholder: "Search id, prompt, failure, account" },
+      { name: "account", label: "Account", placeholder: "Account" },
       {
         name: "status", label: "Status",
         options: [["", "Any status"], ["submitted", "Submitted"], ["processing", "Processing"], ["succeed", "Succeeded"], ["failed", "Failed"]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,11 @@ def test_a_task_is_created_from_files_and_watched_until_it_has_finished(dashboar
     expect(heading).to_contain_text("succeed")
     expect(detail.get_by_role("img", name="Result 1")).to_have_js_property("naturalWidth", 1280)
     expect(detail).to_contain_text(re.compile("1280 . 720"))
+
+
+def test_the_modules_without_dom(dashboard: Dashboard) -> None:
+    tests = Path(__file__).with_name("module_tests.js").read_text(encoding="utf-8")
+    assert dashboard.open().evaluate(tests) == []
 
 
 def test_a_refused_create_shows_the_reply_and_its_rule(dashboard: Dashboard) -> None:
