@@ -17,13 +17,15 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
 # Seconds for the replies in progress at the end, before a worker is killed: more than a worker itself allows.
 STOP_SECONDS: Final = 10.0
-# The number of workers in succession that may end before they are ready.
+# The number of workers in succession that may end before they are ready, if no other worker serves, and the
+# pause in seconds after each.
 FAILED_STARTS: Final = 3
+FAILED_PAUSE: Final = 0.5
 _READY: Final = b"r"
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM))
 
@@ -127,8 +129,9 @@ class WorkerProcesses:
         status = self._end(worker)
         if not worker.is_ready:
             self._failed_starts += 1
-            if self._failed_starts == FAILED_STARTS:
+            if self._failed_starts >= FAILED_STARTS and not any(each.is_ready for each in self._workers):
                 raise WorkersFailed(f"{FAILED_STARTS} worker processes ended before they were ready")
+            sleep(FAILED_PAUSE)
         self._report(f"worker process {worker.process.pid} ended with status {status}; it is replaced")
         self._start()
 
