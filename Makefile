@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test newest-python subset nightly soak faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
+.PHONY: demo test newest-python subset nightly soak races faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -47,6 +47,11 @@ nightly: $(VENV)/.dev
 KILLS ?= 200
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.kling_mock.killed_servers $(KILLS)
+
+# 50 clients race for one external id, a thousand times, over four processes of which some are killed.
+ROUNDS ?= 1000
+races: $(VENV)/.dev
+	$(BIN)/python -m tests.kling_mock.racing_clients $(ROUNDS)
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev

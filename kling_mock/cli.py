@@ -167,6 +167,13 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings and scripts (TOML), loaded again after each change; flags take precedence",
     )
+    server.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="server processes; more than one need a --state in Redis (default: %(default)s)",
+    )
     server.add_argument("--quiet", action="store_true", help="do not log requests and callbacks")
     server.add_argument(
         "--log",
@@ -222,9 +229,54 @@ def _as_text(default: object) -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     _open_standard_streams()
+    _check_workers(options)
     fake, reload = make_fake(options)
     with fake:
         return _serve_fake(fake, reload, options)
+
+
+def _check_workers(options: argparse.Namespace) -> None:
+    workers, state = options.workers, options.state
+    if workers < 1:
+        raise ValueError(f"--workers: must be at least 1; got {workers}")
+    if workers == 1:
+        return
+    if sys.platform == "win32":
+        raise ValueError("--workers: several processes cannot share a socket on Windows; start one")
+    if state is None or "://" not in state:
+        place = "memory" if state is None else "a file"
+        raise ValueError(
+            f"--workers {workers}: processes cannot share a state in {place}; use --state redis://HOST:PORT/0"
+        )
+    if options.scenario is not None:
+        raise ValueError(
+            f"--workers {workers}: not accepted together with --scenario, which changes the settings of one "
+            "process; use flags, and POST /_mock/scripts"
+        )
+
+
+def work() -> None:
+    """The code of a process of `--workers`: serve until SIGTERM, or until the supervisor ends."""
+    from kling_mock.console import Console
+    from kling_mock.doors.server import serve_until_interrupted
+    from kling_mock.worker_processes import begin_worker
+
+    start = begin_worker()
+    options = start.options
+    try:
+        fake, _ = make_fake(options)
+    except ValueError as error:
+        sys.stderr.write(f"kling-mock: {escape_controls(str(error))}\n")
+        sys.exit(USAGE_ERROR)
+    fake.fix_settings("other processes serve with them (--workers)")
+    with fake:
+        console = Console(fake, quiet=options.quiet, log=options.log)
+        app = fake.asgi()
+        app.note = console.note
+        background = console.background()
+        certificate = _certificate(options)
+        serve_until_interrupted(app, start.listening, start.report_ready, background, certificate=certificate)
+        console.flush()
 
 
 def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Namespace) -> int:
@@ -256,7 +308,13 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
         await asyncio.gather(*tasks)
 
     try:
-        serve_until_interrupted(app, listening, announce, background, certificate=certificate)
+        if options.workers == 1:
+            serve_until_interrupted(app, listening, announce, background, certificate=certificate)
+        else:
+            from kling_mock.worker_processes import WorkerProcesses
+
+            with listening:
+                WorkerProcesses(options, listening, options.workers, console.problem).run(announce)
     finally:
         if ready is not None:
             ready.remove()

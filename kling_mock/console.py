@@ -162,13 +162,17 @@ class Console:
             self._timed((text, "red"))
 
     def show_end(self) -> None:
-        """Log the number of tasks. The number of dropped lines, if any, is written to standard error."""
+        """Log the number of tasks, and write all lines."""
         tasks = self._fake.tasks
         finished = sum(task.status.terminal for task in tasks)
         if self._json:
             self._event("stopped", tasks=len(tasks), finished=finished)
         else:
             self._show((f"\nstopped: {len(tasks)} tasks, {finished} of them finished", ""))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write all lines. The number of dropped ones, if any, is written to standard error."""
         written = self._writer.flush(FAREWELL_SECONDS)
         if self._writer.dropped or not written:
             text = f"kling-mock: {self._writer.dropped} log lines dropped: standard output was not read\n"

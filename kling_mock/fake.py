@@ -77,6 +77,7 @@ class Fake(FakeView):
         super().__init__(store, settings, dispatcher, notifier)
         self._in_loop: Callable[[], AsyncStore] | None = getattr(store, "in_loop", None)
         self._others = OtherProcesses(dispatcher, notifier, self._problems.append)
+        self._fixed: str | None = None
         self._loaded: dict[Path, LoadedScenario] = {}
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [
@@ -99,10 +100,15 @@ class Fake(FakeView):
         """
         for name in switches:
             annotation_of(name)
-            if name in FIXED:
-                raise ValueError(f"{name}: cannot change while the fake is in use: {FIXED[name]}")
+            reason = FIXED.get(name, self._fixed)
+            if reason is not None:
+                raise ValueError(f"{name}: cannot change while the fake is in use: {reason}")
         self._settings = replace(self._settings, **cast("dict[str, Any]", switches))
         self._dispatcher.adopt(self._settings)
+
+    def fix_settings(self, reason: str) -> None:
+        """Refuse to change settings from now on: `change_settings` raises ValueError with this reason."""
+        self._fixed = reason
 
     def load(
         self, path: str | PathLike[str], *, defaults: Mapping[str, object] | None = None, **settings: object

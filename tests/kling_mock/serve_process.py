@@ -48,9 +48,11 @@ class ServeProcess:
         )
         self.ready = wait_for_ready(self.process, self.ready_file)
         self.url: str = self.ready["url"]
-        self.client = httpx.Client(
-            base_url=self.url, headers=KEY, verify=False, trust_env=False, timeout=PATIENCE
-        )
+        self.client = self.client_of()
+
+    def client_of(self) -> httpx.Client:
+        """A client of the server, with connections of its own."""
+        return httpx.Client(base_url=self.url, headers=KEY, verify=False, trust_env=False, timeout=PATIENCE)
 
     def call(self, method: str, path: str, body: object = None, key: str = "sk-mock") -> Any:
         """The body of the response, as JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -33,7 +34,8 @@ class AsyncRedisStore:
         """The id of the latest entry of a stream."""
         with self.session.explained():
             found: list[tuple[bytes, Any]] = await self._client.xrevrange(stream, count=1)
-            return found[0][0] if found else b"0-0"
+        _end_if_cancelled()
+        return found[0][0] if found else b"0-0"
 
     async def wait_for_entries(
         self, positions: Mapping[bytes, bytes], seconds: float, number: int
@@ -41,7 +43,10 @@ class AsyncRedisStore:
         """The entries of streams after these positions; waits for the first one, at most `seconds`."""
         with self.session.explained():
             wait = int(seconds * 1_000)
-            return await self._client.xread(dict(positions), count=number, block=wait) or []
+            found: list[StreamEntries] | None
+            found = await self._client.xread(dict(positions), count=number, block=wait)
+        _end_if_cancelled()
+        return found or []
 
     async def close(self) -> None:
         """Close all connections. A later call opens new ones."""
@@ -57,3 +62,10 @@ class AsyncRedisStore:
                 return cast("RedisReply", await self._client.evalsha(sha, 1, prefix, *arguments))
             except NoScriptError:
                 return cast("RedisReply", await self._client.eval(source, 1, prefix, *arguments))
+
+
+def _end_if_cancelled() -> None:
+    """Raise CancelledError if this task was cancelled: redis-py may lose that while it opens a connection."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
