@@ -174,6 +174,8 @@ DIGITS_MAXIMUM: Final = 4300
 VALUES_MAXIMUM: Final = 1_000_000
 # For larger bodies, encoding the value again for comparison costs more than it saves.
 QUICK_BYTES: Final = 64 * 1024
+# Larger bodies have few values beside their pictures.
+FEW: Final = 1000
 
 
 def decode(body: bytes, repeated: list[str]) -> object:
@@ -182,15 +184,64 @@ def decode(body: bytes, repeated: list[str]) -> object:
     Raises ValueError for invalid JSON: also for NaN, infinities, a byte order mark, encodings other than
     UTF-8, excessive depth and integers of more than 4300 digits.
     """
-    if len(body) <= QUICK_BYTES:
-        try:
-            value: object = _decode(body)
-            again = _encode(value)
-            if again == body or again == msgspec.json.format(body, indent=-1):
-                return value
-        except (ValueError, RecursionError):  # the slow decoder raises the error with its reason
-            pass
-    return _decode_carefully(body, repeated)
+    quick = _decode_small if len(body) <= QUICK_BYTES else _decode_large
+    try:
+        value = quick(body)
+    except (ValueError, RecursionError):  # the slow decoder raises the error with its reason
+        value = None
+    return _decode_carefully(body, repeated) if value is None else value
+
+
+def _decode_small(body: bytes) -> object:
+    """The value, unless the body is unusual: encoded again, it must be the body apart from white space."""
+    value: object = _decode(body)
+    again = _encode(value)
+    return value if again == body or again == msgspec.json.format(body, indent=-1) else None
+
+
+def _decode_large(body: bytes) -> object:
+    """The value, unless it has many parts or a repeated key.
+
+    The body must have the quotation marks of the keys and strings of the value. A repeated key has two more,
+    and an escaped mark is one more.
+    """
+    marks = _count(body, b'"')
+    if marks is None or _count(body, b",") is None:
+        return None
+    value: object = _decode(body)
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        match part:
+            case str():
+                marks -= 2
+            case list():
+                pending += cast("list[object]", part)
+            case dict():
+                members = cast("dict[str, object]", part)
+                marks -= 2 * len(members)
+                pending += members.values()
+            case _:
+                pass
+    return value if marks == 0 else None
+
+
+def _count(body: bytes, mark: bytes) -> int | None:
+    """The number of a character in a body; None for more than `FEW`. Faster than `bytes.count` for few."""
+    at = body.find(mark)
+    for found in range(FEW + 1):
+        if at < 0:
+            return found
+        at = body.find(mark, at + 1)
+    return None
+
+
+def decode_base64(text: str) -> bytes | None:
+    """Like `kling_contracts.image_fields.decode_base64`, in a fifth of the time."""
+    try:
+        return msgspec.convert(text, bytes)
+    except ValueError:
+        return None
 
 
 def _decode_carefully(body: bytes, repeated: list[str]) -> object:

@@ -40,7 +40,7 @@ from kling_mock.commands import (
     ShowCosts,
     refused,
 )
-from kling_mock.http import Request, decode
+from kling_mock.http import Request, decode, decode_base64
 from kling_mock.images.urls import RESULT_FOLDER, locate
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import Settings
@@ -170,7 +170,12 @@ def read_create(
     except ValueError as error:
         return refused(gateway, RefusalReason.BAD_JSON, account, (("message", str(error)),))
     operation = route.operation(body, settings.operations)
-    reading = operation.read(body, null_is_absent=settings.null_is_absent, lifted=settings.ignore)
+    reading = operation.read(
+        body,
+        null_is_absent=settings.null_is_absent,
+        lifted=settings.ignore,
+        decode_base64=decode_base64,
+    )
     watermark = _wants_watermark(body)
     if watermark and WATERMARK.value not in operation.keys:
         reading.notes.remove(f"{UNKNOWN_NOTE}{WATERMARK.value!r}")

@@ -127,7 +127,7 @@ class Picture(Field):
         size = len(value) // 4 * 3 - value[-2:].count("=")
         if size > INPUT_BYTES_MAXIMUM.value:
             return reading.violate(self.too_large, path, value, f"got {size:,} bytes")
-        data = decode_base64(value)
+        data = (reading.decode_base64 or decode_base64)(value)
         if data is None:
             return reading.violate(
                 self.not_base64, path, value, f"got '{shorten(value)}' (length {len(value)})"

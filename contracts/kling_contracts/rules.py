@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from kling_contracts.image_files import PictureHeader
 from kling_contracts.vocabulary import ASSUMED, KLING_LIVE, Source
@@ -113,20 +113,41 @@ class InputPicture(NamedTuple):
     header: PictureHeader | None
 
 
+# The bytes of strict base64; None if the text is invalid.
+DecodeBase64: TypeAlias = Callable[[str], bytes | None]
+
+
 class ValidationResult:
     """Result of validating one body: normalised values, pictures and violations in order, and notes.
 
     `values` holds the given fields only, under their declared names: an alias is resolved, an integral float
     is an int, null and the empty string are absent. `violations` are in order of declaration. `notes` list
     ignored keys, resolved aliases and clamped numbers. `lifted` are the ids of limits that the caller
-    does not enforce: a list is then read beyond its maximum.
+    does not enforce: a list is then read beyond its maximum. `decode_base64` is used instead of the function
+    in `image_fields`.
     """
 
-    __slots__ = ("ignored", "lifted", "notes", "null_is_absent", "pictures", "values", "violations")
+    __slots__ = (
+        "decode_base64",
+        "ignored",
+        "lifted",
+        "notes",
+        "null_is_absent",
+        "pictures",
+        "values",
+        "violations",
+    )
 
-    def __init__(self, *, null_is_absent: bool = True, lifted: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        null_is_absent: bool = True,
+        lifted: Collection[str] = (),
+        decode_base64: DecodeBase64 | None = None,
+    ) -> None:
         self.null_is_absent = null_is_absent
         self.lifted = lifted
+        self.decode_base64 = decode_base64
         self.values: dict[str, object] = {}
         self.pictures: list[InputPicture] = []
         self.violations: list[Violation] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kling_contracts.image_fields import decode_base64 as careful
 from kling_mock import http as decoding
-from kling_mock.http import DIGITS_MAXIMUM, QUICK_BYTES, decode, json_reply
+from kling_mock.http import DIGITS_MAXIMUM, FEW, QUICK_BYTES, decode, decode_base64, json_reply
 from tests.profiles import share
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -57,15 +59,22 @@ def check(tree: Any, blanks: tuple[str, str], *, escaped: bool) -> None:
     assert repeated == twice(tree)
 
 
+LONG = "a" * QUICK_BYTES
+EXTREME = [10**400, -(10**20), 1e300, -0.0, 5e-324, "\x7f\u2028\\"]
+
+
 @share(0.6)
-@given(tree=trees, blanks=spellings, escaped=st.booleans())
-@example(tree=(("a", 1), ("a", 1)), blanks=(",", ":"), escaped=False)
-@example(tree=(("a", (("b", 1), ("b", 2))), ("a", ":")), blanks=(", ", ": "), escaped=False)
-@example(tree=[10**400, -(10**20), 1e300, -0.0, 5e-324, "\x7f\u2028\\"], blanks=(",", ":"), escaped=False)
+@given(tree=trees, blanks=spellings, escaped=st.booleans(), large=st.booleans())
+@example(tree=(("a", 1), ("a", 1)), blanks=(",", ":"), escaped=False, large=False)
+@example(tree=(("a", 1), ("a", 1)), blanks=(",", ":"), escaped=False, large=True)
+@example(tree=(("a", (("b", 1), ("b", 2))), ("a", ":")), blanks=(", ", ": "), escaped=False, large=False)
+@example(tree=(("a", (("b", 1), ("b", 2))), ("a", '"')), blanks=(", ", ": "), escaped=False, large=True)
+@example(tree=EXTREME, blanks=(",", ":"), escaped=False, large=False)
+@example(tree=EXTREME, blanks=(",", ":"), escaped=False, large=True)
 def test_every_notation_is_decoded_as_by_the_standard_library(
-    tree: Any, blanks: tuple[str, str], escaped: bool
+    tree: Any, blanks: tuple[str, str], escaped: bool, large: bool
 ) -> None:
-    check(tree, blanks, escaped=escaped)
+    check([LONG, tree] if large else tree, blanks, escaped=escaped)
 
 
 def test_the_result_of_a_lossy_decoder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,14 +127,32 @@ def test_lone_surrogates_are_left_to_the_rules() -> None:
     assert decode(b'{"prompt":"\\ud800"}', []) == {"prompt": "\ud800"}
 
 
-def test_large_bodies_are_decoded_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(_: object) -> object:
-        raise AssertionError("the quick decoder was asked")
+def test_large_bodies_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the quick decoder, unless they have many parts, or more quotation marks than keys and strings."""
 
-    monkeypatch.setattr(decoding, "_decode", never)
-    assert decode(b'"' + b"a" * QUICK_BYTES + b'"', []) == "a" * QUICK_BYTES
-    with pytest.raises(AssertionError, match="was asked"):
-        decode(b'"a"', [])
+    def never(*_: object) -> object:
+        raise AssertionError("the slow decoder was asked")
+
+    monkeypatch.setattr(decoding, "_decode_carefully", never)
+    large = {"a": LONG, "b": [LONG, {"c": [None, True, 1, -2.5e-3]}], "d": "x, y"}
+    for body in (json.dumps(large), json.dumps(large, indent=1), json.dumps([1] * FEW + [LONG])):
+        assert decode(body.encode(), []) == json.loads(body)
+    for changed in (
+        {"d": 'x "y"'},
+        {"e": [1] * (FEW + 1)},
+        {"e": "," * (FEW + 1)},
+        {"e": ["x"] * (FEW // 2)},
+    ):
+        with pytest.raises(AssertionError, match="was asked"):
+            decode(json.dumps(large | changed).encode(), [])
+
+
+def test_base64_is_decoded_as_by_the_contract() -> None:
+    """All short texts over critical characters, and other characters beside valid text."""
+    short = ("".join(each) for size in range(6) for each in itertools.product("AB/=\n-", repeat=size))
+    other = ("AA\u00e9=", "AAA\ud800", "AAAA\u2028", "AAAA\0", "AA==\n", "AAAA" * 9999, "AAAA" * 9999 + "A=")
+    for text in (*short, *other):
+        assert decode_base64(text) == careful(text), text
 
 
 plain = st.none() | st.booleans() | st.integers() | texts

@@ -10,7 +10,7 @@ from typing import Final, assert_never, cast
 from kling_contracts.composite_fields import AnyField, read_field
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.image_fields import Picture, PictureList
-from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, Rule, ValidationResult, typed
+from kling_contracts.rules import BODY_UNICODE, WRONG_TYPE, DecodeBase64, Rule, ValidationResult, typed
 from kling_contracts.vocabulary import (
     KLING_IDS,
     SEED,
@@ -96,13 +96,19 @@ class Operation:
         raise KeyError(f"{self.name} has no field {name!r}")
 
     def read(
-        self, body: object, *, null_is_absent: bool = True, lifted: Collection[str] = ()
+        self,
+        body: object,
+        *,
+        null_is_absent: bool = True,
+        lifted: Collection[str] = (),
+        decode_base64: DecodeBase64 | None = None,
     ) -> ValidationResult:
         """Validate a decoded JSON body: normalised values, pictures, all violations, notes. Pure.
 
-        `lifted` are ids of limits that the caller does not enforce; lists are read beyond those.
+        `lifted` are ids of limits that the caller does not enforce; lists are read beyond those. A faster
+        `decode_base64` must agree with that of `image_fields`.
         """
-        reading = ValidationResult(null_is_absent=null_is_absent, lifted=lifted)
+        reading = ValidationResult(null_is_absent=null_is_absent, lifted=lifted, decode_base64=decode_base64)
         if not isinstance(body, dict):
             reading.violate(BODY_TYPE, "request body", body, f"got {typed(body)}")
             return reading
