@@ -109,16 +109,28 @@ def test_the_sdist_has_every_file_of_the_tree(built: Built) -> None:
     assert names - {"PKG-INFO"} == set(files_of(ROOT)) - {"PKG-INFO"}
 
 
-@pytest.mark.parametrize("kind", Built._fields)
-def test_an_installation_works(kind: str, built: Built, tmp_path: Path) -> None:
-    """Wheel and sdist work in a new environment that has the libraries of this one."""
+def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
+    """So an installation from the sdist is one from the wheel."""
+    with tarfile.open(built.sdist) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=source)
+    assert content_of(next(tmp_path.glob("*.whl"))) == content_of(built.wheel)
+
+
+def content_of(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def test_an_installation_works(built: Built, tmp_path: Path) -> None:
+    """The wheel works in a new environment that has the libraries of this one."""
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=False, symlinks=os.name != "nt")
     binaries = environment / ("Scripts" if os.name == "nt" else "bin")
     python = binaries / "python"
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index")
-    archive: Path = getattr(built, kind)
-    run(*pip, "--no-build-isolation", "--ignore-installed", archive, cwd=tmp_path, path=SITE)
+    run(*pip, "--ignore-installed", built.wheel, cwd=tmp_path, path=SITE)
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     own = Path(run(python, "-c", code, cwd=tmp_path).strip())
     (own / "libraries.pth").write_text(

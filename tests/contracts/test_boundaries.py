@@ -7,11 +7,12 @@ from kling_contracts.openapi import build
 from kling_contracts.operations import validate
 from tests.contracts.boundary_rows import SURROGATE, Row, good, inline
 from tests.contracts.boundary_table import ROWS
+from tests.rows import each_row
 
 SCHEMA = Draft202012Validator(build()["components"]["schemas"]["MultiImageRequest"])  # type: ignore[index]  # plain data
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.name.encode("ascii", "replace").decode()[:60] for row in ROWS])
+@each_row("row", ROWS, ids=[row.name.encode("ascii", "replace").decode()[:60] for row in ROWS])
 def test_table(row: Row) -> None:
     """Each row has exactly the expected verdict: path, rule, code and effect."""
     found = [(each.field, each.rule.id, each.code, each.effect.value) for each in validate(row.body)]

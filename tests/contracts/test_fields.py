@@ -17,10 +17,11 @@ from kling_contracts.operations import Operation
 from kling_contracts.rules import ValidationResult
 from tests.contracts.test_trial_operations import Judge
 from tests.contracts.trial_rows import CLIP, INLINE, NEEDED, ROWS, URL, Row, body_of
+from tests.rows import each_row
 from tests.trial_operations import SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: ascii(row.fields)[:60])
+@each_row("row", ROWS, ids=lambda row: ascii(row.fields)[:60])
 def test_each_value_has_the_expected_verdict(row: Row) -> None:
     """Each value has the expected path and rule, or the expected normalised value."""
     reading = row.operation.read(body_of(row))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from kling_contracts import image_files
 from kling_contracts.image_files import damage_of, read_header
+from tests.rows import each_row
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FRAME = b"\x00\x0b\x08\x01\x2c\x01\x90"  # length, 8 bits per sample, height 300, width 400
@@ -54,7 +55,7 @@ def test_sides_of_a_jpeg_have_two_bytes() -> None:
     assert read_header(data) == ("jpeg", 0x0304, 0x0102)
 
 
-@pytest.mark.parametrize("marker", range(0x01, 0xFF))
+@each_row("marker", range(0x01, 0xFF))
 def test_every_marker_of_a_jpeg(marker: int) -> None:
     """A frame has the size; a bare marker has no length; other segments are skipped by their length."""
     here = b"\xff" + bytes([marker])

@@ -17,6 +17,7 @@ from kling_contracts.cli import main
 from kling_contracts.gateways import COMETAPI, GATEWAYS, KLING, TOKEN_REASONS, Gateway, RefusalReason
 from kling_contracts.openapi import build, render
 from kling_contracts.operations import MULTI_IMAGE, validate
+from tests.rows import each_row
 
 FOLDER = Path(kling_contracts.__file__).parent / "openapi"
 FILES = {COMETAPI.name: FOLDER / "openapi.json", KLING.name: FOLDER / "openapi-kling.json"}
@@ -77,9 +78,7 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("path", "gateway", "schema", "value"), EXAMPLES, ids=[path for path, *_ in EXAMPLES]
-)
+@each_row(("path", "gateway", "schema", "value"), EXAMPLES, ids=[path for path, *_ in EXAMPLES])
 def test_examples_fit_their_schemas(path: str, gateway: str, schema: dict[str, Any], value: object) -> None:
     """Every example fits its schema."""
     components = DOCUMENTS[gateway]["components"]

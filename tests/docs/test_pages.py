@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.page_runner import PageRunner
 from tests.docs.pages import ROOT
+from tests.rows import each_row
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -38,9 +39,7 @@ def broken_links(path: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "path", [*PAGES, ROOT / "README.md", ROOT / "ARCHITECTURE.md"], ids=lambda path: path.stem
-)
+@each_row("path", [*PAGES, ROOT / "README.md", ROOT / "ARCHITECTURE.md"], ids=lambda path: path.stem)
 def test_links_lead_somewhere(path: Path) -> None:
     assert broken_links(path) == []
 
@@ -58,7 +57,7 @@ def test_the_index_lists_every_page() -> None:
     assert [path.name for path in PAGES if f"({path.name})" not in index] == ["README.md"]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@each_row("path", PAGES, ids=lambda path: path.stem)
 def test_no_page_outgrows_its_question(path: Path) -> None:
     """At most 130 lines; the generated pages are tables."""
     generated = path.stem in ("faithful", "settings")

@@ -12,6 +12,7 @@ import kling_client
 from kling_client import errors
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts.operations import validate
+from tests.rows import each_row
 
 TASK = TaskSnapshot(
     id="867", status="processing", request_id="c065", updated_at=datetime(2026, 11, 22, tzinfo=UTC)
@@ -110,7 +111,7 @@ def test_the_text_says_what_happened_with_task_and_request(error: errors.KlingEr
 
 
 @by_name
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@each_row("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_every_error_survives_pickling(error: errors.KlingError, text: str, protocol: int) -> None:
     """With text, attributes and notes, as when a worker process returns an error."""
     error = copy.copy(error)

@@ -27,6 +27,7 @@ from kling_mock.outcomes import (
 from kling_mock.reply_faults import ReplyFault
 from kling_mock.scripts.create_script import Script
 from kling_mock.scripts.given_replies import CODE_OF_STATUS
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller
@@ -50,7 +51,7 @@ PAIRS = list(itertools.permutations(METHODS, 2))
 
 
 @pytest.mark.parametrize("start", [lambda fake: fake.next, lambda fake: fake.when(n=1)], ids=["next", "when"])
-@pytest.mark.parametrize(("first", "second"), PAIRS)
+@each_row(("first", "second"), PAIRS)
 def test_every_pair_of_outcomes_combines_or_is_refused(
     start: Callable[[Fake], Script], first: str, second: str
 ) -> None:

@@ -15,6 +15,7 @@ from kling_mock.rate import Rate
 from kling_mock.setting_text import read_switch
 from kling_mock.webhook_secret import WebhookSecret
 from tests.kling_mock.reading import body_of, header
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
@@ -69,7 +70,7 @@ BAD: dict[str, tuple[object, ...]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
+@each_row(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
 def test_the_error_for_an_invalid_value_begins_with_the_setting(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         Fake(**{name: value})
@@ -154,9 +155,7 @@ SPELLINGS: dict[str, tuple[tuple[str, object], ...]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "value"), [(name, *row) for name, rows in SPELLINGS.items() for row in rows]
-)
+@each_row(("name", "text", "value"), [(name, *row) for name, rows in SPELLINGS.items() for row in rows])
 def test_every_setting_can_be_given_as_text(name: str, text: str, value: object) -> None:
     assert getattr(Settings.of({name: read_switch(name, text)}), name) == value
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from kling_mock import Fake, Reply, Request
+from tests.rows import each_row
 
 ACCESS, SECRET = "a" * 32, "s" * 32
 COSTS = "/account/costs"
@@ -75,7 +76,7 @@ NO_TIME = {
 
 @pytest.mark.parametrize("keys", [(f"{ACCESS}:{SECRET}",), ()])
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
-@pytest.mark.parametrize("text", NO_TIME.values(), ids=NO_TIME)
+@each_row("text", NO_TIME.values(), ids=NO_TIME)
 def test_a_time_that_is_not_a_finite_number_is_refused(claim: str, text: str, keys: tuple[str, ...]) -> None:
     """RFC 7519: a NumericDate is a number. Also where the fake accepts every key."""
     reply = ask(sign(claims(**{claim: text})), Fake(keys=keys))

@@ -72,6 +72,11 @@ class Operation:
         return frozenset(field.name for field in self.fields if field.required and not field.aliases)
 
     @cached_property
+    def _declared_names(self) -> Mapping[str, str]:
+        """The declared name of a field by its name and aliases."""
+        return {key: field.name for field in self.fields for key in field.names}
+
+    @cached_property
     def rules(self) -> Mapping[str, Rule]:
         """Every rule by its id, in order of declaration."""
         of_fields = (rule for field in self.fields for rule in field.rules)
@@ -128,12 +133,8 @@ class Operation:
 
     def given(self, body: Mapping[str, object], *, null_is_absent: bool = True) -> frozenset[str]:
         """The declared names of the fields that have a value in the body, under any of their names."""
-        absent = ValidationResult(null_is_absent=null_is_absent).absent
-        return frozenset(
-            field.name
-            for field in self.fields
-            if any(name in body and not absent(body[name]) for name in field.names)
-        )
+        absent, declared = ValidationResult(null_is_absent=null_is_absent).absent, self._declared_names
+        return frozenset([declared[name] for name in declared.keys() & body.keys() if not absent(body[name])])
 
     def completed(
         self, body: Mapping[str, object], value_of: Callable[[AnyField], object], keep: str = ""
@@ -156,8 +157,9 @@ class Operation:
                     for name in set(names) - {kept}:
                         whole.pop(name, None)
                 case RequiredWhen(field=name):
-                    values = self.read(whole).values
-                    if name not in given and constraint.applies(given, values, self.defaults):
+                    if name not in given and constraint.applies(
+                        given, self.read(whole).values, self.defaults
+                    ):
                         whole[name] = value_of(self.field(name))
                 case _:
                     assert_never(constraint)

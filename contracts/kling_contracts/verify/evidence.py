@@ -110,7 +110,7 @@ class Evidence:
 
     def of(self, kind: ProbeKind, about: str | None = None) -> Iterator[Exchange]:
         """The answered exchanges of one kind of probe, optionally with one subject."""
-        return (exchange for exchange in self.sent(kind, about) if exchange.answered)
+        return (exchange for exchange in self.sent(kind, about) if exchange.status)
 
     def sent(self, kind: ProbeKind, about: str | None = None) -> Sequence[Exchange]:
         """The same with the exchanges that were not answered."""
@@ -124,7 +124,7 @@ class Evidence:
 
     @property
     def answered(self) -> Iterator[Exchange]:
-        return (exchange for exchange in self.exchanges if exchange.answered)
+        return (exchange for exchange in self.exchanges if exchange.status)
 
     @property
     def queries(self) -> Iterator[Exchange]:

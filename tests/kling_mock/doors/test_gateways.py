@@ -13,6 +13,7 @@ import jwt
 import pytest
 
 from kling_mock import Fake, ManualClock
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Door, Send
@@ -93,7 +94,7 @@ DENIED = {
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-@pytest.mark.parametrize(("bearer", "code", "text"), DENIED.values(), ids=DENIED)
+@each_row(("bearer", "code", "text"), DENIED.values(), ids=DENIED)
 def test_every_bad_key(door: Door, bearer: Any, code: int, text: str) -> None:
     """Kling distinguishes 1000 to 1004; CometAPI has one response for all. Nothing is created."""
     given = f"Bearer {bearer()}" if callable(bearer) else bearer
@@ -182,7 +183,7 @@ REFUSED: list[tuple[tuple[str, str, object], tuple[int, int, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "due"), REFUSED)
+@each_row(("request_", "due"), REFUSED)
 def test_every_refusal_of_kling(
     door: Door, request_: tuple[str, str, object], due: tuple[int, int, str]
 ) -> None:
@@ -237,7 +238,7 @@ def test_lists(door: Door) -> None:
         assert call(send, "GET", f"{KLING}{KLING_CREATE}?pageSize=1&pageNum=5")[1]["data"] == [one]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "message"),
     [
         ("pageNum=0", "pageNum value '0' is invalid"),

@@ -11,6 +11,7 @@ from kling_mock import Fake, ManualClock
 from kling_mock.doors.limits import LONGEST, read_length
 from tests.kling_mock.doors.hostile import CREATE, a_fake, assert_own_error, in_good
 from tests.kling_mock.doors.raw_client import send_raw
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Build, Door, Send
@@ -76,7 +77,7 @@ ODD_KEYS = {
 }
 
 
-@pytest.mark.parametrize("headers", ODD_KEYS.values(), ids=ODD_KEYS)
+@each_row("headers", ODD_KEYS.values(), ids=ODD_KEYS)
 def test_odd_authorization_is_a_401(
     door: Door, post: Build, get: Build, headers: list[tuple[str, str]]
 ) -> None:
@@ -108,7 +109,7 @@ ODD_HEADERS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("headers", ODD_HEADERS.values(), ids=ODD_HEADERS)
+@each_row("headers", ODD_HEADERS.values(), ids=ODD_HEADERS)
 def test_headers_and_query_strings_do_not_matter(
     door: Door, post: Build, headers: list[tuple[str, str]]
 ) -> None:

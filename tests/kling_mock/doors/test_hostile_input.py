@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.kling_mock.doors.hostile import CREATE, a_fake, assert_own_error, in_good
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Build, Door
@@ -144,7 +145,7 @@ ODD_PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", ODD_PATHS, ids=lambda path: path[:40])
+@each_row("path", ODD_PATHS, ids=lambda path: path[:40])
 def test_an_unknown_path_is_a_404_in_the_services_shape(
     door: Door, post: Build, get: Build, path: str
 ) -> None:
@@ -178,7 +179,7 @@ ODD_IDS = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: odd[:20])
+@each_row("odd", ODD_IDS, ids=lambda odd: odd[:20])
 def test_an_odd_id_is_a_task_that_does_not_exist(door: Door, get: Build, odd: str) -> None:
     """For all bytes in it; a query string changes nothing."""
     fake = a_fake()
@@ -192,7 +193,7 @@ def test_an_odd_id_is_a_task_that_does_not_exist(door: Door, get: Build, odd: st
     fake.check()
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "TRACE"])
+@each_row("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "TRACE"])
 def test_a_wrong_method_is_a_405_that_names_the_right_one(
     door: Door, post: Build, get: Build, method: str
 ) -> None:

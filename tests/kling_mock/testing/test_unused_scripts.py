@@ -10,6 +10,7 @@ import pytest
 
 from kling_mock import Fake, Pace
 from kling_mock.testing.unused_scripts import UnusedScripts, UnusedScriptWarning
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +214,7 @@ WRONG: dict[str, tuple[object, ...]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, each) for name in WRONG for each in WRONG[name]])
+@each_row(("name", "value"), [(name, each) for name in WRONG for each in WRONG[name]])
 def test_a_criterion_of_a_wrong_type_is_refused_at_its_line(name: str, value: Any) -> None:
     fake = Fake()
     with pytest.raises(
