@@ -7,6 +7,18 @@ export interface Account {
   peak_concurrency: number;
 }
 
+export interface AccountHistory {
+  name: string;
+  now: number;
+  points: Array<AccountPoint>;
+}
+
+export interface AccountPoint {
+  at: number;
+  spend: number;
+  unfinished: number;
+}
+
 export interface Accounts {
   accounts: Array<Account>;
   total: Account;
@@ -190,6 +202,12 @@ export interface RuleText {
   effect: string;
 }
 
+export interface ScriptEvent {
+  id: number;
+  change: "removed" | "used" | "written";
+  script: ScriptInfo | null;
+}
+
 export interface ScriptInfo {
   id: number;
   account: string | null;
@@ -271,6 +289,7 @@ export interface TaskEvent {
   status: string;
   at: number;
   failure: string | null;
+  task: Task;
 }
 
 export interface TaskFault {
