@@ -202,6 +202,12 @@ export interface RuleText {
   effect: string;
 }
 
+export interface ScriptEvent {
+  id: number;
+  change: "removed" | "used" | "written";
+  script: ScriptInfo | null;
+}
+
 export interface ScriptInfo {
   id: number;
   account: string | null;
@@ -283,6 +289,7 @@ export interface TaskEvent {
   status: string;
   at: number;
   failure: string | null;
+  task: Task;
 }
 
 export interface TaskFault {

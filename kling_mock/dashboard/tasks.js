@@ -39,6 +39,7 @@ export function tasksView(app) {
       return { items: page.tasks, next: page.next, total: page.total };
     },
     idOf: (task) => task.id,
+    itemOf: (topic, event) => (topic === "task" ? event.task : null),
     row: (task) => row(app, task),
     tick: (element, task) => tick(app, element, task),
     detail: taskDetail,
