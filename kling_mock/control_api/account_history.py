@@ -35,11 +35,11 @@ def read_account_history(fake: Fake, name: str, query: parameters.HistoryQuery) 
 
 def _read(view: FakeView) -> tuple[Sequence[TaskState], float, int]:
     """All tasks, the present, and the units spent by then: read again if there was a change meanwhile."""
+    spent, (tasks, now) = view.spend, view.read_tasks()
     for _ in range(_READS):
-        spent = view.spend
-        tasks, now = view.read_tasks()
         if view.spend == spent:
             break
+        spent, (tasks, now) = view.spend, view.read_tasks()
     return tasks, now, spent
 
 

@@ -33,13 +33,14 @@ class Redaction:
         return self._hide(value)
 
     def _hide(self, value: Any) -> Any:
-        kind: type[object] = type(value)  # JSON has no subclasses; most values are numbers and short texts
-        if kind is str:
+        if isinstance(value, str):
             return self._hide_in_text(value)
-        if kind is dict:
+        if isinstance(value, dict):
             pairs, hide = cast("dict[str, Any]", value).items(), self._hide_in_text
-            return {hide(name): hide(each) if type(each) is str else self._hide(each) for name, each in pairs}
-        if kind is list or kind is tuple:
+            return {
+                hide(name): hide(each) if isinstance(each, str) else self._hide(each) for name, each in pairs
+            }
+        if isinstance(value, list | tuple):
             return [self._hide(each) for each in cast("list[Any]", value)]
         return value
 

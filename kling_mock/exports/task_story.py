@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from kling_contracts.gateways import Gateway, gateway_of
 from kling_contracts.vocabulary import TaskStatus
@@ -146,9 +146,15 @@ def _settings(settings: Settings, *, callbacks: bool) -> dict[str, Any]:
     for name in names:
         value = getattr(settings, name)
         if value != getattr(defaults, name):
-            found[name] = sorted(value) if isinstance(value, frozenset) else value
-            found[name] = list(found[name]) if isinstance(value, tuple) else found[name]
+            found[name] = _plain(value)
     return found
+
+
+def _plain(value: object) -> object:
+    """The value of a setting as JSON data."""
+    if isinstance(value, frozenset):
+        return sorted(cast("frozenset[str]", value))
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _loses_reply(call: CallRecord) -> bool:
