@@ -71,6 +71,15 @@ export function fill(element, ...children) {
 }
 
 /**
+ * Sets the text of an element. An equal text stays, since a replaced one would be laid out and painted again.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * The element of the page with this id.
  * @template {HTMLElement} T
  * @param {string} id

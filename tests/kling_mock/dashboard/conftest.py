@@ -31,7 +31,7 @@ FLAGS: Final = (
 )
 # Two cores may be busy with the other tests.
 PATIENCE: Final = 20_000
-SIZE: Final[ViewportSize] = {"width": 1280, "height": 800}
+SIZE: Final[ViewportSize] = {"width": 1040, "height": 600}
 PERMISSIONS: Final = ["clipboard-read", "clipboard-write"]
 
 

@@ -294,7 +294,7 @@ def test_the_page_has_no_serious_finding_of_axe(dashboard: Dashboard) -> None:
 
     for place in places:
         check("light", place, "{resultTypes: ['violations']}")
-    for place in places[::2]:
+    for place in places[2:4]:
         check("dark", place, "{runOnly: ['color-contrast', 'link-in-text-block']}")
     page.emulate_media(color_scheme="light")
     assert found == {}
