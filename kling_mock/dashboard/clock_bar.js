@@ -25,7 +25,7 @@ export class ClockBar {
     this.time = h("time", { class: "mono" });
     this.freeze = actionButton("Freeze", output, () => this.#change(app.clock.frozen ? { resume: true } : { freeze: true }));
     this.speed = h("select", { "aria-label": "Speed of the clock", onchange: () => this.speedButton.click() },
-      ...SPEEDS.map((speed) => h("option", { value: speed }, `× ${speed}`)));
+      ...SPEEDS.map((speed) => h("option", { value: speed, selected: speed === 1 }, `× ${speed}`)));
     this.speedButton = actionButton("Set speed", output, () => this.#change({ speed: Number(this.speed.value) }), { class: "hidden", tabindex: "-1" });
     this.custom = h("input", { type: "number", min: 0, step: "any", "aria-label": "Seconds to advance", placeholder: "s", class: "short" });
     this.next = h("span", { class: "next-event" });

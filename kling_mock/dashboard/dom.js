@@ -120,6 +120,9 @@ export function section(title, ...children) {
   return h("section", {}, h("h3", {}, title), ...children);
 }
 
+// A cell with a text of at most this length is not broken into lines.
+const SHORT = 14;
+
 /**
  * A table with a row of names.
  * @param {string[]} names
@@ -128,5 +131,5 @@ export function section(title, ...children) {
 export function table(names, rows) {
   return h("div", { class: "table-box" }, h("table", {},
     h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, ...rows.map((cells) => h("tr", {}, ...cells.map((cell) => h("td", {}, cell)))))));
+    h("tbody", {}, ...rows.map((cells) => h("tr", {}, ...cells.map((cell) => h("td", { class: typeof cell === "string" && cell.length <= SHORT ? "short" : "" }, cell)))))));
 }
