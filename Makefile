@@ -100,9 +100,10 @@ schemathesis: $(VENV)/.dev
 	SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -n auto -rP tests/together/test_schemathesis.py \
 		tests/together/test_control_schemathesis.py "tests/docs/test_pages.py::test_the_page_is_true[schemathesis]"
 
-# The picture of the README: a run of the demo, rendered by Chromium or Chrome.
+# The pictures of the README, rendered by Chromium or Chrome: a run of the demo, and the dashboard.
 screenshot: $(VENV)/.dev
 	$(BIN)/python docs/screenshot.py
+	$(BIN)/python docs/dashboard_picture.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench

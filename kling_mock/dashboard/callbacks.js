@@ -8,7 +8,7 @@
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
 import { noMatch } from "./empty.js";
-import { dateTime, duration, excerpt, time, visible } from "./format.js";
+import { counted, dateTime, duration, excerpt, time, visible } from "./format.js";
 import { ListView } from "./list_view.js";
 import { PAGE } from "./paged_list.js";
 import { actionButton, outputLine, replyChip, statusChip } from "./widgets.js";
@@ -48,9 +48,9 @@ function row(callback) {
   return h("div", { class: "callback-row" },
     delivery(callback),
     h("span", { class: "reports" }, statusChip(callback.status)),
-    h("span", { class: "main" }, h("span", { class: "mono path" }, excerpt(callback.url)),
+    h("span", { class: "main" }, h("span", { class: "mono" }, excerpt(callback.url)),
       h("span", { class: "sub mono" }, `task ${callback.task_id}`)),
-    h("span", { class: "sub account" }, `${callback.attempts.length} sent`),
+    h("span", { class: "sub account" }, counted(callback.attempts.length, "attempt")),
     h("span", { class: "countdown" }, time(callback.due, true)));
 }
 

@@ -4,7 +4,7 @@
 /** @import {App} from "./hub.js" */
 /** @import {ClockReading, Event as NextEvent, TaskPage} from "./models.js" */
 
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { duration, time } from "./format.js";
 import { actionButton, outputLine } from "./widgets.js";
 
@@ -25,7 +25,7 @@ export class ClockBar {
     this.time = h("time", { class: "mono" });
     this.freeze = actionButton("Freeze", output, () => this.#change(app.clock.frozen ? { resume: true } : { freeze: true }));
     this.speed = h("select", { "aria-label": "Speed of the clock", onchange: () => this.speedButton.click() },
-      ...SPEEDS.map((speed) => h("option", { value: speed }, `× ${speed}`)));
+      ...SPEEDS.map((speed) => h("option", { value: speed, selected: speed === 1 }, `× ${speed}`)));
     this.speedButton = actionButton("Set speed", output, () => this.#change({ speed: Number(this.speed.value) }), { class: "hidden", tabindex: "-1" });
     this.custom = h("input", { type: "number", min: 0, step: "any", "aria-label": "Seconds to advance", placeholder: "s", class: "short" });
     this.next = h("span", { class: "next-event" });
@@ -88,7 +88,7 @@ export class ClockBar {
     const { clock, hub } = this.#app;
     clock.set(reading);
     this.#setAhead(this.#ahead.filter((at) => at > reading.now + NUDGE));
-    this.freeze.textContent = reading.frozen ? "Resume" : "Freeze";
+    setText(this.freeze, reading.frozen ? "Resume" : "Freeze");
     this.element.classList.toggle("frozen", reading.frozen);
     if (!reading.frozen) {
       if (!SPEEDS.includes(reading.speed) && ![...this.speed.options].some((option) => Number(option.value) === reading.speed)) {
@@ -104,10 +104,10 @@ export class ClockBar {
   #tick() {
     const { clock } = this.#app;
     const now = clock.now();
-    this.time.textContent = `${time(now)}${clock.frozen ? " frozen" : ""}`;
+    setText(this.time, `${time(now)}${clock.frozen ? " frozen" : ""}`);
     if (document.activeElement === this.slider && this.slider.value !== "0") return;
     const event = clock.reading?.next_event ?? null;
-    this.next.textContent = event === null ? "no event ahead" : `${wordOf(event)} in ${duration(Math.max(0, event.at - now))}`;
+    setText(this.next, event === null ? "no event ahead" : `${wordOf(event)} in ${duration(Math.max(0, event.at - now))}`);
     if (event !== null && event.at < now) this.#later();
   }
 

@@ -71,6 +71,15 @@ export function fill(element, ...children) {
 }
 
 /**
+ * Sets the text of an element. An equal text stays, since a replaced one would be laid out and painted again.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * The element of the page with this id.
  * @template {HTMLElement} T
  * @param {string} id
@@ -111,6 +120,9 @@ export function section(title, ...children) {
   return h("section", {}, h("h3", {}, title), ...children);
 }
 
+// A cell with a text of at most this length is not broken into lines.
+const SHORT = 14;
+
 /**
  * A table with a row of names.
  * @param {string[]} names
@@ -119,5 +131,5 @@ export function section(title, ...children) {
 export function table(names, rows) {
   return h("div", { class: "table-box" }, h("table", {},
     h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, ...rows.map((cells) => h("tr", {}, ...cells.map((cell) => h("td", {}, cell)))))));
+    h("tbody", {}, ...rows.map((cells) => h("tr", {}, ...cells.map((cell) => h("td", { class: typeof cell === "string" && cell.length <= SHORT ? "short" : "" }, cell)))))));
 }

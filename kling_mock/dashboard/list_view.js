@@ -25,6 +25,7 @@ const TYPING_PAUSE = 150;
  * @property {Topic[]} topics the events that change the list
  * @property {(filters: Record<string, string>, after: string | null, signal: AbortSignal) => Promise<Page<T>>} fetch
  * @property {(item: T) => string} idOf
+ * @property {(topic: Topic, event: any) => T | null} [itemOf] the item that an event contains
  * @property {(item: T) => HTMLElement} row
  * @property {(element: HTMLElement, item: T) => void} [tick] updates a visible row four times a second
  * @property {(app: App, id: string) => Detail} detail
@@ -73,7 +74,7 @@ export class ListView {
       h("div", { class: "split" }, this.list.element, this.pane),
     );
     this.data.onChange = ({ added }) => this.#render(added);
-    for (const topic of kind.topics) app.hub.on(topic, () => this.#shown && this.data.invalidate());
+    for (const topic of kind.topics) app.hub.on(topic, (event) => this.#change(topic, event));
     app.hub.on("reload", () => this.#shown && this.data.restart());
     app.hub.on("tick", () => this.#tick());
   }
@@ -103,6 +104,18 @@ export class ListView {
     const [first] = this.#inputs.values();
     first?.focus();
     if (first instanceof HTMLInputElement) first.select();
+  }
+
+  /**
+   * Shows the item of an event at once; what it means for the rest of the list is loaded.
+   * @param {Topic} topic
+   * @param {any} event
+   */
+  #change(topic, event) {
+    if (!this.#shown) return;
+    const item = this.#kind.itemOf?.(topic, event) ?? null;
+    if (item !== null) this.data.replace(item);
+    this.data.invalidate();
   }
 
   /** @param {string | null} id */

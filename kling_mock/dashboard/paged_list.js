@@ -2,11 +2,12 @@
 /**
  * A list of the server, newest first, of which the first pages are loaded. It has no DOM.
  *
- * Events mark it as out of date; the first page is then loaded again, not more often than each PERIOD, and
- * replaces the head of the list.
+ * Events mark it as out of date; the first page is then loaded again, and replaces the head of the list. The
+ * pause between two loads is at least PERIOD, and several times as long as a load takes.
  */
 
 export const PERIOD = 300;
+const SHARE = 5;
 export const PAGE = 200;
 
 /**
@@ -31,7 +32,7 @@ export class PagedList {
   #running = false;
   #dirty = false;
   #loadingMore = false;
-  #last = -Infinity;
+  #earliest = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
   /** @type {AbortController} */
@@ -62,7 +63,7 @@ export class PagedList {
   invalidate() {
     this.#dirty = true;
     if (this.#running || this.#timer !== null || !this.loaded) return;
-    const pause = Math.max(0, this.#last + PERIOD - performance.now());
+    const pause = Math.max(0, this.#earliest - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
       if (this.#dirty && !this.#running) void this.#refresh(false);
@@ -105,6 +106,7 @@ export class PagedList {
   async #refresh(anew) {
     this.#running = true;
     this.#dirty = false;
+    const start = performance.now();
     const { signal } = this.#query;
     try {
       const page = await this.#fetch(null, signal);
@@ -120,7 +122,8 @@ export class PagedList {
     } finally {
       if (!signal.aborted) {
         this.#running = false;
-        this.#last = performance.now();
+        const now = performance.now();
+        this.#earliest = now + Math.max(PERIOD, SHARE * (now - start));
         if (this.#dirty) this.invalidate();
       }
     }

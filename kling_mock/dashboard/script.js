@@ -5,7 +5,7 @@
 /** @import {ScriptInfo, ScriptMisses} from "./models.js" */
 
 import { messageOf } from "./api.js";
-import { fill, h } from "./dom.js";
+import { fill, h, setText } from "./dom.js";
 import { counted, duration, excerpt, visible } from "./format.js";
 import { actionButton, outputLine, replyChip } from "./widgets.js";
 
@@ -47,11 +47,10 @@ export class ScriptRow {
   /** @param {ScriptInfo} script */
   update(script) {
     this.#script = script;
-    this.title.textContent = visible(script.description);
-    this.uses.textContent = counted(script.used, "use");
-    const document = visible(JSON.stringify(script.document, null, 2));
-    if (this.document.textContent !== document) this.document.textContent = document;
-    this.switch.textContent = script.enabled ? "Switch off" : "Switch on";
+    setText(this.title, visible(script.description));
+    setText(this.uses, counted(script.used, "use"));
+    setText(this.document, visible(JSON.stringify(script.document, null, 2)));
+    setText(this.switch, script.enabled ? "Switch off" : "Switch on");
     this.switch.setAttribute("aria-label", `${this.switch.textContent} script ${script.id}`);
     this.element.classList.toggle("off", !script.enabled);
     this.tick();
@@ -59,8 +58,7 @@ export class ScriptRow {
 
   /** Shows the time until the script ends. */
   tick() {
-    const text = endOf(this.#script, this.#app.clock.now());
-    if (this.end.textContent !== text) this.end.textContent = text;
+    setText(this.end, endOf(this.#script, this.#app.clock.now()));
   }
 
   async #loadMisses() {

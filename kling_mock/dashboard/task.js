@@ -87,7 +87,7 @@ export function taskDetail(app, id) {
     app.hub.on("callback", concerns),
     app.hub.on("clock", later),
     app.hub.on("reload", later),
-    app.hub.on("tick", () => task !== null && !hasEnded(task) && drawNow()),
+    app.hub.on("tick", () => task !== null && !hasEnded(task) && !app.clock.frozen && drawNow()),
   ];
   void load();
   return {

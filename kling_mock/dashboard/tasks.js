@@ -5,7 +5,7 @@
 /** @import {Task, TaskPage} from "./models.js" */
 
 import { createForm } from "./create_form.js";
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { emptyTasks, noMatch } from "./empty.js";
 import { excerpt, time } from "./format.js";
 import { ListView } from "./list_view.js";
@@ -39,6 +39,7 @@ export function tasksView(app) {
       return { items: page.tasks, next: page.next, total: page.total };
     },
     idOf: (task) => task.id,
+    itemOf: (topic, event) => (topic === "task" ? event.task : null),
     row: (task) => row(app, task),
     tick: (element, task) => tick(app, element, task),
     detail: taskDetail,
@@ -76,5 +77,5 @@ function tick(app, element, task) {
   const now = app.clock.now();
   element.querySelector(".line")?.replaceWith(drawLine(task, now));
   const text = element.querySelector(".countdown");
-  if (text) text.textContent = countdown(task, now);
+  if (text) setText(text, countdown(task, now));
 }

@@ -62,9 +62,10 @@ def test_the_make_targets_exist(readme: Page) -> None:
         assert f"\n{target}:" in makefile
 
 
-def test_the_picture_is_small() -> None:
-    """`make screenshot` writes it."""
-    assert (ROOT / "docs" / "images" / "demo.png").stat().st_size <= 200_000
+def test_the_pictures_are_small() -> None:
+    """`make screenshot` writes them."""
+    for name in ("demo", "dashboard"):
+        assert (ROOT / "docs" / "images" / f"{name}.png").stat().st_size <= 200_000
 
 
 def test_every_block_is_accounted_for(readme: Page) -> None:

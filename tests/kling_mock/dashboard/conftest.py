@@ -16,7 +16,7 @@ from kling_mock import Fake
 from tests.kling_mock.conftest import Caller
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, ViewportSize
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 FLAGS: Final = (
@@ -30,8 +30,9 @@ FLAGS: Final = (
     "--disable-sync",
 )
 # Two cores may be busy with the other tests.
-PATIENCE: Final = 5_000
-SIZE: Final = {"width": 1280, "height": 800}
+PATIENCE: Final = 20_000
+SIZE: Final[ViewportSize] = {"width": 1040, "height": 600}
+PERMISSIONS: Final = ["clipboard-read", "clipboard-write"]
 
 
 def give_up(reason: str) -> NoReturn:
@@ -60,27 +61,16 @@ def browser() -> Iterator[Browser]:
 class Dashboard:
     """A page of the dashboard, and the served fake that it shows. `problems` are errors in its console."""
 
-    def __init__(self, browser: Browser, url: str, fake: Fake, **context: Any) -> None:
+    def __init__(self, page: Page, url: str, fake: Fake) -> None:
+        self.page = page
         self.fake = fake
-        self.caller = self.caller_of(fake)
+        self.caller = Caller(fake, "sk-mock")
         self.url = f"{url}/_mock/"
         self.problems: list[str] = []
-        self.context = browser.new_context(**{"viewport": SIZE, "reduced_motion": "reduce"} | context)
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", self._keep)
-
-    @staticmethod
-    def caller_of(fake: Fake) -> Caller:
-        return Caller(fake, "sk-mock")
-
-    def _keep(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.problems.append(message.text)
 
     def open(self, place: str = "") -> Page:
-        """Open a place of the dashboard, such as `#/calls`, and wait until it is connected."""
+        """Load a place of the dashboard, such as `#/calls`, and wait until it is connected."""
+        self.page.goto("about:blank")
         self.page.goto(self.url + place)
         self.expect(self.page.locator("#connection")).to_have_text("live")
         return self.page
@@ -109,12 +99,34 @@ class Dashboard:
         return cast("int", self.page.evaluate("document.documentElement.scrollWidth"))
 
 
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """A page for all tests of a module: another one would cost two seconds of CPU each."""
+    context = browser.new_context(viewport=SIZE, reduced_motion="reduce", permissions=PERMISSIONS)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
 @pytest.fixture
-def dashboard(browser: Browser) -> Iterator[Dashboard]:
+def dashboard(page: Page) -> Iterator[Dashboard]:
+    """The dashboard of a new fake, whose clock stands still. The test fails if the console has an error."""
     fake = Fake(pace="seconds:2,8", keys=["sk-mock", "sk-mock-*"])
     fake.clock.freeze()
     with fake.serve() as server:
-        shown = Dashboard(browser, server.url, fake)
+        shown = Dashboard(page, server.url, fake)
+
+        def keep(message: ConsoleMessage | Error) -> None:
+            if getattr(message, "type", "error") in ("error", "warning"):
+                shown.problems.append(
+                    str(message.message if isinstance(message, Exception) else message.text)
+                )
+
+        page.on("console", keep)
+        page.on("pageerror", keep)
         yield shown
-        shown.context.close()
+        page.remove_listener("console", keep)
+        page.remove_listener("pageerror", keep)
+        page.goto("about:blank")
     assert shown.problems == []

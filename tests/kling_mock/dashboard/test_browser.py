@@ -1,11 +1,12 @@
-"""The dashboard in headless Chromium: tasks, calls, callbacks and the clock."""
+"""The dashboard in headless Chromium. All tests are in one module, since a browser costs seconds of CPU."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 from PIL import Image
@@ -13,10 +14,13 @@ from PIL import Image
 from kling_mock import Fake
 from kling_mock.callbacks.model import Callback
 from kling_mock.scenarios.scenario_file import parse_scenario
-from tests.kling_mock.dashboard.conftest import Dashboard
+from tests.kling_mock.dashboard.conftest import SIZE, Dashboard, give_up
+from tests.kling_mock.dashboard.hostile_values import PLACES, fill, places
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, FilePayload
+    from playwright.sync_api import FilePayload, Page
+
+AXE: Final = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def picture(name: str, colour: str) -> FilePayload:
@@ -154,7 +158,6 @@ def test_calls_are_filtered_by_an_address_and_a_rule_is_relaxed(dashboard: Dashb
 
 def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
     dashboard.caller.make(prompt="a 'quoted' cat")
-    dashboard.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page, expect = dashboard.open("#/calls"), dashboard.expect
     dashboard.rows.click()
     detail = page.get_by_label("Detail of a call")
@@ -174,7 +177,6 @@ def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
 def test_the_story_of_a_task_runs_as_it_was_copied(dashboard: Dashboard) -> None:
     task = dashboard.caller.make(prompt="a cat that 'fails'")
     task.fail("no cats")
-    dashboard.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page, expect = dashboard.open(f"#/tasks/{task.id}"), dashboard.expect
     page.get_by_role("button", name="Copy as pytest test").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
@@ -211,34 +213,88 @@ def test_the_keyboard_suffices(dashboard: Dashboard) -> None:
     expect(page.get_by_role("link", name="Scripts")).to_have_attribute("aria-current", "page")
 
 
-def test_a_restart_of_the_server_is_shown(browser: Browser) -> None:
-    fake = Fake(pace="held")
+def test_a_restart_of_the_server_is_shown(page: Page) -> None:
+    fake, other = Fake(pace="held"), Fake(pace="held")
     with fake.serve() as server:
-        shown = Dashboard(browser, server.url, fake)
+        shown = Dashboard(page, server.url, fake)
         shown.caller.make(prompt="of the first run")
-        page, expect = shown.open(), shown.expect
+        shown.open()
+        expect = shown.expect
         expect(shown.rows).to_contain_text("of the first run")
         port = int(server.url.rpartition(":")[2])
     expect(page.locator("#connection")).to_have_text("reconnecting")
-    other = Fake(pace="held")
+    Dashboard(page, "", other).caller.make(prompt="of the second run")
     with other.serve(port=port):
-        Dashboard.caller_of(other).make(prompt="of the second run")
         expect(page.locator("#connection")).to_have_text("live")
         expect(page.locator("#notice")).to_contain_text("The server was restarted")
         expect(shown.rows).to_have_count(1)
         expect(shown.rows).to_contain_text("of the second run")
-    shown.context.close()
 
 
-def test_the_page_asks_for_the_token(browser: Browser) -> None:
+def test_the_page_asks_for_the_token(page: Page) -> None:
     fake = Fake(control_token="let-me-in")
     with fake.serve("0.0.0.0") as server:
-        shown = Dashboard(browser, server.url.replace("0.0.0.0", "127.0.0.1"), fake)
+        shown = Dashboard(page, server.url.replace("0.0.0.0", "127.0.0.1"), fake)
         shown.caller.make(prompt="a secret cat")
-        page, expect = shown.page, shown.expect
         page.goto(shown.url)
         page.get_by_role("textbox", name="Token").fill("let-me-in")
         page.get_by_role("button", name="Use this token").click()
-        expect(page.locator("#connection")).to_have_text("live")
-        expect(shown.rows).to_contain_text("a secret cat")
-    shown.context.close()
+        shown.expect(page.locator("#connection")).to_have_text("live")
+        shown.expect(shown.rows).to_contain_text("a secret cat")
+
+
+def test_hostile_values_are_shown_as_text_and_nothing_scrolls_horizontally(dashboard: Dashboard) -> None:
+    """The fixture checks that the console has no error; a violation of the policy is one."""
+    tasks = fill(dashboard)
+    page, expect = dashboard.open(), dashboard.expect
+    page.evaluate("document.addEventListener('securitypolicyviolation', () => window.harmed = 2)")
+    expect(dashboard.rows.first).to_contain_text("<img src=x onerror=")
+    widths = dict[tuple[int, str], int]()
+    for width, shown in ((400, places(dashboard, tasks)), (900, PLACES)):
+        page.set_viewport_size({"width": width, "height": 800})
+        for place in shown:
+            dashboard.go(place)
+            widths[width, place] = dashboard.width
+    assert {place: found for place, found in widths.items() if found > place[0]} == {}
+    dashboard.go(f"#/tasks/{tasks[3].id}")
+    expect(page.get_by_label("Detail of a task")).to_contain_text("null ␀ bell ␇ escape ␛[31m delete ␡")
+    assert page.evaluate("window.harmed") is None
+    assert page.locator("main script, main img[src='x'], main b").count() == 0
+    page.set_viewport_size(SIZE)
+
+
+def test_the_page_has_no_serious_finding_of_axe(dashboard: Dashboard) -> None:
+    """All rules in the light theme, those about colours in the dark one."""
+    if not AXE.exists():
+        (give_up if shutil.which("npm") else pytest.skip)("needs axe-core: make types installs it by npm")
+    dashboard.fake.callbacks.deliver_to(lambda _: 500)
+    tasks = [dashboard.caller.make(prompt="a cat", callback_url="http://127.0.0.1:9/") for _ in range(2)]
+    tasks[0].fail("no cats")
+    dashboard.fake.when(prompt="*dog*").fails("no dogs")
+    dashboard.caller.ask(n=17)
+    page = dashboard.open()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    call = list(dashboard.fake.calls)[-1].id
+    places = (
+        "#/scripts",
+        "#/accounts",
+        f"#/tasks/{tasks[0].id}",
+        f"#/calls/{call}",
+        f"#/callbacks/{tasks[0].id}-0",
+    )
+    found: dict[str, Any] = {}
+
+    def check(scheme: Literal["light", "dark"], place: str, options: str) -> None:
+        page.emulate_media(color_scheme=scheme)
+        dashboard.go(place)
+        for each in page.evaluate(f"axe.run({options})")["violations"]:
+            if each["impact"] in ("serious", "critical"):
+                targets = [(node["target"], node.get("failureSummary")) for node in each["nodes"][:3]]
+                found[f"{scheme} {place} {each['id']}"] = targets
+
+    for place in places:
+        check("light", place, "{resultTypes: ['violations']}")
+    for place in places[2:4]:
+        check("dark", place, "{runOnly: ['color-contrast', 'link-in-text-block']}")
+    page.emulate_media(color_scheme="light")
+    assert found == {}
