@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from hypothesis import example, given
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from kling_mock import Fake
 from kling_mock.stores.conformance import CHECKS, check_store
+from kling_mock.stores.redis import commands
 from tests.kling_mock.conftest import Caller
 from tests.kling_mock.life_cycle import KEYS, LifeCycle, _spelled
 from tests.kling_mock.stores.histories import RETENTION, Player, moves
@@ -30,8 +32,9 @@ HELD = ("create", "x", "image", 1, None, "no luck", "held")
 KEPT: dict[str, Any] = {"retention": 30 * 86_400, "journal_bytes": 2**22}
 
 
-def test_the_store_passes_every_check() -> None:
-    """With two handles, as of two processes."""
+def test_the_store_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two handles, as of two processes, and lists in parts of three."""
+    monkeypatch.setattr(commands, "PART", 3)
     check_store(lambda retention: redis_store(retention, 2**20), second_handle)
 
 
