@@ -25,7 +25,7 @@ from kling_contracts.gateways import (
 from kling_contracts.operations import Operation
 from kling_contracts.rules import Effect, Rule
 from kling_contracts.vocabulary import ERRORS, Fact, Origin, Source
-from kling_mock.cli import SERVE_DEFAULTS
+from kling_mock.serve_command import SERVE_DEFAULTS
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import Settings
 

@@ -81,7 +81,7 @@ class Fake(FakeView):
         self._loaded: dict[Path, LoadedScenario] = {}
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [
-            lambda call: notifier.notify(dispatcher.task_of(call))
+            lambda call: notifier.notify(call.task_id, has_callbacks=dispatcher.concerns(call))
         ]
 
     def account(self, key: str) -> FakeView:

@@ -28,7 +28,7 @@ class OtherProcesses:
         report: Callable[[BaseException], None],
     ) -> None:
         self.listeners: list[Callable[[CallRecord], None]] = [
-            lambda call: notifier.notify(dispatcher.task_of(call))
+            lambda call: notifier.notify(call.task_id, has_callbacks=dispatcher.concerns(call))
         ]
         self._dispatcher = dispatcher
         self._notifier = notifier

@@ -39,7 +39,7 @@ class _Worker:
 
     def __init__(self, start: bytes, listening: socket.socket) -> None:
         self.reports, reporting = os.pipe()
-        code = f"import sys; sys.path[:] = {sys.path!r}; from kling_mock.cli import work; work()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from kling_mock.serve_command import work; work()"
         try:
             self.process = subprocess.Popen(  # noqa: S603 -- this interpreter, with constant code
                 [sys.executable, "-c", code, str(listening.fileno()), str(reporting)],

@@ -128,7 +128,7 @@ DOORS = {
     "kling_mock.callbacks.receivers": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_sender": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_client": ("eager", {"webhook_connection"}),
-    "kling_mock.cli": ("lazy", {"listening", "server", "tls"}),
+    "kling_mock.serve_command": ("lazy", {"listening", "server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
     "kling_mock.doors.server": ("eager", {"connection", "limits", "listening", "tls"}),
     "kling_mock.doors.listening": ("eager", {"origins"}),
@@ -191,6 +191,7 @@ OUTSIDE = frozenset(
         "faker",
         "plugin_options",
         "pytest_plugin",
+        "serve_command",
         "shared_server",
         "state_transfer",
         "timing.real_sleeps",

@@ -95,9 +95,9 @@ class CallbackDispatcher:
             finally:
                 self._busy.release()
 
-    def task_of(self, call: CallRecord) -> str | None:
-        """The task that a call may have changed, for `settle`; None if it has no callbacks to deliver."""
-        return call.task_id if self._queue.concerns(call) else None
+    def concerns(self, call: CallRecord) -> bool:
+        """Whether a call may make a callback of its task due."""
+        return self._queue.concerns(call)
 
     def _hand_over(self, receiver: ConnectedReceiver, delivery: PendingDelivery) -> None:
         try:
@@ -223,6 +223,7 @@ class CallbackDispatcher:
         if delivery.callback.refused is not None:
             # Not put back, so its task is not returned again until another way of delivery is available.
             self._refused.append(delivery)
+            self._queue.release(callback.task_id)
         return delivery
 
     def retry_leased(self) -> None:

@@ -136,7 +136,7 @@ class DeliveryQueue:
                 heapq.heappop(self._lines)
                 found = None if task is None else next_delivery(task, self._settings)
                 if task is None or found is None or found.due > now:  # expired, or changed before `note`
-                    self._release(task_id)
+                    self.release(task_id)
                     self._renew(task_id)
                     continue
                 self._entries[task_id].taken = True
@@ -192,10 +192,11 @@ class DeliveryQueue:
         """Make the task's next attempt available: the same one again if no result was recorded."""
         task_id = delivery.callback.task_id
         with self._lock:
-            self._release(task_id)
+            self.release(task_id)
             self._renew(task_id)
 
-    def _release(self, task_id: str) -> None:
+    def release(self, task_id: str) -> None:
+        """Let other processes make the attempt that was taken."""
         if self._leases is not None:
             self._leases.release(task_id)
 

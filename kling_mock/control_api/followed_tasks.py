@@ -78,8 +78,9 @@ class FollowedTasks:
         touched = self._due()
         while self._touched:
             touched[self._touched.popleft()] = None
+        states, now = self._fake.read_states(touched)  # at once: a store may do I/O
         for task_id in touched:
-            yield from self._of_task(task_id)
+            yield from self._of_task(task_id, states.get(task_id), now)
 
     def _due(self) -> dict[str, None]:
         """The tasks that may have changed by time alone, and some others in turn."""
@@ -99,13 +100,11 @@ class FollowedTasks:
         del self._others[-OTHERS_READ:]
         return found
 
-    def _of_task(self, task_id: str) -> Iterator[FoundEvent]:
-        handle = self._fake.find_task(task_id)
-        if handle is None:  # its retention is over, or the fake was reset
+    def _of_task(self, task_id: str, task: TaskState | None, now: float) -> Iterator[FoundEvent]:
+        if task is None:  # its retention is over, or the fake was reset
             self._seen.pop(task_id, None)
             self._overdue.pop(task_id, None)
             return
-        task, now = handle.read()
         seen = self._seen.get(task_id, _Followed(-1, -1))
         if seen.version == task.version and seen.attempts == len(task.attempts) and now < seen.next_at:
             if seen.overdue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
@@ -83,6 +83,13 @@ class FakeView(View):
         key = TasksKey(self._account)
         snapshot = self._store.read((key,))
         return snapshot[key], snapshot.now
+
+    def read_states(self, ids: Iterable[str]) -> tuple[Mapping[str, TaskState], float]:
+        """The records of these tasks, of any account, by id, and the present: all at one instant."""
+        keys = [TaskKey(each) for each in ids]
+        snapshot = self._store.read(keys)
+        found = [state for key in keys if (state := snapshot[key]) is not None]
+        return {state.record.id: state for state in found}, snapshot.now
 
     def _handle(self, task: TaskState) -> StoredTask:
         return StoredTask(task.record, self._store, self._settings, self._changes, self._written)

@@ -55,9 +55,12 @@ class ChangeNotifier:
         """Call `listener` with the id of the task after each change, None for a change of no single task."""
         self._listeners.append(listener)
 
-    def notify(self, task_id: str | None = None) -> None:
-        """Something happened: to this task, if it was to one."""
-        self._settle(task_id)
+    def notify(self, task_id: str | None = None, *, has_callbacks: bool = True) -> None:
+        """Something happened: to this task, if it was to one.
+
+        `has_callbacks`: whether the change may make a callback of the task due.
+        """
+        self._settle(task_id if has_callbacks else None)
         for listener in self._listeners:
             listener(task_id)
         # A thread that begins to wait after this check sees the change by itself.

@@ -31,6 +31,7 @@ from kling_contracts import cli as contracts_cli
 from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import cli as mock_cli
+from kling_mock import serve_command
 from tests.docs.pages import Block, Page, fits
 from tests.profiles import IN_STORAGE
 
@@ -189,7 +190,7 @@ class PageRunner:
             return
         options = mock_cli._parser().parse_args([_with_redis(word) for word in arguments])
         assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"
-        fake, _ = mock_cli.make_fake(options)
+        fake, _ = serve_command.make_fake(options)
         self.url = self.stack.enter_context(fake.serve()).url
         self.namespace["served"] = fake
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -49,7 +50,9 @@ def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
     finally:
         server.kill()
     assert errors == ""
-    assert out.count(f"POST {CREATE} 200") == 6
+    logged = re.findall(rf"POST {CREATE} 200 .*task (\d+)", out)
+    assert len(set(logged)) == len(logged)
+    assert len(logged) >= 3, "only the killed process may have lost lines"
     assert f"worker process {first[0]} ended with status -9; it is replaced" in out
     assert not any(map(runs, {*first, *present}))
 

@@ -24,7 +24,14 @@ class AsyncRedisStore:
         self._client = connect(session.address, asynchronous=True)
 
     async def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
-        return self.session.snapshot(keys, await self._run(self.session.read_command(keys)))
+        commands = self.session.read(keys)
+        command = next(commands)
+        while True:
+            try:
+                command = commands.send(await self._run(command))
+            except StopIteration as end:
+                snapshot: Snapshot = end.value
+                return snapshot
 
     async def commit(self, change: Change) -> Expect | None:
         command = self.session.commit_command(change)

@@ -51,6 +51,16 @@ class RedisClock(Clock):
     def jumps(self) -> Sequence[Jump]:
         return self.record.jumps
 
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock per second of system time."""
+        self.now()  # another process may have changed it
+        return self._record.speed
+
+    @speed.setter
+    def speed(self, value: float) -> None:
+        Clock.speed.__set__(self, value)
+
     def _steer(self, forward: float, speed: float | None = None) -> None:
         self._perform(self._steps(forward, speed))
         self.announce()

@@ -48,6 +48,9 @@ from kling_mock.stores.record_format import encode, encode_part
 
 Argument = bytes | str | int
 
+# Longer lists of tasks and calls are read in parts, between which Redis serves other clients.
+PART: Final = 500
+
 
 class LuaScript(NamedTuple):
     """A Lua script, and its SHA-1, by which a server that has it runs it."""
@@ -88,6 +91,14 @@ def _page(key: PageKey) -> list[Argument]:
     return ["page", len(names), *names, key.first, key.size]
 
 
+def list_arguments(key: TasksKey | CallsKey, after: bytes) -> list[Argument]:
+    """The arguments for the part of a list after a place in it."""
+    account = text(key.account or "")
+    if isinstance(key, CallsKey):
+        return ["calls", "all" if key.account is None else "one", account, after, PART]
+    return ["tasks", b"tasks" if key.account is None else b"tasks:" + account, after, PART]
+
+
 def _window(account: str | None, kind: str) -> bytes:
     return msgspec.json.encode([account, kind])
 
@@ -101,12 +112,12 @@ _KEYS: Final[Mapping[type[Key[Any]], Callable[[Any], list[Argument]]]] = Mapping
         PeakKey: lambda key: ["peak", _totals(key.account)],
         WindowKey: lambda key: ["window", _window(key.account, key.kind)],
         PageKey: _page,
-        TasksKey: lambda key: ["tasks", b"tasks" if key.account is None else b"tasks:" + text(key.account)],
+        TasksKey: lambda key: list_arguments(key, b"0"),
         RuleKey: lambda key: ["rule", key.id],
         AttemptsKey: lambda key: ["attempts", text(key.task_id), key.position],
         TokenKey: lambda key: ["token", text(key.digest)],
         ClockKey: lambda _: ["clock"],
-        CallsKey: lambda key: ["calls", "all" if key.account is None else "one", text(key.account or "")],
+        CallsKey: lambda key: list_arguments(key, b"0-0"),
         Ticket: lambda key: ["ticket", text(key.counter)],
     }
 )

@@ -73,8 +73,15 @@ local READS = {
         end
         return tasks(merged(keys, first, size))
     end,
+    -- Tasks after a place in the order, and the place after which to go on, or false at the end.
     tasks = function()
-        return tasks(call('ZRANGE', PREFIX .. argument(), 0, -1))
+        local key, after, limit = PREFIX .. argument(), argument(), tonumber(argument())
+        local found = call('ZRANGEBYSCORE', key, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+        local ids = {}
+        for at = 1, #found, 2 do
+            ids[#ids + 1] = found[at]
+        end
+        return {tasks(ids), #ids == limit and found[#found]}
     end,
     -- The version, the number of all uses, and the changes since the version and number that the caller knows.
     scripts = function()
@@ -105,15 +112,17 @@ local READS = {
     clock = function()
         return call('HGET', STATE, 'jumps')
     end,
+    -- Calls after an entry, and the entry after which to go on, or false at the end.
     calls = function()
-        local all, account, found = argument() == 'all', argument(), {}
-        for _, entry in ipairs(call('XRANGE', CALLS, '-', '+')) do
+        local all, account, after, limit = argument() == 'all', argument(), argument(), tonumber(argument())
+        local found, entries = {}, call('XRANGE', CALLS, '(' .. after, '+', 'COUNT', limit)
+        for _, entry in ipairs(entries) do
             local fields = entry[2]
             if all or fields[8] == account then
                 found[#found + 1] = fields[2]
             end
         end
-        return found
+        return {found, #entries == limit and entries[#entries][1]}
     end,
     ticket = function()
         return call('HINCRBY', PREFIX .. 'counters', argument(), 1)

@@ -89,7 +89,7 @@ class ScriptCache:
 
 
 def values(keys: Sequence[Key[Any]], reply: RedisReply, scripts: ScriptCache) -> dict[Key[Any], object]:
-    """The values of a batch of keys."""
+    """The values of a batch of keys; of a list its first `Part`."""
     found: dict[Key[Any], object] = {}
     clock = present(reply).record
     for key, value in zip(keys, reply[HEAD:], strict=True):
@@ -98,6 +98,8 @@ def values(keys: Sequence[Key[Any]], reply: RedisReply, scripts: ScriptCache) ->
         elif isinstance(key, ClockKey):
             jumps = msgspec.json.decode(value, type=tuple[Jump, ...])
             found[key] = ClockRecord(clock.since, clock.reading, clock.speed, clock.version, jumps)
+        elif isinstance(key, TasksKey | CallsKey):
+            found[key] = part_of(key, value)
         else:
             found[key] = _VALUES[type(key)](value)
     return found
@@ -135,6 +137,18 @@ def _tasks(found: Sequence[RedisReply]) -> tuple[TaskState | None, ...]:
     return tuple([_task(parts) for parts in found])
 
 
+class Part(NamedTuple):
+    """A part of a list of tasks or calls, and the place after which to go on; None at the end."""
+
+    values: tuple[object, ...]
+    last: bytes | None
+
+
+def part_of(key: TasksKey | CallsKey, value: RedisReply) -> Part:
+    found, last = value
+    return Part(_calls(found) if isinstance(key, CallsKey) else _tasks(found), last)
+
+
 def _totals(found: RedisReply) -> AccountState:
     created, unfinished, units = found
     return AccountState(int(created or 0), int(unfinished or 0), int(units or 0))
@@ -164,11 +178,9 @@ _VALUES: Final[Mapping[type[Key[Any]], Callable[[Any], object]]] = MappingProxyT
         PeakKey: _number,
         WindowKey: _window,
         PageKey: _tasks,
-        TasksKey: _tasks,
         RuleKey: _number,
         AttemptsKey: _number,
         TokenKey: _expiry,
-        CallsKey: _calls,
         Ticket: lambda number: number - 1,
     }
 )

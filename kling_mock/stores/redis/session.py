@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 from kling_mock.records import ClockRecord
-from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps
+from kling_mock.stores import CallsKey, Change, Expect, Key, Snapshot, StateNotKept, Steps, TasksKey
 from kling_mock.stores.redis.address import Address, explained
 from kling_mock.stores.redis.clock import RedisClock
 from kling_mock.stores.redis.commands import (
@@ -16,11 +16,12 @@ from kling_mock.stores.redis.commands import (
     LuaScript,
     StoreLimits,
     commit_arguments,
+    list_arguments,
     read_arguments,
     script,
     text,
 )
-from kling_mock.stores.redis.replies import RedisReply, ScriptCache, present, values
+from kling_mock.stores.redis.replies import HEAD, Part, RedisReply, ScriptCache, part_of, present, values
 
 
 class RedisCommand(NamedTuple):
@@ -53,13 +54,21 @@ class Session:
     def lease_key(self, task_id: str) -> bytes:
         return self.address.prefix.encode() + b"lease:" + text(task_id)
 
-    def read_command(self, keys: Sequence[Key[Any]]) -> RedisCommand:
-        return RedisCommand(script("read"), read_arguments(keys, self._scripts.known))
-
-    def snapshot(self, keys: Sequence[Key[Any]], reply: RedisReply) -> Snapshot:
+    def read(self, keys: Sequence[Key[Any]]) -> Generator[RedisCommand, RedisReply, Snapshot]:
+        """The commands to send, one after the other, each with its reply; several only for long lists."""
+        reply = yield RedisCommand(script("read"), read_arguments(keys, self._scripts.known))
         now = present(reply)
         self.clock.follow(now)
-        return Snapshot(now.now, values(keys, reply, self._scripts))
+        snapshot = Snapshot(now.now, values(keys, reply, self._scripts))
+        for key, value in snapshot.items():
+            if isinstance(value, Part) and isinstance(key, TasksKey | CallsKey):
+                whole, last = value
+                while last is not None:
+                    reply = yield RedisCommand(script("read"), list_arguments(key, last))
+                    more, last = part_of(key, reply[HEAD])
+                    whole += more
+                snapshot[key] = whole
+        return snapshot
 
     def commit_command(self, change: Change) -> RedisCommand:
         return RedisCommand(script("commit"), commit_arguments(change, self.limits, self.process))

@@ -49,7 +49,14 @@ class RedisStore:
         return self.session.clock
 
     def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
-        return self.session.snapshot(keys, self._run(self.session.read_command(keys)))
+        commands = self.session.read(keys)
+        command = next(commands)
+        while True:
+            try:
+                command = commands.send(self._run(command))
+            except StopIteration as end:
+                snapshot: Snapshot = end.value
+                return snapshot
 
     def commit(self, change: Change) -> Expect | None:
         command = self.session.commit_command(change)

@@ -16,6 +16,7 @@ import pytest
 from kling_mock import Fake
 from kling_mock.stores.redis import follower, store
 from kling_mock.stores.redis.store import RedisStore
+from tests.kling_mock.conftest import Caller
 from tests.kling_mock.stores.redis_server import RedisServer, redis_server
 
 if TYPE_CHECKING:
@@ -131,10 +132,10 @@ def test_the_lease_of_a_process_that_ended_is_taken_over(monkeypatch: pytest.Mon
     monkeypatch.setattr(store, "LEASE_SECONDS", 1)
     url = redis_server().url()
     dead = RedisStore(url, retention=30 * 86_400, journal_bytes=2**20)
-    with Receiver() as receiver, serving(url, pace="held:submitted", callbacks="off") as one:
-        task = one.create(callback_url=receiver.url).json()["data"]["task_id"]
+    with Receiver() as receiver:
+        task = Caller(Fake(state=url, pace="held:submitted")).create(callback_url=receiver.url)["task_id"]
         assert dead.lease(task)
-        with serving(url, pace="held:submitted"):
+        with serving(url):
             time.sleep(0.2)
             assert receiver.received == []
             until(lambda: receiver.received == ["submitted"])

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kling_mock import Fake, ManualClock, Pace, Request, cli
+from kling_mock import Fake, ManualClock, Pace, Request, cli, serve_command
 from kling_mock.control import NewRule
 from kling_mock.documents import read_script, script_document
 from kling_mock.scenarios import scenario_reload
@@ -260,7 +260,7 @@ def test_the_server_checks_the_file_again_and_again(path: Path, monkeypatch: pyt
 
 
 def served(path: Path, *flags: str) -> Fake:
-    return cli.make_fake(cli._parser().parse_args(["serve", "--scenario", str(path), *flags]))[0]
+    return serve_command.make_fake(cli._parser().parse_args(["serve", "--scenario", str(path), *flags]))[0]
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_defaults(path: Path) -> None:

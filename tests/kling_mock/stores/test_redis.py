@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from hypothesis import example, given
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from kling_mock import Fake
+from kling_mock import Fake, ManualClock
+from kling_mock.records import RuleRecord, RuleUse, WindowRecord
+from kling_mock.stores import (
+    SCRIPTS,
+    AccountKey,
+    CallsKey,
+    Change,
+    ExternalKey,
+    Key,
+    RuleKey,
+    TasksKey,
+    WindowKey,
+)
 from kling_mock.stores.conformance import CHECKS, check_store
+from kling_mock.stores.conformance.samples import call
+from kling_mock.stores.memory import MemoryStore
+from kling_mock.stores.redis import commands
 from tests.kling_mock.conftest import Caller
 from tests.kling_mock.life_cycle import KEYS, LifeCycle, _spelled
 from tests.kling_mock.stores.histories import RETENTION, Player, moves
@@ -30,8 +47,9 @@ HELD = ("create", "x", "image", 1, None, "no luck", "held")
 KEPT: dict[str, Any] = {"retention": 30 * 86_400, "journal_bytes": 2**22}
 
 
-def test_the_store_passes_every_check() -> None:
-    """With two handles, as of two processes."""
+def test_the_store_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two handles, as of two processes, and lists in parts of three."""
+    monkeypatch.setattr(commands, "PART", 3)
     check_store(lambda retention: redis_store(retention, 2**20), second_handle)
 
 
@@ -121,3 +139,72 @@ def test_scripts_are_read_once() -> None:
     for task in tasks:
         caller.query(task)
     assert [caller.query(task)["task_status"] for task in tasks] == ["succeed", "failed", "failed"]
+
+
+def test_the_clock_of_all_processes() -> None:
+    """Freezing, speed and advances by one are those of the other."""
+    store = redis_store()
+    one, two = store.clock, second_handle(store).clock
+    assert abs(one.now() - time.time()) < 5
+    one.freeze()
+    assert two.speed == 0
+    two.advance(60)
+    assert one.now() == two.now()
+    two.speed = 1_000
+    before = one.now()
+    time.sleep(0.01)
+    assert one.now() - before >= 10
+    assert [jump.seconds for jump in one.jumps] == [60]
+
+
+def test_a_clock_goes_on_when_the_system_time_of_redis_was_set_back() -> None:
+    store = redis_store()
+    ahead = store.clock.now() + 3_600
+    latest = {"latest": repr(ahead), "system": repr(ahead)}
+    store._client.hset(f"{store.session.address.prefix}state", mapping=latest)
+    readings = [store.clock.now() for _ in range(3)]
+    assert readings == sorted(readings)
+    assert 0 <= readings[0] - ahead < 60
+    assert readings[-1] > readings[0]
+
+
+def test_the_journal_is_limited_by_its_size() -> None:
+    limit = 20_000
+    stores = [redis_store(journal_bytes=limit), MemoryStore(ManualClock(), retention=1, journal_bytes=limit)]
+    kept: list[Any] = []
+    for store in stores:
+        for number in range(60):
+            store.commit(Change((), (call(1.0, f"/{number}"),)))
+        kept.append(store.read((CallsKey(),))[CallsKey()])
+    assert kept[0] == kept[1]
+    assert 1 < len(kept[0]) < 60
+
+
+@pytest.mark.parametrize("account", [None, "x"])
+def test_clearing_equals_that_of_memory(account: str | None) -> None:
+    """Of one account or of all: tasks, totals, windows, rules and their uses, calls."""
+    found: list[Any] = []
+    for kind in (MemoryStore, StoppedRedisStore):
+        player = Player(cast("Any", kind))
+        for name in ("x", "y"):
+            player.create(name, "image", 2, "mine", "no luck", "held")
+            player.create(name, "image", 1, None, "no luck", "seconds:1,2")
+            player.call(name)
+            player.store.commit(Change((), (WindowRecord(name, "create", 1.0, 1, 1),)))
+            number = len(player.history.calls)
+            player.store.commit(Change((), (RuleRecord(number, name, None, 5), RuleUse(number))))
+        player.call(None)
+        player.advance(4)
+        player.store.clear(account)
+        accounts = ("x", "y", None)
+        keys: list[Key[Any]] = [
+            *map(AccountKey, accounts),
+            *map(TasksKey, accounts),
+            *map(CallsKey, accounts),
+            *[WindowKey(name, "create") for name in accounts],
+            *[ExternalKey(name, "mine") for name in ("x", "y")],
+            *map(RuleKey, range(4)),
+        ]
+        snapshot = player.store.read([*keys, SCRIPTS])
+        found.append([[snapshot[key] for key in keys], list(snapshot[SCRIPTS].rules)])
+    assert found[0] == found[1]
