@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from math import ceil, floor
 from typing import Annotated, Any, Final, Literal, TypeAlias, assert_never, cast
 
 import msgspec
@@ -21,12 +20,10 @@ from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
-from kling_contracts.web_urls import PLAIN_URL
+from kling_contracts.web_urls import AUTHORITY_MAXIMUM, PLAIN_URL
 
 # Larger bodies contain inline pictures, as a rule.
 SIZE_MAXIMUM: Final = 16 * 1024
-# `is_web_url` checks longer ones in another way.
-_URL_MAXIMUM: Final = 8000
 _PLAIN_URLS: Final = re.compile(rf"(?:{PLAIN_URL.pattern}\n)*+")
 
 # The values of `Operation.value_names`, with defaults; the path of each picture; the URL of each.
@@ -38,8 +35,8 @@ CompiledReader: TypeAlias = Callable[[bytes], UsualBody | None]
 def compiled_reader(operation: Operation) -> CompiledReader | None:
     """The reader of an operation. It returns None for a body that it does not accept.
 
-    None if it would not accept any: for an operation with constraints, or with a required field of a kind
-    that cannot be compiled. Optional fields of such a kind, like aliases, are unknown keys to the reader.
+    None if it would not accept any: for an operation with constraints, or with a required field of other
+    fields. Optional fields of that kind, like aliases, are unknown keys to the reader.
     """
     kinds = {field.name: kind_of(field) for field in operation.fields}
     if operation.constraints or any(field.required and not kinds[field.name] for field in operation.fields):
@@ -58,7 +55,9 @@ def run(code: str, operation: Operation, kinds: Mapping[str, Any]) -> CompiledRe
     for at, field in enumerate(operation.fields):
         names[f"default{at}"] = field.default
         names[f"paths{at}"] = _paths(field)
-    exec(code, names)  # noqa: S102 -- the code consists of constants and numbers
+        if isinstance(field, Integer | Number):
+            names[f"low{at}"], names[f"high{at}"] = field.minimum.value, field.maximum.value
+    exec(code, names)  # noqa: S102 -- of the declaration, the code has only numbers
     return cast("CompiledReader", names["read"])
 
 
@@ -106,10 +105,21 @@ def _lines(field: AnyField, at: int) -> Iterator[str]:
         case CallbackUrl():
             yield "    marks += 4"
             yield f"    links.append({value})"
+        case Integer() | Number():
+            yield "    marks += 2"
+            yield f"    if not low{at} <= {value} <= high{at}:"
+            yield "        return None"
+            if isinstance(field, Number) and field.decimals:
+                yield f"    if round({value}, {field.decimals.value}) != {value}:"
+                yield "        return None"
+        case Flag():
+            yield "    marks += 2"
         case Text() | Choice():
             yield "    marks += 4"
+        case Nested() | ListOf():
+            pass
         case _:
-            yield "    marks += 2"
+            assert_never(field)
 
 
 def _struct(operation: Operation, kinds: Mapping[str, Any]) -> type[msgspec.Struct]:
@@ -129,35 +139,29 @@ def _defined(name: str, fields: list[Any], names: dict[str, str]) -> type[msgspe
 
 
 def kind_of(field: AnyField) -> Any:
-    """The type with which msgspec decodes a given value; None for a kind that cannot be compiled."""
+    """The type with which msgspec decodes a given value; None for a field of other fields."""
     match field:
         case CallbackUrl() | Picture():
-            longest = field.maximum.value if isinstance(field, Text) and field.maximum else _URL_MAXIMUM
-            return Annotated[str, Meta(min_length=1, max_length=min(longest, _URL_MAXIMUM))]
+            longest = field.maximum.value if isinstance(field, Text) and field.maximum else AUTHORITY_MAXIMUM
+            return Annotated[str, Meta(max_length=min(longest, AUTHORITY_MAXIMUM))]
         case Text(maximum=maximum):
             return Annotated[str, Meta(min_length=1, max_length=maximum.value if maximum else None)]
         case Choice():
             return cast("Any", Literal)[tuple(option for option in field.options.value if option)]
-        case Integer(minimum=low, maximum=high) if _are_narrow(low.value, high.value):
-            return Annotated[int, Meta(ge=low.value, le=high.value)]
-        case Number(minimum=low, maximum=high, decimals=None) if _are_narrow(low.value, high.value):
-            whole = Annotated[int, Meta(ge=ceil(low.value), le=floor(high.value))]
-            return whole | Annotated[float, Meta(ge=low.value, le=high.value)]
+        case Integer():
+            return int
+        case Number():
+            return int | float
         case Flag():
             return bool
         case PictureList():
             item = _defined("Item", [("url", kind_of(field.item))], {"url": field.item.name})
             shortest = max(field.minimum.value, 1)  # an empty list counts as missing
             return Annotated[list[item], Meta(min_length=shortest, max_length=field.maximum.value)]  # type: ignore[valid-type]
-        case Integer() | Number() | Nested() | ListOf():
+        case Nested() | ListOf():
             return None
         case _:
             assert_never(field)
-
-
-def _are_narrow(low: float, high: float) -> bool:
-    """Whether limits fit the integers of msgspec (64 bits)."""
-    return -(2.0**63) < low <= high < 2.0**63
 
 
 def _paths(field: AnyField) -> tuple[str, ...]:

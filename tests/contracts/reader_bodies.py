@@ -89,7 +89,7 @@ def _usual_values(field: AnyField) -> Iterator[Any]:
         case Picture() | CallbackUrl():
             yield from ("http://a", "https://A-1.test/?a=b#c")
         case Text(maximum=maximum):
-            yield from ("x", 'a "word"\nand\ta tab')
+            yield from ("x", 'a "word"\nand\ta tab', "back\\slash")
             yield from (text_of(unit, maximum.value if maximum else 99) for unit in ALPHABETS.values())
         case Choice(options=options):
             yield from options.value
@@ -115,7 +115,7 @@ def _odd_values(field: AnyField) -> Iterator[Any]:
             yield from ([option] for option in options.value)
             yield from (text for texts in near_misses(field).values() for text in texts)
         case Integer(minimum=low, maximum=high) | Number(minimum=low, maximum=high):
-            for number in (low.value - 1, low.value, high.value, high.value + 1):
+            for number in (low.value - 1, low.value, low.value + 0.005, high.value, high.value + 1):
                 yield from (number, float(number), str(number))
         case _:
             pass
