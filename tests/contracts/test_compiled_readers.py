@@ -22,6 +22,7 @@ from kling_contracts.compiled_readers import (
     source,
 )
 from kling_contracts.composite_fields import ListOf, Nested
+from kling_contracts.fields import Choice
 from kling_contracts.image_fields import PictureList
 from kling_contracts.operations import MULTI_IMAGE, OPERATIONS, TEXT_TO_IMAGE, Operation
 from kling_contracts.web_urls import PLAIN_URL
@@ -66,6 +67,19 @@ def reader(operation: Operation) -> CompiledReader:
 def test_usual_bodies_are_accepted_and_results_are_those_of_the_operation(operation: Operation) -> None:
     assert flaw(reader(operation), operation) is None
     assert compiled_reader(operation) is compiled_reader(operation)
+
+
+def test_choices_are_the_declared_strings() -> None:
+    """So that tasks do not keep copies of them."""
+    body = usual_body(MULTI_IMAGE, compiled(MULTI_IMAGE))
+    found = reader(MULTI_IMAGE)(json.dumps(body).encode())
+    assert found is not None
+    for value, name in zip(found[0], MULTI_IMAGE.value_names, strict=True):
+        match MULTI_IMAGE.field(name):
+            case Choice(options=options):
+                assert any(value is option for option in options.value), name
+            case _:
+                pass
 
 
 def test_all_fields_are_compiled_except_those_of_other_fields() -> None:
