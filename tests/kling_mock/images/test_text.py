@@ -20,7 +20,7 @@ from tests.profiles import CI
 RAMP = tuple(range(0, 256, 51))
 LETTERS = "".join([*(prompt for prompt, _, _ in DRAWN.values()), *NOTED, *RESPELT])
 CHARACTERS = st.one_of(
-    st.sampled_from("ab \u0301\u200d\U0001f431"),
+    st.sampled_from("ab 海\u0301\u200d\U0001f431"),
     st.sampled_from(LETTERS),
     st.characters(exclude_categories=["Cs"]),
 )
