@@ -21,7 +21,7 @@ FaultyClients = Mapping[type[PlainClient], str]
 
 # Beside the expected properties, a client is checked by one in PART of the others, a different part for each
 # client.
-PART = 3
+PART = 6
 
 # Properties that exist for every rule and field are slow, and only sent requests can break them. They are run
 # for clients that send wrong requests, and for three rules only.
