@@ -35,8 +35,8 @@ new PerformanceObserver((list) => {
 
 PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
-# Types a text into the search if there is one, and waits until an element has a text. Returns the milliseconds
-# since then, or since the start of the page or another instant.
+# Types a text into the search if there is one, and waits until an element has a text. Returns the
+# milliseconds since then, or since the start of the page or another instant.
 UNTIL: Final = """async ([typed, selector, text, since]) => {
   const input = document.querySelector('.toolbar input');
   const start = typed ? performance.now() : since;

@@ -245,6 +245,10 @@ def test_a_restart_of_the_server_is_shown(page: Page) -> None:
         expect(page.locator("#notice")).to_contain_text("The server was restarted")
         expect(shown.rows).to_have_count(1)
         expect(shown.rows).to_contain_text("of the second run")
+        page.evaluate("fetch('reset', { method: 'POST' })")
+        expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
+        origin = shown.url.removesuffix("/_mock/")
+        expect(page.locator("main pre")).to_contain_text(f"curl -s {origin}/kling/v1/images/generations -H")
 
 
 def test_the_page_asks_for_the_token(page: Page) -> None:
