@@ -68,13 +68,11 @@ lint: $(VENV)/.dev
 
 # Types of the packages, then of public signatures as users see them, with the caches of the first; and of the
 # dashboard's modules, by TypeScript from npm.
-DASHBOARD := tests/kling_mock/dashboard
 types: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/typing
-	@if command -v npm > /dev/null; then cd $(DASHBOARD) && npm install --silent --no-package-lock --no-audit --no-fund && npx tsc -p .; \
-		else echo "npm is not installed: the types of the dashboard's modules are not checked"; fi
+	@.ci/dashboard-types
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from kling_contracts.suggestions import close_names
+from kling_mock.control_api import server
 from kling_mock.control_api.access import Peer, check_access, check_page_access
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.feed import EventFeed
@@ -28,6 +29,10 @@ PRIVATE: Final[Headers] = (
     ("x-content-type-options", "nosniff"),
     ("cross-origin-resource-policy", "same-origin"),
 )
+
+
+# Handlers after which no earlier event is of use.
+REPLACING: Final = (server.reset, server.write_state)
 
 
 class ControlAPI:
@@ -85,7 +90,10 @@ class ControlAPI:
             arguments["body"] = read_body(request.body, signature.body)
         elif endpoint.method != "GET" and read_json(request.body) not in ({}, None):
             raise Problem(422, "this path has no body", "")
-        return endpoint.handler(self.fake, **arguments)
+        result = endpoint.handler(self.fake, **arguments)
+        if endpoint.handler in REPLACING and "feed" in vars(self):
+            self.feed.restart()
+        return result
 
     def body_limit(self, request: Request) -> int:
         """The size in bytes of the largest accepted body of a request; its own body is not read."""

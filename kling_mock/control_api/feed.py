@@ -60,6 +60,14 @@ class EventFeed:
             self._calls_lost += 1
         self._calls.append(call)
 
+    def restart(self) -> None:
+        """Forget all events, since the state was replaced. Streams end, and their clients load it again."""
+        with self._lock:
+            self.boot = token_hex(4)
+            self._events.clear()
+            self._calls.clear()
+            self._count = self._calls_lost = 0
+
     def start(self, last_id: str | None) -> int:
         """The position of a client: after the event with this id, or at the end."""
         with self._lock:

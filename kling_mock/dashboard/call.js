@@ -110,7 +110,7 @@ function ruleSection(app, call) {
     fill(content, h("p", { class: "mono" }, found.id),
       ...found.texts.map((text) => h("div", { class: "rule" }, h("p", {}, visible(text.sentence)),
         h("p", { class: "sub" }, `${text.of.join(", ")} · source: ${text.origin} (${text.reference}) · confidence: ${text.confidence} · effect: ${text.effect}`))),
-      found.switches.length === 0 ? h("p", { class: "muted" }, "No setting relaxes this rule.")
+      found.switches.length === 0 ? h("p", { class: "muted" }, "No setting relaxes this rule now.")
         : table(["Setting", "Value", ""], found.switches.map((each) => [h("code", {}, each.setting), h("span", { class: "mono value" }, JSON.stringify(each.value)), relax(each)])),
       output);
   };

@@ -6,7 +6,7 @@
 
 import { h, setText } from "./dom.js";
 import { duration, time } from "./format.js";
-import { actionButton, outputLine } from "./widgets.js";
+import { actionButton, outputLine, show } from "./widgets.js";
 
 const STEPS = [1, 10, 60, 3600];
 const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 60, 600];
@@ -16,6 +16,7 @@ const NUDGE = 0.001;
 export class ClockBar {
   /** @type {number[]} */
   #ahead = [];
+  #timer = 0;
   #app;
 
   /** @param {App} app */
@@ -24,31 +25,29 @@ export class ClockBar {
     const output = outputLine();
     this.time = h("time", { class: "mono" });
     this.freeze = actionButton("Freeze", output, () => this.#change(app.clock.frozen ? { resume: true } : { freeze: true }));
-    this.speed = h("select", { "aria-label": "Speed of the clock", onchange: () => this.speedButton.click() },
-      ...SPEEDS.map((speed) => h("option", { value: speed, selected: speed === 1 }, `× ${speed}`)));
-    this.speedButton = actionButton("Set speed", output, () => this.#change({ speed: Number(this.speed.value) }), { class: "hidden", tabindex: "-1" });
+    this.speed = h("select", {
+      "aria-label": "Speed of the clock", onchange: () => void show(output, () => this.#change({ speed: Number(this.speed.value) })),
+    }, ...SPEEDS.map((speed) => h("option", { value: speed, selected: speed === 1 }, `× ${speed}`)));
     this.custom = h("input", { type: "number", min: 0, step: "any", "aria-label": "Seconds to advance", placeholder: "s", class: "short" });
     this.next = h("span", { class: "next-event" });
     this.skip = actionButton("Skip to it", output, () => this.#change({ skip: true }), { title: "Move the clock to the next event" });
     this.slider = h("input", {
       type: "range", min: 0, max: 0, value: 0, step: 1, "aria-label": "Events ahead", class: "slider",
-      oninput: () => this.#preview(), onchange: () => this.sliderButton.click(),
+      onfocus: () => void show(output, () => this.#loadAhead()), onpointerenter: () => void show(output, () => this.#loadAhead()),
+      oninput: () => this.#preview(), onchange: () => void show(output, () => this.#jump()),
     });
-    this.sliderButton = actionButton("Move", output, () => this.#jump(), { class: "hidden", tabindex: "-1" });
     this.element = h("div", { class: "clock-bar", role: "group", "aria-label": "Clock of the server" },
-      this.time, this.freeze, this.speed, this.speedButton,
+      this.time, this.freeze, this.speed,
       h("span", { class: "group", role: "group", "aria-label": "Advance" }, ...STEPS.map((step) =>
         actionButton(`+${duration(step).replace(".0", "")}`, output, () => this.#change({ advance: step }), { title: "Advance the clock" }))),
       h("span", { class: "group" }, this.custom, actionButton("Advance", output, () => this.#change({ advance: Number(this.custom.value) }))),
-      this.slider, this.sliderButton, this.next, this.skip, output);
+      this.slider, this.next, this.skip, output);
     app.hub.on("tick", () => this.#tick());
     app.hub.on("clock", (reading) => this.#read(reading));
     for (const topic of /** @type {const} */ (["task", "call", "callback", "reload"])) app.hub.on(topic, () => this.#later());
   }
 
-  #timer = 0;
-
-  /** Reads clock and events ahead soon, since they may have changed. */
+  /** Reads the clock soon, since its next event may have changed. */
   #later() {
     this.#timer ||= window.setTimeout(() => {
       this.#timer = 0;
@@ -59,35 +58,36 @@ export class ClockBar {
   async load() {
     try {
       this.#read(await this.#app.api.get("clock"));
-      const pages = await Promise.all(["submitted", "processing"].map((status) =>
-        this.#app.api.get("tasks", { status, order: "newest", limit: AHEAD })));
-      this.#findAhead(pages.flatMap((/** @type {TaskPage} */ page) => page.tasks));
     } catch {
       // The state of the connection shows that the server does not answer.
     }
   }
 
-  /** @param {TaskPage["tasks"]} tasks */
-  #findAhead(tasks) {
-    const now = this.#app.clock.now();
-    const instants = tasks.flatMap((task) => [...task.planned.map((change) => change.at), task.callbacks?.next?.at ?? null]);
-    const next = this.#app.clock.reading?.next_event?.at ?? null;
-    this.#setAhead([...new Set([...instants, next])].filter((at) => at !== null).filter((at) => at > now + NUDGE).sort((a, b) => a - b));
+  /** Finds the events of unfinished tasks, oldest first, for the slider. Without them it has the next event. */
+  async #loadAhead() {
+    const pages = await Promise.all(["submitted", "processing"].map((status) =>
+      this.#app.api.get("tasks", { status, limit: AHEAD })));
+    const tasks = pages.flatMap((/** @type {TaskPage} */ page) => page.tasks);
+    if (this.slider.value !== "0") return; // it is being moved
+    this.#setAhead(tasks.flatMap((task) => [...task.planned.map((change) => change.at), task.callbacks?.next?.at ?? null]));
   }
 
-  /** @param {number[]} instants in order */
+  /** @param {Array<number | null>} instants those in the past, or unknown, are left out */
   #setAhead(instants) {
-    this.#ahead = instants;
-    this.slider.max = String(instants.length);
+    const now = this.#app.clock.now() + NUDGE;
+    const next = this.#app.clock.reading?.next_event?.at ?? null;
+    const known = new Set([...instants, next]);
+    this.#ahead = [...known].filter((at) => at !== null).filter((at) => at > now).sort((a, b) => a - b);
+    this.slider.max = String(this.#ahead.length);
     this.slider.value = "0";
-    this.slider.disabled = instants.length === 0;
+    this.slider.disabled = this.#ahead.length === 0;
   }
 
   /** @param {ClockReading} reading */
   #read(reading) {
     const { clock, hub } = this.#app;
     clock.set(reading);
-    this.#setAhead(this.#ahead.filter((at) => at > reading.now + NUDGE));
+    if (this.slider.value === "0") this.#setAhead(this.#ahead); // otherwise it is being moved
     setText(this.freeze, reading.frozen ? "Resume" : "Freeze");
     this.element.classList.toggle("frozen", reading.frozen);
     if (!reading.frozen) {
@@ -118,6 +118,7 @@ export class ClockBar {
 
   async #jump() {
     const at = this.#ahead[Number(this.slider.value) - 1];
+    this.slider.value = "0";
     // A little more, since the sum of floating-point numbers may be less than the instant.
     if (at !== undefined) await this.#change({ advance: Math.max(0, at - this.#app.clock.now()) + NUDGE });
   }

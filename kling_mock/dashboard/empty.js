@@ -2,8 +2,9 @@
 /** What a list shows without items: what to do next. */
 
 /** @import {App} from "./hub.js" */
+/** @import {Routes, SettingsInfo} from "./models.js" */
 
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { codeBlock } from "./widgets.js";
 
 const ONE = "https://example.com/cat.png";
@@ -19,16 +20,24 @@ export function noMatch(app, noun) {
 }
 
 /**
- * A command that creates a task on this server.
+ * A command that creates a task on this server, with the first key that is not a secret.
  * @param {App} app
  */
-export function createCommand(app) {
-  const url = new URL("../kling/v1/images/generations", app.api.base).href;
-  const body = {
-    subject_image_list: [{ subject_image: ONE }, { subject_image: OTHER }],
-    prompt: "a cat at sea",
+function createCommand(app) {
+  const box = h("div", { class: "command" });
+  const show = (/** @type {string} */ path, /** @type {string} */ key) => {
+    const body = { subject_image_list: [{ subject_image: ONE }, { subject_image: OTHER }], prompt: "a cat at sea" };
+    const url = new URL(`..${path}`, app.api.base).href;
+    fill(box, codeBlock(`curl -s ${url} -H 'Authorization: Bearer ${key}' \\\n  -d '${JSON.stringify(body)}'`));
   };
-  return `curl -s ${url} -H 'Authorization: Bearer sk-mock' \\\n  -d '${JSON.stringify(body)}'`;
+  Promise.all([app.api.get("routes"), app.api.get("settings")]).then(
+    (/** @type {[Routes, SettingsInfo]} */ [{ routes }, { settings }]) => {
+      const known = /** @type {string[]} */ (settings["keys"]).filter((key) => /^sk-mock[\w.-]*$/.test(key));
+      show(routes[0]?.path ?? "", known[0] ?? (settings["keys"].length === 0 ? "sk-mock" : "YOUR-KEY"));
+    },
+    () => {},
+  );
+  return box;
 }
 
 /**
@@ -37,7 +46,7 @@ export function createCommand(app) {
 export function emptyTasks(app) {
   return h("div", {}, h("h2", {}, "No tasks yet"),
     h("p", {}, "Each create request to this server appears here, with its life in time. Send one with this command:"),
-    codeBlock(createCommand(app)),
+    createCommand(app),
     h("p", {}, "or choose pictures with “New task” above."));
 }
 
@@ -45,5 +54,5 @@ export function emptyTasks(app) {
 export function emptyCalls(app) {
   return h("div", {}, h("h2", {}, "No calls yet"),
     h("p", {}, "Each request to the imitated service appears here. Send one with this command:"),
-    codeBlock(createCommand(app)));
+    createCommand(app));
 }

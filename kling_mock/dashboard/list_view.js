@@ -45,6 +45,8 @@ export class ListView {
   /** @type {Map<string, HTMLInputElement | HTMLSelectElement>} */
   #inputs = new Map();
   #typing = 0;
+  /** @type {string | boolean | null} */
+  #reason = null;
   #app;
   #kind;
 
@@ -149,15 +151,24 @@ export class ListView {
   #render(added) {
     const { items, total, next, error, loaded } = this.data;
     const filtered = Object.values(this.#app.address.place.filters).some((value) => value !== "");
-    if (error !== null && !loaded) this.list.showEmpty(h("p", { class: "problem" }, messageOf(error)));
-    else if (items.length === 0) this.list.showEmpty(this.#kind.empty(filtered));
-    else this.list.showEmpty(null);
+    this.#showEmpty(error !== null && !loaded ? messageOf(error) : items.length > 0 ? null : filtered);
     this.list.show(items, { added, anew: this.#anew });
     if (this.#id !== null) this.list.select(this.#id);
     const known = total ?? items.length;
     this.count.textContent = `${counted(known, this.#kind.noun)}${total === null && next !== null ? " and more" : ""}`;
     if (this.#anew && filtered) this.announced.textContent = this.count.textContent;
     this.#anew = false;
+  }
+
+  /**
+   * Shows a text in place of the rows if there are none; it is made anew only when its reason changes.
+   * @param {string | boolean | null} reason an error, or whether filters are set; null: there are rows
+   */
+  #showEmpty(reason) {
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    if (reason === null) this.list.showEmpty(null);
+    else this.list.showEmpty(typeof reason === "string" ? h("p", { class: "problem" }, reason) : this.#kind.empty(reason));
   }
 
   #tick() {

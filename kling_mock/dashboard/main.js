@@ -72,7 +72,7 @@ const follower = new EventFollower(api, {
     state.textContent = connection;
   },
   onOpen: ({ restarted, lost }) => {
-    if (restarted) notify(`The server was restarted at ${new Date().toLocaleTimeString()}; everything was loaded anew.`);
+    if (restarted) notify(`The server was restarted or reset at ${new Date().toLocaleTimeString()}; everything was loaded anew.`);
     if (restarted || lost || current !== null) app.hub.emit("reload");
   },
 });

@@ -49,6 +49,16 @@ export function actionButton(label, output, action, attributes = {}) {
  */
 export async function run(button, output, action) {
   button.disabled = true;
+  await show(output, action);
+  button.disabled = false;
+}
+
+/**
+ * Runs an action, and shows the text that it returns, or its error.
+ * @param {HTMLElement} output
+ * @param {() => Promise<string | void>} action
+ */
+export async function show(output, action) {
   try {
     const text = await action();
     output.className = "output";
@@ -56,8 +66,6 @@ export async function run(button, output, action) {
   } catch (error) {
     output.className = "output problem";
     output.textContent = visible(messageOf(error));
-  } finally {
-    button.disabled = false;
   }
 }
 
@@ -74,23 +82,38 @@ export function outputLine() {
  */
 export function copyButton(source, label = "Copy", output = null) {
   const button = h("button", { type: "button", class: "copy" }, label);
-  const show = (/** @type {string} */ text) => {
+  const relabel = (/** @type {string} */ text) => {
     button.textContent = text;
     setTimeout(() => (button.textContent = label), 1500);
   };
   button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(typeof source === "string" ? source : await source());
-      show("Copied");
+      await copy(typeof source === "string" ? source : await source());
+      relabel("Copied");
       if (output) output.textContent = "";
     } catch (error) {
-      show("Not copied");
+      relabel("Not copied");
       if (!output) return;
       output.className = "output problem";
       output.textContent = visible(messageOf(error));
     }
   });
   return button;
+}
+
+/**
+ * Copies a text. Pages of other machines without HTTPS have no clipboard, only its command.
+ * @param {string} text
+ */
+async function copy(text) {
+  if (isSecureContext) return navigator.clipboard.writeText(text);
+  const area = h("textarea", { class: "unseen", readonly: true });
+  area.value = text;
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("this browser copies only from pages with HTTPS");
 }
 
 /**

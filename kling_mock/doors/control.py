@@ -49,12 +49,13 @@ class ControlApp:
             await self._stream(api, reply, receive, send)
 
     async def _stream(self, api: ControlAPI, stream: EventStream, receive: Receive, send: Send) -> None:
-        """Send events until the client disconnects, the server stops or another fake is served."""
+        """Send events until the client disconnects, the server stops, or another fake or state is served."""
         import anyio
 
         feed = await self._workers.call(lambda: api.feed)
         position = feed.start(stream.after)  # before the head, after which the client expects events
-        headers = [(name.encode(), value.encode()) for name, value in (*_EVENTS, (BOOT_HEADER, feed.boot))]
+        boot = feed.boot
+        headers = [(name.encode(), value.encode()) for name, value in (*_EVENTS, (BOOT_HEADER, boot))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b": kling-mock\n\n", "more_body": True})
         async with anyio.create_task_group() as group:
@@ -66,7 +67,7 @@ class ControlApp:
 
             group.start_soon(watch)
             quiet = 0.0
-            while self._current() is api.fake:
+            while self._current() is api.fake and feed.boot == boot:
                 content, position = await self._workers.call(partial(feed.read, position, stream.account))
                 quiet = 0.0 if content else quiet + PERIOD
                 if quiet >= HEARTBEAT_SECONDS:

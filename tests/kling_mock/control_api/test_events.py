@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -14,9 +14,19 @@ from kling_mock.control_api import feed as feed_module
 from kling_mock.control_api import followed_tasks
 from kling_mock.control_api.api import ControlAPI
 from kling_mock.control_api.feed import EventFeed
+from kling_mock.doors.control import ControlApp
 from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.conftest import Caller
 from tests.kling_mock.control_api.conftest import Control
+
+SCOPE: Final = {
+    "type": "http",
+    "method": "GET",
+    "path": "/_mock/events",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost"), (b"last-event-id", b"0-0")],
+    "client": ("127.0.0.1", 1),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -218,16 +228,8 @@ def stream(fake: Fake, backend: str = "asyncio", **parts: Any) -> bytes:
             if b"event:" in body or b"heartbeat" in body:
                 gone.set()
 
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": "/_mock/events",
-            "query_string": b"",
-            "headers": [(b"host", b"localhost"), (b"last-event-id", b"0-0")],
-            "client": ("127.0.0.1", 1),
-        } | parts
         with anyio.fail_after(10):
-            await app(scope, receive, send)
+            await app(SCOPE | parts, receive, send)
 
     anyio.run(run, backend=backend)
     return b"".join(sent)
@@ -249,3 +251,38 @@ def test_a_quiet_stream_has_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kling_mock.doors.control.HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr(EventFeed, "read", read_nothing)
     assert stream(Fake()).endswith(b": heartbeat\n\n")
+
+
+def test_a_reset_forgets_the_events_and_ends_the_streams() -> None:
+    control = Control(pace="seconds:1,9")
+    feed = control.api.feed
+    control.make()
+    assert [kind for kind, _ in read(feed)] == ["call", "task"]
+    boot = feed.boot
+    control.ok("POST", "/reset", {})
+    assert feed.boot != boot
+    assert read(feed, feed.start(f"{boot}-0")) == []
+    control.make()
+    assert [kind for kind, _ in read(feed, feed.start(f"{boot}-9"))] == ["call", "task"]
+
+
+def test_a_stream_has_the_boot_and_ends_with_its_state() -> None:
+    fake = Fake()
+    app = ControlApp(lambda: fake)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""} if not sent else await anyio.sleep_forever()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message.get("body") == b": kling-mock\n\n":
+            app._current_api().feed.restart()
+
+    async def run() -> None:
+        with anyio.fail_after(10):
+            await app(SCOPE, receive, send)
+
+    anyio.run(run)
+    assert dict(sent[0]["headers"])[b"x-kling-mock-boot"]
+    assert sent[-1] == {"type": "http.response.body", "body": b""}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -14,11 +13,11 @@ from PIL import Image
 from kling_mock import Fake
 from kling_mock.callbacks.model import Callback
 from kling_mock.scenarios.scenario_file import parse_scenario
-from tests.kling_mock.dashboard.conftest import SIZE, Dashboard, give_up
+from tests.kling_mock.dashboard.conftest import SIZE, Dashboard
 from tests.kling_mock.dashboard.hostile_values import PLACES, fill, places
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FilePayload, Page
+    from playwright.sync_api import FilePayload, Locator, Page
 
 AXE: Final = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -27,6 +26,19 @@ def picture(name: str, colour: str) -> FilePayload:
     content = BytesIO()
     Image.new("RGB", (320, 320), colour).save(content, "PNG")
     return {"name": name, "mimeType": "image/png", "buffer": content.getvalue()}
+
+
+def drop(target: Locator, file: FilePayload) -> None:
+    """Drop a file on an element."""
+    transfer = target.evaluate_handle(
+        """(_, { name, bytes }) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+            return transfer;
+        }""",
+        {"name": file["name"], "bytes": list(file["buffer"])},
+    )
+    target.dispatch_event("drop", {"dataTransfer": transfer})
 
 
 def test_a_task_is_created_from_files_and_watched_until_it_has_finished(dashboard: Dashboard) -> None:
@@ -65,7 +77,7 @@ def test_a_refused_create_shows_the_reply_and_its_rule(dashboard: Dashboard) -> 
     expect(form).to_contain_text("refused with 400")
     expect(form).to_contain_text("subject_image_list.min_items; source=")
     dashboard.problems.clear()  # Chromium reports replies with an error status
-    form.get_by_label("Choose pictures").set_input_files([picture("b.png", "blue")])
+    drop(form.locator(".drop"), picture("b.png", "blue"))
     form.get_by_role("button", name="Create").click()
     expect(form).to_have_count(0)
     expect(dashboard.rows).to_have_count(1)
@@ -136,22 +148,26 @@ def test_calls_are_filtered_by_an_address_and_a_rule_is_relaxed(dashboard: Dashb
     caller.make(prompt="a cat")
     caller.make(prompt="a dog")
     caller.make(prompt="another dog")
-    caller.ask(external_task_id="dog", n=17)
+    dashboard.fake.change_settings(slots=3)
+    caller.ask()  # refused, since three images are unfinished
     page = dashboard.open("#/calls")
     expect(dashboard.rows).to_have_count(4)
     page.keyboard.press("/")
     page.keyboard.type("dog")
     expect(dashboard.rows).to_have_count(2)
-    page.get_by_label("Search calls").fill("invalid")
+    page.get_by_label("Search calls").fill("generations")
     page.get_by_label("Status of the reply").select_option("4xx")
     expect(dashboard.rows).to_have_count(1)
-    assert page.url.endswith("#/calls?text=invalid&status=4xx")
+    assert page.url.endswith("#/calls?text=generations&status=4xx")
     page.reload()
     expect(dashboard.rows).to_have_count(1)
-    expect(page.get_by_label("Search calls")).to_have_value("invalid")
+    expect(page.get_by_label("Search calls")).to_have_value("generations")
     dashboard.rows.click()
     detail = page.get_by_label("Detail of a call")
     expect(detail).to_contain_text("confidence: ")
+    detail.get_by_role("button", name="Relax").click()
+    expect(detail).to_contain_text("slots is now null")
+    assert caller.ask().status == 200
     page.go_back()
     expect(detail).to_be_hidden()
 
@@ -229,6 +245,10 @@ def test_a_restart_of_the_server_is_shown(page: Page) -> None:
         expect(page.locator("#notice")).to_contain_text("The server was restarted")
         expect(shown.rows).to_have_count(1)
         expect(shown.rows).to_contain_text("of the second run")
+        page.evaluate("fetch('reset', { method: 'POST' })")
+        expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
+        origin = shown.url.removesuffix("/_mock/")
+        expect(page.locator("main pre")).to_contain_text(f"curl -s {origin}/kling/v1/images/generations -H")
 
 
 def test_the_page_asks_for_the_token(page: Page) -> None:
@@ -266,7 +286,7 @@ def test_hostile_values_are_shown_as_text_and_nothing_scrolls_horizontally(dashb
 def test_the_page_has_no_serious_finding_of_axe(dashboard: Dashboard) -> None:
     """All rules in the light theme, those about colours in the dark one."""
     if not AXE.exists():
-        (give_up if shutil.which("npm") else pytest.skip)("needs axe-core: make types installs it by npm")
+        pytest.skip("needs axe-core, which make types installs by npm")
     dashboard.fake.callbacks.deliver_to(lambda _: 500)
     tasks = [dashboard.caller.make(prompt="a cat", callback_url="http://127.0.0.1:9/") for _ in range(2)]
     tasks[0].fail("no cats")
