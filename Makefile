@@ -103,7 +103,8 @@ screenshot: $(VENV)/.dev
 	$(BIN)/python docs/screenshot.py
 	$(BIN)/python docs/dashboard_picture.py
 
-bench: $(VENV)/.dev
+# Needs wrk for the servers, and npm for two of them; what is missing is left out by name. Writes docs/performance.md.
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench
 
 clean:
@@ -121,6 +122,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing kling-mock and its tools into $(VENV)"
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.base
+
+# Apart from the packages of the tests, whose versions moto would change.
+$(VENV)/.bench: $(VENV)/.dev
+	@echo "installing moto, aimock and mountebank into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(VENV)/moto 'moto[s3]==5.2.5'
+	@if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(VENV)/npm \
+		@copilotkit/aimock@1.43.0 mountebank@2.9.1; fi
+	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.dev
 	@echo "installing cosmic-ray into $(VENV)"

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import growth
+from benchmarks import alternatives, growth, page
 from benchmarks.callbacks import drain
+from benchmarks.core import core
 from benchmarks.in_process import fixture, in_process, memory, stalls
 from benchmarks.measure import Row
 from benchmarks.processes import cold_start, on_sockets, plugin
@@ -26,6 +27,7 @@ def costs_that_do_not_grow() -> Iterator[Row]:
 
 PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
     reading,
+    core,
     in_process,
     on_sockets,
     cold_start,
@@ -41,12 +43,18 @@ PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
 
 def main() -> None:
     rows = [row for part in track(PARTS, "measuring", transient=True) for row in part()]
+    pairs, servers, left_out = alternatives.in_process(), alternatives.servers(), alternatives.missing()
+    rows += [*alternatives.rows(pairs), *alternatives.rows(servers)]
     table = Table(title="medians; ratios of CPU time, both sides in turn", title_justify="left")
     for name in ("what", "beside", "budget", "measured", "met", "absolute"):
         table.add_column(name, justify="left" if name in ("what", "beside") else "right")
     for row in rows:
         table.add_row(*row.cells())
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table)
+    if left_out:
+        console.print("not measured:", "; ".join(left_out))
+    page.write(pairs, servers, rows, left_out)
 
 
 if __name__ == "__main__":

@@ -39,13 +39,19 @@ def free_port() -> int:
 
 
 class Process:
-    """A server process, with the CPU time of its main thread."""
+    """A server process, with the CPU time of its threads; it answers creates at `path`.
 
-    def __init__(self, *words: str) -> None:
-        self.port = free_port()
+    `words` are options of Python, or begin with the absolute path of another program.
+    """
+
+    def __init__(self, *words: str, path: str = CREATE, port: int | None = None) -> None:
+        self.port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{self.port}"
+        self._path = path
         began = time.perf_counter()
-        command = [sys.executable, *(word.replace("PORT", str(self.port)) for word in words)]
+        command = [word.replace("PORT", str(self.port)) for word in words]
+        if not Path(words[0]).is_absolute():
+            command = [sys.executable, *command]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment())
         try:
             self.cold = self._wait(began + PATIENCE) - began
@@ -57,7 +63,7 @@ class Process:
         with httpx.Client(headers=KEY, transport=httpx.HTTPTransport(verify=False)) as client:
             while True:
                 try:
-                    client.post(self.url + CREATE, json=BODY).raise_for_status()
+                    client.post(self.url + self._path, json=BODY).raise_for_status()
                 except httpx.ConnectError as error:
                     if self.process.poll() is not None or time.perf_counter() > deadline:
                         raise RuntimeError(f"no response from {self.process.args!r}") from error
@@ -66,7 +72,9 @@ class Process:
                     return time.perf_counter()
 
     def cpu(self) -> float:
-        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
+        """The CPU time of all threads so far, in seconds."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
     def stop(self) -> None:
         self.process.kill()

@@ -8,7 +8,7 @@ from typing import Final, cast
 import msgspec
 
 from kling_contracts.messages import result_object, success_object, task_object
-from kling_contracts.vocabulary import TaskStatus
+from kling_contracts.vocabulary import ResultKind, TaskStatus
 from kling_mock.images.urls import result_url
 from kling_mock.plan import Plan, Transition
 from kling_mock.records import TaskRecord
@@ -16,6 +16,7 @@ from kling_mock.rng import draw_bits
 
 # Seconds of a video or an audio whose request has no duration.
 DURATION: Final = 5
+_UNFINISHED: Final = (TaskStatus.SUBMITTED, TaskStatus.PROCESSING)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -55,24 +56,42 @@ def task_body(  # noqa: PLR0913 -- `task_message`, with the id of the reply
     record: TaskRecord, plan: Plan, state: Transition, seed: int, request_id: str, *, with_result: bool = True
 ) -> bytes:
     """The body of a successful reply with the task object of `task_message`."""
-    request = record.request
+    request, status = record.request, state.status
     if (
-        state.status.terminal
+        status is TaskStatus.FAILED
         or request.watermark
         or request.external_task_id is not None
         or not record.id.isdecimal()
+        or not (with_result or status in _UNFINISHED)
     ):
         message = task_message(record, plan, state, seed, with_result=with_result)
         return _encode(success_object(message, request_id, record.word))
-    body = _unfinished(state.status, record.word, with_result)
-    return (body % (request_id, record.id, record.created * 1000, state.at * 1000)).encode()
+    body = _usual_body(status, record.word, record.result, with_result)
+    values = (request_id, record.id, record.created * 1000, state.at * 1000)
+    if status in _UNFINISHED:
+        return (body % values).encode()
+    results = _encode([_result(record, index, seed) for index in range(request.n)]).decode()
+    return (body % (*values, results, record.units)).encode()
 
 
 @lru_cache(maxsize=64)
-def _unfinished(status: TaskStatus, word: str, with_result: bool) -> str:  # noqa: FBT001 -- by position it is faster
-    """The body of a reply with an unfinished task, to format with request id, task id and milliseconds."""
-    instant = cast("int", msgspec.Raw(b"%d"))
-    data = task_object("%s", status, instant, instant, with_result=with_result)
+def _usual_body(status: TaskStatus, word: str, kind: ResultKind, with_result: bool) -> str:  # noqa: FBT001 -- by position it is faster
+    """The body of a reply with a task, as a format.
+
+    Its values are the ids of request and task, the milliseconds of both instants and, if the task has
+    succeeded, the JSON of the results and the units.
+    """
+    instant, succeeded = cast("int", msgspec.Raw(b"%d")), status is TaskStatus.SUCCEED
+    data = task_object(
+        "%s",
+        status,
+        instant,
+        instant,
+        results=cast("list[dict[str, object]]", msgspec.Raw(b"%s")) if succeeded else (),
+        kind=kind,
+        units="%d" if succeeded else None,
+        with_result=with_result,
+    )
     return _encode(success_object(data, "%s", word.replace("%", "%%"))).decode()
 
 

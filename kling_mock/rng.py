@@ -9,7 +9,6 @@ from typing import Final
 
 # The values of a series that are drawn with one hash, since most are needed one after another.
 BLOCK: Final = 32
-_BLOCKS_CACHED: Final = 64
 
 
 def _spelling(seed: int, what: tuple[object, ...]) -> bytes:
@@ -36,12 +35,12 @@ def uuid_at(seed: int, number: int, *what: str) -> str:
     return _uuids(seed, number // BLOCK, what)[number % BLOCK]
 
 
-@lru_cache(maxsize=_BLOCKS_CACHED)
+@lru_cache(maxsize=32)
 def _bits(seed: int, block: int, what: tuple[str, ...]) -> tuple[int, ...]:
     return unpack(f">{BLOCK}Q", shake_128(_spelling(seed, (*what, block))).digest(8 * BLOCK))
 
 
-@lru_cache(maxsize=_BLOCKS_CACHED)
+@lru_cache(maxsize=8)
 def _uuids(seed: int, block: int, what: tuple[str, ...]) -> tuple[str, ...]:
     digits = shake_128(_spelling(seed, (*what, block))).hexdigest(16 * BLOCK)
     return tuple([_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32)])
