@@ -28,6 +28,7 @@ from kling_mock.stores import (
 from kling_mock.stores.conformance import CHECKS, check_store
 from kling_mock.stores.conformance.samples import call
 from kling_mock.stores.memory import MemoryStore
+from kling_mock.stores.record_format import VERSION
 from kling_mock.stores.redis import commands
 from tests.kling_mock.conftest import PATH, SUBJECTS, Caller
 from tests.kling_mock.life_cycle import KEYS, LifeCycle, _spelled
@@ -244,3 +245,8 @@ def test_clearing_equals_that_of_memory(account: str | None) -> None:
         snapshot = player.store.read([*keys, SCRIPTS])
         found.append([[snapshot[key] for key in keys], list(snapshot[SCRIPTS].rules)])
     assert found[0] == found[1]
+
+
+def test_the_format_of_a_namespace_has_the_version_of_its_records() -> None:
+    """A new version of the records needs a migration of namespaces, or refuses them."""
+    assert f"'kling-mock {VERSION}'" in commands.script("read").source
