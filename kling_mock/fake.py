@@ -21,7 +21,7 @@ from kling_mock.records import CallRecord
 from kling_mock.saved_state import SavedState, StateNotEmpty
 from kling_mock.service import Answer, answer, failed_answer, unkept_answer
 from kling_mock.settings import FIXED, Settings, annotation_of
-from kling_mock.stores import AsyncStore, Change, StateNotKept, Store, run, run_async
+from kling_mock.stores import Change, StateNotKept, Store, run
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.unused_scripts import check_scripts
 from kling_mock.testing.view import FakeView
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kling_mock.doors.server import Server
     from kling_mock.doors.webhook_sender import CallbackSender
     from kling_mock.scenarios.loaded_scenario import LoadedScenario, LoadReport
+    from kling_mock.stores.redis.async_store import AsyncRedisStore
     from kling_mock.stores.redis.store import RedisStore
 
 DAY = 86_400.0
@@ -75,7 +76,7 @@ class Fake(FakeView):
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
         super().__init__(store, settings, dispatcher, notifier)
-        self._in_loop: Callable[[], AsyncStore] | None = getattr(store, "in_loop", None)
+        self._in_loop: Callable[[], AsyncRedisStore] | None = getattr(store, "in_loop", None)
         self._others = OtherProcesses(dispatcher, notifier, self._problems.append)
         self._fixed: str | None = None
         self._loaded: dict[Path, LoadedScenario] = {}
@@ -151,9 +152,10 @@ class Fake(FakeView):
         """
         return None if self._in_loop is None else partial(self._handle_async, self._in_loop)
 
-    async def _handle_async(self, in_loop: Callable[[], AsyncStore], request: Request) -> Reply:
+    async def _handle_async(self, in_loop: Callable[[], AsyncRedisStore], request: Request) -> Reply:
         try:
-            answered = await run_async(answer(request, self._settings, client_time(), self._draw), in_loop())
+            steps = answer(request, self._settings, client_time(), self._draw)
+            answered = await in_loop().perform(steps)
         except Exception as problem:  # noqa: BLE001 -- as in `handle`
             answered = self._answer_problem(request, problem)
         return self._announced(answered)

@@ -30,6 +30,10 @@ _READY: Final = b"r"
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM))
 
 
+def _wake(*_: object) -> None:
+    """A signal handler: the descriptor of `set_wakeup_fd` reports the signal."""
+
+
 class WorkersFailed(OSError):
     """No worker could be started; each has logged the reason."""
 
@@ -87,7 +91,7 @@ class WorkerProcesses:
         waking, wake = socket.socketpair()
         for end in (waking, wake):
             end.setblocking(False)
-        before = {each: signal.signal(each, lambda *_: None) for each in set(_STOPPING)}
+        before = {each: signal.signal(each, _wake) for each in set(_STOPPING)}
         old_wake = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         self._selector.register(waking, selectors.EVENT_READ)
         try:

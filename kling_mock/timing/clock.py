@@ -148,6 +148,9 @@ class Clock:
 
     @speed.setter
     def speed(self, value: float) -> None:
+        self._set_speed(value)
+
+    def _set_speed(self, value: float) -> None:
         if not 0 <= value < float("inf"):
             raise ValueError(f"speed {value} is not a finite number from 0 on")
         self._steer(0, speed=value)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from kling_mock.stores import Change, Expect, Key, Snapshot
+from kling_mock.stores import Change, Expect, Key, Read, Snapshot, Steps
 from kling_mock.stores.redis.address import connect
 from kling_mock.stores.redis.replies import RedisReply
 from kling_mock.stores.redis.session import RedisCommand, Session
+from kling_mock.stores.redis.turns import Turns
+
+T = TypeVar("T")
 
 # An entry: its id and fields. The entries of a stream: its key, and those in their order.
 Entry = tuple[bytes, Mapping[bytes, bytes]]
@@ -22,6 +25,7 @@ class AsyncRedisStore:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._client = connect(session.address, asynchronous=True)
+        self._turns = Turns()
 
     async def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
         commands = self.session.read(keys)
@@ -36,6 +40,23 @@ class AsyncRedisStore:
     async def commit(self, change: Change) -> Expect | None:
         command = self.session.commit_command(change)
         return self.session.outcome(change, await self._run(command, writes=True))
+
+    async def perform(self, steps: Steps[T]) -> T:
+        """Execute the steps of a request, as `run_async` does; those about one task or account take turns."""
+        step = next(steps)
+        keys = step.keys if isinstance(step, Read) else ()
+        async with self._turns.turn(keys):
+            while True:
+                answer: Snapshot | Expect | None
+                if isinstance(step, Read):
+                    answer = await self.read(step.keys)
+                else:
+                    answer = await self.commit(step.change)
+                try:
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    value: T = end.value
+                    return value
 
     async def latest(self, stream: bytes) -> bytes:
         """The id of the latest entry of a stream."""

@@ -59,7 +59,7 @@ class RedisClock(Clock):
 
     @speed.setter
     def speed(self, value: float) -> None:
-        Clock.speed.__set__(self, value)
+        self._set_speed(value)
 
     def _steer(self, forward: float, speed: float | None = None) -> None:
         self._perform(self._steps(forward, speed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final, Protocol, cast
 
 from kling_mock.records import CallRecord
@@ -82,7 +83,8 @@ class Follower:
         if fields.get(b"process") == self._store.session.process.encode():
             return
         if stream == self._calls:
-            self._listener.on_call(cast("CallRecord", decode(fields[b"call"])))
+            with suppress(ValueError):  # written by a later version of this package
+                self._listener.on_call(cast("CallRecord", decode(fields[b"call"])))
             return
         match fields[b"kind"]:
             case b"task":
