@@ -107,7 +107,8 @@ function ruleSection(app, call) {
   const load = async () => {
     /** @type {RuleInfo} */
     const found = await app.api.get(path);
-    fill(content, h("p", { class: "mono" }, found.id),
+    fill(content, h("p", {}, h("span", { class: "mono" }, found.id), " · ",
+      h("a", { href: `#/calls?rule=${encodeURIComponent(rule)}` }, "all calls that it refused")),
       ...found.texts.map((text) => h("div", { class: "rule" }, h("p", {}, visible(text.sentence)),
         h("p", { class: "sub" }, `${text.of.join(", ")} · source: ${text.origin} (${text.reference}) · confidence: ${text.confidence} · effect: ${text.effect}`))),
       found.switches.length === 0 ? h("p", { class: "muted" }, "No setting relaxes this rule now.")

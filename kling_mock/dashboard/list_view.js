@@ -6,8 +6,8 @@
 /** @import {Page} from "./paged_list.js" */
 
 import { messageOf } from "./api.js";
-import { counted } from "./format.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
+import { counted, excerpt } from "./format.js";
 import { WindowedList } from "./list.js";
 import { PagedList } from "./paged_list.js";
 
@@ -66,13 +66,15 @@ export class ListView {
       more: () => void this.data.more(),
     });
     this.count = h("span", { class: "count" });
+    // Filters of the address that have no control.
+    this.others = h("span", { class: "others" });
     // Read aloud after a change of the filters only: the count changes with each event.
     this.announced = h("span", { class: "unseen", role: "status" });
     this.pane = h("aside", { class: "detail", "aria-label": `Detail of a ${kind.noun}`, hidden: true });
     this.element = h(
       "div",
       { class: "view" },
-      h("div", { class: "toolbar" }, ...kind.filters.map((each) => this.#filter(each)), this.count, this.announced, ...(kind.tools ?? [])),
+      h("div", { class: "toolbar" }, ...kind.filters.map((each) => this.#filter(each)), this.others, this.count, this.announced, ...(kind.tools ?? [])),
       h("div", { class: "split" }, this.list.element, this.pane),
     );
     this.data.onChange = ({ added }) => this.#render(added);
@@ -94,6 +96,9 @@ export class ListView {
       const value = place.filters[name] ?? "";
       if (input.value !== value && document.activeElement !== input) input.value = value;
     }
+    fill(this.others, ...Object.entries(place.filters).filter(([name, value]) => value !== "" && !this.#inputs.has(name)).map(([name, value]) =>
+      h("button", { type: "button", title: "Remove this filter", onclick: () => this.#app.address.filter({ [name]: "" }) },
+        `${name}: ${excerpt(value, 40)} ✕`)));
     if (place.id !== this.#id) this.#select(place.id);
   }
 

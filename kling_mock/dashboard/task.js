@@ -193,6 +193,6 @@ function callSection(page, id) {
   const rows = page.calls.map((call) => [
     h("a", { href: `#/calls/${encodeURIComponent(call.id)}`, title: excerpt(call.path) }, call.method),
     time(call.at, true), replyChip(call.status), call.shown ?? ""]);
-  const more = page.next !== null && h("p", {}, h("a", { href: `#/calls?text=${encodeURIComponent(id)}` }, "All calls of this task"));
+  const more = page.next !== null && h("p", {}, h("a", { href: `#/calls?task_id=${encodeURIComponent(id)}` }, "All calls of this task"));
   return section("Calls", table(["Request", "At", "Reply", "Status shown"], rows), more);
 }

@@ -168,8 +168,13 @@ def test_calls_are_filtered_by_an_address_and_a_rule_is_relaxed(dashboard: Dashb
     detail.get_by_role("button", name="Relax").click()
     expect(detail).to_contain_text("slots is now null")
     assert caller.ask().status == 200
-    page.go_back()
+    detail.get_by_role("link", name="all calls that it refused").click()
     expect(detail).to_be_hidden()
+    expect(dashboard.rows).to_have_count(1)
+    page.get_by_role("button", name="rule: account.slots").click()
+    expect(dashboard.rows).to_have_count(5)
+    page.go_back()
+    expect(detail).to_contain_text("confidence: ")
 
 
 def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
