@@ -99,7 +99,10 @@ class CheckHealth(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A request that is refused without reading the store. `values` fill in the refusal's message."""
+    """A request that is refused without reading the store. `values` fill in the refusal's message.
+
+    `request` has the fields of a create as they were sent, if they are kept.
+    """
 
     refusal: Refusal
     rule: str
@@ -109,6 +112,7 @@ class Refused(Struct, frozen=True):
     values: tuple[tuple[str, object], ...] = ()
     allow: str | None = None
     notes: tuple[str, ...] = ()
+    request: TaskRequest | None = None
     keys: ClassVar[tuple[ScriptsKey]] = (SCRIPTS,)
 
 

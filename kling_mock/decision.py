@@ -60,9 +60,10 @@ def refuse(refused: Refused, request_id: str) -> Decision:
     if refused.allow is not None:
         reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
     message = refused.refusal.text(**values)
-    return Decision(
-        reply, AuditInfo(refused.account, rule=refused.rule, notes=refused.notes, message=message)
+    audit = AuditInfo(
+        refused.account, refused.request, None, None, refused.rule, None, refused.notes, message
     )
+    return Decision(reply, audit)
 
 
 def refuse_for(
@@ -75,10 +76,10 @@ def refuse_for(
 ) -> Decision:
     """The decision that refuses a request for a reason; `relax` is the setting that would allow it."""
     refusal = command.gateway.refusals[reason]
-    notes = command.notes if isinstance(command, Create) else ()
-    refused = Refused(
-        refusal, reason.value, refusal.source, relax, command.account, tuple(values.items()), None, notes
-    )
+    named = tuple(values.items())
+    refused = Refused(refusal, reason.value, refusal.source, relax, command.account, named)
+    if isinstance(command, Create):
+        refused = replace(refused, notes=command.notes, request=command.request)
     return refuse(refused, request_id)
 
 

@@ -12,6 +12,8 @@ from hashlib import sha256
 from typing import Final, cast
 from urllib.parse import parse_qs, unquote_to_bytes
 
+from msgspec.structs import replace
+
 from kling_contracts.compiled_readers import CompiledReader, compiled_reader
 from kling_contracts.gateways import (
     PAGING,
@@ -42,6 +44,7 @@ from kling_mock.commands import (
 )
 from kling_mock.http import Request, decode, decode_base64
 from kling_mock.images.urls import RESULT_FOLDER, locate
+from kling_mock.refused_body import refused_body
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import Settings
 from kling_mock.task_request import PictureRecord, TaskRequest
@@ -186,9 +189,11 @@ def read_create(
         unknown = next((note for note in reading.notes if note.startswith(UNKNOWN_NOTE)), None)
         if unknown is not None:
             message = f"unknown field {unknown.removeprefix(UNKNOWN_NOTE)}"
-            return _refuse_unknown(message, settings, account, tuple(reading.notes))
+            refusal = _refuse_unknown(message, settings, account, tuple(reading.notes))
+            return replace(refusal, request=refused_body(body, request.size, operation))
     if fatal is not None:
-        return refused_by(fatal, settings, gateway, account, tuple(reading.notes))
+        refusal = refused_by(fatal, settings, gateway, account, tuple(reading.notes))
+        return replace(refusal, request=refused_body(body, request.size, operation))
     return Create(
         gateway,
         operation,

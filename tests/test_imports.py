@@ -72,6 +72,7 @@ LIBRARIES = {
             "queries",
             "records",
             "reply_faults",
+            "routing",
             "render",
             "request_decisions",
             "scripts.rule_builder",

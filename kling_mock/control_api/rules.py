@@ -14,7 +14,7 @@ from kling_mock.control_api import call_models
 from kling_mock.control_api.problems import not_found
 from kling_mock.control_api.settings import plain_value
 from kling_mock.fake import Fake
-from kling_mock.routing import MODEL_RULE, UNKNOWN_FIELD
+from kling_mock.routing import ENCODED_RULE, MODEL_RULE, UNKNOWN_FIELD
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import FIXED
 
@@ -43,6 +43,7 @@ _REASONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _OTHERS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        ENCODED_RULE: "the body is not compressed",
         UNKNOWN_FIELD: "each field of the body is one of the operation",
         "result.url": "a result URL is one of a task that has succeeded, within its retention",
         "server.state": "the state file can be written",

@@ -53,6 +53,5 @@ def _hidden(redaction: Redaction, story: TaskStory) -> TaskStory:
         body=hide(dict(story.body)),
         settings=hide(dict(story.settings)),
         scripts=hide([dict(each) for each in story.scripts]),
-        message=hide(story.message),
         failure=hide(story.failure),
     )

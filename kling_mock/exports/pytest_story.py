@@ -99,9 +99,8 @@ def _statements(story: TaskStory) -> Iterator[str]:
 
 
 def _refused(story: TaskStory) -> Iterator[str]:
-    if story.message is not None and story.created is not None:
-        yield from _assigned("message", story.message)
-        yield 'assert reply.json()["message"] == message'
+    if story.rule is not None and story.created is not None:
+        yield f'assert reply.headers["x-kling-mock-rule"].startswith({python_text(story.rule + ";")})'
     yield "assert len(kling.tasks) == 0"
 
 

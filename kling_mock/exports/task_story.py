@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 
-from kling_contracts.gateways import Gateway, gateway_of
+from kling_contracts.gateways import Gateway, every_operation, gateway_of
 from kling_contracts.vocabulary import TaskStatus
 from kling_mock.exports.fault_calls import call_of_fault
 from kling_mock.exports.request_body import body_of
@@ -51,10 +51,10 @@ class TaskStory:
     """A create and its consequences.
 
     `settings` are those on which the create depends, `scripts` documents: the first is about the create.
-    `created` is the status of the reply to the create, None without a reply. `replies` are the statuses with
-    which the receiver of callbacks answered, `delivered` the task statuses that it accepted. `rest` is the
-    time in seconds from the last event to the end, or to the present. `status` is None if nothing was
-    created.
+    `created` is the status of the reply to the create, None without a reply; `rule` refused it. `replies` are
+    the statuses with which the receiver of callbacks answered, `delivered` the task statuses that it
+    accepted. `rest` is the time in seconds from the last event to the end, or to the present. `status` is
+    None if nothing was created.
     """
 
     title: str
@@ -65,7 +65,7 @@ class TaskStory:
     settings: Mapping[str, Any]
     scripts: Sequence[Mapping[str, Any]]
     created: int | None
-    message: str | None = None
+    rule: str | None = None
     events: Sequence[StoryEvent] = ()
     replies: Sequence[int] = ()
     delivered: Sequence[str] = ()
@@ -103,16 +103,25 @@ def story_of_task(view: FakeView, task: TaskState, now: float) -> TaskStory:
 
 
 def story_of_refusal(view: FakeView, call: CallRecord) -> TaskStory:
-    """The story of a create that a script refused. Raises ValueError for another call."""
+    """The story of a create that a script or a rule of the body refused.
+
+    Raises ValueError for another call, or if its body or script is not kept.
+    """
     rule = next((each for each in view.scripts if each.id == call.script), None)
-    if call.request is None or rule is None:
-        raise ValueError("only a create that a script refused has a story, as long as the script exists")
-    outcomes = {name: value for name, value in rule.calls.items() if name not in _SELECTING}
+    by_body = call.script is None and any(call.rule in each.rules for each in every_operation(view.gateways))
+    if call.request is None or not (rule or by_body):
+        raise ValueError(
+            "only a create that a script or a rule of the body refused has a story, while both are kept"
+        )
+    scripts: list[dict[str, Any]] = []
+    if rule is not None:
+        outcomes = {name: value for name, value in rule.calls.items() if name not in _SELECTING}
+        scripts.append({"next" if rule.kind == CREATE else "next_request": True, **outcomes})
     return TaskStory(
         title=f"A create that is refused with {call.status}",
-        scripts=[{"next" if rule.kind == CREATE else "next_request": True, **outcomes}],
+        scripts=scripts,
         created=call.status or None,
-        message=call.message,
+        rule=call.rule,
         **_parts(call, view.settings, view.gateways),
     )
 

@@ -136,9 +136,10 @@ class Candidate(NamedTuple):
 
 
 def candidates(creates: Iterable[CallRecord]) -> Iterator[Candidate]:
-    """Creates as candidates."""
+    """Creates as candidates. The request of one that a rule refused is as it was sent: it is not compared."""
     for call in creates:
-        yield Candidate(call, None if call.request is None else CreateFacts(call.request))
+        by_rule = call.rule is not None and call.script is None
+        yield Candidate(call, None if call.request is None or by_rule else CreateFacts(call.request))
 
 
 def nearest(

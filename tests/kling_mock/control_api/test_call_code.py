@@ -115,8 +115,25 @@ def test_a_query_as_code_has_its_headers(control: Control) -> None:
     )
 
 
+def test_a_refused_create_is_code_too(control: Control) -> None:
+    """Its body is kept as it was sent, if it is small."""
+    control.caller.ask(n=99, prompt="a cat", colour="red")
+    control.caller.ask(external_task_id="mine")
+    control.caller.ask(external_task_id="mine", prompt="again")
+    for call in [each for each in control.fake.calls if each.rule is not None]:
+        script = code(control, call.id, "httpx", f"&base_url={BASE}").replace("t(\n", "t(\n    ", 1)
+        with control.fake.intercept(), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(script, "code", "exec"), {})
+        again = control.fake.calls[-1]
+        assert (again.rule, again.message, again.request) == (call.rule, call.message, call.request)
+    sent = control.ok(
+        "POST", f"/calls/{control.fake.calls[1].id}/send", {"changes": {"external_task_id": "b"}}
+    )
+    assert sent["call"]["status"] == 200
+
+
 def test_a_body_that_is_not_kept_is_409(control: Control) -> None:
-    control.caller.ask(n=99)
+    control.caller.ask(n=99, subject_image_list=[{"subject_image": picture()}] * 2)
     for method, path in (("GET", "code?as=curl"), ("POST", "send")):
         error = control.refused(409, method, f"/calls/{last(control)}/{path}")
         assert (
@@ -143,7 +160,6 @@ def test_a_call_is_sent_again_as_it_was_or_with_changes(control: Control) -> Non
     assert (sent["call"]["task_id"], made.request.n, made.request.prompt) == (made.id, 2, "a cat")
     assert made.read()[0].record.origin == "http://127.0.0.1:8000"
     whole = {"subject_image_list": [], "prompt": "a dog"}
-    control.caller.ask(n=99)
     sent = control.ok("POST", f"/calls/{last(control)}/send", {"body": whole})
     assert sent["call"]["rule"] == "subject_image_list.required"
     control.caller.poll(made.id)

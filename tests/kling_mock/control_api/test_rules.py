@@ -30,7 +30,14 @@ def test_a_rule_has_its_sentence_and_source_for_each_operation(control: Control)
 
 
 def test_every_rule_of_a_refusal_is_known(control: Control) -> None:
-    others = ["body.unknown_field", "result.url", "server.state", "script.refuses", "script.answers"]
+    others = [
+        "body.encoding",
+        "body.unknown_field",
+        "result.url",
+        "server.state",
+        "script.refuses",
+        "script.answers",
+    ]
     for name in [*RefusalReason, *others]:
         texts = control.ok("GET", f"/rules/{name}")["texts"]
         assert texts, name

@@ -195,10 +195,18 @@ def test_a_create_that_a_script_refuses_has_a_story(control: Control) -> None:
     control.fake.forget_scripts()
 
 
+def test_a_create_that_a_rule_refuses_has_a_story(control: Control) -> None:
+    for fields in ({"n": 99}, {"prompt": "x" * 2501}, {"model_name": "kling-v9"}):
+        control.caller.ask(**fields)
+        call = control.fake.calls[-1]
+        made = run(control.send("GET", f"/calls/{call.id}/story").body.decode()).calls[-1]
+        assert (made.rule, made.message) == (call.rule, call.message)
+
+
 def test_a_story_that_is_not_kept_is_409(control: Control) -> None:
-    control.caller.ask(n=99)
+    control.caller.ask(n=99, subject_image_list=[{"subject_image": picture()}] * 2)
     error = control.refused(409, "GET", f"/calls/{control.fake.calls[-1].id}/story")
-    assert "only a create that a script refused" in error["message"]
+    assert "only a create that a script or a rule" in error["message"]
     control = Control(journal_bytes=1)
     task = control.make()
     assert control.send("GET", f"/calls/{control.fake.calls[-1].id}/story").status == 200

@@ -144,7 +144,7 @@ def test_calls_are_found_by_status_method_and_any_text(control: Control) -> None
         "status=0": [lost],
         "method=GET": [lost, poll],
         "text=a+cat": [create],
-        "text=pictures.TEST/B.png": [create],
+        "text=pictures.TEST/B.png": [create, refused],
         "text=a.test": [create],
         "text=user-agent:+curl": [poll],
         "text=n.maximum": [refused],
