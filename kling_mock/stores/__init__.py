@@ -220,14 +220,13 @@ Steps = Generator[Read | Commit, Any, T]
 def run(steps: Steps[T], store: Store) -> T:
     """Execute steps on a store and return their result."""
     answer: Snapshot | Expect | None = None
-    send, read, commit = steps.send, store.read, store.commit
     while True:
         try:
-            step = send(answer)
+            step = steps.send(answer)
         except StopIteration as end:
             value: T = end.value
             return value
-        answer = read(step.keys) if isinstance(step, Read) else commit(step.change)
+        answer = store.read(step.keys) if isinstance(step, Read) else store.commit(step.change)
 
 
 async def run_async(steps: Steps[T], store: AsyncStore) -> T:
