@@ -44,6 +44,10 @@ class Address(NamedTuple):
         scheme = base.partition("://")[0]
         if scheme not in SCHEMES:
             raise ValueError(f"state must be the path of a file; {scheme:.20}:// is not supported")
+        place = base.partition("://")[2]
+        database = place.partition("/")[2]
+        if not place or (scheme != "unix" and not (database or "0").isdecimal()):
+            raise ValueError(f"state: must be {scheme}://HOST:PORT/NUMBER; got {hide_in_urls(base):.100}")
         options = dict(parse_qsl(query, keep_blank_values=True))
         namespace = options.pop("namespace", DEFAULT_NAMESPACE)
         if _NAME.fullmatch(namespace) is None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from kling_mock.stores import Change, Expect, Key, Read, Snapshot, Steps
-from kling_mock.stores.redis.address import connect
+from kling_mock.stores.redis.address import CONNECTIONS, connect
 from kling_mock.stores.redis.replies import RedisReply
 from kling_mock.stores.redis.session import RedisCommand, Session
 from kling_mock.stores.redis.turns import Turns
 
 T = TypeVar("T")
 
+# The connections for other commands than those of requests.
+RESERVED: Final = 2
 # An entry: its id and fields. The entries of a stream: its key, and those in their order.
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 StreamEntries = tuple[bytes, list[Entry]]
@@ -25,7 +27,9 @@ class AsyncRedisStore:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._client = connect(session.address, asynchronous=True)
-        self._turns = Turns()
+        # For a whole request, as others may change its preconditions between read and commit. Waiting in the
+        # pool of redis-py instead would be in no order, and end with an error.
+        self._turns = Turns(CONNECTIONS - RESERVED)
 
     async def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
         commands = self.session.read(keys)

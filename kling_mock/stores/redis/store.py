@@ -33,12 +33,7 @@ class RedisStore:
         self.session = Session(address, StoreLimits(retention, journal_bytes), self._perform)
         self._in_loops: WeakKeyDictionary[AbstractEventLoop, AsyncRedisStore] = WeakKeyDictionary()
         try:
-            with explained(address):
-                check_version(address, self._client.info("server"))
-            self.read(())
-        except StateNotKept as error:
-            self._client.close()
-            raise RedisRefused(str(error)) from error
+            self._check()
         except BaseException:
             self._client.close()
             raise
@@ -92,6 +87,20 @@ class RedisStore:
     def close(self) -> None:
         """Close all connections. A later call opens new ones."""
         self._client.close()
+
+    def _check(self) -> None:
+        """Raise RedisRefused if the namespace cannot be used."""
+        from redis.exceptions import RedisError
+
+        address = self.session.address
+        try:
+            with explained(address):
+                check_version(address, self._client.info("server"))
+            self.read(())
+        except StateNotKept as error:
+            raise RedisRefused(str(error)) from error
+        except RedisError as error:
+            raise RedisRefused(f"state {address.shown}: {error}") from error
 
     def _perform(self, steps: Steps[Any]) -> Any:
         return run(steps, self)

@@ -15,22 +15,29 @@ from kling_mock.stores import AccountKey, Key, TaskKey, WindowKey
 
 
 class Turns:
-    """For one event loop of asyncio."""
+    """For one event loop of asyncio, with a connection for each request at a time, in order of arrival.
 
-    def __init__(self) -> None:
+    Requests that hold the turn of an account have connections of their own, since others wait for them.
+    """
+
+    def __init__(self, connections: int) -> None:
         self._locks: WeakValueDictionary[Key[Any], asyncio.Lock] = WeakValueDictionary()
+        self._of_accounts = asyncio.Semaphore(connections // 2)
+        self._others = asyncio.Semaphore(connections - connections // 2)
 
     @asynccontextmanager
     async def turn(self, keys: Sequence[Key[Any]]) -> AsyncGenerator[None]:
         """Wait for the earlier requests that read the same task or the totals of the same account."""
         key = _contended(keys)
+        free = self._of_accounts if isinstance(key, AccountKey) else self._others
         if key is None:
-            yield
+            async with free:
+                yield
             return
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
-        async with lock:
+        async with lock, free:
             yield
 
 

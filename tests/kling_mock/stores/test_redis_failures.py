@@ -137,3 +137,16 @@ def test_a_server_that_cannot_be_reached_ends_the_command(capsys: pytest.Capture
 def test_a_clock_besides_that_of_redis_is_refused(server: RedisServer) -> None:
     with pytest.raises(TypeError, match=r"^clock: not accepted together with a state in Redis"):
         Fake(state=server.url(), clock=ManualClock())
+
+
+def test_a_database_that_does_not_exist_is_refused(server: RedisServer) -> None:
+    with pytest.raises(RedisRefused, match=r"^state unix:\S+: .*DB index is out of range"):
+        Fake(state=f"{server.url()}&db=99")
+
+
+def test_urls_that_are_not_those_of_a_namespace(capsys: pytest.CaptureFixture[str]) -> None:
+    for url in ("redis://", "redis://:secret@localhost/x", "rediss://localhost:6379/1/2"):
+        assert main(["serve", "--state", url]) == 2
+        problem = capsys.readouterr().err
+        assert "kling-mock: --state: must be redis" in problem
+        assert "secret" not in problem
