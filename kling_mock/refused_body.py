@@ -5,9 +5,10 @@ Only small bodies are kept, without inline pictures, and with values that every 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, cast
 
-from kling_contracts.composite_fields import AnyField, ListOf, Nested
+from kling_contracts.composite_fields import ListOf, Nested
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.operations import Operation
 from kling_contracts.rules import is_text
@@ -28,35 +29,32 @@ def refused_body(body: object, size: int, operation: Operation) -> TaskRequest |
     if size > BODY_KEPT or not isinstance(body, dict):
         return None
     fields = cast("dict[str, object]", body)
-    known = {name for field in operation.fields if not _is_picture(field) for name in field.names}
+    known = _without_pictures(operation)
     for name, value in fields.items():
         if not _is_plain(name) or not _is_plain(value, BODY_KEPT if name in known else TEXT_KEPT):
             return None
     return TaskRequest(tuple(fields), tuple(fields.values()), ())
 
 
-def _is_picture(field: AnyField) -> bool:
-    """Whether a field may have pictures, itself or in its items."""
-    return isinstance(field, Picture | PictureList | ListOf | Nested)
+@lru_cache
+def _without_pictures(operation: Operation) -> frozenset[str]:
+    """The names of the fields that have no pictures, neither themselves nor in their items."""
+    kinds = (Picture, PictureList, ListOf, Nested)
+    return frozenset(
+        name for field in operation.fields if not isinstance(field, kinds) for name in field.names
+    )
 
 
-def _is_plain(value: object, longest: int = TEXT_KEPT) -> bool:
-    """Whether all parts of a value can be kept."""
-    pending = [(value, 0)]
-    while pending:
-        each, depth = pending.pop()
-        match each:
-            case str() if (len(each) > longest and not is_web_url(each)) or not is_text(each):
-                return False
-            case int() if not -NUMBER_KEPT <= each <= NUMBER_KEPT:
-                return False
-            case list() | dict() if depth == DEPTH_KEPT:
-                return False
-            case list():
-                pending += [(item, depth + 1) for item in cast("list[object]", each)]
-            case dict():
-                pairs = cast("dict[str, object]", each).items()
-                pending += [(part, depth + 1) for pair in pairs for part in pair]
-            case _:
-                pass
-    return True
+def _is_plain(value: object, longest: int = TEXT_KEPT, depth: int = 0) -> bool:
+    """Whether all parts of a JSON value can be kept. Bounded by `DEPTH_KEPT`, so it may be recursive."""
+    if isinstance(value, str):
+        return (len(value) <= longest or is_web_url(value)) and is_text(value)
+    if isinstance(value, dict):
+        pairs = cast("dict[str, object]", value).items()
+        return depth < DEPTH_KEPT and all(
+            _is_plain(name) and _is_plain(each, longest, depth + 1) for name, each in pairs
+        )
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return depth < DEPTH_KEPT and all(_is_plain(each, longest, depth + 1) for each in items)
+    return not isinstance(value, int) or -NUMBER_KEPT <= value <= NUMBER_KEPT
