@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import re
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
-from PIL import Image
 
 from kling_mock import Fake
 from kling_mock.callbacks.model import Callback
 from kling_mock.scenarios.scenario_file import parse_scenario
 from tests.kling_mock.dashboard.conftest import SIZE, Dashboard
+from tests.kling_mock.dashboard.dropped_files import drop, picture
 from tests.kling_mock.dashboard.hostile_values import PLACES, fill, places
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FilePayload, Locator, Page
+    from playwright.sync_api import Page
 
 AXE: Final = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-
-
-def picture(name: str, colour: str) -> FilePayload:
-    content = BytesIO()
-    Image.new("RGB", (320, 320), colour).save(content, "PNG")
-    return {"name": name, "mimeType": "image/png", "buffer": content.getvalue()}
-
-
-def drop(target: Locator, file: FilePayload) -> None:
-    """Drop a file on an element."""
-    transfer = target.evaluate_handle(
-        """(_, { name, bytes }) => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
-            return transfer;
-        }""",
-        {"name": file["name"], "bytes": list(file["buffer"])},
-    )
-    target.dispatch_event("drop", {"dataTransfer": transfer})
 
 
 def test_a_task_is_created_from_files_and_watched_until_it_has_finished(dashboard: Dashboard) -> None:
@@ -210,6 +190,34 @@ def test_the_story_of_a_task_runs_as_it_was_copied(dashboard: Dashboard) -> None
     with page.expect_download() as download:
         page.get_by_role("button", name="Download scenario").click()
     assert len(parse_scenario(download.value.path().read_text(encoding="utf-8"), "F.toml").scripts) == 1
+
+
+def test_scripts_are_written_and_switched_off_and_accounts_have_charts(dashboard: Dashboard) -> None:
+    page, expect, caller = dashboard.open("#/scripts"), dashboard.expect, dashboard.caller
+    page.get_by_label("Document of the script").fill('{"when": {"promt": "*dog*"}, "fails": "no dogs"}')
+    page.get_by_role("button", name="Write script").click()
+    expect(page.locator("form .output")).to_contain_text("did you mean 'prompt'")
+    dashboard.problems.clear()  # Chromium reports replies with an error status
+    page.get_by_label("Document of the script").fill('{"when": {"prompt": "*dog*"}, "fails": "no dogs"}')
+    page.get_by_role("button", name="Write script").click()
+    script = page.get_by_role("article")
+    expect(script).to_contain_text("0 uses")
+    caller.make(prompt="a cat")
+    script.get_by_text("Nearest misses").click()
+    expect(script).to_contain_text("'a cat'")
+    caller.make(prompt="a dog")
+    expect(script).to_contain_text("1 use")
+    script.get_by_role("button", name="Switch off").click()
+    expect(script).to_contain_text("switched off")
+    task = caller.make(prompt="another dog")
+    dashboard.go(f"#/tasks/{task.id}")
+    page.get_by_role("button", name="Add fault").click()
+    expect(page.get_by_role("heading", name="Faults")).to_be_visible()
+    dashboard.go("#/scripts")
+    script.get_by_role("button", name="Remove").click()
+    expect(script).to_have_count(0)
+    dashboard.go("#/accounts")
+    expect(page.get_by_role("img", name="Unfinished images over time: now 3")).to_have_count(2)
 
 
 def test_the_keyboard_suffices(dashboard: Dashboard) -> None:
