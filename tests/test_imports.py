@@ -16,6 +16,7 @@ from tests.import_graph import (
     libraries_of,
     part_of,
 )
+from tests.rows import each_row
 
 # Allowed imports between the packages; `kling_mock.demo` uses the client.
 DIRECTION: dict[str, set[str]] = {
@@ -222,7 +223,7 @@ def test_the_graph_has_known_imports() -> None:
     assert len(imports()) > 200
 
 
-@pytest.mark.parametrize("row", [None, *LIBRARIES])
+@each_row("row", [None, *LIBRARIES])
 def test_each_module_imports_the_libraries_of_its_row(row: str | None) -> None:
     """A module imports exactly the libraries of its row, including imports inside functions."""
     found = {module: libraries_of(module) for module in MODULES if row_of(module) == row}

@@ -11,6 +11,7 @@ from kling_contracts.gateways import every_operation
 from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_IMAGE, Operation, validate
 from kling_contracts.rules import Effect
 from kling_contracts.web_urls import URL_PATTERN
+from tests.rows import each_row
 
 URL = "https://example.com/a.png"
 RATIOS = "16:9, 9:16, 1:1, 4:3, 3:4, 3:2, 2:3, 21:9"
@@ -206,7 +207,7 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("row", PLAIN, ids=[row.name.encode("ascii", "replace").decode() for row in PLAIN])
+@each_row("row", PLAIN, ids=[row.name.encode("ascii", "replace").decode() for row in PLAIN])
 def test_plain_generation(row: Row) -> None:
     """Each invalid value breaks exactly the expected rule; a valid one is not changed."""
     reading = TEXT_TO_IMAGE.read({"prompt": "at sea", **row.fields})

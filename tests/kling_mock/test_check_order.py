@@ -11,6 +11,7 @@ from kling_contracts.gateways import RefusalReason
 from kling_mock import Fake, Request
 from tests.kling_mock.conftest import PATH, SUBJECTS
 from tests.kling_mock.reading import body_of
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("earlier", "later"), PAIRS)
+@each_row(("earlier", "later"), PAIRS)
 def test_of_two_errors_the_earlier_check_answers(
     earlier: tuple[Callable[[Broken], None], str],
     later: tuple[Callable[[Broken], None], str],

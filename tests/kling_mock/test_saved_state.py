@@ -18,6 +18,7 @@ from kling_mock.stores import Change, Snapshot
 from kling_mock.stores.lines import parse
 from kling_mock.stores.record_format import VERSION, Counter
 from tests.kling_mock.fakes_with_past import LINES, create, fake_with_past, past
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +183,7 @@ def test_lines_that_are_not_a_whole_state_are_refused(data: bytes, reason: str, 
     assert len(fake.tasks) == 0
 
 
-@pytest.mark.parametrize("at", range(0, len(LINES) - 1, 7))
+@each_row("at", range(0, len(LINES) - 1, 7))
 def test_a_part_of_the_lines_is_never_a_state(at: int) -> None:
     with pytest.raises(ValueError, match="it is"):
         parse(LINES[:at])

@@ -123,7 +123,7 @@ def test_headers_and_query_strings_do_not_matter(
     fake.check()
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, identity", "GZIP"])
+@each_row("encoding", ["gzip", "br", "deflate", "zstd", "gzip, identity", "GZIP"])
 def test_an_encoded_body_is_a_415_that_names_the_encoding(door: Door, post: Build, encoding: str) -> None:
     """Whether the body is encoded or not; after the check of the key."""
     fake = a_fake()

@@ -10,6 +10,7 @@ from kling_mock import Fake, Request
 from kling_mock.scripts.request_script import RequestScript
 from kling_mock.testing.unused_scripts import UnusedScripts
 from tests.kling_mock.conftest import PATH
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wrong", "message"),
     [
         (lambda fake: fake.next_query.answers(500).resets(), "contradictory outcomes: 'answers 500"),

@@ -15,6 +15,7 @@ from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.stores.faulty import changes, expiry, lists, shared, tasks, totals
 from tests.kling_mock.stores.faulty.base import FaultyStore
 from tests.kling_mock.stores.state_files import sqlite_stores
+from tests.rows import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def run_often(check: Check, fault: type[MemoryStore]) -> None:
 
 
 @pytest.mark.parametrize("clock", [Clock, ManualClock])
-@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+@each_row("check", CHECKS.values(), ids=CHECKS)
 def test_the_memory_store_satisfies(check: Check, clock: type[Clock]) -> None:
     check.run(lambda retention: make(MemoryStore, retention, clock))
 
@@ -72,7 +73,7 @@ def test_all_checks_run_over_a_store_and_its_second_handle() -> None:
     assert made == seconds
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.finder}-{fault.__name__}")
+@each_row("fault", FAULTS, ids=lambda fault: f"{fault.finder}-{fault.__name__}")
 def test_a_faulty_store_is_found(fault: type[FaultyStore]) -> None:
     """By the check that is meant for the fault; the message contains the requirement."""
     check = CHECKS[fault.finder]
@@ -108,7 +109,7 @@ def test_every_failed_check_is_listed() -> None:
     assert failed == ["change_written_whole", "journal_in_order"]
 
 
-@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+@each_row("check", CHECKS.values(), ids=CHECKS)
 def test_a_rule_is_one_sentence_about_stores(check: Check) -> None:
     assert inspect.isgeneratorfunction(check.steps)
     assert check.rule.endswith(".")
