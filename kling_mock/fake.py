@@ -1,33 +1,24 @@
-"""The class `Fake`: `handle(request) -> reply`, and the ways to connect clients to it."""
+"""The class `Fake`: its settings, all of its state, and the ways to connect clients to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields, replace
-from functools import lru_cache, partial
-from hashlib import sha256
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from kling_contracts.extras import missing_package
 from kling_mock.auth import account_name
-from kling_mock.callbacks.dispatcher import CallbackDispatcher, OnAttempt
-from kling_mock.fetched_pictures import with_pictures
-from kling_mock.http import Reply, Request, check_headers
-from kling_mock.images.urls import PictureInfo
-from kling_mock.other_processes import OtherProcesses
-from kling_mock.records import CallRecord
+from kling_mock.callbacks.dispatcher import OnAttempt
+from kling_mock.request_handler import RequestHandler
 from kling_mock.saved_state import SavedState, StateNotEmpty
-from kling_mock.service import Answer, answer, failed_answer, unkept_answer
 from kling_mock.settings import FIXED, Settings, annotation_of
-from kling_mock.stores import Change, StateNotKept, Store, run
+from kling_mock.stores import Store
 from kling_mock.stores.memory import MemoryStore
-from kling_mock.testing.unused_scripts import check_scripts
 from kling_mock.testing.view import FakeView
-from kling_mock.timing.client_time import client_time
 from kling_mock.timing.clock import Clock, ManualClock
-from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
     import respx
@@ -40,14 +31,12 @@ if TYPE_CHECKING:
     from kling_mock.doors.server import Server
     from kling_mock.doors.webhook_sender import CallbackSender
     from kling_mock.scenarios.loaded_scenario import LoadedScenario, LoadReport
-    from kling_mock.stores.redis.async_store import AsyncRedisStore
     from kling_mock.stores.redis.store import RedisStore
 
 DAY = 86_400.0
-PICTURES_CACHED = 64
 
 
-class Fake(FakeView):
+class Fake(RequestHandler):
     """A mock of the service with accounts, tasks, clock, journal and callbacks.
 
     Accepts every setting of `Settings` by name, and a clock:
@@ -72,18 +61,9 @@ class Fake(FakeView):
             store = _new_store(clock, settings)
         elif settings.state is not None:
             raise TypeError("state: not accepted together with store; use store=SqliteStore(path, ...)")
-        self._problems: list[BaseException] = []
-        dispatcher = CallbackDispatcher(store, settings, self._problems.append)
-        notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
-        super().__init__(store, settings, dispatcher, notifier)
-        self._in_loop: Callable[[], AsyncRedisStore] | None = getattr(store, "in_loop", None)
-        self._others = OtherProcesses(dispatcher, notifier, self._problems.append)
+        super().__init__(store, settings)
         self._fixed: str | None = None
         self._loaded: dict[Path, LoadedScenario] = {}
-        self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
-        self._listeners: list[Callable[[CallRecord], None]] = [
-            lambda call: notifier.notify(call.task_id, has_callbacks=dispatcher.concerns(call))
-        ]
 
     def account(self, key: str) -> FakeView:
         """The same view, restricted to the account of this API key."""
@@ -129,90 +109,6 @@ class Fake(FakeView):
         report = loaded.load(settings)
         self._loaded[place] = loaded
         return report
-
-    # -- requests
-
-    def handle(self, request: Request) -> Reply:
-        """Answer a request. An internal error is answered with 500 and raised by `check()`.
-
-        So is a state file that cannot be written, with 503. Raises TypeError only if the headers of `request`
-        are not pairs of texts.
-        """
-        try:
-            answered = self._answer(request)
-        except Exception as problem:  # noqa: BLE001 -- the client must get a reply; check() raises the error
-            answered = self._answer_problem(request, problem)
-        return self._announced(answered)
-
-    @property
-    def handle_async(self) -> Callable[[Request], Coroutine[Any, Any, Reply]] | None:
-        """`handle` for an event loop of asyncio, if the store does I/O; otherwise None.
-
-        It fetches no pictures, whatever the setting `fetch_images`.
-        """
-        return None if self._in_loop is None else partial(self._handle_async, self._in_loop)
-
-    async def _handle_async(self, in_loop: Callable[[], AsyncRedisStore], request: Request) -> Reply:
-        try:
-            steps = answer(request, self._settings, client_time(), self._draw)
-            answered = await in_loop().perform(steps)
-        except Exception as problem:  # noqa: BLE001 -- as in `handle`
-            answered = self._answer_problem(request, problem)
-        return self._announced(answered)
-
-    def _announced(self, answered: Answer) -> Reply:
-        """Call the listeners, and return the reply."""
-        for listener in self._listeners:
-            try:
-                listener(answered.call)
-            except Exception as problem:  # noqa: BLE001 -- a listener must not change the reply
-                self._problems.append(problem)
-        return answered.reply
-
-    def _answer_problem(self, request: Request, problem: Exception) -> Answer:
-        """The answer to a request for which the store or the fake failed."""
-        if isinstance(problem, StateNotKept):
-            if not any(isinstance(each, StateNotKept) for each in self._problems):
-                self._problems.append(problem)
-            return unkept_answer(request, problem, self.clock.now())
-        check_headers(request)
-        self._problems.append(problem)
-        return self._answer_error(request, problem)
-
-    def _answer_error(self, request: Request, bug: Exception) -> Answer:
-        """The answer to a request for which the fake failed; it is written to the journal."""
-        answered = failed_answer(request, bug, self.clock.now())
-        try:
-            self._store.commit(Change((), (answered.call,)))
-        except Exception as problem:  # noqa: BLE001 -- perhaps the store is broken; the client still gets a reply
-            self._problems.append(problem)
-        return answered
-
-    def _answer(self, request: Request) -> Answer:
-        settings, now = self._settings, client_time()
-        if settings.fetch_images != "off" and request.method == "POST":
-            from kling_mock.doors.picture_client import fetch_pictures
-
-            request = with_pictures(request, settings, now, fetch_pictures)
-        return run(answer(request, settings, now, self._draw), self._store)
-
-    def draw(self, picture: PictureInfo) -> bytes:
-        """The PNG of a result picture, as a client downloads it."""
-        return self._draw(picture)[0]
-
-    def on_call(self, listener: Callable[[CallRecord], None], *, of_all: bool = False) -> None:
-        """Call `listener` with the journal entry of each request after its commit, in the answering thread.
-
-        `of_all`: also for the requests that other processes with the same state answer, while this one runs a
-        server. An exception of the listener does not change the reply; `check()` raises it.
-        """
-        self._listeners.append(listener)
-        if of_all:
-            self._others.listeners.append(listener)
-
-    def on_change(self, listener: Callable[[str | None], None]) -> None:
-        """Call `listener` with a task id after each change of a task in this process, else with None."""
-        self._changes.subscribe(listener)
 
     def reset(self) -> None:
         """Drop all tasks, calls, scripts and callbacks, and their receiver; clock and settings stay.
@@ -275,23 +171,6 @@ class Fake(FakeView):
             raise TypeError(f"{what}: the store {type(self._store).__name__} cannot list its state")
         return self._store
 
-    def check(self) -> None:
-        """Raise the errors so far: internal ones, those of listeners and callback receivers, unused scripts.
-
-        Each error is raised once, several of them as an ExceptionGroup; unused scripts alone as
-        `UnusedScripts`, an AssertionError. The setting `unused_scripts` makes a warning of it or ignores it.
-        """
-        problems, self._problems[:] = list(self._problems), []
-        unused = check_scripts(self, self._written.take(), self._settings.unused_scripts)
-        if unused is not None:
-            if not problems:
-                raise unused
-            problems.append(unused)
-        if problems:
-            raise BaseExceptionGroup(
-                "errors while the fake answered requests or delivered callbacks", problems
-            )
-
     def close(self) -> None:
         """Close the state file, if there is one; requests are then answered with 503.
 
@@ -306,14 +185,6 @@ class Fake(FakeView):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def report(self, problem: Exception) -> None:
-        """Add an error of a transport, for `check()` to raise."""
-        self._problems.append(problem)
-
-    def forget_scripts(self) -> None:
-        """Never report the scripts so far as unused: the test has failed before it could use them."""
-        self._written.take()
 
     # -- connecting clients
 
@@ -405,11 +276,3 @@ def _new_store(clock: Clock | None, settings: Settings) -> Store:
     from kling_mock.stores.sqlite import SqliteStore
 
     return SqliteStore(settings.state, clock, retention=retention, journal_bytes=journal_bytes)
-
-
-def _draw(result: PictureInfo) -> tuple[bytes, str]:
-    """A PNG and its entity tag. Pillow is imported for the first picture."""
-    from kling_mock.images.draw import draw_picture
-
-    png = draw_picture(result)
-    return png, f'"{sha256(png).hexdigest()[:32]}"'

@@ -124,9 +124,9 @@ DOORS = {
             "asgi",
             "server",
             "webhook_sender",
-            "picture_client",
         },
     ),
+    "kling_mock.request_handler": ("lazy", {"picture_client"}),
     "kling_mock.callbacks.receivers": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_sender": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_client": ("eager", {"webhook_connection"}),
@@ -174,9 +174,9 @@ DOORS = {
 # Modules that may import the drawing of pictures.
 DRAWERS = {
     "kling_mock.control_api.pictures": "lazy",
-    "kling_mock.fake": "lazy",
     "kling_mock.images.draw": "eager",
     "kling_mock.images.text": "eager",
+    "kling_mock.request_handler": "lazy",
 }
 
 # Packages that import their names on first use; at module level only for type checking.

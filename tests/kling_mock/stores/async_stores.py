@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kling_mock import ManualClock, Settings
-from kling_mock.fake import _draw
 from kling_mock.records import PollRecord
+from kling_mock.request_handler import _draw
 from kling_mock.service import answer
 from kling_mock.stores import Change, Snapshot, Ticket, run_async
 from kling_mock.stores.memory import MemoryStore
