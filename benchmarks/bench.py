@@ -14,7 +14,7 @@ from benchmarks.callbacks import drain
 from benchmarks.core import core
 from benchmarks.in_process import fixture, in_process, memory, stalls
 from benchmarks.measure import Row
-from benchmarks.processes import cold_start, on_sockets, plugin
+from benchmarks.processes import cold_start, large_bodies, on_sockets, plugin
 from benchmarks.reading import reading
 from benchmarks.state import state
 
@@ -30,6 +30,7 @@ PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
     core,
     in_process,
     on_sockets,
+    large_bodies,
     cold_start,
     plugin,
     fixture,

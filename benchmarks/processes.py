@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import base64
+import json
 import os
 import socket
 import statistics
@@ -17,9 +19,13 @@ from pathlib import Path
 import httpx
 
 from benchmarks.measure import BODY, CREATE, KEY, NUMBERS, PAIRS, ROUNDS, Row, query_path
+from kling_contracts.image_files import png
 
 # A time limit that no measured process reaches, even under load.
 PATIENCE = 30.0
+# The size of a large body in bytes, and the number of requests with it in a round.
+LARGE = 8_000_000
+LARGE_CREATES = 20
 
 
 @cache
@@ -76,6 +82,11 @@ class Process:
         threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
         return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
+    def cpu_of_all(self) -> float:
+        """The same with threads and child processes that have ended, in steps of a clock tick (10 ms)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -118,6 +129,34 @@ def on_sockets() -> Iterator[Row]:
     finally:
         mine.stop()
         other.stop()
+
+
+def large_bodies() -> Iterator[Row]:
+    """CPU time of the server for a create of 8 MB, beside the bare callable, which reads the body only."""
+    if not Path("/proc/self/schedstat").exists():
+        return
+    picture = base64.b64encode(png(300, 300, size=LARGE * 3 // 8)).decode()
+    body = json.dumps({**BODY, "subject_image_list": [{"subject_image": picture}] * 2}).encode()
+    mine, other = Process(*FAKE), Process(*BARE)
+    try:
+        with httpx.Client(headers=KEY, transport=httpx.HTTPTransport(verify=False)) as client:
+
+            def spent(server: Process) -> float:
+                began = server.cpu_of_all()
+                for _ in range(LARGE_CREATES):
+                    client.post(server.url + CREATE, content=body).raise_for_status()
+                return server.cpu_of_all() - began
+
+            spent(mine), spent(other)
+            taken = [(spent(mine), spent(other)) for _ in range(ROUNDS)]
+    finally:
+        mine.stop()
+        other.stop()
+    ratio = statistics.median(ours / floor for ours, floor in taken)
+    each, floor = (statistics.median(times) / LARGE_CREATES * 1e3 for times in zip(*taken, strict=True))
+    yield Row(
+        "server, its CPU: a create of 8 MB", "bare ASGI", None, ratio, "", f"{each:.1f} ms; {floor:.1f} ms"
+    )
 
 
 def cold_start() -> Iterator[Row]:
