@@ -108,11 +108,12 @@ def test_a_byte_by_byte_answer_ends_at_the_deadline(monkeypatch: pytest.MonkeyPa
     stop = threading.Event()
 
     def drip(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-            while not stop.wait(0.02):
-                connection.sendall(b"x")
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not stop.wait(0.02):
+                    connection.sendall(b"x")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=drip, args=(listener,))
@@ -125,6 +126,7 @@ def test_a_byte_by_byte_answer_ends_at_the_deadline(monkeypatch: pytest.MonkeyPa
                 verify(options)
         finally:
             stop.set()
+            listener.shutdown(socket.SHUT_RDWR)  # ends `accept`, if the deadline passed before the connection
             thread.join()
     assert [each.name for each in threading.enumerate() if isinstance(each, threading.Timer)] == []
 
