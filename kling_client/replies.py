@@ -114,6 +114,8 @@ def _read(reply: Reply, redact: Redact, parse: Callable[[Envelope], T]) -> T:
     if 300 <= status < 400:
         location = redact(hide_in_urls(reply.head.headers.get("location", "")))[:200]
         fault = f"redirect to {location!r}, not followed; check the base URL"
+    elif wire is None and not reply.fault:
+        fault += "; check the base URL"  # a web page, usually
     if reply.fault or not 200 <= status < 300:
         raise UnexpectedReply(status, _shown(reply, redact), fault, _request_id(wire, redact))
     try:

@@ -1,4 +1,4 @@
-"""The command `kling-mock`: a server (`serve`) and its state (`export`, `import`), `demo`, and `check`."""
+"""The command `kling-mock`: `serve` and its state, `demo`, `check`, `doctor` and `completion`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ examples:
   kling-mock serve --state F.db      a server whose tasks survive its end
   kling-mock serve --help            all settings of the server
   kling-mock check demo.toml         all errors of a scenario file
+  kling-mock doctor                  checks this machine; a report for an issue
 """
 
 
@@ -48,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from kling_mock.state_transfer import import_state
 
                 return import_state(options)
+            case "doctor":
+                from kling_mock.doctor.command import run_doctor
+
+                return run_doctor(options)
+            case "completion":
+                from kling_mock.completion import run_completion
+
+                return run_completion(options.shell, parser)
             case _:
                 parser.print_help()
                 return USAGE_ERROR
@@ -102,7 +111,34 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     _add_state_commands(commands)
+    _add_help_commands(commands)
     return parser
+
+
+def _add_help_commands(commands: Any) -> None:
+    from kling_mock.completion import EPILOG as COMPLETION_EPILOG
+    from kling_mock.completion import add_completion_options
+    from kling_mock.doctor.command import EPILOG as DOCTOR_EPILOG
+    from kling_mock.doctor.command import add_doctor_options
+
+    add_doctor_options(
+        commands.add_parser(
+            "doctor",
+            help="check this machine, and print a report for an issue",
+            description="Check Python, packages, variables, port, fonts, folder and clock.",
+            epilog=DOCTOR_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    add_completion_options(
+        commands.add_parser(
+            "completion",
+            help="print a completion script for a shell",
+            description="Print a script with which a shell completes the commands and options of kling-mock.",
+            epilog=COMPLETION_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
 
 
 def _add_state_commands(commands: Any) -> None:

@@ -238,6 +238,8 @@ def _call_as_text(call: CallRecord) -> Iterator[Segment]:
         yield f"  refused by {call.rule}", "yellow"
         if call.message:
             yield f": {in_ascii(call.message)}", "yellow"
+        if call.rule.startswith("auth."):
+            yield "; send a key that is listed at the start, or add it with --keys", "dim"
     elif call.shown is not None:
         yield f"  {in_ascii(str(call.shown))}", COLOURS.get(call.shown, "yellow")
         if call.method == "POST":

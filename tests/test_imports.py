@@ -85,6 +85,7 @@ LIBRARIES = {
             "timing.clock",
         )
     },
+    "kling_mock.completion": {"shtab"},  # lazy
     "kling_mock.demo": {"rich"},
     "kling_mock.remote.connection": {"httpx", "msgspec"},  # httpx lazy: with the first Remote
     "kling_mock.doors.webhook_connection": {"httptools"},
@@ -130,6 +131,7 @@ DOORS = {
     "kling_mock.callbacks.receivers": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_sender": ("lazy", {"webhook_client"}),
     "kling_mock.doors.webhook_client": ("eager", {"webhook_connection"}),
+    "kling_mock.doctor.surroundings": ("lazy", {"listening", "origins"}),
     "kling_mock.serve_command": ("lazy", {"listening", "server", "tls"}),
     # The parts of the socket server; what it shares with the ASGI application is in that.
     "kling_mock.doors.server": ("eager", {"connection", "limits", "listening", "tls"}),
@@ -174,6 +176,7 @@ DOORS = {
 # Modules that may import the drawing of pictures.
 DRAWERS = {
     "kling_mock.control_api.pictures": "lazy",
+    "kling_mock.doctor.surroundings": "lazy",
     "kling_mock.images.draw": "eager",
     "kling_mock.images.text": "eager",
     "kling_mock.request_handler": "lazy",
@@ -188,8 +191,11 @@ OUTSIDE = frozenset(
     for name in (
         "__main__",
         "cli",
+        "completion",
         "console",
         "demo",
+        "doctor.command",
+        "doctor.report",
         "faker",
         "plugin_options",
         "pytest_plugin",

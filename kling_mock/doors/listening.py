@@ -44,7 +44,8 @@ def _advice(host: str, port: int, error: Exception) -> str:
         return f"port {port} on {host} is in use: stop its server, or choose another (0: any free one)"
     if number == errno.EACCES:
         return f"port {port} needs more rights than you have: use one from 1024 on"
-    return f"cannot listen on {host!r}, port {port}: {error}"
+    way = "use 127.0.0.1, or 0.0.0.0 for all addresses of this machine"
+    return f"cannot listen on {host!r}, port {port}: {error}; {way}"
 
 
 def url_of(listening: socket.socket, scheme: str = "http") -> str:

@@ -23,6 +23,11 @@ def test_help_fits_a_terminal(command: list[str], capsys: pytest.CaptureFixture[
     assert max(len(line) for line in shown.splitlines()) <= 110
 
 
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "kling-contracts verify --base-url" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("wanted", "hint"),
     [

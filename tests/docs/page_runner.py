@@ -166,7 +166,7 @@ class PageRunner:
                     _check_requirement(requirement)
                 case ["export", *assignments]:
                     assert {each.partition("=")[0] for each in assignments} <= VARIABLES
-                case ["kling-mock", "serve" | "check" | "export" | "import", *_]:
+                case ["kling-mock", "serve" | "check" | "doctor" | "export" | "import", *_]:
                     self._mock(words[1:])
                 case ["kling-contracts", *arguments]:
                     self._contracts(arguments)
@@ -180,8 +180,8 @@ class PageRunner:
                     pytest.fail(f"{self.page.name}, line {block.line}: cannot run {line!r}")
 
     def _mock(self, arguments: list[str]) -> None:
-        """Check files, export or import, or serve with these flags on a free port."""
-        if arguments[0] == "check":
+        """Check files or this machine, export or import, or serve with these flags on a free port."""
+        if arguments[0] in ("check", "doctor"):
             self.output = _output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
             return
         if arguments[0] in ("export", "import"):

@@ -98,6 +98,20 @@ def test_reading_without_an_answer_is_the_end(kind: str) -> None:
     assert nothing == b""
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("[Errno 111] Connection refused", "; no server listens there: start it, or correct host and port"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version", "; the server does not use TLS: set an http:// URL"),
+        ("[Errno -2] Name or service not known", ""),
+    ],
+)
+def test_a_failure_to_connect_has_a_way_out(text: str, advice: str) -> None:
+    (failure, *_) = exchange("sync", httpx.ConnectError(text))
+    assert isinstance(failure, Failure)
+    assert failure.reason == f"ConnectError: {text}{advice}"
+
+
 # The stage that each exception of the library implies, typed by hand from its documentation.
 STAGES = [
     (httpx.ConnectError("x"), Stage.UNSENT),

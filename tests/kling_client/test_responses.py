@@ -195,6 +195,8 @@ def test_what_is_no_message_of_this_api_is_an_unexpected_reply(body: object, sta
     assert type(error) is errors.UnexpectedReply
     assert error.status == status
     assert len(error.body) <= 2048
+    if isinstance(body, bytes) and body.startswith(b"<html>"):
+        assert "check the base URL" in str(error)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, errors.RateLimited), (502, errors.ServerError)])

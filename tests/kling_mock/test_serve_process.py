@@ -41,7 +41,7 @@ def test_serve_answers_logs_and_stops(tmp_path: Path) -> None:
     assert f"KLING_BASE_URL={server.url} COMETAPI_KEY=sk-mock\n" in out
     assert "other keys sk-mock-*   (" in out
     assert f"POST {CREATE} 200  submitted  task {task_id}" in out
-    assert f"POST {CREATE} 401  refused by auth.key: invalid token" in out
+    assert f"POST {CREATE} 401  refused by auth.key: invalid token; send a key that is listed" in out
     assert "stopped: 2 tasks, 1 of them finished" in out
     assert "\x1b" not in out  # no colours, since the output is not a terminal
 

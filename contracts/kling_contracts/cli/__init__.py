@@ -42,10 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in (verify, judge, explain, openapi):
         command.add(commands)
     given = parser.parse_args(argv)
+    if given.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE_ERROR
     try:
         status = int(given.run(given))
         sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""`kling-mock doctor`: checks of this machine, and a report without secrets for an issue."""

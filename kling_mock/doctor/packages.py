@@ -1,0 +1,102 @@
+"""Checks of the interpreter and of the installed packages."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from kling_mock import __version__
+from kling_mock.doctor.findings import Finding, Machine
+
+# The newest Python that the tests run on.
+NEWEST_PYTHON: Final = (3, 14)
+
+# The base dependencies, apart from those that only some systems have.
+REQUIRED: Final = (
+    *("fontpkg-inter", "httpx", "uvicorn", "httptools", "msgspec", "pillow", "PyJWT", "rich"),
+    "standardwebhooks",
+)
+LIBRARIES: Final = ("httpx", "httpx2", "requests", "aiohttp", "openai")
+PLUGINS: Final = (
+    *("pytest", "pytest-xdist", "pytest-asyncio", "anyio", "pytest-httpx", "respx", "vcrpy", "pytest-socket"),
+    *("responses", "freezegun", "time-machine"),
+)
+# Limits beside the fixture `kling` (docs/other-mocks.md), each with the change that avoids it.
+LIMITS: Final[Mapping[str, tuple[str, str]]] = {
+    "requests": ("the fixture kling does not answer it", "use fake.requests_adapter() or kling_server"),
+    "aiohttp": ("the fixture kling does not answer it", "use the fixture kling_server and its URL"),
+    "pytest-httpx": (
+        "requested after kling, httpx_mock answers all requests",
+        "request httpx_mock before kling, or give it should_mock",
+    ),
+    "respx": (
+        'respx.mock(using="httpx") takes precedence over the fixture kling',
+        "omit using=, or use fake.respx_route(router)",
+    ),
+    "vcrpy": (
+        "a cassette opened after kling records and replays the service",
+        "give it ignore_hosts=INTERCEPTED_HOSTS",
+    ),
+    "pytest-socket": (
+        "with sockets disabled, kling_server has no connection",
+        "add --allow-hosts=127.0.0.1 for tests with kling_server",
+    ),
+}
+NO_AUTOLOAD: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+
+
+def check_python(_: Machine) -> Iterator[Finding]:
+    """The interpreter and the system, and whether the tests of this project run on that Python."""
+    name = f"{platform.python_implementation()} {platform.python_version()}"
+    text = f"{name} on {platform.system()} {platform.machine()}"
+    known = sys.version_info[:2] <= NEWEST_PYTHON and platform.python_implementation() == "CPython"
+    if known:
+        yield Finding("python", "ok", text)
+    else:
+        newest = ".".join(map(str, NEWEST_PYTHON))
+        yield Finding("python", "note", f"{text}: not tested", f"if something fails, try CPython {newest}")
+
+
+def check_packages(machine: Machine) -> Iterator[Finding]:
+    """The version of this package, and its dependencies."""
+    installed = machine.installed("kling-mock")
+    if installed is None:
+        text, hint = f"{__version__}, not installed as a distribution", "pip install kling-mock"
+        yield Finding("kling-mock", "problem", text, hint)
+    elif installed != __version__:
+        text = f"{__version__} is imported, but {installed} is installed"
+        yield Finding("kling-mock", "problem", text, "pip install --force-reinstall --no-deps kling-mock")
+    else:
+        yield Finding("kling-mock", "ok", __version__)
+    if absent := [name for name in REQUIRED if machine.installed(name) is None]:
+        text, hint = f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}"
+        yield Finding("dependencies", "problem", text, hint)
+
+
+def check_libraries(machine: Machine) -> Iterator[Finding]:
+    """The versions of HTTP libraries and of packages for tests, and the known limits beside the mock."""
+    for check, names in (("HTTP libraries", LIBRARIES), ("test packages", PLUGINS)):
+        found = {name: number for name in names if (number := machine.installed(name)) is not None}
+        text = ", ".join(f"{name} {number}" for name, number in found.items())
+        yield Finding(check, "ok", text or "not installed")
+        for name in found:
+            if name in LIMITS:
+                limit, hint = LIMITS[name]
+                yield Finding(name, "note", limit, f"{hint} (docs/other-mocks.md)")
+
+
+def check_plugin(machine: Machine) -> Iterator[Finding]:
+    """Whether pytest loads the fixtures."""
+    if machine.installed("pytest") is None:
+        text = "pytest is not installed: no fixtures"
+        yield Finding("pytest plugin", "note", text, "for the fixture kling: pip install pytest")
+    elif "kling_mock" not in machine.plugins():
+        text = "pytest does not find the plugin, so the fixture kling is unknown"
+        yield Finding("pytest plugin", "problem", text, "pip install --force-reinstall --no-deps kling-mock")
+    elif machine.environ.get(NO_AUTOLOAD):
+        text = f"{NO_AUTOLOAD} is set, so pytest does not load the plugin by itself"
+        yield Finding("pytest plugin", "problem", text, "run pytest -p kling_mock, or unset the variable")
+    else:
+        yield Finding("pytest plugin", "ok", "pytest loads the fixtures")
