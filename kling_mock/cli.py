@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.redaction import escape_controls
@@ -25,8 +27,9 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status: 0 success, 1 failure, 2 wrong usage."""
-    parser = _parser()
-    options = parser.parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = _parser(_command_of(arguments))
+    options = parser.parse_args(arguments)
     try:
         match options.command:
             case "serve":
@@ -56,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "completion":
                 from kling_mock.completion import run_completion
 
-                return run_completion(options.shell, parser)
+                return run_completion(options.shell, _parser())
             case _:
                 parser.print_help()
                 return USAGE_ERROR
@@ -70,7 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the chosen one only, or of all (None).
+
+    The modules of the options are imported here, so the list of commands does not wait for them.
+    """
     parser = ArgumentParser(
         prog="kling-mock",
         description="A stateful offline mock of Kling's Multi-Image to Image API.",
@@ -79,78 +86,56 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kling-mock {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    from kling_mock.serve_command import SERVE_EXAMPLES, add_serve_options
-
-    add_serve_options(
-        commands.add_parser(
-            "serve",
-            usage="kling-mock serve [options]",
-            help="run the mock as a local server until Ctrl-C",
-            description="Run the mock as a local server until Ctrl-C.",
-            epilog=SERVE_EXAMPLES,
+    for name, (text, add_options) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-    )
-    _add_demo_options(
-        commands.add_parser(
-            "demo",
-            help="create a task from two pictures, poll it and save the result, offline",
-            description="Start the mock, create a task from the pictures, poll it and save the result.",
-        )
-    )
-    from kling_mock.scenarios.check_command import EXAMPLES as CHECK_EXAMPLES
-    from kling_mock.scenarios.check_command import add_check_options
-
-    add_check_options(
-        commands.add_parser(
-            "check",
-            help="list the errors of scenario files",
-            description="List the errors of scenario files, each with its line.",
-            epilog=CHECK_EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
-    _add_state_commands(commands)
-    _add_help_commands(commands)
+        if chosen in (None, name):
+            add_options(command)
     return parser
 
 
-def _add_help_commands(commands: Any) -> None:
-    from kling_mock.completion import EPILOG as COMPLETION_EPILOG
-    from kling_mock.completion import add_completion_options
-    from kling_mock.doctor.command import EPILOG as DOCTOR_EPILOG
-    from kling_mock.doctor.command import add_doctor_options
-
-    add_doctor_options(
-        commands.add_parser(
-            "doctor",
-            help="check this machine, and print a report for an issue",
-            description="Check Python, packages, variables, port, fonts, folder and clock.",
-            epilog=DOCTOR_EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
-    add_completion_options(
-        commands.add_parser(
-            "completion",
-            help="print a completion script for a shell",
-            description="Print a script with which a shell completes the commands and options of kling-mock.",
-            epilog=COMPLETION_EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
+def _command_of(arguments: Sequence[str]) -> str:
+    """The command among arguments; no option before it has a value."""
+    return next((word for word in arguments if not word.startswith("-")), "")
 
 
-def _add_state_commands(commands: Any) -> None:
+def _add_serve_options(serve: argparse.ArgumentParser) -> None:
+    from kling_mock.serve_command import SERVE_EXAMPLES, add_serve_options
+
+    serve.usage, serve.epilog = "kling-mock serve [options]", SERVE_EXAMPLES
+    add_serve_options(serve)
+
+
+def _add_check_options(check: argparse.ArgumentParser) -> None:
+    from kling_mock.scenarios.check_command import EXAMPLES as CHECK_EXAMPLES
+    from kling_mock.scenarios.check_command import add_check_options
+
+    check.epilog = CHECK_EXAMPLES
+    add_check_options(check)
+
+
+def _add_export_options(command: argparse.ArgumentParser, *, imports: bool = False) -> None:
     from kling_mock.state_transfer import add_options
 
-    texts = {
-        "export": "write the state of a server or state file to a file of JSON lines",
-        "import": "read the state of a server or state file from an exported file",
-    }
-    for name, text in texts.items():
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        add_options(command, imports=name == "import")
+    add_options(command, imports=imports)
+
+
+def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
+    from kling_mock.doctor.command import EPILOG, add_doctor_options
+
+    doctor.epilog = EPILOG
+    add_doctor_options(doctor)
+
+
+def _add_completion_options(completion: argparse.ArgumentParser) -> None:
+    from kling_mock.completion import EPILOG, add_completion_options
+
+    completion.epilog = EPILOG
+    add_completion_options(completion)
 
 
 def _add_demo_options(demo: argparse.ArgumentParser) -> None:
@@ -171,3 +156,26 @@ def _add_demo_options(demo: argparse.ArgumentParser) -> None:
         metavar="FACTOR",
         help="speed of tasks relative to the real service (default: 10)",
     )
+
+
+# The description of each command, and the function that adds its options.
+_COMMANDS: Final[Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]]] = MappingProxyType(
+    {
+        "serve": ("run the mock as a local server until Ctrl-C", _add_serve_options),
+        "demo": (
+            "create a task from two pictures, poll it and save the result, offline",
+            _add_demo_options,
+        ),
+        "check": ("list the errors of scenario files, each with its line", _add_check_options),
+        "export": (
+            "write the state of a server or state file to a file of JSON lines",
+            _add_export_options,
+        ),
+        "import": (
+            "read the state of a server or state file from an exported file",
+            partial(_add_export_options, imports=True),
+        ),
+        "doctor": ("check this machine, and print a report for an issue", _add_doctor_options),
+        "completion": ("print a completion script for a shell", _add_completion_options),
+    }
+)
