@@ -48,6 +48,9 @@ STRENGTH: dict[str, Any] = (
     {"max-examples": int(EXAMPLES)} if EXAMPLES else {"max-examples": 3, "deterministic": True}
 )
 
+# What is drawn depends on the modules that are loaded, so with fewer a run may follow no link to a query.
+IN_SEQUENCES = STRENGTH if EXAMPLES else STRENGTH | {"max-examples": 6}
+
 every_gateway = pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.name)
 
 
@@ -79,7 +82,7 @@ def explore(monkeypatch: pytest.MonkeyPatch) -> Explore:
         switched: dict[str, dict[str, Any]] = {
             phase: {"enabled": phase in (phases or PHASES)} for phase in PHASES
         }
-        switched["stateful"] |= {"generation": STRENGTH}
+        switched["stateful"] |= {"generation": IN_SEQUENCES}
         settings = tomllib.loads(CONFIG.read_text(encoding="utf-8")) | {
             "headers": {"Authorization": f"Bearer {KEY}"},
             "cache": {"enabled": False},
