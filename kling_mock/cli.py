@@ -127,6 +127,7 @@ def _add_export_options(command: argparse.ArgumentParser, *, imports: bool = Fal
 def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
     from kling_mock.doctor.command import EPILOG, add_doctor_options
 
+    doctor.description = "Check Python, packages, variables, port, fonts, folder and clock."
     doctor.epilog = EPILOG
     add_doctor_options(doctor)
 
@@ -134,11 +135,15 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
 def _add_completion_options(completion: argparse.ArgumentParser) -> None:
     from kling_mock.completion import EPILOG, add_completion_options
 
+    completion.description = (
+        "Print a script with which a shell completes the commands and options of kling-mock."
+    )
     completion.epilog = EPILOG
     add_completion_options(completion)
 
 
 def _add_demo_options(demo: argparse.ArgumentParser) -> None:
+    demo.description = "Start the mock, create a task from the pictures, poll it and save the result."
     demo.add_argument(
         "images", nargs="*", type=Path, metavar="FILE", help="2 to 4 PNG or JPEG files (default: two samples)"
     )

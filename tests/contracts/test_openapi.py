@@ -234,13 +234,18 @@ def test_command_prints_the_file(flags: list[str], capfdbinary: pytest.CaptureFi
     assert err == b""
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["openapi", "extra"], ["openapi", "--gateway", "x"]])
+@pytest.mark.parametrize("arguments", [["nonsense"], ["openapi", "extra"], ["openapi", "--gateway", "x"]])
 def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 2 and the usage, without a traceback."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert "usage: kling-contracts" in capsys.readouterr().err
+
+
+def test_the_help_is_printed_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("usage: kling-contracts")
 
 
 def test_module_survives_a_closed_pipe() -> None:
