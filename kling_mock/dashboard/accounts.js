@@ -89,7 +89,7 @@ function card(account, history) {
   const all = account.name === "*";
   return h("article", { class: "account-card" }, h("h2", {}, all ? "All accounts" : account.name),
     h("p", { class: "figures" },
-      figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished"), figure(account.peak_concurrency, "peak")),
+      figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished images"), figure(account.peak_concurrency, "at the peak")),
     history && h("div", { class: "charts" },
       stepChart("Units", history.points.map(({ at, spend }) => ({ at, value: spend })), history.now),
       stepChart("Unfinished images", history.points.map(({ at, unfinished }) => ({ at, value: unfinished })), history.now)),

@@ -8,7 +8,7 @@
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
 import { noMatch } from "./empty.js";
-import { counted, dateTime, duration, excerpt, time, visible } from "./format.js";
+import { counted, dateTime, duration, excerpt, parsed, time, visible } from "./format.js";
 import { ListView } from "./list_view.js";
 import { PAGE } from "./paged_list.js";
 import { actionButton, outputLine, replyChip, statusChip } from "./widgets.js";
@@ -47,9 +47,8 @@ export function callbacksView(app) {
 function row(callback) {
   return h("div", { class: "callback-row" },
     delivery(callback),
-    h("span", { class: "reports" }, statusChip(callback.status)),
     h("span", { class: "main" }, h("span", { class: "mono" }, excerpt(callback.url)),
-      h("span", { class: "sub mono" }, `task ${callback.task_id}`)),
+      h("span", { class: "sub mono" }, `reports ${callback.status} · task ${callback.task_id}`)),
     h("span", { class: "sub account" }, counted(callback.attempts.length, "attempt")),
     h("span", { class: "countdown" }, time(callback.due, true)));
 }
@@ -81,7 +80,7 @@ function callbackDetail(app, id) {
     return attempt.error === null ? `The receiver answered with ${attempt.status}` : `Failed: ${attempt.error}`;
   };
   const edit = h("details", {}, h("summary", {}, "Edit and send"), text,
-    h("div", { class: "actions" }, actionButton("Send this body", output, () => redeliver(() => ({ body: JSON.parse(text.value) })))));
+    h("div", { class: "actions" }, actionButton("Send this body", output, () => redeliver(() => ({ body: parsed("Body", text.value) })))));
   const element = h("div", {}, head,
     h("div", { class: "actions" }, actionButton("Redeliver", output, () => redeliver(() => ({})), { class: "primary" })), output, body, edit);
 
@@ -89,12 +88,13 @@ function callbackDetail(app, id) {
   async function load() {
     /** @type {CallbackInfo} */
     const found = await app.api.get(path);
-    fill(head, h("h2", {}, delivery(found), " ", statusChip(found.status)));
+    fill(head, h("h2", {}, delivery(found)));
     if (!filled) text.value = JSON.stringify(found.body, null, 2);
     filled = true;
     fill(body,
       section("Callback", facts([
         ["URL", linked(found.url)],
+        ["Reports", statusChip(found.status)],
         ["Task", h("a", { href: `#/tasks/${encodeURIComponent(found.task_id)}`, class: "mono" }, found.task_id)],
         ["Account", found.account],
         ["Due", dateTime(found.due)],

@@ -40,7 +40,8 @@ export class ClockBar {
       this.time, this.freeze, this.speed,
       h("span", { class: "group", role: "group", "aria-label": "Advance" }, ...STEPS.map((step) =>
         actionButton(`+${duration(step).replace(".0", "")}`, output, () => this.#change({ advance: step }), { title: "Advance the clock" }))),
-      h("span", { class: "group" }, this.custom, actionButton("Advance", output, () => this.#change({ advance: Number(this.custom.value) }))),
+      h("form", { class: "group", novalidate: true, onsubmit: (event) => event.preventDefault() }, this.custom,
+        actionButton("Advance", output, () => this.#advance(), { type: "submit" })),
       this.slider, this.next, this.skip, output);
     app.hub.on("tick", () => this.#tick());
     app.hub.on("clock", (reading) => this.#read(reading));
@@ -121,6 +122,11 @@ export class ClockBar {
     this.slider.value = "0";
     // A little more, since the sum of floating-point numbers may be less than the instant.
     if (at !== undefined) await this.#change({ advance: Math.max(0, at - this.#app.clock.now()) + NUDGE });
+  }
+
+  async #advance() {
+    if (this.custom.value === "" || !this.custom.validity.valid) throw new Error("Seconds to advance: must be a number of at least 0");
+    await this.#change({ advance: Number(this.custom.value) });
   }
 
   /** @param {object} change */

@@ -7,7 +7,7 @@
 
 import { messageOf } from "./api.js";
 import { fill, h } from "./dom.js";
-import { counted } from "./format.js";
+import { counted, parsed } from "./format.js";
 import { ScriptRow } from "./script.js";
 import { outputLine, run } from "./widgets.js";
 
@@ -99,7 +99,7 @@ class ScriptsView {
   }
 
   async #write() {
-    const document = JSON.parse(this.editor.value);
+    const document = parsed("Document", this.editor.value);
     const [method, path] = this.#edited === null ? ["POST", "scripts"] : ["PUT", `scripts/${this.#edited.id}`];
     /** @type {ScriptInfo} */
     const written = await this.#app.api.send(method, path, document);
