@@ -7,7 +7,9 @@
 
 import { messageOf } from "./api.js";
 import { stepChart } from "./chart.js";
+import { delayed } from "./delayed.js";
 import { fill, h } from "./dom.js";
+import { emptyAccounts } from "./empty.js";
 
 const PAUSE = 500;
 // The histories of further accounts are not loaded.
@@ -24,7 +26,6 @@ export function accountsView(app) {
 /** @implements {View} */
 class AccountsView {
   #shown = false;
-  #timer = 0;
   #app;
 
   /** @param {App} app */
@@ -32,7 +33,8 @@ class AccountsView {
     this.#app = app;
     this.cards = h("div", { class: "account-cards" });
     this.element = h("div", { class: "view pages" }, this.cards);
-    for (const topic of /** @type {const} */ (["task", "call", "clock", "reload"])) app.hub.on(topic, () => this.#later());
+    const later = delayed(PAUSE, () => this.#load());
+    for (const topic of /** @type {const} */ (["task", "call", "clock", "reload"])) app.hub.on(topic, () => this.#shown && later());
   }
 
   /** @param {Place} _ */
@@ -47,21 +49,12 @@ class AccountsView {
 
   focusSearch() {}
 
-  #later() {
-    if (!this.#shown) return;
-    this.#timer ||= window.setTimeout(() => {
-      this.#timer = 0;
-      void this.#load();
-    }, PAUSE);
-  }
-
   async #load() {
     try {
       /** @type {Accounts} */
       const { accounts, total } = await this.#app.api.get("accounts");
       if (accounts.length === 0) {
-        fill(this.cards, h("div", { class: "empty" }, h("div", {}, h("h2", {}, "No accounts yet"),
-          h("p", {}, "Each API key is an account. It appears here with its first request."))));
+        fill(this.cards, h("div", { class: "empty" }, emptyAccounts(this.#app)));
         return;
       }
       const shown = [total, ...accounts];

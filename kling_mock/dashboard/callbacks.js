@@ -6,8 +6,9 @@
 /** @import {CallbackInfo, CallbackPage} from "./models.js" */
 
 import { messageOf } from "./api.js";
+import { delayed } from "./delayed.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
-import { noMatch } from "./empty.js";
+import { emptyCallbacks, noMatch } from "./empty.js";
 import { counted, dateTime, duration, excerpt, parsed, time, visible } from "./format.js";
 import { ListView } from "./list_view.js";
 import { PAGE } from "./paged_list.js";
@@ -37,9 +38,7 @@ export function callbacksView(app) {
     idOf: (callback) => callback.id,
     row,
     detail: callbackDetail,
-    empty: (filtered) => (filtered ? noMatch(app, "callback") : h("div", {}, h("h2", {}, "No callbacks yet"),
-      h("p", {}, "The server posts each change of a task to its ", h("code", {}, "callback_url"), ". Add that field to a create request."),
-      h("p", {}, "Receivers on this machine are called by default; ", h("code", {}, "kling-mock serve --callbacks any"), " calls all of them."))),
+    empty: (filtered) => (filtered ? noMatch(app, "callback") : emptyCallbacks(app)),
   });
 }
 
@@ -109,13 +108,7 @@ function callbackDetail(app, id) {
   }
 
   const failed = (/** @type {unknown} */ error) => fill(head, h("p", { class: "problem" }, messageOf(error)));
-  let timer = 0;
-  const later = () => {
-    timer ||= window.setTimeout(() => {
-      timer = 0;
-      load().catch(failed);
-    }, PAUSE);
-  };
+  const later = delayed(PAUSE, () => load().catch(failed));
   const ends = [
     app.hub.on("callback", (event) => event.id === id && later()),
     app.hub.on("clock", later),
@@ -125,7 +118,7 @@ function callbackDetail(app, id) {
   return {
     element,
     close: () => {
-      clearTimeout(timer);
+      later.cancel();
       for (const end of ends) end();
     },
   };

@@ -6,6 +6,7 @@
 /** @import {Task, CallPage} from "./models.js" */
 
 import { ApiError, messageOf } from "./api.js";
+import { delayed } from "./delayed.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
 import { dateTime, duration, excerpt, json, parsed, size, time, visible } from "./format.js";
 import { pictureCard, resultCard } from "./pictures.js";
@@ -74,13 +75,7 @@ export function taskDetail(app, id) {
     }
   }
 
-  let timer = 0;
-  const later = () => {
-    timer ||= window.setTimeout(() => {
-      timer = 0;
-      void load();
-    }, PAUSE);
-  };
+  const later = delayed(PAUSE, load);
   const concerns = (/** @type {any} */ event) => event.task_id === id && later();
   const ends = [
     app.hub.on("task", concerns),
@@ -94,7 +89,7 @@ export function taskDetail(app, id) {
   return {
     element,
     close: () => {
-      clearTimeout(timer);
+      later.cancel();
       for (const end of ends) end();
     },
   };

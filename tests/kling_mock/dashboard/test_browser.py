@@ -229,6 +229,7 @@ def test_the_keyboard_suffices(dashboard: Dashboard) -> None:
     tasks = [dashboard.caller.make(prompt=f"number {number}") for number in range(3)]
     page = dashboard.open()
     expect(dashboard.rows).to_have_count(3)
+    assert page.locator("main").evaluate("main => main.getBoundingClientRect().bottom") == SIZE["height"]
     page.get_by_role("listbox").focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowUp", "Enter"):
         page.keyboard.press(key)
@@ -273,10 +274,13 @@ def test_a_restart_of_the_server_is_shown(page: Page) -> None:
         expect(shown.rows).to_contain_text("of the first run")
         port = int(server.url.rpartition(":")[2])
     expect(page.locator("#connection")).to_have_text("reconnecting")
+    page.get_by_role("button", name="Freeze").click()
+    expect(page.get_by_label("Clock of the server")).to_contain_text("the server does not answer")
     Dashboard(page, "", other).caller.make(prompt="of the second run")
     with other.serve(port=port):
         expect(page.locator("#connection")).to_have_text("live")
         expect(page.locator("#notice")).to_contain_text("The server was restarted")
+        expect(page.get_by_label("Clock of the server")).not_to_contain_text("does not answer")
         expect(shown.rows).to_have_count(1)
         expect(shown.rows).to_contain_text("of the second run")
         page.evaluate("fetch('reset', { method: 'POST' })")
