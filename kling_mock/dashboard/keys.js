@@ -12,7 +12,7 @@ const KEYS = [
   ["1 to 5", "Open a tab"],
   ["↑ ↓ Page Up Page Down Home End", "Move in a list"],
   ["Enter", "Open the selected item"],
-  ["Esc", "Close the detail or a dialog"],
+  ["Esc", "Leave a text, close the detail or a dialog"],
   ["?", "This list"],
 ];
 

@@ -7,7 +7,7 @@
 import { createForm } from "./create_form.js";
 import { h, setText } from "./dom.js";
 import { emptyTasks, noMatch } from "./empty.js";
-import { excerpt, time } from "./format.js";
+import { counted, excerpt, time } from "./format.js";
 import { ListView } from "./list_view.js";
 import { PAGE } from "./paged_list.js";
 import { taskDetail } from "./task.js";
@@ -62,8 +62,17 @@ function row(app, task) {
       prompt ? h("span", { class: "prompt", dir: "auto" }, excerpt(prompt)) : h("span", { class: "muted" }, "without prompt"),
       h("span", { class: "sub mono" }, `${time(task.created)} · ${task.account} · ${task.external_task_id ? excerpt(task.external_task_id, 60) : task.id}`)),
     h("span", { class: "line-box" }, drawLine(task, now)),
-    h("span", { class: "countdown" }, h("span", {}, countdown(task, now)), h("span", { class: "sub" }, nextAttempt(task, now))),
+    h("span", { class: "countdown" }, h("span", {}, countdown(task, now)), h("span", { class: "sub" }, pollsAndAttempt(task, now))),
   );
+}
+
+/**
+ * The line of a task with a timed pace has no marks of its polls, since the server keeps only their number.
+ * @param {Task} task
+ * @param {number} now
+ */
+function pollsAndAttempt(task, now) {
+  return [task.polls > 0 && counted(task.polls, "poll"), nextAttempt(task, now)].filter(Boolean).join(" · ");
 }
 
 /**
@@ -78,5 +87,5 @@ function tick(app, element, task) {
   if (!hasEnded(task)) element.querySelector(".line")?.replaceWith(drawLine(task, now));
   const [status, attempt] = element.querySelectorAll(".countdown > span");
   if (status) setText(status, countdown(task, now));
-  if (attempt) setText(attempt, nextAttempt(task, now));
+  if (attempt) setText(attempt, pollsAndAttempt(task, now));
 }

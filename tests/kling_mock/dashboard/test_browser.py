@@ -110,7 +110,10 @@ def test_a_callback_is_seen_redelivered_and_edited(dashboard: Dashboard) -> None
 
     dashboard.fake.callbacks.deliver_to(receive)
     task = dashboard.caller.make(callback_url="http://127.0.0.1:9/hook")
-    page = dashboard.open("#/callbacks")
+    dashboard.caller.poll(task.id)
+    page = dashboard.open()
+    expect(dashboard.rows).to_contain_text(re.compile(r"1 poll . callback in \d"))
+    dashboard.go("#/callbacks")
     expect(dashboard.rows).to_contain_text("pending")
     dashboard.rows.click()
     detail = page.get_by_label("Detail of a callback")
