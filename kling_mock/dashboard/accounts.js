@@ -7,7 +7,9 @@
 
 import { messageOf } from "./api.js";
 import { stepChart } from "./chart.js";
+import { delayed } from "./delayed.js";
 import { fill, h } from "./dom.js";
+import { emptyAccounts } from "./empty.js";
 
 const PAUSE = 500;
 // The histories of further accounts are not loaded.
@@ -24,7 +26,6 @@ export function accountsView(app) {
 /** @implements {View} */
 class AccountsView {
   #shown = false;
-  #timer = 0;
   #app;
 
   /** @param {App} app */
@@ -32,7 +33,8 @@ class AccountsView {
     this.#app = app;
     this.cards = h("div", { class: "account-cards" });
     this.element = h("div", { class: "view pages" }, this.cards);
-    for (const topic of /** @type {const} */ (["task", "call", "clock", "reload"])) app.hub.on(topic, () => this.#later());
+    const later = delayed(PAUSE, () => this.#load());
+    for (const topic of /** @type {const} */ (["task", "call", "clock", "reload"])) app.hub.on(topic, () => this.#shown && later());
   }
 
   /** @param {Place} _ */
@@ -47,21 +49,12 @@ class AccountsView {
 
   focusSearch() {}
 
-  #later() {
-    if (!this.#shown) return;
-    this.#timer ||= window.setTimeout(() => {
-      this.#timer = 0;
-      void this.#load();
-    }, PAUSE);
-  }
-
   async #load() {
     try {
       /** @type {Accounts} */
       const { accounts, total } = await this.#app.api.get("accounts");
       if (accounts.length === 0) {
-        fill(this.cards, h("div", { class: "empty" }, h("div", {}, h("h2", {}, "No accounts yet"),
-          h("p", {}, "Each API key is an account. It appears here with its first request."))));
+        fill(this.cards, h("div", { class: "empty" }, emptyAccounts(this.#app)));
         return;
       }
       const shown = [total, ...accounts];
@@ -89,7 +82,7 @@ function card(account, history) {
   const all = account.name === "*";
   return h("article", { class: "account-card" }, h("h2", {}, all ? "All accounts" : account.name),
     h("p", { class: "figures" },
-      figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished"), figure(account.peak_concurrency, "peak")),
+      figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished images"), figure(account.peak_concurrency, "at the peak")),
     history && h("div", { class: "charts" },
       stepChart("Units", history.points.map(({ at, spend }) => ({ at, value: spend })), history.now),
       stepChart("Unfinished images", history.points.map(({ at, unfinished }) => ({ at, value: unfinished })), history.now)),

@@ -47,6 +47,11 @@ export class Api {
     sessionStorage.setItem(TOKEN, token);
   }
 
+  /** Whether a token was entered in this window. */
+  get hasToken() {
+    return sessionStorage.getItem(TOKEN) !== null;
+  }
+
   /** @returns {Record<string, string>} */
   get headers() {
     const token = sessionStorage.getItem(TOKEN);

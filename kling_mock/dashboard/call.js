@@ -7,7 +7,7 @@
 
 import { messageOf } from "./api.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
-import { dateTime, json, size, visible } from "./format.js";
+import { dateTime, json, parsed, size, visible } from "./format.js";
 import { storyButtons } from "./story.js";
 import { actionButton, copyButton, outputLine, replyChip, statusChip } from "./widgets.js";
 
@@ -51,7 +51,7 @@ function sending(app, path, call) {
   text.value = JSON.stringify(call.request?.values ?? {}, null, 2);
   return h("div", {}, h("div", { class: "actions" }, ...copies, actionButton("Send again", output, () => send(() => ({})))),
     call.method === "POST" && h("details", {}, h("summary", {}, "Edit and send"), text,
-      h("div", { class: "actions" }, actionButton("Send with these fields", output, () => send(() => ({ changes: JSON.parse(text.value) }))))),
+      h("div", { class: "actions" }, actionButton("Send with these fields", output, () => send(() => ({ changes: parsed("Changed fields", text.value) }))))),
     output, reply, call.method === "POST" && (call.task_id !== null || call.script !== null) && storyButtons(app, path, call.id, output));
 }
 

@@ -6,9 +6,10 @@
 /** @import {CallbackInfo, CallbackPage} from "./models.js" */
 
 import { messageOf } from "./api.js";
+import { delayed } from "./delayed.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
-import { noMatch } from "./empty.js";
-import { counted, dateTime, duration, excerpt, time, visible } from "./format.js";
+import { emptyCallbacks, noMatch } from "./empty.js";
+import { counted, dateTime, duration, excerpt, parsed, time, visible } from "./format.js";
 import { ListView } from "./list_view.js";
 import { PAGE } from "./paged_list.js";
 import { actionButton, outputLine, replyChip, statusChip } from "./widgets.js";
@@ -37,9 +38,7 @@ export function callbacksView(app) {
     idOf: (callback) => callback.id,
     row,
     detail: callbackDetail,
-    empty: (filtered) => (filtered ? noMatch(app, "callback") : h("div", {}, h("h2", {}, "No callbacks yet"),
-      h("p", {}, "The server posts each change of a task to its ", h("code", {}, "callback_url"), ". Add that field to a create request."),
-      h("p", {}, "Receivers on this machine are called by default; ", h("code", {}, "kling-mock serve --callbacks any"), " calls all of them."))),
+    empty: (filtered) => (filtered ? noMatch(app, "callback") : emptyCallbacks(app)),
   });
 }
 
@@ -47,9 +46,8 @@ export function callbacksView(app) {
 function row(callback) {
   return h("div", { class: "callback-row" },
     delivery(callback),
-    h("span", { class: "reports" }, statusChip(callback.status)),
     h("span", { class: "main" }, h("span", { class: "mono" }, excerpt(callback.url)),
-      h("span", { class: "sub mono" }, `task ${callback.task_id}`)),
+      h("span", { class: "sub mono" }, `reports ${callback.status} · task ${callback.task_id}`)),
     h("span", { class: "sub account" }, counted(callback.attempts.length, "attempt")),
     h("span", { class: "countdown" }, time(callback.due, true)));
 }
@@ -81,7 +79,7 @@ function callbackDetail(app, id) {
     return attempt.error === null ? `The receiver answered with ${attempt.status}` : `Failed: ${attempt.error}`;
   };
   const edit = h("details", {}, h("summary", {}, "Edit and send"), text,
-    h("div", { class: "actions" }, actionButton("Send this body", output, () => redeliver(() => ({ body: JSON.parse(text.value) })))));
+    h("div", { class: "actions" }, actionButton("Send this body", output, () => redeliver(() => ({ body: parsed("Body", text.value) })))));
   const element = h("div", {}, head,
     h("div", { class: "actions" }, actionButton("Redeliver", output, () => redeliver(() => ({})), { class: "primary" })), output, body, edit);
 
@@ -89,12 +87,13 @@ function callbackDetail(app, id) {
   async function load() {
     /** @type {CallbackInfo} */
     const found = await app.api.get(path);
-    fill(head, h("h2", {}, delivery(found), " ", statusChip(found.status)));
+    fill(head, h("h2", {}, delivery(found)));
     if (!filled) text.value = JSON.stringify(found.body, null, 2);
     filled = true;
     fill(body,
       section("Callback", facts([
         ["URL", linked(found.url)],
+        ["Reports", statusChip(found.status)],
         ["Task", h("a", { href: `#/tasks/${encodeURIComponent(found.task_id)}`, class: "mono" }, found.task_id)],
         ["Account", found.account],
         ["Due", dateTime(found.due)],
@@ -109,13 +108,7 @@ function callbackDetail(app, id) {
   }
 
   const failed = (/** @type {unknown} */ error) => fill(head, h("p", { class: "problem" }, messageOf(error)));
-  let timer = 0;
-  const later = () => {
-    timer ||= window.setTimeout(() => {
-      timer = 0;
-      load().catch(failed);
-    }, PAUSE);
-  };
+  const later = delayed(PAUSE, () => load().catch(failed));
   const ends = [
     app.hub.on("callback", (event) => event.id === id && later()),
     app.hub.on("clock", later),
@@ -125,7 +118,7 @@ function callbackDetail(app, id) {
   return {
     element,
     close: () => {
-      clearTimeout(timer);
+      later.cancel();
       for (const end of ends) end();
     },
   };

@@ -4,6 +4,7 @@
 /** @import {App} from "./hub.js" */
 /** @import {ClockReading, Event as NextEvent, TaskPage} from "./models.js" */
 
+import { delayed } from "./delayed.js";
 import { h, setText } from "./dom.js";
 import { duration, time } from "./format.js";
 import { actionButton, outputLine, show } from "./widgets.js";
@@ -12,11 +13,13 @@ const STEPS = [1, 10, 60, 3600];
 const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 60, 600];
 const AHEAD = 100;
 const NUDGE = 0.001;
+// The next event may change with each event of the server.
+const PAUSE = 500;
 
 export class ClockBar {
   /** @type {number[]} */
   #ahead = [];
-  #timer = 0;
+  #later = delayed(PAUSE, () => this.load());
   #app;
 
   /** @param {App} app */
@@ -40,19 +43,16 @@ export class ClockBar {
       this.time, this.freeze, this.speed,
       h("span", { class: "group", role: "group", "aria-label": "Advance" }, ...STEPS.map((step) =>
         actionButton(`+${duration(step).replace(".0", "")}`, output, () => this.#change({ advance: step }), { title: "Advance the clock" }))),
-      h("span", { class: "group" }, this.custom, actionButton("Advance", output, () => this.#change({ advance: Number(this.custom.value) }))),
+      h("form", { class: "group", novalidate: true, onsubmit: (event) => event.preventDefault() }, this.custom,
+        actionButton("Advance", output, () => this.#advance(), { type: "submit" })),
       this.slider, this.next, this.skip, output);
     app.hub.on("tick", () => this.#tick());
     app.hub.on("clock", (reading) => this.#read(reading));
     for (const topic of /** @type {const} */ (["task", "call", "callback", "reload"])) app.hub.on(topic, () => this.#later());
-  }
-
-  /** Reads the clock soon, since its next event may have changed. */
-  #later() {
-    this.#timer ||= window.setTimeout(() => {
-      this.#timer = 0;
-      void this.load();
-    }, 500);
+    app.hub.on("reload", () => {
+      this.#ahead = [];
+      setText(output, "");
+    });
   }
 
   async load() {
@@ -121,6 +121,11 @@ export class ClockBar {
     this.slider.value = "0";
     // A little more, since the sum of floating-point numbers may be less than the instant.
     if (at !== undefined) await this.#change({ advance: Math.max(0, at - this.#app.clock.now()) + NUDGE });
+  }
+
+  async #advance() {
+    if (this.custom.value === "" || !this.custom.validity.valid) throw new Error("Seconds to advance: must be a number of at least 0");
+    await this.#change({ advance: Number(this.custom.value) });
   }
 
   /** @param {object} change */

@@ -6,7 +6,7 @@
 
 import { messageOf } from "./api.js";
 import { fill, h } from "./dom.js";
-import { json } from "./format.js";
+import { json, parsed } from "./format.js";
 import { PictureInputs } from "./picture_inputs.js";
 import { codeBlock, dialog, outputLine, run } from "./widgets.js";
 
@@ -45,7 +45,9 @@ export async function createForm(app) {
     route = chosen;
     inputs = new Map();
     pictures.setFields(chosen.fields);
-    fill(fields, ...chosen.fields.filter((field) => !field.kind.startsWith("picture")).map((field) => {
+    const others = chosen.fields.filter((field) => !field.kind.startsWith("picture"));
+    others.sort((a, b) => Number(b.name === "prompt") - Number(a.name === "prompt"));
+    fill(fields, ...others.map((field) => {
       const input = control(field);
       inputs.set(field.name, input);
       return h("label", { class: field.name === "prompt" ? "wide" : "" }, h("span", {}, field.name), input,
@@ -118,7 +120,7 @@ function valuesOf(fields, inputs) {
     const value = inputs.get(field.name)?.value ?? "";
     if (value === "") continue;
     if (field.kind === "text" || field.kind === "choice") body[field.name] = value;
-    else body[field.name] = JSON.parse(value);
+    else body[field.name] = parsed(field.name, value);
   }
   return body;
 }

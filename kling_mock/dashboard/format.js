@@ -113,3 +113,17 @@ export function visible(text) {
 export function json(value) {
   return visible(typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "");
 }
+
+/**
+ * The value of a text of JSON.
+ * @param {string} name of the field, for the error
+ * @param {string} text
+ * @returns {any}
+ */
+export function parsed(name, text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${name}: must be JSON. ${error instanceof Error ? error.message : ""}`);
+  }
+}

@@ -12,7 +12,7 @@ const KEYS = [
   ["1 to 5", "Open a tab"],
   ["↑ ↓ Page Up Page Down Home End", "Move in a list"],
   ["Enter", "Open the selected item"],
-  ["Esc", "Close the detail or a dialog"],
+  ["Esc", "Leave a text, close the detail or a dialog"],
   ["?", "This list"],
 ];
 
@@ -25,7 +25,10 @@ export function listenToKeys(app, current) {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (event.key === "Escape") {
-      if (app.address.place.id !== null) app.address.go({ id: null });
+      // A text that is being edited in a detail is not lost by one key.
+      const detail = target.closest(".detail");
+      if (isText(target) && detail instanceof HTMLElement) detail.focus();
+      else if (app.address.place.id !== null) app.address.go({ id: null });
       else if (isText(target)) target.blur();
       return;
     }

@@ -70,7 +70,7 @@ export class ListView {
     this.others = h("span", { class: "others" });
     // Read aloud after a change of the filters only: the count changes with each event.
     this.announced = h("span", { class: "unseen", role: "status" });
-    this.pane = h("aside", { class: "detail", "aria-label": `Detail of a ${kind.noun}`, hidden: true });
+    this.pane = h("aside", { class: "detail", "aria-label": `Detail of a ${kind.noun}`, tabindex: -1, hidden: true });
     this.element = h(
       "div",
       { class: "view" },
@@ -128,10 +128,11 @@ export class ListView {
   /** @param {string | null} id */
   #select(id) {
     const inside = this.pane.contains(document.activeElement);
+    const listed = this.list.element.contains(document.activeElement);
     this.#detail?.close();
     this.#detail = null;
     this.#id = id;
-    this.list.select(id);
+    if (id !== null) this.list.select(id); // it stays selected when the detail is closed
     this.pane.replaceChildren();
     this.pane.hidden = id === null;
     this.element.classList.toggle("with-detail", id !== null);
@@ -145,6 +146,8 @@ export class ListView {
       this.#detail.element,
     );
     this.pane.scrollTop = 0;
+    // In a narrow window the detail covers the list.
+    if (listed && this.list.element.offsetParent === null) this.pane.focus();
   }
 
   #close() {
@@ -158,7 +161,6 @@ export class ListView {
     const filtered = Object.values(this.#app.address.place.filters).some((value) => value !== "");
     this.#showEmpty(error !== null && !loaded ? messageOf(error) : items.length > 0 ? null : filtered);
     this.list.show(items, { added, anew: this.#anew });
-    if (this.#id !== null) this.list.select(this.#id);
     const known = total ?? items.length;
     this.count.textContent = `${counted(known, this.#kind.noun)}${total === null && next !== null ? " and more" : ""}`;
     if (this.#anew && filtered) this.announced.textContent = this.count.textContent;

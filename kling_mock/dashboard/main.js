@@ -13,6 +13,7 @@ import { ClockBar } from "./clock_bar.js";
 import { ServerClock } from "./clock.js";
 import { byId, fill, h } from "./dom.js";
 import { EventFollower } from "./events.js";
+import { time } from "./format.js";
 import { Hub } from "./hub.js";
 import { listenToKeys, showKeys } from "./keys.js";
 import { scriptsView } from "./scripts.js";
@@ -72,7 +73,7 @@ const follower = new EventFollower(api, {
     state.textContent = connection;
   },
   onOpen: ({ restarted, lost }) => {
-    if (restarted) notify(`The server was restarted or reset at ${new Date().toLocaleTimeString()}; everything was loaded anew.`);
+    if (restarted) notify(`The server was restarted or reset at ${time(Date.now() / 1000)}; everything was loaded anew.`);
     if (restarted || lost || current !== null) app.hub.emit("reload");
   },
 });

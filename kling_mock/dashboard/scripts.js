@@ -6,8 +6,9 @@
 /** @import {ScriptInfo, ScriptList} from "./models.js" */
 
 import { messageOf } from "./api.js";
+import { delayed } from "./delayed.js";
 import { fill, h } from "./dom.js";
-import { counted } from "./format.js";
+import { counted, parsed } from "./format.js";
 import { ScriptRow } from "./script.js";
 import { outputLine, run } from "./widgets.js";
 
@@ -31,7 +32,6 @@ export function scriptsView(app) {
 /** @implements {View} */
 class ScriptsView {
   #shown = false;
-  #timer = 0;
   /** @type {Map<number, ScriptRow>} */
   #rows = new Map();
   /** @type {string | null} */
@@ -54,7 +54,7 @@ class ScriptsView {
     this.submit = h("button", { type: "submit", class: "primary" });
     this.cancel = h("button", { type: "button", onclick: () => this.#edit(null) }, "New script instead");
     const form = h("form", { class: "form" }, this.title,
-      h("p", { class: "muted" }, "Which requests, then what happens to them, with the vocabulary of Python."),
+      h("p", { class: "muted" }, "A JSON object with criteria of requests and an outcome, named as the methods of scripts in Python."),
       h("label", {}, h("span", {}, "Example"), examples), this.editor,
       h("div", { class: "actions" }, this.submit, this.cancel), this.output);
     form.addEventListener("submit", (event) => {
@@ -67,7 +67,8 @@ class ScriptsView {
     this.element = h("div", { class: "view pages" },
       h("div", { class: "columns" }, h("div", { class: "script-rows" }, this.heading, this.empty, this.list), form));
     this.#edit(null);
-    for (const topic of /** @type {const} */ (["script", "call", "clock", "reload"])) app.hub.on(topic, () => this.#later());
+    const later = delayed(PAUSE, () => this.#load());
+    for (const topic of /** @type {const} */ (["script", "call", "clock", "reload"])) app.hub.on(topic, () => this.#shown && later());
     app.hub.on("tick", () => {
       if (this.#shown) for (const row of this.#rows.values()) row.tick();
     });
@@ -99,20 +100,12 @@ class ScriptsView {
   }
 
   async #write() {
-    const document = JSON.parse(this.editor.value);
+    const document = parsed("Document", this.editor.value);
     const [method, path] = this.#edited === null ? ["POST", "scripts"] : ["PUT", `scripts/${this.#edited.id}`];
     /** @type {ScriptInfo} */
     const written = await this.#app.api.send(method, path, document);
     await this.#load();
     return `Written as #${written.id}`;
-  }
-
-  #later() {
-    if (!this.#shown) return;
-    this.#timer ||= window.setTimeout(() => {
-      this.#timer = 0;
-      void this.#load();
-    }, PAUSE);
   }
 
   async #load() {

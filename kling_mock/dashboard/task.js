@@ -5,13 +5,14 @@
 /** @import {Detail} from "./list_view.js" */
 /** @import {Task, CallPage} from "./models.js" */
 
-import { messageOf } from "./api.js";
+import { ApiError, messageOf } from "./api.js";
+import { delayed } from "./delayed.js";
 import { facts, fill, h, linked, section, table } from "./dom.js";
-import { dateTime, duration, excerpt, json, size, time, visible } from "./format.js";
+import { dateTime, duration, excerpt, json, parsed, size, time, visible } from "./format.js";
 import { pictureCard, resultCard } from "./pictures.js";
 import { storyButtons } from "./story.js";
-import { countdown, drawLine, hasEnded } from "./timeline.js";
-import { actionButton, copyButton, outputLine, replyChip, statusChip } from "./widgets.js";
+import { countdown, drawLine, hasEnded, nextAttempt } from "./timeline.js";
+import { actionButton, copyButton, outputLine, replyChip, showError, statusChip } from "./widgets.js";
 
 // Events come in groups; the task is read once for each.
 const PAUSE = 150;
@@ -56,7 +57,7 @@ export function taskDetail(app, id) {
   function drawNow() {
     if (task === null) return;
     const now = app.clock.now();
-    fill(line, drawLine({ ...task, poll_times: polls }, now), h("p", { class: "countdown" }, countdown(task, now), nextDelivery(task, now)));
+    fill(line, drawLine({ ...task, poll_times: polls }, now), h("p", { class: "countdown" }, [countdown(task, now), nextAttempt(task, now)].filter(Boolean).join(" · ")));
   }
 
   async function load() {
@@ -68,18 +69,13 @@ export function taskDetail(app, id) {
       fill(calls, callSection(page, id));
       drawNow();
     } catch (error) {
-      if (task === null) fill(element, h("p", { class: "problem" }, messageOf(error)));
-      else output.textContent = messageOf(error);
+      // Without a reply, or with a fault of the server, the task as it was read last stays.
+      if (task === null || (error instanceof ApiError && error.status === 404)) fill(element, h("p", { class: "problem" }, messageOf(error)));
+      else showError(output, error);
     }
   }
 
-  let timer = 0;
-  const later = () => {
-    timer ||= window.setTimeout(() => {
-      timer = 0;
-      void load();
-    }, PAUSE);
-  };
+  const later = delayed(PAUSE, load);
   const concerns = (/** @type {any} */ event) => event.task_id === id && later();
   const ends = [
     app.hub.on("task", concerns),
@@ -87,13 +83,13 @@ export function taskDetail(app, id) {
     app.hub.on("callback", concerns),
     app.hub.on("clock", later),
     app.hub.on("reload", later),
-    app.hub.on("tick", () => task !== null && !hasEnded(task) && !app.clock.frozen && drawNow()),
+    app.hub.on("tick", () => task !== null && (!hasEnded(task) || task.callbacks?.next) && !app.clock.frozen && drawNow()),
   ];
   void load();
   return {
     element,
     close: () => {
-      clearTimeout(timer);
+      later.cancel();
       for (const end of ends) end();
     },
   };
@@ -113,8 +109,10 @@ function taskActions(app, path, output, changed) {
    * @param {object} [body]
    */
   const end = async (verb, body) => {
-    changed(await app.api.send("POST", `${path}/${verb}`, body));
-    return `Done: ${verb}`;
+    /** @type {Task} */
+    const task = await app.api.send("POST", `${path}/${verb}`, body);
+    changed(task);
+    return `The task is now ${task.status}`;
   };
   return h("div", { class: "actions" },
     actionButton("Release", output, () => end("release"), { title: "End the task now, with its planned outcome" }),
@@ -123,18 +121,9 @@ function taskActions(app, path, output, changed) {
       actionButton("Fail", output, () => end("fail", { message: message.value }), { title: "End the task now, failed with this message" })),
     h("span", { class: "group" }, fault,
       actionButton("Add fault", output, async () => {
-        changed(await app.api.send("POST", `${path}/faults`, JSON.parse(fault.value)));
+        changed(await app.api.send("POST", `${path}/faults`, parsed("Fault", fault.value)));
         return "The task has this fault from now on";
       }, { title: "Give the task a fault: its name, with its argument or true" })));
-}
-
-/**
- * @param {Task} task
- * @param {number} now
- */
-function nextDelivery(task, now) {
-  const next = task.callbacks?.next;
-  return next ? ` · callback ${next.status} in ${duration(Math.max(0, next.at - now))}` : "";
 }
 
 /** @param {Task} task */

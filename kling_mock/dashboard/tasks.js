@@ -7,11 +7,11 @@
 import { createForm } from "./create_form.js";
 import { h, setText } from "./dom.js";
 import { emptyTasks, noMatch } from "./empty.js";
-import { excerpt, time } from "./format.js";
+import { counted, excerpt, time } from "./format.js";
 import { ListView } from "./list_view.js";
 import { PAGE } from "./paged_list.js";
 import { taskDetail } from "./task.js";
-import { countdown, drawLine, hasEnded } from "./timeline.js";
+import { countdown, drawLine, hasEnded, nextAttempt } from "./timeline.js";
 import { statusChip } from "./widgets.js";
 
 /**
@@ -62,20 +62,30 @@ function row(app, task) {
       prompt ? h("span", { class: "prompt", dir: "auto" }, excerpt(prompt)) : h("span", { class: "muted" }, "without prompt"),
       h("span", { class: "sub mono" }, `${time(task.created)} · ${task.account} · ${task.external_task_id ? excerpt(task.external_task_id, 60) : task.id}`)),
     h("span", { class: "line-box" }, drawLine(task, now)),
-    h("span", { class: "countdown" }, countdown(task, now)),
+    h("span", { class: "countdown" }, h("span", {}, countdown(task, now)), h("span", { class: "sub" }, pollsAndAttempt(task, now))),
   );
 }
 
 /**
- * Updates line and countdown of a row; those of a task that has ended stay.
+ * The line of a task with a timed pace has no marks of its polls, since the server keeps only their number.
+ * @param {Task} task
+ * @param {number} now
+ */
+function pollsAndAttempt(task, now) {
+  return [task.polls > 0 && counted(task.polls, "poll"), nextAttempt(task, now)].filter(Boolean).join(" · ");
+}
+
+/**
+ * Updates the line and the countdowns of a row.
  * @param {App} app
  * @param {HTMLElement} element
  * @param {Task} task
  */
 function tick(app, element, task) {
-  if (hasEnded(task) || app.clock.frozen) return;
+  if (app.clock.frozen || (hasEnded(task) && !task.callbacks?.next)) return;
   const now = app.clock.now();
-  element.querySelector(".line")?.replaceWith(drawLine(task, now));
-  const text = element.querySelector(".countdown");
-  if (text) setText(text, countdown(task, now));
+  if (!hasEnded(task)) element.querySelector(".line")?.replaceWith(drawLine(task, now));
+  const [status, attempt] = element.querySelectorAll(".countdown > span");
+  if (status) setText(status, countdown(task, now));
+  if (attempt) setText(attempt, pollsAndAttempt(task, now));
 }

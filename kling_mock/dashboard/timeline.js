@@ -28,7 +28,8 @@ export function taskLine(task, now) {
   const marks = marksOf(task);
   const planned = task.planned.flatMap((change) => change.at ?? []);
   const ended = hasEnded(task) && last ? last.at : Math.max(now, ...planned);
-  const end = Math.max(ended, ...marks.map((mark) => mark.at), task.created + 0.001);
+  const past = marks.filter((mark) => mark.kind !== "due").map((mark) => mark.at);
+  const end = Math.max(ended, ...past, task.created + 0.001);
   /** @type {Segment[]} */
   const segments = [];
   task.history.forEach((change, index) => {
@@ -43,7 +44,8 @@ export function taskLine(task, now) {
     segments.push({ status, from, to: change.at, planned: true });
     [status, from] = [change.status, change.at];
   }
-  return { start: task.created, end, segments, marks };
+  // An attempt that is due later than the line ends would look like one at its end. `nextAttempt` has its time.
+  return { start: task.created, end, segments, marks: marks.filter((mark) => mark.kind !== "due" || mark.at < end) };
 }
 
 /**
@@ -112,4 +114,15 @@ export function countdown(task, now) {
   }
   if (next.at === null) return `${next.status} at poll ${task.polls + (next.polls ?? 0)}`;
   return `${next.status} in ${duration(Math.max(0, next.at - now))}`;
+}
+
+/**
+ * The time until the next attempt to deliver a callback, in a few words; empty if there is none.
+ * @param {Task} task
+ * @param {number} now
+ * @returns {string}
+ */
+export function nextAttempt(task, now) {
+  const next = task.callbacks?.next;
+  return next ? `callback in ${duration(Math.max(0, next.at - now))}` : "";
 }

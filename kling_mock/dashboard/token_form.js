@@ -19,6 +19,7 @@ export function askForToken(api, done) {
   const token = h("input", { type: "password", required: true, autocomplete: "off", "aria-label": "Token" });
   const form = h("form", { class: "form" },
     h("p", {}, "The control API of this server needs the token of its option --control-token."),
+    api.hasToken && h("p", { class: "problem" }, "The server refused the token that was entered."),
     h("div", { class: "actions" }, token, h("button", { type: "submit", class: "primary" }, "Use this token")));
   const box = dialog("Token", form);
   form.addEventListener("submit", (event) => {

@@ -64,9 +64,17 @@ export async function show(output, action) {
     output.className = "output";
     output.textContent = text ?? "";
   } catch (error) {
-    output.className = "output problem";
-    output.textContent = visible(messageOf(error));
+    showError(output, error);
   }
+}
+
+/**
+ * @param {HTMLElement} output
+ * @param {unknown} error
+ */
+export function showError(output, error) {
+  output.className = "output problem";
+  output.textContent = visible(messageOf(error));
 }
 
 /** The place of results of actions, which a screen reader reads. */
@@ -93,9 +101,7 @@ export function copyButton(source, label = "Copy", output = null) {
       if (output) output.textContent = "";
     } catch (error) {
       relabel("Not copied");
-      if (!output) return;
-      output.className = "output problem";
-      output.textContent = visible(messageOf(error));
+      if (output) showError(output, error);
     }
   });
   return button;

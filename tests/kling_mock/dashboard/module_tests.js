@@ -4,7 +4,7 @@
  */
 async () => {
   const load = (name) => import(new URL(`ui/${name}.js`, document.baseURI).href);
-  const [{ parsePlace, formatPlace }, { EventParser }, { PagedList }, format, { taskLine, countdown }, { stepPath }, { ServerClock }] =
+  const [{ parsePlace, formatPlace }, { EventParser }, { PagedList }, format, { taskLine, countdown, nextAttempt }, { stepPath }, { ServerClock }] =
     await Promise.all(["address", "events", "paged_list", "format", "timeline", "chart", "clock"].map(load));
   const failures = [];
   const equal = (name, found, expected) => {
@@ -70,6 +70,11 @@ async () => {
   const { start, end, segments, marks } = taskLine(task, 104);
   equal("the line of an unfinished task", [start, end, segments.map((each) => [each.status, each.from, each.to, each.planned]), marks.length], [
     100, 110, [["submitted", 100, 102, false], ["processing", 102, 104, false], ["processing", 104, 110, true]], 1]);
+  const due = (at) => ({ ...task, callbacks: { attempts: [], next: { status: "succeed", at } } });
+  equal("a callback due later than the line ends is a text only", [106, 110, 9000].map((at) => {
+    const line = taskLine(due(at), 104);
+    return [line.end, line.marks.map((mark) => mark.kind), nextAttempt(due(at), 104)];
+  }), [[110, ["poll", "due"], "callback in 2.0 s"], [110, ["poll"], "callback in 6.0 s"], [110, ["poll"], "callback in 2 h 28 min"]]);
   equal("countdown", [
     countdown(task, 104),
     countdown({ ...task, planned: [{ status: "succeed", at: null, polls: 2, failure: null }] }, 104),
