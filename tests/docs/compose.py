@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml  # type: ignore[import-untyped] -- its stubs are a package of their own
+import yaml  # type: ignore[import-untyped]
 
 from kling_mock.cli import _parser
 
