@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test newest-python subset nightly soak races faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
+.PHONY: demo test newest-python subset nightly soak kills races faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -43,9 +43,16 @@ nightly: $(VENV)/.dev
 	INTERLEAVINGS=all $(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 tests/kling_mock/stores/test_interleavings.py
 	BODIES=largest $(BIN)/python -m pytest tests/kling_mock/doors/test_stalls.py
 
+# Mixed load over 300 connections on each state for this number of seconds. Fails for an error that was not scripted, and
+# for memory, threads or files that grow.
+STATES ?= memory sqlite redis
+DURATION ?= 120
+soak: $(VENV)/.dev
+	@for state in $(STATES); do $(BIN)/python -m tests.kling_mock.soak $$state $(DURATION) || exit 1; done
+
 # Kills a server with a state file 200 times under load, and prints figures. SEED=... repeats the delays.
 KILLS ?= 200
-soak: $(VENV)/.dev
+kills: $(VENV)/.dev
 	$(BIN)/python -m tests.kling_mock.killed_servers $(KILLS)
 
 # 50 clients race for one external id, a thousand times, over four processes of which some are killed.

@@ -22,8 +22,8 @@ from typing import Any, Final, NamedTuple
 
 # Seconds for the replies in progress at the end, before a worker is killed: more than a worker itself allows.
 STOP_SECONDS: Final = 10.0
-# The number of workers in succession that may end before they are ready, if no other worker serves, and the
-# pause in seconds after each.
+# The number of workers in succession that may end by themselves before they are ready, if no other worker
+# serves, and the pause in seconds after each.
 FAILED_STARTS: Final = 3
 FAILED_PAUSE: Final = 0.5
 _READY: Final = b"r"
@@ -131,7 +131,7 @@ class WorkerProcesses:
 
     def _replace(self, worker: _Worker) -> None:
         status = self._end(worker)
-        if not worker.is_ready:
+        if not worker.is_ready and status != -signal.SIGKILL:  # which says nothing about the next start
             self._failed_starts += 1
             if self._failed_starts >= FAILED_STARTS and not any(each.is_ready for each in self._workers):
                 raise WorkersFailed(f"{FAILED_STARTS} worker processes ended before they were ready")

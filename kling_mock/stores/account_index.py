@@ -10,7 +10,8 @@ from typing import Final
 
 from kling_mock.records import TaskRecord
 
-COMPACTED_FROM: Final = 1024
+# Dropped records are kept up to this number, or that of the others: removing them costs constant time each.
+COMPACTED_FROM: Final = 16
 
 
 class _Series:

@@ -32,6 +32,7 @@ from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import cli as mock_cli
 from kling_mock import serve_command
+from tests.docs.compose import check_compose
 from tests.docs.pages import Block, Page, fits
 from tests.profiles import IN_STORAGE
 
@@ -94,6 +95,7 @@ class PageRunner:
             "text": self._text,
             "ini": self._ini,
             "toml": self._toml,
+            "yaml": self._yaml,
         }
         if block.language not in runs:
             pytest.fail(f"{self.page.name}, line {block.line}: cannot run {block.language!r}")
@@ -153,6 +155,10 @@ class PageRunner:
             f"{self.page.name}, line {block.line}: a file needs its name in the first line"
         )
         (self.pytester.path / named[1]).write_text(block.text, encoding="utf-8")
+
+    def _yaml(self, block: Block) -> None:
+        """A compose file, which is not run: its services exist, and the mock has these options."""
+        check_compose(block.text)
 
     # -- shells
 

@@ -1,6 +1,6 @@
 """Servers with one state file that are killed under load, and what their file must have afterwards.
 
-`python -m tests.kling_mock.killed_servers 200` (`make soak`) kills 200 and prints figures.
+`python -m tests.kling_mock.killed_servers 200` (`make kills`) kills 200 and prints figures.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def _show(line: str) -> None:
 
 def main(kills: int) -> None:
     seed = int(os.environ.get("SEED", time.time()))
-    _show(f"make soak SEED={seed} repeats the delays")
+    _show(f"make kills SEED={seed} repeats the delays")
     with TemporaryDirectory() as folder, KilledServers(folder, seed) as servers:
         for number in range(kills):
             servers.round(0.6)

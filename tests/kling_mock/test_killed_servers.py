@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_servers_that_are_killed_lose_and_double_nothing() -> None:
-    """Five times; `make soak` kills two hundred."""
+    """Five times; `make kills` kills two hundred."""
     with TemporaryDirectory(dir=MEMORY) as folder, KilledServers(folder, seed=7) as servers:
         for _ in range(5):
             servers.round(0.3)

@@ -6,11 +6,15 @@ import os
 import re
 import signal
 import time
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from kling_mock.cli import main
+from kling_mock.worker_processes import WorkerProcesses, WorkersFailed
 from tests.kling_mock.serve_process import CREATE, PATIENCE, ServeProcess
 from tests.kling_mock.stores.redis_server import redis_server
 
@@ -55,6 +59,25 @@ def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
     assert len(logged) >= 3, "only the killed process may have lost lines"
     assert f"worker process {first[0]} ended with status -9; it is replaced" in out
     assert not any(map(runs, {*first, *present}))
+
+
+def test_workers_that_are_killed_at_their_start_are_replaced_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Workers that end by themselves before they are ready end the command, at the third."""
+    monkeypatch.setattr("kling_mock.worker_processes.FAILED_PAUSE", 0)
+    statuses = [-signal.SIGKILL] * 5 + [2, 2, 2]
+    started: list[None] = []
+    reports: list[str] = []
+    workers: Any = WorkerProcesses(Namespace(), cast("Any", None), 1, reports.append)
+    monkeypatch.setattr(workers, "_end", lambda _: statuses.pop(0))
+    monkeypatch.setattr(workers, "_start", lambda: started.append(None))
+    worker = SimpleNamespace(is_ready=False, process=SimpleNamespace(pid=1))
+    for _ in range(7):
+        workers._replace(worker)
+    with pytest.raises(WorkersFailed, match=r"^3 worker processes ended before they were ready$"):
+        workers._replace(worker)
+    assert len(started) == len(reports) == 7
 
 
 def test_workers_that_cannot_share_a_state_are_refused(

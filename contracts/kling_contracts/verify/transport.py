@@ -30,6 +30,8 @@ LARGEST_ANSWER: Final = 64 * 1024 * 1024
 # The longest duration from the first byte of an answer to its last, in seconds.
 _LONGEST_ANSWER: Final = 30.0
 _ASCII: Final = "".join(map(chr, range(128)))
+# Methods that change nothing.
+_REPEATED: Final = ("GET", "HEAD")
 _AGENT: Final = ("user-agent", "kling-contracts")
 
 
@@ -61,7 +63,20 @@ class HttpTransport:
         self._connections = _Connections(time_left)
 
     def send(self, method: str, target: str, headers: Headers, body: bytes | None) -> Answer:
-        """Send a request. `target` is path and query as on the wire, or a whole URL."""
+        """Send a request. `target` is path and query as on the wire, or a whole URL.
+
+        A GET or HEAD is sent again if the server closed a connection that it had kept open (RFC 9112, 9.3.1);
+        any other request without an answer is not, as it may have taken effect.
+        """
+        events = _Events(self._connections)
+        answer = self._send(method, target, headers, body, events)
+        if method in _REPEATED and events.is_closed_while_kept and self._time_left() > 0:
+            return self._send(method, target, headers, body, _Events(self._connections))
+        return answer
+
+    def _send(
+        self, method: str, target: str, headers: Headers, body: bytes | None, events: _Events
+    ) -> Answer:
         try:
             url = target if target.startswith(("http://", "https://")) else self._url(target)
             raw = [(name.encode(), value.encode("utf-8")) for name, value in (*headers, _AGENT)]
@@ -72,7 +87,7 @@ class HttpTransport:
                 headers=raw,
                 content=body,
                 timeout=httpx.Timeout(patience, connect=min(_CONNECT, patience)),
-                extensions={"trace": self._connections.note},
+                extensions={"trace": events.note},
             )
             response = self._client.send(request, stream=True)
             try:
@@ -80,6 +95,7 @@ class HttpTransport:
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            events.is_closed = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
             return failed(error)
         answered = tuple((name.lower(), value) for name, value in response.headers.multi_items())
         return Answer(response.status_code, answered, received)
@@ -152,6 +168,26 @@ class _Connections:
             for each in self._open:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(each, socket.SHUT_RDWR)  # without the closing message of TLS
+
+
+class _Events:
+    """The events of one request, by the trace of httpcore."""
+
+    def __init__(self, connections: _Connections) -> None:
+        self.is_closed = False
+        self._connections = connections
+        self._seen: set[str] = set()
+
+    def note(self, event: str, seen: dict[str, Any]) -> None:
+        self._seen.add(event.partition(".")[2])
+        self._connections.note(event, seen)
+
+    @property
+    def is_closed_while_kept(self) -> bool:
+        """Whether the request was sent on a connection of an earlier one, and no answer began."""
+        is_sent = "send_request_headers.started" in self._seen
+        is_new_or_answered = self._seen & {"connect_tcp.complete", "receive_response_headers.complete"}
+        return self.is_closed and is_sent and not is_new_or_answered
 
 
 def _read(response: httpx.Response) -> bytes:

@@ -102,6 +102,34 @@ def test_no_cookies_are_kept() -> None:
     assert seen == [None, None]
 
 
+def test_a_query_on_a_connection_that_was_kept_and_is_closed_is_sent_again() -> None:
+    """Once, on a new connection; a create is not, nor a query that was the first of its connection."""
+    received: list[str] = []
+
+    def serve(listener: socket.socket) -> None:
+        for answers in (1, 1, 0, 1, 0):  # on each connection, before it is closed without an answer
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as stream:
+                for number in range(answers + 1):
+                    received.append(stream.readline().decode().split()[0])
+                    while stream.readline().strip():
+                        pass
+                    if number < answers:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        wire = HttpTransport(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        asked = ("GET", "GET", "GET", "GET", "POST", "GET")
+        answers = [wire.send(method, "/", (), None) for method in asked]
+        wire.close()
+        thread.join(10)
+    assert [answer.status for answer in answers] == [200, 200, 0, 200, 0, 0]
+    assert received == ["GET", "GET", "GET", "GET", "GET", "GET", "POST", "GET"]
+    assert all(answer.arrived for answer in answers)
+
+
 def test_a_byte_by_byte_answer_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read timeout does not end a header that grows byte by byte."""
     monkeypatch.setattr("kling_contracts.verify.transport._LEAST", 0.1)

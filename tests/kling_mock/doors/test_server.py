@@ -17,7 +17,7 @@ import uvicorn
 from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock import Fake
 from kling_mock.doors.listening import bind
-from kling_mock.doors.server import Server, uvicorn_config
+from kling_mock.doors.server import ACCEPTED_AT_ONCE, Server, uvicorn_config
 
 HEALTH = "/_mock/health"
 
@@ -150,6 +150,38 @@ def test_twenty_threads_at_once(client: httpx.Client, good_body: bytes) -> None:
     assert seen == ["succeed"] * 20
     assert len({task.id for task in fake.tasks}) == 20
     fake.check()
+
+
+def test_new_connections_do_not_wait_for_many_iterations_of_the_event_loop() -> None:
+    """uvloop accepts one in each: under load the last of 300 waited for seconds."""
+    pytest.importorskip("uvloop")
+    number = 3 * ACCEPTED_AT_ONCE
+    are_open, are_accepted = threading.Event(), threading.Event()
+    iterations: list[int] = []
+
+    with Fake().serve() as server, ExitStack() as stack:
+        life_cycle = server._server
+        assert life_cycle is not None
+        loop = life_cycle.loop
+        assert loop is not None
+
+        def count() -> None:
+            iterations.append(len(life_cycle.server_state.connections))
+            if iterations[-1] == number:
+                are_accepted.set()
+            else:
+                loop.call_soon(count)
+
+        def begin() -> None:
+            are_open.wait(10)
+            count()
+
+        loop.call_soon_threadsafe(begin)
+        for _ in range(number):
+            stack.enter_context(socket.create_connection(("127.0.0.1", _port(server.url))))
+        are_open.set()
+        assert are_accepted.wait(10)
+    assert len(iterations) < number / 2
 
 
 def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 
 from kling_mock.records import TaskState
 from kling_mock.stores import account_index
-from kling_mock.stores.account_index import _Series
+from kling_mock.stores.account_index import COMPACTED_FROM, _Series
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.stores.usage import Usage
 from tests.kling_mock.stores.faulty import expiry, lists, tasks, totals
@@ -36,7 +36,7 @@ def test_indexes_equal_a_full_scan(history: list[Any]) -> None:
 
 @pytest.fixture
 def _compacts_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compact a series after two dropped tasks instead of a thousand."""
+    """Compact a series after two dropped tasks instead of sixteen."""
     monkeypatch.setattr(account_index, "COMPACTED_FROM", 2)
 
 
@@ -46,6 +46,17 @@ def _compacts_early(monkeypatch: pytest.MonkeyPatch) -> None:
 @example(history=[failing("held"), ("advance", RETENTION), ("look",)] * 6)
 def test_indexes_that_were_compacted_equal_a_full_scan(history: list[Any]) -> None:
     Player(MemoryStore).play(history)
+
+
+def test_dropped_tasks_use_no_more_memory_than_the_others() -> None:
+    """A thousand of each account were kept: a server with many accounts grew by 1.3 MB for each."""
+    series = _Series()
+    for kept in (1, 100, 1, 0):
+        for _ in range(200):
+            series.append(None)  # type: ignore[arg-type]
+        while len(series) > kept:
+            series.drop_first()
+        assert len(series._records) - kept <= max(kept, COMPACTED_FROM)
 
 
 def expect_found(kind: type[MemoryStore]) -> None:
