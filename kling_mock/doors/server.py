@@ -76,7 +76,14 @@ class _Lifecycle(uvicorn.Server):
         self.loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(_for_loop(sockets or ()) if self._certificate is None else [])
+        listening = [] if self._certificate is not None else list(sockets or ())
+        copies = _copies(listening)
+        try:
+            await super().startup([*listening, *copies])
+        except BaseException:
+            for each in copies:
+                each.close()
+            raise
         if self._certificate is not None:
             acceptor = Acceptor(self._connect, self._certificate.context(), self._limits)
             self._accepting = [asyncio.create_task(acceptor.run(each)) for each in sockets or ()]
@@ -145,15 +152,14 @@ class _Lifecycle(uvicorn.Server):
             task.result()
 
 
-def _for_loop(sockets: Sequence[socket.socket]) -> list[socket.socket]:
-    """The listening sockets for the running event loop.
+def _copies(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """More handles of listening sockets for the running event loop.
 
-    uvloop accepts one connection of each socket in an iteration, between which it serves all others: under
-    load 300 new connections waited for seconds. So it gets each socket several times; asyncio accepts all.
+    uvloop accepts one connection of each handle in an iteration, between which it serves all others: under
+    load, 300 new connections waited for seconds. asyncio accepts all of them.
     """
     is_uvloop = type(asyncio.get_running_loop()).__module__.partition(".")[0] == "uvloop"
-    copies = ACCEPTED_AT_ONCE - 1 if is_uvloop else 0
-    return [*sockets, *(each.dup() for each in sockets for _ in range(copies))]
+    return [each.dup() for each in sockets for _ in range(ACCEPTED_AT_ONCE - 1) if is_uvloop]
 
 
 def serve_until_interrupted(
