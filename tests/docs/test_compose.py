@@ -19,7 +19,7 @@ MISTAKES = {
 
 
 def test_a_mistake_in_a_compose_file_is_noticed() -> None:
-    text = Page.read(ROOT / "docs/scale.md").block("yaml", "services").text
+    text = Page.read(ROOT / "docs/scale-machines.md").block("yaml", "services").text
     check_compose(text)
     for right, wrong in MISTAKES.items():
         assert right in text
