@@ -16,7 +16,7 @@ from tests.profiles import PROFILES, VARIABLE, register, share
 
 ROOT = Path(__file__).parents[2]
 # examples, steps of a state machine, the same examples every time, failures kept
-VALUES = {"dev": (25, 15, False, True), "ci": (60, 30, True, False), "nightly": (2000, 60, False, True)}
+VALUES = {"dev": (25, 15, False, True), "ci": (30, 30, True, False), "nightly": (2000, 60, False, True)}
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -147,22 +147,21 @@ def test_in_process(gateway: Gateway, explore: Explore) -> None:
     fake.check()
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS if EXAMPLES else [KLING], ids=lambda gateway: gateway.name)
+@pytest.mark.skipif(not EXAMPLES, reason="make schemathesis runs it; docs/schemathesis.md has such a run")
+@every_gateway
 def test_over_a_socket(gateway: Gateway, tmp_path: Path) -> None:
     """The command with the published document ends with status 0.
 
-    In a usual run the coverage phase runs in process only, since its requests do not depend on the transport,
-    and only one gateway is tested here: the commands of docs/schemathesis.md test the other one.
+    In a usual run only the commands of docs/schemathesis.md use a socket.
     """
-    few = ["--max-examples=3", "--generation-deterministic", "--phases=examples,stateful"]
-    strength = ["--max-examples", EXAMPLES] if EXAMPLES else few
     fake = Fake(keys=[KEY], pace="instant")
     with fake.serve() as server:
         run = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
                 *("run", str(DOCUMENTS[gateway.name]), "--url", server.url, "--checks", "all"),
-                *("--header", f"Authorization: Bearer {KEY}", "--seed", str(SEED), *strength),
+                *("--header", f"Authorization: Bearer {KEY}"),
+                *("--seed", str(SEED), "--max-examples", str(EXAMPLES)),
             ],
             cwd=tmp_path,
             capture_output=True,
