@@ -10,9 +10,9 @@ SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
 
-# One worker more than there are cores, since some tests wait for processes and sockets.
+# Two workers more than there are cores, since many tests wait for processes, sockets and browsers.
 # The cores are those of this process: a container may have fewer than its machine.
-WORKERS ?= $(shell $(PYTHON) -c "import os; cores = getattr(os, 'sched_getaffinity', lambda _: range(os.cpu_count() or 1)); print(len(cores(0)) + 1)")
+WORKERS ?= $(shell $(PYTHON) -c "import os; cores = getattr(os, 'sched_getaffinity', lambda _: range(os.cpu_count() or 1)); print(len(cores(0)) + 2)")
 
 # Deterministic examples. Byte code is cached even if the environment disables that, as about fifty processes would
 # compile everything.
