@@ -26,7 +26,7 @@ def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pyte
 
 # Thousands of collected tests live until the end. Freezing them saves the garbage collector from traversing
 # them during collection, and whenever a test, or a pytest run inside a test, forces a collection. Hypothesis
-# makes so many short-lived objects that the usual thresholds cost a twentieth of its time.
+# makes short-lived objects in such numbers that the usual thresholds cost a twentieth of its time.
 THRESHOLDS: Final = (50_000, 20, 20)
 
 

@@ -157,7 +157,7 @@ def kind_of(field: AnyField) -> Any:
         case PictureList():
             item = _defined("Item", [("url", kind_of(field.item))], {"url": field.item.name})
             shortest = max(field.minimum.value, 1)  # an empty list counts as missing
-            return Annotated[list[item], Meta(min_length=shortest, max_length=field.maximum.value)]  # type: ignore[valid-type]
+            return Annotated[list[item], Meta(min_length=shortest, max_length=field.maximum.value)]  # type: ignore[valid-type] # made above
         case Nested() | ListOf():
             return None
         case _:

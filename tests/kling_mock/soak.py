@@ -33,7 +33,7 @@ PROMPTS: Final = (
     ("[mock answers.status=429 answers.code=1303]", 429, 1),
     ("[mock resets]", 0, 1),
 )
-# Every so many-th task has a callback, its picture downloaded, and is followed by a list.
+# A task whose number is a multiple has a callback, or its picture downloaded, or is followed by a list.
 CALLBACK_EVERY: Final = 7
 DOWNLOAD_EVERY: Final = 21
 LIST_EVERY: Final = 11

@@ -33,7 +33,7 @@ class RedisServer:
     def __init__(self, *options: str) -> None:
         program = shutil.which("redis-server") or shutil.which("valkey-server")
         if program is None:
-            reason = "there is no redis-server: apt-get install redis-server"
+            reason = "redis-server is not installed: apt-get install redis-server"
             if os.environ.get(REQUIRED) == "1":
                 pytest.fail(reason)
             pytest.skip(reason)
