@@ -88,7 +88,7 @@ class Silence:
     def lasts(self, threads: Iterable[threading.Thread]) -> bool:
         """Whether it has lasted long enough. To be asked again about every millisecond of real time."""
         idents = [thread.native_id for thread in threads]
-        tasks = {ident: cpu_time(ident) for ident in idents if ident is not None}
+        tasks = _cpu_times(filter(None, idents))
         now = real_now()
         is_starting = None in idents  # a thread that another one has started, and that has not run yet
         if is_starting or tasks != self._readings or not self._looks:
@@ -99,7 +99,13 @@ class Silence:
             self._looks > _LOOKS
             and now - self._since >= SILENCE
             and not (_ON_LINUX and any(map(_is_running, tasks)))
+            # Again: one that got a processor since the first reading may wait for the interpreter by now.
+            and _cpu_times(tasks) == tasks
         )
+
+
+def _cpu_times(native_ids: Iterable[int]) -> dict[int, int]:
+    return {ident: cpu_time(ident) for ident in native_ids}
 
 
 def cpu_time(native_id: int) -> int:
