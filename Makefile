@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test newest-python subset nightly soak kills races faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
+.PHONY: demo test exhaustive newest-python subset nightly soak kills races faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -16,9 +16,14 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; cores = getattr(os, 'sched_getaffini
 
 # Deterministic examples. Byte code is cached even if the environment disables that, as about fifty processes would
 # compile everything.
-test: export PYTHONDONTWRITEBYTECODE :=
+TEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=ci --ignore=tests/typing
+test exhaustive: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=ci --ignore=tests/typing
+	$(TEST) -m "not exhaustive"
+
+# The rows and tests that repeat what others of their class show.
+exhaustive: $(VENV)/.dev
+	$(TEST) -m exhaustive
 
 # The tests of the mock, the client and the distribution on the newest Python of this machine, in a separate environment.
 # Most tests of the contract, and those of transports, plugin and pages, are left out: together with them CI takes too long.
@@ -40,8 +45,8 @@ PROPERTIES = $(shell grep -rl --include='test_*.py' '^from hypothesis' tests)
 nightly: $(VENV)/.dev
 	@echo "make nightly SEED=$(SEED) repeats this run"
 	$(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=nightly --hypothesis-seed=$(SEED) $(PROPERTIES)
-	INTERLEAVINGS=all $(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 tests/kling_mock/stores/test_interleavings.py
-	BODIES=largest $(BIN)/python -m pytest tests/kling_mock/doors/test_stalls.py
+	FULL=1 $(BIN)/python -m pytest -n auto -o faulthandler_timeout=0 tests/kling_mock/stores/test_interleavings.py
+	FULL=1 $(BIN)/python -m pytest tests/kling_mock/doors/test_stalls.py
 
 # Mixed load over 300 connections on each state for this number of seconds. Fails for an error that was not scripted, and
 # for memory, threads or files that grow.
@@ -62,7 +67,7 @@ races: $(VENV)/.dev
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev
-	FAULTY_SERVERS=all $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite \
+	FULL=1 $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite \
 		tests/contracts/test_trial_operations.py tests/together/test_client_suite.py
 
 # Mutation testing of the contract and the state function: lists the faults that no test detects.

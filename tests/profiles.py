@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-# `make faulty-servers` runs all faulty servers, benign variants and faulty clients; other runs a selection.
-EVERY_FAULT: Final = os.environ.get("FAULTY_SERVERS") == "all"
+# Set by `make faulty-servers` and `make nightly`: rows and sizes that no push runs.
+FULL: Final = os.environ.get("FULL") == "1"
 VARIABLE: Final = "HYPOTHESIS_PROFILE"
 STORAGE: Final = Path(__file__).parents[1] / ".hypothesis"
 DATABASE: Final = DirectoryBasedExampleDatabase(STORAGE / "examples")

@@ -1,15 +1,51 @@
-"""Tests of many rows: one test that runs all of them, since each test of pytest costs 2 ms."""
+"""Tests of many rows.
+
+`each_row` runs all of them in one test, since each test of pytest costs 2 ms. `some_rows` makes a test of
+each row: `make test` runs a part of them, and `make exhaustive` the others.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 Test = Callable[..., None]
+
+# A test or row that repeats what others of its class show. `make exhaustive` runs it, `make test` does not.
+exhaustive: Final = pytest.mark.exhaustive
+
+
+def some_rows(
+    names: str | Sequence[str],
+    rows: Iterable[Any],
+    *,
+    usual: int | Collection[object] | Callable[[Any], bool],
+    ids: Iterable[object] | Callable[[Any], object] | None = None,
+    indirect: bool | Sequence[str] = False,
+) -> pytest.MarkDecorator:
+    """As `pytest.mark.parametrize`; all rows except the `usual` ones are marked `exhaustive`.
+
+    `usual`: every n-th row, beginning with the first; or the rows themselves; or a function of a row. Raises
+    `ValueError` if that is no row, or every row.
+    """
+    split = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    table = list(rows)
+    if isinstance(usual, int):
+        kept = [at % usual == 0 for at in range(len(table))]
+    else:
+        kept = [usual(row) if callable(usual) else row in usual for row in table]
+    if len(set(kept)) < 2:
+        raise ValueError(f"usual: a part of the rows; got {kept.count(True)} of {len(table)}")
+    params = [
+        pytest.param(*(row if len(split) > 1 else (row,)), marks=() if usual_row else exhaustive)
+        for row, usual_row in zip(table, kept, strict=True)
+    ]
+    labels = ids if ids is None or callable(ids) else [str(each) for each in ids]
+    return pytest.mark.parametrize(split, params, ids=labels, indirect=indirect)
 
 
 def each_row(

@@ -21,6 +21,7 @@ from pathspec import GitIgnoreSpec
 
 from kling_mock import __version__
 from tests.import_graph import PACKAGES
+from tests.rows import exhaustive
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -109,6 +110,7 @@ def test_the_sdist_has_every_file_of_the_tree(built: Built) -> None:
     assert names - {"PKG-INFO"} == set(files_of(ROOT)) - {"PKG-INFO"}
 
 
+@exhaustive
 def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
     """So an installation from the sdist is one from the wheel."""
     with tarfile.open(built.sdist) as sdist:
@@ -123,6 +125,7 @@ def content_of(wheel: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
+@exhaustive
 def test_an_installation_works(built: Built, tmp_path: Path) -> None:
     """The wheel works in a new environment that has the libraries of this one."""
     environment = tmp_path / "venv"

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, cast
 
-import pytest
-
 from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.constraints import Constraint, ExactlyOne, RequiredWhen
 from kling_contracts.fields import Flag, Number
@@ -16,6 +14,7 @@ from kling_contracts.operations import Operation
 from kling_contracts.rules import ValidationResult
 from kling_contracts.strategies import BoundaryRequest, InvalidRequest, boundary_classes, invalid_classes
 from tests.contracts.test_trial_operations import draw_each
+from tests.rows import each_row
 from tests.trial_operations import SERIES, SOUND, SPEECH, TRIAL_OPERATIONS, VIDEO
 
 
@@ -206,7 +205,7 @@ def drawn(operation: str) -> list[BoundaryRequest | InvalidRequest]:
     return cast("list[BoundaryRequest | InvalidRequest]", cases)
 
 
-@pytest.mark.parametrize("name", MISTAKEN)
+@each_row("name", MISTAKEN)
 def test_mistaken_kinds_are_caught(name: str) -> None:
     """At least one request has another verdict than its strategy states."""
     right, mistaken = MISTAKEN[name]

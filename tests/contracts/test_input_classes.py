@@ -22,6 +22,7 @@ from kling_contracts.strategies import (
 )
 from tests.intent import ALPHABETS, alphabets, census, missing, saw
 from tests.profiles import CI
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import Tagged
@@ -123,7 +124,7 @@ def test_every_failing_rule_of_every_operation_is_broken(operation: Operation) -
     assert missing(rules_of(operation, Effect.FAILS), heard, "rule") == []
 
 
-@operations
+@some_rows("operation", OPERATIONS, usual=[MULTI_IMAGE], ids=lambda each: each.name)
 def test_valid_requests_are_of_every_kind(operation: Operation) -> None:
     """Valid requests have every field and alias, number of subjects, kind of picture, and alphabet."""
     heard = labels_of(valid_requests(operation), 200)

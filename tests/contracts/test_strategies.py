@@ -29,6 +29,7 @@ from kling_contracts.strategies import (
 from tests.contracts.reader_comparison import read_alike
 from tests.intent import saw
 from tests.profiles import CI, share
+from tests.rows import some_rows
 
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
 operations = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
@@ -38,7 +39,7 @@ def rules_broken(body: object, operation: Operation = MULTI_IMAGE) -> list[str]:
     return [violation.rule.id for violation in validate(body, operation)]
 
 
-@operations
+@some_rows("operation", OPERATIONS, usual=[MULTI_IMAGE], ids=lambda each: each.name)
 def test_valid_requests_are_valid(operation: Operation) -> None:
     """Valid requests break no rule, and some have every field."""
     keys: Counter[str] = Counter()

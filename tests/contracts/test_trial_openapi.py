@@ -17,6 +17,7 @@ from kling_contracts.openapi import build, render
 from kling_contracts.openapi.examples import task_example
 from kling_contracts.operations import TEXT_TO_IMAGE, Operation, validate
 from kling_contracts.vocabulary import COMET_IDS, TaskStatus
+from tests.rows import some_rows
 from tests.trial_operations import (
     EXPAND,
     SERIES,
@@ -43,7 +44,7 @@ GATEWAYS = {
     "twice": TWICE,
     **{f"only {each.name}": replace(TRIAL, routes=(TRIAL.route_of(each),)) for each in TRIAL_OPERATIONS},
 }
-every_gateway = pytest.mark.parametrize("gateway", GATEWAYS.values(), ids=list(GATEWAYS))
+every_gateway = some_rows("gateway", GATEWAYS.values(), usual=4, ids=list(GATEWAYS))
 
 
 def document_of(gateway: Gateway) -> Any:

@@ -29,12 +29,14 @@ from kling_contracts.strategies import (
 )
 from kling_contracts.strategies.fields import valid_values
 from tests.contracts.reader_comparison import read_alike
-from tests.profiles import CI, EVERY_FAULT
+from tests.profiles import CI, FULL
+from tests.rows import some_rows
 from tests.trial_operations import SERIES, SOUND, TRIAL, TRIAL_OPERATIONS, VIDEO
 
 Tagged = BoundaryRequest | InvalidRequest | FailingRequest
 EVERY = (*TRIAL_OPERATIONS, TEXT_TO_IMAGE)
 operations = pytest.mark.parametrize("operation", EVERY, ids=[each.name for each in EVERY])
+some_operations = some_rows("operation", EVERY, usual=3, ids=[each.name for each in EVERY])
 
 
 def rules_broken(body: object, operation: Operation) -> list[str]:
@@ -91,10 +93,10 @@ def draw_each(classes: Mapping[str, st.SearchStrategy[Tagged]], examples: int) -
 
 
 # Number of requests of each class; `make faulty-servers` draws more.
-DRAWN = 4 if EVERY_FAULT else 1
+DRAWN = 4 if FULL else 1
 
 
-@operations
+@some_operations
 def test_every_class_breaks_its_rule_and_the_schema_agrees(operation: Operation) -> None:
     """On a limit no rule is broken, beyond it exactly that one; the schema agrees, except on surrogates."""
     schema = Judge(request_schema(operation))
@@ -140,7 +142,7 @@ def hostile_values(each: AnyField) -> st.SearchStrategy[object]:
             return valid_values(each) | JSON_VALUES
 
 
-@operations
+@some_operations
 def test_schema_and_validator_agree_on_any_values(operation: Operation) -> None:
     """Schema and validator agree; every violation is of a rule of the operation."""
     schema = Judge(request_schema(operation))

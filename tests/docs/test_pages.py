@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.docs.page_runner import PageRunner
 from tests.docs.pages import ROOT
-from tests.rows import each_row
+from tests.rows import each_row, some_rows
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+# Their blocks run the verifier, the client suite, Schemathesis and web frameworks; so do other tests.
+LONG = ("client-suite", "receivers", "schemathesis", "verify")
+
+
+@some_rows("path", PAGES, usual=lambda path: path.stem not in LONG, ids=lambda path: path.stem)
 def test_the_page_is_true(path: Path, runner: Callable[[Path], PageRunner]) -> None:
     """Executed from top to bottom, every block prints the output that is shown."""
     runner(path).run()

@@ -29,6 +29,7 @@ from kling_client.cli import main
 from kling_client.deadline import CallTimedOut, CallTimeout, limit_connections
 from kling_client.retry import Retry
 from tests.kling_client.conftest import TASK_ID, no_environment, picture, shown
+from tests.rows import some_rows
 
 # Seconds. A server pauses for less than the timeout between two bytes. The bound is loose: machines are busy.
 TIMEOUT, DEADLINE, PAUSE, BOUND = 0.2, 0.2, 0.01, 8.0
@@ -134,7 +135,7 @@ def act_async(url: str, act: Callable[[Any], Any], http: Any = None, timeout: fl
 
 KINDS = {"sync": act_sync, "async": act_async}
 both = pytest.mark.parametrize("kind", KINDS)
-every = pytest.mark.parametrize("name", BEHAVIOURS)
+every = some_rows("name", BEHAVIOURS, usual=3)
 
 
 @every
@@ -158,7 +159,7 @@ def test_the_command_ends(
     assert "has not finished" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["headers", "100", "body", "handshake"])
+@some_rows("name", ["headers", "100", "body", "handshake"], usual=2)
 @both
 def test_a_single_query_and_a_create_end(kind: str, name: str) -> None:
     images = ["https://h/a.png", "https://h/b.png"]
@@ -187,7 +188,7 @@ def test_redirects_without_end_are_not_followed() -> None:
         act_sync(url_of(server, ""), lambda client: client.task(TASK_ID).wait(deadline=60))
 
 
-@pytest.mark.parametrize("name", ["headers", "103", "body", "chunked body"])
+@some_rows("name", ["headers", "103", "body", "chunked body"], usual=2)
 @both
 def test_a_download_ends(kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt has a limit of its own, much longer than the timeout."""

@@ -18,6 +18,7 @@ from kling_mock.doors.asgi import ASGIApp
 from kling_mock.heavy_requests import DENSE_MARKS, PLAIN_BYTES, ParsingProcesses, needs_process
 from kling_mock.routing import parse_request
 from kling_mock.service import NOTES_KEPT
+from tests.rows import some_rows
 from tests.trial_operations import TRIAL
 
 SUBJECTS = [{"subject_image": encoded(png(300, 300))}, {"subject_image": "https://example.com/a.png"}]
@@ -41,7 +42,7 @@ BODIES: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@some_rows("body", BODIES.values(), usual=2, ids=BODIES)
 @pytest.mark.parametrize(("gateway", "switches"), [(COMETAPI, {}), (KLING, STRICT)], ids=["plain", "strict"])
 def test_a_process_parses_as_we_do(body: bytes, gateway: Gateway, switches: dict[str, Any]) -> None:
     settings = Settings.of(switches)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 from tests.kling_mock.life_cycle import KEYS, LifeCycle
+from tests.rows import exhaustive
 
 
 def _never_starts(plan: Plan, created: float, polls: Sequence[float], now: float) -> Transition:
@@ -64,6 +65,7 @@ def test_the_machine_catches_a_poll_counter_that_all_tasks_share(monkeypatch: py
     _expect_caught()
 
 
+@exhaustive  # rare: it takes hundreds of examples
 def test_the_machine_catches_accounts_that_share_external_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     def shared(store: MemoryStore, key: ExternalKey, now: float) -> TaskState | None:
         found = (MemoryStore.read_external(store, ExternalKey(account, key.id), now) for account in KEYS)

@@ -14,6 +14,7 @@ from kling_mock import Settings, read_picture
 from kling_mock.setting_checks import RELAXABLE, relaxable
 from tests.kling_mock.conftest import SUBJECTS
 from tests.kling_mock.reading import header
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ RULES = sorted({rule for operation in OPERATIONS for rule in operation.rules if 
 EFFECTS = {rule.id: rule.effect for operation in OPERATIONS for rule in operation.rules.values()}
 
 
-@pytest.mark.parametrize("rule", RULES)
+@some_rows("rule", RULES, usual=3)
 def test_ignore_disables_exactly_the_named_rule(
     rule: str, start: Start, png_head: Callable[[int, int], str]
 ) -> None:

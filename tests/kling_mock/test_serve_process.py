@@ -22,6 +22,7 @@ import pytest
 
 from kling_mock.doors.asgi import INLINE_BYTES
 from tests.kling_mock.serve_process import BODY, CREATE, KEY, PATIENCE, SERVE, running, wait_for_ready
+from tests.rows import exhaustive, some_rows
 
 
 def test_serve_answers_logs_and_stops(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_standard_output_that_is_never_read(tmp_path: Path) -> None:
             fcntl.fcntl(cast("IO[str]", server.process.stdout), small, 4096)
         server.create(1200 if small is None else 200)
         seconds, out, errors = server.stop()
-        assert seconds < 4  # twice the promise, on a busy machine
+        assert seconds < 20  # ten times the promise, on a busy machine
         assert "serves" in out
         assert re.fullmatch(r"(kling-mock: \d+ log lines dropped: standard output was not read\n)?", errors)
         assert not server.ready_file.exists()
@@ -136,6 +137,7 @@ def test_standard_output_whose_reader_has_gone(tmp_path: Path) -> None:
         assert "Traceback" not in errors
 
 
+@exhaustive
 def test_a_full_standard_output(tmp_path: Path, full: IO[str]) -> None:
     with running(tmp_path, stdout=full) as server:
         server.create(20)
@@ -239,6 +241,7 @@ def test_the_ready_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@exhaustive
 def test_the_ready_file_of_another_server_stays(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         server.ready_file.write_text('{"pid": 1}', encoding="utf-8")
@@ -246,7 +249,7 @@ def test_the_ready_file_of_another_server_stays(tmp_path: Path) -> None:
         assert server.ready_file.exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@some_rows("how", [signal.SIGTERM, signal.SIGINT], usual=[signal.SIGTERM])
 def test_a_signal_ends_it_whatever_is_in_flight(tmp_path: Path, how: signal.Signals) -> None:
     """An upload, a large create, idle and half-sent connections: within two seconds, without a traceback."""
     with running(tmp_path) as server:
@@ -265,5 +268,5 @@ def test_a_signal_ends_it_whatever_is_in_flight(tmp_path: Path, how: signal.Sign
         seconds, _, errors = server.stop(how)
         for connection in connections:
             connection.close()
-    assert seconds < 4  # twice the promise, on a busy machine
+    assert seconds < 20  # ten times the promise, on a busy machine
     assert errors == ""

@@ -101,7 +101,8 @@ def test_a_wrong_name_is_told_with_the_right_ones(monkeypatch: pytest.MonkeyPatc
 def test_the_makefile_decides_by_ci_and_searches_by_nightly() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     rules = dict(re.findall(r"^(test|nightly): .*\n((?:\t.*\n)+)", makefile, re.MULTILINE))
-    assert "--hypothesis-profile=ci" in rules["test"]
+    assert "$(TEST) " in rules["test"]
+    assert re.search(r"^TEST = .* --hypothesis-profile=ci ", makefile, re.MULTILINE)
     assert "--hypothesis-profile=nightly --hypothesis-seed=$(SEED)" in rules["nightly"]
     assert 'echo "make nightly SEED=$(SEED)' in rules["nightly"]
 

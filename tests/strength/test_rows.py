@@ -1,12 +1,14 @@
-"""A test of many rows runs each of them, and reports every row that fails."""
+"""A test of many rows runs each of them, and reports every row that fails; some rows are marked."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.rows import each_row
+from tests.rows import each_row, exhaustive, some_rows
 
 
 def test_every_failing_row_is_reported_with_its_label() -> None:
@@ -38,3 +40,30 @@ def test_fixtures_remain_parameters_and_a_table_has_rows() -> None:
     assert list(inspect.signature(check).parameters) == ["monkeypatch"]
     with pytest.raises(AssertionError, match="no rows"):
         check(monkeypatch=None)
+
+
+@pytest.mark.parametrize("usual", [2, {"a", "c"}, lambda row: row != "b"], ids=["int", "set", "function"])
+def test_unusual_rows_are_marked(usual: int | set[str] | Callable[[str], bool]) -> None:
+    _, rows = some_rows("letter", "abc", usual=usual, ids=str.upper).mark.args
+    assert [(row.values, list(row.marks)) for row in rows] == [
+        (("a",), []),
+        (("b",), [exhaustive]),
+        (("c",), []),
+    ]
+    _, pairs = some_rows("letter, number", [("a", 1), ("b", 2)], usual=[("a", 1)]).mark.args
+    assert [row.values for row in pairs] == [("a", 1), ("b", 2)]
+
+
+@pytest.mark.parametrize("usual", [1, set[str](), {"a", "b"}])
+def test_usual_rows_are_some_and_not_all(usual: int | set[str]) -> None:
+    with pytest.raises(ValueError, match=r"usual: a part of the rows; got [02] of 2"):
+        some_rows("letter", "ab", usual=usual)
+
+
+def test_every_push_runs_all_rows() -> None:
+    root = Path(__file__).parents[2]
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    assert '$(TEST) -m "not exhaustive"\n' in makefile
+    assert "$(TEST) -m exhaustive\n" in makefile
+    steps = (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert {"make test", "make exhaustive"} <= set(steps)

@@ -34,6 +34,7 @@ from kling_mock.doors.asgi import ASGIApp
 from kling_mock.http import Reply, Request
 from kling_mock.settings import Settings
 from tests.profiles import IN_STORAGE
+from tests.rows import some_rows
 
 FOLDER = Path(kling_contracts.__file__).parent / "openapi"
 CONFIG = FOLDER / "schemathesis.toml"
@@ -134,7 +135,7 @@ def run_engine(schema: schemathesis.BaseSchema) -> Explored:
     return seen
 
 
-@every_gateway
+@some_rows("gateway", GATEWAYS, usual=[KLING], ids=lambda gateway: gateway.name)
 def test_in_process(gateway: Gateway, explore: Explore) -> None:
     """All checks in all phases have no findings."""
     fake = Fake(keys=[KEY], pace="polls:2")

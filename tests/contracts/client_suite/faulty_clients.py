@@ -14,13 +14,13 @@ from kling_contracts.client_suite.harness import Inconclusive
 from kling_contracts.client_suite.suite import check_property
 from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_suite.plain_client import PlainClient
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
 
 # The ids of the properties that a client breaks, without "client.", separated by spaces.
 FaultyClients = Mapping[type[PlainClient], str]
 
-# Beside the expected properties, a client is checked by one in PART of the others, a different part for each
-# client.
+# Beside the expected properties, `make exhaustive` checks a client by one in PART of the others, a different
+# part for each client.
 PART = 6
 
 # Properties that exist for every rule and field are slow, and only sent requests can break them. They are run
@@ -35,12 +35,16 @@ RULES = (
 PROPERTIES = cache(lambda: tuple(list_properties(PlainClient())))
 
 
-def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """The reports of all properties that the client breaks, by id."""
+def caught(
+    client: PlainClient, expected: str, request: pytest.FixtureRequest, *, others: bool
+) -> dict[str, str]:
+    """The reports of the properties that the client breaks, by id: of the expected ones, or of the others."""
     sends_wrongly = any(f"client.{expected}".startswith(name.rstrip("[")) for name in LONG)
     reports: dict[str, str] = {}
     for at, each in enumerate(PROPERTIES(), crc32(type(client).__name__.encode())):
-        if not EVERY_FAULT and at % PART and each.id.removeprefix("client.") not in expected.split():
+        if (each.id.removeprefix("client.") in expected.split()) is others:
+            continue
+        if others and not FULL and at % PART:
             continue
         if not each.id.startswith(LONG) or (
             sends_wrongly and ("_valid[" not in each.id or each.id.endswith(RULES))
@@ -50,7 +54,10 @@ def caught(client: PlainClient, expected: str, request: pytest.FixtureRequest) -
     return {name: report for name, report in reports.items() if report}
 
 
-def require_caught(client: type[PlainClient], expected: str, request: pytest.FixtureRequest) -> None:
-    """Check that a faulty client breaks the expected properties and no others."""
-    reports = caught(client(), expected, request)
-    assert set(reports) == {f"client.{name}" for name in expected.split()}, "\n".join(reports.values())
+def require_caught(
+    client: type[PlainClient], expected: str, request: pytest.FixtureRequest, *, others: bool
+) -> None:
+    """Check that a faulty client breaks the expected properties, or (`others`) that it breaks no others."""
+    reports = caught(client(), expected, request, others=others)
+    broken = set() if others else {f"client.{name}" for name in expected.split()}
+    assert set(reports) == broken, "\n".join(reports.values())

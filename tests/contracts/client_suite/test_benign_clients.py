@@ -23,6 +23,7 @@ from kling_contracts.client_suite.suite import report_on
 from kling_contracts.gateways import COMETAPI, KLING
 from tests.contracts.client_suite.awaiting_client import AwaitingClient
 from tests.contracts.client_suite.plain_client import BROKEN, Body, Data, PlainClient, Refused
+from tests.rows import some_rows
 
 
 class SendsDefaults(PlainClient):
@@ -236,7 +237,7 @@ BENIGN: Mapping[type[PlainClient], tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("client", BENIGN, ids=lambda each: each.__name__)
+@some_rows("client", BENIGN, usual=2, ids=lambda each: each.__name__)
 def test_no_property_is_broken(client: type[PlainClient], request: pytest.FixtureRequest) -> None:
     gateway = KLING if client is SignsTokens else COMETAPI
     adapter, judged = client(), 0

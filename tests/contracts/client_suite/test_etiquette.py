@@ -13,6 +13,7 @@ from kling_contracts.client_suite.suite import check_property
 from kling_contracts.gateways import COMETAPI
 from tests.contracts.client_suite.faulty_clients import PROPERTIES, FaultyClients, require_caught
 from tests.contracts.client_suite.plain_client import BROKEN, Data, PlainClient, Refused
+from tests.rows import some_rows
 
 # Seconds without pauses. Pauses are measured in the first ten; a client that hammered on would only take CPU.
 HAMMERED = 12
@@ -98,11 +99,12 @@ FAULTY_CLIENTS: FaultyClients = {
 }
 
 
+@some_rows("others", [False, True], usual=[False], ids=["expected", "others"])
 @pytest.mark.parametrize("client", FAULTY_CLIENTS, ids=lambda each: each.__name__)
 def test_a_fault_is_caught_by_what_is_meant_for_it(
-    client: type[PlainClient], request: pytest.FixtureRequest
+    client: type[PlainClient], others: bool, request: pytest.FixtureRequest
 ) -> None:
-    require_caught(client, FAULTY_CLIENTS[client], request)
+    require_caught(client, FAULTY_CLIENTS[client], request, others=others)
 
 
 @pytest.mark.parametrize("case", ["query", "date"])

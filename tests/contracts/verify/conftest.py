@@ -31,7 +31,7 @@ from kling_mock.callbacks.model import Callback as FakeCallback
 from kling_mock.images.urls import PictureInfo
 from tests.contracts.verify.faulty_servers.base import SERVER, Fault, FaultyServer, FaultyTransport
 from tests.contracts.verify.faulty_servers.messages import Callback
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
 
 PLAIN_KEY = "sk-one-0000"
 SIGNING_KEY = "ak-one-0000:secret-0000-0000-0000-0000-0000-00"
@@ -250,7 +250,7 @@ def run_campaign(
     only: Collection[str] = (),
     strict: bool = True,
     settings: Mapping[str, Any] = MappingProxyType({}),
-    httpx: bool = EVERY_FAULT,
+    httpx: bool = FULL,
 ) -> Outcome:
     """Run all checks, or `only` some, against a fake behind a faulty server, with two keys.
 

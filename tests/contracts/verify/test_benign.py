@@ -12,9 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from kling_contracts.gateways import GATEWAYS, Gateway
+from kling_contracts.gateways import GATEWAYS, KLING, Gateway
 from tests.contracts.verify.faulty_servers.base import Behind, Fault, FaultyServer
 from tests.contracts.verify.faulty_servers.messages import (
     Callback,
@@ -25,7 +23,8 @@ from tests.contracts.verify.faulty_servers.messages import (
     images_of,
 )
 from tests.contracts.verify.faulty_servers.tasks import whole
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from tests.contracts.verify.conftest import Campaign
@@ -249,15 +248,23 @@ def packed(variants: Iterable[tuple[str, Variant]]) -> list[list[tuple[str, Vari
     return packs
 
 
-def _runs(gateway: Gateway) -> list[Any]:
+def _runs(gateway: Gateway) -> list[tuple[list[tuple[str, Variant]], Gateway]]:
     """`make faulty-servers` has one server for each variant, `make test` one for each group of variants."""
     variants = [(path.stem, variant_of(path)) for path in VARIANTS]
     of_gateway = [pair for pair in variants if gateway.name in pair[1].get("gateways", [gateway.name])]
-    packs = [[pair] for pair in of_gateway] if EVERY_FAULT else packed(of_gateway)
-    return [pytest.param(pack, gateway, id=f"{gateway.name}-{pack[0][0]}") for pack in packs]
+    packs = [[pair] for pair in of_gateway] if FULL else packed(of_gateway)
+    return [(pack, gateway) for pack in packs]
 
 
-@pytest.mark.parametrize(("variants", "gateway"), [run for gateway in GATEWAYS for run in _runs(gateway)])
+RUNS = [run for gateway in GATEWAYS for run in _runs(gateway)]
+
+
+@some_rows(
+    ("variants", "gateway"),
+    RUNS,
+    usual=lambda run: run[1] is KLING,
+    ids=[f"{gateway.name}-{pack[0][0]}" for pack, gateway in RUNS],
+)
 def test_no_finding(variants: list[tuple[str, Variant]], gateway: Gateway, light_campaign: Campaign) -> None:
     """Differences that the contract allows are not findings."""
     together = {key: value for _, variant in variants for key, value in variant.items()}

@@ -14,7 +14,8 @@ from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.verify.reports.wording import circumstances
 from tests.contracts.verify.faulty_servers.base import Behind, Fault, FaultyServer
 from tests.contracts.verify.faulty_servers.messages import Request, Response
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from tests.contracts.verify.conftest import Campaign
@@ -56,15 +57,16 @@ class RateWindowWithoutHeader(RateWindow):
     retry_after = False
 
 
-@pytest.mark.parametrize(
+@some_rows(
     ("gateway", "settings"),
     [
         (COMETAPI, {"slots": 9}),
         (KLING, {"slots": 4}),
         (COMETAPI, {"null_is_absent": False, "validation_errors": "task"}),
-        *([(KLING, {"slots": 9}), (COMETAPI, {"slots": 4})] if EVERY_FAULT else []),
-        *([(COMETAPI, {"validation_errors": "comet"})] if EVERY_FAULT else []),
+        *([(KLING, {"slots": 9}), (COMETAPI, {"slots": 4})] if FULL else []),
+        *([(COMETAPI, {"validation_errors": "comet"})] if FULL else []),
     ],
+    usual=lambda row: row[1] != {"slots": 9},
     ids=str,
 )
 def test_settings_of_the_mock_are_no_findings(
@@ -82,7 +84,7 @@ def test_settings_of_the_mock_are_no_findings(
         assert refused["accepts.n.maximum"] is expected
 
 
-@pytest.mark.parametrize("server", [RateWindow, *([RateWindowWithoutHeader] if EVERY_FAULT else [])])
+@pytest.mark.parametrize("server", [RateWindow, *([RateWindowWithoutHeader] if FULL else [])])
 def test_a_rate_window_is_waited_for(server: type[RateWindow], light_campaign: Campaign) -> None:
     fault = Fault(name="rate window", catches="", description="Requests are limited.", make=server)
     outcome = light_campaign(COMETAPI, fault)

@@ -13,7 +13,8 @@ from tests.contracts.verify.conftest import serve, suite_of
 from tests.contracts.verify.faulty_servers.base import Fault
 from tests.contracts.verify.faulty_servers.catalogue import FAULTS, described
 from tests.contracts.verify.pasting import scripts_of, shown_again
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from tests.contracts.verify.conftest import Campaign
@@ -57,13 +58,30 @@ def _usual(runs: list[tuple[Fault, Gateway]]) -> list[tuple[Fault, Gateway]]:
 
 
 # The checks whose scripts are executed: in `make test` a third of them.
-REPRODUCED = set(FIRST) if EVERY_FAULT else set(list(FIRST)[::3])
+REPRODUCED = set(FIRST) if FULL else set(list(FIRST)[::3])
 EVERY_RUN = _runs()
-RUNS = EVERY_RUN if EVERY_FAULT else _usual(EVERY_RUN)
+RUNS = EVERY_RUN if FULL else _usual(EVERY_RUN)
 
 
-@pytest.mark.parametrize(
-    ("fault", "gateway"), RUNS, ids=[f"{gateway.name}-{fault}" for fault, gateway in RUNS]
+# One check of each kind of rule, such as `refuses.*.max_length`, and all checks that are not about a rule.
+KINDS = {
+    (group, rule.rpartition(".")[2]): check_id
+    for check_id in FIRST
+    for group, _, rule in [check_id.partition(".")]
+    if group in ("accepts", "refuses")
+}
+
+
+def _in_usual_runs(run: tuple[Fault, Gateway]) -> bool:
+    check_id = run[0].catches
+    return check_id in KINDS.values() or not check_id.startswith(("accepts.", "refuses."))
+
+
+@some_rows(
+    ("fault", "gateway"),
+    RUNS,
+    usual=_in_usual_runs,
+    ids=[f"{gateway.name}-{fault}" for fault, gateway in RUNS],
 )
 def test_found(fault: Fault, gateway: Gateway, campaign: Campaign) -> None:
     """A run finds the fault with its check only; the script of the report, five lines, reproduces it.
@@ -71,8 +89,8 @@ def test_found(fault: Fault, gateway: Gateway, campaign: Campaign) -> None:
     On a correct server the script does not show the failure.
     """
     signed = fault.catches.startswith("auth.")
-    only = () if EVERY_FAULT or fault.catches in NOT_ALONE else (fault.catches,)
-    suite = SUITE if EVERY_FAULT else suite_of((fault.catches,))
+    only = () if FULL or fault.catches in NOT_ALONE else (fault.catches,)
+    suite = SUITE if FULL else suite_of((fault.catches,))
     outcome = campaign(gateway, fault, images=fault.images, signed=signed, only=only, suite=suite)
     assert outcome.found == {fault.catches} | fault.also, outcome.findings
     for result in outcome.report.findings:
@@ -99,7 +117,7 @@ CLEAN = [(gateway, images) for gateway in GATEWAYS for images in (20, None)]
 
 @pytest.mark.parametrize(
     ("gateway", "images"),
-    CLEAN if EVERY_FAULT else [(GATEWAYS[0], 20), (GATEWAYS[1], None)],
+    CLEAN if FULL else [(GATEWAYS[0], 20), (GATEWAYS[1], None)],
     ids=lambda value: getattr(value, "name", f"{value or 'any number of'} images"),
 )
 def test_clean(gateway: Gateway, images: int | None, campaign: Campaign) -> None:

@@ -18,6 +18,7 @@ from kling_contracts.verify.model import Requirement, Verdict
 from kling_contracts.verify.plan import Options, plan
 from kling_contracts.verify.report import Report
 from tests.profiles import share
+from tests.rows import some_rows
 
 KEY = "sk-good-0123456789"
 BASE = "http://gateway.test"
@@ -83,7 +84,7 @@ def run(
 
 
 @pytest.mark.parametrize("answer", [accept, fail, drop])
-@pytest.mark.parametrize("budget", [0, 1, 3, 20])
+@some_rows("budget", [0, 1, 3, 20], usual=[3])
 def test_a_run_never_exceeds_the_budget(answer: Callable[[int], httpx.Response], budget: int) -> None:
     """Even if the server accepts everything, fails after it may have created a task, or never answers."""
     till = Till(answer)

@@ -25,7 +25,8 @@ from tests.contracts.verify.conftest import CONDITIONAL, serve, suite_of
 from tests.contracts.verify.faulty_operations import OPERATION_FAULTS, TARGETS, OperationFault
 from tests.contracts.verify.faulty_servers.base import SERVER
 from tests.contracts.verify.pasting import scripts_of, shown_again
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
+from tests.rows import some_rows
 from tests.trial_operations import SPEECH, TRIAL, TRIAL_KLING, VIDEO
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ EVERY = pytest.mark.parametrize(
     ("gateway", "operation"), TARGETS, ids=[f"{gateway}-{operation.name}" for gateway, operation in TARGETS]
 )
 # `make test`: each operation of a trial gateway on one of them.
-CLEAN = [target for target in TARGETS if EVERY_FAULT or target[0] is not TRIAL_KLING or target[1] is SPEECH]
+CLEAN = [target for target in TARGETS if FULL or target[0] is not TRIAL_KLING or target[1] is SPEECH]
 GATEWAY_OF = {operation.name: gateway for gateway, operation in reversed(TARGETS)}
 
 
-@pytest.mark.parametrize(
-    ("gateway", "operation"), CLEAN, ids=[f"{gateway}-{operation.name}" for gateway, operation in CLEAN]
+@some_rows(
+    ("gateway", "operation"),
+    CLEAN,
+    usual=3,
+    ids=[f"{gateway}-{operation.name}" for gateway, operation in CLEAN],
 )
 def test_clean(gateway: Gateway, operation: Operation, campaign: Campaign) -> None:
     """On the fake every check of the operation passes, except those of videos and audios, which it lacks."""
@@ -66,12 +70,12 @@ def _usual() -> list[OperationFault]:
     return [faults[at % len(faults)] for at, faults in enumerate(by_checks.values())]
 
 
-@pytest.mark.parametrize("fault", OPERATION_FAULTS if EVERY_FAULT else _usual(), ids=str)
+@some_rows("fault", OPERATION_FAULTS if FULL else _usual(), usual=2, ids=str)
 def test_found(fault: OperationFault, light_campaign: Campaign) -> None:
     """Each fault is found by its checks and no others; the script of the report reproduces it."""
     gateway = GATEWAY_OF[fault.operation.name]
-    only = () if EVERY_FAULT else fault.finds
-    suite = {} if EVERY_FAULT else {"suite": suite_of(only)}
+    only = () if FULL else fault.finds
+    suite = {} if FULL else {"suite": suite_of(only)}
     outcome = light_campaign(gateway, fault.fault, operation=fault.operation, images=None, only=only, **suite)
     assert outcome.found == fault.finds, outcome.findings
     for result in outcome.report.findings:

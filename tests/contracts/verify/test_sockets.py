@@ -9,11 +9,13 @@ from kling_contracts.registry import verify
 from kling_contracts.verify.model import Verdict
 from kling_contracts.verify.plan import Options
 from kling_mock import Fake
-from tests.profiles import EVERY_FAULT
+from tests.profiles import FULL
+from tests.rows import exhaustive
 
 
-# In `make test` the pages of the documentation have a run at CometAPI over a socket.
-@pytest.mark.parametrize("gateway", GATEWAYS if EVERY_FAULT else [KLING], ids=lambda gateway: gateway.name)
+# In `make test` the README has a run at CometAPI over a socket.
+@exhaustive
+@pytest.mark.parametrize("gateway", GATEWAYS if FULL else [KLING], ids=lambda gateway: gateway.name)
 def test_clean_over_a_socket(gateway: Gateway) -> None:
     """The verifier reports no finding for a served fake."""
     first = "ak-one-0000:secret-0000-0000-0000-0000-0000-00" if gateway is KLING else "sk-one-0000"

@@ -10,7 +10,6 @@ from typing import cast
 from xml.etree import ElementTree as ET
 
 import httpx
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from tests.contracts.verify.faulty_servers.base import Behind, Fault, FaultyServ
 from tests.contracts.verify.faulty_servers.messages import Object, Request, Response, images_of
 from tests.contracts.verify.faulty_servers.tasks import EveryTask
 from tests.profiles import share
+from tests.rows import some_rows
 
 ODD_VALUES = cast(
     "tuple[object, ...]",
@@ -150,8 +150,10 @@ def _in_url(task: Object) -> None:
         image["url"] = "http://h\N{FULLWIDTH COLON}/\0"
 
 
-@pytest.mark.parametrize(
-    ("mislead", "found"), [(_in_id, "responses.always"), (_in_url, "result_images.downloadable")]
+@some_rows(
+    ("mislead", "found"),
+    [(_in_id, "responses.always"), (_in_url, "result_images.downloadable")],
+    usual=2,
 )
 def test_an_unusable_id_or_url_is_a_finding(
     light_campaign: Campaign, mislead: Callable[[Object], None], found: str

@@ -14,6 +14,7 @@ from kling_mock.scenarios.scenario_file import parse_scenario
 from tests.kling_mock.dashboard.conftest import SIZE, Dashboard
 from tests.kling_mock.dashboard.dropped_files import drop, picture
 from tests.kling_mock.dashboard.hostile_values import PLACES, fill, places
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -327,7 +328,19 @@ def test_hostile_values_are_shown_as_text_and_nothing_scrolls_horizontally(dashb
     page.set_viewport_size(SIZE)
 
 
-def test_the_page_has_no_serious_finding_of_axe(dashboard: Dashboard) -> None:
+@some_rows(
+    ("scheme", "places"),
+    [
+        ("light", ("#/tasks/{task}",)),
+        ("light", ("#/scripts", "#/accounts", "#/calls/{call}", "#/callbacks/{task}-0")),
+        ("dark", ("#/tasks/{task}", "#/calls/{call}")),
+    ],
+    usual=3,
+    ids=["light task", "light", "dark"],
+)
+def test_the_page_has_no_serious_finding_of_axe(
+    dashboard: Dashboard, scheme: Literal["light", "dark"], places: tuple[str, ...]
+) -> None:
     """All rules in the light theme, those about colours in the dark one."""
     if not AXE.exists():
         pytest.skip("needs axe-core, which make types installs by npm")
@@ -339,26 +352,18 @@ def test_the_page_has_no_serious_finding_of_axe(dashboard: Dashboard) -> None:
     page = dashboard.open()
     page.evaluate(AXE.read_text(encoding="utf-8"))
     call = list(dashboard.fake.calls)[-1].id
-    places = (
-        "#/scripts",
-        "#/accounts",
-        f"#/tasks/{tasks[0].id}",
-        f"#/calls/{call}",
-        f"#/callbacks/{tasks[0].id}-0",
+    rules = (
+        "runOnly: ['color-contrast', 'link-in-text-block']"
+        if scheme == "dark"
+        else "resultTypes: ['violations']"
     )
     found: dict[str, Any] = {}
-
-    def check(scheme: Literal["light", "dark"], place: str, options: str) -> None:
-        page.emulate_media(color_scheme=scheme)
-        dashboard.go(place)
-        for each in page.evaluate(f"axe.run({options})")["violations"]:
+    page.emulate_media(color_scheme=scheme)
+    for place in places:
+        dashboard.go(place.format(task=tasks[0].id, call=call))
+        for each in page.evaluate(f"axe.run({{{rules}, preload: false}})")["violations"]:
             if each["impact"] in ("serious", "critical"):
                 targets = [(node["target"], node.get("failureSummary")) for node in each["nodes"][:3]]
-                found[f"{scheme} {place} {each['id']}"] = targets
-
-    for place in places:
-        check("light", place, "{resultTypes: ['violations'], preload: false}")
-    for place in places[2:4]:
-        check("dark", place, "{runOnly: ['color-contrast', 'link-in-text-block'], preload: false}")
+                found[f"{place} {each['id']}"] = targets
     page.emulate_media(color_scheme="light")
     assert found == {}

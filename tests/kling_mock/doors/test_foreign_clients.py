@@ -16,6 +16,7 @@ import pytest
 
 from kling_mock import Fake
 from tests.kling_mock.doors.raw_client import CREATE, connected
+from tests.rows import exhaustive
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 100
@@ -52,6 +53,7 @@ def test_the_bytes_of_a_java_client(fake: Fake, good_body: bytes) -> None:
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs a JDK: java is not installed")
+@exhaustive
 def test_a_java_client(fake: Fake) -> None:
     with fake.serve() as server:
         source = Path(__file__).with_name("Client.java")
@@ -162,6 +164,7 @@ def test_a_page_of_a_development_server_creates_polls_and_downloads(fake: Fake, 
     assert visit(fake, "localhost", tmp_path) == "succeed 80 400 subject_image_list.required closed"
 
 
+@exhaustive
 @NEEDS_BROWSER
 def test_a_page_of_another_host_does_not(fake: Fake, tmp_path: Path) -> None:
     assert visit(fake, "app.example", tmp_path).startswith("error: TypeError")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from kling_mock import Fake
-from tests.kling_mock.doors.http_libraries import BASE, BODY, CREATE, KEY, QUICK, Way
+from tests.kling_mock.doors.http_libraries import BASE, BODY, CREATE, KEY, QUICK, WAYS, Way
+from tests.rows import some_rows
 
 # Options of a client, and of its transport, with which requests to the service are made.
 CLIENTS: dict[str, Callable[[Way], dict[str, Any]]] = {
@@ -70,14 +69,17 @@ def wrapping(way: Way) -> Any:
     return Wrapping()
 
 
-@pytest.mark.parametrize("options", CLIENTS.values(), ids=CLIENTS)
-def test_whatever_a_client_is_made_with_the_service_is_answered(
-    way: Way, options: Callable[[Way], dict[str, Any]]
-) -> None:
+# With each option two of the six libraries and kinds, in turn.
+EVERY = [(way, options) for way in WAYS for options in CLIENTS]
+USUAL = [(way, options) for at, options in enumerate(CLIENTS) for way in [*WAYS, *WAYS][at % 6 :][:6:3]]
+
+
+@some_rows(("way", "options"), EVERY, usual=USUAL, indirect=["way"])
+def test_whatever_a_client_is_made_with_the_service_is_answered(way: Way, options: str) -> None:
     """A task is created and queried until it ends, and its picture is downloaded."""
     fake = Fake()
     with fake.intercept(only=True):
-        client = way.Client(**{**QUICK, **options(way)})
+        client = way.Client(**{**QUICK, **CLIENTS[options](way)})
         created = way.send(client, "POST", BASE + CREATE, json=BODY, headers=KEY)
         assert created.status_code == 200
         task = created.json()["data"]["task_id"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -144,15 +143,25 @@ def test_skipped_time_passes_on_the_clock(way: Way) -> None:
 
 
 @pytest.mark.parametrize("way", ["httpx asyncio", "httpx2 trio"], indirect=True)
-def test_a_delay_does_not_stall_the_event_loop(way: Way) -> None:
-    """Requests of an asynchronous client wait at the same time."""
+def test_a_delay_does_not_stall_the_event_loop(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of an asynchronous client wait at the same time: each until all of them wait."""
     client = way.Client(transport=FaultyFake(Delivery(delay=0.05)).transport())
+    waits: list[float] = []
 
     async def main() -> None:
-        async with anyio.create_task_group() as group:
-            for _ in range(8):
-                group.start_soon(client.get, NOT_FOUND)
+        everyone = anyio.Event()
 
-    began = time.perf_counter()
+        async def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 8:
+                everyone.set()
+            await everyone.wait()
+
+        monkeypatch.setattr(anyio, "sleep", wait)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as group:
+                for _ in range(8):
+                    group.start_soon(client.get, NOT_FOUND)
+
     way.do(client, main, close=True)
-    assert 0.05 <= time.perf_counter() - began < 0.3
+    assert waits == [0.05] * 8

@@ -16,12 +16,13 @@ from kling_contracts.vocabulary import BODY_MAXIMUM
 from kling_mock import Fake
 from kling_mock.doors.asgi import INLINE_BYTES
 from tests.kling_mock.doors.served_fakes import HeldFake
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Build, Door
 
 LARGEST_PICTURE = 10 * 1024 * 1024
-FEW = pytest.mark.parametrize("door", ["transport sync", "serve sync"], indirect=True)
+DOORS = ("transport sync", "serve sync")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def heaviest(picture: bytes) -> bytes:
     ).encode()
 
 
-@FEW
+@some_rows("door", DOORS, usual=["serve sync"], indirect=True)
 def test_the_heaviest_legal_create_is_accepted(
     door: Door, post: Build, heaviest: bytes, picture: bytes
 ) -> None:
@@ -56,7 +57,7 @@ def test_the_heaviest_legal_create_is_accepted(
     fake.check()
 
 
-@FEW
+@some_rows("door", DOORS, usual=["transport sync"], indirect=True)
 def test_97_mib_are_refused_with_413_and_nothing_is_stored(
     door: Door, post: Build, get: Build, heaviest: bytes
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -16,12 +15,14 @@ import pytest
 
 from kling_contracts.image_files import encoded, png
 from tests.kling_mock.doors.raw_client import CREATE
+from tests.profiles import FULL
+from tests.rows import some_rows
 
 # Seconds. Of CPU time and wall-clock time the smaller one counts: other processes do not.
 STALL = 0.1
 MEGABYTE = 1024 * 1024
 # `make nightly` sends the largest bodies that the cap allows. A sixth of these would stall a loop as well.
-PART = 1 if os.environ.get("BODIES") == "largest" else 6
+PART = 1 if FULL else 6
 TWO = '"subject_image_list":[{"subject_image":"https://a.b/c.png"},{"subject_image":"https://a.b/d.png"}]'
 
 SERVER = """
@@ -129,7 +130,10 @@ BODIES: dict[str, tuple[int, Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize(("status", "make"), BODIES.values(), ids=BODIES)
+USUAL = [BODIES[name] for name in ("84 MB, legal", "empty lists", "80,000 unknown fields", "escapes")]
+
+
+@some_rows(("status", "make"), BODIES.values(), usual=USUAL, ids=BODIES)
 def test_no_body_stalls_the_event_loop(plain: Measured, status: int, make: Callable[[], bytes]) -> None:
     came, gap = plain.post(make())
     assert (came, gap < STALL) == (status, True), f"{gap * 1000:.0f} ms"
@@ -147,7 +151,7 @@ def _bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("side", [1000, 4000])
+@some_rows("side", [1000, 4000], usual=[4000])
 def test_a_decompression_bomb_stalls_nothing(side: int) -> None:
     """With thumbnails a picture is decoded, and a few kilobytes may have millions of pixels."""
     server = Measured("thumbnails")

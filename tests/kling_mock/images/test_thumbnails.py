@@ -16,6 +16,7 @@ from kling_mock.images.draw import draw_picture
 from kling_mock.images.thumbnails import make_thumbnail
 from kling_mock.images.urls import PictureInfo
 from kling_mock.task_request import PictureRecord
+from tests.rows import exhaustive, some_rows
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Start
@@ -113,7 +114,7 @@ def frame(side: int) -> bytes:
     return segment(b"\xc0", b"\x08" + side.to_bytes(2) * 2 + b"\x01\x01\x11\0")
 
 
-@pytest.mark.parametrize("side", [9, 9_999, 10_000, 20_000])
+@some_rows("side", [9, 9_999, 10_000, 20_000], usual=[9, 20_000])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_second_header_neither_warns_nor_fails(kind: str, side: int) -> None:
     """Pillow believes the last one, warns from 90 million pixels on, and raises from 179 million on."""
@@ -127,7 +128,7 @@ def test_a_second_header_neither_warns_nor_fails(kind: str, side: int) -> None:
     assert made is None or side == 9
 
 
-@pytest.mark.parametrize(
+@some_rows(
     ("kind", "options", "extra"),
     [
         ("PNG", {"transparency": bytes(30)}, b""),
@@ -137,6 +138,7 @@ def test_a_second_header_neither_warns_nor_fails(kind: str, side: int) -> None:
         ("JPEG", {}, segment(b"\xe1", b"Exif\0\0II*\0\x08\0\0\0\x01\0\x1a\x01\x05\0\x09\0\0\0\xff\0\0\0")),
         ("JPEG", {}, segment(b"\xfe", b"hi") + b"\xff"),
     ],
+    usual=3,
     ids=["transparent palette", "no animation", "long text", "MPO", "Exif", "comment and filling"],
 )
 def test_metadata_neither_warns_nor_changes_the_thumbnail(
@@ -152,6 +154,7 @@ def test_metadata_neither_warns_nor_changes_the_thumbnail(
     assert thumbnail_of(data) == thumbnail_of(plain.getvalue())
 
 
+@exhaustive
 def test_many_thumbnails_share_what_is_left_of_the_palette() -> None:
     many = tuple(
         PictureRecord(f"pictures[{seed}]", None, 1, f"{seed:064x}", thumbnail_of(picture(seed)))

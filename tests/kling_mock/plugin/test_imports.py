@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kling_mock.plugin.conftest import OTHERS_OFF
+from tests.rows import some_rows
 
 Suite = Callable[..., pytest.RunResult]
 
@@ -57,9 +58,10 @@ def contracts_of_theirs(pytester: pytest.Pytester) -> Path:
 
 
 @pytest.mark.usefixtures("contracts_of_theirs")
-@pytest.mark.parametrize(
+@some_rows(
     ("launch", "mode"),
-    [("pytest", "prepend"), ("pytest", "importlib"), ("python -m pytest", "prepend")],
+    [("python -m pytest", "prepend"), ("pytest", "prepend"), ("pytest", "importlib")],
+    usual=[("python -m pytest", "prepend")],
 )
 def test_users_with_contracts_of_their_own_keep_them_and_can_use_our_fixtures(
     pytester: pytest.Pytester, launch: str, mode: str

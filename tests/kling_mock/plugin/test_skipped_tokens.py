@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.rows import some_rows
+
 Suite = Callable[..., pytest.RunResult]
 
 SIGNING = """
@@ -35,7 +37,7 @@ def list_tasks(fake, token):
 """
 
 
-@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+@some_rows("fixture", ["kling", "kling_server"], usual=["kling"])
 def test_tokens_signed_after_skipped_time_are_accepted(suite: Suite, fixture: str) -> None:
     suite(
         SIGNING

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.rows import some_rows
+
 Suite = Callable[..., pytest.RunResult]
 
 # Each way to travel, as decorator, fixture set up before and after ours, and inside the test.
@@ -68,7 +70,7 @@ def progress(tick, when):
 """
 
 
-@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+@some_rows("fixture", ["kling", "kling_server"], usual=["kling"])
 def test_created_at_and_progress_follow(suite: Suite, fixture: str) -> None:
     suite(
         TRAVELS
@@ -117,7 +119,7 @@ def test_plugin_fixture({fixture}, time_machine):
     ).assert_outcomes(passed=22)
 
 
-@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+@some_rows("fixture", ["kling", "kling_server"], usual=["kling"])
 def test_a_task_from_before_the_travel_goes_on(suite: Suite, fixture: str) -> None:
     """The way to the past and back is not time that passes; ticks in the past are."""
     suite(
@@ -144,7 +146,7 @@ def test_it({fixture}, library):
     ).assert_outcomes(passed=2)
 
 
-@pytest.mark.parametrize("fixture", ["kling", "kling_server"])
+@some_rows("fixture", ["kling", "kling_server"], usual=["kling"])
 def test_travel_inside_a_test_whose_sleeps_are_skipped(suite: Suite, fixture: str) -> None:
     """The sleeps move the clock on from there, and are skipped afterwards as before."""
     suite(

@@ -6,7 +6,6 @@ some of three.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,13 +17,14 @@ from kling_mock.stores import Change, Expect, account_index, call_log, memory, u
 from kling_mock.stores.memory import MemoryStore
 from tests.kling_mock.conftest import PATH, Caller
 from tests.kling_mock.stores.interleavings import Scheduler, Stuck, Turn, TurnLock, schedules
+from tests.profiles import FULL
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from kling_mock import Reply
 
 STORE = [str(module.__file__) for module in (memory, account_index, call_log, usage)]
 FILES = [*STORE, str(fake.__file__), str(service.__file__)]
-NIGHTLY = os.environ.get("INTERLEAVINGS") == "all"
 
 
 class Race(NamedTuple):
@@ -134,17 +134,17 @@ def explore(race: Race, threads: int, switches: int, step: int, *, works: bool =
     return None
 
 
-@pytest.mark.parametrize("name", RACES)
+@some_rows("name", RACES, usual=2)
 def test_two_requests_with_one_switch(name: str) -> None:
-    assert explore(RACES[name], 2, 1, 1 if NIGHTLY else 4) is None
+    assert explore(RACES[name], 2, 1, 1 if FULL else 4) is None
 
 
-@pytest.mark.parametrize("name", RACES)
+@some_rows("name", RACES, usual=2)
 def test_two_requests_with_two_switches(name: str) -> None:
-    assert explore(RACES[name], 2, 2, 1 if NIGHTLY else 31) is None
+    assert explore(RACES[name], 2, 2, 1 if FULL else 31) is None
 
 
-@pytest.mark.skipif(not NIGHTLY, reason="minutes; make nightly runs it")
+@pytest.mark.skipif(not FULL, reason="minutes; make nightly runs it")
 @pytest.mark.parametrize("name", [name for name, race in RACES.items() if len(race.requests) == 3])
 def test_three_requests_with_two_switches(name: str) -> None:
     assert explore(RACES[name], 3, 2, 3) is None
@@ -153,7 +153,7 @@ def test_three_requests_with_two_switches(name: str) -> None:
 # -- counterexamples
 
 
-@pytest.mark.parametrize("name", [name for name in RACES if name != "a poll and the end"])
+@some_rows("name", [name for name in RACES if name != "a poll and the end"], usual=2)
 def test_a_store_without_its_lock_is_found(name: str) -> None:
     assert explore(RACES[name], 2, 2, 5, works=False) is not None
 
