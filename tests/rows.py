@@ -48,6 +48,14 @@ def some_rows(
     return pytest.mark.parametrize(split, params, ids=labels, indirect=indirect)
 
 
+def thinned(suite: Any, part: int) -> Any:
+    """A test function of `client_suite` without skipped properties: every `part`-th property is usual."""
+    (mark,) = suite.pytestmark
+    name, rows = mark.args
+    suite.pytestmark = []
+    return some_rows(name, [row.values[0] for row in rows], usual=part, ids=[row.id for row in rows])(suite)
+
+
 def each_row(
     names: str | Sequence[str],
     rows: Iterable[Any],

@@ -32,7 +32,7 @@ from tests.kling_client.conftest import TASK_ID, no_environment, picture, shown
 from tests.rows import some_rows
 
 # Seconds. A server pauses for less than the timeout between two bytes. The bound is loose: machines are busy.
-TIMEOUT, DEADLINE, PAUSE, BOUND = 0.2, 0.2, 0.01, 8.0
+TIMEOUT, DEADLINE, PAUSE, BOUND = 0.4, 0.2, 0.01, 8.0
 KEY = "sk-secret-0123456789"
 
 Behaviour = Callable[[socket.socket], None]

@@ -16,7 +16,7 @@ from kling_contracts import MULTI_IMAGE, ResultImage, TaskStatus
 from kling_contracts.client_suite import ClientAdapter, Outcome, Service, client_suite
 from kling_contracts.gateways import KLING
 from tests.profiles import FULL
-from tests.rows import some_rows
+from tests.rows import thinned
 
 SCENES = ("scence_image", "scene_image")
 
@@ -118,14 +118,6 @@ def opened() -> httpx.Client:
 
 def opened_async() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
-
-
-def thinned(suite: Any, part: int) -> Any:
-    """The suite, of which `make test` runs one in `part` of the properties."""
-    (mark,) = suite.pytestmark
-    names, rows = mark.args
-    suite.pytestmark = []
-    return some_rows(names, [row.values[0] for row in rows], usual=part, ids=[row.id for row in rows])(suite)
 
 
 test_client = client_suite(Blocking(), examples=20 if FULL else 2)

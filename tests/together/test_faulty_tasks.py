@@ -19,6 +19,7 @@ from kling_client import (
     UnexpectedReply,
     WaitTimeout,
 )
+from tests.rows import exhaustive
 from tests.together.conftest import Line
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=[pytest.param("sync", marks=exhaustive), "async"])
 def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Line:
     """A client in process, whose transport does not really wait."""
     monkeypatch.delenv("KLING_BASE_URL", raising=False)

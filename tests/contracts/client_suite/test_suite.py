@@ -16,8 +16,9 @@ from kling_contracts.client_suite.properties import waiting as waiting_module
 from kling_contracts.client_suite.suite import check_property
 from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from tests.contracts.client_suite.plain_client import Body, Data, PlainClient, Refused
+from tests.rows import thinned
 
-test_a_plain_client_at_kling = client_suite(PlainClient(), gateway=KLING, examples=5)
+test_a_plain_client_at_kling = thinned(client_suite(PlainClient(), gateway=KLING, examples=5), 4)
 
 
 def cases(test: Any) -> dict[str, Any]:

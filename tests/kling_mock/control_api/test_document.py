@@ -23,14 +23,19 @@ def test_the_document_is_valid_and_has_every_endpoint(control: Control) -> None:
     assert found == {(each.method, each.path) for each in ENDPOINTS}
 
 
+@pytest.fixture(scope="module")
+def document() -> Any:
+    return build_document()
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")
 def test_statuses_of_a_call_with_unknown_ids_and_no_body_are_documented(
-    control: Control, endpoint: Endpoint
+    control: Control, document: Any, endpoint: Endpoint
 ) -> None:
     if endpoint.signature.result is EventStream:
         return
     path = endpoint.path.removeprefix("/_mock").replace("{id}", "9").replace("{name}", "9")
-    operation = build_document()["paths"][endpoint.path][endpoint.method.lower()]
+    operation = document["paths"][endpoint.path][endpoint.method.lower()]
     bodies: tuple[object, ...] = (None, {}, {"skip": True}, {"keys": []})
     for body in bodies:
         status = control.send(endpoint.method, path, None if endpoint.method == "GET" else body).status

@@ -31,6 +31,7 @@ from kling_mock.records import AttemptRecord
 from tests.kling_mock.doors.callback_scene import Hook, MakeHook, Scene, Serve
 from tests.kling_mock.doors.http_libraries import WAYS, Way
 from tests.kling_mock.doors.served_fakes import RawServer, serving
+from tests.rows import exhaustive
 
 Send = Callable[[httpx.Request], httpx.Response]
 Door = Callable[[Fake], AbstractContextManager[Send]]
@@ -116,7 +117,13 @@ def raw_server() -> Iterator[RawServer]:
         yield server
 
 
-@pytest.fixture(params=[*_DOORS, *_SERVED])
+# Each of the others differs from one of these by its client only, or by the kind of its client.
+_USUAL = ("transport async", "intercept sync", "asgi async", "serve sync")
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=() if name in _USUAL else exhaustive) for name in (*_DOORS, *_SERVED)]
+)
 def door(request: pytest.FixtureRequest) -> Door:
     """Every door in turn."""
     name: str = request.param  # a test that wants few doors names them, with indirect=True
@@ -133,7 +140,12 @@ def door(request: pytest.FixtureRequest) -> Door:
     return through_socket
 
 
-@pytest.fixture(params=list(WAYS))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=exhaustive if name in ("httpx trio", "httpx2 asyncio") else ())
+        for name in WAYS
+    ]
+)
 def way(request: pytest.FixtureRequest) -> Way:
     """Each library with each kind of client, in turn."""
     name: str = request.param

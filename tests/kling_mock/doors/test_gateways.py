@@ -13,7 +13,7 @@ import jwt
 import pytest
 
 from kling_mock import Fake, ManualClock
-from tests.rows import each_row
+from tests.rows import each_row, some_rows
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Door, Send
@@ -148,7 +148,7 @@ ERRORS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("offer", OPERATIONS.values(), ids=OPERATIONS)
+@some_rows("offer", OPERATIONS.values(), usual=2, ids=OPERATIONS)
 def test_every_code_of_the_table(door: Door, offer: tuple[str, str, object]) -> None:
     """A scripted refusal has the code's HTTP status, at every gateway and operation."""
     host, path, body = offer

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 from kling_mock import Fake, ManualClock
 from kling_mock.doors.limits import LONGEST, read_length
 from tests.kling_mock.doors.hostile import CREATE, a_fake, assert_own_error, in_good
 from tests.kling_mock.doors.raw_client import send_raw
-from tests.rows import each_row
+from tests.rows import each_row, some_rows
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Build, Door, Send
@@ -25,7 +24,7 @@ def fetch(send: Send, good_body: bytes, *headers: tuple[str, str]) -> httpx.Resp
     return send(httpx.Request("GET", seen["data"]["task_result"]["images"][0]["url"], headers=list(headers)))
 
 
-@pytest.mark.parametrize(
+@some_rows(
     "value",
     [
         f"bytes={'9' * 5000}-",
@@ -37,6 +36,7 @@ def fetch(send: Send, good_body: bytes, *headers: tuple[str, str]) -> httpx.Resp
         "bytes=0-1,3-4",
         "pages=1-2",
     ],
+    usual=3,
 )
 def test_what_is_no_single_range_is_ignored(door: Door, good_body: bytes, value: str) -> None:
     fake = Fake(pace="instant", clock=ManualClock())

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.kling_mock.doors.hostile import CREATE, a_fake, assert_own_error, in_good
-from tests.rows import each_row
+from tests.rows import each_row, some_rows
 
 if TYPE_CHECKING:
     from tests.kling_mock.doors.conftest import Build, Door
@@ -94,7 +94,7 @@ def test_the_core_refuses_a_hostile_body(core: Door, post: Build, body: bytes) -
     fake.check()
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+@some_rows("name", SAMPLE, usual=3)
 def test_every_door_refuses_a_hostile_body_as_the_core_does(
     door: Door, core: Door, post: Build, name: str
 ) -> None:

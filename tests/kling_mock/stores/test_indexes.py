@@ -15,6 +15,7 @@ from kling_mock.stores.usage import Usage
 from tests.kling_mock.stores.faulty import expiry, lists, tasks, totals
 from tests.kling_mock.stores.histories import RETENTION, Player, many_moves, moves
 from tests.profiles import CI, share
+from tests.rows import some_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def expect_found(kind: type[MemoryStore]) -> None:
         search()
 
 
-@pytest.mark.parametrize(
+@some_rows(
     "fault",
     [
         expiry.CountsKeptTasks,
@@ -99,6 +100,7 @@ def expect_found(kind: type[MemoryStore]) -> None:
         lists.TasksInOrderOfWriting,
         totals.UnfinishedAtTheInstantOfCreation,
     ],
+    usual=3,
 )
 def test_a_faulty_store_differs(fault: type[MemoryStore]) -> None:
     expect_found(fault)

@@ -23,13 +23,16 @@ SHORT = 0.2
 
 @pytest.fixture(autouse=True)
 def least(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second is long for a test: the reports begin at a fifth of it, and threads are watched closely."""
+    """A second is long for a test: the reports begin at a fifth of it, and threads are watched closely.
+
+    The sleeps are three times as long, since a busy machine may leave the watching thread waiting.
+    """
     monkeypatch.setattr(real_sleeps, "LEAST", SHORT)
     monkeypatch.setattr(time_skipping, "LEAST", SHORT)
     monkeypatch.setattr(real_sleeps, "_LOOK_EVERY", 0.01)
 
 
-WHOLE = partial(bound, 0.3)
+WHOLE = partial(bound, 0.6)
 
 
 class Poller:
@@ -39,25 +42,25 @@ class Poller:
         self.nap = bound
 
     def by_class(self) -> None:
-        self.pause(0.3)
+        self.pause(0.6)
 
     def by_instance(self) -> None:
-        self.nap(0.3)
+        self.nap(0.6)
 
 
 def by_name() -> None:
-    bound(0.3)
+    bound(0.6)
 
 
 def by_default(pause: Callable[[float], None] = bound) -> None:
-    pause(0.3)
+    pause(0.6)
 
 
 def by_closure() -> None:
     pause = bound
 
     def inner() -> None:
-        pause(0.3)
+        pause(0.6)
 
     inner()
 
@@ -68,7 +71,7 @@ def by_partial(pause: Callable[[], None] = WHOLE) -> None:
 
 async def by_coroutine() -> None:
     async def inner() -> None:
-        await bound_nap(0.3)
+        await bound_nap(0.6)
 
     await asyncio.create_task(inner())
 
@@ -96,13 +99,13 @@ def test_a_function_that_is_handed_to_a_thread_is_reported(start: str) -> None:
     with TimeSkipping(ManualClock()) as skipping, ThreadPoolExecutor(1) as pool:
         match start:
             case "thread":
-                thread = threading.Thread(target=bound, args=(0.3,))
+                thread = threading.Thread(target=bound, args=(0.6,))
                 thread.start()
                 thread.join()
             case "executor":
-                pool.submit(bound, 0.3).result()
+                pool.submit(bound, 0.6).result()
             case _:
-                asyncio.run(asyncio.to_thread(bound, 0.3))
+                asyncio.run(asyncio.to_thread(bound, 0.6))
     assert len(skipping.real_sleeps.found) == 1
 
 
@@ -116,21 +119,21 @@ def test_a_name_that_was_bound_before_is_reported(sleep: Callable[[], object], t
             thread.join()
         else:
             sleep()
-    with pytest.warns(RealSleepWarning, match=r"got a sleep of 0\.\d s here") as warned:
+    with pytest.warns(RealSleepWarning, match=r"got a sleep of \d+\.\d s here") as warned:
         skipping.real_sleeps.warn()
     (warning,) = warned
     assert warning.filename == __file__
     with open(__file__, encoding="utf-8") as file:  # noqa: PTH123 -- one line of it
         line = file.read().splitlines()[warning.lineno - 1]
-    assert "(0.3)" in line or line.strip() == "pause()"
+    assert "(0.6)" in line or line.strip() == "pause()"
 
 
 def test_a_sleep_of_an_older_thread_is_reported(old: ThreadPoolExecutor) -> None:
     def nap() -> None:
-        time.sleep(0.3)
+        time.sleep(0.6)
 
     async def asynchronous() -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
 
     with TimeSkipping(ManualClock()) as skipping:
         old.submit(nap).result()
@@ -145,7 +148,7 @@ def test_a_sleep_of_an_older_thread_is_reported(old: ThreadPoolExecutor) -> None
 def test_a_sleep_of_an_older_thread_that_outlasts_the_test_is_not_reported(old: ThreadPoolExecutor) -> None:
     """The test has not waited for it: programs have threads that sleep all the time."""
     with TimeSkipping(ManualClock()) as skipping:
-        future = old.submit(lambda: time.sleep(0.5))
+        future = old.submit(lambda: time.sleep(1.2))
         assert not threading.Event().wait(0.3)
     future.result()
     assert not skipping.real_sleeps.found
@@ -156,7 +159,7 @@ def test_a_sleep_that_another_thread_at_work_made_real_is_reported() -> None:
     thread = threading.Thread(target=lambda: [None for _ in iter(over.is_set, True)])
     with TimeSkipping(ManualClock()) as skipping:
         thread.start()
-        time.sleep(0.3)
+        time.sleep(0.6)
         over.set()
         thread.join()
     assert [place.file for place in skipping.real_sleeps.found] == [__file__]
@@ -173,7 +176,7 @@ def test_what_is_no_real_sleep_is_not_reported() -> None:
         while time.perf_counter() < end:
             sum(range(100))
         assert not lock.acquire(timeout=0.3)
-        pause(0.01)
+        pause(0.001)
 
     async def wait() -> None:
         with pytest.raises(TimeoutError):
