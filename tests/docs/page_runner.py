@@ -13,15 +13,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
-from importlib.metadata import metadata
-from io import BytesIO, StringIO, TextIOWrapper
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -32,6 +30,8 @@ from kling_contracts import vocabulary
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECOND_API_KEY_VARIABLE
 from kling_mock import cli as mock_cli
 from kling_mock import serve_command
+from tests.docs.ci_files import check_ci
+from tests.docs.commands import check_requirements, output_of, require_chromium, run_tool, with_redis
 from tests.docs.compose import check_compose
 from tests.docs.pages import Block, Page, fits
 from tests.profiles import IN_STORAGE
@@ -50,14 +50,15 @@ WITHOUT_COVERAGE = (
     )
 )
 
-_REDIS = re.compile(r"redis://localhost:6379/0\?namespace=(\w+)")
 _COMMENT = re.compile(r"^<!-- run: with (\w+)(\(.*\))? -->$", re.MULTILINE)
-_FILE = re.compile(r"# ([\w/]+\.\w+)\n")
+_FILE = re.compile(r"(?:#|//|<!--) ([\w/.-]+\.\w+)(?: -->)?\n")
 # Other plugins happen to be installed here: a reader's project has none of them.
 _OPTIONS = ("-q", "-W", "error", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "kling_mock")
 
 # Plugins whose fixtures or functions a page uses, by a word of the page.
 _PLUGINS = {"import schemathesis": "schemathesis", "httpx_mock": "pytest_httpx"}
+# Hooks of Schemathesis and settings of Django exist once in a process: these pages use a new one for tests.
+_OWN_PROCESS = ("import schemathesis", "import django")
 
 
 @dataclass
@@ -73,23 +74,30 @@ class PageRunner:
     url: str | None = None
     task: str = ""
     test_files: list[str] = field(default_factory=list[str])
-    not_run: list[int] = field(default_factory=list[int])
+    passed: set[str] = field(default_factory=set[str])
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+    not_run: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
 
     def run(self) -> None:
         """Run every block in order, then the tests of the project."""
+        if "from playwright" in self.page.text:
+            require_chromium()
         self._take_fixture()
         for block in self.page.blocks:
             self.run_block(block)
         self.run_tests()
         if self.not_run:
-            lines = ", ".join(map(str, self.not_run))
-            pytest.skip(f"node is not installed: the JavaScript of lines {lines} was not run, all else was")
+            left_out = (f"{tool} is not installed: lines {lines}" for tool, lines in self.not_run.items())
+            pytest.skip(f"{'; '.join(left_out)} were not run, all else was")
 
     def run_block(self, block: Block) -> None:
         runs: dict[str, Callable[[Block], None]] = {
             "python": self._python,
             "sh": self._shell,
             "javascript": self._javascript,
+            "typescript": self._typescript,
+            "java": self._write_named,
+            "html": self._write_named,
             "console": self._console,
             "json": self._json,
             "text": self._text,
@@ -117,7 +125,7 @@ class PageRunner:
             self._write_file(block, named[1] if named else None)
             return
         with redirect_stdout(StringIO()) as printed:
-            exec(compile(_with_redis(block.placed), self.page.name, "exec"), self.namespace)
+            exec(compile(with_redis(block.placed), self.page.name, "exec"), self.namespace)
         self.output = printed.getvalue()
 
     def _write_file(self, block: Block, name: str | None) -> None:
@@ -133,68 +141,92 @@ class PageRunner:
             self.test_files.append(name)
 
     def run_tests(self) -> None:
-        if not self.test_files:
-            return
+        """Run the tests that no `pytest` of the page has run and passed."""
+        if files := [name for name in self.test_files if name not in self.passed]:
+            run = self._run_pytest(files)
+            assert run.ret == 0, run.stdout.str()
+
+    def _run_pytest(self, arguments: list[str]) -> pytest.RunResult:
         options = (*_OPTIONS, *(f"-p{name}" for word, name in _PLUGINS.items() if word in self.page.text))
-        if "import schemathesis" in self.page.text or "settings.configure" in self.page.text:
-            # Hooks of Schemathesis and settings of Django exist once in a process.
-            with pytest.MonkeyPatch.context() as patch:
-                for name, value in IN_STORAGE.items():
-                    patch.setenv(name, value)
-                run = self.pytester.runpytest_subprocess(*options, *self.test_files)
-        else:
-            run = self.pytester.runpytest_inprocess(*options, *self.test_files)
-        assert run.ret == 0, run.stdout.str()
+        alone = any(word in self.page.text for word in _OWN_PROCESS)
+        run = self.pytester.runpytest_subprocess if alone else self.pytester.runpytest_inprocess
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (self.variables | (IN_STORAGE if alone else {})).items():
+                patch.setenv(name, value)
+            return run(*options, *(word for word in arguments if word != "-q"))
 
     def _ini(self, block: Block) -> None:
         (self.pytester.path / "pytest.ini").write_text(block.text, encoding="utf-8")
 
     def _toml(self, block: Block) -> None:
+        self._write_named(block)
+
+    def _write_named(self, block: Block) -> None:
         named = _FILE.match(block.text)
         assert named is not None, (
             f"{self.page.name}, line {block.line}: a file needs its name in the first line"
         )
-        (self.pytester.path / named[1]).write_text(block.text, encoding="utf-8")
+        file = self.pytester.path / named[1]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(block.text, encoding="utf-8")
 
     def _yaml(self, block: Block) -> None:
-        """A compose file, which is not run: its services exist, and the mock has these options."""
-        check_compose(block.text)
+        """A compose file, or that of a CI service, which is not run: the mock has these options."""
+        if "\nservices:\n" in f"\n{block.text}":
+            check_compose(block.text)
+        else:
+            check_ci(block.text)
+
+    def _typescript(self, block: Block) -> None:
+        """A configuration, which is not run: the mock has these options."""
+        for command in re.findall(r'"(kling-mock .*?)"', block.text):
+            mock_cli._parser().parse_args(command.split()[1:])
 
     # -- shells
 
     def _shell(self, block: Block) -> None:
         for line in block.text.replace("\\\n", " ").splitlines():
             words = shlex.split(line.removesuffix(" &"), comments=True)
-            match words:
-                case []:
-                    pass
-                case ["pip", "install", requirement]:
-                    _check_requirement(requirement)
-                case ["export", *assignments]:
-                    assert {each.partition("=")[0] for each in assignments} <= VARIABLES
-                case ["kling-mock", "serve" | "check" | "doctor" | "export" | "import", *_]:
-                    self._mock(words[1:])
-                case ["kling-contracts", *arguments]:
-                    self._contracts(arguments)
-                case ["kling-client", *arguments]:
-                    self._client(arguments)
-                case ["curl", *_]:
-                    self._curl(words)
-                case ["pytest", *arguments]:
-                    self._pytest(arguments)
-                case _:
-                    pytest.fail(f"{self.page.name}, line {block.line}: cannot run {line!r}")
+            words = words[1:] if words[:1] == ["export"] else words
+            while words and re.match(r"[A-Z_]+=", words[0]):
+                self._export(words.pop(0))
+            if words:
+                self._command(words, block.line)
+
+    def _command(self, words: list[str], line: int) -> None:
+        tools = {"kling-contracts": self._contracts, "kling-client": self._client, "pytest": self._pytest}
+        match words:
+            case ["pip", "install", *requirements]:
+                check_requirements(*requirements)
+            case ["docker", "compose", *_]:
+                pass
+            case ["node" | "java", *_]:
+                self._tool(words, line)
+            case ["kling-mock", "serve" | "check" | "doctor" | "export" | "import", *_]:
+                self._mock(words[1:])
+            case ["curl", *_]:
+                self._curl(words)
+            case [tool, *arguments] if tool in tools:
+                tools[tool](arguments)
+            case _:
+                pytest.fail(f"{self.page.name}, line {line}: cannot run {shlex.join(words)!r}")
+
+    def _export(self, assignment: str) -> None:
+        """Set a variable of the commands of this page that run tests or other languages."""
+        name, _, value = assignment.partition("=")
+        assert name in VARIABLES, f"{self.page.name}: unknown variable {name}"
+        self.variables[name] = value.replace(SHOWN_URL, self.url or SHOWN_URL)
 
     def _mock(self, arguments: list[str]) -> None:
         """Check files or this machine, export or import, or serve with these flags on a free port."""
         if arguments[0] in ("check", "doctor"):
-            self.output = _output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
+            self.output = output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
             return
         if arguments[0] in ("export", "import"):
             assert self.url is not None, "an export needs a `kling-mock serve` before it"
-            self.output = _output_of(mock_cli.main, [*arguments, "--url", self.url], {})
+            self.output = output_of(mock_cli.main, [*arguments, "--url", self.url], {})
             return
-        options = mock_cli._parser().parse_args([_with_redis(word) for word in arguments])
+        options = mock_cli._parser().parse_args([with_redis(word) for word in arguments])
         assert f"http://127.0.0.1:{options.port}" == SHOWN_URL, "the examples are written for this address"
         fake, _ = serve_command.make_fake(options)
         self.url = self.stack.enter_context(fake.serve()).url
@@ -206,14 +238,14 @@ class PageRunner:
         if ">" in here:
             here = here[: here.index(">")]
         variables = {API_KEY_VARIABLE: "sk-mock", SECOND_API_KEY_VARIABLE: "sk-mock-2"}
-        self.output = _output_of(contracts_cli.main, here, variables)
+        self.output = output_of(contracts_cli.main, here, variables)
 
     def _client(self, arguments: list[str]) -> None:
         """Run the command against the server of this page."""
         assert self.url is not None, "a kling-client block needs a `kling-mock serve` before it"
         here = [self.task if word == "$task" else word for word in arguments]
         variables = {API_KEY_VARIABLE: "sk-mock", BASE_URL_VARIABLE: self.url}
-        self._keep(_output_of(client_cli.main, here, variables))
+        self._keep(output_of(client_cli.main, here, variables))
 
     def _keep(self, output: str) -> None:
         """Keep an output to be compared, and the task id in it."""
@@ -223,9 +255,12 @@ class PageRunner:
 
     def _pytest(self, arguments: list[str]) -> None:
         """Run the tests written so far; they may fail, since their output is compared."""
-        run = self.pytester.runpytest_inprocess(*_OPTIONS, *arguments)
+        run = self._run_pytest(arguments)
         assert run.ret in (0, 1), run.stdout.str()
         self.output = run.stdout.str()
+        if run.ret == 0 and "-k" not in arguments:
+            named = {word for word in arguments if word.endswith(".py")}
+            self.passed |= named or set(self.test_files)
 
     def _curl(self, words: list[str]) -> None:
         """Send the request of curl to the server of this page."""
@@ -268,21 +303,22 @@ class PageRunner:
         assert re.fullmatch(pattern, " ".join(printed.getvalue().split()))
 
     def _javascript(self, block: Block) -> None:
-        node = shutil.which("node")
-        if node is None:
-            self.not_run.append(block.line)
-            self.output = None
+        if _FILE.match(block.text):
+            self._write_named(block)
             return
         assert self.url is not None, "a JavaScript block needs a `kling-mock serve` before it"
-        run = subprocess.run(
-            [node, "--input-type=module", "-e", block.text.replace(SHOWN_URL, self.url)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-        assert run.returncode == 0, run.stderr
-        self.output = run.stdout
+        script = block.text.replace(SHOWN_URL, self.url)
+        self._tool(["node", "--input-type=module", "-e", script], block.line)
+
+    def _tool(self, words: list[str], line: int) -> None:
+        """Run a program of another language in the project, with the variables of the page."""
+        tool, *arguments = words
+        path = shutil.which(tool)
+        if path is None:
+            self.not_run.setdefault(tool, []).append(line)
+            self.output = None
+            return
+        self.output = run_tool([path, *arguments], self.pytester.path, self.variables)
 
     # -- output
 
@@ -300,36 +336,3 @@ class PageRunner:
         assert re.fullmatch(pattern, textwrap.dedent(self.output).strip(), re.DOTALL), (
             f"{self.page.name}, line {block.line}: the real output is\n{self.output}"
         )
-
-
-def _with_redis(text: str) -> str:
-    """The text with the address of the Redis server of the tests. Skips the page where there is none."""
-    from tests.kling_mock.stores.redis_server import redis_server
-
-    return _REDIS.sub(lambda found: redis_server().url(f"page-{found[1]}"), text)
-
-
-def _output_of(
-    main: Callable[[list[str]], int],
-    arguments: list[str],
-    variables: dict[str, str],
-    statuses: tuple[int, ...] = (0,),
-) -> str:
-    """The standard output of a command that ends with one of these statuses, run in this process."""
-    printed, complaints = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complaints):
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        status = main(arguments)
-    printed.flush()
-    output = printed.buffer.getvalue().decode()
-    assert status in statuses, output + complaints.getvalue()
-    return output
-
-
-def _check_requirement(requirement: str) -> None:
-    """The requirement must be this distribution, with extras that exist."""
-    found = re.fullmatch(r"kling-mock(?:\[(.+)\])?", requirement)
-    assert found is not None
-    extras = set(found[1].split(",")) if found[1] else set[str]()
-    assert extras <= set(metadata("kling-mock").get_all("Provides-Extra") or ())

@@ -16,12 +16,20 @@ MISTAKES = {
     "state:/data": "states:/data",
     "  redis:\n": "  store:\n",
 }
+# Of a mock beside an application.
+ADDRESSES = {
+    "--port 8000": "--port 8001",
+    "test -f /tmp/ready.json": "test -f /ready.json",
+    "http://kling:8000": "http://mock:8000",
+}
+PAGES = {"docs/scale-machines.md": MISTAKES, "docs/how-to/docker.md": ADDRESSES}
 
 
 def test_a_mistake_in_a_compose_file_is_noticed() -> None:
-    text = Page.read(ROOT / "docs/scale-machines.md").block("yaml", "services").text
-    check_compose(text)
-    for right, wrong in MISTAKES.items():
-        assert right in text
-        with pytest.raises((AssertionError, KeyError, SystemExit, ValueError)):
-            check_compose(text.replace(right, wrong))
+    for page, mistakes in PAGES.items():
+        text = Page.read(ROOT / page).block("yaml", "services").text
+        check_compose(text)
+        for right, wrong in mistakes.items():
+            assert right in text
+            with pytest.raises((AssertionError, KeyError, SystemExit, ValueError)):
+                check_compose(text.replace(right, wrong))

@@ -73,7 +73,7 @@ def test_without_node_the_javascript_is_skipped_with_a_reason(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     text = SERVE + "```javascript\nconsole.log(1)\n```\n```text\n1\n```\n"
-    with pytest.raises(pytest.skip.Exception, match="JavaScript of lines 5 was not run"):
+    with pytest.raises(pytest.skip.Exception, match=r"node is not installed: lines \[5\] were not run"):
         run(text)
     with pytest.raises(AssertionError):
         run(text + "```python\nprint(1)\n```\n```text\n2\n```\n")

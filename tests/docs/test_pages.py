@@ -11,7 +11,7 @@ from tests.docs.pages import ROOT
 from tests.rows import each_row, some_rows
 
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
 
 
 # Their blocks run the verifier, the client suite, Schemathesis and web frameworks; so do other tests.
@@ -56,7 +56,8 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
 
 def test_the_index_lists_every_page() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in PAGES if f"({path.name})" not in index] == ["README.md"]
+    names = [path.relative_to(DOCS).as_posix() for path in PAGES]
+    assert [name for name in names if f"({name})" not in index] == ["README.md"]
 
 
 @each_row("path", PAGES, ids=lambda path: path.stem)

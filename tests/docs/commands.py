@@ -1,0 +1,75 @@
+"""Commands of the pages: of this project in the process of the test, of other languages in a new one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import metadata, version
+from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+
+_REDIS = re.compile(r"redis://localhost:6379/0\?namespace=(\w+)")
+# Half the CPU of a short program.
+_JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def run_tool(words: list[str], folder: Path, variables: Mapping[str, str]) -> str:
+    """The standard output of a program, which must succeed."""
+    run = subprocess.run(
+        words,
+        cwd=folder,
+        env={**os.environ, "JDK_JAVA_OPTIONS": _JVM_OPTIONS, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def require_chromium() -> None:
+    """Skip the page, or fail it where the variable says that a browser must be there."""
+    if shutil.which("chromium") is None:
+        give_up = pytest.fail if os.environ.get("KLING_MOCK_REQUIRE_BROWSER") else pytest.skip
+        give_up("needs a browser: chromium is not installed")
+
+
+def with_redis(text: str) -> str:
+    """The text with the address of the Redis server of the tests. Skips the page where there is none."""
+    from tests.kling_mock.stores.redis_server import redis_server
+
+    return _REDIS.sub(lambda found: redis_server().url(f"page-{found[1]}"), text)
+
+
+def output_of(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    variables: dict[str, str],
+    statuses: tuple[int, ...] = (0,),
+) -> str:
+    """The standard output of a command that ends with one of these statuses, run in this process."""
+    printed, complaints = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complaints):
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        status = main(arguments)
+    printed.flush()
+    output = printed.buffer.getvalue().decode()
+    assert status in statuses, output + complaints.getvalue()
+    return output
+
+
+def check_requirements(requirement: str, *others: str) -> None:
+    """The first requirement is this distribution, with extras that exist; the others are installed."""
+    assert all(map(version, others))
+    found = re.fullmatch(r"kling-mock(?:\[(.+)\])?", requirement)
+    assert found is not None
+    extras = set(found[1].split(",")) if found[1] else set[str]()
+    assert extras <= set(metadata("kling-mock").get_all("Provides-Extra") or ())
