@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test exhaustive newest-python subset nightly soak kills races faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
+.PHONY: demo test exhaustive newest-python subset nightly soak kills races fuzz slow-clients faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -64,6 +64,16 @@ kills: $(VENV)/.dev
 ROUNDS ?= 1000
 races: $(VENV)/.dev
 	$(BIN)/python -m tests.kling_mock.racing_clients $(ROUNDS)
+
+# Hostile requests on a server: malformed, huge, odd, smuggled, cut off. SEED=... repeats them.
+REQUESTS ?= 1000000
+fuzz: $(VENV)/.dev
+	@echo "make fuzz SEED=$(SEED) repeats these requests"
+	$(BIN)/python -m tests.kling_mock.fuzz $(REQUESTS) $(SEED)
+
+# Latencies of usual clients beside slow ones, idle ones, and bodies of 84 MB. Fails if p99 is 3 times that without.
+slow-clients: $(VENV)/.dev
+	$(BIN)/python -m tests.kling_mock.slow_clients
 
 # Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
 faulty-servers: $(VENV)/.dev

@@ -97,8 +97,9 @@ class RequestParser:
         # Of the request before: most clients repeat the fields on a connection.
         self._read: tuple[list[tuple[bytes, bytes]], HeadFields] = ([], HeadFields())
         self._url = b""
-        self._raw_bytes = 0
-        self._head_bytes = 0
+        self._fed = 0  # bytes of the current call of `feed`
+        self._raw_bytes = 0  # of the request, without those in the first read
+        self._head_bytes = 0  # at least the size of the head
         self.head: Incoming | None = None  # of the request whose body is being read
         self.in_head = False
         self.finished = False  # no further request is read from this connection
@@ -108,8 +109,9 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Parse bytes. Raises BadRequest, after `on_request` was called for the requests before it."""
         while not self.finished:
-            self._raw_bytes += len(data)
-            self._head_bytes = self._raw_bytes  # at least the size of a head that ends in these bytes
+            self._fed = len(data)
+            self._raw_bytes += self._fed
+            self._head_bytes += self._fed
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
@@ -164,6 +166,7 @@ class RequestParser:
         self._fields = []
         self._url = b""
         self._raw_bytes = 0
+        self._head_bytes = self._fed
         self.head = None
         self.in_head = True
 

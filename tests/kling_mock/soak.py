@@ -178,9 +178,16 @@ def sizes(pid: int) -> Sizes:
 
 def _own_sizes(pid: str) -> tuple[int, int, int]:
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    files = [each.readlink() for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
-    others = sum(not str(each).startswith("socket:") for each in files)
+    others = sum(_is_file(each) for each in Path(f"/proc/{pid}/fd").iterdir())
     return int(status["VmRSS"].split()[0]), int(status["Threads"]), others
+
+
+def _is_file(descriptor: Path) -> bool:
+    """Whether it is open, and not a connection."""
+    try:
+        return not str(descriptor.readlink()).startswith("socket:")
+    except FileNotFoundError:  # closed meanwhile
+        return False
 
 
 async def measure(url: str, pid: int, clients: int, seconds: float, pause: float) -> tuple[Load, list[Sizes]]:
@@ -201,7 +208,12 @@ async def measure(url: str, pid: int, clients: int, seconds: float, pause: float
 
 def problems(load: Load, samples: list[Sizes]) -> list[str]:
     """Errors that were not scripted, and sizes that grew after the warm-up."""
-    found = [f"{number} x {error}" for error, number in load.errors.items()]
+    return [f"{number} x {error}" for error, number in load.errors.items()] + grown(samples)
+
+
+def grown(samples: list[Sizes]) -> list[str]:
+    """Sizes that grew after the warm-up."""
+    found: list[str] = []
     steady = samples[math.ceil(len(samples) * WARM_UP) :]
     quarter = max(len(steady) // 4, 1)
     for name in Sizes._fields:

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from kling_mock.doors.limits import Limits
+from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
 from tests.kling_mock.doors.raw_client import CREATE, KEY
 from tests.kling_mock.doors.served_fakes import RawServer, serving
 
@@ -214,6 +216,19 @@ def test_headers_are_limited(raw_server: RawServer, lines: list[str], status: in
     with connect() as client:
         client.request("GET", f"{CREATE}/1", *lines)
         assert client.read().status == status
+
+
+def test_headers_are_limited_wherever_the_reads_end() -> None:
+    """Here the first read ends within the second head, which is too large."""
+    first = f"GET {CREATE}/1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    large = first.replace(b"Host", b"x: %b\r\nHost" % (b"a" * 70_000))
+    for cut in (0, 1, 10_000, 60_000):
+        seen: list[Incoming] = []
+        parser = RequestParser(Limits(), lambda _: 1, lambda: None, seen.append)
+        parser.feed(first + large[:cut])
+        with pytest.raises(BadRequest, match="at most 65536 bytes"):
+            parser.feed(large[cut:])
+        assert len(seen) == 1
 
 
 @pytest.mark.parametrize("start", ["GET /", "GET / HTTP/1.1\r\nHost: localhost\r\nx: ", "GET / HTTP/1.1\r\n"])
