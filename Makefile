@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := contracts kling_mock kling_client tests benchmarks mutants docs
 
-.PHONY: demo test exhaustive newest-python subset nightly soak kills races fuzz slow-clients faulty-servers mutants lint types format openapi docs screenshot schemathesis bench clean
+.PHONY: demo test exhaustive newest-python subset nightly soak kills races fuzz slow-clients faulty-servers mutants lint types format openapi docs site screenshot schemathesis bench clean
 
 demo: $(VENV)/.base
 	@$(BIN)/kling-mock demo
@@ -110,10 +110,15 @@ openapi: $(VENV)/.dev
 # Regenerates two pages of the documentation, the types of the control API for the dashboard, and the descriptions of faults that `explain` prints.
 FAULTS := contracts/kling_contracts/checks/faults.json
 docs: $(VENV)/.dev
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.kling_mock.dashboard.model_types
 	$(BIN)/python -m tests.contracts.verify.faulty_servers.catalogue > $(FAULTS).new
 	mv $(FAULTS).new $(FAULTS)
+
+# The documentation as a site in build/site. Fails for a link to a page or heading that does not exist. Searching needs a
+# server: python -m http.server -d build/site
+site: $(VENV)/.site
+	$(BIN)/python -m docs.build_site
 
 # Schemathesis on the documents and the mock, with many examples; prints the seed that repeats the run.
 schemathesis: $(VENV)/.dev
@@ -151,6 +156,11 @@ $(VENV)/.bench: $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(VENV)/moto 'moto[s3]==5.2.5'
 	@if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(VENV)/npm \
 		@copilotkit/aimock@1.43.0 mountebank@2.9.1; fi
+	@touch $@
+
+$(VENV)/.site: $(VENV)/.dev
+	@echo "installing zensical and mkdocstrings into $(VENV)"
+	@$(INSTALL) --editable '.[dev,site]'
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.dev

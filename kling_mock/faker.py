@@ -49,6 +49,8 @@ try:
 except ModuleNotFoundError as error:
     raise missing_package(error, "faker") from error
 
+__all__ = ["KlingProvider"]
+
 T = TypeVar("T")
 EXTERNAL_ID: Final = "external_task_id"
 _ENDINGS: Final = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,13 @@ import httpx
 import jwt
 import pytest
 
-from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason
+from docs import generate
+from docs.faithful_page import SETTING_OF_SITUATION, faithful
+from docs.generate import PAGES
+from kling_contracts import vocabulary
+from kling_contracts.gateways import COMETAPI, KLING, Gateway, RefusalReason, every_operation
 from kling_contracts.operations import MULTI_IMAGE
-from kling_contracts.vocabulary import ERRORS
+from kling_contracts.vocabulary import ERRORS, Fact
 from kling_mock import Fake
 from tests.trial_operations import TRIAL, TRIAL_KLING, TRIAL_OPERATIONS
 
@@ -23,37 +26,28 @@ WRONG_TOKEN = jwt.encode({"iss": "access", "exp": 2**32}, "x" * 32, algorithm="H
 ENDLESS_TOKEN = jwt.encode({"iss": "access"}, SECRET, algorithm="HS256")
 
 
-@pytest.fixture(scope="module")
-def generate() -> dict[str, Any]:
-    return runpy.run_path(str(DOCS / "generate.py"))
-
-
 @pytest.mark.parametrize("name", ["faithful.md", "settings.md"])
-def test_the_page_is_up_to_date(generate: dict[str, Any], name: str) -> None:
-    """On failure: python docs/generate.py."""
-    assert (DOCS / name).read_text(encoding="utf-8") == generate["PAGES"][name]()
+def test_the_page_is_up_to_date(name: str) -> None:
+    """On failure: make docs."""
+    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
 def test_check_writes_nothing_and_reports_both_pages(
-    generate: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In an empty folder `--check` finds both pages missing; after a run it is content."""
-    main = generate["main"]
-    main.__globals__["HERE"] = tmp_path
-    try:
-        assert main(["--check"]) == 1
-        assert list(tmp_path.iterdir()) == []
-        assert capsys.readouterr().out.count("is out of date") == 2
-        assert main([]) == 0
-        assert main(["--check"]) == 0
-    finally:
-        main.__globals__["HERE"] = DOCS
+    monkeypatch.setattr(generate, "HERE", tmp_path)
+    assert generate.main(["--check"]) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out.count("is out of date") == 2
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize("name", ["faithful.md", "settings.md"])
-def test_the_lines_read_well(generate: dict[str, Any], name: str) -> None:
+def test_the_lines_read_well(name: str) -> None:
     """No traces of Python objects, no holes in templates, and tables whose rows have all their cells."""
-    text = generate["PAGES"][name]()
+    text = PAGES[name]()
     for noise in ("<class", "object at", "mappingproxy", "frozenset", "Fact(", "Source(", "Origin.", "None"):
         assert noise not in text, noise
     width = 0
@@ -63,22 +57,20 @@ def test_the_lines_read_well(generate: dict[str, Any], name: str) -> None:
         assert not line.startswith("|") or cells == width, line
 
 
-def test_every_rule_situation_code_and_fact_is_listed(generate: dict[str, Any]) -> None:
-    text = generate["faithful"]()
-    rules = {rule for each in generate["every_operation"]() for rule in each.rules}
-    facts = {
-        name for name, value in vars(generate["vocabulary"]).items() if isinstance(value, generate["Fact"])
-    }
+def test_every_rule_situation_code_and_fact_is_listed() -> None:
+    text = faithful()
+    rules = {rule for each in every_operation() for rule in each.rules}
+    facts = {name for name, value in vars(vocabulary).items() if isinstance(value, Fact)}
     for name in (*rules, *facts, *RefusalReason, *map(str, ERRORS)):
         assert f"\n| `{name}` |" in text, name
 
 
-@pytest.mark.parametrize("page", ["faithful", "settings"])
-def test_the_pages_can_be_about_any_gateways(generate: dict[str, Any], page: str) -> None:
+@pytest.mark.parametrize("page", ["faithful.md", "settings.md"])
+def test_the_pages_can_be_about_any_gateways(page: str) -> None:
     """Every rule of trial operations is in a row of its own, with the names of those that have it."""
-    text = generate[page]((TRIAL, TRIAL_KLING))
+    text = PAGES[page]((TRIAL, TRIAL_KLING))
     rules = {rule for each in TRIAL_OPERATIONS for rule in each.rules}
-    if page == "settings":
+    if page == "settings.md":
         assert "`camera_control.config" not in text, "what a number has to be cannot be ignored"
         assert "`multi_prompt.shot.prompt.max_length`" in text
         return
@@ -121,9 +113,7 @@ def refuse(gateway: Gateway, *, method: str = "POST", tail: str = "", **cause: A
 
 @pytest.mark.parametrize("reason", CAUSES, ids=str)
 @pytest.mark.parametrize("gateway", [COMETAPI, KLING], ids=lambda each: each.name)
-def test_the_setting_is_the_one_that_the_fake_names(
-    generate: dict[str, Any], gateway: Gateway, reason: RefusalReason
-) -> None:
+def test_the_setting_is_the_one_that_the_fake_names(gateway: Gateway, reason: RefusalReason) -> None:
     """The page's column `setting` and the header of the refusal agree."""
     if reason is RefusalReason.BAD_TOKEN and not gateway.takes_tokens:
         reason = RefusalReason.BAD_KEY
@@ -131,4 +121,4 @@ def test_the_setting_is_the_one_that_the_fake_names(
     rule, _, relax = reply.headers["x-kling-mock-rule"].split("; ")
     assert rule == reason.value
     named = relax.removeprefix("relax=").partition(",")[0].replace("none", "")
-    assert named == generate["SETTING_OF_SITUATION"].get(reason, "")
+    assert named == SETTING_OF_SITUATION.get(reason, "")
