@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import metadata, version
@@ -32,6 +33,13 @@ def run_tool(words: list[str], folder: Path, variables: Mapping[str, str]) -> st
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
+
+
+def hide_django(patch: pytest.MonkeyPatch) -> None:
+    """Let the tests of a page import Django anew, as its settings exist once for each import."""
+    patch.setenv("DJANGO_SETTINGS_MODULE", "settings")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "django"]:
+        patch.delitem(sys.modules, name)
 
 
 def require_chromium() -> None:

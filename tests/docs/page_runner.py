@@ -31,7 +31,14 @@ from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, SECO
 from kling_mock import cli as mock_cli
 from kling_mock import serve_command
 from tests.docs.ci_files import check_ci
-from tests.docs.commands import check_requirements, output_of, require_chromium, run_tool, with_redis
+from tests.docs.commands import (
+    check_requirements,
+    hide_django,
+    output_of,
+    require_chromium,
+    run_tool,
+    with_redis,
+)
 from tests.docs.compose import check_compose
 from tests.docs.pages import Block, Page, fits
 from tests.profiles import IN_STORAGE
@@ -57,8 +64,6 @@ _OPTIONS = ("-q", "-W", "error", "-p", "no:cacheprovider", "--disable-plugin-aut
 
 # Plugins whose fixtures or functions a page uses, by a word of the page.
 _PLUGINS = {"import schemathesis": "schemathesis", "httpx_mock": "pytest_httpx"}
-# Hooks of Schemathesis and settings of Django exist once in a process: these pages use a new one for tests.
-_OWN_PROCESS = ("import schemathesis", "import django")
 
 
 @dataclass
@@ -148,11 +153,13 @@ class PageRunner:
 
     def _run_pytest(self, arguments: list[str]) -> pytest.RunResult:
         options = (*_OPTIONS, *(f"-p{name}" for word, name in _PLUGINS.items() if word in self.page.text))
-        alone = any(word in self.page.text for word in _OWN_PROCESS)
+        alone = "import schemathesis" in self.page.text  # its hooks exist once in a process
         run = self.pytester.runpytest_subprocess if alone else self.pytester.runpytest_inprocess
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.variables | (IN_STORAGE if alone else {})).items():
                 patch.setenv(name, value)
+            if "import django" in self.page.text:
+                hide_django(patch)
             return run(*options, *(word for word in arguments if word != "-q"))
 
     def _ini(self, block: Block) -> None:
