@@ -43,13 +43,17 @@ def run(runner: Callable[[Path], PageRunner], pytester: pytest.Pytester) -> Run:
         "```sh\nkling-mock serve --port 8000 --pace never\n```\n",
         "```sh\nexport OTHER_KEY=1\n```\n",
         "```sh\npip install kling-mock[other]\n```\n",
+        "```sh\npip install kling-mock no-such-package\n```\n",
+        "```sh\nOTHER_KEY=1 pytest\n```\n",
+        '```typescript\nconst command = "kling-mock serve --never 1";\n```\n',
+        "```java\nclass Nameless {}\n```\n",
         "```console\n$ kling-mock serve --help\nusage: unknown\n```\n",
         "```text\noutput of nothing\n```\n",
     ],
     ids=lambda text: text.replace("`", "").replace("\n", " ")[-40:],
 )
 def test_a_mistake_is_noticed(run: Run, text: str) -> None:
-    with pytest.raises((AssertionError, ArithmeticError, ValueError)):
+    with pytest.raises((AssertionError, ArithmeticError, ValueError, ImportError, SystemExit)):
         run(text)
 
 
