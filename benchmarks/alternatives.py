@@ -33,6 +33,8 @@ MOTO = Path(sys.prefix) / "moto"
 NPM = Path(sys.prefix) / "npm" / "node_modules" / ".bin"
 CONNECTIONS = 32
 SECONDS = 1
+# The size of the body of a create.
+BYTES = 650
 # The path of the OpenAI video jobs of aimock.
 VIDEOS = "/v1/videos"
 
@@ -137,11 +139,12 @@ def servers() -> list[Figure]:
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         found = list(_started(folder, stack))
-        creates, polls = _scripts(folder)
+        creates, videos, polls = _scripts(folder)
         taken: dict[str, list[tuple[float, float]]] = {each.name: [] for each in found}
         for _ in range(3):
             for each in found:
-                taken[each.name].append((_spent(each, each.create, creates), _spent(each, each.poll, polls)))
+                script = videos if each.create == VIDEOS else creates
+                taken[each.name].append((_spent(each, each.create, script), _spent(each, each.poll, polls)))
     floors = taken["bare ASGI on uvicorn"]
     figures: list[Figure] = []
     for name, rows in taken.items():
@@ -219,20 +222,25 @@ def _imposter(port: int) -> dict[str, Any]:
     return {"port": port, "protocol": "http", "stubs": stubs}
 
 
-def _scripts(folder: Path) -> tuple[Path, Path]:
-    """The scripts of wrk for creates and for polls."""
+def _scripts(folder: Path) -> tuple[Path, Path, Path]:
+    """The scripts of wrk for creates, for those of aimock, and for polls."""
     headers = "".join(
         f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in KEY.items()
     )
-    creates, polls = folder / "create.lua", folder / "poll.lua"
+    polls = folder / "poll.lua"
     polls.write_text(headers)
-    # For aimock, which requires a model.
-    body = json.dumps({**BODY, "model": "sora-2"})
-    creates.write_text(
-        f'{headers}wrk.method = "POST"\nwrk.body = {json.dumps(body)}\n'
-        'wrk.headers["content-type"] = "application/json"\n'
-    )
-    return creates, polls
+    scripts: list[Path] = []
+    # aimock requires a model; for the others it would be an unknown field.
+    for name, extra in (("create", {}), ("video", {"model": "sora-2"})):
+        body: dict[str, Any] = {**BODY, **extra}
+        prompt = str(BODY["prompt"])
+        body["prompt"] = prompt.ljust(len(prompt) + BYTES - len(json.dumps(body)), ".")
+        scripts.append(folder / f"{name}.lua")
+        scripts[-1].write_text(
+            f'{headers}wrk.method = "POST"\nwrk.body = {json.dumps(json.dumps(body))}\n'
+            'wrk.headers["content-type"] = "application/json"\n'
+        )
+    return scripts[0], scripts[1], polls
 
 
 def _spent(server: Server, path: str, script: Path) -> float:

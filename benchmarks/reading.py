@@ -10,6 +10,7 @@ from benchmarks.measure import BODY, CREATE, REQUEST, Row, Run, compare
 from kling_contracts.gateways import COMETAPI
 from kling_contracts.image_files import png
 from kling_mock import Request
+from kling_mock.header_facts import header_facts
 from kling_mock.routing import parse_request, read_create
 from kling_mock.settings import Settings
 
@@ -27,7 +28,9 @@ def reading() -> Iterator[Row]:
         return lambda: [json.loads(body) for _ in range(times)]
 
     def parses(request: Request, times: int) -> Run:
-        return lambda: [parse_request(request, settings, 0.0) for _ in range(times)]
+        return lambda: [
+            parse_request(request, header_facts(request.headers), settings, 0.0) for _ in range(times)
+        ]
 
     def row(what: str, run: Run, body: bytes = USUAL, times: int = TIMES, budget: float | None = None) -> Row:
         ratio, spent = compare(run, loads(body, times), times)

@@ -15,27 +15,10 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from kling_contracts.gateways import Gateway, RefusalReason
-from kling_mock.http import Headers, Request
+from kling_mock.header_facts import HeaderFacts
 from kling_mock.keys import is_public
 from kling_mock.settings import Settings
 
-# Bytes that HTTP/2 (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE) counts for a header beside its name and value.
-HEADER_OVERHEAD: Final = 32
-SECRET_HEADERS: Final = frozenset(
-    {
-        "api-key",
-        "apikey",
-        "authorization",
-        "cookie",
-        "proxy-authorization",
-        "x-access-token",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-auth-token",
-        "x-authorization",
-        "x-goog-api-key",
-    }
-)
 # Longer account names are digests, as are those that would control a terminal.
 _LONGEST_NAME: Final = 100
 
@@ -78,42 +61,25 @@ def account_name(key: str) -> str:
     return f"account-{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
-def without_secrets(headers: Headers) -> tuple[Headers, int]:
-    """The headers without credentials, and their size in bytes, with `HEADER_OVERHEAD` for each."""
-    try:
-        return _cached_without_secrets(headers)
-    except TypeError:  # in a list, which cannot be a key of the cache
-        return _without_secrets(headers)
-
-
-def _without_secrets(headers: Headers) -> tuple[Headers, int]:
-    kept = [header for header in headers if header[0] not in SECRET_HEADERS]
-    return tuple(kept), sum([len(name) + len(value) + HEADER_OVERHEAD for name, value in kept])
-
-
-# Most clients repeat the headers of their requests.
-_cached_without_secrets: Final = lru_cache(maxsize=64)(_without_secrets)
-
-
 def credential_of(
-    request: Request, settings: Settings, gateway: Gateway, system: float
+    facts: HeaderFacts, settings: Settings, gateway: Gateway, system: float
 ) -> Credential | Denied:
-    """The account of a request, or the reason for refusing it. `system` is system time in Unix seconds.
+    """The account of a request by its headers, or the reason for refusing it.
 
-    The scheme `Bearer` is case-insensitive. A request with two Authorization headers is refused, because
-    proxies differ in which one they use.
+    `system` is system time in Unix seconds. The scheme `Bearer` is case-insensitive. A request with two
+    Authorization headers is refused, because proxies differ in which one they use.
     """
-    given = [value for name, value in request.headers if name == "authorization"]
+    given = facts.authorization
     if not given or not given[0].strip():
-        if any(name == "Authorization" for name, _ in request.headers):
+        if any(name == "Authorization" for name, _ in facts.kept):
             raise ValueError("Request.headers: names must be in lower case; got 'Authorization'")
         return Denied(RefusalReason.NO_KEY)
     bearer = _read_bearer(given[0], settings.keys)
     if len(given) > 1 or bearer is None:
         return Denied(RefusalReason.MALFORMED_KEY)
-    key, account = bearer
-    if account is not None:
-        return Credential(account)
+    key, known = bearer
+    if known is not None:
+        return known
     if gateway.takes_tokens and key.count(".") == 2:
         return _read_token(key, settings, gateway, system)
     if not settings.keys:
@@ -122,17 +88,18 @@ def credential_of(
 
 
 @lru_cache(maxsize=256)
-def _read_bearer(authorization: str, keys: tuple[str, ...]) -> tuple[str, str | None] | None:
-    """The key in the value of an Authorization header, and its account; None for another scheme or no key.
+def _read_bearer(authorization: str, keys: tuple[str, ...]) -> tuple[str, Credential | None] | None:
+    """The key in the value of an Authorization header, and its credential; None for another scheme or no key.
 
-    The account is None for a key that is not in `keys`, and for one that may be a token if `keys` is empty.
+    The credential is None for a key that is not in `keys`, and for one that may be a token if there are no
+    `keys`.
     """
     scheme, _, key = authorization.strip().partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         return None
     accepted = accepts(keys, key) if keys else key.count(".") != 2
-    return key, account_name(key) if accepted else None
+    return key, Credential(account_name(key)) if accepted else None
 
 
 def _parts(key: str) -> str:

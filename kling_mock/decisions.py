@@ -178,8 +178,9 @@ def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate resul
     # The number of creates also guards concurrency and balance, since only creates consume those.
     own = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None))
     expect = (*own, *reserved.expect, *expect)
-    if asked.external_task_id:
-        expect = (*expect, Expect(ExternalKey(account, asked.external_task_id), None))
+    external_id = asked.external_task_id
+    if external_id:
+        expect = (*expect, Expect(ExternalKey(account, external_id), None))
     records = (NewTask(record, plan), *reserved.records, *used)
     if settings.callback_faults and not faults:
         faults = _early_callback(record, settings)

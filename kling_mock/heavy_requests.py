@@ -24,6 +24,7 @@ from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
 from kling_mock.auth import Token
 from kling_mock.commands import Command, Create, Refused
+from kling_mock.header_facts import header_facts
 from kling_mock.http import Request
 from kling_mock.routing import parse_request
 from kling_mock.service import NOTES_KEPT, ParsedRequest
@@ -141,7 +142,8 @@ def main() -> None:
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     request, switches, system, size = pickle.loads(_read(source, int.from_bytes(_read(source, 8))))  # noqa: S301 -- written by the server that started this process
     body = _read(source, size)
-    command, token = parse_request(replace(request, body=body, length=None), Settings.of(switches), system)
+    whole = replace(request, body=body, length=None)
+    command, token = parse_request(whole, header_facts(whole.headers), Settings.of(switches), system)
     if isinstance(command, Create | Refused) and len(command.notes) > NOTES_KEPT:
         last = NOTES_KEPT - 1
         notes = (*command.notes[:last], f"and {len(command.notes) - last} more")

@@ -15,15 +15,16 @@ TEXT_KEPT: Final = 4_096
 PICTURES_KEPT: Final = 100
 
 
-def kept_request(request: TaskRequest | None) -> tuple[TaskRequest | None, int]:
+def kept_request(request: TaskRequest | None, body: bytes) -> tuple[TaskRequest | None, int]:
     """The request for the journal, the same object unless it is too large, and its size in bytes.
 
+    `body` is the body from which the request was read; empty if it was not kept.
     The texts of a large request are truncated to 4096 characters, objects and lists described in a few words,
     and the pictures after the hundredth are left out.
     """
     if request is None:
         return None, 0
-    size = request.size
+    size = request.size_by(body)
     if size <= REQUEST_KEPT:
         return request, size
     items = tuple(_kept(item) for item in request.items)

@@ -7,7 +7,6 @@ totals, so limits are exact with any number of threads or processes. A refused r
 from __future__ import annotations
 
 from math import ceil
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from kling_contracts.gateways import RefusalReason
@@ -74,15 +73,17 @@ def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> 
     return Reservation(tuple(expect), tuple(records))
 
 
-# The settings of all limits of creates, and their values without any limit.
-_LIMITS: Final = attrgetter(
-    "slots", "balance", "credit", "rate", "rate_total", "slots_total", "balance_total", "packs"
-)
-_UNLIMITED: Final = (*[None] * 7, ())
-
-
 def _limits_creates(settings: Settings) -> bool:
-    return bool(_LIMITS(settings) != _UNLIMITED)
+    return not (
+        settings.slots is None
+        and settings.balance is None
+        and settings.credit is None
+        and settings.rate is None
+        and settings.rate_total is None
+        and settings.slots_total is None
+        and settings.balance_total is None
+        and not settings.packs
+    )
 
 
 def _limits_total(settings: Settings) -> bool:

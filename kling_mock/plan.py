@@ -46,9 +46,14 @@ class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
 
     def instants(self, polls: Sequence[float]) -> tuple[float, float]:
         """Start and end as instants, given the instants of the counted queries so far."""
+        starts, ends = self.starts, self.ends
         if not self.counted:
-            return self.starts, self.ends
-        return _instant(self.starts, polls), _instant(self.ends, polls)
+            return starts, ends
+        seen = len(polls)
+        return (
+            polls[int(starts) - 1] if starts <= seen else NEVER,
+            polls[int(ends) - 1] if ends <= seen else NEVER,
+        )
 
     @property
     def terminal(self) -> TaskStatus:
@@ -83,10 +88,6 @@ class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
         starts, _ = self.instants(polls)
         passed = status is TaskStatus.PROCESSING and starts <= now
         return Transition(status, starts if passed else created)
-
-
-def _instant(number: float, polls: Sequence[float]) -> float:
-    return polls[int(number) - 1] if number <= len(polls) else NEVER
 
 
 @dataclass(frozen=True, slots=True)

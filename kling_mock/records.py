@@ -7,7 +7,6 @@ does not slow down with their number.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from sys import getsizeof
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -272,13 +271,11 @@ class CallRecord(Struct, frozen=True, gc=False, omit_defaults=True, tag="call"):
     @property
     def size(self) -> int:
         """The approximate memory of the call in bytes, including its request."""
-        size = CALL_BYTES + getsizeof(self.path) + PART_BYTES * len(self.headers)
-        size += self.header_bytes + self.request_bytes
-        for note in self.notes:
-            size += getsizeof(note)
+        texts = self.path, *self.notes
         if self.message is not None:
-            size += getsizeof(self.message)
-        return size
+            texts = *texts, self.message
+        overhead = CALL_BYTES + PART_BYTES * len(self.headers)
+        return overhead + self.header_bytes + self.request_bytes + sum(map(str.__sizeof__, texts))
 
 
 class NewTask(Struct, frozen=True, gc=False):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from hashlib import blake2b, shake_128
 from struct import unpack
 from typing import Final
 
+# RFC 9562: the byte 6 of a UUID begins with its version 4, the byte 8 with the bits 10 of its variant.
+_VERSION: Final = bytes([0x40 | byte & 0x0F for byte in range(256)])
+_VARIANT: Final = bytes([0x80 | byte & 0x3F for byte in range(256)])
+_PARTS: Final = re.compile("(.{8})(.{4})(.{4})(.{4})(.{12})")
 # The values of a series that are drawn with one hash, since most are needed one after another.
 BLOCK: Final = 32
 
@@ -42,10 +47,7 @@ def _bits(seed: int, block: int, what: tuple[str, ...]) -> tuple[int, ...]:
 
 @lru_cache(maxsize=8)
 def _uuids(seed: int, block: int, what: tuple[str, ...]) -> tuple[str, ...]:
-    digits = shake_128(_spelling(seed, (*what, block))).hexdigest(16 * BLOCK)
-    return tuple([_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32)])
-
-
-def _uuid(digits: str) -> str:
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    data = bytearray(shake_128(_spelling(seed, (*what, block))).digest(16 * BLOCK))
+    data[6::16] = data[6::16].translate(_VERSION)
+    data[8::16] = data[8::16].translate(_VARIANT)
+    return tuple(map("-".join, _PARTS.findall(data.hex())))

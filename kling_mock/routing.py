@@ -42,6 +42,7 @@ from kling_mock.commands import (
     ShowCosts,
     refused,
 )
+from kling_mock.header_facts import HeaderFacts
 from kling_mock.http import Request, decode, decode_base64
 from kling_mock.images.urls import RESULT_FOLDER, locate
 from kling_mock.refused_body import refused_body
@@ -61,24 +62,26 @@ ENCODED_BODY: Final = Refusal(
 _WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 
 
-def parse_request(request: Request, settings: Settings, system: float) -> tuple[Command, Token | None]:
+def parse_request(
+    request: Request, facts: HeaderFacts, settings: Settings, system: float
+) -> tuple[Command, Token | None]:
     """The command of a request, and its token, if any. `system` is system time in Unix seconds. Pure."""
     path = request.path
-    gateway = gateway_of(path, request.header("host") or "", settings.gateways)
+    gateway = gateway_of(path, facts.host, settings.gateways)
     open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(request)
     if open_to_all is not None:
         if request.method in ("GET", "HEAD"):
             return open_to_all, None
         named: Named = (("method", shorten(request.method)),)
         return refused(gateway, RefusalReason.WRONG_METHOD, None, named, allow="GET, HEAD"), None
-    credential = credential_of(request, settings, gateway, system)
+    credential = credential_of(facts, settings, gateway, system)
     if isinstance(credential, Denied):
         if path.startswith(f"{CONTROL_PREFIX}/"):  # another key would not help
             return refused(gateway, RefusalReason.NO_ROUTE, None, _named(request)), None
         reason, parts = credential
         relax = "keys" if settings.keys and reason is not RefusalReason.NO_KEY else None
         return refused(gateway, reason, None, (("parts", parts),), relax=relax), None
-    return _read_route(request, settings, gateway, credential.account), credential.token
+    return _read_route(request, facts, settings, gateway, credential.account), credential.token
 
 
 def _picture(request: Request) -> FetchPicture | None:
@@ -92,14 +95,17 @@ def _named(request: Request) -> Named:
     return (("method", shorten(request.method)), ("path", shorten(request.path)))
 
 
-def _read_route(request: Request, settings: Settings, gateway: Gateway, account: str) -> Command:
+def _read_route(
+    request: Request, facts: HeaderFacts, settings: Settings, gateway: Gateway, account: str
+) -> Command:
     path, method = request.path, request.method
     route, tail = route_of(gateway, path)
     if route is None and path != gateway.costs_path:
         return refused(gateway, RefusalReason.NO_ROUTE, account, _named(request))
     creates = route is not None and tail is None
     if route is not None and creates and method == "POST":
-        return read_create(request, settings, gateway, route, account)
+        unread = _refuse_unread(request, facts.encoding, settings, gateway, account)
+        return read_create(request, settings, gateway, route, account) if unread is None else unread
     if method == "GET":
         if route is None:
             return ShowCosts(account)
@@ -148,16 +154,22 @@ def route_of(gateway: Gateway, path: str) -> tuple[Route | None, str | None]:
 MODEL_RULE: Final = RefusalReason.UNKNOWN_MODEL.value
 
 
-def read_create(
-    request: Request, settings: Settings, gateway: Gateway, route: Route, account: str
-) -> Create | Refused:
-    """The command of a create request."""
+def _refuse_unread(
+    request: Request, encoding: str | None, settings: Settings, gateway: Gateway, account: str
+) -> Refused | None:
+    """The refusal of a body that is too large or encoded, if it is."""
     if request.size > settings.body_cap:
         return refused(gateway, RefusalReason.TOO_LARGE, account, relax="body_cap")
-    encoding = request.header("content-encoding")
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
         named: Named = (("encoding", shorten(encoding)),)
         return Refused(ENCODED_BODY, ENCODED_RULE, HTTP_STANDARD, None, account, named)
+    return None
+
+
+def read_create(
+    request: Request, settings: Settings, gateway: Gateway, route: Route, account: str
+) -> Create | Refused:
+    """The command of a create request, from its body."""
     origin = settings.base_url or request.origin
     usual = _usual_reader(gateway, request.path, settings.operations)
     found = None if usual is None else usual[1](request.body)

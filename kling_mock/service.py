@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import HTTP_STANDARD
-from kling_mock.auth import HEADER_OVERHEAD, Token, without_secrets
+from kling_mock.auth import Token
 from kling_mock.changed_replies import with_faults
 from kling_mock.commands import Command
 from kling_mock.decision import AuditInfo
+from kling_mock.header_facts import HEADER_OVERHEAD, HeaderFacts, header_facts
 from kling_mock.http import Headers, Reply, Request, json_reply, picture_reply, rule_header
 from kling_mock.images.urls import PictureInfo
 from kling_mock.journal_limits import kept_request
@@ -63,11 +64,13 @@ class ParsedRequest(Request, frozen=True, kw_only=True):
     token: Token | None
 
 
-def parsed(request: Request, settings: Settings, system: float) -> tuple[Command, Token | None]:
+def parsed(
+    request: Request, facts: HeaderFacts, settings: Settings, system: float
+) -> tuple[Command, Token | None]:
     """The command and token of a request; `system` is system time in Unix seconds."""
     if isinstance(request, ParsedRequest):
         return request.command, request.token
-    return parse_request(request, settings, system)
+    return parse_request(request, facts, settings, system)
 
 
 def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
@@ -75,7 +78,8 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
 
     `system` is system time in Unix seconds; `draw` makes the PNG of a result picture and its entity tag.
     """
-    command, token = parsed(request, settings, system)
+    facts = header_facts(request.headers)
+    command, token = parsed(request, facts, settings, system)
     keys = command.keys
     limits = limit_keys(command, settings)
     if limits:
@@ -97,7 +101,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
         if reply.delivery is not None:
             audit = replace(audit, notes=(reply.delivery.describe(), *audit.notes))
         now = snapshot.now if decision.at is None else decision.at
-        call = _entry(request, reply.status, audit, now, request_id)
+        call = _entry(request, facts, reply.status, audit, now, request_id)
         failed: Expect | None = yield Commit(Change(decision.expect, (*decision.records, call)))
         if failed is None:
             return Answer(reply, call)
@@ -112,7 +116,8 @@ def failed_answer(request: Request, bug: Exception, now: float) -> Answer:
     note = f"internal error of kling-mock: {type(bug).__name__}, see Fake.check()"
     audit = AuditInfo(rule=RefusalReason.INTERNAL.value, notes=(note,))
     reply = json_reply(refusal.status, refusal.body(request_id))
-    return Answer(reply, _entry(request, refusal.status, audit, now, request_id))
+    facts = header_facts(request.headers)
+    return Answer(reply, _entry(request, facts, refusal.status, audit, now, request_id))
 
 
 STATE_RULE: Final = "server.state"
@@ -123,13 +128,16 @@ def unkept_answer(request: Request, problem: StateNotKept, now: float) -> Answer
     text = str(problem)
     error = {"message": text, "type": "kling_mock_error", "param": "state", "code": "state_not_kept"}
     reply = json_reply(503, {"error": error}, (rule_header(STATE_RULE, HTTP_STANDARD, text),))
-    return Answer(reply, _entry(request, 503, AuditInfo(rule=STATE_RULE, message=text), now, str(uuid4())))
+    audit = AuditInfo(rule=STATE_RULE, message=text)
+    return Answer(reply, _entry(request, header_facts(request.headers), 503, audit, now, str(uuid4())))
 
 
-def _entry(request: Request, status: int, audit: AuditInfo, now: float, request_id: str) -> CallRecord:
+def _entry(  # noqa: PLR0913, PLR0917 -- the parts of a request and its reply
+    request: Request, facts: HeaderFacts, status: int, audit: AuditInfo, now: float, request_id: str
+) -> CallRecord:
     path, notes = request.path, audit.notes
-    kept, kept_bytes = kept_request(audit.request)
-    headers, size = without_secrets(request.headers)
+    kept, kept_bytes = kept_request(audit.request, request.body)
+    headers, size = facts.kept, facts.size
     if len(path) > PATH_KEPT:
         path = f"{path[:PATH_KEPT]}... ({len(path)} characters)"
     if size > HEADERS_KEPT:

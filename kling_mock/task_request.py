@@ -13,6 +13,10 @@ from kling_contracts.redaction import hide_in_urls
 
 # Estimated overhead in bytes of each header, value or picture that is kept.
 PART_BYTES: Final = 180
+# The largest memory in bytes of an empty text or a small number.
+TEXT_BYTES: Final = 49
+# Larger bodies have inline pictures, as a rule, which are not kept.
+PLAIN_BODY: Final = 4_096
 _FLAT: Final = frozenset({type(None), str, int, float, bool})
 
 
@@ -63,6 +67,25 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
             size += sum([_deep_size(item) - getsizeof(item) for item in self.items])
         for picture in self.pictures:
             size += getsizeof(picture.url)
+            if picture.thumbnail is not None:
+                size += len(picture.thumbnail)
+        return size
+
+    def size_by(self, body: bytes) -> int:
+        """`size`, or an upper bound of it by the length of the body from which the request was read.
+
+        Of a body in ASCII without escapes, each character is at most one byte of a text. The bound takes a
+        quarter of the time.
+        """
+        if (
+            not 0 < len(body) <= PLAIN_BODY
+            or not body.isascii()
+            or b"\\" in body
+            or not _FLAT.issuperset(map(type, self.items))
+        ):
+            return self.size
+        size = len(body) + TEXT_BYTES * len(self.items) + PART_BYTES * (1 + len(self.pictures))
+        for picture in self.pictures:
             if picture.thumbnail is not None:
                 size += len(picture.thumbnail)
         return size

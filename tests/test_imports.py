@@ -61,6 +61,7 @@ LIBRARIES = {
             "documents",
             "faults",
             "fetched_pictures",
+            "header_facts",
             "changed_replies",
             "scripts.given_replies",
             "heavy_requests",

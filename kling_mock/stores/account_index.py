@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Final
 
 from kling_mock.records import TaskRecord
@@ -17,30 +18,27 @@ COMPACTED_FROM: Final = 16
 class _Series:
     """Task records in order of creation: appended at the end, dropped at the beginning, read by position."""
 
-    __slots__ = ("_records", "_start")
+    __slots__ = ("_start", "records")
 
     def __init__(self) -> None:
-        self._records: list[TaskRecord] = []
+        self.records: list[TaskRecord] = []
         self._start = 0
-
-    def append(self, record: TaskRecord) -> None:
-        self._records.append(record)
 
     def drop_first(self) -> None:
         self._start += 1
-        if self._start >= COMPACTED_FROM and self._start * 2 >= len(self._records):
-            del self._records[: self._start]
+        if self._start >= COMPACTED_FROM and self._start * 2 >= len(self.records):
+            del self.records[: self._start]
             self._start = 0
 
     def __len__(self) -> int:
-        return len(self._records) - self._start
+        return len(self.records) - self._start
 
     def __getitem__(self, at: int) -> TaskRecord:
-        return self._records[self._start + at]
+        return self.records[self._start + at]
 
     def kept(self, expiry: Callable[[TaskRecord], float], now: float) -> range:
         """The positions of the records that expire after `now`. Records expire in order of creation."""
-        first = bisect_right(self._records, now, lo=self._start, key=expiry)
+        first = bisect_right(self.records, now, lo=self._start, key=expiry)
         return range(first - self._start, len(self))
 
     def newest_first(self, places: range) -> Iterator[TaskRecord]:
@@ -53,22 +51,19 @@ class AccountIndex:
     def __init__(self, expiry: Callable[[TaskRecord], float]) -> None:
         self.externals: dict[str, str] = {}
         self._expiry = expiry
-        self._all = _Series()
         self._by_operation: dict[str, _Series] = {}
 
     def add(self, record: TaskRecord) -> None:
-        self._all.append(record)
         series = self._by_operation.get(record.operation)
         if series is None:
             series = self._by_operation[record.operation] = _Series()
-        series.append(record)
+        series.records.append(record)
         external_id = record.request.external_task_id
         if external_id:
             self.externals[external_id] = record.id
 
     def drop(self, record: TaskRecord) -> None:
         """Remove the oldest task."""
-        self._all.drop_first()
         self._by_operation[record.operation].drop_first()
         external_id = record.request.external_task_id
         if external_id and self.externals.get(external_id) == record.id:
@@ -76,7 +71,8 @@ class AccountIndex:
 
     def records(self, now: float) -> list[TaskRecord]:
         """All tasks within their retention, oldest first."""
-        return [self._all[at] for at in self._all.kept(self._expiry, now)]
+        kept = [[each[at] for at in each.kept(self._expiry, now)] for each in self._by_operation.values()]
+        return kept[0] if len(kept) == 1 else sorted(chain.from_iterable(kept), key=attrgetter("number"))
 
     def page(self, operations: Iterable[str], first: int, size: int, now: float) -> list[TaskRecord]:
         """A page of the tasks of these operations, newest first."""

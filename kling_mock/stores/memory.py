@@ -44,7 +44,7 @@ from kling_mock.stores import (
     WindowKey,
 )
 from kling_mock.stores.tables import Tables
-from kling_mock.stores.task_changes import TASK_CHANGES, TaskChange, changed
+from kling_mock.stores.task_changes import TASK_CHANGES, TaskChange
 from kling_mock.timing.clock import Clock
 
 # The number of expired tasks or tokens dropped for each new one: more than 1, so that none accumulate, and
@@ -71,7 +71,7 @@ class MemoryStore(Tables):
 
     def commit(self, change: Change) -> Expect | None:
         with self._lock:
-            now = self.clock.now()
+            now = self.clock.latest  # that of the snapshot, unless another thread has read the clock since
             for expected in change.expect:
                 key = expected.key
                 if _VERSIONS[type(key)](self, key, now) != expected.version:
@@ -91,10 +91,11 @@ class MemoryStore(Tables):
 
     def _task(self, task_id: str, now: float) -> TaskState | None:
         state = self._tasks.get(task_id)
-        return None if state is None or now >= self._expiry(state.record) else state
+        return None if state is None or now >= state.record.created + self._retention else state
 
     def read_task(self, key: TaskKey, now: float) -> TaskState | None:
-        return self._task(key.id, now)
+        state = self._tasks.get(key.id)  # as `_task`, without a call
+        return None if state is None or now >= state.record.created + self._retention else state
 
     def read_external(self, key: ExternalKey, now: float) -> TaskState | None:
         account = self._accounts.get(key.account)
@@ -161,7 +162,7 @@ class MemoryStore(Tables):
         state = self._tasks.get(key.id)
         if state is None:
             return None
-        return EXPIRED if now >= self._expiry(state.record) else state.version
+        return EXPIRED if now >= state.record.created + self._retention else state.version
 
     def version_of_attempts(self, key: AttemptsKey, now: float) -> int | None:
         return None if self._task(key.task_id, now) is None else self.read_attempts(key, now)
@@ -194,7 +195,7 @@ class MemoryStore(Tables):
 
     def write_change(self, record: TaskChange, now: float) -> None:
         state = self._tasks[record.task_id]
-        new = self._tasks[record.task_id] = changed(state, record)
+        new = self._tasks[record.task_id] = TASK_CHANGES[type(record)](state, record)
         self._usage.update(state, new, now)
 
     def write_rule(self, record: RuleRecord, _now: float) -> None:

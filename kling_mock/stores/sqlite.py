@@ -136,16 +136,22 @@ class SqliteStore(MemoryStore):
         number = self._next_number
         rows: list[Row] = []
         new: dict[object, int] = {}
-        for key, item in self._changed_items(change, now).items():
+        lines: list[bytes] = []
+        others: list[Record] = []
+        for record in change.records:
+            if isinstance(record, CallRecord):
+                lines.append(encode(record))
+            else:
+                others.append(record)
+        for key, item in self._changed_items(others, now).items():
             known = self._numbers.get(key)
             if known is None:
                 new[key] = known = number
                 number += 1
             rows.append((known, encode(item)))
-        lines = [encode(record) for record in change.records if isinstance(record, CallRecord)]
         calls = list(enumerate(lines, self._next_call))
         gone = NOTHING_GONE
-        rules = [key for key in _keys_of_dropped_rules(change) if key in self._numbers]
+        rules = [key for key in _keys_of_dropped_rules(others) if key in self._numbers]
         if rules or self._dropped_of or len(self._gone) + len(self._calls_gone) >= REMOVED_AT_ONCE:
             gone = Gone([*self._gone, *[self._numbers[key] for key in rules]], self._calls_gone)
         self._file.write(rows, calls, gone)
@@ -160,19 +166,15 @@ class SqliteStore(MemoryStore):
         self._next_call += len(calls)
         self._drawn.clear()
 
-    def _changed_items(self, change: Change, now: float) -> dict[object, Item]:
+    def _changed_items(self, records: Sequence[Record], now: float) -> dict[object, Item]:
         """The items of a change but calls, by key, as they will be after it."""
         items: dict[object, Item] = {}
         for account in self._dropped_of:
             items[AccountTotals, account] = self._usage.totals(account)
         for name in self._drawn:
             items[Counter, name] = Counter(name, self._counters[name])
-        for record in change.records:
-            self._add_item(record, items)
-            if isinstance(record, NewTask):
-                self._add_peaks(record.record, now, items)
-            elif isinstance(record, RuleRecord) and record.dropped:
-                items[RuleUses, record.id] = RuleUses(record.id, 0)
+        for record in records:
+            self._add_item(record, now, items)
         return items
 
     def _add_peaks(self, record: TaskRecord, now: float, items: dict[object, Item]) -> None:
@@ -182,14 +184,15 @@ class SqliteStore(MemoryStore):
             peak = self._usage.state(account, now).unfinished + record.request.n
             items[AccountTotals, account] = replace(totals, peak=peak)
 
-    def _add_item(self, record: Record, items: dict[object, Item]) -> None:
-        """Add the item that a record changes, as it will be after the change."""
-        match record:
-            case PlanRecord() | PollRecord() | FaultRecord() | AttemptRecord():
+    def _add_item(self, record: Record, now: float, items: dict[object, Item]) -> None:
+        """Add the item that a record changes, as it will be after the change, and the peaks that rise."""
+        match record:  # the most frequent first
+            case PollRecord() | PlanRecord() | FaultRecord() | AttemptRecord():
                 state = cast("TaskState | None", items.get(record.task_id)) or self._tasks[record.task_id]
                 items[record.task_id] = changed(state, record)
             case NewTask():
                 items[record.record.id] = TaskState(record.record, record.plan)
+                self._add_peaks(record.record, now, items)
             case RuleUse():
                 before = cast("RuleUses | None", items.get((RuleUses, record.rule_id)))
                 uses = self._uses.get(record.rule_id, 0) if before is None else before.count
@@ -198,7 +201,9 @@ class SqliteStore(MemoryStore):
                 if record.digest not in self._tokens:
                     items[TokenRecord, record.digest] = record
             case RuleRecord():
-                if not record.dropped:
+                if record.dropped:
+                    items[RuleUses, record.id] = RuleUses(record.id, 0)
+                else:
                     items[RuleRecord, record.id] = record
             case WindowRecord() | ClockRecord():
                 items[_KEYS[type(record)](record)] = record
@@ -231,9 +236,9 @@ class SqliteStore(MemoryStore):
         self._gone.append(self._numbers.pop((TokenRecord, digest)))
 
 
-def _keys_of_dropped_rules(change: Change) -> list[tuple[type[Item], int]]:
+def _keys_of_dropped_rules(records: Sequence[Record]) -> list[tuple[type[Item], int]]:
     """The keys of the rules that a change drops, and of their uses."""
-    dropped = [each.id for each in change.records if isinstance(each, RuleRecord) and each.dropped]
+    dropped = [each.id for each in records if isinstance(each, RuleRecord) and each.dropped]
     return [(kind, number) for number in dropped for kind in (RuleRecord, RuleUses)]
 
 

@@ -209,8 +209,8 @@ class StateFile:
             return
 
         def every() -> None:
-            for table, numbers in ((ROWS, gone.rows), (CALLS, gone.calls)):
-                if numbers:
+            if gone is not NOTHING_GONE:
+                for table, numbers in ((ROWS, gone.rows), (CALLS, gone.calls)):
                     self._connected.executemany(table.delete, [(number,) for number in numbers])
             if rows:
                 self._insert(ROWS, rows)

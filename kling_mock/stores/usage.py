@@ -176,9 +176,10 @@ class Usage:
 
     def _count(self, record: TaskRecord, images: int, units: int) -> None:
         for totals in (self._all, self._accounts[record.account]):
-            totals.unfinished += images
             totals.units += units
-            totals.peak = max(totals.peak, totals.unfinished)
+            unfinished = totals.unfinished = totals.unfinished + images
+            if unfinished > totals.peak:  # noqa: PLR1730 -- faster than `max`
+                totals.peak = unfinished
 
     def _returned(self, state: TaskState) -> int:
         """The units returned at the end of a task: all if it fails within its retention, otherwise 0.

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TypedDict, Unpack, cast
 
 from kling_mock.argument_checks import check_whole
-from kling_mock.auth import SECRET_HEADERS, account_name
+from kling_mock.auth import account_name
 from kling_mock.criteria import CriterionKind, check_criteria
+from kling_mock.header_facts import SECRET_HEADERS
 from kling_mock.records import PICTURE, QUERY, REQUEST, RuleRecord
 from kling_mock.request_facts import BODY, CRITERIA, HEADER
 from kling_mock.scripts.create_script import Script

@@ -95,11 +95,17 @@ class Clock:
                 system = system_time()  # another thread may have read a later one
                 self._follow(system)
         self._system = system
-        reading = self._record.at(system)
+        record = self._record
+        reading = record.reading + (system - record.since) * record.speed  # `ClockRecord.at`, without a call
         if reading < self._latest:  # by rounding
             return self._latest
         self._latest = reading
         return reading
+
+    @property
+    def latest(self) -> float:
+        """The latest reading, in Unix seconds."""
+        return self._latest
 
     def _follow(self, system: float) -> None:
         """System time was set back, or forth again after that: neither is time that passes."""

@@ -15,6 +15,7 @@ from kling_contracts.gateways import COMETAPI, KLING, Gateway
 from kling_contracts.image_files import encoded, png
 from kling_mock import Fake, ManualClock, Request, Settings
 from kling_mock.doors.asgi import ASGIApp
+from kling_mock.header_facts import header_facts
 from kling_mock.heavy_requests import DENSE_MARKS, PLAIN_BYTES, ParsingProcesses, needs_process
 from kling_mock.routing import parse_request
 from kling_mock.service import NOTES_KEPT
@@ -50,7 +51,7 @@ def test_a_process_parses_as_we_do(body: bytes, gateway: Gateway, switches: dict
     parsed = ParsingProcesses().parse(asked, body, settings, 1.0)
     whole = Request(asked.method, asked.path, "", asked.headers, body, asked.origin)
     assert parsed is not None
-    assert (parsed.command, parsed.token) == parse_request(whole, settings, 1.0)
+    assert (parsed.command, parsed.token) == parse_request(whole, header_facts(whole.headers), settings, 1.0)
     assert (parsed.path, parsed.headers, parsed.body) == (asked.path, asked.headers, b"")
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from kling_mock import Fake, Request
 from kling_mock.delivery import Delivery
+from kling_mock.header_facts import header_facts
 from kling_mock.reply_faults import KINDS, ReplyStage
 from kling_mock.routing import parse_request
 from kling_mock.scripts.request_script import RequestScript
@@ -255,7 +256,7 @@ def test_a_body_that_another_process_has_read(caller: Caller) -> None:
     for prompt, status in (("a cat", 503), ("a dog", 200)):
         body = json.dumps({"subject_image_list": SUBJECTS, "prompt": prompt}).encode()
         request = Request("POST", PATH, headers=(("authorization", "Bearer sk-mock-a"),), body=body)
-        command, token = parse_request(request, caller.fake.settings, 0.0)
+        command, token = parse_request(request, header_facts(request.headers), caller.fake.settings, 0.0)
         parts = {**asdict(request), "body": b"", "length": len(body)}
         assert caller.fake.handle(ParsedRequest(**parts, command=command, token=token)).status == status
 

@@ -13,6 +13,7 @@ from kling_contracts.operations import MULTI_IMAGE, MULTI_IMAGE2IMAGE, TEXT_TO_I
 from kling_contracts.rules import ValidationResult
 from kling_mock import Request
 from kling_mock.commands import Command, Create
+from kling_mock.header_facts import header_facts
 from kling_mock.routing import parse_request
 from kling_mock.settings import Settings
 from tests.trial_operations import SPEECH, TRIAL, TRIAL_KLING
@@ -51,7 +52,7 @@ SWITCHES: Final[list[dict[str, Any]]] = [
 def command_of(path: str, body: Mapping[str, object], settings: Settings) -> Command:
     headers = (("authorization", "Bearer sk-mock"),)
     request = Request("POST", path, headers=headers, body=json.dumps(body).encode(), origin="http://a.test")
-    return parse_request(request, settings, 0.0)[0]
+    return parse_request(request, header_facts(headers), settings, 0.0)[0]
 
 
 @pytest.fixture

@@ -54,21 +54,23 @@ def test_dropped_tasks_use_no_more_memory_than_the_others() -> None:
     series = _Series()
     for kept in (1, 100, 1, 0):
         for _ in range(200):
-            series.append(None)  # type: ignore[arg-type]
+            series.records.append(None)  # type: ignore[arg-type]
         while len(series) > kept:
             series.drop_first()
-        assert len(series._records) - kept <= max(kept, COMPACTED_FROM)
+        assert len(series.records) - kept <= max(kept, COMPACTED_FROM)
 
 
-def expect_found(kind: type[MemoryStore]) -> None:
-    """Draw histories until one shows a difference. It is not shrunk, to save time."""
+def expect_found(
+    kind: type[MemoryStore], found: type[Exception] | tuple[type[Exception], ...] = AssertionError
+) -> None:
+    """Draw histories until one shows a difference, by one of these errors. It is not shrunk, to save time."""
 
     @settings(CI, phases=[Phase.generate], report_multiple_bugs=False)
     @given(history=many_moves)
     def search(history: list[Any]) -> None:
         Player(kind).play(history)
 
-    with pytest.raises(AssertionError):
+    with pytest.raises(found):
         search()
 
 
@@ -141,4 +143,4 @@ def test_a_faulty_compaction_differs(monkeypatch: pytest.MonkeyPatch) -> None:
         series._start = series._start or before
 
     monkeypatch.setattr(_Series, "drop_first", faulty_drop)
-    expect_found(MemoryStore)
+    expect_found(MemoryStore, (AssertionError, ValueError))  # more may be dropped than there were

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from kling_mock.journal_limits import kept_request
-from kling_mock.task_request import PictureRecord, TaskRequest
+from kling_mock.task_request import PLAIN_BODY, PictureRecord, TaskRequest
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
@@ -144,10 +145,28 @@ def test_the_journal_keeps_ordinary_requests_unchanged(caller: Caller) -> None:
     assert caller.fake.calls[0].request is task.request
 
 
+def test_the_size_by_the_length_of_a_body_is_an_upper_bound() -> None:
+    """Of a body in plain ASCII. Others are measured: an emoji, escaped or not, widens its whole text."""
+    picture = PictureRecord("style_image", "https://a.test/" + "u" * 500, thumbnail=b"t" * 300)
+    for values, ascii_only, is_bound in (
+        (("p" * 2000, None, 3, 0.5, True), True, True),
+        ((10**300, "", "3:2"), True, True),
+        (("p" * 500 + "\U0001f600",), False, False),
+        (("p" * 500 + "\U0001f600",), True, False),
+        (([[]] * 300,), True, False),
+        (("p" * PLAIN_BODY,), True, False),
+    ):
+        request = TaskRequest(("x",) * len(values), values, (picture,))
+        body = json.dumps([values, picture.url], ensure_ascii=ascii_only).encode()
+        size = request.size_by(body)
+        assert size == request.size if not is_bound else request.size <= size < request.size + 500, values
+        assert request.size_by(b"") == request.size
+
+
 def test_a_truncated_entry_keeps_digests_and_describes_lists() -> None:
     picture = PictureRecord("style_image", LONG_URL)
     request = TaskRequest(("a", "b", "c"), (["x" * MEGABYTE], {"k": "v" * MEGABYTE}, None), (picture,))
-    kept, size = kept_request(request)
+    kept, size = kept_request(request, b"")
     assert kept is not None
     assert kept.items == ("array of 1", "object of 1", None)
     assert kept.pictures[0].sha256 == picture.sha256
