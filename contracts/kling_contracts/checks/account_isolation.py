@@ -13,6 +13,7 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.verify.bodies import minimal
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import Exchange
+from kling_contracts.verify.lost_requests import is_repetition
 from kling_contracts.verify.model import Check, CheckContext, Requirement, Stage, Step
 from kling_contracts.verify.parts import EXTERNAL_ID, has, smallest_cost
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
@@ -125,6 +126,8 @@ def _judge_same_id(evidence: Evidence, context: CheckContext) -> None:
             if each.credential == "first"
         ):
             continue  # the first account could not use the id either
+        if not exchange.accepted and is_repetition(evidence, exchange):
+            continue  # the lost create may have used the id
         context.expect(
             exchange.accepted,
             "an external id was refused because another account uses it",

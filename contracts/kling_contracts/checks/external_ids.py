@@ -150,6 +150,8 @@ def _judge_unique(evidence: Evidence, context: CheckContext) -> None:
 def _judge_race(evidence: Evidence, context: CheckContext) -> None:
     raced = [request.name for request in requests_of(evidence.gateway) if request.racers > 1]
     racers = [exchange for name in raced for exchange in evidence.of(ProbeKind.ACCEPT, name)]
+    # After a lost reply one was sent again with another id.
+    racers = [exchange for exchange in racers if exchange.external_id == racers[0].external_id]
     if len(racers) < 2 or not any(EXTERNAL_ID in each.asked_object for each in racers):
         return
     # The same task in several answers counts once; `external_ids.unique` reports accepted duplicates.

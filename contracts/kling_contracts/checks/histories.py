@@ -9,6 +9,7 @@ from kling_contracts.lifecycle import LifecycleViolation, check_lifecycle
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence, Observation, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange
+from kling_contracts.verify.lost_requests import lost_creates
 from kling_contracts.verify.probes import Label, ProbeKind
 from kling_contracts.vocabulary import TaskStatus
 
@@ -77,10 +78,17 @@ def tasks_with_callbacks(evidence: Evidence) -> dict[str, TaskHistory]:
 
 
 def deliveries_to(evidence: Evidence, token: str) -> list[tuple[Delivery, TaskMessage]]:
-    """The callbacks to one URL that contain a task, oldest first."""
-    return [
+    """The callbacks to one URL that contain a task, oldest first.
+
+    A create whose reply was lost may have created a task with the same URL, whose callbacks are left out.
+    """
+    found = [
         (each, each.task) for each in evidence.deliveries if each.token == token and each.task is not None
     ]
+    if not any(each.callback_token == token for each in lost_creates(evidence)):
+        return found
+    known = {history.id for history in evidence.histories()}
+    return [(each, task) for each, task in found if task.task_id in known]
 
 
 def expected_statuses(history: TaskHistory) -> set[TaskStatus | str]:

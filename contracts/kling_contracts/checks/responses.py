@@ -10,6 +10,7 @@ from kling_contracts.checks.refusals import wraps
 from kling_contracts.gateways import ErrorShape, Gateway
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import MARKS, Exchange, Headers
+from kling_contracts.verify.lost_requests import excessive, is_lost
 from kling_contracts.verify.model import Check, CheckContext
 from kling_contracts.verify.probes import ProbeKind
 from kling_contracts.vocabulary import ASSUMED, KLING_ERRORS, KLING_PAGE, SAFETY, SEED, SUCCESS_MESSAGE, Fact
@@ -141,7 +142,7 @@ def judge_each(
 
 def _judge_always(evidence: Evidence, context: CheckContext) -> None:
     for exchange in evidence.exchanges:
-        if exchange.probe.kind not in NO_API:
+        if exchange.probe.kind not in NO_API and not is_lost(exchange):
             context.expect(
                 exchange.answered,
                 f"a request got no answer ({exchange.probe})",
@@ -149,6 +150,15 @@ def _judge_always(evidence: Evidence, context: CheckContext) -> None:
                 actual=exchange.shown,
                 shown=(exchange,),
             )
+    lost, limit = excessive(evidence)
+    if lost:
+        context.expect(
+            False,
+            f"{len(lost)} requests got no answer, and were repeated ({lost[0].probe})",
+            expected=f"an answer; at most {limit} are lost by restarts of the server",
+            actual=lost[0].shown,
+            shown=lost[:1],
+        )
 
 
 def _no_server_error(exchange: Exchange) -> bool:

@@ -9,6 +9,7 @@ from kling_contracts.gateways import Gateway
 from kling_contracts.messages import TaskMessage
 from kling_contracts.verify.evidence import Evidence
 from kling_contracts.verify.exchange import read_task
+from kling_contracts.verify.lost_requests import lost_creates
 from kling_contracts.verify.model import Check, CheckContext, Stage, Step
 from kling_contracts.verify.parts import calls_back
 from kling_contracts.verify.probes import Label, ProbeKind
@@ -63,8 +64,9 @@ def _judge_nothing(evidence: Evidence, context: CheckContext) -> None:
         return
     known = {task.task_id for task in before.listed} | {history.id for history in evidence.histories()}
     new = [task.task_id for task in after.listed if task.task_id not in known]
+    unknown = [each for each in lost_creates(evidence) if each.number < after.number]
     context.expect(
-        not new,
+        len(new) <= len(unknown),
         f"{len(new)} tasks were created by requests that were refused",
         expected="no new task",
         actual=", ".join(new[:3]) or "none",

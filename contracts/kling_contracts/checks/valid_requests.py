@@ -266,7 +266,7 @@ def _search(evidence: Evidence, whole: Exchange) -> Iterator[Exchange]:
         kind = exchange.probe.kind
         if kind in (ProbeKind.ACCEPT_WITHOUT, ProbeKind.ACCEPT_ONLY, ProbeKind.ACCEPT_PAIR):
             yield exchange
-        elif exchange.probe != whole.probe and kind not in (ProbeKind.BUSY, ProbeKind.POLL):
+        elif exchange.probe != whole.probe and kind not in (ProbeKind.BUSY, ProbeKind.LOST, ProbeKind.POLL):
             return
 
 

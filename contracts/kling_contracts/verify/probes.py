@@ -12,6 +12,8 @@ class ProbeKind(StrEnum):
     HEALTH = "health"
     # A request that was answered with 429, and is repeated.
     BUSY = "busy"
+    # A request whose connection was closed without a reply, and is repeated.
+    LOST = "lost"
 
     # Paths, methods and ids.
     METHOD = "method"

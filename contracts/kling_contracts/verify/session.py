@@ -19,6 +19,7 @@ from kling_contracts.verify.callback_server import CallbackInbox
 from kling_contracts.verify.credentials import NO_CREDENTIAL, Credential, Keys
 from kling_contracts.verify.evidence import Evidence, TaskHistory
 from kling_contracts.verify.exchange import Delivery, Exchange, Headers
+from kling_contracts.verify.lost_requests import REPETITIONS, is_lost, lost_probe, with_new_id
 from kling_contracts.verify.probes import Label, Probe, ProbeKind
 from kling_contracts.verify.text import in_texts, shorten
 
@@ -31,13 +32,17 @@ _KEPT_TEXT: Final = 4096
 
 
 class Answer(NamedTuple):
-    """An answer. Without one, `status` is 0; `arrived`: the request may have reached the server."""
+    """An answer. Without one, `status` is 0.
+
+    `arrived`: the request may have reached the server. `closed`: the server then closed the connection.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     failure: str = ""
     arrived: bool = True
+    closed: bool = False
 
 
 class Transport(Protocol):
@@ -71,7 +76,8 @@ class Session:
     """One run against one server.
 
     Raises OverBudget before a request that could exceed the budget, and OutOfTime after `until`, a time
-    of the waiter. A request that is answered with 429 is repeated; raises Busy when it is given up.
+    of the waiter. A request that is answered with 429 is repeated; raises Busy when it is given up. One
+    whose connection was closed without a reply is sent again at most twice.
     `seen` is called after each addition to the evidence, never by two threads at once.
     """
 
@@ -136,7 +142,9 @@ class Session:
         credential = self.keys.first if key is None else key
         content = encode(body, escaped=escaped)
         kept = content if len(content) <= KEPT_BYTES else encode(_cut(body))
-        return self._send(probe, "POST", self.create_path, content, credential, (), images_in(body), kept)
+        exchange = self._send(probe, "POST", self.create_path, content, credential, (), images_in(body), kept)
+        changed = with_new_id(self.evidence, exchange, body)
+        return exchange if changed is None else self.create(probe, changed, key, escaped=escaped)
 
     def query(self, kind: ProbeKind, task_id: str, tag: str = "", key: Credential | None = None) -> Exchange:
         """Query a task. The subject of the probe is the id."""
@@ -175,17 +183,28 @@ class Session:
     ) -> Exchange:
         at_stake = images if credential.good else 0
         patience = Patience(self.waiter.now())
+        repetitions = REPETITIONS
         while True:
             self._require_time()  # before images are reserved
             self.budget.reserve(at_stake)
             kept = True
             try:
                 exchange, answer = self._exchange(
-                    probe, method, target, body, credential, headers, kept_body=kept_body
+                    probe,
+                    method,
+                    target,
+                    body,
+                    credential,
+                    headers,
+                    kept_body=kept_body,
+                    repetitions=repetitions,
                 )
                 kept = answer.arrived and not exchange.proves_refusal
             finally:
                 self.budget.settle(at_stake, kept=kept)
+            if is_lost(exchange):
+                repetitions -= 1
+                continue
             if exchange.probe.kind != ProbeKind.BUSY or self._polling:
                 return exchange
             pause = patience.pause(exchange, self.evidence, self.time_left)
@@ -208,8 +227,13 @@ class Session:
 
     def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
         """Fetch a result image without a key: the exchange, and all bytes of the image."""
-        self._require_time()
-        exchange, answer = self._exchange(probe, "GET", url, None, NO_CREDENTIAL, headers, abridged=True)
+        for repetitions in range(REPETITIONS, -1, -1):
+            self._require_time()
+            exchange, answer = self._exchange(
+                probe, "GET", url, None, NO_CREDENTIAL, headers, abridged=True, repetitions=repetitions
+            )
+            if not is_lost(exchange):
+                break
         return exchange, answer.body
 
     def _require_time(self) -> None:
@@ -253,6 +277,7 @@ class Session:
         *,
         kept_body: bytes = b"",
         abridged: bool = False,
+        repetitions: int = 0,
     ) -> tuple[Exchange, Answer]:
         typed = (*headers, JSON_TYPE) if body is not None and not _typed(headers) else headers
         sent = (*credential.headers, *typed)
@@ -282,6 +307,8 @@ class Session:
             )
             if is_busy(exchange):
                 exchange = replace(exchange, probe=Probe(ProbeKind.BUSY, str(probe.kind), probe.about))
+            if answer.closed and repetitions:
+                exchange = replace(exchange, probe=lost_probe(probe))
             self.evidence.exchanges.append(exchange)
             self._notify()
         return exchange, answer

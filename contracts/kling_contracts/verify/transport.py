@@ -66,7 +66,7 @@ class HttpTransport:
         """Send a request. `target` is path and query as on the wire, or a whole URL.
 
         A GET or HEAD is sent again if the server closed a connection that it had kept open (RFC 9112, 9.3.1);
-        any other request without an answer is not, as it may have taken effect.
+        of others without an answer the caller decides.
         """
         events = _Events(self._connections)
         answer = self._send(method, target, headers, body, events)
@@ -95,8 +95,9 @@ class HttpTransport:
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            events.is_closed = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-            return failed(error)
+            answer = failed(error)
+            events.is_closed = answer.closed
+            return answer._replace(closed=answer.closed and not events.is_answered)
         answered = tuple((name.lower(), value) for name, value in response.headers.multi_items())
         return Answer(response.status_code, answered, received)
 
@@ -119,7 +120,15 @@ class HttpTransport:
 def failed(error: httpx.HTTPError | httpx.InvalidURL | ValueError) -> Answer:
     """The result of a request that got no answer."""
     early = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
-    return Answer(0, failure=f"{type(error).__name__}: {error}", arrived=not isinstance(error, early))
+    broken = httpx.ReadError | httpx.WriteError | httpx.CloseError
+    # Other errors of this class are answers that are not HTTP.
+    closed = isinstance(error, httpx.RemoteProtocolError) and str(error).startswith("Server disconnected")
+    return Answer(
+        0,
+        failure=f"{type(error).__name__}: {error}",
+        arrived=not isinstance(error, early),
+        closed=closed or isinstance(error, broken),
+    )
 
 
 class _Stream(Protocol):
@@ -183,11 +192,16 @@ class _Events:
         self._connections.note(event, seen)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether an answer began."""
+        return "receive_response_headers.complete" in self._seen
+
+    @property
     def is_closed_while_kept(self) -> bool:
         """Whether the request was sent on a connection of an earlier one, and no answer began."""
         is_sent = "send_request_headers.started" in self._seen
-        is_new_or_answered = self._seen & {"connect_tcp.complete", "receive_response_headers.complete"}
-        return self.is_closed and is_sent and not is_new_or_answered
+        is_new = "connect_tcp.complete" in self._seen
+        return self.is_closed and is_sent and not is_new and not self.is_answered
 
 
 def _read(response: httpx.Response) -> bytes:

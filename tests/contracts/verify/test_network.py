@@ -76,7 +76,7 @@ def test_a_very_large_answer_is_not_read_completely(monkeypatch: pytest.MonkeyPa
         "http://gateway.test", httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * 2000))
     )
     answer = wire.send("GET", "/", (), None)
-    assert (answer.status, answer.arrived) == (0, True)
+    assert (answer.status, answer.arrived, answer.closed) == (0, True, False)
     assert "more than 1000 bytes" in answer.failure
 
 
@@ -128,6 +128,7 @@ def test_a_query_on_a_connection_that_was_kept_and_is_closed_is_sent_again() -> 
     assert [answer.status for answer in answers] == [200, 200, 0, 200, 0, 0]
     assert received == ["GET", "GET", "GET", "GET", "GET", "GET", "POST", "GET"]
     assert all(answer.arrived for answer in answers)
+    assert [answer.closed for answer in answers] == [not answer.status for answer in answers]
 
 
 def test_a_byte_by_byte_answer_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from kling_contracts.verify.busy import note_on
+from kling_contracts.verify import busy, lost_requests
 from kling_contracts.verify.model import Requirement, Result, Verdict
 from kling_contracts.verify.recorder import contract_version
 from kling_contracts.verify.report import ExitCode, Report, exit_code
@@ -103,8 +103,8 @@ def circumstances(report: Report) -> str:
     limit = "no limit" if run_info.limit is None else f"at most {run_info.limit}"
     mock = ", a kling-mock" if run_info.mock else ""
     operation = f", {report.evidence.operation.title}" if report.evidence.gateway.focus else ""
-    notes = [each for each in (run_info.note, note_on(report.evidence)) if each]
-    note = "".join(f"; {each}" for each in notes)
+    notes = (run_info.note, busy.note_on(report.evidence), lost_requests.note_on(report.evidence))
+    note = "".join(f"; {each}" for each in notes if each)
     return (
         f"{report.options.base_url} as {report.evidence.gateway.title}{operation}{mock}: "
         f"{len(report.evidence.exchanges)} requests, {run_info.images} images ({limit}), "

@@ -48,6 +48,21 @@ class DropsEveryFiftieth(FaultyServer):
                 raise httpx.ReadError("connection reset")
 
 
+@group.server("responses.always")
+class DropsEveryFiftiethCreate(FaultyServer):
+    """The connection is sometimes closed before the response to a create, which is answered if repeated."""
+
+    def __init__(self, behind: Behind) -> None:
+        super().__init__(behind)
+        self._count = 0
+
+    def before(self, request: Request) -> None:
+        if request.creates:
+            self._count += 1
+            if self._count % 50 == 0:
+                raise httpx.ReadError("connection reset")
+
+
 @group.before("requests.upgrade")
 def loses_the_body_of_an_upgrade_offer(request: Request) -> None:
     """The parser takes all that follows an Upgrade header for another protocol."""
