@@ -20,6 +20,7 @@ from kling_client.preview import preview
 from kling_client.request import CreateRequest, write
 from kling_client.snapshot import TaskSnapshot
 from kling_client.task import Task
+from kling_contracts.help_links import help_line, kinds_of
 from kling_contracts.vocabulary import PAGE_SIZE_MAXIMUM, TaskStatus
 
 
@@ -199,6 +200,8 @@ class Run:
             self._show_facts(with_failure=error is None)
         if message is not None:
             self.console.error(message, details)
+        if error is not None and message is not None:
+            self.console.note(help_line(kinds_of(error), message))
         if resume is not None:
             self.console.resume(resume)
         return code

@@ -64,13 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.print_help()
                 return USAGE_ERROR
     except ValueError as error:
-        text = escape_controls(str(error), keep="\n")  # a file with errors has several lines
-        sys.stderr.write(f"kling-mock: {text}\n")
+        complain(str(error), error)
         return USAGE_ERROR
     except OSError as error:
-        text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
-        sys.stderr.write(f"kling-mock: {escape_controls(text)}\n")
+        complain(f"{error.filename}: {error.strerror}" if error.filename is not None else str(error), error)
         return 1
+
+
+def complain(message: str, error: Exception) -> None:
+    """Write a message about an exception, and the link to its help, to standard error."""
+    from kling_contracts.help_links import help_line, kinds_of
+
+    text = escape_controls(message, keep="\n")  # a file with errors has several lines
+    sys.stderr.write(f"kling-mock: {text}\n{help_line(kinds_of(error), message)}\n")
 
 
 def _parser(chosen: str | None = None) -> argparse.ArgumentParser:

@@ -61,7 +61,10 @@ def _guard_session(config: pytest.Config, value: str) -> None:
     from kling_mock.name_guard import NameGuard
 
     if value != "session":
-        raise pytest.UsageError(f"ini option kling: guard: must be session; got {value!r}")
+        from kling_contracts.help_links import help_for
+
+        error = pytest.UsageError(f"ini option kling: guard: must be session; got {value!r}")
+        raise pytest.UsageError(f"{error}\n{help_for(error)}")
     guard = NameGuard(children=True)
     guard.__enter__()
     config.add_cleanup(guard.__exit__)
@@ -72,8 +75,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the timelines of the fakes to the report of a failed test. Other tests cost a dictionary lookup."""
-    if call.excinfo is not None and "kling_mock.fake" in sys.modules:
-        _explain(call.excinfo.value)
+    if call.excinfo is not None:
+        error = call.excinfo.value
+        if "kling_mock.fake" in sys.modules or isinstance(error, pytest.UsageError):  # before the first fake
+            _explain(error)
     report = yield
     if call.when == "teardown" and (interception := sys.modules.get(_INTERCEPTION)):
         interception.uncover()  # the patches of other fixtures, which covered ours, are undone now
@@ -90,13 +95,16 @@ def pytest_runtest_makereport(
 
 
 def _explain(error: BaseException | None) -> None:
-    """Add notes to a failure: similar attributes of our objects; the use of this plugin with pytest-httpx."""
+    """Add notes to a failure: similar attributes, the link to help, and the use with pytest-httpx."""
+    from kling_contracts.help_links import help_for
     from kling_mock import INTERCEPTED_HOSTS
     from kling_mock.testing.attribute_notes import attribute_note
 
     note = None if error is None else attribute_note(error)
-    if error is not None and note is not None and note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
+    if error is not None:
+        for each in filter(None, (note, help_for(error))):
+            if each not in getattr(error, "__notes__", ()):
+                error.add_note(each)
     while error is not None:
         text = str(error)
         if text.startswith(_UNMATCHED) and any(f"://{host}" in text for host in INTERCEPTED_HOSTS):
@@ -120,6 +128,7 @@ def _check(fixture: str, fake: Fake | RemoteAccount) -> None:
     """Raise the errors of a fake at the end of its fixture; for unused scripts without a traceback."""
     __tracebackhide__ = True
 
+    from kling_contracts.help_links import help_for
     from kling_mock.fake import Fake
     from kling_mock.testing.unused_scripts import UnusedScripts
 
@@ -129,7 +138,7 @@ def _check(fixture: str, fake: Fake | RemoteAccount) -> None:
             fake.callbacks.deliver_to(None)  # shuts down the receiver's application within the fixture
         fake.check()
     except UnusedScripts as unused:
-        message = f"fixture {fixture}: {unused}"
+        message = f"fixture {fixture}: {unused}\n{help_for(unused)}"
     except BaseExceptionGroup as errors:
         if isinstance(errors, Exception):
             raise

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from kling_contracts.argument_parser import USAGE_ERROR
-from kling_contracts.redaction import escape_controls
 from kling_mock.setting_text import read_switch
 from kling_mock.settings import Settings
 
@@ -192,7 +191,9 @@ def work() -> None:
     try:
         fake, _ = make_fake(options)
     except ValueError as error:
-        sys.stderr.write(f"kling-mock: {escape_controls(str(error))}\n")
+        from kling_mock.cli import complain
+
+        complain(str(error), error)
         sys.exit(USAGE_ERROR)
     fake.fix_settings("other processes serve with them (--workers)")
     with fake:

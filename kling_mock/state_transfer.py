@@ -63,7 +63,9 @@ def import_state(options: argparse.Namespace) -> int:
     try:
         items = _checked(data)
     except ValueError as error:
-        raise ValueError(f"{escape_controls(str(options.file))}: {error}") from None
+        from kling_mock.stores.state_file import StateFileRefused
+
+        raise StateFileRefused(f"{escape_controls(str(options.file))}: {error}") from None
     if options.state is not None:
         from kling_mock.fake import Fake
 
@@ -71,7 +73,7 @@ def import_state(options: argparse.Namespace) -> int:
             try:
                 fake.load_state(SavedState(data), replace=options.replace)
             except StateNotKept as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(str(error)) from error
     else:
         _request(options, "POST", data, "?replace=true" if options.replace else "")
     _report(options, items, "imported from")

@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, Final, NamedTuple, Self, cast
 
 from kling_contracts.gateways import INTERCEPTED_HOSTS
+from kling_contracts.help_links import help_line
 from kling_mock.doors.httpx import MODULES, Handle, exchange, exchange_async
 from kling_mock.doors.httpx_pools import TransportPools
 from kling_mock.fork_locks import free_after_fork
@@ -84,11 +85,9 @@ class Interception:
 
     def __del__(self) -> None:
         if not self._used:
-            warnings.warn(
-                "an interception was never opened, so it had no effect: use `with fake.intercept():`",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            text = "an interception was never opened, so it had no effect: use `with fake.intercept():`"
+            link = help_line([RuntimeWarning.__name__], text)
+            warnings.warn(f"{text}\n{link}", RuntimeWarning, stacklevel=2)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from kling_contracts.help_links import help_line
 from kling_mock.criteria import mismatches
 from kling_mock.faults import KINDS, Fault, Stage
 from kling_mock.outcomes import Misbehaves
@@ -220,6 +221,7 @@ def _split(written_at: str) -> tuple[str, int]:
 
 
 def _warn(unused: _Unused) -> None:
-    text = "\n".join(map(printable, unused.lines))
+    lines = list(map(printable, unused.lines))
+    text = "\n".join([*lines, help_line([UnusedScriptWarning.__name__], lines[0])])
     file, number = _split(unused.written_at)
     warnings.warn_explicit(text, UnusedScriptWarning, file or "<unknown>", number)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kling_contracts.help_links import help_line
 from kling_contracts.virtual_time.functions import SLEEP
 from kling_contracts.virtual_time.patches import real_asyncio_sleep
 from kling_contracts.virtual_time.schedule import Bell
@@ -77,7 +78,8 @@ class RealSleeps:
     def warn(self) -> None:
         """Issue a warning for each place, with its file and line."""
         for place, seconds in self.found.items():
-            message = f"{_MESSAGE}; got a sleep of {seconds:.1f} s here: {_WAY_OUT}"
+            text = f"{_MESSAGE}; got a sleep of {seconds:.1f} s here: {_WAY_OUT}"
+            message = f"{text}\n{help_line([RealSleepWarning.__name__], text)}"
             warnings.warn_explicit(message, RealSleepWarning, place.file, place.line)
 
     def add(self, frame: FrameType, seconds: float) -> None:

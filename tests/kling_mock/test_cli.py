@@ -95,9 +95,9 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        run(capsys, "serve", "--port", "70000")[2] == "kling-mock: port: must be from 0 to 65535, not 70000\n"
-    )
+    message, link, end = run(capsys, "serve", "--port", "70000")[2].split("\n")
+    assert message == "kling-mock: port: must be from 0 to 65535, not 70000"
+    assert (link, end) == ("help: docs/troubleshooting.md#address", "")
 
 
 def test_the_demo_saves_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -123,7 +123,10 @@ def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "at least 300 px on each side; it is 200 x 200" in shown
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
-    assert error == f"kling-mock: {none}: No such file or directory\n"
+    assert error.splitlines() == [
+        f"kling-mock: {none}: No such file or directory",
+        "help: docs/troubleshooting.md#file",
+    ]
 
 
 def test_a_second_interruption_ends_without_a_traceback(

@@ -55,5 +55,7 @@ def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_the_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 2
-    expected = "kling-mock: shtab is not installed: pip install 'kling-mock[completion]'\n"
-    assert capsys.readouterr().err == expected
+    assert capsys.readouterr().err.splitlines() == [
+        "kling-mock: shtab is not installed: pip install 'kling-mock[completion]'",
+        "help: docs/troubleshooting.md#extra",
+    ]

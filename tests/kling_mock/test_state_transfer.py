@@ -108,7 +108,7 @@ def test_a_command_that_fails_changes_nothing(
     assert run(*words(folder)) == status
     errors = capsys.readouterr().err
     assert message in errors
-    assert errors.count("\n") == 1
+    assert errors.count("\n") == 2
     assert not (folder / "a.db").exists()
 
 
@@ -121,7 +121,10 @@ def test_an_import_on_a_full_disk_is_refused(
     Fake(state=folder / "a.db").close()
     monkeypatch.setattr(StateFile, "replace", full)
     assert run("import", _written(folder / "x", LINES), "--state", folder / "a.db") == 2
-    assert capsys.readouterr().err == "kling-mock: the disk is full; free some space\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "kling-mock: the disk is full; free some space",
+        "help: docs/troubleshooting.md#state",
+    ]
 
 
 def test_another_server_is_not_exported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

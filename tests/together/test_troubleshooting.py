@@ -27,11 +27,23 @@ ELSEWHERE = {
     "not JSON; check the base URL",
 }
 
+# Those of this test.
+PRINTED = {
+    "no API key for CometAPI",
+    "HTTP 401: invalid token",
+    "HTTP 404, code 1203",
+    "base URL: must be an absolute http(s) URL",
+    "Connection refused; no server listens there",
+    "cannot listen on",
+    "port 8000 on 127.0.0.1 is in use",
+    "Host ...: this server listens on loopback",
+}
+
 
 def test_the_messages_are_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each command fails with the message of its row; the page has no other rows."""
+    """Each command fails with the message of its row, and with the link to that row."""
     printed: list[str] = []
     monkeypatch.setattr("time.sleep", lambda _: None)  # between retries
 
@@ -53,10 +65,15 @@ def test_the_messages_are_printed(
         taken.listen()
         run("serve", "--port", str(taken.getsockname()[1]))
     printed.append(refuse_host("host.test").body.decode())
-    text = re.sub(r"\b\d{5}\b", "8000", "\n".join(printed)).replace("Host 'host.test'", "Host ...")
-    rows = set(re.findall(r"^\| `([^`]+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert {row for row in rows - ELSEWHERE if row not in text} == set()
-    assert rows >= ELSEWHERE
+    text = re.sub(r"\b\d{5}\b", "8000", "\0".join(printed)).replace("Host 'host.test'", "Host ...")
+    found = re.findall(
+        r'^\| (?:<a id="([\w-]+)"></a>)?`([^`]+)`', PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    rows = {message: anchor for anchor, message in found}
+    assert rows.keys() >= ELSEWHERE | PRINTED
+    for message in PRINTED:
+        (shown,) = (each for each in text.split("\0") if message in each)
+        assert not rows[message] or f"\nhelp: docs/troubleshooting.md#{rows[message]}\n" in shown
 
 
 def unused_port() -> int:

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = int(given.run(given))
         sys.stdout.flush()
     except UsageError as error:
-        complain(str(error))
+        complain(str(error), error)
         return USAGE_ERROR
     except BrokenPipeError:
         reader_gone()

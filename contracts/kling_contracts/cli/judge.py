@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
     try:
         report = judge_recording(given.recording, only=tuple(given.only), known=known, strict=given.strict)
     except BadRecording as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{given.recording}: cannot be read: {error.strerror}") from None
     check_ids(given.only, report.evidence.gateway)

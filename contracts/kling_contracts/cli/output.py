@@ -26,9 +26,12 @@ def reader_gone() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def complain(message: str) -> None:
-    """Write one line to standard error."""
-    sys.stderr.write(f"{PROGRAM}: {message}\n")
+def complain(message: str, error: BaseException | None = None) -> None:
+    """Write a message, the text of `error` if there is one, and the link to its help to standard error."""
+    from kling_contracts.help_links import help_line, kinds_of
+
+    kinds = [PROGRAM] if error is None else kinds_of(error)
+    sys.stderr.write(f"{PROGRAM}: {message}\n{help_line(kinds, message)}\n")
 
 
 def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool, require_all: bool) -> int:

@@ -134,7 +134,7 @@ def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, 
         with LiveProgress() as progress:
             report = verify(options, progress=progress, recorder=recorder)
     except Unreachable as error:
-        complain(f"{options.base_url}: {error}")
+        complain(f"{options.base_url}: {error}", error)
         return ExitCode.UNREACHABLE
     if recorder and recorder.problem:
         complain(f"--record {given.record}: the recording is incomplete: {recorder.problem}")

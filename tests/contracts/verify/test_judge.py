@@ -211,7 +211,8 @@ def test_an_internal_error_is_not_a_failed_check(
     assert main(["judge", str(recorded[1])]) == 4
     shown = capsys.readouterr().err
     assert shown.startswith(
-        "kling-contracts: an internal error occurred; it is not a finding about the server\nTraceback"
+        "kling-contracts: an internal error occurred; it is not a finding about the server\n"
+        "help: docs/troubleshooting.md#internal-error\nTraceback"
     )
     assert "LookupError: ours" in shown
 
@@ -224,4 +225,5 @@ def test_an_interrupted_command_is_no_traceback(
 
     monkeypatch.setattr("kling_contracts.registry.judge_recording", interrupted)
     assert main(["judge", str(recorded[1])]) == 4
-    assert capsys.readouterr().err == "kling-contracts: interrupted; a report was not written\n"
+    message = capsys.readouterr().err.partition("\n")[0]
+    assert message == "kling-contracts: interrupted; a report was not written"
