@@ -81,6 +81,7 @@ LIBRARIES = {
             "stores",
             "stores.redis.commands",
             "stores.redis.replies",
+            "stores.redis.transfer",
             "task_request",
             "timing.clock",
         )
