@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from kling_contracts.redaction import escape_controls, hide_in_urls
+from kling_contracts.redaction import escape_controls
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONTROL_PREFIX, TaskStatus
 from kling_mock import __version__
 from kling_mock.callbacks.model import Callback
@@ -99,7 +99,7 @@ class Console:
         if settings.state is not None:
             yield _fact(
                 "state",
-                in_ascii(hide_in_urls(settings.state)),
+                in_ascii(_place(settings.state)),
                 f"   ({counted(len(self._fake.tasks), 'task')})",
             )
         for gateway in settings.gateways:
@@ -213,6 +213,15 @@ class _Forward(logging.Handler):
 
 def _fact(name: str, value: str, remark: str = "") -> tuple[Segment, ...]:
     return (f"  {name:<10} ", ""), (value, ""), (remark, "dim")
+
+
+def _place(state: str) -> str:
+    """The path of a state file, or the URL of a namespace in Redis without its password."""
+    if "://" not in state:
+        return state
+    from kling_mock.stores.redis.address import Address
+
+    return Address.parse(state).shown
 
 
 def _shown(key: str) -> str:

@@ -15,7 +15,7 @@ from kling_mock.callbacks.dispatcher import OnAttempt
 from kling_mock.request_handler import RequestHandler
 from kling_mock.saved_state import SavedState, StateNotEmpty
 from kling_mock.settings import FIXED, Settings, annotation_of
-from kling_mock.stores import Store
+from kling_mock.stores import Store, Transferable
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.testing.view import FakeView
 from kling_mock.timing.clock import Clock, ManualClock
@@ -135,9 +135,10 @@ class Fake(RequestHandler):
         kept: dict[str, Any] = {}
         if saved.settings is not None:
             kept = {each.name: getattr(saved.settings, each.name) for each in fields(Settings)}
-        fake = Fake(
-            clock=clock or saved.clock(), **{**kept, "state": None, **cast("dict[str, Any]", switches)}
-        )
+        kept = {**kept, "state": None, **cast("dict[str, Any]", switches)}
+        if clock is None and "://" not in str(kept["state"]):  # Redis has a clock of its own
+            clock = saved.clock()
+        fake = Fake(clock=clock, **kept)
         try:
             fake.load_state(saved)
         except BaseException:
@@ -155,19 +156,16 @@ class Fake(RequestHandler):
         Raises ValueError if `state` is not a whole state; then nothing changes.
         """
         items = state.items()
-        keeper = self._keeper("load_state()")
-        with keeper.clock.lock:
-            if not replace and not keeper.is_empty:
-                raise StateNotEmpty(
-                    "there are tasks or scripts already; replace them (--replace, replace=True), "
-                    "or use an empty state"
-                )
-            keeper.load(items)
+        if not self._keeper("load_state()").take_over(items, replace=replace):
+            raise StateNotEmpty(
+                "there are tasks or scripts already; replace them (--replace, replace=True), "
+                "or use an empty state"
+            )
         self._dispatcher.begin_again()
         self.clock.announce()
 
-    def _keeper(self, what: str) -> MemoryStore:
-        if not isinstance(self._store, MemoryStore):
+    def _keeper(self, what: str) -> Transferable:
+        if not isinstance(self._store, Transferable):
             raise TypeError(f"{what}: the store {type(self._store).__name__} cannot list its state")
         return self._store
 

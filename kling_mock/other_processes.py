@@ -30,6 +30,8 @@ class OtherProcesses:
         self.listeners: list[Callable[[CallRecord], None]] = [
             lambda call: notifier.notify(call.task_id, has_callbacks=dispatcher.concerns(call))
         ]
+        # Called when all state may have been replaced.
+        self.reset_listeners: list[Callable[[], None]] = []
         self._dispatcher = dispatcher
         self._notifier = notifier
         self._report = report
@@ -67,6 +69,8 @@ class OtherProcesses:
     def on_reset(self) -> None:
         self._reported(self._dispatcher.begin_again)
         self._reported(self._notifier.clock.announce)
+        for listener in self.reset_listeners:
+            self._reported(listener)
 
     def on_period(self) -> None:
         self._reported(self._dispatcher.retry_leased)

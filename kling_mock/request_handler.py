@@ -120,6 +120,10 @@ class RequestHandler(FakeView):
         if of_all:
             self._others.listeners.append(listener)
 
+    def on_replaced(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when another process with the same state has replaced or dropped it."""
+        self._others.reset_listeners.append(listener)
+
     def on_change(self, listener: Callable[[str | None], None]) -> None:
         """Call `listener` with a task id after each change of a task in this process, else with None."""
         self._changes.subscribe(listener)

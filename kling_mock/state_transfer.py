@@ -31,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser, *, imports: bool) -> None:
     """The options of `export` or `import`."""
     parser.add_argument("file", type=Path, metavar="FILE", help="file with one JSON object for each line")
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--state", metavar="FILE", help="state file that no server uses at present")
+    place.add_argument(
+        "--state", metavar="FILE", help="state file that no server uses at present, or redis://HOST:PORT/0"
+    )
     place.add_argument("--url", metavar="URL", help=f"address of a running server (default: {DEFAULT_URL})")
     parser.add_argument("--control-token", metavar="TOKEN", help="the --control-token of that server")
     if imports:
@@ -41,7 +43,13 @@ def add_options(parser: argparse.ArgumentParser, *, imports: bool) -> None:
 
 def export_state(options: argparse.Namespace) -> int:
     """Write the state of a file or server to `options.file`. Raises ValueError, OSError."""
-    if options.state is not None:
+    if options.state is not None and "://" in options.state:
+        from kling_mock.fake import Fake
+
+        with Fake(state=options.state) as fake:
+            data = bytes(fake.snapshot())
+        items = _checked(data)
+    elif options.state is not None:
         from kling_mock.stores.state_file import read_items
 
         items = read_items(options.state)

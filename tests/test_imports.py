@@ -82,6 +82,7 @@ LIBRARIES = {
             "stores",
             "stores.redis.commands",
             "stores.redis.replies",
+            "stores.redis.transfer",
             "task_request",
             "timing.clock",
         )

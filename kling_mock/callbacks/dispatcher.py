@@ -247,6 +247,10 @@ class CallbackDispatcher:
         """A callback as it is sent now: signed, if the setting `webhook_secret` is set."""
         return callback.signed(self._settings.webhook_secret)
 
+    def confirm(self, delivery: PendingDelivery) -> bool:
+        """Whether an attempt that has waited since `take` is still to be made; otherwise it is put back."""
+        return self._queue.confirm(delivery)
+
     def put_back(self, delivery: PendingDelivery) -> None:
         """Return an attempt that was not made."""
         self._queue.put_back(delivery)

@@ -51,6 +51,10 @@ class Leasing(Protocol):
         """Reserve the next attempt of a task for some time; False if another process has it."""
         ...
 
+    def renew(self, task_id: str) -> bool:
+        """Extend a lease of this process, or reserve again; False if another process has it."""
+        ...
+
     def release(self, task_id: str) -> None:
         """End the lease of an attempt that was not made. A recorded attempt ends it too."""
         ...
@@ -187,6 +191,31 @@ class DeliveryQueue:
         with self._lock:
             self._renew(delivery.callback.task_id)
         return recorded or attempt
+
+    def confirm(self, delivery: PendingDelivery) -> bool:
+        """Whether an attempt that has waited since `take` is still to be made; otherwise it is put back.
+
+        It is not if another process makes it or has made it, or if the retention of its task is over.
+        """
+        callback = delivery.callback
+        with self._lock:
+            if self._leases is not None and not self._leases.renew(callback.task_id):
+                self._leased.add(callback.task_id)
+                entry = self._entries.get(callback.task_id)
+                if entry is not None:
+                    entry.taken = False
+                return False
+            task = self._task(callback.task_id)
+            found = None if task is None else next_delivery(task, self._settings)
+            if (
+                task is not None
+                and found is not None
+                and (found.position, found.kind) == (callback.position, delivery.kind)
+                and len(task.attempts_at(found.position)) == len(callback.attempts)
+            ):
+                return True
+        self.put_back(delivery)
+        return False
 
     def put_back(self, delivery: PendingDelivery) -> None:
         """Make the task's next attempt available: the same one again if no result was recorded."""

@@ -54,6 +54,7 @@ class EventFeed:
         self._scripts = FollowedScripts(fake)
         fake.on_call(self._keep_call, of_all=True)
         fake.on_change(self._tasks.touch)
+        fake.on_replaced(self.restart)
 
     def _keep_call(self, call: CallRecord) -> None:
         if len(self._calls) == KEPT:  # no client is connected

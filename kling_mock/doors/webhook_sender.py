@@ -26,6 +26,9 @@ IN_FLIGHT: Final = 256
 TAKEN_AT_ONCE: Final = 32
 # Seconds before the store is used again that could not be read, or could not keep an attempt.
 UNKEPT_PAUSE: Final = 1.0
+# Seconds of real time after which an attempt that waits for its receiver is checked again before it is made:
+# less than a lease of a shared store.
+CONFIRMED_AFTER: Final = 5.0
 # Event loops limit the length of a sleep; after an early wake-up the sender sleeps again.
 LONGEST_SLEEP: Final = 86_400.0
 
@@ -40,12 +43,15 @@ def _receiver_of(url: str) -> str:
 
 
 class _Line:
-    """The attempts to make for one receiver, and the number of tasks that make them."""
+    """The attempts to make for one receiver, and the number of tasks that make them.
+
+    Each attempt has the real time since which it waits.
+    """
 
     __slots__ = ("deliveries", "workers")
 
     def __init__(self) -> None:
-        self.deliveries: deque[PendingDelivery] = deque()
+        self.deliveries: deque[tuple[float, PendingDelivery]] = deque()
         self.workers = 0
 
 
@@ -122,7 +128,7 @@ class _Sending:
             line = self._lines.get(receiver)
             if line is None:
                 line = self._lines[receiver] = _Line()
-            line.deliveries.append(delivery)
+            line.deliveries.append((real_now(), delivery))
             if line.workers < IN_FLIGHT_PER_RECEIVER:
                 line.workers += 1
                 workers.create_task(self._work(receiver, line))
@@ -134,21 +140,25 @@ class _Sending:
             while line.deliveries:
                 async with self._total:
                     if line.deliveries:  # otherwise other tasks have made them meanwhile
-                        await self._deliver(line.deliveries.popleft())
+                        since, delivery = line.deliveries.popleft()
+                        await self._deliver(delivery, real_now() - since)
         finally:
             line.workers -= 1
             if not line.workers and not line.deliveries:
                 del self._lines[receiver]
 
-    async def _deliver(self, delivery: PendingDelivery) -> None:
+    async def _deliver(self, delivery: PendingDelivery, waited: float) -> None:
         attempt: AttemptRecord | None = None
+        is_put_back = False
         try:
-            if self._dispatcher.sends:  # otherwise the test has set a receiver meanwhile
+            if waited > CONFIRMED_AFTER and not self._dispatcher.confirm(delivery):
+                is_put_back = True
+            elif self._dispatcher.sends:  # otherwise the test has set a receiver meanwhile
                 attempt = await self._attempt(delivery)
         except StateNotKept:  # perhaps the disk is full: the callback is sent again
             await asyncio.sleep(UNKEPT_PAUSE)
         finally:
-            if attempt is None:
+            if attempt is None and not is_put_back:
                 self._dispatcher.put_back(delivery)
         if attempt is not None and self._on_attempt is not None:
             self._on_attempt(delivery.callback, attempt)
@@ -171,7 +181,7 @@ class _Sending:
     async def close(self) -> None:
         """Return the attempts that wait, and close all connections."""
         for line in self._lines.values():
-            for delivery in line.deliveries:
+            for _, delivery in line.deliveries:
                 self._dispatcher.put_back(delivery)
         if self._client is not None:
             await self._client.close()

@@ -10,7 +10,7 @@ transaction or a script inside a database server. `conformance` tests any store.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ from kling_mock.matching import Scripts
 from kling_mock.records import CallRecord, ClockRecord, Record, TaskState, WindowRecord
 
 if TYPE_CHECKING:
+    from kling_mock.stores.record_format import Item
     from kling_mock.timing.clock import Clock
 
 T = TypeVar("T")
@@ -25,6 +26,22 @@ T = TypeVar("T")
 
 class StateNotKept(RuntimeError):
     """A store cannot keep a change, which has no effect; the message gives the reason and a remedy."""
+
+
+@runtime_checkable
+class Transferable(Protocol):
+    """A store that can list and replace its whole state."""
+
+    def items(self) -> list[Item]:
+        """All state at one instant, in the order of `Item`. The values are immutable."""
+        ...
+
+    def take_over(self, items: Sequence[Item], *, replace: bool) -> bool:
+        """Replace all state. Without `replace`: only if there are no tasks and no scripts.
+
+        `items` are in the order of `Item`; tasks and calls in their order. Returns whether it did.
+        """
+        ...
 
 
 class Key(Struct, Generic[T], frozen=True, gc=False):

@@ -68,6 +68,14 @@ class Tables:
                 *self._calls.of(None),
             ]
 
+    def take_over(self, items: Sequence[Item], *, replace: bool) -> bool:
+        """Replace all state. Without `replace`: only if there are no tasks and no scripts."""
+        with self.clock.lock:
+            if not replace and not self.is_empty:
+                return False
+            self.load(items)
+        return True
+
     def load(self, items: Sequence[Item]) -> None:
         """Replace all state. `items` are in the order of `Item`; tasks and calls in their order."""
         with self._lock:

@@ -63,7 +63,7 @@ class Address(NamedTuple):
         return f"{{{self.namespace}}}:"
 
 
-def connect(address: Address, *, asynchronous: bool = False) -> Any:
+def connect(address: Address, *, asynchronous: bool = False, patience: float = PATIENCE) -> Any:
     """A client of redis-py, whose connections are opened when they are needed. Raises RedisRefused.
 
     It repeats nothing: a commit may have taken effect before its connection was lost.
@@ -81,11 +81,15 @@ def connect(address: Address, *, asynchronous: bool = False) -> Any:
             timeout=PATIENCE,
             protocol=2,
             retry=library.retry.Retry(NoBackoff(), 0),
-            socket_timeout=PATIENCE,
+            socket_timeout=patience,
             socket_connect_timeout=PATIENCE,
         )
+        if not asynchronous:
+            pool.connection_class(**pool.connection_kwargs)
     except ValueError as error:
         raise RedisRefused(f"state {address.shown}: {error}") from None
+    except TypeError as error:  # of the constructor, whose arguments are the options of the URL
+        raise RedisRefused(f"state {address.shown}: an option that redis-py does not know: {error}") from None
     return library.Redis.from_pool(pool)
 
 

@@ -1,29 +1,13 @@
 -- Drops all tasks, scripts, tokens and calls, or those of the account ARGV[2]; clock and counters stay.
 -- ARGV[1] is the process.
 
-local function clear_all()
-    for _, id in ipairs(call('ZRANGE', ORDER, 0, -1)) do
-        call('UNLINK', task_key(id))
-    end
-    for _, account in ipairs(call('SMEMBERS', PREFIX .. 'accounts')) do
-        call('UNLINK', PREFIX .. 'external:' .. account, PREFIX .. 'tasks:' .. account, PREFIX .. 'account:' .. account)
-        local operations = PREFIX .. 'operations:' .. account
-        for _, operation in ipairs(call('SMEMBERS', operations)) do
-            call('UNLINK', PREFIX .. 'operation:' .. account .. ':' .. operation)
-        end
-        call('UNLINK', operations)
-    end
-    call('UNLINK', ORDER, OPEN, ENDS, ALL, USES, USED_AT, RULES, WINDOWS, TOKENS, CALLS, PREFIX .. 'accounts')
-    call('HSET', STATE, 'journal', '0')
-end
-
 local function clear_account(account)
     local totals = PREFIX .. 'account:' .. account
     settle()
     for _, id in ipairs(call('ZRANGE', PREFIX .. 'tasks:' .. account, 0, -1)) do
         drop_task(id)
     end
-    call('HINCRBY', ALL, 'units', -tonumber(call('HGET', totals, 'units') or '0'))
+    call('HINCRBY', ALL, 'units', 0 - tonumber(call('HGET', totals, 'units') or '0')) -- Redis refuses -0
     local operations = PREFIX .. 'operations:' .. account
     call('UNLINK', totals, operations, PREFIX .. 'external:' .. account)
     call('SREM', PREFIX .. 'accounts', account)

@@ -68,7 +68,7 @@ class StoreLimits(NamedTuple):
 
 @cache
 def script(name: str) -> LuaScript:
-    """The script `read`, `commit` or `clear`."""
+    """The script `read`, `commit`, `clear`, `export` or `import`."""
     folder = files("kling_mock.stores.redis")
     source = "\n".join(folder.joinpath(f"{each}.lua").read_text("utf-8") for each in ("common", name))
     return LuaScript(source, sha1(source.encode(), usedforsecurity=False).hexdigest())
@@ -148,8 +148,13 @@ def commit_arguments(change: Change, limits: StoreLimits, process: str) -> list[
         key = each.key
         arguments += ["scripts"] if isinstance(key, ScriptsKey) else _KEYS[type(key)](key)
     for record in change.records:
-        arguments += _WRITES[type(record)](record, limits)
+        arguments += record_arguments(record, limits)
     return arguments
+
+
+def record_arguments(record: Record, limits: StoreLimits) -> list[Argument]:
+    """The name of a record in the script, and its arguments."""
+    return _WRITES[type(record)](record, limits)
 
 
 def _ends(plan: Plan) -> list[Argument]:

@@ -36,21 +36,6 @@ local VERSIONS = {
     end,
 }
 
--- The instant of the end by a plan and the instants of the counted queries; '' if it is not known.
-local function instant_of_end(ends, counted, times)
-    if ends == '' or counted == '0' then
-        return ends
-    end
-    local left = tonumber(ends)
-    for at in string.gmatch(times, '[^,]+') do
-        left = left - 1
-        if left == 0 then
-            return at
-        end
-    end
-    return ''
-end
-
 -- Count a task as unfinished until its end as known at present.
 local function track(id, ends, expiry)
     call('ZADD', OPEN, expiry, id)
@@ -191,18 +176,8 @@ local WRITES = {
         publish('clock', '')
     end,
     call = function()
-        local entry, size, limit, account = argument(), argument(), tonumber(argument()), argument()
-        if account == '' then
-            call('XADD', CALLS, '*', 'call', entry, 'size', size, 'process', ARGV[1])
-        else
-            call('XADD', CALLS, '*', 'call', entry, 'size', size, 'process', ARGV[1], 'account', string.sub(account, 2))
-        end
-        local total = call('HINCRBY', STATE, 'journal', size)
-        while total > limit and call('XLEN', CALLS) > 1 do
-            local oldest = call('XRANGE', CALLS, '-', '+', 'COUNT', 1)[1]
-            call('XDEL', CALLS, oldest[1])
-            total = call('HINCRBY', STATE, 'journal', -tonumber(oldest[2][4]))
-        end
+        local entry, size, limit, account = argument(), argument(), argument(), argument()
+        add_call(entry, size, tonumber(limit), account, ARGV[1])
     end,
 }
 

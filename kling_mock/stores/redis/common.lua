@@ -1,4 +1,4 @@
--- Functions of the two scripts of the Redis store. KEYS[1] begins all its keys: '{name}:'.
+-- Functions of the scripts of the Redis store. KEYS[1] begins all its keys: '{name}:'.
 -- Instants and versions are passed as text: Lua's own conversion of numbers keeps 14 digits.
 
 local PREFIX = KEYS[1]
@@ -158,4 +158,50 @@ end
 
 local function clock()
     return call('HMGET', STATE, 'since', 'reading', 'speed', 'version')
+end
+
+-- Append to the journal, and drop the oldest calls beyond its size in bytes.
+local function add_call(entry, size, limit, account, process)
+    if account == '' then
+        call('XADD', CALLS, '*', 'call', entry, 'size', size, 'process', process)
+    else
+        call('XADD', CALLS, '*', 'call', entry, 'size', size, 'process', process, 'account', string.sub(account, 2))
+    end
+    local total = call('HINCRBY', STATE, 'journal', size)
+    while total > limit and call('XLEN', CALLS) > 1 do
+        local oldest = call('XRANGE', CALLS, '-', '+', 'COUNT', 1)[1]
+        call('XDEL', CALLS, oldest[1])
+        total = call('HINCRBY', STATE, 'journal', -tonumber(oldest[2][4]))
+    end
+end
+
+-- The instant of the end by a plan and the instants of the counted queries; '' if it is not known.
+local function instant_of_end(ends, counted, times)
+    if ends == '' or counted == '0' then
+        return ends
+    end
+    local left = tonumber(ends)
+    for at in string.gmatch(times, '[^,]+') do
+        left = left - 1
+        if left == 0 then
+            return at
+        end
+    end
+    return ''
+end
+
+local function clear_all()
+    for _, id in ipairs(call('ZRANGE', ORDER, 0, -1)) do
+        call('UNLINK', task_key(id))
+    end
+    for _, account in ipairs(call('SMEMBERS', PREFIX .. 'accounts')) do
+        call('UNLINK', PREFIX .. 'external:' .. account, PREFIX .. 'tasks:' .. account, PREFIX .. 'account:' .. account)
+        local operations = PREFIX .. 'operations:' .. account
+        for _, operation in ipairs(call('SMEMBERS', operations)) do
+            call('UNLINK', PREFIX .. 'operation:' .. account .. ':' .. operation)
+        end
+        call('UNLINK', operations)
+    end
+    call('UNLINK', ORDER, OPEN, ENDS, ALL, USES, USED_AT, RULES, WINDOWS, TOKENS, CALLS, PREFIX .. 'accounts')
+    call('HSET', STATE, 'journal', '0')
 end

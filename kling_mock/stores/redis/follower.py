@@ -80,7 +80,7 @@ class Follower:
 
     def _report(self, stream: bytes, entry: Entry) -> None:
         fields = entry[1]
-        if fields.get(b"process") == self._store.session.process.encode():
+        if fields.get(b"process") in (self._store.session.process.encode(), b"import"):
             return
         if stream == self._calls:
             with suppress(ValueError):  # written by a later version of this package

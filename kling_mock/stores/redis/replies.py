@@ -109,7 +109,7 @@ def _rule(line: bytes) -> RuleRecord:
     return cast("RuleRecord", decode(line))
 
 
-def _task(parts: RedisReply | None) -> TaskState | None:
+def task_state(parts: RedisReply | None) -> TaskState | None:
     if parts is None:
         return None
     record, plan, version, polls, unanswered, times, attempts, faults = parts
@@ -134,7 +134,7 @@ def _task(parts: RedisReply | None) -> TaskState | None:
 
 
 def _tasks(found: Sequence[RedisReply]) -> tuple[TaskState | None, ...]:
-    return tuple([_task(parts) for parts in found])
+    return tuple([task_state(parts) for parts in found])
 
 
 class Part(NamedTuple):
@@ -172,8 +172,8 @@ def _calls(found: Sequence[bytes]) -> tuple[CallRecord, ...]:
 
 _VALUES: Final[Mapping[type[Key[Any]], Callable[[Any], object]]] = MappingProxyType(
     {
-        TaskKey: _task,
-        ExternalKey: _task,
+        TaskKey: task_state,
+        ExternalKey: task_state,
         AccountKey: _totals,
         PeakKey: _number,
         WindowKey: _window,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from kling_mock.records import ClockRecord
 from kling_mock.stores import CallsKey, Change, Expect, Key, Snapshot, StateNotKept, Steps, TasksKey
+from kling_mock.stores.record_format import Item
 from kling_mock.stores.redis.address import Address, explained
 from kling_mock.stores.redis.clock import RedisClock
 from kling_mock.stores.redis.commands import (
@@ -22,6 +23,7 @@ from kling_mock.stores.redis.commands import (
     text,
 )
 from kling_mock.stores.redis.replies import HEAD, Part, RedisReply, ScriptCache, part_of, present, values
+from kling_mock.stores.redis.transfer import import_arguments, items_of
 
 
 class RedisCommand(NamedTuple):
@@ -72,6 +74,23 @@ class Session:
 
     def commit_command(self, change: Change) -> RedisCommand:
         return RedisCommand(script("commit"), commit_arguments(change, self.limits, self.process))
+
+    def export_command(self) -> RedisCommand:
+        return RedisCommand(script("export"), [self.process])
+
+    def items(self, reply: RedisReply) -> list[Item]:
+        """All state in a reply to the export."""
+        self.clock.follow(present(reply))
+        return items_of(reply, self.limits)
+
+    def import_command(self, items: Sequence[Item], *, replace: bool) -> RedisCommand:
+        mode = "replace" if replace else ""
+        return RedisCommand(script("import"), [self.process, mode, *import_arguments(items, self.limits)])
+
+    def is_imported(self, reply: RedisReply) -> bool:
+        """Whether the state was replaced: not if there were tasks or scripts."""
+        self.clock.follow(present(reply))
+        return bool(reply[3])
 
     def clear_command(self, account: str | None) -> RedisCommand:
         return RedisCommand(script("clear"), [self.process, *([] if account is None else [text(account)])])

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps, run
+from kling_mock.stores.record_format import Item
 from kling_mock.stores.redis.address import Address, RedisRefused, check_version, connect, explained
 from kling_mock.stores.redis.async_store import AsyncRedisStore
 from kling_mock.stores.redis.clock import RedisClock
@@ -18,6 +19,8 @@ from kling_mock.stores.redis.session import RedisCommand, Session
 
 # Longer than any attempt to deliver takes. When a process ends, others deliver its callbacks after that.
 LEASE_SECONDS: Final = 30
+# A large state is exported or imported in this time.
+TRANSFER_SECONDS: Final = 120.0
 
 
 class RedisStore:
@@ -69,6 +72,18 @@ class RedisStore:
         """Drop all tasks, scripts, tokens and calls, or those of one account; clock and counters go on."""
         self._run(self.session.clear_command(account), writes=True)
 
+    def items(self) -> list[Item]:
+        """All state at one instant, in the order of `Item`. Redis serves no other client meanwhile."""
+        return self.session.items(self._transfer(self.session.export_command()))
+
+    def take_over(self, items: Sequence[Item], *, replace: bool) -> bool:
+        """Replace all state, for all processes. Without `replace`: only if there are no tasks and scripts.
+
+        Returns whether it did. Raises StateNotKept.
+        """
+        command = self.session.import_command(items, replace=replace)
+        return self.session.is_imported(self._transfer(command, writes=True))
+
     def lease(self, task_id: str) -> bool:
         """Reserve the next delivery of a task for this process, for `LEASE_SECONDS` of real time.
 
@@ -78,6 +93,15 @@ class RedisStore:
         with session.explained():
             taken = self._client.set(session.lease_key(task_id), session.process, nx=True, ex=LEASE_SECONDS)
             return bool(taken)
+
+    def renew(self, task_id: str) -> bool:
+        """Extend a lease of this process, or reserve the delivery again. Returns as `lease`."""
+        session = self.session
+        key = session.lease_key(task_id)
+        with session.explained():
+            if self._client.get(key) == session.process.encode():
+                return bool(self._client.expire(key, LEASE_SECONDS))
+        return self.lease(task_id)
 
     def release(self, task_id: str) -> None:
         """End a lease before an attempt was recorded. One that cannot be ended now ends by itself."""
@@ -105,13 +129,22 @@ class RedisStore:
     def _perform(self, steps: Steps[Any]) -> Any:
         return run(steps, self)
 
-    def _run(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
+    def _transfer(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
+        """Run a command that may take longer than others, on a connection of its own."""
+        client = connect(self.session.address, patience=TRANSFER_SECONDS)
+        try:
+            return self._run(command, writes=writes, client=client)
+        finally:
+            client.close()
+
+    def _run(self, command: RedisCommand, *, writes: bool = False, client: Any = None) -> RedisReply:
         from redis.exceptions import NoScriptError
 
+        client = client or self._client
         (source, sha), arguments = command
         prefix = self.session.address.prefix
         with self.session.explained(writes=writes):
             try:
-                return cast("RedisReply", self._client.evalsha(sha, 1, prefix, *arguments))
+                return cast("RedisReply", client.evalsha(sha, 1, prefix, *arguments))
             except NoScriptError:  # the first time, and after a restart of Redis
-                return cast("RedisReply", self._client.eval(source, 1, prefix, *arguments))
+                return cast("RedisReply", client.eval(source, 1, prefix, *arguments))

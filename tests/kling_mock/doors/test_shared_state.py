@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import pytest
 
-from kling_mock import Fake
+from kling_mock import Fake, Remote
 from kling_mock.stores.redis import follower, store
 from kling_mock.stores.redis.store import RedisStore
 from tests.kling_mock.conftest import Caller
@@ -125,6 +125,30 @@ def test_requests_events_and_callbacks_of_two_servers() -> None:
         assert receiver.received == ["submitted", "processing", "succeed"]
         (state,) = one.fake.read_tasks()[0]
         assert [attempt.kind for attempt in state.attempts] == ["sent"] * 3
+
+
+def test_remote_and_the_events_of_a_server_have_the_calls_of_all() -> None:
+    """The dashboard reads these events. A call of another server arrives without a request to this one."""
+    url = redis_server().url()
+    with (
+        serving(url, pace="held") as one,
+        serving(url, pace="held") as two,
+        httpx.stream("GET", f"{two.url}/_mock/events", trust_env=False, timeout=PATIENCE) as stream,
+        Remote(two.url) as remote,
+    ):
+        lines = stream.iter_lines()
+        created = one.create(prompt="a cat").json()
+        wanted = {"event: task", f'"id":"{created["data"]["task_id"]}"', f'"id":"{created["request_id"]}"'}
+        while wanted:
+            line = next(lines)
+            wanted -= {each for each in wanted if each in line}
+        assert [call.id for call in remote.calls] == [created["request_id"]]
+        remote.calls.assert_created(prompt="a cat")
+        assert remote.task.id == created["data"]["task_id"]
+        one.fake.reset()
+        for _ in lines:  # the stream ends, so that its client loads the state again
+            pass
+        assert len(remote.calls) == 0
 
 
 def test_the_lease_of_a_process_that_ended_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,7 @@ def test_the_journal_is_limited_by_its_size() -> None:
     assert 1 < len(kept[0]) < 60
 
 
-@pytest.mark.parametrize("account", [None, "x"])
+@pytest.mark.parametrize("account", [None, "x", "without tasks"])
 def test_clearing_equals_that_of_memory(account: str | None) -> None:
     """Of one account or of all: tasks, totals, windows, rules and their uses, calls."""
     found: list[Any] = []

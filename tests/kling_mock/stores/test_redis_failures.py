@@ -145,6 +145,8 @@ def test_a_database_that_does_not_exist_is_refused(server: RedisServer) -> None:
 
 
 def test_urls_that_are_not_those_of_a_namespace(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--state", "unix:///absent/socket?retention=5"]) == 2
+    assert "an option that redis-py does not know: " in capsys.readouterr().err
     for url in ("redis://", "redis://:secret@localhost/x", "rediss://localhost:6379/1/2"):
         assert main(["serve", "--state", url]) == 2
         problem = capsys.readouterr().err
