@@ -104,6 +104,7 @@ def test_serve_refuses_a_file_with_one_sentence_and_status_2(
     out, errors = capsys.readouterr()
     assert errors == (
         f"kling-mock: --state file {path}: it is not a state file of kling-mock; use another path\n"
+        "help: docs/troubleshooting.md#state\n"
     )
     assert out == ""
 
@@ -116,9 +117,10 @@ def test_a_new_file_on_a_full_disk_is_refused(
 
     monkeypatch.setattr(state_file.StateFile, "write", full)
     assert main(["serve", "--state", str(path), "--port", "0"]) == 2
-    assert capsys.readouterr().err == (
-        "kling-mock: --state file x: not written: the disk is full; free some space\n"
-    )
+    assert capsys.readouterr().err.splitlines() == [
+        "kling-mock: --state file x: not written: the disk is full; free some space",
+        "help: docs/troubleshooting.md#state",
+    ]
 
 
 def test_a_callback_whose_attempt_cannot_be_kept_is_sent_again(

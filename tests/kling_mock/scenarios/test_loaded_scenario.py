@@ -285,9 +285,11 @@ def test_serve_lists_all_errors_of_a_file_on_lines_of_their_own(
 ) -> None:
     path.write_text("[settings]\nslot = 3\n[[scripts]]\nnext = 1\n")
     assert cli.main(["serve", "--scenario", str(path)]) == 2
-    first, second = capsys.readouterr().err.splitlines()
+    first, second, link = capsys.readouterr().err.splitlines()
     assert first.startswith(f"kling-mock: {path}:2: settings.slot: unknown key")
     assert second == f"{path}:4: scripts[0].next: next must be true, not 1"
+    assert link == "help: docs/troubleshooting.md#scenario-file"
     path.unlink()
     assert cli.main(["serve", "--scenario", str(path)]) == 1
-    assert capsys.readouterr().err == f"kling-mock: {path}: No such file or directory\n"
+    message = capsys.readouterr().err.partition("\n")[0]
+    assert message == f"kling-mock: {path}: No such file or directory"
