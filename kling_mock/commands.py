@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, final
 
 from msgspec import Struct
 
@@ -36,6 +36,7 @@ class Create(Struct, frozen=True):
         return self.request.n * self.operation.units_per_image.value
 
 
+@final
 class Query(Struct, frozen=True):
     """Get one task by its id or, where the gateway supports that, by its external id."""
 

@@ -79,11 +79,11 @@ def _refuse_token(token: Token, reason: RefusalReason, request_id: str) -> Decis
 def _decide(
     snapshot: Snapshot, command: Command, settings: Settings, request_id: str, again: int
 ) -> Decision:
+    if type(command) is Query:  # the most frequent, and faster than a pattern
+        return answer_query(snapshot, command, settings, request_id)
     match command:
         case Create():
             return _create(snapshot, command, settings, request_id, again)
-        case Query():
-            return answer_query(snapshot, command, settings, request_id)
         case List():
             return answer_list(snapshot, command, settings, request_id)
         case ShowCosts():

@@ -41,7 +41,7 @@ NOTHING: Final = Reservation()
 
 def limit_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
     """The store keys of the limits that apply to a command, besides its own keys."""
-    if isinstance(command, Query):
+    if type(command) is Query:
         if settings.poll_rate is None and settings.poll_rate_total is None:
             return ()
     elif not isinstance(command, Create) or not _limits_creates(settings):

@@ -271,11 +271,12 @@ class CallRecord(Struct, frozen=True, gc=False, omit_defaults=True, tag="call"):
     @property
     def size(self) -> int:
         """The approximate memory of the call in bytes, including its request."""
-        texts = self.path, *self.notes
+        size = CALL_BYTES + PART_BYTES * len(self.headers) + self.header_bytes + self.request_bytes
+        if self.notes:
+            size += sum(map(str.__sizeof__, self.notes))
         if self.message is not None:
-            texts = *texts, self.message
-        overhead = CALL_BYTES + PART_BYTES * len(self.headers)
-        return overhead + self.header_bytes + self.request_bytes + sum(map(str.__sizeof__, texts))
+            size += str.__sizeof__(self.message)
+        return size + str.__sizeof__(self.path)
 
 
 class NewTask(Struct, frozen=True, gc=False):

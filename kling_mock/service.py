@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Final
+from typing import Final, final
 from uuid import uuid4
 
 from msgspec import Struct
@@ -57,6 +57,7 @@ class Answer(Struct, frozen=True):
     call: CallRecord
 
 
+@final
 class ParsedRequest(Request, frozen=True, kw_only=True):
     """A request that another process has parsed; its body is missing."""
 
@@ -68,7 +69,7 @@ def parsed(
     request: Request, facts: HeaderFacts, settings: Settings, system: float
 ) -> tuple[Command, Token | None]:
     """The command and token of a request; `system` is system time in Unix seconds."""
-    if isinstance(request, ParsedRequest):
+    if type(request) is ParsedRequest:
         return request.command, request.token
     return parse_request(request, facts, settings, system)
 

@@ -84,8 +84,9 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
             or not _FLAT.issuperset(map(type, self.items))
         ):
             return self.size
-        size = len(body) + TEXT_BYTES * len(self.items) + PART_BYTES * (1 + len(self.pictures))
-        for picture in self.pictures:
+        pictures = self.pictures
+        size = len(body) + TEXT_BYTES * len(self.items) + PART_BYTES * (1 + len(pictures))
+        for picture in pictures:
             if picture.thumbnail is not None:
                 size += len(picture.thumbnail)
         return size

@@ -10,7 +10,7 @@ transaction or a script inside a database server. `conformance` tests any store.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, final, runtime_checkable
 
 from msgspec import Struct
 
@@ -218,12 +218,14 @@ class AsyncStore(Protocol):
     async def commit(self, change: Change) -> Expect | None: ...
 
 
+@final
 class Read(Struct, frozen=True):
     """Step: read these keys. Its result is a `Snapshot`."""
 
     keys: tuple[Key[Any], ...]
 
 
+@final
 class Commit(Struct, frozen=True):
     """Step: commit this change. Its result: the precondition that failed, or None."""
 
@@ -243,7 +245,8 @@ def run(steps: Steps[T], store: Store) -> T:
         except StopIteration as end:
             value: T = end.value
             return value
-        answer = store.read(step.keys) if isinstance(step, Read) else store.commit(step.change)
+        # For a record of another type, `isinstance` takes ten times as long.
+        answer = store.read(step.keys) if type(step) is Read else store.commit(step.change)
 
 
 async def run_async(steps: Steps[T], store: AsyncStore) -> T:

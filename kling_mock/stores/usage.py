@@ -157,8 +157,9 @@ class Usage:
 
     def _settle(self, now: float, most: int | None = None) -> None:
         """Close the tasks that have ended or expired; of those that ended, at most `most`, if given."""
-        while self._ends and self._ends[0][0] <= now and most != 0:
-            end, task_id = heapq.heappop(self._ends)
+        ends = self._ends
+        while ends and ends[0][0] <= now and most != 0:
+            end, task_id = heapq.heappop(ends)
             state = self._open.get(task_id)
             if state is not None and state.ends == end:
                 self._close(task_id)
