@@ -72,7 +72,7 @@ def _panel(left: int, name: str, points: Sequence[Point]) -> Iterator[str]:
         return _TOP + (_HIGHEST - shown) / (_HIGHEST - _LOWEST) * _HEIGHT
 
     for ratio in (0.8, 1.0, BUDGET, 1.4):
-        style = 'stroke="#c0392b"' if ratio == BUDGET else 'stroke="#dde1e7"'
+        style = 'stroke="#222"' if ratio == BUDGET else 'stroke="#dde1e7"'
         yield f'<line x1="{left}" y1="{y(ratio):.0f}" x2="{left + _WIDTH}" y2="{y(ratio):.0f}" {style}/>'
         yield f'<text x="{left - 6}" y="{y(ratio) + 4:.0f}" text-anchor="end" font-size="11">{ratio}</text>\n'
     for count in counts:
