@@ -44,6 +44,12 @@ def free_port() -> int:
         return port
 
 
+def cpu_of(pid: int) -> float:
+    """The CPU time of all threads of a process so far, in seconds."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+
+
 class Process:
     """A server process, with the CPU time of its threads; it answers creates at `path`.
 
@@ -66,7 +72,8 @@ class Process:
             raise
 
     def _wait(self, deadline: float) -> float:
-        with httpx.Client(headers=KEY, transport=httpx.HTTPTransport(verify=False)) as client:
+        transport = httpx.HTTPTransport(verify=False)
+        with httpx.Client(headers=KEY, transport=transport, timeout=PATIENCE) as client:
             while True:
                 try:
                     client.post(self.url + self._path, json=BODY).raise_for_status()
@@ -79,8 +86,7 @@ class Process:
 
     def cpu(self) -> float:
         """The CPU time of all threads so far, in seconds."""
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+        return cpu_of(self.process.pid)
 
     def cpu_of_all(self) -> float:
         """The same with threads and child processes that have ended, in steps of a clock tick (10 ms)."""
@@ -89,6 +95,11 @@ class Process:
 
     def stop(self) -> None:
         self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """End it and its worker processes."""
+        self.process.terminate()
         self.process.wait()
 
 

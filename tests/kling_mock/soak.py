@@ -37,8 +37,10 @@ PROMPTS: Final = (
 CALLBACK_EVERY: Final = 7
 DOWNLOAD_EVERY: Final = 21
 LIST_EVERY: Final = 11
-# The seconds for which the server keeps tasks, so that their number is constant after the warm-up.
+# The seconds for which the server keeps tasks: at least these, and this part of a run, so that their number
+# is constant after the warm-up. A client under load must have polled a task to its end by then.
 RETENTION: Final = 15.0
+RETAINED: Final = 0.3
 SAMPLES_EVERY: Final = 0.5
 # The part of a run before the figures of the server are compared, and their growth after it.
 WARM_UP: Final = 0.4
@@ -237,7 +239,8 @@ def main(options: argparse.Namespace) -> int:
     serve_process.PATIENCE = 60
     with TemporaryDirectory() as folder:
         flags = ["--pace", "polls:2", "--prompt-triggers", "--callbacks", "loopback", "--quiet"]
-        flags += ["--retention-days", str(RETENTION / 86_400), "--journal-bytes", str(2**20)]
+        retention = max(RETENTION, RETAINED * options.seconds)
+        flags += ["--retention-days", str(retention / 86_400), "--journal-bytes", str(2**20)]
         if options.state == "redis":
             flags += ["--state", redis_server().url(), "--workers", str(options.workers)]
         elif options.state == "sqlite":
