@@ -13,6 +13,8 @@ from typing import Final
 
 import pytest
 
+from tests.rows import some_rows
+
 # Words per 1,000, by kind of text (see `texts`) and group of words.
 BUDGETS: Final = {
     "code": {"who": 0.5, "say": 0.5, "what": 1.3, "private": 0.2},
@@ -132,7 +134,8 @@ def counted(found: Iterator[tuple[str, str]]) -> tuple[dict[str, float], list[st
     return {group: round(1000 * counts[group] / max(total, 1), 2) for group in WORDS}, places
 
 
-@pytest.mark.parametrize("kind", BUDGETS)
+# The code takes most of the time: thousands of docstrings and comments, also of tests.
+@some_rows("kind", BUDGETS, usual=["messages", "pages"])
 def test_private_words_stay_within_the_budget(kind: str) -> None:
     """On failure, rewrite the listed texts; do not raise the budget."""
     rates, places = counted(texts(kind))

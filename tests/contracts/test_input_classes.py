@@ -22,7 +22,7 @@ from kling_contracts.strategies import (
 )
 from tests.intent import ALPHABETS, alphabets, census, missing, saw
 from tests.profiles import CI
-from tests.rows import some_rows
+from tests.rows import exhaustive, some_rows
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import Tagged
@@ -138,6 +138,7 @@ def test_valid_requests_are_of_every_kind(operation: Operation) -> None:
 # -- counterexamples: strategies that lack a class; the check names it
 
 
+@exhaustive
 def test_a_lost_rule_is_named() -> None:
     due = rules_of(MULTI_IMAGE, Effect.FAILS)
     poor = failing_requests(rules=due - {"style_image.shape"})

@@ -15,7 +15,15 @@ PAGES = sorted(DOCS.rglob("*.md"))
 
 
 # Their blocks run the verifier, the client suite, Schemathesis and web frameworks; so do other tests.
-LONG = ("client-suite", "receivers", "schemathesis", "verify")
+LONG = (
+    "client-adapters",
+    "client-processes",
+    "client-suite",
+    "receivers",
+    "schemathesis",
+    "verify",
+    "verify-reports",
+)
 
 
 @some_rows("path", PAGES, usual=lambda path: path.stem not in LONG, ids=lambda path: path.stem)

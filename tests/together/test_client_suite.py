@@ -120,7 +120,7 @@ def opened_async() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
 
 
-test_client = client_suite(Blocking(), examples=20 if FULL else 2)
+test_client = thinned(client_suite(Blocking(), examples=20 if FULL else 2), 2)
 test_async_client_at_kling = thinned(client_suite(Awaited(), gateway=KLING, examples=5 if FULL else 2), 4)
 if FULL:  # both clients run the same flows: in `make test` each is judged at one gateway
     test_client_at_kling = client_suite(Blocking(), gateway=KLING, examples=5)

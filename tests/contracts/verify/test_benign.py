@@ -262,7 +262,7 @@ RUNS = [run for gateway in GATEWAYS for run in _runs(gateway)]
 @some_rows(
     ("variants", "gateway"),
     RUNS,
-    usual=lambda run: run[1] is KLING,
+    usual=[run for run in RUNS if run[1] is KLING][::2],
     ids=[f"{gateway.name}-{pack[0][0]}" for pack, gateway in RUNS],
 )
 def test_no_finding(variants: list[tuple[str, Variant]], gateway: Gateway, light_campaign: Campaign) -> None:

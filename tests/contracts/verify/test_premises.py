@@ -10,8 +10,6 @@ import json
 import re
 from collections.abc import Iterable
 
-import pytest
-
 from kling_contracts.gateways import GATEWAYS, KLING, RefusalReason
 from kling_contracts.registry import checks_of
 from kling_contracts.verify.evidence import Evidence
@@ -21,6 +19,7 @@ from kling_contracts.verify.probes import Probe, ProbeKind
 from tests.contracts.verify.conftest import Campaign
 from tests.contracts.verify.faulty_servers.base import Fault, FaultyServer
 from tests.contracts.verify.faulty_servers.messages import Callback, Request, Response
+from tests.rows import some_rows
 
 # The checks without a premise: any answer to their requests decides them.
 ALWAYS = {
@@ -145,7 +144,7 @@ def test_a_server_that_refuses_every_request(light_campaign: Campaign) -> None:
     assert without(RefusesAll, light_campaign) == checks - ALWAYS - {"routing.unknown_ids"}
 
 
-@pytest.mark.parametrize(("server", "checks"), [(FindsNothing, FOUND), (Sparse, SHOWN)])
+@some_rows(("server", "checks"), [(Sparse, SHOWN), (FindsNothing, FOUND)], usual=2)
 def test_a_server_without_premises(
     server: type[FaultyServer], checks: set[str], light_campaign: Campaign
 ) -> None:

@@ -14,7 +14,7 @@ from kling_mock.scenarios.scenario_file import parse_scenario
 from tests.kling_mock.dashboard.conftest import SIZE, Dashboard
 from tests.kling_mock.dashboard.dropped_files import drop, picture
 from tests.kling_mock.dashboard.hostile_values import PLACES, fill, places
-from tests.rows import some_rows
+from tests.rows import exhaustive
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -328,15 +328,13 @@ def test_hostile_values_are_shown_as_text_and_nothing_scrolls_horizontally(dashb
     page.set_viewport_size(SIZE)
 
 
-@some_rows(
+@exhaustive
+@pytest.mark.parametrize(
     ("scheme", "places"),
     [
-        ("light", ("#/tasks/{task}",)),
-        ("light", ("#/scripts", "#/accounts", "#/calls/{call}", "#/callbacks/{task}-0")),
+        ("light", ("#/scripts", "#/accounts", "#/tasks/{task}", "#/calls/{call}", "#/callbacks/{task}-0")),
         ("dark", ("#/tasks/{task}", "#/calls/{call}")),
     ],
-    usual=3,
-    ids=["light task", "light", "dark"],
 )
 def test_the_page_has_no_serious_finding_of_axe(
     dashboard: Dashboard, scheme: Literal["light", "dark"], places: tuple[str, ...]

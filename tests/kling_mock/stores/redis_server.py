@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import socket
 import subprocess
 import time
 from functools import cache
@@ -57,8 +58,9 @@ class RedisServer:
         """Start it, with no data."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE
-        while not Path(self.socket).exists() and time.monotonic() < deadline:
-            time.sleep(0.005)
+        with socket.socket(socket.AF_UNIX) as probe:  # the file exists before the server listens
+            while probe.connect_ex(self.socket) and time.monotonic() < deadline:
+                time.sleep(0.005)
 
     def kill(self) -> None:
         """End it at once; all data is lost."""
