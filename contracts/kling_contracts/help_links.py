@@ -54,6 +54,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("signature", ["InvalidSignature"]),
     Entry("failed-task", ["TaskFailed"]),
     # kling-mock
+    Entry("options", ["ValueError"], r"\Acheck: "),
     Entry("port-in-use", ["AddressRefused"], "is in use"),
     Entry("address", ["AddressRefused"]),
     Entry("scenario-file", ["ScenarioError", "DocumentError"]),

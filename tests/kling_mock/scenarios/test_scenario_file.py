@@ -210,10 +210,11 @@ def test_check(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 
 def test_wrong_usage_of_check(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys) == (2, "", "kling-mock: check: give at least one FILE, or --schema\n")
+    link = "\nhelp: docs/troubleshooting.md#"
+    assert run(capsys) == (2, "", f"kling-mock: check: give at least one FILE, or --schema{link}options\n")
     assert run(capsys, "--schema", "F.toml")[0] == 2
     status, _, error = run(capsys, "absent.toml")
-    assert (status, error) == (1, "kling-mock: absent.toml: No such file or directory\n")
+    assert (status, error) == (1, f"kling-mock: absent.toml: No such file or directory{link}file\n")
 
 
 def test_the_schema_accepts_files_without_errors_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
