@@ -22,7 +22,7 @@ from kling_mock.stores.record_format import AccountTotals, Counter, Item, RuleUs
 from kling_mock.stores.redis.commands import Argument, StoreLimits, record_arguments, text
 from kling_mock.stores.redis.replies import HEAD, RedisReply, present, task_state
 
-# Each argument of the script has so many items, since their number is limited.
+# The number of items in an argument of the script: Redis limits the number of arguments.
 PACKED: Final = 1000
 
 
