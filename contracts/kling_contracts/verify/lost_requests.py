@@ -14,7 +14,7 @@ from kling_contracts.verify.exchange import Exchange
 from kling_contracts.verify.parts import EXTERNAL_ID
 from kling_contracts.verify.probes import Probe, ProbeKind
 
-# A request is sent again at most so often.
+# The largest number of repetitions of a request.
 REPETITIONS: Final = 2
 # One of this number of requests may be lost, reading and writing ones apart; in short runs one of each.
 TOLERATED: Final = 100

@@ -227,14 +227,15 @@ class Session:
 
     def fetch(self, probe: Probe, url: str, headers: Headers = ()) -> tuple[Exchange, bytes]:
         """Fetch a result image without a key: the exchange, and all bytes of the image."""
-        for repetitions in range(REPETITIONS, -1, -1):
+        repetitions = REPETITIONS
+        while True:
             self._require_time()
             exchange, answer = self._exchange(
                 probe, "GET", url, None, NO_CREDENTIAL, headers, abridged=True, repetitions=repetitions
             )
             if not is_lost(exchange):
-                break
-        return exchange, answer.body
+                return exchange, answer.body
+            repetitions -= 1
 
     def _require_time(self) -> None:
         if self.time_left <= 0:

@@ -22,7 +22,7 @@ from kling_mock.stores.record_format import AccountTotals, Counter, Item, RuleUs
 from kling_mock.stores.redis.commands import Argument, StoreLimits, record_arguments, text
 from kling_mock.stores.redis.replies import HEAD, RedisReply, present, task_state
 
-# Each argument of the script has so many items, since their number is limited.
+# The number of items in an argument of the script: Redis limits the number of arguments.
 PACKED: Final = 1000
 
 
@@ -32,6 +32,7 @@ def items_of(reply: RedisReply, limits: StoreLimits) -> list[Item]:
     jumps, counters, rules, uses, windows, tokens, totals, tasks, calls = reply[HEAD:]
     record = now.record
     states = [cast("TaskState", task_state(parts)) for parts in tasks]
+    written = [cast("RuleRecord", decode(rule)) for rule in rules]
     return [
         ClockRecord(
             record.since,
@@ -41,7 +42,7 @@ def items_of(reply: RedisReply, limits: StoreLimits) -> list[Item]:
             msgspec.json.decode(jumps, type=tuple[Jump, ...]),
         ),
         *[Counter(_text(name), int(number)) for name, number in _pairs(counters)],
-        *sorted((cast("RuleRecord", decode(rule)) for rule in rules), key=lambda rule: rule.id),
+        *sorted(written, key=lambda rule: rule.id),
         *[RuleUses(int(rule), int(count)) for rule, count in _pairs(uses)],
         *[cast("WindowRecord", decode(window.partition(b" ")[2])) for window in windows],
         *[TokenRecord(_text(digest), float(expires)) for digest, expires in _pairs(tokens)],
