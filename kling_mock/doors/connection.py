@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._continue_due = False
         self._dated: tuple[object, bytes] = None, b""
         self._ahead = 0
+        self._yielding = False  # reading is paused until other connections were served
         self._eof = False
         self._stopping = False
 
@@ -97,6 +98,8 @@ class Connection(asyncio.Protocol):
         if self._queue:
             self._pump()
         else:
+            if len(data) >= self._limits.turn_bytes and self._parser.head is not None:
+                self._yield_turn()
             self._set_reading()
         if not self._stream.closing:
             self._set_deadline(received=True)
@@ -187,6 +190,16 @@ class Connection(asyncio.Protocol):
                 self._send_continue()
         if not self._busy:
             self._ahead = 0
+        self._set_reading()
+
+    def _yield_turn(self) -> None:
+        """Pause reading for one iteration of the event loop, in which uvloop would read up to 8 MB."""
+        if not self._yielding:
+            self._yielding = True
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._yielding = False
         self._set_reading()
 
     def _next_turn(self) -> None:
@@ -351,6 +364,7 @@ class Connection(asyncio.Protocol):
         stream = self._stream
         wanted = stream.closing or (
             stream.writable is None
+            and not self._yielding
             and not (self._queue and not self._busy)
             and self._ahead <= self._limits.ahead_bytes
         )

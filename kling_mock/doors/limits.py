@@ -35,6 +35,7 @@ class Limits:
     header_count: int = 256
     ahead_bytes: int = 65_536  # read beyond the request in progress before reading pauses
     turn_requests: int = 32  # pipelined requests answered before the event loop serves other connections
+    turn_bytes: int = 131_072  # of a body, read before the event loop serves other connections
     keep_alive: float = 75.0
     header_seconds: float = 10.0  # from the first byte of a head to its end
     body_seconds: float = 60.0  # between two reads of a body

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 
 import pytest
+from uvicorn.server import ServerState
 
 from kling_mock import Fake
 from kling_mock.doors.asgi import INLINE_BYTES, ASGIApp
+from kling_mock.doors.connection import Connection
 from kling_mock.doors.limits import Limits
-from kling_mock.doors.server import Server
+from kling_mock.doors.server import Server, uvicorn_config
 from tests.kling_mock.doors.raw_client import CREATE, KEY, RawClient, connected, wait_for
 from tests.kling_mock.doors.served_fakes import QUICK, Control, HeldFake, RawServer, serving
 
@@ -69,6 +72,37 @@ def test_thousands_of_pipelined_requests_are_all_answered(raw_server: RawServer)
         assert {client.read().status for _ in range(count)} == {400}
         client.request("GET", "/_mock/a")
         assert client.read().body == b"a"
+
+
+class _Transport(asyncio.Transport):
+    """The transport of a connection without a socket."""
+
+    reading = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+def test_others_are_served_between_two_reads_of_a_large_body() -> None:
+    """Reading pauses for one iteration of the event loop; uvloop would read up to 8 MB in one."""
+
+    async def paused(size: int) -> tuple[bool, bool]:
+        config, limits = uvicorn_config(Fake().asgi()), Limits(turn_bytes=1_000)
+        connection = Connection(config, ServerState(), {}, limits=limits, guarded=False)
+        transport = _Transport()
+        connection.connection_made(transport)
+        connection.data_received(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n")
+        assert transport.reading
+        connection.data_received(bytes(size))
+        at_once = transport.reading
+        await asyncio.sleep(0)
+        return at_once, transport.reading
+
+    assert asyncio.run(paused(1_000)) == (False, True)
+    assert asyncio.run(paused(999)) == (True, True)
 
 
 @pytest.mark.parametrize("path", [f"{CREATE}/1", "/_mock/a", "/"])
