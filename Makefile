@@ -75,7 +75,7 @@ fuzz: $(VENV)/.dev
 slow-clients: $(VENV)/.dev
 	$(BIN)/python -m tests.kling_mock.slow_clients
 
-# Every faulty server, benign variant and faulty client; `make test` runs one of them for each check.
+# Every faulty server, benign variant and faulty client; `make test` and `make exhaustive` run one for each check.
 faulty-servers: $(VENV)/.dev
 	FULL=1 $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite \
 		tests/contracts/test_trial_operations.py tests/together/test_client_suite.py

@@ -252,7 +252,7 @@ def _runs(gateway: Gateway) -> list[tuple[list[tuple[str, Variant]], Gateway]]:
     """`make faulty-servers` has one server for each variant, `make test` one for each group of variants."""
     variants = [(path.stem, variant_of(path)) for path in VARIANTS]
     of_gateway = [pair for pair in variants if gateway.name in pair[1].get("gateways", [gateway.name])]
-    packs = [[pair] for pair in of_gateway] if FULL else packed(of_gateway)
+    packs: list[list[tuple[str, Variant]]] = [[pair] for pair in of_gateway] if FULL else packed(of_gateway)
     return [(pack, gateway) for pack in packs]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.contracts.verify.conftest import Campaign
 
 # `make faulty-servers` runs the first fault of each check on every gateway and each further fault on one of
-# them, with all checks, so that no other check finds it. `make test` runs only the first faults, each on one
+# them, with all checks, so that no other check finds it. Every push runs only the first faults, each on one
 # gateway in turn, with only the check that must find it, and the requests that it needs.
 
 # Checks that need the evidence of other steps to find their first fault.
