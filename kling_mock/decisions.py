@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
-from kling_contracts.vocabulary import TaskStatus
 from kling_mock import __version__
 from kling_mock.auth import Token
 from kling_mock.changed_replies import ANSWERS_RULE, reply_instead
@@ -27,7 +26,7 @@ from kling_mock.images.urls import RESULT_ORIGIN
 from kling_mock.limits import Reservation, Shortage, reserve
 from kling_mock.matching import Match
 from kling_mock.outcomes import CreateEffects, Outcome
-from kling_mock.plan import Pace, Plan, Transition
+from kling_mock.plan import SUBMITTED, Pace, Plan, Transition
 from kling_mock.queries import answer_costs, answer_download, answer_list, answer_query
 from kling_mock.records import NewTask, Record, RuleUse, TaskRecord, TokenRecord
 from kling_mock.render import milliseconds, task_body
@@ -169,7 +168,7 @@ def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate resul
         audit = AuditInfo(account, asked, None, None, rule, script, command.notes, faults=names)
         return Decision(reply, audit, expect, used, faults)
     record, plan = _new_task(snapshot, command, settings, effects, again)
-    state = Transition(TaskStatus.SUBMITTED, snapshot.now)
+    state = Transition(SUBMITTED, snapshot.now)
     ended = command.operation.synchronous
     if ended:
         state = plan.state(record.created, (), snapshot.now)

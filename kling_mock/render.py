@@ -10,13 +10,13 @@ import msgspec
 from kling_contracts.messages import result_object, success_object, task_object
 from kling_contracts.vocabulary import ResultKind, TaskStatus
 from kling_mock.images.urls import result_url
-from kling_mock.plan import Plan, Transition
+from kling_mock.plan import FAILED, PROCESSING, SUBMITTED, Plan, Transition
 from kling_mock.records import TaskRecord
 from kling_mock.rng import draw_bits
 
 # Seconds of a video or an audio whose request has no duration.
 DURATION: Final = 5
-_UNFINISHED: Final = (TaskStatus.SUBMITTED, TaskStatus.PROCESSING)
+_UNFINISHED: Final = (SUBMITTED, PROCESSING)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -58,7 +58,7 @@ def task_body(  # noqa: PLR0913 -- `task_message`, with the id of the reply
     """The body of a successful reply with the task object of `task_message`."""
     request, status = record.request, state.status
     if (
-        status is TaskStatus.FAILED
+        status is FAILED
         or request.watermark
         or request.external_task_id is not None
         or not record.id.isdecimal()
