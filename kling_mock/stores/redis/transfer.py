@@ -33,6 +33,7 @@ def items_of(reply: RedisReply, limits: StoreLimits) -> list[Item]:
     record = now.record
     states = [cast("TaskState", task_state(parts)) for parts in tasks]
     written = [cast("RuleRecord", decode(rule)) for rule in rules]
+    written.sort(key=lambda rule: rule.id)
     return [
         ClockRecord(
             record.since,
@@ -42,7 +43,7 @@ def items_of(reply: RedisReply, limits: StoreLimits) -> list[Item]:
             msgspec.json.decode(jumps, type=tuple[Jump, ...]),
         ),
         *[Counter(_text(name), int(number)) for name, number in _pairs(counters)],
-        *sorted(written, key=lambda rule: rule.id),
+        *written,
         *[RuleUses(int(rule), int(count)) for rule, count in _pairs(uses)],
         *[cast("WindowRecord", decode(window.partition(b" ")[2])) for window in windows],
         *[TokenRecord(_text(digest), float(expires)) for digest, expires in _pairs(tokens)],
