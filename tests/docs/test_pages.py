@@ -14,8 +14,8 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 
 
-# Their blocks run the verifier, the client suite, Schemathesis, web frameworks, a browser and Java; so do other
-# tests.
+# Their blocks run the verifier, the client suite, Schemathesis, web frameworks, a browser or Java, as other
+# tests do.
 LONG = (
     "browser",
     "client-adapters",
