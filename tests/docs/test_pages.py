@@ -14,11 +14,14 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 
 
-# Their blocks run the verifier, the client suite, Schemathesis and web frameworks; so do other tests.
+# Their blocks run the verifier, the client suite, Schemathesis, web frameworks, a browser or Java, as other
+# tests do.
 LONG = (
+    "browser",
     "client-adapters",
     "client-processes",
     "client-suite",
+    "java",
     "receivers",
     "schemathesis",
     "verify",
