@@ -27,9 +27,7 @@ class OtherProcesses:
         notifier: ChangeNotifier,
         report: Callable[[BaseException], None],
     ) -> None:
-        self.listeners: list[Callable[[CallRecord], None]] = [
-            lambda call: notifier.notify(call.task_id, has_callbacks=dispatcher.concerns(call))
-        ]
+        self.listeners: list[Callable[[CallRecord], None]] = []
         # Called when all state may have been replaced.
         self.reset_listeners: list[Callable[[], None]] = []
         self._dispatcher = dispatcher
@@ -58,6 +56,7 @@ class OtherProcesses:
     def on_call(self, call: CallRecord) -> None:
         for listener in self.listeners:
             self._reported(listener, call)
+        self._reported(self._notify, call)  # the last, as for the calls of this process
 
     def on_task(self, task_id: str) -> None:
         self._reported(self._notifier.notify, task_id)
@@ -74,6 +73,9 @@ class OtherProcesses:
 
     def on_period(self) -> None:
         self._reported(self._dispatcher.retry_leased)
+
+    def _notify(self, call: CallRecord) -> None:
+        self._notifier.notify(call.task_id, has_callbacks=self._dispatcher.concerns(call))
 
     def _reported(self, function: Callable[..., object], *arguments: object) -> None:
         try:

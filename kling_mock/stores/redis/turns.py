@@ -17,53 +17,49 @@ from kling_mock.stores import AccountKey, Key, TaskKey, WindowKey
 
 
 class Turns:
-    """For one event loop of asyncio, with a connection for each request at a time, in order of arrival.
-
-    Requests that hold the turn of an account have connections of their own, since others wait for them.
-    """
+    """For one event loop of asyncio, with a connection for each request at a time, in order of arrival."""
 
     def __init__(self, connections: int) -> None:
         self._locks: WeakValueDictionary[Key[Any], asyncio.Lock] = WeakValueDictionary()
         self._arrivals = count()
-        self._of_accounts = _Connections(connections // 2)
-        self._others = _Connections(connections - connections // 2)
+        self._connections = _Connections(connections)
 
     @asynccontextmanager
     async def turn(self, keys: Sequence[Key[Any]]) -> AsyncGenerator[None]:
         """Wait for the earlier requests that read the same task or the totals of the same account."""
         arrival = next(self._arrivals)
         key = _contended(keys)
-        free = self._of_accounts if isinstance(key, AccountKey) else self._others
         if key is None:
-            await free.acquire(arrival)
-            try:
+            async with self._connections.one(arrival):
                 yield
-            finally:
-                free.release()
             return
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
-        async with lock:
-            await free.acquire(arrival)
-            try:
-                yield
-            finally:
-                free.release()
+        async with lock, self._connections.one(arrival):
+            yield
 
 
 class _Connections:
     """A semaphore in order of arrival.
 
-    One in order of `acquire` would let a request wait behind all others once more after each earlier request
-    about its task.
+    One in order of its own calls would let a request wait behind all others once more after each earlier
+    request about its task or account.
     """
 
     def __init__(self, number: int) -> None:
         self._free = number
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
-    async def acquire(self, arrival: int) -> None:
+    @asynccontextmanager
+    async def one(self, arrival: int) -> AsyncGenerator[None]:
+        await self._acquire(arrival)
+        try:
+            yield
+        finally:
+            self._release()
+
+    async def _acquire(self, arrival: int) -> None:
         if self._free:
             self._free -= 1
             return
@@ -73,10 +69,10 @@ class _Connections:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release()
+                self._release()
             raise
 
-    def release(self) -> None:
+    def _release(self) -> None:
         while self._waiting:
             _, turn = heappop(self._waiting)
             if not turn.done():

@@ -19,7 +19,7 @@ def finished(names: list[str], cancelled: tuple[int, ...] = ()) -> list[str]:
             ended.append(f"{name}{number}")
 
     async def run() -> None:
-        turns = Turns(2)
+        turns = Turns(1)
         requests = [asyncio.create_task(request(turns, name, at)) for at, name in enumerate(names)]
         await asyncio.sleep(0)
         for number in cancelled:
@@ -35,7 +35,7 @@ def finished(names: list[str], cancelled: tuple[int, ...] = ()) -> list[str]:
 def test_requests_about_one_task_keep_their_place() -> None:
     """After the first about a task, the second goes before all that arrived later, except the next one.
 
-    Counterexample: a semaphore in order of `acquire`, where a1 and a2 were the last.
+    Counterexample: a semaphore in the order of its own calls, where a1 and a2 were the last.
     """
     assert finished(["a", "a", "a", "b", "c", "", "d", "e"]) == [
         "a0",
