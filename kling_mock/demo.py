@@ -31,7 +31,7 @@ SAMPLES: Final = ("cat.png", "boat.png")
 def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     """Create a task from the pictures, poll it and save its result in the folder `out`.
 
-    Returns the exit status. Raises OSError for a missing file.
+    Returns the exit status. Raises OSError for a missing file, ValueError for invalid pictures.
     """
     terminal = Console(highlight=False)
     for image in images:
@@ -44,8 +44,7 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
         try:
             task = _create(client, images, terminal)
         except InvalidRequest as error:
-            terminal.print(f"[red]invalid pictures:[/] {escape(str(error))}")
-            return 2
+            raise ValueError(f"demo: {error}") from error
         paths = _await_end(task, terminal).save(out, overwrite=True)
     for path in paths:
         terminal.print(f"saved [bold]{escape(str(path))}[/] ({path.stat().st_size:,} bytes)", soft_wrap=True)

@@ -293,7 +293,7 @@ class Settings:
     )
     control_token: str | None = _switch(
         None,
-        "token that admits clients of other machines to the control API; none: this machine only",
+        "token of 8 characters or more for the control API on other machines; none: this machine only",
         "--control-token",
         "TOKEN",
         "server",

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
 # The first entry that fits is that of a message.
 ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("options", ["options"]),
+    Entry("options", ["ValueError"], r"\Acheck: "),
     # kling-client
     Entry("interrupted", ["KeyboardInterrupt", "kling-contracts"], "interrupted"),
     Entry("no-key", ["ConfigError"], r"no (API )?key for|is set without|unset one of"),
@@ -77,6 +78,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("fixture-options", ["pytest.UsageError"], r"\A(ini option |marker )?kling:"),
     # kling-contracts
     Entry("verify-key", ["UsageError"], r"\Ano key|-api-key"),
+    Entry("verify-key", ["Unreachable"], "the key is refused"),
     Entry("report-file", ["UsageError", "kling-contracts"], "--report|cannot be (written|read)|--record"),
     Entry("known-deviations", ["UsageError"], "--known"),
     Entry("recording", ["BadRecording"]),

@@ -82,7 +82,7 @@ function card(account, history) {
   const all = account.name === "*";
   return h("article", { class: "account-card" }, h("h2", {}, all ? "All accounts" : account.name),
     h("p", { class: "figures" },
-      figure(account.spend, "units"), figure(account.tasks, "tasks"), figure(account.unfinished, "unfinished images"), figure(account.peak_concurrency, "at the peak")),
+      figure(account.spend, "unit"), figure(account.tasks, "task"), figure(account.unfinished, "unfinished image"), figure(account.peak_concurrency, "at the peak", "")),
     history && h("div", { class: "charts" },
       stepChart("Units", history.points.map(({ at, spend }) => ({ at, value: spend })), history.now),
       stepChart("Unfinished images", history.points.map(({ at, unfinished }) => ({ at, value: unfinished })), history.now)),
@@ -93,7 +93,8 @@ function card(account, history) {
 /**
  * @param {number} value
  * @param {string} label
+ * @param {string} plural the end of the label unless the value is 1
  */
-function figure(value, label) {
-  return h("span", { class: "figure" }, h("strong", {}, value.toLocaleString("en")), ` ${label}`);
+function figure(value, label, plural = "s") {
+  return h("span", { class: "figure" }, h("strong", {}, value.toLocaleString("en")), ` ${label}${value === 1 ? "" : plural}`);
 }

@@ -27,6 +27,7 @@
  * @property {(place: Place) => void} show called when it is opened, and for each change of the address
  * @property {() => void} hide
  * @property {() => void} focusSearch
+ * @property {() => void} [focusList]
  */
 
 export class Hub {

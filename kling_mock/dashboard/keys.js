@@ -36,6 +36,7 @@ export function listenToKeys(app, current) {
     const tab = TABS[Number(event.key) - 1];
     if (event.key === "/") current().focusSearch();
     else if (event.key === "?") showKeys();
+    else if (event.key === "ArrowDown" && target === document.body) current().focusList?.();
     else if (tab !== undefined) app.address.go({ tab, id: null, filters: {} });
     else return;
     event.preventDefault();

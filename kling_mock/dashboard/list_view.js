@@ -107,6 +107,10 @@ export class ListView {
     this.#select(null);
   }
 
+  focusList() {
+    this.list.focus();
+  }
+
   focusSearch() {
     const [first] = this.#inputs.values();
     first?.focus();

@@ -107,6 +107,9 @@ def test_the_page_has_each_entry_once() -> None:
     ("kinds", "text", "anchor"),
     [
         (["UsageError"], "no key: set --api-key, or COMETAPI_KEY in the environment", "verify-key"),
+        (["Unreachable"], "http://x: the key is refused: 401", "verify-key"),
+        (["Unreachable"], "http://x: no answer: ConnectError", "no-answer"),
+        (["ValueError"], "check: give at least one FILE, or --schema", "options"),
         (["UsageError"], "--record x: cannot be written: No such file", "report-file"),
         (["UsageError"], "--known x: unknown check 'y'", "known-deviations"),
         (["UsageError"], "--max-images: must be 0 or more; got -1", "verify-options"),

@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 from kling_contracts.vocabulary import BASE_URL_VARIABLE, MOCK_TOKEN_VARIABLE
 from kling_mock.cli import _parser
+from kling_mock.setting_checks import check_token
 
 _LOOPBACK = "127.0.0.1"
 
@@ -26,6 +27,7 @@ def check_ci(text: str) -> None:
     (command,) = (line for line in commands if line.startswith("kling-mock "))
     words = shlex.split(command.partition(" > ")[0])
     options = _parser().parse_args(words[1:])
+    check_token("--control-token", options.control_token)
     for name, value in variables.items():
         if "URL" in name:
             assert (urlsplit(value).hostname, urlsplit(value).port) == (host, options.port)

@@ -11,6 +11,7 @@ import yaml  # type: ignore[import-untyped]
 
 from kling_contracts.vocabulary import BASE_URL_VARIABLE
 from kling_mock.cli import _parser
+from kling_mock.setting_checks import check_token
 
 
 def check_compose(text: str) -> None:
@@ -27,6 +28,7 @@ def check_compose(text: str) -> None:
         if words[:1] != ["kling-mock"]:
             continue
         options = _parser().parse_args(words[1:])
+        check_token("--control-token", options.control_token)
         _check_mock(services, name, options)
         if options.state is not None:
             state = urlsplit(options.state)

@@ -20,7 +20,8 @@ MISTAKES = {
         "--pace": "--pce",
         "alias: kling": "alias: mock",
         "--host 0.0.0.0": "--host 127.0.0.1",
-        "--control-token ci": "--control-token other",
+        "--control-token ci-token": "--control-token other-token",
+        "ci-token": "ci",  # too short
         "/_mock/health": "/health",
         "KLING_BASE_URL: http://kling:8000": "KLING_BASE_URL: http://kling:80",
     },

@@ -118,9 +118,10 @@ def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_pa
     good, small, none = (str(tmp_path / name) for name in ("good.png", "small.png", "none.png"))
     out = str(tmp_path / "out")
     assert run(capsys, "demo", good, good, "--speed", "500", "--out", out)[0] == 0
-    status, shown, _ = run(capsys, "demo", good, small, "--speed", "500", "--out", out)
+    status, _, error = run(capsys, "demo", good, small, "--speed", "500", "--out", out)
     assert status == 2
-    assert "at least 300 px on each side; it is 200 x 200" in shown
+    assert "at least 300 px on each side; it is 200 x 200" in error
+    assert error.endswith("#invalid-request\n")
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
     assert error.splitlines() == [

@@ -100,6 +100,8 @@ def check_ids(patterns: Sequence[str], gateway: Gateway) -> None:
 
 def near(wanted: str, ids: Sequence[str]) -> str:
     """`; did you mean ...?` with close ids or groups (`refuses.*`) for an unknown one; empty without any."""
+    if any(each.startswith(f"{wanted}.") for each in ids):
+        return f"; did you mean '{wanted}.*'?"
     known: Collection[str] = ids
     if wanted.endswith(".*"):
         known = dict.fromkeys(f"{each.partition('.')[0]}.*" for each in ids)

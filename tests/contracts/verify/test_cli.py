@@ -79,6 +79,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(url: str, capsys: pytest
         (["--deadline", "0"], "above 0; got 0"),
         (["--known", "/nowhere"], "--known /nowhere"),
         (["--only", "refuse.*"], "did you mean 'refuses.*'?"),
+        (["--only", "auth"], "did you mean 'auth.*'?"),
         (["--api-key", ""], "--api-key: must not be empty; omit it"),
         (["--api-key", "sk key"], "--api-key: must be printable ASCII without blanks; got 6 characters"),
         (["--plan", "--record", "run.jsonl"], "--plan sends nothing"),
