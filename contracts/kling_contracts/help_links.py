@@ -31,7 +31,6 @@ class Entry(NamedTuple):
 # The first entry that fits is that of a message.
 ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("options", ["options"]),
-    Entry("options", ["ValueError"], r"\Acheck: "),
     # kling-client
     Entry("interrupted", ["KeyboardInterrupt", "kling-contracts"], "interrupted"),
     Entry("no-key", ["ConfigError"], r"no (API )?key for|is set without|unset one of"),
