@@ -26,7 +26,7 @@ def test_the_fixture_example_passes(readme: Page, runner: Runner) -> None:
 def test_the_server_example_gives_the_shown_answer(readme: Page, runner: Runner) -> None:
     """The commands of the local server: the response to curl is the one shown."""
     page = runner(ROOT / "README.md")
-    (command,) = re.findall(r"^\$ (kling-mock serve .*)$", readme.text, re.MULTILINE)
+    (command,) = re.findall(r"^(kling-mock serve .*)$", readme.text, re.MULTILINE)
     page._mock(command.split()[1:])
     page.run_block(readme.block("sh", "curl"))
     page.run_block(readme.block("json", "SUCCEED"))
