@@ -286,7 +286,7 @@ class PageRunner:
             answer = refusal
         with answer:
             body = answer.read().decode()
-        head = f"HTTP {answer.status}\n" + "".join(
+        head = f"HTTP/1.1 {answer.status} {answer.reason}\n" + "".join(
             f"{name.lower()}: {value}\n" for name, value in answer.headers.items()
         )
         self._keep(head + "\n" + body if "-i" in words else body)
