@@ -29,8 +29,8 @@ class TimeSkipping(VirtualTime):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.real_sleeps.stop()
         super().__exit__(*error)
+        self.real_sleeps.stop()  # waits for a thread: before that, time could move meanwhile
 
     def passed(self, seconds: float, /) -> None:
         for clock in self.clocks:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from kling_contracts.virtual_time.threads import RealTimeThread
+from kling_contracts.virtual_time.threads import SILENCE, RealTimeThread
 from kling_mock import ManualClock
+from kling_mock.timing.real_sleeps import RealSleeps
 from kling_mock.timing.time_skipping import TimeSkipping
 from tests.kling_mock.timing.sleepers import START, join, naps, run_threads
 
@@ -162,6 +163,21 @@ def test_a_sleep_under_way_at_the_end_takes_the_rest_of_its_seconds(clock: Manua
             pass
     join(threads)
     assert took[0] >= 0.19
+
+
+def test_time_does_not_move_while_the_context_waits_for_its_own_thread(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_slowly(real_sleeps: RealSleeps) -> None:
+        threading.Event().wait(10 * SILENCE)
+        stop(real_sleeps)
+
+    stop = RealSleeps.stop
+    monkeypatch.setattr(RealSleeps, "stop", stop_slowly)
+    with TimeSkipping(clock):
+        threads = run_threads(lambda: time.sleep(0.1))
+    join(threads)
+    assert clock.now() == START
 
 
 def test_threads_older_than_the_test_sleep_really(clock: ManualClock) -> None:
