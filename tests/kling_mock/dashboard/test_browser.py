@@ -49,6 +49,7 @@ def test_the_modules_without_dom(dashboard: Dashboard) -> None:
     assert dashboard.open().evaluate(tests) == []
 
 
+@exhaustive
 def test_a_refused_create_shows_the_reply_and_its_rule(dashboard: Dashboard) -> None:
     page, expect = dashboard.open(), dashboard.expect
     page.get_by_role("button", name="New task").click()
@@ -101,6 +102,7 @@ def test_tasks_are_failed_and_released_and_the_clock_is_moved(dashboard: Dashboa
     assert dashboard.fake.clock.speed == 10
 
 
+@exhaustive
 def test_a_callback_is_seen_redelivered_and_edited(dashboard: Dashboard) -> None:
     expect, received = dashboard.expect, list[str]()
     statuses = [500]
@@ -131,6 +133,7 @@ def test_a_callback_is_seen_redelivered_and_edited(dashboard: Dashboard) -> None
     assert received == [task.id, task.id, "another"]
 
 
+@exhaustive
 def test_calls_are_filtered_by_an_address_and_a_rule_is_relaxed(dashboard: Dashboard) -> None:
     caller, expect = dashboard.caller, dashboard.expect
     caller.make(prompt="a cat")
@@ -165,6 +168,7 @@ def test_calls_are_filtered_by_an_address_and_a_rule_is_relaxed(dashboard: Dashb
     expect(detail).to_contain_text("confidence: ")
 
 
+@exhaustive
 def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
     dashboard.caller.make(prompt="a 'quoted' cat")
     page, expect = dashboard.open("#/calls"), dashboard.expect
@@ -183,6 +187,7 @@ def test_a_call_is_sent_again_and_copied_as_code(dashboard: Dashboard) -> None:
     assert [task.request.prompt for task in dashboard.fake.tasks] == ["a 'quoted' cat", "another cat"]
 
 
+@exhaustive
 def test_the_story_of_a_task_runs_as_it_was_copied(dashboard: Dashboard) -> None:
     task = dashboard.caller.make(prompt="a cat that 'fails'")
     task.fail("no cats")
@@ -200,6 +205,7 @@ def test_the_story_of_a_task_runs_as_it_was_copied(dashboard: Dashboard) -> None
     assert len(parse_scenario(download.value.path().read_text(encoding="utf-8"), "F.toml").scripts) == 1
 
 
+@exhaustive
 def test_scripts_are_written_and_switched_off_and_accounts_have_charts(dashboard: Dashboard) -> None:
     page, expect, caller = dashboard.open("#/scripts"), dashboard.expect, dashboard.caller
     page.get_by_label("Document of the script").fill('{"when": {"promt": "*dog*"}, "fails": "no dogs"}')
@@ -292,6 +298,7 @@ def test_a_restart_of_the_server_is_shown(page: Page) -> None:
         expect(page.locator("main pre")).to_contain_text(f"curl -s {origin}/kling/v1/images/generations -H")
 
 
+@exhaustive
 def test_the_page_asks_for_the_token(page: Page) -> None:
     fake = Fake(control_token="let-me-in")
     with fake.serve("0.0.0.0") as server:
