@@ -7,7 +7,7 @@ from typing import Final, cast
 from msgspec.structs import replace
 
 from kling_contracts.rules import shorten
-from kling_mock.task_request import PictureRecord, TaskRequest, size_by
+from kling_mock.task_request import PictureRecord, TaskRequest, size_bound
 
 # The journal keeps a request of at most this size in bytes; of a larger one it truncates texts and lists.
 REQUEST_KEPT: Final = 262_144
@@ -24,7 +24,7 @@ def kept_request(request: TaskRequest | None, body: bytes) -> tuple[TaskRequest 
     """
     if request is None:
         return None, 0
-    size = size_by(request, body)
+    size = size_bound(request, body)
     if size <= REQUEST_KEPT:
         return request, size
     items = tuple(_kept(item) for item in request.items)

@@ -121,7 +121,7 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
         return tuple(each for each in self.pictures if each.field.startswith("subject_image_list"))
 
 
-def size_by(request: TaskRequest, body: bytes) -> int:
+def size_bound(request: TaskRequest, body: bytes) -> int:
     """`request.size`, or an upper bound of it by the length of the body from which the request was read.
 
     Of a body in ASCII without escapes, each character is at most one byte of a text. The bound takes a

@@ -30,7 +30,7 @@ def some_rows(
     """As `pytest.mark.parametrize`; all rows except the `usual` ones are marked `exhaustive`.
 
     `usual`: every n-th row, beginning with the first; or the rows themselves; or a function of a row. Raises
-    `ValueError` if that is no row, or every row.
+    `ValueError` if that selects all rows or not one.
     """
     split = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     table = list(rows)

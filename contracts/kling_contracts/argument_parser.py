@@ -23,15 +23,12 @@ class ArgumentParser(argparse.ArgumentParser):
         """Write an error to standard error. A command with an output of its own replaces this."""
         sys.stderr.write(f"{self.prog.partition(' ')[0]}: {escape_controls(message)}\n")
 
-    def _help_link(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         from kling_contracts.help_links import help_line
 
-        sys.stderr.write(f"{help_line(['options'], message)}\n")
-
-    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.report(message)
-        self._help_link(message)
+        sys.stderr.write(f"{help_line(['options'], message)}\n")
         raise SystemExit(USAGE_ERROR)
 
     def parse_known_args(  # type: ignore[override]  # typeshed's overloads cannot be repeated

@@ -116,10 +116,16 @@ def _kind(each: type) -> str:
     return f"pytest.{each.__name__}" if each.__module__.startswith(_PYTEST) else each.__name__
 
 
+def help_link(kinds: Collection[str], text: str) -> str:
+    """The link from a message to its entry; empty if it has none."""
+    entry = entry_of(kinds, text)
+    return "" if entry is None else f"{page()}#{entry.anchor}"
+
+
 def help_line(kinds: Collection[str], text: str) -> str:
     """The line with the link of a message; empty if it has no entry."""
-    entry = entry_of(kinds, text)
-    return "" if entry is None else f"help: {page()}#{entry.anchor}"
+    link = help_link(kinds, text)
+    return link and f"help: {link}"
 
 
 def help_for(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from kling_contracts.help_links import help_line
+from kling_contracts.help_links import help_link
 from kling_contracts.suggestions import close_names
 from kling_mock.control_api import server
 from kling_mock.control_api.access import Peer, check_access, check_page_access
@@ -108,8 +108,7 @@ class ControlAPI:
         headers: Headers = () if problem.allow is None else (("allow", problem.allow),)
         if problem.status == 401:
             headers = (("www-authenticate", "Bearer"),)
-        kinds = [str(problem.status), Problem.__name__]
-        link = help_line(kinds, problem.message).removeprefix("help: ")
+        link = help_link([str(problem.status), Problem.__name__], problem.message)
         headers = (*headers, ("link", f'<{link}>; rel="help"'))
         body = ErrorBody(ErrorInfo(problem.message, problem.pointer, problem.nearest))
         return self._reply(problem.status, body, headers)

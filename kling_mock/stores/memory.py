@@ -91,10 +91,10 @@ class MemoryStore(Tables):
 
     def _task(self, task_id: str, now: float) -> TaskState | None:
         state = self._tasks.get(task_id)
-        return None if state is None or now >= state.record.created + self._retention else state
+        return None if state is None or now >= self._expiry(state.record) else state
 
     def read_task(self, key: TaskKey, now: float) -> TaskState | None:
-        state = self._tasks.get(key.id)  # as `_task`, without a call
+        state = self._tasks.get(key.id)  # as `_task`, without calls: most requests are queries
         return None if state is None or now >= state.record.created + self._retention else state
 
     def read_external(self, key: ExternalKey, now: float) -> TaskState | None:
@@ -162,7 +162,7 @@ class MemoryStore(Tables):
         state = self._tasks.get(key.id)
         if state is None:
             return None
-        return EXPIRED if now >= state.record.created + self._retention else state.version
+        return EXPIRED if now >= self._expiry(state.record) else state.version
 
     def version_of_attempts(self, key: AttemptsKey, now: float) -> int | None:
         return None if self._task(key.task_id, now) is None else self.read_attempts(key, now)

@@ -17,7 +17,7 @@ PATIENCE = 1.0
 
 
 class Worker:
-    """A thread that works when it is told to, and waits otherwise."""
+    """A thread that works for each order, and waits otherwise."""
 
     def __init__(self) -> None:
         self.orders, self.done = queue.SimpleQueue[int](), queue.SimpleQueue[int]()

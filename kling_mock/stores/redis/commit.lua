@@ -158,9 +158,7 @@ local WRITES = {
         call('HINCRBY', STATE, 'scripts', 1)
     end,
     use = function()
-        local id = argument()
-        call('HINCRBY', USES, id, argument())
-        call('ZADD', USED_AT, call('HINCRBY', STATE, 'uses', 1), id)
+        add_uses(argument(), argument())
     end,
     window = function()
         call('HSET', WINDOWS, argument(), argument())

@@ -160,6 +160,12 @@ local function clock()
     return call('HMGET', STATE, 'since', 'reading', 'speed', 'version')
 end
 
+-- Count uses of a script.
+local function add_uses(id, number)
+    call('HINCRBY', USES, id, number)
+    call('ZADD', USED_AT, call('HINCRBY', STATE, 'uses', 1), id)
+end
+
 -- Append to the journal, and drop the oldest calls beyond its size in bytes.
 local function add_call(entry, size, limit, account, process)
     if account == '' then

@@ -21,9 +21,7 @@ local LOADS = {
         call('HSET', RULES, argument(), argument())
     end,
     use = function()
-        local id = argument()
-        call('HSET', USES, id, argument())
-        call('ZADD', USED_AT, call('HINCRBY', STATE, 'uses', 1), id)
+        add_uses(argument(), argument())
     end,
     window = function()
         call('HSET', WINDOWS, argument(), argument())

@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from kling_mock.journal_limits import kept_request
-from kling_mock.task_request import PLAIN_BODY, PictureRecord, TaskRequest, size_by
+from kling_mock.task_request import PLAIN_BODY, PictureRecord, TaskRequest, size_bound
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller, Start
@@ -158,9 +158,9 @@ def test_the_size_by_the_length_of_a_body_is_an_upper_bound() -> None:
     ):
         request = TaskRequest(("x",) * len(values), values, (picture,))
         body = json.dumps([values, picture.url], ensure_ascii=ascii_only).encode()
-        size = size_by(request, body)
+        size = size_bound(request, body)
         assert size == request.size if not is_bound else request.size <= size < request.size + 500, values
-        assert size_by(request, b"") == request.size
+        assert size_bound(request, b"") == request.size
 
 
 def test_a_truncated_entry_keeps_digests_and_describes_lists() -> None:

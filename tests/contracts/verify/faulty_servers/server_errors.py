@@ -33,34 +33,35 @@ def drops_odd_ids(request: Request) -> None:
         raise httpx.ReadError("connection reset")
 
 
-@group.server("responses.always")
-class DropsEveryFiftieth(FaultyServer):
-    """The connection is sometimes closed before the response."""
+class _DropsSome(FaultyServer):
+    """The connection is closed for every fiftieth request of one kind."""
 
     def __init__(self, behind: Behind) -> None:
         super().__init__(behind)
         self._count = 0
+
+    def count(self) -> None:
+        self._count += 1
+        if self._count % 50 == 0:
+            raise httpx.ReadError("connection reset")
+
+
+@group.server("responses.always")
+class DropsEveryFiftieth(_DropsSome):
+    """The connection is sometimes closed before the response."""
 
     def before(self, request: Request) -> None:
         if request.task_id:
-            self._count += 1
-            if self._count % 50 == 0:
-                raise httpx.ReadError("connection reset")
+            self.count()
 
 
 @group.server("responses.always")
-class DropsEveryFiftiethCreate(FaultyServer):
+class DropsEveryFiftiethCreate(_DropsSome):
     """The connection is sometimes closed before the response to a create, which is answered if repeated."""
-
-    def __init__(self, behind: Behind) -> None:
-        super().__init__(behind)
-        self._count = 0
 
     def before(self, request: Request) -> None:
         if request.creates:
-            self._count += 1
-            if self._count % 50 == 0:
-                raise httpx.ReadError("connection reset")
+            self.count()
 
 
 @group.before("requests.upgrade")
