@@ -32,6 +32,9 @@ PRIVATE: Final[Headers] = (
 )
 
 
+# Not the header `link`, whose relative addresses are those of the server; the page may be in the repository.
+HELP_HEADER: Final = "x-kling-mock-help"
+
 # Handlers after which no earlier event is of use.
 REPLACING: Final = (server.reset, server.write_state)
 
@@ -109,7 +112,7 @@ class ControlAPI:
         if problem.status == 401:
             headers = (("www-authenticate", "Bearer"),)
         link = help_link([str(problem.status), Problem.__name__], problem.message)
-        headers = (*headers, ("link", f'<{link}>; rel="help"'))
+        headers = (*headers, (HELP_HEADER, link))
         body = ErrorBody(ErrorInfo(problem.message, problem.pointer, problem.nearest))
         return self._reply(problem.status, body, headers)
 

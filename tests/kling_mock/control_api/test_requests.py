@@ -32,6 +32,15 @@ def test_an_unknown_path_is_404_with_the_nearest_one(control: Control, path: str
     assert nearest in error["message"]
 
 
+def test_errors_name_their_entry_of_the_troubleshooting_page(control: Control) -> None:
+    for reply, entry in (
+        (control.send("GET", "/clock", peer=ELSEWHERE), "control-access"),
+        (control.send("GET", "/taks"), "control-request"),
+    ):
+        assert dict(reply.headers)["x-kling-mock-help"].endswith(f"#{entry}")
+    assert "x-kling-mock-help" not in dict(control.send("GET", "/clock").headers)
+
+
 def test_a_wrong_method_is_405_with_the_methods_of_the_path(control: Control) -> None:
     for method in ("PUT", "OPTIONS", "TRACE", "WEIRD"):
         reply = control.send(method, "/clock")
