@@ -108,9 +108,14 @@ class InvalidRequest(KlingError):
         self.violations = tuple(violations)
         self.messages = tuple(_labelled(violation, labels or {}) for violation in self.violations)
         hint = ""
-        if any(violation.rule.id.endswith(".base64") for violation in self.violations):
+        if any(map(_may_be_path, self.violations)):
             hint = " (pass a file as pathlib.Path; strings are sent unchanged)"
         super().__init__("; ".join(self.messages) + hint)
+
+
+def _may_be_path(violation: Violation) -> bool:
+    """Whether the value may be the path of a file: it is not base64, and the message names no mistake."""
+    return violation.rule.id.endswith(".base64") and "; " not in violation.received
 
 
 class TransportError(KlingError):

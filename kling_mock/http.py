@@ -137,17 +137,19 @@ def rule_header(rule: str, source: Source, relax: str | None) -> tuple[str, str]
 
 
 def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
-    """The reply for a picture. Supports If-None-Match and a single byte range."""
+    """The reply for a picture. Supports If-Match, If-None-Match and, for GET, a single byte range."""
     headers: Headers = (
         ("content-type", "image/png"),
         ("etag", etag),
         ("accept-ranges", "bytes"),
         ("cache-control", "public, max-age=86400"),
     )
-    known = {tag.strip().removeprefix("W/") for tag in (request.header("if-none-match") or "").split(",")}
+    if not _tags(request.header("if-match") or "*") & {etag, "*"}:
+        return Reply(412, headers, b"")
+    known = {tag.removeprefix("W/") for tag in _tags(request.header("if-none-match") or "")}
     if known & {etag, "*"}:
         return Reply(304, headers, b"")
-    wanted = _RANGE.fullmatch(request.header("range") or "")
+    wanted = _RANGE.fullmatch(request.header("range") or "") if request.method == "GET" else None
     if request.header("if-range") not in (None, etag):  # the client has a part of another picture
         wanted = None
     if wanted is None or (wanted[2] and int(wanted[2]) < int(wanted[1])):  # invalid ranges are ignored
@@ -158,6 +160,11 @@ def picture_reply(request: Request, png: bytes, etag: str) -> Reply:
         return Reply(416, (*headers, ("content-range", f"bytes */{total}")), b"")
     part = ("content-range", f"bytes {first}-{last}/{total}")
     return Reply(206, (*headers, part), png[first : last + 1])
+
+
+def _tags(text: str) -> set[str]:
+    """The entity tags of a condition."""
+    return {tag.strip() for tag in text.split(",")}
 
 
 def _span(wanted: re.Match[str], total: int) -> tuple[int, int]:
@@ -176,6 +183,10 @@ VALUES_MAXIMUM: Final = 1_000_000
 QUICK_BYTES: Final = 64 * 1024
 # Larger bodies have few values beside their pictures.
 FEW: Final = 1000
+
+
+# `name=value`, or the first line of a multipart body.
+_FORM: Final = re.compile(r"[\w.%+*\[\]-]+=|--\S")
 
 
 def decode(body: bytes, repeated: list[str]) -> object:
@@ -267,6 +278,10 @@ def _decode_carefully(body: bytes, repeated: list[str]) -> object:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except json.JSONDecodeError as error:
+        if not text.strip():
+            raise ValueError("it is empty") from error
+        if _FORM.match(text):
+            raise ValueError("it is form data") from error
         what, at = _wording(error)
         what = "it begins with a byte order mark" if text.startswith("\ufeff") else what
         raise ValueError(f"{what} at character {at}") from error
@@ -277,7 +292,7 @@ def _decode_carefully(body: bytes, repeated: list[str]) -> object:
 def _wording(error: json.JSONDecodeError) -> tuple[str, int]:
     """Message and position of a syntax error. Python 3.13 words trailing commas differently; undone here."""
     if not error.msg.startswith("Illegal trailing comma"):
-        return error.msg, error.pos
+        return error.msg.removesuffix(" at"), error.pos
     closing = re.compile(r"[ \t\n\r]*").match(error.doc, error.pos + 1)
     at = error.pos + 1 if closing is None else closing.end()
     return _TRAILING[error.doc[at]], at

@@ -199,9 +199,13 @@ class Pace:
         return f"{self.kind}:{numbers}" if numbers else self.kind
 
 
+# A century: a clock that is moved to the end of such a task still shows a date.
+_LONGEST: Final = 3.2e9
+
+
 def _duration(value: float) -> float:
-    if not 0 <= value < math.inf:
-        raise ValueError(f"a duration in seconds must be 0 or more, not {value!r}")
+    if not 0 <= value <= _LONGEST:
+        raise ValueError(f"a duration in seconds must be from 0 to {_LONGEST:.0f}, not {value!r}")
     return value
 
 

@@ -44,7 +44,7 @@ from kling_mock.commands import (
 )
 from kling_mock.header_facts import HeaderFacts
 from kling_mock.http import Request, decode, decode_base64
-from kling_mock.images.urls import RESULT_FOLDER, locate
+from kling_mock.images.urls import RESULT_FOLDER, Place, locate
 from kling_mock.refused_body import refused_body
 from kling_mock.setting_checks import relaxable
 from kling_mock.settings import Settings
@@ -87,8 +87,9 @@ def parse_request(
 def _picture(request: Request) -> FetchPicture | None:
     if not request.path.startswith(RESULT_FOLDER):
         return None
-    place = locate(request.path)
-    return None if place is None else FetchPicture(*place, request.query == REDIRECTED)
+    # Another path in the folder of results is that of a result that does not exist.
+    place = locate(request.path) or Place("", 0, request.path)
+    return FetchPicture(*place, request.query == REDIRECTED)
 
 
 def _named(request: Request) -> Named:
@@ -204,6 +205,8 @@ def read_create(
             refusal = _refuse_unknown(message, settings, account, tuple(reading.notes))
             return replace(refusal, request=refused_body(body, request.size, operation))
     if fatal is not None:
+        if fatal.rule.id.endswith(".base64"):  # its captured message names neither the field nor the mistake
+            reading.notes.append(str(fatal))
         refusal = refused_by(fatal, settings, gateway, account, tuple(reading.notes))
         return replace(refusal, request=refused_body(body, request.size, operation))
     return Create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self, cast
@@ -52,6 +53,26 @@ def decode_base64(text: str) -> bytes | None:
         return None
     # Some Python versions accept superfluous padding: "AAAA=", "AAAA====".
     return data if len(text) == -(-len(data) // 3) * 4 else None
+
+
+_PREFIX: Final = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
+_PATH_LENGTH: Final = 256
+_TO_STANDARD: Final = str.maketrans("-_", "+/")
+
+
+def _mistake(text: str) -> str:
+    """The usual mistake by which a picture is not strict base64, for messages; empty for another one."""
+    if prefix := _PREFIX.match(text):
+        return f"; leave out the prefix '{shorten(prefix[0])}'"
+    if len(text) < _PATH_LENGTH:  # rather the name of a file
+        return ""
+    joined = "".join(text.split())
+    if joined != text and decode_base64(joined) is not None:
+        return "; leave out spaces and line breaks"
+    unpadded = joined.rstrip("=").translate(_TO_STANDARD)
+    if decode_base64(unpadded + "=" * (-len(unpadded) % 4)) is not None:
+        return "; it is base64url or has wrong padding: use base64.b64encode or its like"
+    return ""
 
 
 def _base64_schemas(maximum: int) -> list[JSON]:
@@ -130,7 +151,10 @@ class Picture(Field):
         data = (reading.decode_base64 or decode_base64)(value)
         if data is None:
             return reading.violate(
-                self.not_base64, path, value, f"got '{shorten(value)}' (length {len(value)})"
+                self.not_base64,
+                path,
+                value,
+                f"got '{shorten(value)}' (length {len(value)}){_mistake(value)}",
             )
         picture = InputPicture(path, None, data, read_header(data))
         reading.pictures.append(picture)

@@ -9,10 +9,9 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final, cast
 
-import msgspec
-
 from kling_contracts.gateways import ErrorShape, Refusal
 from kling_contracts.vocabulary import ERRORS, ErrorCode
+from kling_mock.argument_checks import check_json, check_unicode
 from kling_mock.reply_faults import GivenReply
 
 # The code for an HTTP status: of those with this status, the least specific one.
@@ -108,10 +107,13 @@ def _content(body: object) -> tuple[tuple[str, str], bytes]:
         case bytes():
             return ("content-type", "application/octet-stream"), body
         case str():
-            html = body.lstrip().startswith("<")
-            return ("content-type", f"text/{'html' if html else 'plain'}; charset=utf-8"), body.encode()
-        case Mapping() | list():
-            return ("content-type", "application/json"), msgspec.json.encode(body)
+            kind = "html" if body.lstrip().startswith("<") else "plain"
+            return ("content-type", f"text/{kind}; charset=utf-8"), check_unicode("body", body)
+        case Mapping():
+            body = dict(cast("Mapping[object, object]", body))
+            return ("content-type", "application/json"), check_json("body", body)
+        case list():
+            return ("content-type", "application/json"), check_json("body", cast("object", body))
         case _:
             raise TypeError(f"body must be a string, bytes, a dict or a list, not {body!r}")
 

@@ -8,7 +8,7 @@ from typing import Literal, Self, TypedDict, Unpack, cast
 
 from kling_contracts.messages import TASK_FIELDS
 from kling_contracts.vocabulary import TaskStatus
-from kling_mock.argument_checks import check_text, check_whole
+from kling_mock.argument_checks import check_json, check_text, check_whole
 from kling_mock.faults import PICTURE_FAULTS, Fault, make_fault
 from kling_mock.suggestions import status_of, unknown
 
@@ -74,7 +74,9 @@ class TaskFaults:
 
     def adds_fields(self, fields: Mapping[str, object] | None = None, **extent: Unpack[Extent]) -> Self:
         """The task object has unknown fields: these, or two of the mock's choice."""
-        return self._with("adds_fields", dict(fields) if fields else None, extent)
+        added = dict(fields) if fields else None
+        check_json("fields", added)
+        return self._with("adds_fields", added, extent)
 
     def nulls_fields(self, *names: str, **extent: Unpack[Extent]) -> Self:
         """These fields of the task object are null; by default the optional ones."""

@@ -21,6 +21,10 @@ from kling_mock.records import JUMPS_KEPT, ClockRecord, Jump
 EARLIEST = 1_577_836_800.0  # 2020-01-01
 # In Unix seconds this is the year 2286. Later instants are in another unit.
 LATEST = 10_000_000_000.0
+# The end of the year 9999: later times have no date in Python, and in other languages.
+_END = 253_402_300_800.0
+# At this speed a second is eleven days.
+_FASTEST = 1e6
 _UNITS = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
 # System time that is set back and later forth again is the same as before within this, in seconds.
 _SAME_TIME = 1.0
@@ -124,7 +128,8 @@ class Clock:
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move forward at once.
 
-        Raises TypeError for a value that is not a number, ValueError for a negative or infinite sum.
+        Raises TypeError for a value that is not a number, ValueError for a negative or infinite sum, and for
+        one that leads beyond the year 9999.
         """
         for name, given in (("seconds", seconds), ("minutes", minutes), ("hours", hours), ("days", days)):
             if isinstance(given, bool) or not isinstance(given, Real):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
@@ -157,8 +162,8 @@ class Clock:
         self._set_speed(value)
 
     def _set_speed(self, value: float) -> None:
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"speed {value} is not a finite number from 0 on")
+        if not 0 <= value <= _FASTEST:
+            raise ValueError(f"speed must be from 0 to {_FASTEST:.0f}; got {value}")
         self._steer(0, speed=value)
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -241,5 +246,8 @@ def steered(
     """The settings of a clock that reads `now`, advanced by `forward` seconds, maybe at another speed."""
     # To the microsecond, so that ten steps of 0.1 s are one second, to the bit.
     reading = max(now, round(now + forward, 6))
+    if forward and reading >= _END:
+        message = f"a clock cannot be advanced by {forward} seconds: it would be later than the year 9999"
+        raise ValueError(message)
     jumps = (*record.jumps, Jump(now, forward))[-JUMPS_KEPT:] if forward else record.jumps
     return ClockRecord(system, reading, record.speed if speed is None else speed, record.version + 1, jumps)

@@ -9,6 +9,10 @@ from kling_contracts.rules import shorten
 from tests.contracts.boundary_rows import PAGE_URL, SUBJECTS, TOO_LARGE, good, inline, png, subjects
 from tests.contracts.boundary_table import ROWS
 
+# 400 characters in which base64url differs; it ends with padding.
+PIXELS = inline(b"\xfb\xff\xbf" * 99 + b"\xfb")
+WRONG_ALPHABET = "; it is base64url or has wrong padding: use base64.b64encode or its like"
+
 
 @pytest.mark.parametrize(
     ("body", "text"),
@@ -90,6 +94,24 @@ def test_short_forms_of_values(value: object, shown: str) -> None:
             subjects(PAGE_URL, "a.png"),
             "subject_image_list[1].subject_image: must be a URL or raw base64; got 'a.png' (length 5)",
         ),
+        (
+            good(style_image=f"DATA:image/png;base64,{PIXELS}"),
+            (
+                f"style_image: must be a URL or raw base64; got 'DATA:image/png;base64,{PIXELS[:18]}...' "
+                f"(length {len(PIXELS) + 22}); leave out the prefix 'DATA:image/png;base64,'"
+            ),
+        ),
+        *[
+            (good(style_image=text), f"style_image: must be a URL or raw base64; {shown}{mistake}")
+            for text, mistake in (
+                (f"{PIXELS[:76]}\r\n{PIXELS[76:]}\n", "; leave out spaces and line breaks"),
+                (PIXELS.rstrip("="), WRONG_ALPHABET),
+                (PIXELS + "=", WRONG_ALPHABET),
+                (PIXELS.replace("+", "-").replace("/", "_"), WRONG_ALPHABET),
+                (PIXELS[:300] + "*" + PIXELS[300:], ""),
+            )
+            for shown in [f"got '{text[:40]}...' (length {len(text)})"]
+        ],
         (
             subjects(PAGE_URL, inline(png(100, 100))),
             "subject_image_list[1].subject_image: must be at least 300 px on each side; it is 100 x 100",

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
         (lambda fake: fake.next.fails(None), ValueError, "message must be a non-empty string, not None"),
         (lambda fake: fake.next.refuses([]), ValueError, r"unknown error code \[\]; known: 1000"),
         (lambda fake: fake.next.refuses(1303, 5), ValueError, "message must be a non-empty string, not 5"),
+        (
+            lambda fake: fake.next.fails("a\ud800"),
+            ValueError,
+            r"message must be Unicode text; '\\ud800' at 1 is a part of a character",
+        ),
+        (lambda fake: fake.next.refuses(1303, "\ud800"), ValueError, "message must be Unicode text"),
+        (lambda fake: fake.next.shows_status("\ud800"), ValueError, "word must be Unicode text"),
+        (lambda fake: fake.next.answers(500, body="\ud800"), ValueError, "body must be Unicode text"),
+        (lambda fake: fake.next.answers(500, body=["\ud800"]), ValueError, "body must be Unicode text"),
+        (lambda fake: fake.next.answers(500, body={"a": {1, 2}}), ValueError, "body must be .* JSON; .* set"),
+        (lambda fake: fake.next.answers(500, body={"a": float("nan")}), ValueError, "body must be .* JSON"),
+        (lambda fake: fake.next.adds_fields({"a": object()}), ValueError, "fields must be .* JSON"),
         (lambda fake: type(fake)(clock=5), TypeError, "clock must be a Clock, .*, not 5"),
         (
             lambda _: ManualClock(cast("Any", "x")),

@@ -264,6 +264,21 @@ def test_a_range_beyond_the_end_is_416_with_the_length(given: str, caller: Calle
     assert dict(reply.headers)["content-range"] == f"bytes */{total}"
 
 
+def test_head_ignores_a_range(caller: Caller) -> None:
+    """By RFC 9110 a range is one of GET."""
+    (url,) = urls(caller)
+    assert fetch(caller, url, "HEAD", range="bytes=0-9").headers == fetch(caller, url).headers
+
+
+def test_every_path_in_the_folder_of_results_is_that_of_a_result(caller: Caller) -> None:
+    """A misspelled URL is not a matter of keys: 404, as for a result that does not exist."""
+    (url,) = urls(caller)
+    for wrong in (url + "/", url.replace(".png", ".jpg"), url.replace("_0.png", "_1.png"), url[:-4]):
+        reply = fetch(caller, wrong)
+        assert (reply.status, reply.body) == (404, b"404 page not found\n"), wrong
+        assert fetch(caller, wrong, "POST").status == 405
+
+
 @pytest.mark.parametrize("given", ["bytes=0-1,5-6", "lines=0-1", "bytes=a-b", "bytes=", "0-1"])
 def test_an_invalid_range_is_ignored(given: str, caller: Caller) -> None:
     (url,) = urls(caller)
@@ -278,3 +293,7 @@ def test_an_entity_tag_saves_the_body(caller: Caller) -> None:
     assert dict(same.headers)["etag"] == tag
     assert fetch(caller, second, if_none_match=tag).status == 200
     assert fetch(caller, first, if_none_match='"other"').status == 200
+    assert fetch(caller, first, if_match=f'"other", {tag}').status == 200
+    assert fetch(caller, first, if_match="*").status == 200
+    assert (changed := fetch(caller, first, if_match='"other"')).status == 412
+    assert changed.body == b""

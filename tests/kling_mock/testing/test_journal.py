@@ -172,6 +172,18 @@ def test_ignored_parts_are_noted(caller: Caller) -> None:
     }
 
 
+def test_a_refused_picture_is_noted_with_its_place_and_the_mistake(caller: Caller) -> None:
+    """The message of the service names neither."""
+    pictures = [{"subject_image": text} for text in ("https://a.test/1", "data:image/png;base64,AAAA")]
+    assert caller.ask(subject_image_list=pictures).json()["message"] == "File is not in a valid base64 format"
+    assert caller.fake.calls[0].notes == (
+        (
+            "subject_image_list[1].subject_image: must be a URL or raw base64; "
+            "got 'data:image/png;base64,AAAA' (length 26); leave out the prefix 'data:image/png;base64,'"
+        ),
+    )
+
+
 def test_a_long_key_is_truncated_in_notes(caller: Caller) -> None:
     """Absent fields are not noted, and 60 characters of a key are enough to find it."""
     key = b"k" * 59 + b"yz"

@@ -116,12 +116,21 @@ def test_speed_is_seconds_of_the_clock_per_second_of_the_system(system: SystemTi
     assert clock.now() == START + 121
 
 
-@pytest.mark.parametrize("speed", [-1, float("inf"), float("nan")])
-def test_a_speed_is_finite_and_not_negative(speed: float) -> None:
+@pytest.mark.parametrize("speed", [-1, 1_000_001, float("inf"), float("nan")])
+def test_a_speed_is_limited_and_not_negative(speed: float) -> None:
     clock = Clock()
-    with pytest.raises(ValueError, match="not a finite number from 0 on"):
+    with pytest.raises(ValueError, match="speed must be from 0 to 1000000; got"):
         clock.speed = speed
     assert clock.speed == 1
+
+
+def test_a_clock_ends_with_the_year_9999() -> None:
+    clock = ManualClock()
+    clock.advance(days=365 * 7900)
+    before = clock.now()
+    with pytest.raises(ValueError, match="it would be later than the year 9999"):
+        clock.advance(days=365 * 100)
+    assert clock.now() == before
 
 
 @pytest.mark.parametrize("back", [0.25, 3600, 10 * 365 * 86_400])
