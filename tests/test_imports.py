@@ -63,7 +63,6 @@ LIBRARIES = {
             "fetched_pictures",
             "header_facts",
             "changed_replies",
-            "scripts.given_replies",
             "heavy_requests",
             "http",
             "journal_limits",
