@@ -134,4 +134,4 @@ def refused(  # noqa: PLR0913 -- one refusal has this many parts, all but two of
 ) -> Refused:
     """The command for a refusal of a gateway. `relax` names the setting that would allow the request."""
     refusal = gateway.refusals[reason]
-    return Refused(refusal, reason.value, refusal.source, relax, account, values, allow)
+    return Refused(refusal, reason.value, refusal.rule_source, relax, account, values, allow)

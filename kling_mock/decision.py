@@ -77,7 +77,7 @@ def refuse_for(
     """The decision that refuses a request for a reason; `relax` is the setting that would allow it."""
     refusal = command.gateway.refusals[reason]
     named = tuple(values.items())
-    refused = Refused(refusal, reason.value, refusal.source, relax, command.account, named)
+    refused = Refused(refusal, reason.value, refusal.rule_source, relax, command.account, named)
     if isinstance(command, Create):
         refused = replace(refused, notes=command.notes, request=command.request)
     return refuse(refused, request_id)

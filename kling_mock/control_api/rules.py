@@ -91,7 +91,7 @@ def _texts(fake: Fake, name: str) -> Iterator[call_models.RuleText]:
         for gateway in fake.gateways:
             refusal = gateway.refusals.get(RefusalReason(name))
             if refusal is not None:
-                found.setdefault((_REASONS[name], refusal.source, "refused"), []).append(gateway.name)
+                found.setdefault((_REASONS[name], refusal.rule_source, "refused"), []).append(gateway.name)
     if name in _OTHERS:
         found[_OTHERS[name], ASSUMED, "refused"] = [gateway.name for gateway in fake.gateways]
     for (sentence, source, effect), names in found.items():

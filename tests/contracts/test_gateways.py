@@ -172,6 +172,29 @@ def test_captured_messages() -> None:
     }
 
 
+def test_texts_and_rules_with_other_evidence_than_their_response() -> None:
+    """The page of the seed states rules whose responses it does not show; texts are captured."""
+    rows = [(gateway.name, at.value, each) for gateway in GATEWAYS for at, each in gateway.refusals.items()]
+    texts = {(name, at) for name, at, each in rows if (each.wording or each.source).origin is Origin.CAPTURED}
+    assert texts == {
+        ("cometapi", "model_name.enum"),
+        ("cometapi", "external_task_id.unique"),
+        ("cometapi", "task.exists"),
+        ("kling", "auth.malformed"),
+        ("kling", "model_name.enum"),
+        ("kling", "external_task_id.unique"),
+        ("kling", "account.balance"),
+        ("kling", "task.exists"),
+    }
+    rules = {(name, at): each.rule_source.origin.value for name, at, each in rows if each.rule}
+    assert rules == {
+        ("cometapi", "auth.missing"): "seed",
+        ("cometapi", "body.json"): "seed",
+        ("cometapi", "external_task_id.unique"): "seed",
+        ("kling", "body.json"): "official",
+    }
+
+
 def test_shapes_of_a_refused_request_are_as_typed_here() -> None:
     """The three shapes of the setting `validation_errors`, as whole bodies."""
     bodies = {name: each.body("r-1", message="m") for name, each in VALIDATION_SHAPES.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -40,7 +41,7 @@ COMETAPI: Final = Gateway(
     ),
     refusals=MappingProxyType(
         {
-            RefusalReason.NO_KEY: _INVALID_TOKEN,
+            RefusalReason.NO_KEY: replace(_INVALID_TOKEN, rule=SEED),
             RefusalReason.MALFORMED_KEY: _INVALID_TOKEN,
             RefusalReason.BAD_KEY: _INVALID_TOKEN,
             RefusalReason.NO_ROUTE: Refusal(
@@ -52,7 +53,7 @@ COMETAPI: Final = Gateway(
             RefusalReason.TOO_LARGE: Refusal(
                 413, ErrorShape.TASK, "read_request_body_failed", "request body too large", ASSUMED
             ),
-            RefusalReason.BAD_JSON: NOT_JSON,
+            RefusalReason.BAD_JSON: replace(NOT_JSON, rule=SEED),
             RefusalReason.UNKNOWN_MODEL: Refusal(
                 503,
                 ErrorShape.COMET,
@@ -68,6 +69,7 @@ COMETAPI: Final = Gateway(
                 "External_task_id {id} already exists",
                 ASSUMED,
                 wording=KLING_LIVE,
+                rule=SEED,
             ),
             RefusalReason.TOO_MANY: from_table(1302, source=ASSUMED),
             RefusalReason.IN_ARREARS: _NO_QUOTA,

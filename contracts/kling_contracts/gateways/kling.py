@@ -30,7 +30,7 @@ KLING: Final = Gateway(
         {
             RefusalReason.NO_KEY: from_table(1001),
             RefusalReason.MALFORMED_KEY: from_table(
-                1002, "The token was expected to have 3 parts, but got {parts}"
+                1002, "The token was expected to have 3 parts, but got {parts}", wording=KLING_LIVE
             ),
             RefusalReason.BAD_KEY: from_table(1002, "Authorization is invalid"),
             RefusalReason.BAD_TOKEN: from_table(1000),
@@ -40,7 +40,7 @@ KLING: Final = Gateway(
             # The official status is 404; 405 with Allow is more helpful.
             RefusalReason.WRONG_METHOD: from_table(1202, status=405),
             RefusalReason.TOO_LARGE: from_table(1201, "request body too large", status=413, source=ASSUMED),
-            RefusalReason.BAD_JSON: NOT_JSON,
+            RefusalReason.BAD_JSON: replace(NOT_JSON, rule=KLING_PAGE),
             RefusalReason.UNKNOWN_MODEL: from_table(1201, MODEL_UNKNOWN.template, source=KLING_LIVE),
             RefusalReason.INVALID: replace(VALIDATION_SHAPES["kling"], source=KLING_ERRORS),
             RefusalReason.DUPLICATE_ID: from_table(

@@ -56,7 +56,7 @@ class Refusal:
 
     `message` is a template with the placeholder `{request_id}` and, depending on the reason, `{message}` (of
     a violation), `{id}`, `{model}`, `{method}` or `{path}`. `source` is the evidence for status, shape and
-    code; `wording` that for the text, where it differs.
+    code; `wording` that for the text, `rule` that for the rule itself, where they differ.
     """
 
     status: int
@@ -65,6 +65,12 @@ class Refusal:
     message: str
     source: Source
     wording: Source | None = None
+    rule: Source | None = None
+
+    @property
+    def rule_source(self) -> Source:
+        """The evidence for the rule that is broken, whatever the response to it."""
+        return self.rule or self.source
 
     def text(self, **values: object) -> str:
         """The message, without the request id that some gateways append to it."""
@@ -84,11 +90,17 @@ class Refusal:
 
 
 def from_table(
-    code: int, message: str | None = None, *, status: int | None = None, source: Source | None = None
+    code: int,
+    message: str | None = None,
+    *,
+    status: int | None = None,
+    source: Source | None = None,
+    wording: Source | None = None,
 ) -> Refusal:
     """A refusal in Kling's shape, with status and text of Kling's table of error codes unless given.
 
-    Without `source` the table is the source; another status than that of the table is assumed.
+    Without `source` the table is the source; another status than that of the table is assumed. The evidence
+    for a given text is `wording`, else `source`.
     """
     row = ERRORS[code]
     settled = KLING_ERRORS if status in (None, row.status) else ASSUMED
@@ -98,7 +110,7 @@ def from_table(
         code,
         message or row.wording,
         source or settled,
-        row.source if message is None else ASSUMED,
+        row.source if message is None else wording or source or ASSUMED,
     )
 
 
