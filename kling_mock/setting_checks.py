@@ -225,7 +225,7 @@ def _read_secret(name: str, value: object) -> WebhookSecret | None:
         raise ValueError(f"{name} {error}") from None
 
 
-def _read_origin(name: str, url: object) -> str | None:
+def read_origin(name: str, url: object) -> str | None:
     """The URL without trailing slashes, so that a path can be appended."""
     if url is None:
         return None
@@ -239,7 +239,7 @@ _READERS: Final[Mapping[str, Callable[[str, object], object]]] = MappingProxyTyp
     {
         "keys": _read_keys,
         "state": _read_state,
-        "base_url": _read_origin,
+        "base_url": read_origin,
         "Pace": _read_pace,
         "Rate | None": _read_rate,
         "WebhookSecret | None": _read_secret,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_contracts.vocabulary import CONTROL_PREFIX, TOKEN_HEADER
 from kling_mock.saved_state import SavedState
-from kling_mock.setting_checks import check_token
+from kling_mock.setting_checks import check_token, read_origin
 from kling_mock.stores import StateNotKept
 from kling_mock.stores.lines import dump, parse
 from kling_mock.stores.record_format import Item
@@ -23,13 +23,21 @@ T = TypeVar("T")
 
 STATE_PATH: Final = f"{CONTROL_PREFIX}/state"
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+# The name of standard input and output.
+STANDARD: Final = Path("-")
 # A server with a large state needs this time in seconds before it sends the first byte.
 PATIENCE: Final = 120.0
 
 
 def add_options(parser: argparse.ArgumentParser, *, imports: bool) -> None:
     """The options of `export` or `import`."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="file with one JSON object for each line")
+    stream = "input" if imports else "output"
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help=f"file with one JSON object for each line; - is standard {stream}",
+    )
     place = parser.add_mutually_exclusive_group()
     place.add_argument(
         "--state", metavar="FILE", help="state file that no server uses at present, or redis://HOST:PORT/0"
@@ -57,7 +65,11 @@ def export_state(options: argparse.Namespace) -> int:
     else:
         data = _request(options, "GET")
         items = _checked(data)
-    SavedState(data).save(options.file)
+    if options.file == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    else:
+        SavedState(data).save(options.file)
     _report(options, items, "exported to")
     return 0
 
@@ -67,7 +79,7 @@ def import_state(options: argparse.Namespace) -> int:
 
     Raises ValueError, OSError.
     """
-    data = options.file.read_bytes()
+    data = sys.stdin.buffer.read() if options.file == STANDARD else options.file.read_bytes()
     try:
         items = _checked(data)
     except ValueError as error:
@@ -93,7 +105,7 @@ def _request(options: argparse.Namespace, method: str, data: bytes | None = None
     import httpx
 
     check_token("--control-token", options.control_token)
-    url = f"{(options.url or DEFAULT_URL).rstrip('/')}{STATE_PATH}{query}"
+    url = f"{read_origin('--url', options.url or DEFAULT_URL)}{STATE_PATH}{query}"
     headers = {} if options.control_token is None else {TOKEN_HEADER: options.control_token}
     shown = hide_in_urls(url)
     received = bytearray()
@@ -140,11 +152,12 @@ def _shown(parts: Iterable[T], what: str) -> Iterable[T]:
 
 
 def _report(options: argparse.Namespace, items: list[Item], verb: str) -> None:
+    out = sys.stderr if options.file == STANDARD and verb == "exported to" else sys.stdout
     kinds = Counter(type(item).__name__ for item in items)
     tasks, calls = kinds["TaskState"], kinds["CallRecord"]
     if options.json:
         result = {"file": str(options.file), "items": len(items), "tasks": tasks, "calls": calls}
-        sys.stdout.write(json.dumps(result) + "\n")
+        out.write(json.dumps(result) + "\n")
         return
     summary = f"{counted(tasks, 'task')} and {counted(calls, 'call')}"
-    sys.stdout.write(f"{summary} {verb} {escape_controls(str(options.file))}\n")
+    out.write(f"{summary} {verb} {escape_controls(str(options.file))}\n")

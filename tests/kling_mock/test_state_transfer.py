@@ -55,6 +55,19 @@ def test_state_moves_through_a_server_and_a_file(
         assert past(again) == past(fake)
 
 
+def test_a_hyphen_is_standard_output_and_input(
+    folder: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_with_past(folder / "a.db"):
+        pass
+    assert run("export", "-", "--state", folder / "a.db") == 0
+    out, errors = capsysbinary.readouterr()
+    assert errors == b"2 tasks and 2 calls exported to -\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(out)))
+    assert run("import", "-", "--state", folder / "b.db") == 0
+    assert capsysbinary.readouterr() == (b"2 tasks and 2 calls imported from -\n", b"")
+
+
 def second_items(path: Path) -> int:
     return len(path.read_bytes().splitlines()) - 2
 
@@ -83,9 +96,9 @@ def errors_of_commands() -> dict[str, tuple[Callable[[Path], list[object]], int,
             "start the server, or use --state FILE",
         ),
         "no URL": (
-            lambda at: ["export", at / "x", "--url", "nonsense"],
-            1,
-            "start the server, or use --state",
+            lambda at: ["export", at / "x", "--url", "127.0.0.1:8000"],
+            2,
+            "--url must be an absolute http(s) URL, not '127.0.0.1:8000'",
         ),
     }
 
