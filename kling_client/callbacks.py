@@ -43,9 +43,11 @@ def parse_callback(
     in any case of letters. `secret` is a webhook secret (`whsec_...`), or several of them during a rotation,
     of which one must match. Without it nothing is verified.
 
-    Raises InvalidSignature; ConfigError for an invalid secret, or one without headers; UnexpectedReply with
-    status 0 for a body that is not a task object.
+    Raises InvalidSignature; ConfigError for a decoded body, an invalid secret, or one without headers;
+    UnexpectedReply with status 0 for a body that is not a task object.
     """
+    if not isinstance(body, bytes | bytearray | str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        raise ConfigError(f"body: must be the body as received, in bytes, not {type(body).__name__}")
     if secret is not None:
         _verify(body, headers, secret)
     try:

@@ -82,6 +82,10 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
     clock: Clock = monotonic,
 ) -> Config:
     """Build the configuration from the arguments of a client. Raises ConfigError."""
+    for name, kind, given in (("retry", Retry, retry), ("poll", Poll, poll)):
+        if not isinstance(given, kind):
+            text = f"{name}: must be a {kind.__name__}, such as {kind.__name__}(first=2), not {given!r}"
+            raise ConfigError(text)
     found = find_gateway(gateway) if isinstance(gateway, str) else gateway
     if operation is not None:
         found = focus(found, operation)

@@ -142,7 +142,7 @@ class SubmitUncertain(TransportError):
 class UnexpectedReply(KlingError):
     """The response does not belong to this API: HTML, empty, invalid JSON, compressed, a redirect, too long.
 
-    `status` is the HTTP status, `body` the first 2 kB of the body as text.
+    `status` is the HTTP status, 0 for a callback, `body` the first 2 kB of the body as text.
     """
 
     def __init__(
@@ -155,7 +155,8 @@ class UnexpectedReply(KlingError):
         self.status, self.body, self.request_id = status, body, request_id
         shown = f": {body[:200]!r}" if body else ""
         named = "" if request_id and request_id in shown else _mention(request_id)
-        super().__init__(f"HTTP {status}, {reason}{shown}{named}")
+        source = f"HTTP {status}, " if status else "callback: "
+        super().__init__(f"{source}{reason}{shown}{named}")
 
 
 class InvalidSignature(KlingError):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from numbers import Real
 from typing import Final
 
 from kling_client.errors import ConfigError
@@ -26,9 +27,10 @@ def monotonic() -> float:
 
 def require_seconds(name: str, value: float, *, minimum: float = 0.0, above: bool = False) -> None:
     """Raise ConfigError unless value is a finite number >= minimum (with `above`: > minimum)."""
-    if not math.isfinite(value) or value < minimum or (above and value == minimum):
+    number = isinstance(value, Real) and not isinstance(value, bool)  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+    if not number or not math.isfinite(value) or value < minimum or (above and value == minimum):
         raise ConfigError(
-            f"{name}: must be a finite number {'>' if above else '>='} {minimum:g}, not {value}"
+            f"{name}: must be a finite number {'>' if above else '>='} {minimum:g}, not {value!r}"
         )
 
 
