@@ -28,7 +28,7 @@ def test_a_callback_is_a_bare_task() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\xff", "<html>", "[]", '{"code": 0, "data": {}}', b"[" * 100_000])
 def test_what_is_no_callback_is_refused(body: bytes | str) -> None:
-    with pytest.raises(UnexpectedReply, match="^callback: "):
+    with pytest.raises(UnexpectedReply, match=r"^callback: "):
         parse_callback(body)
 
 
