@@ -54,8 +54,10 @@ def account_name(key: str) -> str:
     """The account name of a key: a digest, so that journals and reports do not contain the key.
 
     Keys that begin with `sk-mock` are not secret and are returned unchanged, if they are short and printable
-    ASCII.
+    ASCII. Raises TypeError for a key that is not a string.
     """
+    if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        raise TypeError(f"key must be a string, not {type(key).__name__}")
     if is_public(key) and len(key) <= _LONGEST_NAME and key.isascii() and key.isprintable():
         return sys.intern(key)  # one string for all tasks of the account
     return f"account-{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

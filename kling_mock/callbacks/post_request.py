@@ -38,7 +38,9 @@ class Target(NamedTuple):
 def target_of(url: str) -> Target:
     """The parts of a URL. Raises ValueError for one that is not an http or https URL with a host."""
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
+    if parts.port == 0:
+        raise ValueError(f"URL: the port must not be 0; got {hide_in_urls(url)!r}")
+    if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"URL: must be http or https, with a host; got {hide_in_urls(url)!r}")
     host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
     shown = f"[{host}]" if ":" in host else host

@@ -170,6 +170,8 @@ class WebhookClient:
 
 def _reason(error: OSError) -> str:
     """The reason of an error, the same from all event loops."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{error}; the variable SSL_CERT_FILE may name a file with the certificate to trust"
     if isinstance(error, ssl.SSLError | socket.gaierror) or not error.errno:
         return str(error)
     return os.strerror(error.errno)

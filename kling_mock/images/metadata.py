@@ -29,8 +29,10 @@ def read_picture(data: bytes) -> PictureInfo:
     """The metadata of a result picture: task id, index, prompt, and each input picture with its SHA-256.
 
     `data` is the downloaded PNG. Raises ValueError if it was not drawn by kling-mock, is damaged or
-    truncated.
+    truncated, and TypeError for a path or text.
     """
+    if not isinstance(data, bytes | bytearray):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
+        raise TypeError(f"read_picture: must be the bytes of a PNG, not {type(data).__name__}")
     chunks = tuple(_chunks(data))  # all of them, to detect truncation
     for kind, content in chunks:
         if kind == b"iTXt" and content.startswith(KEYWORD.encode() + b"\0"):

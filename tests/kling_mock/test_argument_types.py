@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from PIL import Image
 
-from kling_mock import Fake, ManualClock
+from kling_mock import Fake, ManualClock, read_picture
 from kling_mock.http import decode
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         (lambda fake: fake.next.answers(500, body={"a": {1, 2}}), ValueError, "body must be .* JSON; .* set"),
         (lambda fake: fake.next.answers(500, body={"a": float("nan")}), ValueError, "body must be .* JSON"),
         (lambda fake: fake.next.adds_fields({"a": object()}), ValueError, "fields must be .* JSON"),
+        (lambda fake: fake.account(None), TypeError, "key must be a string, not NoneType"),
+        (lambda _: read_picture(cast("Any", "a.png")), TypeError, "must be the bytes of a PNG, not str"),
         (lambda fake: type(fake)(clock=5), TypeError, "clock must be a Clock, .*, not 5"),
         (
             lambda _: ManualClock(cast("Any", "x")),
