@@ -240,10 +240,14 @@ def test_other_hosts_are_reached_unless_only_is_set(suite: Suite) -> None:
 
 @pytest.mark.parametrize("order", ["kling, kling_server", "kling_server, kling"])
 def test_both_fixtures_in_one_test_are_two_fakes(suite: Suite, order: str) -> None:
-    """One in process, one with a server, which the interception does not affect."""
+    """One in process, one with a server, which the interception does not affect.
+
+    The variables are those of the fixture that is requested last.
+    """
+    served = order.endswith("kling_server")
     suite(
         f"""
-        import httpx
+        import httpx, os
 
         def test_it({order}):
             path = "/kling/v1/images/generations/1"
@@ -252,6 +256,8 @@ def test_both_fixtures_in_one_test_are_two_fakes(suite: Suite, order: str) -> No
                 assert client.get(kling_server.url + path, headers=mine).status_code == 400
                 assert client.get("https://api.cometapi.com" + path, headers=mine).status_code == 400
             assert (len(kling.calls), len(kling_server.calls)) == (1, 1)
+            assert (os.environ["COMETAPI_KEY"] == kling_server.api_key) is {served}
+            assert ("KLING_BASE_URL" in os.environ) is {served}
         """
     ).assert_outcomes(passed=1)
 
