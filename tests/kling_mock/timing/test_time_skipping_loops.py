@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
@@ -114,6 +116,21 @@ def test_timers_of_a_loop_come_before_later_sleeps(clock: ManualClock, deadline:
     with TimeSkipping(clock):
         asyncio.run(main())
     assert clock.now() == pytest.approx(START + 100, abs=50)
+
+
+@pytest.mark.parametrize("wait", [lambda: asyncio.Event().wait(), lambda: asyncio.sleep(math.inf)])
+def test_timers_take_real_time_while_nothing_sleeps(
+    clock: ManualClock, wait: Callable[[], Awaitable[object]]
+) -> None:
+    """Otherwise the timeout of a request over a socket would end it at once."""
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wait(), 0.02)
+
+    with TimeSkipping(clock):
+        asyncio.run(main())
+    assert clock.now() == START
 
 
 def test_a_timer_of_a_loop_comes_before_a_later_sleep_of_a_thread(clock: ManualClock) -> None:
