@@ -12,8 +12,8 @@ from tests.docs.page_runner import PageRunner
 from tests.docs.pages import Page
 
 Run = Callable[[str], PageRunner]
-SERVE = "```sh\nkling-mock serve --port 8000 --pace instant &\n```\n"
-HEALTH = "```sh\ncurl -s http://127.0.0.1:8000/_mock/health\n```\n"
+SERVE = "```sh\nkling-mock serve --port 8000 --pace instant\n```\n"
+HEALTH = "```sh\ncurl http://127.0.0.1:8000/_mock/health\n```\n"
 
 
 @pytest.fixture
@@ -41,6 +41,9 @@ def run(runner: Callable[[Path], PageRunner], pytester: pytest.Pytester) -> Run:
         SERVE + HEALTH + '```json\n{"status": "ok"}\n```\n',
         SERVE + HEALTH + '```json\n{"status": "no", "server": "…", "version": "…"}\n```\n',
         "```sh\nkling-mock serve --port 8000 --pace never\n```\n",
+        "```sh\nkling-mock serve --port 8000 &\n```\n",
+        "```sh\nkling-mock serve --port 8000\nkling-mock doctor\n```\n",
+        "```sh\nkling-mock doctor  # zsh has no comments in a line that is typed\n```\n",
         "```sh\nexport OTHER_KEY=1\n```\n",
         "```sh\npip install kling-mock[other]\n```\n",
         "```sh\npip install kling-mock no-such-package\n```\n",
