@@ -47,7 +47,19 @@ class Run:
         self.waiting_since: float | None = None
 
     def execute(self) -> Exit:
-        """Run the command. Raises only BrokenPipeError, when the reader of stdout has closed it."""
+        """Run the command. Raises only BrokenPipeError, when the reader of stdout has closed it.
+
+        The command to resume, with the id of the task, is then printed on stderr.
+        """
+        try:
+            return self._execute()
+        except BrokenPipeError:
+            self._show_resume(Exit.ERROR)
+            raise
+        except OSError as error:  # of a file, or of stdout, which is discarded now
+            return self._end(Exit.ERROR, error, _in_words(error))
+
+    def _execute(self) -> Exit:
         try:
             return _COMMANDS[self.options.command](self)
         except InvalidRequest as error:
@@ -61,9 +73,7 @@ class Run:
         except WaitTimeout as error:
             self.task = error.task
             return self._end(Exit.TIMED_OUT, error, _timed_out(error))
-        except BrokenPipeError:
-            raise
-        except (KlingError, OSError) as error:
+        except KlingError as error:
             return self._end(Exit.ERROR, error)
         except KeyboardInterrupt as error:
             message = "interrupted"
@@ -202,9 +212,13 @@ class Run:
             self.console.error(message, details)
         if error is not None and message is not None:
             self.console.note(help_line(kinds_of(error), message))
+        self._show_resume(code)
+        return code
+
+    def _show_resume(self, code: Exit) -> None:
+        resume = self._resume(code)
         if resume is not None:
             self.console.resume(resume)
-        return code
 
     def _show_facts(self, *, with_failure: bool) -> None:
         task = self.task
@@ -278,6 +292,12 @@ def _prepare(folder: Path) -> None:
         raise ConfigError(f"--out: cannot create the folder {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"--out: the folder {folder} is not writable")
+
+
+def _in_words(error: OSError) -> str:
+    """The file and the reason, without the number of the error."""
+    reason = error.strerror or str(error)
+    return printable(reason if error.filename is None else f"{error.filename}: {reason}")
 
 
 def _timed_out(error: WaitTimeout) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -109,7 +108,6 @@ def _as_text(default: object) -> str:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM. Raises ValueError, OSError."""
-    _open_standard_streams()
     _check_workers(options)
     fake, reload = make_fake(options)
     with fake:
@@ -228,15 +226,6 @@ def make_fake(options: argparse.Namespace) -> tuple[Fake, ScenarioReload | None]
     fake = Fake(**{**defaults, **settings, **flags})
     fake.load(options.scenario, defaults=defaults, **flags)
     return fake, ScenarioReload(fake, options.scenario, flags)
-
-
-def _open_standard_streams() -> None:
-    """Open closed standard streams: libuv aborts if a socket has one of their descriptors."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:

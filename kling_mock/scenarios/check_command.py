@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from kling_contracts.standard_streams import write_output
 from kling_mock.suggestions import counted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run_check(options: argparse.Namespace) -> int:
     if options.schema:
         if options.files:
             raise ValueError("check: --schema is printed without a FILE")
-        sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
+        write_output(json.dumps(scenario_schema(), indent=2) + "\n")
         return 0
     if not options.files:
         raise ValueError("check: give at least one FILE, or --schema")
@@ -60,14 +60,14 @@ def _check(path: Path, *, as_json: bool) -> int:
     except ScenarioError as error:
         problems = error.problems
     if as_json:
-        sys.stdout.write(
+        write_output(
             json.dumps({"file": str(path), "problems": [_as_json(each) for each in problems]}) + "\n"
         )
     elif problems:
         for each in problems:
-            sys.stdout.write(f"{each}\n{_accepted(each)}")
+            write_output(f"{each}\n{_accepted(each)}")
     else:
-        sys.stdout.write(f"{path}: no errors; {summary}\n")
+        write_output(f"{path}: no errors; {summary}\n")
     return 1 if problems else 0
 
 

@@ -15,12 +15,12 @@ import pytest
 from kling_client.errors import TransportError, WaitTimeout
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts import help_links
-from kling_contracts.help_links import ENTRIES, PAGE, entry_of, help_for, help_line, kinds_of
+from kling_contracts.help_links import COMMAND, ENTRIES, entry_of, help_for, help_line, kinds_of
 from kling_mock.stores import StateNotKept
 from tests.import_graph import PACKAGES
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 # Exceptions whose messages users do not see as such, with the form in which they appear.
 INSIDE = {
     "KlingError": "one of its subclasses",
@@ -110,6 +110,7 @@ def test_the_page_has_each_entry_once() -> None:
         (["Unreachable"], "http://x: the key is refused: 401", "verify-key"),
         (["Unreachable"], "http://x: no answer: ConnectError", "no-answer"),
         (["ValueError"], "check: give at least one FILE, or --schema", "options"),
+        (["ValueError"], "help: unknown topic 'x'; did you mean 'y'?", "options"),
         (["UsageError"], "--record x: cannot be written: No such file", "report-file"),
         (["UsageError"], "--known x: unknown check 'y'", "known-deviations"),
         (["UsageError"], "--max-images: must be 0 or more; got -1", "verify-options"),
@@ -130,7 +131,7 @@ def test_the_page_has_each_entry_once() -> None:
 def test_the_entry_of_a_message(kinds: list[str], text: str, anchor: str | None) -> None:
     entry = entry_of(kinds, text)
     assert (entry and entry.anchor) == anchor
-    assert help_line(kinds, text) == (f"help: {PAGE}#{anchor}" if anchor else "")
+    assert help_line(kinds, text) == (f"help: {COMMAND} {anchor}" if anchor else "")
 
 
 def test_the_cause_of_an_error_names_the_subject() -> None:
@@ -140,7 +141,7 @@ def test_the_cause_of_an_error_names_the_subject() -> None:
     assert entry_of(kinds_of(error), str(error)) == entry_of(["StateNotKept"], "")
     timeout = WaitTimeout(TaskSnapshot(id="1"), 2.0)
     timeout.__cause__ = TransportError("refused; no server listens there")
-    assert help_for(timeout) == f"help: {PAGE}#deadline"
+    assert help_for(timeout) == f"help: {COMMAND} deadline"
 
 
 def test_errors_of_other_packages_have_no_link() -> None:
@@ -154,4 +155,4 @@ def test_the_site_of_the_metadata_comes_first(monkeypatch: pytest.MonkeyPatch) -
     described["Project-URL"] = "Source, https://example.com/source"
     described["Project-URL"] = "Documentation, https://example.com/docs/"
     monkeypatch.setattr(metadata, "metadata", lambda _: described)
-    assert help_links.page.__wrapped__() == "https://example.com/docs/troubleshooting.html"
+    assert help_links._before_anchor.__wrapped__() == "https://example.com/docs/troubleshooting.html#"

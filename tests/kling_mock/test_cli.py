@@ -97,7 +97,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
     message, link, end = run(capsys, "serve", "--port", "70000")[2].split("\n")
     assert message == "kling-mock: port: must be from 0 to 65535, not 70000"
-    assert (link, end) == ("help: docs/troubleshooting.md#address", "")
+    assert (link, end) == ("help: kling-mock help address", "")
 
 
 def test_the_demo_saves_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -121,13 +121,38 @@ def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_pa
     status, _, error = run(capsys, "demo", good, small, "--speed", "500", "--out", out)
     assert status == 2
     assert "at least 300 px on each side; it is 200 x 200" in error
-    assert error.endswith("#invalid-request\n")
+    assert error.endswith(" invalid-request\n")
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
     assert error.splitlines() == [
         f"kling-mock: {none}: No such file or directory",
-        "help: docs/troubleshooting.md#file",
+        "help: kling-mock help file",
     ]
+
+
+def test_the_demo_checks_its_folder_before_it_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert run(capsys, "demo", "--out", str(tmp_path / "file")) == (
+        1,
+        "",
+        f"kling-mock: {tmp_path / 'file'}: File exists\nhelp: kling-mock help file\n",
+    )
+    monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root
+    assert run(capsys, "demo", "--out", str(tmp_path))[2].startswith(
+        f"kling-mock: {tmp_path}: Permission denied\n"
+    )
+
+
+def test_an_interruption_ends_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kling_mock.demo.run_demo", interrupt)
+    assert run(capsys, "demo") == (130, "", "kling-mock: interrupted\n")
 
 
 def test_a_second_interruption_ends_without_a_traceback(

@@ -58,6 +58,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "verify",
+        usage="%(prog)s --base-url URL [options]",
         help="verify a server",
         description="Send requests to a server and check its answers.\n\n"
         "Without --max-images no task is created, except on kling-mock, which costs nothing.\n"

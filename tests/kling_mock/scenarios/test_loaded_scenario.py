@@ -288,7 +288,7 @@ def test_serve_lists_all_errors_of_a_file_on_lines_of_their_own(
     first, second, link = capsys.readouterr().err.splitlines()
     assert first.startswith(f"kling-mock: {path}:2: settings.slot: unknown key")
     assert second == f"{path}:4: scripts[0].next: next must be true, not 1"
-    assert link == "help: docs/troubleshooting.md#scenario-file"
+    assert link == "help: kling-mock help scenario-file"
     path.unlink()
     assert cli.main(["serve", "--scenario", str(path)]) == 1
     message = capsys.readouterr().err.partition("\n")[0]
