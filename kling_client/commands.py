@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from kling_client.client import Client
-from kling_client.config import DEFAULT_GATEWAY, configure
+from kling_client.config import DEFAULT_GATEWAY, configure, find_gateway
 from kling_client.console import PROGRAM, Console, result_json, task_json
 from kling_client.errors import ConfigError, InvalidRequest, KlingError, TaskFailed, WaitTimeout, printable
+from kling_client.flows import require_list
 from kling_client.images import Image
 from kling_client.preview import preview
-from kling_client.request import CreateRequest, write
+from kling_client.request import CreateRequest, Draft, write
 from kling_client.snapshot import TaskSnapshot
 from kling_client.task import Task
 from kling_contracts.help_links import help_line, kinds_of
@@ -86,11 +87,13 @@ class Run:
     def generate(self) -> Exit:
         options = self.options
         request = self._request()
+        # Arguments are checked before the client is created, which requires a key.
+        draft = write(request, find_gateway(options.gateway).main, check=True)
         if options.dry_run:
-            return self._preview(request)
+            return self._preview(draft)
+        if not options.no_wait:
+            _prepare(options.out)
         with self._client() as kling:
-            if not options.no_wait:
-                _prepare(options.out)
             self.creating = True
             task = kling.generate(
                 request.images,
@@ -116,15 +119,16 @@ class Run:
         return self._end(Exit.FAILED if self.task.status == TaskStatus.FAILED else Exit.OK)
 
     def wait(self) -> Exit:
+        if self.options.out is not None:
+            _prepare(self.options.out)
         with self._client() as kling:
-            if self.options.out is not None:
-                _prepare(self.options.out)
             task = kling.task(self.options.task_id)
             self._show_id(task)
             return self._finish(task)
 
     def list_tasks(self) -> Exit:
         limit = self.options.limit
+        require_list(find_gateway(self.options.gateway))
         found: list[dict[str, object]] = []
         with self._client() as kling:
             for task in islice(kling.list(page_size=min(limit, PAGE_SIZE_MAXIMUM.value)), limit):
@@ -156,10 +160,10 @@ class Run:
             external_task_id=options.external_id,
         )
 
-    def _preview(self, request: CreateRequest) -> Exit:
+    def _preview(self, draft: Draft) -> Exit:
         options = self.options
         config = configure(gateway=options.gateway, base_url=options.base_url, timeout=options.timeout)
-        shown = preview(config, write(request, config.operation, check=True))
+        shown = preview(config, draft)
         if self.console.as_json:
             self.console.value(shown.to_json())
         else:

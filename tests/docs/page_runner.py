@@ -225,7 +225,7 @@ class PageRunner:
         self.variables[name] = value.replace(SHOWN_URL, self.url or SHOWN_URL)
 
     def _mock(self, arguments: list[str]) -> None:
-        """Check files or this machine, print help, export or import, or serve with these flags on a free port."""
+        """Run a command that ends; export or import; or serve with these flags on a free port."""
         if arguments[0] in ("check", "doctor", "help"):
             self.output = output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
             return
