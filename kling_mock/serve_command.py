@@ -135,6 +135,7 @@ def _check_workers(options: argparse.Namespace) -> None:
 
 
 def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Namespace) -> int:
+    from kling_contracts.help_links import help_line, kinds_of
     from kling_mock.console import Console
     from kling_mock.doors.listening import bind, listens_on_loopback, url_of
     from kling_mock.doors.server import serve_until_interrupted
@@ -154,7 +155,8 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
             try:
                 ready.write(url, fake.settings.keys)
             except OSError as error:
-                console.problem(f"--ready-file: not written: {error}")
+                text = f"--ready-file: {options.ready_file}: not written: {error.strerror}"
+                console.problem(f"{text}\n{help_line(kinds_of(error), text)}")
 
     async def background() -> None:
         tasks = [console.background()()]

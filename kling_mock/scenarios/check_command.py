@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -36,6 +37,7 @@ def add_check_options(check: argparse.ArgumentParser) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Check the files. Returns the exit status; raises ValueError for wrong usage, OSError."""
+    from kling_contracts.help_links import help_line
     from kling_mock.scenarios.scenario_file import scenario_schema
 
     if options.schema:
@@ -45,8 +47,10 @@ def run_check(options: argparse.Namespace) -> int:
         return 0
     if not options.files:
         raise ValueError("check: give at least one FILE, or --schema")
-    statuses = [_check(path, as_json=options.json) for path in options.files]
-    return max(statuses)
+    status = max(_check(path, as_json=options.json) for path in options.files)
+    if status and not options.json:
+        sys.stderr.write(f"{help_line(['ScenarioError'], '')}\n")
+    return status
 
 
 def _check(path: Path, *, as_json: bool) -> int:

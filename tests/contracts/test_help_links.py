@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import pickle
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from importlib import metadata
@@ -12,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from kling_client.errors import TransportError, WaitTimeout
+from kling_client.config import configure
+from kling_client.errors import ConfigError, TransportError, WaitTimeout
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts import help_links
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.help_links import COMMAND, ENTRIES, entry_of, help_for, help_line, kinds_of
+from kling_mock import Fake
 from kling_mock.stores import StateNotKept
 from tests.import_graph import PACKAGES
 
@@ -23,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 # Exceptions whose messages users do not see as such, with the form in which they appear.
 INSIDE = {
+    "ExplainedError": "one of its subclasses",
     "KlingError": "one of its subclasses",
     "BadDeviations": "UsageError of kling-contracts",
     "BadRequest": "a response of the imitated service",
@@ -142,6 +148,39 @@ def test_the_cause_of_an_error_names_the_subject() -> None:
     timeout = WaitTimeout(TaskSnapshot(id="1"), 2.0)
     timeout.__cause__ = TransportError("refused; no server listens there")
     assert help_for(timeout) == f"help: {COMMAND} deadline"
+
+
+def test_a_traceback_ends_with_the_help_of_an_exception() -> None:
+    """As a note, which is not part of the message; further notes follow it, also in a copy."""
+    with pytest.raises(ConfigError) as caught:
+        configure(api_key="")
+    error = caught.value
+    assert "_notes" not in vars(error)  # found only when the traceback is formatted
+    assert "help:" not in str(error)
+    copied = pickle.loads(pickle.dumps(error))
+    for each in error, copied:
+        each.add_note("a note of the user")
+        assert traceback.format_exception_only(each)[1:] == [
+            f"help: {COMMAND} arguments\n",
+            "a note of the user\n",
+        ]
+    error.__notes__ = ["replaced"]
+    assert traceback.format_exception_only(error)[1:] == ["replaced\n"]
+    assert traceback.format_exception_only(ExplainedError("x"))[1:] == []
+
+
+def test_every_exception_for_users_explains_itself() -> None:
+    """Those with an entry, apart from warnings, and those that become a message or a response."""
+    kinds = exceptions(sources())
+    entries = {kind for entry in ENTRIES for kind in entry.kinds}
+    plain = {name for name in entries & kinds.keys() if "ExplainedError" not in kinds[name]}
+    assert plain == {"Problem", "RealSleepWarning", "UnusedScriptWarning", "UsageError"}
+
+
+def test_a_wrong_setting_names_its_entry() -> None:
+    with pytest.raises(ValueError, match="pace 'x'") as caught:
+        Fake(pace="x")
+    assert caught.value.__notes__ == [f"help: {COMMAND} setting"]
 
 
 def test_errors_of_other_packages_have_no_link() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kling_mock.cli import main
 from kling_mock.console import Console
 from kling_mock.doors import server
 from kling_mock.doors.listening import bind
+from kling_mock.ready_file import ReadyFile
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -169,6 +171,27 @@ def test_a_second_interruption_ends_without_a_traceback(
     monkeypatch.setattr("kling_mock.doors.server.serve_until_interrupted", stopped)
     monkeypatch.setattr(Console, "show_end", interrupted)
     assert run(capsys, "serve", "--port", "0") == (0, "", "")
+
+
+def test_a_ready_file_that_cannot_be_written_is_logged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stopped(
+        _: object, listening: socket.socket, announce: Callable[[], None], *__: object, **___: object
+    ) -> None:
+        announce()
+        listening.close()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", ".part")
+
+    monkeypatch.setattr("kling_mock.doors.server.serve_until_interrupted", stopped)
+    monkeypatch.setattr(ReadyFile, "write", full)
+    path = tmp_path / "ready.json"
+    status, out, _ = run(capsys, "serve", "--port", "0", "--ready-file", str(path))
+    assert status == 0
+    message = f"--ready-file: {path}: not written: No space left on device\nhelp: kling-mock help "
+    assert message in out
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")

@@ -227,10 +227,13 @@ def test_a_changed_file_is_loaded_and_a_broken_one_reported_once(path: Path) -> 
     assert problem.startswith(
         f"scenario not loaded, the last one without errors stays in effect:\n{path}:1: not TOML"
     )
+    assert problem.endswith("\nhelp: kling-mock help scenario-file")
     assert log.check(reload) == ([], [])
     assert len(fake.scripts) == 2
     path.unlink()
-    assert log.check(reload)[1][0].endswith(f"\n{path}: No such file or directory")
+    assert log.check(reload)[1][0].endswith(
+        f"\n{path}: No such file or directory\nhelp: kling-mock help file"
+    )
     assert log.check(reload) == ([], [])
     path.write_text(CATS)
     assert "1 kept, 1 dropped" in log.check(reload)[0][0]
