@@ -13,7 +13,7 @@ class ExplainedError(Exception):
     _notes: list[str] | None = None
 
     @property
-    def __notes__(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride] -- it can be set, too
+    def __notes__(self) -> list[str]:
         if self._notes is None:
             from kling_contracts.help_links import help_for
 
@@ -21,5 +21,5 @@ class ExplainedError(Exception):
         return self._notes
 
     @__notes__.setter
-    def __notes__(self, notes: list[str]) -> None:
+    def __notes__(self, notes: list[str]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] -- both can be set
         self._notes = notes
