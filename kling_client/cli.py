@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from kling_client.console import PROGRAM, Console
 from kling_client.task import DEADLINE
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.gateways import GATEWAYS
+from kling_contracts.standard_streams import READER_GONE, open_closed_streams
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -27,8 +27,6 @@ from kling_contracts.vocabulary import (
 )
 
 DISTRIBUTION: Final = "kling-mock"
-# The status that a shell reports for a program ended by SIGPIPE.
-READER_GONE: Final = 141
 
 EPILOG: Final = f"""\
 examples:
@@ -126,6 +124,7 @@ def _wrapped(text: str, width: int, initial_indent: str = "", subsequent_indent:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. Invalid arguments raise SystemExit(2), as in argparse."""
+    open_closed_streams()
     parser = _parser()
     options = parser.parse_args(argv)
     if options.command is None:
@@ -136,8 +135,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return Run(options).execute()
     except BrokenPipeError:
-        # The interpreter flushes stdout again at exit, which would fail in the same way.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from kling_client.client import Client
-from kling_client.config import DEFAULT_GATEWAY, configure
+from kling_client.config import DEFAULT_GATEWAY, configure, find_gateway
 from kling_client.console import PROGRAM, Console, result_json, task_json
 from kling_client.errors import ConfigError, InvalidRequest, KlingError, TaskFailed, WaitTimeout, printable
+from kling_client.flows import require_list
 from kling_client.images import Image
 from kling_client.preview import preview
-from kling_client.request import CreateRequest, write
+from kling_client.request import CreateRequest, Draft, write
 from kling_client.snapshot import TaskSnapshot
 from kling_client.task import Task
 from kling_contracts.help_links import help_line, kinds_of
@@ -47,7 +48,19 @@ class Run:
         self.waiting_since: float | None = None
 
     def execute(self) -> Exit:
-        """Run the command. Raises only BrokenPipeError, when the reader of stdout has closed it."""
+        """Run the command. Raises only BrokenPipeError, when the reader of stdout has closed it.
+
+        The command to resume, with the id of the task, is then printed on stderr.
+        """
+        try:
+            return self._execute()
+        except BrokenPipeError:
+            self._show_resume(Exit.ERROR)
+            raise
+        except OSError as error:  # of a file, or of stdout, which is discarded now
+            return self._end(Exit.ERROR, error, _in_words(error))
+
+    def _execute(self) -> Exit:
         try:
             return _COMMANDS[self.options.command](self)
         except InvalidRequest as error:
@@ -61,9 +74,7 @@ class Run:
         except WaitTimeout as error:
             self.task = error.task
             return self._end(Exit.TIMED_OUT, error, _timed_out(error))
-        except BrokenPipeError:
-            raise
-        except (KlingError, OSError) as error:
+        except KlingError as error:
             return self._end(Exit.ERROR, error)
         except KeyboardInterrupt as error:
             message = "interrupted"
@@ -76,11 +87,13 @@ class Run:
     def generate(self) -> Exit:
         options = self.options
         request = self._request()
+        # Arguments are checked before the client is created, which requires a key.
+        draft = write(request, find_gateway(options.gateway).main, check=True)
         if options.dry_run:
-            return self._preview(request)
+            return self._preview(draft)
+        if not options.no_wait:
+            _prepare(options.out)
         with self._client() as kling:
-            if not options.no_wait:
-                _prepare(options.out)
             self.creating = True
             task = kling.generate(
                 request.images,
@@ -106,15 +119,16 @@ class Run:
         return self._end(Exit.FAILED if self.task.status == TaskStatus.FAILED else Exit.OK)
 
     def wait(self) -> Exit:
+        if self.options.out is not None:
+            _prepare(self.options.out)
         with self._client() as kling:
-            if self.options.out is not None:
-                _prepare(self.options.out)
             task = kling.task(self.options.task_id)
             self._show_id(task)
             return self._finish(task)
 
     def list_tasks(self) -> Exit:
         limit = self.options.limit
+        require_list(find_gateway(self.options.gateway))
         found: list[dict[str, object]] = []
         with self._client() as kling:
             for task in islice(kling.list(page_size=min(limit, PAGE_SIZE_MAXIMUM.value)), limit):
@@ -146,10 +160,10 @@ class Run:
             external_task_id=options.external_id,
         )
 
-    def _preview(self, request: CreateRequest) -> Exit:
+    def _preview(self, draft: Draft) -> Exit:
         options = self.options
         config = configure(gateway=options.gateway, base_url=options.base_url, timeout=options.timeout)
-        shown = preview(config, write(request, config.operation, check=True))
+        shown = preview(config, draft)
         if self.console.as_json:
             self.console.value(shown.to_json())
         else:
@@ -202,9 +216,13 @@ class Run:
             self.console.error(message, details)
         if error is not None and message is not None:
             self.console.note(help_line(kinds_of(error), message))
+        self._show_resume(code)
+        return code
+
+    def _show_resume(self, code: Exit) -> None:
+        resume = self._resume(code)
         if resume is not None:
             self.console.resume(resume)
-        return code
 
     def _show_facts(self, *, with_failure: bool) -> None:
         task = self.task
@@ -278,6 +296,12 @@ def _prepare(folder: Path) -> None:
         raise ConfigError(f"--out: cannot create the folder {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"--out: the folder {folder} is not writable")
+
+
+def _in_words(error: OSError) -> str:
+    """The file and the reason, without the number of the error."""
+    reason = error.strerror or str(error)
+    return printable(reason if error.filename is None else f"{error.filename}: {reason}")
 
 
 def _timed_out(error: WaitTimeout) -> str:

@@ -37,9 +37,7 @@ class Config:
     clock: Clock = monotonic
 
     def __post_init__(self) -> None:
-        require_seconds("timeout", self.timeout, above=True)
-        if self.max_image_bytes < 1:
-            raise ConfigError(f"max_image_bytes: must be at least 1, not {self.max_image_bytes}")
+        _require_limits(self.timeout, self.max_image_bytes)
 
     @property
     def operation(self) -> Operation:
@@ -81,7 +79,7 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
     max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES,
     clock: Clock = monotonic,
 ) -> Config:
-    """Build the configuration from the arguments of a client. Raises ConfigError."""
+    """Build the configuration from the arguments of a client. Raises ConfigError; for the key last."""
     for name, kind, given in (("retry", Retry, retry), ("poll", Poll, poll)):
         if not isinstance(given, kind):
             text = f"{name}: must be a {kind.__name__}, such as {kind.__name__}(first=2), not {given!r}"
@@ -89,16 +87,23 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
     found = find_gateway(gateway) if isinstance(gateway, str) else gateway
     if operation is not None:
         found = focus(found, operation)
+    _require_limits(timeout, max_image_bytes)
     return Config(
         gateway=found,
-        credentials=resolve_credentials(found, api_key, access_key, secret_key),
         base_url=resolve_base_url(found, base_url),
+        credentials=resolve_credentials(found, api_key, access_key, secret_key),
         timeout=timeout,
         retry=retry,
         poll=poll,
         max_image_bytes=max_image_bytes,
         clock=clock,
     )
+
+
+def _require_limits(timeout: float, max_image_bytes: int) -> None:
+    require_seconds("timeout", timeout, above=True)
+    if max_image_bytes < 1:
+        raise ConfigError(f"max_image_bytes: must be at least 1, not {max_image_bytes}")
 
 
 def find_gateway(name: str) -> Gateway:

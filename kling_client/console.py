@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 from kling_client.errors import printable
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts.redaction import escape_controls
+from kling_contracts.standard_streams import writing
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -42,11 +43,12 @@ class Console:
     def fact(self, name: str, value: object) -> None:
         """Print a fact on stdout and flush."""
         if not self.as_json:
-            _write(self._out, f"{name} {value}\n")
+            self.text(f"{name} {value}")
 
     def text(self, text: str) -> None:
-        """Print text on stdout, in both formats."""
-        _write(self._out, text + "\n")
+        """Print text on stdout, in both formats. Raises OSError with the name of standard output."""
+        with writing():
+            _write(self._out, text + "\n")
 
     def value(self, value: Mapping[str, object]) -> None:
         """Print a JSON object on stdout: on one line, but indented on a terminal."""

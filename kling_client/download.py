@@ -236,6 +236,10 @@ class _Transfer:
                 os.fsync(file.fileno())
             self.destination.refuse_existing(path)
             part.replace(path)
+        except OSError as error:
+            if error.errno is None or error.filename not in (None, str(part)):
+                raise
+            raise OSError(error.errno, error.strerror, str(path)) from error  # of the disk: name the file
         finally:
             part.unlink(missing_ok=True)
 

@@ -28,6 +28,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.rules import Violation
 
@@ -65,7 +66,7 @@ def _labelled(violation: Violation, labels: Mapping[str, str]) -> str:
     return hide_in_urls(labels.get(path, path) + text.removeprefix(path))
 
 
-class KlingError(Exception):
+class KlingError(ExplainedError):
     """Base class of the exceptions of this package.
 
     `task_id` is the task that the call was about, `request` its method and URL, `request_id` the service's id

@@ -31,6 +31,7 @@ from kling_client.request import Draft
 from kling_client.retry import Timer, read_retry_after
 from kling_client.snapshot import Snapshot, TaskSnapshot
 from kling_client.steps import Call, Failure, Flow, Head, Stage, read, send, show, sleep
+from kling_contracts.gateways import Gateway
 from kling_contracts.vocabulary import MEGABYTE, PAGE_FIRST, PAGE_LAST, PAGE_SIZE_MAXIMUM, PAGE_SIZE_MINIMUM
 
 T = TypeVar("T")
@@ -72,14 +73,19 @@ def listing(config: Config, blank: TaskSnapshot, page_size: int) -> Flow[None]:
 
     Raises ConfigError, before any request, if the gateway has no list route or `page_size` is out of range.
     """
-    if not config.gateway.lists:
-        raise ConfigError(
-            f"{config.gateway.title} has no route that lists tasks; keep the ids and query them one by one"
-        )
+    require_list(config.gateway)
     least, most = PAGE_SIZE_MINIMUM.value, PAGE_SIZE_MAXIMUM.value
     if not least <= page_size <= most:
         raise ConfigError(f"page_size: must be from {least} to {most}, not {page_size}")
     return _pages(config, blank, page_size)
+
+
+def require_list(gateway: Gateway) -> None:
+    """Raise ConfigError if a gateway has no list route."""
+    if not gateway.lists:
+        raise ConfigError(
+            f"{gateway.title} has no route that lists tasks; keep the ids and query them one by one"
+        )
 
 
 def _pages(config: Config, blank: TaskSnapshot, page_size: int) -> Flow[None]:

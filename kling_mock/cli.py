@@ -1,4 +1,4 @@
-"""The command `kling-mock`: `serve` and its state, `demo`, `check`, `doctor` and `completion`."""
+"""The command `kling-mock`: `serve` and its state, `demo`, `check`, `doctor`, `help` and `completion`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.redaction import escape_controls
+from kling_contracts.standard_streams import READER_GONE, open_closed_streams, write_output
 from kling_mock import __version__
 
 EXAMPLES: Final = """\
@@ -22,53 +23,77 @@ examples:
   kling-mock serve --help            all settings of the server
   kling-mock check demo.toml         all errors of a scenario file
   kling-mock doctor                  checks this machine; a report for an issue
+  kling-mock help index              the pages of the documentation
 """
+
+INTERRUPTED: Final = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status: 0 success, 1 failure, 2 wrong usage."""
+    open_closed_streams()
     arguments = sys.argv[1:] if argv is None else argv
-    parser = _parser(_command_of(arguments))
-    options = parser.parse_args(arguments)
+    if arguments[:1] == ["help"] and (len(arguments) == 1 or arguments[1] in _COMMANDS):
+        arguments = [*arguments[1:2], "--help"]
     try:
-        match options.command:
-            case "serve":
-                from kling_mock.serve_command import run_serve
-
-                return run_serve(options)
-            case "demo":
-                from kling_mock.demo import run_demo
-
-                return run_demo(options.images, options.out, speed=options.speed)
-            case "check":
-                from kling_mock.scenarios.check_command import run_check
-
-                return run_check(options)
-            case "export":
-                from kling_mock.state_transfer import export_state
-
-                return export_state(options)
-            case "import":
-                from kling_mock.state_transfer import import_state
-
-                return import_state(options)
-            case "doctor":
-                from kling_mock.doctor.command import run_doctor
-
-                return run_doctor(options)
-            case "completion":
-                from kling_mock.completion import run_completion
-
-                return run_completion(options.shell, _parser())
-            case _:
-                parser.print_help()
-                return USAGE_ERROR
+        try:
+            return _run(_parser(_command_of(arguments)), arguments)
+        finally:
+            write_output(
+                ""
+            )  # what is buffered: the interpreter reports errors of its last flush with a traceback
     except ValueError as error:
         complain(str(error), error)
         return USAGE_ERROR
+    except BrokenPipeError:
+        return READER_GONE
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename is not None else str(error), error)
+        text = error.strerror or str(error)
+        complain(text if error.filename is None else f"{error.filename}: {text}", error)
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("kling-mock: interrupted\n")
+        return INTERRUPTED
+
+
+def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
+    options = parser.parse_args(arguments)
+    match options.command:
+        case "serve":
+            from kling_mock.serve_command import run_serve
+
+            return run_serve(options)
+        case "demo":
+            from kling_mock.demo import run_demo
+
+            return run_demo(options.images, options.out, speed=options.speed)
+        case "check":
+            from kling_mock.scenarios.check_command import run_check
+
+            return run_check(options)
+        case "export":
+            from kling_mock.state_transfer import export_state
+
+            return export_state(options)
+        case "import":
+            from kling_mock.state_transfer import import_state
+
+            return import_state(options)
+        case "doctor":
+            from kling_mock.doctor.command import run_doctor
+
+            return run_doctor(options)
+        case "help":
+            from kling_mock.help_command import run_help
+
+            return run_help(options)
+        case "completion":
+            from kling_mock.completion import run_completion
+
+            return run_completion(options.shell, _parser())
+        case _:
+            parser.print_help()
+            return USAGE_ERROR
 
 
 def complain(message: str, error: Exception) -> None:
@@ -138,6 +163,13 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
     add_doctor_options(doctor)
 
 
+def _add_help_options(command: argparse.ArgumentParser) -> None:
+    from kling_mock.help_command import EPILOG, add_help_options
+
+    command.epilog = EPILOG
+    add_help_options(command)
+
+
 def _add_completion_options(completion: argparse.ArgumentParser) -> None:
     from kling_mock.completion import EPILOG, add_completion_options
 
@@ -187,6 +219,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], Non
             partial(_add_export_options, imports=True),
         ),
         "doctor": ("check this machine, and print a report for an issue", _add_doctor_options),
+        "help": ("explain a message, or print a page of the documentation", _add_help_options),
         "completion": ("print a completion script for a shell", _add_completion_options),
     }
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from kling_contracts.extras import missing_package
+from kling_contracts.standard_streams import write_output
 
 SHELLS: Final = ("bash", "zsh", "fish")
 EPILOG: Final = """\
@@ -34,7 +34,7 @@ def run_completion(shell: str, parser: argparse.ArgumentParser) -> int:
     for action in _actions(parser):
         if action.type is Path:
             setattr(action, "complete", shtab.FILE)  # noqa: B010 -- an attribute that shtab reads
-    sys.stdout.write(shtab.complete(parser, shell).rstrip("\n") + "\n")
+    write_output(shtab.complete(parser, shell).rstrip("\n") + "\n")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from kling_contracts.explained_error import ExplainedError
 from kling_mock.faults import Fault
 from kling_mock.outcomes import Misbehaves, combined
 from kling_mock.plan import Plan
@@ -28,7 +29,7 @@ from kling_mock.stores import (
 SCRIPT_NUMBERS = Ticket("scripts")
 
 
-class TaskAlreadyEnded(AssertionError):
+class TaskAlreadyEnded(ExplainedError, AssertionError):
     """A task cannot be ended because it has already ended; terminal states never change."""
 
 

@@ -5,8 +5,10 @@ The only module of this package that imports the client.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from errno import EACCES
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -31,11 +33,15 @@ SAMPLES: Final = ("cat.png", "boat.png")
 def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     """Create a task from the pictures, poll it and save its result in the folder `out`.
 
-    Returns the exit status. Raises OSError for a missing file, ValueError for invalid pictures.
+    Returns the exit status. Raises OSError for a missing file and for a folder that cannot be written,
+    ValueError for invalid pictures.
     """
     terminal = Console(highlight=False)
     for image in images:
-        image.stat()  # a missing file is reported before the server starts
+        image.stat()  # errors of files are reported before the server starts
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise PermissionError(EACCES, os.strerror(EACCES), str(out))
     fake = Fake(pace=Pace.realistic(speed), keys=[KEY], thumbnails=True)
     with fake.serve() as server, Client(KEY, base_url=server.url, poll=POLL) as client:
         terminal.print(

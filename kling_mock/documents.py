@@ -29,6 +29,7 @@ from typing import Any, Final, NamedTuple, cast, get_type_hints
 
 from msgspec.structs import replace
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_mock.auth import account_name
 from kling_mock.criteria import CriterionKind, criteria_of
@@ -59,7 +60,7 @@ _NAME_OF_ACCOUNT: Final = re.compile(r"account-[0-9a-f]{16}")
 _NO_OUTCOME: Final = "the script has no outcome and so no effect; add one, such as fails or answers"
 
 
-class DocumentError(ValueError):
+class DocumentError(ExplainedError, ValueError):
     """A document with errors; `problems` lists all of them."""
 
     def __init__(self, problems: Sequence[DocumentProblem]) -> None:

@@ -16,6 +16,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.gateways import INTERCEPTED_HOSTS
 from kling_mock.fork_locks import free_after_fork
 
@@ -30,7 +31,7 @@ _SOCKET_MADE: Final = "socket.__new__"
 _UVLOOP_METHODS: Final = {"getaddrinfo": 0, "create_connection": 1}
 
 
-class NameRefused(AssertionError):
+class NameRefused(ExplainedError, AssertionError):
     """Code that is not intercepted was about to reach the paid service."""
 
 

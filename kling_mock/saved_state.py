@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from kling_contracts.explained_error import ExplainedError
 from kling_mock.records import CallRecord, TaskState
 from kling_mock.settings import Settings
 from kling_mock.stores.lines import dump, parse
@@ -14,7 +15,7 @@ from kling_mock.stores.record_format import Item
 from kling_mock.timing.clock import Clock
 
 
-class StateNotEmpty(ValueError):
+class StateNotEmpty(ExplainedError, ValueError):
     """A state is not taken over, because there are tasks or scripts already."""
 
 

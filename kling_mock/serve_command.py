@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -109,7 +108,6 @@ def _as_text(default: object) -> str:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM. Raises ValueError, OSError."""
-    _open_standard_streams()
     _check_workers(options)
     fake, reload = make_fake(options)
     with fake:
@@ -137,6 +135,7 @@ def _check_workers(options: argparse.Namespace) -> None:
 
 
 def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Namespace) -> int:
+    from kling_contracts.help_links import help_line, kinds_of
     from kling_mock.console import Console
     from kling_mock.doors.listening import bind, listens_on_loopback, url_of
     from kling_mock.doors.server import serve_until_interrupted
@@ -156,7 +155,8 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
             try:
                 ready.write(url, fake.settings.keys)
             except OSError as error:
-                console.problem(f"--ready-file: not written: {error}")
+                text = f"--ready-file: {options.ready_file}: not written: {error.strerror}"
+                console.problem(f"{text}\n{help_line(kinds_of(error), text)}")
 
     async def background() -> None:
         tasks = [console.background()()]
@@ -228,15 +228,6 @@ def make_fake(options: argparse.Namespace) -> tuple[Fake, ScenarioReload | None]
     fake = Fake(**{**defaults, **settings, **flags})
     fake.load(options.scenario, defaults=defaults, **flags)
     return fake, ScenarioReload(fake, options.scenario, flags)
-
-
-def _open_standard_streams() -> None:
-    """Open closed standard streams: libuv aborts if a socket has one of their descriptors."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:

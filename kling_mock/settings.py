@@ -305,6 +305,16 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
+        try:
+            self._read()
+        except ValueError as error:
+            from kling_contracts.help_links import help_line
+
+            error.add_note(help_line(["ValueError"], str(error)))
+            raise
+
+    def _read(self) -> None:
+        """Replace texts by values. Raises ValueError."""
         for each in fields(self):
             given = getattr(self, each.name)
             value = read_setting(each.name, given, str(each.type))

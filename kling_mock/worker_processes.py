@@ -20,6 +20,8 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
+from kling_contracts.explained_error import ExplainedError
+
 # Seconds for the replies in progress at the end, before a worker is killed: more than a worker itself allows.
 STOP_SECONDS: Final = 10.0
 # The number of workers in succession that may end by themselves before they are ready, if no other worker
@@ -34,7 +36,7 @@ def _wake(*_: object) -> None:
     """A signal handler: the descriptor of `set_wakeup_fd` reports the signal."""
 
 
-class WorkersFailed(OSError):
+class WorkersFailed(ExplainedError, OSError):
     """No worker could be started; each has logged the reason."""
 
 

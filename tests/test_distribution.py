@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pytest
 from pathspec import GitIgnoreSpec
 
+from kling_contracts.help_pages import find_pages, pages, read_page
 from kling_mock import __version__
 from tests.import_graph import PACKAGES
 from tests.rows import exhaustive
@@ -74,13 +75,19 @@ def material_in(names: Iterable[str]) -> list[str]:
     return [name for name, part in parts if part.startswith(TEST_MATERIAL)]
 
 
-def test_the_wheel_has_the_packages_and_no_test_material(built: Built) -> None:
+def test_the_wheel_has_the_packages_the_pages_and_no_test_material(built: Built) -> None:
+    """`kling-mock help` prints the pages, also from a zip file."""
     with zipfile.ZipFile(built.wheel) as wheel:
         names = set(wheel.namelist())
+        folder = zipfile.Path(wheel, "kling_contracts/docs/")
+        assert dict(find_pages(folder)).keys() == pages().keys()
+        for name, page in find_pages(folder):
+            assert page.read_text(encoding="utf-8") == read_page(name)
     expected = {f"{package}/{name}" for package, folder in PACKAGES.items() for name in files_of(folder)}
-    assert {name for name in names if not name.startswith(f"{DIST_INFO}/")} == expected
+    documents = {f"kling_contracts/docs/{name}" for name in pages()}
+    assert {name for name in names if not name.startswith(f"{DIST_INFO}/")} == expected | documents
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
-    assert material_in(names) == []
+    assert material_in(names - documents) == []
 
 
 def test_test_material_is_found() -> None:
@@ -148,3 +155,4 @@ def test_an_installation_works(built: Built, tmp_path: Path) -> None:
     assert version.split() == ["kling-contracts", __version__]
     # `explain` reads a data file of the package.
     assert "finds  " in run(binaries / "kling-contracts", "explain", "responses.json", cwd=tmp_path)
+    assert "set `COMETAPI_KEY`" in run(binaries / "kling-mock", "help", "no-key", cwd=tmp_path)

@@ -88,6 +88,7 @@ LIBRARIES = {
     },
     "kling_mock.completion": {"shtab"},  # lazy
     "kling_mock.demo": {"rich"},
+    "kling_mock.help_command": {"rich"},  # lazy: for a page on a terminal
     "kling_mock.remote.connection": {"httpx", "msgspec"},  # httpx lazy: with the first Remote
     "kling_mock.doors.webhook_connection": {"httptools"},
     "kling_mock.webhook_secret": {"standardwebhooks"},  # lazy: at the first signed callback
@@ -198,6 +199,7 @@ OUTSIDE = frozenset(
         "doctor.command",
         "doctor.report",
         "faker",
+        "help_command",
         "plugin_options",
         "pytest_plugin",
         "serve_command",

@@ -11,6 +11,7 @@ from kling_contracts.redaction import escape_controls
 from kling_contracts.suggestions import did_you_mean
 
 USAGE_ERROR: Final = 2
+_MISSING: Final = "the following arguments are required"
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -19,6 +20,8 @@ class ArgumentParser(argparse.ArgumentParser):
     The parsers of subcommands are of the same class.
     """
 
+    _given: Sequence[str] = ()
+
     def report(self, message: str) -> None:
         """Write an error to standard error. A command with an output of its own replaces this."""
         sys.stderr.write(f"{self.prog.partition(' ')[0]}: {escape_controls(message)}\n")
@@ -26,6 +29,9 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         from kling_contracts.help_links import help_line
 
+        if message.startswith(_MISSING):  # perhaps one that is misspelt, which argparse reports later
+            unknown = next(filter(self._is_unknown, self._given), None)
+            message = message if unknown is None else self._about_unknown(unknown)
         self.print_usage(sys.stderr)
         self.report(message)
         sys.stderr.write(f"{help_line(['options'], message)}\n")
@@ -35,15 +41,26 @@ class ArgumentParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         # Subparsers are called through this method; the usage in the error is then that of the command.
+        self._given = list(args or ())
         options, rest = super().parse_known_args(args, namespace or argparse.Namespace())
         for word in rest:
             if word.startswith("-"):
-                option = word.partition("=")[0]
-                known, otherwise = self._option_string_actions, f"see {self.prog} --help"
-                self.error(f"unknown option {option!r}; {did_you_mean(option, known, otherwise)}")
+                self.error(self._about_unknown(word))
         if rest:
             self.error(f"unexpected argument {rest[0]!r}")
         return options, rest
+
+    def _is_unknown(self, word: str) -> bool:
+        """Whether a word is neither an option nor the start of one."""
+        option = word.partition("=")[0]
+        return option.startswith("--") and not any(
+            each.startswith(option) for each in self._option_string_actions
+        )
+
+    def _about_unknown(self, word: str) -> str:
+        option = word.partition("=")[0]
+        known, otherwise = self._option_string_actions, f"see {self.prog} --help"
+        return f"unknown option {option!r}; {did_you_mean(option, known, otherwise)}"
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:

@@ -2,6 +2,8 @@
 
 The commands print a link below an error, warnings end with one, the pytest plugin adds it to the report of a
 failed test, and the control API sends it as a header. Responses of the imitated service have none.
+
+A link is the address of the entry on the site, or until there is one the command that prints the entry.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Final, NamedTuple
 
-PAGE: Final = "docs/troubleshooting.md"
+COMMAND: Final = "kling-mock help"
 _PYTEST: Final = ("pytest", "_pytest")
 
 
@@ -54,7 +56,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry("signature", ["InvalidSignature"]),
     Entry("failed-task", ["TaskFailed"]),
     # kling-mock
-    Entry("options", ["ValueError"], r"\Acheck: "),
+    Entry("options", ["ValueError"], r"\A(check|help): "),
     Entry("port-in-use", ["AddressRefused"], "is in use"),
     Entry("address", ["AddressRefused"]),
     Entry("scenario-file", ["ScenarioError", "DocumentError"]),
@@ -119,7 +121,7 @@ def _kind(each: type) -> str:
 def help_link(kinds: Collection[str], text: str) -> str:
     """The link from a message to its entry; empty if it has none."""
     entry = entry_of(kinds, text)
-    return "" if entry is None else f"{page()}#{entry.anchor}"
+    return "" if entry is None else f"{_before_anchor()}{entry.anchor}"
 
 
 def help_line(kinds: Collection[str], text: str) -> str:
@@ -135,16 +137,16 @@ def help_for(error: BaseException) -> str:
 
 
 @cache
-def page() -> str:
-    """The address of the page: on the site that the metadata of the package name, else in the repository."""
+def _before_anchor() -> str:
+    """A link up to the anchor: the page on the site that the metadata name, else the command."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
         lines = metadata("kling-mock").get_all("Project-URL") or ()
     except PackageNotFoundError:  # a copy of the source that is not installed
-        return PAGE
+        lines = ()
     for line in lines:
         label, _, url = line.partition(", ")
         if label == "Documentation":
-            return f"{url.rstrip('/')}/troubleshooting.html"
-    return PAGE
+            return f"{url.rstrip('/')}/troubleshooting.html#"
+    return f"{COMMAND} "

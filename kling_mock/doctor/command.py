@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Final
 
+from kling_contracts.standard_streams import write_output
+
 EPILOG: Final = """\
 The report has no values of environment variables, no host names and no paths.
 
@@ -31,8 +33,8 @@ def run_doctor(options: argparse.Namespace) -> int:
 
     findings = run_checks(Machine(port=options.port))
     if options.json:
-        sys.stdout.write(json.dumps(report_json(findings)) + "\n")
+        write_output(json.dumps(report_json(findings)) + "\n")
     else:
         colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        sys.stdout.write(report_text(findings, colours=colours))
+        write_output(report_text(findings, colours=colours))
     return 1 if any(each.status == "problem" for each in findings) else 0

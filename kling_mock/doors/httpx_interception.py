@@ -17,6 +17,7 @@ from functools import wraps
 from itertools import count
 from typing import Any, Final, NamedTuple, Self, cast
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.gateways import INTERCEPTED_HOSTS
 from kling_contracts.help_links import help_line
 from kling_mock.doors.httpx import MODULES, Handle, exchange, exchange_async
@@ -42,7 +43,7 @@ _changing: Final = free_after_fork(threading.RLock())
 _numbers: Final = count(1)
 
 
-class RequestRefused(AssertionError):
+class RequestRefused(ExplainedError, AssertionError):
     """A request to another host than the service's, during an interception with `only=True`."""
 
 

@@ -6,12 +6,13 @@ import errno
 import socket
 from typing import Final
 
+from kling_contracts.explained_error import ExplainedError
 from kling_mock.doors.origins import is_loopback
 
 BACKLOG: Final = 2048
 
 
-class AddressRefused(OSError):
+class AddressRefused(ExplainedError, OSError):
     """The socket could not be bound; the message names the reason and a remedy."""
 
 

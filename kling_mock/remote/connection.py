@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.redaction import hide_in_urls
 from kling_contracts.vocabulary import TOKEN_HEADER
 from kling_mock.control_api.parameters import PAGE_MAXIMUM
@@ -20,7 +21,7 @@ R = TypeVar("R")
 SECONDS = 30.0
 
 
-class RemoteError(Exception):
+class RemoteError(ExplainedError):
     """A call of a server's control API that failed; `status` is that of the response, 0 without one."""
 
     def __init__(self, message: str, status: int = 0, pointer: str | None = None) -> None:

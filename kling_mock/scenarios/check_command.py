@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from kling_contracts.standard_streams import write_output
 from kling_mock.suggestions import counted
 
 if TYPE_CHECKING:
@@ -36,17 +37,20 @@ def add_check_options(check: argparse.ArgumentParser) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Check the files. Returns the exit status; raises ValueError for wrong usage, OSError."""
+    from kling_contracts.help_links import help_line
     from kling_mock.scenarios.scenario_file import scenario_schema
 
     if options.schema:
         if options.files:
             raise ValueError("check: --schema is printed without a FILE")
-        sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
+        write_output(json.dumps(scenario_schema(), indent=2) + "\n")
         return 0
     if not options.files:
         raise ValueError("check: give at least one FILE, or --schema")
-    statuses = [_check(path, as_json=options.json) for path in options.files]
-    return max(statuses)
+    status = max(_check(path, as_json=options.json) for path in options.files)
+    if status and not options.json:
+        sys.stderr.write(f"{help_line(['ScenarioError'], '')}\n")
+    return status
 
 
 def _check(path: Path, *, as_json: bool) -> int:
@@ -60,14 +64,14 @@ def _check(path: Path, *, as_json: bool) -> int:
     except ScenarioError as error:
         problems = error.problems
     if as_json:
-        sys.stdout.write(
+        write_output(
             json.dumps({"file": str(path), "problems": [_as_json(each) for each in problems]}) + "\n"
         )
     elif problems:
         for each in problems:
-            sys.stdout.write(f"{each}\n{_accepted(each)}")
+            write_output(f"{each}\n{_accepted(each)}")
     else:
-        sys.stdout.write(f"{path}: no errors; {summary}\n")
+        write_output(f"{path}: no errors; {summary}\n")
     return 1 if problems else 0
 
 

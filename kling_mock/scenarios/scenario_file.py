@@ -22,6 +22,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast, get_type_hints
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.gateways import GATEWAYS
 from kling_contracts.redaction import escape_controls
 from kling_mock.documents import DocumentError, read_script, script_schema
@@ -61,7 +62,7 @@ class FileProblem(NamedTuple):
         return escape_controls(f"{place}: {key}{self.problem.message}")
 
 
-class ScenarioError(ValueError):
+class ScenarioError(ExplainedError, ValueError):
     """A scenario file with errors; `problems` lists all of them."""
 
     def __init__(self, problems: Sequence[FileProblem]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from kling_contracts.help_links import help_line, kinds_of
 from kling_mock.fake import Fake
 from kling_mock.scenarios.scenario_file import ScenarioError
 
@@ -48,6 +49,7 @@ class ScenarioReload:
             report = self._fake.load(self._path, **self._settings)
         except (ScenarioError, OSError) as error:
             text = str(error) if isinstance(error, ScenarioError) else f"{self._path}: {error.strerror}"
+            text = f"{text}\n{help_line(kinds_of(error), text)}"
             problem(f"scenario not loaded, the last one without errors stays in effect:\n{text}")
         else:
             if report.changed:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, 
 
 from msgspec import Struct
 
+from kling_contracts.explained_error import ExplainedError
 from kling_mock.matching import Scripts
 from kling_mock.records import CallRecord, ClockRecord, Record, TaskState, WindowRecord
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class StateNotKept(RuntimeError):
+class StateNotKept(ExplainedError, RuntimeError):
     """A store cannot keep a change, which has no effect; the message gives the reason and a remedy."""
 
 

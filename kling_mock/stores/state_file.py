@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, Self
 from weakref import WeakSet
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.redaction import escape_controls
 from kling_mock.stores import StateNotKept
 from kling_mock.stores.record_format import VERSION, Item, decode, encode, in_order
@@ -67,7 +68,7 @@ _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CHECKPOINT: Final = 2_000
 
 
-class StateFileRefused(ValueError):
+class StateFileRefused(ExplainedError, ValueError):
     """A state file that cannot be used; the message names the file, the reason and a remedy."""
 
 

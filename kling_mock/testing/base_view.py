@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.gateways import Gateway
 from kling_mock.callbacks.model import Callback
 from kling_mock.criteria import CriterionKind, criteria_of
@@ -18,7 +19,7 @@ from kling_mock.testing.task_handle import TaskHandle
 from kling_mock.timing.notifier import Waiter
 
 
-class NotOneTask(AssertionError):
+class NotOneTask(ExplainedError, AssertionError):
     """`.task` was read while there was no task, or more than one; the message lists them."""
 
 

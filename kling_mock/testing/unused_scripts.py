@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.help_links import help_line
 from kling_mock.criteria import mismatches
 from kling_mock.faults import KINDS, Fault, Stage
@@ -36,7 +37,7 @@ _OUTCOMES: Final = ".succeeds(), .fails(message), .refuses(code), .pace(pace), .
 _FAULTS: Final = ".answers(status), .delays(seconds), .resets() or another fault of replies"
 
 
-class UnusedScripts(AssertionError):
+class UnusedScripts(ExplainedError, AssertionError):
     """Scripts that never applied to a request, or that have no outcome; the message explains each."""
 
 

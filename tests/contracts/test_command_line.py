@@ -49,6 +49,8 @@ def test_suggestions_of_checks(wanted: str, hint: str) -> None:
     ("command", "message"),
     [
         (["verfy"], "unknown command 'verfy'; did you mean 'verify'?"),
+        (["verify", "--base-ulr", "x"], "unknown option '--base-ulr'; did you mean '--base-url'?"),
+        (["verify", "--max-im", "1"], "the following arguments are required: --base-url"),
         (["explain", "--operatoin", "x"], "unknown option '--operatoin'; did you mean '--operation'?"),
         (["openapi", "--gateway", "klin"], "argument --gateway: unknown value 'klin'; did you mean 'kling'?"),
     ],

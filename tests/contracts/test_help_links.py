@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import pickle
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from importlib import metadata
@@ -12,17 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from kling_client.errors import TransportError, WaitTimeout
+from kling_client.config import configure
+from kling_client.errors import ConfigError, TransportError, WaitTimeout
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts import help_links
-from kling_contracts.help_links import ENTRIES, PAGE, entry_of, help_for, help_line, kinds_of
+from kling_contracts.explained_error import ExplainedError
+from kling_contracts.help_links import COMMAND, ENTRIES, entry_of, help_for, help_line, kinds_of
+from kling_mock import Fake
 from kling_mock.stores import StateNotKept
 from tests.import_graph import PACKAGES
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 # Exceptions whose messages users do not see as such, with the form in which they appear.
 INSIDE = {
+    "ExplainedError": "one of its subclasses",
     "KlingError": "one of its subclasses",
     "BadDeviations": "UsageError of kling-contracts",
     "BadRequest": "a response of the imitated service",
@@ -110,6 +116,7 @@ def test_the_page_has_each_entry_once() -> None:
         (["Unreachable"], "http://x: the key is refused: 401", "verify-key"),
         (["Unreachable"], "http://x: no answer: ConnectError", "no-answer"),
         (["ValueError"], "check: give at least one FILE, or --schema", "options"),
+        (["ValueError"], "help: unknown topic 'x'; did you mean 'y'?", "options"),
         (["UsageError"], "--record x: cannot be written: No such file", "report-file"),
         (["UsageError"], "--known x: unknown check 'y'", "known-deviations"),
         (["UsageError"], "--max-images: must be 0 or more; got -1", "verify-options"),
@@ -130,7 +137,7 @@ def test_the_page_has_each_entry_once() -> None:
 def test_the_entry_of_a_message(kinds: list[str], text: str, anchor: str | None) -> None:
     entry = entry_of(kinds, text)
     assert (entry and entry.anchor) == anchor
-    assert help_line(kinds, text) == (f"help: {PAGE}#{anchor}" if anchor else "")
+    assert help_line(kinds, text) == (f"help: {COMMAND} {anchor}" if anchor else "")
 
 
 def test_the_cause_of_an_error_names_the_subject() -> None:
@@ -140,7 +147,40 @@ def test_the_cause_of_an_error_names_the_subject() -> None:
     assert entry_of(kinds_of(error), str(error)) == entry_of(["StateNotKept"], "")
     timeout = WaitTimeout(TaskSnapshot(id="1"), 2.0)
     timeout.__cause__ = TransportError("refused; no server listens there")
-    assert help_for(timeout) == f"help: {PAGE}#deadline"
+    assert help_for(timeout) == f"help: {COMMAND} deadline"
+
+
+def test_a_traceback_ends_with_the_help_of_an_exception() -> None:
+    """As a note, which is not part of the message; further notes follow it, also in a copy."""
+    with pytest.raises(ConfigError) as caught:
+        configure(api_key="")
+    error = caught.value
+    assert "_notes" not in vars(error)  # found only when the traceback is formatted
+    assert "help:" not in str(error)
+    copied = pickle.loads(pickle.dumps(error))
+    for each in error, copied:
+        each.add_note("a note of the user")
+        assert traceback.format_exception_only(each)[1:] == [
+            f"help: {COMMAND} arguments\n",
+            "a note of the user\n",
+        ]
+    error.__notes__ = ["replaced"]
+    assert traceback.format_exception_only(error)[1:] == ["replaced\n"]
+    assert traceback.format_exception_only(ExplainedError("x"))[1:] == []
+
+
+def test_every_exception_for_users_explains_itself() -> None:
+    """Those with an entry, apart from warnings, and those that become a message or a response."""
+    kinds = exceptions(sources())
+    entries = {kind for entry in ENTRIES for kind in entry.kinds}
+    plain = {name for name in entries & kinds.keys() if "ExplainedError" not in kinds[name]}
+    assert plain == {"Problem", "RealSleepWarning", "UnusedScriptWarning", "UsageError"}
+
+
+def test_a_wrong_setting_names_its_entry() -> None:
+    with pytest.raises(ValueError, match="pace 'x'") as caught:
+        Fake(pace="x")
+    assert caught.value.__notes__ == [f"help: {COMMAND} setting"]
 
 
 def test_errors_of_other_packages_have_no_link() -> None:
@@ -154,4 +194,4 @@ def test_the_site_of_the_metadata_comes_first(monkeypatch: pytest.MonkeyPatch) -
     described["Project-URL"] = "Source, https://example.com/source"
     described["Project-URL"] = "Documentation, https://example.com/docs/"
     monkeypatch.setattr(metadata, "metadata", lambda _: described)
-    assert help_links.page.__wrapped__() == "https://example.com/docs/troubleshooting.html"
+    assert help_links._before_anchor.__wrapped__() == "https://example.com/docs/troubleshooting.html#"

@@ -214,7 +214,7 @@ class PageRunner:
                 pass
             case ["node" | "java", *_]:
                 self._tool(words, line)
-            case ["kling-mock", "serve" | "check" | "doctor" | "export" | "import", *_]:
+            case ["kling-mock", "serve" | "check" | "doctor" | "export" | "help" | "import", *_]:
                 self._mock(words[1:])
             case ["curl", *_]:
                 self._curl(words)
@@ -230,8 +230,8 @@ class PageRunner:
         self.variables[name] = value.replace(SHOWN_URL, self.url or SHOWN_URL)
 
     def _mock(self, arguments: list[str]) -> None:
-        """Check files or this machine, export or import, or serve with these flags on a free port."""
-        if arguments[0] in ("check", "doctor"):
+        """Run a command that ends; export or import; or serve with these flags on a free port."""
+        if arguments[0] in ("check", "doctor", "help"):
             self.output = output_of(mock_cli.main, arguments, {}, statuses=(0, 1))
             return
         if arguments[0] in ("export", "import"):

@@ -100,6 +100,25 @@ def test_an_invalid_request_is_status_2_with_all_violations(
     assert not kling.calls
 
 
+def test_arguments_are_checked_before_the_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a key, each message is about the argument."""
+    monkeypatch.delenv("COMETAPI_KEY")
+    for words, message in {
+        ("generate", "a.png"): "the request is invalid; nothing was sent",
+        ("generate", "a.png", "--dry-run"): "the request is invalid; nothing was sent",
+        ("generate", "a.png", "b.png", "--out", "a.png"): "--out: must be a folder; a.png is a file",
+        ("wait", "1", "--out", "a.png"): "--out: must be a folder; a.png is a file",
+        ("get", "1", "--base-url", "host"): "base URL: must be an absolute http(s) URL",
+        ("get", "1", "--timeout", "0"): "timeout: must be a finite number > 0",
+        ("list",): "CometAPI has no route that lists tasks",
+        ("get", "1"): "no API key for CometAPI",
+    }.items():
+        assert main(list(words)) == 2
+        assert capsys.readouterr().err.startswith(f"kling-client: {message}"), words
+
+
 def test_all_files_that_cannot_be_read_are_named(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "a.png", "no.png", "--scene", "nowhere.png", "--style", "nul\0.png"]) == 2
     err = capsys.readouterr().err

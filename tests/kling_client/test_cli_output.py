@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from kling_client import cli, console
+from kling_client import console
 from kling_client.cli import main
+from kling_contracts.standard_streams import READER_GONE
 from kling_mock import Fake
 from tests.kling_client.command import AT_ONCE, KEY, KLING, create, interrupt, lines
 
@@ -221,6 +222,6 @@ def test_a_closed_stdout_causes_no_traceback(monkeypatch: pytest.MonkeyPatch, tm
     descriptor = os.open(tmp_path / "stdout", os.O_CREAT | os.O_WRONLY)
     monkeypatch.setattr("sys.stdout", Gone())
     try:
-        assert main(create("--dry-run")) == cli.READER_GONE
+        assert main(create("--dry-run")) == READER_GONE
     finally:
         os.close(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kling_mock.cli import main
 from kling_mock.console import Console
 from kling_mock.doors import server
 from kling_mock.doors.listening import bind
+from kling_mock.ready_file import ReadyFile
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -97,7 +99,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_port_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
     message, link, end = run(capsys, "serve", "--port", "70000")[2].split("\n")
     assert message == "kling-mock: port: must be from 0 to 65535, not 70000"
-    assert (link, end) == ("help: docs/troubleshooting.md#address", "")
+    assert (link, end) == ("help: kling-mock help address", "")
 
 
 def test_the_demo_saves_a_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -121,13 +123,38 @@ def test_the_demo_with_given_pictures(capsys: pytest.CaptureFixture[str], tmp_pa
     status, _, error = run(capsys, "demo", good, small, "--speed", "500", "--out", out)
     assert status == 2
     assert "at least 300 px on each side; it is 200 x 200" in error
-    assert error.endswith("#invalid-request\n")
+    assert error.endswith(" invalid-request\n")
     status, _, error = run(capsys, "demo", good, none, "--out", out)
     assert status == 1
     assert error.splitlines() == [
         f"kling-mock: {none}: No such file or directory",
-        "help: docs/troubleshooting.md#file",
+        "help: kling-mock help file",
     ]
+
+
+def test_the_demo_checks_its_folder_before_it_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert run(capsys, "demo", "--out", str(tmp_path / "file")) == (
+        1,
+        "",
+        f"kling-mock: {tmp_path / 'file'}: File exists\nhelp: kling-mock help file\n",
+    )
+    monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root
+    assert run(capsys, "demo", "--out", str(tmp_path))[2].startswith(
+        f"kling-mock: {tmp_path}: Permission denied\n"
+    )
+
+
+def test_an_interruption_ends_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kling_mock.demo.run_demo", interrupt)
+    assert run(capsys, "demo") == (130, "", "kling-mock: interrupted\n")
 
 
 def test_a_second_interruption_ends_without_a_traceback(
@@ -144,6 +171,27 @@ def test_a_second_interruption_ends_without_a_traceback(
     monkeypatch.setattr("kling_mock.doors.server.serve_until_interrupted", stopped)
     monkeypatch.setattr(Console, "show_end", interrupted)
     assert run(capsys, "serve", "--port", "0") == (0, "", "")
+
+
+def test_a_ready_file_that_cannot_be_written_is_logged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stopped(
+        _: object, listening: socket.socket, announce: Callable[[], None], *__: object, **___: object
+    ) -> None:
+        announce()
+        listening.close()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", ".part")
+
+    monkeypatch.setattr("kling_mock.doors.server.serve_until_interrupted", stopped)
+    monkeypatch.setattr(ReadyFile, "write", full)
+    path = tmp_path / "ready.json"
+    status, out, _ = run(capsys, "serve", "--port", "0", "--ready-file", str(path))
+    assert status == 0
+    message = f"--ready-file: {path}: not written: No space left on device\nhelp: kling-mock help "
+    assert message in out
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")

@@ -57,5 +57,5 @@ def test_without_the_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert main(["completion", "bash"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "kling-mock: shtab is not installed: pip install 'kling-mock[completion]'",
-        "help: docs/troubleshooting.md#extra",
+        "help: kling-mock help extra",
     ]

@@ -104,7 +104,7 @@ def test_serve_refuses_a_file_with_one_sentence_and_status_2(
     out, errors = capsys.readouterr()
     assert errors == (
         f"kling-mock: --state file {path}: it is not a state file of kling-mock; use another path\n"
-        "help: docs/troubleshooting.md#state\n"
+        "help: kling-mock help state\n"
     )
     assert out == ""
 
@@ -119,7 +119,7 @@ def test_a_new_file_on_a_full_disk_is_refused(
     assert main(["serve", "--state", str(path), "--port", "0"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "kling-mock: --state file x: not written: the disk is full; free some space",
-        "help: docs/troubleshooting.md#state",
+        "help: kling-mock help state",
     ]
 
 

@@ -136,7 +136,7 @@ def test_an_import_on_a_full_disk_is_refused(
     assert run("import", _written(folder / "x", LINES), "--state", folder / "a.db") == 2
     assert capsys.readouterr().err.splitlines() == [
         "kling-mock: the disk is full; free some space",
-        "help: docs/troubleshooting.md#state",
+        "help: kling-mock help state",
     ]
 
 

@@ -73,7 +73,7 @@ def test_the_messages_are_printed(
     assert rows.keys() >= ELSEWHERE | PRINTED
     for message in PRINTED:
         (shown,) = (each for each in text.split("\0") if message in each)
-        assert not rows[message] or f"\nhelp: docs/troubleshooting.md#{rows[message]}\n" in shown
+        assert not rows[message] or f"\nhelp: kling-mock help {rows[message]}\n" in shown
 
 
 def unused_port() -> int:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.cli import explain, judge, openapi, verify
 from kling_contracts.cli.options import UsageError
-from kling_contracts.cli.output import PROGRAM, complain, reader_gone, write
+from kling_contracts.cli.output import PROGRAM, complain, write
+from kling_contracts.standard_streams import STANDARD_OUTPUT, open_closed_streams
 
 _EXAMPLES: Final = """\
 examples:
@@ -35,6 +36,7 @@ class _Version(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Usage errors exit with 2, as in argparse."""
+    open_closed_streams()
     parser = ArgumentParser(
         prog=PROGRAM,
         description="Verify servers of Kling's Multi-Image to Image API, and print its OpenAPI documents.",
@@ -50,19 +52,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return USAGE_ERROR
     try:
-        status = int(given.run(given))
-        sys.stdout.flush()
+        return int(given.run(given))
     except UsageError as error:
         complain(str(error), error)
         return USAGE_ERROR
     except BrokenPipeError:
-        reader_gone()
         return 0
     except KeyboardInterrupt:
         complain("interrupted; a report was not written")
         return NO_VERDICT
-    except Exception:  # noqa: BLE001 -- Python's status would be 1, which means a finding
+    except Exception as error:  # noqa: BLE001 -- Python's status would be 1, which means a finding
+        if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT:
+            complain(f"{STANDARD_OUTPUT}: {error.strerror}", error)
+            return NO_VERDICT
         complain("an internal error occurred; it is not a finding about the server")
         traceback.print_exc()
         return NO_VERDICT
-    return status

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from kling_contracts.standard_streams import writing
 
 if TYPE_CHECKING:
     from kling_contracts.verify.report import Report
@@ -15,15 +16,13 @@ PROGRAM: Final = "kling-contracts"
 
 
 def write(text: str) -> None:
-    """Write UTF-8 with plain newlines on every system, so that the output can be redirected to a file."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.flush()
+    """Write UTF-8 with plain newlines on every system, so that the output can be redirected to a file.
 
-
-def reader_gone() -> None:
-    """Discard further output after a broken pipe, so that the interpreter's last flush does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    Raises OSError with the name of standard output.
+    """
+    with writing():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
 
 
 def complain(message: str, error: BaseException | None = None) -> None:
@@ -57,8 +56,8 @@ def deliver(report: Report, files: Iterable[tuple[str, Path]], *, as_json: bool,
         else:
             from kling_contracts.verify.reports.terminal import show_report
 
-            show_report(report, require_all=require_all)
-            sys.stdout.flush()
+            with writing():
+                show_report(report, require_all=require_all)
     except BrokenPipeError:
-        reader_gone()  # the exit status still reports the result
+        pass  # the exit status still reports the result
     return int(exit_code(report, require_all=require_all))

@@ -58,6 +58,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "verify",
+        usage="%(prog)s --base-url URL [options]",
         help="verify a server",
         description="Send requests to a server and check its answers.\n\n"
         "Without --max-images no task is created, except on kling-mock, which costs nothing.\n"
@@ -110,6 +111,9 @@ def run(given: argparse.Namespace) -> int:
         if given.record or given.report:
             raise UsageError("--plan sends nothing, so it excludes --record and --report; leave these out")
         return _show_plan(options, as_json=given.json)
+    if given.record:
+        check_writable(given.record)
+    files = reports_in(given.report, given.record)
     if not options.api_key:
         names = (
             f"{ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}"
@@ -117,9 +121,7 @@ def run(given: argparse.Namespace) -> int:
             else API_KEY_VARIABLE
         )
         raise UsageError(f"no key: set --api-key, or {names} in the environment")
-    if given.record:
-        check_writable(given.record)
-    return _verify(given, options, reports_in(given.report, given.record))
+    return _verify(given, options, files)
 
 
 def _verify(given: argparse.Namespace, options: Options, files: list[tuple[str, Path]]) -> int:

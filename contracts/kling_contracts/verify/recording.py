@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.gateways import Gateway
 from kling_contracts.verify.budget import images_of
 from kling_contracts.verify.evidence import Evidence
@@ -26,7 +27,7 @@ from kling_contracts.verify.report import Report, RunInfo, judged
 _AGAIN: Final = "record it again with: kling-contracts verify ... --record FILE"
 
 
-class BadRecording(ValueError):
+class BadRecording(ExplainedError, ValueError):
     """A file is not a recording, or is damaged; the message names the line and a remedy."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import httpx
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.verify.budget import Budget, OverBudget
 from kling_contracts.verify.busy import Busy
 from kling_contracts.verify.callback_server import CallbackInbox, CallbackServer
@@ -26,7 +27,7 @@ from kling_contracts.vocabulary import HEALTH_PATH
 _REPORTING = 3.0
 
 
-class Unreachable(Exception):
+class Unreachable(ExplainedError):
     """The server does not answer, or refuses the key; the message names the reason."""
 
 
@@ -134,7 +135,10 @@ def _identify(session: Session) -> bool:
     """Whether the server is a kling-mock, from the first two requests: health, and a query with the key."""
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
-        raise Unreachable(f"no answer: {health.failure}; check --base-url and that the server is running")
+        advice = "check --base-url and that the server is running"
+        if "WRONG_VERSION_NUMBER" in str(health.failure):
+            advice = "the server does not use TLS: --base-url must begin with http://"
+        raise Unreachable(f"no answer: {health.failure}; {advice}")
     first = session.query(ProbeKind.UNKNOWN_ID, session.unknown_id, "whether the key is accepted")
     if not first.answered:
         raise Unreachable(f"no answer: {first.failure}")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.extras import missing_package
 from kling_contracts.redaction import hide_in_urls
 from kling_mock.stores import StateNotKept
@@ -26,7 +27,7 @@ CONNECTIONS: Final = 32
 _NAME: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
-class RedisRefused(ValueError):
+class RedisRefused(ExplainedError, ValueError):
     """A namespace that cannot be used; the message names the address, the reason and a remedy."""
 
 

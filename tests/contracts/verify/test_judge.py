@@ -212,7 +212,7 @@ def test_an_internal_error_is_not_a_failed_check(
     shown = capsys.readouterr().err
     assert shown.startswith(
         "kling-contracts: an internal error occurred; it is not a finding about the server\n"
-        "help: docs/troubleshooting.md#internal-error\nTraceback"
+        "help: kling-mock help internal-error\nTraceback"
     )
     assert "LookupError: ours" in shown
 

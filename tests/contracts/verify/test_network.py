@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import struct
 import threading
@@ -200,11 +201,18 @@ def test_the_receiver_reads_chunks_and_survives_disconnects(capsys: pytest.Captu
 # -- reaching the server
 
 
-def test_an_unreachable_server() -> None:
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("connection refused", "check --base-url and that the server is running"),
+        ("[SSL: WRONG_VERSION_NUMBER]", "the server does not use TLS: --base-url must begin with http://"),
+    ],
+)
+def test_an_unreachable_server(reason: str, advice: str) -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("connection refused")
+        raise httpx.ConnectError(reason)
 
-    with pytest.raises(Unreachable, match=r"no answer: ConnectError: connection refused"):
+    with pytest.raises(Unreachable, match=re.escape(f"no answer: ConnectError: {reason}; {advice}")):
         run(
             Options(base_url="http://gateway.test", api_key="sk-1"),
             SUITE,

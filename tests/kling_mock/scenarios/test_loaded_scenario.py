@@ -227,10 +227,13 @@ def test_a_changed_file_is_loaded_and_a_broken_one_reported_once(path: Path) -> 
     assert problem.startswith(
         f"scenario not loaded, the last one without errors stays in effect:\n{path}:1: not TOML"
     )
+    assert problem.endswith("\nhelp: kling-mock help scenario-file")
     assert log.check(reload) == ([], [])
     assert len(fake.scripts) == 2
     path.unlink()
-    assert log.check(reload)[1][0].endswith(f"\n{path}: No such file or directory")
+    assert log.check(reload)[1][0].endswith(
+        f"\n{path}: No such file or directory\nhelp: kling-mock help file"
+    )
     assert log.check(reload) == ([], [])
     path.write_text(CATS)
     assert "1 kept, 1 dropped" in log.check(reload)[0][0]
@@ -288,7 +291,7 @@ def test_serve_lists_all_errors_of_a_file_on_lines_of_their_own(
     first, second, link = capsys.readouterr().err.splitlines()
     assert first.startswith(f"kling-mock: {path}:2: settings.slot: unknown key")
     assert second == f"{path}:4: scripts[0].next: next must be true, not 1"
-    assert link == "help: docs/troubleshooting.md#scenario-file"
+    assert link == "help: kling-mock help scenario-file"
     path.unlink()
     assert cli.main(["serve", "--scenario", str(path)]) == 1
     message = capsys.readouterr().err.partition("\n")[0]

@@ -1,0 +1,81 @@
+"""The commands with a standard output that is full, closed, or not read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from kling_client.cli import main as client
+from kling_contracts.cli import main as contracts
+from kling_contracts.standard_streams import READER_GONE
+from kling_mock import Fake
+from kling_mock.cli import main as mock
+
+Main = Callable[[Sequence[str]], int]
+FULL = "standard output: No space left on device\nhelp: kling-mock help file\n"
+HELP = ["help", "troubleshooting"]
+
+
+@pytest.fixture(name="create")
+def create_of_two_pictures(tmp_path: Path) -> list[str]:
+    buffer = BytesIO()
+    Image.new("1", (300, 300)).save(buffer, "png")
+    (tmp_path / "a.png").write_bytes(buffer.getvalue())
+    return ["generate", str(tmp_path / "a.png"), str(tmp_path / "a.png"), "--no-wait"]
+
+
+def unread_pipe() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_output(kling: Fake, create: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names standard output; a client names the task, which is paid for."""
+    rows: list[tuple[Main, list[str], int, str]] = [
+        (mock, HELP, 1, f"kling-mock: {FULL}"),
+        (contracts, ["openapi"], 4, f"kling-contracts: {FULL}"),
+        (client, create, 4, f"kling-client: {FULL}resume with:\n  kling-client wait "),
+    ]
+    for main, words, status, message in rows:
+        with Path("/dev/full").open("w", encoding="utf-8") as full, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", full)
+            assert main(words) == status
+            full.write("discarded, such as the last flush of the interpreter")
+        assert capsys.readouterr().err.startswith(message)
+    assert kling.task.id
+
+
+def test_an_output_that_is_not_read(
+    kling: Fake, create: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a program that SIGPIPE ends; a client names the task."""
+    rows: list[tuple[Main, list[str], int]] = [
+        (mock, HELP, READER_GONE),
+        (contracts, ["openapi"], 0),
+        (client, create, READER_GONE),
+    ]
+    for main, words, status in rows:
+        with os.fdopen(unread_pipe(), "w") as pipe, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", pipe)
+            assert main(words) == status
+    assert capsys.readouterr().err == f"resume with:\n  kling-client wait {kling.task.id} --out .\n"
+
+
+def test_a_closed_output(kling: Fake, create: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Python has None in its place."""
+    rows: list[tuple[Main, list[str]]] = [(mock, HELP), (contracts, ["openapi"]), (client, create)]
+    for main, words in rows:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", None)
+            assert main(words) == 0
+            sys.stdout.close()
+    assert capsys.readouterr().err == ""
+    assert kling.task.id
