@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from kling_mock.stores import Change, Expect, Key, Read, Snapshot, Steps
-from kling_mock.stores.redis.address import CONNECTIONS, connect
+from kling_mock.stores.redis.address import connect
+from kling_mock.stores.redis.pipeline import Pipeline
 from kling_mock.stores.redis.replies import RedisReply
 from kling_mock.stores.redis.session import RedisCommand, Session
 from kling_mock.stores.redis.turns import Turns
 
 T = TypeVar("T")
 
-# The connections for other commands than those of requests.
-RESERVED: Final = 2
+# The number of requests that use Redis at the same time: more only wait longer for each other.
+AT_ONCE: Final = 32
 # An entry: its id and fields. The entries of a stream: its key, and those in their order.
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 StreamEntries = tuple[bytes, list[Entry]]
@@ -25,11 +26,14 @@ class AsyncRedisStore:
     """The asynchronous methods of a `RedisStore`, with connections of its own; see `RedisStore.in_loop`."""
 
     def __init__(self, session: Session) -> None:
+        from redis import exceptions
+
         self.session = session
+        self._errors = exceptions
         self._client = connect(session.address, asynchronous=True)
-        # For a whole request, as others may change its preconditions between read and commit. Waiting in the
-        # pool of redis-py instead would be in no order, and end with an error.
-        self._turns = Turns(CONNECTIONS - RESERVED)
+        self._pipeline = Pipeline(session.address)
+        # For a whole request, as others may change its preconditions between read and commit.
+        self._turns = Turns(AT_ONCE)
 
     async def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
         commands = self.session.read(keys)
@@ -48,11 +52,11 @@ class AsyncRedisStore:
     async def perform(self, steps: Steps[T]) -> T:
         """Execute the steps of a request, as `run_async` does; those about one task or account take turns."""
         step = next(steps)
-        keys = step.keys if isinstance(step, Read) else ()
-        async with self._turns.turn(keys):
+        turn = await self._turns.begin(step.keys if type(step) is Read else ())
+        try:
             while True:
                 answer: Snapshot | Expect | None
-                if isinstance(step, Read):
+                if type(step) is Read:
                     answer = await self.read(step.keys)
                 else:
                     answer = await self.commit(step.change)
@@ -61,6 +65,8 @@ class AsyncRedisStore:
                 except StopIteration as end:
                     value: T = end.value
                     return value
+        finally:
+            self._turns.end(turn)
 
     async def latest(self, stream: bytes) -> bytes:
         """The id of the latest entry of a stream."""
@@ -82,18 +88,20 @@ class AsyncRedisStore:
 
     async def close(self) -> None:
         """Close all connections. A later call opens new ones."""
+        await self._pipeline.close()
         await self._client.connection_pool.disconnect()
 
     async def _run(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
-        from redis.exceptions import NoScriptError
-
         (source, sha), arguments = command
-        prefix = self.session.address.prefix
-        with self.session.explained(writes=writes):
+        prefix, send = self.session.address.prefix, self._pipeline.send
+        try:
             try:
-                return cast("RedisReply", await self._client.evalsha(sha, 1, prefix, *arguments))
-            except NoScriptError:
-                return cast("RedisReply", await self._client.eval(source, 1, prefix, *arguments))
+                return cast("RedisReply", await send((b"EVALSHA", sha, 1, prefix, *arguments)))
+            except self._errors.NoScriptError:
+                return cast("RedisReply", await send((b"EVAL", source, 1, prefix, *arguments)))
+        except self._errors.RedisError:
+            with self.session.explained(writes=writes):  # only now: it takes as long as a part of a request
+                raise
 
 
 def _end_if_cancelled() -> None:

@@ -61,9 +61,9 @@ class Session:
         reply = yield RedisCommand(script("read"), read_arguments(keys, self._scripts.known))
         now = present(reply)
         self.clock.follow(now)
-        snapshot = Snapshot(now.now, values(keys, reply, self._scripts))
+        snapshot = Snapshot(now.now, values(keys, now, reply, self._scripts))
         for key, value in snapshot.items():
-            if isinstance(value, Part) and isinstance(key, TasksKey | CallsKey):
+            if type(value) is Part and isinstance(key, TasksKey | CallsKey):
                 whole, last = value
                 while last is not None:
                     reply = yield RedisCommand(script("read"), list_arguments(key, last))
@@ -101,6 +101,7 @@ class Session:
         failed: int = reply[3]
         if failed:
             return change.expect[failed - 1]
-        if any(isinstance(record, ClockRecord) for record in change.records):
-            self.clock.announce()
+        for record in change.records:
+            if type(record) is ClockRecord:
+                self.clock.announce()
         return None
