@@ -158,8 +158,10 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
             except OSError as error:
                 console.problem(f"--ready-file: not written: {error}")
 
+    of_console = console.background()
+
     async def background() -> None:
-        tasks = [console.background()()]
+        tasks = [of_console()]
         if reload is not None:
             tasks.append(reload.run(console.note, console.problem))
         await asyncio.gather(*tasks)

@@ -17,9 +17,8 @@ T = TypeVar("T")
 
 # The number of requests that use Redis at the same time: more only wait longer for each other.
 AT_ONCE: Final = 32
-# An entry: its id and fields. The entries of a stream: its key, and those in their order.
+# An entry of a stream: its id and fields.
 Entry = tuple[bytes, Mapping[bytes, bytes]]
-StreamEntries = tuple[bytes, list[Entry]]
 
 
 class AsyncRedisStore:
@@ -71,20 +70,18 @@ class AsyncRedisStore:
     async def latest(self, stream: bytes) -> bytes:
         """The id of the latest entry of a stream."""
         with self.session.explained():
-            found: list[tuple[bytes, Any]] = await self._client.xrevrange(stream, count=1)
+            found = await self._client.xrevrange(stream, count=1)
         _end_if_cancelled()
-        return found[0][0] if found else b"0-0"
+        return latest_id(found)
 
-    async def wait_for_entries(
-        self, positions: Mapping[bytes, bytes], seconds: float, number: int
-    ) -> list[StreamEntries]:
-        """The entries of streams after these positions; waits for the first one, at most `seconds`."""
+    async def wait_for_entries(self, stream: bytes, after: bytes, seconds: float, number: int) -> list[Entry]:
+        """The entries of a stream after this one; waits for the first one, at most `seconds`."""
         with self.session.explained():
             wait = int(seconds * 1_000)
-            found: list[StreamEntries] | None
-            found = await self._client.xread(dict(positions), count=number, block=wait)
+            found: list[tuple[bytes, list[Entry]]] | None
+            found = await self._client.xread({stream: after}, count=number, block=wait)
         _end_if_cancelled()
-        return found or []
+        return found[0][1] if found else []
 
     async def close(self) -> None:
         """Close all connections. A later call opens new ones."""
@@ -102,6 +99,11 @@ class AsyncRedisStore:
         except self._errors.RedisError:
             with self.session.explained(writes=writes):  # only now: it takes as long as a part of a request
                 raise
+
+
+def latest_id(found: Sequence[Entry]) -> bytes:
+    """The id of the only entry; that before all others if there is none."""
+    return found[0][0] if found else b"0-0"
 
 
 def _end_if_cancelled() -> None:

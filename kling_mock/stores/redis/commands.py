@@ -177,6 +177,7 @@ def _new_task(new: NewTask, limits: StoreLimits) -> list[Argument]:
         record.request.n,
         record.units,
         *_ends(new.plan),
+        int(bool(record.request.callback_url)),
     ]
 
 

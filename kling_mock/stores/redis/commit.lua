@@ -93,7 +93,7 @@ local WRITES = {
     new_task = function()
         local id, account, operation, external_id = argument(), argument(), argument(), argument()
         local record, plan, expiry, n, units = argument(), argument(), argument(), argument(), argument()
-        local ends, counted, failed = argument(), argument(), argument()
+        local ends, counted, failed, has_callback = argument(), argument(), argument(), argument()
         drop_expired_tasks()
         settle()
         local ends_at = instant_of_end(ends, counted, '')
@@ -114,6 +114,10 @@ local WRITES = {
         call('HINCRBY', PREFIX .. 'account:' .. account, 'created', 1)
         count(account, tonumber(n), tonumber(units))
         track(id, ends_at, expiry)
+        if has_callback == '1' then
+            call('HSET', task_key(id), 'callback', '1')
+            publish('created', id)
+        end
     end,
     plan = function()
         local id, plan, ends, counted, failed = argument(), argument(), argument(), argument(), argument()
@@ -128,6 +132,9 @@ local WRITES = {
         local key = task_key(id)
         call('HINCRBY', key, 'version', 1)
         call('HINCRBY', key, field, 1)
+        if call('HGET', key, 'callback') then
+            publish('queried', id)
+        end
         if at ~= '' then
             append(key, 'times', at)
             local task = call('HMGET', key, 'ends', 'counted', 'times', 'end')

@@ -14,7 +14,7 @@ local WINDOWS = PREFIX .. 'windows'
 local TOKENS = PREFIX .. 'tokens'
 local CALLS = PREFIX .. 'calls'
 local CHANGES = PREFIX .. 'changes'
-local CHANGES_KEPT = 1000
+local CHANGES_KEPT = 10000
 local FORMAT = 'kling-mock 1'
 
 local call = redis.call
@@ -151,7 +151,8 @@ local function drop_rule(id)
     call('ZREM', USED_AT, id)
 end
 
--- Report a change that is not part of a call to the other processes.
+-- Report a change to the other processes, which read the calls only if they need all of them: 'task', 'clock' and
+-- 'reset' are not part of a call; 'created' and 'queried' are, of a task with a callback.
 local function publish(kind, id)
     call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id, 'process', ARGV[1])
 end

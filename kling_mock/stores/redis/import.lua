@@ -42,7 +42,7 @@ local LOADS = {
     task = function()
         local id, account, operation, external_id = argument(), argument(), argument(), argument()
         local record, plan, expiry, n, units = argument(), argument(), argument(), argument(), argument()
-        local ends, counted, failed = argument(), argument(), argument()
+        local ends, counted, failed, has_callback = argument(), argument(), argument(), argument()
         local version, polls, unanswered, times = argument(), argument(), argument(), argument()
         local attempts, faults = argument(), argument()
         local key = task_key(id)
@@ -50,6 +50,9 @@ local LOADS = {
         call('HSET', key, 'record', record, 'plan', plan, 'version', version, 'account', account, 'operation', operation,
             'expiry', expiry, 'n', n, 'units', units, 'ends', ends, 'counted', counted, 'failed', failed, 'end', ends_at,
             'polls', polls, 'unanswered', unanswered, 'times', times, 'attempts', attempts, 'faults', faults)
+        if has_callback == '1' then
+            call('HSET', key, 'callback', '1')
+        end
         for _ = 1, tonumber(argument()) do
             call('HINCRBY', key, 'attempts:' .. argument(), 1)
         end

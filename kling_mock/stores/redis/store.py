@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps, run
 from kling_mock.stores.record_format import Item
 from kling_mock.stores.redis.address import Address, RedisRefused, check_version, connect, explained
-from kling_mock.stores.redis.async_store import AsyncRedisStore
+from kling_mock.stores.redis.async_store import AsyncRedisStore, latest_id
 from kling_mock.stores.redis.clock import RedisClock
 from kling_mock.stores.redis.commands import StoreLimits
 from kling_mock.stores.redis.replies import RedisReply
@@ -107,6 +107,11 @@ class RedisStore:
         """End a lease before an attempt was recorded. One that cannot be ended now ends by itself."""
         with suppress(StateNotKept), self.session.explained():
             self._client.delete(self.session.lease_key(task_id))
+
+    def latest(self, stream: bytes) -> bytes:
+        """The id of the latest entry of a stream."""
+        with self.session.explained():
+            return latest_id(self._client.xrevrange(stream, count=1))
 
     def close(self) -> None:
         """Close all connections. A later call opens new ones."""
