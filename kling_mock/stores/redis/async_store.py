@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast
 
 from kling_mock.stores import Change, Expect, Key, Read, Snapshot, Steps
 from kling_mock.stores.redis.address import connect
+from kling_mock.stores.redis.batches import Batches
 from kling_mock.stores.redis.pipeline import Pipeline
 from kling_mock.stores.redis.replies import RedisReply
 from kling_mock.stores.redis.session import RedisCommand, Session
@@ -31,6 +32,7 @@ class AsyncRedisStore:
         self._errors = exceptions
         self._client = connect(session.address, asynchronous=True)
         self._pipeline = Pipeline(session.address)
+        self._batches = Batches(self._run, session)
         # For a whole request, as others may change its preconditions between read and commit.
         self._turns = Turns(AT_ONCE)
 
@@ -39,14 +41,13 @@ class AsyncRedisStore:
         command = next(commands)
         while True:
             try:
-                command = commands.send(await self._run(command))
+                command = commands.send(await self._batches.add(command))
             except StopIteration as end:
                 snapshot: Snapshot = end.value
                 return snapshot
 
     async def commit(self, change: Change) -> Expect | None:
-        command = self.session.commit_command(change)
-        return self.session.outcome(change, await self._run(command, writes=True))
+        return self.session.outcome(change, await self._batches.add(self.session.commit_command(change)))
 
     async def perform(self, steps: Steps[T]) -> T:
         """Execute the steps of a request, as `run_async` does; those about one task or account take turns."""
@@ -88,16 +89,15 @@ class AsyncRedisStore:
         await self._pipeline.close()
         await self._client.connection_pool.disconnect()
 
-    async def _run(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
-        (source, sha), arguments = command
-        prefix, send = self.session.address.prefix, self._pipeline.send
+    async def _run(self, command: RedisCommand) -> RedisReply:
+        words, send = self.session.words, self._pipeline.send
         try:
             try:
-                return cast("RedisReply", await send((b"EVALSHA", sha, 1, prefix, *arguments)))
+                return cast("RedisReply", await send(words(command)))
             except self._errors.NoScriptError:
-                return cast("RedisReply", await send((b"EVAL", source, 1, prefix, *arguments)))
+                return cast("RedisReply", await send(words(command, whole=True)))
         except self._errors.RedisError:
-            with self.session.explained(writes=writes):  # only now: it takes as long as a part of a request
+            with self.session.explained(writes=command.writes):
                 raise
 
 

@@ -10,8 +10,9 @@ local LOADS = {
         local latest = tonumber(argument())
         -- If that clock ran, the time since then has passed. It never goes back.
         now = math.max(reading + (system - record) * speed, reading, latest)
-        call('HSET', STATE, 'since', exact(system), 'reading', exact(now), 'speed', exact(speed), 'jumps', jumps,
-            'latest', exact(now))
+        now_text, state = exact(now), nil
+        call('HSET', STATE, 'since', system_text, 'reading', now_text, 'speed', exact(speed), 'jumps', jumps,
+            'latest', now_text)
         call('HINCRBY', STATE, 'version', 1)
     end,
     counter = function()
@@ -93,7 +94,7 @@ if problem then
     return problem
 end
 if ARGV[2] ~= 'replace' and (call('ZCARD', ORDER) > 0 or call('HLEN', RULES) > 0) then
-    return {exact(now), exact(system), clock(), 0}
+    return {now_text, system_text, clock(), 0}
 end
 clear_all()
 call('UNLINK', PREFIX .. 'counters')
@@ -114,4 +115,4 @@ for number = 3, #ARGV do
 end
 call('HINCRBY', STATE, 'scripts', 1)
 publish('reset', '')
-return {exact(now), exact(system), clock(), 1}
+return {now_text, system_text, clock(), 1}

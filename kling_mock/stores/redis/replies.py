@@ -33,7 +33,7 @@ from kling_mock.stores.record_format import decode
 
 RedisReply = Sequence[Any]
 
-# The parts of every reply before the values.
+# The number of items of every reply before the results: the present, the system time, the clock.
 HEAD: Final = 3
 
 
@@ -89,11 +89,11 @@ class ScriptCache:
 
 
 def values(
-    keys: Sequence[Key[Any]], now: Present, reply: RedisReply, scripts: ScriptCache
+    keys: Sequence[Key[Any]], now: Present, read: Sequence[Any], scripts: ScriptCache
 ) -> dict[Key[Any], object]:
-    """The values of a batch of keys; of a list its first `Part`."""
+    """The values of a batch of keys as they were read; of a list its first `Part`."""
     found: dict[Key[Any], object] = {}
-    for key, value in zip(keys, reply[HEAD:], strict=True):
+    for key, value in zip(keys, read, strict=True):
         of_value = _VALUES.get(type(key))
         if of_value is not None:
             found[key] = of_value(value)
