@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields, replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -242,12 +241,13 @@ class Fake(RequestHandler):
     def background(self, on_attempt: OnAttempt | None = None) -> Callable[[], Coroutine[Any, Any, None]]:
         """A coroutine function for the event loop of a server, which runs until it is cancelled.
 
-        It sends callbacks as `sender` does, and follows the other processes with the same state.
+        It sends callbacks as `sender` does, and follows the changes that other processes with the same state
+        make after this call.
         """
         sender = self.sender(on_attempt)
         if self._in_loop is None:
             return sender.run
-        return partial(self._others.follow, cast("RedisStore", self._store), sender.run)
+        return self._others.following(cast("RedisStore", self._store), sender.run)
 
     def sender(self, on_attempt: OnAttempt | None = None) -> CallbackSender:
         """The sender of callbacks over HTTP: `run()` is a coroutine for the event loop of a server.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kling_mock.callbacks.dispatcher import CallbackDispatcher
@@ -12,13 +12,21 @@ from kling_mock.stores import StateNotKept
 from kling_mock.timing.notifier import ChangeNotifier
 
 if TYPE_CHECKING:
+    from kling_mock.stores.redis.follower import Follower
     from kling_mock.stores.redis.store import RedisStore
+
+Listener = Callable[[CallRecord], None]
+
+
+def _always() -> bool:
+    return True
 
 
 class OtherProcesses:
     """Wakes waiting assertions, callbacks and the feed of events for the changes of other processes.
 
-    `report` receives the exceptions of listeners.
+    Their calls are read only while a listener wants them or an assertion waits. `report` receives the
+    exceptions of listeners.
     """
 
     def __init__(
@@ -27,36 +35,63 @@ class OtherProcesses:
         notifier: ChangeNotifier,
         report: Callable[[BaseException], None],
     ) -> None:
-        self.listeners: list[Callable[[CallRecord], None]] = []
+        self._listeners: list[tuple[Listener, Callable[[], bool]]] = []
         # Called when all state may have been replaced.
         self.reset_listeners: list[Callable[[], None]] = []
         self._dispatcher = dispatcher
         self._notifier = notifier
         self._report = report
+        self._followers: list[Follower] = []
+        notifier.on_wait = self.resume
 
-    async def follow(self, store: RedisStore, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Follow the changes, and run `send`, which delivers callbacks, until cancelled."""
-        import asyncio
+    def listen(self, listener: Listener, wanted: Callable[[], bool] = _always) -> None:
+        """Call `listener` with the calls of the others while `wanted()`; if it is again, call `resume`."""
+        self._listeners.append((listener, wanted))
+        self.resume()
 
+    def resume(self) -> bool:
+        """Read the calls from now on. Returns whether they were not read until now."""
+        begun = [follower.need_calls() for follower in self._followers]
+        return any(begun)
+
+    def following(
+        self, store: RedisStore, send: Callable[[], Coroutine[Any, Any, None]]
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        """A coroutine function that follows the changes after this call, and runs `send` for callbacks.
+
+        It runs until cancelled.
+        """
         from kling_mock.stores.redis.follower import Follower
 
-        in_loop = store.in_loop()
-        follower = Follower(in_loop, self)
+        return partial(self._follow, store, Follower(store, self), send)
+
+    async def _follow(
+        self, store: RedisStore, follower: Follower, send: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        import asyncio
+
+        self._followers.append(follower)
         try:
-            with suppress(StateNotKept):  # then `run` starts again
-                await follower.start()  # before `send` reads all tasks, so that no change is missed
             async with asyncio.TaskGroup() as group:
                 group.create_task(follower.run())
                 group.create_task(send())
         finally:
-            await in_loop.close()
+            self._followers.remove(follower)
+            await store.in_loop().close()
 
     # -- the changes
 
+    def wants_calls(self) -> bool:
+        return self._notifier.is_waiting or any(wanted() for _, wanted in self._listeners)
+
     def on_call(self, call: CallRecord) -> None:
-        for listener in self.listeners:
+        for listener, _ in self._listeners:
             self._reported(listener, call)
-        self._reported(self._notify, call)  # the last, as for the calls of this process
+        # The last, as for the calls of this process.
+        self._reported(partial(self._notifier.notify, call.task_id, has_callbacks=False))
+
+    def on_callback(self, task_id: str, *, created: bool) -> None:
+        self._reported(partial(self._dispatcher.settle_other, task_id, created=created))
 
     def on_task(self, task_id: str) -> None:
         self._reported(self._notifier.notify, task_id)
@@ -73,9 +108,6 @@ class OtherProcesses:
 
     def on_period(self) -> None:
         self._reported(self._dispatcher.retry_leased)
-
-    def _notify(self, call: CallRecord) -> None:
-        self._notifier.notify(call.task_id, has_callbacks=self._dispatcher.concerns(call))
 
     def _reported(self, function: Callable[..., object], *arguments: object) -> None:
         try:

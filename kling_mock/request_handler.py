@@ -118,7 +118,17 @@ class RequestHandler(FakeView):
         """
         self._listeners.append(listener)
         if of_all:
-            self._others.listeners.append(listener)
+            self._others.listen(listener)
+
+    def on_calls_of_others(
+        self, listener: Callable[[CallRecord], None], wanted: Callable[[], bool]
+    ) -> Callable[[], bool]:
+        """Call `listener` with the calls of other processes while `wanted()` is true.
+
+        When it is true again, call the function returned; it returns whether calls were missed until now.
+        """
+        self._others.listen(listener, wanted)
+        return self._others.resume
 
     def on_replaced(self, listener: Callable[[], None]) -> None:
         """Call `listener` when another process with the same state has replaced or dropped it."""

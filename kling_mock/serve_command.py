@@ -158,8 +158,10 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
                 text = f"--ready-file: {options.ready_file}: not written: {error.strerror}"
                 console.problem(f"{text}\n{help_line(kinds_of(error), text)}")
 
+    of_console = console.background()
+
     async def background() -> None:
-        tasks = [console.background()()]
+        tasks = [of_console()]
         if reload is not None:
             tasks.append(reload.run(console.note, console.problem))
         await asyncio.gather(*tasks)

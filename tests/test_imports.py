@@ -112,7 +112,7 @@ LIBRARIES = {
     "kling_mock.images.thumbnails": {"PIL"},  # only with the setting `thumbnails`
     "kling_mock.tokens": {"jwt"},  # lazy: at the first token
     "kling_mock.faker": {"faker"},
-    "kling_mock.stores.redis": {"redis"},
+    "kling_mock.stores.redis": {"hiredis", "redis"},
 }
 
 # Modules that may import transports (`doors`): only inside functions (`lazy`) or at module level (`eager`).

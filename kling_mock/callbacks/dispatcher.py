@@ -99,6 +99,11 @@ class CallbackDispatcher:
         """Whether a call may make a callback of its task due."""
         return self._queue.concerns(call)
 
+    def settle_other(self, task_id: str, *, created: bool) -> None:
+        """As `settle`, after another process has answered a call about a task with a callback."""
+        if self._queue.concerns_task(task_id, created=created):
+            self.settle(task_id)
+
     def _hand_over(self, receiver: ConnectedReceiver, delivery: PendingDelivery) -> None:
         try:
             answer = self._call(receiver, delivery.callback)

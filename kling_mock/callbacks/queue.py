@@ -102,12 +102,15 @@ class DeliveryQueue:
 
     def concerns(self, call: CallRecord) -> bool:
         """Whether a call may change an entry, so that its task must be noted."""
+        created = call.request is not None and bool(call.request.callback_url)
+        return self.concerns_task(call.task_id, created=created)
+
+    def concerns_task(self, task_id: str | None, *, created: bool) -> bool:
+        """The same for a call about this task, which has a callback if the call `created` it."""
         if not self._is_open:
             return False
-        if self._settings.callback_faults:  # a query may make a callback due after all others were delivered
-            return True
-        created = call.request is not None and bool(call.request.callback_url)
-        return created or call.task_id in self._entries
+        # With faults, a query may make a callback due after all others were delivered.
+        return created or task_id in self._entries or bool(self._settings.callback_faults)
 
     def note(self, task_id: str) -> bool:
         """Update the entry of a task that has changed. Returns whether its due time changed."""

@@ -24,6 +24,8 @@ from kling_mock.records import CallRecord
 KEPT: Final = 1_000
 # Events are collected at most this often, in seconds of real time.
 PERIOD: Final = 0.1
+# Seconds of real time for which the calls of other processes are kept without a client.
+RECONNECTION: Final = 60.0
 _ORDER: Final = ("call", "task", "callback", "script", "clock")
 
 
@@ -52,9 +54,18 @@ class EventFeed:
         self._clock_version = fake.clock.record.version
         self._tasks = FollowedTasks(fake)
         self._scripts = FollowedScripts(fake)
-        fake.on_call(self._keep_call, of_all=True)
-        fake.on_change(self._tasks.touch)
+        self._read_at = real_now()
+        fake.on_call(self._keep_call)
+        self._resume = fake.on_calls_of_others(self._keep_call, self._is_read)
+        fake.on_change(self._touch)
         fake.on_replaced(self.restart)
+
+    def _touch(self, task_id: str | None) -> None:
+        self._tasks.touch(task_id)
+
+    def _is_read(self) -> bool:
+        """Whether a client is connected, or was a moment ago and may connect again."""
+        return real_now() - self._read_at < RECONNECTION
 
     def _keep_call(self, call: CallRecord) -> None:
         if len(self._calls) == KEPT:  # no client is connected
@@ -70,7 +81,12 @@ class EventFeed:
             self._count = self._calls_lost = 0
 
     def start(self, last_id: str | None) -> int:
-        """The position of a client: after the event with this id, or at the end."""
+        """The position of a client: after the event with this id, or at the end. May wait for Redis."""
+        self._read_at = real_now()
+        if self._resume():  # calls of other processes were missed
+            self.restart()
+            with self._lock:
+                self._tasks, self._scripts = FollowedTasks(self._fake), FollowedScripts(self._fake)
         with self._lock:
             boot, _, number = (last_id or "").partition("-")
             if last_id is None:
@@ -81,6 +97,7 @@ class EventFeed:
 
     def read(self, position: int, account: str | None) -> tuple[bytes, int]:
         """The events from a position on as server-sent events, and the next position. May wait for a lock."""
+        self._read_at = real_now()
         self._collect()
         with self._lock:
             first = self._events[0].number if self._events else self._count

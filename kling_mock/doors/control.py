@@ -52,9 +52,9 @@ class ControlApp:
         """Send events until the client disconnects, the server stops, or another fake or state is served."""
         import anyio
 
-        feed = await self._workers.call(lambda: api.feed)
-        position = feed.start(stream.after)  # before the head, after which the client expects events
-        boot = feed.boot
+        # Before the head, after which the client expects events. In a thread, as it may wait for Redis.
+        position = await self._workers.call(lambda: api.feed.start(stream.after))
+        feed, boot = api.feed, api.feed.boot
         headers = [(name.encode(), value.encode()) for name, value in (*_EVENTS, (BOOT_HEADER, boot))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b": kling-mock\n\n", "more_body": True})

@@ -47,6 +47,8 @@ class ChangeNotifier:
         self._settle = settle
         self._changed = free_after_fork(threading.Condition())
         self._waiting = 0
+        # Called when a wait begins, before its condition is checked.
+        self.on_wait: Callable[[], object] = lambda: None
         self._listeners: list[Callable[[str | None], None]] = []
         clock.subscribe(steered)
         clock.subscribe(self.notify)
@@ -54,6 +56,11 @@ class ChangeNotifier:
     def subscribe(self, listener: Callable[[str | None], None]) -> None:
         """Call `listener` with the id of the task after each change, None for a change of no single task."""
         self._listeners.append(listener)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a thread waits for a change."""
+        return self._waiting > 0
 
     def notify(self, task_id: str | None = None, *, has_callbacks: bool = True) -> None:
         """Something happened: to this task, if it was to one.
@@ -81,14 +88,17 @@ class ChangeNotifier:
         left = within
         with self._changed:
             self._waiting += 1
-            try:
+        try:
+            self.on_wait()
+            with self._changed:
                 # Slices are subtracted, and no clock is read: tests replace those of the time module.
                 while left > 0:
                     slice_ = min(left, self.seconds_to(due()))
                     if self._changed.wait_for(over, slice_):
                         return
                     left -= slice_
-            finally:
+        finally:
+            with self._changed:
                 self._waiting -= 1
 
     def seconds_to(self, instant: float) -> float:

@@ -64,12 +64,14 @@ class Address(NamedTuple):
         return f"{{{self.namespace}}}:"
 
 
-def connect(address: Address, *, asynchronous: bool = False, patience: float = PATIENCE) -> Any:
+def connect(address: Address, *, asynchronous: bool = False, patience: float | None = PATIENCE) -> Any:
     """A client of redis-py, whose connections are opened when they are needed. Raises RedisRefused.
 
-    It repeats nothing: a commit may have taken effect before its connection was lost.
+    It waits `patience` seconds for a reply; None: without a limit. It repeats nothing: a commit may have
+    taken effect before its connection was lost.
     """
     try:
+        import hiredis  # noqa: F401 -- for `Pipeline`; the extra has both
         import redis.asyncio
         from redis.backoff import NoBackoff
     except ModuleNotFoundError as error:

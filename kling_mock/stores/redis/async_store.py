@@ -7,52 +7,56 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from kling_mock.stores import Change, Expect, Key, Read, Snapshot, Steps
-from kling_mock.stores.redis.address import CONNECTIONS, connect
+from kling_mock.stores.redis.address import connect
+from kling_mock.stores.redis.batches import Batches
+from kling_mock.stores.redis.pipeline import Pipeline
 from kling_mock.stores.redis.replies import RedisReply
 from kling_mock.stores.redis.session import RedisCommand, Session
 from kling_mock.stores.redis.turns import Turns
 
 T = TypeVar("T")
 
-# The connections for other commands than those of requests.
-RESERVED: Final = 2
-# An entry: its id and fields. The entries of a stream: its key, and those in their order.
+# The number of requests that use Redis at the same time: more only wait longer for each other.
+AT_ONCE: Final = 32
+# An entry of a stream: its id and fields.
 Entry = tuple[bytes, Mapping[bytes, bytes]]
-StreamEntries = tuple[bytes, list[Entry]]
 
 
 class AsyncRedisStore:
     """The asynchronous methods of a `RedisStore`, with connections of its own; see `RedisStore.in_loop`."""
 
     def __init__(self, session: Session) -> None:
+        from redis import exceptions
+
         self.session = session
+        self._errors = exceptions
         self._client = connect(session.address, asynchronous=True)
-        # For a whole request, as others may change its preconditions between read and commit. Waiting in the
-        # pool of redis-py instead would be in no order, and end with an error.
-        self._turns = Turns(CONNECTIONS - RESERVED)
+        self._pipeline = Pipeline(session.address)
+        self._batches = Batches(self._run, session)
+        # For a whole request, as others may change its preconditions between read and commit.
+        self._turns = Turns(AT_ONCE)
 
     async def read(self, keys: Sequence[Key[Any]]) -> Snapshot:
         commands = self.session.read(keys)
         command = next(commands)
         while True:
             try:
-                command = commands.send(await self._run(command))
+                command = commands.send(await self._batches.add(command))
             except StopIteration as end:
                 snapshot: Snapshot = end.value
                 return snapshot
 
     async def commit(self, change: Change) -> Expect | None:
-        command = self.session.commit_command(change)
-        return self.session.outcome(change, await self._run(command, writes=True))
+        return self.session.outcome(change, await self._batches.add(self.session.commit_command(change)))
 
     async def perform(self, steps: Steps[T]) -> T:
         """Execute the steps of a request, as `run_async` does; those about one task or account take turns."""
         step = next(steps)
-        keys = step.keys if isinstance(step, Read) else ()
-        async with self._turns.turn(keys):
+        turn = await self._turns.begin(step.keys if type(step) is Read else ())
+        try:
             while True:
                 answer: Snapshot | Expect | None
-                if isinstance(step, Read):
+                if type(step) is Read:
                     answer = await self.read(step.keys)
                 else:
                     answer = await self.commit(step.change)
@@ -61,39 +65,45 @@ class AsyncRedisStore:
                 except StopIteration as end:
                     value: T = end.value
                     return value
+        finally:
+            self._turns.end(turn)
 
     async def latest(self, stream: bytes) -> bytes:
         """The id of the latest entry of a stream."""
         with self.session.explained():
-            found: list[tuple[bytes, Any]] = await self._client.xrevrange(stream, count=1)
+            found = await self._client.xrevrange(stream, count=1)
         _end_if_cancelled()
-        return found[0][0] if found else b"0-0"
+        return latest_id(found)
 
-    async def wait_for_entries(
-        self, positions: Mapping[bytes, bytes], seconds: float, number: int
-    ) -> list[StreamEntries]:
-        """The entries of streams after these positions; waits for the first one, at most `seconds`."""
+    async def wait_for_entries(self, stream: bytes, after: bytes, seconds: float, number: int) -> list[Entry]:
+        """The entries of a stream after this one; waits for the first one, at most `seconds`."""
         with self.session.explained():
             wait = int(seconds * 1_000)
-            found: list[StreamEntries] | None
-            found = await self._client.xread(dict(positions), count=number, block=wait)
+            found: list[tuple[bytes, list[Entry]]] | None
+            found = await self._client.xread({stream: after}, count=number, block=wait)
         _end_if_cancelled()
-        return found or []
+        return found[0][1] if found else []
 
     async def close(self) -> None:
         """Close all connections. A later call opens new ones."""
+        await self._pipeline.close()
         await self._client.connection_pool.disconnect()
 
-    async def _run(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
-        from redis.exceptions import NoScriptError
-
-        (source, sha), arguments = command
-        prefix = self.session.address.prefix
-        with self.session.explained(writes=writes):
+    async def _run(self, command: RedisCommand) -> RedisReply:
+        words, send = self.session.words, self._pipeline.send
+        try:
             try:
-                return cast("RedisReply", await self._client.evalsha(sha, 1, prefix, *arguments))
-            except NoScriptError:
-                return cast("RedisReply", await self._client.eval(source, 1, prefix, *arguments))
+                return cast("RedisReply", await send(words(command)))
+            except self._errors.NoScriptError:
+                return cast("RedisReply", await send(words(command, whole=True)))
+        except self._errors.RedisError:
+            with self.session.explained(writes=command.writes):
+                raise
+
+
+def latest_id(found: Sequence[Entry]) -> bytes:
+    """The id of the only entry; that before all others if there is none."""
+    return found[0][0] if found else b"0-0"
 
 
 def _end_if_cancelled() -> None:

@@ -41,4 +41,4 @@ else
 end
 call('HINCRBY', STATE, 'scripts', 1)
 publish('reset', '')
-return {exact(now), exact(system), clock()}
+return {now_text, system_text, clock()}

@@ -140,9 +140,9 @@ def read_arguments(keys: Sequence[Key[Any]], known_scripts: tuple[bytes, bytes])
 # -- changes
 
 
-def commit_arguments(change: Change, limits: StoreLimits, process: str) -> list[Argument]:
-    """The arguments of the script `commit`. `process` identifies this one to the others."""
-    arguments: list[Argument] = [process, len(change.expect)]
+def commit_arguments(change: Change, limits: StoreLimits) -> list[Argument]:
+    """The arguments of the script `commit`."""
+    arguments: list[Argument] = [len(change.expect)]
     for each in change.expect:
         arguments.append("" if each.version is None else each.version)
         key = each.key
@@ -177,6 +177,7 @@ def _new_task(new: NewTask, limits: StoreLimits) -> list[Argument]:
         record.request.n,
         record.units,
         *_ends(new.plan),
+        int(bool(record.request.callback_url)),
     ]
 
 

@@ -1,5 +1,5 @@
--- Compares the preconditions in ARGV, and writes all records if they hold. Returns the present, the system
--- time, the clock, and the number of the first precondition that failed, or 0. ARGV[1] is the process.
+-- Compares the preconditions of each change in ARGV, and writes its records if they hold. Returns the present, the
+-- system time, the clock, and for each change the number of the first precondition that failed, or 0.
 
 -- The number of expired tasks or tokens dropped for each new one: more than 1, so that none accumulate.
 local DROPPED_AT_ONCE = 2
@@ -21,7 +21,7 @@ local VERSIONS = {
         return window and string.match(window, '^%d+') or '0'
     end,
     scripts = function()
-        return call('HGET', STATE, 'scripts')
+        return field(8)
     end,
     rule = function()
         return call('HGET', USES, argument()) or '0'
@@ -32,7 +32,7 @@ local VERSIONS = {
         return (version == '' or version == 'expired') and '' or attempts_at(id, change)
     end,
     clock = function()
-        return call('HGET', STATE, 'version')
+        return field(7)
     end,
 }
 
@@ -78,7 +78,7 @@ local function change_end(id, changes)
     end
     settle()
     if not call('ZSCORE', OPEN, id) then -- the task had ended; by its new plan it may not have
-        count(task[1], tonumber(task[2]), returned(task[3], task[4], task[5], task[6]))
+        count(task[1], 0, tonumber(task[2]), returned(task[3], task[4], task[5], task[6]))
     end
     call('HSET', key, unpack(changes))
     track(id, call('HGET', key, 'end'), task[6])
@@ -89,11 +89,16 @@ local function append(key, field, text)
     call('HSET', key, field, before and before .. ',' .. text or text)
 end
 
+local function change_scripts()
+    call('HINCRBY', STATE, 'scripts', 1)
+    state = nil
+end
+
 local WRITES = {
     new_task = function()
         local id, account, operation, external_id = argument(), argument(), argument(), argument()
         local record, plan, expiry, n, units = argument(), argument(), argument(), argument(), argument()
-        local ends, counted, failed = argument(), argument(), argument()
+        local ends, counted, failed, has_callback = argument(), argument(), argument(), argument()
         drop_expired_tasks()
         settle()
         local ends_at = instant_of_end(ends, counted, '')
@@ -110,10 +115,12 @@ local WRITES = {
         end
         call('SADD', PREFIX .. 'accounts', account)
         call('SADD', PREFIX .. 'operations:' .. account, operation)
-        call('HINCRBY', ALL, 'created', 1)
-        call('HINCRBY', PREFIX .. 'account:' .. account, 'created', 1)
-        count(account, tonumber(n), tonumber(units))
+        count(account, 1, tonumber(n), tonumber(units))
         track(id, ends_at, expiry)
+        if has_callback == '1' then
+            call('HSET', task_key(id), 'callback', '1')
+            publish('created', id)
+        end
     end,
     plan = function()
         local id, plan, ends, counted, failed = argument(), argument(), argument(), argument(), argument()
@@ -124,17 +131,22 @@ local WRITES = {
         publish('task', id)
     end,
     poll = function()
-        local id, at, field = argument(), argument(), argument()
+        local id, at, counter = argument(), argument(), argument()
         local key = task_key(id)
-        call('HINCRBY', key, 'version', 1)
-        call('HINCRBY', key, field, 1)
-        if at ~= '' then
-            append(key, 'times', at)
-            local task = call('HMGET', key, 'ends', 'counted', 'times', 'end')
-            local ends_at = instant_of_end(task[1], task[2], task[3])
-            if ends_at ~= task[4] then
-                change_end(id, {'end', ends_at})
-            end
+        local task = call('HMGET', key, 'version', counter, 'callback', 'times', 'ends', 'counted', 'end')
+        local changes = {'version', task[1] + 1, counter, (task[2] or 0) + 1}
+        if task[3] then
+            publish('queried', id)
+        end
+        if at == '' then
+            call('HSET', key, unpack(changes))
+            return
+        end
+        local times = task[4] and task[4] .. ',' .. at or at
+        call('HSET', key, 'times', times, unpack(changes))
+        local ends_at = instant_of_end(task[5], task[6], times)
+        if ends_at ~= task[7] then
+            change_end(id, {'end', ends_at})
         end
     end,
     fault = function()
@@ -151,11 +163,11 @@ local WRITES = {
     end,
     rule = function()
         call('HSET', RULES, argument(), argument())
-        call('HINCRBY', STATE, 'scripts', 1)
+        change_scripts()
     end,
     drop_rule = function()
         drop_rule(argument())
-        call('HINCRBY', STATE, 'scripts', 1)
+        change_scripts()
     end,
     use = function()
         add_uses(argument(), argument())
@@ -171,6 +183,7 @@ local WRITES = {
         local reading = argument()
         call('HSET', STATE, 'reading', reading, 'since', argument(), 'speed', argument(), 'version', argument(), 'jumps',
             argument(), 'latest', exact(math.max(now, tonumber(reading))))
+        state = nil
         publish('clock', '')
     end,
     call = function()
@@ -183,18 +196,17 @@ local problem = begin()
 if problem then
     return problem
 end
-local failed = 0
-position = 1
-for number = 1, tonumber(argument()) do
-    local version = argument()
-    if VERSIONS[argument()]() ~= version then
-        failed = number
-        break
+
+-- Write a change, which ends at the argument `last`. Returns the number of the first precondition that failed, or 0.
+return each_part(function(last)
+    for number = 1, tonumber(argument()) do
+        local version = argument()
+        if VERSIONS[argument()]() ~= version then
+            return number
+        end
     end
-end
-if failed == 0 then
-    while position < #ARGV do
+    while position < last do
         WRITES[argument()]()
     end
-end
-return {exact(now), exact(system), clock(), failed}
+    return 0
+end)

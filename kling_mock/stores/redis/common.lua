@@ -14,12 +14,12 @@ local WINDOWS = PREFIX .. 'windows'
 local TOKENS = PREFIX .. 'tokens'
 local CALLS = PREFIX .. 'calls'
 local CHANGES = PREFIX .. 'changes'
-local CHANGES_KEPT = 1000
+local CHANGES_KEPT = 10000
 local FORMAT = 'kling-mock 1'
 
 local call = redis.call
 local now, system
-local position = 0
+local position = 1 -- in ARGV, which begins with the process
 
 local function argument()
     position = position + 1
@@ -34,33 +34,53 @@ local function task_key(id)
     return PREFIX .. 'task:' .. id
 end
 
+-- The instants of this script as text, and the fields of the state as they were read; nil after their change.
+local now_text, system_text, state
+
+local function read_state()
+    state = call('HMGET', STATE, 'format', 'latest', 'system', 'since', 'reading', 'speed', 'version', 'scripts', 'uses')
+    return state[1]
+end
+
 -- Set `now` and `system`. A namespace without state begins here, with a running clock. The version of the
 -- scripts begins with the system time, so that it differs from those before a loss of all data.
 local function begin()
     local parts = call('TIME')
     system = tonumber(parts[1]) + tonumber(parts[2]) / 1000000
-    local state = call('HMGET', STATE, 'format', 'since', 'reading', 'speed', 'latest', 'system')
-    if not state[1] then
+    system_text = exact(system)
+    local format = read_state()
+    if not format then
         if call('EXISTS', STATE, ORDER, ALL, RULES, CALLS) > 0 then
             return redis.error_reply('KLINGMOCK foreign')
         end
-        now = system
-        call('HSET', STATE, 'format', FORMAT, 'since', exact(now), 'reading', exact(now), 'speed', '1.0',
-            'version', '0', 'jumps', '[]', 'scripts', parts[1] .. string.format('%06d', parts[2]), 'uses', '0',
-            'order', '0', 'journal', '0')
-    elseif state[1] ~= FORMAT then
-        return redis.error_reply('KLINGMOCK format ' .. state[1])
-    else
-        local speed, latest = tonumber(state[4]), tonumber(state[5])
-        now = tonumber(state[3]) + (system - tonumber(state[2])) * speed
-        if system < tonumber(state[6]) and speed ~= 0 then -- system time was set back
-            call('HSET', STATE, 'since', exact(system), 'reading', state[5])
-            now = latest
-        end
-        now = math.max(now, latest)
+        now, now_text = system, system_text
+        -- The fields that most scripts use are the first: Redis searches them in this order.
+        call('HSET', STATE, 'format', FORMAT, 'latest', now_text, 'system', system_text, 'since', now_text, 'reading',
+            now_text, 'speed', '1.0', 'version', '0', 'scripts', parts[1] .. string.format('%06d', parts[2]), 'uses', '0',
+            'journal', '0', 'order', '0', 'jumps', '[]')
+        state = nil
+        return
+    elseif format ~= FORMAT then
+        return redis.error_reply('KLINGMOCK format ' .. format)
     end
+    local speed, latest = tonumber(state[6]), tonumber(state[2])
+    now = tonumber(state[5]) + (system - tonumber(state[4])) * speed
+    if system < tonumber(state[3]) and speed ~= 0 then -- system time was set back
+        call('HSET', STATE, 'since', system_text, 'reading', state[2])
+        state, now = nil, latest
+    end
+    now = math.max(now, latest)
+    now_text = now == system and system_text or exact(now)
     -- The first write of every script, which Redis refuses if its memory is full.
-    call('HSET', STATE, 'latest', exact(now), 'system', exact(system))
+    call('HSET', STATE, 'latest', now_text, 'system', system_text)
+end
+
+-- A field of the state by its number in `read_state`.
+local function field(number)
+    if not state then
+        read_state()
+    end
+    return state[number]
 end
 
 local function is_expired(expiry)
@@ -75,15 +95,16 @@ local function returned(units, failed, ends, expiry)
     return 0
 end
 
-local function count(account, images, units)
+-- Add to the totals of an account and of all.
+local function count(account, created, images, units)
     for _, key in ipairs({ALL, PREFIX .. 'account:' .. account}) do
-        local unfinished = call('HINCRBY', key, 'unfinished', images)
-        if images > 0 and unfinished > tonumber(call('HGET', key, 'peak') or '0') then
-            call('HSET', key, 'peak', unfinished)
+        local totals = call('HMGET', key, 'created', 'unfinished', 'units', 'peak')
+        local unfinished, peak = (totals[2] or 0) + images, tonumber(totals[4] or 0)
+        if images > 0 and unfinished > peak then
+            peak = unfinished
         end
-        if units ~= 0 then
-            call('HINCRBY', key, 'units', units)
-        end
+        call('HSET', key, 'created', (totals[1] or 0) + created, 'unfinished', unfinished, 'units',
+            (totals[3] or 0) + units, 'peak', peak)
     end
 end
 
@@ -93,15 +114,21 @@ local function close(id)
     call('ZREM', ENDS, id)
     call('ZREM', OPEN, id)
     if task[1] then
-        count(task[1], -tonumber(task[2]), -returned(task[3], task[4], task[5], task[6]))
+        count(task[1], 0, -tonumber(task[2]), -returned(task[3], task[4], task[5], task[6]))
     end
 end
 
--- Close the tasks that have ended or expired.
+-- Close the tasks that have ended or expired, once in a script: those that end later in it are closed at once.
+local is_settled = false
+
 local function settle()
+    if is_settled then
+        return
+    end
+    is_settled = true
     for _, key in ipairs({ENDS, OPEN}) do
         repeat
-            local ids = call('ZRANGEBYSCORE', key, '-inf', exact(now), 'LIMIT', 0, 100)
+            local ids = call('ZRANGEBYSCORE', key, '-inf', now_text, 'LIMIT', 0, 100)
             for _, id in ipairs(ids) do
                 close(id)
             end
@@ -151,13 +178,14 @@ local function drop_rule(id)
     call('ZREM', USED_AT, id)
 end
 
--- Report a change that is not part of a call to the other processes.
+-- Report a change to the other processes, which read the calls only if they need all of them: 'task', 'clock' and
+-- 'reset' are not part of a call; 'created' and 'queried' are, of a task with a callback.
 local function publish(kind, id)
     call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id, 'process', ARGV[1])
 end
 
 local function clock()
-    return call('HMGET', STATE, 'since', 'reading', 'speed', 'version')
+    return {field(4), field(5), field(6), field(7)}
 end
 
 -- Count uses of a script.
@@ -210,4 +238,22 @@ local function clear_all()
     end
     call('UNLINK', ORDER, OPEN, ENDS, ALL, USES, USED_AT, RULES, WINDOWS, TOKENS, CALLS, PREFIX .. 'accounts')
     call('HSET', STATE, 'journal', '0')
+end
+
+-- Run a function for each part of ARGV: the number of its arguments, and these. Returns the reply of the script,
+-- with a result of each part; an error is one of its part alone.
+local function each_part(run)
+    local reply = {now_text, system_text, false}
+    while position < #ARGV do
+        local size = tonumber(argument())
+        local last = position + size
+        local is_done, result = pcall(run, last)
+        if not is_done and type(result) == 'string' then
+            result = {err = 'ERR ' .. result}
+        end
+        reply[#reply + 1] = result
+        position = last
+    end
+    reply[3] = clock()
+    return reply
 end

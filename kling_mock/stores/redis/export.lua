@@ -26,6 +26,6 @@ local calls = {}
 for _, entry in ipairs(call('XRANGE', CALLS, '-', '+')) do
     calls[#calls + 1] = entry[2][2]
 end
-return {exact(now), exact(system), clock(), call('HGET', STATE, 'jumps'), call('HGETALL', PREFIX .. 'counters'),
+return {now_text, system_text, clock(), call('HGET', STATE, 'jumps'), call('HGETALL', PREFIX .. 'counters'),
     call('HVALS', RULES), call('HGETALL', USES), call('HVALS', WINDOWS), call('ZRANGE', TOKENS, 0, -1, 'WITHSCORES'),
     totals, tasks, calls}

@@ -10,8 +10,9 @@ local LOADS = {
         local latest = tonumber(argument())
         -- If that clock ran, the time since then has passed. It never goes back.
         now = math.max(reading + (system - record) * speed, reading, latest)
-        call('HSET', STATE, 'since', exact(system), 'reading', exact(now), 'speed', exact(speed), 'jumps', jumps,
-            'latest', exact(now))
+        now_text, state = exact(now), nil
+        call('HSET', STATE, 'since', system_text, 'reading', now_text, 'speed', exact(speed), 'jumps', jumps,
+            'latest', now_text)
         call('HINCRBY', STATE, 'version', 1)
     end,
     counter = function()
@@ -42,7 +43,7 @@ local LOADS = {
     task = function()
         local id, account, operation, external_id = argument(), argument(), argument(), argument()
         local record, plan, expiry, n, units = argument(), argument(), argument(), argument(), argument()
-        local ends, counted, failed = argument(), argument(), argument()
+        local ends, counted, failed, has_callback = argument(), argument(), argument(), argument()
         local version, polls, unanswered, times = argument(), argument(), argument(), argument()
         local attempts, faults = argument(), argument()
         local key = task_key(id)
@@ -50,6 +51,9 @@ local LOADS = {
         call('HSET', key, 'record', record, 'plan', plan, 'version', version, 'account', account, 'operation', operation,
             'expiry', expiry, 'n', n, 'units', units, 'ends', ends, 'counted', counted, 'failed', failed, 'end', ends_at,
             'polls', polls, 'unanswered', unanswered, 'times', times, 'attempts', attempts, 'faults', faults)
+        if has_callback == '1' then
+            call('HSET', key, 'callback', '1')
+        end
         for _ = 1, tonumber(argument()) do
             call('HINCRBY', key, 'attempts:' .. argument(), 1)
         end
@@ -90,7 +94,7 @@ if problem then
     return problem
 end
 if ARGV[2] ~= 'replace' and (call('ZCARD', ORDER) > 0 or call('HLEN', RULES) > 0) then
-    return {exact(now), exact(system), clock(), 0}
+    return {now_text, system_text, clock(), 0}
 end
 clear_all()
 call('UNLINK', PREFIX .. 'counters')
@@ -111,4 +115,4 @@ for number = 3, #ARGV do
 end
 call('HINCRBY', STATE, 'scripts', 1)
 publish('reset', '')
-return {exact(now), exact(system), clock(), 1}
+return {now_text, system_text, clock(), 1}

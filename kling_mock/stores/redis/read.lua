@@ -1,4 +1,4 @@
--- Returns the present, the system time, the clock, and the value of each key in ARGV.
+-- Returns the present, the system time, the clock, and for each part of ARGV the values of its keys.
 
 local function task(id)
     local found = call('HMGET', task_key(id), 'record', 'plan', 'version', 'polls', 'unanswered', 'times', 'attempts',
@@ -86,18 +86,18 @@ local READS = {
     -- The version, the number of all uses, and the changes since the version and number that the caller knows.
     scripts = function()
         local known, used = argument(), argument()
-        local state = call('HMGET', STATE, 'scripts', 'uses')
+        local version, number = field(8), field(9)
         local rules, uses = false, {}
-        if state[1] ~= known then
+        if version ~= known then
             rules = call('HVALS', RULES)
             uses = call('HGETALL', USES)
-        elseif state[2] ~= used then
+        elseif number ~= used then
             for _, id in ipairs(call('ZRANGEBYSCORE', USED_AT, '(' .. used, '+inf')) do
                 uses[#uses + 1] = id
                 uses[#uses + 1] = call('HGET', USES, id)
             end
         end
-        return {state[1], state[2], rules, uses}
+        return {version, number, rules, uses}
     end,
     rule = function()
         return call('HGET', USES, argument())
@@ -133,8 +133,10 @@ local problem = begin()
 if problem then
     return problem
 end
-local reply = {exact(now), exact(system), clock()}
-while position < #ARGV do
-    reply[#reply + 1] = READS[argument()]()
-end
-return reply
+return each_part(function(last)
+    local values = {}
+    while position < last do
+        values[#values + 1] = READS[argument()]()
+    end
+    return values
+end)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from kling_mock.matching import Scripts
 from kling_mock.records import CallRecord, ClockRecord, Jump, RuleRecord, TaskState
@@ -16,7 +17,6 @@ from kling_mock.stores import (
     AccountState,
     AttemptsKey,
     CallsKey,
-    ClockKey,
     ExternalKey,
     Key,
     PageKey,
@@ -33,7 +33,7 @@ from kling_mock.stores.record_format import decode
 
 RedisReply = Sequence[Any]
 
-# The parts of every reply before the values.
+# The number of items of every reply before the results: the present, the system time, the clock.
 HEAD: Final = 3
 
 
@@ -88,20 +88,22 @@ class ScriptCache:
             return self._scripts
 
 
-def values(keys: Sequence[Key[Any]], reply: RedisReply, scripts: ScriptCache) -> dict[Key[Any], object]:
-    """The values of a batch of keys; of a list its first `Part`."""
+def values(
+    keys: Sequence[Key[Any]], now: Present, read: Sequence[Any], scripts: ScriptCache
+) -> dict[Key[Any], object]:
+    """The values of a batch of keys as they were read; of a list its first `Part`."""
     found: dict[Key[Any], object] = {}
-    clock = present(reply).record
-    for key, value in zip(keys, reply[HEAD:], strict=True):
-        if isinstance(key, ScriptsKey):
+    for key, value in zip(keys, read, strict=True):
+        of_value = _VALUES.get(type(key))
+        if of_value is not None:
+            found[key] = of_value(value)
+        elif isinstance(key, ScriptsKey):
             found[key] = scripts.update(value)
-        elif isinstance(key, ClockKey):
-            jumps = msgspec.json.decode(value, type=tuple[Jump, ...])
-            found[key] = ClockRecord(clock.since, clock.reading, clock.speed, clock.version, jumps)
         elif isinstance(key, TasksKey | CallsKey):
             found[key] = part_of(key, value)
-        else:
-            found[key] = _VALUES[type(key)](value)
+        else:  # of the clock
+            jumps = msgspec.json.decode(value, type=tuple[Jump, ...])
+            found[key] = replace(now.record, jumps=jumps)
     return found
 
 

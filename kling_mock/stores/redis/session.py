@@ -27,10 +27,29 @@ from kling_mock.stores.redis.transfer import import_arguments, items_of
 
 
 class RedisCommand(NamedTuple):
-    """A script to run with these arguments; the prefix of all keys is its only key."""
+    """A script to run with these arguments; the prefix of all keys is its only key.
+
+    With `is_part`, it can be joined with others of the script: its arguments are a part of those of one run.
+    """
 
     script: LuaScript
     arguments: list[Argument]
+    writes: bool = False
+    is_part: bool = False
+
+
+def joined(commands: Sequence[RedisCommand]) -> RedisCommand:
+    """One command for several parts. Its reply has the results of all after the head."""
+    if len(commands) == 1:
+        return commands[0]
+    return commands[0]._replace(arguments=[each for command in commands for each in command.arguments])
+
+
+def checked(reply: RedisReply) -> RedisReply:
+    """The reply. Raises the error of redis-py that it has in place of the result of its first part."""
+    if len(reply) > HEAD and isinstance(reply[HEAD], Exception):
+        raise reply[HEAD]
+    return reply
 
 
 class Session:
@@ -53,30 +72,49 @@ class Session:
             self.clock.is_followed = False
             raise
 
+    def explain(self, error: Exception, *, writes: bool) -> Exception:
+        """The exception that `explained` raises for an error of Redis."""
+        try:
+            with self.explained(writes=writes):
+                raise error  # noqa: TRY301 -- for the context manager
+        except Exception as explained_error:  # noqa: BLE001 -- it is returned
+            return explained_error
+
     def lease_key(self, task_id: str) -> bytes:
         return self.address.prefix.encode() + b"lease:" + text(task_id)
 
+    def words(self, command: RedisCommand, *, whole: bool = False) -> tuple[Argument, ...]:
+        """The words of a command to Redis; `whole`: with its source, as Redis does not have the script."""
+        source, sha = command.script
+        name, code = ("EVAL", source) if whole else ("EVALSHA", sha)
+        return name, code, 1, self.address.prefix, self.process, *command.arguments
+
     def read(self, keys: Sequence[Key[Any]]) -> Generator[RedisCommand, RedisReply, Snapshot]:
         """The commands to send, one after the other, each with its reply; several only for long lists."""
-        reply = yield RedisCommand(script("read"), read_arguments(keys, self._scripts.known))
+        # A long list is not joined with the reads of other requests.
+        is_part = not any(isinstance(key, TasksKey | CallsKey) for key in keys)
+        reply = yield _read(read_arguments(keys, self._scripts.known), is_part=is_part)
         now = present(reply)
         self.clock.follow(now)
-        snapshot = Snapshot(now.now, values(keys, reply, self._scripts))
+        snapshot = Snapshot(now.now, values(keys, now, reply[HEAD], self._scripts))
         for key, value in snapshot.items():
-            if isinstance(value, Part) and isinstance(key, TasksKey | CallsKey):
+            if type(value) is Part and isinstance(key, TasksKey | CallsKey):
                 whole, last = value
                 while last is not None:
-                    reply = yield RedisCommand(script("read"), list_arguments(key, last))
-                    more, last = part_of(key, reply[HEAD])
+                    reply = yield _read(list_arguments(key, last))
+                    more, last = part_of(key, reply[HEAD][0])
                     whole += more
                 snapshot[key] = whole
         return snapshot
 
     def commit_command(self, change: Change) -> RedisCommand:
-        return RedisCommand(script("commit"), commit_arguments(change, self.limits, self.process))
+        # The changes after one of the clock are for a later present.
+        moves_clock = any(type(record) is ClockRecord for record in change.records)
+        arguments = _sized(commit_arguments(change, self.limits))
+        return RedisCommand(script("commit"), arguments, writes=True, is_part=not moves_clock)
 
     def export_command(self) -> RedisCommand:
-        return RedisCommand(script("export"), [self.process])
+        return RedisCommand(script("export"), [])
 
     def items(self, reply: RedisReply) -> list[Item]:
         """All state in a reply to the export."""
@@ -85,22 +123,33 @@ class Session:
 
     def import_command(self, items: Sequence[Item], *, replace: bool) -> RedisCommand:
         mode = "replace" if replace else ""
-        return RedisCommand(script("import"), [self.process, mode, *import_arguments(items, self.limits)])
+        arguments: list[Argument] = [mode, *import_arguments(items, self.limits)]
+        return RedisCommand(script("import"), arguments, writes=True)
 
     def is_imported(self, reply: RedisReply) -> bool:
         """Whether the state was replaced: not if there were tasks or scripts."""
         self.clock.follow(present(reply))
-        return bool(reply[3])
+        return bool(reply[HEAD])
 
     def clear_command(self, account: str | None) -> RedisCommand:
-        return RedisCommand(script("clear"), [self.process, *([] if account is None else [text(account)])])
+        return RedisCommand(script("clear"), [] if account is None else [text(account)], writes=True)
 
     def outcome(self, change: Change, reply: RedisReply) -> Expect | None:
         """The precondition that failed. After a change of the clock its listeners are called."""
         self.clock.follow(present(reply))
-        failed: int = reply[3]
+        failed: int = reply[HEAD]
         if failed:
             return change.expect[failed - 1]
-        if any(isinstance(record, ClockRecord) for record in change.records):
-            self.clock.announce()
+        for record in change.records:
+            if type(record) is ClockRecord:
+                self.clock.announce()
         return None
+
+
+def _read(arguments: list[Argument], *, is_part: bool = False) -> RedisCommand:
+    return RedisCommand(script("read"), _sized(arguments), is_part=is_part)
+
+
+def _sized(arguments: list[Argument]) -> list[Argument]:
+    """A part of the arguments of a script begins with their number."""
+    return [len(arguments), *arguments]

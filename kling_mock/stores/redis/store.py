@@ -5,17 +5,17 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps, run
 from kling_mock.stores.record_format import Item
 from kling_mock.stores.redis.address import Address, RedisRefused, check_version, connect, explained
-from kling_mock.stores.redis.async_store import AsyncRedisStore
+from kling_mock.stores.redis.async_store import AsyncRedisStore, latest_id
 from kling_mock.stores.redis.clock import RedisClock
 from kling_mock.stores.redis.commands import StoreLimits
 from kling_mock.stores.redis.replies import RedisReply
-from kling_mock.stores.redis.session import RedisCommand, Session
+from kling_mock.stores.redis.session import RedisCommand, Session, checked
 
 # Longer than any attempt to deliver takes. When a process ends, others deliver its callbacks after that.
 LEASE_SECONDS: Final = 30
@@ -58,7 +58,7 @@ class RedisStore:
 
     def commit(self, change: Change) -> Expect | None:
         command = self.session.commit_command(change)
-        return self.session.outcome(change, self._run(command, writes=True))
+        return self.session.outcome(change, self._run(command))
 
     def in_loop(self) -> AsyncRedisStore:
         """The store with asynchronous methods, for the running event loop of asyncio."""
@@ -70,7 +70,7 @@ class RedisStore:
 
     def clear(self, account: str | None = None) -> None:
         """Drop all tasks, scripts, tokens and calls, or those of one account; clock and counters go on."""
-        self._run(self.session.clear_command(account), writes=True)
+        self._run(self.session.clear_command(account))
 
     def items(self) -> list[Item]:
         """All state at one instant, in the order of `Item`. Redis serves no other client meanwhile."""
@@ -82,7 +82,7 @@ class RedisStore:
         Returns whether it did. Raises StateNotKept.
         """
         command = self.session.import_command(items, replace=replace)
-        return self.session.is_imported(self._transfer(command, writes=True))
+        return self.session.is_imported(self._transfer(command))
 
     def lease(self, task_id: str) -> bool:
         """Reserve the next delivery of a task for this process, for `LEASE_SECONDS` of real time.
@@ -108,6 +108,11 @@ class RedisStore:
         with suppress(StateNotKept), self.session.explained():
             self._client.delete(self.session.lease_key(task_id))
 
+    def latest(self, stream: bytes) -> bytes:
+        """The id of the latest entry of a stream."""
+        with self.session.explained():
+            return latest_id(self._client.xrevrange(stream, count=1))
+
     def close(self) -> None:
         """Close all connections. A later call opens new ones."""
         self._client.close()
@@ -129,22 +134,21 @@ class RedisStore:
     def _perform(self, steps: Steps[Any]) -> Any:
         return run(steps, self)
 
-    def _transfer(self, command: RedisCommand, *, writes: bool = False) -> RedisReply:
+    def _transfer(self, command: RedisCommand) -> RedisReply:
         """Run a command that may take longer than others, on a connection of its own."""
         client = connect(self.session.address, patience=TRANSFER_SECONDS)
         try:
-            return self._run(command, writes=writes, client=client)
+            return self._run(command, client)
         finally:
             client.close()
 
-    def _run(self, command: RedisCommand, *, writes: bool = False, client: Any = None) -> RedisReply:
+    def _run(self, command: RedisCommand, client: Any = None) -> RedisReply:
         from redis.exceptions import NoScriptError
 
         client = client or self._client
-        (source, sha), arguments = command
-        prefix = self.session.address.prefix
-        with self.session.explained(writes=writes):
+        with self.session.explained(writes=command.writes):
             try:
-                return cast("RedisReply", client.evalsha(sha, 1, prefix, *arguments))
+                reply = client.execute_command(*self.session.words(command))
             except NoScriptError:  # the first time, and after a restart of Redis
-                return cast("RedisReply", client.eval(source, 1, prefix, *arguments))
+                reply = client.execute_command(*self.session.words(command, whole=True))
+            return checked(reply)

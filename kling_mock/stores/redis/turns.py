@@ -6,71 +6,80 @@ Each commit changes the preconditions of the others, so at once most would be re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
-from weakref import WeakValueDictionary
 
 from kling_mock.stores import AccountKey, Key, TaskKey, WindowKey
 
+_Turn = asyncio.Future[None]
+
 
 class Turns:
-    """For one event loop of asyncio, with a connection for each request at a time, in order of arrival."""
+    """For one event loop of asyncio, with this number of requests at a time, in order of arrival."""
 
-    def __init__(self, connections: int) -> None:
-        self._locks: WeakValueDictionary[Key[Any], asyncio.Lock] = WeakValueDictionary()
+    def __init__(self, at_once: int) -> None:
+        # The requests that wait behind the one that has the turn of a key.
+        self._queues: dict[Key[Any], deque[_Turn]] = {}
         self._arrivals = count()
-        self._connections = _Connections(connections)
+        self._free = at_once
+        # In order of arrival. In order of these calls, a request would wait behind all others once more after
+        # each earlier request about its task or account.
+        self._waiting: list[tuple[int, _Turn]] = []
 
-    @asynccontextmanager
-    async def turn(self, keys: Sequence[Key[Any]]) -> AsyncGenerator[None]:
-        """Wait for the earlier requests that read the same task or the totals of the same account."""
-        arrival = next(self._arrivals)
-        key = _contended(keys)
-        if key is None:
-            async with self._connections.one(arrival):
-                yield
-            return
-        lock = self._locks.get(key)
-        if lock is None:
-            lock = self._locks[key] = asyncio.Lock()
-        async with lock, self._connections.one(arrival):
-            yield
+    async def begin(self, keys: Sequence[Key[Any]]) -> Key[Any] | None:
+        """Wait for the earlier requests that read the same task or the totals of the same account.
 
-
-class _Connections:
-    """A semaphore in order of arrival.
-
-    One in order of its own calls would let a request wait behind all others once more after each earlier
-    request about its task or account.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._free = number
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-
-    @asynccontextmanager
-    async def one(self, arrival: int) -> AsyncGenerator[None]:
-        await self._acquire(arrival)
-        try:
-            yield
-        finally:
-            self._release()
-
-    async def _acquire(self, arrival: int) -> None:
+        Returns what `end` needs.
+        """
+        key, arrival = _contended(keys), next(self._arrivals)
+        if key is not None:
+            queue = self._queues.get(key)
+            if queue is None:
+                self._queues[key] = deque()
+            else:
+                turn = asyncio.get_running_loop().create_future()
+                queue.append(turn)
+                await self._wait(turn, lambda: self._end_key(key))
         if self._free:
             self._free -= 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, (arrival, turn))
+        else:
+            turn = asyncio.get_running_loop().create_future()
+            heappush(self._waiting, (arrival, turn))
+            try:
+                await self._wait(turn, self._release)
+            except asyncio.CancelledError:
+                self._end_key(key)
+                raise
+        return key
+
+    def end(self, key: Key[Any] | None) -> None:
+        """End a turn that has begun."""
+        self._end_key(key)
+        self._release()
+
+    @staticmethod
+    async def _wait(turn: _Turn, give_up: Callable[[], None]) -> None:
+        """Wait for a turn. If it comes when the request was cancelled, give it up."""
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._release()
+                give_up()
             raise
+
+    def _end_key(self, key: Key[Any] | None) -> None:
+        if key is None:
+            return
+        queue = self._queues[key]
+        while queue:
+            turn = queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._queues[key]
 
     def _release(self) -> None:
         while self._waiting:

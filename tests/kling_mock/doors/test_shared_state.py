@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from kling_mock import Fake, Remote
+from kling_mock.control_api import feed
 from kling_mock.stores.redis import follower, store
 from kling_mock.stores.redis.store import RedisStore
 from tests.kling_mock.conftest import Caller
@@ -73,13 +74,6 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def wait_until_it_follows(server: Served, other: Served) -> None:
-    """Until a server receives the calls of another one, which begins a moment after its start."""
-    seen: list[object] = []
-    server.fake.on_call(seen.append, of_all=True)
-    until(lambda: other.get(f"{PATH}/0") and seen)
-
-
 class Receiver:
     """A receiver of callbacks."""
 
@@ -112,13 +106,12 @@ class Receiver:
 def test_requests_events_and_callbacks_of_two_servers() -> None:
     url = redis_server().url()
     with Receiver() as receiver, serving(url, pace="held") as one, serving(url, pace="held") as two:
-        wait_until_it_follows(two, one)
-        feed = two.fake
+        fake = two.fake
         earlier = {call["id"] for call in two.get("/_mock/calls")["calls"]}
         seen: list[str] = []
-        feed.on_call(lambda call: seen.append(call.id), of_all=True)
+        fake.on_call(lambda call: seen.append(call.id), of_all=True)
         own: list[str] = []
-        feed.on_call(lambda call: own.append(call.id))
+        fake.on_call(lambda call: own.append(call.id))
         task = one.create(callback_url=receiver.url, external_task_id="mine").json()["data"]["task_id"]
         assert two.status(task) == "processing"
         assert two.create(external_task_id="mine").status_code == 400
@@ -145,7 +138,6 @@ def test_remote_and_the_events_of_a_server_have_the_calls_of_all() -> None:
         httpx.stream("GET", f"{two.url}/_mock/events", trust_env=False, timeout=PATIENCE) as stream,
         Remote(two.url) as remote,
     ):
-        wait_until_it_follows(two, one)
         lines = stream.iter_lines()
         created = one.create(prompt="a cat").json()
         wanted = {"event: task", f'"id":"{created["data"]["task_id"]}"', f'"id":"{created["request_id"]}"'}
@@ -159,6 +151,46 @@ def test_remote_and_the_events_of_a_server_have_the_calls_of_all() -> None:
         for _ in lines:  # the stream ends, so that its client loads the state again
             pass
         assert len(remote.calls) == 0
+
+
+def test_a_server_follows_the_others_before_its_url_is_published() -> None:
+    """Counterexample: one that begins to follow in its event loop, a moment later."""
+    url = redis_server().url()
+    one, two = Fake(state=url), Fake(state=url)
+    seen: list[str | None] = []
+    two.on_call(lambda call: seen.append(call.task_id), of_all=True)
+    with two.serve():
+        task = Caller(one).create()["task_id"]
+        until(lambda: task in seen)
+
+
+def test_the_calls_of_others_are_read_only_while_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An assertion that waits wants them, and an open stream of events; callbacks do not need them."""
+    monkeypatch.setattr(feed, "RECONNECTION", 0.3)
+    url = redis_server().url()
+    other = Caller(Fake(state=url, pace="polls:2"))
+    with Receiver() as receiver, serving(url, pace="polls:2") as server, ThreadPoolExecutor(1) as pool:
+        read: list[object] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(server.fake._others, "on_call", read.append)
+            task = other.create(callback_url=receiver.url)["task_id"]
+            until(lambda: receiver.received == ["submitted"])
+            other.query(task)
+            until(lambda: receiver.received == ["submitted", "processing"])
+        assert not read
+        waiting = pool.submit(server.fake.calls.assert_created, prompt="a cat", within=PATIENCE)
+        until(lambda: server.fake._changes.is_waiting)
+        other.create(prompt="a cat")
+        waiting.result()
+        boots = []
+        for number in range(2):
+            with httpx.stream("GET", f"{server.url}/_mock/events", timeout=PATIENCE) as events:
+                boots.append(events.headers["x-kling-mock-boot"])
+                created = other.create(prompt=f"{number}")["task_id"]
+                assert any(f'"task_id":"{created}"' in line for line in events.iter_lines())
+            (follower,) = server.fake._others._followers
+            until(lambda: follower._call is None)  # noqa: B023
+        assert len(set(boots)) == 2, "a client must load the state again, since calls were missed"
 
 
 def test_the_lease_of_a_process_that_ended_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:

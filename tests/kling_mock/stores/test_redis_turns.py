@@ -9,14 +9,17 @@ from kling_mock.stores.redis.turns import Turns
 
 
 def finished(names: list[str], cancelled: tuple[int, ...] = ()) -> list[str]:
-    """The order in which requests about these tasks end, over one connection; some are cancelled."""
+    """The order in which requests about these tasks end, one at a time; some are cancelled."""
     ended: list[str] = []
 
     async def request(turns: Turns, name: str, number: int) -> None:
         keys = [TaskKey(name)] if name else []
-        async with turns.turn(keys):
+        turn = await turns.begin(keys)
+        try:
             await asyncio.sleep(0)
             ended.append(f"{name}{number}")
+        finally:
+            turns.end(turn)
 
     async def run() -> None:
         turns = Turns(1)
@@ -25,8 +28,9 @@ def finished(names: list[str], cancelled: tuple[int, ...] = ()) -> list[str]:
         for number in cancelled:
             requests[number].cancel()
         await asyncio.gather(*requests, return_exceptions=True)
-        async with asyncio.timeout(5), turns.turn([]):  # the connection is free again
-            pass
+        async with asyncio.timeout(5):  # no turn is left
+            for name in names:
+                turns.end(await turns.begin([TaskKey(name)]))
 
     asyncio.run(run())
     return ended
@@ -52,3 +56,4 @@ def test_requests_about_one_task_keep_their_place() -> None:
 
 def test_a_request_that_is_cancelled_leaves_its_place() -> None:
     assert finished(["a", "a", "b", "c", "a"], cancelled=(0, 2)) == ["c3", "a1", "a4"]
+    assert finished(["a", "a", "a", "b"], cancelled=(1,)) == ["a0", "b3", "a2"]
