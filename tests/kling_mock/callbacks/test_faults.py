@@ -6,10 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from kling_contracts.gateways import COMETAPI
 from kling_mock import Fake, ManualClock, Request
 from kling_mock.callbacks.model import Callback
+from kling_mock.callbacks.schedule import next_delivery
+from kling_mock.records import AttemptRecord, TaskState
+from kling_mock.settings import Settings
+from kling_mock.stores import TaskKey, TasksKey
 from tests.kling_mock.callbacks.inbox import HOOK
 
 if TYPE_CHECKING:
@@ -106,6 +111,23 @@ def test_reordered_ones_of_a_task_that_was_never_processed(start: Start) -> None
     assert seen == ["failed", "submitted"]
 
 
+def test_a_fault_that_is_switched_off_repeats_nothing(start: Start) -> None:
+    """Also the callback of a task that was repeated more often than the settings ask for now."""
+    caller = start(pace="held:submitted", callback_faults=["duplicated"])
+    caller.fake.callbacks.deliver_to(lambda _: 200)
+    task_id = caller.create(callback_url=HOOK)["task_id"]
+    key = TaskKey(task_id)
+    task = caller.fake._store.read((key,))[key]
+    assert task is not None
+    assert {each.kind for each in task.attempts} == {"sent", "duplicate"}
+    assert next_delivery(task, Settings()) is None
+
+
+def test_reordered_ones_of_a_task_with_one_change_wait_for_the_next(start: Start) -> None:
+    for seed in range(5):
+        assert received(start, ["reordered"], seed, pace="held:submitted") == []
+
+
 @pytest.mark.parametrize("pace", ["seconds:1,2", "polls:1", "instant", "held"])
 def test_a_late_one_arrives_after_a_query_has_shown_the_end(pace: str, start: Start) -> None:
     """1 to 10 seconds after that query; not at all before it."""
@@ -117,7 +139,7 @@ def test_a_late_one_arrives_after_a_query_has_shown_the_end(pace: str, start: St
     if pace == "held":
         task.release()
     caller.clock.advance(60)
-    assert "succeed" not in seen
+    assert seen == IN_ORDER[: 1 if pace == "polls:1" else 2]
     assert caller.query(task.id)["task_status"] == "succeed"
     caller.clock.advance(0.99)
     assert "succeed" not in seen
@@ -125,6 +147,25 @@ def test_a_late_one_arrives_after_a_query_has_shown_the_end(pace: str, start: St
     caller.clock.advance(9.02)
     assert seen == IN_ORDER
     assert task.polls == 2
+
+
+def test_the_delay_of_late_ones_is_between_one_and_ten_seconds(start: Start) -> None:
+    """The callbacks of 100 tasks, each in a part of the range: delays are drawn from all of it."""
+    caller = start(pace="instant", callback_submitted=False, callback_faults=["late"])
+    for _ in range(100):
+        caller.query(caller.create(callback_url=HOOK)["task_id"])
+    every = TasksKey("sk-mock-a")
+    tasks = caller.fake._store.read((every,))[every]
+    found = [next_delivery(replace(task, attempts=_processed(task)), caller.fake.settings) for task in tasks]
+    delays = sorted(each.due - caller.clock.now() for each in found if each is not None)
+    assert len(delays) == 100
+    assert 1 <= delays[0] < 1.5
+    assert 9.5 < delays[-1] <= 10
+
+
+def _processed(task: TaskState) -> tuple[AttemptRecord, ...]:
+    """The delivery of the callback before the last one."""
+    return (AttemptRecord(task.record.id, 1, 1, task.record.created, 200, None),)
 
 
 def test_an_early_one_arrives_before_the_reply() -> None:
