@@ -8,6 +8,7 @@ import pytest
 
 from kling_mock import Request
 from kling_mock.records import CallRecord
+from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
     from tests.kling_mock.conftest import Caller
@@ -175,7 +176,8 @@ def test_ignored_parts_are_noted(caller: Caller) -> None:
 def test_a_refused_picture_is_noted_with_its_place_and_the_mistake(caller: Caller) -> None:
     """The message of the service names neither."""
     pictures = [{"subject_image": text} for text in ("https://a.test/1", "data:image/png;base64,AAAA")]
-    assert caller.ask(subject_image_list=pictures).json()["message"] == "File is not in a valid base64 format"
+    refusal = body_of(caller.ask(subject_image_list=pictures))
+    assert refusal["message"] == "File is not in a valid base64 format"
     assert caller.fake.calls[0].notes == (
         (
             "subject_image_list[1].subject_image: must be a URL or raw base64; "
