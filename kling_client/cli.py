@@ -16,6 +16,7 @@ from kling_client.console import PROGRAM, Console
 from kling_client.task import DEADLINE
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.gateways import GATEWAYS
+from kling_contracts.standard_streams import replace_closed_streams
 from kling_contracts.vocabulary import (
     ACCESS_KEY_VARIABLE,
     API_KEY_VARIABLE,
@@ -126,6 +127,7 @@ def _wrapped(text: str, width: int, initial_indent: str = "", subsequent_indent:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. Invalid arguments raise SystemExit(2), as in argparse."""
+    replace_closed_streams()
     parser = _parser()
     options = parser.parse_args(argv)
     if options.command is None:

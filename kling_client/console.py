@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -33,20 +33,41 @@ _KILOBYTE: Final = 1000
 
 
 class Console:
-    """Both streams of the command. A fact is a line `name value`; with `as_json` no facts are printed."""
+    """Both streams of the command. A fact is a line `name value`; with `as_json` no facts are printed.
+
+    If stdout cannot be written (a full disk), its lines go to stderr, so that the id of a paid task is not
+    lost; if stderr cannot be written, its lines are dropped. A broken pipe of stdout raises BrokenPipeError.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self._out, self._err = sys.stdout, sys.stderr
 
+    def _print(self, text: str) -> None:
+        try:
+            _write(self._out, text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard(self._out)
+            self._out = self._err
+            self.note(f"standard output cannot be written: {error.strerror}; its lines follow here")
+            self._report(text)
+
+    def _report(self, text: str) -> None:
+        try:
+            _write(self._err, text)
+        except OSError:
+            _discard(self._err)
+
     def fact(self, name: str, value: object) -> None:
         """Print a fact on stdout and flush."""
         if not self.as_json:
-            _write(self._out, f"{name} {value}\n")
+            self._print(f"{name} {value}\n")
 
     def text(self, text: str) -> None:
         """Print text on stdout, in both formats."""
-        _write(self._out, text + "\n")
+        self._print(text + "\n")
 
     def value(self, value: Mapping[str, object]) -> None:
         """Print a JSON object on stdout: on one line, but indented on a terminal."""
@@ -54,7 +75,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """Print a line on stderr; wrapped between words on a terminal."""
-        _write(self._err, "\n".join(_lines(text, _width(self._err))) + "\n")
+        self._report("\n".join(_lines(text, _width(self._err))) + "\n")
 
     def error(self, message: str, details: Sequence[str] = ()) -> None:
         """Print an error on stderr, with indented lines of details."""
@@ -68,7 +89,7 @@ class Console:
         command, width = f"  {shlex.join(words)}", _width(self._err)
         if width is not None and len(command) > width:
             command = "  " + " \\\n    ".join([shlex.join(words[:3]), *map(shlex.join, _options(words[3:]))])
-        _write(self._err, command + "\n")
+        self._report(command + "\n")
 
     @contextmanager
     def progress(self) -> Generator[Progress]:
@@ -220,6 +241,13 @@ def _lines(text: str, width: int | None) -> list[str]:
     return textwrap.wrap(
         text, width, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
     )
+
+
+def _discard(stream: TextIO) -> None:
+    """Discard what was not written, which Python would write again at its end, and all that follows."""
+    with suppress(OSError), Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), stream.fileno())
+        stream.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:

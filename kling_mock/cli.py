@@ -12,6 +12,7 @@ from typing import Final
 
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.redaction import escape_controls
+from kling_contracts.standard_streams import replace_closed_streams
 from kling_mock import __version__
 
 EXAMPLES: Final = """\
@@ -28,8 +29,15 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status: 0 success, 1 failure, 2 wrong usage."""
     arguments = sys.argv[1:] if argv is None else argv
-    parser = _parser(_command_of(arguments))
+    command = _command_of(arguments)
+    if command != "serve":  # its log counts the lines that are lost
+        replace_closed_streams()
+    parser = _parser(command)
     options = parser.parse_args(arguments)
+    return _run(parser, options)
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     try:
         match options.command:
             case "serve":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +226,38 @@ def test_a_closed_stdout_causes_no_traceback(monkeypatch: pytest.MonkeyPatch, tm
         assert main(create("--dry-run")) == cli.READER_GONE
     finally:
         os.close(descriptor)
+
+
+# --- streams that cannot be written -----------------------------------------------------------------------
+
+
+class FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_does_not_lose_the_id_of_a_paid_task(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", FullDisk())
+        assert main(create("--out", "dir")) == 0
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[:2] == [
+        "standard output cannot be written: No space left on device; its lines follow here",
+        f"task {kling.task.id}",
+    ]
+    assert errors[-1] == f"file {Path('dir', f'{kling.task.id}-0.png')}"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", FullDisk())
+        assert main(create("--out", "dir")) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_closed_streams_are_replaced(kling: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main(create("--out", "dir")) == 0
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
+    assert Path("dir", f"{kling.task.id}-0.png").exists()

@@ -12,6 +12,7 @@ from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.cli import explain, judge, openapi, verify
 from kling_contracts.cli.options import UsageError
 from kling_contracts.cli.output import PROGRAM, complain, reader_gone, write
+from kling_contracts.standard_streams import replace_closed_streams
 
 _EXAMPLES: Final = """\
 examples:
@@ -35,6 +36,7 @@ class _Version(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Usage errors exit with 2, as in argparse."""
+    replace_closed_streams()
     parser = ArgumentParser(
         prog=PROGRAM,
         description="Verify servers of Kling's Multi-Image to Image API, and print its OpenAPI documents.",
