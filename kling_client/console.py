@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +34,10 @@ _KILOBYTE: Final = 1000
 
 
 class Console:
-    """Both streams of the command. A fact is a line `name value`; with `as_json` no facts are printed."""
+    """Both streams of the command. A fact is a line `name value`; with `as_json` no facts are printed.
+
+    Lines that stderr cannot take, on a full disk for example, are dropped.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -56,7 +59,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """Print a line on stderr; wrapped between words on a terminal."""
-        _write(self._err, "\n".join(_lines(text, _width(self._err))) + "\n")
+        self._report("\n".join(_lines(text, _width(self._err))) + "\n")
 
     def error(self, message: str, details: Sequence[str] = ()) -> None:
         """Print an error on stderr, with indented lines of details."""
@@ -70,7 +73,13 @@ class Console:
         command, width = f"  {shlex.join(words)}", _width(self._err)
         if width is not None and len(command) > width:
             command = "  " + " \\\n    ".join([shlex.join(words[:3]), *map(shlex.join, _options(words[3:]))])
-        _write(self._err, command + "\n")
+        self._report(command + "\n")
+
+    def _report(self, text: str) -> None:
+        try:
+            _write(self._err, text)
+        except OSError:
+            _discard(self._err)
 
     @contextmanager
     def progress(self) -> Generator[Progress]:
@@ -222,6 +231,13 @@ def _lines(text: str, width: int | None) -> list[str]:
     return textwrap.wrap(
         text, width, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
     )
+
+
+def _discard(stream: TextIO) -> None:
+    """Discard what was not written, which Python would write again at its end, and all that follows."""
+    with suppress(OSError), Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), stream.fileno())
+        stream.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -39,9 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _run(_parser(_command_of(arguments)), arguments)
         finally:
-            write_output(
-                ""
-            )  # what is buffered: the interpreter reports errors of its last flush with a traceback
+            write_output("")  # what is buffered: errors of the interpreter's last flush are tracebacks
     except ValueError as error:
         complain(str(error), error)
         return USAGE_ERROR

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +227,20 @@ def test_a_closed_stdout_causes_no_traceback(monkeypatch: pytest.MonkeyPatch, tm
         assert main(create("--dry-run")) == READER_GONE
     finally:
         os.close(descriptor)
+
+
+# --- streams that cannot be written -----------------------------------------------------------------------
+
+
+class FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_standard_error_loses_no_fact(
+    kling: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", FullDisk())
+        assert main(create("--out", "dir")) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"task {kling.task.id}"
