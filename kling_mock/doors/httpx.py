@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -114,31 +114,44 @@ def _library_of(request: object) -> _Library:
     raise TypeError(f"request: must be one of httpx or httpx2; got {type(request).__qualname__}")
 
 
-def exchange(handle: Handle, request: Any) -> Any:
-    """Answer a request of a blocking client of either library with a response of the same library."""
+def exchange(handle: Handle, request: Any, transport: object = None) -> Any:
+    """Answer a request of a blocking client of either library with a response of the same library.
+
+    `transport` is the one in whose place it is answered.
+    """
     library = _LIBRARIES.get(request.__class__) or _library_of(request)
     try:
         content = request.content
     except library.not_read:
         # The stream stays consumed, as after sending: the library raises its own error for a second use.
         content = b"".join(request.stream)
-    reply = handle(_read(library, request, content))
+    sent = _read(library, request, content)
+    reply = handle(sent)
     if reply.delivery is not None:
-        wait(library.module, reply.delivery, read_timeout(request.extensions))
+        timeout = read_timeout(request.extensions)
+        reply = wait(library.module, partial(handle, sent), reply, timeout, _pool(transport))
     return _response(library, reply, request)
 
 
-async def exchange_async(handle: Handle, request: Any) -> Any:
+async def exchange_async(handle: Handle, request: Any, transport: object = None) -> Any:
     """`exchange` for asynchronous clients."""
     library = _LIBRARIES.get(request.__class__) or _library_of(request)
     try:
         content = request.content
     except library.not_read:
         content = b"".join([chunk async for chunk in request.stream])
-    reply = await answer_async(handle, _read(library, request, content))
+    sent = _read(library, request, content)
+    reply = await answer_async(handle, sent)
     if reply.delivery is not None:
-        await wait_async(library.module, reply.delivery, read_timeout(request.extensions))
+        timeout = read_timeout(request.extensions)
+        send = partial(answer_async, handle, sent)
+        reply = await wait_async(library.module, send, reply, timeout, _pool(transport))
     return _response(library, reply, request)
+
+
+def _pool(transport: object) -> object:
+    """The connections of a transport, without the interception of `httpx_pools`; None if it has none."""
+    return getattr(transport, "__dict__", {}).get("_pool")
 
 
 def _read(library: _Library, request: Any, content: bytes) -> Request:

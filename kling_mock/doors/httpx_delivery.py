@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, Self
 
 from kling_mock.delivery import Delivery
@@ -39,20 +39,43 @@ def read_timeout(extensions: Mapping[str, Any]) -> float | None:
     return timeouts.get("read")
 
 
-def wait(library: Any, delivery: Delivery, timeout: float | None) -> None:
-    """Wait for the head of the reply. Raises the library's exception if none arrives."""
-    arrival = head_arrival(delivery, timeout)
-    if arrival.seconds:
-        time.sleep(arrival.seconds)
-    _require_success(library, arrival)
+def wait(library: Any, send: Callable[[], Reply], reply: Reply, timeout: float | None, pool: object) -> Reply:
+    """Wait for the head of a reply. Raises the library's exception if none arrives.
+
+    A connection that is refused is repeated as the pool repeats it; `send` sends the request again.
+    """
+    pauses = _pauses(pool)
+    while reply.delivery is not None:
+        arrival = head_arrival(reply.delivery, timeout)
+        if arrival.seconds:
+            time.sleep(arrival.seconds)
+        if arrival.failure is not Failure.REFUSED or (pause := next(pauses, None)) is None:
+            _require_success(library, arrival)
+            break
+        time.sleep(pause)
+        reply = send()
+    return reply
 
 
-async def wait_async(library: Any, delivery: Delivery, timeout: float | None) -> None:  # noqa: ASYNC109 -- of the request
+async def wait_async(
+    library: Any,
+    send: Callable[[], Awaitable[Reply]],
+    reply: Reply,
+    timeout: float | None,  # noqa: ASYNC109 -- of the request
+    pool: object,
+) -> Reply:
     """`wait` for asynchronous clients."""
-    arrival = head_arrival(delivery, timeout)
-    if arrival.seconds:
-        await _sleep(arrival.seconds)
-    _require_success(library, arrival)
+    pauses = _pauses(pool)
+    while reply.delivery is not None:
+        arrival = head_arrival(reply.delivery, timeout)
+        if arrival.seconds:
+            await _sleep(arrival.seconds)
+        if arrival.failure is not Failure.REFUSED or (pause := next(pauses, None)) is None:
+            _require_success(library, arrival)
+            break
+        await _sleep(pause)
+        reply = await send()
+    return reply
 
 
 def body(library: Any, delivery: Delivery, content: bytes, timeout: float | None) -> Iterator[bytes]:
@@ -81,6 +104,11 @@ class AsyncBody:
             _require_success(self._library, arrival)
             return arrival.data
         raise StopAsyncIteration
+
+
+def _pauses(pool: object) -> Iterator[float]:
+    """The pauses in seconds before a pool of httpcore connects again: `retries=` of a transport."""
+    return (2.0 ** (number - 2) if number else 0.0 for number in range(getattr(pool, "_retries", 0)))
 
 
 def _require_success(library: Any, arrival: Arrival) -> None:

@@ -186,7 +186,7 @@ def _function(original: Function, since: int) -> Function:
         if stack and (last := stack[-1]).number >= since:
             url = request.url
             if last.answers(url.host, request.method, url):
-                return exchange(last.handle, request)
+                return exchange(last.handle, request, transport)
         return _bound(original, transport)(request)
 
     return handle_request
@@ -199,7 +199,7 @@ def _async_function(original: Function, since: int) -> Function:
         if stack and (last := stack[-1]).number >= since:
             url = request.url
             if last.answers(url.host, request.method, url):
-                return await exchange_async(last.handle, request)
+                return await exchange_async(last.handle, request, transport)
         return await _bound(original, transport)(request)
 
     return handle_async_request

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from kling_mock.doors.httpx import Handle, read_request
@@ -104,11 +105,12 @@ class _Pool(_PoolBase):
         handle = self._kling_handle(request)
         if handle is None:
             return self._kling_pool.handle_request(request)
-        reply = handle(self._kling_request(request, b"".join(request.stream)))
+        sent = self._kling_request(request, b"".join(request.stream))
+        reply = handle(sent)
+        core, timeout = self._kling_core, read_timeout(request.extensions)
+        reply = wait(core, partial(handle, sent), reply, timeout, self._kling_pool)
         content: object = reply.body
         if reply.delivery is not None:
-            core, timeout = self._kling_core, read_timeout(request.extensions)
-            wait(core, reply.delivery, timeout)
             content = body(core, reply.delivery, reply.body, timeout)
         return self._kling_response(reply, request, content)
 
@@ -118,11 +120,12 @@ class _AsyncPool(_PoolBase):
         handle = self._kling_handle(request)
         if handle is None:
             return await self._kling_pool.handle_async_request(request)
-        sent = b"".join([chunk async for chunk in request.stream])
-        reply = await answer_async(handle, self._kling_request(request, sent))
+        sent = self._kling_request(request, b"".join([chunk async for chunk in request.stream]))
+        reply = await answer_async(handle, sent)
+        core, timeout = self._kling_core, read_timeout(request.extensions)
+        send = partial(answer_async, handle, sent)
+        reply = await wait_async(core, send, reply, timeout, self._kling_pool)
         content: object = reply.body
         if reply.delivery is not None:
-            core, timeout = self._kling_core, read_timeout(request.extensions)
-            await wait_async(core, reply.delivery, timeout)
             content = AsyncBody(core, reply.delivery, reply.body, timeout)
         return self._kling_response(reply, request, content)

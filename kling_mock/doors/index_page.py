@@ -11,6 +11,7 @@ from kling_mock.settings import Settings
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>kling-mock</title>
+<link rel="icon" href="{root}{control}/ui/icon.svg" type="image/svg+xml">
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:3em auto;padding:0 1em;
 overflow-wrap:break-word}}
 code{{background:#8882;padding:.1em .3em;border-radius:.2em}}</style></head><body>

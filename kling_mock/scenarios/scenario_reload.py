@@ -28,6 +28,7 @@ class ScenarioReload:
         self._path = path
         self._settings = settings
         self._seen: object = None
+        self._invalid = False  # whether errors were reported, and no valid file since then
 
     async def run(self, note: Log, problem: Log) -> None:
         """Check the file for ever; `note` receives a line about each change, `problem` the errors."""
@@ -48,9 +49,11 @@ class ScenarioReload:
         try:
             report = self._fake.load(self._path, **self._settings)
         except (ScenarioError, OSError) as error:
+            self._invalid = True
             text = str(error) if isinstance(error, ScenarioError) else f"{self._path}: {error.strerror}"
             text = f"{text}\n{help_line(kinds_of(error), text)}"
             problem(f"scenario not loaded, the last one without errors stays in effect:\n{text}")
         else:
-            if report.changed:
+            if report.changed or self._invalid:
                 note(f"{self._path} loaded again; {report}")
+            self._invalid = False

@@ -243,6 +243,8 @@ def test_the_index_page() -> None:
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert client.head("/").headers["content-length"] == str(len(page.content))
         paths = (CREATE, "/v1/images/multi-image2image", "/_mock/health", 'href="/_mock/"')
+        icon = page.text.partition('rel="icon" href="')[2].partition('"')[0]
+        assert client.get(icon).headers["content-type"].startswith("image/svg+xml")
         for expected in ("fake", "sk-mock-*", server.url, *paths):
             assert expected in page.text
         assert "2 given at the start" in page.text

@@ -23,14 +23,14 @@ def transport(_: Way, fake: Fake, __: ExitStack) -> object:
     return fake.transport()
 
 
-def intercept(way: Way, fake: Fake, stack: ExitStack) -> object:
+def intercept(way: Way, fake: Fake, stack: ExitStack, retries: int = 0) -> object:
     stack.enter_context(fake.intercept(only=True))
-    return way.HTTPTransport(verify=False)
+    return way.HTTPTransport(verify=False, retries=retries)
 
 
-def below(way: Way, fake: Fake, stack: ExitStack) -> object:
+def below(way: Way, fake: Fake, stack: ExitStack, retries: int = 0) -> object:
     """A method that was saved before: the request arrives at the connections of the transport."""
-    made = way.HTTPTransport(verify=False)
+    made = way.HTTPTransport(verify=False, retries=retries)
     saved = getattr(made, way.method)
     stack.enter_context(fake.intercept(only=True))
     library: Any = way.library
@@ -78,6 +78,27 @@ def test_faults_are_exceptions_of_the_library(
     fake.delivery = Delivery(refused=True)  # a socket server that has the request cannot do that
     assert outcome(way, client, NOT_FOUND) == "ConnectError"
     way.close(client)
+
+
+@pytest.mark.parametrize("connect", [intercept, below])
+def test_a_refused_connection_is_repeated_as_often_as_the_transport_demands(
+    way: Way, connect: Callable[..., Any], pauses: list[float]
+) -> None:
+    """With `retries=`, and the pauses of httpcore. Other faults are not repeated."""
+    fake = Fake()
+    with ExitStack() as stack:
+        client = way.Client(transport=connect(way, fake, stack, retries=3), trust_env=False)
+        fake.next_request.refuses_connections().times(3)
+        assert way.send(client, "GET", NOT_FOUND).status_code == 401
+        assert ([call.status for call in fake.calls], pauses) == ([0, 0, 0, 401], [0, 0.5, 1])
+        fake.next_request.refuses_connections().times(4)
+        with pytest.raises(way.library.ConnectError):
+            way.send(client, "GET", NOT_FOUND)
+        fake.next_request.resets()
+        with pytest.raises(way.library.ReadError):
+            way.send(client, "GET", NOT_FOUND)
+        assert len(fake.calls) == 9
+        way.close(client)
 
 
 def test_the_body_of_head_has_no_faults(way: Way, connect: Callable[[Fake], Any]) -> None:

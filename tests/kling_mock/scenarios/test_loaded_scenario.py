@@ -237,6 +237,12 @@ def test_a_changed_file_is_loaded_and_a_broken_one_reported_once(path: Path) -> 
     assert log.check(reload) == ([], [])
     path.write_text(CATS)
     assert "1 kept, 1 dropped" in log.check(reload)[0][0]
+    path.write_text("[[scripts")
+    assert log.check(reload)[1]
+    path.write_text(CATS)  # as before the error, which is over
+    assert "0 added, 1 kept, 0 dropped" in log.check(reload)[0][0]
+    path.touch()
+    assert log.check(reload) == ([], [])
 
 
 def test_the_server_checks_the_file_again_and_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
