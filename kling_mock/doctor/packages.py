@@ -121,7 +121,7 @@ def check_libraries(machine: Machine) -> Iterator[Finding]:
         for name in found:
             if name in LIMITS:
                 limit, hint = LIMITS[name]
-                yield Finding(name, "note", limit, f"{hint} (docs/other-mocks.md)")
+                yield Finding(name, "note", limit, f"{hint} (kling-mock help other-mocks)")
 
 
 def check_plugin(machine: Machine) -> Iterator[Finding]:
