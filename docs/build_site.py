@@ -1,8 +1,9 @@
 """Builds the documentation as a site in `build/site`: `python -m docs.build_site`.
 
 The pages of `docs/`, README, changelog and architecture are copied to one folder, links between them are
-changed accordingly, and pages of the public Python names are added. Zensical then builds the folder, and
-fails for a link to a page or heading that does not exist.
+changed accordingly, and pages of the public Python names are added. The first page is README, and after it
+the list of pages. Zensical then builds the folder, and fails for a link to a page or heading that does not
+exist.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ SITE: Final = ROOT / "build" / "site"
 CONFIG: Final = "zensical.toml"
 INDEX_OF_SITE: Final = "index.md"
 
-# The name in the site of each file outside `docs/`, and of the index.
+README: Final = "README.md"
+LIST: Final = "docs/README.md"
+# The place in the site of each file outside `docs/`. The list of pages is a part of the first page.
 RENAMED: Final = {
-    "README.md": "overview.md",
+    README: INDEX_OF_SITE,
     "CHANGELOG.md": "changelog.md",
     "ARCHITECTURE.md": "architecture.md",
-    "docs/README.md": INDEX_OF_SITE,
+    LIST: INDEX_OF_SITE,
 }
 # Modules whose `__all__` are promised names, and their titles in the navigation.
 MODULES: Final = {
@@ -61,9 +64,16 @@ def with_links(text: str, path: str) -> str:
 
     def moved(link: re.Match[str]) -> str:
         target = relpath(str(folder / link[1]))
-        return f"]({relpath(place(target), str(here))}{link[2]})"
+        anchor = link[2] or ("#documentation" if target == LIST else "")
+        return f"]({relpath(place(target), str(here))}{anchor})"
 
     return _LINK.sub(moved, text)
+
+
+def first_page() -> str:
+    """README, and the list of pages as its last section."""
+    texts = [with_links((ROOT / name).read_text(encoding="utf-8"), name) for name in (README, LIST)]
+    return "\n".join([texts[0], re.sub(r"^#", "##", texts[1], flags=re.MULTILINE)])
 
 
 def api_page(module: str) -> str:
@@ -88,12 +98,15 @@ def write_source(folder: Path) -> None:
     files = [path for path in HERE.rglob("*") if path.suffix in (".md", ".png", ".svg", ".css")]
     for path in (*files, *(ROOT / name for name in RENAMED if "/" not in name)):
         name = path.relative_to(ROOT).as_posix()
+        if name in (README, LIST):
+            continue
         target = pages / place(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".md":
             target.write_text(with_links(path.read_text(encoding="utf-8"), name), encoding="utf-8")
         else:
             shutil.copyfile(path, target)
+    (pages / INDEX_OF_SITE).write_text(first_page(), encoding="utf-8")
     for module in MODULES:
         page = pages / API_FOLDER / f"{module}.md"
         page.parent.mkdir(exist_ok=True)
@@ -107,16 +120,16 @@ def write_source(folder: Path) -> None:
 
 
 def nav(groups: Mapping[str, Sequence[Entry]]) -> str:
-    """The setting `nav` of the configuration: the index, then the groups."""
+    """The setting `nav` of the configuration: the first page, then the groups."""
 
     def item(name: str, value: str) -> str:
         return f"{{{json.dumps(name)} = {value}}}"
 
-    items = [item("Index", json.dumps(INDEX_OF_SITE))]
+    items: list[str] = []
     for name, entries in groups.items():
-        items.append(
-            item(name, f"[{', '.join(item(each.title, json.dumps(each.path)) for each in entries)}]")
-        )
+        pages = [item(each.title, json.dumps(each.path)) for each in entries if each.path != INDEX_OF_SITE]
+        first = [item(each.title, json.dumps(each.path)) for each in entries if each.path == INDEX_OF_SITE]
+        items += [*first, item(name, f"[{', '.join(pages)}]")]
     return "nav = [\n  " + ",\n  ".join(items) + ",\n]\n"
 
 

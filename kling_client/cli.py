@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from kling_client.config import DEFAULT_GATEWAY, DEFAULT_TIMEOUT
+from kling_client.config import DEFAULT_DEADLINE, DEFAULT_GATEWAY, DEFAULT_TIMEOUT
 from kling_client.console import PROGRAM, Console
-from kling_client.task import DEADLINE
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.gateways import GATEWAYS
 from kling_contracts.standard_streams import READER_GONE, open_closed_streams
@@ -227,7 +226,7 @@ def _add_waiting(parser: argparse.ArgumentParser, out: Path | None, out_help: st
     group.add_argument(
         "--deadline",
         type=_seconds,
-        default=DEADLINE,
+        default=DEFAULT_DEADLINE,
         metavar="SECONDS",
         help="maximum time to wait for the task (default: %(default)g)",
     )

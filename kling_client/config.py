@@ -18,6 +18,7 @@ from kling_contracts.vocabulary import BASE_URL_VARIABLE, MEGABYTE
 
 DEFAULT_GATEWAY: Final = COMETAPI.name
 DEFAULT_TIMEOUT: Final = 30.0
+DEFAULT_DEADLINE: Final = 600.0
 DEFAULT_RETRY: Final = Retry()
 DEFAULT_POLL: Final = Poll()
 DEFAULT_MAX_IMAGE_BYTES: Final = 100 * MEGABYTE

@@ -15,6 +15,7 @@ from kling_client.credentials import Redact
 from kling_client.deadline import CallTimedOut, CallTimeout, limit_connections
 from kling_client.errors import ConfigError
 from kling_client.steps import Call, Failure, Head, Read, Send, Stage
+from kling_contracts.connection_advice import connection_advice
 
 if TYPE_CHECKING:
     import httpx2
@@ -190,17 +191,8 @@ def _failure(library: Library, error: Exception, proxy: str | None, redact: Reda
     through = f" (through the proxy {proxy})" if proxy else ""
     _clean(library, error, redact)
     reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-    advice = "" if proxy else _advice(str(error))
-    return Failure(stage, f"{reason}{through}{advice}", error)
-
-
-def _advice(error: str) -> str:
-    """The next step after usual failures to connect, by the texts of Python and of the systems."""
-    if "WRONG_VERSION_NUMBER" in error:
-        return "; the server does not use TLS: set an http:// URL"
-    if "connection refused" in error.lower() or "actively refused" in error:
-        return "; no server listens there: start it, or correct host and port"
-    return ""
+    advice = "" if proxy else connection_advice(str(error))
+    return Failure(stage, f"{reason}{through}{advice and f'; {advice}'}", error)
 
 
 def _clean(library: Library, error: Exception, redact: Redact) -> None:

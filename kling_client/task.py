@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 from kling_client import download, flows
+from kling_client.config import DEFAULT_DEADLINE
 from kling_client.drive import AsyncDriver, Driver
 from kling_client.errors import ConfigError, TaskFailed
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts.vocabulary import TaskStatus
 
-DEADLINE: Final = 600.0
 FILE_NAME: Final = "{task_id}-{index}{ext}"
 
 S = TypeVar("S", bound=TaskSnapshot)
@@ -34,7 +34,7 @@ class Task(TaskSnapshot):
         driver = _attached(self, self.driver)
         return driver.run(flows.query(driver.config, self))
 
-    def updates(self, *, deadline: float = DEADLINE) -> Iterator[Task]:
+    def updates(self, *, deadline: float = DEFAULT_DEADLINE) -> Iterator[Task]:
         """Poll until the task is terminal; yield the first state and each change of status or `updated_at`.
 
         The last state yielded is the terminal one, also if it is `failed`. Raises WaitTimeout `deadline`
@@ -43,7 +43,9 @@ class Task(TaskSnapshot):
         driver = _attached(self, self.driver)
         return cast("Iterator[Task]", driver.iterate(flows.watch(driver.config, self, deadline, _change)))
 
-    def wait(self, *, deadline: float = DEADLINE, on_update: Callable[[Task], object] | None = None) -> Task:
+    def wait(
+        self, *, deadline: float = DEFAULT_DEADLINE, on_update: Callable[[Task], object] | None = None
+    ) -> Task:
         """Poll until the task has succeeded, and return it. The first poll is immediate.
 
         A task known to be terminal is not polled. `on_update` is called with the first state and at each
@@ -89,7 +91,7 @@ class AsyncTask(TaskSnapshot):
         driver = _attached(self, self.driver)
         return await driver.run(flows.query(driver.config, self))
 
-    def updates(self, *, deadline: float = DEADLINE) -> AsyncIterator[AsyncTask]:
+    def updates(self, *, deadline: float = DEFAULT_DEADLINE) -> AsyncIterator[AsyncTask]:
         """See `Task.updates`; iterate with `async for`."""
         driver = _attached(self, self.driver)
         return cast(
@@ -99,7 +101,7 @@ class AsyncTask(TaskSnapshot):
     async def wait(
         self,
         *,
-        deadline: float = DEADLINE,
+        deadline: float = DEFAULT_DEADLINE,
         on_update: Callable[[AsyncTask], object | Awaitable[object]] | None = None,
     ) -> AsyncTask:
         """See `Task.wait`. If `on_update` returns an awaitable, it is awaited."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
+from kling_contracts.explained_error import ExplainedError
 from kling_contracts.redaction import escape_controls
 from kling_contracts.standard_streams import READER_GONE, open_closed_streams, write_output
 from kling_mock import __version__
@@ -45,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     except BrokenPipeError:
         return READER_GONE
+    except ExplainedError as error:
+        complain(str(error), error)
+        return 1
     except OSError as error:
         text = error.strerror or str(error)
         complain(text if error.filename is None else f"{error.filename}: {text}", error)

@@ -96,5 +96,5 @@ Next steps:
   kling-mock serve              a local server for your own code; run your code with
                                 {BASE_URL_VARIABLE}=http://127.0.0.1:8000
                                 {API_KEY_VARIABLE}=sk-mock
-  def test_it(kling): ...       the same in a pytest test, without a socket (README.md)
+  def test_it(kling): ...       the same in a pytest test: kling-mock help fixture
   kling-mock demo a.png b.png   the demo with your own pictures"""

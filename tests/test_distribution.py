@@ -140,7 +140,8 @@ def test_an_installation_works(built: Built, tmp_path: Path) -> None:
     binaries = environment / ("Scripts" if os.name == "nt" else "bin")
     python = binaries / "python"
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index")
-    run(*pip, "--ignore-installed", built.wheel, cwd=tmp_path, path=SITE)
+    folder = built.wheel.parent  # as README says: pip finds the package by its name in a folder
+    run(*pip, "--ignore-installed", "--find-links", folder, "kling-mock", cwd=tmp_path, path=SITE)
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     own = Path(run(python, "-c", code, cwd=tmp_path).strip())
     (own / "libraries.pth").write_text(

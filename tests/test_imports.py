@@ -351,6 +351,21 @@ def test_modules_import_each_other_in_no_circle() -> None:
     assert circle_in(edges) == []
 
 
+def test_the_arguments_of_a_command_are_read_without_an_http_library() -> None:
+    """`--help`, and the message about a wrong argument, take half the time of a request."""
+    edges = graph(
+        [each for each in imports() if each.kind == "eager"], lambda name: name if name in MODULES else None
+    )
+    reached, rest = set[str](), ["kling_client.cli", "kling_contracts.cli", "kling_mock.cli"]
+    while rest:
+        module = rest.pop()
+        if module not in reached:
+            reached.add(module)
+            rest += edges.get(module, set())
+    assert "kling_client.config" in reached
+    assert {each for each in reached if libraries_of(each) & {"httpx", "uvicorn", "PIL"}} == set()
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_parts_of_a_folder_import_each_other_in_no_circle(folder: str) -> None:
     """The import graph of the modules and folders of a folder has no cycle."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from pathlib import Path
 from time import time
 from typing import Final, Literal
@@ -39,6 +39,14 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+def base_requirements() -> list[str]:
+    """The requirements of this distribution without extras; none if it is not installed."""
+    try:
+        return [each for each in requires("kling-mock") or () if "extra ==" not in each]
+    except PackageNotFoundError:
+        return []
+
+
 def pytest_plugins() -> frozenset[str]:
     """The names of the plugins that pytest finds by their entry points."""
     return frozenset(each.name for each in entry_points(group="pytest11"))
@@ -64,6 +72,7 @@ class Machine:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     folder: Path = Path()
     installed: Callable[[str], str | None] = installed_version
+    requirements: Callable[[], list[str]] = base_requirements
     plugins: Callable[[], frozenset[str]] = pytest_plugins
     get: Callable[[int, str], bytes | None] = get_local
     now: Callable[[], float] = time

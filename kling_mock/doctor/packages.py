@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -13,11 +15,9 @@ from kling_mock.doctor.findings import Finding, Machine
 # The newest Python that the tests run on.
 NEWEST_PYTHON: Final = (3, 14)
 
-# The base dependencies, apart from those that only some systems have.
-REQUIRED: Final = (
-    *("fontpkg-inter", "httpx", "uvicorn", "httptools", "msgspec", "pillow", "PyJWT", "rich"),
-    "standardwebhooks",
-)
+# A requirement: its name, the limits of its version, and its marker, which is that of some systems.
+_REQUIREMENT: Final = re.compile(r"([\w.-]+)\s*([^;]*?)\s*(;.*)?")
+_LIMIT: Final = re.compile(r"(>=|<)\s*([\d.]+)")
 LIBRARIES: Final = ("httpx", "httpx2", "requests", "aiohttp", "openai")
 PLUGINS: Final = (
     *("pytest", "pytest-xdist", "pytest-asyncio", "anyio", "pytest-httpx", "respx", "vcrpy", "pytest-socket"),
@@ -60,7 +60,7 @@ def check_python(_: Machine) -> Iterator[Finding]:
 
 
 def check_packages(machine: Machine) -> Iterator[Finding]:
-    """The version of this package, and its dependencies."""
+    """The version of this package."""
     installed = machine.installed("kling-mock")
     if installed is None:
         text, hint = f"{__version__}, not installed as a distribution", "pip install kling-mock"
@@ -70,9 +70,46 @@ def check_packages(machine: Machine) -> Iterator[Finding]:
         yield Finding("kling-mock", "problem", text, "pip install --force-reinstall --no-deps kling-mock")
     else:
         yield Finding("kling-mock", "ok", __version__)
-    if absent := [name for name in REQUIRED if machine.installed(name) is None]:
-        text, hint = f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}"
-        yield Finding("dependencies", "problem", text, hint)
+
+
+def check_dependencies(machine: Machine) -> Iterator[Finding]:
+    """The versions of the base dependencies, and whether they are those that this package needs."""
+    found: list[str] = []
+    wrong: list[str] = []
+    wanted: list[str] = []
+    for requirement in machine.requirements():
+        match = _REQUIREMENT.fullmatch(requirement)
+        if match is None:
+            continue
+        name, limits, marker = match.groups("")
+        number = machine.installed(name)
+        if number is not None and within(number, limits):
+            found.append(f"{name} {number}")
+        elif number is not None or not marker:
+            wrong.append(f"{name} {'is not installed' if number is None else f'{number} is not {limits}'}")
+            wanted.append(shlex.quote(f"{name}{limits}"))
+    if wrong:
+        yield Finding("dependencies", "problem", ", ".join(wrong), f"pip install {' '.join(wanted)}")
+    elif found:
+        yield Finding("dependencies", "ok", ", ".join(found))
+
+
+def within(number: str, limits: str) -> bool:
+    """Whether a version is within limits such as `>=0.27,<0.29`. Suffixes such as `rc1` are ignored."""
+    present = _parts(number)
+    return all(
+        present >= _parts(limit) if sign == ">=" else present < _parts(limit)
+        for sign, limit in _LIMIT.findall(limits)
+    )
+
+
+def _parts(number: str) -> list[int]:
+    """The numbers of a version, without zeros at its end."""
+    start = re.match(r"[\d.]*", number)
+    parts = [int(each) for each in start[0].split(".") if each] if start else []
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return parts
 
 
 def check_libraries(machine: Machine) -> Iterator[Finding]:
@@ -84,7 +121,7 @@ def check_libraries(machine: Machine) -> Iterator[Finding]:
         for name in found:
             if name in LIMITS:
                 limit, hint = LIMITS[name]
-                yield Finding(name, "note", limit, f"{hint} (docs/other-mocks.md)")
+                yield Finding(name, "note", limit, f"{hint} (kling-mock help other-mocks)")
 
 
 def check_plugin(machine: Machine) -> Iterator[Finding]:

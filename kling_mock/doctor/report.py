@@ -16,6 +16,7 @@ MachineCheck = Callable[[Machine], Iterator[Finding]]
 CHECKS: Final[tuple[MachineCheck, ...]] = (
     packages.check_python,
     packages.check_packages,
+    packages.check_dependencies,
     packages.check_libraries,
     packages.check_plugin,
     surroundings.check_proxies,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import metadata, version
 from io import BytesIO, StringIO, TextIOWrapper
@@ -33,6 +34,21 @@ def run_tool(words: list[str], folder: Path, variables: Mapping[str, str]) -> st
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The words of each command of a script; quoted text may have several lines."""
+    begun = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        begun += line
+        try:
+            words = shlex.split(begun)  # with comments, which zsh does not accept in a terminal
+        except ValueError:  # the quotation continues
+            begun += "\n"
+            continue
+        yield words
+        begun = ""
+    assert not begun, f"No closing quotation: {begun}"
 
 
 def hide_django(patch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from kling_mock import serve_command
 from tests.docs.ci_files import check_ci
 from tests.docs.commands import (
     check_requirements,
+    commands_in,
     hide_django,
     output_of,
     require_chromium,
@@ -192,18 +193,17 @@ class PageRunner:
     # -- shells
 
     def _shell(self, block: Block) -> None:
-        lines = block.text.replace("\\\n", " ").splitlines()
-        for number, line in enumerate(lines, 1):
+        commands = list(commands_in(block.text))
+        for number, words in enumerate(commands, 1):
             # A line that is pasted after it would be sent before the server answers.
-            assert "mock serve " not in line or (number == len(lines) and not line.endswith("&")), (
+            assert "mock serve " not in f"{' '.join(words)} " or (number == len(commands) and words[-1] != "&"), (
                 f"{self.page.name}, line {block.line}: a server is the last line of its block, without '&'"
             )
-            words = shlex.split(line)  # with comments, which zsh does not accept in a terminal
-            words = words[1:] if words[:1] == ["export"] else words
-            while words and re.match(r"[A-Z_]+=", words[0]):
-                self._export(words.pop(0))
-            if words and not re.fullmatch(r"task=\d+", words[0]):
-                self._command(words, block.line)
+            rest = words[1:] if words[:1] == ["export"] else words
+            while rest and re.match(r"[A-Z_]+=", rest[0]):
+                self._export(rest.pop(0))
+            if rest and not re.fullmatch(r"task=\d+", rest[0]):
+                self._command(rest, block.line)
 
     def _command(self, words: list[str], line: int) -> None:
         tools = {"kling-contracts": self._contracts, "kling-client": self._client, "pytest": self._pytest}

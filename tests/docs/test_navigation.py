@@ -44,9 +44,9 @@ def test_groups_are_headings_and_their_lists() -> None:
     assert llms_text(navigation(index), "Sum.") == (
         "# kling-mock\n\n> Sum.\n\n## Start\n\n- [A](a.md): all of it.\n\n## Use\n\n"
     )
-    assert tomllib.loads(nav(navigation(index))) == {
-        "nav": [{"Index": "index.md"}, {"Start": [{"A": "a.md"}]}, {"Use": []}]
-    }
+    assert tomllib.loads(nav(navigation(index))) == {"nav": [{"Start": [{"A": "a.md"}]}, {"Use": []}]}
+    start = {"Start": [Entry("What it is", "index.md", ""), Entry("B", "b.md", "")]}
+    assert tomllib.loads(nav(start)) == {"nav": [{"What it is": "index.md"}, {"Start": [{"B": "b.md"}]}]}
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_groups_are_headings_and_their_lists() -> None:
     [
         ("docs/a.md", "b.md#part", "b.md#part"),
         ("docs/a.md", "../ARCHITECTURE.md", "architecture.md"),
-        ("docs/a.md", "README.md", "index.md"),
-        ("docs/how-to/a.md", "../../README.md", "../overview.md"),
+        ("docs/a.md", "README.md", "index.md#documentation"),
+        ("docs/how-to/a.md", "../../README.md", "../index.md"),
         ("docs/how-to/a.md", "../README.md#start", "../index.md#start"),
         ("README.md", "docs/images/x.png", "images/x.png"),
-        ("README.md", "docs/README.md", "index.md"),
+        ("README.md", "docs/README.md", "index.md#documentation"),
         ("docs/a.md", "https://example.com/README.md", "https://example.com/README.md"),
         ("docs/a.md", "#part", "#part"),
     ],
@@ -73,7 +73,9 @@ def test_the_source_of_the_site_is_complete(tmp_path: Path) -> None:
     pages = tmp_path / "docs"
     project = tomllib.loads((tmp_path / "zensical.toml").read_text(encoding="utf-8"))["project"]
     index, *groups = project["nav"]
-    assert index == {"Index": "index.md"}
+    assert index == {"What it is": "index.md"}
+    text = (pages / "index.md").read_text(encoding="utf-8")
+    assert text.index("# kling-mock") < text.index("## Documentation") < text.index("### How-to")
     listed = {
         path for group in groups for entries in group.values() for each in entries for path in each.values()
     }

@@ -103,6 +103,7 @@ def test_reading_without_an_answer_is_the_end(kind: str) -> None:
     [
         ("[Errno 111] Connection refused", "; no server listens there: start it, or correct host and port"),
         ("[SSL: WRONG_VERSION_NUMBER] wrong version", "; the server does not use TLS: set an http:// URL"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] x", "; set SSL_CERT_FILE to the certificate of its authority"),
         ("[Errno -2] Name or service not known", ""),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from kling_client.errors import AuthError
 from kling_mock import Fake, __version__
 from kling_mock.cli import main
 from kling_mock.console import Console
@@ -147,14 +148,28 @@ def test_the_demo_checks_its_folder_before_it_starts(
     )
 
 
-def test_an_interruption_ends_without_a_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "kling-mock: interrupted\n"),
+        (AuthError(401, "", "no"), 1, "kling-mock: HTTP 401: no; check the key, and that it belongs to"),
+        (OSError(28, "the disk is full"), 1, "kling-mock: the disk is full\nhelp: kling-mock help file\n"),
+    ],
+)
+def test_errors_and_interruptions_have_no_traceback(
+    error: BaseException,
+    status: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    def fail(*_: object, **__: object) -> None:
+        raise error
 
-    monkeypatch.setattr("kling_mock.demo.run_demo", interrupt)
-    assert run(capsys, "demo") == (130, "", "kling-mock: interrupted\n")
+    monkeypatch.setattr("kling_mock.demo.run_demo", fail)
+    found, out, err = run(capsys, "demo")
+    assert (found, out) == (status, "")
+    assert err.startswith(message)
 
 
 def test_a_second_interruption_ends_without_a_traceback(

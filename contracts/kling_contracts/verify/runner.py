@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import httpx
 
+from kling_contracts.connection_advice import connection_advice
 from kling_contracts.explained_error import ExplainedError
 from kling_contracts.verify.budget import Budget, OverBudget
 from kling_contracts.verify.busy import Busy
@@ -135,9 +136,8 @@ def _identify(session: Session) -> bool:
     """Whether the server is a kling-mock, from the first two requests: health, and a query with the key."""
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
-        advice = "check --base-url and that the server is running"
-        if "WRONG_VERSION_NUMBER" in str(health.failure):
-            advice = "the server does not use TLS: --base-url must begin with http://"
+        reason = str(health.failure).partition(": ")[2]  # after the class of the error
+        advice = connection_advice(reason) or "check --base-url and that the server is running"
         raise Unreachable(f"no answer: {health.failure}; {advice}")
     first = session.query(ProbeKind.UNKNOWN_ID, session.unknown_id, "whether the key is accepted")
     if not first.answered:

@@ -53,10 +53,15 @@ class HttpTransport:
     ) -> None:
         self._base = httpx.URL(base_url.rstrip("/"))
         self._urls: dict[str, httpx.URL] = {}
-        # Proxies of the environment do not apply to loopback.
+        # Proxies of the environment do not apply to loopback, but its certificates (SSL_CERT_FILE) do.
         local = is_loopback(base_url)
+        secure = transport is None and self._base.scheme == "https"
         self._client = httpx.Client(
-            transport=transport, timeout=_SILENCE, trust_env=not local, follow_redirects=False
+            transport=transport,
+            timeout=_SILENCE,
+            trust_env=not local,
+            verify=httpx.create_ssl_context() if secure else True,
+            follow_redirects=False,
         )
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._time_left = time_left

@@ -204,8 +204,9 @@ def test_the_receiver_reads_chunks_and_survives_disconnects(capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("reason", "advice"),
     [
-        ("connection refused", "check --base-url and that the server is running"),
-        ("[SSL: WRONG_VERSION_NUMBER]", "the server does not use TLS: --base-url must begin with http://"),
+        ("[Errno -2] Name or service not known", "check --base-url and that the server is running"),
+        ("connection refused", "no server listens there: start it, or correct host and port"),
+        ("[SSL: WRONG_VERSION_NUMBER]", "the server does not use TLS: set an http:// URL"),
     ],
 )
 def test_an_unreachable_server(reason: str, advice: str) -> None:

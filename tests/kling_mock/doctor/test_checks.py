@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,12 +20,13 @@ from kling_mock.doctor.findings import Finding, Machine, Status, get_local
 from kling_mock.doctor.report import CHECKS, MachineCheck, report_text, run_check, run_checks
 from kling_mock.images import fonts
 
-INSTALLED = {"kling-mock": __version__, "pytest": "9.2.0", **dict.fromkeys(packages.REQUIRED, "1.0")}
+INSTALLED = {"kling-mock": __version__, "pytest": "9.2.0", "httpx": "0.28.1", "msgspec": "0.19"}
 # Without facts of the machine of this test; no test of another module listens on this port.
 PLAIN = Machine(
     port=1,
     environ={},
     installed=INSTALLED.get,
+    requirements=lambda: ["httpx<0.29,>=0.27", "msgspec>=0.19", "uvloop>=0.19; sys_platform != 'win32'"],
     plugins=lambda: frozenset({"kling_mock"}),
     get=lambda _port, _path: None,
 )
@@ -45,13 +47,34 @@ def worst(found: list[Finding]) -> Finding:
     return max(found, key=lambda each: order[each.status])
 
 
+def test_versions_are_compared_by_their_numbers() -> None:
+    """The requirements of this distribution have no other signs than those that are compared."""
+    assert packages.within("0.29.0rc1", ">=0.27,<0.30")
+    assert packages.within("10.1", ">=10.1.0")
+    assert not packages.within("9.5", ">=10.1")
+    assert not packages.within("0.29", "<0.29.0")
+    found = findings.base_requirements()
+    assert len(found) > 8
+    for each in found:
+        assert re.fullmatch(r"[\w.-]+((>=|<)[\d.]+,?)+(;.*)?", each), each
+    (checked,) = packages.check_dependencies(Machine())
+    assert checked.status == "ok"
+
+
 PROXY = "http://proxy.test:3128"
 ROWS: list[tuple[MachineCheck, Machine, Status, str]] = [
     (packages.check_packages, PLAIN, "ok", __version__),
     (packages.check_packages, with_packages(kling_mock=None), "problem", "pip install kling-mock"),
     (packages.check_packages, with_packages(kling_mock="0.0.1"), "problem", "0.0.1 is installed"),
-    (packages.check_packages, with_packages(msgspec=None), "problem", "pip install msgspec"),
-    (packages.check_libraries, PLAIN, "ok", "httpx 1.0"),
+    (packages.check_dependencies, PLAIN, "ok", "httpx 0.28.1, msgspec 0.19"),
+    (packages.check_dependencies, with_packages(uvloop="0.21"), "ok", "uvloop 0.21"),
+    (
+        packages.check_dependencies,
+        with_packages(msgspec=None, httpx="0.24.1", uvloop="0.18"),
+        "problem",
+        "pip install 'httpx<0.29,>=0.27' 'msgspec>=0.19' 'uvloop>=0.19'",
+    ),
+    (packages.check_libraries, PLAIN, "ok", "httpx 0.28.1"),
     (packages.check_libraries, with_packages(requests="2.34"), "note", "fake.requests_adapter()"),
     (packages.check_libraries, with_packages(pytest_httpx="0.36"), "note", "should_mock"),
     (packages.check_plugin, PLAIN, "ok", "pytest loads the fixtures"),
