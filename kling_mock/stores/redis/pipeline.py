@@ -25,10 +25,10 @@ class Pipeline:
     """
 
     def __init__(self, address: Address) -> None:
-        from hiredis import pack_command
+        from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType] -- as below
         from redis import exceptions
 
-        # In its type stubs, a command has one argument.
+        # Its type stub has no type of the result, and commands of one word.
         self._pack = cast("Callable[[tuple[Argument, ...]], bytes]", pack_command)
         self._errors = exceptions
         self._pool: Any = connect(address, asynchronous=True, patience=None).connection_pool
