@@ -173,7 +173,7 @@ def test_scripts_are_read_once() -> None:
         replies.append(run_command(command, **options))
         return replies[-1]
 
-    store._run = run  # type: ignore[method-assign,assignment]
+    store._run = run  # type: ignore[method-assign]
     other.ask(prompt="cat 7")
     tasks = [caller.create(prompt=f"cat {number}")["task_id"] for number in (7, 8, 9)]
     changes = [reply[-1][-1] for reply in replies if isinstance(reply[-1], list)]
