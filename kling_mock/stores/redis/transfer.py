@@ -54,7 +54,7 @@ def items_of(reply: RedisReply, limits: StoreLimits) -> list[Item]:
 
 
 def import_arguments(items: Sequence[Item], limits: StoreLimits) -> Iterator[bytes]:
-    """The items as arguments of the script `import`, many in each: every field after its length in 4 bytes."""
+    """The items as arguments of the script `import`: each field after its length in 4 bytes."""
     latest = max([0.0, *[item.record.created for item in items if isinstance(item, TaskState)]])
     latest = max([latest, *[item.at for item in items if isinstance(item, CallRecord)]])
     for at in range(0, len(items), PACKED):
