@@ -58,22 +58,27 @@ class Console:
         """`Fake.background`, with a log of callbacks."""
         return self._fake.background(None if self._quiet else self.log_callback)
 
-    def show_start(self, url: str, *, exposed: bool = False, scenario: Path | None = None) -> None:
+    def show_start(
+        self, url: str, *, exposed: bool = False, scenario: Path | None = None, workers: int = 1
+    ) -> None:
         """Log the address and settings; wait up to `GREETING_SECONDS` until they are written.
 
         `exposed`: the server listens on an address that others can reach. `scenario`: its scenario file.
+        `workers`: the number of its processes.
         """
         settings = self._fake.settings
         if self._json:
             self._event("serving", url=url, version=__version__, keys=_shown_keys(settings.keys))
         else:
-            for line in self._greeting(url, scenario, exposed=exposed):
+            for line in self._greeting(url, scenario, workers, exposed=exposed):
                 self._show(*line)
         if exposed and settings.control_token is None:
             self.problem("the control API is off, since others can reach this server; --control-token TOKEN")
         self._writer.flush(GREETING_SECONDS)
 
-    def _greeting(self, url: str, scenario: Path | None, *, exposed: bool) -> Iterator[tuple[Segment, ...]]:
+    def _greeting(
+        self, url: str, scenario: Path | None, workers: int, *, exposed: bool
+    ) -> Iterator[tuple[Segment, ...]]:
         settings = self._fake.settings
         whole = [key for key in settings.plain_keys if not key.endswith("*")]
         first = next(filter(is_public, whole), "")
@@ -102,6 +107,8 @@ class Console:
                 in_ascii(_place(settings.state)),
                 f"   ({counted(len(self._fake.tasks), 'task')})",
             )
+        if workers > 1:
+            yield _fact("workers", str(workers), "   (processes; each that ends is replaced)")
         for gateway in settings.gateways:
             yield _fact(gateway.title, f"POST {gateway.create_path}", ", GET .../<task_id>")
         yield _fact("stop", "Ctrl-C")

@@ -150,7 +150,8 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
     app.note = console.note
 
     def announce() -> None:
-        console.show_start(url, exposed=not listens_on_loopback(listening), scenario=options.scenario)
+        exposed = not listens_on_loopback(listening)
+        console.show_start(url, exposed=exposed, scenario=options.scenario, workers=options.workers)
         if ready is not None:
             try:
                 ready.write(url, fake.settings.keys)

@@ -245,7 +245,7 @@ class CallbackDispatcher:
         self, delivery: PendingDelivery, status: int | None, error: str | None, duration: float
     ) -> AttemptRecord:
         """Record the result of an attempt that took `duration` seconds of real time."""
-        lasted = duration * self._store.clock.speed
+        lasted = duration * self._store.clock.estimated_speed
         return self._queue.record(delivery, status, error, lasted=lasted, duration=duration)
 
     def signed(self, callback: Callback) -> Callback:

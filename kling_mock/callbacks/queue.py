@@ -132,7 +132,8 @@ class DeliveryQueue:
         No other attempt of the same task is returned before `record` or `put_back`.
         """
         with self._lock:
-            now = self._store.clock.now()
+            # For several processes a reading would be a round trip; changes of the clock wake this one.
+            now = self._store.clock.estimate()
             while (line := self._first()) is not None and line[0] <= now:
                 task_id = line[2]
                 if self._leases is not None and not self._leases.lease(task_id):

@@ -106,6 +106,10 @@ class Clock:
         self._latest = reading
         return reading
 
+    def estimate(self) -> float:
+        """`now()` without I/O: by the settings that this process has read last, if others may change them."""
+        return self.now()
+
     @property
     def latest(self) -> float:
         """The latest reading, in Unix seconds."""
@@ -160,6 +164,11 @@ class Clock:
     @speed.setter
     def speed(self, value: float) -> None:
         self._set_speed(value)
+
+    @property
+    def estimated_speed(self) -> float:
+        """`speed` without I/O, as `estimate`."""
+        return self._record.speed
 
     def _set_speed(self, value: float) -> None:
         if not 0 <= value <= _FASTEST:

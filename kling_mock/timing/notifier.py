@@ -103,5 +103,6 @@ class ChangeNotifier:
 
     def seconds_to(self, instant: float) -> float:
         """How long the fake's clock takes to get there, in seconds of real time; at least SHORTEST."""
-        speed = self.clock.speed
-        return max((instant - self.clock.now()) / speed, SHORTEST) if speed else math.inf
+        clock = self.clock
+        speed = clock.estimated_speed
+        return max((instant - clock.estimate()) / speed, SHORTEST) if speed else math.inf

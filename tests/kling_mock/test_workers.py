@@ -57,6 +57,7 @@ def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
     logged = re.findall(rf"POST {CREATE} 200 .*task (\d+)", out)
     assert len(set(logged)) == len(logged)
     assert len(logged) >= 3, "only the killed process may have lost lines"
+    assert re.search(r"^  workers +2 +\(processes; ", out, re.MULTILINE)
     assert f"worker process {first[0]} ended with status -9; it is replaced" in out
     assert not any(map(runs, {*first, *present}))
 

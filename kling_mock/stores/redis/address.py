@@ -71,7 +71,7 @@ def connect(address: Address, *, asynchronous: bool = False, patience: float | N
     taken effect before its connection was lost.
     """
     try:
-        import hiredis  # noqa: F401 -- for `Pipeline`; the extra has both
+        import hiredis  # noqa: F401 # pyright: ignore[reportUnusedImport] -- for `Pipeline`
         import redis.asyncio
         from redis.backoff import NoBackoff
     except ModuleNotFoundError as error:

@@ -40,6 +40,9 @@ class RedisClock(Clock):
                 pass
             else:
                 return snapshot.now
+        return self.estimate()
+
+    def estimate(self) -> float:
         return max(self._latest, self._record.at(self._system + real_now() - self._read_at))
 
     @property

@@ -68,7 +68,7 @@ class StoreLimits(NamedTuple):
 
 @cache
 def script(name: str) -> LuaScript:
-    """The script `read`, `commit`, `clear`, `export` or `import`."""
+    """The script `read`, `commit`, `clear`, `lease`, `export` or `import`."""
     folder = files("kling_mock.stores.redis")
     source = "\n".join(folder.joinpath(f"{each}.lua").read_text("utf-8") for each in ("common", name))
     return LuaScript(source, sha1(source.encode(), usedforsecurity=False).hexdigest())

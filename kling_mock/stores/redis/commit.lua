@@ -158,7 +158,10 @@ local WRITES = {
         local id = argument()
         call('HINCRBY', task_key(id), 'attempts:' .. argument(), 1)
         append(task_key(id), 'attempts', argument())
-        call('DEL', PREFIX .. 'lease:' .. id)
+        local lease = PREFIX .. 'lease:' .. id
+        if call('GET', lease) == ARGV[1] then -- another process may make an attempt at present
+            call('DEL', lease)
+        end
         publish('task', id)
     end,
     rule = function()

@@ -4,6 +4,31 @@
 -- The process of calls that were imported, for which no listener is called.
 local IMPORTED = 'import'
 
+-- The totals of tasks by key, which are added at the end. The peaks are those of the import.
+local totals = {}
+
+local function add_totals(key, images, units)
+    local found = totals[key]
+    if not found then
+        found = {created = 0, units = 0, unfinished = 0}
+        totals[key] = found
+    end
+    found.created = found.created + 1
+    found.units = found.units + units
+    found.unfinished = found.unfinished + images
+end
+
+local members = {}
+
+-- Add to a set, once.
+local function add_member(key, member)
+    local name = key .. '\0' .. member
+    if not members[name] then
+        members[name] = true
+        call('SADD', key, member)
+    end
+end
+
 local LOADS = {
     clock = function()
         local record, reading, speed, jumps = tonumber(argument()), tonumber(argument()), tonumber(argument()), argument()
@@ -65,8 +90,8 @@ local LOADS = {
             call('HSET', key, 'external', external_id)
             call('HSET', PREFIX .. 'external:' .. account, external_id, id)
         end
-        call('SADD', PREFIX .. 'accounts', account)
-        call('SADD', PREFIX .. 'operations:' .. account, operation)
+        add_member(PREFIX .. 'accounts', account)
+        add_member(PREFIX .. 'operations:' .. account, operation)
         local images = 0
         if is_expired(expiry) or (ends_at ~= '' and tonumber(ends_at) <= now) then
             units = units - returned(units, failed, ends_at, expiry)
@@ -77,11 +102,8 @@ local LOADS = {
                 call('ZADD', ENDS, ends_at, id)
             end
         end
-        for _, each in ipairs({ALL, PREFIX .. 'account:' .. account}) do -- the peaks are those of the import
-            call('HINCRBY', each, 'created', 1)
-            call('HINCRBY', each, 'units', units)
-            call('HINCRBY', each, 'unfinished', images)
-        end
+        add_totals(ALL, images, units)
+        add_totals(PREFIX .. 'account:' .. account, images, units)
     end,
     call = function()
         local entry, size, limit, account = argument(), argument(), argument(), argument()
@@ -100,9 +122,9 @@ clear_all()
 call('UNLINK', PREFIX .. 'counters')
 local packed, place, size
 
--- The next field of the items: each is its length, a colon, and its bytes.
+-- The next field of the items: its length in 4 bytes, and its bytes.
 argument = function()
-    size, place = string.match(packed, '^(%d+):()', place)
+    size, place = struct.unpack('<I4', packed, place)
     place = place + size
     return string.sub(packed, place - size, place - 1)
 end
@@ -111,6 +133,11 @@ for number = 3, #ARGV do
     packed, place = ARGV[number], 1
     while place <= #packed do
         LOADS[argument()]()
+    end
+end
+for key, added in pairs(totals) do
+    for field, value in pairs(added) do
+        call('HINCRBY', key, field, value)
     end
 end
 call('HINCRBY', STATE, 'scripts', 1)

@@ -19,16 +19,16 @@ COARSE: Final = 0.5
 
 
 class Pipeline:
-    """Sends commands and returns their replies, over one connection while there are any.
+    """Sends commands and returns their replies, over one connection.
 
     If the connection is lost, the commands that were sent get the error; others are sent over a new one.
     """
 
     def __init__(self, address: Address) -> None:
-        from hiredis import pack_command
+        from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType] -- as below
         from redis import exceptions
 
-        # In its type stubs, a command has one argument.
+        # Its type stub has no type of the result, and commands of one word.
         self._pack = cast("Callable[[tuple[Argument, ...]], bytes]", pack_command)
         self._errors = exceptions
         self._pool: Any = connect(address, asynchronous=True, patience=None).connection_pool
@@ -36,6 +36,7 @@ class Pipeline:
         self._unsent: list[tuple[bytes, asyncio.Future[Any]]] = []
         self._sent: deque[asyncio.Future[Any]] = deque()
         self._connection: Any = None
+        self._idle: Any = None
         self._running: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -73,8 +74,8 @@ class Pipeline:
         error: Exception | None = None
         try:
             async with asyncio.timeout(PATIENCE) as patience:
-                connection = self._connection = await self._pool.get_connection()
-                await self._write(connection)
+                connection = self._connection = await self._connect()
+                await self._write(connection, is_first=True)
                 await self._read(connection, patience)
         except TimeoutError:
             error = self._errors.TimeoutError(f"no reply within {PATIENCE:g} s")
@@ -84,10 +85,32 @@ class Pipeline:
             self._connection = None
             if error is not None:
                 self._fail(error, unsent=connection is None)
-            if connection is not None:
-                if self._sent or error is not None:  # replies to them would be taken for those of others
-                    await connection.disconnect(nowait=True)
+            if connection is None:
+                pass
+            elif self._sent or error is not None:  # replies to them would be taken for those of others
+                await connection.disconnect(nowait=True)
                 await self._pool.release(connection)
+            else:
+                self._idle = connection
+
+    async def _connect(self) -> Any:
+        """The connection that was used last, unless it was closed meanwhile; the pool takes longer."""
+        connection, self._idle = self._idle, None
+        if connection is not None:
+            if not await self._is_lost(connection):
+                return connection
+            await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
+        return await self._pool.get_connection()
+
+    async def _is_lost(self, connection: Any) -> bool:
+        """Whether an idle connection was closed."""
+        # The name of the method before redis-py 8.
+        can_read = getattr(connection, "can_read", None) or connection.can_read_destructive
+        try:
+            return not connection.is_connected or bool(await can_read())
+        except (self._errors.RedisError, OSError):
+            return True
 
     async def _write_more(self, connection: Any) -> None:
         try:
@@ -97,12 +120,14 @@ class Pipeline:
         finally:
             self._writing = None
 
-    async def _write(self, connection: Any) -> None:
+    async def _write(self, connection: Any, *, is_first: bool = False) -> None:
+        """Write the commands. `is_first`: no reply is expected, so that redis-py may check the server."""
         while self._unsent and connection is self._connection and connection.is_connected:
             commands, self._unsent = self._unsent, []
             self._sent.extend([reply for _, reply in commands])
             data = b"".join([packed for packed, _ in commands])
-            await connection.send_packed_command(data, check_health=False)
+            await connection.send_packed_command(data, check_health=is_first)
+            is_first = False
 
     async def _read(self, connection: Any, patience: asyncio.Timeout) -> None:
         """Read the replies to all commands."""

@@ -83,6 +83,10 @@ class Session:
     def lease_key(self, task_id: str) -> bytes:
         return self.address.prefix.encode() + b"lease:" + text(task_id)
 
+    def lease_command(self, task_id: str, seconds: int | None) -> RedisCommand:
+        """Extend or take the lease of a task; None: end it. Its reply is 0 if another process has it."""
+        return RedisCommand(script("lease"), [text(task_id), *([] if seconds is None else [seconds])])
+
     def words(self, command: RedisCommand, *, whole: bool = False) -> tuple[Argument, ...]:
         """The words of a command to Redis; `whole`: with its source, as Redis does not have the script."""
         source, sha = command.script

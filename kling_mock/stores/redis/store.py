@@ -96,17 +96,12 @@ class RedisStore:
 
     def renew(self, task_id: str) -> bool:
         """Extend a lease of this process, or reserve the delivery again. Returns as `lease`."""
-        session = self.session
-        key = session.lease_key(task_id)
-        with session.explained():
-            if self._client.get(key) == session.process.encode():
-                return bool(self._client.expire(key, LEASE_SECONDS))
-        return self.lease(task_id)
+        return bool(self._execute(self.session.lease_command(task_id, LEASE_SECONDS)))
 
     def release(self, task_id: str) -> None:
         """End a lease before an attempt was recorded. One that cannot be ended now ends by itself."""
-        with suppress(StateNotKept), self.session.explained():
-            self._client.delete(self.session.lease_key(task_id))
+        with suppress(StateNotKept):
+            self._execute(self.session.lease_command(task_id, None))
 
     def latest(self, stream: bytes) -> bytes:
         """The id of the latest entry of a stream."""
@@ -138,17 +133,19 @@ class RedisStore:
         """Run a command that may take longer than others, on a connection of its own."""
         client = connect(self.session.address, patience=TRANSFER_SECONDS)
         try:
-            return self._run(command, client)
+            return checked(self._execute(command, client))
         finally:
             client.close()
 
-    def _run(self, command: RedisCommand, client: Any = None) -> RedisReply:
+    def _run(self, command: RedisCommand) -> RedisReply:
+        return checked(self._execute(command))
+
+    def _execute(self, command: RedisCommand, client: Any = None) -> Any:
         from redis.exceptions import NoScriptError
 
         client = client or self._client
         with self.session.explained(writes=command.writes):
             try:
-                reply = client.execute_command(*self.session.words(command))
+                return client.execute_command(*self.session.words(command))
             except NoScriptError:  # the first time, and after a restart of Redis
-                reply = client.execute_command(*self.session.words(command, whole=True))
-            return checked(reply)
+                return client.execute_command(*self.session.words(command, whole=True))

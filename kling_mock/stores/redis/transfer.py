@@ -54,7 +54,7 @@ def items_of(reply: RedisReply, limits: StoreLimits) -> list[Item]:
 
 
 def import_arguments(items: Sequence[Item], limits: StoreLimits) -> Iterator[bytes]:
-    """The items as arguments of the script `import`, packed: each field is its length, a colon, its bytes."""
+    """The items as arguments of the script `import`: each field after its length in 4 bytes."""
     latest = max([0.0, *[item.record.created for item in items if isinstance(item, TaskState)]])
     latest = max([latest, *[item.at for item in items if isinstance(item, CallRecord)]])
     for at in range(0, len(items), PACKED):
@@ -63,7 +63,7 @@ def import_arguments(items: Sequence[Item], limits: StoreLimits) -> Iterator[byt
 
 def _packed(arguments: Sequence[Argument]) -> bytes:
     fields = [each if isinstance(each, bytes) else str(each).encode() for each in arguments]
-    return b"".join([b"%d:%b" % (len(field), field) for field in fields])
+    return b"".join([part for field in fields for part in (len(field).to_bytes(4, "little"), field)])
 
 
 def _arguments(item: Item, limits: StoreLimits, latest: float) -> list[Argument]:

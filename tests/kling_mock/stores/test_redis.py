@@ -173,7 +173,7 @@ def test_scripts_are_read_once() -> None:
         replies.append(run_command(command, **options))
         return replies[-1]
 
-    store._run = run  # type: ignore[method-assign,assignment]
+    store._run = run  # type: ignore[method-assign]
     other.ask(prompt="cat 7")
     tasks = [caller.create(prompt=f"cat {number}")["task_id"] for number in (7, 8, 9)]
     changes = [reply[-1][-1] for reply in replies if isinstance(reply[-1], list)]
@@ -197,6 +197,23 @@ def test_the_clock_of_all_processes() -> None:
     time.sleep(0.01)
     assert one.now() - before >= 10
     assert [jump.seconds for jump in one.jumps] == [60]
+
+
+def test_an_estimate_of_the_clock_needs_no_round_trip() -> None:
+    """It is by the settings that were read last."""
+    store = redis_store()
+    clock = store.clock
+    clock.freeze()
+    clock.advance(60)
+    reading = clock.now()
+    sent = count_round_trips(store)
+    assert (clock.estimate(), clock.estimated_speed) == (reading, 0)
+    assert not sent
+    clock.resume()
+    sent.clear()
+    assert reading <= clock.estimate() < reading + 60
+    assert clock.estimated_speed == 1
+    assert not sent
 
 
 def test_a_clock_goes_on_when_the_system_time_of_redis_was_set_back() -> None:
