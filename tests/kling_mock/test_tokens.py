@@ -11,7 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from kling_mock import Fake, Reply, Request
+from kling_contracts.gateways import KLING as KLING_ITSELF
+from kling_mock import Fake, ManualClock, Reply, Request
+from kling_mock.auth import Token
+from kling_mock.commands import CheckHealth
+from kling_mock.decisions import decide
+from kling_mock.stores import Snapshot, TokenKey
 from tests.rows import each_row
 
 ACCESS, SECRET = "a" * 32, "s" * 32
@@ -189,6 +194,29 @@ def test_the_leeway_is_a_setting() -> None:
     assert [code(ask(early, patient)), code(ask(late, patient))] == [0, 0]
     beyond = sign(claims(nbf=f"{now + 120:.3f}"))
     assert code(ask(beyond, patient)) == 1003
+
+
+def test_a_token_expires_by_the_clock_of_the_mock_from_its_first_use() -> None:
+    """A new one of the same life is accepted then."""
+    fake = Fake(keys=[f"{ACCESS}:{SECRET}"], clock=ManualClock())
+    token = sign(claims())
+    codes = []
+    for seconds in (0, 1600, 200):
+        fake.clock.advance(seconds)
+        codes.append(code(ask(token, fake)))
+    assert codes == [0, 0, 1004]
+    assert code(ask(sign(claims(sub='"new"')), fake)) == 0
+
+
+def test_a_token_is_expired_at_the_instant_of_its_end() -> None:
+    """RFC 7519: not accepted on or after it."""
+    settings = Fake().settings
+    snapshot = Snapshot(1_800_000_000.0, {TokenKey("digest"): None})
+    decisions = [
+        decide(snapshot, (CheckHealth(), Token(KLING_ITSELF, "digest", False, left)), settings, "1", 0)
+        for left in (-1.0, 0.0, 1.0)
+    ]
+    assert [each.reply.status for each in decisions] == [401, 401, 200]
 
 
 def test_account_names_never_control_a_terminal() -> None:
