@@ -13,9 +13,10 @@ import pytest
 
 from kling_contracts.gateways import KLING as KLING_ITSELF
 from kling_mock import Fake, ManualClock, Reply, Request
-from kling_mock.auth import Token
+from kling_mock.auth import Credential, Token, account_name, credential_of
 from kling_mock.commands import CheckHealth
 from kling_mock.decisions import decide
+from kling_mock.header_facts import header_facts
 from kling_mock.stores import Snapshot, TokenKey
 from tests.rows import each_row
 
@@ -208,6 +209,18 @@ def test_a_token_expires_by_the_clock_of_the_mock_from_its_first_use() -> None:
     assert code(ask(sign(claims(sub='"new"')), fake)) == 0
 
 
+@pytest.mark.parametrize("leeway", [0, 60])
+def test_a_token_is_valid_from_the_instant_of_its_begin(leeway: int) -> None:
+    """RFC 7519: not accepted before it. The leeway makes its life longer at both ends."""
+    settings = Fake(keys=[f"{ACCESS}:{SECRET}"], token_leeway=leeway).settings
+    facts = header_facts((("authorization", f"Bearer {sign(claims(nbf='1000', exp='2000'))}"),))
+    for system, early in ((999 - leeway, True), (1000 - leeway, False), (1001 - leeway, False)):
+        found = credential_of(facts, settings, KLING_ITSELF, system)
+        assert isinstance(found, Credential)
+        assert found.token is not None
+        assert (found.token.early, found.token.left) == (early, 2000 + leeway - system)
+
+
 def test_a_token_is_expired_at_the_instant_of_its_end() -> None:
     """RFC 7519: not accepted on or after it."""
     settings = Fake().settings
@@ -232,3 +245,9 @@ def test_account_names_never_control_a_terminal() -> None:
     names = {call.account for call in fake.calls}
     assert len(names) == 5
     assert all(name is not None and name.startswith("account-") for name in names)
+
+
+def test_a_name_has_at_most_a_hundred_characters() -> None:
+    longest = "sk-mock-".ljust(100, "x")
+    assert account_name(longest) == longest
+    assert account_name(longest + "x").startswith("account-")
