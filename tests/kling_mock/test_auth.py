@@ -75,6 +75,11 @@ def test_without_a_key_other_headers_change_nothing(start: Start) -> None:
         assert start().fake.handle(Request("GET", f"{PATH}/1", "", ((name, "*/*"),))).status == 401
 
 
+def test_a_plain_key_is_accepted_beside_one_with_a_secret(start: Start) -> None:
+    fake = start(keys=["access:secret", "sk-one"]).fake
+    assert query_absent_task(fake, "Bearer sk-one").status == 400
+
+
 def test_keys_are_exact_unless_they_end_in_a_star(start: Start) -> None:
     fake = start(keys=["sk-mock", "sk-mock-*"]).fake
     good = ["sk-mock", "sk-mock-", "sk-mock-1", "sk-mock-anything at all"]

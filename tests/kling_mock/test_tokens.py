@@ -116,6 +116,11 @@ def test_other_claims(changed: dict[str, str | None], expected: int) -> None:
     assert code(ask(sign(claims(**changed)))) == expected
 
 
+@pytest.mark.parametrize("issuer", ["5", "[5]", '""', "null"])
+def test_an_issuer_is_a_text_also_where_every_key_is_accepted(issuer: str) -> None:
+    assert code(ask(sign(claims(iss=issuer)), Fake())) == 1002
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
