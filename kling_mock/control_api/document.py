@@ -39,7 +39,8 @@ def build_document() -> Schema:
     kinds = [ErrorBody, *_models()]
     _, components = msgspec.json.schema_components(kinds, ref_template=REF)
     for schema in components.values():
-        schema["description"] = cleandoc(schema["description"])
+        if "description" in schema:  # `python -OO` removes docstrings
+            schema["description"] = cleandoc(schema["description"])
     components["ClockChange"] |= _EXACTLY_ONE
     paths: dict[str, Schema] = {}
     for endpoint in ENDPOINTS:

@@ -40,6 +40,7 @@ def runner(
     for name in ("cat.png", "boat.png"):
         shutil.copy(ROOT / "kling_mock" / "samples" / name, pytester.path)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")  # the proxy of this machine, if any, is elsewhere
     monkeypatch.syspath_prepend(str(pytester.path))
     with ExitStack() as stack:
         yield lambda path: PageRunner(Page.read(path), request, pytester, stack)

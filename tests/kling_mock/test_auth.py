@@ -70,12 +70,34 @@ def test_other_credentials_are_refused_in_the_shape_of_the_gateway(
     assert caller.fake.calls.refused[0].rule in ("auth.missing", "auth.malformed", "auth.key")
 
 
+def test_without_a_key_other_headers_change_nothing(start: Start) -> None:
+    for name in ("accept", "Accept"):
+        assert start().fake.handle(Request("GET", f"{PATH}/1", "", ((name, "*/*"),))).status == 401
+
+
+def test_a_plain_key_is_accepted_beside_one_with_a_secret(start: Start) -> None:
+    fake = start(keys=["access:secret", "sk-one"]).fake
+    assert query_absent_task(fake, "Bearer sk-one").status == 400
+
+
 def test_keys_are_exact_unless_they_end_in_a_star(start: Start) -> None:
     fake = start(keys=["sk-mock", "sk-mock-*"]).fake
     good = ["sk-mock", "sk-mock-", "sk-mock-1", "sk-mock-anything at all"]
     bad = ["sk-moc", "sk-mock1", "sk-other", "*", "xsk-mock-1"]
     assert [query_absent_task(fake, f"Bearer {key}").status for key in good] == [400] * len(good)
     assert [query_absent_task(fake, f"Bearer {key}").status for key in bad] == [401] * len(bad)
+
+
+@pytest.mark.parametrize(
+    ("key", "parts"), [("abc", "0"), ("a.b", "2"), ("a.b.c.d", "> 3"), ("a.b.c.d.e", "> 3")]
+)
+def test_kling_counts_the_parts_of_a_key_that_is_no_token(key: str, parts: str, start: Start) -> None:
+    for keys, expected in ((["access:secret"], (401, parts)), ([], (200, None))):
+        caller = start(keys=keys).account(key)
+        reply = caller.get("/account/costs")
+        message = cast("dict[str, str]", reply.json())["message"]
+        found = message.removeprefix("The token was expected to have 3 parts, but got ")
+        assert (reply.status, found if found != message else None) == expected
 
 
 # -- accounts

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kling_contracts.gateways import COMETAPI
 from kling_mock import ManualClock
+from kling_mock.commands import CheckHealth, Query
+from kling_mock.limits import limit_keys
 from kling_mock.rate import Rate
+from kling_mock.stores import WindowKey
 from tests.kling_mock.conftest import PATH, SUBJECTS
 from tests.kling_mock.reading import body_of, header
 
@@ -100,6 +104,7 @@ def test_retry_after_is_long_enough(after: float, seconds: int, start: Start) ->
         else:
             wait = parsedate_to_datetime(shown).timestamp() - caller.clock.now()
             sent = parsedate_to_datetime(dict(reply.headers)["date"]).timestamp()
+            assert all(dict(reply.headers)[name].endswith(" GMT") for name in ("retry-after", "date"))
             assert sent <= caller.clock.now() < sent + 1
             assert 60 - after <= wait <= 61 - after
         caller.clock.advance(wait)
@@ -207,6 +212,47 @@ def test_a_limit_comes_before_a_fault(start: Start) -> None:
     task = caller.make()
     assert [caller.status(task.id) for _ in range(3)] == ["processing"] * 3
     assert body_of(caller.ask())["code"] == 1302
+
+
+def test_each_limit_applies_without_the_others(start: Start) -> None:
+    """To the third request; two are accepted."""
+    images = dict.fromkeys(("slots", "slots_total"), 2)
+    units = dict.fromkeys(("balance", "balance_total", "credit"), 32)
+    rates = dict.fromkeys(("rate", "rate_total"), "2/60")
+    limits: dict[str, Any] = {**images, **units, **rates, "packs": [32]}
+    for name, limit in limits.items():
+        caller = start(**{name: limit}, pace="held")
+        assert [caller.ask().status == 200 for _ in range(3)] == [True, True, False], name
+        assert header(caller.ask())["relax"] == name
+    for name in ("poll_rate", "poll_rate_total"):
+        caller = start(**{name: "2/60"}, pace="held")
+        task = caller.make()
+        assert [caller.poll(task.id).status for _ in range(3)] == [200, 200, 429], name
+        assert header(caller.poll(task.id))["relax"] == name
+
+
+@pytest.mark.parametrize("limits", [{"rate_total": "1/60"}, {"slots_total": 1}, {"balance_total": 16}])
+def test_total_limits_are_exact_if_another_account_creates_meanwhile(
+    limits: dict[str, Any], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the decision about a create and its commit."""
+    caller = start(**limits, pace="held")
+    commit, statuses = caller.fake._store.commit, list[int]()
+
+    def late(change: Any) -> Any:
+        monkeypatch.undo()
+        statuses.append(caller.account("sk-mock-b").ask().status)
+        return commit(change)
+
+    monkeypatch.setattr(caller.fake._store, "commit", late)
+    statuses.append(caller.ask().status)
+    assert [each == 200 for each in statuses] == [True, False]
+
+
+def test_records_of_limits_are_read_for_creates_and_queries_alone(start: Start) -> None:
+    settings = start(rate="1/60", poll_rate="1/60", slots_total=1).fake.settings
+    assert limit_keys(CheckHealth(), settings) == ()
+    assert [type(key) for key in limit_keys(Query(COMETAPI, "a", "1"), settings)] == [WindowKey]
 
 
 def test_limits_are_checked_in_order(start: Start) -> None:

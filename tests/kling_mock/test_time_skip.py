@@ -53,6 +53,12 @@ def test_the_durations_of_a_realistic_task_stay_those_of_its_plan() -> None:
     assert shown["updated_at"] == real.query(other)["updated_at"]
 
 
+def test_a_task_that_fails_without_being_processed_moves_time_to_its_end() -> None:
+    caller = skipping(pace="realistic")
+    caller.fake.next.fails("no luck")
+    assert caller.status(caller.create()["task_id"]) == "failed"
+
+
 @pytest.mark.parametrize(
     ("pace", "statuses"), [("polls:2", "processing succeed"), ("held", "processing " * 2)]
 )

@@ -11,7 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from kling_mock import Fake, Reply, Request
+from kling_contracts.gateways import KLING as KLING_ITSELF
+from kling_mock import Fake, ManualClock, Reply, Request
+from kling_mock.auth import Credential, Token, account_name, credential_of
+from kling_mock.commands import CheckHealth
+from kling_mock.decisions import decide
+from kling_mock.header_facts import header_facts
+from kling_mock.stores import Snapshot, TokenKey
 from tests.rows import each_row
 
 ACCESS, SECRET = "a" * 32, "s" * 32
@@ -110,6 +116,11 @@ def test_other_claims(changed: dict[str, str | None], expected: int) -> None:
     assert code(ask(sign(claims(**changed)))) == expected
 
 
+@pytest.mark.parametrize("issuer", ["5", "[5]", '""', "null"])
+def test_an_issuer_is_a_text_also_where_every_key_is_accepted(issuer: str) -> None:
+    assert code(ask(sign(claims(iss=issuer)), Fake())) == 1002
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -191,6 +202,41 @@ def test_the_leeway_is_a_setting() -> None:
     assert code(ask(beyond, patient)) == 1003
 
 
+def test_a_token_expires_by_the_clock_of_the_mock_from_its_first_use() -> None:
+    """A new one of the same life is accepted then."""
+    fake = Fake(keys=[f"{ACCESS}:{SECRET}"], clock=ManualClock())
+    token = sign(claims())
+    codes = []
+    for seconds in (0, 1600, 200):
+        fake.clock.advance(seconds)
+        codes.append(code(ask(token, fake)))
+    assert codes == [0, 0, 1004]
+    assert code(ask(sign(claims(sub='"new"')), fake)) == 0
+
+
+@pytest.mark.parametrize("leeway", [0, 60])
+def test_a_token_is_valid_from_the_instant_of_its_begin(leeway: int) -> None:
+    """RFC 7519: not accepted before it. The leeway makes its life longer at both ends."""
+    settings = Fake(keys=[f"{ACCESS}:{SECRET}"], token_leeway=leeway).settings
+    facts = header_facts((("authorization", f"Bearer {sign(claims(nbf='1000', exp='2000'))}"),))
+    for system, early in ((999 - leeway, True), (1000 - leeway, False), (1001 - leeway, False)):
+        found = credential_of(facts, settings, KLING_ITSELF, system)
+        assert isinstance(found, Credential)
+        assert found.token is not None
+        assert (found.token.early, found.token.left) == (early, 2000 + leeway - system)
+
+
+def test_a_token_is_expired_at_the_instant_of_its_end() -> None:
+    """RFC 7519: not accepted on or after it."""
+    settings = Fake().settings
+    snapshot = Snapshot(1_800_000_000.0, {TokenKey("digest"): None})
+    decisions = [
+        decide(snapshot, (CheckHealth(), Token(KLING_ITSELF, "digest", False, left)), settings, "1", 0)
+        for left in (-1.0, 0.0, 1.0)
+    ]
+    assert [each.reply.status for each in decisions] == [401, 401, 200]
+
+
 def test_account_names_never_control_a_terminal() -> None:
     fake = Fake()
     for key in (
@@ -204,3 +250,9 @@ def test_account_names_never_control_a_terminal() -> None:
     names = {call.account for call in fake.calls}
     assert len(names) == 5
     assert all(name is not None and name.startswith("account-") for name in names)
+
+
+def test_a_name_has_at_most_a_hundred_characters() -> None:
+    longest = "sk-mock-".ljust(100, "x")
+    assert account_name(longest) == longest
+    assert account_name(longest + "x").startswith("account-")

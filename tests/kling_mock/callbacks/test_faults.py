@@ -181,3 +181,11 @@ def test_an_early_one_arrives_before_the_reply() -> None:
             assert reply.status == 200
             delays[bool(faults), url] = None if reply.delivery is None else reply.delivery.delay
     assert delays == {(False, HOOK): None, (False, None): None, (True, HOOK): 0.5, (True, None): None}
+
+
+def test_a_scripted_fault_of_the_reply_takes_precedence_over_an_early_callback(start: Start) -> None:
+    caller = start(callback_faults=["early"])
+    caller.fake.next.delays(3)
+    delivery = caller.ask(callback_url=HOOK).delivery
+    assert delivery is not None
+    assert delivery.delay == 3

@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from kling_mock.control_api.document import build_document
 from kling_mock.control_api.endpoints import ENDPOINTS, Endpoint
 from kling_mock.control_api.models import EventStream
+from kling_mock.control_api.problems import ErrorBody
 from tests.kling_mock.control_api.conftest import Control
 
 
@@ -40,6 +41,13 @@ def test_statuses_of_a_call_with_unknown_ids_and_no_body_are_documented(
     for body in bodies:
         status = control.send(endpoint.method, path, None if endpoint.method == "GET" else body).status
         assert str(status) in operation["responses"]
+
+
+def test_models_without_docstrings_have_no_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -OO` removes docstrings."""
+    monkeypatch.setattr(ErrorBody, "__doc__", None)
+    schemas = build_document()["components"]["schemas"]
+    assert [name for name, schema in schemas.items() if "description" not in schema] == ["ErrorBody"]
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -91,6 +91,7 @@ def serving(context: ssl.SSLContext | None = None) -> Generator[str]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    HOLD.clear()  # set by an earlier use: workers may run the tests of a module in several parts
     with serving() as url:
         yield url
         HOLD.set()

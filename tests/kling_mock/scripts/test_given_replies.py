@@ -41,6 +41,15 @@ def test_bodies_of_answers(status: int, caller: Caller) -> None:
     assert ("x-kling-mock-rule" in dict(reply.headers)) is (status >= 400)
 
 
+def test_the_journal_has_the_rule_of_an_error_that_answers_a_create(caller: Caller) -> None:
+    rules = {}
+    for status in (200, 399, 400, 503):
+        caller.fake.next.answers(status, body="")
+        assert caller.ask().status == status
+        rules[status] = caller.fake.calls[-1].rule
+    assert rules == {200: None, 399: None, 400: "script.answers", 503: "script.answers"}
+
+
 @pytest.mark.parametrize(
     ("body", "media_type", "content"),
     [

@@ -148,6 +148,15 @@ def test_the_index_finds_the_same_rule_as_trying_every_rule(
     compare(rules, creates)
 
 
+def test_a_rule_ends_after_its_uses_and_at_its_instant() -> None:
+    """`uses_left` may be below the number of uses: a rule can be replaced."""
+    limited, lasting = RuleRecord(0, None, None, 2), RuleRecord(0, None, None, None, until=10.0)
+    for used, found in ((0, True), (1, True), (2, False), (3, False)):
+        assert (Scripts(1, [limited], {0: used}).match("a", _asks()) is not None) is found
+    for now, found in ((9.9, True), (10.0, False), (11.0, False)):
+        assert (Scripts(1, [lasting], {}).match("a", _asks(), now) is not None) is found
+
+
 # -- counterexamples
 
 
