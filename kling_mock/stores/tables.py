@@ -84,7 +84,7 @@ class Tables:
             tasks: list[TaskState] = []
             latest = 0.0
             for item in items:
-                if isinstance(item, TaskState):
+                if type(item) is TaskState:  # in a file there may be many
                     tasks.append(item)
                     latest = max(latest, item.record.created)
                 elif isinstance(item, CallRecord):
@@ -98,7 +98,7 @@ class Tables:
             now = self.clock.now()
             for task in tasks:
                 self._index(task)
-                self._usage.restore(task, now)
+            self._usage.restore(tasks, now)
 
     def _put(self, item: OtherItem) -> None:
         match item:
