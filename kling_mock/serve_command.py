@@ -240,12 +240,12 @@ def _open_standard_streams() -> None:
 
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:
-    from kling_mock.doors.tls import Certificate
-
     if options.certfile is None:
         if options.keyfile is not None:
             raise ValueError("--keyfile: needs --certfile, the certificate that the key belongs to")
         return None
+    from kling_mock.doors.tls import Certificate
+
     certificate = Certificate(options.certfile, options.keyfile)
     try:
         certificate.context()

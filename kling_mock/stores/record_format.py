@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
@@ -109,8 +110,13 @@ def _plain(value: object) -> object:
     raise TypeError(f"a value of type {type(value).__name__} cannot be kept in a state file: {value!r:.200}")
 
 
+@cache
+def _decoder() -> msgspec.json.Decoder[_Decoded]:
+    """Made at the first use: it takes longer than the import of the module."""
+    return msgspec.json.Decoder(_Decoded)
+
+
 _encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
-_decode: Final = msgspec.json.Decoder(_Decoded).decode
 
 
 def encode(item: Item) -> bytes:
@@ -150,7 +156,7 @@ def decode_present(line: bytes) -> Item:
     """The item of a line in the present version. Raises ValueError for any other line."""
     try:
         try:
-            decoded = _decode(line)
+            decoded = _decoder().decode(line)
         except msgspec.DecodeError:  # perhaps it has values that only the standard library reads
             decoded = msgspec.convert(json.loads(line), _Decoded)
     except (ValueError, RecursionError) as error:

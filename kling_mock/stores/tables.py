@@ -84,7 +84,7 @@ class Tables:
             tasks: list[TaskState] = []
             latest = 0.0
             for item in items:
-                if type(item) is TaskState:  # in a file there may be many
+                if isinstance(item, TaskState):
                     tasks.append(item)
                     latest = max(latest, item.record.created)
                 elif isinstance(item, CallRecord):
